@@ -1,0 +1,201 @@
+//! Bars: five finite numbers that agree with each other, and the proof that a bar is closed.
+
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::time::SlotTs;
+
+/// Why five numbers are no bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum BarError {
+    /// A NaN or an infinity.
+    #[error("a value is not a finite number")]
+    NotFinite,
+    /// Zero or less.
+    #[error("a price is not positive")]
+    NotPositive,
+    /// Below zero.
+    #[error("the volume is negative")]
+    NegativeVolume,
+    /// The high is not the highest.
+    #[error("the high lies below another price of the bar")]
+    HighTooLow,
+    /// The low is not the lowest.
+    #[error("the low lies above another price of the bar")]
+    LowTooHigh,
+}
+
+/// Open, high, low, close (positive, `low <= open, close <= high`) and base volume (not negative) of one slot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bar {
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: f64,
+}
+
+impl Bar {
+    /// Checks `[open, high, low, close, volume]`.
+    pub fn new([open, high, low, close, volume]: [f64; 5]) -> Result<Self, BarError> {
+        if ![open, high, low, close, volume].iter().all(|x| x.is_finite()) {
+            return Err(BarError::NotFinite);
+        }
+        if ![open, high, low, close].iter().all(|x| *x > 0.0) {
+            return Err(BarError::NotPositive);
+        }
+        if volume < 0.0 {
+            return Err(BarError::NegativeVolume);
+        }
+        if high < open.max(close).max(low) {
+            return Err(BarError::HighTooLow);
+        }
+        if low > open.min(close) {
+            return Err(BarError::LowTooHigh);
+        }
+        // `+ 0.0` turns a negative zero into zero, so that equal bars have equal bits.
+        Ok(Self { open, high, low, close, volume: volume + 0.0 })
+    }
+
+    /// First price.
+    pub const fn open(&self) -> f64 {
+        self.open
+    }
+
+    /// Highest price.
+    pub const fn high(&self) -> f64 {
+        self.high
+    }
+
+    /// Lowest price.
+    pub const fn low(&self) -> f64 {
+        self.low
+    }
+
+    /// Last price.
+    pub const fn close(&self) -> f64 {
+        self.close
+    }
+
+    /// Volume in the base currency.
+    pub const fn volume(&self) -> f64 {
+        self.volume
+    }
+
+    /// `[open, high, low, close, volume]`.
+    pub const fn values(&self) -> [f64; 5] {
+        [self.open, self.high, self.low, self.close, self.volume]
+    }
+}
+
+/// A bar and the slot it closes at.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimedBar {
+    /// Where on the grid.
+    pub ts: SlotTs,
+    /// What happened there.
+    pub bar: Bar,
+}
+
+/// Hash (xxh3-64) of the bars a slot was given, oldest first: each as close time and five float bit patterns, little endian.
+pub fn hash_bars(bars: &[TimedBar]) -> u64 {
+    let one = |bar: &TimedBar| {
+        let mut bytes = [0_u8; 48];
+        bytes[..8].copy_from_slice(&bar.ts.ts_ms().to_le_bytes());
+        for (chunk, value) in bytes[8..].chunks_exact_mut(8).zip(bar.bar.values()) {
+            chunk.copy_from_slice(&value.to_bits().to_le_bytes());
+        }
+        bytes
+    };
+    match bars {
+        [bar] => xxh3_64(&one(bar)),
+        bars => xxh3_64(&bars.iter().flat_map(one).collect::<Vec<u8>>()),
+    }
+}
+
+/// Proof that a bar is closed: a later bar stood in the same answer, or it comes from the store, which holds no other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClosedBar(TimedBar);
+
+impl ClosedBar {
+    /// The closed bars of one answer of a venue: sorted, last duplicate wins, the newest dropped, since it may still be forming.
+    pub fn from_answer(mut answer: Vec<TimedBar>) -> Vec<Self> {
+        // The sort is stable, so of several rows with one stamp the last one received stays last.
+        answer.sort_by_key(|bar| bar.ts);
+        let newest = answer.last().map(|bar| bar.ts);
+        let mut closed: Vec<Self> = Vec::with_capacity(answer.len());
+        for bar in answer {
+            if Some(bar.ts) == newest {
+                break;
+            }
+            match closed.last_mut() {
+                Some(last) if last.0.ts == bar.ts => *last = Self(bar),
+                _ => closed.push(Self(bar)),
+            }
+        }
+        closed
+    }
+
+    /// A bar read back from the raw store, or from an archive of finished bars.
+    pub const fn archived(bar: TimedBar) -> Self {
+        Self(bar)
+    }
+
+    /// The bar.
+    pub const fn get(&self) -> TimedBar {
+        self.0
+    }
+
+    /// The slot it closes at.
+    pub const fn ts(&self) -> SlotTs {
+        self.0.ts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timeframe;
+
+    fn at(n: i64, close: f64) -> TimedBar {
+        let ts = Timeframe::M5.slot(n * 300_000).unwrap();
+        TimedBar { ts, bar: Bar::new([close, close, close, close, 1.0]).unwrap() }
+    }
+
+    #[test]
+    fn impossible_bars_are_refused() {
+        for (values, error) in [
+            ([1.0, 2.0, 0.5, f64::NAN, 1.0], BarError::NotFinite),
+            ([1.0, 2.0, 0.0, 1.5, 1.0], BarError::NotPositive),
+            ([1.0, 2.0, 0.5, 1.5, -1.0], BarError::NegativeVolume),
+            ([1.0, 1.2, 0.5, 1.5, 1.0], BarError::HighTooLow),
+            ([1.0, 2.0, 1.1, 1.5, 1.0], BarError::LowTooHigh),
+        ] {
+            assert_eq!(Bar::new(values), Err(error));
+        }
+        assert!(Bar::new([1.0, 2.0, 0.5, 1.5, 0.0]).is_ok());
+    }
+
+    #[test]
+    fn c2_the_newest_bar_of_an_answer_never_passes() {
+        let closed = ClosedBar::from_answer(vec![
+            at(3, 3.0),
+            at(1, 1.0),
+            at(2, 2.0),
+            at(1, 1.5),
+            at(3, 9.0),
+        ]);
+        let got: Vec<_> = closed.iter().map(|b| (b.ts().ts_ms(), b.get().bar.close())).collect();
+        assert_eq!(got, [(300_000, 1.5), (600_000, 2.0)]);
+        assert!(ClosedBar::from_answer(vec![at(1, 1.0)]).is_empty());
+        assert!(ClosedBar::from_answer(vec![]).is_empty());
+    }
+
+    #[test]
+    fn the_hash_sees_every_field() {
+        let base = hash_bars(&[at(1, 1.0)]);
+        assert_ne!(base, hash_bars(&[at(2, 1.0)]));
+        assert_ne!(base, hash_bars(&[at(1, 1.0 + f64::EPSILON)]));
+        assert_ne!(base, hash_bars(&[at(1, 1.0), at(2, 1.0)]));
+    }
+}

@@ -1,0 +1,256 @@
+//! A decision: what the engine concluded after one slot, or why it could not.
+
+use super::{
+    money::{Money, Price},
+    time::SlotTs,
+};
+
+/// The side of a position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// Gains when the price rises.
+    Long,
+    /// Gains when the price falls.
+    Short,
+}
+
+impl Side {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Long => "long",
+            Self::Short => "short",
+        }
+    }
+
+    /// The other side.
+    #[must_use]
+    pub const fn opposite(self) -> Self {
+        match self {
+            Self::Long => Self::Short,
+            Self::Short => Self::Long,
+        }
+    }
+}
+
+/// The `decision` column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Evaluated; nothing to do.
+    Hold,
+    /// Enter, or reverse into, a position.
+    Enter(Side),
+    /// Leave the position.
+    Exit,
+    /// Could not evaluate; the reason says why.
+    Skip,
+}
+
+impl Action {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Enter(Side::Long) => "enter_long",
+            Self::Enter(Side::Short) => "enter_short",
+            Self::Exit => "exit",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+/// Why a slot could not be evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SkipReason {
+    /// Fewer bars than the warm-up length since the anchor.
+    NotEnoughBars,
+    /// A hole among the last bars.
+    CadenceFailed,
+    /// A feature is NaN or infinite.
+    FeaturesInvalid,
+    /// The bar could not be fetched before the deadline.
+    FetchFailed,
+    /// The bar could not be stored before the deadline.
+    PersistFailed,
+    /// The venue has later bars but not this one.
+    BarMissing,
+    /// Missed while the loop was down, with catch-up off.
+    Downtime,
+    /// Missed while the loop was down; an entry was suppressed.
+    CatchupNoEntry,
+    /// An operator's halt, or a tripped limit that halts.
+    Halted,
+}
+
+impl SkipReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::NotEnoughBars,
+        Self::CadenceFailed,
+        Self::FeaturesInvalid,
+        Self::FetchFailed,
+        Self::PersistFailed,
+        Self::BarMissing,
+        Self::Downtime,
+        Self::CatchupNoEntry,
+        Self::Halted,
+    ];
+
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NotEnoughBars => "not_enough_bars",
+            Self::CadenceFailed => "cadence_failed",
+            Self::FeaturesInvalid => "features_invalid",
+            Self::FetchFailed => "fetch_failed",
+            Self::PersistFailed => "persist_failed",
+            Self::BarMissing => "bar_missing",
+            Self::Downtime => "downtime",
+            Self::CatchupNoEntry => "catchup_no_entry",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+/// What hindered LIVE at a slot from outside the bars. A backtest takes it as an input, so that the comparison stays exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Degraded {
+    /// No answer before the deadline; the bar may be delivered late.
+    FetchFailed,
+    /// The raw store refused the bar; it may be delivered late.
+    PersistFailed,
+    /// Later bars exist, this one does not.
+    BarMissing,
+    /// Down at the time, catch-up off.
+    Downtime,
+    /// Down at the time, catch-up observes only.
+    CatchupNoEntry,
+}
+
+impl Degraded {
+    /// The reason that stands in the row.
+    pub const fn reason(self) -> SkipReason {
+        match self {
+            Self::FetchFailed => SkipReason::FetchFailed,
+            Self::PersistFailed => SkipReason::PersistFailed,
+            Self::BarMissing => SkipReason::BarMissing,
+            Self::Downtime => SkipReason::Downtime,
+            Self::CatchupNoEntry => SkipReason::CatchupNoEntry,
+        }
+    }
+
+    /// The cause a recorded reason stands for; `None` for reasons the engine finds by itself.
+    pub fn from_reason(reason: &str) -> Option<Self> {
+        [
+            Self::FetchFailed,
+            Self::PersistFailed,
+            Self::BarMissing,
+            Self::Downtime,
+            Self::CatchupNoEntry,
+        ]
+        .into_iter()
+        .find(|cause| cause.reason().name() == reason)
+    }
+
+    /// Whether the slot's bar is held back and handed in late.
+    pub const fn holds_bar_back(self) -> bool {
+        matches!(self, Self::FetchFailed | Self::PersistFailed)
+    }
+}
+
+/// The risk states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum RiskState {
+    /// Everything allowed.
+    #[default]
+    Active,
+    /// Exits only.
+    Reducing,
+    /// No decisions; stops still protect.
+    Halted,
+}
+
+impl RiskState {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Reducing => "REDUCING",
+            Self::Halted => "HALTED",
+        }
+    }
+}
+
+/// A limit that can block an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// Loss over the rolling last 24 hours. Latches.
+    DailyLoss,
+    /// Fall of the equity from its peak. Latches.
+    Drawdown,
+    /// Stops hit in a row. Latches.
+    ConsecutiveStops,
+    /// An operator's command. Latches.
+    Operator,
+    /// Entries in one UTC day. Free again the next day.
+    TradesPerDay,
+    /// Size of one position.
+    MaxPosition,
+}
+
+/// The `blocked_by` column: who vetoed what the strategy wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Block {
+    /// Too soon after a stop.
+    Cooldown,
+    /// A risk limit.
+    Risk(Limit),
+}
+
+impl Block {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cooldown => "cooldown",
+            Self::Risk(Limit::DailyLoss) => "risk:daily_loss",
+            Self::Risk(Limit::Drawdown) => "risk:drawdown",
+            Self::Risk(Limit::ConsecutiveStops) => "risk:consecutive_stops",
+            Self::Risk(Limit::Operator) => "risk:operator",
+            Self::Risk(Limit::TradesPerDay) => "risk:trades_per_day",
+            Self::Risk(Limit::MaxPosition) => "risk:max_position",
+        }
+    }
+}
+
+/// One row of `decisions.csv`, without the columns that name the series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Decision {
+    /// The slot (bar close).
+    pub ts: SlotTs,
+    /// What was decided.
+    pub action: Action,
+    /// The rule that fired, or the skip reason.
+    pub reason: &'static str,
+    /// Who vetoed it.
+    pub blocked_by: Option<Block>,
+    /// Score of a model strategy, in units of 1e-6.
+    pub score: Option<i64>,
+    /// Position after the slot.
+    pub position: Option<Side>,
+    /// Close of the bar; `None` without a bar.
+    pub close: Option<f64>,
+    /// Entry price, while in a position.
+    pub entry_px: Option<Price>,
+    /// Stop level, while in a position that has one.
+    pub stop_px: Option<Price>,
+    /// Equity, marked at the last known close.
+    pub equity: Money,
+    /// Risk state after the slot.
+    pub risk_state: RiskState,
+    /// Hash of the bars as seen; `None` without a bar.
+    pub bar_hash: Option<u64>,
+    /// Hash of the feature vector's bits; `None` when there is none.
+    pub feat_hash: Option<u64>,
+    /// Hash of the residual lifecycle state.
+    pub state_hash: u64,
+}

@@ -1,0 +1,10 @@
+//! Floor 0: values that cannot be wrong. No clock, no files, no network, no randomness.
+
+pub mod bar;
+pub mod command;
+pub mod decision;
+pub mod ids;
+pub mod money;
+pub mod series;
+pub mod time;
+pub mod trade;

@@ -1,0 +1,3 @@
+//! Floor 1: the pure trading core. One step function serves live, backtest, restart and proof.
+
+pub mod strategy;
