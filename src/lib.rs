@@ -1,4 +1,7 @@
 //! Mjolnir: one engine under the live paper loop, the backtest, and the proof that both are the same.
 
+pub mod clock;
 pub mod domain;
 pub mod engine;
+pub mod exchange;
+pub mod exit;

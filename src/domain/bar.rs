@@ -14,6 +14,9 @@ pub enum BarError {
     /// Zero or less.
     #[error("a price is not positive")]
     NotPositive,
+    /// A price outside 1e-8..=1e12, or a volume above 1e18: no market has them, and exact money could not hold them.
+    #[error("a price is outside 0.00000001 to 1000000000000, or the volume is above 1e18")]
+    OutOfRange,
     /// Below zero.
     #[error("the volume is negative")]
     NegativeVolume,
@@ -46,6 +49,9 @@ impl Bar {
         }
         if volume < 0.0 {
             return Err(BarError::NegativeVolume);
+        }
+        if [open, high, low, close].iter().any(|x| !(1e-8..=1e12).contains(x)) || volume > 1e18 {
+            return Err(BarError::OutOfRange);
         }
         if high < open.max(close).max(low) {
             return Err(BarError::HighTooLow);
@@ -168,6 +174,9 @@ mod tests {
             ([1.0, 2.0, 0.5, f64::NAN, 1.0], BarError::NotFinite),
             ([1.0, 2.0, 0.0, 1.5, 1.0], BarError::NotPositive),
             ([1.0, 2.0, 0.5, 1.5, -1.0], BarError::NegativeVolume),
+            ([1.0, 2.0, 0.9e-8, 1.5, 1.0], BarError::OutOfRange),
+            ([1.0, 2e12, 0.5, 1.5, 1.0], BarError::OutOfRange),
+            ([1.0, 2.0, 0.5, 1.5, 2e18], BarError::OutOfRange),
             ([1.0, 1.2, 0.5, 1.5, 1.0], BarError::HighTooLow),
             ([1.0, 2.0, 1.1, 1.5, 1.0], BarError::LowTooHigh),
         ] {

@@ -1,3 +1,11 @@
 //! Floor 1: the pure trading core. One step function serves live, backtest, restart and proof.
 
+mod account;
+pub mod anchor;
+mod position;
+mod risk;
+pub mod rules;
+pub mod slot;
+pub mod state;
+pub mod step;
 pub mod strategy;

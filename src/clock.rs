@@ -1,0 +1,129 @@
+//! The only file that reads a clock. The real one, and a virtual one that replays run on.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::{Duration, Instant, SystemTime},
+};
+
+use crate::domain::time::UtcMs;
+
+/// Longest real sleep between two looks at whether to stop.
+const NAP: Duration = Duration::from_millis(50);
+
+/// Where a loop gets its time from.
+pub trait Clock {
+    /// Now.
+    fn now(&self) -> UtcMs;
+
+    /// Sleeps until `at`, or until `stopped` says so.
+    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool);
+}
+
+/// The clock of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+    fn now(&self) -> UtcMs {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        UtcMs::EPOCH.plus_ms(since.as_millis().try_into().unwrap_or(i64::MAX))
+    }
+
+    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
+        loop {
+            let left = at.get() - self.now().get();
+            if left <= 0 || stopped() {
+                return;
+            }
+            nap(Duration::from_millis(left.unsigned_abs()).min(NAP));
+        }
+    }
+}
+
+/// How fast virtual time passes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    /// Sleeping takes no time.
+    Max,
+    /// This many virtual seconds in one real second.
+    Times(f64),
+}
+
+/// A clock that only moves when someone sleeps.
+#[derive(Debug)]
+pub struct VirtualClock {
+    now_ms: AtomicI64,
+    speed: Speed,
+}
+
+impl VirtualClock {
+    /// Starts at `start`.
+    pub fn new(start: UtcMs, speed: Speed) -> Self {
+        Self { now_ms: AtomicI64::new(start.get()), speed }
+    }
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> UtcMs {
+        UtcMs::EPOCH.plus_ms(self.now_ms.load(Ordering::Relaxed))
+    }
+
+    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
+        let left_ms = at.get() - self.now().get();
+        if left_ms <= 0 {
+            return;
+        }
+        if let Speed::Times(factor) = self.speed {
+            let mut left = Duration::from_secs_f64(left_ms as f64 / 1000.0 / factor.max(0.001));
+            while !left.is_zero() && !stopped() {
+                let part = left.min(NAP);
+                nap(part);
+                left -= part;
+            }
+        }
+        if !stopped() {
+            self.now_ms.store(at.get(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// Measures how long something takes, in real time.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts now.
+    #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Sleeps for real.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
+pub fn nap(time: Duration) {
+    std::thread::sleep(time);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn virtual_time_moves_only_forward_and_only_by_sleeping() {
+        let at = |ms| UtcMs::new(ms).unwrap();
+        let clock = VirtualClock::new(at(1_000), Speed::Max);
+        clock.sleep_until(at(500), &|| false);
+        assert_eq!(clock.now(), at(1_000));
+        clock.sleep_until(at(9_000_000), &|| false);
+        assert_eq!(clock.now(), at(9_000_000));
+        clock.sleep_until(at(9_100_000), &|| true);
+        assert_eq!(clock.now(), at(9_000_000), "a stopped sleep does not arrive");
+    }
+}

@@ -1,0 +1,113 @@
+//! Fills and their costs: how an order or a hit becomes money and a trade event.
+
+use rust_decimal::Decimal;
+
+use super::{
+    position::{Hit, Position},
+    rules::Rules,
+    state::{Pending, State},
+    strategy::Protection,
+};
+use crate::domain::{
+    decision::Side,
+    money::{Money, Price, Qty},
+    time::SlotTs,
+    trade::{CloseReason, Event, TradeEvent},
+};
+
+impl State {
+    /// Fills the pending order, if any, at a price of the slot `ts`.
+    pub(super) fn fill_pending(&mut self, ts: SlotTs, at: Price, rules: &Rules, events: &mut Vec<TradeEvent>) {
+        match self.pending.take() {
+            None => {}
+            Some(Pending::Exit(reason)) => self.leave(ts, at, reason, rules, events),
+            Some(Pending::Enter { side, rule, protection }) => {
+                if self.position.is_some_and(|held| held.side != side) {
+                    self.leave(ts, at, CloseReason::Reversal, rules, events);
+                }
+                if self.position.is_none() {
+                    self.enter(ts, at, (side, rule, &protection), rules, events);
+                }
+            }
+        }
+    }
+
+    /// Leaves the position by a market order.
+    pub(super) fn leave(
+        &mut self,
+        ts: SlotTs,
+        at: Price,
+        reason: CloseReason,
+        rules: &Rules,
+        events: &mut Vec<TradeEvent>,
+    ) {
+        let Some(held) = self.position else { return };
+        let price = slipped(at, held.side.opposite(), rules.slippage_bps);
+        self.close(ts, Hit { price, reason, ambiguous: false }, rules, events);
+    }
+
+    /// Leaves the position where a stop or a target was hit. Stops slip, targets do not.
+    pub(super) fn close_at_hit(&mut self, ts: SlotTs, hit: Hit, rules: &Rules, events: &mut Vec<TradeEvent>) {
+        let Some(held) = self.position else { return };
+        let price = if hit.reason.is_stop() {
+            slipped(hit.price, held.side.opposite(), rules.slippage_bps)
+        } else {
+            hit.price
+        };
+        self.close(ts, Hit { price, ..hit }, rules, events);
+    }
+
+    fn enter(
+        &mut self,
+        ts: SlotTs,
+        at: Price,
+        (side, rule, protection): (Side, &'static str, &Protection),
+        rules: &Rules,
+        events: &mut Vec<TradeEvent>,
+    ) {
+        let price = slipped(at, side, rules.slippage_bps);
+        // A price so high that the position would hold nothing: there is nothing to enter.
+        let Some(qty) = rules.notional.get().checked_div(price.get()).and_then(Qty::new) else { return };
+        let fee = price.times(qty).bps(rules.fee_bps);
+        self.book(ts, -fee, rules);
+        self.risk.entered(ts);
+        self.position = Some(Position::open(side, ts, price, qty, protection));
+        let event = Event::Open(rule);
+        events.push(TradeEvent { ts, entry: ts, event, side, price, qty, fee, pnl: -fee, ambiguous: false });
+    }
+
+    fn close(&mut self, ts: SlotTs, hit: Hit, rules: &Rules, events: &mut Vec<TradeEvent>) {
+        let Some(Position { side, entry, qty, .. }) = self.position else { return };
+        let fee = hit.price.times(qty).bps(rules.fee_bps);
+        let pnl = self.position.map_or(Money::ZERO, |held| held.gross(hit.price)) - fee;
+        self.position = None;
+        self.open_result = Money::ZERO;
+        self.book(ts, pnl, rules);
+        if hit.reason.is_stop() {
+            self.risk.stopped(ts, &rules.limits);
+        } else {
+            self.risk.stops_in_a_row = 0;
+        }
+        let event = Event::Close(hit.reason);
+        let ambiguous = hit.ambiguous;
+        events.push(TradeEvent { ts, entry, event, side, price: hit.price, qty, fee, pnl, ambiguous });
+    }
+
+    fn book(&mut self, ts: SlotTs, result: Money, rules: &Rules) {
+        self.cash = (self.cash + result).rounded();
+        self.risk.booked(ts, result, &rules.limits);
+    }
+}
+
+/// A price moved against whoever trades on `side`: buyers pay more, sellers get less.
+fn slipped(price: Price, side: Side, slippage_bps: Decimal) -> Price {
+    if slippage_bps.is_zero() {
+        return price;
+    }
+    let part = price.get() * slippage_bps / Decimal::from(10_000);
+    let moved = match side {
+        Side::Long => price.get() + part,
+        Side::Short => price.get() - part,
+    };
+    Price::new(moved).unwrap_or(price)
+}

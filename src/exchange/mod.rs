@@ -1,0 +1,5 @@
+//! Venues: whatever answers with recent bars, the newest of them still forming.
+
+pub mod feed;
+pub mod replay;
+pub mod synthetic;
