@@ -128,8 +128,7 @@ impl Money {
 
     /// This amount in basis points (1e-4) of itself, rounded to [`PLACES`] places, ties to even.
     pub fn bps(self, bps: Decimal) -> Self {
-        let part = self.0 * bps / Decimal::from(10_000);
-        Self(part.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven))
+        Self(self.0 * bps / Decimal::from(10_000)).rounded()
     }
 
     /// Rounded to [`PLACES`] places, ties to even, without trailing zeros.
@@ -164,8 +163,9 @@ impl Sub for Money {
 
 impl Neg for Money {
     type Output = Self;
+    /// Zero has no sign: `-0` must not reach a ledger.
     fn neg(self) -> Self {
-        Self(-self.0)
+        if self.0.is_zero() { Self::ZERO } else { Self(-self.0) }
     }
 }
 

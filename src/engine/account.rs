@@ -79,7 +79,8 @@ impl State {
     fn close(&mut self, ts: SlotTs, hit: Hit, rules: &Rules, events: &mut Vec<TradeEvent>) {
         let Some(Position { side, entry, qty, .. }) = self.position else { return };
         let fee = hit.price.times(qty).bps(rules.fee_bps);
-        let pnl = self.position.map_or(Money::ZERO, |held| held.gross(hit.price)) - fee;
+        let gross = self.position.map_or(Money::ZERO, |held| held.gross(hit.price));
+        let pnl = (gross - fee).rounded();
         self.position = None;
         self.open_result = Money::ZERO;
         self.book(ts, pnl, rules);
