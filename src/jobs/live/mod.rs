@@ -1,0 +1,3 @@
+//! The live paper loop: one decision per closed bar, restart-safe, catch-up-safe.
+
+pub mod plan;

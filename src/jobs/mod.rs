@@ -1,0 +1,3 @@
+//! Floor 4: the job kinds. Each is a pure planner and a thin shell.
+
+pub mod live;
