@@ -6,3 +6,4 @@ pub mod engine;
 pub mod exchange;
 pub mod exit;
 pub mod jobs;
+pub mod session;

@@ -1,3 +1,4 @@
 //! Floor 4: the job kinds. Each is a pure planner and a thin shell.
 
+pub mod equivalence;
 pub mod live;

@@ -1,0 +1,3 @@
+//! The proof: LIVE and BACKTEST compared slot by slot, synced at flat.
+
+pub mod compare;

@@ -1,0 +1,102 @@
+//! The bars as LIVE had them when it decided: the store with the revision log undone, checked against the hashes in the ledger.
+
+use crate::{
+    domain::{
+        bar::{TimedBar, hash_bars},
+        decision::Degraded,
+        time::{SlotTs, UtcMs},
+    },
+    store::raw::{AsSeen, Revision},
+};
+
+/// Most combinations of versions tried for bars that were handed in late.
+const COMBINATIONS_MAX: usize = 4_096;
+
+/// What a ledger row says about its bars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decided {
+    /// The slot.
+    pub ts: SlotTs,
+    /// What hindered it.
+    pub degraded: Option<Degraded>,
+    /// Hash of the bars it was given.
+    pub bar_hash: Option<u64>,
+    /// When the answer came that it was decided on, where that is known.
+    pub seen_at: Option<UtcMs>,
+}
+
+/// When LIVE began and how far back it could look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Birth {
+    /// The oldest bar it could see.
+    pub floor: SlotTs,
+    /// When it saw the warm-up bars.
+    pub at: UtcMs,
+}
+
+/// The bars as seen, sorted, and the slots whose bars can no longer be found.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Warm-up bars at or above the floor, then those of the decided slots.
+    pub bars: Vec<TimedBar>,
+    /// Slots whose recorded hash no version of the bar has; today's version stands in for them.
+    pub unresolved: Vec<SlotTs>,
+}
+
+/// Rebuilds what LIVE saw. `decided` is in order, without holes.
+pub fn seen_bars(stored: &[TimedBar], revisions: &[Revision], decided: &[Decided], birth: Birth) -> Seen {
+    let view = AsSeen::new(stored, revisions);
+    let mut seen = Seen::default();
+    let Some(first) = decided.first() else { return seen };
+    let warm_up = stored.iter().filter(|bar| birth.floor <= bar.ts && bar.ts < first.ts);
+    seen.bars.extend(warm_up.filter_map(|stored| {
+        view.at(stored.ts, birth.at).map(|bar| TimedBar { ts: stored.ts, bar })
+    }));
+    let mut held = Vec::new();
+    let mut cursor = stored.partition_point(|bar| bar.ts < first.ts);
+    for row in decided {
+        if row.degraded.is_some_and(Degraded::holds_bar_back) {
+            held.push(row.ts);
+        }
+        while stored.get(cursor).is_some_and(|bar| bar.ts < row.ts) {
+            cursor += 1;
+        }
+        let Some(hash) = row.bar_hash else { continue };
+        let own = stored.get(cursor).filter(|bar| bar.ts == row.ts);
+        match own {
+            Some(own) if held.is_empty() && hash_bars(&[*own]) == hash => seen.bars.push(*own),
+            _ => match find(&view, &held, row, hash) {
+                Some(bars) => seen.bars.extend(bars),
+                None => {
+                    seen.unresolved.push(row.ts);
+                    seen.bars.extend(own);
+                }
+            },
+        }
+        held.clear();
+    }
+    seen
+}
+
+/// The versions of the held bars and the slot's own bar that together have the recorded hash.
+fn find(view: &AsSeen, held: &[SlotTs], row: &Decided, hash: u64) -> Option<Vec<TimedBar>> {
+    let timed = |ts: SlotTs, bar: Option<_>| bar.map(|bar| TimedBar { ts, bar });
+    let slots: Vec<SlotTs> = held.iter().copied().chain([row.ts]).collect();
+    if let Some(seen_at) = row.seen_at {
+        let bars: Vec<_> = slots.iter().filter_map(|ts| timed(*ts, view.at(*ts, seen_at))).collect();
+        if hash_bars(&bars) == hash {
+            return Some(bars);
+        }
+    }
+    let versions: Vec<_> = slots.iter().map(|ts| view.versions(*ts)).collect();
+    let count = versions.iter().try_fold(1_usize, |n, v| n.checked_mul(v.len().max(1)))?;
+    (0..count.min(COMBINATIONS_MAX)).find_map(|mut n| {
+        let mut bars = Vec::with_capacity(slots.len());
+        for (ts, versions) in slots.iter().zip(&versions) {
+            let many = versions.len().max(1);
+            bars.extend(versions.get(n % many).and_then(|bar| timed(*ts, *bar)));
+            n /= many;
+        }
+        (hash_bars(&bars) == hash).then_some(bars)
+    })
+}

@@ -1,0 +1,102 @@
+//! What a ledger was made with: strategy, rules and build, written beside it when LIVE first starts.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Name and version of the document.
+const SCHEMA: &str = "mjolnir.origin/1";
+
+/// Every value the engine depends on, by its manifest key. Two runs with equal cards decide alike on equal bars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// `strategy.kind`, `strategy.fast`, `fill.fee-bps`, ... and their values as text.
+    pub settings: BTreeMap<String, String>,
+    /// Where touched stops fill: `at-stop` or `through-open`.
+    pub stop_fill: String,
+}
+
+impl Card {
+    /// sha256 of the settings, without the stop rule, which live and backtest may set differently. 16 hex digits.
+    pub fn strategy_hash(&self) -> String {
+        let text: String = self.settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        let digest = Sha256::digest(text.as_bytes());
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The settings in which two cards differ: key, ours, theirs.
+    pub fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
+        let keys: std::collections::BTreeSet<_> = self.settings.keys().chain(other.settings.keys()).collect();
+        let value = |card: &Self, key: &String| card.settings.get(key).cloned().unwrap_or_else(|| "-".into());
+        keys.into_iter()
+            .map(|key| (key.clone(), value(self, key), value(other, key)))
+            .filter(|(_, ours, theirs)| ours != theirs)
+            .collect()
+    }
+}
+
+/// The birth certificate of a LIVE ledger, `origin.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    schema: String,
+    /// Close of the oldest bar LIVE could see at its very first start, milliseconds UTC.
+    pub floor_ts_ms: i64,
+    /// When it saw the warm-up bars, milliseconds UTC.
+    pub born_at_ms: i64,
+    /// What it was started with.
+    pub card: Card,
+    /// The build that started it.
+    pub build: String,
+}
+
+impl Origin {
+    /// A new ledger's certificate.
+    pub fn new(floor_ts_ms: i64, born_at_ms: i64, card: Card, build: String) -> Self {
+        Self { schema: SCHEMA.to_owned(), floor_ts_ms, born_at_ms, card, build }
+    }
+
+    /// The text of `origin.json`.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
+        text.push('\n');
+        text
+    }
+
+    /// Reads `origin.json`; the error says what is wrong with it.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
+        let origin: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if origin.schema == SCHEMA {
+            Ok(origin)
+        } else {
+            Err(format!("schema `{}`, expected `{SCHEMA}`", origin.schema))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn card(fast: &str) -> Card {
+        let settings = [("strategy.fast", fast), ("fill.at", "next_open")];
+        let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        Card { settings, stop_fill: "at-stop".into() }
+    }
+
+    #[test]
+    fn the_hash_sees_settings_and_not_the_stop_rule() {
+        let other_stop = Card { stop_fill: "through-open".into(), ..card("20") };
+        assert_eq!(card("20").strategy_hash(), other_stop.strategy_hash());
+        assert_ne!(card("20").strategy_hash(), card("21").strategy_hash());
+        let differences = card("20").differences(&card("21"));
+        assert_eq!(differences, [("strategy.fast".into(), "20".into(), "21".into())]);
+    }
+
+    #[test]
+    fn an_origin_survives_its_file_and_a_foreign_one_is_refused() {
+        let origin = Origin::new(300_000, 5, card("20"), "build".into());
+        assert_eq!(Origin::from_json(origin.to_json().as_bytes()), Ok(origin));
+        assert!(Origin::from_json(b"{}").is_err());
+    }
+}
