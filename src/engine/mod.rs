@@ -2,6 +2,7 @@
 
 mod account;
 pub mod anchor;
+pub mod indicators;
 mod position;
 mod risk;
 pub mod rules;

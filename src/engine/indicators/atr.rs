@@ -1,0 +1,111 @@
+//! The average true range.
+
+use super::{ema::Ema, length::Length};
+use crate::domain::bar::Bar;
+
+/// Wilder's ATR in quote currency, as in TA-Lib (`ta_ATR.c`): the true range is the part of the price axis from the previous
+/// close to both ends of the bar; its first average is the mean of the first `n`. The first bar has no previous close and
+/// gives no range.
+#[derive(Debug, Clone)]
+pub struct Atr {
+    n: Length,
+    last_close: Option<f64>,
+    average: Ema,
+}
+
+impl Atr {
+    /// Over `n` true ranges.
+    pub fn new(n: Length) -> Self {
+        Self { n, last_close: None, average: Ema::wilder(n) }
+    }
+
+    /// Bars until the first value: `n` true ranges need `n + 1` bars.
+    pub fn warm_up_bars(&self) -> u32 {
+        self.n.get() + 1
+    }
+
+    /// Takes in the next bar; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, bar: &Bar) -> f64 {
+        let Some(last) = self.last_close.replace(bar.close()) else { return f64::NAN };
+        self.average.update(bar.high().max(last) - bar.low().min(last))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::indicators::sample::{bars, check, length, outputs};
+
+    #[test]
+    fn it_agrees_with_ta_lib() {
+        // TA-Lib 0.8.1: ATR(high, low, close, 5) and ATR(high, low, close, 1).
+        let of_5 = [
+            4.600000000000003,
+            4.030000000000003,
+            4.044000000000004,
+            3.3652000000000015,
+            3.192160000000001,
+            3.7437280000000017,
+            3.414982400000003,
+            5.831985920000002,
+            5.095588736,
+            4.7864709888,
+            4.0891767910400025,
+            4.231341432832002,
+            3.675073146265602,
+            3.6900585170124818,
+            3.542046813609986,
+            2.9236374508879894,
+            3.2889099607103915,
+            2.8111279685683144,
+            2.8789023748546496,
+        ];
+        let of_1 = [
+            0.0,
+            3.1500000000000057,
+            6.8500000000000085,
+            2.8500000000000085,
+            10.149999999999991,
+            1.75,
+            4.1000000000000085,
+            0.6499999999999915,
+            2.5,
+            5.950000000000003,
+            2.1000000000000085,
+            15.5,
+            2.1499999999999915,
+            3.549999999999997,
+            1.3000000000000114,
+            4.799999999999997,
+            1.4500000000000028,
+            3.75,
+            2.950000000000003,
+            0.45000000000000284,
+            4.75,
+            0.9000000000000057,
+            3.1499999999999915,
+        ];
+        for (n, expected) in [(5, &of_5[..]), (1, &of_1[..])] {
+            let mut atr = Atr::new(length(n));
+            let warm_up = atr.warm_up_bars();
+            check(bars().map(|bar| atr.update(&bar)), warm_up, expected);
+        }
+    }
+
+    #[test]
+    fn constant_prices_have_no_range() {
+        let mut atr = Atr::new(length(3));
+        let bar = Bar::new([27.5, 27.5, 27.5, 27.5, 0.0]).unwrap();
+        let got = outputs((0..20).map(|_| atr.update(&bar)), 4);
+        assert!(got.iter().all(|x| *x == 0.0), "{got:?}");
+    }
+
+    #[test]
+    fn huge_prices_stay_finite() {
+        let mut atr = Atr::new(length(2));
+        let bar = Bar::new([1e300, 1e303, 1.0, 1e302, 0.0]).unwrap();
+        let got = outputs((0..20).map(|_| atr.update(&bar)), 3);
+        assert!(got.iter().all(|x| *x == 1e303), "{got:?}");
+    }
+}

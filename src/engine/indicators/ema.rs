@@ -1,0 +1,113 @@
+//! Exponential moving averages, seeded with a simple average.
+
+use super::length::Length;
+
+/// `value += (x - value) * alpha`, started from the mean of the first `n` inputs, as in TA-Lib (`ta_EMA.c`, "classic" start).
+#[derive(Debug, Clone)]
+pub struct Ema {
+    n: Length,
+    alpha: f64,
+    seen: u32,
+    /// The sum of the inputs while fewer than `n` were seen, the average from then on.
+    value: f64,
+}
+
+impl Ema {
+    /// `alpha = 2 / (n + 1)`.
+    pub fn new(n: Length) -> Self {
+        Self::with_alpha(n, 2.0 / (n.float() + 1.0))
+    }
+
+    /// Wilder's average, `alpha = 1 / n`: as slow as an [`Ema::new`] of `2 n - 1`.
+    pub fn wilder(n: Length) -> Self {
+        Self::with_alpha(n, 1.0 / n.float())
+    }
+
+    fn with_alpha(n: Length, alpha: f64) -> Self {
+        Self { n, alpha, seen: 0, value: 0.0 }
+    }
+
+    /// Inputs until the first value.
+    pub fn warm_up_bars(&self) -> u32 {
+        self.n.get()
+    }
+
+    /// Takes in the next input; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        if self.seen == self.n.get() {
+            self.value += (x - self.value) * self.alpha;
+            return self.value;
+        }
+        self.seen += 1;
+        self.value += x;
+        if self.seen < self.n.get() {
+            return f64::NAN;
+        }
+        self.value /= self.n.float();
+        self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::indicators::sample::{check, closes, length, outputs};
+
+    #[test]
+    fn it_agrees_with_ta_lib() {
+        // TA-Lib 0.8.1: EMA(close, 5).
+        let expected = [
+            101.22,
+            103.67999999999999,
+            104.83666666666666,
+            104.57444444444444,
+            104.39962962962963,
+            104.88308641975308,
+            106.88872427983539,
+            108.04248285322359,
+            103.89498856881572,
+            101.56332571254381,
+            99.09221714169588,
+            97.44481142779726,
+            97.77987428519818,
+            97.76991619013212,
+            98.82994412675475,
+            100.28662941783651,
+            101.20775294522434,
+            100.75516863014956,
+            100.27011242009971,
+            100.78007494673314,
+        ];
+        let mut ema = Ema::new(length(5));
+        let warm_up = ema.warm_up_bars();
+        check(closes().map(|x| ema.update(x)), warm_up, &expected);
+    }
+
+    #[test]
+    fn constant_inputs_are_given_back_exactly() {
+        for mut ema in [Ema::new(length(7)), Ema::wilder(length(7))] {
+            let got = outputs(std::iter::repeat_n(27.5, 100).map(|x| ema.update(x)), 7);
+            assert!(got.iter().all(|x| *x == 27.5), "{got:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_of_one_follows_the_input() {
+        for mut ema in [Ema::new(length(1)), Ema::wilder(length(1))] {
+            for x in [3.0, 250.7, 0.1, 1e9, 27.3] {
+                let got = ema.update(x);
+                // The step is rounded in units of the larger of the two values.
+                assert!((got - x).abs() <= 1e9 * f64::EPSILON, "{got}, expected {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn huge_inputs_stay_finite() {
+        let mut ema = Ema::new(length(3));
+        let inputs = [1e300, 1.0, 1e300, 1.0, f64::MAX / 4.0, 1.0];
+        let got = outputs(inputs.into_iter().map(|x| ema.update(x)), 3);
+        assert!(got.iter().all(|x| x.is_finite()), "{got:?}");
+    }
+}

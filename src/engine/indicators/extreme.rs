@@ -1,0 +1,114 @@
+//! The highest and the lowest of the last inputs.
+
+use super::{
+    length::Length,
+    window::{Merge, Window},
+};
+
+#[derive(Debug, Clone, Copy)]
+struct Highest(f64);
+
+impl Merge for Highest {
+    fn of(value: f64) -> Self {
+        Self(value)
+    }
+
+    fn merge(older: Self, newer: Self) -> Self {
+        Self(older.0.max(newer.0))
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lowest(f64);
+
+impl Merge for Lowest {
+    fn of(value: f64) -> Self {
+        Self(value)
+    }
+
+    fn merge(older: Self, newer: Self) -> Self {
+        Self(older.0.min(newer.0))
+    }
+}
+
+/// The highest of the last `n` inputs, the newest included.
+#[derive(Debug, Clone)]
+pub struct RollingHigh {
+    n: Length,
+    window: Window<Highest>,
+}
+
+impl RollingHigh {
+    /// Over `n` inputs.
+    pub fn new(n: Length) -> Self {
+        Self { n, window: Window::new(n) }
+    }
+
+    /// Inputs until the first value.
+    pub fn warm_up_bars(&self) -> u32 {
+        self.n.get()
+    }
+
+    /// Takes in the next input; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        self.window.push(x).map_or(f64::NAN, |highest| highest.0)
+    }
+}
+
+/// The lowest of the last `n` inputs, the newest included.
+#[derive(Debug, Clone)]
+pub struct RollingLow {
+    n: Length,
+    window: Window<Lowest>,
+}
+
+impl RollingLow {
+    /// Over `n` inputs.
+    pub fn new(n: Length) -> Self {
+        Self { n, window: Window::new(n) }
+    }
+
+    /// Inputs until the first value.
+    pub fn warm_up_bars(&self) -> u32 {
+        self.n.get()
+    }
+
+    /// Takes in the next input; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        self.window.push(x).map_or(f64::NAN, |lowest| lowest.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::indicators::sample::{bars, check, length};
+
+    #[test]
+    fn they_agree_with_ta_lib() {
+        // TA-Lib 0.8.1: MAX(high, 6) and MIN(low, 6).
+        let highest = [
+            109.35, 109.35, 109.35, 109.35, 109.35, 111.45, 112.2, 112.2, 112.2, 112.2, 112.2,
+            112.2, 99.05, 101.3, 103.65, 103.65, 104.15, 104.15, 104.15,
+        ];
+        let lowest = [
+            97.1, 97.1, 97.1, 97.1, 97.1, 103.3, 103.3, 94.85, 94.85, 93.4, 93.4, 93.4, 93.4, 93.4,
+            93.4, 93.85, 94.0, 97.55, 97.55,
+        ];
+        let (mut high, mut low) = (RollingHigh::new(length(6)), RollingLow::new(length(6)));
+        let warm_up = high.warm_up_bars();
+        check(bars().map(|bar| high.update(bar.high())), warm_up, &highest);
+        let warm_up = low.warm_up_bars();
+        check(bars().map(|bar| low.update(bar.low())), warm_up, &lowest);
+    }
+
+    #[test]
+    fn a_length_of_one_follows_the_input() {
+        let (mut high, mut low) = (RollingHigh::new(length(1)), RollingLow::new(length(1)));
+        for x in [3.0, 1e300, -4.0, 4.0] {
+            assert_eq!((high.update(x), low.update(x)), (x, x));
+        }
+    }
+}

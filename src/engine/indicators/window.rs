@@ -1,0 +1,161 @@
+//! The last `n` values, merged into one, at constant cost per value and without subtracting anything.
+
+use super::length::Length;
+
+/// What a window keeps of its values: anything that can be merged, older part first.
+pub(super) trait Merge: Copy {
+    /// What stands for one value.
+    fn of(value: f64) -> Self;
+
+    /// What stands for both parts.
+    fn merge(older: Self, newer: Self) -> Self;
+}
+
+/// A sliding window in a fixed ring.
+///
+/// A running sum that adds the new value and subtracts the old one keeps the rounding error of everything it ever saw, and
+/// one huge value wipes out the small ones beside it. So nothing is subtracted here. `ring[..at]` are the values of this round;
+/// `ring[at..]` are those of the round before, each already merged with all after it; `newer` is this round so far. The window is
+/// always `ring[at]` merged with `newer`. When a round ends it is merged from its end to its start, one merge per value.
+#[derive(Debug, Clone)]
+pub(super) struct Window<M> {
+    ring: Box<[M]>,
+    at: usize,
+    newer: Option<M>,
+    full: bool,
+}
+
+impl<M: Merge> Window<M> {
+    /// An empty window of `n` values.
+    pub(super) fn new(n: Length) -> Self {
+        let ring = vec![M::of(0.0); n.get() as usize].into_boxed_slice();
+        Self { ring, at: 0, newer: None, full: false }
+    }
+
+    /// Takes in a value, lets the oldest go, and gives what stands for the last `n`; `None` until there are that many.
+    #[inline]
+    pub(super) fn push(&mut self, value: f64) -> Option<M> {
+        let one = M::of(value);
+        let newer = self.newer.map_or(one, |newer| M::merge(newer, one));
+        self.ring[self.at] = one;
+        self.at += 1;
+        if self.at == self.ring.len() {
+            self.start_round();
+            self.full = true;
+            return Some(newer);
+        }
+        self.newer = Some(newer);
+        self.full.then(|| M::merge(self.ring[self.at], newer))
+    }
+
+    fn start_round(&mut self) {
+        for i in (1..self.ring.len()).rev() {
+            self.ring[i - 1] = M::merge(self.ring[i - 1], self.ring[i]);
+        }
+        self.at = 0;
+        self.newer = None;
+    }
+}
+
+/// The sum of the values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sum(pub(super) f64);
+
+impl Merge for Sum {
+    fn of(value: f64) -> Self {
+        Self(value)
+    }
+
+    fn merge(older: Self, newer: Self) -> Self {
+        Self(older.0 + newer.0)
+    }
+}
+
+/// Count, mean and sum of squared deviations of the values; merged as in Chan, Golub, LeVeque, "Updating formulae and a
+/// pairwise algorithm for computing sample variances" (1979). Equal values have a deviation of exactly zero.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moments {
+    count: f64,
+    pub(super) mean: f64,
+    squares: f64,
+}
+
+impl Moments {
+    /// Standard deviation with divisor n.
+    pub(super) fn population_sd(self) -> f64 {
+        (self.squares / self.count).sqrt()
+    }
+
+    /// Standard deviation with divisor n - 1; NaN for one value.
+    pub(super) fn sample_sd(self) -> f64 {
+        (self.squares / (self.count - 1.0)).sqrt()
+    }
+}
+
+impl Merge for Moments {
+    fn of(value: f64) -> Self {
+        Self { count: 1.0, mean: value, squares: 0.0 }
+    }
+
+    fn merge(older: Self, newer: Self) -> Self {
+        let count = older.count + newer.count;
+        let delta = newer.mean - older.mean;
+        let share = newer.count / count;
+        Self {
+            count,
+            mean: older.mean + delta * share,
+            squares: older.squares + newer.squares + delta * delta * (older.count * share),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What a window of `n` must give after the last of `values`.
+    fn plain(values: &[f64], n: usize) -> (f64, f64) {
+        let last = &values[values.len() - n..];
+        let mean = last.iter().sum::<f64>() / n as f64;
+        let squares = last.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
+        (mean, (squares / n as f64).sqrt())
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_knows_exactly_its_last_values(
+            values in prop::collection::vec(1.0_f64..1000.0, 1..200), n in 1_u32..40,
+        ) {
+            let length = Length::new(n).unwrap();
+            let n = n as usize;
+            let (mut sum, mut moments) = (Window::<Sum>::new(length), Window::<Moments>::new(length));
+            for end in 1..=values.len() {
+                let got = (sum.push(values[end - 1]), moments.push(values[end - 1]));
+                let (Some(sum), Some(moments)) = got else {
+                    prop_assert!(end < n);
+                    continue;
+                };
+                prop_assert!(end >= n);
+                let (mean, sd) = plain(&values[..end], n);
+                prop_assert!((sum.0 / n as f64 / mean - 1.0).abs() < 1e-12);
+                prop_assert!((moments.mean / mean - 1.0).abs() < 1e-12);
+                prop_assert!((moments.population_sd() - sd).abs() < 1e-10);
+            }
+        }
+    }
+
+    #[test]
+    fn a_huge_value_is_gone_without_trace_when_it_leaves() {
+        let length = Length::new(3).unwrap();
+        let (mut sum, mut moments) = (Window::<Sum>::new(length), Window::<Moments>::new(length));
+        for value in [1.0, 1e17, 2.0, 3.0] {
+            sum.push(value);
+            moments.push(value);
+        }
+        assert_eq!(sum.push(4.0).unwrap().0, 9.0);
+        let moments = moments.push(4.0).unwrap();
+        assert_eq!((moments.mean, moments.sample_sd()), (3.0, 1.0));
+    }
+}

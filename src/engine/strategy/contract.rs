@@ -1,0 +1,58 @@
+//! What a strategy is: features computed from bars since an anchor, and a rule without memory over them.
+
+use crate::domain::{bar::Bar, decision::Side};
+
+/// The running indicators of a strategy, started fresh at an anchor. Values may be NaN until the warm-up length is reached.
+pub trait Features: Clone + Send {
+    /// The feature vector at one slot.
+    type Values: AsRef<[f64]> + Copy + Send + Sync;
+
+    /// Takes in the next bar and returns the features at its close.
+    fn update(&mut self, bar: &Bar) -> Self::Values;
+}
+
+/// Values of a strategy's feature vector.
+pub type Values<S> = <<S as Strategy>::Features as Features>::Values;
+
+/// A rule that maps features and the side held to an intent. It has no state: whatever must be remembered is in the ledger.
+pub trait Strategy: Clone + Send + Sync {
+    /// Its indicators.
+    type Features: Features;
+
+    /// How manifests and ledgers call it.
+    const NAME: &'static str;
+
+    /// Names of the features, in the order of the vector.
+    const FEATURES: &'static [&'static str];
+
+    /// Bars since the anchor before the features are meaningful.
+    fn warm_up_bars(&self) -> u32;
+
+    /// Indicators in their starting state.
+    fn features(&self) -> Self::Features;
+
+    /// What the rule wants at this close.
+    fn decide(&self, values: &Values<Self>, held: Option<Side>) -> Intent;
+}
+
+/// What a strategy wants. The text is the name of the rule that fired.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Intent {
+    /// Nothing.
+    Hold(&'static str),
+    /// Hold this side, reversing if the other side is held. The engine ignores it while that side is held already.
+    Enter(Side, &'static str, Protection),
+    /// Be flat.
+    Exit(&'static str),
+}
+
+/// Distances from the entry price, in quote currency per unit; positive when present.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Protection {
+    /// Of the protective stop.
+    pub stop: Option<f64>,
+    /// Of the profit target.
+    pub target: Option<f64>,
+    /// Of the trailing stop, behind the best price since entry.
+    pub trail: Option<f64>,
+}

@@ -1,0 +1,237 @@
+//! Trend following: two exponential averages cross, the ATR sets the distances of stop, target and trailing stop.
+
+use super::{
+    contract::{Features, Intent, Strategy},
+    params::{AtrMultiples, Sides, StrategyError, length, warm_up, wilder_as_ema},
+};
+use crate::{
+    domain::{bar::Bar, decision::Side},
+    engine::indicators::{atr::Atr, ema::Ema, length::Length},
+};
+
+/// Unchecked parameters of [`EmaAtr`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmaAtrParams {
+    /// Bars of the fast average.
+    pub fast: u32,
+    /// Bars of the slow average.
+    pub slow: u32,
+    /// Bars of the ATR.
+    pub atr: u32,
+    /// Distance of the stop, in ATRs.
+    pub stop_atr: f64,
+    /// Distance of the target, in ATRs.
+    pub target_atr: Option<f64>,
+    /// Distance of the trailing stop, in ATRs.
+    pub trail_atr: Option<f64>,
+    /// Which positions it may hold.
+    pub sides: Sides,
+}
+
+/// Enters when the fast average crosses the slow one, in the direction of the cross; leaves at the opposite cross.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EmaAtr {
+    fast: Length,
+    slow: Length,
+    atr: Length,
+    multiples: AtrMultiples,
+    sides: Sides,
+}
+
+impl EmaAtr {
+    /// Checks the parameters.
+    pub fn new(params: EmaAtrParams) -> Result<Self, StrategyError> {
+        let EmaAtrParams { fast, slow, atr, stop_atr, target_atr, trail_atr, sides } = params;
+        let strategy = Self {
+            fast: length("fast", fast)?,
+            slow: length("slow", slow)?,
+            atr: length("atr", atr)?,
+            multiples: AtrMultiples::new(stop_atr, target_atr, trail_atr)?,
+            sides,
+        };
+        if fast >= slow {
+            return Err(StrategyError::FastNotShorter { fast, slow });
+        }
+        Ok(strategy)
+    }
+}
+
+/// Features at one close, in the order of [`EmaAtr::FEATURES`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EmaAtrValues([f64; 5]);
+
+impl AsRef<[f64]> for EmaAtrValues {
+    fn as_ref(&self) -> &[f64] {
+        &self.0
+    }
+}
+
+/// The indicators of [`EmaAtr`].
+#[derive(Debug, Clone)]
+pub struct EmaAtrFeatures {
+    fast: Ema,
+    slow: Ema,
+    atr: Atr,
+    fast_prev: f64,
+    slow_prev: f64,
+}
+
+impl Features for EmaAtrFeatures {
+    type Values = EmaAtrValues;
+
+    #[inline]
+    fn update(&mut self, bar: &Bar) -> EmaAtrValues {
+        let fast = self.fast.update(bar.close());
+        let slow = self.slow.update(bar.close());
+        let atr = self.atr.update(bar);
+        let fast_prev = std::mem::replace(&mut self.fast_prev, fast);
+        let slow_prev = std::mem::replace(&mut self.slow_prev, slow);
+        EmaAtrValues([fast, slow, fast_prev, slow_prev, atr])
+    }
+}
+
+impl Strategy for EmaAtr {
+    type Features = EmaAtrFeatures;
+
+    const NAME: &'static str = "ema_atr";
+    const FEATURES: &'static [&'static str] =
+        &["ema_fast", "ema_slow", "ema_fast_prev", "ema_slow_prev", "atr"];
+
+    fn warm_up_bars(&self) -> u32 {
+        warm_up(self.slow.get().max(wilder_as_ema(self.atr)))
+    }
+
+    fn features(&self) -> EmaAtrFeatures {
+        EmaAtrFeatures {
+            fast: Ema::new(self.fast),
+            slow: Ema::new(self.slow),
+            atr: Atr::new(self.atr),
+            fast_prev: f64::NAN,
+            slow_prev: f64::NAN,
+        }
+    }
+
+    #[inline]
+    fn decide(&self, values: &EmaAtrValues, held: Option<Side>) -> Intent {
+        let [fast, slow, fast_prev, slow_prev, atr] = values.0;
+        let (side, rule) = if fast_prev <= slow_prev && fast > slow {
+            (Side::Long, "ema_cross_up")
+        } else if fast_prev >= slow_prev && fast < slow {
+            (Side::Short, "ema_cross_down")
+        } else {
+            return Intent::Hold("no_signal");
+        };
+        if !self.sides.allow(side) {
+            let against = held == Some(side.opposite());
+            return if against { Intent::Exit(rule) } else { Intent::Hold("no_signal") };
+        }
+        match self.multiples.protection(atr) {
+            Some(protection) => Intent::Enter(side, rule, protection),
+            None => Intent::Hold("no_range"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::strategy::contract::Protection;
+
+    const PARAMS: EmaAtrParams = EmaAtrParams {
+        fast: 20,
+        slow: 50,
+        atr: 14,
+        stop_atr: 2.0,
+        target_atr: Some(3.0),
+        trail_atr: None,
+        sides: Sides::Both,
+    };
+
+    #[test]
+    fn parameters_are_checked() {
+        for (params, key) in [
+            (EmaAtrParams { fast: 0, ..PARAMS }, "`fast`"),
+            (EmaAtrParams { slow: 10_001, ..PARAMS }, "`slow`"),
+            (EmaAtrParams { atr: 0, ..PARAMS }, "`atr`"),
+            (EmaAtrParams { fast: 50, ..PARAMS }, "`fast` (50) must be shorter than `slow` (50)"),
+            (EmaAtrParams { stop_atr: 0.0, ..PARAMS }, "`stop_atr`"),
+            (EmaAtrParams { target_atr: Some(-1.0), ..PARAMS }, "`target_atr`"),
+            (EmaAtrParams { trail_atr: Some(f64::NAN), ..PARAMS }, "`trail_atr`"),
+        ] {
+            let message = EmaAtr::new(params).unwrap_err().to_string();
+            assert!(message.contains(key), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_warm_up_covers_the_slowest_average() {
+        for (slow, atr, bars) in [(50, 14, 201), (21, 14, 109), (50, 30, 237)] {
+            let strategy = EmaAtr::new(EmaAtrParams { slow, atr, ..PARAMS }).unwrap();
+            assert_eq!(strategy.warm_up_bars(), bars);
+        }
+    }
+
+    #[test]
+    fn every_branch_of_the_rule() {
+        use Side::{Long, Short};
+        let protection = Protection { stop: Some(8.0), target: Some(12.0), trail: None };
+        let hold = Intent::Hold("no_signal");
+        let up = Intent::Enter(Long, "ema_cross_up", protection);
+        let down = Intent::Enter(Short, "ema_cross_down", protection);
+        let (out_up, out_down) = (Intent::Exit("ema_cross_up"), Intent::Exit("ema_cross_down"));
+        let (crossed_up, crossed_down) = ([2.0, 1.0, 1.0, 2.0], [1.0, 2.0, 2.0, 1.0]);
+        for (sides, [fast, slow, fast_prev, slow_prev], held, expected) in [
+            (Sides::Both, crossed_up, None, up),
+            (Sides::Both, crossed_up, Some(Short), up),
+            (Sides::Both, crossed_down, None, down),
+            (Sides::Both, crossed_down, Some(Long), down),
+            // From touching to above or below is a cross; from one side to touching is none.
+            (Sides::Both, [2.0, 1.0, 1.0, 1.0], None, up),
+            (Sides::Both, [1.0, 2.0, 1.0, 1.0], None, down),
+            (Sides::Both, [1.0, 1.0, 1.0, 2.0], None, hold),
+            (Sides::Both, [1.0, 1.0, 2.0, 1.0], None, hold),
+            (Sides::Both, [1.0, 1.0, 1.0, 1.0], None, hold),
+            (Sides::Both, [2.0, 1.0, 2.0, 1.0], Some(Long), hold),
+            (Sides::Both, [1.0, 2.0, 1.0, 2.0], Some(Short), hold),
+            (Sides::Both, [f64::NAN, 1.0, 1.0, 2.0], None, hold),
+            (Sides::Long, crossed_up, None, up),
+            (Sides::Long, crossed_down, Some(Long), out_down),
+            (Sides::Long, crossed_down, None, hold),
+            (Sides::Short, crossed_down, None, down),
+            (Sides::Short, crossed_up, Some(Short), out_up),
+            (Sides::Short, crossed_up, None, hold),
+        ] {
+            let strategy = EmaAtr::new(EmaAtrParams { sides, ..PARAMS }).unwrap();
+            let values = EmaAtrValues([fast, slow, fast_prev, slow_prev, 4.0]);
+            assert_eq!(strategy.decide(&values, held), expected, "{sides:?} {values:?} {held:?}");
+        }
+        let strategy = EmaAtr::new(PARAMS).unwrap();
+        let without_range = EmaAtrValues([2.0, 1.0, 1.0, 2.0, 0.0]);
+        assert_eq!(strategy.decide(&without_range, None), Intent::Hold("no_range"));
+    }
+
+    #[test]
+    fn the_features_are_the_indicators_and_their_last_values() {
+        let strategy = EmaAtr::new(EmaAtrParams { fast: 1, slow: 2, atr: 1, ..PARAMS }).unwrap();
+        let mut features = strategy.features();
+        let bar = |close: f64| Bar::new([close, close + 1.0, close - 1.0, close, 1.0]).unwrap();
+        for close in [10.0, 12.0] {
+            features.update(&bar(close));
+        }
+        let values = features.update(&bar(20.0));
+        // Slow: seed (10 + 12) / 2 = 11, then 11 + (20 - 11) 2/3 = 17. True range: 21 - 12 = 9.
+        assert_eq!(values.as_ref(), [20.0, 17.0, 12.0, 11.0, 9.0]);
+        assert_eq!(values.as_ref().len(), EmaAtr::FEATURES.len());
+    }
+
+    #[test]
+    fn all_features_are_finite_when_the_warm_up_ends() {
+        let params = EmaAtrParams { fast: 1, slow: 2, atr: 1, ..PARAMS };
+        let strategy = EmaAtr::new(params).unwrap();
+        let mut features = strategy.features();
+        let bar = Bar::new([10.0, 11.0, 9.0, 10.0, 1.0]).unwrap();
+        let bars = strategy.warm_up_bars();
+        let last = (0..bars).map(|_| features.update(&bar)).last().unwrap();
+        assert!(last.as_ref().iter().all(|x| x.is_finite()), "{last:?}");
+    }
+}
