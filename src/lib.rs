@@ -7,3 +7,4 @@ pub mod exchange;
 pub mod exit;
 pub mod jobs;
 pub mod session;
+pub mod store;

@@ -1,0 +1,238 @@
+//! Every path of the store. Nothing else joins path segments.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::{
+    ids::{RunId, Tag},
+    series::Series,
+    time::{DAY_MS, UtcMs},
+};
+
+/// Name of the lock file of a folder with one writer.
+pub const WRITER_LOCK: &str = ".writer.lock";
+const PARTITION_SUFFIX: &str = ".parquet";
+
+/// The paths below one root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    data: PathBuf,
+}
+
+impl Layout {
+    /// The layout below `root`, the folder that holds `jobs/`, `profiles/` and `data/`.
+    pub fn new(root: &Path) -> Self {
+        Self { data: root.join("data") }
+    }
+
+    /// Runtime state, never committed.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Bars of one series.
+    pub fn raw_dir(&self, series: &Series) -> PathBuf {
+        self.data
+            .join("raw")
+            .join(series.exchange().as_str())
+            .join(series.symbol().dir())
+            .join(series.timeframe().name())
+    }
+
+    /// Bars that open on one UTC day (days since 1970).
+    pub fn partition(&self, series: &Series, day: i64) -> PathBuf {
+        self.raw_dir(series).join(partition_name(day))
+    }
+
+    /// What the store replaced, and when.
+    pub fn revisions(&self, series: &Series) -> PathBuf {
+        self.raw_dir(series).join("revisions.csv")
+    }
+
+    /// Lock of the writer of one series of bars.
+    pub fn raw_lock(&self, series: &Series) -> PathBuf {
+        self.raw_dir(series).join(WRITER_LOCK)
+    }
+
+    /// Decisions of one tag and series.
+    pub fn decisions_dir(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.processed("decisions", tag, series)
+    }
+
+    /// The log: one row per slot.
+    pub fn decisions(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.decisions_dir(tag, series).join("decisions.csv")
+    }
+
+    /// When each slot was decided, and how late. LIVE only.
+    pub fn timing(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.decisions_dir(tag, series).join("timing.csv")
+    }
+
+    /// What the ledger started from: its floor, strategy and build.
+    pub fn origin(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.decisions_dir(tag, series).join("origin.json")
+    }
+
+    /// Lock of the writer of one series of decisions.
+    pub fn decisions_lock(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.decisions_dir(tag, series).join(WRITER_LOCK)
+    }
+
+    /// Trades of one tag and series.
+    pub fn trades_dir(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.processed("trades", tag, series)
+    }
+
+    /// The projection of the decisions: one row per opening and closing.
+    pub fn trades(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.trades_dir(tag, series).join("trades.csv")
+    }
+
+    /// Operator commands are kept in one folder, a file per tag.
+    pub fn commands_dir(&self) -> PathBuf {
+        self.data.join("processed/commands")
+    }
+
+    /// Operator commands of one tag.
+    pub fn commands(&self, tag: &Tag) -> PathBuf {
+        self.commands_dir().join(format!("{tag}.csv"))
+    }
+
+    /// Lock of whoever appends a command of one tag.
+    pub fn commands_lock(&self, tag: &Tag) -> PathBuf {
+        self.commands_dir().join(format!(".{tag}.lock"))
+    }
+
+    /// Run records and run folders.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.data.join("runs")
+    }
+
+    /// The database of run records.
+    pub fn runs_db(&self) -> PathBuf {
+        self.runs_dir().join("runs.sqlite")
+    }
+
+    /// The folder of one run.
+    pub fn run_dir(&self, run: &RunId) -> PathBuf {
+        self.runs_dir().join(run.as_str())
+    }
+
+    /// Reports.
+    pub fn reports_dir(&self) -> PathBuf {
+        self.data.join("reports")
+    }
+
+    /// Trained models.
+    pub fn models_dir(&self) -> PathBuf {
+        self.data.join("models")
+    }
+
+    /// Small state of long-lived jobs.
+    pub fn state_dir(&self) -> PathBuf {
+        self.data.join("state")
+    }
+
+    /// What was cut from files, kept for a person to look at.
+    pub fn quarantine_dir(&self) -> PathBuf {
+        self.data.join("quarantine")
+    }
+
+    /// Where the torn tail of one ledger goes.
+    pub fn quarantine(&self, ledger: &Path, seen_at: UtcMs) -> Quarantine {
+        let inside = ledger.strip_prefix(&self.data).unwrap_or(ledger);
+        let parts: Vec<_> = inside.iter().map(|part| part.to_string_lossy()).collect();
+        let stem = format!("{}.{}", parts.join("-"), seen_at.get());
+        Quarantine { dir: self.quarantine_dir(), stem }
+    }
+
+    fn processed(&self, kind: &str, tag: &Tag, series: &Series) -> PathBuf {
+        self.data
+            .join("processed")
+            .join(kind)
+            .join(tag.as_str())
+            .join(series.symbol().dir())
+            .join(series.timeframe().name())
+    }
+}
+
+/// A family of free file names for what is cut from one file at one start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantine {
+    dir: PathBuf,
+    stem: String,
+}
+
+impl Quarantine {
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The `n`th name.
+    pub fn path(&self, n: u32) -> PathBuf {
+        self.dir.join(format!("{}.{n}.torn", self.stem))
+    }
+}
+
+/// File name of the partition of one UTC day.
+pub fn partition_name(day: i64) -> String {
+    let at = UtcMs::EPOCH.plus_ms(day.saturating_mul(DAY_MS));
+    format!("{}{PARTITION_SUFFIX}", at.format("%Y-%m-%d"))
+}
+
+/// The UTC day a partition's file name stands for; `None` for other files.
+pub fn partition_day(name: &str) -> Option<i64> {
+    let date = name.strip_suffix(PARTITION_SUFFIX)?;
+    let midnight: UtcMs = format!("{date}T00:00:00Z").parse().ok()?;
+    (partition_name(midnight.day()) == name).then(|| midnight.day())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timeframe;
+
+    #[test]
+    fn paths_are_the_documented_ones() {
+        let layout = Layout::new(Path::new("r"));
+        let symbol = "BTC/USD".parse().unwrap();
+        let series = Series::new("kraken".parse().unwrap(), symbol, Timeframe::M5);
+        let tag: Tag = "paper".parse().unwrap();
+        let run: RunId = "r1".parse().unwrap();
+        let seen = UtcMs::new(5).unwrap();
+        for (path, expected) in [
+            (layout.partition(&series, 19_436), "raw/kraken/BTC_USD/5m/2023-03-20.parquet"),
+            (layout.revisions(&series), "raw/kraken/BTC_USD/5m/revisions.csv"),
+            (layout.raw_lock(&series), "raw/kraken/BTC_USD/5m/.writer.lock"),
+            (layout.decisions(&tag, &series), "processed/decisions/paper/BTC_USD/5m/decisions.csv"),
+            (layout.timing(&tag, &series), "processed/decisions/paper/BTC_USD/5m/timing.csv"),
+            (layout.origin(&tag, &series), "processed/decisions/paper/BTC_USD/5m/origin.json"),
+            (
+                layout.decisions_lock(&tag, &series),
+                "processed/decisions/paper/BTC_USD/5m/.writer.lock",
+            ),
+            (layout.trades(&tag, &series), "processed/trades/paper/BTC_USD/5m/trades.csv"),
+            (layout.commands(&tag), "processed/commands/paper.csv"),
+            (layout.runs_db(), "runs/runs.sqlite"),
+            (layout.run_dir(&run), "runs/r1"),
+            (
+                layout.quarantine(&layout.trades(&tag, &series), seen).path(2),
+                "quarantine/processed-trades-paper-BTC_USD-5m-trades.csv.5.2.torn",
+            ),
+        ] {
+            assert_eq!(path, Path::new("r/data").join(expected));
+        }
+    }
+
+    #[test]
+    fn a_partition_name_and_its_day_belong_together() {
+        for day in [0, 1, 19_436, 20_000, 84_000] {
+            assert_eq!(partition_day(&partition_name(day)), Some(day));
+        }
+        for name in ["2023-3-20.parquet", "2023-02-30.parquet", "revisions.csv", "x.parquet"] {
+            assert_eq!(partition_day(name), None, "{name}");
+        }
+        assert_eq!(partition_day("2023-03-20.parquet.12.0.tmp"), None);
+    }
+}

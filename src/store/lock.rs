@@ -1,0 +1,129 @@
+//! One writer: an OS file lock that dies with its process, and a text inside that says whose it is.
+
+use std::{
+    fmt,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use thiserror::Error;
+
+use super::disk::{DiskError, DiskOp, open_lock_file, write_owner};
+use crate::domain::{ids::RunId, time::UtcMs};
+
+/// Longest owner text shown, in characters. The file may hold anything.
+const OWNER_MAX: usize = 300;
+
+/// Who holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    /// Process id.
+    pub pid: u32,
+    /// The run it belongs to.
+    pub run_id: RunId,
+    /// Name of the job.
+    pub job: String,
+    /// When it was taken.
+    pub since: UtcMs,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, run_id, job, since } = self;
+        write!(f, "pid {pid}, run {run_id}, job {job}, since {since}")
+    }
+}
+
+/// Why a lock could not be taken.
+#[derive(Debug, Error)]
+pub enum LockError {
+    /// Somebody else holds it.
+    #[error("{} is held by {owner}", path.display())]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// What the holder wrote into it.
+        owner: String,
+    },
+    /// The lock file could not be opened or locked.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+impl LockError {
+    /// Whether somebody else holds it.
+    pub fn is_held(&self) -> bool {
+        match self {
+            Self::Held { .. } => true,
+            Self::Disk(_) => false,
+        }
+    }
+}
+
+/// A held lock. Dropping it, or the death of the process, releases it; the file stays.
+#[derive(Debug)]
+pub struct Lock {
+    path: PathBuf,
+    _held: File,
+}
+
+impl Lock {
+    /// Takes the lock without waiting. The folder must exist.
+    pub fn take(path: &Path, owner: &Owner) -> Result<Self, LockError> {
+        let file = open_lock_file(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LockError::Held { path: path.to_owned(), owner: read_owner(path) });
+            }
+            Err(TryLockError::Error(cause)) => {
+                return Err(DiskError::new(DiskOp::Lock, path, cause).into());
+            }
+        }
+        write_owner(&file, path, &format!("{owner}\n"))?;
+        Ok(Self { path: path.to_owned(), _held: file })
+    }
+
+    /// The lock file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn read_owner(path: &Path) -> String {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text[..text.len().min(OWNER_MAX)]);
+    let text: String = text.trim().chars().flat_map(char::escape_debug).collect();
+    if text.is_empty() { "an unnamed process".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(pid: u32) -> Owner {
+        let since = UtcMs::new(1_700_000_000_000).unwrap();
+        Owner { pid, run_id: "r1".parse().unwrap(), job: "paper".into(), since }
+    }
+
+    #[test]
+    fn c15_a_second_writer_is_refused_and_told_who_holds_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join(".writer.lock");
+        let first = Lock::take(&path, &owner(7)).unwrap();
+        let error = Lock::take(&path, &owner(8)).unwrap_err();
+        assert!(error.is_held());
+        let expected = "is held by pid 7, run r1, job paper, since 2023-11-14T22:13:20Z";
+        assert!(error.to_string().ends_with(expected), "{error}");
+        drop(first);
+        assert_eq!(Lock::take(&path, &owner(8)).unwrap().path(), path);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_locked_is_an_io_error() {
+        let error = Lock::take(Path::new("/nonexistent/x.lock"), &owner(1)).unwrap_err();
+        assert!(!error.is_held());
+        assert!(error.to_string().starts_with("lock /nonexistent/x.lock: "), "{error}");
+    }
+}

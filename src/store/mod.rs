@@ -1,0 +1,13 @@
+//! Floor 2: files. Bars, ledgers, locks, run records, and readers of foreign archives. No clock: instants come in as arguments.
+
+pub mod archive;
+pub mod digest;
+pub mod disk;
+pub mod error;
+pub mod layout;
+pub mod ledger;
+pub mod lock;
+pub mod monotonic;
+pub mod raw;
+pub mod rows;
+pub mod runs;

@@ -1,0 +1,270 @@
+//! One partition as Parquet: `ts_ms` (bar close) as a UTC timestamp and five required doubles, plain encoding, zstd, one row group.
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use bytes::Bytes;
+use parquet::{
+    basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel},
+    column::reader::get_typed_column_reader,
+    data_type::{DataType, DoubleType, Int64Type},
+    errors::ParquetError,
+    file::{
+        properties::{EnabledStatistics, WriterProperties},
+        reader::{FileReader, RowGroupReader, SerializedFileReader},
+        writer::{SerializedFileWriter, SerializedRowGroupWriter},
+    },
+    schema::types::{Type, TypePtr},
+};
+
+use crate::{
+    domain::{
+        bar::{Bar, TimedBar},
+        series::Series,
+        time::DAY_MS,
+    },
+    store::error::StoreError,
+};
+
+const COLUMNS: [&str; 6] = ["ts_ms", "open", "high", "low", "close", "volume"];
+/// Rows a partition can hold: one per minute.
+const ROWS_MAX: usize = 1440;
+
+fn schema() -> TypePtr {
+    static SCHEMA: OnceLock<TypePtr> = OnceLock::new();
+    Arc::clone(SCHEMA.get_or_init(|| {
+        let column = |name: &&str| {
+            let (physical, logical) = if *name == COLUMNS[0] {
+                (Physical::INT64, Some(LogicalType::timestamp(true, TimeUnit::MILLIS)))
+            } else {
+                (Physical::DOUBLE, None)
+            };
+            let built = Type::primitive_type_builder(name, physical)
+                .with_repetition(Repetition::REQUIRED)
+                .with_logical_type(logical)
+                .build();
+            Arc::new(built.expect("the column types are valid"))
+        };
+        let fields = COLUMNS.iter().map(column).collect();
+        let root = Type::group_type_builder("bars").with_fields(fields).build();
+        Arc::new(root.expect("the schema is valid"))
+    }))
+}
+
+fn properties() -> Arc<WriterProperties> {
+    static PROPERTIES: OnceLock<Arc<WriterProperties>> = OnceLock::new();
+    Arc::clone(PROPERTIES.get_or_init(|| {
+        // The name is fixed, so that the bytes depend on the bars only. What small files do not need is off: reading them is a hot path.
+        Arc::new(
+            WriterProperties::builder()
+                .set_created_by("mjolnir".to_owned())
+                .set_compression(Compression::ZSTD(ZstdLevel::default()))
+                .set_dictionary_enabled(false)
+                .set_statistics_enabled(EnabledStatistics::None)
+                .set_offset_index_disabled(true)
+                .build(),
+        )
+    }))
+}
+
+/// The file for the bars of one day, which are sorted and unique.
+pub fn encode(bars: &[TimedBar]) -> Vec<u8> {
+    assert!(bars.is_sorted_by(|a, b| a.ts.ts_ms() < b.ts.ts_ms()), "bars are sorted and unique");
+    write(bars).expect("encoding into memory does not fail")
+}
+
+fn write(bars: &[TimedBar]) -> Result<Vec<u8>, ParquetError> {
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema(), properties())?;
+    let mut group = writer.next_row_group()?;
+    let times: Vec<i64> = bars.iter().map(|bar| bar.ts.ts_ms()).collect();
+    write_column::<Int64Type>(&mut group, &times)?;
+    for n in 0..5 {
+        let values: Vec<f64> = bars.iter().map(|bar| bar.bar.values()[n]).collect();
+        write_column::<DoubleType>(&mut group, &values)?;
+    }
+    group.close()?;
+    writer.into_inner()
+}
+
+fn write_column<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, Vec<u8>>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    let mut column = group.next_column()?.expect("the schema has this column");
+    column.typed::<T>().write_batch(values, None, None)?;
+    column.close()
+}
+
+/// The bars of the partition of `day`, checked: schema, order, grid, day, and each bar.
+pub fn decode(
+    bytes: Vec<u8>,
+    series: &Series,
+    day: i64,
+    path: &Path,
+) -> Result<Vec<TimedBar>, StoreError> {
+    // The reader is not written for hostile bytes. A damaged file is bad data, not a bug of ours.
+    let read = panic::catch_unwind(AssertUnwindSafe(|| read_columns(bytes)));
+    let columns = match read {
+        Ok(Ok(columns)) => columns,
+        Ok(Err(reason)) => return Err(StoreError::damaged(path, 0, reason)),
+        Err(_) => return Err(StoreError::damaged(path, 0, "the parquet reader gave up")),
+    };
+    assemble(&columns, series, day).map_err(|(row, why)| StoreError::damaged(path, row, why))
+}
+
+struct Columns {
+    times: Vec<i64>,
+    values: [Vec<f64>; 5],
+}
+
+fn read_columns(bytes: Vec<u8>) -> Result<Columns, String> {
+    let text = |error: ParquetError| error.to_string();
+    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(text)?;
+    let file = reader.metadata().file_metadata();
+    check_schema(file.schema())?;
+    let rows = usize::try_from(file.num_rows()).unwrap_or(usize::MAX);
+    if rows > ROWS_MAX {
+        return Err(format!("{rows} rows, but a day has at most {ROWS_MAX}"));
+    }
+    let mut columns = Columns {
+        times: Vec::with_capacity(rows),
+        values: std::array::from_fn(|_| Vec::with_capacity(rows)),
+    };
+    for n in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(n).map_err(text)?;
+        read_column::<Int64Type>(&*group, 0, &mut columns.times)?;
+        for (n, values) in columns.values.iter_mut().enumerate() {
+            read_column::<DoubleType>(&*group, n + 1, values)?;
+        }
+    }
+    if columns.times.len() != rows || columns.values.iter().any(|v| v.len() != rows) {
+        return Err(format!("the columns do not hold {rows} values each"));
+    }
+    Ok(columns)
+}
+
+fn read_column<T: DataType>(
+    group: &dyn RowGroupReader,
+    n: usize,
+    into: &mut Vec<T::T>,
+) -> Result<(), String> {
+    let mut read = || -> Result<(), ParquetError> {
+        let mut column = get_typed_column_reader::<T>(group.get_column_reader(n)?);
+        // One more than may be there, so that a page with too many values is noticed.
+        column.read_records(ROWS_MAX + 1, None, None, into)?;
+        Ok(())
+    };
+    read().map_err(|error| format!("column {}: {error}", COLUMNS[n]))
+}
+
+fn check_schema(found: &Type) -> Result<(), String> {
+    let ours = schema();
+    let (found, ours) = (found.get_fields(), ours.get_fields());
+    let same = found.len() == ours.len()
+        && found.iter().zip(ours).all(|(found, ours)| {
+            let (a, b) = (found.get_basic_info(), ours.get_basic_info());
+            found.is_primitive()
+                && a.name() == b.name()
+                && a.repetition() == b.repetition()
+                && a.logical_type_ref() == b.logical_type_ref()
+                && found.get_physical_type() == ours.get_physical_type()
+        });
+    if same {
+        return Ok(());
+    }
+    let names: Vec<_> = found.iter().map(|field| field.name().to_owned()).collect();
+    Err(format!(
+        "not a partition: columns `{}`, expected `{}` (a UTC millisecond timestamp and required doubles)",
+        names.join(" ").escape_debug(),
+        COLUMNS.join(" ")
+    ))
+}
+
+fn assemble(columns: &Columns, series: &Series, day: i64) -> Result<Vec<TimedBar>, (u64, String)> {
+    let timeframe = series.timeframe();
+    let [open, high, low, close, volume] = &columns.values;
+    let mut bars: Vec<TimedBar> = Vec::with_capacity(columns.times.len());
+    for (n, ts_ms) in columns.times.iter().enumerate() {
+        let row = n as u64 + 1;
+        let ts = timeframe.slot(*ts_ms).map_err(|error| (row, error.to_string()))?;
+        if ts.open_ms().div_euclid(DAY_MS) != day {
+            return Err((row, format!("ts_ms {ts_ms} opens on another day")));
+        }
+        if bars.last().is_some_and(|last| last.ts.ts_ms() >= *ts_ms) {
+            return Err((row, format!("ts_ms {ts_ms} does not come after the row before")));
+        }
+        let bar = Bar::new([open[n], high[n], low[n], close[n], volume[n]])
+            .map_err(|error| (row, error.to_string()))?;
+        bars.push(TimedBar { ts, bar });
+    }
+    Ok(bars)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::time::Timeframe;
+
+    const DAY: i64 = 19_436;
+
+    fn series() -> Series {
+        Series::new("binance".parse().unwrap(), "BTC/USDT".parse().unwrap(), Timeframe::M5)
+    }
+
+    fn bar(slot: i64, close: f64) -> TimedBar {
+        let ts = Timeframe::M5.slot_of_open(DAY * DAY_MS + slot * 300_000).unwrap();
+        TimedBar { ts, bar: Bar::new([close, close + 0.5, close / 2.0, close, 0.1]).unwrap() }
+    }
+
+    fn day(n: i64) -> Vec<TimedBar> {
+        (0..n).map(|slot| bar(slot, 27_344.11 + slot as f64 / 7.0)).collect()
+    }
+
+    fn load(bytes: Vec<u8>, day: i64) -> Result<Vec<TimedBar>, String> {
+        decode(bytes, &series(), day, Path::new("p")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_day_comes_back_bit_for_bit() {
+        for n in [0, 1, 288] {
+            let bars = day(n);
+            let bytes = encode(&bars);
+            assert_eq!(bytes, encode(&bars));
+            assert_eq!(load(bytes, DAY).unwrap(), bars);
+        }
+    }
+
+    #[test]
+    fn a_wrong_partition_is_refused_with_file_row_and_reason() {
+        let bars = day(3);
+        let message = load(encode(&bars), DAY + 1).unwrap_err();
+        assert_eq!(message, "p:1: ts_ms 1679270700000 opens on another day");
+        let unsorted = write(&[bars[1], bars[0]]).unwrap();
+        let message = load(unsorted, DAY).unwrap_err();
+        assert_eq!(message, "p:2: ts_ms 1679270700000 does not come after the row before");
+        let hourly =
+            Series::new(series().exchange().clone(), series().symbol().clone(), Timeframe::H1);
+        let error = decode(encode(&bars), &hourly, DAY, Path::new("p")).unwrap_err();
+        assert!(error.to_string().starts_with("p:1: ts_ms 1679270700000 is not aligned to 1h"));
+        assert!(load(b"PAR1".to_vec(), DAY).unwrap_err().starts_with("p: "));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn damaged_bytes_give_an_error_or_valid_bars(at in 0_usize..4000, byte: u8, cut in 0_usize..4000) {
+            let mut bytes = encode(&day(40));
+            let len = bytes.len();
+            bytes[at % len] ^= byte;
+            load(bytes.clone(), DAY).ok();
+            bytes.truncate(cut % len);
+            prop_assert!(load(bytes, DAY).is_err());
+        }
+    }
+}

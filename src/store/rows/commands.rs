@@ -1,0 +1,150 @@
+//! `commands/<tag>.csv`: operator commands. Reasons are free text, so this file is quoted, and no field can start a formula in a spreadsheet.
+
+use std::path::Path;
+
+use csv::{ReaderBuilder, StringRecord, WriterBuilder};
+
+use crate::{
+    domain::{
+        command::{Command, Order},
+        time::UtcMs,
+    },
+    store::error::StoreError,
+};
+
+/// Header of a commands ledger.
+pub const COMMANDS_HEADER: &str = "ts_ms,command,reason,who";
+const COLUMNS: [&str; 4] = ["ts_ms", "command", "reason", "who"];
+/// Longest reason or name kept, in characters.
+const TEXT_MAX: usize = 1000;
+
+/// Appends one row. Line breaks and other control characters become spaces, so that a row is one line.
+pub fn push_command(out: &mut Vec<u8>, command: &Command) {
+    let Command { at, order, reason, who } = command;
+    let mut writer = WriterBuilder::new().has_headers(false).from_writer(out);
+    writer
+        .write_record([at.get().to_string().as_str(), order.name(), &guard(reason), &guard(who)])
+        .and_then(|()| writer.flush().map_err(Into::into))
+        .expect("writing to a vector does not fail");
+}
+
+/// A text that starts like a formula gets a `'`; so does one that starts with `'`, to tell them apart on reading.
+fn guard(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let plain: String = plain.take(TEXT_MAX).collect();
+    let plain = plain.trim();
+    if plain.starts_with(['=', '+', '-', '@', '\'']) {
+        format!("'{plain}")
+    } else {
+        plain.to_owned()
+    }
+}
+
+fn unguard(text: &str) -> String {
+    text.strip_prefix('\'').unwrap_or(text).to_owned()
+}
+
+/// Reads a commands ledger. Instants never decrease. Bytes after the last newline are ignored.
+pub fn parse_commands(bytes: &[u8], path: &Path) -> Result<Vec<Command>, StoreError> {
+    let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let lines = bytes[..end].split_inclusive(|byte| *byte == b'\n').zip(1..);
+    let mut commands: Vec<Command> = Vec::new();
+    for (line, number) in lines {
+        let damaged = |reason: String| StoreError::damaged(path, number, reason);
+        let record = split(line).map_err(damaged)?;
+        if number == 1 {
+            if record != COLUMNS {
+                return Err(damaged(format!("foreign header, expected `{COMMANDS_HEADER}`")));
+            }
+            continue;
+        }
+        let command = command(&record).map_err(damaged)?;
+        if commands.last().is_some_and(|last| command.at < last.at) {
+            return Err(damaged(format!("reordering: {} comes after a later command", command.at)));
+        }
+        commands.push(command);
+    }
+    Ok(commands)
+}
+
+/// The fields of one line. A row never spans lines: a quote that is not closed is damage.
+fn split(line: &[u8]) -> Result<[String; 4], String> {
+    if line.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
+        return Err("a quote is not closed".to_owned());
+    }
+    let mut reader = ReaderBuilder::new().has_headers(false).from_reader(line);
+    let record = reader.records().next().unwrap_or_else(|| Ok(StringRecord::new()));
+    let record = record.map_err(|error| error.to_string())?;
+    let fields: Vec<String> = record.iter().map(str::to_owned).collect();
+    fields.try_into().map_err(|fields: Vec<String>| {
+        format!("{} columns, expected {}", fields.len(), COLUMNS.len())
+    })
+}
+
+fn command([at, order, reason, who]: &[String; 4]) -> Result<Command, String> {
+    let instant = at.parse().ok().and_then(|ms| UtcMs::new(ms).ok());
+    let at =
+        instant.ok_or_else(|| format!("column 1: `{}` is not an instant", at.escape_debug()))?;
+    let order: Order = order
+        .parse()
+        .map_err(|_| format!("column 2: `{}` is not a command", order.escape_debug()))?;
+    Ok(Command { at, order, reason: unguard(reason), who: unguard(who) })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn command(at: i64, reason: &str) -> Command {
+        let at = UtcMs::new(at).unwrap();
+        Command { at, order: Order::Halt, reason: reason.into(), who: "ops".into() }
+    }
+
+    fn file(commands: &[Command]) -> Vec<u8> {
+        let mut bytes = format!("{COMMANDS_HEADER}\n").into_bytes();
+        commands.iter().for_each(|command| push_command(&mut bytes, command));
+        bytes
+    }
+
+    #[test]
+    fn reasons_are_quoted_and_cannot_be_formulas() {
+        let bytes = file(&[command(5, "a, \"b\"\nc"), command(5, "=1+1")]);
+        let text = String::from_utf8(bytes).unwrap();
+        let rows: Vec<_> = text.lines().skip(1).collect();
+        assert_eq!(rows, ["5,halt,\"a, \"\"b\"\" c\",ops", "5,halt,'=1+1,ops"]);
+    }
+
+    #[test]
+    fn damage_is_named_by_line() {
+        for (rows, message) in [
+            ("5,halt,x,y\n4,halt,x,y\n", "c:3: reordering"),
+            ("5,stop,x,y\n", "c:2: column 2: `stop` is not a command"),
+            ("x,halt,x,y\n", "c:2: column 1: `x` is not an instant"),
+            ("5,halt,x\n", "c:2: 3 columns, expected 4"),
+            ("5,halt,x,y\n\n6,halt,x,y\n", "c:3: 0 columns, expected 4"),
+            ("5,halt,\"x\nz\",y\n6,halt,x,y\n", "c:2: a quote is not closed"),
+        ] {
+            let bytes = format!("{COMMANDS_HEADER}\n{rows}");
+            let error = parse_commands(bytes.as_bytes(), Path::new("c")).unwrap_err().to_string();
+            assert!(error.starts_with(message), "{error}");
+        }
+        assert!(parse_commands(b"a,b\n", Path::new("c")).is_err());
+        assert!(parse_commands(b"", Path::new("c")).unwrap().is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn commands_come_back(reasons in prop::collection::vec("[ -~äé]{0,40}", 0..6), cut in 0_usize..30) {
+            let commands: Vec<_> =
+                reasons.iter().map(|reason| command(7, reason.trim())).collect();
+            let mut bytes = file(&commands);
+            prop_assert_eq!(parse_commands(&bytes, Path::new("c")).unwrap(), commands.clone());
+            let torn = file(&[command(8, "torn")]);
+            let row = &torn[COMMANDS_HEADER.len() + 1..];
+            bytes.extend_from_slice(&row[..cut.min(row.len() - 1)]);
+            prop_assert_eq!(parse_commands(&bytes, Path::new("c")).unwrap(), commands);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Rows of the ledgers: fast encoders, and readers that check every field once and name file, line and reason.
+
+pub mod commands;
+pub mod decisions;
+pub mod encode;
+pub mod number;
+pub mod table;
+pub mod timing;
+pub mod trades;

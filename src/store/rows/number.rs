@@ -1,0 +1,136 @@
+//! Numbers as text: never a locale, never an exponent, no trailing zeros, and the shortest form that reads back to the same bits.
+
+use std::io::Write;
+
+use rust_decimal::Decimal;
+
+/// Appends an integer.
+pub fn push_int(out: &mut Vec<u8>, value: i64) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// Appends a finite float as `{}` would: shortest round-trip digits, no exponent, whole numbers without a point.
+pub fn push_float(out: &mut Vec<u8>, value: f64) {
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format(value);
+    let plain = value.is_finite() && !text.bytes().any(|byte| byte == b'e');
+    if plain {
+        out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
+    } else {
+        write!(out, "{value}").expect("writing to a vector does not fail");
+    }
+}
+
+/// Appends a decimal without trailing zeros.
+pub fn push_decimal(out: &mut Vec<u8>, value: Decimal) {
+    let mut digits = value.mantissa().unsigned_abs();
+    let mut places = value.scale() as usize;
+    let Ok(mut small) = u64::try_from(digits) else {
+        while places > 0 && digits.is_multiple_of(10) {
+            digits /= 10;
+            places -= 1;
+        }
+        return push_digits(
+            out,
+            value.is_sign_negative(),
+            itoa::Buffer::new().format(digits),
+            places,
+        );
+    };
+    while places > 0 && small.is_multiple_of(10) {
+        small /= 10;
+        places -= 1;
+    }
+    let is_negative = value.is_sign_negative() && small != 0;
+    push_digits(out, is_negative, itoa::Buffer::new().format(small), places);
+}
+
+fn push_digits(out: &mut Vec<u8>, is_negative: bool, digits: &str, places: usize) {
+    if is_negative {
+        out.push(b'-');
+    }
+    if places == 0 {
+        out.extend_from_slice(digits.as_bytes());
+    } else if digits.len() > places {
+        let (whole, part) = digits.as_bytes().split_at(digits.len() - places);
+        out.extend_from_slice(whole);
+        out.push(b'.');
+        out.extend_from_slice(part);
+    } else {
+        out.extend_from_slice(b"0.");
+        out.resize(out.len() + places - digits.len(), b'0');
+        out.extend_from_slice(digits.as_bytes());
+    }
+}
+
+/// Appends 16 hex digits.
+pub fn push_hash(out: &mut Vec<u8>, hash: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0_u8; 16];
+    for (n, digit) in text.iter_mut().enumerate() {
+        *digit = DIGITS[(hash >> (60 - 4 * n)) as usize & 15];
+    }
+    out.extend_from_slice(&text);
+}
+
+/// Reads back 16 hex digits, in exactly the form they are written.
+pub fn parse_hash(text: &str) -> Option<u64> {
+    let written = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    (text.len() == 16 && text.bytes().all(written))
+        .then(|| u64::from_str_radix(text, 16).ok())
+        .flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(push: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        push(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn floats_are_short_and_have_no_exponent() {
+        for (value, expected) in [
+            (27_344.11, "27344.11"),
+            (5.0, "5"),
+            (0.1, "0.1"),
+            (1e-7, "0.0000001"),
+            (1e21, "1000000000000000000000"),
+            (0.0, "0"),
+            (1e15, "1000000000000000"),
+        ] {
+            assert_eq!(text(|out| push_float(out, value)), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn floats_print_as_display_does_and_come_back(bits: u64) {
+            let value = f64::from_bits(bits);
+            prop_assume!(value.is_finite());
+            let written = text(|out| push_float(out, value));
+            prop_assert_eq!(&written, &format!("{value}"));
+            prop_assert_eq!(written.parse::<f64>().unwrap().to_bits(), bits);
+        }
+
+        #[test]
+        fn decimals_print_as_their_normal_form(mantissa in -(1_i128 << 90)..(1_i128 << 90), small: i64, scale in 0_u32..=28) {
+            for mantissa in [mantissa, i128::from(small), i128::from(small % 1000), 0] {
+                let value = Decimal::from_i128_with_scale(mantissa, scale);
+                prop_assert_eq!(text(|out| push_decimal(out, value)), value.normalize().to_string());
+            }
+        }
+
+        #[test]
+        fn hashes_come_back(hash: u64) {
+            let written = text(|out| push_hash(out, hash));
+            prop_assert_eq!(&written, &format!("{hash:016x}"));
+            prop_assert_eq!(parse_hash(&written), Some(hash));
+        }
+    }
+}
