@@ -1,0 +1,43 @@
+//! What can end a session.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::{
+    domain::time::SlotTs,
+    store::{error::StoreError, monotonic::NotLater},
+};
+
+/// A failure of a session. After it the session is over: leave, restart, recover from the files.
+#[derive(Debug, Error)]
+pub enum SessionError {
+    /// The store failed, or a file in it is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A row that would not increase `ts_ms`.
+    #[error(transparent)]
+    NotLater(#[from] NotLater),
+    /// The birth certificate makes no sense.
+    #[error("origin.json: {0}")]
+    Origin(String),
+    /// There are rows but no birth certificate.
+    #[error("{} is missing, but the ledger beside it has rows: restore it, or start a new tag", .0.display())]
+    NoOrigin(PathBuf),
+    /// The ledger was begun with other settings.
+    #[error(
+        "this ledger was begun with other settings ({}): restore them, or start a new tag",
+        list(.0)
+    )]
+    OtherSettings(Vec<(String, String, String)>),
+    /// The bar a row was decided on is in no version of the raw store.
+    #[error(
+        "the raw store no longer has the bar that the row for ts_ms {0} was decided on: restore the partition of that day and revisions.csv"
+    )]
+    BarLost(SlotTs),
+}
+
+fn list(differences: &[(String, String, String)]) -> String {
+    let one = |(key, now, begun): &(String, String, String)| format!("{key} is {now}, was {begun}");
+    differences.iter().map(one).collect::<Vec<_>>().join("; ")
+}
