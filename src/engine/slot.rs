@@ -65,13 +65,20 @@ impl SlotMaker {
         Self { held: Vec::new(), commands, obeyed: 0 }
     }
 
-    /// Replaces the commands by a longer list that begins with the known ones.
-    pub fn learn(&mut self, commands: Vec<Command>) {
-        assert!(
-            commands.len() >= self.obeyed && commands[..self.obeyed] == self.commands[..self.obeyed],
-            "the commands ledger only grows"
-        );
-        self.commands = commands;
+    /// Replaces the commands by a longer list that begins with the obeyed ones and goes on after `last`, the last slot made.
+    /// A command that should have been obeyed at or before `last` is refused and given back: a replay would obey it there.
+    pub fn learn(&mut self, commands: Vec<Command>, last: Option<SlotTs>) -> Result<(), Command> {
+        let obeyed = &self.commands[..self.obeyed];
+        let fresh = commands.get(self.obeyed..).filter(|_| commands.starts_with(obeyed));
+        let too_late = |command: &&Command| last.is_some_and(|last| command.at <= last.close());
+        match fresh {
+            Some(fresh) => match fresh.iter().find(too_late) {
+                Some(late) => return Err(late.clone()),
+                None => self.commands = commands,
+            },
+            None => panic!("the commands ledger only grows"),
+        }
+        Ok(())
     }
 
     /// Slots whose bars are held back.

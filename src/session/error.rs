@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::{
-    domain::time::SlotTs,
+    domain::{command::Command, time::SlotTs},
     store::{error::StoreError, monotonic::NotLater},
 };
 
@@ -30,6 +30,12 @@ pub enum SessionError {
         list(.0)
     )]
     OtherSettings(Vec<(String, String, String)>),
+    /// A command dated at or before a slot that is decided already.
+    #[error(
+        "the command `{}` of {} is dated at or before the last decided slot, so a replay could not obey it where LIVE would: give it again",
+        .0.order, .0.at
+    )]
+    LateCommand(Command),
     /// The bar a row was decided on is in no version of the raw store.
     #[error(
         "the raw store no longer has the bar that the row for ts_ms {0} was decided on: restore the partition of that day and revisions.csv"

@@ -235,6 +235,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         Ok(())
     }
 
+    /// Where it writes.
+    pub fn place(&self) -> &Place<'d, D> {
+        &self.place
+    }
+
     /// The last decided slot.
     pub fn last(&self) -> Option<SlotTs> {
         self.gate.last()
@@ -268,8 +273,9 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     }
 
     /// Takes note of operator commands that came since.
-    pub fn learn(&mut self, commands: Vec<Command>) {
-        self.maker.learn(commands);
+    pub fn learn(&mut self, commands: Vec<Command>) -> Result<(), SessionError> {
+        let last = self.last();
+        self.maker.learn(commands, last).map_err(SessionError::LateCommand)
     }
 
     /// Decides one slot and makes it durable: the decision row, then its trade rows, then its timing.

@@ -5,4 +5,5 @@ pub mod card;
 pub mod error;
 pub mod live;
 pub mod record;
+pub mod render;
 pub mod replay;

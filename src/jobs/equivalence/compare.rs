@@ -121,6 +121,8 @@ pub struct Comparison {
     pub rows: usize,
     /// LIVE trade events compared.
     pub trades: usize,
+    /// Decision rows that differ.
+    pub differing: usize,
     /// The first difference among decisions.
     pub decisions: Option<Finding>,
     /// The first difference among trades.
@@ -138,7 +140,7 @@ impl Comparison {
 /// Compares two ledgers. With `same_policy` prices and money are compared to the last digit; without it, lifecycle only.
 pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Comparison {
     let nothing =
-        Comparison { overlap: None, sync_ts_ms: None, rows: 0, trades: 0, decisions: None, trade: None };
+        Comparison { overlap: None, sync_ts_ms: None, rows: 0, trades: 0, differing: 0, decisions: None, trade: None };
     let (Some(l0), Some(b0)) = (live.decisions.first(), backtest.decisions.first()) else { return nothing };
     let first = l0.ts_ms.max(b0.ts_ms);
     let ends = [live.decisions.last(), backtest.decisions.last()].map(|row| row.map_or(0, |row| row.ts_ms));
@@ -161,12 +163,14 @@ pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Compariso
         rows.partition_point(|row| row.ts_ms < from)..rows.partition_point(|row| row.ts_ms <= last)
     };
     let (lt, bt) = (&live.trades[events(live.trades)], &backtest.trades[events(backtest.trades)]);
+    let (differing, decisions) = differences(l, b, same_policy, from_start);
     Comparison {
         overlap,
         sync_ts_ms: Some(l[0].ts_ms),
         rows: l.len(),
         trades: lt.len(),
-        decisions: first_decision(l, b, same_policy, from_start),
+        differing,
+        decisions,
         trade: first_trade(lt, bt, same_policy),
     }
 }
@@ -189,15 +193,16 @@ fn pending_after(row: &DecisionRow, before: bool) -> bool {
     still || matches!(row.columns[DECISION], "enter_long" | "enter_short" | "exit")
 }
 
-fn first_decision(
+/// How many rows differ, and the first difference.
+fn differences(
     live: &[DecisionRow],
     backtest: &[DecisionRow],
     same_policy: bool,
     from_start: bool,
-) -> Option<Finding> {
+) -> (usize, Option<Finding>) {
     // Two runs that began at different slots have different cash: then equity is compared from the sync slot on.
     let offset = if from_start { Some(Decimal::ZERO) } else { equity_gap(&live[0], &backtest[0]) };
-    live.iter().zip(backtest).find_map(|(l, b)| {
+    let mut found = live.iter().zip(backtest).filter_map(|(l, b)| {
         if l.columns == b.columns {
             return None;
         }
@@ -206,16 +211,17 @@ fn first_decision(
             Layer::Pnl if *column == EQUITY && !from_start => equity_gap(l, b) != offset,
             _ => l.columns[*column] != b.columns[*column],
         };
-        let (layer, column) = COMPARED.iter().find(differs)?;
-        Some(Finding {
-            layer: *layer,
-            ts_ms: l.ts_ms,
-            column: DECISION_COLUMNS[*column],
-            live: l.columns[*column].to_owned(),
-            backtest: b.columns[*column].to_owned(),
-            index: None,
-        })
-    })
+        COMPARED.iter().find(differs).map(|found| (l, b, *found))
+    });
+    let first = found.next().map(|(l, b, (layer, column))| Finding {
+        layer,
+        ts_ms: l.ts_ms,
+        column: DECISION_COLUMNS[column],
+        live: l.columns[column].to_owned(),
+        backtest: b.columns[column].to_owned(),
+        index: None,
+    });
+    (usize::from(first.is_some()) + found.count(), first)
 }
 
 fn equity_gap(live: &DecisionRow, backtest: &DecisionRow) -> Option<Decimal> {

@@ -1,3 +1,5 @@
 //! The proof: LIVE and BACKTEST compared slot by slot, synced at flat.
 
 pub mod compare;
+pub mod judge;
+pub mod report;

@@ -1,3 +1,4 @@
 //! The live paper loop: one decision per closed bar, restart-safe, catch-up-safe.
 
+pub mod cycle;
 pub mod plan;

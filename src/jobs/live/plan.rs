@@ -104,10 +104,10 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// A loop whose last decided slot is `last`.
-    pub fn new(pace: Pace, last: Option<SlotTs>, feed_ends: Option<UtcMs>) -> Self {
+    /// A loop whose last decided slot is `last`, with the oldest slot whose bar is still held back.
+    pub fn new(pace: Pace, last: Option<SlotTs>, oldest_held: Option<SlotTs>, feed_ends: Option<UtcMs>) -> Self {
         let retry_at = UtcMs::EPOCH;
-        Self { pace, last, oldest_held: None, feed_ends, decided: 0, retry_at, retries: 0, confirming: false }
+        Self { pace, last, oldest_held, feed_ends, decided: 0, retry_at, retries: 0, confirming: false }
     }
 
     /// Tells which slot was just decided, and the oldest one whose bar is still held back.
@@ -290,14 +290,14 @@ mod tests {
 
     #[test]
     fn it_sleeps_to_the_boundary_plus_settle_then_asks_with_overlap() {
-        let planner = Planner::new(pace(), Some(ts(10)), None);
+        let planner = Planner::new(pace(), Some(ts(10)), None, None);
         assert_eq!(planner.next(at(10, 500)), Act::Sleep(at(11, 2_000)));
         assert_eq!(planner.next(at(11, 2_000)), Act::Fetch(ts(6)));
     }
 
     #[test]
     fn a_first_start_looks_back_to_the_anchor_and_decides_only_the_newest() {
-        let mut planner = Planner::new(pace(), None, None);
+        let mut planner = Planner::new(pace(), None, None, None);
         let Act::Fetch(since) = planner.next(at(10, 0)) else { panic!("it must ask at once") };
         assert_eq!(since.open_ms(), pace().blocks.anchor_ms(ts(10)));
         assert_eq!(names(&planner.answered(at(10, 0), &closed(&[7, 8, 9, 10]))), [(10, None)]);
@@ -310,7 +310,7 @@ mod tests {
             (CatchUp::Observe, Some(Degraded::CatchupNoEntry)),
             (CatchUp::Off, Some(Degraded::Downtime)),
         ] {
-            let mut planner = Planner::new(Pace { catch_up: mode, ..pace() }, Some(ts(10)), None);
+            let mut planner = Planner::new(Pace { catch_up: mode, ..pace() }, Some(ts(10)), None, None);
             let planned = planner.answered(at(13, 2_000), &closed(&[9, 10, 11, 12, 13]));
             assert_eq!(names(&planned), [(11, cause), (12, cause), (13, None)], "{mode:?}");
         }
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn a_hole_is_confirmed_by_asking_again_and_then_named() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None);
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
         assert!(planner.answered(at(13, 2_000), &closed(&[11, 13])).is_empty());
         assert_eq!(planner.next(at(13, 2_000)), Act::Sleep(at(13, 3_000)));
         let planned = planner.answered(at(13, 3_000), &closed(&[11, 13]));
@@ -327,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_stale_answer_consumes_no_slot_and_is_asked_again_ever_more_slowly() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None);
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
         let mut now = at(11, 2_000);
         for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
             assert!(planner.answered(now, &closed(&[9, 10])).is_empty());
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn a_failed_fetch_consumes_no_slot_until_its_deadline() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None);
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
         assert!(planner.failed(at(11, 2_000), Degraded::FetchFailed).is_empty());
         assert!(planner.failed(at(13, 59_999), Degraded::FetchFailed).is_empty());
         let gone = Some(Degraded::FetchFailed);
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_held_bar_is_asked_for_again() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None);
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
         planner.decided(ts(11), Some(ts(11)));
         planner.decided(ts(12), Some(ts(11)));
         assert_eq!(planner.next(at(13, 2_000)), Act::Fetch(ts(6)));
@@ -356,7 +356,7 @@ mod tests {
 
     #[test]
     fn what_lies_beyond_the_horizon_is_named_missing_and_halts() {
-        let mut planner = Planner::new(Pace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None);
+        let mut planner = Planner::new(Pace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None, None);
         let planned = planner.answered(at(14, 2_000), &closed(&[11, 12, 13, 14]));
         let missing = Some(Degraded::BarMissing);
         assert_eq!(names(&planned), [(11, missing), (12, missing), (13, None), (14, None)]);
@@ -366,19 +366,19 @@ mod tests {
     #[test]
     fn forced_failures_take_every_slot_at_once() {
         let forced = Some(Degraded::FetchFailed);
-        let planner = Planner::new(Pace { forced, ..pace() }, Some(ts(10)), None);
+        let planner = Planner::new(Pace { forced, ..pace() }, Some(ts(10)), None, None);
         let Act::Decide(planned) = planner.next(at(11, 2_000)) else { panic!("no question asked") };
         assert_eq!(names(&planned), [(11, forced)]);
     }
 
     #[test]
     fn it_ends_with_the_window_the_count_or_the_feed() {
-        let window = Planner::new(Pace { until: Some(ts(10)), ..pace() }, Some(ts(10)), None);
+        let window = Planner::new(Pace { until: Some(ts(10)), ..pace() }, Some(ts(10)), None, None);
         assert_eq!(window.next(at(10, 0)), Act::Done(Ended::Window));
-        let mut counted = Planner::new(Pace { bars_max: Some(1), ..pace() }, Some(ts(10)), None);
+        let mut counted = Planner::new(Pace { bars_max: Some(1), ..pace() }, Some(ts(10)), None, None);
         counted.decided(ts(11), None);
         assert_eq!(counted.next(at(11, 0)), Act::Done(Ended::MaxBars));
-        let feed = Planner::new(pace(), Some(ts(10)), Some(at(10, 0)));
+        let feed = Planner::new(pace(), Some(ts(10)), None, Some(at(10, 0)));
         assert_eq!(feed.next(at(11, 2_000)), Act::Fetch(ts(6)));
         assert_eq!(feed.next(at(11, 2_001)), Act::Done(Ended::Feed));
     }

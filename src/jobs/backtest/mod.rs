@@ -1,0 +1,4 @@
+//! The windowed backtest: the same step over the bars on disk.
+
+pub mod inputs;
+pub mod write;

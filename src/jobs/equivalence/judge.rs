@@ -1,0 +1,198 @@
+//! From a comparison to a verdict, a cause, one sentence and one command. Pure.
+
+use std::collections::BTreeSet;
+
+use super::compare::{Comparison, Finding, Layer};
+
+/// What a proof says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Equal.
+    Pass,
+    /// Equal on the bars LIVE saw; the venue has changed history since.
+    PassDataDrift,
+    /// Different.
+    Fail,
+    /// Nothing, or too little, could be compared.
+    Inconclusive,
+}
+
+impl Verdict {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::PassDataDrift => "PASS_DATA_DRIFT",
+            Self::Fail => "FAIL",
+            Self::Inconclusive => "INCONCLUSIVE",
+        }
+    }
+}
+
+/// Why two ledgers differ, as far as it can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The venue changed a bar after it was decided on.
+    BarRevised,
+    /// One side has no bar there.
+    BarMissing,
+    /// Strategy or parameters differ: the first of them.
+    SettingsDiffer(String),
+    /// Another build began the ledger.
+    BuildDiffers,
+    /// Stops fill by different rules.
+    FillPolicyDiffers,
+    /// The difference begins where LIVE was restarted.
+    RestartLostState,
+    /// None of these.
+    Unknown,
+}
+
+impl Cause {
+    /// How it is written.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::BarRevised => "bar revised after decision",
+            Self::BarMissing => "bar missing on one side",
+            Self::SettingsDiffer(_) => "strategy or parameters differ",
+            Self::BuildDiffers => "build differs",
+            Self::FillPolicyDiffers => "fill policy differs",
+            Self::RestartLostState => "restart lost state",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is known besides the rows.
+#[derive(Debug, Clone, Default)]
+pub struct Circumstances {
+    /// `key is a, was b` for every setting that differs.
+    pub settings: Vec<String>,
+    /// Whether stops fill by the same rule on both sides.
+    pub same_policy: bool,
+    /// Whether the same build began the ledger and runs now.
+    pub same_build: bool,
+    /// Slots whose bars were revised, filled in, or cannot be found as LIVE saw them.
+    pub revised: BTreeSet<i64>,
+    /// First slots decided after a restart.
+    pub restarts: BTreeSet<i64>,
+    /// Fewest rows worth a verdict.
+    pub min_overlap_bars: usize,
+}
+
+/// The verdict on one comparison.
+pub fn verdict(found: &Comparison, around: &Circumstances) -> Verdict {
+    if found.first().is_some() {
+        Verdict::Fail
+    } else if found.sync_ts_ms.is_none() || found.rows < around.min_overlap_bars {
+        Verdict::Inconclusive
+    } else {
+        Verdict::Pass
+    }
+}
+
+/// The verdict on today's store, given the one on the bars as seen.
+pub fn verdict_as_is(as_seen: Verdict, as_is: &Comparison, around: &Circumstances) -> Verdict {
+    match (as_seen, verdict(as_is, around)) {
+        (Verdict::Pass, Verdict::Fail) => Verdict::PassDataDrift,
+        (_, verdict) => verdict,
+    }
+}
+
+/// Why the first difference is there.
+pub fn cause(first: &Finding, found: &Comparison, around: &Circumstances) -> Cause {
+    if let Some(setting) = around.settings.first() {
+        return Cause::SettingsDiffer(setting.clone());
+    }
+    if first.layer == Layer::Bar && first.column == "bar_hash" {
+        if first.live.is_empty() || first.backtest.is_empty() {
+            return Cause::BarMissing;
+        }
+        return if around.revised.contains(&first.ts_ms) { Cause::BarRevised } else { Cause::Unknown };
+    }
+    if !around.same_policy {
+        return Cause::FillPolicyDiffers;
+    }
+    if found.differing > 1 && around.restarts.contains(&first.ts_ms) {
+        return Cause::RestartLostState;
+    }
+    if around.same_build { Cause::Unknown } else { Cause::BuildDiffers }
+}
+
+/// One sentence on the cause, without a solution.
+pub fn hypothesis(cause: &Cause, first: &Finding, found: &Comparison) -> String {
+    match cause {
+        Cause::BarRevised => "the bar was revised after LIVE had decided on it".into(),
+        Cause::BarMissing => "one side had a bar at this slot and the other had none".into(),
+        Cause::SettingsDiffer(setting) => format!("the two sides were run with different settings: {setting}"),
+        Cause::BuildDiffers => "LIVE was begun by another build, which decided differently".into(),
+        Cause::FillPolicyDiffers => "the two stop-fill rules led to different lifecycles".into(),
+        Cause::RestartLostState => "a restart of LIVE at this slot lost state".into(),
+        Cause::Unknown if found.differing == 1 && first.index.is_none() => format!(
+            "the row was edited after it was written: column {} differs in this row alone",
+            first.column
+        ),
+        Cause::Unknown if found.differing == 0 => {
+            format!("trades.csv was edited after it was written: the decisions agree, column {} differs", first.column)
+        }
+        Cause::Unknown => format!(
+            "LIVE and BACKTEST part in the {} layer on equal inputs, so the code or a ledger was changed",
+            first.layer.name()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(layer: Layer, column: &'static str, live: &str) -> Finding {
+        Finding { layer, ts_ms: 5, column, live: live.into(), backtest: "b".into(), index: None }
+    }
+
+    fn comparison(first: Option<Finding>, rows: usize) -> Comparison {
+        Comparison {
+            overlap: Some((1, 9)),
+            sync_ts_ms: Some(1),
+            rows,
+            trades: 0,
+            differing: 3 * usize::from(first.is_some()),
+            decisions: first,
+            trade: None,
+        }
+    }
+
+    #[test]
+    fn too_little_or_never_synced_is_inconclusive_and_never_pass() {
+        let around = Circumstances { min_overlap_bars: 12, ..Circumstances::default() };
+        assert_eq!(verdict(&comparison(None, 12), &around), Verdict::Pass);
+        assert_eq!(verdict(&comparison(None, 11), &around), Verdict::Inconclusive);
+        let never = Comparison { sync_ts_ms: None, ..comparison(None, 0) };
+        assert_eq!(verdict(&never, &Circumstances::default()), Verdict::Inconclusive);
+        let different = comparison(Some(finding(Layer::Bar, "bar_hash", "a")), 3);
+        assert_eq!(verdict(&different, &around), Verdict::Fail);
+        assert_eq!(verdict_as_is(Verdict::Pass, &different, &around), Verdict::PassDataDrift);
+        assert_eq!(verdict_as_is(Verdict::Fail, &different, &around), Verdict::Fail);
+    }
+
+    #[test]
+    fn each_cause_is_named() {
+        let plain = || Circumstances { same_policy: true, same_build: true, ..Circumstances::default() };
+        let bar = |live: &str| finding(Layer::Bar, "bar_hash", live);
+        let state = || finding(Layer::Decision, "state_hash", "a");
+        let at = || BTreeSet::from([5]);
+        for (first, around, want) in [
+            (bar(""), plain(), Cause::BarMissing),
+            (bar("a"), Circumstances { revised: at(), ..plain() }, Cause::BarRevised),
+            (bar("a"), plain(), Cause::Unknown),
+            (state(), Circumstances { settings: vec!["x is 1, was 2".into()], ..plain() }, Cause::SettingsDiffer("x is 1, was 2".into())),
+            (state(), Circumstances { same_policy: false, ..plain() }, Cause::FillPolicyDiffers),
+            (state(), Circumstances { restarts: at(), ..plain() }, Cause::RestartLostState),
+            (state(), Circumstances { same_build: false, ..plain() }, Cause::BuildDiffers),
+            (state(), plain(), Cause::Unknown),
+        ] {
+            let found = comparison(Some(first.clone()), 9);
+            assert_eq!(cause(&first, &found, &around), want);
+        }
+    }
+}

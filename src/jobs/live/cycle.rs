@@ -1,0 +1,187 @@
+//! The live loop: carries out the planner's acts on a feed, a clock and a session. No decision is made here.
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+use super::plan::{Act, Ended, Pace, Planned, Planner};
+use crate::{
+    clock::Clock,
+    domain::{
+        bar::{Bar, ClosedBar},
+        command::{Command, Order},
+        decision::{Decision, Degraded},
+        ids::RunId,
+        time::{SlotTs, UtcMs},
+    },
+    exchange::feed::Feed,
+    jobs::commands::append_command,
+    session::{
+        error::SessionError,
+        live::{Session, Stamp},
+        record::read_commands,
+    },
+    engine::strategy::Strategy,
+    store::{disk::Disk, error::StoreError, raw::RawStore, rows::timing::Origin},
+};
+
+/// How a loop ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// By itself.
+    Ended(Ended),
+    /// Told to stop; the slot in work was finished.
+    Stopped,
+}
+
+/// What ends a loop with an error.
+#[derive(Debug, Error)]
+pub enum LoopError {
+    /// The session is over.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The raw store or the commands ledger is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a loop runs on.
+pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
+    /// Where the bars come from.
+    pub feed: &'a mut F,
+    /// What time it is.
+    pub clock: &'a C,
+    /// The raw store of the series; its lock is held.
+    pub raw: RawStore<'a, D>,
+    /// Whether to stop.
+    pub stopped: &'a dyn Fn() -> bool,
+    /// Told of every decision, after it is durable.
+    pub decided: &'a mut dyn FnMut(&Decision, Origin),
+    /// Told of everything an operator should know.
+    pub warn: &'a mut dyn FnMut(String),
+    /// This run.
+    pub run_id: RunId,
+    /// This build.
+    pub build: &'a str,
+}
+
+/// Runs until the planner ends it, it is told to stop, or the session fails.
+pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
+    pace: Pace,
+    session: &mut Session<'_, S, D>,
+    on: &mut Surroundings<'_, D, F, C>,
+) -> Result<Outcome, LoopError> {
+    let held = session.held().first().copied();
+    let mut planner = Planner::new(pace, session.last(), held, on.feed.ends());
+    loop {
+        if (on.stopped)() {
+            return Ok(Outcome::Stopped);
+        }
+        let now = on.clock.now();
+        match planner.next(now) {
+            Act::Done(ended) => return Ok(Outcome::Ended(ended)),
+            Act::Sleep(until) => on.clock.sleep_until(until, on.stopped),
+            Act::Decide(planned) => decide(&mut planner, session, on, planned, &Answer::none(now))?,
+            Act::Fetch(since) => {
+                let (planned, answer) = ask(&mut planner, pace, since, on)?;
+                decide(&mut planner, session, on, planned, &answer)?;
+            }
+        }
+    }
+}
+
+/// The closed bars of one answer, durable in the raw store.
+struct Answer {
+    seen_at: UtcMs,
+    bars: BTreeMap<i64, Bar>,
+}
+
+impl Answer {
+    fn none(seen_at: UtcMs) -> Self {
+        Self { seen_at, bars: BTreeMap::new() }
+    }
+
+    fn bar(&self, ts: SlotTs) -> Option<Bar> {
+        self.bars.get(&ts.ts_ms()).copied()
+    }
+}
+
+fn ask<D: Disk, F: Feed, C: Clock>(
+    planner: &mut Planner,
+    pace: Pace,
+    since: SlotTs,
+    on: &mut Surroundings<'_, D, F, C>,
+) -> Result<(Vec<Planned>, Answer), LoopError> {
+    let fetched = on.feed.fetch(since, on.clock.now());
+    let seen_at = on.clock.now();
+    let closed = match fetched {
+        Ok(answer) => ClosedBar::from_answer(answer),
+        Err(error) => {
+            (on.warn)(error.to_string());
+            return Ok((planner.failed(seen_at, Degraded::FetchFailed), Answer::none(seen_at)));
+        }
+    };
+    if pace.forced != Some(Degraded::PersistFailed) {
+        match on.raw.put(&closed, seen_at) {
+            Ok(report) if report.replaced + report.filled > 0 => (on.warn)(format!(
+                "the venue changed {} and filled in {} bars it had shown before; decided slots stay as they are",
+                report.replaced, report.filled
+            )),
+            Ok(_) => {}
+            Err(error) if error.is_io() => {
+                (on.warn)(format!("bars could not be stored: {error}"));
+                return Ok((planner.failed(seen_at, Degraded::PersistFailed), Answer::none(seen_at)));
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let planned = planner.answered(seen_at, &closed);
+    let bars = closed.iter().map(|bar| (bar.ts().ts_ms(), bar.get().bar)).collect();
+    Ok((planned, Answer { seen_at, bars }))
+}
+
+fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
+    planner: &mut Planner,
+    session: &mut Session<'_, S, D>,
+    on: &mut Surroundings<'_, D, F, C>,
+    planned: Vec<Planned>,
+    answer: &Answer,
+) -> Result<(), LoopError> {
+    let Some(first) = planned.first() else { return Ok(()) };
+    let place = session.place();
+    if let Some(beyond) = planned.iter().find(|planned| planned.beyond) {
+        let reason = "missed slots lie beyond the catch-up horizon";
+        (on.warn)(format!("{reason}: from {} on they are bar_missing, and the series is halted", beyond.ts));
+        let halt = Command {
+            at: beyond.ts.close(),
+            order: Order::Halt,
+            reason: reason.to_owned(),
+            who: "live".to_owned(),
+        };
+        append_command(place.disk, place.layout, &place.tag, halt, on.clock.now())?;
+    }
+    let commands = read_commands(place.disk, place.layout, &place.tag)?;
+    session.learn(commands)?;
+    if session.last().is_none() {
+        let blocks = session.engine().core().blocks(first.ts.timeframe());
+        let anchor_day = UtcMs::EPOCH.plus_ms(blocks.anchor_ms(first.ts)).day();
+        let mut warm_up = on.raw.load(anchor_day, first.ts.open_day())?;
+        warm_up.retain(|bar| bar.ts < first.ts);
+        session.begin(first.ts, &warm_up, answer.seen_at, on.build)?;
+    }
+    for one in planned {
+        let cause = match (one.degraded, one.caught_up) {
+            (Some(_), _) => Origin::Degraded,
+            (None, true) => Origin::Catchup,
+            (None, false) => Origin::Live,
+        };
+        let stamp = Stamp { cause, seen_at: answer.seen_at, run_id: on.run_id.clone() };
+        let decision = session.decide((one.ts, one.bar, one.degraded), |ts| answer.bar(ts), stamp)?;
+        planner.decided(one.ts, session.held().first().copied());
+        (on.decided)(&decision, cause);
+        if (on.stopped)() {
+            break;
+        }
+    }
+    Ok(())
+}
