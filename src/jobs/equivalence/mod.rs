@@ -2,4 +2,6 @@
 
 pub mod compare;
 pub mod judge;
+pub mod proof;
+pub mod prove;
 pub mod report;

@@ -1,0 +1,187 @@
+//! `proof.json`: what was compared, what came of it, and the hashes that let anyone check it again.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    compare::{Comparison, DecisionRow, Ledgers, Row, TradeRow},
+    judge::Verdict,
+};
+use crate::store::{
+    digest::sha256_hex,
+    rows::{
+        decisions::{Column, DecisionLine},
+        trades::TradeLine,
+    },
+};
+
+/// Name and version of the document.
+pub const SCHEMA: &str = "mjolnir.proof/1";
+
+/// One ledger file: where it is, how much of it was compared, and the hash of that much.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerHash {
+    /// Path below the root.
+    pub path: String,
+    /// Bytes from the beginning that were read. A live ledger grows behind them.
+    pub bytes: u64,
+    /// sha256 of these bytes.
+    pub sha256: String,
+}
+
+impl LedgerHash {
+    /// Of the first bytes of a file.
+    pub fn of(path: &Path, root: &Path, bytes: &[u8]) -> Self {
+        let path = path.strip_prefix(root).unwrap_or(path).display().to_string();
+        Self { path, bytes: bytes.len() as u64, sha256: sha256_hex(bytes) }
+    }
+}
+
+/// Decisions and trades of one side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideHashes {
+    /// `decisions.csv`.
+    pub decisions: LedgerHash,
+    /// `trades.csv`.
+    pub trades: LedgerHash,
+    /// Where touched stops fill.
+    pub stop_fill: String,
+}
+
+/// The first difference, as it stands in the proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mismatch {
+    /// Layer it lies in.
+    pub layer: String,
+    /// Slot it lies at.
+    pub ts_ms: i64,
+    /// Trade event since the sync slot, from 0; absent for decisions.
+    pub trade_index: Option<usize>,
+    /// Column it lies in.
+    pub column: String,
+    /// What LIVE has there.
+    pub live: String,
+    /// What the backtest has there.
+    pub backtest: String,
+    /// Cause class.
+    pub cause: String,
+}
+
+/// The whole document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Verdict on the bars LIVE saw.
+    pub as_seen: String,
+    /// Verdict on today's store; absent when only two ledgers were compared.
+    pub as_is: Option<String>,
+    /// First difference on the bars LIVE saw.
+    pub mismatch: Option<Mismatch>,
+    /// First difference on today's store.
+    pub drift: Option<Mismatch>,
+    /// LIVE's tag.
+    pub tag: String,
+    /// The backtest's run id.
+    pub runid: String,
+    /// Venue, symbol and timeframe.
+    pub series: [String; 3],
+    /// First and last common slot.
+    pub overlap_ts_ms: Option<(i64, i64)>,
+    /// First slot from which both were compared.
+    pub sync_ts_ms: Option<i64>,
+    /// Fewest rows that were worth a verdict.
+    pub min_overlap_bars: usize,
+    /// Decision rows compared.
+    pub rows: usize,
+    /// LIVE trade events compared.
+    pub trades: usize,
+    /// LIVE rows hindered from outside, by reason.
+    pub degraded: BTreeMap<String, usize>,
+    /// LIVE's files.
+    pub live: SideHashes,
+    /// The backtest's files.
+    pub backtest: SideHashes,
+    /// Hash of strategy and rules of the backtest.
+    pub strategy_hash: String,
+    /// The build that began LIVE.
+    pub live_build: String,
+    /// The build that made this proof.
+    pub build: String,
+    /// When, milliseconds UTC.
+    pub made_at_ms: i64,
+}
+
+impl Proof {
+    /// The text of `proof.json`.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
+        text.push('\n');
+        text
+    }
+
+    /// The verdict the exit code follows: drift is no failure of the code.
+    pub fn verdict(&self) -> Verdict {
+        let named = |text: &str| {
+            [Verdict::Pass, Verdict::PassDataDrift, Verdict::Fail, Verdict::Inconclusive]
+                .into_iter()
+                .find(|verdict| verdict.name() == text)
+        };
+        match (named(&self.as_seen), self.as_is.as_deref().and_then(named)) {
+            (Some(Verdict::Pass), Some(as_is)) => as_is,
+            (as_seen, _) => as_seen.unwrap_or(Verdict::Fail),
+        }
+    }
+}
+
+/// A proof's mismatch from a finding.
+pub fn mismatch(found: &Comparison, cause: &str) -> Option<Mismatch> {
+    found.first().map(|first| Mismatch {
+        layer: first.layer.name().to_owned(),
+        ts_ms: first.ts_ms,
+        trade_index: first.index,
+        column: first.column.to_owned(),
+        live: first.live.clone(),
+        backtest: first.backtest.clone(),
+        cause: cause.to_owned(),
+    })
+}
+
+/// Ledger lines as rows to compare.
+pub fn decision_rows<'a>(lines: &[DecisionLine<'a>]) -> Vec<DecisionRow<'a>> {
+    let row = |line: &DecisionLine<'a>| Row {
+        ts_ms: line.ts_ms(),
+        columns: Column::ALL.map(|column| line.column(column)),
+    };
+    lines.iter().map(row).collect()
+}
+
+/// Trade lines as rows to compare.
+pub fn trade_rows<'a>(lines: &[TradeLine<'a>]) -> Vec<TradeRow<'a>> {
+    let row = |line: &TradeLine<'a>| Row {
+        ts_ms: line.ts().ts_ms(),
+        columns: std::array::from_fn(|n| line.column(n)),
+    };
+    lines.iter().map(row).collect()
+}
+
+/// Both kinds of rows of one side.
+pub struct Rows<'a> {
+    /// Decisions.
+    pub decisions: Vec<DecisionRow<'a>>,
+    /// Trades.
+    pub trades: Vec<TradeRow<'a>>,
+}
+
+impl<'a> Rows<'a> {
+    /// From parsed ledgers.
+    pub fn of(record: &crate::session::record::Record<'a>) -> Self {
+        Self { decisions: decision_rows(&record.decisions), trades: trade_rows(&record.trades) }
+    }
+
+    /// As input of the comparison.
+    pub fn ledgers(&self) -> Ledgers<'_> {
+        Ledgers { decisions: &self.decisions, trades: &self.trades }
+    }
+}

@@ -1,0 +1,225 @@
+//! Comparing two ledgers on disk and leaving the proof: the shell around `compare` and `judge`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use super::{
+    compare::{Comparison, compare},
+    judge::{Circumstances, Verdict, cause, hypothesis, verdict, verdict_as_is},
+    proof::{LedgerHash, Mismatch, Proof, Rows, SCHEMA, SideHashes, mismatch},
+    report::{Names, layer_lines, mismatch_block, operators_report},
+};
+use crate::{
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+        time::UtcMs,
+    },
+    session::{
+        card::{Card, Origin},
+        error::SessionError,
+        record::RecordBytes,
+    },
+    store::{disk::Disk, error::StoreError, layout::Layout},
+};
+
+/// What is to be proved, and with what.
+pub struct Case<'a, D: Disk> {
+    /// The disk.
+    pub disk: &'a D,
+    /// Its paths.
+    pub layout: &'a Layout,
+    /// The series.
+    pub series: &'a Series,
+    /// LIVE's tag.
+    pub tag: &'a Tag,
+    /// The backtest's run id.
+    pub runid: &'a RunId,
+    /// Fewest rows worth a verdict.
+    pub min_overlap_bars: usize,
+    /// Rows shown around a mismatch.
+    pub context_rows: usize,
+    /// How the LIVE ledger began.
+    pub origin: &'a Origin,
+    /// Strategy and rules of the backtest.
+    pub card: &'a Card,
+    /// This build.
+    pub build: &'a str,
+    /// Now.
+    pub now: UtcMs,
+}
+
+/// What today's store adds to a proof.
+pub struct AsIs<'a> {
+    /// The backtest on today's store, where its bars differ from those LIVE saw.
+    pub ledgers: Option<&'a RecordBytes>,
+    /// Slots whose bars were revised, filled in, or cannot be found as seen.
+    pub revised: BTreeSet<i64>,
+}
+
+/// A proof and how it reads.
+pub struct Proved {
+    /// The document.
+    pub proof: Proof,
+    /// Lines for people: layers, mismatch block, report.
+    pub text: String,
+    /// Where `proof.json` is.
+    pub path: PathBuf,
+}
+
+/// Compares and writes `proof.json` and `report.txt` into `data/reports/eqflat/<runid>/`.
+pub fn prove<D: Disk>(
+    case: &Case<'_, D>,
+    live: &RecordBytes,
+    backtest: &RecordBytes,
+    as_is: Option<&AsIs<'_>>,
+) -> Result<Proved, SessionError> {
+    let backtest_tag = case.tag.backtest(case.runid).map_err(|error| SessionError::Origin(error.to_string()))?;
+    let live_record = live.parse(case.layout, case.tag, case.series)?;
+    let backtest_record = backtest.parse(case.layout, &backtest_tag, case.series)?;
+    let around = circumstances(case, live, as_is.map(|as_is| as_is.revised.clone()).unwrap_or_default());
+    let (live_rows, backtest_rows) = (Rows::of(&live_record), Rows::of(&backtest_record));
+    let found = compare(live_rows.ledgers(), backtest_rows.ledgers(), around.same_policy);
+    let seen = verdict(&found, &around);
+    let drifted = as_is.and_then(|as_is| as_is.ledgers).map(|bytes| {
+        bytes.parse(case.layout, &backtest_tag, case.series).map(|record| {
+            compare(live_rows.ledgers(), Rows::of(&record).ledgers(), around.same_policy)
+        })
+    });
+    let drifted = drifted.transpose()?;
+    let as_is_verdict = as_is.map(|_| drifted.as_ref().map_or(seen, |found| verdict_as_is(seen, found, &around)));
+    let names = names(case, &backtest_tag);
+    let first_cause = found.first().map(|first| cause(first, &found, &around));
+    let sentence = match (found.first(), &first_cause) {
+        (Some(first), Some(cause)) => hypothesis(cause, first, &found),
+        _ => "none".to_owned(),
+    };
+    let drift = drifted.as_ref().and_then(|found| drift_mismatch(found, &around));
+    let mut text = layer_lines(&found, seen).join("\n");
+    text.push('\n');
+    if let (Some(first), Some(cause)) = (found.first(), &first_cause) {
+        let block = mismatch_block(first, &live_rows.decisions, &backtest_rows.decisions, case.context_rows, cause.name());
+        text.push_str(&block);
+    }
+    if let Some(drift) = &drift {
+        text.push_str(&drift_line(drift, as_is_verdict));
+    }
+    text.push_str(&inconclusive_line(seen, &found, case.min_overlap_bars));
+    text.push_str(&operators_report(&found, as_is_verdict.filter(|_| seen == Verdict::Pass).unwrap_or(seen), &names, &sentence));
+    let mut degraded = BTreeMap::new();
+    for cause in live_record.decisions.iter().filter_map(|line| line.degraded()) {
+        *degraded.entry(cause.reason().name().to_owned()).or_insert(0) += 1;
+    }
+    let side = |tag: &Tag, bytes: &RecordBytes, stop_fill: &str| SideHashes {
+        decisions: LedgerHash::of(&case.layout.decisions(tag, case.series), case.disk.root(), &bytes.decisions),
+        trades: LedgerHash::of(&case.layout.trades(tag, case.series), case.disk.root(), &bytes.trades),
+        stop_fill: stop_fill.to_owned(),
+    };
+    let proof = Proof {
+        schema: SCHEMA.to_owned(),
+        as_seen: seen.name().to_owned(),
+        as_is: as_is_verdict.map(|verdict| verdict.name().to_owned()),
+        mismatch: first_cause.as_ref().and_then(|cause| mismatch(&found, cause.name())),
+        drift,
+        tag: case.tag.to_string(),
+        runid: case.runid.to_string(),
+        series: [
+            case.series.exchange().to_string(),
+            case.series.symbol().to_string(),
+            case.series.timeframe().to_string(),
+        ],
+        overlap_ts_ms: found.overlap,
+        sync_ts_ms: found.sync_ts_ms,
+        min_overlap_bars: case.min_overlap_bars,
+        rows: found.rows,
+        trades: found.trades,
+        degraded,
+        live: side(case.tag, live, &case.origin.card.stop_fill),
+        backtest: side(&backtest_tag, backtest, &case.card.stop_fill),
+        strategy_hash: case.card.strategy_hash(),
+        live_build: case.origin.build.clone(),
+        build: case.build.to_owned(),
+        made_at_ms: case.now.get(),
+    };
+    let path = leave(case, &proof, &text)?;
+    Ok(Proved { proof, text, path })
+}
+
+fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathBuf, StoreError> {
+    let dir = case.layout.reports_dir().join("eqflat").join(case.runid.as_str());
+    case.disk.create_dir_all(&dir)?;
+    case.disk.replace(&dir.join("report.txt"), text.as_bytes())?;
+    let path = dir.join("proof.json");
+    case.disk.replace(&path, proof.to_json().as_bytes())?;
+    Ok(path)
+}
+
+fn circumstances<D: Disk>(case: &Case<'_, D>, live: &RecordBytes, revised: BTreeSet<i64>) -> Circumstances {
+    let one = |(key, now, was): (String, String, String)| format!("{key} is {now}, was {was}");
+    Circumstances {
+        settings: case.card.differences(&case.origin.card).into_iter().map(one).collect(),
+        same_policy: case.card.stop_fill == case.origin.card.stop_fill,
+        same_build: case.build == case.origin.build,
+        revised,
+        restarts: restarts(&live.timing),
+        min_overlap_bars: case.min_overlap_bars,
+    }
+}
+
+/// Slots at which another run took over, from the last column of `timing.csv`.
+fn restarts(timing: &[u8]) -> BTreeSet<i64> {
+    let text = String::from_utf8_lossy(timing);
+    let mut last_run: Option<&str> = None;
+    let mut slots = BTreeSet::new();
+    for line in text.lines().skip(1) {
+        let (Some((ts, _)), Some((_, run))) = (line.split_once(','), line.rsplit_once(',')) else { continue };
+        if last_run.is_some_and(|last| last != run) {
+            slots.extend(ts.parse::<i64>());
+        }
+        last_run = Some(run);
+    }
+    slots
+}
+
+fn names<D: Disk>(case: &Case<'_, D>, backtest_tag: &Tag) -> Names {
+    let shown = |path: PathBuf| path.strip_prefix(case.disk.root()).unwrap_or(&path).display().to_string();
+    Names {
+        tag: case.tag.to_string(),
+        runid: case.runid.to_string(),
+        live_decisions: shown(case.layout.decisions(case.tag, case.series)),
+        backtest_decisions: shown(case.layout.decisions(backtest_tag, case.series)),
+        live_trades: shown(case.layout.trades(case.tag, case.series)),
+        backtest_trades: shown(case.layout.trades(backtest_tag, case.series)),
+    }
+}
+
+fn drift_mismatch(found: &Comparison, around: &Circumstances) -> Option<Mismatch> {
+    let first = found.first()?;
+    mismatch(found, cause(first, found, around).name())
+}
+
+fn drift_line(drift: &Mismatch, verdict: Option<Verdict>) -> String {
+    format!(
+        "[as-is] {}: on today's store the first difference is ts_ms {} column {} ({})\n",
+        verdict.map_or("FAIL", Verdict::name),
+        drift.ts_ms,
+        drift.column,
+        drift.cause
+    )
+}
+
+fn inconclusive_line(verdict: Verdict, found: &Comparison, least: usize) -> String {
+    let why = match (verdict, found.overlap, found.sync_ts_ms) {
+        (Verdict::Pass | Verdict::PassDataDrift | Verdict::Fail, ..) => return String::new(),
+        (Verdict::Inconclusive, None, _) => "the two ledgers have no slot in common".to_owned(),
+        (Verdict::Inconclusive, Some(_), None) => {
+            "there is no slot where both are flat with nothing pending and equal state".to_owned()
+        }
+        (Verdict::Inconclusive, Some(_), Some(sync)) => {
+            format!("only {} rows from the sync slot {sync} on, {least} are needed", found.rows)
+        }
+    };
+    format!("inconclusive: {why}\n")
+}
