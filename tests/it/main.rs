@@ -1,1 +1,5 @@
-//! tests
+//! Everything that is tested from outside, in one binary.
+//! `cfg(test)` always holds here; it tells clippy that helpers are test code too.
+
+#[cfg(test)]
+mod tidy;
