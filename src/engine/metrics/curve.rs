@@ -304,6 +304,12 @@ mod tests {
     }
 
     #[test]
+    fn the_time_under_water_includes_the_slot_of_the_recovery() {
+        let stats = curve(&[90.0, 90.0, 90.0, 100.0, 101.0, 100.5, 100.5], HOUR_MS);
+        assert_eq!(stats.underwater_ms_max, 4 * HOUR_MS);
+    }
+
+    #[test]
     fn daily_returns_are_taken_at_midnight() {
         let noon = Start { ts_ms: 10 * DAY_MS + 12 * HOUR_MS, equity: 100.0 };
         let mut daily = DailyReturns::new(noon);
