@@ -64,31 +64,37 @@ impl Bar {
     }
 
     /// First price.
+    #[inline]
     pub const fn open(&self) -> f64 {
         self.open
     }
 
     /// Highest price.
+    #[inline]
     pub const fn high(&self) -> f64 {
         self.high
     }
 
     /// Lowest price.
+    #[inline]
     pub const fn low(&self) -> f64 {
         self.low
     }
 
     /// Last price.
+    #[inline]
     pub const fn close(&self) -> f64 {
         self.close
     }
 
     /// Volume in the base currency.
+    #[inline]
     pub const fn volume(&self) -> f64 {
         self.volume
     }
 
     /// `[open, high, low, close, volume]`.
+    #[inline]
     pub const fn values(&self) -> [f64; 5] {
         [self.open, self.high, self.low, self.close, self.volume]
     }

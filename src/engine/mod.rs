@@ -3,6 +3,7 @@
 mod account;
 pub mod anchor;
 pub mod indicators;
+pub mod metrics;
 mod position;
 mod risk;
 pub mod rules;

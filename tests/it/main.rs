@@ -1,4 +1,9 @@
-//! Tests of the whole, through the library and through the binary.
+//! Everything that is tested from outside, in one binary.
+//! `cfg(test)` always holds here; it tells clippy that helpers are test code too.
 
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tidy;

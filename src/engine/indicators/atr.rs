@@ -28,7 +28,10 @@ impl Atr {
     #[inline]
     pub fn update(&mut self, bar: &Bar) -> f64 {
         let Some(last) = self.last_close.replace(bar.close()) else { return f64::NAN };
-        self.average.update(bar.high().max(last) - bar.low().min(last))
+        // Plain comparisons: both numbers are finite, and `f64::max` would check for NaN again.
+        let top = if bar.high() > last { bar.high() } else { last };
+        let bottom = if bar.low() < last { bar.low() } else { last };
+        self.average.update(top - bottom)
     }
 }
 

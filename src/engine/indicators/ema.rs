@@ -7,8 +7,9 @@ use super::length::Length;
 pub struct Ema {
     n: Length,
     alpha: f64,
-    seen: u32,
-    /// The sum of the inputs while fewer than `n` were seen, the average from then on.
+    /// Inputs still missing before there is an average.
+    missing: u32,
+    /// The sum of the inputs while some are missing, the average from then on.
     value: f64,
 }
 
@@ -24,7 +25,7 @@ impl Ema {
     }
 
     fn with_alpha(n: Length, alpha: f64) -> Self {
-        Self { n, alpha, seen: 0, value: 0.0 }
+        Self { n, alpha, missing: n.get(), value: 0.0 }
     }
 
     /// Inputs until the first value.
@@ -35,13 +36,18 @@ impl Ema {
     /// Takes in the next input; NaN until warm.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        if self.seen == self.n.get() {
-            self.value += (x - self.value) * self.alpha;
-            return self.value;
+        if self.missing > 0 {
+            return self.seed(x);
         }
-        self.seen += 1;
+        self.value += (x - self.value) * self.alpha;
+        self.value
+    }
+
+    #[cold]
+    fn seed(&mut self, x: f64) -> f64 {
         self.value += x;
-        if self.seen < self.n.get() {
+        self.missing -= 1;
+        if self.missing > 0 {
             return f64::NAN;
         }
         self.value /= self.n.float();

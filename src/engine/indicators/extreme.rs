@@ -9,10 +9,12 @@ use super::{
 struct Highest(f64);
 
 impl Merge for Highest {
+    #[inline]
     fn of(value: f64) -> Self {
         Self(value)
     }
 
+    #[inline]
     fn merge(older: Self, newer: Self) -> Self {
         Self(older.0.max(newer.0))
     }
@@ -22,10 +24,12 @@ impl Merge for Highest {
 struct Lowest(f64);
 
 impl Merge for Lowest {
+    #[inline]
     fn of(value: f64) -> Self {
         Self(value)
     }
 
+    #[inline]
     fn merge(older: Self, newer: Self) -> Self {
         Self(older.0.min(newer.0))
     }

@@ -62,10 +62,12 @@ impl<M: Merge> Window<M> {
 pub(super) struct Sum(pub(super) f64);
 
 impl Merge for Sum {
+    #[inline]
     fn of(value: f64) -> Self {
         Self(value)
     }
 
+    #[inline]
     fn merge(older: Self, newer: Self) -> Self {
         Self(older.0 + newer.0)
     }
@@ -82,21 +84,25 @@ pub(super) struct Moments {
 
 impl Moments {
     /// Standard deviation with divisor n.
+    #[inline]
     pub(super) fn population_sd(self) -> f64 {
         (self.squares / self.count).sqrt()
     }
 
     /// Standard deviation with divisor n - 1; NaN for one value.
+    #[inline]
     pub(super) fn sample_sd(self) -> f64 {
         (self.squares / (self.count - 1.0)).sqrt()
     }
 }
 
 impl Merge for Moments {
+    #[inline]
     fn of(value: f64) -> Self {
         Self { count: 1.0, mean: value, squares: 0.0 }
     }
 
+    #[inline]
     fn merge(older: Self, newer: Self) -> Self {
         let count = older.count + newer.count;
         let delta = newer.mean - older.mean;

@@ -1,0 +1,6 @@
+//! What a run achieved: return, risk and trades, each figure by its stated definition. For reports only, hence in `f64`.
+
+pub mod curve;
+mod sample;
+pub mod tearsheet;
+pub mod trades;
