@@ -20,6 +20,7 @@ use parquet::{
     schema::types::{Type, TypePtr},
 };
 
+use super::page;
 use crate::{
     domain::{
         bar::{Bar, TimedBar},
@@ -31,7 +32,7 @@ use crate::{
 
 const COLUMNS: [&str; 6] = ["ts_ms", "open", "high", "low", "close", "volume"];
 /// Rows a partition can hold: one per minute.
-const ROWS_MAX: usize = 1440;
+pub(super) const ROWS_MAX: usize = 1440;
 
 fn schema() -> TypePtr {
     static SCHEMA: OnceLock<TypePtr> = OnceLock::new();
@@ -77,7 +78,11 @@ pub fn encode(bars: &[TimedBar]) -> Vec<u8> {
 }
 
 fn write(bars: &[TimedBar]) -> Result<Vec<u8>, ParquetError> {
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema(), properties())?;
+    write_as(bars, properties())
+}
+
+fn write_as(bars: &[TimedBar], properties: Arc<WriterProperties>) -> Result<Vec<u8>, ParquetError> {
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema(), properties)?;
     let mut group = writer.next_row_group()?;
     let times: Vec<i64> = bars.iter().map(|bar| bar.ts.ts_ms()).collect();
     write_column::<Int64Type>(&mut group, &times)?;
@@ -115,24 +120,32 @@ pub fn decode(
     assemble(&columns, series, day).map_err(|(row, why)| StoreError::damaged(path, row, why))
 }
 
-struct Columns {
-    times: Vec<i64>,
-    values: [Vec<f64>; 5],
+/// The columns of a partition, not checked yet.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Columns {
+    pub(super) times: Vec<i64>,
+    pub(super) values: [Vec<f64>; 5],
 }
 
 fn read_columns(bytes: Vec<u8>) -> Result<Columns, String> {
     let text = |error: ParquetError| error.to_string();
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(text)?;
-    let file = reader.metadata().file_metadata();
-    check_schema(file.schema())?;
-    let rows = usize::try_from(file.num_rows()).unwrap_or(usize::MAX);
+    let bytes = Bytes::from(bytes);
+    let reader = SerializedFileReader::new(bytes.clone()).map_err(text)?;
+    check_schema(reader.metadata().file_metadata().schema())?;
+    match page::read(&bytes, reader.metadata()) {
+        Some(columns) => Ok(columns),
+        None => read_generally(&reader),
+    }
+}
+
+fn read_generally(reader: &SerializedFileReader<Bytes>) -> Result<Columns, String> {
+    let text = |error: ParquetError| error.to_string();
+    let rows = reader.metadata().file_metadata().num_rows();
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     if rows > ROWS_MAX {
         return Err(format!("{rows} rows, but a day has at most {ROWS_MAX}"));
     }
-    let mut columns = Columns {
-        times: Vec::with_capacity(rows),
-        values: std::array::from_fn(|_| Vec::with_capacity(rows)),
-    };
+    let mut columns = Columns::default();
     for n in 0..reader.num_row_groups() {
         let group = reader.get_row_group(n).map_err(text)?;
         read_column::<Int64Type>(&*group, 0, &mut columns.times)?;
@@ -205,6 +218,7 @@ fn assemble(columns: &Columns, series: &Series, day: i64) -> Result<Vec<TimedBar
 
 #[cfg(test)]
 mod tests {
+    use parquet::file::properties::WriterVersion;
     use proptest::prelude::*;
 
     use super::*;
@@ -237,6 +251,28 @@ mod tests {
             assert_eq!(bytes, encode(&bars));
             assert_eq!(load(bytes, DAY).unwrap(), bars);
         }
+    }
+
+    #[test]
+    fn the_fast_reader_takes_our_own_files_and_agrees_with_the_general_one() {
+        let bytes = Bytes::from(encode(&day(288)));
+        let reader = SerializedFileReader::new(bytes.clone()).unwrap();
+        let fast = page::read(&bytes, reader.metadata()).unwrap();
+        assert_eq!(fast, read_generally(&reader).unwrap());
+    }
+
+    #[test]
+    fn a_partition_of_another_shape_is_read_all_the_same() {
+        let bars = day(288);
+        let properties = WriterProperties::builder()
+            .set_writer_version(WriterVersion::PARQUET_2_0)
+            .set_compression(Compression::SNAPPY)
+            .set_max_row_group_row_count(Some(100))
+            .build();
+        let bytes = write_as(&bars, Arc::new(properties)).unwrap();
+        let reader = SerializedFileReader::new(Bytes::from(bytes.clone())).unwrap();
+        assert_eq!(page::read(&bytes, reader.metadata()), None);
+        assert_eq!(load(bytes, DAY).unwrap(), bars);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Bars on disk: one Parquet file per UTC day of the bar's open, and a log of every value that was ever replaced.
 
 mod codec;
+mod page;
 mod put;
 mod revisions;
 mod store;
