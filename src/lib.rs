@@ -6,5 +6,6 @@ pub mod engine;
 pub mod exchange;
 pub mod exit;
 pub mod jobs;
+pub mod manifest;
 pub mod session;
 pub mod store;

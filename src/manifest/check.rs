@@ -1,0 +1,293 @@
+//! The walk of a tree along the schema: unknown keys, missing keys, wrong types, words and numbers out of range.
+
+use std::collections::BTreeMap;
+
+use regex_lite::Regex;
+use serde_json::Value as Json;
+
+use super::{
+    problem::Problem,
+    schema,
+    tree::{Node, Table, Value, join, quoted},
+    values::{check_format, format_wanted},
+};
+
+/// A key that is absent because its parameter has no value.
+#[derive(Debug, Clone)]
+pub(super) struct Pruned {
+    /// How to give the parameter a value.
+    pub advice: String,
+    /// Whether the missing value is reported already.
+    pub reported: bool,
+}
+
+/// Checks a tree against the schema and reports everything that is wrong.
+pub(super) struct Checker<'a> {
+    pub problems: &'a mut Vec<Problem>,
+    /// Keys left out because their parameter has no value, by path.
+    pub pruned: &'a BTreeMap<String, Pruned>,
+    /// Whether this table applies to the kind; if not, nothing in it is mandatory.
+    pub demands: bool,
+}
+
+impl Checker<'_> {
+    /// Checks the keys of one table.
+    pub fn table(&mut self, table: &mut Table, node: &Node, schema: &Json, path: &str) {
+        let known: Vec<&str> = schema::keys(schema).collect();
+        let other = schema.get("additionalProperties");
+        for (key, child) in table.iter_mut() {
+            let path = join(path, key);
+            if let Some(property) = schema::property(schema, key) {
+                self.node(child, property, &path);
+            } else if let Some(Json::Object(_)) = other {
+                self.node(child, other.expect("it is an object"), &path);
+            } else if other == Some(&Json::Bool(false)) {
+                self.problems.push(unknown_key(child, key, parent(&path), &known));
+            }
+        }
+        if !self.demands {
+            return;
+        }
+        for key in known.iter().filter(|key| schema::is_required(schema, key)) {
+            if !table.contains_key(*key) {
+                self.missing(node, &join(path, key));
+            }
+        }
+    }
+
+    fn missing(&mut self, table: &Node, path: &str) {
+        let pruned = self.pruned.get(path);
+        if pruned.is_some_and(|p| p.reported) {
+            return;
+        }
+        let help = match pruned {
+            Some(pruned) => pruned.advice.clone(),
+            None => format!("write it, or give it with --set {path}=..."),
+        };
+        self.problems.push(Problem::new(&table.at, format!("`{path}` is missing")).help(help));
+    }
+
+    /// Checks one value.
+    pub fn node(&mut self, node: &mut Node, schema: &Json, path: &str) {
+        if node.value == Value::Failed {
+            return;
+        }
+        let types = schema::types(schema);
+        if !types.is_empty() && !fits(node, &types, schema) && !adopt(node, &types) {
+            let message = format!("`{path}` must be {}, found {}", wanted(schema), node.found());
+            self.problems.push(Problem::new(&node.at, message).maybe_help(came_from(node)));
+            return;
+        }
+        match std::mem::replace(&mut node.value, Value::Failed) {
+            Value::Table(mut table) => {
+                self.table(&mut table, node, schema, path);
+                node.value = Value::Table(table);
+            }
+            Value::Array(mut items) => {
+                if let Some(schema) = schema.get("items") {
+                    for (n, item) in items.iter_mut().enumerate() {
+                        self.node(item, schema, &format!("{path}[{n}]"));
+                    }
+                }
+                let short = items.is_empty() && schema.get("minItems").is_some();
+                node.value = Value::Array(items);
+                if short {
+                    self.refuse(node, format!("`{path}` is empty"));
+                }
+            }
+            scalar => {
+                node.value = scalar;
+                if let Err(message) = check_scalar(node, schema, path) {
+                    self.refuse_word(node, message, schema);
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, node: &Node, message: String) {
+        self.problems.push(Problem::new(&node.at, message).maybe_help(came_from(node)));
+    }
+
+    fn refuse_word(&mut self, node: &Node, message: String, schema: &Json) {
+        let meant = schema::words(schema)
+            .and_then(|words| closest(node.as_str().unwrap_or_default(), &words));
+        let mut help = Vec::new();
+        help.extend(meant.map(|word| format!("did you mean `{word}`?")));
+        help.extend(came_from(node));
+        let help = (!help.is_empty()).then(|| help.join("; "));
+        self.problems.push(Problem::new(&node.at, message).maybe_help(help));
+    }
+}
+
+/// The path without its last key.
+fn parent(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(parent, _)| parent)
+}
+
+/// A key nobody knows, with the key that was probably meant.
+pub(super) fn unknown_key(node: &Node, key: &str, table: &str, known: &[&str]) -> Problem {
+    let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
+    let help = closest(key, known).map_or_else(
+        || format!("known here: {}", known.join(", ")),
+        |meant| format!("did you mean `{meant}`?"),
+    );
+    Problem::new(&node.key, format!("unknown key {}{place}", tick(key))).help(help)
+}
+
+/// A key in backticks, made safe to print.
+fn tick(key: &str) -> String {
+    let quoted = quoted(key);
+    format!("`{}`", quoted.trim_matches('"'))
+}
+
+/// The known word nearest to a misspelled one, if it is near.
+pub(super) fn closest(word: &str, known: &[&str]) -> Option<String> {
+    let plain = |text: &str| text.to_lowercase().replace('_', "-");
+    let word = plain(word);
+    known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(&word, &plain(k)), *k))
+        .filter(|(distance, k)| *distance <= (k.len().max(word.len()) / 3).max(1))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k.to_owned())
+}
+
+/// Where a value came from, when it does not stand where the message points.
+fn came_from(node: &Node) -> Option<String> {
+    node.via.as_ref().map(|via| format!("the value comes from {via}"))
+}
+
+/// Whether the value has one of the types.
+fn fits(node: &Node, types: &[&str], schema: &Json) -> bool {
+    let one = |name: &str| match &node.value {
+        Value::String(_) => name == "string",
+        Value::Integer(_) => name == "integer" || name == "number",
+        Value::Float(_) => name == "number",
+        Value::Boolean(_) => name == "boolean",
+        Value::Array(_) => name == "array",
+        Value::Table(_) => name == "object",
+        Value::Datetime(_) => schema.get("format").and_then(Json::as_str) == Some("time"),
+        Value::Failed => true,
+    };
+    types.iter().any(|name| one(name))
+}
+
+/// Gives a value that arrived without a type the type that is wanted.
+fn adopt(node: &mut Node, types: &[&str]) -> bool {
+    let Some(text) = node.loose.clone() else { return false };
+    let read = |name: &&str| match *name {
+        "string" => Some(Value::String(text.clone())),
+        "integer" => text.parse().ok().map(Value::Integer),
+        "number" => text.parse().ok().filter(|x: &f64| x.is_finite()).map(Value::Float),
+        "boolean" => text.parse().ok().map(Value::Boolean),
+        _ => None,
+    };
+    match types.iter().find_map(read) {
+        Some(value) => {
+            node.value = value;
+            true
+        }
+        None => false,
+    }
+}
+
+/// What a message says is wanted.
+fn wanted(schema: &Json) -> String {
+    if let Some(words) = schema::words(schema).filter(|w| w.len() <= 6) {
+        return format!("one of {}", list(&words));
+    }
+    if let Some(text) = schema.get("format").and_then(Json::as_str).and_then(format_wanted) {
+        return text.to_owned();
+    }
+    let name = |t: &str| match t {
+        "string" => "a string",
+        "integer" => "an integer",
+        "number" => "a number",
+        "boolean" => "true or false",
+        "array" => "an array",
+        "object" => "a table",
+        _ => "something else",
+    };
+    let names: Vec<&str> = schema::types(schema).into_iter().map(name).collect();
+    names.join(" or ")
+}
+
+/// Words in quotes, with commas.
+pub(super) fn list(words: &[&str]) -> String {
+    words.iter().map(|w| format!("\"{w}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// Words, formats, patterns and ranges.
+fn check_scalar(node: &Node, schema: &Json, path: &str) -> Result<(), String> {
+    let format = schema.get("format").and_then(Json::as_str).unwrap_or_default();
+    match &node.value {
+        Value::String(text) | Value::Datetime(text) => check_text(node, text, format, schema, path),
+        Value::Integer(n) => {
+            if format == "uint32" && u32::try_from(*n).is_err() && *n > 0 {
+                return Err(format!("`{path}` is {n}, at most {} is accepted", u32::MAX));
+            }
+            if format == "time" {
+                check_format(format, &n.to_string())
+                    .unwrap_or(Ok(()))
+                    .map_err(|e| format!("`{path}`: {e}"))?;
+            }
+            let exact = schema.get("const").and_then(Json::as_i64);
+            if exact.is_some_and(|exact| exact != *n) {
+                return Err(format!("`{path}` is {n}, it must be {}", exact.unwrap_or_default()));
+            }
+            check_range(*n as f64, schema, path)
+        }
+        Value::Float(x) => {
+            if format == "decimal" && crate::domain::money::decimal(*x).is_none() {
+                return Err(format!("`{path}` is {x}, which does not fit a decimal"));
+            }
+            check_range(*x, schema, path)
+        }
+        Value::Boolean(_) | Value::Array(_) | Value::Table(_) | Value::Failed => Ok(()),
+    }
+}
+
+fn check_text(
+    node: &Node,
+    text: &str,
+    format: &str,
+    schema: &Json,
+    path: &str,
+) -> Result<(), String> {
+    if node.template {
+        return Ok(());
+    }
+    if let Some(checked) = check_format(format, text) {
+        return checked.map_err(|e| format!("`{path}`: {e}"));
+    }
+    if let Some(words) = schema::words(schema).filter(|words| !words.contains(&text)) {
+        return Err(format!("`{path}` is {}, accepted are {}", quoted(text), list(&words)));
+    }
+    if format == "regex" && Regex::new(text).is_err() {
+        return Err(format!("`{path}`: {} is not a regular expression", quoted(text)));
+    }
+    if schema.get("minLength").is_some() && text.is_empty() {
+        return Err(format!("`{path}` is empty"));
+    }
+    let pattern = schema.get("pattern").and_then(Json::as_str);
+    match pattern.map(|p| (p, Regex::new(p).expect("patterns of the types are valid"))) {
+        Some((p, regex)) if !regex.is_match(text) => {
+            Err(format!("`{path}` is {}, which does not match {p}", quoted(text)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_range(x: f64, schema: &Json, path: &str) -> Result<(), String> {
+    let bound = |name: &str| schema.get(name).and_then(Json::as_f64);
+    if let Some(min) = bound("minimum").filter(|min| x < *min) {
+        return Err(format!("`{path}` is {x}, at least {min} is accepted"));
+    }
+    if let Some(min) = bound("exclusiveMinimum").filter(|min| x <= *min) {
+        return Err(format!("`{path}` is {x}, it must be more than {min}"));
+    }
+    if let Some(max) = bound("maximum").filter(|max| x > *max) {
+        return Err(format!("`{path}` is {x}, at most {max} is accepted"));
+    }
+    Ok(())
+}

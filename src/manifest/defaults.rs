@@ -1,0 +1,87 @@
+//! Puts the built-in defaults into a tree, so that `explain` shows every value and the typed structs find them.
+
+use serde_json::Value as Json;
+
+use super::{
+    origin::Origin,
+    schema,
+    tables::Kind,
+    tree::{Node, Table, Value},
+};
+
+/// Fills the tables of a kind, and the tables every kind has.
+pub(super) fn fill(tree: &mut Table, kind: Kind) {
+    let root = schema::root();
+    let tables = kind.tables();
+    for key in ["device", "run"].into_iter().chain(tables.all()) {
+        let Some(table) = schema::property(root, key) else { continue };
+        if schema::types(table) != ["object"] {
+            continue;
+        }
+        if !tree.contains_key(key) && tables.required.contains(&key) {
+            continue;
+        }
+        let node = tree
+            .entry(key.to_owned())
+            .or_insert_with(|| Node::new(Value::Table(Table::new()), &Origin::built_in()));
+        if key == "strategy" {
+            keep_own_numbers(node);
+        }
+        fill_table(node, table);
+        if key == "strategy" {
+            keep_own_numbers(node);
+        }
+    }
+}
+
+/// Leaves only the numbers of the chosen strategy; those of the other one stay unread.
+fn keep_own_numbers(node: &mut Node) {
+    let Some(table) = node.as_table_mut() else { return };
+    let own = match table.get("kind").and_then(Node::as_str) {
+        Some("ema_atr") => "ema-atr",
+        Some("rsi_revert") => "rsi-revert",
+        _ => return,
+    };
+    for other in ["ema-atr", "rsi-revert"] {
+        if other != own {
+            table.remove(other);
+        }
+    }
+}
+
+fn fill_table(node: &mut Node, table_schema: &Json) {
+    let Some(table) = node.as_table_mut() else { return };
+    for key in schema::keys(table_schema) {
+        let Some(property) = schema::property(table_schema, key) else { continue };
+        if let Some(child) = table.get_mut(key) {
+            fill_table(child, property);
+        } else if let Some(default) = property.get("default")
+            && let Some(value) = from_json(default)
+        {
+            let mut child = Node::new(value, &Origin::built_in());
+            fill_table(&mut child, property);
+            table.insert(key.to_owned(), child);
+        }
+    }
+}
+
+/// A default of the schema as a tree; empty lists and maps are left out.
+fn from_json(json: &Json) -> Option<Value> {
+    match json {
+        Json::Null => None,
+        Json::Bool(b) => Some(Value::Boolean(*b)),
+        Json::String(text) => Some(Value::String(text.clone())),
+        Json::Number(n) => n.as_i64().map(Value::Integer).or_else(|| n.as_f64().map(Value::Float)),
+        Json::Array(items) if items.is_empty() => None,
+        Json::Array(items) => {
+            let nodes = items.iter().filter_map(from_json);
+            Some(Value::Array(nodes.map(|v| Node::new(v, &Origin::built_in())).collect()))
+        }
+        Json::Object(map) if map.is_empty() => None,
+        Json::Object(map) => Some(Value::Table(
+            map.iter()
+                .filter_map(|(k, v)| Some((k.clone(), Node::new(from_json(v)?, &Origin::built_in()))))
+                .collect(),
+        )),
+    }
+}

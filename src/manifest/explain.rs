@@ -1,0 +1,169 @@
+//! Every value of a resolved manifest with its origin, and the manifest written out again; secrets masked.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{
+    interpolate::SecretValue,
+    params::{Given, ParamSet},
+    resolve::Resolved,
+    schema,
+    template::escape,
+    tree::{Node, Table, Value, join},
+};
+
+/// What stands where a secret would.
+const MASK: &str = "***";
+
+/// The values behind a plan.
+#[derive(Debug, Clone)]
+pub(super) struct Tree {
+    pub table: Table,
+    pub params: ParamSet,
+    pub secrets: BTreeMap<String, SecretValue>,
+}
+
+/// One value and where it comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExplainRow {
+    /// `live.catch-up.mode`, `params.tag`, `step[0].id`.
+    pub path: String,
+    /// The value as TOML.
+    pub value: String,
+    /// `jobs/live.toml:23:1`, `env DATA_TAG (through jobs/live.toml:40:7)`, `-p tag`, `--set live.seed`, `default`.
+    pub origin: String,
+}
+
+impl Resolved {
+    /// Every value with its origin, in the order of JOBS.md, parameters first.
+    pub fn explain(&self) -> Vec<ExplainRow> {
+        let mut rows = Vec::new();
+        for (name, param) in self.tree.params.iter() {
+            let (value, origin) = match &param.given {
+                Given::Value(value, at) => (Node::new(value.clone(), at).shown(), at.to_string()),
+                Given::Unset | Given::Failed => ("unset".to_owned(), param.declared.to_string()),
+            };
+            rows.push(ExplainRow { path: format!("params.{name}"), value, origin });
+        }
+        for (key, schema) in self.top_level() {
+            if let Some(node) = self.tree.table.get(key) {
+                explain_node(node, schema, key, &mut rows);
+            }
+        }
+        rows
+    }
+
+    /// The manifest with every value in place: no parameters, nothing extended. Resolving it again gives the same plan,
+    /// except where a secret is masked.
+    pub fn to_toml(&self) -> String {
+        let mut out = String::new();
+        let (mut plain, mut tables) = (Vec::new(), Vec::new());
+        for (key, schema) in self.top_level() {
+            let Some(node) = self.tree.table.get(key) else { continue };
+            if matches!(node.value, Value::Table(_)) || key == "step" {
+                tables.push((key, schema, node));
+            } else {
+                plain.push((key, node));
+            }
+        }
+        for (key, node) in plain {
+            line(&mut out, key, node);
+        }
+        for (key, schema, node) in tables {
+            if key == "step" {
+                for item in node.items() {
+                    let _ = writeln!(out, "\n[[step]]");
+                    body(&mut out, item, schema.get("items").unwrap_or(schema), None);
+                }
+            } else {
+                let _ = writeln!(out, "\n[{key}]");
+                body(&mut out, node, schema, Some(key));
+            }
+        }
+        out
+    }
+
+    /// The text with the value of every secret masked.
+    pub fn mask(&self, text: &str) -> String {
+        let mut values: Vec<&str> = self.secrets().collect();
+        // The longest first, so that one secret inside another leaves no rest.
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        values.iter().fold(text.to_owned(), |text, value| text.replace(value, MASK))
+    }
+
+    /// The values of all secrets, for masking what a program prints.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.tree.secrets.values().filter_map(|secret| match secret {
+            SecretValue::Known(value) if !value.is_empty() => Some(value.as_str()),
+            SecretValue::Known(_) | SecretValue::Absent | SecretValue::Failed => None,
+        })
+    }
+
+    /// Top-level keys in the order of the schema, without those that are resolved away.
+    fn top_level(&self) -> impl Iterator<Item = (&'static str, &'static Json)> {
+        let root = schema::root();
+        schema::keys(root)
+            .filter(|key| !matches!(*key, "extends" | "params" | "secrets"))
+            .filter_map(move |key| Some((key, schema::property(root, key)?)))
+    }
+}
+
+/// The keys of a table in the order of its schema, then the rest.
+fn ordered<'t>(table: &'t Table, schema: &Json) -> Vec<(&'t str, &'t Node)> {
+    let known: Vec<&str> = schema::keys(schema).collect();
+    let mut out: Vec<(&str, &Node)> = table.iter().map(|(key, node)| (key.as_str(), node)).collect();
+    out.sort_by_key(|(key, _)| known.iter().position(|k| k == key).unwrap_or(known.len()));
+    out
+}
+
+fn explain_node(node: &Node, schema: &Json, path: &str, rows: &mut Vec<ExplainRow>) {
+    match &node.value {
+        Value::Table(table) if !node.secret => {
+            for (key, child) in ordered(table, schema) {
+                let inner = schema::property(schema, key).unwrap_or(&Json::Null);
+                explain_node(child, inner, &join(path, key), rows);
+            }
+        }
+        Value::Array(items) if items.iter().any(|item| matches!(item.value, Value::Table(_))) => {
+            let inner = schema.get("items").unwrap_or(&Json::Null);
+            for (n, item) in items.iter().enumerate() {
+                explain_node(item, inner, &format!("{path}[{n}]"), rows);
+            }
+        }
+        _ => rows.push(ExplainRow {
+            path: path.to_owned(),
+            value: node.shown(),
+            origin: node.origin(),
+        }),
+    }
+}
+
+/// Writes the keys of a table; tables inside it follow under their own header, or inline where there is none.
+fn body(out: &mut String, node: &Node, schema: &Json, header: Option<&str>) {
+    let Some(table) = node.as_table() else { return };
+    let mut inner = Vec::new();
+    for (key, child) in ordered(table, schema) {
+        match (&child.value, header) {
+            (Value::Table(_), Some(header)) => inner.push((format!("{header}.{}", bare(key)), key, child)),
+            _ => line(out, key, child),
+        }
+    }
+    for (header, key, child) in inner {
+        let _ = writeln!(out, "\n[{header}]");
+        body(out, child, schema::property(schema, key).unwrap_or(&Json::Null), Some(&header));
+    }
+}
+
+fn line(out: &mut String, key: &str, node: &Node) {
+    let value = node.to_toml(&|text, node| if node.template { text.to_owned() } else { escape(text) });
+    let _ = writeln!(out, "{} = {value}", bare(key));
+}
+
+/// A key, quoted where TOML wants it.
+fn bare(key: &str) -> String {
+    let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if plain && !key.is_empty() { key.to_owned() } else { toml::Value::String(key.to_owned()).to_string() }
+}

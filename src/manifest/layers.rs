@@ -1,0 +1,221 @@
+//! Which files a job is made of: what it extends, its own text, its profiles, the `--set` arguments; lowest first.
+
+use super::{
+    origin::{Origin, SourceKind},
+    parse::{parse_argument, parse_file},
+    problem::Problem,
+    tree::{Node, Table, Value, quoted},
+};
+
+/// Most files one job may be made of.
+const FILES_MAX: usize = 64;
+
+/// One file, or one `--set`, as a tree.
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub kind: SourceKind,
+    pub table: Table,
+}
+
+/// Collects layers, lowest first.
+pub(super) struct Loader<'a> {
+    pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    pub problems: &'a mut Vec<Problem>,
+    pub layers: Vec<Layer>,
+    /// The files being read right now, to notice a circle.
+    open: Vec<String>,
+    files: usize,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader that has nothing yet.
+    pub fn new(
+        read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+        problems: &'a mut Vec<Problem>,
+    ) -> Self {
+        Self { read, problems, layers: Vec::new(), open: Vec::new(), files: 0 }
+    }
+
+    /// Adds a file with everything it extends below it.
+    pub fn file(&mut self, kind: SourceKind, path: &str, text: &str) {
+        self.files += 1;
+        let Some(table) = parse_file(kind, path, text, self.problems) else { return };
+        self.check_version(kind, path, &table);
+        self.open.push(path.to_owned());
+        if let Some(extends) = table.get("extends") {
+            for entry in extends.items() {
+                self.extend(kind, path, entry);
+            }
+        }
+        self.open.pop();
+        self.layers.push(Layer { kind, table });
+    }
+
+    fn extend(&mut self, kind: SourceKind, from: &str, entry: &Node) {
+        let Some(written) = entry.as_str() else { return };
+        let target = match relative(from, written) {
+            Ok(target) => target,
+            Err(why) => {
+                let message = format!("cannot extend {}: {why}", quoted(written));
+                self.problems.push(
+                    Problem::new(&entry.at, message).help("write a path relative to this file"),
+                );
+                return;
+            }
+        };
+        if let Some(start) = self.open.iter().position(|open| *open == target) {
+            let mut circle = self.open[start..].to_vec();
+            circle.push(target);
+            let message = format!("files extend each other in a circle: {}", circle.join(" -> "));
+            self.problems
+                .push(Problem::new(&entry.at, message).help("take one of them out of `extends`"));
+            return;
+        }
+        if self.files >= FILES_MAX {
+            let message = format!("the job is made of more than {FILES_MAX} files");
+            self.problems.push(Problem::new(&entry.at, message).help("extend fewer files"));
+            return;
+        }
+        let below = if kind == SourceKind::Profile { kind } else { SourceKind::Extended };
+        match (self.read)(&target) {
+            Ok(text) => self.file(below, &target, &text),
+            Err(error) => {
+                let message = format!("cannot read `{target}`: {error}");
+                self.problems.push(
+                    Problem::new(&entry.at, message)
+                        .help("`extends` takes paths relative to the file that names them"),
+                );
+            }
+        }
+    }
+
+    /// Adds the profile of a `-P` argument.
+    pub fn profile(&mut self, name: &str) {
+        let at = Origin::whole(SourceKind::ProfileName, name, format!("-P {name}"));
+        let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
+        if !plain || name.is_empty() || name.starts_with('.') {
+            let message = format!("{} is not the name of a profile", quoted(name));
+            self.problems.push(
+                Problem::new(&at, message).help("name a file of profiles/ without its .toml"),
+            );
+            return;
+        }
+        let path = format!("profiles/{name}.toml");
+        match (self.read)(&path) {
+            Ok(text) => self.file(SourceKind::Profile, &path, &text),
+            Err(error) => {
+                let message = format!("unknown profile `{name}`: cannot read `{path}`: {error}");
+                self.problems.push(
+                    Problem::new(&at, message).help("name a file of profiles/ without its .toml"),
+                );
+            }
+        }
+    }
+
+    /// Adds one `--set path=value`.
+    pub fn set(&mut self, path: &str, text: &str) {
+        let at = Origin::whole(SourceKind::Set, path, format!("--set {path}={text}"));
+        let keys: Vec<&str> = path.split('.').collect();
+        if keys.iter().any(|key| key.is_empty()) {
+            let message = format!("{} is not the path of a key", quoted(path));
+            self.problems
+                .push(Problem::new(&at, message).help("write --set table.key=value, such as --set live.seed=3"));
+            return;
+        }
+        if matches!(keys[0], "extends" | "manifest") {
+            let message = format!("`{}` cannot be set from the command line", keys[0]);
+            self.problems.push(Problem::new(&at, message).help("change the file, or use a profile"));
+            return;
+        }
+        let mut node = Node::new(parse_argument(text), &at);
+        place(&mut node, &at);
+        if !matches!(node.value, Value::Table(_) | Value::Array(_) | Value::String(_)) {
+            node.loose = Some(text.to_owned());
+        }
+        let table = keys.iter().rev().fold(None, |inner: Option<Table>, key| {
+            let child = inner.map_or_else(|| node.clone(), |t| Node::new(Value::Table(t), &at));
+            Some(Table::from([((*key).to_owned(), child)]))
+        });
+        self.layers.push(Layer { kind: SourceKind::Set, table: table.unwrap_or_default() });
+    }
+
+    fn check_version(&mut self, kind: SourceKind, path: &str, table: &Table) {
+        let problem = match table.get("manifest") {
+            Some(node) if node.as_integer() == Some(1) => return,
+            Some(node) => {
+                let message = format!("`manifest` must be the integer 1, found {}", node.found());
+                Problem::new(&node.at, message).help("this program reads version 1 only")
+            }
+            None => {
+                let nowhere = Origin::whole(kind, path, String::new());
+                let top = table.values().next().map_or(nowhere, |node| node.at.sub(0..0));
+                Problem::new(&top, "`manifest = 1` is missing").help("write it as the first line")
+            }
+        };
+        self.problems.push(problem);
+    }
+}
+
+/// Gives a value and everything in it one place.
+fn place(node: &mut Node, at: &Origin) {
+    node.key = at.clone();
+    node.at = at.clone();
+    match &mut node.value {
+        Value::Table(table) => table.values_mut().for_each(|child| place(child, at)),
+        Value::Array(items) => items.iter_mut().for_each(|child| place(child, at)),
+        Value::String(_)
+        | Value::Integer(_)
+        | Value::Float(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Failed => {}
+    }
+}
+
+/// A path written in the file `from`, relative to the root; it may not leave the root.
+pub(super) fn relative(from: &str, written: &str) -> Result<String, &'static str> {
+    if written.is_empty() {
+        return Err("the path is empty");
+    }
+    if written.starts_with('/') || written.contains('\\') || written.contains(':') {
+        return Err("the path must be relative, with forward slashes");
+    }
+    if from.starts_with('/') {
+        return Err("this file lies outside the root, so it cannot name others");
+    }
+    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut parts: Vec<&str> = Vec::new();
+    for part in folder.split('/').chain(written.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                if parts.pop().is_none() {
+                    return Err("the path leaves the root");
+                }
+            }
+            part => parts.push(part),
+        }
+    }
+    if parts.is_empty() { Err("the path names no file") } else { Ok(parts.join("/")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_relative_to_the_file_and_stay_inside_the_root() {
+        for (from, written, path) in [
+            ("jobs/live.toml", "../profiles/base.toml", Ok("profiles/base.toml")),
+            ("jobs/live.toml", "./x.toml", Ok("jobs/x.toml")),
+            ("live.toml", "x.toml", Ok("x.toml")),
+            ("jobs/live.toml", "../../x.toml", Err("the path leaves the root")),
+            ("jobs/live.toml", "/etc/passwd", Err("the path must be relative, with forward slashes")),
+            ("jobs/live.toml", "", Err("the path is empty")),
+            ("jobs/live.toml", "..", Err("the path names no file")),
+            ("/tmp/x.toml", "y.toml", Err("this file lies outside the root, so it cannot name others")),
+        ] {
+            assert_eq!(relative(from, written), path.map(str::to_owned), "{from} {written}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Floor 1: text in, checked plan out. Layers, parameters, interpolation, and every problem with its place.
+
+mod check;
+mod defaults;
+mod explain;
+mod interpolate;
+mod layers;
+mod origin;
+mod params;
+mod parse;
+mod plan;
+mod problem;
+mod reference;
+mod resolve;
+mod rules;
+mod schema;
+mod secrets;
+mod steps;
+mod tables;
+mod template;
+mod tree;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub use explain::ExplainRow;
+pub use origin::{Origin, SourceKind};
+pub use plan::{
+    Backtest, BacktestJob, Eqflat, EqflatJob, EquivalenceJob, ImportJob, Job, LiveJob, Manifest,
+    PipelineJob, Rule, Step, Trading, Work,
+};
+pub use problem::{Problem, Problems, Severity, Style};
+pub use reference::jobs_md;
+pub use resolve::{Resolved, RunFacts, Source, Sources, check, resolve};
+pub use schema::{job_schema, profile_schema};
+pub use tables::*;
+pub use template::{Template, interpolate_step};
+pub use values::{Dec, Hidden, Offset, Parsed, Size, Span, Speed, Time};

@@ -1,0 +1,313 @@
+//! The checked plan: what the rest of the program gets to see of a manifest.
+
+use std::collections::BTreeMap;
+
+use super::{
+    layers::relative,
+    tables::{
+        Account, Device, EmaAtr, Equivalence, Exec, File, Fill, Import, Inputs, Kind, Live,
+        OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
+    },
+    template::Template,
+    values::{Parsed, Span},
+};
+use crate::domain::{
+    ids::{RunId, Tag},
+    series::Series,
+};
+
+/// One job, checked.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    /// What it is called.
+    pub name: String,
+    /// One sentence for people.
+    pub description: String,
+    /// Words to find it by.
+    pub labels: BTreeMap<String, String>,
+    /// Where computation runs.
+    pub device: Device,
+    /// Limits of one run.
+    pub run: Run,
+    /// What it does.
+    pub job: Job,
+}
+
+/// What a job does, with everything its kind needs.
+#[derive(Debug, Clone)]
+pub enum Job {
+    /// The paper loop.
+    Live(Box<LiveJob>),
+    /// The replay.
+    Backtest(Box<BacktestJob>),
+    /// The comparison.
+    Equivalence(EquivalenceJob),
+    /// The replay of the LIVE window and the comparison.
+    Eqflat(Box<EqflatJob>),
+    /// Bars from a file.
+    Import(ImportJob),
+    /// Several jobs and programs.
+    Pipeline(PipelineJob),
+    /// One program.
+    Exec(Exec),
+}
+
+impl Job {
+    /// Its kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Live(_) => Kind::Live,
+            Self::Backtest(_) => Kind::Backtest,
+            Self::Equivalence(_) => Kind::Equivalence,
+            Self::Eqflat(_) => Kind::Eqflat,
+            Self::Import(_) => Kind::Import,
+            Self::Pipeline(_) => Kind::Pipeline,
+            Self::Exec(_) => Kind::Exec,
+        }
+    }
+}
+
+/// What live, backtest and eqflat share.
+#[derive(Debug, Clone)]
+pub struct Trading {
+    /// The series of bars.
+    pub series: Series,
+    /// Slots without a hole that must lie behind a decision.
+    pub cadence_bars: u32,
+    /// The rule that decides.
+    pub rule: Rule,
+    /// How signals are filled.
+    pub fill: Fill,
+    /// The paper account.
+    pub account: Account,
+    /// Limits that block entries.
+    pub risk: Risk,
+}
+
+/// The strategy and its numbers.
+#[derive(Debug, Clone)]
+pub enum Rule {
+    /// Crossing of two averages.
+    EmaAtr(EmaAtr),
+    /// Return from an extreme.
+    RsiRevert(RsiRevert),
+}
+
+/// A live job.
+#[derive(Debug, Clone)]
+pub struct LiveJob {
+    /// Market, strategy, fill, account, risk.
+    pub trading: Trading,
+    /// The paper loop.
+    pub live: Live,
+}
+
+/// How a replay runs, whoever asks for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Backtest {
+    /// At which price a stop is filled when the bar opens beyond it.
+    pub stop_fill: StopFill,
+    /// What is taken over from LIVE besides the bars.
+    pub inputs: Inputs,
+    /// Whether an open position is closed at the end of the window.
+    pub close_at_end: bool,
+    /// What happens when the ledgers exist already.
+    pub on_existing: OnExisting,
+}
+
+/// A backtest job.
+#[derive(Debug, Clone)]
+pub struct BacktestJob {
+    /// Market, strategy, fill, account, risk.
+    pub trading: Trading,
+    /// Storage namespace of LIVE.
+    pub tag: Tag,
+    /// Names this replay.
+    pub runid: RunId,
+    /// Close time of the first row, on the grid; `None` is the first slot with a bar.
+    pub start_ts_ms: Option<i64>,
+    /// Close time of the last row, on the grid; `None` is the last slot with a bar.
+    pub end_ts_ms: Option<i64>,
+    /// How it runs.
+    pub backtest: Backtest,
+}
+
+/// An equivalence job.
+#[derive(Debug, Clone)]
+pub struct EquivalenceJob {
+    /// The series of bars.
+    pub series: Series,
+    /// The comparison.
+    pub equivalence: Equivalence,
+}
+
+/// What an eqflat job compares.
+pub type Eqflat = Equivalence;
+
+/// An eqflat job.
+#[derive(Debug, Clone)]
+pub struct EqflatJob {
+    /// Market, strategy, fill, account, risk.
+    pub trading: Trading,
+    /// How the replay runs.
+    pub backtest: Backtest,
+    /// The comparison.
+    pub eqflat: Eqflat,
+}
+
+/// An import job.
+#[derive(Debug, Clone)]
+pub struct ImportJob {
+    /// The series the bars belong to.
+    pub series: Series,
+    /// Where they come from.
+    pub import: Import,
+}
+
+/// A pipeline job.
+#[derive(Debug, Clone)]
+pub struct PipelineJob {
+    /// How the steps run.
+    pub pipeline: Pipeline,
+    /// The steps, in the order of the file.
+    pub steps: Vec<Step>,
+}
+
+/// One step.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// What other steps call it.
+    pub id: String,
+    /// What it runs.
+    pub work: Work,
+    /// Steps that must be over before it starts.
+    pub needs: Vec<String>,
+    /// When it runs, once they are over.
+    pub when: When,
+    /// The longest it may take.
+    pub timeout: Option<Parsed<Span>>,
+    /// The exit code that counts as success.
+    pub expect_exit: i32,
+}
+
+/// What a step runs.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// A job.
+    Job {
+        /// Path of the manifest, relative to the root.
+        path: String,
+        /// Parameters as `-p` would give them, once filled.
+        params: BTreeMap<String, Template>,
+        /// Profiles as `-P` would give them.
+        profiles: Vec<String>,
+    },
+    /// A program and its arguments.
+    Program(Vec<Template>),
+}
+
+/// Builds the plan of a checked file. `folder_of` is the file the steps stand in.
+pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
+    let File { name, description, labels, device, run, kind, .. } = file.clone();
+    let job = match kind {
+        Kind::Live => Job::Live(Box::new(LiveJob { trading: trading(&file)?, live: file.live? })),
+        Kind::Backtest => Job::Backtest(Box::new(backtest(&file)?)),
+        Kind::Equivalence => {
+            Job::Equivalence(EquivalenceJob { series: series(&file)?, equivalence: file.equivalence? })
+        }
+        Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file)?)),
+        Kind::Import => Job::Import(ImportJob { series: series(&file)?, import: file.import? }),
+        Kind::Pipeline => {
+            let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
+            Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })
+        }
+        Kind::Exec => Job::Exec(file.exec?),
+    };
+    Some(Manifest { name, description, labels, device, run, job })
+}
+
+fn series(file: &File) -> Option<Series> {
+    let market = file.market.clone()?;
+    Some(Series::new(
+        market.exchange.into_inner(),
+        market.symbol.into_inner(),
+        market.timeframe.into_inner(),
+    ))
+}
+
+fn trading(file: &File) -> Option<Trading> {
+    let strategy = file.strategy.clone()?;
+    let rule = match strategy.kind {
+        StrategyKind::EmaAtr => Rule::EmaAtr(strategy.ema_atr),
+        StrategyKind::RsiRevert => Rule::RsiRevert(strategy.rsi_revert),
+    };
+    Some(Trading {
+        series: series(file)?,
+        cadence_bars: strategy.cadence_bars,
+        rule,
+        fill: file.fill.clone(),
+        account: file.account.clone(),
+        risk: file.risk.clone(),
+    })
+}
+
+fn replay(file: &File) -> Backtest {
+    let table = file.backtest.clone().unwrap_or_default();
+    Backtest {
+        stop_fill: table.stop_fill,
+        inputs: table.inputs,
+        close_at_end: table.close_at_end,
+        on_existing: table.on_existing,
+    }
+}
+
+fn backtest(file: &File) -> Option<BacktestJob> {
+    let table = file.backtest.clone()?;
+    Some(BacktestJob {
+        trading: trading(file)?,
+        tag: table.tag?.into_inner(),
+        runid: table.runid?.into_inner(),
+        start_ts_ms: table.start_ts_ms,
+        end_ts_ms: table.end_ts_ms,
+        backtest: replay(file),
+    })
+}
+
+fn eqflat(file: &File) -> Option<EqflatJob> {
+    let table = file.eqflat.clone()?;
+    let eqflat = Equivalence {
+        tag: table.tag,
+        runid: table.runid,
+        min_overlap_bars: table.min_overlap_bars,
+        context_rows: table.context_rows,
+    };
+    Some(EqflatJob { trading: trading(file)?, backtest: replay(file), eqflat })
+}
+
+fn step(table: StepTable, folder_of: &str) -> Option<Step> {
+    let work = match (table.job, table.run) {
+        (Some(job), None) => Work::Job {
+            path: relative(folder_of, &job).ok()?,
+            params: table.params.iter().map(|(k, v)| (k.clone(), template(v))).collect(),
+            profiles: table.profile,
+        },
+        (None, Some(run)) => Work::Program(run),
+        _ => return None,
+    };
+    Some(Step {
+        id: table.id,
+        work,
+        needs: table.needs,
+        when: table.when,
+        timeout: table.timeout,
+        expect_exit: table.expect_exit,
+    })
+}
+
+/// Texts of steps are escaped already; other scalars have one spelling.
+fn template(value: &toml::Value) -> Template {
+    match value {
+        toml::Value::String(text) => Template::waiting_text(text),
+        other => Template::literal(&other.to_string()),
+    }
+}

@@ -1,0 +1,248 @@
+//! What is wrong with a manifest, where, and what to do about it; rendered with a caret under the place.
+
+use std::{error::Error, fmt, ops::Range};
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+    SourceSpan,
+};
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+use super::origin::Origin;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The manifest cannot be used.
+    Error,
+    /// It can, but probably does not say what was meant.
+    Warning,
+}
+
+impl Severity {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+/// One thing that is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    severity: Severity,
+    at: Origin,
+    message: String,
+    help: Option<String>,
+}
+
+impl Problem {
+    /// An error at a place.
+    pub(super) fn new(at: &Origin, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, at: at.clone(), message: message.into(), help: None }
+    }
+
+    /// A warning at a place.
+    pub(super) fn warning(at: &Origin, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::new(at, message) }
+    }
+
+    /// With advice on what to do next.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+
+    /// With advice, if there is any.
+    pub(super) fn maybe_help(self, help: Option<String>) -> Self {
+        Self { help, ..self }
+    }
+
+    /// Error or warning.
+    pub const fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// The file it is in, or `environment` or `command line`.
+    pub fn file(&self) -> &str {
+        self.at.file()
+    }
+
+    /// The whole text of that file.
+    pub fn text(&self) -> &str {
+        self.at.text()
+    }
+
+    /// The bytes of the text it is about.
+    pub fn span(&self) -> Range<usize> {
+        self.at.span()
+    }
+
+    /// Its line, from 1.
+    pub fn line(&self) -> usize {
+        self.at.line_column().0
+    }
+
+    /// Its column in characters, from 1.
+    pub fn column(&self) -> usize {
+        self.at.line_column().1
+    }
+
+    /// Where it is.
+    pub const fn origin(&self) -> &Origin {
+        &self.at
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.message)?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, " ({help})"))
+    }
+}
+
+impl Serialize for Problem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (line, column) = self.at.line_column();
+        let mut row = serializer.serialize_struct("Problem", 8)?;
+        row.serialize_field("severity", self.severity.name())?;
+        row.serialize_field("file", self.file())?;
+        row.serialize_field("line", &line)?;
+        row.serialize_field("column", &column)?;
+        row.serialize_field("start", &self.span().start)?;
+        row.serialize_field("end", &self.span().end)?;
+        row.serialize_field("message", &self.message)?;
+        row.serialize_field("help", &self.help)?;
+        row.end()
+    }
+}
+
+/// How problems are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// With terminal colours.
+    pub color: bool,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+/// Everything that is wrong, in the order of the files and their lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    /// Sorted by file and place, without repetitions.
+    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+        problems.sort_by(|a, b| {
+            (a.at.file(), a.at.span().start).cmp(&(b.at.file(), b.at.span().start))
+        });
+        problems.dedup();
+        Self(problems)
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// For people: each with its line and a caret.
+    pub fn render(&self, style: Style) -> String {
+        let theme =
+            if style.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(20));
+        let mut out = String::new();
+        for problem in &self.0 {
+            let report = Report::new(problem);
+            handler.render_report(&mut out, &report).expect("writing to a string cannot fail");
+        }
+        out
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    /// One line each: `jobs/live.toml:3:1: message (help)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            let gap = if n == 0 { "" } else { "\n" };
+            write!(f, "{gap}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Problems {}
+
+/// A problem in the form the renderer wants.
+#[derive(Debug)]
+struct Report<'a> {
+    problem: &'a Problem,
+    source: NamedSource<String>,
+}
+
+impl<'a> Report<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        Self { problem, source: NamedSource::new(problem.file(), problem.text().to_owned()) }
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem.message)
+    }
+}
+
+impl Error for Report<'_> {}
+
+impl Diagnostic for Report<'_> {
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.problem.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+        })
+    }
+
+    fn help<'h>(&'h self) -> Option<Box<dyn fmt::Display + 'h>> {
+        self.problem.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        (!self.problem.text().is_empty()).then_some(&self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let span = self.problem.span();
+        let span = SourceSpan::new(span.start.into(), span.len());
+        Some(Box::new(std::iter::once(LabeledSpan::new_primary_with_span(None, span))))
+    }
+}

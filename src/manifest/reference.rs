@@ -1,0 +1,157 @@
+//! JOBS.md: each kind with every key, its type, its default and its meaning, from the documentation of the types.
+
+use std::fmt::Write as _;
+
+use serde_json::Value as Json;
+
+use super::{
+    schema,
+    tables::{KINDS, Kind},
+};
+
+/// The reference of the kinds, as Markdown. The caller puts exit codes and the like around it.
+pub fn jobs_md() -> String {
+    let root = schema::root();
+    let mut out = String::new();
+    let _ = writeln!(out, "## Kinds\n\n| kind | does | tables |\n|---|---|---|");
+    let docs = kind_docs(root);
+    for kinds in &KINDS {
+        let name = kinds.kind.name();
+        let tables: Vec<String> = kinds.all().map(|t| format!("`{}`", header(t))).collect();
+        let _ = writeln!(out, "| [`{name}`](#{name}) | {} | {} |", docs(kinds.kind), tables.join(" "));
+    }
+    let _ = writeln!(out, "\n## Every job\n");
+    let top = ["manifest", "name", "kind", "description", "extends", "labels"];
+    rows(&mut out, root, &top);
+    for key in ["params", "secrets", "device", "run"] {
+        section(&mut out, root, key, "###");
+    }
+    for kinds in &KINDS {
+        let name = kinds.kind.name();
+        let _ = writeln!(out, "\n## {name}\n\n{}", docs(kinds.kind));
+        let own: Vec<&str> = kinds.all().filter(|t| !SHARED.contains(t)).collect();
+        for table in own {
+            section(&mut out, root, table, "###");
+        }
+        let shared: Vec<String> = kinds
+            .all()
+            .filter(|t| SHARED.contains(t))
+            .map(|t| format!("[`{}`](#{t})", header(t)))
+            .collect();
+        if !shared.is_empty() {
+            let _ = writeln!(out, "\nAlso: {}.", shared.join(" "));
+        }
+    }
+    let _ = writeln!(out, "\n## Shared tables");
+    for table in SHARED {
+        section(&mut out, root, table, "###");
+    }
+    out
+}
+
+/// Tables that several kinds have; they are documented once.
+const SHARED: [&str; 5] = ["market", "strategy", "fill", "account", "risk"];
+
+fn kind_docs(root: &Json) -> impl Fn(Kind) -> String {
+    let kinds = schema::property(root, "kind").cloned().unwrap_or_default();
+    move |kind| {
+        let list = kinds.get("oneOf").and_then(Json::as_array);
+        let one = list.and_then(|list| list.iter().find(|k| k["const"] == kind.name()));
+        one.map(description).unwrap_or_default()
+    }
+}
+
+fn header(table: &str) -> String {
+    if table == "step" { "[[step]]".to_owned() } else { format!("[{table}]") }
+}
+
+fn description(schema: &Json) -> String {
+    let text = schema.get("description").and_then(Json::as_str).unwrap_or_default();
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}
+
+/// A table of keys under a heading, and the tables inside it.
+fn section(out: &mut String, root: &Json, key: &str, level: &str) {
+    let Some(schema) = schema::property(root, key) else { return };
+    let (title, inner) = match key {
+        "step" => (header(key), schema.get("items").unwrap_or(schema)),
+        "params" | "secrets" => {
+            (format!("[{key}.NAME]"), schema.get("additionalProperties").unwrap_or(schema))
+        }
+        _ => (header(key), schema),
+    };
+    let _ = writeln!(out, "\n{level} {key}\n\n`{title}`: {}\n", description(schema));
+    table(out, inner, key, level);
+}
+
+fn table(out: &mut String, schema: &Json, path: &str, level: &str) {
+    let is_table = |key: &&str| {
+        schema::property(schema, key).is_some_and(|p| p.get("properties").is_some())
+    };
+    let (tables, plain): (Vec<&str>, Vec<&str>) = schema::keys(schema).partition(is_table);
+    rows(out, schema, &plain);
+    for key in tables {
+        let Some(inner) = schema::property(schema, key) else { continue };
+        let path = format!("{path}.{key}");
+        let _ = writeln!(out, "\n{level}# {path}\n\n`[{path}]`: {}\n", description(inner));
+        table(out, inner, &path, level);
+    }
+}
+
+fn rows(out: &mut String, schema: &Json, keys: &[&str]) {
+    let _ = writeln!(out, "| key | type | default | meaning |\n|---|---|---|---|");
+    for key in keys {
+        let Some(property) = schema::property(schema, key) else { continue };
+        let default = match property.get("default") {
+            Some(Json::Array(items)) if items.is_empty() => String::new(),
+            Some(Json::Object(map)) if map.is_empty() => String::new(),
+            Some(Json::String(text)) if text.is_empty() => String::new(),
+            Some(value) => format!("`{value}`"),
+            None if schema::is_required(schema, key) => "mandatory".to_owned(),
+            None => String::new(),
+        };
+        let meaning = format!("{}{}", description(property), choices(property));
+        let _ = writeln!(out, "| `{key}` | {} | {default} | {meaning} |", type_name(property));
+    }
+}
+
+/// The words a key accepts, each with its meaning.
+fn choices(property: &Json) -> String {
+    let Some(list) = property.get("oneOf").and_then(Json::as_array) else { return String::new() };
+    list.iter()
+        .filter_map(|one| Some(format!("<br>`{}`: {}", one.get("const")?.as_str()?, description(one))))
+        .collect()
+}
+
+fn type_name(property: &Json) -> String {
+    let types = schema::types(property);
+    if let Some(words) = schema::words(property) {
+        let words: Vec<String> = words.iter().map(|w| format!("`\"{w}\"`")).collect();
+        return words.join(" ");
+    }
+    let name = match property.get("format").and_then(Json::as_str) {
+        Some(format @ ("tag" | "run-id" | "exchange" | "symbol" | "duration" | "size" | "speed" | "offset" | "time")) => {
+            format.replace('-', " ")
+        }
+        _ => match types.as_slice() {
+            ["array"] => "list".to_owned(),
+            ["object"] => "table".to_owned(),
+            types => types.join(", "),
+        },
+    };
+    format!("{name}{}", range(property))
+}
+
+fn range(property: &Json) -> String {
+    let bound = |name: &str| property.get(name).map(|value| value.to_string().trim_end_matches(".0").to_owned());
+    let low = bound("minimum")
+        .filter(|low| low != "0" || bound("maximum").is_some())
+        .map(|low| format!("{low} or more"))
+        .or_else(|| bound("exclusiveMinimum").map(|low| format!("more than {low}")));
+    let high = bound("maximum").filter(|high| high.len() < 10).map(|high| format!("at most {high}"));
+    match (low, high) {
+        (Some(low), Some(high)) => format!(", {low}, {high}"),
+        (Some(one), None) | (None, Some(one)) => format!(", {one}"),
+        (None, None) => String::new(),
+    }
+}

@@ -1,0 +1,355 @@
+//! From texts to the plan: load the layers, give the parameters their values, fill references, check, convert.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    check::{Checker, Pruned, closest, list, unknown_key},
+    defaults,
+    explain::Tree,
+    interpolate::{Facts, Interpolator, Scope, SecretValue, collect_params, only_param},
+    layers::{Layer, Loader},
+    origin::{Origin, SourceKind},
+    params::{self, Given, Givers, ParamSet},
+    plan::{Manifest, plan},
+    problem::{Problem, Problems},
+    rules, schema,
+    secrets::{self, Vault},
+    steps,
+    tables::{File, KINDS, Kind},
+    tree::{Node, Table, Value, join, merge, quoted},
+};
+use crate::domain::time::UtcMs;
+
+/// A manifest file, read by the caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Path relative to the root, as messages show it. An absolute path lies outside the root and cannot extend others.
+    pub path: String,
+    /// What stands in it.
+    pub text: String,
+}
+
+/// Facts of one run, for `${run...}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFacts {
+    /// The run id.
+    pub id: String,
+    /// When the run started.
+    pub started: UtcMs,
+}
+
+/// Everything from outside that a manifest is resolved with.
+pub struct Sources<'a> {
+    /// The job's own file.
+    pub job: Source,
+    /// Reads a file by its path relative to the root: extended files and profiles. The error says why it cannot.
+    pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    /// Reads the file of a secret by its path as written. The error says why it cannot.
+    pub read_secret: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    /// The names of `-P`, left to right.
+    pub profiles: &'a [String],
+    /// The environment.
+    pub env: &'a BTreeMap<String, String>,
+    /// `-p name=value`; the last one of a name counts.
+    pub params: &'a [(String, String)],
+    /// `--set path=value`, left to right. The value is a TOML value, or else a text.
+    pub sets: &'a [(String, String)],
+    /// Facts of the run.
+    pub run: &'a RunFacts,
+}
+
+/// A manifest with every value in place.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The plan.
+    pub manifest: Manifest,
+    /// What is not wrong, but probably not meant.
+    pub warnings: Problems,
+    /// Every value with its origin.
+    pub(super) tree: Tree,
+}
+
+/// Resolves a manifest for a run: every mandatory value must be there.
+pub fn resolve(sources: Sources<'_>) -> Result<Resolved, Problems> {
+    let mut work = Work::prepare(sources, true)?;
+    if !work.problems.is_empty() {
+        return Err(Problems::new(work.problems));
+    }
+    work.tree.retain(|key, _| is_common(key) || work.kind.tables().all().any(|table| table == key));
+    let plain = work.tree.iter().map(|(key, node)| (key.clone(), node.to_plain())).collect();
+    // The walk along the schema accepted the tree, so these two do not fail; if they do, it is said, not hidden.
+    let file: File = toml::Value::Table(plain)
+        .try_into()
+        .map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
+    let folder_of = work.tree.get("step").map_or("", |node| node.at.file()).to_owned();
+    let manifest =
+        plan(file, &folder_of).ok_or_else(|| work.unexpected("a table of the kind is missing"))?;
+    let tree = Tree { table: work.tree, params: work.params, secrets: work.secrets };
+    Ok(Resolved { manifest, warnings: Problems::new(work.warnings), tree })
+}
+
+/// Checks a manifest without running it: values that only a run can give may be missing. Returns the warnings.
+pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
+    let work = Work::prepare(sources, false)?;
+    if work.problems.is_empty() {
+        Ok(Problems::new(work.warnings))
+    } else {
+        Err(Problems::new(work.problems))
+    }
+}
+
+/// Keys that every kind has.
+const COMMON: [&str; 10] = [
+    "manifest", "name", "kind", "description", "extends", "labels", "params", "secrets", "device", "run",
+];
+
+pub(super) fn is_common(key: &str) -> bool {
+    COMMON.contains(&key)
+}
+
+struct Work {
+    kind: Kind,
+    /// The start of the job's own file.
+    top: Origin,
+    tree: Table,
+    params: ParamSet,
+    secrets: BTreeMap<String, SecretValue>,
+    pruned: BTreeMap<String, Pruned>,
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Work {
+    fn prepare(sources: Sources<'_>, demanding: bool) -> Result<Self, Problems> {
+        let Sources { job, read, read_secret, profiles, env, params, sets, run } = sources;
+        let mut problems = Vec::new();
+        let mut loader = Loader::new(read, &mut problems);
+        loader.file(SourceKind::Job, &job.path, &job.text);
+        profiles.iter().for_each(|name| loader.profile(name));
+        sets.iter().for_each(|(path, text)| loader.set(path, text));
+        let layers = loader.layers;
+        let top = layers.iter().filter(|layer| layer.kind == SourceKind::Job);
+        let top = top.flat_map(|layer| layer.table.values()).next().map(|node| node.at.sub(0..0));
+        // A file that could not be read would make every later message wrong.
+        let Some(top) = top.filter(|_| problems.is_empty()) else {
+            if problems.is_empty() {
+                let at = Origin::whole(SourceKind::Job, &job.path, String::new());
+                problems.push(Problem::new(&at, "the file is empty").help("start with `manifest = 1`"));
+            }
+            return Err(Problems::new(problems));
+        };
+        let merged = merged(&layers);
+        let Some(kind) = kind(&merged, &top, &mut problems) else {
+            return Err(Problems::new(problems));
+        };
+        own_tables_only(&layers, kind, &mut problems);
+        let name = merged.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+        let facts = Facts { env, run, job: &name };
+        let declared = merged.get("params").and_then(Node::as_table);
+        let givers = Givers { facts: &facts, args: params, demanding };
+        let params_set = params::evaluate(declared, &givers, &mut problems);
+        let declared = merged.get("secrets").and_then(Node::as_table);
+        let mut vault = Vault { env, read: read_secret, demanding };
+        let secrets = secrets::evaluate(declared, &mut vault, &mut problems);
+        let mut work = Self {
+            kind,
+            top,
+            tree: Table::new(),
+            params: params_set,
+            secrets,
+            pruned: BTreeMap::new(),
+            problems,
+            warnings: Vec::new(),
+        };
+        work.warn_unused(&layers, &merged, params);
+        work.tree = work.prune(layers);
+        work.interpolate(&facts);
+        work.walk();
+        defaults::fill(&mut work.tree, kind);
+        rules::check(&work.tree, kind, &mut work.problems);
+        if kind == Kind::Pipeline {
+            steps::check(&work.tree, &mut work.problems);
+        }
+        Ok(work)
+    }
+
+    fn unexpected(&self, message: &str) -> Problems {
+        Problems::new(vec![Problem::new(&self.top, format!("the manifest cannot be read: {message}"))])
+    }
+
+    fn warn_unused(&mut self, layers: &[Layer], merged: &Table, args: &[(String, String)]) {
+        let used_in = |tables: &mut dyn Iterator<Item = &Table>| {
+            let mut names = BTreeSet::new();
+            for (key, node) in tables.flatten() {
+                if key != "params" {
+                    collect_params(node, &mut names);
+                }
+            }
+            names
+        };
+        let anywhere = used_in(&mut layers.iter().map(|layer| &layer.table));
+        let effective = used_in(&mut std::iter::once(merged));
+        for (name, param) in self.params.iter() {
+            if !anywhere.contains(name) {
+                if param.declared.kind() == SourceKind::Job {
+                    self.warnings.push(
+                        Problem::warning(&param.declared, format!("param `{name}` is never used"))
+                            .help(format!("refer to it with ${{params.{name}}}, or take it out")),
+                    );
+                }
+            } else if !effective.contains(name)
+                && args.iter().any(|(arg, _)| arg == name)
+                && let Given::Value(_, at) = &param.given
+            {
+                let message = format!("param `{name}` has no effect: a profile or --set gives the key another value");
+                self.warnings.push(Problem::warning(at, message).help("leave one of the two out"));
+            }
+        }
+    }
+
+    /// Merges the layers without the keys whose parameter has no value, so that a lower layer's value shows through.
+    fn prune(&mut self, layers: Vec<Layer>) -> Table {
+        let mut merged = Table::new();
+        for mut layer in layers {
+            self.prune_table(&mut layer.table, "");
+            merge(&mut merged, layer.table);
+        }
+        merged
+    }
+
+    fn prune_table(&mut self, table: &mut Table, path: &str) {
+        table.retain(|key, node| {
+            let path = join(path, key);
+            path == "params" || path == "secrets" || self.keeps(node, &path)
+        });
+    }
+
+    fn keeps(&mut self, node: &mut Node, path: &str) -> bool {
+        match &mut node.value {
+            Value::Table(table) => self.prune_table(table, path),
+            Value::Array(items) => items.retain_mut(|item| self.keeps(item, path)),
+            Value::String(text) => {
+                let Some(name) = only_param(text) else { return true };
+                let Some(param) = self.params.get(&name) else { return true };
+                if matches!(param.given, Given::Unset) {
+                    let advice = param.advice(&name);
+                    self.pruned.insert(path.to_owned(), Pruned { advice, reported: false });
+                    return false;
+                }
+            }
+            Value::Integer(_)
+            | Value::Float(_)
+            | Value::Boolean(_)
+            | Value::Datetime(_)
+            | Value::Failed => {}
+        }
+        true
+    }
+
+    fn interpolate(&mut self, facts: &Facts<'_>) {
+        let tables = self.kind.tables();
+        let mut unheard = Vec::new();
+        let mut tree = std::mem::take(&mut self.tree);
+        tree.retain(|key, node| {
+            if matches!(key.as_str(), "manifest" | "kind" | "extends" | "params" | "secrets") {
+                return true;
+            }
+            let applies = is_common(key) || tables.all().any(|table| table == key);
+            let problems = if applies { &mut self.problems } else { &mut unheard };
+            let mut interpolator =
+                Interpolator { facts, params: &self.params, secrets: &self.secrets, problems };
+            match (key.as_str(), &mut node.value) {
+                ("step", _) => {
+                    steps::interpolate(node, &mut interpolator);
+                    true
+                }
+                ("exec", Value::Table(exec)) => {
+                    exec.retain(|key, node| {
+                        let scope = if key == "env" { Scope::ExecEnv } else { Scope::Plain };
+                        interpolator.node(node, scope)
+                    });
+                    true
+                }
+                _ => interpolator.node(node, Scope::Plain),
+            }
+        });
+        self.tree = tree;
+    }
+
+    /// Walks the tree along the schema, and demands the tables of the kind.
+    fn walk(&mut self) {
+        let root = schema::root();
+        let known: Vec<&str> = schema::keys(root).collect();
+        let tables = self.kind.tables();
+        for (key, node) in &mut self.tree {
+            let Some(schema) = schema::property(root, key) else {
+                self.problems.push(unknown_key(node, key, "", &known));
+                continue;
+            };
+            if key == "manifest" {
+                continue;
+            }
+            let demands = is_common(key) || tables.all().any(|table| table == key);
+            Checker { problems: &mut self.problems, pruned: &self.pruned, demands }.node(node, schema, key);
+        }
+        if !self.tree.contains_key("name") {
+            self.problems.push(
+                Problem::new(&self.top, "`name` is missing").help("write `name = \"...\"`: what records call the job"),
+            );
+        }
+        for table in tables.required {
+            if !self.tree.contains_key(*table) {
+                let at = self.tree.get("kind").map_or(&self.top, |node| &node.at);
+                let shown = if *table == "step" { "[[step]]" } else { &format!("[{table}]") };
+                let message = format!("kind \"{}\" needs {shown}", self.kind.name());
+                let help = format!("write {shown}, or extend a file that has it");
+                self.problems.push(Problem::new(at, message).help(help));
+            }
+        }
+    }
+}
+
+fn merged(layers: &[Layer]) -> Table {
+    let mut out = Table::new();
+    for layer in layers {
+        merge(&mut out, layer.table.clone());
+    }
+    out
+}
+
+fn kind(merged: &Table, top: &Origin, problems: &mut Vec<Problem>) -> Option<Kind> {
+    let words: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    let Some(node) = merged.get("kind") else {
+        let help = format!("write `kind = ...`, one of {}", list(&words));
+        problems.push(Problem::new(top, "`kind` is missing").help(help));
+        return None;
+    };
+    let Some(word) = node.as_str() else {
+        let message = format!("`kind` must be a string, found {}", node.found());
+        problems.push(Problem::new(&node.at, message).help(format!("one of {}", list(&words))));
+        return None;
+    };
+    let found = Kind::ALL.iter().copied().find(|kind| kind.name() == word);
+    if found.is_none() {
+        let help = closest(word, &words).map_or_else(
+            || format!("the kinds are {}", list(&words)),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        problems.push(Problem::new(&node.at, format!("unknown kind {}", quoted(word))).help(help));
+    }
+    found
+}
+
+/// The job's own file, and `--set`, may hold only tables of the kind; shared files may hold others.
+fn own_tables_only(layers: &[Layer], kind: Kind, problems: &mut Vec<Problem>) {
+    let own = |layer: &&Layer| matches!(layer.kind, SourceKind::Job | SourceKind::Set);
+    for (key, node) in layers.iter().filter(own).flat_map(|layer| &layer.table) {
+        let of_some_kind = KINDS.iter().any(|kinds| kinds.all().any(|table| table == key));
+        if of_some_kind && !kind.tables().all().any(|table| table == key) {
+            let message = format!("[{key}] has no meaning in a job of kind \"{}\"", kind.name());
+            let tables: Vec<String> = kind.tables().all().map(|t| format!("[{t}]")).collect();
+            let help = format!("take it out; this kind has {}", tables.join(" "));
+            problems.push(Problem::new(&node.key, message).help(help));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What the schema cannot say: values that must fit each other. Each rule reads the tree and stays silent where a value is missing.
+
+use super::{
+    origin::Origin,
+    problem::Problem,
+    tables::Kind,
+    tree::{Node, Table, get},
+};
+use crate::domain::time::{Timeframe, UtcMs};
+
+/// Checks the tables of a kind against each other.
+pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
+    let mut rules = Rules { tree, problems };
+    match kind {
+        Kind::Live => {
+            rules.strategy();
+            rules.live();
+        }
+        Kind::Backtest => {
+            rules.strategy();
+            rules.backtest();
+        }
+        Kind::Eqflat => {
+            rules.strategy();
+            rules.eqflat();
+        }
+        Kind::Import => rules.not_empty("import.path"),
+        Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
+    }
+}
+
+struct Rules<'a> {
+    tree: &'a Table,
+    problems: &'a mut Vec<Problem>,
+}
+
+impl Rules<'_> {
+    fn get(&self, path: &str) -> Option<&Node> {
+        get(self.tree, path)
+    }
+
+    fn push(&mut self, at: &Origin, message: String, help: &str) {
+        self.problems.push(Problem::new(at, message).help(help));
+    }
+
+    /// Demands `low < high` of two numbers of one table. The place is the one that somebody wrote.
+    fn less(&mut self, low: &str, high: &str) {
+        let (Some(a), Some(b)) = (self.get(low), self.get(high)) else { return };
+        let (Some(x), Some(y)) = (a.as_float(), b.as_float()) else { return };
+        if x < y {
+            return;
+        }
+        let at = if a.at.is_file() { a.at.clone() } else { b.at.clone() };
+        let message = format!("`{low}` is {x}, it must be less than `{high}`, which is {y}");
+        self.push(&at, message, "swap them, or change one");
+    }
+
+    fn strategy(&mut self) {
+        self.less("strategy.ema-atr.fast", "strategy.ema-atr.slow");
+        self.less("strategy.rsi-revert.oversold", "strategy.rsi-revert.overbought");
+        self.less("strategy.rsi-revert.oversold", "strategy.rsi-revert.exit");
+        self.less("strategy.rsi-revert.exit", "strategy.rsi-revert.overbought");
+    }
+
+    fn live(&mut self) {
+        self.not_empty("live.source");
+        let feed = self.get("live.feed").and_then(Node::as_str).map(str::to_owned);
+        if feed.as_deref() == Some("replay") && self.get("live.source").is_none() {
+            let at = self.get("live.feed").map(|node| node.at.clone()).expect("it was just read");
+            let help = "name the file of recorded bars: -p source=..., or `source` in [live]";
+            self.push(&at, "`live.source` is missing, which feed \"replay\" needs".to_owned(), help);
+        }
+        let (Some(from), Some(to)) = (self.time("live.from"), self.time("live.to")) else { return };
+        if from.0 >= to.0 {
+            let message = format!("`live.to` is {}, it must be later than `live.from`, which is {}", to.0, from.0);
+            self.push(&to.1, message, "move one of them");
+        }
+    }
+
+    fn time(&self, path: &str) -> Option<(UtcMs, Origin)> {
+        let node = self.get(path)?;
+        let text = node.as_str().map(str::to_owned);
+        let text = text.or_else(|| Some(node.as_integer()?.to_string()));
+        let text = text.or_else(|| match &node.value {
+            super::tree::Value::Datetime(text) => Some(text.clone()),
+            _ => None,
+        })?;
+        Some((text.parse().ok()?, node.at.clone()))
+    }
+
+    fn not_empty(&mut self, path: &str) {
+        let Some(node) = self.get(path) else { return };
+        if node.as_str() == Some("") {
+            let at = node.at.clone();
+            self.push(&at, format!("`{path}` is empty"), "name a file");
+        }
+    }
+
+    fn backtest(&mut self) {
+        for key in ["backtest.tag", "backtest.runid"] {
+            if let Some(table) = self.get("backtest")
+                && self.get(key).is_none()
+            {
+                let at = table.at.clone();
+                self.push(&at, format!("`{key}` is missing"), "write it in [backtest]");
+            }
+        }
+        let timeframe = self.get("market.timeframe").and_then(Node::as_str);
+        let timeframe = timeframe.and_then(|text| text.parse::<Timeframe>().ok());
+        for key in ["backtest.start-ts-ms", "backtest.end-ts-ms"] {
+            let Some((ts_ms, at)) = self.integer(key) else { continue };
+            if let Some(Err(error)) = timeframe.map(|timeframe| timeframe.slot(ts_ms)) {
+                self.push(&at, format!("`{key}`: {error}"), "take a bar close of this timeframe");
+            }
+        }
+        let ends = (self.integer("backtest.start-ts-ms"), self.integer("backtest.end-ts-ms"));
+        if let (Some((start, _)), Some((end, at))) = ends
+            && start > end
+        {
+            let message = format!("`backtest.end-ts-ms` is {end}, before `backtest.start-ts-ms`, which is {start}");
+            self.push(&at, message, "swap them, or change one");
+        }
+    }
+
+    fn integer(&self, path: &str) -> Option<(i64, Origin)> {
+        let node = self.get(path)?;
+        Some((node.as_integer()?, node.at.clone()))
+    }
+
+    fn eqflat(&mut self) {
+        for key in ["tag", "runid", "start-ts-ms", "end-ts-ms"] {
+            if let Some(node) = self.get(&format!("backtest.{key}")) {
+                let at = node.key.clone();
+                let message = format!("`backtest.{key}` has no meaning in an eqflat job");
+                self.push(&at, message, "take it out: eqflat names the replay and takes the window from LIVE");
+            }
+        }
+    }
+}

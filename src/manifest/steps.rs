@@ -1,0 +1,139 @@
+//! The steps of a pipeline: ids, needs without a circle, one thing to run each, references to outputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    check::closest,
+    interpolate::{Interpolator, Scope},
+    layers::relative,
+    problem::Problem,
+    tree::{Node, Table, Value},
+};
+
+/// The id of a step, if it has one.
+fn id(step: &Node) -> Option<&str> {
+    step.as_table()?.get("id")?.as_str()
+}
+
+/// The ids a step needs, with their places.
+fn needs(step: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    let list = step.as_table().and_then(|table| table.get("needs"));
+    list.into_iter().flat_map(Node::items).filter_map(|node| Some((node.as_str()?, node)))
+}
+
+/// Fills the references of steps; those to outputs of other steps stay until the step starts.
+pub(super) fn interpolate(steps: &mut Node, interpolator: &mut Interpolator<'_>) {
+    let ids: BTreeSet<String> = steps.items().iter().filter_map(id).map(str::to_owned).collect();
+    let Value::Array(items) = &mut steps.value else { return };
+    for step in items {
+        let needs: Vec<String> = needs(step).map(|(need, _)| need.to_owned()).collect();
+        let Some(table) = step.as_table_mut() else { continue };
+        table.retain(|key, node| {
+            let waits = matches!(key.as_str(), "params" | "run");
+            let scope = if waits { Scope::Step { needs: &needs, ids: &ids } } else { Scope::Plain };
+            interpolator.node(node, scope)
+        });
+    }
+}
+
+/// Checks the steps against each other.
+pub(super) fn check(tree: &Table, problems: &mut Vec<Problem>) {
+    let Some(node) = tree.get("step") else { return };
+    let steps = node.items();
+    if steps.is_empty() && matches!(node.value, Value::Array(_)) {
+        problems.push(Problem::new(&node.at, "the pipeline has no step").help("write a [[step]]"));
+    }
+    let mut first: BTreeMap<&str, &Node> = BTreeMap::new();
+    for step in steps {
+        if let Some(name) = id(step) {
+            if first.contains_key(name) {
+                let at = &step.as_table().expect("it has an id")["id"].at;
+                problems.push(
+                    Problem::new(at, format!("two steps are called `{name}`")).help("rename one"),
+                );
+            }
+            first.entry(name).or_insert(step);
+        }
+        check_one(step, problems);
+    }
+    let known: Vec<&str> = first.keys().copied().collect();
+    for step in steps {
+        for (need, node) in needs(step) {
+            if !first.contains_key(need) {
+                let help = closest(need, &known).map_or_else(
+                    || format!("the steps are {}", known.join(", ")),
+                    |meant| format!("did you mean `{meant}`?"),
+                );
+                problems.push(Problem::new(&node.at, format!("unknown step `{need}`")).help(help));
+            }
+        }
+    }
+    circles(&first, problems);
+}
+
+fn check_one(step: &Node, problems: &mut Vec<Problem>) {
+    let Some(table) = step.as_table() else { return };
+    let name = id(step).unwrap_or("?");
+    match (table.get("job"), table.get("run")) {
+        (Some(_), Some(run)) => problems.push(
+            Problem::new(&run.key, format!("step `{name}` has both `job` and `run`"))
+                .help("keep one of them; two steps do two things"),
+        ),
+        (None, None) => problems.push(
+            Problem::new(&step.at, format!("step `{name}` has nothing to run"))
+                .help("write `job = \"other.toml\"` or `run = [\"program\", \"argument\"]`"),
+        ),
+        (Some(job), None) => {
+            if let Some(Err(why)) = job.as_str().map(|path| relative(job.at.file(), path)) {
+                let message = format!("the job of step `{name}`: {why}");
+                problems.push(
+                    Problem::new(&job.at, message).help("write a path relative to this file"),
+                );
+            }
+        }
+        (None, Some(_)) => {
+            for key in ["params", "profile"] {
+                if let Some(node) = table.get(key) {
+                    let message = format!("`{key}` has no meaning in step `{name}`, which runs a program");
+                    problems.push(
+                        Problem::new(&node.key, message).help("hand values over in `run`, or use `job`"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Reports every circle of needs once, at the need that closes it.
+fn circles(steps: &BTreeMap<&str, &Node>, problems: &mut Vec<Problem>) {
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    for start in steps.keys() {
+        let mut path: Vec<&str> = Vec::new();
+        visit(start, steps, &mut path, &mut done, problems);
+    }
+}
+
+fn visit<'t>(
+    name: &'t str,
+    steps: &BTreeMap<&'t str, &'t Node>,
+    path: &mut Vec<&'t str>,
+    done: &mut BTreeSet<&'t str>,
+    problems: &mut Vec<Problem>,
+) {
+    if done.contains(name) {
+        return;
+    }
+    path.push(name);
+    for (need, node) in steps.get(name).copied().into_iter().flat_map(needs) {
+        if let Some(at) = path.iter().position(|open| *open == need) {
+            let mut circle = path[at..].to_vec();
+            circle.push(need);
+            let message = format!("steps need each other in a circle: {}", circle.join(" -> "));
+            problems.push(Problem::new(&node.at, message).help("take one of the needs out"));
+        } else if path.len() < 1000 {
+            visit(need, steps, path, done, problems);
+        }
+    }
+    path.pop();
+    done.insert(name);
+}

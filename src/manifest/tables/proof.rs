@@ -1,0 +1,108 @@
+//! The tables of backtest, equivalence and eqflat.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{super::values::Parsed, StopFill, words};
+use crate::domain::ids::{RunId, Tag};
+
+words! {
+    /// What a backtest takes over from LIVE besides the bars.
+    Inputs {
+        /// What LIVE recorded under this tag: its oldest bar, its degraded slots, its operator commands.
+        Auto = "auto",
+        /// Nothing.
+        None = "none",
+    }
+}
+
+words! {
+    /// What happens when the ledgers of a backtest exist already.
+    OnExisting {
+        /// The job stops.
+        Fail = "fail",
+        /// They are written anew.
+        Replace = "replace",
+    }
+}
+
+/// The replay. An eqflat job takes the tag, the run id and the window from elsewhere.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(in super::super) struct BacktestTable {
+    /// Storage namespace of LIVE; the ledgers go to `<tag>_bt_<runid>`. Needed in a backtest, not accepted in eqflat.
+    pub tag: Option<Parsed<Tag>>,
+    /// Names this replay. Needed in a backtest, not accepted in eqflat.
+    pub runid: Option<Parsed<RunId>>,
+    /// Close time of the first row; without it, the first slot with a bar. Not accepted in eqflat.
+    #[schemars(range(min = 0))]
+    pub start_ts_ms: Option<i64>,
+    /// Close time of the last row; without it, the last slot with a bar. Not accepted in eqflat.
+    #[schemars(range(min = 0))]
+    pub end_ts_ms: Option<i64>,
+    /// At which price a stop is filled when the bar opens beyond it.
+    pub stop_fill: StopFill,
+    /// What is taken over from LIVE besides the bars.
+    pub inputs: Inputs,
+    /// Whether an open position is closed at the end of the window.
+    pub close_at_end: bool,
+    /// What happens when the ledgers exist already.
+    pub on_existing: OnExisting,
+}
+
+impl Default for BacktestTable {
+    fn default() -> Self {
+        Self {
+            tag: None,
+            runid: None,
+            start_ts_ms: None,
+            end_ts_ms: None,
+            stop_fill: StopFill::ThroughOpen,
+            inputs: Inputs::Auto,
+            close_at_end: false,
+            on_existing: OnExisting::Fail,
+        }
+    }
+}
+
+fn twelve() -> u32 {
+    12
+}
+
+fn three() -> u32 {
+    3
+}
+
+/// The comparison.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Equivalence {
+    /// Storage namespace of LIVE.
+    pub tag: Parsed<Tag>,
+    /// Which replay: it lies under `<tag>_bt_<runid>`.
+    pub runid: Parsed<RunId>,
+    /// Fewer rows in both: the verdict is INCONCLUSIVE.
+    #[serde(default = "twelve")]
+    #[schemars(range(min = 1))]
+    pub min_overlap_bars: u32,
+    /// Rows printed before and after the first difference.
+    #[serde(default = "three")]
+    pub context_rows: u32,
+}
+
+/// The replay of the LIVE window and the comparison.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in super::super) struct EqflatTable {
+    /// Storage namespace of LIVE.
+    pub tag: Parsed<Tag>,
+    /// Names the replay.
+    pub runid: Parsed<RunId>,
+    /// Fewer rows in both: the verdict is INCONCLUSIVE.
+    #[serde(default = "twelve")]
+    #[schemars(range(min = 1))]
+    pub min_overlap_bars: u32,
+    /// Rows printed before and after the first difference.
+    #[serde(default = "three")]
+    pub context_rows: u32,
+}

@@ -1,0 +1,311 @@
+//! The file as a whole, and the tables every kind may have.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::values::{Parsed, Size, Span},
+    Account, BacktestTable, EqflatTable, Equivalence, Exec, Fill, Import, Live, MarketTable, Pipeline,
+    Risk, StepTable, StrategyTable, words,
+};
+
+words! {
+    /// What a job does.
+    Kind {
+        /// The paper loop: one decision row per closed bar, in order, whatever happens.
+        Live = "live",
+        /// The deterministic replay of a window from the raw store, into ledgers of its own.
+        Backtest = "backtest",
+        /// The comparison of a LIVE tag with a BACKTEST tag over the rows both have.
+        Equivalence = "equivalence",
+        /// A backtest of exactly the LIVE window, and the comparison of the two, synced where both are flat.
+        Eqflat = "eqflat",
+        /// Bars from a file into the raw store.
+        Import = "import",
+        /// Several jobs and programs in the order of their needs.
+        Pipeline = "pipeline",
+        /// One program.
+        Exec = "exec",
+    }
+}
+
+/// The tables of each kind: the mandatory ones and the optional ones.
+pub(in super::super) struct Kinds {
+    pub kind: Kind,
+    pub required: &'static [&'static str],
+    pub optional: &'static [&'static str],
+}
+
+/// Which kind has which tables, in the order they are documented.
+pub(in super::super) const KINDS: [Kinds; 7] = [
+    Kinds {
+        kind: Kind::Live,
+        required: &["live", "market", "strategy"],
+        optional: &["fill", "account", "risk"],
+    },
+    Kinds {
+        kind: Kind::Backtest,
+        required: &["backtest", "market", "strategy"],
+        optional: &["fill", "account", "risk"],
+    },
+    Kinds { kind: Kind::Equivalence, required: &["equivalence", "market"], optional: &[] },
+    Kinds {
+        kind: Kind::Eqflat,
+        required: &["eqflat", "market", "strategy"],
+        optional: &["backtest", "fill", "account", "risk"],
+    },
+    Kinds { kind: Kind::Import, required: &["import", "market"], optional: &[] },
+    Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
+    Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
+];
+
+impl Kind {
+    /// The tables it has.
+    pub(in super::super) fn tables(self) -> &'static Kinds {
+        KINDS.iter().find(|k| k.kind == self).expect("every kind stands in the list")
+    }
+}
+
+impl Kinds {
+    /// Mandatory first.
+    pub fn all(&self) -> impl Iterator<Item = &'static str> {
+        self.required.iter().chain(self.optional).copied()
+    }
+}
+
+/// One job. A profile, and a file that others extend, may hold any part of it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(title = "A Mjolnir job")]
+pub(in super::super) struct File {
+    /// Version of this format: always 1. Every file has it, profiles too.
+    #[schemars(extend("const" = 1))]
+    pub manifest: u32,
+    /// What the job is called in records and logs.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"))]
+    pub name: String,
+    /// What the job does; decides which tables it has.
+    pub kind: Kind,
+    /// One sentence for people.
+    #[serde(default)]
+    pub description: String,
+    /// Files whose tables lie below this one, left to right, relative to this file. Tables merge, everything else replaces.
+    #[serde(default)]
+    pub extends: Vec<String>,
+    /// Words to find the job by.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Values given from outside, by name: `[params.tag]`.
+    #[serde(default)]
+    pub params: BTreeMap<String, Param>,
+    /// Values that are never shown, by name: `[secrets.KEY]`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
+    /// Where computation runs.
+    #[serde(default)]
+    pub device: Device,
+    /// Limits of one run.
+    #[serde(default)]
+    pub run: Run,
+    /// The series of bars.
+    pub market: Option<MarketTable>,
+    /// The rule that decides.
+    pub strategy: Option<StrategyTable>,
+    /// How signals are filled, and what that costs.
+    #[serde(default)]
+    pub fill: Fill,
+    /// The paper account.
+    #[serde(default)]
+    pub account: Account,
+    /// Limits that block entries.
+    #[serde(default)]
+    pub risk: Risk,
+    /// The paper loop.
+    pub live: Option<Live>,
+    /// The replay.
+    pub backtest: Option<BacktestTable>,
+    /// The comparison.
+    pub equivalence: Option<Equivalence>,
+    /// The replay of the LIVE window and the comparison.
+    pub eqflat: Option<EqflatTable>,
+    /// Bars from a file.
+    pub import: Option<Import>,
+    /// How the steps run.
+    #[serde(default)]
+    pub pipeline: Pipeline,
+    /// The steps, each a `[[step]]`.
+    #[serde(default)]
+    pub step: Vec<StepTable>,
+    /// The program.
+    pub exec: Option<Exec>,
+}
+
+words! {
+    /// The type of a parameter.
+    ParamType {
+        /// Any text.
+        String = "string",
+        /// A whole number.
+        Integer = "integer",
+        /// A number.
+        Float = "float",
+        /// `true` or `false`; from outside also `1`, `0`, `yes`, `no`.
+        Boolean = "boolean",
+        /// A length of time with its unit, such as `20s`.
+        Duration = "duration",
+        /// An instant: RFC 3339 with an offset, or whole milliseconds since 1970.
+        Time = "time",
+        /// A path.
+        Path = "path",
+    }
+}
+
+/// A parameter. Low to high: default, variable, `-p`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Param {
+    /// The type of the value.
+    #[serde(rename = "type", default = "Param::text")]
+    pub type_: ParamType,
+    /// The value when nobody gives one. It may refer to `${run...}` and `${env...}`.
+    #[schemars(with = "Option<Scalar>")]
+    pub default: Option<toml::Value>,
+    /// Whether the job cannot run without a value.
+    #[serde(default)]
+    pub required: bool,
+    /// The environment variable that gives the value; an empty one counts as unset.
+    #[schemars(regex(pattern = r"^[A-Za-z_][A-Za-z0-9_]*$"))]
+    pub env: Option<String>,
+    /// The values accepted.
+    #[serde(rename = "enum")]
+    #[schemars(with = "Option<Vec<Scalar>>")]
+    pub enum_: Option<Vec<toml::Value>>,
+    /// A regular expression that the text must match.
+    #[schemars(extend("format" = "regex"))]
+    pub pattern: Option<String>,
+    /// The smallest value accepted.
+    #[schemars(with = "Option<Scalar>")]
+    pub min: Option<toml::Value>,
+    /// The largest value accepted.
+    #[schemars(with = "Option<Scalar>")]
+    pub max: Option<toml::Value>,
+    /// The value must be a whole multiple of this.
+    #[schemars(range(min = 1))]
+    pub multiple_of: Option<i64>,
+    /// Other spellings and what they stand for, such as `{ "1" = "enforce" }`, for variables older than this format.
+    #[serde(default)]
+    pub map: BTreeMap<String, String>,
+    /// What it is for.
+    #[serde(default)]
+    pub help: String,
+}
+
+impl Param {
+    fn text() -> ParamType {
+        ParamType::String
+    }
+}
+
+/// A text, a number or a boolean, in the schema.
+pub(super) struct Scalar;
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "scalar".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer", "number", "boolean"] })
+    }
+}
+
+words! {
+    /// Where a secret is kept.
+    SecretFrom {
+        /// In an environment variable.
+        Env = "env",
+        /// In a file, without its last line end.
+        File = "file",
+    }
+}
+
+/// A value that is masked wherever it would be shown. It may stand only in `[exec] env`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Secret {
+    /// Where it is kept.
+    pub from: SecretFrom,
+    /// Name of the variable, with `from = "env"`.
+    pub name: Option<String>,
+    /// Path of the file, with `from = "file"`.
+    pub path: Option<String>,
+    /// Whether the job cannot run without it. A secret that is not required and absent leaves its key out.
+    #[serde(default = "Secret::needed")]
+    pub required: bool,
+}
+
+impl Secret {
+    fn needed() -> bool {
+        true
+    }
+}
+
+words! {
+    /// A computing device.
+    DeviceKind {
+        /// The processor.
+        Cpu = "cpu",
+        /// An NVIDIA card.
+        Cuda = "cuda",
+        /// A card when there is one, else the processor.
+        Auto = "auto",
+    }
+}
+
+words! {
+    /// What happens without the preferred device.
+    Fallback {
+        /// Go on with the processor.
+        Cpu = "cpu",
+        /// Do not run.
+        Fail = "fail",
+    }
+}
+
+/// Where computation runs. It is checked and recorded; no kind computes on a card yet.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Device {
+    /// The device wanted.
+    pub prefer: DeviceKind,
+    /// Whether the device must prove itself against the processor before it is trusted.
+    pub verify: bool,
+    /// What happens when it is not there or fails its proof.
+    pub fallback: Fallback,
+}
+
+impl Default for Device {
+    fn default() -> Self {
+        Self { prefer: DeviceKind::Cpu, verify: false, fallback: Fallback::Cpu }
+    }
+}
+
+/// Limits of one run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Run {
+    /// The longest a run may take; without it, as long as it takes.
+    pub timeout: Option<Parsed<Span>>,
+    /// How long a run has between being asked to stop and being killed.
+    pub grace: Parsed<Span>,
+    /// The free disk space below which the job does not start.
+    pub disk_free_min: Option<Parsed<Size>>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { timeout: None, grace: Parsed::new(Span::seconds(20)), disk_free_min: None }
+    }
+}

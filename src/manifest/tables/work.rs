@@ -1,0 +1,160 @@
+//! The tables of import, exec and pipeline.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    super::{
+        template::Template,
+        values::{Hidden, Offset, Parsed, Span},
+    },
+    top::Scalar,
+    words,
+};
+
+words! {
+    /// What the time column of an imported file means.
+    ImportTime {
+        /// Told from the name of the column, as far as it can be.
+        Auto = "auto",
+        /// The time a bar opens.
+        Open = "open",
+        /// The time a bar closes.
+        Close = "close",
+    }
+}
+
+words! {
+    /// How the time column is written.
+    ImportUnit {
+        /// Told from the size of the numbers.
+        Auto = "auto",
+        /// Seconds since 1970.
+        Seconds = "s",
+        /// Milliseconds since 1970.
+        Millis = "ms",
+        /// Microseconds since 1970.
+        Micros = "us",
+        /// Nanoseconds since 1970.
+        Nanos = "ns",
+        /// Dates and times.
+        Rfc3339 = "rfc3339",
+    }
+}
+
+/// Bars from a file into the raw store. Rows that are no bars are refused and named.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Import {
+    /// The file.
+    #[schemars(length(min = 1))]
+    pub path: String,
+    /// What the time column means.
+    #[serde(default = "Import::time")]
+    pub time: ImportTime,
+    /// How the time column is written.
+    #[serde(default = "Import::unit")]
+    pub unit: ImportUnit,
+    /// The offset from UTC of dates that carry none, such as `+00:00`; without it, such dates are refused.
+    pub offset: Option<Parsed<Offset>>,
+    /// Most rows that may be refused; above it the job ends with exit 65. Without it, any number.
+    pub max_refused: Option<u64>,
+}
+
+impl Import {
+    fn time() -> ImportTime {
+        ImportTime::Auto
+    }
+
+    fn unit() -> ImportUnit {
+        ImportUnit::Auto
+    }
+}
+
+/// One program. It runs without a shell.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Exec {
+    /// The program and its arguments.
+    #[schemars(length(min = 1))]
+    pub run: Vec<String>,
+    /// Variables added to its environment; the only place for a secret.
+    #[serde(default)]
+    pub env: BTreeMap<String, Hidden>,
+    /// The folder it runs in; without it, the root.
+    pub workdir: Option<String>,
+    /// The exit code that counts as success.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 255))]
+    pub expect_exit: i32,
+}
+
+/// How the steps run.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Pipeline {
+    /// Steps that may run at the same time.
+    #[schemars(range(min = 1, max = 64))]
+    pub max_parallel: u32,
+    /// Whether a failed step keeps new ones from starting.
+    pub fail_fast: bool,
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self { max_parallel: 1, fail_fast: true }
+    }
+}
+
+words! {
+    /// When a step runs, once the steps it needs are over.
+    When {
+        /// When all of them succeeded.
+        Success = "success",
+        /// In any case.
+        Always = "always",
+        /// When one of them failed.
+        Failure = "failure",
+    }
+}
+
+/// One step: a job or a program.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in super::super) struct StepTable {
+    /// What other steps call it.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"))]
+    pub id: String,
+    /// The manifest to run, relative to this file. Either this or `run`.
+    pub job: Option<String>,
+    /// The program to run and its arguments. Either this or `job`.
+    #[schemars(length(min = 1))]
+    pub run: Option<Vec<Template>>,
+    /// Steps that must be over before this one starts.
+    #[serde(default)]
+    pub needs: Vec<String>,
+    /// Parameters of the job, as `-p` would give them. `${steps.ID.out.KEY}` is filled when the step starts.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Scalar>")]
+    pub params: BTreeMap<String, toml::Value>,
+    /// Profiles of the job, as `-P` would give them.
+    #[serde(default)]
+    pub profile: Vec<String>,
+    /// When it runs, once the steps it needs are over.
+    #[serde(default = "StepTable::on_success")]
+    pub when: When,
+    /// The longest it may take.
+    pub timeout: Option<Parsed<Span>>,
+    /// The exit code that counts as success; 137 is a process killed by SIGKILL.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 255))]
+    pub expect_exit: i32,
+}
+
+impl StepTable {
+    fn on_success() -> When {
+        When::Success
+    }
+}

@@ -1,0 +1,451 @@
+//! Values as manifests write them: domain values parsed from text, durations, sizes, times, decimals.
+
+use std::{borrow::Cow, fmt, num::NonZeroU32, str::FromStr, time::Duration};
+
+use rust_decimal::Decimal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::domain::{
+    ids::{Exchange, RunId, Tag},
+    money::{decimal, float},
+    series::Symbol,
+    time::{Timeframe, UtcMs},
+};
+
+/// A value that a manifest writes as text.
+pub trait Written: FromStr<Err: fmt::Display> + fmt::Display {
+    /// The `format` word in the schema; [`check_format`] knows it.
+    const FORMAT: &'static str;
+
+    /// The schema of the text.
+    fn schema() -> Schema;
+}
+
+/// A value written as text and parsed when the manifest was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Parsed<T>(T);
+
+impl<T> Parsed<T> {
+    /// Wraps a value that is already checked.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// The value, by value.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Parsed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<T: fmt::Display> Serialize for Parsed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de, T: Written> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(de::Error::custom)
+    }
+}
+
+impl<T: Written> JsonSchema for Parsed<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        T::schema()
+    }
+}
+
+/// What a name may look like, as a pattern for editors; the domain types are stricter still.
+const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
+
+macro_rules! written {
+    ($type:ty, $format:literal, $schema:tt) => {
+        impl Written for $type {
+            const FORMAT: &'static str = $format;
+
+            fn schema() -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+written!(Tag, "tag", { "type": "string", "format": "tag", "pattern": NAME_PATTERN });
+written!(RunId, "run-id", { "type": "string", "format": "run-id", "pattern": NAME_PATTERN });
+written!(Exchange, "exchange", { "type": "string", "format": "exchange", "pattern": NAME_PATTERN });
+written!(Symbol, "symbol", { "type": "string", "format": "symbol", "pattern": "^[A-Z0-9]+[/_][A-Z0-9]+$" });
+written!(Timeframe, "timeframe", { "type": "string", "format": "timeframe", "enum": Timeframe::ALL.map(Timeframe::name) });
+written!(Span, "duration", { "type": "string", "format": "duration" });
+written!(Size, "size", { "type": "string", "format": "size", "pattern": "^[0-9]+(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$" });
+written!(Speed, "speed", { "type": "string", "format": "speed", "pattern": "^(max|[1-9][0-9]*x)$" });
+written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
+
+/// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
+pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String>> {
+    fn parses<T: Written>(text: &str) -> Result<(), String> {
+        text.parse::<T>().map(drop).map_err(|e| e.to_string())
+    }
+    Some(match format {
+        Tag::FORMAT => parses::<Tag>(text),
+        RunId::FORMAT => parses::<RunId>(text),
+        Exchange::FORMAT => parses::<Exchange>(text),
+        Symbol::FORMAT => parses::<Symbol>(text),
+        Timeframe::FORMAT => parses::<Timeframe>(text),
+        Span::FORMAT => parses::<Span>(text),
+        Size::FORMAT => parses::<Size>(text),
+        Speed::FORMAT => parses::<Speed>(text),
+        Offset::FORMAT => parses::<Offset>(text),
+        Time::FORMAT => text.parse::<UtcMs>().map(drop).map_err(|e| e.to_string()),
+        _ => return None,
+    })
+}
+
+/// What stands in a message when something else than this format was found.
+pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
+    Some(match format {
+        "tag" => "a tag such as \"paper_local_check\"",
+        "run-id" => "a run id such as \"bt_1\"",
+        "exchange" => "an exchange such as \"binance\"",
+        "symbol" => "a symbol such as \"BTC/USD\"",
+        "timeframe" => "a timeframe such as \"5m\"",
+        "duration" => "a duration with its unit, such as \"20s\" or \"5m\"",
+        "size" => "a size with its unit, such as \"2GiB\"",
+        "speed" => "a speed: \"max\" or a factor such as \"600x\"",
+        "offset" => "an offset such as \"+00:00\"",
+        "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
+        _ => return None,
+    })
+}
+
+/// A length of time, written with its unit: `20s`, `1h 30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(Duration);
+
+impl Span {
+    /// A whole number of seconds.
+    pub const fn seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// The duration.
+    pub const fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = "write a number and a unit, such as `20s`, `500ms` or `1h 30m`";
+        if text.trim().chars().all(|c| c.is_ascii_digit()) {
+            return Err(format!("`{text}` has no unit: {wanted}"));
+        }
+        let parsed = humantime::parse_duration(text);
+        parsed.map(Self).map_err(|_| format!("`{text}` is not a duration: {wanted}"))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+/// A number of bytes, written with its unit: `2GiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(u64);
+
+/// Units of a [`Size`], largest first, so that printing finds the largest that divides.
+const SIZE_UNITS: [(&str, u64); 9] = [
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+    ("TB", 1_000_000_000_000),
+    ("GB", 1_000_000_000),
+    ("MB", 1_000_000),
+    ("kB", 1_000),
+    ("B", 1),
+];
+
+impl Size {
+    /// The number of bytes.
+    pub const fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a size: write a whole number and B, KiB, MiB, GiB or TiB, such as `2GiB`");
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let (_, factor) =
+            SIZE_UNITS.iter().find(|(name, _)| *name == unit.trim()).ok_or_else(wrong)?;
+        let bytes = number.parse::<u64>().ok().and_then(|n| n.checked_mul(*factor));
+        bytes.map(Self).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fits = SIZE_UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0 % factor == 0);
+        let (unit, factor) = fits.copied().unwrap_or(("B", 1));
+        write!(f, "{}{unit}", self.0 / factor)
+    }
+}
+
+/// How fast recorded time passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speed {
+    /// Without waiting.
+    Max,
+    /// This many recorded seconds in one second.
+    Times(NonZeroU32),
+}
+
+impl FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let factor = text.strip_suffix('x').and_then(|n| n.parse().ok()).map(Self::Times);
+        let speed = if text == "max" { Some(Self::Max) } else { factor };
+        speed.ok_or_else(|| {
+            format!("`{text}` is not a speed: write `max` or a whole factor such as `600x`")
+        })
+    }
+}
+
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Max => f.write_str("max"),
+            Self::Times(n) => write!(f, "{n}x"),
+        }
+    }
+}
+
+/// A distance from UTC, for time stamps that carry none: `+01:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offset {
+    minutes: i32,
+}
+
+impl Offset {
+    /// Minutes east of UTC.
+    pub const fn minutes(self) -> i32 {
+        self.minutes
+    }
+}
+
+impl FromStr for Offset {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let read = || {
+            let (sign, rest) = match text.as_bytes().first()? {
+                b'+' => (1, &text[1..]),
+                b'-' => (-1, &text[1..]),
+                _ => return None,
+            };
+            let (hours, minutes) = rest.split_once(':')?;
+            let two = |s: &str| {
+                (s.len() == 2 && s.bytes().all(|b| b.is_ascii_digit()))
+                    .then(|| s.parse::<i32>().ok())?
+            };
+            let (hours, minutes) = (two(hours)?, two(minutes)?);
+            (hours <= 14 && minutes < 60).then_some(Self { minutes: sign * (hours * 60 + minutes) })
+        };
+        read().ok_or_else(|| format!("`{text}` is not an offset: write `+HH:MM` or `-HH:MM`"))
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, minutes) = if self.minutes < 0 { ('-', -self.minutes) } else { ('+', self.minutes) };
+        write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+    }
+}
+
+/// An instant: RFC 3339 with an offset, or whole milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Time(UtcMs);
+
+impl Time {
+    /// The `format` word in the schema.
+    pub(super) const FORMAT: &'static str = "time";
+
+    /// The instant.
+    pub const fn get(self) -> UtcMs {
+        self.0
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Ms(i64),
+            Text(String),
+        }
+        let parsed = match Form::deserialize(deserializer)? {
+            Form::Ms(ms) => UtcMs::new(ms),
+            Form::Text(text) => text.parse(),
+        };
+        parsed.map(Self).map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        Self::FORMAT.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"], "format": "time" })
+    }
+}
+
+/// An exact decimal, written as a TOML number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dec(Decimal);
+
+impl Dec {
+    /// A whole number.
+    pub fn whole(n: u32) -> Self {
+        Self(Decimal::from(n))
+    }
+
+    /// The decimal.
+    pub const fn get(self) -> Decimal {
+        self.0
+    }
+}
+
+impl Serialize for Dec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match i64::try_from(self.0) {
+            Ok(whole) if Decimal::from(whole) == self.0 => serializer.serialize_i64(whole),
+            _ => serializer.serialize_f64(float(self.0)),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Dec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Whole(i64),
+            Float(f64),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Whole(n) => Ok(Self(Decimal::from(n))),
+            Form::Float(x) => decimal(x)
+                .map(|d| Self(d.normalize()))
+                .ok_or_else(|| de::Error::custom("the number does not fit a decimal")),
+        }
+    }
+}
+
+impl JsonSchema for Dec {
+    fn schema_name() -> Cow<'static, str> {
+        "decimal".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "format": "decimal" })
+    }
+}
+
+/// A text that must not be shown: its debug form is masked.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Hidden(String);
+
+impl Hidden {
+    /// The text itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Serialize for Hidden {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!("20s".parse::<Span>().unwrap().duration(), Duration::from_secs(20));
+        assert_eq!("1h 30m".parse::<Span>().unwrap().to_string(), "1h 30m");
+        let message = "20".parse::<Span>().unwrap_err();
+        assert_eq!(
+            message,
+            "`20` has no unit: write a number and a unit, such as `20s`, `500ms` or `1h 30m`"
+        );
+        assert!("".parse::<Span>().is_err());
+        assert!("soon".parse::<Span>().is_err());
+    }
+
+    #[test]
+    fn sizes_speeds_and_offsets_survive_a_round_trip() {
+        for text in ["2GiB", "1B", "0B", "1500kB", "3MiB"] {
+            assert_eq!(text.parse::<Size>().unwrap().to_string(), text);
+        }
+        for text in ["max", "600x"] {
+            assert_eq!(text.parse::<Speed>().unwrap().to_string(), text);
+        }
+        for text in ["+00:00", "-05:30", "+14:00"] {
+            assert_eq!(text.parse::<Offset>().unwrap().to_string(), text);
+        }
+        for text in ["2", "GiB", "-1GiB", "99999999999TiB"] {
+            assert!(text.parse::<Size>().is_err(), "{text}");
+        }
+        for text in ["0x", "x", "fast", "-1x", "1.5x"] {
+            assert!(text.parse::<Speed>().is_err(), "{text}");
+        }
+        for text in ["", "01:00", "+1:00", "+15:00", "+é:00", "+00:60"] {
+            assert!(text.parse::<Offset>().is_err(), "{text}");
+        }
+    }
+}
