@@ -1,5 +1,5 @@
 //! Everything that is tested from outside, in one binary.
-//! `cfg(test)` always holds here; it tells clippy that helpers are test code too.
+//! `cfg(test)` always holds here; it tells clippy that every function is test code.
 
 #[cfg(test)]
 mod golden;

@@ -307,6 +307,7 @@ mod tests {
     fn the_time_under_water_includes_the_slot_of_the_recovery() {
         let stats = curve(&[90.0, 90.0, 90.0, 100.0, 101.0, 100.5, 100.5], HOUR_MS);
         assert_eq!(stats.underwater_ms_max, 4 * HOUR_MS);
+        assert_eq!(curve(&[90.0], HOUR_MS).underwater_ms_max, HOUR_MS);
     }
 
     #[test]
