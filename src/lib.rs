@@ -1,5 +1,6 @@
 //! Mjolnir: one engine under the live paper loop, the backtest, and the proof that both are the same.
 
+pub mod cli;
 pub mod clock;
 pub mod domain;
 pub mod engine;
@@ -7,5 +8,7 @@ pub mod exchange;
 pub mod exit;
 pub mod jobs;
 pub mod manifest;
+pub mod os;
+pub mod run;
 pub mod session;
 pub mod store;

@@ -1,2 +1,41 @@
-//! runner.
-fn main() {}
+//! The program `runner`.
+
+use std::{panic, process::ExitCode};
+
+use clap::Parser as _;
+use mjolnir::{
+    cli::{
+        args::{Cli, Verb},
+        output::say,
+        verify::verify,
+        view,
+    },
+    exit::Exit,
+    run::run,
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let work = panic::AssertUnwindSafe(|| dispatch(&cli));
+    panic::catch_unwind(work).unwrap_or_else(|_| {
+        say("error: this is a bug in runner; the lines above say where. Nothing was left half-written: start again");
+        ExitCode::from(Exit::Bug.code())
+    })
+}
+
+fn dispatch(cli: &Cli) -> ExitCode {
+    let (root, json) = (cli.root.as_path(), cli.json);
+    let exit = match &cli.verb {
+        Verb::Run(args) => return run(root, args, json),
+        Verb::Check { paths } => view::check(root, paths, json),
+        Verb::Explain(args) => view::explain(root, args, json),
+        Verb::List => view::list(root, json),
+        Verb::Show(args) => view::show(root, args, json),
+        Verb::Schema { of } => view::schema(*of),
+        Verb::History { job, last } => view::history(root, job.as_ref(), *last, json),
+        Verb::Logs { run } => view::logs(root, run.as_ref()),
+        Verb::Verify { proof } => verify(root, proof, json),
+        Verb::Reference => view::reference(),
+    };
+    ExitCode::from(exit.code())
+}

@@ -2,5 +2,10 @@
 
 pub mod backtest;
 pub mod commands;
+pub mod context;
 pub mod equivalence;
+pub mod exec;
+pub mod import;
 pub mod live;
+pub mod pipeline;
+pub mod setup;

@@ -1,4 +1,5 @@
 //! The windowed backtest: the same step over the bars on disk.
 
 pub mod inputs;
+pub mod job;
 pub mod write;

@@ -1,6 +1,7 @@
 //! The proof: LIVE and BACKTEST compared slot by slot, synced at flat.
 
 pub mod compare;
+pub mod job;
 pub mod judge;
 pub mod proof;
 pub mod prove;

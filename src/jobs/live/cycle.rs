@@ -63,6 +63,8 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     pub run_id: RunId,
     /// This build.
     pub build: &'a str,
+    /// A slot that is not later than the last one is left out with a warning instead of ending the loop.
+    pub skip_not_later: bool,
 }
 
 /// Runs until the planner ends it, it is told to stop, or the session fails.
@@ -176,7 +178,13 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
             (None, false) => Origin::Live,
         };
         let stamp = Stamp { cause, seen_at: answer.seen_at, run_id: on.run_id.clone() };
-        let decision = session.decide((one.ts, one.bar, one.degraded), |ts| answer.bar(ts), stamp)?;
+        let decision = match session.decide((one.ts, one.bar, one.degraded), |ts| answer.bar(ts), stamp) {
+            Err(SessionError::NotLater(error)) if on.skip_not_later => {
+                (on.warn)(error.to_string());
+                continue;
+            }
+            decided => decided?,
+        };
         planner.decided(one.ts, session.held().first().copied());
         (on.decided)(&decision, cause);
         if (on.stopped)() {

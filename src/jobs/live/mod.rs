@@ -1,4 +1,5 @@
 //! The live paper loop: one decision per closed bar, restart-safe, catch-up-safe.
 
 pub mod cycle;
+pub mod job;
 pub mod plan;

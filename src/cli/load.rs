@@ -1,0 +1,124 @@
+//! Reading manifests and everything they refer to. The environment is read here and nowhere else.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use super::args::JobArgs;
+use crate::{
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::{Problems, Resolved, RunFacts, Source, Sources, check, resolve},
+    store::{digest::sha256_hex, runs::Input},
+};
+
+/// Longest manifest or secret, in bytes.
+const FILE_MAX: u64 = 64 * 1024;
+
+/// The environment of this process; variables that are not UTF-8 are left out.
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// A job's file: the path as given, below the root, or the name of a job in `jobs/`.
+pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
+    let named = Path::new("jobs").join(job).with_extension("toml");
+    let tried = [job.to_owned(), named];
+    for path in &tried {
+        if root.join(path).is_file() {
+            let shown = path.display().to_string();
+            return Ok((root.join(path), shown.strip_prefix("./").unwrap_or(&shown).to_owned()));
+        }
+    }
+    let known = names(root);
+    let message = format!("there is no job `{}`; jobs here: {}", job.display(), known.join(", "));
+    Err(Failure::new(Exit::Nothing, message))
+}
+
+/// Names of the manifests in `jobs/`.
+pub fn names(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root.join("jobs")).into_iter().flatten().flatten();
+    let path = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml"));
+    let mut names: Vec<String> = path.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    names.sort();
+    names
+}
+
+/// Reads a text of ours: a regular file, short, UTF-8.
+pub fn read_text(path: &Path) -> Result<String, String> {
+    let meta = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !meta.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| error.to_string())?;
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(format!("it is longer than {FILE_MAX} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+}
+
+/// What came of loading a job.
+pub struct Loaded {
+    /// The manifest, all values in place.
+    pub resolved: Resolved,
+    /// The files it was made of.
+    pub inputs: Vec<Input>,
+}
+
+/// Why a job could not be loaded.
+pub enum LoadError {
+    /// It could not be read.
+    Unreadable(Failure),
+    /// It has problems.
+    Problems(Problems),
+}
+
+/// Loads and resolves a job.
+pub fn load(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Loaded, LoadError> {
+    let mut inputs = Vec::new();
+    let resolved = with_sources(root, args, run, &mut inputs, |sources| resolve(sources))?;
+    Ok(Loaded { resolved, inputs })
+}
+
+/// Checks a job without the values that only a run can give; returns the warnings.
+pub fn check_only(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Problems, LoadError> {
+    with_sources(root, args, run, &mut Vec::new(), |sources| check(sources))
+}
+
+fn with_sources<T>(
+    root: &Path,
+    args: &JobArgs,
+    run: &RunFacts,
+    inputs: &mut Vec<Input>,
+    work: impl FnOnce(Sources<'_>) -> Result<T, Problems>,
+) -> Result<T, LoadError> {
+    let (path, shown) = find(root, &args.job).map_err(LoadError::Unreadable)?;
+    let text = read_text(&path)
+        .map_err(|error| LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{shown}: {error}"))))?;
+    inputs.push(Input { path: shown.clone(), sha256: sha256_hex(text.as_bytes()) });
+    let env = environment();
+    let mut read = |relative: &str| {
+        let text = read_text(&root.join(relative))?;
+        inputs.push(Input { path: relative.to_owned(), sha256: sha256_hex(text.as_bytes()) });
+        Ok(text)
+    };
+    let mut read_secret = |written: &str| read_text(&root.join(written)).map(|text| text.trim_end().to_owned());
+    let sources = Sources {
+        job: Source { path: shown, text },
+        read: &mut read,
+        read_secret: &mut read_secret,
+        profiles: &args.profiles,
+        env: &env,
+        params: &args.params,
+        sets: &args.set,
+        run,
+    };
+    work(sources).map_err(LoadError::Problems)
+}

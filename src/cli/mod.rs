@@ -1,0 +1,7 @@
+//! The command line: arguments, what people see, and the verbs that only look.
+
+pub mod args;
+pub mod load;
+pub mod output;
+pub mod verify;
+pub mod view;

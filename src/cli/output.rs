@@ -1,0 +1,169 @@
+//! What people see: results on stdout, everything else on stderr, progress on a terminal.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::Path,
+    sync::Mutex,
+};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::{filter::LevelFilter, fmt, fmt::MakeWriter, layer::SubscriberExt as _};
+
+use crate::{jobs::context::Progress, manifest::Style, store::disk::open_log};
+
+/// Prints a result. A closed pipe is no error: the reader has seen enough.
+pub fn print(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// Prints a document on stdout.
+pub fn print_json(value: &serde_json::Value) {
+    print(&format!("{value:#}\n"));
+}
+
+/// Says something to people.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// How diagnostics are drawn here.
+pub fn style(no_color: bool) -> Style {
+    Style { color: !no_color && io::stderr().is_terminal(), width: 100 }
+}
+
+/// A bar on a terminal, a line per tenth elsewhere.
+pub struct Bar {
+    bar: ProgressBar,
+    plain: Option<Mutex<Plain>>,
+}
+
+struct Plain {
+    what: String,
+    total: u64,
+    done: u64,
+    told: u64,
+}
+
+impl Bar {
+    /// For this process.
+    pub fn new() -> Self {
+        if io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            return Self { bar, plain: None };
+        }
+        let plain = Plain { what: String::new(), total: 0, done: 0, told: 0 };
+        Self { bar: ProgressBar::hidden(), plain: Some(Mutex::new(plain)) }
+    }
+}
+
+impl Default for Bar {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, what: &str, total: u64) {
+        if let Some(plain) = &self.plain {
+            if let Ok(mut plain) = plain.lock() {
+                *plain = Plain { what: what.to_owned(), total, done: 0, told: 0 };
+            }
+            say(&format!("{what} ..."));
+            return;
+        }
+        let template = if total > 0 {
+            "{prefix} [{bar:32}] {pos}/{len} {msg} eta {eta}"
+        } else {
+            "{prefix} {spinner} {msg} {elapsed}"
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        self.bar.set_style(style.progress_chars("=> "));
+        self.bar.set_prefix(what.to_owned());
+        self.bar.set_length(total);
+        self.bar.set_position(0);
+    }
+
+    fn advance(&self, note: &str) {
+        let Some(plain) = &self.plain else {
+            self.bar.set_message(note.to_owned());
+            self.bar.inc(1);
+            return;
+        };
+        let Ok(mut plain) = plain.lock() else { return };
+        plain.done += 1;
+        if plain.total > 0 && plain.done * 10 / plain.total > plain.told {
+            plain.told = plain.done * 10 / plain.total;
+            say(&format!("{}: {}% {note}", plain.what, plain.told * 10));
+        }
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Masks the secrets of a manifest in everything that is logged.
+#[derive(Clone)]
+pub struct Mask(Vec<String>);
+
+impl Mask {
+    /// Of these values; the longest is masked first.
+    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Self(secrets)
+    }
+
+    /// The text without secrets.
+    pub fn apply(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
+    }
+}
+
+struct Masked<W> {
+    inner: W,
+    mask: Mask,
+}
+
+impl<W: io::Write> io::Write for Masked<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write_all(self.mask.apply(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+struct Sink<F>(F, Mask);
+
+impl<'a, W: io::Write, F: Fn() -> W> MakeWriter<'a> for Sink<F> {
+    type Writer = Masked<W>;
+
+    fn make_writer(&'a self) -> Masked<W> {
+        Masked { inner: (self.0)(), mask: self.1.clone() }
+    }
+}
+
+/// Logs to the run's `log.jsonl`, and warnings to stderr.
+pub fn log_to(path: &Path, mask: &Mask) -> io::Result<()> {
+    let file = std::sync::Arc::new(open_log(path)?);
+    let lines = fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_writer(Sink(move || std::sync::Arc::clone(&file), mask.clone()));
+    let people = fmt::layer()
+        .without_time()
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(Sink(io::stderr, mask.clone()))
+        .compact();
+    use tracing_subscriber::Layer as _;
+    let subscriber = tracing_subscriber::registry()
+        .with(lines.with_filter(LevelFilter::INFO))
+        .with(people.with_filter(LevelFilter::WARN));
+    // Only the first run of a process may log; a second one would be a bug of the caller.
+    tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
+}

@@ -1,0 +1,273 @@
+//! The verbs that only look: check, explain, list, show, schema, history, logs.
+
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use super::{
+    args::{JobArgs, SchemaOf},
+    load::{LoadError, check_only, environment, load, names},
+    output::{print, print_json, say, style},
+};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::{Problems, RunFacts, job_schema, jobs_md, profile_schema},
+    os::process::is_alive,
+    store::{
+        disk::RealDisk,
+        layout::Layout,
+        runs::{Filter, Run, RunStore},
+    },
+};
+
+fn facts() -> RunFacts {
+    RunFacts { id: "run".to_owned(), started: SystemClock.now() }
+}
+
+fn bare(job: PathBuf) -> JobArgs {
+    JobArgs { job, profiles: Vec::new(), params: Vec::new(), set: Vec::new() }
+}
+
+/// Problems as a document.
+pub fn problems_json(problems: &Problems) -> Value {
+    let all: Vec<Value> = problems
+        .iter()
+        .map(|p| {
+            json!({
+                "severity": p.severity().name(), "file": p.file(), "line": p.line(), "column": p.column(),
+                "message": p.message(), "help": p.advice(),
+            })
+        })
+        .collect();
+    json!({ "schema": "mjolnir.problems/1", "problems": all })
+}
+
+fn refuse(error: LoadError, json: bool) -> Exit {
+    match error {
+        LoadError::Problems(problems) => {
+            if json {
+                print_json(&problems_json(&problems));
+            } else {
+                say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+            }
+            Exit::Manifest
+        }
+        LoadError::Unreadable(failure) => tell(&failure),
+    }
+}
+
+fn tell(failure: &Failure) -> Exit {
+    say(&format!("error: {}", failure.message));
+    failure.exit
+}
+
+/// `runner check`.
+pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
+    let mut files = Vec::new();
+    for path in paths {
+        if root.join(path).is_dir() {
+            let entries = fs::read_dir(root.join(path)).into_iter().flatten().flatten();
+            let inside = entries.map(|entry| path.join(entry.file_name()));
+            files.extend(inside.filter(|file| file.extension().is_some_and(|e| e == "toml")));
+        } else {
+            files.push(path.clone());
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return tell(&Failure::new(Exit::Nothing, "there is no manifest to check"));
+    }
+    let (mut worst, mut all) = (Exit::Ok, Vec::new());
+    for file in &files {
+        match check_only(root, &bare(file.clone()), &facts()) {
+            Ok(warnings) => {
+                all.push(problems_json(&warnings)["problems"].clone());
+                if !json && !warnings.is_empty() {
+                    say(warnings.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+                }
+            }
+            Err(LoadError::Problems(problems)) => {
+                all.push(problems_json(&problems)["problems"].clone());
+                if !json {
+                    say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+                }
+                worst = Exit::Manifest;
+            }
+            Err(error @ LoadError::Unreadable(_)) => worst = refuse(error, json),
+        }
+    }
+    let all: Vec<Value> = all.into_iter().filter_map(|list| list.as_array().cloned()).flatten().collect();
+    if json {
+        print_json(&json!({ "schema": "mjolnir.check/1", "manifests": files.len(), "problems": all }));
+    } else if worst == Exit::Ok {
+        print(&format!("{} manifests are valid\n", files.len()));
+    }
+    worst
+}
+
+/// `runner explain`.
+pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
+    let loaded = match load(root, args, &facts()) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(error, json),
+    };
+    let rows = loaded.resolved.explain();
+    if json {
+        let rows: Vec<Value> =
+            rows.iter().map(|row| json!({ "path": row.path, "value": row.value, "origin": row.origin })).collect();
+        print_json(&json!({ "schema": "mjolnir.explain/1", "values": rows }));
+        return Exit::Ok;
+    }
+    let width = |text: fn(&crate::manifest::ExplainRow) -> &str| {
+        rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0).min(48)
+    };
+    let (path_width, value_width) = (width(|row| &row.path), width(|row| &row.value));
+    let mut text = String::new();
+    for row in &rows {
+        let _ = writeln!(text, "{:path_width$}  {:value_width$}  {}", row.path, row.value, row.origin);
+    }
+    print(&text);
+    Exit::Ok
+}
+
+/// `runner show`.
+pub fn show(root: &Path, args: &JobArgs, json: bool) -> Exit {
+    match load(root, args, &facts()) {
+        Ok(loaded) if json => {
+            print_json(&json!({ "schema": "mjolnir.show/1", "toml": loaded.resolved.to_toml() }));
+            Exit::Ok
+        }
+        Ok(loaded) => {
+            print(&loaded.resolved.to_toml());
+            Exit::Ok
+        }
+        Err(error) => refuse(error, json),
+    }
+}
+
+/// `runner list`.
+pub fn list(root: &Path, json: bool) -> Exit {
+    let mut jobs = Vec::new();
+    for name in names(root) {
+        let path = Path::new("jobs").join(&name).with_extension("toml");
+        let text = super::load::read_text(&root.join(&path)).unwrap_or_default();
+        let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let word = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or("?").to_owned();
+        jobs.push((path.display().to_string(), word("kind"), word("description")));
+    }
+    if json {
+        let jobs: Vec<Value> =
+            jobs.iter().map(|(path, kind, about)| json!({ "path": path, "kind": kind, "description": about })).collect();
+        print_json(&json!({ "schema": "mjolnir.list/1", "jobs": jobs }));
+    } else {
+        let mut text = String::new();
+        for (path, kind, about) in &jobs {
+            let _ = writeln!(text, "{path:24} {kind:12} {about}");
+        }
+        print(&text);
+    }
+    if jobs.is_empty() { Exit::Nothing } else { Exit::Ok }
+}
+
+/// `runner schema`.
+pub fn schema(of: SchemaOf) -> Exit {
+    print_json(&match of {
+        SchemaOf::Job => job_schema(),
+        SchemaOf::Profile => profile_schema(),
+    });
+    Exit::Ok
+}
+
+/// `runner reference`.
+pub fn reference() -> Exit {
+    print(&reference_text());
+    Exit::Ok
+}
+
+/// The whole of JOBS.md: the kinds from the manifest's types, and the exit codes.
+pub fn reference_text() -> String {
+    let mut text = jobs_md().trim_end().to_owned();
+    text.push_str("\n\n## Exit codes\n\n| code | name | when |\n|---|---|---|\n");
+    for (code, name, when) in Exit::TABLE {
+        let _ = writeln!(text, "| {code} | {name} | {when} |");
+    }
+    text
+}
+
+fn runs(root: &Path, filter: &Filter) -> Result<Vec<Run>, Failure> {
+    let (disk, layout) = (RealDisk::new(root), Layout::new(root));
+    if !layout.runs_db().is_file() {
+        return Ok(Vec::new());
+    }
+    Ok(RunStore::open(&disk, &layout, is_alive)?.list(filter)?)
+}
+
+/// `runner history`.
+pub fn history(root: &Path, job: Option<&String>, last: u32, json: bool) -> Exit {
+    let filter = Filter { job: job.cloned(), limit: Some(last), ..Filter::default() };
+    let runs = match runs(root, &filter) {
+        Ok(runs) => runs,
+        Err(failure) => return tell(&failure),
+    };
+    if json {
+        let runs: Vec<Value> = runs.iter().map(run_json).collect();
+        print_json(&json!({ "schema": "mjolnir.history/1", "runs": runs }));
+        return Exit::Ok;
+    }
+    if runs.is_empty() {
+        say("no run is recorded here");
+        return Exit::Nothing;
+    }
+    let mut text = String::new();
+    for run in &runs {
+        let took = run.ended.map_or("-".to_owned(), |ended| {
+            format!("{:.1}s", (ended.get() - run.started.get()) as f64 / 1000.0)
+        });
+        let code = run.exit_code.map_or("-".to_owned(), |code| code.to_string());
+        let _ = writeln!(
+            text,
+            "{}  {:9} {:>4} {:>8}  {:11} {}  {}",
+            run.started, run.state.name(), code, took, run.kind, run.run_id, run.summary
+        );
+    }
+    print(&text);
+    Exit::Ok
+}
+
+fn run_json(run: &Run) -> Value {
+    json!({
+        "run_id": run.run_id.as_str(), "job": run.job, "kind": run.kind, "state": run.state.name(),
+        "started_ms": run.started.get(), "ended_ms": run.ended.map(crate::domain::time::UtcMs::get),
+        "exit_code": run.exit_code, "summary": run.summary, "build": run.build,
+        "parent": run.parent.as_ref().map(crate::domain::ids::RunId::as_str),
+    })
+}
+
+/// `runner logs`.
+pub fn logs(root: &Path, run: Option<&String>) -> Exit {
+    let found = match run {
+        Some(id) => id.parse().map_err(|error: crate::domain::ids::NameError| Failure::new(Exit::Usage, error.to_string())),
+        None => runs(root, &Filter { limit: Some(1), ..Filter::default() }).and_then(|runs| {
+            let latest = runs.into_iter().next().map(|run| run.run_id);
+            latest.ok_or_else(|| Failure::new(Exit::Nothing, "no run is recorded here"))
+        }),
+    };
+    let run = match found {
+        Ok(run) => run,
+        Err(failure) => return tell(&failure),
+    };
+    let path = Layout::new(root).run_dir(&run).join("log.jsonl");
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            print(&text);
+            Exit::Ok
+        }
+        Err(error) => tell(&Failure::new(Exit::Nothing, format!("{}: {error}", path.display()))),
+    }
+}

@@ -1,0 +1,167 @@
+//! The backtest job: a window of the raw store played under `<tag>_bt_<runid>`.
+
+use super::{
+    inputs::{plain, recorded},
+    write::{OnExisting, WriteError, write_backtest},
+};
+use crate::{
+    domain::{
+        ids::{RunId, Tag},
+        time::{SlotTs, Window},
+    },
+    engine::{step::Core, strategy::Strategy},
+    exit::Exit,
+    jobs::{
+        context::{Context, Failure, Outcome},
+        setup::{self, with_core},
+    },
+    manifest::{self, BacktestJob},
+    session::{
+        card::{Card, Origin},
+        live::Place,
+        record::{RecordBytes, read_origin},
+        render::Played,
+        replay::Inputs,
+    },
+    store::{
+        disk::{Disk, RealDisk},
+        raw::RawStore,
+    },
+};
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::Exists(_) => Self::new(Exit::Negative, error.to_string()),
+            WriteError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Runs the job.
+pub fn run(context: &Context<'_>, job: &BacktestJob) -> Result<Outcome, Failure> {
+    let stop_fill = job.backtest.stop_fill;
+    let card = setup::card(&job.trading, stop_fill);
+    with_core!(setup::core(&job.trading, stop_fill)?, core => run_core(context, job, &core, &card))
+}
+
+fn run_core<S: Strategy>(
+    context: &Context<'_>,
+    job: &BacktestJob,
+    core: &Core<S>,
+    card: &Card,
+) -> Result<Outcome, Failure> {
+    let series = &job.trading.series;
+    let live = context.place(&job.tag, series);
+    let bytes = match job.backtest.inputs {
+        manifest::Inputs::Auto => RecordBytes::read(context.disk, context.layout, &job.tag, series)?,
+        manifest::Inputs::None => None,
+    };
+    let record = bytes.as_ref().map(|bytes| bytes.parse(context.layout, &job.tag, series)).transpose()?;
+    let window = window(context, job, record.as_ref().and_then(|record| record.window()))?;
+    let blocks = core.blocks(series.timeframe());
+    context.progress.begin("backtest", 0);
+    let has_origin = read_origin(context.disk, context.layout, &job.tag, series)?.is_some();
+    let inputs = match &record {
+        Some(record) if has_origin || !record.decisions.is_empty() => recorded(&live, record, window, blocks)?,
+        Some(_) | None => plain(&live, window, blocks)?,
+    };
+    if !inputs.bars.iter().any(|bar| window.contains(bar.ts)) {
+        let message = format!("there is no bar of {series} in the window {window}: import or fetch it first");
+        return Err(Failure::new(Exit::Nothing, message));
+    }
+    let on_existing = match job.backtest.on_existing {
+        manifest::OnExisting::Fail => OnExisting::Fail,
+        manifest::OnExisting::Replace => OnExisting::Replace,
+    };
+    let place = backtest_place(context, &job.tag, &job.runid, &live)?;
+    let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
+    let played = write_backtest(&place, core, &inputs, job.backtest.close_at_end, on_existing)?;
+    leave_card(context, &place, &inputs, card)?;
+    context.progress.end();
+    outcome(context, &place, &inputs, core, &played)
+}
+
+/// Where a backtest of a tag writes.
+pub fn backtest_place<'a>(
+    context: &Context<'a>,
+    tag: &Tag,
+    runid: &RunId,
+    live: &Place<'a, RealDisk>,
+) -> Result<Place<'a, RealDisk>, Failure> {
+    let tag = tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
+    Ok(context.place(&tag, &live.series))
+}
+
+/// Writes what the backtest was made with beside its ledger, so that it can be compared later.
+pub fn leave_card(
+    context: &Context<'_>,
+    place: &Place<'_, RealDisk>,
+    inputs: &Inputs,
+    card: &Card,
+) -> Result<(), Failure> {
+    let floor = inputs.bars.first().map_or(inputs.window.first(), |bar| bar.ts);
+    let origin = Origin::new(floor.ts_ms(), context.started.get(), card.clone(), context.build.to_owned());
+    let path = context.layout.origin(&place.tag, &place.series);
+    Ok(context.disk.replace(&path, origin.to_json().as_bytes())?)
+}
+
+/// The window asked for; what is not asked for is LIVE's window, or everything there is.
+fn window(context: &Context<'_>, job: &BacktestJob, live: Option<Window>) -> Result<Window, Failure> {
+    let series = &job.trading.series;
+    let slot = |name: &str, ts_ms: Option<i64>| -> Result<Option<SlotTs>, Failure> {
+        let refused = |error: crate::domain::time::TimeError| Failure::new(Exit::Manifest, format!("{name}: {error}"));
+        ts_ms.map(|ts_ms| series.timeframe().slot(ts_ms).map_err(refused)).transpose()
+    };
+    let (start, end) = (slot("start-ts-ms", job.start_ts_ms)?, slot("end-ts-ms", job.end_ts_ms)?);
+    let stored = || -> Result<Window, Failure> {
+        let raw = RawStore::new(context.layout, context.disk, series);
+        let (Some(oldest), Some(newest)) = (raw.oldest()?, raw.newest()?) else {
+            let message = format!(
+                "there are no bars of {series} in {}: import or fetch them first",
+                context.shown(&context.layout.raw_dir(series))
+            );
+            return Err(Failure::new(Exit::Nothing, message));
+        };
+        Window::new(oldest.ts, newest.ts).map_err(|error| Failure::new(Exit::Bug, error.to_string()))
+    };
+    let (first, last) = match (start, end) {
+        (Some(start), Some(end)) => (start, end),
+        (start, end) => {
+            let known = live.map_or_else(stored, Ok)?;
+            (start.unwrap_or(known.first()), end.unwrap_or(known.last()))
+        }
+    };
+    Window::new(first, last).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))
+}
+
+fn outcome<S: Strategy>(
+    context: &Context<'_>,
+    place: &Place<'_, RealDisk>,
+    inputs: &Inputs,
+    core: &Core<S>,
+    played: &Played,
+) -> Result<Outcome, Failure> {
+    let _ = core;
+    let decisions = context.shown(&context.layout.decisions(&place.tag, &place.series));
+    let trades = context.shown(&context.layout.trades(&place.tag, &place.series));
+    let closed = played.trades.iter().filter(|trade| matches!(trade.event, crate::domain::trade::Event::Close(_)));
+    let summary = format!(
+        "{} rows, {} closed trades, equity {} over {}",
+        played.rows,
+        closed.count(),
+        played.state.equity(),
+        inputs.window
+    );
+    let out = [
+        ("decisions", decisions.clone()),
+        ("trades", trades.clone()),
+        ("rows", played.rows.to_string()),
+        ("equity", played.state.equity().to_string()),
+        ("first_ts_ms", inputs.window.first().ts_ms().to_string()),
+        ("last_ts_ms", inputs.window.last().ts_ms().to_string()),
+    ];
+    let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let text = format!("{summary}\n{decisions}\n{trades}\n");
+    Ok(Outcome { exit: Exit::Ok, summary, text, out })
+}

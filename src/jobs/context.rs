@@ -1,0 +1,147 @@
+//! What every job is given, and what it gives back.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use crate::{
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+        time::UtcMs,
+    },
+    exit::Exit,
+    os::signals::Stop,
+    session::{error::SessionError, live::Place},
+    store::{
+        disk::{Disk, RealDisk, parent},
+        error::StoreError,
+        layout::Layout,
+        lock::{Lock, Owner},
+    },
+};
+
+/// What a job runs in.
+pub struct Context<'a> {
+    /// The disk, rooted where `jobs/` and `data/` lie.
+    pub disk: &'a RealDisk,
+    /// Its paths.
+    pub layout: &'a Layout,
+    /// This run.
+    pub run_id: RunId,
+    /// Name of the job.
+    pub job: String,
+    /// This build.
+    pub build: &'a str,
+    /// When the run started.
+    pub started: UtcMs,
+    /// Whether it was told to stop.
+    pub stop: Stop,
+    /// How long it may take to stop.
+    pub grace: std::time::Duration,
+    /// Where people see how far it is.
+    pub progress: &'a dyn Progress,
+}
+
+/// Shows people how far a job is.
+pub trait Progress: Sync {
+    /// A task of `total` units begins; 0 when nobody knows how many.
+    fn begin(&self, what: &str, total: u64);
+    /// One more unit is done.
+    fn advance(&self, note: &str);
+    /// The task is over.
+    fn end(&self);
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Exit code.
+    pub exit: Exit,
+    /// One line for the run record.
+    pub summary: String,
+    /// The result, for stdout.
+    pub text: String,
+    /// Values that other steps can refer to as `${steps.id.out.key}`.
+    pub out: BTreeMap<String, String>,
+}
+
+/// Why a job could not do its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Exit code.
+    pub exit: Exit,
+    /// What, where, why and what to do next.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with this code and message.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = if error.is_io() {
+            Exit::Io
+        } else if error.is_held() {
+            Exit::Busy
+        } else if matches!(error, StoreError::Missing { .. }) {
+            Exit::Nothing
+        } else {
+            Exit::Data
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl From<crate::store::lock::LockError> for Failure {
+    fn from(error: crate::store::lock::LockError) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<crate::store::disk::DiskError> for Failure {
+    fn from(error: crate::store::disk::DiskError) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        let exit = match error {
+            SessionError::Store(error) => return error.into(),
+            SessionError::OtherSettings(_) => Exit::Manifest,
+            SessionError::NotLater(_)
+            | SessionError::Origin(_)
+            | SessionError::NoOrigin(_)
+            | SessionError::LateCommand(_)
+            | SessionError::BarLost(_) => Exit::Data,
+        };
+        Self::new(exit, error.to_string())
+    }
+}
+
+impl<'a> Context<'a> {
+    /// A path from a manifest: relative ones lie below the root.
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.disk.root().join(written)
+    }
+
+    /// The ledger of a tag.
+    pub fn place(&self, tag: &Tag, series: &Series) -> Place<'a, RealDisk> {
+        Place { disk: self.disk, layout: self.layout, tag: tag.clone(), series: series.clone() }
+    }
+
+    /// Takes a lock, or says who holds it.
+    pub fn lock(&self, path: &std::path::Path) -> Result<Lock, Failure> {
+        self.disk.create_dir_all(parent(path))?;
+        let (run_id, job, since) = (self.run_id.clone(), self.job.clone(), self.started);
+        Ok(Lock::take(path, &Owner { pid: std::process::id(), run_id, job, since })?)
+    }
+
+    /// A path as people know it: relative to the root.
+    pub fn shown(&self, path: &std::path::Path) -> String {
+        path.strip_prefix(self.disk.root()).unwrap_or(path).display().to_string()
+    }
+}

@@ -1,0 +1,190 @@
+//! The jobs `equivalence` (two ledgers that exist) and `eqflat` (the backtest of LIVE's window first, then the same).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    judge::Verdict,
+    prove::{AsIs, Case, Proved, prove},
+};
+use crate::{
+    domain::{ids::Tag, series::Series, time::Window},
+    engine::{step::Core, strategy::Strategy},
+    exit::Exit,
+    jobs::{
+        backtest::{
+            inputs::{LiveInputs, both_views},
+            job::{backtest_place, leave_card},
+            write::{OnExisting, write_backtest},
+        },
+        context::{Context, Failure, Outcome},
+        setup::{self, with_core},
+    },
+    manifest::{self, EqflatJob, Equivalence, EquivalenceJob},
+    session::{
+        card::{Card, Origin},
+        error::SessionError,
+        record::{RecordBytes, read_origin},
+        render::{Rows, render},
+        replay::Inputs,
+    },
+    store::rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
+};
+
+/// Compares LIVE's ledger with that of a backtest that was run before.
+pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcome, Failure> {
+    let (series, table) = (&job.series, &job.equivalence);
+    let (tag, runid) = (table.tag.get(), table.runid.get());
+    let backtest_tag = tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
+    let live = ledger(context, tag, series)?;
+    let backtest = ledger(context, &backtest_tag, series)?;
+    let origin = origin(context, tag, series)?;
+    let card = origin_card(context, &backtest_tag, series)?;
+    let case = case(context, series, table, &origin, &card);
+    let proved = prove(&case, &live, &backtest, None)?;
+    Ok(outcome(context, &proved))
+}
+
+/// Replays LIVE's window on the bars it saw and compares; then on today's store, where that differs.
+pub fn eqflat(context: &Context<'_>, job: &EqflatJob) -> Result<Outcome, Failure> {
+    let stop_fill = job.backtest.stop_fill;
+    let card = setup::card(&job.trading, stop_fill);
+    with_core!(setup::core(&job.trading, stop_fill)?, core => eqflat_core(context, job, &core, &card))
+}
+
+fn eqflat_core<S: Strategy>(
+    context: &Context<'_>,
+    job: &EqflatJob,
+    core: &Core<S>,
+    card: &Card,
+) -> Result<Outcome, Failure> {
+    let (series, table) = (&job.trading.series, &job.eqflat);
+    let (tag, runid) = (table.tag.get(), table.runid.get());
+    // Read once: a LIVE ledger that goes on growing cannot change the verdict while it is found.
+    let live = ledger(context, tag, series)?;
+    let record = live.parse(context.layout, tag, series)?;
+    let window = record.window().ok_or_else(|| no_rows(context, tag, series))?;
+    let origin = origin(context, tag, series)?;
+    let live_place = context.place(tag, series);
+    context.progress.begin("replaying the LIVE window", 0);
+    let blocks = core.blocks(series.timeframe());
+    let views = both_views(&live_place, &record, window, blocks)?;
+    let place = backtest_place(context, tag, runid, &live_place)?;
+    let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
+    let on_existing = match job.backtest.on_existing {
+        manifest::OnExisting::Fail => OnExisting::Fail,
+        manifest::OnExisting::Replace => OnExisting::Replace,
+    };
+    write_backtest(&place, core, &views.as_seen, false, on_existing)?;
+    leave_card(context, &place, &views.as_seen, card)?;
+    let backtest = ledger(context, &place.tag, series)?;
+    let today = if views.as_seen.bars == views.as_is.bars {
+        None
+    } else {
+        Some(in_memory(core, &views.as_is, series)?)
+    };
+    context.progress.end();
+    let as_is = AsIs { ledgers: today.as_ref(), revised: revised(&views, window) };
+    let case = case(context, series, table, &origin, card);
+    let proved = prove(&case, &live, &backtest, Some(&as_is))?;
+    Ok(outcome(context, &proved))
+}
+
+fn revised(views: &LiveInputs, window: Window) -> BTreeSet<i64> {
+    let logged = views.revisions.iter().map(|revision| revision.ts).filter(|ts| *ts <= window.last());
+    logged.chain(views.unresolved.iter().copied()).map(|ts| ts.ts_ms()).collect()
+}
+
+fn in_memory<S: Strategy>(core: &Core<S>, inputs: &Inputs, series: &Series) -> Result<RecordBytes, SessionError> {
+    let mut decisions = format!("{DECISIONS_HEADER}\n").into_bytes();
+    let mut trades = format!("{TRADES_HEADER}\n").into_bytes();
+    render(core, inputs, series, false, |rows: &Rows| {
+        rows.decisions.iter().for_each(|piece| decisions.extend_from_slice(piece));
+        trades.extend_from_slice(&rows.trades);
+        Ok::<(), SessionError>(())
+    })?;
+    Ok(RecordBytes { decisions, trades, timing: Vec::new() })
+}
+
+fn ledger(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<RecordBytes, Failure> {
+    let found = RecordBytes::read(context.disk, context.layout, tag, series)?;
+    found.filter(|bytes| !bytes.decisions.is_empty()).ok_or_else(|| no_rows(context, tag, series))
+}
+
+fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
+    let path = context.shown(&context.layout.decisions(tag, series));
+    let known = tags(context);
+    let hint = if known.is_empty() {
+        "no tag has a ledger yet: run jobs/live.toml first".to_owned()
+    } else {
+        format!("tags that have one: {known}")
+    };
+    Failure::new(Exit::Nothing, format!("there is no decision of {series} under tag {tag} ({path}): {hint}"))
+}
+
+fn tags(context: &Context<'_>) -> String {
+    use crate::store::disk::Disk as _;
+    let dir = context.layout.data().join("processed").join("decisions");
+    context.disk.list(&dir).unwrap_or_default().join(", ")
+}
+
+fn origin(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Origin, Failure> {
+    let found = read_origin(context.disk, context.layout, tag, series)?;
+    let missing = || SessionError::NoOrigin(context.layout.origin(tag, series));
+    Ok(found.ok_or_else(missing)?)
+}
+
+fn origin_card(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Card, Failure> {
+    origin(context, tag, series).map(|origin| origin.card)
+}
+
+fn case<'a>(
+    context: &'a Context<'_>,
+    series: &'a Series,
+    table: &'a Equivalence,
+    origin: &'a Origin,
+    card: &'a Card,
+) -> Case<'a, crate::store::disk::RealDisk> {
+    Case {
+        disk: context.disk,
+        layout: context.layout,
+        series,
+        tag: table.tag.get(),
+        runid: table.runid.get(),
+        min_overlap_bars: table.min_overlap_bars as usize,
+        context_rows: table.context_rows as usize,
+        origin,
+        card,
+        build: context.build,
+        now: context.started,
+    }
+}
+
+fn outcome(context: &Context<'_>, proved: &Proved) -> Outcome {
+    let proof = &proved.proof;
+    let verdict = proof.verdict();
+    let exit = match verdict {
+        Verdict::Pass | Verdict::PassDataDrift => Exit::Ok,
+        Verdict::Fail => Exit::Negative,
+        Verdict::Inconclusive => Exit::Inconclusive,
+    };
+    let shown = context.shown(&proved.path);
+    let summary = format!("{}: {} rows and {} trade events compared", verdict.name(), proof.rows, proof.trades);
+    let counts = format!(
+        "compared {} rows and {} trade events from {} on; degraded slots: {}\n",
+        proof.rows,
+        proof.trades,
+        proof.sync_ts_ms.map_or("nowhere".to_owned(), |ts| ts.to_string()),
+        if proof.degraded.is_empty() { "none".to_owned() } else { counted(&proof.degraded) },
+    );
+    let ledgers = [&proof.live, &proof.backtest]
+        .map(|side| format!("ledgers: {} {}\n", side.decisions.path, side.trades.path))
+        .concat();
+    let text = format!("{}{counts}{ledgers}proof: {shown}\n", proved.text);
+    let out = [("verdict", verdict.name().to_owned()), ("proof", shown), ("rows", proof.rows.to_string())];
+    let out: BTreeMap<_, _> = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Outcome { exit, summary, text, out }
+}
+
+fn counted(degraded: &BTreeMap<String, usize>) -> String {
+    degraded.iter().map(|(reason, n)| format!("{n} {reason}")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,117 @@
+//! The import job: bars from a file of others into the raw store, every refused row named.
+
+use std::fmt::Write as _;
+
+use super::context::{Context, Failure, Outcome};
+use crate::{
+    domain::bar::ClosedBar,
+    exit::Exit,
+    manifest::{ImportJob, ImportTime, ImportUnit},
+    store::{
+        archive::{self, Archive, Meaning, Options, Order, Unit},
+        raw::{PutReport, RawStore},
+    },
+};
+
+/// Refused rows and gaps shown one by one; the rest is counted, and all of them are in the log.
+const SHOWN_MAX: usize = 20;
+
+/// Runs the job.
+pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
+    let (series, table) = (&job.series, &job.import);
+    let options = Options {
+        timeframe: series.timeframe(),
+        meaning: match table.time {
+            ImportTime::Auto => None,
+            ImportTime::Open => Some(Meaning::Open),
+            ImportTime::Close => Some(Meaning::Close),
+        },
+        unit: match table.unit {
+            ImportUnit::Seconds => Some(Unit::Seconds),
+            ImportUnit::Millis => Some(Unit::Millis),
+            ImportUnit::Micros => Some(Unit::Micros),
+            ImportUnit::Nanos => Some(Unit::Nanos),
+            ImportUnit::Auto | ImportUnit::Rfc3339 => None,
+        },
+        offset_minutes: table.offset.as_ref().map(|offset| i64::from(offset.get().minutes())),
+    };
+    let path = context.path(&table.path);
+    let read = archive::read(context.disk, &path, &options)?;
+    for refused in &read.refused {
+        tracing::warn!(row = refused.row, reason = refused.reason, "row refused");
+    }
+    for warning in &read.warnings {
+        tracing::warn!("{warning}");
+    }
+    let refused = read.refused.len() as u64;
+    if table.max_refused.is_some_and(|most| refused > most) {
+        let shown = refused_lines(&read);
+        let message = format!("{}: {refused} rows refused, nothing was imported\n{shown}", table.path);
+        return Err(Failure::new(Exit::Data, message));
+    }
+    if read.bars.is_empty() {
+        let message = format!("{}: no bar in {} rows\n{}", table.path, read.read, refused_lines(&read));
+        return Err(Failure::new(if refused > 0 { Exit::Data } else { Exit::Nothing }, message));
+    }
+    let _lock = context.lock(&context.layout.raw_lock(series))?;
+    let raw = RawStore::new(context.layout, context.disk, series);
+    raw.prepare()?;
+    let bars: Vec<ClosedBar> = read.bars.iter().map(|bar| ClosedBar::archived(*bar)).collect();
+    let put = raw.put(&bars, context.started)?;
+    Ok(outcome(context, job, &read, &put))
+}
+
+fn outcome(context: &Context<'_>, job: &ImportJob, read: &Archive, put: &PutReport) -> Outcome {
+    let missing: i64 = read.gaps.iter().map(|gap| gap.slots).sum();
+    let summary = format!(
+        "{} rows read, {} bars written, {} replaced, {} unchanged, {} duplicates, {} refused, {} gaps ({missing} slots)",
+        read.read,
+        put.written,
+        put.replaced,
+        put.unchanged,
+        read.duplicates,
+        read.refused.len(),
+        read.gaps.len(),
+    );
+    let order = match read.order {
+        Order::Ascending => "oldest first",
+        Order::Descending => "newest first",
+        Order::Mixed => "in no order",
+    };
+    let mut text = format!("{summary}\nthe file is {order}\n");
+    for warning in &read.warnings {
+        let _ = writeln!(text, "note: {warning}");
+    }
+    text.push_str(&refused_lines(read));
+    for gap in read.gaps.iter().take(SHOWN_MAX) {
+        let _ = writeln!(text, "gap: {} slots from {} on", gap.slots, gap.first);
+    }
+    if read.gaps.len() > SHOWN_MAX {
+        let _ = writeln!(text, "... and {} more gaps", read.gaps.len() - SHOWN_MAX);
+    }
+    let dir = context.shown(&context.layout.raw_dir(&job.series));
+    let _ = writeln!(text, "{dir} ({} days)", put.days);
+    let ends = read.bars.first().zip(read.bars.last());
+    let (first, last) = ends.map_or((0, 0), |(first, last)| (first.ts.ts_ms(), last.ts.ts_ms()));
+    let out = [
+        ("read", read.read.to_string()),
+        ("written", put.written.to_string()),
+        ("replaced", put.replaced.to_string()),
+        ("refused", read.refused.len().to_string()),
+        ("first_ts_ms", first.to_string()),
+        ("last_ts_ms", last.to_string()),
+    ];
+    let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Outcome { exit: Exit::Ok, summary, text, out }
+}
+
+fn refused_lines(read: &Archive) -> String {
+    let mut text = String::new();
+    for refused in read.refused.iter().take(SHOWN_MAX) {
+        let _ = writeln!(text, "refused: row {}: {}", refused.row, refused.reason);
+    }
+    if read.refused.len() > SHOWN_MAX {
+        let _ = writeln!(text, "... and {} more refused rows, all of them in the log", read.refused.len() - SHOWN_MAX);
+    }
+    text
+}

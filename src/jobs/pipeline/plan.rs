@@ -1,0 +1,176 @@
+//! Which step of a pipeline may start, and what becomes of the ones that cannot. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::When;
+
+/// How a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepState {
+    /// Not yet its turn.
+    Waiting,
+    /// At work.
+    Running,
+    /// Done as expected.
+    Succeeded,
+    /// Done, but not as expected.
+    Failed,
+    /// Its condition did not come true.
+    Skipped,
+}
+
+impl StepState {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+
+    const fn is_over(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped)
+    }
+}
+
+/// A step's place in the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its id.
+    pub id: String,
+    /// Ids of the steps before it.
+    pub needs: Vec<String>,
+    /// On which outcome of those it runs.
+    pub when: When,
+}
+
+/// The steps and how they stand.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    nodes: Vec<Node>,
+    states: BTreeMap<String, StepState>,
+    parallel_max: usize,
+    fail_fast: bool,
+}
+
+impl Plan {
+    /// A plan in which nothing has started. The manifest's checks guarantee that needs exist and form no cycle.
+    pub fn new(nodes: Vec<Node>, parallel_max: usize, fail_fast: bool) -> Self {
+        let states = nodes.iter().map(|node| (node.id.clone(), StepState::Waiting)).collect();
+        Self { nodes, states, parallel_max: parallel_max.max(1), fail_fast }
+    }
+
+    /// Marks the steps that start now and returns their places; steps that can never run become skipped.
+    pub fn start_ready(&mut self) -> Vec<usize> {
+        let mut ready = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            if self.states[&node.id] != StepState::Waiting {
+                continue;
+            }
+            let needs: Vec<StepState> = node.needs.iter().map(|id| self.states[id]).collect();
+            if !needs.iter().all(|state| state.is_over()) {
+                continue;
+            }
+            let all_well = needs.iter().all(|state| *state == StepState::Succeeded);
+            let one_failed = needs.contains(&StepState::Failed);
+            let stopped_early = self.fail_fast && self.failed() && node.when == When::Success;
+            let runs = match node.when {
+                When::Always => true,
+                When::Success => all_well && !stopped_early,
+                When::Failure => one_failed,
+            };
+            if !runs {
+                self.states.insert(node.id.clone(), StepState::Skipped);
+            } else if self.running() < self.parallel_max {
+                self.states.insert(node.id.clone(), StepState::Running);
+                ready.push(at);
+            }
+        }
+        ready
+    }
+
+    /// A step is over.
+    pub fn ended(&mut self, id: &str, well: bool) {
+        let state = if well { StepState::Succeeded } else { StepState::Failed };
+        self.states.insert(id.to_owned(), state);
+    }
+
+    /// Nothing waits and nothing runs.
+    pub fn is_over(&self) -> bool {
+        self.states.values().all(|state| state.is_over())
+    }
+
+    /// A step failed.
+    pub fn failed(&self) -> bool {
+        self.states.values().any(|state| *state == StepState::Failed)
+    }
+
+    /// How each step stands, in the order of the file.
+    pub fn states(&self) -> impl Iterator<Item = (&str, StepState)> {
+        self.nodes.iter().map(|node| (node.id.as_str(), self.states[&node.id]))
+    }
+
+    fn running(&self) -> usize {
+        self.states.values().filter(|state| **state == StepState::Running).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(id: &str, needs: &[&str], when: When) -> Node {
+        Node { id: id.into(), needs: needs.iter().map(|id| (*id).to_owned()).collect(), when }
+    }
+
+    /// Runs a plan in which the named steps fail, and tells how every step ended and the most that ran at once.
+    fn play(nodes: Vec<Node>, parallel_max: usize, fail_fast: bool, failing: &[&str]) -> (String, usize) {
+        let mut plan = Plan::new(nodes.clone(), parallel_max, fail_fast);
+        let (mut running, mut most) = (Vec::new(), 0);
+        while !plan.is_over() {
+            running.extend(plan.start_ready());
+            most = most.max(running.len());
+            if running.is_empty() {
+                continue;
+            }
+            let id = nodes[running.remove(0)].id.clone();
+            plan.ended(&id, !failing.contains(&id.as_str()));
+        }
+        (plan.states().map(|(id, state)| format!("{id} {}", state.name())).collect::<Vec<_>>().join(", "), most)
+    }
+
+    #[test]
+    fn steps_run_in_order_and_no_more_at_once_than_allowed() {
+        let nodes = vec![
+            node("a", &[], When::Success),
+            node("b", &[], When::Success),
+            node("c", &["a", "b"], When::Success),
+        ];
+        assert_eq!(play(nodes.clone(), 1, true, &[]), ("a succeeded, b succeeded, c succeeded".into(), 1));
+        assert_eq!(play(nodes, 8, true, &[]).1, 2);
+    }
+
+    #[test]
+    fn a_failure_skips_what_needs_it_and_runs_what_waits_for_it() {
+        let nodes = vec![
+            node("a", &[], When::Success),
+            node("b", &["a"], When::Success),
+            node("repair", &["a"], When::Failure),
+            node("report", &["b"], When::Always),
+        ];
+        let (ended, _) = play(nodes.clone(), 2, true, &["a"]);
+        assert_eq!(ended, "a failed, b skipped, repair succeeded, report succeeded");
+        let (ended, _) = play(nodes, 2, true, &[]);
+        assert_eq!(ended, "a succeeded, b succeeded, repair skipped, report succeeded");
+    }
+
+    #[test]
+    fn fail_fast_keeps_independent_steps_from_starting_and_its_absence_lets_them() {
+        let nodes = vec![node("a", &[], When::Success), node("b", &[], When::Success)];
+        assert_eq!(play(nodes.clone(), 1, true, &["a"]).0, "a failed, b skipped");
+        assert_eq!(play(nodes, 1, false, &["a"]).0, "a failed, b succeeded");
+    }
+}

@@ -1,0 +1,146 @@
+//! From the manifest's tables to the engine's rules, and to the card that names them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::context::Failure;
+use crate::{
+    domain::money::Money,
+    engine::{
+        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
+        step::Core,
+        strategy::{
+            ema_atr::{EmaAtr, EmaAtrParams},
+            params::Sides,
+            rsi_revert::{RsiRevert, RsiRevertParams},
+        },
+    },
+    exit::Exit,
+    manifest::{self, Rule, Trading},
+    session::card::Card,
+};
+
+/// A core of any strategy. [`with_core`] unwraps it once, so that nothing is dispatched per bar.
+pub enum AnyCore {
+    /// EMA cross with ATR stops.
+    EmaAtr(Core<EmaAtr>),
+    /// RSI reversion.
+    RsiRevert(Core<RsiRevert>),
+}
+
+/// Runs an expression with the concrete core.
+macro_rules! with_core {
+    ($any:expr, $core:ident => $body:expr) => {
+        match $any {
+            $crate::jobs::setup::AnyCore::EmaAtr($core) => $body,
+            $crate::jobs::setup::AnyCore::RsiRevert($core) => $body,
+        }
+    };
+}
+pub(crate) use with_core;
+
+/// The engine of a manifest, with the stop rule of one side.
+pub fn core(trading: &Trading, stop_fill: manifest::StopFill) -> Result<AnyCore, Failure> {
+    let rules = rules(trading, stop_fill);
+    let refused = |error: crate::engine::strategy::params::StrategyError| {
+        Failure::new(Exit::Manifest, format!("strategy: {error}"))
+    };
+    match &trading.rule {
+        Rule::EmaAtr(table) => {
+            let strategy = EmaAtr::new(EmaAtrParams {
+                fast: table.fast,
+                slow: table.slow,
+                atr: table.atr,
+                stop_atr: table.stop_atr,
+                target_atr: table.target_atr,
+                trail_atr: table.trail_atr,
+                sides: sides(table.sides),
+            });
+            Ok(AnyCore::EmaAtr(Core { strategy: strategy.map_err(refused)?, rules }))
+        }
+        Rule::RsiRevert(table) => {
+            let strategy = RsiRevert::new(RsiRevertParams {
+                rsi: table.period,
+                oversold: table.oversold,
+                overbought: table.overbought,
+                exit: table.exit,
+                atr: table.atr,
+                stop_atr: table.stop_atr,
+                target_atr: table.target_atr,
+                trail_atr: table.trail_atr,
+                sides: sides(table.sides),
+            });
+            Ok(AnyCore::RsiRevert(Core { strategy: strategy.map_err(refused)?, rules }))
+        }
+    }
+}
+
+fn rules(trading: &Trading, stop_fill: manifest::StopFill) -> Rules {
+    let Trading { fill, account, risk, cadence_bars, .. } = trading;
+    Rules {
+        fill_at: match fill.at {
+            manifest::FillAt::NextOpen => FillAt::NextOpen,
+            manifest::FillAt::Close => FillAt::Close,
+        },
+        stop_fill: match stop_fill {
+            manifest::StopFill::AtStop => StopFill::AtStop,
+            manifest::StopFill::ThroughOpen => StopFill::ThroughOpen,
+        },
+        fee_bps: fill.fee_bps.get(),
+        slippage_bps: fill.slippage_bps.get(),
+        cash: Money::new(account.cash.get()),
+        notional: Money::new(account.notional.get()),
+        cadence_bars: *cadence_bars,
+        limits: Limits {
+            cooldown_bars: risk.cooldown_bars,
+            daily_loss: risk.daily_loss_max.map(|most| Money::new(most.get())),
+            drawdown_pct: risk.drawdown_max_pct.map(manifest::Dec::get),
+            consecutive_stops: risk.consecutive_stops_max,
+            trades_per_day: risk.trades_per_day_max,
+            position: risk.position_max.map(|most| Money::new(most.get())),
+            on_trip: match risk.on_trip {
+                manifest::OnTrip::Reduce => OnTrip::Reduce,
+                manifest::OnTrip::Halt => OnTrip::Halt,
+            },
+        },
+    }
+}
+
+fn sides(written: manifest::Sides) -> Sides {
+    match written {
+        manifest::Sides::Both => Sides::Both,
+        manifest::Sides::Long => Sides::Long,
+        manifest::Sides::Short => Sides::Short,
+    }
+}
+
+/// Every value the engine depends on, by its manifest key.
+pub fn card(trading: &Trading, stop_fill: manifest::StopFill) -> Card {
+    let mut settings = BTreeMap::new();
+    let kind = match &trading.rule {
+        Rule::EmaAtr(table) => {
+            flatten("strategy.ema-atr", table, &mut settings);
+            "ema_atr"
+        }
+        Rule::RsiRevert(table) => {
+            flatten("strategy.rsi-revert", table, &mut settings);
+            "rsi_revert"
+        }
+    };
+    settings.insert("strategy.kind".to_owned(), kind.to_owned());
+    settings.insert("strategy.cadence-bars".to_owned(), trading.cadence_bars.to_string());
+    flatten("fill", &trading.fill, &mut settings);
+    flatten("account", &trading.account, &mut settings);
+    flatten("risk", &trading.risk, &mut settings);
+    Card { settings, stop_fill: stop_fill.name().to_owned() }
+}
+
+fn flatten(prefix: &str, table: &impl Serialize, settings: &mut BTreeMap<String, String>) {
+    let value = serde_json::to_value(table).expect("a table of plain values serialises");
+    let fields = value.as_object().into_iter().flatten();
+    for (key, value) in fields.filter(|(_, value)| !value.is_null()) {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        settings.insert(format!("{prefix}.{key}"), text);
+    }
+}

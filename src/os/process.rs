@@ -1,0 +1,134 @@
+//! Child processes: fixed argv, own process group, a time limit with grace. Never a shell.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use tokio::{io::AsyncReadExt, process::Command};
+
+use super::signals::Stop;
+
+/// Most bytes of a child's output that are kept.
+const OUTPUT_MAX: usize = 64 * 1024;
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Spawn {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Variables set on top of the environment of this process.
+    pub env: BTreeMap<String, String>,
+    /// Working directory.
+    pub dir: PathBuf,
+    /// The longest it may run.
+    pub timeout: Option<Duration>,
+    /// Between TERM and KILL.
+    pub grace: Duration,
+    /// Whether its output is kept instead of shown.
+    pub capture: bool,
+}
+
+/// How it ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// Its exit code; 128 + n for signal n.
+    pub code: i32,
+    /// Whether the time limit ended it.
+    pub timed_out: bool,
+    /// The end of its output, when kept.
+    pub output: String,
+}
+
+/// Starts a child and waits for it. When this process is asked to stop, or the time is up, its whole group gets TERM, then KILL.
+pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
+    let (program, arguments) =
+        spawn.argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
+    let pipe = || if spawn.capture { Stdio::piped() } else { Stdio::inherit() };
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).envs(&spawn.env).current_dir(&spawn.dir).stdin(Stdio::null());
+    command.stdout(pipe()).stderr(pipe());
+    let mut command = Command::from(command);
+    command.process_group(0).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let reading = async {
+        let (a, b) = tokio::join!(tail(out.as_mut()), tail(err.as_mut()));
+        format!("{a}{b}")
+    };
+    let waiting = wait(&mut child, group, spawn, stop);
+    let (output, waited) = tokio::join!(reading, waiting);
+    let (status, timed_out) = waited?;
+    Ok(Ended { code: code(status), timed_out, output })
+}
+
+async fn wait(
+    child: &mut tokio::process::Child,
+    group: Option<Pid>,
+    spawn: &Spawn,
+    stop: &Stop,
+) -> io::Result<(ExitStatus, bool)> {
+    /// Between two looks at whether to stop.
+    const LOOK: Duration = Duration::from_millis(50);
+    let mut left = spawn.timeout;
+    let timed_out = loop {
+        match tokio::time::timeout(LOOK, child.wait()).await {
+            Ok(status) => return Ok((status?, false)),
+            Err(_) if stop.asked() => break false,
+            Err(_) => match left.map(|left| left.checked_sub(LOOK)) {
+                None => {}
+                Some(Some(rest)) => left = Some(rest),
+                Some(None) => break true,
+            },
+        }
+    };
+    signal(group, Signal::TERM);
+    if let Ok(status) = tokio::time::timeout(spawn.grace, child.wait()).await {
+        signal(group, Signal::KILL);
+        return Ok((status?, timed_out));
+    }
+    signal(group, Signal::KILL);
+    Ok((child.wait().await?, timed_out))
+}
+
+fn signal(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // The group may be gone already: then there is nothing to end.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+async fn tail<R: tokio::io::AsyncRead + Unpin>(stream: Option<&mut R>) -> String {
+    let Some(stream) = stream else { return String::new() };
+    let (mut kept, mut chunk) = (Vec::new(), vec![0_u8; 8192]);
+    while let Ok(n @ 1..) = stream.read(&mut chunk).await {
+        kept.extend_from_slice(&chunk[..n]);
+        if kept.len() > 2 * OUTPUT_MAX {
+            kept.drain(..kept.len() - OUTPUT_MAX);
+        }
+    }
+    kept.drain(..kept.len().saturating_sub(OUTPUT_MAX));
+    String::from_utf8_lossy(&kept).into_owned()
+}
+
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.code().or_else(|| status.signal().map(|n| 128 + n)).unwrap_or(1)
+}
+
+/// Whether a process exists.
+pub fn is_alive(pid: u32) -> bool {
+    i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// This program's own file.
+pub fn own_program() -> io::Result<PathBuf> {
+    std::env::current_exe()
+}
+

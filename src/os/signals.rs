@@ -1,0 +1,51 @@
+//! SIGTERM and SIGINT ask a job to finish its slot and leave; a second one ends it at once. SIGHUP is not a crash.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use signal_hook::{
+    consts::{SIGHUP, SIGINT, SIGTERM},
+    flag,
+};
+
+/// Whether this process was asked to stop, by a signal or by its time limit.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    asked: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Stop {
+    /// Listens to the signals of this process.
+    pub fn listen() -> io::Result<Self> {
+        let stop = Self::default();
+        for signal in [SIGTERM, SIGINT] {
+            let number = usize::try_from(signal).unwrap_or_default();
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop.asked))?;
+            flag::register_usize(signal, Arc::clone(&stop.signal), number)?;
+            flag::register(signal, Arc::clone(&stop.asked))?;
+        }
+        flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
+        Ok(stop)
+    }
+
+    /// Whether to stop.
+    pub fn asked(&self) -> bool {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Asks without a signal.
+    pub fn ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// The signal that asked.
+    pub fn signal(&self) -> Option<u8> {
+        u8::try_from(self.signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
+    }
+}

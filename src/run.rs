@@ -1,0 +1,304 @@
+//! Running one job: resolve, record, dispatch, record again.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use serde_json::json;
+
+use crate::{
+    cli::{
+        args::RunArgs,
+        load::{LoadError, Loaded, environment, load},
+        output::{Bar, Mask, log_to, print, print_json, say, style},
+    },
+    clock::{Clock as _, SystemClock},
+    domain::{ids::RunId, time::UtcMs},
+    exit::Exit,
+    jobs::{
+        backtest, context::{Context, Failure, Outcome}, equivalence, exec, import, live, pipeline,
+    },
+    manifest::{Job, Manifest, RunFacts},
+    os::{process::is_alive, signals::Stop, space::free_bytes},
+    store::{
+        disk::RealDisk,
+        layout::Layout,
+        runs::{Run, RunFolder, RunInfo, RunState, RunStore, Start},
+    },
+};
+
+/// Version of the documents that `--json` prints.
+const SCHEMA: &str = "mjolnir.run/1";
+
+/// This build: version and a hash of the program itself.
+pub fn build_id() -> String {
+    let hash = crate::os::process::own_program()
+        .ok()
+        .and_then(|path| std::fs::read(path).ok())
+        .map_or(0, |bytes| xxhash_rust::xxh3::xxh3_64(&bytes));
+    format!("{}-{hash:016x}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Runs a job and returns its exit code.
+pub fn run(root: &Path, args: &RunArgs, json: bool) -> ExitCode {
+    let started = SystemClock.now();
+    let ended = match prepare(root, args, started) {
+        Ok(prepared) => prepared.execute(args, json),
+        Err(LoadError::Problems(problems)) => {
+            if json {
+                print_json(&crate::cli::view::problems_json(&problems));
+            } else {
+                say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+            }
+            Exit::Manifest
+        }
+        Err(LoadError::Unreadable(failure)) => fail(&failure, json),
+    };
+    ExitCode::from(ended.code())
+}
+
+fn fail(failure: &Failure, json: bool) -> Exit {
+    if json {
+        print_json(&json!({ "schema": SCHEMA, "exit": failure.exit.code(), "error": failure.message }));
+    }
+    say(&format!("error: {}", failure.message));
+    failure.exit
+}
+
+struct Prepared {
+    root: std::path::PathBuf,
+    loaded: Loaded,
+    run_id: RunId,
+    started: UtcMs,
+}
+
+fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, LoadError> {
+    let unreadable = |exit, message: String| LoadError::Unreadable(Failure::new(exit, message));
+    let root = std::path::absolute(root).map_err(|error| unreadable(Exit::Usage, error.to_string()))?;
+    if !root.is_dir() {
+        return Err(unreadable(Exit::Usage, format!("--root {}: there is no such folder", root.display())));
+    }
+    let id = match &args.run_id {
+        Some(id) => id.clone(),
+        None => {
+            let stem = args.job.job.file_stem().and_then(|stem| stem.to_str()).unwrap_or("job");
+            let stem: String = stem.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(24).collect();
+            format!("{stem}_{}_{:03}_{}", started.format("%Y%m%d_%H%M%S"), started.get() % 1000, std::process::id())
+        }
+    };
+    let run_id: RunId = id.parse().map_err(|error: crate::domain::ids::NameError| unreadable(Exit::Usage, error.to_string()))?;
+    let facts = RunFacts { id: run_id.to_string(), started };
+    let loaded = load(&root, &args.job, &facts)?;
+    Ok(Prepared { root, loaded, run_id, started })
+}
+
+impl Prepared {
+    fn execute(self, args: &RunArgs, json: bool) -> Exit {
+        let manifest = &self.loaded.resolved.manifest;
+        let disk = RealDisk::new(&self.root);
+        let layout = Layout::new(&self.root);
+        let build = build_id();
+        let mask = Mask::new(self.loaded.resolved.secrets().map(str::to_owned));
+        if !self.loaded.resolved.warnings.is_empty() {
+            let style = style(environment().contains_key("NO_COLOR"));
+            say(self.loaded.resolved.warnings.render(style).trim_end());
+        }
+        let recorder = match self.record(&disk, &layout, args, &build, &mask) {
+            Ok(recorder) => recorder,
+            Err(failure) => return fail(&failure, json),
+        };
+        let result = self.guarded(manifest, &disk, &layout, args, &build);
+        let result = result.map_err(|failure| Failure { message: mask.apply(&failure.message), ..failure });
+        if let Err(failure) = &result {
+            tracing::error!("{}", failure.message.lines().next().unwrap_or_default());
+        }
+        let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
+        if let Err(failure) = recorder.finish(&self, &result) {
+            return fail(&failure, json);
+        }
+        show(&self, &result, json);
+        exit
+    }
+
+    fn guarded(
+        &self,
+        manifest: &Manifest,
+        disk: &RealDisk,
+        layout: &Layout,
+        args: &RunArgs,
+        build: &str,
+    ) -> Result<Outcome, Failure> {
+        let stop = Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
+        let grace = manifest.run.grace.get().duration();
+        let timeout = timeout(manifest, args)?;
+        enough_space(manifest, &self.root)?;
+        let progress = Bar::new();
+        let context = Context {
+            disk,
+            layout,
+            run_id: self.run_id.clone(),
+            job: manifest.name.clone(),
+            build,
+            started: self.started,
+            stop: stop.clone(),
+            grace,
+            progress: &progress,
+        };
+        let guard = timeout.map(|limit| Watchdog::start(limit, grace, stop.clone()));
+        let result = dispatch(&context, manifest, &self.root);
+        match guard {
+            Some(guard) if guard.barked() => {
+                Err(Failure::new(Exit::Timeout, "the job took longer than its timeout and was stopped"))
+            }
+            Some(_) | None => result,
+        }
+    }
+
+    fn record<'d>(
+        &self,
+        disk: &'d RealDisk,
+        layout: &Layout,
+        args: &RunArgs,
+        build: &str,
+        mask: &Mask,
+    ) -> Result<Recorder<'d>, Failure> {
+        let manifest = &self.loaded.resolved.manifest;
+        let store = RunStore::open(disk, layout, is_alive)?;
+        let kind = manifest.job.kind().name().to_owned();
+        let parent = args.parent.as_ref().and_then(|parent| parent.parse().ok());
+        let run = Run {
+            run_id: self.run_id.clone(),
+            job: manifest.name.clone(),
+            kind: kind.clone(),
+            state: RunState::Running,
+            started: self.started,
+            ended: None,
+            exit_code: None,
+            summary: String::new(),
+            parent,
+            pid: Some(std::process::id()),
+            build: build.to_owned(),
+            due: None,
+        };
+        if store.start(&run)? == Start::Duplicate {
+            let message = format!("there is a run with the id {} already: choose another --run-id", self.run_id);
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        let folder = RunFolder::create(disk, layout, &self.run_id)?;
+        folder.write_manifest(&self.loaded.resolved.to_toml())?;
+        folder.write_info(&RunInfo {
+            build: build.to_owned(),
+            argv: std::env::args().map(|argument| mask.apply(&argument)).collect(),
+            job: manifest.name.clone(),
+            kind,
+            started: self.started,
+            inputs: self.loaded.inputs.clone(),
+        })?;
+        folder.append_log(b"")?;
+        let log = folder.log_path();
+        log_to(&log, mask).map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
+        Ok(Recorder { store, folder })
+    }
+}
+
+struct Recorder<'d> {
+    store: RunStore,
+    folder: RunFolder<'d, RealDisk>,
+}
+
+impl Recorder<'_> {
+    fn finish(&self, prepared: &Prepared, result: &Result<Outcome, Failure>) -> Result<(), Failure> {
+        let (exit, summary) = match result {
+            Ok(outcome) => (outcome.exit, outcome.summary.as_str()),
+            Err(failure) => (failure.exit, failure.message.as_str()),
+        };
+        self.folder.write_result(&document(prepared, result))?;
+        let state = match exit {
+            Exit::Ok => RunState::Ok,
+            Exit::Timeout => RunState::TimedOut,
+            Exit::Signal(_) => RunState::Interrupted,
+            _ => RunState::Failed,
+        };
+        let summary: String = summary.lines().next().unwrap_or_default().chars().take(500).collect();
+        let code = i32::from(exit.code());
+        Ok(self.store.finish(&prepared.run_id, state, code, &summary, SystemClock.now())?)
+    }
+}
+
+fn document(prepared: &Prepared, result: &Result<Outcome, Failure>) -> serde_json::Value {
+    let (run, job) = (prepared.run_id.as_str(), &prepared.loaded.resolved.manifest.name);
+    match result {
+        Ok(outcome) => json!({
+            "schema": SCHEMA, "run_id": run, "job": job, "exit": outcome.exit.code(),
+            "summary": outcome.summary, "out": outcome.out,
+        }),
+        Err(failure) => json!({
+            "schema": SCHEMA, "run_id": run, "job": job, "exit": failure.exit.code(), "error": failure.message,
+        }),
+    }
+}
+
+fn show(prepared: &Prepared, result: &Result<Outcome, Failure>, json: bool) {
+    if json {
+        print_json(&document(prepared, result));
+    }
+    match result {
+        Ok(outcome) if !json => print(&outcome.text),
+        Ok(_) => {}
+        Err(failure) => say(&format!("error: {}", failure.message)),
+    }
+}
+
+fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<Outcome, Failure> {
+    match &manifest.job {
+        Job::Live(job) => live::job::run(context, job),
+        Job::Backtest(job) => backtest::job::run(context, job),
+        Job::Equivalence(job) => equivalence::job::equivalence(context, job),
+        Job::Eqflat(job) => equivalence::job::eqflat(context, job),
+        Job::Import(job) => import::run(context, job),
+        Job::Pipeline(job) => {
+            pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])
+        }
+        Job::Exec(job) => exec::run(context, job),
+    }
+}
+
+fn timeout(manifest: &Manifest, args: &RunArgs) -> Result<Option<Duration>, Failure> {
+    let Some(text) = &args.timeout else {
+        return Ok(manifest.run.timeout.as_ref().map(|limit| limit.get().duration()));
+    };
+    let limit = humantime::parse_duration(text);
+    limit.map(Some).map_err(|error| Failure::new(Exit::Usage, format!("--timeout {text}: {error}")))
+}
+
+fn enough_space(manifest: &Manifest, root: &Path) -> Result<(), Failure> {
+    let Some(least) = manifest.run.disk_free_min.as_ref().map(|size| size.get().bytes()) else { return Ok(()) };
+    let free = free_bytes(root).map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", root.display())))?;
+    if free >= least {
+        return Ok(());
+    }
+    let message = format!("only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room", root.display());
+    Err(Failure::new(Exit::Busy, message))
+}
+
+/// Asks the job to stop when its time is up, and ends the process when it does not.
+struct Watchdog(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Watchdog {
+    fn start(limit: Duration, grace: Duration, stop: Stop) -> Self {
+        use std::sync::atomic::Ordering::Relaxed;
+        let barked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let flag = std::sync::Arc::clone(&barked);
+        std::thread::spawn(move || {
+            crate::clock::nap(limit);
+            flag.store(true, Relaxed);
+            stop.ask();
+            crate::clock::nap(grace);
+            say("error: the job took longer than its timeout and did not stop in time");
+            std::process::exit(i32::from(Exit::Timeout.code()));
+        });
+        Self(barked)
+    }
+
+    fn barked(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
