@@ -109,7 +109,9 @@ impl Checker<'_> {
     }
 
     fn refuse_word(&mut self, node: &Node, message: String, schema: &Json) {
+        // A format lists what it accepts by itself; the nearest word would be a guess among near-equals.
         let meant = schema::words(schema)
+            .filter(|_| schema.get("format").is_none())
             .and_then(|words| closest(node.as_str().unwrap_or_default(), &words));
         let mut help = Vec::new();
         help.extend(meant.map(|word| format!("did you mean `{word}`?")));
