@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    check::{Checker, Pruned, closest, list, unknown_key},
+    check::{Checker, closest, list, unknown_key},
     defaults,
     explain::Tree,
     interpolate::{Facts, Interpolator, Scope, SecretValue, collect_params, only_param},
@@ -123,7 +123,7 @@ struct Work {
     tree: Table,
     params: ParamSet,
     secrets: BTreeMap<String, SecretValue>,
-    pruned: BTreeMap<String, Pruned>,
+    pruned: BTreeMap<String, String>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -255,8 +255,7 @@ impl Work {
                 let Some(name) = only_param(text) else { return true };
                 let Some(param) = self.params.get(&name) else { return true };
                 if matches!(param.given, Given::Unset) {
-                    let advice = param.advice(&name);
-                    self.pruned.insert(path.to_owned(), Pruned { advice, reported: false });
+                    self.pruned.insert(path.to_owned(), param.advice(&name));
                     return false;
                 }
             }

@@ -81,7 +81,9 @@ fn live_takes_the_legacy_variables_and_the_same_values_as_arguments() {
 
 #[test]
 fn live_says_what_it_lacks() {
-    let says = job("live").says();
+    let says = job("live").profile("replay").says();
+    let line = says.lines().find(|line| line.contains("`live.from`")).unwrap();
+    assert!(line.starts_with("jobs/live.toml:"), "the place is the job's own table: {line}");
     assert!(says.contains("`live.from` is missing (give it with -p from=...)"), "{says}");
     assert!(says.contains("`live.to` is missing (give it with -p to=...)"), "{says}");
     assert!(says.contains("`live.source` is missing, which feed \"replay\" needs"), "{says}");
