@@ -12,20 +12,11 @@ use super::{
     values::{check_format, format_wanted},
 };
 
-/// A key that is absent because its parameter has no value.
-#[derive(Debug, Clone)]
-pub(super) struct Pruned {
-    /// How to give the parameter a value.
-    pub advice: String,
-    /// Whether the missing value is reported already.
-    pub reported: bool,
-}
-
 /// Checks a tree against the schema and reports everything that is wrong.
 pub(super) struct Checker<'a> {
     pub problems: &'a mut Vec<Problem>,
-    /// Keys left out because their parameter has no value, by path.
-    pub pruned: &'a BTreeMap<String, Pruned>,
+    /// Keys left out because their parameter has no value, by path, with the way to give it one.
+    pub pruned: &'a BTreeMap<String, String>,
     /// Whether this table applies to the kind; if not, nothing in it is mandatory.
     pub demands: bool,
 }
@@ -56,12 +47,8 @@ impl Checker<'_> {
     }
 
     fn missing(&mut self, table: &Node, path: &str) {
-        let pruned = self.pruned.get(path);
-        if pruned.is_some_and(|p| p.reported) {
-            return;
-        }
-        let help = match pruned {
-            Some(pruned) => pruned.advice.clone(),
+        let help = match self.pruned.get(path) {
+            Some(advice) => advice.clone(),
             None => format!("write it, or give it with --set {path}=..."),
         };
         self.problems.push(Problem::new(&table.at, format!("`{path}` is missing")).help(help));
@@ -109,7 +96,9 @@ impl Checker<'_> {
     }
 
     fn refuse_word(&mut self, node: &Node, message: String, schema: &Json) {
+        // A format lists what it accepts by itself; the nearest word would be a guess among near-equals.
         let meant = schema::words(schema)
+            .filter(|_| schema.get("format").is_none())
             .and_then(|words| closest(node.as_str().unwrap_or_default(), &words));
         let mut help = Vec::new();
         help.extend(meant.map(|word| format!("did you mean `{word}`?")));

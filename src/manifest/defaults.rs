@@ -80,7 +80,9 @@ fn from_json(json: &Json) -> Option<Value> {
         Json::Object(map) if map.is_empty() => None,
         Json::Object(map) => Some(Value::Table(
             map.iter()
-                .filter_map(|(k, v)| Some((k.clone(), Node::new(from_json(v)?, &Origin::built_in()))))
+                .filter_map(|(k, v)| {
+                    Some((k.clone(), Node::new(from_json(v)?, &Origin::built_in())))
+                })
                 .collect(),
         )),
     }

@@ -1,7 +1,9 @@
 //! Every value of a resolved manifest with its origin, and the manifest written out again; secrets masked.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
 
 use serde::Serialize;
 use serde_json::Value as Json;
@@ -18,12 +20,18 @@ use super::{
 /// What stands where a secret would.
 const MASK: &str = "***";
 
-/// The values behind a plan.
-#[derive(Debug, Clone)]
+/// The values behind a plan. Its debug form shows none of them, since some are secret.
+#[derive(Clone)]
 pub(super) struct Tree {
     pub table: Table,
     pub params: ParamSet,
     pub secrets: BTreeMap<String, SecretValue>,
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tree")
+    }
 }
 
 /// One value and where it comes from.
@@ -48,7 +56,7 @@ impl Resolved {
             };
             rows.push(ExplainRow { path: format!("params.{name}"), value, origin });
         }
-        for (key, schema) in self.top_level() {
+        for (key, schema) in Self::top_level() {
             if let Some(node) = self.tree.table.get(key) {
                 explain_node(node, schema, key, &mut rows);
             }
@@ -61,7 +69,7 @@ impl Resolved {
     pub fn to_toml(&self) -> String {
         let mut out = String::new();
         let (mut plain, mut tables) = (Vec::new(), Vec::new());
-        for (key, schema) in self.top_level() {
+        for (key, schema) in Self::top_level() {
             let Some(node) = self.tree.table.get(key) else { continue };
             if matches!(node.value, Value::Table(_)) || key == "step" {
                 tables.push((key, schema, node));
@@ -103,7 +111,7 @@ impl Resolved {
     }
 
     /// Top-level keys in the order of the schema, without those that are resolved away.
-    fn top_level(&self) -> impl Iterator<Item = (&'static str, &'static Json)> {
+    fn top_level() -> impl Iterator<Item = (&'static str, &'static Json)> {
         let root = schema::root();
         schema::keys(root)
             .filter(|key| !matches!(*key, "extends" | "params" | "secrets"))
@@ -114,7 +122,8 @@ impl Resolved {
 /// The keys of a table in the order of its schema, then the rest.
 fn ordered<'t>(table: &'t Table, schema: &Json) -> Vec<(&'t str, &'t Node)> {
     let known: Vec<&str> = schema::keys(schema).collect();
-    let mut out: Vec<(&str, &Node)> = table.iter().map(|(key, node)| (key.as_str(), node)).collect();
+    let mut out: Vec<(&str, &Node)> =
+        table.iter().map(|(key, node)| (key.as_str(), node)).collect();
     out.sort_by_key(|(key, _)| known.iter().position(|k| k == key).unwrap_or(known.len()));
     out
 }
@@ -147,7 +156,9 @@ fn body(out: &mut String, node: &Node, schema: &Json, header: Option<&str>) {
     let mut inner = Vec::new();
     for (key, child) in ordered(table, schema) {
         match (&child.value, header) {
-            (Value::Table(_), Some(header)) => inner.push((format!("{header}.{}", bare(key)), key, child)),
+            (Value::Table(_), Some(header)) => {
+                inner.push((format!("{header}.{}", bare(key)), key, child));
+            }
             _ => line(out, key, child),
         }
     }
@@ -158,12 +169,17 @@ fn body(out: &mut String, node: &Node, schema: &Json, header: Option<&str>) {
 }
 
 fn line(out: &mut String, key: &str, node: &Node) {
-    let value = node.to_toml(&|text, node| if node.template { text.to_owned() } else { escape(text) });
+    let value =
+        node.to_toml(&|text, node| if node.template { text.to_owned() } else { escape(text) });
     let _ = writeln!(out, "{} = {value}", bare(key));
 }
 
 /// A key, quoted where TOML wants it.
 fn bare(key: &str) -> String {
     let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
-    if plain && !key.is_empty() { key.to_owned() } else { toml::Value::String(key.to_owned()).to_string() }
+    if plain && !key.is_empty() {
+        key.to_owned()
+    } else {
+        toml::Value::String(key.to_owned()).to_string()
+    }
 }

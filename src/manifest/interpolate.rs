@@ -52,7 +52,11 @@ pub(super) struct Interpolator<'a> {
 
 /// What a reference stands for.
 enum Filled {
-    Value { value: Value, via: Option<Origin>, loose: Option<String> },
+    Value {
+        value: Value,
+        via: Option<Origin>,
+        loose: Option<String>,
+    },
     Secret(String),
     /// Filled when the step starts.
     Waiting,
@@ -105,7 +109,13 @@ impl Interpolator<'_> {
     }
 
     /// A text that is one reference takes the type of what it refers to.
-    fn whole(&mut self, node: &mut Node, reference: &Reference, written: &str, scope: Scope<'_>) -> bool {
+    fn whole(
+        &mut self,
+        node: &mut Node,
+        reference: &Reference,
+        written: &str,
+        scope: Scope<'_>,
+    ) -> bool {
         let step = matches!(scope, Scope::Step { .. });
         match self.fill(reference, written, &node.at, scope) {
             Filled::Value { value, via, loose } => {
@@ -150,7 +160,8 @@ impl Interpolator<'_> {
                 Filled::Waiting => out.push_str(written),
                 Filled::Failed => failed = true,
                 Filled::Absent => {
-                    let message = format!("`{written}` has no value, and stands inside a longer text");
+                    let message =
+                        format!("`{written}` has no value, and stands inside a longer text");
                     let help = "give it a value or a default; only a key whose whole value is absent is left out";
                     self.problems.push(Problem::new(&node.at.find(written), message).help(help));
                     failed = true;
@@ -161,8 +172,15 @@ impl Interpolator<'_> {
         node.template = step;
     }
 
-    fn fill(&mut self, reference: &Reference, written: &str, at: &Origin, scope: Scope<'_>) -> Filled {
-        let text = |text: String| Filled::Value { value: Value::String(text), via: None, loose: None };
+    fn fill(
+        &mut self,
+        reference: &Reference,
+        written: &str,
+        at: &Origin,
+        scope: Scope<'_>,
+    ) -> Filled {
+        let text =
+            |text: String| Filled::Value { value: Value::String(text), via: None, loose: None };
         match reference {
             Reference::Param(name) => self.param(name, written, at, scope),
             Reference::RunId => text(self.facts.run.id.clone()),
@@ -174,7 +192,8 @@ impl Interpolator<'_> {
                 match set.or(default.as_ref()) {
                     Some(value) => Filled::Value {
                         value: Value::String(value.clone()),
-                        via: set.map(|v| Origin::whole(SourceKind::Env, name, format!("{name}={v}"))),
+                        via: set
+                            .map(|v| Origin::whole(SourceKind::Env, name, &format!("{name}={v}"))),
                         loose: Some(value.clone()),
                     },
                     None => self.fail(
@@ -261,7 +280,8 @@ impl Interpolator<'_> {
             return self.fail(Problem::new(&at.find(written), message).help(help));
         }
         if !needs.iter().any(|need| need == id) {
-            let message = format!("this step does not need `{id}`, so its outputs may not be there");
+            let message =
+                format!("this step does not need `{id}`, so its outputs may not be there");
             return self.fail(
                 Problem::new(&at.find(written), message).help(format!("add \"{id}\" to `needs`")),
             );
@@ -287,7 +307,9 @@ pub(super) fn only_param(text: &str) -> Option<String> {
         return None;
     }
     match pieces(text).0.as_slice() {
-        [Piece::Reference(Reference::Param(name), written)] if written == text => Some(name.clone()),
+        [Piece::Reference(Reference::Param(name), written)] if written == text => {
+            Some(name.clone())
+        }
         _ => None,
     }
 }

@@ -10,6 +10,9 @@ use super::{
 /// Most files one job may be made of.
 const FILES_MAX: usize = 64;
 
+/// Most keys in the path of a `--set`.
+const KEYS_MAX: usize = 16;
+
 /// One file, or one `--set`, as a tree.
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -91,7 +94,7 @@ impl<'a> Loader<'a> {
 
     /// Adds the profile of a `-P` argument.
     pub fn profile(&mut self, name: &str) {
-        let at = Origin::whole(SourceKind::ProfileName, name, format!("-P {name}"));
+        let at = Origin::whole(SourceKind::ProfileName, name, &format!("-P {name}"));
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
         if !plain || name.is_empty() || name.starts_with('.') {
             let message = format!("{} is not the name of a profile", quoted(name));
@@ -114,17 +117,20 @@ impl<'a> Loader<'a> {
 
     /// Adds one `--set path=value`.
     pub fn set(&mut self, path: &str, text: &str) {
-        let at = Origin::whole(SourceKind::Set, path, format!("--set {path}={text}"));
+        let at = Origin::whole(SourceKind::Set, path, &format!("--set {path}={text}"));
         let keys: Vec<&str> = path.split('.').collect();
-        if keys.iter().any(|key| key.is_empty()) {
+        if keys.len() > KEYS_MAX || keys.iter().any(|key| key.is_empty()) {
             let message = format!("{} is not the path of a key", quoted(path));
-            self.problems
-                .push(Problem::new(&at, message).help("write --set table.key=value, such as --set live.seed=3"));
+            self.problems.push(
+                Problem::new(&at, message)
+                    .help("write --set table.key=value, such as --set live.seed=3"),
+            );
             return;
         }
         if matches!(keys[0], "extends" | "manifest") {
             let message = format!("`{}` cannot be set from the command line", keys[0]);
-            self.problems.push(Problem::new(&at, message).help("change the file, or use a profile"));
+            self.problems
+                .push(Problem::new(&at, message).help("change the file, or use a profile"));
             return;
         }
         let mut node = Node::new(parse_argument(text), &at);
@@ -147,7 +153,7 @@ impl<'a> Loader<'a> {
                 Problem::new(&node.at, message).help("this program reads version 1 only")
             }
             None => {
-                let nowhere = Origin::whole(kind, path, String::new());
+                let nowhere = Origin::whole(kind, path, "");
                 let top = table.values().next().map_or(nowhere, |node| node.at.sub(0..0));
                 Problem::new(&top, "`manifest = 1` is missing").help("write it as the first line")
             }
@@ -210,10 +216,18 @@ mod tests {
             ("jobs/live.toml", "./x.toml", Ok("jobs/x.toml")),
             ("live.toml", "x.toml", Ok("x.toml")),
             ("jobs/live.toml", "../../x.toml", Err("the path leaves the root")),
-            ("jobs/live.toml", "/etc/passwd", Err("the path must be relative, with forward slashes")),
+            (
+                "jobs/live.toml",
+                "/etc/passwd",
+                Err("the path must be relative, with forward slashes"),
+            ),
             ("jobs/live.toml", "", Err("the path is empty")),
             ("jobs/live.toml", "..", Err("the path names no file")),
-            ("/tmp/x.toml", "y.toml", Err("this file lies outside the root, so it cannot name others")),
+            (
+                "/tmp/x.toml",
+                "y.toml",
+                Err("this file lies outside the root, so it cannot name others"),
+            ),
         ] {
             assert_eq!(relative(from, written), path.map(str::to_owned), "{from} {written}");
         }

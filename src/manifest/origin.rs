@@ -29,7 +29,7 @@ pub(super) struct Text {
     pub kind: SourceKind,
     /// Path of a file, name of a variable or a parameter, path of a `--set`.
     pub name: String,
-    pub text: String,
+    pub content: String,
 }
 
 /// A place in a text.
@@ -42,19 +42,19 @@ pub struct Origin {
 impl Origin {
     /// The built-in default.
     pub(super) fn built_in() -> Self {
-        Self::whole(SourceKind::Default, "default", String::new())
+        Self::whole(SourceKind::Default, "default", "")
     }
 
     /// All of a text that is no file.
-    pub(super) fn whole(kind: SourceKind, name: &str, text: String) -> Self {
-        let text = clean(&text);
+    pub(super) fn whole(kind: SourceKind, name: &str, text: &str) -> Self {
+        let text = clean(text);
         let span = 0..text.len();
-        Self { text: Arc::new(Text { kind, name: clean(name), text }), span }
+        Self { text: Arc::new(Text { kind, name: clean(name), content: text }), span }
     }
 
     /// A place in a file.
     pub(super) fn at(text: &Arc<Text>, span: Range<usize>) -> Self {
-        let end = span.end.min(text.text.len());
+        let end = span.end.min(text.content.len());
         Self { text: Arc::clone(text), span: span.start.min(end)..end }
     }
 
@@ -73,7 +73,7 @@ impl Origin {
 
     /// What stands at this place.
     pub(super) fn snippet(&self) -> &str {
-        self.text.text.get(self.span.clone()).unwrap_or_default()
+        self.text.content.get(self.span.clone()).unwrap_or_default()
     }
 
     /// What kind of text it is.
@@ -93,7 +93,7 @@ impl Origin {
 
     /// The whole text the place lies in.
     pub fn text(&self) -> &str {
-        &self.text.text
+        &self.text.content
     }
 
     /// The bytes of [`Self::text`] it covers.
@@ -103,7 +103,7 @@ impl Origin {
 
     /// Line and column, both from 1; the column counts characters.
     pub fn line_column(&self) -> (usize, usize) {
-        let before = self.text.text.get(..self.span.start).unwrap_or_default();
+        let before = self.text.content.get(..self.span.start).unwrap_or_default();
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }

@@ -72,7 +72,11 @@ pub(super) struct Givers<'a> {
 }
 
 /// Gives every declared parameter its value.
-pub(super) fn evaluate(declared: Option<&Table>, from: &Givers<'_>, problems: &mut Vec<Problem>) -> ParamSet {
+pub(super) fn evaluate(
+    declared: Option<&Table>,
+    from: &Givers<'_>,
+    problems: &mut Vec<Problem>,
+) -> ParamSet {
     let mut set = ParamSet::default();
     for (name, node) in declared.into_iter().flatten() {
         let Some(table) = node.as_table() else { continue };
@@ -86,7 +90,8 @@ pub(super) fn evaluate(declared: Option<&Table>, from: &Givers<'_>, problems: &m
             let at = argument(name, from.args).expect("the name comes from there").1;
             let help = closest(name, &known).map_or_else(
                 || match known.as_slice() {
-                    [] => "this job declares no params; change any key with --set table.key=value".to_owned(),
+                    [] => "this job declares no params; change any key with --set table.key=value"
+                        .to_owned(),
                     known => format!("this job declares {}", known.join(", ")),
                 },
                 |meant| format!("did you mean `{meant}`?"),
@@ -100,7 +105,7 @@ pub(super) fn evaluate(declared: Option<&Table>, from: &Givers<'_>, problems: &m
 /// The last `-p` with this name, and its place.
 fn argument<'a>(name: &str, args: &'a [(String, String)]) -> Option<(&'a str, Origin)> {
     let (_, text) = args.iter().rev().find(|(n, _)| n == name)?;
-    Some((text, Origin::whole(SourceKind::Param, name, format!("-p {name}={text}"))))
+    Some((text, Origin::whole(SourceKind::Param, name, &format!("-p {name}={text}"))))
 }
 
 struct Evaluator<'a> {
@@ -120,9 +125,9 @@ impl Evaluator<'_> {
                 None => return Given::Failed,
             },
         };
-        let found = self.from_outside(kind).or_else(|| self.from_default(kind));
-        let Some(found) = found else { return self.nothing() };
-        let Some((value, at)) = found else { return Given::Failed };
+        let given = self.outside(kind).or_else(|| self.by_default(kind));
+        let Some(given) = given else { return self.nothing() };
+        let Given::Value(value, at) = given else { return Given::Failed };
         match self.constraints(kind, &value) {
             Ok(()) => Given::Value(value, at),
             Err((message, help)) => {
@@ -134,7 +139,8 @@ impl Evaluator<'_> {
     }
 
     fn nothing(&mut self) -> Given {
-        let required = matches!(self.table.get("required"), Some(Node { value: Value::Boolean(true), .. }));
+        let required =
+            matches!(self.table.get("required"), Some(Node { value: Value::Boolean(true), .. }));
         if !self.from.demanding {
             return Given::Failed;
         }
@@ -148,26 +154,19 @@ impl Evaluator<'_> {
         Given::Failed
     }
 
-    /// The value of `-p`, else of the variable. The inner `None` is a value that was refused.
-    fn from_outside(&mut self, kind: &str) -> Option<Option<(Value, Origin)>> {
+    /// The value of `-p`, else of the variable.
+    fn outside(&mut self, kind: &str) -> Option<Given> {
         let variable = || {
             let name = self.table.get("env").and_then(Node::as_str)?;
             let text = self.from.facts.env.get(name).filter(|text| !text.is_empty())?;
-            Some((text.as_str(), Origin::whole(SourceKind::Env, name, format!("{name}={text}"))))
+            Some((text.as_str(), Origin::whole(SourceKind::Env, name, &format!("{name}={text}"))))
         };
         let (text, at) = argument(self.name, self.from.args).or_else(variable)?;
         let text = self.mapped(text);
-        Some(match read(kind, &text) {
-            Ok(value) => Some((value, at)),
-            Err(message) => {
-                let message = format!("param `{}`: {message}", self.name);
-                self.problems.push(Problem::new(&at, message));
-                None
-            }
-        })
+        Some(self.accept(read(kind, &text), at))
     }
 
-    fn from_default(&mut self, kind: &str) -> Option<Option<(Value, Origin)>> {
+    fn by_default(&mut self, kind: &str) -> Option<Given> {
         let mut node = self.table.get("default")?.clone();
         let none = (ParamSet::default(), BTreeMap::new());
         let mut interpolator = Interpolator {
@@ -179,9 +178,11 @@ impl Evaluator<'_> {
         interpolator.node(&mut node, Scope::Default);
         let at = node.via.clone().unwrap_or_else(|| node.at.clone());
         let value = match (&node.value, &node.loose) {
-            (Value::Failed, _) => return Some(None),
+            (Value::Failed, _) => return Some(Given::Failed),
             (_, Some(text)) => read(kind, text),
-            (Value::String(text), None) if matches!(kind, "string" | "path" | "duration" | "time") => {
+            (Value::String(text), None)
+                if matches!(kind, "string" | "path" | "duration" | "time") =>
+            {
                 read(kind, &self.mapped(text))
             }
             (Value::Datetime(text), None) if kind == "time" => read(kind, text),
@@ -192,13 +193,18 @@ impl Evaluator<'_> {
             (Value::Boolean(_), None) if kind == "boolean" => Ok(node.value.clone()),
             _ => Err(format!("the default must be {}, found {}", wanted(kind), node.found())),
         };
-        Some(match value {
-            Ok(value) => Some((value, at)),
+        Some(self.accept(value, at))
+    }
+
+    fn accept(&mut self, value: Result<Value, String>, at: Origin) -> Given {
+        match value {
+            Ok(value) => Given::Value(value, at),
             Err(message) => {
-                self.problems.push(Problem::new(&at, format!("param `{}`: {message}", self.name)));
-                None
+                let message = format!("param `{}`: {message}", self.name);
+                self.problems.push(Problem::new(&at, message));
+                Given::Failed
             }
-        })
+        }
     }
 
     /// The text another spelling stands for.
@@ -210,7 +216,8 @@ impl Evaluator<'_> {
     fn constraints(&self, kind: &str, value: &Value) -> Result<(), (String, Option<String>)> {
         let text = as_text(value);
         if let Some(accepted) = self.table.get("enum") {
-            let words: Vec<String> = accepted.items().iter().map(|item| as_text(&item.value)).collect();
+            let words: Vec<String> =
+                accepted.items().iter().map(|item| as_text(&item.value)).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             if !words.contains(&text.as_str()) {
                 let help = closest(&text, &words).map(|meant| format!("did you mean `{meant}`?"));
@@ -220,7 +227,10 @@ impl Evaluator<'_> {
         if let Some(pattern) = self.table.get("pattern").and_then(Node::as_str) {
             // A pattern that is no regular expression is reported where it stands.
             if Regex::new(pattern).is_ok_and(|regex| !regex.is_match(&text)) {
-                return Err((format!("is {}, which does not match {pattern}", quoted(&text)), None));
+                return Err((
+                    format!("is {}, which does not match {pattern}", quoted(&text)),
+                    None,
+                ));
             }
         }
         let size = measure(kind, value);
@@ -228,14 +238,20 @@ impl Evaluator<'_> {
             let node = self.table.get(key)?;
             Some((measure(kind, &node.value)?, as_text(&node.value)))
         };
-        if let (Some(size), Some((min, shown))) = (size, bound("min")) && size < min {
+        if let (Some(size), Some((min, shown))) = (size, bound("min"))
+            && size < min
+        {
             return Err((format!("is {text}, at least {shown} is accepted"), None));
         }
-        if let (Some(size), Some((max, shown))) = (size, bound("max")) && size > max {
+        if let (Some(size), Some((max, shown))) = (size, bound("max"))
+            && size > max
+        {
             return Err((format!("is {text}, at most {shown} is accepted"), None));
         }
         let factor = self.table.get("multiple-of").and_then(Node::as_integer).filter(|n| *n > 0);
-        if let (Value::Integer(n), Some(factor)) = (value, factor) && n % factor != 0 {
+        if let (Value::Integer(n), Some(factor)) = (value, factor)
+            && n % factor != 0
+        {
             let before = n - n.rem_euclid(factor);
             let help = format!("the nearest are {before} and {}", before.saturating_add(factor));
             return Err((format!("is {n}, which is not a multiple of {factor}"), Some(help)));

@@ -7,7 +7,6 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-
 use super::{
     origin::{Origin, SourceKind, Text, is_forbidden},
     problem::Problem,
@@ -25,8 +24,9 @@ pub(super) fn parse_file(
     problems: &mut Vec<Problem>,
 ) -> Option<Table> {
     if raw.len() > FILE_BYTES_MAX {
-        let at = Origin::whole(kind, path, String::new());
-        let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", raw.len());
+        let at = Origin::whole(kind, path, "");
+        let message =
+            format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", raw.len());
         problems.push(Problem::new(&at, message).help("split it: `extends` joins several files"));
         return None;
     }
@@ -40,16 +40,16 @@ pub(super) fn parse_file(
             text.push(c);
         }
     }
-    let text = Arc::new(Text { kind, name: path.to_owned(), text });
+    let text = Arc::new(Text { kind, name: path.to_owned(), content: text });
     for (span, c) in &forbidden {
         let what = if c.is_control() { "control" } else { "bidirectional" };
         let message = format!("{what} character U+{:04X}", u32::from(*c));
-        problems.push(
-            Problem::new(&Origin::at(&text, span.clone()), message)
-                .help("delete it, or write it as an escape such as \\u0007 inside a quoted string"),
-        );
+        problems
+            .push(Problem::new(&Origin::at(&text, span.clone()), message).help(
+                "delete it, or write it as an escape such as \\u0007 inside a quoted string",
+            ));
     }
-    let (table, errors) = DeTable::parse_recoverable(&text.text);
+    let (table, errors) = DeTable::parse_recoverable(&text.content);
     let broken = !errors.is_empty() || !forbidden.is_empty();
     for error in errors {
         let at = Origin::at(&text, error.span().unwrap_or_default());
@@ -64,11 +64,8 @@ pub(super) fn parse_file(
 /// Reads the value of a `--set`: a TOML value, or else the text itself.
 pub(super) fn parse_argument(text: &str) -> Value {
     let Ok(value) = DeValue::parse(text) else { return Value::String(text.to_owned()) };
-    let source = Arc::new(Text {
-        kind: SourceKind::Set,
-        name: String::new(),
-        text: text.to_owned(),
-    });
+    let source =
+        Arc::new(Text { kind: SourceKind::Set, name: String::new(), content: text.to_owned() });
     let mut problems = Vec::new();
     let node = Reader { text: &source, problems: &mut problems }.node(None, value);
     if problems.is_empty() { node.value } else { Value::String(text.to_owned()) }
@@ -101,7 +98,9 @@ impl Reader<'_> {
             }
             DeValue::Float(x) => match x.as_str().parse::<f64>() {
                 Ok(x) if x.is_finite() => Value::Float(x),
-                Ok(_) | Err(_) => self.refuse(&at, "`nan`, `inf` and numbers beyond the range are not accepted"),
+                Ok(_) | Err(_) => {
+                    self.refuse(&at, "`nan`, `inf` and numbers beyond the range are not accepted")
+                }
             },
             DeValue::Array(items) => {
                 Value::Array(items.into_iter().map(|item| self.node(None, item)).collect())

@@ -212,9 +212,10 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
     let job = match kind {
         Kind::Live => Job::Live(Box::new(LiveJob { trading: trading(&file)?, live: file.live? })),
         Kind::Backtest => Job::Backtest(Box::new(backtest(&file)?)),
-        Kind::Equivalence => {
-            Job::Equivalence(EquivalenceJob { series: series(&file)?, equivalence: file.equivalence? })
-        }
+        Kind::Equivalence => Job::Equivalence(EquivalenceJob {
+            series: series(&file)?,
+            equivalence: file.equivalence?,
+        }),
         Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file)?)),
         Kind::Import => Job::Import(ImportJob { series: series(&file)?, import: file.import? }),
         Kind::Pipeline => {

@@ -174,6 +174,9 @@ impl Problems {
         let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(20));
         let mut out = String::new();
         for problem in &self.0 {
+            if !out.is_empty() {
+                out.push('\n');
+            }
             let report = Report::new(problem);
             handler.render_report(&mut out, &report).expect("writing to a string cannot fail");
         }

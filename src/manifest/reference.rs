@@ -18,7 +18,8 @@ pub fn jobs_md() -> String {
     for kinds in &KINDS {
         let name = kinds.kind.name();
         let tables: Vec<String> = kinds.all().map(|t| format!("`{}`", header(t))).collect();
-        let _ = writeln!(out, "| [`{name}`](#{name}) | {} | {} |", docs(kinds.kind), tables.join(" "));
+        let _ =
+            writeln!(out, "| [`{name}`](#{name}) | {} | {} |", docs(kinds.kind), tables.join(" "));
     }
     let _ = writeln!(out, "\n## Every job\n");
     let top = ["manifest", "name", "kind", "description", "extends", "labels"];
@@ -80,20 +81,19 @@ fn section(out: &mut String, root: &Json, key: &str, level: &str) {
         }
         _ => (header(key), schema),
     };
-    let _ = writeln!(out, "\n{level} {key}\n\n`{title}`: {}\n", description(schema));
+    let _ = writeln!(out, "\n{level} {title}\n\n{}\n", description(schema));
     table(out, inner, key, level);
 }
 
 fn table(out: &mut String, schema: &Json, path: &str, level: &str) {
-    let is_table = |key: &&str| {
-        schema::property(schema, key).is_some_and(|p| p.get("properties").is_some())
-    };
+    let is_table =
+        |key: &&str| schema::property(schema, key).is_some_and(|p| p.get("properties").is_some());
     let (tables, plain): (Vec<&str>, Vec<&str>) = schema::keys(schema).partition(is_table);
     rows(out, schema, &plain);
     for key in tables {
         let Some(inner) = schema::property(schema, key) else { continue };
         let path = format!("{path}.{key}");
-        let _ = writeln!(out, "\n{level}# {path}\n\n`[{path}]`: {}\n", description(inner));
+        let _ = writeln!(out, "\n{level}# [{path}]\n\n{}\n", description(inner));
         table(out, inner, &path, level);
     }
 }
@@ -119,7 +119,9 @@ fn rows(out: &mut String, schema: &Json, keys: &[&str]) {
 fn choices(property: &Json) -> String {
     let Some(list) = property.get("oneOf").and_then(Json::as_array) else { return String::new() };
     list.iter()
-        .filter_map(|one| Some(format!("<br>`{}`: {}", one.get("const")?.as_str()?, description(one))))
+        .filter_map(|one| {
+            Some(format!("<br>`{}`: {}", one.get("const")?.as_str()?, description(one)))
+        })
         .collect()
 }
 
@@ -130,9 +132,10 @@ fn type_name(property: &Json) -> String {
         return words.join(" ");
     }
     let name = match property.get("format").and_then(Json::as_str) {
-        Some(format @ ("tag" | "run-id" | "exchange" | "symbol" | "duration" | "size" | "speed" | "offset" | "time")) => {
-            format.replace('-', " ")
-        }
+        Some(
+            format @ ("tag" | "run-id" | "exchange" | "symbol" | "duration" | "size" | "speed"
+            | "offset" | "time"),
+        ) => format.replace('-', " "),
         _ => match types.as_slice() {
             ["array"] => "list".to_owned(),
             ["object"] => "table".to_owned(),
@@ -143,12 +146,15 @@ fn type_name(property: &Json) -> String {
 }
 
 fn range(property: &Json) -> String {
-    let bound = |name: &str| property.get(name).map(|value| value.to_string().trim_end_matches(".0").to_owned());
+    let bound = |name: &str| {
+        property.get(name).map(|value| value.to_string().trim_end_matches(".0").to_owned())
+    };
     let low = bound("minimum")
         .filter(|low| low != "0" || bound("maximum").is_some())
         .map(|low| format!("{low} or more"))
         .or_else(|| bound("exclusiveMinimum").map(|low| format!("more than {low}")));
-    let high = bound("maximum").filter(|high| high.len() < 10).map(|high| format!("at most {high}"));
+    let high =
+        bound("maximum").filter(|high| high.len() < 10).map(|high| format!("at most {high}"));
     match (low, high) {
         (Some(low), Some(high)) => format!(", {low}, {high}"),
         (Some(one), None) | (None, Some(one)) => format!(", {one}"),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    check::{Checker, Pruned, closest, list, unknown_key},
+    check::{Checker, closest, list, unknown_key},
     defaults,
     explain::Tree,
     interpolate::{Facts, Interpolator, Scope, SecretValue, collect_params, only_param},
@@ -100,7 +100,16 @@ pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
 
 /// Keys that every kind has.
 const COMMON: [&str; 10] = [
-    "manifest", "name", "kind", "description", "extends", "labels", "params", "secrets", "device", "run",
+    "manifest",
+    "name",
+    "kind",
+    "description",
+    "extends",
+    "labels",
+    "params",
+    "secrets",
+    "device",
+    "run",
 ];
 
 pub(super) fn is_common(key: &str) -> bool {
@@ -114,7 +123,7 @@ struct Work {
     tree: Table,
     params: ParamSet,
     secrets: BTreeMap<String, SecretValue>,
-    pruned: BTreeMap<String, Pruned>,
+    pruned: BTreeMap<String, String>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -125,16 +134,21 @@ impl Work {
         let mut problems = Vec::new();
         let mut loader = Loader::new(read, &mut problems);
         loader.file(SourceKind::Job, &job.path, &job.text);
-        profiles.iter().for_each(|name| loader.profile(name));
-        sets.iter().for_each(|(path, text)| loader.set(path, text));
+        for name in profiles {
+            loader.profile(name);
+        }
+        for (path, text) in sets {
+            loader.set(path, text);
+        }
         let layers = loader.layers;
         let top = layers.iter().filter(|layer| layer.kind == SourceKind::Job);
         let top = top.flat_map(|layer| layer.table.values()).next().map(|node| node.at.sub(0..0));
         // A file that could not be read would make every later message wrong.
         let Some(top) = top.filter(|_| problems.is_empty()) else {
             if problems.is_empty() {
-                let at = Origin::whole(SourceKind::Job, &job.path, String::new());
-                problems.push(Problem::new(&at, "the file is empty").help("start with `manifest = 1`"));
+                let at = Origin::whole(SourceKind::Job, &job.path, "");
+                problems
+                    .push(Problem::new(&at, "the file is empty").help("start with `manifest = 1`"));
             }
             return Err(Problems::new(problems));
         };
@@ -174,7 +188,10 @@ impl Work {
     }
 
     fn unexpected(&self, message: &str) -> Problems {
-        Problems::new(vec![Problem::new(&self.top, format!("the manifest cannot be read: {message}"))])
+        Problems::new(vec![Problem::new(
+            &self.top,
+            format!("the manifest cannot be read: {message}"),
+        )])
     }
 
     fn warn_unused(&mut self, layers: &[Layer], merged: &Table, args: &[(String, String)]) {
@@ -190,19 +207,25 @@ impl Work {
         let anywhere = used_in(&mut layers.iter().map(|layer| &layer.table));
         let effective = used_in(&mut std::iter::once(merged));
         for (name, param) in self.params.iter() {
-            if !anywhere.contains(name) {
-                if param.declared.kind() == SourceKind::Job {
-                    self.warnings.push(
-                        Problem::warning(&param.declared, format!("param `{name}` is never used"))
-                            .help(format!("refer to it with ${{params.{name}}}, or take it out")),
-                    );
-                }
-            } else if !effective.contains(name)
-                && args.iter().any(|(arg, _)| arg == name)
-                && let Given::Value(_, at) = &param.given
-            {
-                let message = format!("param `{name}` has no effect: a profile or --set gives the key another value");
-                self.warnings.push(Problem::warning(at, message).help("leave one of the two out"));
+            let given = match &param.given {
+                Given::Value(_, at) if args.iter().any(|(arg, _)| arg == name) => Some(at),
+                Given::Value(..) | Given::Unset | Given::Failed => None,
+            };
+            if !anywhere.contains(name) && param.declared.kind() == SourceKind::Job {
+                self.warnings.push(
+                    Problem::warning(&param.declared, format!("param `{name}` is never used"))
+                        .help(format!("refer to it with ${{params.{name}}}, or take it out")),
+                );
+            } else if let Some(at) = given.filter(|_| !effective.contains(name)) {
+                let why = if anywhere.contains(name) {
+                    "a profile or --set gives the key another value"
+                } else {
+                    "nothing refers to it"
+                };
+                self.warnings.push(
+                    Problem::warning(at, format!("param `{name}` has no effect: {why}"))
+                        .help("leave it out"),
+                );
             }
         }
     }
@@ -232,8 +255,7 @@ impl Work {
                 let Some(name) = only_param(text) else { return true };
                 let Some(param) = self.params.get(&name) else { return true };
                 if matches!(param.given, Given::Unset) {
-                    let advice = param.advice(&name);
-                    self.pruned.insert(path.to_owned(), Pruned { advice, reported: false });
+                    self.pruned.insert(path.to_owned(), param.advice(&name));
                     return false;
                 }
             }
@@ -264,10 +286,7 @@ impl Work {
                     true
                 }
                 ("exec", Value::Table(exec)) => {
-                    exec.retain(|key, node| {
-                        let scope = if key == "env" { Scope::ExecEnv } else { Scope::Plain };
-                        interpolator.node(node, scope)
-                    });
+                    exec.retain(|key, node| interpolator.node(node, exec_scope(key)));
                     true
                 }
                 _ => interpolator.node(node, Scope::Plain),
@@ -290,11 +309,13 @@ impl Work {
                 continue;
             }
             let demands = is_common(key) || tables.all().any(|table| table == key);
-            Checker { problems: &mut self.problems, pruned: &self.pruned, demands }.node(node, schema, key);
+            Checker { problems: &mut self.problems, pruned: &self.pruned, demands }
+                .node(node, schema, key);
         }
         if !self.tree.contains_key("name") {
             self.problems.push(
-                Problem::new(&self.top, "`name` is missing").help("write `name = \"...\"`: what records call the job"),
+                Problem::new(&self.top, "`name` is missing")
+                    .help("write `name = \"...\"`: what records call the job"),
             );
         }
         for table in tables.required {
@@ -307,6 +328,11 @@ impl Work {
             }
         }
     }
+}
+
+/// Secrets are for the environment of a program; its arguments can be seen by others.
+fn exec_scope(key: &str) -> Scope<'static> {
+    if key == "env" { Scope::ExecEnv } else { Scope::Plain }
 }
 
 fn merged(layers: &[Layer]) -> Table {

@@ -68,11 +68,18 @@ impl Rules<'_> {
         if feed.as_deref() == Some("replay") && self.get("live.source").is_none() {
             let at = self.get("live.feed").map(|node| node.at.clone()).expect("it was just read");
             let help = "name the file of recorded bars: -p source=..., or `source` in [live]";
-            self.push(&at, "`live.source` is missing, which feed \"replay\" needs".to_owned(), help);
+            self.push(
+                &at,
+                "`live.source` is missing, which feed \"replay\" needs".to_owned(),
+                help,
+            );
         }
         let (Some(from), Some(to)) = (self.time("live.from"), self.time("live.to")) else { return };
         if from.0 >= to.0 {
-            let message = format!("`live.to` is {}, it must be later than `live.from`, which is {}", to.0, from.0);
+            let message = format!(
+                "`live.to` is {}, it must be later than `live.from`, which is {}",
+                to.0, from.0
+            );
             self.push(&to.1, message, "move one of them");
         }
     }
@@ -117,7 +124,9 @@ impl Rules<'_> {
         if let (Some((start, _)), Some((end, at))) = ends
             && start > end
         {
-            let message = format!("`backtest.end-ts-ms` is {end}, before `backtest.start-ts-ms`, which is {start}");
+            let message = format!(
+                "`backtest.end-ts-ms` is {end}, before `backtest.start-ts-ms`, which is {start}"
+            );
             self.push(&at, message, "swap them, or change one");
         }
     }
@@ -132,7 +141,11 @@ impl Rules<'_> {
             if let Some(node) = self.get(&format!("backtest.{key}")) {
                 let at = node.key.clone();
                 let message = format!("`backtest.{key}` has no meaning in an eqflat job");
-                self.push(&at, message, "take it out: eqflat names the replay and takes the window from LIVE");
+                self.push(
+                    &at,
+                    message,
+                    "take it out: eqflat names the replay and takes the window from LIVE",
+                );
             }
         }
     }

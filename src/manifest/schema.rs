@@ -160,11 +160,8 @@ mod tests {
                 let path = format!("{path}.{key}");
                 assert!(property.get("description").is_some(), "{path} has no description");
                 walk(property, &path);
-                for inner in ["items", "additionalProperties"] {
-                    if let Some(inner) = property.get(inner) {
-                        walk(inner, &path);
-                    }
-                }
+                let inner = ["items", "additionalProperties"].into_iter();
+                inner.filter_map(|inner| property.get(inner)).for_each(|inner| walk(inner, &path));
             }
         }
         walk(&job_schema(), "");

@@ -79,7 +79,8 @@ fn incomplete(
     problems: &mut Vec<Problem>,
 ) -> SecretValue {
     let from = if needs == "name" { "env" } else { "file" };
-    let message = format!("secret `{name}` is kept in \"{from}\", so it has `{needs}` and no `{refuses}`");
+    let message =
+        format!("secret `{name}` is kept in \"{from}\", so it has `{needs}` and no `{refuses}`");
     problems.push(Problem::new(&node.key, message).help(format!("write `{needs} = \"...\"`")));
     SecretValue::Failed
 }

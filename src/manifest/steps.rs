@@ -94,9 +94,11 @@ fn check_one(step: &Node, problems: &mut Vec<Problem>) {
         (None, Some(_)) => {
             for key in ["params", "profile"] {
                 if let Some(node) = table.get(key) {
-                    let message = format!("`{key}` has no meaning in step `{name}`, which runs a program");
+                    let message =
+                        format!("`{key}` has no meaning in step `{name}`, which runs a program");
                     problems.push(
-                        Problem::new(&node.key, message).help("hand values over in `run`, or use `job`"),
+                        Problem::new(&node.key, message)
+                            .help("hand values over in `run`, or use `job`"),
                     );
                 }
             }

@@ -11,13 +11,19 @@ use super::tree::quoted;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Reference {
     Param(String),
-    Env { name: String, default: Option<String> },
+    Env {
+        name: String,
+        default: Option<String>,
+    },
     RunId,
     RunJob,
     /// With a `strftime` pattern, or RFC 3339 without.
     RunStarted(Option<String>),
     /// `id.out.key`, and the id alone.
-    Step { id: String, path: String },
+    Step {
+        id: String,
+        path: String,
+    },
     Secret(String),
 }
 
@@ -93,7 +99,10 @@ fn is_name(text: &str) -> bool {
 
 fn reference(inside: &str) -> Result<Reference, (String, &'static str)> {
     if inside.contains("${") {
-        return Err(("a reference inside a reference".to_owned(), "name one value only; nothing is evaluated twice"));
+        return Err((
+            "a reference inside a reference".to_owned(),
+            "name one value only; nothing is evaluated twice",
+        ));
     }
     let unknown = || (format!("unknown reference {}", quoted(&format!("${{{inside}}}"))), GRAMMAR);
     let (root, rest) = inside.split_once('.').ok_or_else(unknown)?;
@@ -250,7 +259,8 @@ mod tests {
             ("", ""),
         ] {
             let (parts, bad) = pieces(text);
-            let want: Vec<_> = (!literal.is_empty()).then(|| Piece::Literal(literal.into())).into_iter().collect();
+            let want: Vec<_> =
+                (!literal.is_empty()).then(|| Piece::Literal(literal.into())).into_iter().collect();
             assert_eq!((parts, bad), (want, vec![]), "{text}");
         }
     }

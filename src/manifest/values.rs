@@ -197,7 +197,11 @@ impl FromStr for Size {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a size: write a whole number and B, KiB, MiB, GiB or TiB, such as `2GiB`");
+        let wrong = || {
+            format!(
+                "`{text}` is not a size: write a whole number and B, KiB, MiB, GiB or TiB, such as `2GiB`"
+            )
+        };
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let (_, factor) =
@@ -209,7 +213,8 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = SIZE_UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0 % factor == 0);
+        let fits =
+            SIZE_UNITS.iter().find(|(_, factor)| self.0 != 0 && self.0.is_multiple_of(*factor));
         let (unit, factor) = fits.copied().unwrap_or(("B", 1));
         write!(f, "{}{unit}", self.0 / factor)
     }
@@ -282,7 +287,8 @@ impl FromStr for Offset {
 
 impl fmt::Display for Offset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, minutes) = if self.minutes < 0 { ('-', -self.minutes) } else { ('+', self.minutes) };
+        let (sign, minutes) =
+            if self.minutes < 0 { ('-', -self.minutes) } else { ('+', self.minutes) };
         write!(f, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
     }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Size, Span},
-    Account, BacktestTable, EqflatTable, Equivalence, Exec, Fill, Import, Live, MarketTable, Pipeline,
-    Risk, StepTable, StrategyTable, words,
+    Account, BacktestTable, EqflatTable, Equivalence, Exec, Fill, Import, Live, MarketTable,
+    Pipeline, Risk, StepTable, StrategyTable, words,
 };
 
 words! {
@@ -97,13 +97,13 @@ pub(in super::super) struct File {
     /// Words to find the job by.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
-    /// Values given from outside, by name: `[params.tag]`.
+    /// A value given from outside. Low to high: default, variable, `-p`.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
-    /// Values that are never shown, by name: `[secrets.KEY]`.
+    /// A value that is masked wherever it would be shown. It may stand only in `[exec] env`.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
-    /// Where computation runs.
+    /// Where computation runs. It is checked and recorded; no kind computes on a card yet.
     #[serde(default)]
     pub device: Device,
     /// Limits of one run.
@@ -119,26 +119,26 @@ pub(in super::super) struct File {
     /// The paper account.
     #[serde(default)]
     pub account: Account,
-    /// Limits that block entries.
+    /// Limits that block entries. A limit without a value does not exist.
     #[serde(default)]
     pub risk: Risk,
     /// The paper loop.
     pub live: Option<Live>,
-    /// The replay.
+    /// The replay. An eqflat job takes the tag, the run id and the window from elsewhere.
     pub backtest: Option<BacktestTable>,
     /// The comparison.
     pub equivalence: Option<Equivalence>,
     /// The replay of the LIVE window and the comparison.
     pub eqflat: Option<EqflatTable>,
-    /// Bars from a file.
+    /// Bars from a file into the raw store. Rows that are no bars are refused and named.
     pub import: Option<Import>,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,
-    /// The steps, each a `[[step]]`.
+    /// One step: a job or a program.
     #[serde(default)]
     pub step: Vec<StepTable>,
-    /// The program.
+    /// One program. It runs without a shell, in the root unless `workdir` says otherwise.
     pub exec: Option<Exec>,
 }
 

@@ -1,0 +1,177 @@
+//! The jobs and profiles that are shipped.
+
+use super::{
+    super::{Dec, Feed, Job, Monotonic, Speed, StopFill, Work, job_schema, jobs_md},
+    Case,
+};
+
+const FILES: [(&str, &str); 12] = [
+    ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
+    ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
+    ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
+    ("profiles/market.toml", include_str!("../../../profiles/market.toml")),
+    ("profiles/replay.toml", include_str!("../../../profiles/replay.toml")),
+    ("profiles/seed-v02.toml", include_str!("../../../profiles/seed-v02.toml")),
+    ("jobs/live.toml", include_str!("../../../jobs/live.toml")),
+    ("jobs/backtest.toml", include_str!("../../../jobs/backtest.toml")),
+    ("jobs/equivalence.toml", include_str!("../../../jobs/equivalence.toml")),
+    ("jobs/eqflat.toml", include_str!("../../../jobs/eqflat.toml")),
+    ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
+    ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
+];
+
+fn job(name: &str) -> Case {
+    let path = format!("jobs/{name}.toml");
+    let text = FILES.iter().find(|(p, _)| *p == path).unwrap().1;
+    FILES.iter().fold(Case::named(&path, text), |case, (path, text)| case.file(path, text))
+}
+
+fn live() -> Case {
+    job("live")
+        .p("source", "b.parquet")
+        .p("from", "2023-03-20T00:00:00Z")
+        .p("to", "2023-03-28T00:00:00Z")
+}
+
+#[test]
+fn every_shipped_job_passes_the_check_with_every_profile_and_warns_of_nothing() {
+    for name in ["live", "backtest", "equivalence", "eqflat", "import", "demo"] {
+        for profile in ["base", "cpu", "gpu", "market", "replay", "seed-v02"] {
+            let warnings = job(name).profile(profile).checks().unwrap_or_else(|p| panic!("{p}"));
+            assert!(warnings.is_empty(), "{name} {profile}: {warnings}");
+        }
+    }
+}
+
+#[test]
+fn live_takes_the_legacy_variables_and_the_same_values_as_arguments() {
+    let by_env = live()
+        .profile("replay")
+        .env("DATA_TAG", "x1")
+        .env("CCXT_EXCHANGE", "binance")
+        .env("SYMBOL", "BTC/USDT")
+        .env("TIMEFRAME", "1h")
+        .env("ENFORCE_DECISION_MONOTONIC", "0")
+        .env("DRY_RUN", "1")
+        .env("FORCE_FETCH_FAIL", "")
+        .env("FORCE_PERSIST_FAIL", "yes");
+    let by_p = live()
+        .p("tag", "x1")
+        .p("exchange", "binance")
+        .p("symbol", "BTC/USDT")
+        .p("timeframe", "1h")
+        .p("monotonic", "warn")
+        .p("dry-run", "true")
+        .p("force-persist-fail", "1")
+        .p("speed", "600x");
+    for (case, speed) in [(by_env, "max"), (by_p, "600x")] {
+        let resolved = case.good();
+        let Job::Live(job) = &resolved.manifest.job else { panic!("not live") };
+        assert_eq!(job.trading.series.to_string(), "binance BTC/USDT 1h");
+        let live = &job.live;
+        assert_eq!((live.tag.get().as_str(), live.feed, live.seed), ("x1", Feed::Replay, 7));
+        assert_eq!(live.speed.get(), &speed.parse::<Speed>().unwrap());
+        assert_eq!((live.monotonic, live.stop_fill), (Monotonic::Warn, StopFill::ThroughOpen));
+        assert!(live.dry_run && live.force_persist_fail && !live.force_fetch_fail);
+        assert_eq!((live.max_bars, live.crash_after_bars), (None, None));
+        assert_eq!(live.from.get().get(), 1_679_270_400_000);
+        assert_eq!(job.trading.fill.fee_bps, Dec::whole(10));
+    }
+}
+
+#[test]
+fn live_says_what_it_lacks() {
+    let says = job("live").profile("replay").says();
+    let line = says.lines().find(|line| line.contains("`live.from`")).unwrap();
+    assert!(line.starts_with("jobs/live.toml:"), "the place is the job's own table: {line}");
+    assert!(says.contains("`live.from` is missing (give it with -p from=...)"), "{says}");
+    assert!(says.contains("`live.to` is missing (give it with -p to=...)"), "{says}");
+    assert!(says.contains("`live.source` is missing, which feed \"replay\" needs"), "{says}");
+}
+
+#[test]
+fn the_stop_rules_of_the_original_system_are_a_profile() {
+    let Job::Live(job) = live().profile("seed-v02").good().manifest.job else { panic!("not live") };
+    assert_eq!(job.live.stop_fill, StopFill::AtStop);
+}
+
+#[test]
+fn backtest_equivalence_and_eqflat_take_their_run_ids() {
+    let case =
+        job("backtest").env("START_TS_MS", "1679270700000").env("END_TS_MS", "1679271000000");
+    let Job::Backtest(backtest) = case.good().manifest.job else { panic!("not a backtest") };
+    assert_eq!((backtest.runid.as_str(), backtest.tag.as_str()), ("run_1", "paper_local_check"));
+    assert_eq!(backtest.start_ts_ms, Some(1_679_270_700_000));
+    assert_eq!(backtest.end_ts_ms, Some(1_679_271_000_000));
+    assert_eq!(backtest.backtest.stop_fill, StopFill::ThroughOpen);
+    let says = case.env("END_TS_MS", "1679271000001").says();
+    assert!(says.contains("is not aligned to 5m"), "{says}");
+
+    let says = job("equivalence").says();
+    assert!(
+        says.contains(
+            "param `runid` is required and has no value (give it with -p runid=..., or set RUNID)"
+        ),
+        "{says}"
+    );
+    let Job::Equivalence(same) = job("equivalence").env("RUNID", "r2").good().manifest.job else {
+        panic!("not an equivalence")
+    };
+    assert_eq!(same.equivalence.runid.get().as_str(), "r2");
+
+    let Job::Eqflat(eqflat) = job("eqflat").good().manifest.job else { panic!("not an eqflat") };
+    assert_eq!(eqflat.eqflat.runid.get().as_str(), "eqflat_20231114_221320");
+    assert_eq!(eqflat.backtest.stop_fill, StopFill::ThroughOpen);
+}
+
+#[test]
+fn import_takes_its_path_and_series() {
+    let case = job("import").p("path", "b.csv").p("exchange", "binance").p("symbol", "BTC/USDT");
+    let Job::Import(import) = case.good().manifest.job else { panic!("not an import") };
+    assert_eq!(import.series.to_string(), "binance BTC/USDT 5m");
+    assert_eq!((import.import.path.as_str(), import.import.max_refused), ("b.csv", None));
+}
+
+#[test]
+fn the_steps_of_the_demo_resolve_as_jobs() {
+    let Job::Pipeline(pipeline) = job("demo").good().manifest.job else { panic!("not a pipeline") };
+    let steps = std::collections::BTreeMap::new();
+    for step in &pipeline.steps {
+        let Work::Job { path, params, .. } = &step.work else { panic!("not a job") };
+        let name = path.strip_prefix("jobs/").unwrap().strip_suffix(".toml").unwrap();
+        let case = params
+            .iter()
+            .fold(job(name), |case, (key, text)| case.p(key, &text.fill(&steps).unwrap()));
+        let resolved = case.good();
+        assert!(resolved.to_toml().contains("demo_20231114_221320"), "{}", resolved.to_toml());
+        assert_eq!(step.expect_exit, if step.id == "live-1" { 137 } else { 0 });
+    }
+    assert_eq!(pipeline.steps.len(), 3);
+}
+
+#[test]
+fn a_resolved_manifest_resolves_to_itself() {
+    let demo = job("demo");
+    let backtest = job("backtest").env("START_TS_MS", "1679270700000");
+    for case in [live(), demo, backtest, job("eqflat"), job("import").p("path", "${x}")] {
+        let once = case.good().to_toml();
+        let again = Case::named(&case.job.0, &once).good().to_toml();
+        assert_eq!(once, again);
+    }
+}
+
+#[test]
+fn the_reference_names_every_key_of_every_kind() {
+    let text = jobs_md();
+    for needle in [
+        "## eqflat",
+        "| `overlap-bars` | integer | `12` |",
+        "#### [strategy.ema-atr]",
+        "#### [live.catch-up]",
+        "### [params.NAME]",
+        "| `feed` | `\"replay\"` `\"synthetic\"` | mandatory |",
+    ] {
+        assert!(text.contains(needle), "{needle} is not in\n{text}");
+    }
+    assert!(job_schema()["properties"]["live"]["properties"]["catch-up"].is_object());
+}
