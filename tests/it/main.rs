@@ -1,1 +1,4 @@
-//! tests
+//! The integration tests: one binary.
+
+mod store;
+mod support;
