@@ -176,7 +176,10 @@ mod tests {
             series::Series,
             time::{Timeframe, Window},
         },
-        store::{disk::RealDisk, layout::Layout},
+        store::{
+            disk::RealDisk,
+            layout::{Layout, partition_day},
+        },
     };
 
     struct Bench {
@@ -210,7 +213,7 @@ mod tests {
         fn files(&self) -> Vec<(String, Vec<u8>)> {
             let dir = self.store().dir();
             let names = self.disk.list(&dir).unwrap();
-            let parquet = names.into_iter().filter(|name| !name.ends_with(".csv"));
+            let parquet = names.into_iter().filter(|name| partition_day(name).is_some());
             parquet.map(|n| (n.clone(), self.disk.read(&dir.join(n)).unwrap().unwrap())).collect()
         }
     }

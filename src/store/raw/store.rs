@@ -83,7 +83,9 @@ impl<'d, D: Disk> RawStore<'d, D> {
                 let per_day = loaded.first().map_or(0, Vec::len);
                 bars.reserve_exact(per_day.saturating_mul(days.len()));
             }
-            loaded.iter().for_each(|day| bars.extend_from_slice(day));
+            for day in &loaded {
+                bars.extend_from_slice(day);
+            }
         }
         Ok(bars)
     }

@@ -4,4 +4,4 @@ mod folder;
 mod records;
 
 pub use folder::{Input, RunFolder, RunInfo};
-pub use records::{Filter, Run, RunState, RunStore, Start};
+pub use records::{End, Filter, Run, RunState, RunStore, Start};

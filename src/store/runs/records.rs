@@ -103,6 +103,19 @@ pub struct Run {
     pub due: Option<(String, UtcMs)>,
 }
 
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    /// How it stands now.
+    pub state: RunState,
+    /// Its exit code.
+    pub exit_code: i32,
+    /// One line for people.
+    pub summary: String,
+    /// When it ended.
+    pub at: UtcMs,
+}
+
 /// What came of recording a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
@@ -186,16 +199,10 @@ impl RunStore {
     }
 
     /// Records how a run ended. The run must have been recorded.
-    pub fn finish(
-        &self,
-        run: &RunId,
-        state: RunState,
-        exit_code: i32,
-        summary: &str,
-        ended: UtcMs,
-    ) -> Result<(), StoreError> {
+    pub fn finish(&self, run: &RunId, end: &End) -> Result<(), StoreError> {
         let update = "UPDATE runs SET state = ?2, exit_code = ?3, summary = ?4, ended_ms = ?5 WHERE run_id = ?1";
-        let values = params![run.as_str(), state.name(), exit_code, summary, ended.get()];
+        let values =
+            params![run.as_str(), end.state.name(), end.exit_code, end.summary, end.at.get()];
         match self.db.execute(update, values).map_err(|error| self.refused(&error))? {
             0 => Err(StoreError::Missing {
                 path: self.path.clone(),
@@ -366,7 +373,8 @@ mod tests {
         }
         assert_eq!(store.start(&run("a", 9)).unwrap(), Start::Duplicate);
         let ended = UtcMs::new(5).unwrap();
-        store.finish(&child.run_id, RunState::Failed, 1, "FAIL", ended).unwrap();
+        let end = End { state: RunState::Failed, exit_code: 1, summary: "FAIL".into(), at: ended };
+        store.finish(&child.run_id, &end).unwrap();
         let done = store.get(&child.run_id).unwrap().unwrap();
         assert_eq!(
             (done.state, done.exit_code, done.ended),
@@ -383,7 +391,7 @@ mod tests {
         assert_eq!(ids(&Filter { parent: child.parent.clone(), ..all.clone() }), ["b"]);
         assert_eq!(ids(&Filter { since: Some(UtcMs::new(2).unwrap()), ..all.clone() }), ["b"]);
         assert!(ids(&Filter { job: Some("x' OR 1=1".into()), ..all }).is_empty());
-        let error = store.finish(&"c".parse().unwrap(), RunState::Ok, 0, "", ended).unwrap_err();
+        let error = store.finish(&"c".parse().unwrap(), &end).unwrap_err();
         assert!(error.to_string().starts_with("the record of run c is missing"), "{error}");
         assert_eq!(store.get(&"c".parse().unwrap()).unwrap(), None);
     }
