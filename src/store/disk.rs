@@ -144,15 +144,24 @@ pub trait Disk: Send + Sync {
 
     /// Creates a folder and those above it, and makes their names durable. Below the root no link is followed.
     fn create_dir_all(&self, dir: &Path) -> DiskResult<()> {
-        let mut base = self.root();
-        if !dir.starts_with(base) || !self.is_dir(base)? {
+        let root = self.root();
+        let is_inside = dir.starts_with(root) && self.is_dir(root)?;
+        let mut base = root;
+        if !is_inside {
             base = dir;
             while !base.as_os_str().is_empty() && !self.is_dir(base)? {
                 base = parent(base);
             }
         }
-        let below: Vec<&Path> = dir.ancestors().take_while(|part| *part != base).collect();
         // Every name is synced, also of a folder that exists: the process that made it may have died before it could.
+        if base.parent().is_some() {
+            match self.sync_dir(parent(base)) {
+                // Whoever may not read a folder did not make what lies in it.
+                Err(error) if error.kind() != ErrorKind::PermissionDenied => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        let below: Vec<&Path> = dir.ancestors().take_while(|part| *part != base).collect();
         for part in below.into_iter().rev().filter(|part| !part.as_os_str().is_empty()) {
             self.make_dir(part)?;
             self.sync_dir(parent(part))?;
@@ -380,6 +389,12 @@ impl Disk for RealDisk {
         self.with_unsynced(|open| open.remove(path));
         fs::remove_file(path).map_err(|cause| DiskError::new(DiskOp::Remove, path, cause))
     }
+}
+
+/// Opens a log for appending. Logs are not ledgers: nothing is synced.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    refuse_link(path)?;
+    OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
 }
 
 /// Opens a lock file, creating it when absent. Its content is no data: it names the owner.

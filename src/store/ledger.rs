@@ -96,7 +96,7 @@ fn split(path: &Path, header: &str, mut bytes: Vec<u8>) -> Result<Found, StoreEr
         end = before;
     }
     if let Some(at) = bytes[..end].iter().position(|byte| *byte == 0) {
-        let line = 1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = bytes[..at].split(|byte| *byte == b'\n').count() as u64;
         return Err(StoreError::damaged(path, line, "NUL bytes before the last line"));
     }
     let torn = bytes.split_off(end);

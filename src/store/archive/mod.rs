@@ -1,1 +1,12 @@
-//! x
+//! Bars from files of others: CSV, gzipped CSV, Parquet, in whatever order, unit and column names. Every row that is refused is named.
+
+mod assemble;
+mod columns;
+mod csv;
+mod parquet;
+mod read;
+mod stamp;
+
+pub use assemble::{Archive, Gap, Order, Refused};
+pub use read::{Options, parse, read};
+pub use stamp::{Meaning, Unit};

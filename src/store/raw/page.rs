@@ -95,8 +95,10 @@ impl PageHeader {
         let mut thrift = Thrift { rest: chunk };
         let mut header = Self::default();
         let mut id = 0;
-        while let Some(kind) = thrift.field(&mut id)? {
+        loop {
+            let kind = thrift.field(&mut id)?;
             match (id, kind) {
+                (_, Thrift::STOP) => return Some((header, thrift.rest)),
                 (Self::KIND, Thrift::I32) => header.kind = thrift.int()?,
                 (Self::UNPACKED, Thrift::I32) => header.unpacked = thrift.int()?,
                 (Self::PACKED, Thrift::I32) => header.packed = thrift.int()?,
@@ -105,13 +107,14 @@ impl PageHeader {
                 _ => return None,
             }
         }
-        Some((header, thrift.rest))
     }
 
     fn read_data_page(&mut self, thrift: &mut Thrift<'_>) -> Option<()> {
         let mut id = 0;
-        while let Some(kind) = thrift.field(&mut id)? {
+        loop {
+            let kind = thrift.field(&mut id)?;
             match (id, kind) {
+                (_, Thrift::STOP) => return Some(()),
                 (1, Thrift::I32) => self.values = thrift.int()?,
                 (2, Thrift::I32) => self.encoding = thrift.int()?,
                 // How levels are encoded; required columns have none.
@@ -119,7 +122,6 @@ impl PageHeader {
                 _ => return None,
             }
         }
-        Some(())
     }
 }
 
@@ -129,6 +131,7 @@ struct Thrift<'a> {
 }
 
 impl Thrift<'_> {
+    const STOP: u8 = 0;
     const I32: u8 = 5;
     const STRUCT: u8 = 12;
 
@@ -138,11 +141,11 @@ impl Thrift<'_> {
         Some(*first)
     }
 
-    /// Moves `id` on to the next field and gives its type; `Some(None)` at the end of the struct.
-    fn field(&mut self, id: &mut i16) -> Option<Option<u8>> {
+    /// Moves `id` on to the next field and gives its type, which is `STOP` at the end of the struct.
+    fn field(&mut self, id: &mut i16) -> Option<u8> {
         let head = self.byte()?;
-        if head == 0 {
-            return Some(None);
+        if head == Self::STOP {
+            return Some(Self::STOP);
         }
         let step = i16::from(head >> 4);
         // A step of zero means an id of its own, which these structs never need.
@@ -150,7 +153,7 @@ impl Thrift<'_> {
             return None;
         }
         *id = id.checked_add(step)?;
-        Some(Some(head & 15))
+        Some(head & 15)
     }
 
     /// A zigzag variable-length integer of at most 32 bits.

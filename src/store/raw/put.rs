@@ -1,11 +1,11 @@
 //! Merging closed bars into the partitions: the last value wins, and what it replaces is in the revision log before it is gone.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::PoisonError};
 
 use super::{
     codec,
     revisions::{REVISIONS_HEADER, Revision, push_revision},
-    store::RawStore,
+    store::{Health, RawStore},
 };
 use crate::{
     domain::{
@@ -13,7 +13,7 @@ use crate::{
         time::{SlotTs, UtcMs},
     },
     store::{
-        disk::Disk,
+        disk::{Disk, DiskOp},
         error::StoreError,
         ledger::{self, Found},
     },
@@ -43,37 +43,42 @@ struct Merge {
 
 impl<D: Disk> RawStore<'_, D> {
     /// Stores closed bars seen at `seen_at`; of several with one stamp the last wins. On return they are durable.
-    /// The caller holds the writer lock and has called [`RawStore::prepare`].
+    /// The caller holds the writer lock and has called [`RawStore::prepare`]. After a failed sync every later call is refused.
     pub fn put(&self, bars: &[ClosedBar], seen_at: UtcMs) -> Result<PutReport, StoreError> {
-        let mut by_day: BTreeMap<i64, BTreeMap<SlotTs, TimedBar>> = BTreeMap::new();
-        for bar in bars {
-            let timeframe = self.series.timeframe();
-            assert_eq!(
-                bar.ts().timeframe(),
-                timeframe,
-                "a bar goes to the series of its timeframe"
-            );
-            by_day.entry(bar.ts().open_day()).or_default().insert(bar.ts(), bar.get());
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reason) = &health.poisoned {
+            return Err(StoreError::Poisoned { path: self.dir(), reason: reason.clone() });
         }
-        if by_day.is_empty() {
-            return Ok(PutReport::default());
+        let done = self.merge_all(bars, seen_at, &mut health);
+        if let Err(StoreError::Disk(error)) = &done
+            && matches!(error.op, DiskOp::Sync | DiskOp::SyncDir)
+        {
+            health.poisoned = Some(error.to_string());
         }
+        done
+    }
+
+    fn merge_all(
+        &self,
+        bars: &[ClosedBar],
+        seen_at: UtcMs,
+        health: &mut Health,
+    ) -> Result<PutReport, StoreError> {
         let days = self.days()?;
         let span = days.first().copied().zip(days.last().copied());
         let mut report = PutReport::default();
         let mut log = Vec::new();
         let mut changed = Vec::new();
-        for (day, offered) in &by_day {
-            let merge = merge(&self.load_day(*day)?, offered, seen_at, |stored, ts| {
-                lies_inside(span, *day, stored, ts)
-            });
+        for (day, offered) in self.by_day(bars) {
+            let inside = |stored: &[TimedBar], ts| lies_inside(span, day, stored, ts);
+            let merge = merge(&self.load_day(day)?, &offered, seen_at, inside);
             report.written += merge.report.written;
             report.filled += merge.report.filled;
             report.replaced += merge.report.replaced;
             report.unchanged += merge.report.unchanged;
             merge.revisions.iter().for_each(|revision| push_revision(&mut log, revision));
             if merge.report.written + merge.report.replaced > 0 {
-                changed.push((*day, codec::encode(&merge.bars)));
+                changed.push((day, codec::encode(&merge.bars)));
             }
         }
         report.days = changed.len();
@@ -81,11 +86,23 @@ impl<D: Disk> RawStore<'_, D> {
         for (day, bytes) in &changed {
             let staged = self.disk.stage(&self.layout.partition(&self.series, *day), bytes)?;
             self.disk.settle(staged)?;
+            health.is_unsettled = true;
         }
-        if !changed.is_empty() {
+        if health.is_unsettled {
             self.disk.sync_dir(&self.dir())?;
+            health.is_unsettled = false;
         }
         Ok(report)
+    }
+
+    fn by_day(&self, bars: &[ClosedBar]) -> BTreeMap<i64, BTreeMap<SlotTs, TimedBar>> {
+        let mut by_day: BTreeMap<i64, BTreeMap<SlotTs, TimedBar>> = BTreeMap::new();
+        let timeframe = self.series.timeframe();
+        for bar in bars {
+            assert_eq!(bar.ts().timeframe(), timeframe, "a bar is of the series' timeframe");
+            by_day.entry(bar.ts().open_day()).or_default().insert(bar.ts(), bar.get());
+        }
+        by_day
     }
 
     fn log_revisions(&self, rows: &[u8], seen_at: UtcMs) -> Result<(), StoreError> {
@@ -159,7 +176,10 @@ mod tests {
             series::Series,
             time::{Timeframe, Window},
         },
-        store::{disk::RealDisk, layout::Layout},
+        store::{
+            disk::RealDisk,
+            layout::{Layout, partition_day},
+        },
     };
 
     struct Bench {
@@ -193,7 +213,7 @@ mod tests {
         fn files(&self) -> Vec<(String, Vec<u8>)> {
             let dir = self.store().dir();
             let names = self.disk.list(&dir).unwrap();
-            let parquet = names.into_iter().filter(|name| !name.ends_with(".csv"));
+            let parquet = names.into_iter().filter(|name| partition_day(name).is_some());
             parquet.map(|n| (n.clone(), self.disk.read(&dir.join(n)).unwrap().unwrap())).collect()
         }
     }

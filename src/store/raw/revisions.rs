@@ -150,7 +150,9 @@ mod tests {
 
     fn log(revisions: &[Revision]) -> Vec<u8> {
         let mut bytes = format!("{REVISIONS_HEADER}\n").into_bytes();
-        revisions.iter().for_each(|revision| push_revision(&mut bytes, revision));
+        for revision in revisions {
+            push_revision(&mut bytes, revision);
+        }
         bytes
     }
 

@@ -1,6 +1,6 @@
 //! The bars of one series: which days are there, and loading them.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Mutex};
 
 use rayon::prelude::*;
 
@@ -26,12 +26,22 @@ pub struct RawStore<'d, D: Disk> {
     pub(super) layout: &'d Layout,
     pub(super) disk: &'d D,
     pub(super) series: Series,
+    pub(super) health: Mutex<Health>,
+}
+
+/// What earlier writes left behind.
+#[derive(Debug, Default)]
+pub(super) struct Health {
+    /// A partition has its new name, but the folder is not synced yet.
+    pub(super) is_unsettled: bool,
+    /// A sync failed: what is on disk is unknown, and nothing is written any more.
+    pub(super) poisoned: Option<String>,
 }
 
 impl<'d, D: Disk> RawStore<'d, D> {
     /// The store of `series`. Nothing is read or created.
     pub fn new(layout: &'d Layout, disk: &'d D, series: &Series) -> Self {
-        Self { layout, disk, series: series.clone() }
+        Self { layout, disk, series: series.clone(), health: Mutex::default() }
     }
 
     /// The series.
@@ -73,7 +83,9 @@ impl<'d, D: Disk> RawStore<'d, D> {
                 let per_day = loaded.first().map_or(0, Vec::len);
                 bars.reserve_exact(per_day.saturating_mul(days.len()));
             }
-            loaded.iter().for_each(|day| bars.extend_from_slice(day));
+            for day in &loaded {
+                bars.extend_from_slice(day);
+            }
         }
         Ok(bars)
     }
@@ -115,6 +127,9 @@ impl<'d, D: Disk> RawStore<'d, D> {
     /// Creates the folder and removes what a crash left unfinished in it. Only whoever holds the writer lock may call this.
     pub fn prepare(&self) -> Result<usize, StoreError> {
         self.disk.create_dir_all(&self.dir())?;
-        Ok(self.disk.clean_temps(&self.dir())?)
+        let removed = self.disk.clean_temps(&self.dir())?;
+        // A partition may have got its name just before its writer died. Nothing is trusted that a power cut could take back.
+        self.disk.sync_dir(&self.dir())?;
+        Ok(removed)
     }
 }

@@ -69,7 +69,7 @@ pub fn parse_commands(bytes: &[u8], path: &Path) -> Result<Vec<Command>, StoreEr
 
 /// The fields of one line. A row never spans lines: a quote that is not closed is damage.
 fn split(line: &[u8]) -> Result<[String; 4], String> {
-    if line.iter().filter(|byte| **byte == b'"').count() % 2 == 1 {
+    if line.split(|byte| *byte == b'"').count().is_multiple_of(2) {
         return Err("a quote is not closed".to_owned());
     }
     let mut reader = ReaderBuilder::new().has_headers(false).from_reader(line);
@@ -104,7 +104,9 @@ mod tests {
 
     fn file(commands: &[Command]) -> Vec<u8> {
         let mut bytes = format!("{COMMANDS_HEADER}\n").into_bytes();
-        commands.iter().for_each(|command| push_command(&mut bytes, command));
+        for command in commands {
+            push_command(&mut bytes, command);
+        }
         bytes
     }
 

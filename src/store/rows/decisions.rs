@@ -149,7 +149,8 @@ impl<'a> DecisionLine<'a> {
 
     /// Position after the slot; `None`: flat.
     pub fn position(&self) -> Option<Side> {
-        position(self.column(Column::Position)).expect("the row was checked")
+        let held = self.column(Column::Position);
+        [Side::Long, Side::Short].into_iter().find(|side| side.name() == held)
     }
 
     /// Close of the bar.
@@ -237,7 +238,7 @@ fn check_fields(row: &Row<'_, '_, 17>) -> Result<(), StoreError> {
         row.one_of(at(Column::Reason), "a reason to skip", skip_reason)?;
     }
     row.optional(at(Column::Score), Row::int)?;
-    row.one_of(at(Column::Position), "a position", position)?;
+    row.one_of(at(Column::Position), "a position", |text| is_position(text).then_some(()))?;
     row.optional(at(Column::Close), Row::float)?;
     let price = |row: &Row<'_, '_, 17>, n: usize| {
         let exact = row.decimal(n)?;
@@ -269,13 +270,8 @@ fn skip_reason(text: &str) -> Option<SkipReason> {
     SkipReason::ALL.into_iter().find(|reason| reason.name() == text)
 }
 
-fn position(text: &str) -> Option<Option<Side>> {
-    match text {
-        "flat" => Some(None),
-        "long" => Some(Some(Side::Long)),
-        "short" => Some(Some(Side::Short)),
-        _ => None,
-    }
+fn is_position(text: &str) -> bool {
+    matches!(text, "flat" | "long" | "short")
 }
 
 fn risk_state(text: &str) -> Option<RiskState> {
@@ -321,7 +317,9 @@ mod tests {
     fn file(decisions: &[Decision]) -> Vec<u8> {
         let mut bytes = format!("{DECISIONS_HEADER}\n").into_bytes();
         let prefix = SeriesPrefix::new(&series());
-        decisions.iter().for_each(|row| push_decision(&mut bytes, &prefix, row));
+        for row in decisions {
+            push_decision(&mut bytes, &prefix, row);
+        }
         bytes
     }
 

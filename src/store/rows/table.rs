@@ -147,7 +147,7 @@ pub fn rows<'a, 'p, const N: usize>(
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let text = str::from_utf8(&bytes[..end]).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
-        let line = 1 + good.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let line = good.split(|byte| *byte == b'\n').count() as u64;
         StoreError::damaged(path, line, "not UTF-8")
     })?;
     let mut lines = text.split_terminator('\n').zip(1..);

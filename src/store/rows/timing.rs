@@ -101,7 +101,9 @@ mod tests {
         };
         let write = |rows: &[Timing]| {
             let mut bytes = format!("{TIMING_HEADER}\n").into_bytes();
-            rows.iter().for_each(|row| push_timing(&mut bytes, row));
+            for row in rows {
+                push_timing(&mut bytes, row);
+            }
             bytes
         };
         let rows = [timing(0), timing(3)];

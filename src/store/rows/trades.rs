@@ -197,7 +197,9 @@ mod tests {
     fn file(events: &[TradeEvent]) -> Vec<u8> {
         let mut bytes = format!("{TRADES_HEADER}\n").into_bytes();
         let prefix = SeriesPrefix::new(&series());
-        events.iter().for_each(|row| push_trade(&mut bytes, &prefix, &series(), row));
+        for row in events {
+            push_trade(&mut bytes, &prefix, &series(), row);
+        }
         bytes
     }
 

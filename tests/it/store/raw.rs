@@ -1,0 +1,124 @@
+//! The raw store on a disk that dies: partitions are whole, and no value is replaced before it is in the log.
+
+use std::path::Path;
+
+use mjolnir::{
+    domain::{
+        bar::{Bar, ClosedBar, TimedBar},
+        series::Series,
+        time::{SlotTs, Timeframe, UtcMs},
+    },
+    store::{
+        error::StoreError,
+        layout::Layout,
+        raw::{AsSeen, PutReport, RawStore},
+    },
+};
+
+use crate::support::sim_disk::{Death, Fault, SimDisk};
+
+fn slot(n: i64) -> SlotTs {
+    Timeframe::H4.slot_of_open(n * Timeframe::H4.ms()).unwrap()
+}
+
+fn flat(close: f64) -> Bar {
+    Bar::new([close, close, close, close, 1.0]).unwrap()
+}
+
+fn bars(values: &[(i64, f64)]) -> Vec<ClosedBar> {
+    let timed = |(n, close): &(i64, f64)| TimedBar { ts: slot(*n), bar: flat(*close) };
+    values.iter().map(timed).map(ClosedBar::archived).collect()
+}
+
+fn series() -> Series {
+    Series::new("binance".parse().unwrap(), "BTC/USDT".parse().unwrap(), Timeframe::H4)
+}
+
+fn put(disk: &SimDisk, values: &[(i64, f64)], seen_at: i64) -> Result<PutReport, StoreError> {
+    let layout = Layout::new(Path::new("/r"));
+    let store = RawStore::new(&layout, disk, &series());
+    store.prepare()?;
+    store.put(&bars(values), UtcMs::new(seen_at).unwrap())
+}
+
+const FIRST: [(i64, f64); 4] = [(100, 1.0), (101, 2.0), (104, 5.0), (110, 6.0)];
+const SECOND: [(i64, f64); 4] = [(101, 2.5), (102, 3.0), (104, 5.0), (110, 6.5)];
+
+#[test]
+fn c9_a_death_at_any_operation_loses_nothing_and_the_log_comes_first() {
+    let layout = Layout::new(Path::new("/r"));
+    let mut crashes = 0;
+    for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::Tear(9), Fault::Eio, Fault::Enospc]
+    {
+        for n in 0.. {
+            let probe = SimDisk::new(Path::new("/r/data"));
+            put(&probe, &FIRST, 10).unwrap();
+            probe.fail_at(n, fault);
+            if put(&probe, &SECOND, 20).is_ok() {
+                break;
+            }
+            for death in [Death::Process, Death::PowerNothing]
+                .into_iter()
+                .chain((0..3).map(|seed| Death::Power(1000 * seed + n as u64)))
+            {
+                let disk = SimDisk::new(Path::new("/r/data"));
+                put(&disk, &FIRST, 10).unwrap();
+                disk.fail_at(n, fault);
+                put(&disk, &SECOND, 20).unwrap_err();
+                disk.restart(death);
+                check_as_seen(&layout, &disk, 15);
+                put(&disk, &SECOND, 30).unwrap();
+                check_as_seen(&layout, &disk, 15);
+                disk.restart(Death::PowerNothing);
+                check_as_seen(&layout, &disk, 15);
+                let store = RawStore::new(&layout, &disk, &series());
+                let now: Vec<_> = store.load_all().unwrap().iter().map(|b| b.bar.close()).collect();
+                assert_eq!(now, [1.0, 2.5, 3.0, 5.0, 6.5]);
+                crashes += 1;
+            }
+        }
+    }
+    assert!(crashes > 400, "{crashes}");
+}
+
+/// As seen before the second put, whatever became of it.
+fn check_as_seen(layout: &Layout, disk: &SimDisk, at: i64) {
+    let store = RawStore::new(layout, disk, &series());
+    let (bars, log) = (store.load_all().unwrap(), store.revisions().unwrap());
+    let seen = AsSeen::new(&bars, &log);
+    let at = UtcMs::new(at).unwrap();
+    for (n, close) in
+        [(100, Some(1.0)), (101, Some(2.0)), (102, None), (104, Some(5.0)), (110, Some(6.0))]
+    {
+        assert_eq!(seen.at(slot(n), at), close.map(flat), "slot {n}");
+    }
+}
+
+#[test]
+fn a_failed_sync_is_final_and_another_failure_is_not() {
+    let layout = Layout::new(Path::new("/r"));
+    let seen = UtcMs::new(20).unwrap();
+    let mut refused = 0;
+    for n in 0.. {
+        let disk = SimDisk::new(Path::new("/r/data"));
+        put(&disk, &FIRST, 10).unwrap();
+        let store = RawStore::new(&layout, &disk, &series());
+        disk.fail_at(n, Fault::Eio);
+        let Err(first) = store.put(&bars(&SECOND), seen) else { break };
+        assert!(first.is_io());
+        match store.put(&bars(&SECOND), seen) {
+            Ok(_) => {
+                disk.restart(Death::PowerNothing);
+                let now: Vec<_> = store.load_all().unwrap().iter().map(|b| b.bar.close()).collect();
+                assert_eq!(now, [1.0, 2.5, 3.0, 5.0, 6.5]);
+            }
+            Err(error) => {
+                assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
+                assert!(first.to_string().starts_with("sync "), "{first}");
+                refused += 1;
+            }
+        }
+        check_as_seen(&layout, &disk, 15);
+    }
+    assert!(refused > 3, "{refused}");
+}

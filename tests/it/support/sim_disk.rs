@@ -1,0 +1,423 @@
+//! A disk in memory that fails, tears and loses power on demand. After a crash every operation fails until [`SimDisk::restart`].
+
+use std::{
+    collections::BTreeMap,
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard},
+};
+
+use mjolnir::store::disk::{Disk, DiskError, DiskOp, DiskResult, parent};
+
+/// What happens at one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// An I/O error; nothing is done.
+    Eio,
+    /// No space: an append writes its first half, everything else fails whole.
+    Enospc,
+    /// The process dies before it.
+    CrashBefore,
+    /// The process dies after it.
+    CrashAfter,
+    /// The process dies in the middle of an append, after so many bytes.
+    Tear(usize),
+}
+
+/// How the process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// Killed: what it wrote is there.
+    Process,
+    /// Power cut: what was not synced may be there, or in part, or not; the seed decides.
+    Power(u64),
+    /// Power cut, and nothing that was not synced survives.
+    PowerNothing,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Inode {
+    now: Vec<u8>,
+    durable: Vec<u8>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Dir,
+    File(usize),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inodes: Vec<Inode>,
+    names: BTreeMap<PathBuf, Name>,
+    durable: BTreeMap<PathBuf, Name>,
+    /// Renames since the folder was synced: a power cut may bring the old name back.
+    renamed: Vec<(PathBuf, PathBuf)>,
+    ops: usize,
+    plan: Option<(usize, Fault)>,
+    is_dead: bool,
+}
+
+/// The disk.
+#[derive(Debug)]
+pub struct SimDisk {
+    root: PathBuf,
+    state: Mutex<State>,
+}
+
+/// splitmix64.
+struct Rng(u64);
+
+impl Rng {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) % n.max(1) as u64) as usize
+    }
+
+    fn coin(&mut self) -> bool {
+        self.below(2) == 0
+    }
+}
+
+impl SimDisk {
+    /// An empty disk; the folder above `root` exists.
+    pub fn new(root: &Path) -> Self {
+        let mut state = State::default();
+        for dir in parent(root).ancestors() {
+            state.names.insert(dir.to_owned(), Name::Dir);
+        }
+        state.names.insert(PathBuf::from("."), Name::Dir);
+        state.durable = state.names.clone();
+        Self { root: root.to_owned(), state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics inside the disk")
+    }
+
+    /// Operations so far.
+    pub fn ops(&self) -> usize {
+        self.state().ops
+    }
+
+    /// Plans a fault at the `n`th operation from now, counted from 0.
+    pub fn fail_at(&self, n: usize, fault: Fault) {
+        let mut state = self.state();
+        state.plan = Some((state.ops + n, fault));
+    }
+
+    /// Whether a planned fault has not happened yet.
+    pub fn is_fault_pending(&self) -> bool {
+        self.state().plan.is_some()
+    }
+
+    /// Whether the process died.
+    pub fn is_dead(&self) -> bool {
+        self.state().is_dead
+    }
+
+    /// Starts again after a death, with what is left on the disk.
+    pub fn restart(&self, death: Death) {
+        let mut state = self.state();
+        state.is_dead = false;
+        state.plan = None;
+        match death {
+            Death::Process => {}
+            Death::PowerNothing => state.lose_power(None),
+            Death::Power(seed) => state.lose_power(Some(Rng(seed))),
+        }
+    }
+
+    /// The content as a test sees it, without an operation.
+    pub fn peek(&self, path: &Path) -> Option<Vec<u8>> {
+        let state = self.state();
+        match state.names.get(path)? {
+            Name::File(id) => Some(state.inodes[*id].now.clone()),
+            Name::Dir => None,
+        }
+    }
+
+    /// Puts a durable file there, without an operation.
+    pub fn plant(&self, path: &Path, bytes: &[u8]) {
+        let mut state = self.state();
+        for dir in parent(path).ancestors() {
+            state.names.insert(dir.to_owned(), Name::Dir);
+            state.durable.insert(dir.to_owned(), Name::Dir);
+        }
+        let id = state.inodes.len();
+        state.inodes.push(Inode { now: bytes.to_vec(), durable: bytes.to_vec() });
+        state.names.insert(path.to_owned(), Name::File(id));
+        state.durable.insert(path.to_owned(), Name::File(id));
+    }
+
+    /// Every file, without an operation.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let state = self.state();
+        let is_file = |name: &Name| matches!(name, Name::File(_));
+        state.names.iter().filter(|(_, name)| is_file(name)).map(|(path, _)| path.clone()).collect()
+    }
+
+    /// Counts the operation, lets a planned fault happen, or does it.
+    fn act<T>(
+        &self,
+        op: DiskOp,
+        path: &Path,
+        act: impl FnOnce(&mut State) -> io::Result<T>,
+        partly: impl FnOnce(&mut State, Option<usize>),
+    ) -> DiskResult<T> {
+        let mut state = self.state();
+        let failed = |cause: io::Error| DiskError::new(op, path, cause);
+        if state.is_dead {
+            return Err(failed(io::Error::other("the process is dead")));
+        }
+        let n = state.ops;
+        state.ops += 1;
+        let fault = state.plan.filter(|(at, _)| *at == n).map(|(_, fault)| fault);
+        let Some(fault) = fault else { return act(&mut state).map_err(failed) };
+        state.plan = None;
+        match fault {
+            Fault::Eio => Err(failed(io::Error::other("injected EIO"))),
+            Fault::Enospc => {
+                partly(&mut state, None);
+                Err(failed(ErrorKind::StorageFull.into()))
+            }
+            Fault::CrashBefore => {
+                state.is_dead = true;
+                Err(failed(io::Error::other("died before")))
+            }
+            Fault::CrashAfter => {
+                act(&mut state).map_err(failed)?;
+                state.is_dead = true;
+                Err(failed(io::Error::other("died after")))
+            }
+            Fault::Tear(bytes) => {
+                partly(&mut state, Some(bytes));
+                state.is_dead = true;
+                Err(failed(io::Error::other("died in the middle")))
+            }
+        }
+    }
+
+    fn whole<T>(
+        &self,
+        op: DiskOp,
+        path: &Path,
+        act: impl FnOnce(&mut State) -> io::Result<T>,
+    ) -> DiskResult<T> {
+        self.act(op, path, act, |_, _| {})
+    }
+}
+
+impl State {
+    fn file(&mut self, path: &Path) -> io::Result<&mut Inode> {
+        match self.names.get(path) {
+            Some(Name::File(id)) => Ok(&mut self.inodes[*id]),
+            Some(Name::Dir) => Err(ErrorKind::IsADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn need_dir(&self, dir: &Path) -> io::Result<()> {
+        match self.names.get(dir) {
+            Some(Name::Dir) => Ok(()),
+            Some(Name::File(_)) => Err(ErrorKind::NotADirectory.into()),
+            None => Err(ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn lose_power(&mut self, mut rng: Option<Rng>) {
+        let mut names = self.durable.clone();
+        if let Some(rng) = &mut rng {
+            let changed: Vec<PathBuf> = self
+                .names
+                .keys()
+                .chain(self.durable.keys())
+                .filter(|path| self.names.get(*path) != self.durable.get(*path))
+                .cloned()
+                .collect();
+            for path in changed {
+                if rng.coin() {
+                    match self.names.get(&path) {
+                        Some(name) => names.insert(path, *name),
+                        None => names.remove(&path),
+                    };
+                }
+            }
+            for (from, to) in &self.renamed {
+                if let Some(name) = self.names.get(to)
+                    && names.get(to) != Some(name)
+                    && rng.coin()
+                {
+                    names.insert(from.clone(), *name);
+                }
+            }
+        }
+        for inode in &mut self.inodes {
+            inode.now = match &mut rng {
+                Some(rng) => survivor(inode, rng),
+                None => inode.durable.clone(),
+            };
+            inode.durable = inode.now.clone();
+        }
+        let is_reachable = |path: &Path| {
+            path.ancestors()
+                .skip(1)
+                .filter(|dir| !dir.as_os_str().is_empty())
+                .all(|dir| names.get(dir) == Some(&Name::Dir))
+        };
+        let reachable: BTreeMap<_, _> = names
+            .iter()
+            .filter(|(path, _)| is_reachable(path))
+            .map(|(path, name)| (path.clone(), *name))
+            .collect();
+        self.durable = reachable.clone();
+        self.names = reachable;
+        self.renamed.clear();
+    }
+}
+
+/// What a power cut leaves of a file.
+fn survivor(inode: &Inode, rng: &mut Rng) -> Vec<u8> {
+    let Inode { now, durable } = inode;
+    if now == durable {
+        return now.clone();
+    }
+    if !now.starts_with(durable) {
+        return if rng.coin() { now.clone() } else { durable.clone() };
+    }
+    let tail = now.len() - durable.len();
+    let cut = durable.len() + rng.below(tail + 1);
+    let mut left = now.clone();
+    match rng.below(5) {
+        0 => left.truncate(durable.len()),
+        1 => {}
+        2 => left.truncate(cut),
+        3 => left[durable.len()..].fill(0),
+        _ => left[cut..].fill(0),
+    }
+    left
+}
+
+impl Disk for SimDisk {
+    fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn read(&self, path: &Path) -> DiskResult<Option<Vec<u8>>> {
+        self.whole(DiskOp::Read, path, |state| match state.file(path) {
+            Ok(inode) => Ok(Some(inode.now.clone())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+    }
+
+    fn len(&self, path: &Path) -> DiskResult<Option<u64>> {
+        self.whole(DiskOp::Read, path, |state| {
+            Ok(state.file(path).ok().map(|inode| inode.now.len() as u64))
+        })
+    }
+
+    fn list(&self, dir: &Path) -> DiskResult<Vec<String>> {
+        self.whole(DiskOp::List, dir, |state| {
+            let inside = state.names.keys().filter(|path| path.parent() == Some(dir));
+            let names = inside.filter_map(|path| path.file_name());
+            Ok(names.map(|name| name.to_string_lossy().into_owned()).collect())
+        })
+    }
+
+    fn is_dir(&self, dir: &Path) -> DiskResult<bool> {
+        self.whole(DiskOp::Read, dir, |state| Ok(state.need_dir(dir).is_ok()))
+    }
+
+    fn create_new(&self, path: &Path) -> DiskResult<()> {
+        self.whole(DiskOp::Create, path, |state| {
+            state.need_dir(parent(path))?;
+            if state.names.contains_key(path) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            let id = state.inodes.len();
+            state.inodes.push(Inode::default());
+            state.names.insert(path.to_owned(), Name::File(id));
+            Ok(())
+        })
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> DiskResult<()> {
+        self.act(
+            DiskOp::Append,
+            path,
+            |state| state.file(path).map(|inode| inode.now.extend_from_slice(bytes)),
+            |state, torn| {
+                let n = torn.unwrap_or(bytes.len() / 2).min(bytes.len());
+                if let Ok(inode) = state.file(path) {
+                    inode.now.extend_from_slice(&bytes[..n]);
+                }
+            },
+        )
+    }
+
+    fn truncate(&self, path: &Path, len: u64) -> DiskResult<()> {
+        self.whole(DiskOp::Truncate, path, |state| {
+            state.file(path).map(|inode| inode.now.resize(len as usize, 0))
+        })
+    }
+
+    fn sync(&self, path: &Path) -> DiskResult<()> {
+        self.whole(DiskOp::Sync, path, |state| {
+            state.file(path).map(|inode| inode.durable.clone_from(&inode.now))
+        })
+    }
+
+    fn sync_dir(&self, dir: &Path) -> DiskResult<()> {
+        self.whole(DiskOp::SyncDir, dir, |state| {
+            state.need_dir(dir)?;
+            let is_inside = |path: &Path| path.parent() == Some(dir) || parent(path) == dir;
+            state.durable.retain(|path, _| !is_inside(path));
+            let now: Vec<_> = state
+                .names
+                .iter()
+                .filter(|(path, _)| is_inside(path))
+                .map(|(path, name)| (path.clone(), *name))
+                .collect();
+            state.durable.extend(now);
+            state.renamed.retain(|(_, to)| !is_inside(to));
+            Ok(())
+        })
+    }
+
+    fn make_dir(&self, dir: &Path) -> DiskResult<()> {
+        self.whole(DiskOp::MakeDir, dir, |state| {
+            state.need_dir(parent(dir))?;
+            match state.names.get(dir) {
+                Some(Name::File(_)) => Err(ErrorKind::NotADirectory.into()),
+                Some(Name::Dir) => Ok(()),
+                None => {
+                    state.names.insert(dir.to_owned(), Name::Dir);
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> DiskResult<()> {
+        self.whole(DiskOp::Rename, to, |state| {
+            state.need_dir(parent(to))?;
+            let name = state.names.remove(from).ok_or(ErrorKind::NotFound)?;
+            state.names.insert(to.to_owned(), name);
+            state.renamed.push((from.to_owned(), to.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn remove(&self, path: &Path) -> DiskResult<()> {
+        self.whole(DiskOp::Remove, path, |state| {
+            state.file(path)?;
+            state.names.remove(path);
+            Ok(())
+        })
+    }
+}
