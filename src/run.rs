@@ -21,7 +21,7 @@ use crate::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Run, RunFolder, RunInfo, RunState, RunStore, Start},
+        runs::{End, Run, RunFolder, RunInfo, RunState, RunStore, Start},
     },
 };
 
@@ -218,8 +218,8 @@ impl Recorder<'_> {
             _ => RunState::Failed,
         };
         let summary: String = summary.lines().next().unwrap_or_default().chars().take(500).collect();
-        let code = i32::from(exit.code());
-        Ok(self.store.finish(&prepared.run_id, state, code, &summary, SystemClock.now())?)
+        let end = End { state, exit_code: i32::from(exit.code()), summary, at: SystemClock.now() };
+        Ok(self.store.finish(&prepared.run_id, &end)?)
     }
 }
 
