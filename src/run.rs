@@ -14,7 +14,9 @@ use crate::{
     domain::{ids::RunId, time::UtcMs},
     exit::Exit,
     jobs::{
-        backtest, context::{Context, Failure, Outcome}, equivalence, exec, import, live, pipeline,
+        backtest,
+        context::{Context, Failure, Outcome},
+        equivalence, exec, import, live, pipeline,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{process::is_alive, signals::Stop, space::free_bytes},
@@ -57,7 +59,9 @@ pub fn run(root: &Path, args: &RunArgs, json: bool) -> ExitCode {
 
 fn fail(failure: &Failure, json: bool) -> Exit {
     if json {
-        print_json(&json!({ "schema": SCHEMA, "exit": failure.exit.code(), "error": failure.message }));
+        print_json(
+            &json!({ "schema": SCHEMA, "exit": failure.exit.code(), "error": failure.message }),
+        );
     }
     say(&format!("error: {}", failure.message));
     failure.exit
@@ -72,19 +76,34 @@ struct Prepared {
 
 fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, LoadError> {
     let unreadable = |exit, message: String| LoadError::Unreadable(Failure::new(exit, message));
-    let root = std::path::absolute(root).map_err(|error| unreadable(Exit::Usage, error.to_string()))?;
+    let root =
+        std::path::absolute(root).map_err(|error| unreadable(Exit::Usage, error.to_string()))?;
     if !root.is_dir() {
-        return Err(unreadable(Exit::Usage, format!("--root {}: there is no such folder", root.display())));
+        return Err(unreadable(
+            Exit::Usage,
+            format!("--root {}: there is no such folder", root.display()),
+        ));
     }
     let id = match &args.run_id {
         Some(id) => id.clone(),
         None => {
             let stem = args.job.job.file_stem().and_then(|stem| stem.to_str()).unwrap_or("job");
-            let stem: String = stem.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(24).collect();
-            format!("{stem}_{}_{:03}_{}", started.format("%Y%m%d_%H%M%S"), started.get() % 1000, std::process::id())
+            let stem: String = stem
+                .chars()
+                .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+                .take(24)
+                .collect();
+            format!(
+                "{stem}_{}_{:03}_{}",
+                started.format("%Y%m%d_%H%M%S"),
+                started.get() % 1000,
+                std::process::id()
+            )
         }
     };
-    let run_id: RunId = id.parse().map_err(|error: crate::domain::ids::NameError| unreadable(Exit::Usage, error.to_string()))?;
+    let run_id: RunId = id.parse().map_err(|error: crate::domain::ids::NameError| {
+        unreadable(Exit::Usage, error.to_string())
+    })?;
     let facts = RunFacts { id: run_id.to_string(), started };
     let loaded = load(&root, &args.job, &facts)?;
     Ok(Prepared { root, loaded, run_id, started })
@@ -106,7 +125,8 @@ impl Prepared {
             Err(failure) => return fail(&failure, json),
         };
         let result = self.guarded(manifest, &disk, &layout, args, &build);
-        let result = result.map_err(|failure| Failure { message: mask.apply(&failure.message), ..failure });
+        let result =
+            result.map_err(|failure| Failure { message: mask.apply(&failure.message), ..failure });
         if let Err(failure) = &result {
             tracing::error!("{}", failure.message.lines().next().unwrap_or_default());
         }
@@ -126,7 +146,8 @@ impl Prepared {
         args: &RunArgs,
         build: &str,
     ) -> Result<Outcome, Failure> {
-        let stop = Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
+        let stop =
+            Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
         let grace = manifest.run.grace.get().duration();
         let timeout = timeout(manifest, args)?;
         enough_space(manifest, &self.root)?;
@@ -145,9 +166,10 @@ impl Prepared {
         let guard = timeout.map(|limit| Watchdog::start(limit, grace, stop.clone()));
         let result = dispatch(&context, manifest, &self.root);
         match guard {
-            Some(guard) if guard.barked() => {
-                Err(Failure::new(Exit::Timeout, "the job took longer than its timeout and was stopped"))
-            }
+            Some(guard) if guard.barked() => Err(Failure::new(
+                Exit::Timeout,
+                "the job took longer than its timeout and was stopped",
+            )),
             Some(_) | None => result,
         }
     }
@@ -179,7 +201,10 @@ impl Prepared {
             due: None,
         };
         if store.start(&run)? == Start::Duplicate {
-            let message = format!("there is a run with the id {} already: choose another --run-id", self.run_id);
+            let message = format!(
+                "there is a run with the id {} already: choose another --run-id",
+                self.run_id
+            );
             return Err(Failure::new(Exit::Usage, message));
         }
         let folder = RunFolder::create(disk, layout, &self.run_id)?;
@@ -194,7 +219,8 @@ impl Prepared {
         })?;
         folder.append_log(b"")?;
         let log = folder.log_path();
-        log_to(&log, mask).map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
+        log_to(&log, mask)
+            .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
         Ok(Recorder { store, folder })
     }
 }
@@ -205,7 +231,11 @@ struct Recorder<'d> {
 }
 
 impl Recorder<'_> {
-    fn finish(&self, prepared: &Prepared, result: &Result<Outcome, Failure>) -> Result<(), Failure> {
+    fn finish(
+        &self,
+        prepared: &Prepared,
+        result: &Result<Outcome, Failure>,
+    ) -> Result<(), Failure> {
         let (exit, summary) = match result {
             Ok(outcome) => (outcome.exit, outcome.summary.as_str()),
             Err(failure) => (failure.exit, failure.message.as_str()),
@@ -217,7 +247,8 @@ impl Recorder<'_> {
             Exit::Signal(_) => RunState::Interrupted,
             _ => RunState::Failed,
         };
-        let summary: String = summary.lines().next().unwrap_or_default().chars().take(500).collect();
+        let summary: String =
+            summary.lines().next().unwrap_or_default().chars().take(500).collect();
         let end = End { state, exit_code: i32::from(exit.code()), summary, at: SystemClock.now() };
         Ok(self.store.finish(&prepared.run_id, &end)?)
     }
@@ -270,12 +301,18 @@ fn timeout(manifest: &Manifest, args: &RunArgs) -> Result<Option<Duration>, Fail
 }
 
 fn enough_space(manifest: &Manifest, root: &Path) -> Result<(), Failure> {
-    let Some(least) = manifest.run.disk_free_min.as_ref().map(|size| size.get().bytes()) else { return Ok(()) };
-    let free = free_bytes(root).map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", root.display())))?;
+    let Some(least) = manifest.run.disk_free_min.as_ref().map(|size| size.get().bytes()) else {
+        return Ok(());
+    };
+    let free = free_bytes(root)
+        .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", root.display())))?;
     if free >= least {
         return Ok(());
     }
-    let message = format!("only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room", root.display());
+    let message = format!(
+        "only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room",
+        root.display()
+    );
     Err(Failure::new(Exit::Busy, message))
 }
 

@@ -43,8 +43,11 @@ pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
 /// Names of the manifests in `jobs/`.
 pub fn names(root: &Path) -> Vec<String> {
     let entries = fs::read_dir(root.join("jobs")).into_iter().flatten().flatten();
-    let path = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml"));
-    let mut names: Vec<String> = path.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
+    let path = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "toml"));
+    let mut names: Vec<String> =
+        path.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     names.sort();
     names
 }
@@ -100,8 +103,9 @@ fn with_sources<T>(
     work: impl FnOnce(Sources<'_>) -> Result<T, Problems>,
 ) -> Result<T, LoadError> {
     let (path, shown) = find(root, &args.job).map_err(LoadError::Unreadable)?;
-    let text = read_text(&path)
-        .map_err(|error| LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{shown}: {error}"))))?;
+    let text = read_text(&path).map_err(|error| {
+        LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{shown}: {error}")))
+    })?;
     inputs.push(Input { path: shown.clone(), sha256: sha256_hex(text.as_bytes()) });
     let env = environment();
     let mut read = |relative: &str| {
@@ -109,7 +113,8 @@ fn with_sources<T>(
         inputs.push(Input { path: relative.to_owned(), sha256: sha256_hex(text.as_bytes()) });
         Ok(text)
     };
-    let mut read_secret = |written: &str| read_text(&root.join(written)).map(|text| text.trim_end().to_owned());
+    let mut read_secret =
+        |written: &str| read_text(&root.join(written)).map(|text| text.trim_end().to_owned());
     let sources = Sources {
         job: Source { path: shown, text },
         read: &mut read,

@@ -76,7 +76,8 @@ impl Progress for Bar {
         } else {
             "{prefix} {spinner} {msg} {elapsed}"
         };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         self.bar.set_style(style.progress_chars("=> "));
         self.bar.set_prefix(what.to_owned());
         self.bar.set_length(total);
@@ -109,7 +110,8 @@ pub struct Mask(Vec<String>);
 impl Mask {
     /// Of these values; the longest is masked first.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        let mut secrets: Vec<String> = secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+        let mut secrets: Vec<String> =
+            secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self(secrets)
     }

@@ -33,7 +33,9 @@ pub fn verify(root: &Path, path: &Path, json: bool) -> Exit {
         }
         Ok(broken) => {
             if json {
-                print_json(&json!({ "schema": "mjolnir.verify/1", "holds": false, "broken": broken }));
+                print_json(
+                    &json!({ "schema": "mjolnir.verify/1", "holds": false, "broken": broken }),
+                );
             }
             broken.iter().for_each(|line| say(&format!("broken: {line}")));
             Exit::Negative
@@ -46,36 +48,50 @@ pub fn verify(root: &Path, path: &Path, json: bool) -> Exit {
 }
 
 fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
-    let missing = |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", path.display()));
+    let missing =
+        |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", path.display()));
     let bytes = fs::read(path).map_err(missing)?;
-    let damaged = |reason: String| Failure::new(Exit::Data, format!("{}: {reason}", path.display()));
-    let proof: Proof = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let damaged =
+        |reason: String| Failure::new(Exit::Data, format!("{}: {reason}", path.display()));
+    let proof: Proof =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if proof.schema != SCHEMA {
         return Err(damaged(format!("schema `{}`, expected `{SCHEMA}`", proof.schema)));
     }
     let mut broken = Vec::new();
     let live = side(root, &proof.live, &mut broken)?;
     let backtest = side(root, &proof.backtest, &mut broken)?;
-    let again = judge_again(root, &proof, &live, &backtest).map_err(|failure| damaged(failure.message))?;
+    let again =
+        judge_again(root, &proof, &live, &backtest).map_err(|failure| damaged(failure.message))?;
     if again.name() != proof.as_seen {
         broken.push(format!("the verdict is {}, the proof says {}", again.name(), proof.as_seen));
     }
     Ok(broken)
 }
 
-fn judge_again(root: &Path, proof: &Proof, live: &RecordBytes, backtest: &RecordBytes) -> Result<Verdict, Failure> {
+fn judge_again(
+    root: &Path,
+    proof: &Proof,
+    live: &RecordBytes,
+    backtest: &RecordBytes,
+) -> Result<Verdict, Failure> {
     let name = |error: crate::domain::ids::NameError| Failure::new(Exit::Data, error.to_string());
     let [exchange, symbol, timeframe] = &proof.series;
-    let timeframe = timeframe.parse().map_err(|error: crate::domain::time::TimeError| Failure::new(Exit::Data, error.to_string()))?;
-    let series = Series::new(exchange.parse().map_err(name)?, symbol.parse().map_err(name)?, timeframe);
+    let timeframe = timeframe.parse().map_err(|error: crate::domain::time::TimeError| {
+        Failure::new(Exit::Data, error.to_string())
+    })?;
+    let series =
+        Series::new(exchange.parse().map_err(name)?, symbol.parse().map_err(name)?, timeframe);
     let tag: Tag = proof.tag.parse().map_err(name)?;
     let backtest_tag = tag.backtest(&proof.runid.parse().map_err(name)?).map_err(name)?;
     let layout = Layout::new(root);
-    let (live, backtest) = (live.parse(&layout, &tag, &series)?, backtest.parse(&layout, &backtest_tag, &series)?);
+    let (live, backtest) =
+        (live.parse(&layout, &tag, &series)?, backtest.parse(&layout, &backtest_tag, &series)?);
     let same_policy = proof.live.stop_fill == proof.backtest.stop_fill;
     let (live, backtest) = (Rows::of(&live), Rows::of(&backtest));
     let found = compare(live.ledgers(), backtest.ledgers(), same_policy);
-    let around = Circumstances { min_overlap_bars: proof.min_overlap_bars, ..Circumstances::default() };
+    let around =
+        Circumstances { min_overlap_bars: proof.min_overlap_bars, ..Circumstances::default() };
     Ok(verdict(&found, &around))
 }
 
@@ -86,8 +102,13 @@ fn side(root: &Path, side: &SideHashes, broken: &mut Vec<String>) -> Result<Reco
 }
 
 fn file(root: &Path, ledger: &LedgerHash, broken: &mut Vec<String>) -> Result<Vec<u8>, Failure> {
-    let missing = |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", ledger.path));
-    let mut bytes = if ledger.bytes == 0 { Vec::new() } else { fs::read(root.join(&ledger.path)).map_err(missing)? };
+    let missing =
+        |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", ledger.path));
+    let mut bytes = if ledger.bytes == 0 {
+        Vec::new()
+    } else {
+        fs::read(root.join(&ledger.path)).map_err(missing)?
+    };
     if (bytes.len() as u64) < ledger.bytes {
         broken.push(format!("{} has only {} of {} bytes", ledger.path, bytes.len(), ledger.bytes));
     }

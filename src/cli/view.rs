@@ -102,9 +102,12 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
             Err(error @ LoadError::Unreadable(_)) => worst = refuse(error, json),
         }
     }
-    let all: Vec<Value> = all.into_iter().filter_map(|list| list.as_array().cloned()).flatten().collect();
+    let all: Vec<Value> =
+        all.into_iter().filter_map(|list| list.as_array().cloned()).flatten().collect();
     if json {
-        print_json(&json!({ "schema": "mjolnir.check/1", "manifests": files.len(), "problems": all }));
+        print_json(
+            &json!({ "schema": "mjolnir.check/1", "manifests": files.len(), "problems": all }),
+        );
     } else if worst == Exit::Ok {
         print(&format!("{} manifests are valid\n", files.len()));
     }
@@ -119,8 +122,10 @@ pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
     };
     let rows = loaded.resolved.explain();
     if json {
-        let rows: Vec<Value> =
-            rows.iter().map(|row| json!({ "path": row.path, "value": row.value, "origin": row.origin })).collect();
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|row| json!({ "path": row.path, "value": row.value, "origin": row.origin }))
+            .collect();
         print_json(&json!({ "schema": "mjolnir.explain/1", "values": rows }));
         return Exit::Ok;
     }
@@ -130,7 +135,8 @@ pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
     let (path_width, value_width) = (width(|row| &row.path), width(|row| &row.value));
     let mut text = String::new();
     for row in &rows {
-        let _ = writeln!(text, "{:path_width$}  {:value_width$}  {}", row.path, row.value, row.origin);
+        let _ =
+            writeln!(text, "{:path_width$}  {:value_width$}  {}", row.path, row.value, row.origin);
     }
     print(&text);
     Exit::Ok
@@ -158,12 +164,15 @@ pub fn list(root: &Path, json: bool) -> Exit {
         let path = Path::new("jobs").join(&name).with_extension("toml");
         let text = super::load::read_text(&root.join(&path)).unwrap_or_default();
         let table: toml::Table = toml::from_str(&text).unwrap_or_default();
-        let word = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or("?").to_owned();
+        let word =
+            |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or("?").to_owned();
         jobs.push((path.display().to_string(), word("kind"), word("description")));
     }
     if json {
-        let jobs: Vec<Value> =
-            jobs.iter().map(|(path, kind, about)| json!({ "path": path, "kind": kind, "description": about })).collect();
+        let jobs: Vec<Value> = jobs
+            .iter()
+            .map(|(path, kind, about)| json!({ "path": path, "kind": kind, "description": about }))
+            .collect();
         print_json(&json!({ "schema": "mjolnir.list/1", "jobs": jobs }));
     } else {
         let mut text = String::new();
@@ -233,7 +242,13 @@ pub fn history(root: &Path, job: Option<&String>, last: u32, json: bool) -> Exit
         let _ = writeln!(
             text,
             "{}  {:9} {:>4} {:>8}  {:11} {}  {}",
-            run.started, run.state.name(), code, took, run.kind, run.run_id, run.summary
+            run.started,
+            run.state.name(),
+            code,
+            took,
+            run.kind,
+            run.run_id,
+            run.summary
         );
     }
     print(&text);
@@ -252,7 +267,9 @@ fn run_json(run: &Run) -> Value {
 /// `runner logs`.
 pub fn logs(root: &Path, run: Option<&String>) -> Exit {
     let found = match run {
-        Some(id) => id.parse().map_err(|error: crate::domain::ids::NameError| Failure::new(Exit::Usage, error.to_string())),
+        Some(id) => id.parse().map_err(|error: crate::domain::ids::NameError| {
+            Failure::new(Exit::Usage, error.to_string())
+        }),
         None => runs(root, &Filter { limit: Some(1), ..Filter::default() }).and_then(|runs| {
             let latest = runs.into_iter().next().map(|run| run.run_id);
             latest.ok_or_else(|| Failure::new(Exit::Nothing, "no run is recorded here"))

@@ -17,7 +17,13 @@ use crate::domain::{
 
 impl State {
     /// Fills the pending order, if any, at a price of the slot `ts`.
-    pub(super) fn fill_pending(&mut self, ts: SlotTs, at: Price, rules: &Rules, events: &mut Vec<TradeEvent>) {
+    pub(super) fn fill_pending(
+        &mut self,
+        ts: SlotTs,
+        at: Price,
+        rules: &Rules,
+        events: &mut Vec<TradeEvent>,
+    ) {
         match self.pending.take() {
             None => {}
             Some(Pending::Exit(reason)) => self.leave(ts, at, reason, rules, events),
@@ -47,7 +53,13 @@ impl State {
     }
 
     /// Leaves the position where a stop or a target was hit. Stops slip, targets do not.
-    pub(super) fn close_at_hit(&mut self, ts: SlotTs, hit: Hit, rules: &Rules, events: &mut Vec<TradeEvent>) {
+    pub(super) fn close_at_hit(
+        &mut self,
+        ts: SlotTs,
+        hit: Hit,
+        rules: &Rules,
+        events: &mut Vec<TradeEvent>,
+    ) {
         let Some(held) = self.position else { return };
         let price = if hit.reason.is_stop() {
             slipped(hit.price, held.side.opposite(), rules.slippage_bps)
@@ -67,13 +79,25 @@ impl State {
     ) {
         let price = slipped(at, side, rules.slippage_bps);
         // A price so high that the position would hold nothing: there is nothing to enter.
-        let Some(qty) = rules.notional.get().checked_div(price.get()).and_then(Qty::new) else { return };
+        let Some(qty) = rules.notional.get().checked_div(price.get()).and_then(Qty::new) else {
+            return;
+        };
         let fee = price.times(qty).bps(rules.fee_bps);
         self.book(ts, -fee, rules);
         self.risk.entered(ts);
         self.position = Some(Position::open(side, ts, price, qty, protection));
         let event = Event::Open(rule);
-        events.push(TradeEvent { ts, entry: ts, event, side, price, qty, fee, pnl: -fee, ambiguous: false });
+        events.push(TradeEvent {
+            ts,
+            entry: ts,
+            event,
+            side,
+            price,
+            qty,
+            fee,
+            pnl: -fee,
+            ambiguous: false,
+        });
     }
 
     fn close(&mut self, ts: SlotTs, hit: Hit, rules: &Rules, events: &mut Vec<TradeEvent>) {
@@ -91,7 +115,17 @@ impl State {
         }
         let event = Event::Close(hit.reason);
         let ambiguous = hit.ambiguous;
-        events.push(TradeEvent { ts, entry, event, side, price: hit.price, qty, fee, pnl, ambiguous });
+        events.push(TradeEvent {
+            ts,
+            entry,
+            event,
+            side,
+            price: hit.price,
+            qty,
+            fee,
+            pnl,
+            ambiguous,
+        });
     }
 
     fn book(&mut self, ts: SlotTs, result: Money, rules: &Rules) {

@@ -46,7 +46,13 @@ pub(super) struct Hit {
 }
 
 impl Position {
-    pub(super) fn open(side: Side, entry: SlotTs, entry_px: Price, qty: Qty, protection: &Protection) -> Self {
+    pub(super) fn open(
+        side: Side,
+        entry: SlotTs,
+        entry_px: Price,
+        qty: Qty,
+        protection: &Protection,
+    ) -> Self {
         let behind = |distance: Decimal| match side {
             Side::Long => Price::new(entry_px.get() - distance),
             Side::Short => Price::new(entry_px.get() + distance),

@@ -103,7 +103,8 @@ impl SlotMaker {
             let degraded = Some(Degraded::BarMissing);
             return Slot { ts, bar: None, late: Vec::new(), degraded, orders };
         };
-        let late = self.held.drain(..).filter_map(|ts| late(ts).map(|bar| TimedBar { ts, bar })).collect();
+        let late =
+            self.held.drain(..).filter_map(|ts| late(ts).map(|bar| TimedBar { ts, bar })).collect();
         let degraded = degraded.filter(|cause| *cause != Degraded::BarMissing);
         Slot { ts, bar: Some(bar), late, degraded, orders }
     }

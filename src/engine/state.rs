@@ -79,7 +79,13 @@ impl State {
     }
 
     /// One bar passes: the pending order fills at its open, then stop and target are tested, then the stop trails.
-    pub(super) fn pass(&mut self, ts: SlotTs, bar: &Bar, rules: &Rules, events: &mut Vec<TradeEvent>) {
+    pub(super) fn pass(
+        &mut self,
+        ts: SlotTs,
+        bar: &Bar,
+        rules: &Rules,
+        events: &mut Vec<TradeEvent>,
+    ) {
         if self.pending.is_some() {
             self.fill_pending(ts, price_of(bar.open()), rules, events);
         }
@@ -97,7 +103,13 @@ impl State {
     }
 
     /// Closes what is open at the end of a backtest.
-    pub fn close_out(&mut self, ts: SlotTs, close: f64, rules: &Rules, events: &mut Vec<TradeEvent>) {
+    pub fn close_out(
+        &mut self,
+        ts: SlotTs,
+        close: f64,
+        rules: &Rules,
+        events: &mut Vec<TradeEvent>,
+    ) {
         self.leave(ts, price_of(close), CloseReason::EndOfWindow, rules, events);
     }
 
@@ -132,7 +144,8 @@ impl State {
         bytes[..8].copy_from_slice(&entry.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.risk.cooldown_left(ts).to_le_bytes());
         bytes[16..20].copy_from_slice(&self.risk.stops_in_a_row.to_le_bytes());
-        bytes[20..24].copy_from_slice(&self.risk.entries_that_count(ts, &rules.limits).to_le_bytes());
+        bytes[20..24]
+            .copy_from_slice(&self.risk.entries_that_count(ts, &rules.limits).to_le_bytes());
         bytes[24..29].copy_from_slice(&[held, pending, state, latch, u8::from(self.risk.flatten)]);
         xxh3_64(&bytes)
     }

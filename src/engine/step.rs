@@ -98,7 +98,12 @@ impl<S: Strategy> Core<S> {
         }
     }
 
-    fn decide(&self, state: &mut State, slot: &Slot, features: Option<&FeatureRow<Values<S>>>) -> Verdict {
+    fn decide(
+        &self,
+        state: &mut State,
+        slot: &Slot,
+        features: Option<&FeatureRow<Values<S>>>,
+    ) -> Verdict {
         let Some(features) = features else {
             let cause = slot.degraded().unwrap_or(Degraded::BarMissing);
             return Verdict::skip(cause.reason());
@@ -120,15 +125,26 @@ impl<S: Strategy> Core<S> {
         }
         match self.strategy.decide(&features.values, state.side()) {
             Intent::Hold(rule) => Verdict::of(Action::Hold, rule),
-            Intent::Exit(rule) if state.side().is_some() => exit(state, CloseReason::ExitSignal, rule),
+            Intent::Exit(rule) if state.side().is_some() => {
+                exit(state, CloseReason::ExitSignal, rule)
+            }
             Intent::Exit(rule) => Verdict::of(Action::Hold, rule),
-            Intent::Enter(side, rule, _) if state.side() == Some(side) => Verdict::of(Action::Hold, rule),
-            Intent::Enter(side, rule, protection) => self.enter(state, slot, (side, rule, protection)),
+            Intent::Enter(side, rule, _) if state.side() == Some(side) => {
+                Verdict::of(Action::Hold, rule)
+            }
+            Intent::Enter(side, rule, protection) => {
+                self.enter(state, slot, (side, rule, protection))
+            }
         }
     }
 
     /// An entry passes only if nothing vetoes it. A vetoed reversal still leaves the other side: exits are always allowed.
-    fn enter(&self, state: &mut State, slot: &Slot, wanted: (Side, &'static str, Protection)) -> Verdict {
+    fn enter(
+        &self,
+        state: &mut State,
+        slot: &Slot,
+        wanted: (Side, &'static str, Protection),
+    ) -> Verdict {
         let (side, rule, protection) = wanted;
         let reversing = state.side().is_some();
         if slot.degraded() == Some(Degraded::CatchupNoEntry) {

@@ -23,7 +23,8 @@ fn bar(seed: u64, ts: SlotTs) -> Option<Bar> {
     if draw(seed, 100, index) < 1.0 / 400.0 {
         return None;
     }
-    let jump = if draw(seed, 101, index) < 0.02 { (draw(seed, 102, index) - 0.5) * 0.01 } else { 0.0 };
+    let jump =
+        if draw(seed, 101, index) < 0.02 { (draw(seed, 102, index) - 0.5) * 0.01 } else { 0.0 };
     let open = price(seed, index - 1) * (1.0 + jump);
     let close = price(seed, index);
     let wick = |salt| 1.0 + 0.0015 * draw(seed, salt, index);
@@ -66,7 +67,8 @@ mod tests {
         let first = Timeframe::M5.slot(1_700_000_100_000).unwrap();
         let whole = bars(7, Window::new(first, first.plus(2_000)).unwrap());
         let part = bars(7, Window::new(first.plus(500), first.plus(600)).unwrap());
-        let from_whole: Vec<_> = whole.iter().filter(|b| (500..=600).contains(&b.ts.since(first))).copied().collect();
+        let from_whole: Vec<_> =
+            whole.iter().filter(|b| (500..=600).contains(&b.ts.since(first))).copied().collect();
         assert_eq!(part, from_whole);
         assert_ne!(part, bars(8, Window::new(first.plus(500), first.plus(600)).unwrap()));
         let absent = 2_001 - whole.len();

@@ -22,7 +22,8 @@ pub fn append_command<D: Disk>(
     disk.create_dir_all(&layout.commands_dir())?;
     let path = layout.commands(tag);
     let found = ledger::inspect(disk, &path, COMMANDS_HEADER)?;
-    let last = if found.whole().is_empty() { None } else { parse_commands(found.whole(), &path)?.pop() };
+    let last =
+        if found.whole().is_empty() { None } else { parse_commands(found.whole(), &path)?.pop() };
     let at = last.map_or(command.at, |last| last.at.max(command.at));
     let (mut ledger, _) = ledger::open(disk, &found, &layout.quarantine(&path, now))?;
     let mut row = Vec::new();

@@ -12,8 +12,10 @@ use crate::{
 /// Runs the job.
 pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
-    let env = exec.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
+    let runtime =
+        runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+    let env =
+        exec.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
     let spawn = Spawn {
         argv: exec.run.clone(),
         env,
@@ -24,7 +26,8 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
     };
     let program = exec.run.first().cloned().unwrap_or_default();
     let ended = runtime.block_on(process::run(&spawn, &context.stop));
-    let ended = ended.map_err(|error| Failure::new(Exit::Negative, format!("start `{program}`: {error}")))?;
+    let ended = ended
+        .map_err(|error| Failure::new(Exit::Negative, format!("start `{program}`: {error}")))?;
     let Ended { code, .. } = ended;
     let exit = if code == exec.expect_exit { Exit::Ok } else { Exit::Negative };
     let summary = format!("`{program}` ended with exit code {code}, expected {}", exec.expect_exit);

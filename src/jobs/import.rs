@@ -46,11 +46,13 @@ pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     let refused = read.refused.len() as u64;
     if table.max_refused.is_some_and(|most| refused > most) {
         let shown = refused_lines(&read);
-        let message = format!("{}: {refused} rows refused, nothing was imported\n{shown}", table.path);
+        let message =
+            format!("{}: {refused} rows refused, nothing was imported\n{shown}", table.path);
         return Err(Failure::new(Exit::Data, message));
     }
     if read.bars.is_empty() {
-        let message = format!("{}: no bar in {} rows\n{}", table.path, read.read, refused_lines(&read));
+        let message =
+            format!("{}: no bar in {} rows\n{}", table.path, read.read, refused_lines(&read));
         return Err(Failure::new(if refused > 0 { Exit::Data } else { Exit::Nothing }, message));
     }
     let _lock = context.lock(&context.layout.raw_lock(series))?;
@@ -111,7 +113,11 @@ fn refused_lines(read: &Archive) -> String {
         let _ = writeln!(text, "refused: row {}: {}", refused.row, refused.reason);
     }
     if read.refused.len() > SHOWN_MAX {
-        let _ = writeln!(text, "... and {} more refused rows, all of them in the log", read.refused.len() - SHOWN_MAX);
+        let _ = writeln!(
+            text,
+            "... and {} more refused rows, all of them in the log",
+            read.refused.len() - SHOWN_MAX
+        );
     }
     text
 }

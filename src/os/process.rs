@@ -124,11 +124,13 @@ fn code(status: ExitStatus) -> i32 {
 
 /// Whether a process exists.
 pub fn is_alive(pid: u32) -> bool {
-    i32::try_from(pid).ok().and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    i32::try_from(pid)
+        .ok()
+        .and_then(Pid::from_raw)
+        .is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// This program's own file.
 pub fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()
 }
-

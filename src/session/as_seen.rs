@@ -44,7 +44,12 @@ pub struct Seen {
 }
 
 /// Rebuilds what LIVE saw. `decided` is in order, without holes.
-pub fn seen_bars(stored: &[TimedBar], revisions: &[Revision], decided: &[Decided], birth: Birth) -> Seen {
+pub fn seen_bars(
+    stored: &[TimedBar],
+    revisions: &[Revision],
+    decided: &[Decided],
+    birth: Birth,
+) -> Seen {
     let view = AsSeen::new(stored, revisions);
     let mut seen = Seen::default();
     let Some(first) = decided.first() else { return seen };
@@ -83,7 +88,8 @@ fn find(view: &AsSeen, held: &[SlotTs], row: &Decided, hash: u64) -> Option<Vec<
     let timed = |ts: SlotTs, bar: Option<_>| bar.map(|bar| TimedBar { ts, bar });
     let slots: Vec<SlotTs> = held.iter().copied().chain([row.ts]).collect();
     if let Some(seen_at) = row.seen_at {
-        let bars: Vec<_> = slots.iter().filter_map(|ts| timed(*ts, view.at(*ts, seen_at))).collect();
+        let bars: Vec<_> =
+            slots.iter().filter_map(|ts| timed(*ts, view.at(*ts, seen_at))).collect();
         if hash_bars(&bars) == hash {
             return Some(bars);
         }

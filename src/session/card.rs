@@ -20,15 +20,19 @@ pub struct Card {
 impl Card {
     /// sha256 of the settings, without the stop rule, which live and backtest may set differently. 16 hex digits.
     pub fn strategy_hash(&self) -> String {
-        let text: String = self.settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        let text: String =
+            self.settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         let digest = Sha256::digest(text.as_bytes());
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The settings in which two cards differ: key, ours, theirs.
     pub fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
-        let keys: std::collections::BTreeSet<_> = self.settings.keys().chain(other.settings.keys()).collect();
-        let value = |card: &Self, key: &String| card.settings.get(key).cloned().unwrap_or_else(|| "-".into());
+        let keys: std::collections::BTreeSet<_> =
+            self.settings.keys().chain(other.settings.keys()).collect();
+        let value = |card: &Self, key: &String| {
+            card.settings.get(key).cloned().unwrap_or_else(|| "-".into())
+        };
         keys.into_iter()
             .map(|key| (key.clone(), value(self, key), value(other, key)))
             .filter(|(_, ours, theirs)| ours != theirs)

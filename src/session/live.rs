@@ -100,7 +100,13 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     /// Everything is read and checked before anything is touched: the rows are folded through the engine on the bars as
     /// they were seen, and every recomputed row must equal the recorded one. Then torn tails are cut and owed trades written.
     /// With `dry` nothing is written, now or later.
-    pub fn open(place: Place<'d, D>, core: Core<S>, card: Card, now: UtcMs, dry: bool) -> Result<(Self, Recovered), SessionError> {
+    pub fn open(
+        place: Place<'d, D>,
+        core: Core<S>,
+        card: Card,
+        now: UtcMs,
+        dry: bool,
+    ) -> Result<(Self, Recovered), SessionError> {
         let Place { disk, layout, tag, series } = &place;
         let found = [
             ledger::inspect(*disk, &layout.decisions(tag, series), DECISIONS_HEADER)?,
@@ -156,7 +162,9 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         }
         let path = layout.decisions(tag, series);
         let series = series.clone();
-        let bar_at = |ts: SlotTs| seen.bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| seen.bars[n].bar);
+        let bar_at = |ts: SlotTs| {
+            seen.bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| seen.bars[n].bar)
+        };
         for bar in seen.bars.iter().take_while(|bar| bar.ts < window.first()) {
             self.engine.warm(bar);
         }
@@ -177,7 +185,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     }
 
     /// The recorded trades must be the first ones of the fold; the rest is owed.
-    fn settle_trades(&self, record: &Record<'_>, folded: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, SessionError> {
+    fn settle_trades(
+        &self,
+        record: &Record<'_>,
+        folded: Vec<Vec<u8>>,
+    ) -> Result<Vec<Vec<u8>>, SessionError> {
         let path = self.place.layout.trades(&self.place.tag, &self.place.series);
         for (n, line) in record.trades.iter().enumerate() {
             let reason = match folded.get(n) {
@@ -198,7 +210,10 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     fn mismatch(&self, line: &DecisionLine<'_>) -> String {
         let text = String::from_utf8_lossy(&self.buffer);
         let recomputed: Vec<&str> = text.trim_end().split(',').collect();
-        let differing = Column::ALL.into_iter().zip(&recomputed).find(|(column, now)| line.column(*column) != **now);
+        let differing = Column::ALL
+            .into_iter()
+            .zip(&recomputed)
+            .find(|(column, now)| line.column(*column) != **now);
         match differing {
             Some((column, now)) => format!(
                 "the row for ts_ms {} does not fold: column {} is recorded as `{}`, recomputed as `{now}`",
@@ -227,7 +242,8 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
             recovered.cuts.extend(cut.map(|cut| (name, cut)));
             Ok(ledger)
         };
-        let (decisions, mut trades, timing) = (open(&found[0])?, open(&found[1])?, open(&found[2])?);
+        let (decisions, mut trades, timing) =
+            (open(&found[0])?, open(&found[1])?, open(&found[2])?);
         for (n, row) in owed.iter().enumerate() {
             trades.append(row, n + 1 == owed.len())?;
         }
@@ -256,7 +272,13 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     }
 
     /// Begins a ledger that has no rows: writes its birth certificate and takes in the warm-up bars, which emit nothing.
-    pub fn begin(&mut self, first: SlotTs, warm_up: &[TimedBar], born_at: UtcMs, build: &str) -> Result<(), SessionError> {
+    pub fn begin(
+        &mut self,
+        first: SlotTs,
+        warm_up: &[TimedBar],
+        born_at: UtcMs,
+        build: &str,
+    ) -> Result<(), SessionError> {
         assert!(self.last().is_none(), "a ledger begins once");
         let floor = warm_up.first().map_or(first, |bar| bar.ts);
         let origin = Origin::new(floor.ts_ms(), born_at.get(), self.card.clone(), build.to_owned());

@@ -56,7 +56,12 @@ pub struct Record<'a> {
 
 impl RecordBytes {
     /// Reads as a bystander: the writer may be at work, so bytes after the last newline are ignored. `None` without a ledger.
-    pub fn read<D: Disk>(disk: &D, layout: &Layout, tag: &Tag, series: &Series) -> Result<Option<Self>, StoreError> {
+    pub fn read<D: Disk>(
+        disk: &D,
+        layout: &Layout,
+        tag: &Tag,
+        series: &Series,
+    ) -> Result<Option<Self>, StoreError> {
         let Some(decisions) = disk.read(&layout.decisions(tag, series))? else { return Ok(None) };
         // Trades are written after their decision: reading them later can only show more than needed, never less.
         let trades = disk.read(&layout.trades(tag, series))?.unwrap_or_default();
@@ -66,7 +71,12 @@ impl RecordBytes {
     }
 
     /// Checks and parses all of it.
-    pub fn parse(&self, layout: &Layout, tag: &Tag, series: &Series) -> Result<Record<'_>, StoreError> {
+    pub fn parse(
+        &self,
+        layout: &Layout,
+        tag: &Tag,
+        series: &Series,
+    ) -> Result<Record<'_>, StoreError> {
         let decisions = if self.decisions.is_empty() {
             Vec::new()
         } else {
@@ -114,7 +124,11 @@ impl Record<'_> {
     /// The slots that were hindered from outside. An absent bar is not among them: the bars show that themselves.
     pub fn degraded(&self) -> BTreeMap<i64, Degraded> {
         let cause = |line: &DecisionLine<'_>| line.degraded().map(|cause| (line.ts_ms(), cause));
-        self.decisions.iter().filter_map(cause).filter(|(_, cause)| *cause != Degraded::BarMissing).collect()
+        self.decisions
+            .iter()
+            .filter_map(cause)
+            .filter(|(_, cause)| *cause != Degraded::BarMissing)
+            .collect()
     }
 }
 
@@ -131,7 +145,11 @@ pub fn read_origin<D: Disk>(
 }
 
 /// The operator commands of a tag.
-pub fn read_commands<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Vec<Command>, StoreError> {
+pub fn read_commands<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+) -> Result<Vec<Command>, StoreError> {
     let path = layout.commands(tag);
     match disk.read(&path)? {
         Some(bytes) => parse_commands(&bytes, &path),

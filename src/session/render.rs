@@ -6,9 +6,7 @@ use super::replay::{Batch, Inputs, replay};
 use crate::{
     domain::{series::Series, trade::TradeEvent},
     engine::{state::State, step::Core, strategy::Strategy},
-    store::rows::{
-        encode::{SeriesPrefix, push_decision, push_trade},
-    },
+    store::rows::encode::{SeriesPrefix, push_decision, push_trade},
 };
 
 /// Rows formatted by one task.

@@ -96,15 +96,25 @@ impl<'a, S: Strategy> Player<'a, S> {
         }
         let end = self.next.plus(SLOTS_AT_ONCE - 1).min(last);
         let (bars, rows) = self.features(self.next, end);
-        let mut batch = Batch { decisions: Vec::with_capacity(end.since(self.next) as usize + 1), trades: vec![] };
+        let mut batch = Batch {
+            decisions: Vec::with_capacity(end.since(self.next) as usize + 1),
+            trades: vec![],
+        };
         let mut cursor = bars.start;
         while self.next <= end {
             let ts = self.next;
             let found = self.inputs.bars.get(cursor).filter(|bar| bar.ts == ts);
             let degraded = self.inputs.degraded.get(&ts.ts_ms()).copied();
-            let slot = self.maker.make(ts, found.map(|bar| bar.bar), degraded, |ts| bar_at(&self.inputs.bars, ts));
+            let slot = self
+                .maker
+                .make(ts, found.map(|bar| bar.bar), degraded, |ts| bar_at(&self.inputs.bars, ts));
             let features = slot.bar().map(|_| &rows[cursor - bars.start]);
-            batch.decisions.push(self.core.step(&mut self.state, &slot, features, &mut batch.trades));
+            batch.decisions.push(self.core.step(
+                &mut self.state,
+                &slot,
+                features,
+                &mut batch.trades,
+            ));
             cursor += usize::from(found.is_some());
             self.next = ts.next();
         }
@@ -114,7 +124,8 @@ impl<'a, S: Strategy> Player<'a, S> {
     /// The bars from `first` to `last` and their features, each block computed from its own anchor.
     fn features(&self, first: SlotTs, last: SlotTs) -> (Range<usize>, Vec<FeatureRow<Values<S>>>) {
         let all = &self.inputs.bars;
-        let range = all.partition_point(|bar| bar.ts < first)..all.partition_point(|bar| bar.ts <= last);
+        let range =
+            all.partition_point(|bar| bar.ts < first)..all.partition_point(|bar| bar.ts <= last);
         let Some(newest) = all[range.clone()].last() else { return (range, Vec::new()) };
         let (from, to) = (self.blocks.of(all[range.start].ts), self.blocks.of(newest.ts));
         let start_of = |block: i64| all.partition_point(|bar| self.blocks.of(bar.ts) < block);
@@ -123,7 +134,12 @@ impl<'a, S: Strategy> Player<'a, S> {
             .map(|block| {
                 let (before, start) = (start_of(block - 1), start_of(block));
                 let (own, end) = (start.max(range.start), start_of(block + 1).min(range.end));
-                let mut rows = block_rows(&self.core.strategy, self.blocks, &all[before..start], &all[start..end]);
+                let mut rows = block_rows(
+                    &self.core.strategy,
+                    self.blocks,
+                    &all[before..start],
+                    &all[start..end],
+                );
                 rows.drain(..own - start);
                 rows
             })

@@ -14,7 +14,9 @@ use mjolnir::{
 };
 use rust_decimal::Decimal;
 
-use crate::support::scripted::{At, At::*, BROKEN, EXIT, HOLD, LONG, SHORT, Scripted, plain_rules, play, slot};
+use crate::support::scripted::{
+    At, At::*, BROKEN, EXIT, HOLD, LONG, SHORT, Scripted, plain_rules, play, slot,
+};
 
 fn told(stop: Option<f64>, target: Option<f64>, trail: Option<f64>) -> Scripted {
     Scripted { protection: Protection { stop, target, trail }, warm_up_bars: 1 }
@@ -40,28 +42,43 @@ fn check_with(strategy: Scripted, rules: Rules, story: &[At], maker: SlotMaker, 
 
 #[test]
 fn a_signal_fills_at_the_open_of_the_next_bar() {
-    let story = [Flat(100.0, LONG), Bar([101.0, 103.0, 100.0, 102.0], HOLD), Flat(104.0, EXIT), Flat(105.0, HOLD)];
-    check(told(None, None, None), plain_rules(), &story, "
+    let story = [
+        Flat(100.0, LONG),
+        Bar([101.0, 103.0, 100.0, 102.0], HOLD),
+        Flat(104.0, EXIT),
+        Flat(105.0, HOLD),
+    ];
+    check(
+        told(None, None, None),
+        plain_rules(),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 101 - | 10009.90099009 ACTIVE
           = 2 open long at 101 for 9.90099009 fee 0 pnl 0 told_long
         3 exit told_exit - | long 101 - | 10029.70297027 ACTIVE
         4 hold told_nothing - | flat - - | 10039.60396036 ACTIVE
           = 4 close long at 105 for 9.90099009 fee 0 pnl 39.60396036 exit_signal
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_signal_fills_at_its_own_close_when_told_so_and_the_stop_waits_for_the_next_bar() {
     // Bar 1 falls to 50 before its close: a position entered at that close must not be stopped by it.
     let story = [Bar([100.0, 110.0, 50.0, 100.0], LONG), Flat(99.0, HOLD), Flat(101.0, EXIT)];
-    check(told(Some(2.0), None, None), rules(|r| r.fill_at = FillAt::Close), &story, "
+    check(
+        told(Some(2.0), None, None),
+        rules(|r| r.fill_at = FillAt::Close),
+        &story,
+        "
         1 enter_long told_long - | long 100 98 | 10000 ACTIVE
           = 1 open long at 100 for 10 fee 0 pnl 0 told_long
         2 hold told_nothing - | long 100 98 | 9990 ACTIVE
         3 exit told_exit - | flat - - | 10010 ACTIVE
           = 3 close long at 101 for 10 fee 0 pnl 10 exit_signal
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -85,12 +102,26 @@ fn a_long_that_opens_below_its_stop_fills_by_the_rule() {
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long";
-    check(told(Some(2.0), None, None), plain_rules(), &story, &format!("{head}
+    check(
+        told(Some(2.0), None, None),
+        plain_rules(),
+        &story,
+        &format!(
+            "{head}
         3 hold told_nothing - | flat - - | 9950 ACTIVE
-          = 3 close long at 95 for 10 fee 0 pnl -50 stop_gap"));
-    check(told(Some(2.0), None, None), rules(|r| r.stop_fill = StopFill::AtStop), &story, &format!("{head}
+          = 3 close long at 95 for 10 fee 0 pnl -50 stop_gap"
+        ),
+    );
+    check(
+        told(Some(2.0), None, None),
+        rules(|r| r.stop_fill = StopFill::AtStop),
+        &story,
+        &format!(
+            "{head}
         3 hold told_nothing - | flat - - | 9980 ACTIVE
-          = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit"));
+          = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit"
+        ),
+    );
 }
 
 #[test]
@@ -100,36 +131,60 @@ fn a_short_that_opens_above_its_stop_fills_by_the_rule() {
         1 enter_short told_short - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | short 100 102 | 10000 ACTIVE
           = 2 open short at 100 for 10 fee 0 pnl 0 told_short";
-    check(told(Some(2.0), None, None), plain_rules(), &story, &format!("{head}
+    check(
+        told(Some(2.0), None, None),
+        plain_rules(),
+        &story,
+        &format!(
+            "{head}
         3 hold told_nothing - | flat - - | 9950 ACTIVE
-          = 3 close short at 105 for 10 fee 0 pnl -50 stop_gap"));
-    check(told(Some(2.0), None, None), rules(|r| r.stop_fill = StopFill::AtStop), &story, &format!("{head}
+          = 3 close short at 105 for 10 fee 0 pnl -50 stop_gap"
+        ),
+    );
+    check(
+        told(Some(2.0), None, None),
+        rules(|r| r.stop_fill = StopFill::AtStop),
+        &story,
+        &format!(
+            "{head}
         3 hold told_nothing - | flat - - | 9980 ACTIVE
-          = 3 close short at 102 for 10 fee 0 pnl -20 stop_hit"));
+          = 3 close short at 102 for 10 fee 0 pnl -20 stop_hit"
+        ),
+    );
 }
 
 #[test]
 fn stop_and_target_in_one_bar_take_the_stop_and_say_so() {
     let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Bar([100.0, 104.0, 97.0, 103.0], HOLD)];
-    check(told(Some(2.0), Some(3.0), None), plain_rules(), &story, "
+    check(
+        told(Some(2.0), Some(3.0), None),
+        plain_rules(),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 hold told_nothing - | flat - - | 9980 ACTIVE
           = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit ambiguous
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_target_fills_at_the_target_even_when_the_bar_opens_beyond_it() {
     let story = [Flat(100.0, SHORT), Flat(100.0, HOLD), Bar([90.0, 91.0, 90.0, 91.0], HOLD)];
-    check(told(Some(2.0), Some(3.0), None), plain_rules(), &story, "
+    check(
+        told(Some(2.0), Some(3.0), None),
+        plain_rules(),
+        &story,
+        "
         1 enter_short told_short - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | short 100 102 | 10000 ACTIVE
           = 2 open short at 100 for 10 fee 0 pnl 0 told_short
         3 hold told_nothing - | flat - - | 10030 ACTIVE
           = 3 close short at 97 for 10 fee 0 pnl 30 target_hit
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -140,38 +195,53 @@ fn a_trailing_stop_tests_the_level_known_before_the_bar_and_then_moves() {
         Bar([104.0, 104.0, 102.5, 103.0], HOLD), // survives 102; high 104 does not raise it
         Bar([103.0, 103.0, 102.0, 102.5], HOLD),
     ];
-    check(told(None, None, Some(3.0)), plain_rules(), &story, "
+    check(
+        told(None, None, Some(3.0)),
+        plain_rules(),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 102 | 10040 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 hold told_nothing - | long 100 102 | 10030 ACTIVE
         4 hold told_nothing - | flat - - | 10020 ACTIVE
           = 4 close long at 102 for 10 fee 0 pnl 20 stop_hit
-    ");
+    ",
+    );
 }
 
 #[test]
 fn an_entry_can_be_stopped_inside_its_own_bar() {
     let story = [Flat(100.0, LONG), Bar([100.0, 101.0, 97.0, 100.0], HOLD)];
-    check(told(Some(2.0), None, None), plain_rules(), &story, "
+    check(
+        told(Some(2.0), None, None),
+        plain_rules(),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | flat - - | 9980 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
           = 2 close long at 98 for 10 fee 0 pnl -20 stop_hit
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_reversal_closes_and_opens_at_the_same_price() {
     let story = [Flat(100.0, LONG), Flat(100.0, SHORT), Flat(110.0, HOLD)];
-    check(told(None, None, None), plain_rules(), &story, "
+    check(
+        told(None, None, None),
+        plain_rules(),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 enter_short told_short - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 hold told_nothing - | short 110 - | 10100 ACTIVE
           = 3 close long at 110 for 10 fee 0 pnl 100 reversal
           = 3 open short at 110 for 9.09090909 fee 0 pnl 0 told_short
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -181,13 +251,18 @@ fn fees_on_both_sides_and_slippage_on_market_fills_but_not_on_targets() {
         r.slippage_bps = Decimal::from(100);
     };
     let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Flat(111.0, HOLD)];
-    check(told(None, Some(10.0), None), rules(costs), &story, "
+    check(
+        told(None, Some(10.0), None),
+        rules(costs),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 101 - | 9989.09900991 ACTIVE
           = 2 open long at 101 for 9.90099009 fee 1 pnl -1 told_long
         3 hold told_nothing - | flat - - | 10096.910891 ACTIVE
           = 3 close long at 111 for 9.90099009 fee 1.0990099 pnl 97.910891 target_hit
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -198,14 +273,19 @@ fn cooldown_blocks_the_slot_of_the_stop_and_those_after_it() {
         Flat(100.0, LONG),
         Flat(100.0, LONG),
     ];
-    check(told(Some(2.0), None, None), rules(|r| r.limits.cooldown_bars = 2), &story, "
+    check(
+        told(Some(2.0), None, None),
+        rules(|r| r.limits.cooldown_bars = 2),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_long cooldown | flat - - | 9980 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
           = 2 close long at 98 for 10 fee 0 pnl -20 stop_hit
         3 hold told_long cooldown | flat - - | 9980 ACTIVE
         4 enter_long told_long - | flat - - | 9980 ACTIVE
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -224,7 +304,12 @@ fn a_tripped_limit_latches_until_resume_and_lets_exits_pass() {
         Flat(100.0, LONG),
     ];
     let limit = |r: &mut Rules| r.limits.consecutive_stops = Some(1);
-    check_with(told(Some(2.0), None, None), rules(limit), &story, SlotMaker::new(vec![resume]), "
+    check_with(
+        told(Some(2.0), None, None),
+        rules(limit),
+        &story,
+        SlotMaker::new(vec![resume]),
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_long risk:consecutive_stops | flat - - | 9980 REDUCING
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
@@ -232,20 +317,25 @@ fn a_tripped_limit_latches_until_resume_and_lets_exits_pass() {
         3 hold told_long risk:consecutive_stops | flat - - | 9980 REDUCING
         4 hold told_long risk:consecutive_stops | flat - - | 9980 REDUCING
         5 enter_long told_long - | flat - - | 9980 ACTIVE
-    ");
+    ",
+    );
 }
 
 #[test]
 fn losing_too_much_of_the_peak_or_of_the_day_trips_and_a_vetoed_reversal_still_exits() {
     let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Flat(90.0, SHORT), Flat(90.0, SHORT)];
-    let want = |limit: &str| format!("
+    let want = |limit: &str| {
+        format!(
+            "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 exit told_short risk:{limit} | long 100 - | 9900 REDUCING
         4 hold told_short risk:{limit} | flat - - | 9900 REDUCING
           = 4 close long at 90 for 10 fee 0 pnl -100 exit_signal
-    ");
+    "
+        )
+    };
     let drawdown = rules(|r| r.limits.drawdown_pct = Some(Decimal::ONE));
     check(told(None, None, None), drawdown, &story, &want("drawdown"));
     let daily = rules(|r| r.limits.daily_loss = Some(Money::new(Decimal::from(100))));
@@ -254,44 +344,82 @@ fn losing_too_much_of_the_peak_or_of_the_day_trips_and_a_vetoed_reversal_still_e
 
 #[test]
 fn a_limit_that_halts_skips_but_the_stop_goes_on_protecting() {
-    let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Flat(99.0, EXIT), Bar([99.0, 99.0, 97.0, 98.0], HOLD)];
+    let story = [
+        Flat(100.0, LONG),
+        Flat(100.0, HOLD),
+        Flat(99.0, EXIT),
+        Bar([99.0, 99.0, 97.0, 98.0], HOLD),
+    ];
     let halts = |r: &mut Rules| {
         r.limits.drawdown_pct = Some(Decimal::new(1, 1));
         r.limits.on_trip = OnTrip::Halt;
     };
-    check(told(Some(2.0), None, None), rules(halts), &story, "
+    check(
+        told(Some(2.0), None, None),
+        rules(halts),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 skip halted - | long 100 98 | 9990 HALTED
         4 skip halted - | flat - - | 9980 HALTED
           = 4 close long at 98 for 10 fee 0 pnl -20 stop_hit
-    ");
+    ",
+    );
 }
 
 #[test]
 fn size_and_number_of_trades_are_limited() {
     let story = [Flat(100.0, LONG), Flat(100.0, EXIT), Flat(100.0, LONG)];
     let once = |r: &mut Rules| r.limits.trades_per_day = Some(1);
-    check(told(None, None, None), rules(once), &story, "
+    check(
+        told(None, None, None),
+        rules(once),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 exit told_exit - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 hold told_long risk:trades_per_day | flat - - | 10000 ACTIVE
           = 3 close long at 100 for 10 fee 0 pnl 0 exit_signal
-    ");
+    ",
+    );
     let small = |r: &mut Rules| r.limits.position = Some(Money::new(Decimal::from(999)));
-    check(told(None, None, None), rules(small), &story[..1], "
+    check(
+        told(None, None, None),
+        rules(small),
+        &story[..1],
+        "
         1 hold told_long risk:max_position | flat - - | 10000 ACTIVE
-    ");
+    ",
+    );
 }
 
 #[test]
 fn operators_halt_flatten_reduce_and_resume() {
-    let at = |n: i64, order| Command { at: slot(n).close(), order, reason: String::new(), who: String::new() };
+    let at = |n: i64, order| Command {
+        at: slot(n).close(),
+        order,
+        reason: String::new(),
+        who: String::new(),
+    };
     let orders = vec![at(3, Order::Flatten), at(5, Order::Resume), at(6, Order::Reduce)];
-    let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Flat(101.0, HOLD), Flat(102.0, LONG), Flat(100.0, LONG), Flat(100.0, EXIT), Flat(100.0, LONG)];
-    check_with(told(None, None, None), plain_rules(), &story, SlotMaker::new(orders), "
+    let story = [
+        Flat(100.0, LONG),
+        Flat(100.0, HOLD),
+        Flat(101.0, HOLD),
+        Flat(102.0, LONG),
+        Flat(100.0, LONG),
+        Flat(100.0, EXIT),
+        Flat(100.0, LONG),
+    ];
+    check_with(
+        told(None, None, None),
+        plain_rules(),
+        &story,
+        SlotMaker::new(orders),
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
@@ -303,7 +431,8 @@ fn operators_halt_flatten_reduce_and_resume() {
           = 6 open long at 100 for 10 fee 0 pnl 0 told_long
         7 hold told_long risk:operator | flat - - | 10020 REDUCING
           = 7 close long at 100 for 10 fee 0 pnl 0 exit_signal
-    ");
+    ",
+    );
 }
 
 #[test]
@@ -319,7 +448,11 @@ fn features_that_cannot_be_used_skip_with_their_reason_and_stops_run_on() {
         Bar([99.0, 99.0, 98.0, 98.0], LONG),
         Flat(98.0, HOLD),
     ];
-    check(strategy, rules(|r| r.cadence_bars = 3), &story, "
+    check(
+        strategy,
+        rules(|r| r.cadence_bars = 3),
+        &story,
+        "
         1 skip not_enough_bars - | flat - - | 10000 ACTIVE
         2 skip not_enough_bars - | flat - - | 10000 ACTIVE
         3 enter_long told_long - | flat - - | 10000 ACTIVE
@@ -330,41 +463,67 @@ fn features_that_cannot_be_used_skip_with_their_reason_and_stops_run_on() {
         7 skip cadence_failed - | flat - - | 9980 ACTIVE
           = 7 close long at 98 for 10 fee 0 pnl -20 stop_hit
         8 hold told_nothing - | flat - - | 9980 ACTIVE
-    ");
+    ",
+    );
 }
 
 #[test]
 fn a_bar_that_comes_late_fills_and_stops_at_its_own_slot() {
     let late = Some(([100.0, 100.0, 97.0, 99.0], HOLD));
-    for (cause, reason) in [(Degraded::FetchFailed, "fetch_failed"), (Degraded::PersistFailed, "persist_failed")] {
-        let story = [Flat(100.0, LONG), Degraded(cause, late), Degraded(cause, None), Flat(99.0, HOLD)];
-        check(told(Some(2.0), None, None), plain_rules(), &story, &format!("
+    for (cause, reason) in
+        [(Degraded::FetchFailed, "fetch_failed"), (Degraded::PersistFailed, "persist_failed")]
+    {
+        let story =
+            [Flat(100.0, LONG), Degraded(cause, late), Degraded(cause, None), Flat(99.0, HOLD)];
+        check(
+            told(Some(2.0), None, None),
+            plain_rules(),
+            &story,
+            &format!(
+                "
             1 enter_long told_long - | flat - - | 10000 ACTIVE
             2 skip {reason} - | flat - - | 10000 ACTIVE
             3 skip {reason} - | flat - - | 10000 ACTIVE
             4 hold told_nothing - | flat - - | 9980 ACTIVE
               = 2 open long at 100 for 10 fee 0 pnl 0 told_long
               = 2 close long at 98 for 10 fee 0 pnl -20 stop_hit
-        "));
+        "
+            ),
+        );
     }
 }
 
 #[test]
 fn an_order_waits_through_a_hole_for_the_next_bar() {
-    check(told(None, None, None), plain_rules(), &[Flat(100.0, LONG), Gone, Gone, Flat(103.0, HOLD)], "
+    check(
+        told(None, None, None),
+        plain_rules(),
+        &[Flat(100.0, LONG), Gone, Gone, Flat(103.0, HOLD)],
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 skip bar_missing - | flat - - | 10000 ACTIVE
         3 skip bar_missing - | flat - - | 10000 ACTIVE
         4 hold told_nothing - | long 103 - | 10000 ACTIVE
           = 4 open long at 103 for 9.70873786 fee 0 pnl 0 told_long
-    ");
+    ",
+    );
 }
 
 #[test]
 fn catch_up_that_observes_suppresses_entries_and_keeps_exits() {
     let seen = |price: f64, order| Degraded(Degraded::CatchupNoEntry, Some(([price; 4], order)));
-    let story = [Flat(100.0, LONG), seen(100.0, HOLD), seen(101.0, SHORT), seen(102.0, LONG), seen(102.0, HOLD)];
-    check(told(None, None, None), plain_rules(), &story, "
+    let story = [
+        Flat(100.0, LONG),
+        seen(100.0, HOLD),
+        seen(101.0, SHORT),
+        seen(102.0, LONG),
+        seen(102.0, HOLD),
+    ];
+    check(
+        told(None, None, None),
+        plain_rules(),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
@@ -372,19 +531,26 @@ fn catch_up_that_observes_suppresses_entries_and_keeps_exits() {
         4 skip catchup_no_entry - | flat - - | 10020 ACTIVE
           = 4 close long at 102 for 10 fee 0 pnl 20 exit_signal
         5 hold told_nothing - | flat - - | 10020 ACTIVE
-    ");
+    ",
+    );
 }
 
 #[test]
 fn with_catch_up_off_nothing_is_decided_but_stops_run() {
     let down = |prices| Degraded(Degraded::Downtime, Some((prices, LONG)));
-    let story = [Flat(100.0, LONG), Flat(100.0, HOLD), down([100.0, 100.0, 98.0, 99.0]), down([99.0; 4])];
-    check(told(Some(2.0), None, None), plain_rules(), &story, "
+    let story =
+        [Flat(100.0, LONG), Flat(100.0, HOLD), down([100.0, 100.0, 98.0, 99.0]), down([99.0; 4])];
+    check(
+        told(Some(2.0), None, None),
+        plain_rules(),
+        &story,
+        "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 skip downtime - | flat - - | 9980 ACTIVE
           = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit
         4 skip downtime - | flat - - | 9980 ACTIVE
-    ");
+    ",
+    );
 }

@@ -37,7 +37,11 @@ pub struct LiveInputs {
 }
 
 /// The inputs of a window for a tag without a LIVE ledger, or for one whose record is not wanted.
-pub fn plain<D: Disk>(place: &Place<'_, D>, window: Window, blocks: Blocks) -> Result<Inputs, StoreError> {
+pub fn plain<D: Disk>(
+    place: &Place<'_, D>,
+    window: Window,
+    blocks: Blocks,
+) -> Result<Inputs, StoreError> {
     let raw = RawStore::new(place.layout, place.disk, &place.series);
     let (bars, _) = load_bars(&raw, window, blocks)?;
     Ok(Inputs { window, bars, degraded: BTreeMap::new(), commands: Vec::new() })
@@ -72,7 +76,8 @@ pub fn both_views<D: Disk>(
     let birth = birth(&origin, &place.series)?;
     let (stored, revisions) = load_bars(&raw, window, blocks)?;
     let commands = read_commands(place.disk, place.layout, &place.tag)?;
-    let (as_seen, unresolved) = inputs_as_seen(record, window, (&stored, &revisions), commands.clone(), birth);
+    let (as_seen, unresolved) =
+        inputs_as_seen(record, window, (&stored, &revisions), commands.clone(), birth);
     let degraded = as_seen.degraded.clone();
     let as_is = Inputs { window, bars: above(stored, birth.floor), degraded, commands };
     Ok(LiveInputs { as_seen, as_is, unresolved, revisions, origin })

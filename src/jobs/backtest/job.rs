@@ -54,20 +54,26 @@ fn run_core<S: Strategy>(
     let series = &job.trading.series;
     let live = context.place(&job.tag, series);
     let bytes = match job.backtest.inputs {
-        manifest::Inputs::Auto => RecordBytes::read(context.disk, context.layout, &job.tag, series)?,
+        manifest::Inputs::Auto => {
+            RecordBytes::read(context.disk, context.layout, &job.tag, series)?
+        }
         manifest::Inputs::None => None,
     };
-    let record = bytes.as_ref().map(|bytes| bytes.parse(context.layout, &job.tag, series)).transpose()?;
+    let record =
+        bytes.as_ref().map(|bytes| bytes.parse(context.layout, &job.tag, series)).transpose()?;
     let window = window(context, job, record.as_ref().and_then(|record| record.window()))?;
     let blocks = core.blocks(series.timeframe());
     context.progress.begin("backtest", 0);
     let has_origin = read_origin(context.disk, context.layout, &job.tag, series)?.is_some();
     let inputs = match &record {
-        Some(record) if has_origin || !record.decisions.is_empty() => recorded(&live, record, window, blocks)?,
+        Some(record) if has_origin || !record.decisions.is_empty() => {
+            recorded(&live, record, window, blocks)?
+        }
         Some(_) | None => plain(&live, window, blocks)?,
     };
     if !inputs.bars.iter().any(|bar| window.contains(bar.ts)) {
-        let message = format!("there is no bar of {series} in the window {window}: import or fetch it first");
+        let message =
+            format!("there is no bar of {series} in the window {window}: import or fetch it first");
         return Err(Failure::new(Exit::Nothing, message));
     }
     let on_existing = match job.backtest.on_existing {
@@ -89,7 +95,8 @@ pub fn backtest_place<'a>(
     runid: &RunId,
     live: &Place<'a, RealDisk>,
 ) -> Result<Place<'a, RealDisk>, Failure> {
-    let tag = tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
+    let tag =
+        tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
     Ok(context.place(&tag, &live.series))
 }
 
@@ -101,16 +108,23 @@ pub fn leave_card(
     card: &Card,
 ) -> Result<(), Failure> {
     let floor = inputs.bars.first().map_or(inputs.window.first(), |bar| bar.ts);
-    let origin = Origin::new(floor.ts_ms(), context.started.get(), card.clone(), context.build.to_owned());
+    let origin =
+        Origin::new(floor.ts_ms(), context.started.get(), card.clone(), context.build.to_owned());
     let path = context.layout.origin(&place.tag, &place.series);
     Ok(context.disk.replace(&path, origin.to_json().as_bytes())?)
 }
 
 /// The window asked for; what is not asked for is LIVE's window, or everything there is.
-fn window(context: &Context<'_>, job: &BacktestJob, live: Option<Window>) -> Result<Window, Failure> {
+fn window(
+    context: &Context<'_>,
+    job: &BacktestJob,
+    live: Option<Window>,
+) -> Result<Window, Failure> {
     let series = &job.trading.series;
     let slot = |name: &str, ts_ms: Option<i64>| -> Result<Option<SlotTs>, Failure> {
-        let refused = |error: crate::domain::time::TimeError| Failure::new(Exit::Manifest, format!("{name}: {error}"));
+        let refused = |error: crate::domain::time::TimeError| {
+            Failure::new(Exit::Manifest, format!("{name}: {error}"))
+        };
         ts_ms.map(|ts_ms| series.timeframe().slot(ts_ms).map_err(refused)).transpose()
     };
     let (start, end) = (slot("start-ts-ms", job.start_ts_ms)?, slot("end-ts-ms", job.end_ts_ms)?);
@@ -123,7 +137,8 @@ fn window(context: &Context<'_>, job: &BacktestJob, live: Option<Window>) -> Res
             );
             return Err(Failure::new(Exit::Nothing, message));
         };
-        Window::new(oldest.ts, newest.ts).map_err(|error| Failure::new(Exit::Bug, error.to_string()))
+        Window::new(oldest.ts, newest.ts)
+            .map_err(|error| Failure::new(Exit::Bug, error.to_string()))
     };
     let (first, last) = match (start, end) {
         (Some(start), Some(end)) => (start, end),
@@ -145,7 +160,10 @@ fn outcome<S: Strategy>(
     let _ = core;
     let decisions = context.shown(&context.layout.decisions(&place.tag, &place.series));
     let trades = context.shown(&context.layout.trades(&place.tag, &place.series));
-    let closed = played.trades.iter().filter(|trade| matches!(trade.event, crate::domain::trade::Event::Close(_)));
+    let closed = played
+        .trades
+        .iter()
+        .filter(|trade| matches!(trade.event, crate::domain::trade::Event::Close(_)));
     let summary = format!(
         "{} rows, {} closed trades, equity {} over {}",
         played.rows,

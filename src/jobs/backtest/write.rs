@@ -46,7 +46,8 @@ pub fn write_backtest<S: Strategy, D: Disk>(
 ) -> Result<Played, WriteError> {
     let Place { disk, layout, tag, series } = place;
     let (decisions, trades) = (layout.decisions(tag, series), layout.trades(tag, series));
-    if on_existing == OnExisting::Fail && disk.len(&decisions).map_err(StoreError::from)?.is_some() {
+    if on_existing == OnExisting::Fail && disk.len(&decisions).map_err(StoreError::from)?.is_some()
+    {
         return Err(WriteError::Exists(decisions.display().to_string()));
     }
     let write = || -> Result<Played, StoreError> {

@@ -4,14 +4,40 @@ use rust_decimal::Decimal;
 
 /// Columns of `decisions.csv`.
 pub const DECISION_COLUMNS: [&str; 17] = [
-    "exchange", "symbol", "timeframe", "ts_ms", "decision", "reason", "blocked_by", "score", "position",
-    "close", "entry_px", "stop_px", "equity", "risk_state", "bar_hash", "feat_hash", "state_hash",
+    "exchange",
+    "symbol",
+    "timeframe",
+    "ts_ms",
+    "decision",
+    "reason",
+    "blocked_by",
+    "score",
+    "position",
+    "close",
+    "entry_px",
+    "stop_px",
+    "equity",
+    "risk_state",
+    "bar_hash",
+    "feat_hash",
+    "state_hash",
 ];
 
 /// Columns of `trades.csv`.
 pub const TRADE_COLUMNS: [&str; 13] = [
-    "exchange", "symbol", "timeframe", "ts_ms", "trade_id", "event", "side", "price", "qty", "fee", "pnl",
-    "reason", "ambiguous",
+    "exchange",
+    "symbol",
+    "timeframe",
+    "ts_ms",
+    "trade_id",
+    "event",
+    "side",
+    "price",
+    "qty",
+    "fee",
+    "pnl",
+    "reason",
+    "ambiguous",
 ];
 
 const DECISION: usize = 4;
@@ -139,11 +165,21 @@ impl Comparison {
 
 /// Compares two ledgers. With `same_policy` prices and money are compared to the last digit; without it, lifecycle only.
 pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Comparison {
-    let nothing =
-        Comparison { overlap: None, sync_ts_ms: None, rows: 0, trades: 0, differing: 0, decisions: None, trade: None };
-    let (Some(l0), Some(b0)) = (live.decisions.first(), backtest.decisions.first()) else { return nothing };
+    let nothing = Comparison {
+        overlap: None,
+        sync_ts_ms: None,
+        rows: 0,
+        trades: 0,
+        differing: 0,
+        decisions: None,
+        trade: None,
+    };
+    let (Some(l0), Some(b0)) = (live.decisions.first(), backtest.decisions.first()) else {
+        return nothing;
+    };
     let first = l0.ts_ms.max(b0.ts_ms);
-    let ends = [live.decisions.last(), backtest.decisions.last()].map(|row| row.map_or(0, |row| row.ts_ms));
+    let ends = [live.decisions.last(), backtest.decisions.last()]
+        .map(|row| row.map_or(0, |row| row.ts_ms));
     let last = ends[0].min(ends[1]);
     if first > last {
         return nothing;
@@ -152,7 +188,8 @@ pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Compariso
         let from = rows.partition_point(|row| row.ts_ms < first);
         from..rows.partition_point(|row| row.ts_ms <= last)
     };
-    let (l, b) = (&live.decisions[within(live.decisions)], &backtest.decisions[within(backtest.decisions)]);
+    let (l, b) =
+        (&live.decisions[within(live.decisions)], &backtest.decisions[within(backtest.decisions)]);
     assert_eq!(l.len(), b.len(), "both ledgers have one row per slot");
     let overlap = Some((first, last));
     let Some(sync) = sync_index(l, b) else { return Comparison { overlap, ..nothing } };
@@ -246,16 +283,24 @@ fn trade_difference(
     };
     let (l, b) = match (live, backtest) {
         (Some(l), Some(b)) => (l, b),
-        (Some(l), None) => return finding(l.ts_ms, Layer::Trades, "row", &l.columns.join(","), "no such event"),
-        (None, Some(b)) => return finding(b.ts_ms, Layer::Trades, "row", "no such event", &b.columns.join(",")),
+        (Some(l), None) => {
+            return finding(l.ts_ms, Layer::Trades, "row", &l.columns.join(","), "no such event");
+        }
+        (None, Some(b)) => {
+            return finding(b.ts_ms, Layer::Trades, "row", "no such event", &b.columns.join(","));
+        }
         (None, None) => return None,
     };
     let ts_ms = l.ts_ms.min(b.ts_ms);
     for (column, name) in TRADE_COLUMNS.iter().enumerate().skip(3) {
         let (layer, same) = match *name {
-            "price" | "qty" | "fee" | "pnl" => (Layer::Pnl, !same_policy || l.columns[column] == b.columns[column]),
+            "price" | "qty" | "fee" | "pnl" => {
+                (Layer::Pnl, !same_policy || l.columns[column] == b.columns[column])
+            }
             // One rule stops at the stop, the other through the open: the lifecycle is the same.
-            "reason" if !same_policy => (Layer::Trades, plain(l.columns[column]) == plain(b.columns[column])),
+            "reason" if !same_policy => {
+                (Layer::Trades, plain(l.columns[column]) == plain(b.columns[column]))
+            }
             _ => (Layer::Trades, l.columns[column] == b.columns[column]),
         };
         if !same {
@@ -276,7 +321,23 @@ mod tests {
     /// A flat, uneventful row with some columns changed.
     fn row(ts_ms: i64, changes: &[(&str, &'static str)]) -> DecisionRow<'static> {
         let mut columns = [
-            "x", "A/B", "1m", "0", "hold", "no_signal", "", "", "flat", "1", "", "", "100", "ACTIVE", "b", "f", "s",
+            "x",
+            "A/B",
+            "1m",
+            "0",
+            "hold",
+            "no_signal",
+            "",
+            "",
+            "flat",
+            "1",
+            "",
+            "",
+            "100",
+            "ACTIVE",
+            "b",
+            "f",
+            "s",
         ];
         for (name, value) in changes {
             let at = DECISION_COLUMNS.iter().position(|known| known == name).unwrap();
@@ -303,7 +364,11 @@ mod tests {
 
     #[test]
     fn of_several_differences_the_earliest_slot_and_then_the_causal_layer_is_the_finding() {
-        let live = [row(1, &[]), row(2, &[("equity", "9"), ("feat_hash", "9")]), row(3, &[("bar_hash", "9")])];
+        let live = [
+            row(1, &[]),
+            row(2, &[("equity", "9"), ("feat_hash", "9")]),
+            row(3, &[("bar_hash", "9")]),
+        ];
         let found = run(&live, &[row(1, &[]), row(2, &[]), row(3, &[])], true);
         assert_eq!(found.first().unwrap().column, "feat_hash");
     }
@@ -343,7 +408,8 @@ mod tests {
     }
 
     fn trade(ts_ms: i64, price: &'static str, reason: &'static str) -> TradeRow<'static> {
-        let columns = ["x", "A/B", "1m", "2", "id", "close", "long", price, "1", "0", "5", reason, "0"];
+        let columns =
+            ["x", "A/B", "1m", "2", "id", "close", "long", price, "1", "0", "5", reason, "0"];
         Row { ts_ms, columns }
     }
 
@@ -354,7 +420,10 @@ mod tests {
         assert_eq!((first.layer, first.column), (Layer::Pnl, "price"));
         assert_eq!(first_trade(&live, &backtest, false), None);
         let missing = first_trade(&live, &[], false).unwrap();
-        assert_eq!((missing.column, missing.index, missing.backtest.as_str()), ("row", Some(0), "no such event"));
+        assert_eq!(
+            (missing.column, missing.index, missing.backtest.as_str()),
+            ("row", Some(0), "no such event")
+        );
         assert!(first_trade(&[], &backtest, true).is_some());
     }
 }

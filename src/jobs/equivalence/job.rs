@@ -34,7 +34,8 @@ use crate::{
 pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.equivalence);
     let (tag, runid) = (table.tag.get(), table.runid.get());
-    let backtest_tag = tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
+    let backtest_tag =
+        tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
     let live = ledger(context, tag, series)?;
     let backtest = ledger(context, &backtest_tag, series)?;
     let origin = origin(context, tag, series)?;
@@ -90,11 +91,16 @@ fn eqflat_core<S: Strategy>(
 }
 
 fn revised(views: &LiveInputs, window: Window) -> BTreeSet<i64> {
-    let logged = views.revisions.iter().map(|revision| revision.ts).filter(|ts| *ts <= window.last());
+    let logged =
+        views.revisions.iter().map(|revision| revision.ts).filter(|ts| *ts <= window.last());
     logged.chain(views.unresolved.iter().copied()).map(|ts| ts.ts_ms()).collect()
 }
 
-fn in_memory<S: Strategy>(core: &Core<S>, inputs: &Inputs, series: &Series) -> Result<RecordBytes, SessionError> {
+fn in_memory<S: Strategy>(
+    core: &Core<S>,
+    inputs: &Inputs,
+    series: &Series,
+) -> Result<RecordBytes, SessionError> {
     let mut decisions = format!("{DECISIONS_HEADER}\n").into_bytes();
     let mut trades = format!("{TRADES_HEADER}\n").into_bytes();
     render(core, inputs, series, false, |rows: &Rows| {
@@ -118,7 +124,10 @@ fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
     } else {
         format!("tags that have one: {known}")
     };
-    Failure::new(Exit::Nothing, format!("there is no decision of {series} under tag {tag} ({path}): {hint}"))
+    Failure::new(
+        Exit::Nothing,
+        format!("there is no decision of {series} under tag {tag} ({path}): {hint}"),
+    )
 }
 
 fn tags(context: &Context<'_>) -> String {
@@ -168,7 +177,12 @@ fn outcome(context: &Context<'_>, proved: &Proved) -> Outcome {
         Verdict::Inconclusive => Exit::Inconclusive,
     };
     let shown = context.shown(&proved.path);
-    let summary = format!("{}: {} rows and {} trade events compared", verdict.name(), proof.rows, proof.trades);
+    let summary = format!(
+        "{}: {} rows and {} trade events compared",
+        verdict.name(),
+        proof.rows,
+        proof.trades
+    );
     let counts = format!(
         "compared {} rows and {} trade events from {} on; degraded slots: {}\n",
         proof.rows,
@@ -180,7 +194,11 @@ fn outcome(context: &Context<'_>, proved: &Proved) -> Outcome {
         .map(|side| format!("ledgers: {} {}\n", side.decisions.path, side.trades.path))
         .concat();
     let text = format!("{}{counts}{ledgers}proof: {shown}\n", proved.text);
-    let out = [("verdict", verdict.name().to_owned()), ("proof", shown), ("rows", proof.rows.to_string())];
+    let out = [
+        ("verdict", verdict.name().to_owned()),
+        ("proof", shown),
+        ("rows", proof.rows.to_string()),
+    ];
     let out: BTreeMap<_, _> = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Outcome { exit, summary, text, out }
 }

@@ -108,7 +108,11 @@ pub fn cause(first: &Finding, found: &Comparison, around: &Circumstances) -> Cau
         if first.live.is_empty() || first.backtest.is_empty() {
             return Cause::BarMissing;
         }
-        return if around.revised.contains(&first.ts_ms) { Cause::BarRevised } else { Cause::Unknown };
+        return if around.revised.contains(&first.ts_ms) {
+            Cause::BarRevised
+        } else {
+            Cause::Unknown
+        };
     }
     if !around.same_policy {
         return Cause::FillPolicyDiffers;
@@ -124,7 +128,9 @@ pub fn hypothesis(cause: &Cause, first: &Finding, found: &Comparison) -> String 
     match cause {
         Cause::BarRevised => "the bar was revised after LIVE had decided on it".into(),
         Cause::BarMissing => "one side had a bar at this slot and the other had none".into(),
-        Cause::SettingsDiffer(setting) => format!("the two sides were run with different settings: {setting}"),
+        Cause::SettingsDiffer(setting) => {
+            format!("the two sides were run with different settings: {setting}")
+        }
         Cause::BuildDiffers => "LIVE was begun by another build, which decided differently".into(),
         Cause::FillPolicyDiffers => "the two stop-fill rules led to different lifecycles".into(),
         Cause::RestartLostState => "a restart of LIVE at this slot lost state".into(),
@@ -133,7 +139,10 @@ pub fn hypothesis(cause: &Cause, first: &Finding, found: &Comparison) -> String 
             first.column
         ),
         Cause::Unknown if found.differing == 0 => {
-            format!("trades.csv was edited after it was written: the decisions agree, column {} differs", first.column)
+            format!(
+                "trades.csv was edited after it was written: the decisions agree, column {} differs",
+                first.column
+            )
         }
         Cause::Unknown => format!(
             "LIVE and BACKTEST part in the {} layer on equal inputs, so the code or a ledger was changed",
@@ -177,7 +186,8 @@ mod tests {
 
     #[test]
     fn each_cause_is_named() {
-        let plain = || Circumstances { same_policy: true, same_build: true, ..Circumstances::default() };
+        let plain =
+            || Circumstances { same_policy: true, same_build: true, ..Circumstances::default() };
         let bar = |live: &str| finding(Layer::Bar, "bar_hash", live);
         let state = || finding(Layer::Decision, "state_hash", "a");
         let at = || BTreeSet::from([5]);
@@ -185,7 +195,11 @@ mod tests {
             (bar(""), plain(), Cause::BarMissing),
             (bar("a"), Circumstances { revised: at(), ..plain() }, Cause::BarRevised),
             (bar("a"), plain(), Cause::Unknown),
-            (state(), Circumstances { settings: vec!["x is 1, was 2".into()], ..plain() }, Cause::SettingsDiffer("x is 1, was 2".into())),
+            (
+                state(),
+                Circumstances { settings: vec!["x is 1, was 2".into()], ..plain() },
+                Cause::SettingsDiffer("x is 1, was 2".into()),
+            ),
             (state(), Circumstances { same_policy: false, ..plain() }, Cause::FillPolicyDiffers),
             (state(), Circumstances { restarts: at(), ..plain() }, Cause::RestartLostState),
             (state(), Circumstances { same_build: false, ..plain() }, Cause::BuildDiffers),

@@ -76,10 +76,12 @@ pub fn prove<D: Disk>(
     backtest: &RecordBytes,
     as_is: Option<&AsIs<'_>>,
 ) -> Result<Proved, SessionError> {
-    let backtest_tag = case.tag.backtest(case.runid).map_err(|error| SessionError::Origin(error.to_string()))?;
+    let backtest_tag =
+        case.tag.backtest(case.runid).map_err(|error| SessionError::Origin(error.to_string()))?;
     let live_record = live.parse(case.layout, case.tag, case.series)?;
     let backtest_record = backtest.parse(case.layout, &backtest_tag, case.series)?;
-    let around = circumstances(case, live, as_is.map(|as_is| as_is.revised.clone()).unwrap_or_default());
+    let around =
+        circumstances(case, live, as_is.map(|as_is| as_is.revised.clone()).unwrap_or_default());
     let (live_rows, backtest_rows) = (Rows::of(&live_record), Rows::of(&backtest_record));
     let found = compare(live_rows.ledgers(), backtest_rows.ledgers(), around.same_policy);
     let seen = verdict(&found, &around);
@@ -89,7 +91,8 @@ pub fn prove<D: Disk>(
         })
     });
     let drifted = drifted.transpose()?;
-    let as_is_verdict = as_is.map(|_| drifted.as_ref().map_or(seen, |found| verdict_as_is(seen, found, &around)));
+    let as_is_verdict =
+        as_is.map(|_| drifted.as_ref().map_or(seen, |found| verdict_as_is(seen, found, &around)));
     let names = names(case, &backtest_tag);
     let first_cause = found.first().map(|first| cause(first, &found, &around));
     let sentence = match (found.first(), &first_cause) {
@@ -100,21 +103,40 @@ pub fn prove<D: Disk>(
     let mut text = layer_lines(&found, seen).join("\n");
     text.push('\n');
     if let (Some(first), Some(cause)) = (found.first(), &first_cause) {
-        let block = mismatch_block(first, &live_rows.decisions, &backtest_rows.decisions, case.context_rows, cause.name());
+        let block = mismatch_block(
+            first,
+            &live_rows.decisions,
+            &backtest_rows.decisions,
+            case.context_rows,
+            cause.name(),
+        );
         text.push_str(&block);
     }
     if let Some(drift) = &drift {
         text.push_str(&drift_line(drift, as_is_verdict));
     }
     text.push_str(&inconclusive_line(seen, &found, case.min_overlap_bars));
-    text.push_str(&operators_report(&found, as_is_verdict.filter(|_| seen == Verdict::Pass).unwrap_or(seen), &names, &sentence));
+    text.push_str(&operators_report(
+        &found,
+        as_is_verdict.filter(|_| seen == Verdict::Pass).unwrap_or(seen),
+        &names,
+        &sentence,
+    ));
     let mut degraded = BTreeMap::new();
     for cause in live_record.decisions.iter().filter_map(|line| line.degraded()) {
         *degraded.entry(cause.reason().name().to_owned()).or_insert(0) += 1;
     }
     let side = |tag: &Tag, bytes: &RecordBytes, stop_fill: &str| SideHashes {
-        decisions: LedgerHash::of(&case.layout.decisions(tag, case.series), case.disk.root(), &bytes.decisions),
-        trades: LedgerHash::of(&case.layout.trades(tag, case.series), case.disk.root(), &bytes.trades),
+        decisions: LedgerHash::of(
+            &case.layout.decisions(tag, case.series),
+            case.disk.root(),
+            &bytes.decisions,
+        ),
+        trades: LedgerHash::of(
+            &case.layout.trades(tag, case.series),
+            case.disk.root(),
+            &bytes.trades,
+        ),
         stop_fill: stop_fill.to_owned(),
     };
     let proof = Proof {
@@ -156,7 +178,11 @@ fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathB
     Ok(path)
 }
 
-fn circumstances<D: Disk>(case: &Case<'_, D>, live: &RecordBytes, revised: BTreeSet<i64>) -> Circumstances {
+fn circumstances<D: Disk>(
+    case: &Case<'_, D>,
+    live: &RecordBytes,
+    revised: BTreeSet<i64>,
+) -> Circumstances {
     let one = |(key, now, was): (String, String, String)| format!("{key} is {now}, was {was}");
     Circumstances {
         settings: case.card.differences(&case.origin.card).into_iter().map(one).collect(),
@@ -174,7 +200,9 @@ fn restarts(timing: &[u8]) -> BTreeSet<i64> {
     let mut last_run: Option<&str> = None;
     let mut slots = BTreeSet::new();
     for line in text.lines().skip(1) {
-        let (Some((ts, _)), Some((_, run))) = (line.split_once(','), line.rsplit_once(',')) else { continue };
+        let (Some((ts, _)), Some((_, run))) = (line.split_once(','), line.rsplit_once(',')) else {
+            continue;
+        };
         if last_run.is_some_and(|last| last != run) {
             slots.extend(ts.parse::<i64>());
         }
@@ -184,7 +212,8 @@ fn restarts(timing: &[u8]) -> BTreeSet<i64> {
 }
 
 fn names<D: Disk>(case: &Case<'_, D>, backtest_tag: &Tag) -> Names {
-    let shown = |path: PathBuf| path.strip_prefix(case.disk.root()).unwrap_or(&path).display().to_string();
+    let shown =
+        |path: PathBuf| path.strip_prefix(case.disk.root()).unwrap_or(&path).display().to_string();
     Names {
         tag: case.tag.to_string(),
         runid: case.runid.to_string(),

@@ -35,14 +35,20 @@ pub fn layer_lines(found: &Comparison, verdict: Verdict) -> [String; 2] {
 }
 
 /// The report operators know, filled in.
-pub fn operators_report(found: &Comparison, verdict: Verdict, names: &Names, hypothesis: &str) -> String {
+pub fn operators_report(
+    found: &Comparison,
+    verdict: Verdict,
+    names: &Names,
+    hypothesis: &str,
+) -> String {
     let first = found.first();
     let layer = match first {
         None => "none",
         Some(finding) if finding.index.is_some() => "trades",
         Some(_) => "decisions",
     };
-    let window = found.overlap.map_or("none".to_owned(), |(first, last)| format!("[{first}, {last}]"));
+    let window =
+        found.overlap.map_or("none".to_owned(), |(first, last)| format!("[{first}, {last}]"));
     let mismatch = match first {
         None => "none".to_owned(),
         Some(Finding { ts_ms, column, layer, index: None, .. }) => {

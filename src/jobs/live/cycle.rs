@@ -14,6 +14,7 @@ use crate::{
         ids::RunId,
         time::{SlotTs, UtcMs},
     },
+    engine::strategy::Strategy,
     exchange::feed::Feed,
     jobs::commands::append_command,
     session::{
@@ -21,7 +22,6 @@ use crate::{
         live::{Session, Stamp},
         record::read_commands,
     },
-    engine::strategy::Strategy,
     store::{disk::Disk, error::StoreError, raw::RawStore, rows::timing::Origin},
 };
 
@@ -132,7 +132,10 @@ fn ask<D: Disk, F: Feed, C: Clock>(
             Ok(_) => {}
             Err(error) if error.is_io() => {
                 (on.warn)(format!("bars could not be stored: {error}"));
-                return Ok((planner.failed(seen_at, Degraded::PersistFailed), Answer::none(seen_at)));
+                return Ok((
+                    planner.failed(seen_at, Degraded::PersistFailed),
+                    Answer::none(seen_at),
+                ));
             }
             Err(error) => return Err(error.into()),
         }
@@ -153,7 +156,10 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
     let place = session.place();
     if let Some(beyond) = planned.iter().find(|planned| planned.beyond) {
         let reason = "missed slots lie beyond the catch-up horizon";
-        (on.warn)(format!("{reason}: from {} on they are bar_missing, and the series is halted", beyond.ts));
+        (on.warn)(format!(
+            "{reason}: from {} on they are bar_missing, and the series is halted",
+            beyond.ts
+        ));
         let halt = Command {
             at: beyond.ts.close(),
             order: Order::Halt,
@@ -178,13 +184,14 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
             (None, false) => Origin::Live,
         };
         let stamp = Stamp { cause, seen_at: answer.seen_at, run_id: on.run_id.clone() };
-        let decision = match session.decide((one.ts, one.bar, one.degraded), |ts| answer.bar(ts), stamp) {
-            Err(SessionError::NotLater(error)) if on.skip_not_later => {
-                (on.warn)(error.to_string());
-                continue;
-            }
-            decided => decided?,
-        };
+        let decision =
+            match session.decide((one.ts, one.bar, one.degraded), |ts| answer.bar(ts), stamp) {
+                Err(SessionError::NotLater(error)) if on.skip_not_later => {
+                    (on.warn)(error.to_string());
+                    continue;
+                }
+                decided => decided?,
+            };
         planner.decided(one.ts, session.held().first().copied());
         (on.decided)(&decision, cause);
         if (on.stopped)() {

@@ -75,10 +75,13 @@ fn run_core<S: Strategy>(
     let window = wanted(job)?;
     let bars = source(context, job, window)?;
     let horizon_bars = live.horizon_bars as usize;
-    let clock = VirtualClock::new(live.from.get(), match live.speed.get() {
-        manifest::Speed::Max => Speed::Max,
-        manifest::Speed::Times(factor) => Speed::Times(f64::from(factor.get())),
-    });
+    let clock = VirtualClock::new(
+        live.from.get(),
+        match live.speed.get() {
+            manifest::Speed::Max => Speed::Max,
+            manifest::Speed::Times(factor) => Speed::Times(f64::from(factor.get())),
+        },
+    );
     let _series_lock = context.lock(&context.layout.raw_lock(series))?;
     let _ledger_lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
     let raw = RawStore::new(context.layout, context.disk, series);
@@ -120,11 +123,17 @@ fn run_core<S: Strategy>(
 fn wanted(job: &LiveJob) -> Result<Window, Failure> {
     let (timeframe, live) = (job.trading.series.timeframe(), &job.live);
     let first = first_at_or_after(timeframe, live.from.get().get());
-    let window = first.zip(timeframe.last_closed(live.to.get())).map(|(first, last)| Window::new(first, last));
+    let window = first
+        .zip(timeframe.last_closed(live.to.get()))
+        .map(|(first, last)| Window::new(first, last));
     match window {
         Some(Ok(window)) => Ok(window),
         Some(Err(_)) | None => {
-            let message = format!("no bar closes between from = {} and to = {}", live.from.get(), live.to.get());
+            let message = format!(
+                "no bar closes between from = {} and to = {}",
+                live.from.get(),
+                live.to.get()
+            );
             Err(Failure::new(Exit::Manifest, message))
         }
     }
@@ -163,7 +172,10 @@ fn source(context: &Context<'_>, job: &LiveJob, window: Window) -> Result<Vec<Ti
         manifest::Feed::Synthetic => {
             let first = window.first().plus(-i64::from(live.horizon_bars));
             let made = Window::new(first, window.last().plus(2));
-            synthetic::bars(live.seed, made.map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?)
+            synthetic::bars(
+                live.seed,
+                made.map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?,
+            )
         }
         manifest::Feed::Replay => {
             let Some(written) = &live.source else {
@@ -176,11 +188,19 @@ fn source(context: &Context<'_>, job: &LiveJob, window: Window) -> Result<Vec<Ti
     if bars.iter().any(|bar| window.contains(bar.ts)) {
         return Ok(bars);
     }
-    let message = format!("the source has no bar of {series} between {} and {}", live.from.get(), live.to.get());
+    let message = format!(
+        "the source has no bar of {series} between {} and {}",
+        live.from.get(),
+        live.to.get()
+    );
     Err(Failure::new(Exit::Nothing, message))
 }
 
-fn recorded(context: &Context<'_>, written: &str, series: &Series) -> Result<Vec<TimedBar>, Failure> {
+fn recorded(
+    context: &Context<'_>,
+    written: &str,
+    series: &Series,
+) -> Result<Vec<TimedBar>, Failure> {
     let path = context.path(written);
     let options = archive::Options::new(series.timeframe());
     let files = if context.disk.is_dir(&path)? {
@@ -209,14 +229,22 @@ fn recorded(context: &Context<'_>, written: &str, series: &Series) -> Result<Vec
 fn report_recovery(recovered: &Recovered, last: Option<String>) {
     match last {
         None => tracing::info!("a new ledger"),
-        Some(last) => tracing::info!("{} rows folded and proved; the last one is {last}", recovered.rows),
+        Some(last) => {
+            tracing::info!("{} rows folded and proved; the last one is {last}", recovered.rows)
+        }
     }
     for (file, cut) in &recovered.cuts {
-        let kept = cut.kept.as_ref().map_or("nothing to keep".to_owned(), |path| path.display().to_string());
+        let kept = cut
+            .kept
+            .as_ref()
+            .map_or("nothing to keep".to_owned(), |path| path.display().to_string());
         tracing::warn!("{file}: a torn tail of {} bytes was cut; kept in {kept}", cut.bytes);
     }
     if recovered.trades_owed > 0 {
-        tracing::warn!("{} trade rows that a crash had left unwritten were added", recovered.trades_owed);
+        tracing::warn!(
+            "{} trade rows that a crash had left unwritten were added",
+            recovered.trades_owed
+        );
     }
 }
 
@@ -246,7 +274,8 @@ fn outcome<S: Strategy, D: Disk>(
     let trades = context.shown(&context.layout.trades(tag, series));
     let mut text = format!("{summary}\n");
     if tally.rows > 0 {
-        let skipped = if tally.skipped.is_empty() { "none".to_owned() } else { counts(&tally.skipped) };
+        let skipped =
+            if tally.skipped.is_empty() { "none".to_owned() } else { counts(&tally.skipped) };
         text.push_str(&format!("origin: {}\nskipped: {skipped}\n", counts(&tally.by_origin)));
     }
     let state = session.engine().state();

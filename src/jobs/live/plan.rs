@@ -105,9 +105,23 @@ pub struct Planner {
 
 impl Planner {
     /// A loop whose last decided slot is `last`, with the oldest slot whose bar is still held back.
-    pub fn new(pace: Pace, last: Option<SlotTs>, oldest_held: Option<SlotTs>, feed_ends: Option<UtcMs>) -> Self {
+    pub fn new(
+        pace: Pace,
+        last: Option<SlotTs>,
+        oldest_held: Option<SlotTs>,
+        feed_ends: Option<UtcMs>,
+    ) -> Self {
         let retry_at = UtcMs::EPOCH;
-        Self { pace, last, oldest_held, feed_ends, decided: 0, retry_at, retries: 0, confirming: false }
+        Self {
+            pace,
+            last,
+            oldest_held,
+            feed_ends,
+            decided: 0,
+            retry_at,
+            retries: 0,
+            confirming: false,
+        }
     }
 
     /// Tells which slot was just decided, and the oldest one whose bar is still held back.
@@ -148,18 +162,21 @@ impl Planner {
         if self.pace.until.is_some_and(|until| self.last.is_some_and(|last| last >= until)) {
             return Some(Ended::Window);
         }
-        let over = |ends: UtcMs| now.get() > ends.get() + self.pace.timeframe.ms() + self.pace.settle_ms;
+        let over =
+            |ends: UtcMs| now.get() > ends.get() + self.pace.timeframe.ms() + self.pace.settle_ms;
         self.feed_ends.is_some_and(over).then_some(Ended::Feed)
     }
 
     /// The oldest bar worth asking for.
     fn since(&self, now: UtcMs) -> SlotTs {
         let timeframe = self.pace.timeframe;
-        let first = first_at_or_after(timeframe, timeframe.ms()).expect("every grid has a first slot");
+        let first =
+            first_at_or_after(timeframe, timeframe.ms()).expect("every grid has a first slot");
         match (self.last, timeframe.last_closed(now)) {
-            (Some(last), _) => {
-                self.oldest_held.map_or(last.next(), |held| held.min(last.next())).plus(-self.pace.overlap_bars)
-            }
+            (Some(last), _) => self
+                .oldest_held
+                .map_or(last.next(), |held| held.min(last.next()))
+                .plus(-self.pace.overlap_bars),
             (None, Some(newest)) => {
                 timeframe.slot_of_open(self.pace.blocks.anchor_ms(newest)).unwrap_or(first)
             }
@@ -170,7 +187,11 @@ impl Planner {
     /// The closed bars of an answer came: which slots can be decided now. A hole is asked about once more before it is believed.
     pub fn answered(&mut self, now: UtcMs, closed: &[ClosedBar]) -> Vec<Planned> {
         let until = self.pace.until;
-        let newest = closed.iter().map(ClosedBar::ts).filter(|ts| until.is_none_or(|until| *ts <= until)).max();
+        let newest = closed
+            .iter()
+            .map(ClosedBar::ts)
+            .filter(|ts| until.is_none_or(|until| *ts <= until))
+            .max();
         let next = self.last.map_or(newest, |last| Some(last.next()));
         let (Some(next), Some(newest)) = (next, newest) else {
             self.wait(now);
@@ -180,7 +201,8 @@ impl Planner {
             self.wait(now);
             return Vec::new();
         }
-        let known = |ts: SlotTs| closed.iter().rev().find(|bar| bar.ts() == ts).map(|bar| bar.get().bar);
+        let known =
+            |ts: SlotTs| closed.iter().rev().find(|bar| bar.ts() == ts).map(|bar| bar.get().bar);
         let reach = self.pace.catch_up_bars_max.min(self.pace.horizon_bars);
         let oldest = newest.plus(1 - reach);
         let slots: Vec<SlotTs> = (0..=newest.since(next)).map(|n| next.plus(n)).collect();
@@ -227,7 +249,13 @@ impl Planner {
             .collect()
     }
 
-    fn planned(&self, ts: SlotTs, bar: Option<Bar>, now: UtcMs, degraded: Option<Degraded>) -> Planned {
+    fn planned(
+        &self,
+        ts: SlotTs,
+        bar: Option<Bar>,
+        now: UtcMs,
+        degraded: Option<Degraded>,
+    ) -> Planned {
         let late_ms = now.get() - ts.ts_ms();
         let caught_up = late_ms >= self.pace.timeframe.ms() + self.pace.settle_ms;
         let held_back = degraded.is_some_and(Degraded::holds_bar_back);
@@ -310,7 +338,8 @@ mod tests {
             (CatchUp::Observe, Some(Degraded::CatchupNoEntry)),
             (CatchUp::Off, Some(Degraded::Downtime)),
         ] {
-            let mut planner = Planner::new(Pace { catch_up: mode, ..pace() }, Some(ts(10)), None, None);
+            let mut planner =
+                Planner::new(Pace { catch_up: mode, ..pace() }, Some(ts(10)), None, None);
             let planned = planner.answered(at(13, 2_000), &closed(&[9, 10, 11, 12, 13]));
             assert_eq!(names(&planned), [(11, cause), (12, cause), (13, None)], "{mode:?}");
         }
@@ -343,7 +372,10 @@ mod tests {
         assert!(planner.failed(at(13, 59_999), Degraded::FetchFailed).is_empty());
         let gone = Some(Degraded::FetchFailed);
         assert_eq!(names(&planner.failed(at(14, 0), Degraded::FetchFailed)), [(11, gone)]);
-        assert_eq!(names(&planner.failed(at(15, 0), Degraded::FetchFailed)), [(11, gone), (12, gone)]);
+        assert_eq!(
+            names(&planner.failed(at(15, 0), Degraded::FetchFailed)),
+            [(11, gone), (12, gone)]
+        );
     }
 
     #[test]
@@ -356,11 +388,15 @@ mod tests {
 
     #[test]
     fn what_lies_beyond_the_horizon_is_named_missing_and_halts() {
-        let mut planner = Planner::new(Pace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None, None);
+        let mut planner =
+            Planner::new(Pace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None, None);
         let planned = planner.answered(at(14, 2_000), &closed(&[11, 12, 13, 14]));
         let missing = Some(Degraded::BarMissing);
         assert_eq!(names(&planned), [(11, missing), (12, missing), (13, None), (14, None)]);
-        assert_eq!(planned.iter().map(|p| p.beyond).collect::<Vec<_>>(), [true, true, false, false]);
+        assert_eq!(
+            planned.iter().map(|p| p.beyond).collect::<Vec<_>>(),
+            [true, true, false, false]
+        );
     }
 
     #[test]
@@ -375,7 +411,8 @@ mod tests {
     fn it_ends_with_the_window_the_count_or_the_feed() {
         let window = Planner::new(Pace { until: Some(ts(10)), ..pace() }, Some(ts(10)), None, None);
         assert_eq!(window.next(at(10, 0)), Act::Done(Ended::Window));
-        let mut counted = Planner::new(Pace { bars_max: Some(1), ..pace() }, Some(ts(10)), None, None);
+        let mut counted =
+            Planner::new(Pace { bars_max: Some(1), ..pace() }, Some(ts(10)), None, None);
         counted.decided(ts(11), None);
         assert_eq!(counted.next(at(11, 0)), Act::Done(Ended::MaxBars));
         let feed = Planner::new(pace(), Some(ts(10)), None, Some(at(10, 0)));

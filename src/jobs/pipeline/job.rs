@@ -14,14 +14,24 @@ use crate::{
 };
 
 /// Runs the job.
-pub fn run(context: &Context<'_>, job: &PipelineJob, globals: &[String]) -> Result<Outcome, Failure> {
+pub fn run(
+    context: &Context<'_>,
+    job: &PipelineJob,
+    globals: &[String],
+) -> Result<Outcome, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
     runtime.block_on(follow(context, job, globals))
 }
 
-async fn follow(context: &Context<'_>, job: &PipelineJob, globals: &[String]) -> Result<Outcome, Failure> {
-    let node = |step: &Step| Node { id: step.id.clone(), needs: step.needs.clone(), when: step.when };
+async fn follow(
+    context: &Context<'_>,
+    job: &PipelineJob,
+    globals: &[String],
+) -> Result<Outcome, Failure> {
+    let node =
+        |step: &Step| Node { id: step.id.clone(), needs: step.needs.clone(), when: step.when };
     let nodes = job.steps.iter().map(node).collect();
     let mut plan = Plan::new(nodes, job.pipeline.max_parallel as usize, job.pipeline.fail_fast);
     let mut out: BTreeMap<String, String> = BTreeMap::new();
@@ -36,7 +46,8 @@ async fn follow(context: &Context<'_>, job: &PipelineJob, globals: &[String]) ->
             children.spawn(async move { (at, process::run(&spawn, &stop).await) });
         }
         let Some(joined) = children.join_next().await else { continue };
-        let (at, ended) = joined.map_err(|error| Failure::new(Exit::Bug, format!("a step's task died: {error}")))?;
+        let (at, ended) = joined
+            .map_err(|error| Failure::new(Exit::Bug, format!("a step's task died: {error}")))?;
         let step = &job.steps[at];
         let well = match &ended {
             Ok(ended) => {
@@ -77,20 +88,25 @@ fn spawn(
     out: &BTreeMap<String, String>,
     globals: &[String],
 ) -> Result<Spawn, Failure> {
-    let refused = |error: String| Failure::new(Exit::Manifest, format!("step {}: {error}", step.id));
+    let refused =
+        |error: String| Failure::new(Exit::Manifest, format!("step {}: {error}", step.id));
     let argv = match &step.work {
         Work::Program(words) => {
             words.iter().map(|word| word.fill(out)).collect::<Result<_, _>>().map_err(refused)?
         }
         Work::Job { path, params, profiles } => {
-            let program = process::own_program().map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+            let program = process::own_program()
+                .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
             let mut argv = vec![program.display().to_string(), "run".to_owned(), path.clone()];
             argv.extend(globals.iter().cloned());
             argv.extend(["--run-id".to_owned(), child_id(context, step)]);
             argv.extend(["--parent".to_owned(), context.run_id.to_string()]);
             argv.extend(profiles.iter().flat_map(|profile| ["-P".to_owned(), profile.clone()]));
             for (name, value) in params {
-                argv.extend(["-p".to_owned(), format!("{name}={}", value.fill(out).map_err(refused)?)]);
+                argv.extend([
+                    "-p".to_owned(),
+                    format!("{name}={}", value.fill(out).map_err(refused)?),
+                ]);
             }
             argv
         }
@@ -118,7 +134,11 @@ fn outputs(context: &Context<'_>, step: &Step) -> Result<BTreeMap<String, String
         .map_err(|error| Failure::new(Exit::Data, format!("{}: {error}", context.shown(&path))))?;
     let out = result.get("out").and_then(serde_json::Value::as_object);
     let key = |key: &String| format!("steps.{}.out.{key}", step.id);
-    Ok(out.into_iter().flatten().filter_map(|(k, v)| Some((key(k), v.as_str()?.to_owned()))).collect())
+    Ok(out
+        .into_iter()
+        .flatten()
+        .filter_map(|(k, v)| Some((key(k), v.as_str()?.to_owned())))
+        .collect())
 }
 
 fn outcome(

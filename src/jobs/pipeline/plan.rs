@@ -127,7 +127,12 @@ mod tests {
     }
 
     /// Runs a plan in which the named steps fail, and tells how every step ended and the most that ran at once.
-    fn play(nodes: Vec<Node>, parallel_max: usize, fail_fast: bool, failing: &[&str]) -> (String, usize) {
+    fn play(
+        nodes: Vec<Node>,
+        parallel_max: usize,
+        fail_fast: bool,
+        failing: &[&str],
+    ) -> (String, usize) {
         let mut plan = Plan::new(nodes.clone(), parallel_max, fail_fast);
         let (mut running, mut most) = (Vec::new(), 0);
         while !plan.is_over() {
@@ -139,7 +144,13 @@ mod tests {
             let id = nodes[running.remove(0)].id.clone();
             plan.ended(&id, !failing.contains(&id.as_str()));
         }
-        (plan.states().map(|(id, state)| format!("{id} {}", state.name())).collect::<Vec<_>>().join(", "), most)
+        (
+            plan.states()
+                .map(|(id, state)| format!("{id} {}", state.name()))
+                .collect::<Vec<_>>()
+                .join(", "),
+            most,
+        )
     }
 
     #[test]
@@ -149,7 +160,10 @@ mod tests {
             node("b", &[], When::Success),
             node("c", &["a", "b"], When::Success),
         ];
-        assert_eq!(play(nodes.clone(), 1, true, &[]), ("a succeeded, b succeeded, c succeeded".into(), 1));
+        assert_eq!(
+            play(nodes.clone(), 1, true, &[]),
+            ("a succeeded, b succeeded, c succeeded".into(), 1)
+        );
         assert_eq!(play(nodes, 8, true, &[]).1, 2);
     }
 

@@ -111,7 +111,9 @@ pub fn play(strategy: Scripted, rules: Rules, story: &[At], maker: SlotMaker) ->
     let known = |at: At| match at {
         At::Bar(prices, order) => (Some(bar(prices, order)), None),
         At::Flat(price, order) => (Some(bar([price; 4], order)), None),
-        At::Degraded(cause, known) => (known.map(|(prices, order)| bar(prices, order)), Some(cause)),
+        At::Degraded(cause, known) => {
+            (known.map(|(prices, order)| bar(prices, order)), Some(cause))
+        }
         At::Gone => (None, None),
     };
     let mut out = String::new();
