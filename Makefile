@@ -1,0 +1,89 @@
+# Short names for what people type often. The program is `runner`; everything here only calls it.
+#
+# Legacy variables pass through: DATA_TAG RUNID START_TS_MS END_TS_MS CCXT_EXCHANGE SYMBOL TIMEFRAME
+#   P     profiles,  e.g. make live-up P="-P replay"
+#   ARGS  the rest,  e.g. make eqflat ARGS="-p tag=paper_local_check"
+# `make` shows the exit code of `runner` in its last line ("Error 65") and itself ends with 2.
+
+CARGO  := cargo
+BUILD  := --release --locked
+RUNNER := $(or $(CARGO_TARGET_DIR),target)/release/runner
+TAG    := $(or $(DATA_TAG),paper_local_check)
+STATE  := data/state
+PID    := $(STATE)/live-$(TAG).pid
+OUT    := $(STATE)/live-$(TAG).out
+RUN     = $(RUNNER) run jobs/$(1).toml $(P) $(ARGS)
+# Whether the process of the pid file is a live loop of ours, and not a stranger with the same number.
+IS_UP   = [ -f $(PID) ] && tr '\0' ' ' < /proc/$$(cat $(PID))/cmdline 2>/dev/null | grep -q 'runner run jobs/live.toml'
+
+.DEFAULT_GOAL := help
+.PHONY: help build test fmt lint unit check reference demo bench docs \
+        live-up live-logs live-down eqflat eq backtest tag
+
+help: ## what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+build: ## the program, target/release/runner
+	@$(CARGO) build $(BUILD) --quiet
+
+test: fmt lint unit check reference ## everything that must pass before a commit
+
+fmt:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy $(BUILD) --all-targets -- -D warnings
+
+unit:
+	$(CARGO) test $(BUILD)
+
+check: build ## every manifest in jobs/, with the profiles it extends
+	$(RUNNER) check jobs
+
+reference: build
+	$(RUNNER) reference | diff - JOBS.md || { echo "JOBS.md is out of date: make docs"; exit 1; }
+
+docs: build ## JOBS.md anew, from the types
+	$(RUNNER) reference > JOBS.md.new && mv JOBS.md.new JOBS.md
+
+demo: build ## live killed half-way, started again, proved equal to its replay
+	$(RUNNER) run jobs/demo.toml $(P) $(ARGS)
+
+bench: build ## thirty made-up days, timed: live row by row, then the proof, then a backtest
+	@root=$$(mktemp -d) && trap 'rm -rf "$$root"' EXIT && cp -r jobs profiles "$$root" && \
+	go="$(RUNNER) --root $$root run" series="-p tag=bench exchange=demo symbol=BTC/USD timeframe=5m" && \
+	bash -c "time $$go live $$series feed=synthetic from=2024-01-01T00:00:00Z to=2024-01-31T00:00:00Z 2>&1 | grep rows" && \
+	bash -c "time $$go eqflat $$series 2>&1 | grep -E 'Result|compared'" && \
+	bash -c "time $$go backtest $$series runid=bench 2>&1 | grep rows"
+
+tag:
+	@case "$(TAG)" in ''|[!A-Za-z0-9]*|*[!A-Za-z0-9._-]*) echo "DATA_TAG=$(TAG) is no tag"; exit 78;; esac
+
+live-up: tag build ## the paper loop of DATA_TAG in the background
+	@if $(IS_UP); then echo "live $(TAG) is up already, pid $$(cat $(PID)): make live-down first"; exit 75; fi
+	@mkdir -p $(STATE) && echo "== live-up $$(date -u +%Y-%m-%dT%H:%M:%SZ)" >> $(OUT)
+	@setsid nohup $(call RUN,live) >> $(OUT) 2>&1 < /dev/null & \
+	pid=$$!; echo $$pid > $(PID); sleep 1; \
+	if $(IS_UP); then echo "live $(TAG) is up, pid $$pid, output in $(OUT)"; else \
+		wait $$pid; code=$$?; rm -f $(PID); tail -n 12 $(OUT); echo "live $(TAG) ended at once, exit code $$code"; exit $$code; fi
+
+live-logs: tag build ## its latest runs, and the end of its output; LOG_LINES=200 for more
+	@if $(IS_UP); then echo "live $(TAG) is up, pid $$(cat $(PID))"; else echo "live $(TAG) is down"; fi
+	@$(RUNNER) history live --last 3 || true
+	@[ ! -f $(OUT) ] || tail -n $(or $(LOG_LINES),40) $(OUT)
+
+live-down: tag ## ask it to finish its slot and leave, wait up to 30 s
+	@if ! $(IS_UP); then echo "live $(TAG) is not up"; rm -f $(PID); exit 0; fi; \
+	pid=$$(cat $(PID)); kill -TERM $$pid; \
+	for i in $$(seq 300); do if $(IS_UP); then sleep 0.1; else break; fi; done; \
+	if $(IS_UP); then echo "live $(TAG), pid $$pid, has not left after 30 s: look at $(OUT)"; exit 1; fi; \
+	rm -f $(PID); tail -n 7 $(OUT); echo "live $(TAG) is down"
+
+eqflat: build ## replay the LIVE window of DATA_TAG and compare
+	@$(call RUN,eqflat)
+
+eq: build ## compare the LIVE tag DATA_TAG with its replay RUNID
+	@$(call RUN,equivalence)
+
+backtest: build ## replay START_TS_MS..END_TS_MS under DATA_TAG and RUNID
+	@$(call RUN,backtest)
