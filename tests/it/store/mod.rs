@@ -1,6 +1,6 @@
 //! The store on a disk that fails and loses power, and on real market files.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+#![expect(clippy::unwrap_used, reason = "what tests share panics as tests do")]
 
 mod ledger;
 mod market;
