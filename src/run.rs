@@ -109,9 +109,10 @@ fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, Load
     })?;
     let facts = RunFacts { id: run_id.to_string(), started };
     let loaded = load(&root, &args.job, &facts)?;
+    let layout = Layout::new(&root);
     Ok(Prepared {
-        disk: RealDisk::new(&root),
-        layout: Layout::new(&root),
+        disk: RealDisk::new(layout.data()),
+        layout,
         mask: Mask::new(loaded.resolved.secrets().map(str::to_owned)),
         build: build_id(),
         root,
@@ -154,6 +155,7 @@ impl Prepared {
         enough_space(manifest, &self.root)?;
         let progress = Bar::new();
         let context = Context {
+            root: &self.root,
             disk: &self.disk,
             layout: &self.layout,
             run_id: self.run_id.clone(),

@@ -72,7 +72,7 @@ pub fn seen_bars(
             Some(own) if held.is_empty() && hash_bars(&[*own]) == hash => seen.bars.push(*own),
             _ => {
                 if let Some(bars) = find(&view, &held, row, hash) {
-                    seen.bars.extend(bars)
+                    seen.bars.extend(bars);
                 } else {
                     seen.unresolved.push(row.ts);
                     seen.bars.extend(own);

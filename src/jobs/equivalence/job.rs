@@ -156,6 +156,7 @@ fn case<'a>(
     Case {
         disk: context.disk,
         layout: context.layout,
+        root: context.root,
         series,
         tag: table.tag.get(),
         runid: table.runid.get(),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -31,6 +31,8 @@ pub struct Case<'a, D: Disk> {
     pub disk: &'a D,
     /// Its paths.
     pub layout: &'a Layout,
+    /// The folder that paths are shown relative to.
+    pub root: &'a Path,
     /// The series.
     pub series: &'a Series,
     /// LIVE's tag.
@@ -163,7 +165,7 @@ fn text<D: Disk>(
 }
 
 fn hashes<D: Disk>(case: &Case<'_, D>, tag: &Tag, bytes: &RecordBytes, card: &Card) -> SideHashes {
-    let root = case.disk.root();
+    let root = case.root;
     SideHashes {
         decisions: LedgerHash::of(&case.layout.decisions(tag, case.series), root, &bytes.decisions),
         trades: LedgerHash::of(&case.layout.trades(tag, case.series), root, &bytes.trades),
@@ -257,8 +259,7 @@ fn restarts(timing: &[u8]) -> BTreeSet<i64> {
 }
 
 fn names<D: Disk>(case: &Case<'_, D>, backtest_tag: &Tag) -> Names {
-    let shown =
-        |path: PathBuf| path.strip_prefix(case.disk.root()).unwrap_or(&path).display().to_string();
+    let shown = |path: PathBuf| path.strip_prefix(case.root).unwrap_or(&path).display().to_string();
     Names {
         tag: case.tag.to_string(),
         runid: case.runid.to_string(),

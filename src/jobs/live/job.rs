@@ -99,7 +99,7 @@ fn run_core<S: Strategy>(
         context.progress.advance(&format!("{} {}", decision.ts.close(), decision.action.name()));
         if crash_after.is_some_and(|after| tally.rows >= after) {
             tracing::warn!(rows = tally.rows, "crash drill: this process kills itself now");
-            os::kill_myself();
+            os::signals::kill_myself();
         }
     };
     let mut on = Surroundings {

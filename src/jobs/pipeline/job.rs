@@ -114,7 +114,7 @@ fn spawn(
     Ok(Spawn {
         argv,
         env: BTreeMap::new(),
-        dir: context.disk.root().to_owned(),
+        dir: context.root.to_owned(),
         timeout: step.timeout.as_ref().map(|limit| limit.get().duration()),
         grace: context.grace,
         capture: false,
