@@ -69,9 +69,13 @@ fn fail(failure: &Failure, json: bool) -> Exit {
 
 struct Prepared {
     root: std::path::PathBuf,
+    disk: RealDisk,
+    layout: Layout,
     loaded: Loaded,
+    mask: Mask,
     run_id: RunId,
     started: UtcMs,
+    build: String,
 }
 
 fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, LoadError> {
@@ -84,49 +88,54 @@ fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, Load
             format!("--root {}: there is no such folder", root.display()),
         ));
     }
-    let id = match &args.run_id {
-        Some(id) => id.clone(),
-        None => {
-            let stem = args.job.job.file_stem().and_then(|stem| stem.to_str()).unwrap_or("job");
-            let stem: String = stem
-                .chars()
-                .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
-                .take(24)
-                .collect();
-            format!(
-                "{stem}_{}_{:03}_{}",
-                started.format("%Y%m%d_%H%M%S"),
-                started.get() % 1000,
-                std::process::id()
-            )
-        }
+    let id = if let Some(id) = &args.run_id {
+        id.clone()
+    } else {
+        let stem = args.job.job.file_stem().and_then(|stem| stem.to_str()).unwrap_or("job");
+        let stem: String = stem
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
+            .take(24)
+            .collect();
+        format!(
+            "{stem}_{}_{:03}_{}",
+            started.format("%Y%m%d_%H%M%S"),
+            started.get() % 1000,
+            std::process::id()
+        )
     };
     let run_id: RunId = id.parse().map_err(|error: crate::domain::ids::NameError| {
         unreadable(Exit::Usage, error.to_string())
     })?;
     let facts = RunFacts { id: run_id.to_string(), started };
     let loaded = load(&root, &args.job, &facts)?;
-    Ok(Prepared { root, loaded, run_id, started })
+    let layout = Layout::new(&root);
+    Ok(Prepared {
+        disk: RealDisk::new(layout.data()),
+        layout,
+        mask: Mask::new(loaded.resolved.secrets().map(str::to_owned)),
+        build: build_id(),
+        root,
+        loaded,
+        run_id,
+        started,
+    })
 }
 
 impl Prepared {
     fn execute(self, args: &RunArgs, json: bool) -> Exit {
         let manifest = &self.loaded.resolved.manifest;
-        let disk = RealDisk::new(&self.root);
-        let layout = Layout::new(&self.root);
-        let build = build_id();
-        let mask = Mask::new(self.loaded.resolved.secrets().map(str::to_owned));
         if !self.loaded.resolved.warnings.is_empty() {
             let style = style(environment().contains_key("NO_COLOR"));
             say(self.loaded.resolved.warnings.render(style).trim_end());
         }
-        let recorder = match self.record(&disk, &layout, args, &build, &mask) {
+        let recorder = match self.record(args) {
             Ok(recorder) => recorder,
             Err(failure) => return fail(&failure, json),
         };
-        let result = self.guarded(manifest, &disk, &layout, args, &build);
-        let result =
-            result.map_err(|failure| Failure { message: mask.apply(&failure.message), ..failure });
+        let result = self.guarded(manifest, args);
+        let result = result
+            .map_err(|failure| Failure { message: self.mask.apply(&failure.message), ..failure });
         if let Err(failure) = &result {
             tracing::error!("{}", failure.message.lines().next().unwrap_or_default());
         }
@@ -138,14 +147,7 @@ impl Prepared {
         exit
     }
 
-    fn guarded(
-        &self,
-        manifest: &Manifest,
-        disk: &RealDisk,
-        layout: &Layout,
-        args: &RunArgs,
-        build: &str,
-    ) -> Result<Outcome, Failure> {
+    fn guarded(&self, manifest: &Manifest, args: &RunArgs) -> Result<Outcome, Failure> {
         let stop =
             Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
         let grace = manifest.run.grace.get().duration();
@@ -153,11 +155,12 @@ impl Prepared {
         enough_space(manifest, &self.root)?;
         let progress = Bar::new();
         let context = Context {
-            disk,
-            layout,
+            root: &self.root,
+            disk: &self.disk,
+            layout: &self.layout,
             run_id: self.run_id.clone(),
             job: manifest.name.clone(),
-            build,
+            build: &self.build,
             started: self.started,
             stop: stop.clone(),
             grace,
@@ -174,14 +177,8 @@ impl Prepared {
         }
     }
 
-    fn record<'d>(
-        &self,
-        disk: &'d RealDisk,
-        layout: &Layout,
-        args: &RunArgs,
-        build: &str,
-        mask: &Mask,
-    ) -> Result<Recorder<'d>, Failure> {
+    fn record(&self, args: &RunArgs) -> Result<Recorder<'_>, Failure> {
+        let Self { disk, layout, build, mask, .. } = self;
         let manifest = &self.loaded.resolved.manifest;
         let store = RunStore::open(disk, layout, is_alive)?;
         let kind = manifest.job.kind().name().to_owned();
@@ -197,7 +194,7 @@ impl Prepared {
             summary: String::new(),
             parent,
             pid: Some(std::process::id()),
-            build: build.to_owned(),
+            build: build.clone(),
             due: None,
         };
         if store.start(&run)? == Start::Duplicate {
@@ -210,7 +207,7 @@ impl Prepared {
         let folder = RunFolder::create(disk, layout, &self.run_id)?;
         folder.write_manifest(&self.loaded.resolved.to_toml())?;
         folder.write_info(&RunInfo {
-            build: build.to_owned(),
+            build: build.clone(),
             argv: std::env::args().map(|argument| mask.apply(&argument)).collect(),
             job: manifest.name.clone(),
             kind,

@@ -86,13 +86,13 @@ pub enum LoadError {
 /// Loads and resolves a job.
 pub fn load(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Loaded, LoadError> {
     let mut inputs = Vec::new();
-    let resolved = with_sources(root, args, run, &mut inputs, |sources| resolve(sources))?;
+    let resolved = with_sources(root, args, run, &mut inputs, resolve)?;
     Ok(Loaded { resolved, inputs })
 }
 
 /// Checks a job without the values that only a run can give; returns the warnings.
 pub fn check_only(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Problems, LoadError> {
-    with_sources(root, args, run, &mut Vec::new(), |sources| check(sources))
+    with_sources(root, args, run, &mut Vec::new(), check)
 }
 
 fn with_sources<T>(

@@ -210,7 +210,8 @@ pub fn reference_text() -> String {
 }
 
 fn runs(root: &Path, filter: &Filter) -> Result<Vec<Run>, Failure> {
-    let (disk, layout) = (RealDisk::new(root), Layout::new(root));
+    let layout = Layout::new(root);
+    let disk = RealDisk::new(layout.data());
     if !layout.runs_db().is_file() {
         return Ok(Vec::new());
     }

@@ -15,24 +15,27 @@ use crate::domain::{
     trade::{CloseReason, Event, TradeEvent},
 };
 
+/// The rules fills follow, and where their events go.
+pub(super) struct Book<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) events: &'a mut Vec<TradeEvent>,
+}
+
+/// What is entered: the side, the rule that wants it, and its protection.
+type Entry<'a> = (Side, &'static str, &'a Protection);
+
 impl State {
     /// Fills the pending order, if any, at a price of the slot `ts`.
-    pub(super) fn fill_pending(
-        &mut self,
-        ts: SlotTs,
-        at: Price,
-        rules: &Rules,
-        events: &mut Vec<TradeEvent>,
-    ) {
+    pub(super) fn fill_pending(&mut self, ts: SlotTs, at: Price, book: &mut Book<'_>) {
         match self.pending.take() {
             None => {}
-            Some(Pending::Exit(reason)) => self.leave(ts, at, reason, rules, events),
+            Some(Pending::Exit(reason)) => self.leave(ts, at, reason, book),
             Some(Pending::Enter { side, rule, protection }) => {
                 if self.position.is_some_and(|held| held.side != side) {
-                    self.leave(ts, at, CloseReason::Reversal, rules, events);
+                    self.leave(ts, at, CloseReason::Reversal, book);
                 }
                 if self.position.is_none() {
-                    self.enter(ts, at, (side, rule, &protection), rules, events);
+                    self.enter(ts, at, (side, rule, &protection), book);
                 }
             }
         }
@@ -44,39 +47,32 @@ impl State {
         ts: SlotTs,
         at: Price,
         reason: CloseReason,
-        rules: &Rules,
-        events: &mut Vec<TradeEvent>,
+        book: &mut Book<'_>,
     ) {
         let Some(held) = self.position else { return };
-        let price = slipped(at, held.side.opposite(), rules.slippage_bps);
-        self.close(ts, Hit { price, reason, ambiguous: false }, rules, events);
+        let price = slipped(at, held.side.opposite(), book.rules.slippage_bps);
+        self.close(ts, Hit { price, reason, ambiguous: false }, book);
     }
 
     /// Leaves the position where a stop or a target was hit. Stops slip, targets do not.
-    pub(super) fn close_at_hit(
-        &mut self,
-        ts: SlotTs,
-        hit: Hit,
-        rules: &Rules,
-        events: &mut Vec<TradeEvent>,
-    ) {
+    pub(super) fn close_at_hit(&mut self, ts: SlotTs, hit: Hit, book: &mut Book<'_>) {
         let Some(held) = self.position else { return };
         let price = if hit.reason.is_stop() {
-            slipped(hit.price, held.side.opposite(), rules.slippage_bps)
+            slipped(hit.price, held.side.opposite(), book.rules.slippage_bps)
         } else {
             hit.price
         };
-        self.close(ts, Hit { price, ..hit }, rules, events);
+        self.close(ts, Hit { price, ..hit }, book);
     }
 
     fn enter(
         &mut self,
         ts: SlotTs,
         at: Price,
-        (side, rule, protection): (Side, &'static str, &Protection),
-        rules: &Rules,
-        events: &mut Vec<TradeEvent>,
+        (side, rule, protection): Entry<'_>,
+        book: &mut Book<'_>,
     ) {
+        let rules = book.rules;
         let price = slipped(at, side, rules.slippage_bps);
         // A price so high that the position would hold nothing: there is nothing to enter.
         let Some(qty) = rules.notional.get().checked_div(price.get()).and_then(Qty::new) else {
@@ -87,7 +83,7 @@ impl State {
         self.risk.entered(ts);
         self.position = Some(Position::open(side, ts, price, qty, protection));
         let event = Event::Open(rule);
-        events.push(TradeEvent {
+        book.events.push(TradeEvent {
             ts,
             entry: ts,
             event,
@@ -100,8 +96,9 @@ impl State {
         });
     }
 
-    fn close(&mut self, ts: SlotTs, hit: Hit, rules: &Rules, events: &mut Vec<TradeEvent>) {
+    fn close(&mut self, ts: SlotTs, hit: Hit, book: &mut Book<'_>) {
         let Some(Position { side, entry, qty, .. }) = self.position else { return };
+        let rules = book.rules;
         let fee = hit.price.times(qty).bps(rules.fee_bps);
         let gross = self.position.map_or(Money::ZERO, |held| held.gross(hit.price));
         let pnl = (gross - fee).rounded();
@@ -115,7 +112,7 @@ impl State {
         }
         let event = Event::Close(hit.reason);
         let ambiguous = hit.ambiguous;
-        events.push(TradeEvent {
+        book.events.push(TradeEvent {
             ts,
             entry,
             event,

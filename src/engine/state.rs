@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
+    account::Book,
     position::{Position, price_of},
     risk::Risk,
     rules::Rules,
@@ -79,19 +80,13 @@ impl State {
     }
 
     /// One bar passes: the pending order fills at its open, then stop and target are tested, then the stop trails.
-    pub(super) fn pass(
-        &mut self,
-        ts: SlotTs,
-        bar: &Bar,
-        rules: &Rules,
-        events: &mut Vec<TradeEvent>,
-    ) {
+    pub(super) fn pass(&mut self, ts: SlotTs, bar: &Bar, book: &mut Book<'_>) {
         if self.pending.is_some() {
-            self.fill_pending(ts, price_of(bar.open()), rules, events);
+            self.fill_pending(ts, price_of(bar.open()), book);
         }
         let Some(held) = &mut self.position else { return };
-        match held.hit(bar, rules.stop_fill) {
-            Some(hit) => self.close_at_hit(ts, hit, rules, events),
+        match held.hit(bar, book.rules.stop_fill) {
+            Some(hit) => self.close_at_hit(ts, hit, book),
             None => held.ratchet(bar),
         }
     }
@@ -110,7 +105,7 @@ impl State {
         rules: &Rules,
         events: &mut Vec<TradeEvent>,
     ) {
-        self.leave(ts, price_of(close), CloseReason::EndOfWindow, rules, events);
+        self.leave(ts, price_of(close), CloseReason::EndOfWindow, &mut Book { rules, events });
     }
 
     /// Hash of what a restart must not forget and money cannot show: side, entry slot, pending order, cooldown,

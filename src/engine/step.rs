@@ -1,6 +1,7 @@
 //! The step: one slot in, one decision and its trade events out. Pure; the same for live, backtest, restart and proof.
 
 use super::{
+    account::Book,
     anchor::{Anchored, Blocks, FeatureRow, Readiness},
     position::price_of,
     rules::{FillAt, Rules},
@@ -53,7 +54,7 @@ impl<S: Strategy> Core<S> {
         let rules = &self.rules;
         state.obey(slot.orders());
         for TimedBar { ts, bar } in slot.bars() {
-            state.pass(ts, &bar, rules, events);
+            state.pass(ts, &bar, &mut Book { rules, events });
         }
         if let Some(bar) = slot.bar() {
             state.mark(bar.close());
@@ -61,10 +62,10 @@ impl<S: Strategy> Core<S> {
         state.risk.check(slot.ts(), state.equity(), state.open_result, &rules.limits);
         let verdict = self.decide(state, slot, features);
         if let (FillAt::Close, Some(bar)) = (rules.fill_at, slot.bar()) {
-            state.fill_pending(slot.ts(), price_of(bar.close()), rules, events);
+            state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
             state.mark(bar.close());
         }
-        self.row(state, slot, features, verdict)
+        self.row(state, slot, features, &verdict)
     }
 
     fn row(
@@ -72,7 +73,7 @@ impl<S: Strategy> Core<S> {
         state: &State,
         slot: &Slot,
         features: Option<&FeatureRow<Values<S>>>,
-        verdict: Verdict,
+        verdict: &Verdict,
     ) -> Decision {
         let own = slot.bar().map(|bar| TimedBar { ts: slot.ts(), bar: *bar });
         let bar_hash = match own {
@@ -124,11 +125,10 @@ impl<S: Strategy> Core<S> {
             Readiness::Invalid => return Verdict::skip(SkipReason::FeaturesInvalid),
         }
         match self.strategy.decide(&features.values, state.side()) {
-            Intent::Hold(rule) => Verdict::of(Action::Hold, rule),
             Intent::Exit(rule) if state.side().is_some() => {
                 exit(state, CloseReason::ExitSignal, rule)
             }
-            Intent::Exit(rule) => Verdict::of(Action::Hold, rule),
+            Intent::Hold(rule) | Intent::Exit(rule) => Verdict::of(Action::Hold, rule),
             Intent::Enter(side, rule, _) if state.side() == Some(side) => {
                 Verdict::of(Action::Hold, rule)
             }

@@ -1,6 +1,9 @@
 //! What every job is given, and what it gives back.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     domain::{
@@ -21,7 +24,9 @@ use crate::{
 
 /// What a job runs in.
 pub struct Context<'a> {
-    /// The disk, rooted where `jobs/` and `data/` lie.
+    /// Where `jobs/` and `data/` lie.
+    pub root: &'a Path,
+    /// The disk, rooted at `data/`: the folder itself may be a link, nothing below it may.
     pub disk: &'a RealDisk,
     /// Its paths.
     pub layout: &'a Layout,
@@ -125,7 +130,7 @@ impl From<SessionError> for Failure {
 impl<'a> Context<'a> {
     /// A path from a manifest: relative ones lie below the root.
     pub fn path(&self, written: &str) -> PathBuf {
-        self.disk.root().join(written)
+        self.root.join(written)
     }
 
     /// The ledger of a tag.
@@ -134,14 +139,14 @@ impl<'a> Context<'a> {
     }
 
     /// Takes a lock, or says who holds it.
-    pub fn lock(&self, path: &std::path::Path) -> Result<Lock, Failure> {
+    pub fn lock(&self, path: &Path) -> Result<Lock, Failure> {
         self.disk.create_dir_all(parent(path))?;
         let (run_id, job, since) = (self.run_id.clone(), self.job.clone(), self.started);
         Ok(Lock::take(path, &Owner { pid: std::process::id(), run_id, job, since })?)
     }
 
     /// A path as people know it: relative to the root.
-    pub fn shown(&self, path: &std::path::Path) -> String {
-        path.strip_prefix(self.disk.root()).unwrap_or(path).display().to_string()
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(self.root).unwrap_or(path).display().to_string()
     }
 }

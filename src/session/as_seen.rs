@@ -70,13 +70,14 @@ pub fn seen_bars(
         let own = stored.get(cursor).filter(|bar| bar.ts == row.ts);
         match own {
             Some(own) if held.is_empty() && hash_bars(&[*own]) == hash => seen.bars.push(*own),
-            _ => match find(&view, &held, row, hash) {
-                Some(bars) => seen.bars.extend(bars),
-                None => {
+            _ => {
+                if let Some(bars) = find(&view, &held, row, hash) {
+                    seen.bars.extend(bars);
+                } else {
                     seen.unresolved.push(row.ts);
                     seen.bars.extend(own);
                 }
-            },
+            }
         }
         held.clear();
     }

@@ -20,10 +20,12 @@ pub struct Card {
 impl Card {
     /// sha256 of the settings, without the stop rule, which live and backtest may set differently. 16 hex digits.
     pub fn strategy_hash(&self) -> String {
-        let text: String =
+        let lines: Vec<String> =
             self.settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        let text = lines.concat();
         let digest = Sha256::digest(text.as_bytes());
-        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let head = digest.iter().take(8).fold(0_u64, |hash, byte| (hash << 8) | u64::from(*byte));
+        format!("{head:016x}")
     }
 
     /// The settings in which two cards differ: key, ours, theirs.

@@ -4,8 +4,8 @@ use rayon::prelude::*;
 
 use super::replay::{Batch, Inputs, replay};
 use crate::{
-    domain::{series::Series, trade::TradeEvent},
-    engine::{state::State, step::Core, strategy::Strategy},
+    domain::{decision::Decision, money::float, series::Series, trade::TradeEvent},
+    engine::{metrics::curve::Point, state::State, step::Core, strategy::Strategy},
     store::rows::encode::{SeriesPrefix, push_decision, push_trade},
 };
 
@@ -30,6 +30,8 @@ pub struct Played {
     pub rows: u64,
     /// All trade events.
     pub trades: Vec<TradeEvent>,
+    /// Equity after each slot.
+    pub curve: Vec<Point>,
     /// State after the last slot.
     pub state: State,
 }
@@ -49,9 +51,11 @@ where
     let prefix = SeriesPrefix::new(series);
     let mut rows = 0;
     let mut trades = Vec::new();
+    let mut curve = Vec::with_capacity(inputs.window.slots().unsigned_abs() as usize);
     let mut state = replay(core, inputs, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
         trades.extend_from_slice(&batch.trades);
+        curve.extend(batch.decisions.iter().map(point));
         deliver(&format(batch, &prefix, series))
     })?;
     if let (true, Some(last)) = (close_at_end, inputs.bars.last()) {
@@ -60,7 +64,15 @@ where
         let batch = Batch { decisions: Vec::new(), trades: trades[known..].to_vec() };
         deliver(&format(&batch, &prefix, series))?;
     }
-    Ok(Played { rows, trades, state })
+    Ok(Played { rows, trades, curve, state })
+}
+
+fn point(decision: &Decision) -> Point {
+    Point {
+        ts_ms: decision.ts.ts_ms(),
+        equity: float(decision.equity.get()),
+        in_position: decision.position.is_some(),
+    }
 }
 
 fn format(batch: &Batch, prefix: &SeriesPrefix, series: &Series) -> Rows {
@@ -69,7 +81,9 @@ fn format(batch: &Batch, prefix: &SeriesPrefix, series: &Series) -> Rows {
         .par_chunks(ROWS_PER_TASK)
         .map(|part| {
             let mut out = Vec::with_capacity(part.len() * ROW_BYTES);
-            part.iter().for_each(|decision| push_decision(&mut out, prefix, decision));
+            for decision in part {
+                push_decision(&mut out, prefix, decision);
+            }
             out
         })
         .collect();

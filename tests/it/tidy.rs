@@ -20,6 +20,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
             "humantime",
             "miette",
             "regex_lite",
+            "rust_decimal",
             "schemars",
             "serde",
             "serde_json",
@@ -33,6 +34,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
         2,
         &[
             "bytes",
+            "chrono",
             "csv",
             "flate2",
             "itoa",
@@ -47,11 +49,16 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
             "thiserror",
             "tracing",
             "xxhash_rust",
+            "zstd",
         ],
     ),
-    ("exchange", 2, &["serde", "serde_json", "thiserror", "tokio", "tracing"]),
+    (
+        "exchange",
+        2,
+        &["libm", "serde", "serde_json", "thiserror", "tokio", "tracing", "xxhash_rust"],
+    ),
     ("model", 2, &["libm", "rayon", "serde", "serde_json", "sha2", "thiserror", "tracing"]),
-    ("os", 2, &["signal_hook", "thiserror", "tokio", "tracing"]),
+    ("os", 2, &["rustix", "signal_hook", "thiserror", "tokio", "tracing"]),
     ("clock", 2, &[]),
     ("session", 3, &["rayon", "serde", "serde_json", "sha2", "thiserror", "tracing"]),
     ("jobs", 4, JOBS),
@@ -59,7 +66,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("main", 5, SHELL),
     ("cli", 5, SHELL),
     ("run", 5, SHELL),
-    ("exit", 5, &["thiserror"]),
+    // A plain value: jobs name the exit they end with.
+    ("exit", 0, &[]),
     ("lib", 5, &[]),
 ];
 
@@ -96,6 +104,8 @@ const SHELL: &[&str] = &[
     "tokio",
     "tracing",
     "tracing_subscriber",
+    "toml",
+    "xxhash_rust",
 ];
 
 /// Modules of these floors do not import each other.
@@ -171,7 +181,9 @@ fn problems(files: &[(String, String)]) -> Vec<String> {
     let crates = crates_in(cargo.unwrap_or_default(), &["dependencies", "dev-dependencies"]);
     for (path, text) in files.iter().filter(|(path, _)| is_rust(path)) {
         let mut here = shape(path, text);
-        if let Some(inside) = path.strip_prefix("src/") {
+        // Test files beside the code may name what tests need.
+        let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
+        if let Some(inside) = path.strip_prefix("src/").filter(|_| !is_test) {
             here.extend(long_or_mixed(path, text));
             match floor_of(module_of(inside)) {
                 Some(floor) => here.extend(imports(inside, text, floor, &crates)),
@@ -257,8 +269,8 @@ fn only_declares(text: &str) -> bool {
     let outside_attributes: String =
         code.lines().filter(|line| !line.starts_with("#[")).collect::<Vec<_>>().join("\n");
     outside_attributes.split(';').map(str::trim).filter(|piece| !piece.is_empty()).all(|piece| {
-        let piece =
-            piece.strip_prefix("pub(crate) ").or(piece.strip_prefix("pub ")).unwrap_or(piece);
+        let scoped = ["pub(crate) ", "pub(super) ", "pub "];
+        let piece = scoped.iter().find_map(|word| piece.strip_prefix(word)).unwrap_or(piece);
         piece.starts_with("mod ") && !piece.contains('{') || piece.starts_with("use ")
     })
 }

@@ -1,15 +1,21 @@
 //! The backtest job: a window of the raw store played under `<tag>_bt_<runid>`.
 
 use super::{
+    figures::figures,
     inputs::{plain, recorded},
     write::{OnExisting, WriteError, write_backtest},
 };
 use crate::{
     domain::{
         ids::{RunId, Tag},
+        money::{Money, float},
         time::{SlotTs, Window},
     },
-    engine::{step::Core, strategy::Strategy},
+    engine::{
+        metrics::{curve::Start, tearsheet::Tearsheet},
+        step::Core,
+        strategy::Strategy,
+    },
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
@@ -61,7 +67,8 @@ fn run_core<S: Strategy>(
     };
     let record =
         bytes.as_ref().map(|bytes| bytes.parse(context.layout, &job.tag, series)).transpose()?;
-    let window = window(context, job, record.as_ref().and_then(|record| record.window()))?;
+    let window =
+        window(context, job, record.as_ref().and_then(crate::session::record::Record::window))?;
     let blocks = core.blocks(series.timeframe());
     context.progress.begin("backtest", 0);
     let has_origin = read_origin(context.disk, context.layout, &job.tag, series)?.is_some();
@@ -85,7 +92,7 @@ fn run_core<S: Strategy>(
     let played = write_backtest(&place, core, &inputs, job.backtest.close_at_end, on_existing)?;
     leave_card(context, &place, &inputs, card)?;
     context.progress.end();
-    outcome(context, &place, &inputs, core, &played)
+    Ok(outcome(context, &place, &inputs, &played, core.rules.cash))
 }
 
 /// Where a backtest of a tag writes.
@@ -150,36 +157,36 @@ fn window(
     Window::new(first, last).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))
 }
 
-fn outcome<S: Strategy>(
+fn outcome(
     context: &Context<'_>,
     place: &Place<'_, RealDisk>,
     inputs: &Inputs,
-    core: &Core<S>,
     played: &Played,
-) -> Result<Outcome, Failure> {
-    let _ = core;
+    cash: Money,
+) -> Outcome {
     let decisions = context.shown(&context.layout.decisions(&place.tag, &place.series));
     let trades = context.shown(&context.layout.trades(&place.tag, &place.series));
-    let closed = played
-        .trades
-        .iter()
-        .filter(|trade| matches!(trade.event, crate::domain::trade::Event::Close(_)));
+    let equity = played.state.equity();
+    let sheet = Tearsheet::of(
+        Start { ts_ms: inputs.window.first().open_ms(), equity: float(cash.get()) },
+        played.curve.iter().copied(),
+        &played.trades,
+        |_| None,
+    );
+    let closed = sheet.trades.trades;
     let summary = format!(
-        "{} rows, {} closed trades, equity {} over {}",
-        played.rows,
-        closed.count(),
-        played.state.equity(),
-        inputs.window
+        "{} rows, {closed} closed trades, equity {equity} over {}",
+        played.rows, inputs.window
     );
     let out = [
         ("decisions", decisions.clone()),
         ("trades", trades.clone()),
         ("rows", played.rows.to_string()),
-        ("equity", played.state.equity().to_string()),
+        ("equity", equity.to_string()),
         ("first_ts_ms", inputs.window.first().ts_ms().to_string()),
         ("last_ts_ms", inputs.window.last().ts_ms().to_string()),
     ];
     let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let text = format!("{summary}\n{decisions}\n{trades}\n");
-    Ok(Outcome { exit: Exit::Ok, summary, text, out })
+    let text = format!("{summary}\n{}{decisions}\n{trades}\n", figures(&sheet));
+    Outcome { exit: Exit::Ok, summary, text, out }
 }

@@ -163,6 +163,17 @@ impl Comparison {
     }
 }
 
+/// How closely prices and money are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Money {
+    /// To the last digit.
+    Exactly,
+    /// Prices to the last digit, equity by what was gained since the sync slot: the runs began at different slots.
+    Gains(Option<Decimal>),
+    /// Not at all: the runs fill stops by different rules.
+    Ignored,
+}
+
 /// Compares two ledgers. With `same_policy` prices and money are compared to the last digit; without it, lifecycle only.
 pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Comparison {
     let nothing = Comparison {
@@ -200,7 +211,12 @@ pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Compariso
         rows.partition_point(|row| row.ts_ms < from)..rows.partition_point(|row| row.ts_ms <= last)
     };
     let (lt, bt) = (&live.trades[events(live.trades)], &backtest.trades[events(backtest.trades)]);
-    let (differing, decisions) = differences(l, b, same_policy, from_start);
+    let money = match (same_policy, from_start) {
+        (false, _) => Money::Ignored,
+        (true, true) => Money::Exactly,
+        (true, false) => Money::Gains(equity_gap(&l[0], &b[0])),
+    };
+    let (differing, decisions) = differences(l, b, money);
     Comparison {
         overlap,
         sync_ts_ms: Some(l[0].ts_ms),
@@ -234,18 +250,15 @@ fn pending_after(row: &DecisionRow, before: bool) -> bool {
 fn differences(
     live: &[DecisionRow],
     backtest: &[DecisionRow],
-    same_policy: bool,
-    from_start: bool,
+    money: Money,
 ) -> (usize, Option<Finding>) {
-    // Two runs that began at different slots have different cash: then equity is compared from the sync slot on.
-    let offset = if from_start { Some(Decimal::ZERO) } else { equity_gap(&live[0], &backtest[0]) };
     let mut found = live.iter().zip(backtest).filter_map(|(l, b)| {
         if l.columns == b.columns {
             return None;
         }
-        let differs = |(layer, column): &&(Layer, usize)| match *layer {
-            Layer::Pnl if !same_policy => false,
-            Layer::Pnl if *column == EQUITY && !from_start => equity_gap(l, b) != offset,
+        let differs = |(layer, column): &&(Layer, usize)| match (*layer, money) {
+            (Layer::Pnl, Money::Ignored) => false,
+            (Layer::Pnl, Money::Gains(gap)) if *column == EQUITY => equity_gap(l, b) != gap,
             _ => l.columns[*column] != b.columns[*column],
         };
         COMPARED.iter().find(differs).map(|found| (l, b, *found))

@@ -93,7 +93,7 @@ fn eqflat_core<S: Strategy>(
 fn revised(views: &LiveInputs, window: Window) -> BTreeSet<i64> {
     let logged =
         views.revisions.iter().map(|revision| revision.ts).filter(|ts| *ts <= window.last());
-    logged.chain(views.unresolved.iter().copied()).map(|ts| ts.ts_ms()).collect()
+    logged.chain(views.unresolved.iter().copied()).map(crate::domain::time::SlotTs::ts_ms).collect()
 }
 
 fn in_memory<S: Strategy>(
@@ -156,6 +156,7 @@ fn case<'a>(
     Case {
         disk: context.disk,
         layout: context.layout,
+        root: context.root,
         series,
         tag: table.tag.get(),
         runid: table.runid.get(),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -20,9 +20,9 @@ use crate::{
     session::{
         card::{Card, Origin},
         error::SessionError,
-        record::RecordBytes,
+        record::{Record, RecordBytes},
     },
-    store::{disk::Disk, error::StoreError, layout::Layout},
+    store::{disk::Disk, error::StoreError, layout::Layout, rows::decisions::DecisionLine},
 };
 
 /// What is to be proved, and with what.
@@ -31,6 +31,8 @@ pub struct Case<'a, D: Disk> {
     pub disk: &'a D,
     /// Its paths.
     pub layout: &'a Layout,
+    /// The folder that paths are shown relative to.
+    pub root: &'a Path,
     /// The series.
     pub series: &'a Series,
     /// LIVE's tag.
@@ -69,6 +71,42 @@ pub struct Proved {
     pub path: PathBuf,
 }
 
+/// What was found on the bars LIVE saw, and on today's store.
+struct Findings {
+    around: Circumstances,
+    seen: Comparison,
+    seen_verdict: Verdict,
+    /// Present where today's bars differ from those LIVE saw.
+    today: Option<Comparison>,
+    as_is: Option<Verdict>,
+}
+
+impl Findings {
+    fn cause(&self, found: &Comparison) -> Option<&'static str> {
+        found.first().map(|first| cause(first, found, &self.around).name())
+    }
+
+    /// One sentence on the first difference.
+    fn sentence(&self) -> String {
+        match self.seen.first() {
+            None => "none".to_owned(),
+            Some(first) => hypothesis(&cause(first, &self.seen, &self.around), first, &self.seen),
+        }
+    }
+
+    /// The verdict people are told: on today's store where the bars as seen agree.
+    fn told(&self) -> Verdict {
+        match (self.seen_verdict, self.as_is) {
+            (Verdict::Pass, Some(as_is)) => as_is,
+            (seen, _) => seen,
+        }
+    }
+
+    fn mismatch(&self, found: &Comparison) -> Option<Mismatch> {
+        self.cause(found).and_then(|cause| mismatch(found, cause))
+    }
+}
+
 /// Compares and writes `proof.json` and `report.txt` into `data/reports/eqflat/<runid>/`.
 pub fn prove<D: Disk>(
     case: &Case<'_, D>,
@@ -80,93 +118,102 @@ pub fn prove<D: Disk>(
         case.tag.backtest(case.runid).map_err(|error| SessionError::Origin(error.to_string()))?;
     let live_record = live.parse(case.layout, case.tag, case.series)?;
     let backtest_record = backtest.parse(case.layout, &backtest_tag, case.series)?;
+    let today = as_is.and_then(|as_is| as_is.ledgers);
+    let today =
+        today.map(|bytes| bytes.parse(case.layout, &backtest_tag, case.series)).transpose()?;
     let around =
         circumstances(case, live, as_is.map(|as_is| as_is.revised.clone()).unwrap_or_default());
     let (live_rows, backtest_rows) = (Rows::of(&live_record), Rows::of(&backtest_record));
-    let found = compare(live_rows.ledgers(), backtest_rows.ledgers(), around.same_policy);
-    let seen = verdict(&found, &around);
-    let drifted = as_is.and_then(|as_is| as_is.ledgers).map(|bytes| {
-        bytes.parse(case.layout, &backtest_tag, case.series).map(|record| {
-            compare(live_rows.ledgers(), Rows::of(&record).ledgers(), around.same_policy)
-        })
+    let against =
+        |rows: &Rows<'_>| compare(live_rows.ledgers(), rows.ledgers(), around.same_policy);
+    let seen = against(&backtest_rows);
+    let today = today.map(|record| against(&Rows::of(&record)));
+    let seen_verdict = verdict(&seen, &around);
+    let as_is = as_is.map(|_| {
+        today.as_ref().map_or(seen_verdict, |today| verdict_as_is(seen_verdict, today, &around))
     });
-    let drifted = drifted.transpose()?;
-    let as_is_verdict =
-        as_is.map(|_| drifted.as_ref().map_or(seen, |found| verdict_as_is(seen, found, &around)));
-    let names = names(case, &backtest_tag);
-    let first_cause = found.first().map(|first| cause(first, &found, &around));
-    let sentence = match (found.first(), &first_cause) {
-        (Some(first), Some(cause)) => hypothesis(cause, first, &found),
-        _ => "none".to_owned(),
-    };
-    let drift = drifted.as_ref().and_then(|found| drift_mismatch(found, &around));
-    let mut text = layer_lines(&found, seen).join("\n");
+    let found = Findings { around, seen, seen_verdict, today, as_is };
+    let text = text(case, &backtest_tag, &found, &live_rows, &backtest_rows);
+    let sides = [(case.tag, live, &case.origin.card), (&backtest_tag, backtest, case.card)]
+        .map(|(tag, bytes, card)| hashes(case, tag, bytes, card));
+    let proof = proof(case, &found, sides, degraded(&live_record));
+    let path = leave(case, &proof, &text)?;
+    Ok(Proved { proof, text, path })
+}
+
+fn text<D: Disk>(
+    case: &Case<'_, D>,
+    backtest_tag: &Tag,
+    found: &Findings,
+    live: &Rows<'_>,
+    backtest: &Rows<'_>,
+) -> String {
+    let seen = &found.seen;
+    let mut text = layer_lines(seen, found.seen_verdict).join("\n");
     text.push('\n');
-    if let (Some(first), Some(cause)) = (found.first(), &first_cause) {
-        let block = mismatch_block(
-            first,
-            &live_rows.decisions,
-            &backtest_rows.decisions,
-            case.context_rows,
-            cause.name(),
-        );
-        text.push_str(&block);
+    if let (Some(first), Some(cause)) = (seen.first(), found.cause(seen)) {
+        let rows = (live.decisions.as_slice(), backtest.decisions.as_slice());
+        text.push_str(&mismatch_block(first, rows, case.context_rows, cause));
     }
-    if let Some(drift) = &drift {
-        text.push_str(&drift_line(drift, as_is_verdict));
+    if let Some(drift) = found.today.as_ref().and_then(|today| found.mismatch(today)) {
+        text.push_str(&drift_line(&drift, found.as_is));
     }
-    text.push_str(&inconclusive_line(seen, &found, case.min_overlap_bars));
-    text.push_str(&operators_report(
-        &found,
-        as_is_verdict.filter(|_| seen == Verdict::Pass).unwrap_or(seen),
-        &names,
-        &sentence,
-    ));
-    let mut degraded = BTreeMap::new();
-    for cause in live_record.decisions.iter().filter_map(|line| line.degraded()) {
-        *degraded.entry(cause.reason().name().to_owned()).or_insert(0) += 1;
+    text.push_str(&inconclusive_line(found.seen_verdict, seen, case.min_overlap_bars));
+    let names = names(case, backtest_tag);
+    text.push_str(&operators_report(seen, found.told(), &names, &found.sentence()));
+    text
+}
+
+fn hashes<D: Disk>(case: &Case<'_, D>, tag: &Tag, bytes: &RecordBytes, card: &Card) -> SideHashes {
+    let root = case.root;
+    SideHashes {
+        decisions: LedgerHash::of(&case.layout.decisions(tag, case.series), root, &bytes.decisions),
+        trades: LedgerHash::of(&case.layout.trades(tag, case.series), root, &bytes.trades),
+        stop_fill: card.stop_fill.clone(),
     }
-    let side = |tag: &Tag, bytes: &RecordBytes, stop_fill: &str| SideHashes {
-        decisions: LedgerHash::of(
-            &case.layout.decisions(tag, case.series),
-            case.disk.root(),
-            &bytes.decisions,
-        ),
-        trades: LedgerHash::of(
-            &case.layout.trades(tag, case.series),
-            case.disk.root(),
-            &bytes.trades,
-        ),
-        stop_fill: stop_fill.to_owned(),
-    };
-    let proof = Proof {
+}
+
+fn degraded(record: &Record<'_>) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for cause in record.decisions.iter().filter_map(DecisionLine::degraded) {
+        *counts.entry(cause.reason().name().to_owned()).or_insert(0) += 1;
+    }
+    counts
+}
+
+fn proof<D: Disk>(
+    case: &Case<'_, D>,
+    found: &Findings,
+    [live, backtest]: [SideHashes; 2],
+    degraded: BTreeMap<String, usize>,
+) -> Proof {
+    let (seen, series) = (&found.seen, case.series);
+    Proof {
         schema: SCHEMA.to_owned(),
-        as_seen: seen.name().to_owned(),
-        as_is: as_is_verdict.map(|verdict| verdict.name().to_owned()),
-        mismatch: first_cause.as_ref().and_then(|cause| mismatch(&found, cause.name())),
-        drift,
+        as_seen: found.seen_verdict.name().to_owned(),
+        as_is: found.as_is.map(|verdict| verdict.name().to_owned()),
+        mismatch: found.mismatch(seen),
+        drift: found.today.as_ref().and_then(|today| found.mismatch(today)),
         tag: case.tag.to_string(),
         runid: case.runid.to_string(),
         series: [
-            case.series.exchange().to_string(),
-            case.series.symbol().to_string(),
-            case.series.timeframe().to_string(),
+            series.exchange().to_string(),
+            series.symbol().to_string(),
+            series.timeframe().to_string(),
         ],
-        overlap_ts_ms: found.overlap,
-        sync_ts_ms: found.sync_ts_ms,
+        overlap_ts_ms: seen.overlap,
+        sync_ts_ms: seen.sync_ts_ms,
         min_overlap_bars: case.min_overlap_bars,
-        rows: found.rows,
-        trades: found.trades,
+        rows: seen.rows,
+        trades: seen.trades,
         degraded,
-        live: side(case.tag, live, &case.origin.card.stop_fill),
-        backtest: side(&backtest_tag, backtest, &case.card.stop_fill),
+        live,
+        backtest,
         strategy_hash: case.card.strategy_hash(),
         live_build: case.origin.build.clone(),
         build: case.build.to_owned(),
         made_at_ms: case.now.get(),
-    };
-    let path = leave(case, &proof, &text)?;
-    Ok(Proved { proof, text, path })
+    }
 }
 
 fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathBuf, StoreError> {
@@ -212,8 +259,7 @@ fn restarts(timing: &[u8]) -> BTreeSet<i64> {
 }
 
 fn names<D: Disk>(case: &Case<'_, D>, backtest_tag: &Tag) -> Names {
-    let shown =
-        |path: PathBuf| path.strip_prefix(case.disk.root()).unwrap_or(&path).display().to_string();
+    let shown = |path: PathBuf| path.strip_prefix(case.root).unwrap_or(&path).display().to_string();
     Names {
         tag: case.tag.to_string(),
         runid: case.runid.to_string(),
@@ -222,11 +268,6 @@ fn names<D: Disk>(case: &Case<'_, D>, backtest_tag: &Tag) -> Names {
         live_trades: shown(case.layout.trades(case.tag, case.series)),
         backtest_trades: shown(case.layout.trades(backtest_tag, case.series)),
     }
-}
-
-fn drift_mismatch(found: &Comparison, around: &Circumstances) -> Option<Mismatch> {
-    let first = found.first()?;
-    mismatch(found, cause(first, found, around).name())
 }
 
 fn drift_line(drift: &Mismatch, verdict: Option<Verdict>) -> String {

@@ -87,8 +87,7 @@ fn next_check(found: &Comparison, names: &Names) -> String {
 /// Both rows of the first difference with their neighbours; lines of LIVE begin with `-`, of the backtest with `+`.
 pub fn mismatch_block(
     finding: &Finding,
-    live: &[DecisionRow<'_>],
-    backtest: &[DecisionRow<'_>],
+    (live, backtest): (&[DecisionRow<'_>], &[DecisionRow<'_>]),
     context_rows: usize,
     cause: &str,
 ) -> String {

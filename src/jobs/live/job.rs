@@ -1,6 +1,6 @@
 //! The live job: builds feed, clock and session from the manifest, takes the locks, and runs the loop.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     cycle::{LoopError, Outcome as LoopOutcome, Surroundings, run as run_loop},
@@ -99,7 +99,7 @@ fn run_core<S: Strategy>(
         context.progress.advance(&format!("{} {}", decision.ts.close(), decision.action.name()));
         if crash_after.is_some_and(|after| tally.rows >= after) {
             tracing::warn!(rows = tally.rows, "crash drill: this process kills itself now");
-            os::kill_myself();
+            os::signals::kill_myself();
         }
     };
     let mut on = Surroundings {
@@ -126,16 +126,12 @@ fn wanted(job: &LiveJob) -> Result<Window, Failure> {
     let window = first
         .zip(timeframe.last_closed(live.to.get()))
         .map(|(first, last)| Window::new(first, last));
-    match window {
-        Some(Ok(window)) => Ok(window),
-        Some(Err(_)) | None => {
-            let message = format!(
-                "no bar closes between from = {} and to = {}",
-                live.from.get(),
-                live.to.get()
-            );
-            Err(Failure::new(Exit::Manifest, message))
-        }
+    if let Some(Ok(window)) = window {
+        Ok(window)
+    } else {
+        let message =
+            format!("no bar closes between from = {} and to = {}", live.from.get(), live.to.get());
+        Err(Failure::new(Exit::Manifest, message))
     }
 }
 
@@ -230,7 +226,7 @@ fn report_recovery(recovered: &Recovered, last: Option<String>) {
     match last {
         None => tracing::info!("a new ledger"),
         Some(last) => {
-            tracing::info!("{} rows folded and proved; the last one is {last}", recovered.rows)
+            tracing::info!("{} rows folded and proved; the last one is {last}", recovered.rows);
         }
     }
     for (file, cut) in &recovered.cuts {
@@ -276,12 +272,12 @@ fn outcome<S: Strategy, D: Disk>(
     if tally.rows > 0 {
         let skipped =
             if tally.skipped.is_empty() { "none".to_owned() } else { counts(&tally.skipped) };
-        text.push_str(&format!("origin: {}\nskipped: {skipped}\n", counts(&tally.by_origin)));
+        let _ = write!(text, "origin: {}\nskipped: {skipped}\n", counts(&tally.by_origin));
     }
     let state = session.engine().state();
-    text.push_str(&format!("equity {}, risk {}\n", state.equity(), state.risk_state().name()));
+    let _ = writeln!(text, "equity {}, risk {}", state.equity(), state.risk_state().name());
     if !job.live.dry_run {
-        text.push_str(&format!("{decisions}\n{trades}\n"));
+        let _ = write!(text, "{decisions}\n{trades}\n");
     }
     let out = [
         ("rows", tally.rows.to_string()),

@@ -241,9 +241,9 @@ impl Planner {
         self.wait(now);
         let Some(last) = self.last else { return Vec::new() };
         let patience = self.pace.deadline_bars * self.pace.timeframe.ms();
-        (1..)
+        let waiting = now.get() - patience - last.ts_ms();
+        (1..=waiting.div_euclid(self.pace.timeframe.ms()))
             .map(|n| last.plus(n))
-            .take_while(|ts| now.get() >= ts.ts_ms() + patience)
             .take_while(|ts| self.pace.until.is_none_or(|until| *ts <= until))
             .map(|ts| self.planned(ts, None, now, Some(cause)))
             .collect()

@@ -114,7 +114,7 @@ fn spawn(
     Ok(Spawn {
         argv,
         env: BTreeMap::new(),
-        dir: context.disk.root().to_owned(),
+        dir: context.root.to_owned(),
         timeout: step.timeout.as_ref().map(|limit| limit.get().duration()),
         grace: context.grace,
         capture: false,
@@ -147,10 +147,11 @@ fn outcome(
     codes: &BTreeMap<String, i32>,
     out: BTreeMap<String, String>,
 ) -> Outcome {
+    use std::fmt::Write as _;
     let mut text = String::new();
     for (id, state) in plan.states() {
         let code = codes.get(id).map_or(String::new(), |code| format!("  exit {code}"));
-        text.push_str(&format!("step {id:<16} {}{code}\n", state.name()));
+        let _ = writeln!(text, "step {id:<16} {}{code}", state.name());
     }
     let well = plan.states().filter(|(_, state)| *state == StepState::Succeeded).count();
     let all = plan.states().count();

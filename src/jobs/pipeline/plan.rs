@@ -128,12 +128,12 @@ mod tests {
 
     /// Runs a plan in which the named steps fail, and tells how every step ended and the most that ran at once.
     fn play(
-        nodes: Vec<Node>,
+        nodes: &[Node],
         parallel_max: usize,
         fail_fast: bool,
         failing: &[&str],
     ) -> (String, usize) {
-        let mut plan = Plan::new(nodes.clone(), parallel_max, fail_fast);
+        let mut plan = Plan::new(nodes.to_vec(), parallel_max, fail_fast);
         let (mut running, mut most) = (Vec::new(), 0);
         while !plan.is_over() {
             running.extend(plan.start_ready());
@@ -160,11 +160,8 @@ mod tests {
             node("b", &[], When::Success),
             node("c", &["a", "b"], When::Success),
         ];
-        assert_eq!(
-            play(nodes.clone(), 1, true, &[]),
-            ("a succeeded, b succeeded, c succeeded".into(), 1)
-        );
-        assert_eq!(play(nodes, 8, true, &[]).1, 2);
+        assert_eq!(play(&nodes, 1, true, &[]), ("a succeeded, b succeeded, c succeeded".into(), 1));
+        assert_eq!(play(&nodes, 8, true, &[]).1, 2);
     }
 
     #[test]
@@ -175,16 +172,16 @@ mod tests {
             node("repair", &["a"], When::Failure),
             node("report", &["b"], When::Always),
         ];
-        let (ended, _) = play(nodes.clone(), 2, true, &["a"]);
+        let (ended, _) = play(&nodes, 2, true, &["a"]);
         assert_eq!(ended, "a failed, b skipped, repair succeeded, report succeeded");
-        let (ended, _) = play(nodes, 2, true, &[]);
+        let (ended, _) = play(&nodes, 2, true, &[]);
         assert_eq!(ended, "a succeeded, b succeeded, repair skipped, report succeeded");
     }
 
     #[test]
     fn fail_fast_keeps_independent_steps_from_starting_and_its_absence_lets_them() {
         let nodes = vec![node("a", &[], When::Success), node("b", &[], When::Success)];
-        assert_eq!(play(nodes.clone(), 1, true, &["a"]).0, "a failed, b skipped");
-        assert_eq!(play(nodes, 1, false, &["a"]).0, "a failed, b succeeded");
+        assert_eq!(play(&nodes, 1, true, &["a"]).0, "a failed, b skipped");
+        assert_eq!(play(&nodes, 1, false, &["a"]).0, "a failed, b succeeded");
     }
 }

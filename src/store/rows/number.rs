@@ -9,7 +9,7 @@ pub fn push_int(out: &mut Vec<u8>, value: i64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
-/// Appends a finite float as `{}` would: shortest round-trip digits, no exponent, whole numbers without a point.
+/// Appends a finite float: shortest round-trip digits, no exponent, whole numbers without a point.
 pub fn push_float(out: &mut Vec<u8>, value: f64) {
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format(value);
@@ -103,6 +103,7 @@ mod tests {
             (1e21, "1000000000000000000000"),
             (0.0, "0"),
             (1e15, "1000000000000000"),
+            (f64::from_bits(0x4304_D250_FD1F_7612), "732593102515906.2"),
         ] {
             assert_eq!(text(|out| push_float(out, value)), expected);
         }
@@ -110,11 +111,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn floats_print_as_display_does_and_come_back(bits: u64) {
+        fn floats_come_back_in_the_shortest_form(bits: u64) {
             let value = f64::from_bits(bits);
             prop_assume!(value.is_finite());
             let written = text(|out| push_float(out, value));
-            prop_assert_eq!(&written, &format!("{value}"));
+            // Of two forms equally short and equally near, `{}` may choose the other one.
+            prop_assert_eq!(written.len(), format!("{value}").len());
+            prop_assert!(!written.contains(['e', 'E']));
             prop_assert_eq!(written.parse::<f64>().unwrap().to_bits(), bits);
         }
 
