@@ -1,0 +1,125 @@
+//! The documents name only what exists: JOBS.md is generated, and commands, jobs, parameters and tests are the real ones.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+const DOCS: [&str; 3] = ["README.md", "HANDOFF.md", "ARCHITECTURE.md"];
+
+fn text(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn exists(path: &str) -> bool {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
+}
+
+/// Runs of the characters that names and paths are made of.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let inside = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    text.split(move |c| !inside(c)).map(|word| word.trim_end_matches('.'))
+}
+
+/// The command lines of a document: fenced lines, those that end in `\` joined with the next one.
+fn commands(text: &str) -> Vec<String> {
+    let fenced = text.split("```").skip(1).step_by(2);
+    let joined: Vec<String> = fenced.map(|block| block.replace("\\\n", " ")).collect();
+    joined.iter().flat_map(|block| block.lines().skip(1).map(str::to_owned)).collect()
+}
+
+fn below(dir: &Path, found: &mut String) {
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        if entry.path().is_dir() {
+            below(&entry.path(), found);
+        } else if entry.path().extension().is_some_and(|end| end == "rs") {
+            found.push_str(&fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
+
+fn sources() -> String {
+    let mut found = String::new();
+    for dir in ["src", "tests"] {
+        below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(dir), &mut found);
+    }
+    found
+}
+
+#[test]
+fn jobs_md_is_what_the_types_say() {
+    assert!(
+        text("JOBS.md") == mjolnir::cli::view::reference_text(),
+        "JOBS.md is out of date: make docs"
+    );
+}
+
+#[test]
+fn jobs_and_profiles_that_are_named_exist() {
+    for doc in DOCS {
+        let text = text(doc);
+        let files: BTreeSet<&str> = words(&text)
+            .filter(|word| word.starts_with("jobs/") || word.starts_with("profiles/"))
+            .filter(|word| word.ends_with(".toml"))
+            .collect();
+        for file in files {
+            assert!(exists(file), "{doc} names {file}");
+        }
+        for profile in text.split("-P ").skip(1).filter_map(|rest| words(rest).next()) {
+            let known = profile.is_empty() || profile.chars().all(char::is_uppercase);
+            assert!(known || exists(&format!("profiles/{profile}.toml")), "{doc}: -P {profile}");
+        }
+    }
+}
+
+#[test]
+fn commands_take_the_parameters_that_are_shown() {
+    let mut shown = 0;
+    for doc in DOCS {
+        for command in commands(&text(doc)) {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let job = words.iter().find(|word| word.starts_with("jobs/") && word.ends_with(".toml"));
+            let Some(job) = job.filter(|_| words.contains(&"run")) else { continue };
+            let manifest = text(job);
+            let at_p = words.iter().position(|word| *word == "-p").unwrap_or(words.len());
+            let given = words[at_p..].iter().filter_map(|word| word.split_once('='));
+            for (name, _) in given {
+                let declared = manifest.contains(&format!("[params.{name}]"));
+                assert!(declared, "{doc}: {job} has no parameter {name}: {command}");
+                shown += 1;
+            }
+            let variables = words.iter().take_while(|word| word.contains('='));
+            for (name, _) in variables.filter_map(|word| word.split_once('=')) {
+                let declared = manifest.contains(&format!("env = \"{name}\""));
+                assert!(declared, "{doc}: {job} does not take {name}: {command}");
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown > 10, "only {shown} values are shown: are the fences still read?");
+}
+
+#[test]
+fn targets_of_make_that_are_named_exist() {
+    let makefile = text("Makefile");
+    for doc in DOCS {
+        let text = text(doc);
+        for target in text.split("`make ").skip(1).filter_map(|rest| words(rest).next()) {
+            assert!(makefile.contains(&format!("\n{target}:")), "{doc}: make {target}");
+        }
+    }
+}
+
+#[test]
+fn each_contract_is_guarded_by_tests_that_exist() {
+    let (handoff, sources) = (text("HANDOFF.md"), sources());
+    for n in 1..=16 {
+        let start = format!("| C{n} |");
+        let row = handoff.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("HANDOFF.md has no row for C{n}"));
+        let last = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
+        let tests: Vec<&str> = last.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "no test guards C{n}");
+        for test in tests {
+            assert!(sources.contains(&format!("fn {test}(")), "C{n}: there is no test {test}");
+        }
+    }
+}
