@@ -36,6 +36,32 @@ pub fn decimal(value: f64) -> Option<Decimal> {
     Some(exact.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven).normalize())
 }
 
+/// Hundred-millionths in one.
+const UNITS: i128 = 100_000_000;
+
+/// A float as hundred-millionths: [`decimal`], as an integer.
+fn units_of(value: f64) -> Option<i128> {
+    /// Below this, decimals of eight places lie further apart than floats: only one of them can be the float.
+    const FAST_MAX: f64 = 33_554_432.0;
+    let scaled = (value * UNITS as f64).round();
+    if value.abs() < FAST_MAX && scaled / UNITS as f64 == value {
+        return Some(scaled as i128);
+    }
+    decimal(value).map(units)
+}
+
+/// A decimal of at most [`PLACES`] places as hundred-millionths.
+fn units(value: Decimal) -> i128 {
+    value.mantissa() * 10_i128.pow(PLACES - value.scale().min(PLACES))
+}
+
+/// Division, ties to even.
+fn divide(value: i128, by: i128) -> i128 {
+    let (whole, rest) = (value.div_euclid(by), value.rem_euclid(by));
+    let up = 2 * rest > by || (2 * rest == by && whole % 2 != 0);
+    whole + i128::from(up)
+}
+
 /// The nearest float to a decimal: what its digits parse to.
 pub fn float(value: Decimal) -> f64 {
     let mantissa = value.mantissa();
@@ -73,9 +99,9 @@ impl Price {
         float(self.0)
     }
 
-    /// This price times a quantity.
-    pub fn times(self, qty: Qty) -> Money {
-        Money(self.0 * qty.0)
+    /// What a quantity costs at this price, unrounded.
+    pub fn times(self, qty: Qty) -> Decimal {
+        self.0 * qty.0
     }
 }
 
@@ -108,36 +134,65 @@ impl fmt::Display for Qty {
     }
 }
 
-/// An amount of the quote currency, of either sign.
+/// An amount of the quote currency, of either sign: a whole number of hundred-millionths. Zero has no sign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Money(Decimal);
+pub struct Money(i128);
 
 impl Money {
     /// Nothing.
-    pub const ZERO: Self = Self(Decimal::ZERO);
+    pub const ZERO: Self = Self(0);
 
-    /// An amount.
-    pub const fn new(value: Decimal) -> Self {
-        Self(value)
+    /// An amount, rounded to [`PLACES`] places, ties to even.
+    pub fn new(value: Decimal) -> Self {
+        Self(units(value.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven)))
+    }
+
+    /// So many basis points (1e-4) of a value.
+    pub fn bps(value: Decimal, bps: Decimal) -> Self {
+        Self::new(value * bps / Decimal::from(10_000))
     }
 
     /// The decimal.
-    pub const fn get(self) -> Decimal {
-        self.0
+    pub fn get(self) -> Decimal {
+        Decimal::from_i128_with_scale(self.0, PLACES)
     }
 
-    /// This amount in basis points (1e-4) of itself, rounded to [`PLACES`] places, ties to even.
-    pub fn bps(self, bps: Decimal) -> Self {
-        Self(self.0 * bps / Decimal::from(10_000)).rounded()
+    /// The nearest float.
+    pub fn float(self) -> f64 {
+        // Up to 2^53 both operands are exact, and one correctly rounded division gives the nearest float.
+        if self.0.unsigned_abs() < (1 << 53) {
+            self.0 as f64 / UNITS as f64
+        } else {
+            float(self.get())
+        }
+    }
+}
+
+/// What a quantity gained or lost between two prices, by whole units; cheap enough for every bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stake {
+    entry: i128,
+    qty: i128,
+}
+
+impl Stake {
+    /// A quantity bought at a price.
+    pub fn new(entry: Price, qty: Qty) -> Self {
+        Self { entry: units(entry.0), qty: units(qty.0) }
     }
 
-    /// Rounded to [`PLACES`] places, ties to even, without trailing zeros.
-    pub fn rounded(self) -> Self {
-        Self(
-            self.0
-                .round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven)
-                .normalize(),
-        )
+    /// Gain when the price has become this.
+    pub fn gain(self, price: Price) -> Money {
+        self.gain_units(units(price.0))
+    }
+
+    /// Gain when the price has become what this float stands for; `None` for a float that stands for no price.
+    pub fn gain_at(self, price: f64) -> Option<Money> {
+        units_of(price).map(|units| self.gain_units(units))
+    }
+
+    fn gain_units(self, price: i128) -> Money {
+        Money(divide((price - self.entry) * self.qty, UNITS))
     }
 }
 
@@ -163,15 +218,14 @@ impl Sub for Money {
 
 impl Neg for Money {
     type Output = Self;
-    /// Zero has no sign: `-0` must not reach a ledger.
     fn neg(self) -> Self {
-        if self.0.is_zero() { Self::ZERO } else { Self(-self.0) }
+        Self(-self.0)
     }
 }
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(&self.get().normalize(), f)
     }
 }
 
@@ -206,7 +260,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn amounts_are_rounded_to_even_and_zero_has_no_sign() {
+        for (text, want) in [
+            ("0.000000005", "0"),
+            ("0.000000015", "0.00000002"),
+            ("-0.000000005", "0"),
+            ("10.50", "10.5"),
+        ] {
+            assert_eq!(Money::new(text.parse().unwrap()).to_string(), want, "{text}");
+        }
+        assert_eq!((-Money::ZERO).to_string(), "0");
+        for (value, want) in [(15, 2), (25, 2), (-15, -2), (-25, -2), (26, 3), (-26, -3), (24, 2)] {
+            assert_eq!(divide(value, 10), want, "{value}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_gain_is_the_rounded_product_in_exact_decimals(
+            entry in 1_i64..9_000_000_000_000, price in 1_i64..9_000_000_000_000, qty in 1_i64..9_000_000_000,
+        ) {
+            let (entry, price, qty) = (Decimal::new(entry, 6), Decimal::new(price, 4), Decimal::new(qty, 8));
+            let stake = Stake::new(Price::new(entry).unwrap(), Qty::new(qty).unwrap());
+            let want = Money::new((price - entry) * qty);
+            prop_assert_eq!(stake.gain(Price::new(price).unwrap()), want);
+            prop_assert_eq!(stake.gain_at(float(price)).unwrap(), want);
+        }
+
         #[test]
         fn the_fast_path_gives_the_shortest_round_trip_form(cents in 1_i64..90_000_000_000, places in 0_u32..9) {
             let exact = Decimal::new(cents, places);

@@ -78,7 +78,7 @@ impl State {
         let Some(qty) = rules.notional.get().checked_div(price.get()).and_then(Qty::new) else {
             return;
         };
-        let fee = price.times(qty).bps(rules.fee_bps);
+        let fee = Money::bps(price.times(qty), rules.fee_bps);
         self.book(ts, -fee, rules);
         self.risk.entered(ts);
         self.position = Some(Position::open(side, ts, price, qty, protection));
@@ -99,9 +99,9 @@ impl State {
     fn close(&mut self, ts: SlotTs, hit: Hit, book: &mut Book<'_>) {
         let Some(Position { side, entry, qty, .. }) = self.position else { return };
         let rules = book.rules;
-        let fee = hit.price.times(qty).bps(rules.fee_bps);
+        let fee = Money::bps(hit.price.times(qty), rules.fee_bps);
         let gross = self.position.map_or(Money::ZERO, |held| held.gross(hit.price));
-        let pnl = (gross - fee).rounded();
+        let pnl = gross - fee;
         self.position = None;
         self.open_result = Money::ZERO;
         self.book(ts, pnl, rules);
@@ -126,7 +126,7 @@ impl State {
     }
 
     fn book(&mut self, ts: SlotTs, result: Money, rules: &Rules) {
-        self.cash = (self.cash + result).rounded();
+        self.cash = self.cash + result;
         self.risk.booked(ts, result, &rules.limits);
     }
 }

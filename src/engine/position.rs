@@ -6,7 +6,7 @@ use super::{rules::StopFill, strategy::Protection};
 use crate::domain::{
     bar::Bar,
     decision::Side,
-    money::{Money, Price, Qty, decimal},
+    money::{Money, Price, Qty, Stake, decimal},
     time::SlotTs,
     trade::CloseReason,
 };
@@ -32,6 +32,7 @@ pub(super) struct Position {
     pub(super) entry: SlotTs,
     pub(super) entry_px: Price,
     pub(super) qty: Qty,
+    stake: Stake,
     pub(super) stop: Option<Level>,
     target: Option<Level>,
     trail: Option<Decimal>,
@@ -62,7 +63,8 @@ impl Position {
         let stop = level(protection.stop.and_then(decimal));
         let trailing = level(trail);
         let target = level(protection.target.and_then(decimal).map(|distance| -distance));
-        Self { side, entry, entry_px, qty, stop: tighter(side, stop, trailing), target, trail }
+        let (stake, stop) = (Stake::new(entry_px, qty), tighter(side, stop, trailing));
+        Self { side, entry, entry_px, qty, stake, stop, target, trail }
     }
 
     /// Whether this bar ends the position. Touch is inclusive; of stop and target in one bar the stop comes first.
@@ -103,11 +105,20 @@ impl Position {
 
     /// Gross result at a price.
     pub(super) fn gross(&self, price: Price) -> Money {
-        let gain = match self.side {
-            Side::Long => price.get() - self.entry_px.get(),
-            Side::Short => self.entry_px.get() - price.get(),
-        };
-        Money::new(gain * self.qty.get()).rounded()
+        self.signed(self.stake.gain(price))
+    }
+
+    /// Gross result at the close of a bar.
+    pub(super) fn gross_at(&self, close: f64) -> Money {
+        let gain = self.stake.gain_at(close);
+        self.signed(gain.expect("a bar's prices lie in the range of exact prices"))
+    }
+
+    fn signed(&self, gain: Money) -> Money {
+        match self.side {
+            Side::Long => gain,
+            Side::Short => -gain,
+        }
     }
 }
 

@@ -40,17 +40,17 @@ impl State {
     /// Flat, with the cash of the rules.
     pub fn new(rules: &Rules) -> Self {
         Self {
-            cash: rules.cash.rounded(),
+            cash: rules.cash,
             open_result: Money::ZERO,
             position: None,
             pending: None,
-            risk: Risk::new(rules.cash.rounded()),
+            risk: Risk::new(rules.cash),
         }
     }
 
     /// Cash plus the open position at its last known close.
     pub fn equity(&self) -> Money {
-        if self.position.is_none() { self.cash } else { (self.cash + self.open_result).rounded() }
+        if self.position.is_none() { self.cash } else { self.cash + self.open_result }
     }
 
     /// Side held.
@@ -93,7 +93,7 @@ impl State {
 
     pub(super) fn mark(&mut self, close: f64) {
         if let Some(held) = &self.position {
-            self.open_result = held.gross(price_of(close));
+            self.open_result = held.gross_at(close);
         }
     }
 

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::replay::{Batch, Inputs, replay};
 use crate::{
-    domain::{decision::Decision, money::float, series::Series, trade::TradeEvent},
+    domain::{decision::Decision, series::Series, trade::TradeEvent},
     engine::{metrics::curve::Point, state::State, step::Core, strategy::Strategy},
     store::rows::encode::{SeriesPrefix, push_decision, push_trade},
 };
@@ -70,7 +70,7 @@ where
 fn point(decision: &Decision) -> Point {
     Point {
         ts_ms: decision.ts.ts_ms(),
-        equity: float(decision.equity.get()),
+        equity: decision.equity.float(),
         in_position: decision.position.is_some(),
     }
 }

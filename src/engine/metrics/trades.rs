@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::sample::{mean, mean_and_sd};
 use crate::domain::{
     decision::Side,
-    money::{self, Money},
+    money::Money,
     time::SlotTs,
     trade::{CloseReason, Event, TradeEvent},
 };
@@ -99,7 +99,7 @@ impl TradeStats {
     /// currency, where that is known.
     pub fn of(events: &[TradeEvent], initial_risk: impl Fn(&RoundTrip) -> Option<f64>) -> Self {
         let trips = round_trips(events);
-        let results: Vec<f64> = trips.iter().map(|trip| money::float(trip.pnl.get())).collect();
+        let results: Vec<f64> = trips.iter().map(|trip| trip.pnl.float()).collect();
         let multiples: Vec<f64> = trips
             .iter()
             .zip(&results)

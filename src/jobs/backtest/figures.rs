@@ -34,7 +34,7 @@ pub fn figures(sheet: &Tearsheet) -> String {
         number(trades.profit_factor),
         number(trades.expectancy),
         number(trades.sqn),
-        trades.fees.rounded(),
+        trades.fees,
         trades.ambiguous,
     );
     let exits: Vec<String> = trades

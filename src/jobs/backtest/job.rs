@@ -8,7 +8,7 @@ use super::{
 use crate::{
     domain::{
         ids::{RunId, Tag},
-        money::{Money, float},
+        money::Money,
         time::{SlotTs, Window},
     },
     engine::{
@@ -168,7 +168,7 @@ fn outcome(
     let trades = context.shown(&context.layout.trades(&place.tag, &place.series));
     let equity = played.state.equity();
     let sheet = Tearsheet::of(
-        Start { ts_ms: inputs.window.first().open_ms(), equity: float(cash.get()) },
+        Start { ts_ms: inputs.window.first().open_ms(), equity: cash.float() },
         played.curve.iter().copied(),
         &played.trades,
         |_| None,

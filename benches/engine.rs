@@ -1,0 +1,99 @@
+//! Cost of the engine alone: one core, bars in memory, nothing written.
+
+use std::hint::black_box;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use mjolnir::{
+    domain::{
+        bar::TimedBar,
+        money::Money,
+        time::{Timeframe, Window},
+    },
+    engine::{
+        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
+        slot::SlotMaker,
+        step::{Core, Engine},
+        strategy::{
+            Strategy,
+            ema_atr::{EmaAtr, EmaAtrParams},
+            params::Sides,
+            rsi_revert::{RsiRevert, RsiRevertParams},
+        },
+    },
+    exchange::synthetic,
+};
+use rust_decimal::Decimal;
+
+const BARS: i64 = 100_000;
+
+fn rules() -> Rules {
+    Rules {
+        fill_at: FillAt::NextOpen,
+        stop_fill: StopFill::ThroughOpen,
+        fee_bps: Decimal::TEN,
+        slippage_bps: Decimal::ZERO,
+        cash: Money::new(Decimal::from(10_000)),
+        notional: Money::new(Decimal::from(1_000)),
+        cadence_bars: 12,
+        limits: Limits {
+            cooldown_bars: 0,
+            daily_loss: None,
+            drawdown_pct: None,
+            consecutive_stops: None,
+            trades_per_day: None,
+            position: None,
+            on_trip: OnTrip::Reduce,
+        },
+    }
+}
+
+fn market() -> Vec<TimedBar> {
+    let first = Timeframe::M5.slot(1_600_000_200_000).expect("on the grid");
+    let window = Window::new(first, first.plus(BARS)).expect("not empty");
+    synthetic::bars(7, window)
+}
+
+fn play<S: Strategy>(strategy: &S, bars: &[TimedBar]) -> usize {
+    let core = Core { strategy: strategy.clone(), rules: rules() };
+    let mut engine = Engine::new(core, Timeframe::M5);
+    let (mut maker, mut events) = (SlotMaker::default(), Vec::new());
+    for bar in bars {
+        let slot = maker.make(bar.ts, Some(bar.bar), None, |_| None);
+        black_box(engine.step(&slot, &mut events));
+    }
+    events.len()
+}
+
+fn engine(c: &mut Criterion) {
+    let bars = market();
+    let mut group = c.benchmark_group("engine");
+    group.throughput(Throughput::Elements(bars.len() as u64));
+    let ema = EmaAtr::new(EmaAtrParams {
+        fast: 20,
+        slow: 50,
+        atr: 14,
+        stop_atr: 2.0,
+        target_atr: None,
+        trail_atr: None,
+        sides: Sides::Both,
+    })
+    .expect("valid parameters");
+    group.bench_function("ema_atr", |b| b.iter(|| play(&ema, black_box(&bars))));
+    let rsi = RsiRevert::new(RsiRevertParams {
+        rsi: 14,
+        oversold: 30.0,
+        overbought: 70.0,
+        exit: 50.0,
+        atr: 14,
+        stop_atr: 2.0,
+        target_atr: None,
+        trail_atr: None,
+        sides: Sides::Both,
+    })
+    .expect("valid parameters");
+    group.bench_function("rsi_revert", |b| b.iter(|| play(&rsi, black_box(&bars))));
+    group.finish();
+}
+
+criterion_group!(benches, engine);
+criterion_main!(benches);
