@@ -76,7 +76,8 @@ fn commands_take_the_parameters_that_are_shown() {
     for doc in DOCS {
         for command in commands(&text(doc)) {
             let words: Vec<&str> = command.split_whitespace().collect();
-            let job = words.iter().find(|word| word.starts_with("jobs/") && word.ends_with(".toml"));
+            let job =
+                words.iter().find(|word| word.starts_with("jobs/") && word.ends_with(".toml"));
             let Some(job) = job.filter(|_| words.contains(&"run")) else { continue };
             let manifest = text(job);
             let at_p = words.iter().position(|word| *word == "-p").unwrap_or(words.len());
