@@ -149,12 +149,7 @@ impl Prepared {
         exit
     }
 
-    fn guarded(
-        &self,
-        manifest: &Manifest,
-        args: &RunArgs,
-        json: bool,
-    ) -> Result<Outcome, Failure> {
+    fn guarded(&self, manifest: &Manifest, args: &RunArgs, json: bool) -> Result<Outcome, Failure> {
         let stop =
             Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
         let grace = manifest.run.grace.get().duration();

@@ -126,7 +126,7 @@ impl State {
     }
 
     fn book(&mut self, ts: SlotTs, result: Money, rules: &Rules) {
-        self.cash = self.cash + result;
+        self.cash += result;
         self.risk.booked(ts, result, &rules.limits);
     }
 }
