@@ -33,9 +33,9 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Show(args) => view::show(root, args, json),
         Verb::Schema { of } => view::schema(*of),
         Verb::History { job, last } => view::history(root, job.as_ref(), *last, json),
-        Verb::Logs { run } => view::logs(root, run.as_ref()),
+        Verb::Logs { run } => view::logs(root, run.as_ref(), json),
         Verb::Verify { proof } => verify(root, proof, json),
-        Verb::Reference => view::reference(),
+        Verb::Reference => view::reference(json),
     };
     ExitCode::from(exit.code())
 }

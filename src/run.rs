@@ -8,7 +8,7 @@ use crate::{
     cli::{
         args::RunArgs,
         load::{LoadError, Loaded, environment, load},
-        output::{Bar, Mask, log_to, print, print_json, say, style},
+        output::{Bar, Mask, OUTCOME, log_to, print, print_json, say, style},
     },
     clock::{Clock as _, SystemClock},
     domain::{ids::RunId, time::UtcMs},
@@ -19,7 +19,11 @@ use crate::{
         equivalence, exec, import, live, pipeline,
     },
     manifest::{Job, Manifest, RunFacts},
-    os::{process::is_alive, signals::Stop, space::free_bytes},
+    os::{
+        process::{Results, is_alive},
+        signals::Stop,
+        space::free_bytes,
+    },
     store::{
         disk::RealDisk,
         layout::Layout,
@@ -133,11 +137,9 @@ impl Prepared {
             Ok(recorder) => recorder,
             Err(failure) => return fail(&failure, json),
         };
-        let result = self.guarded(manifest, args);
-        let result = result
-            .map_err(|failure| Failure { message: self.mask.apply(&failure.message), ..failure });
+        let result = masked(self.guarded(manifest, args, json), &self.mask);
         if let Err(failure) = &result {
-            tracing::error!("{}", failure.message.lines().next().unwrap_or_default());
+            tracing::error!(target: OUTCOME, "{}", failure.message.lines().next().unwrap_or_default());
         }
         let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
         if let Err(failure) = recorder.finish(&self, &result) {
@@ -147,7 +149,12 @@ impl Prepared {
         exit
     }
 
-    fn guarded(&self, manifest: &Manifest, args: &RunArgs) -> Result<Outcome, Failure> {
+    fn guarded(
+        &self,
+        manifest: &Manifest,
+        args: &RunArgs,
+        json: bool,
+    ) -> Result<Outcome, Failure> {
         let stop =
             Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
         let grace = manifest.run.grace.get().duration();
@@ -164,6 +171,7 @@ impl Prepared {
             started: self.started,
             stop: stop.clone(),
             grace,
+            child_results: if json { Results::Aside } else { Results::Shown },
             progress: &progress,
         };
         let guard = timeout.map(|limit| Watchdog::start(limit, grace, stop.clone()));
@@ -205,7 +213,7 @@ impl Prepared {
             return Err(Failure::new(Exit::Usage, message));
         }
         let folder = RunFolder::create(disk, layout, &self.run_id)?;
-        folder.write_manifest(&self.loaded.resolved.to_toml())?;
+        folder.write_manifest(&mask.apply(&self.loaded.resolved.to_toml()))?;
         folder.write_info(&RunInfo {
             build: build.clone(),
             argv: std::env::args().map(|argument| mask.apply(&argument)).collect(),
@@ -219,6 +227,19 @@ impl Prepared {
         log_to(&log, mask)
             .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
         Ok(Recorder { store, folder })
+    }
+}
+
+/// Without secrets, whatever a job put there.
+fn masked(result: Result<Outcome, Failure>, mask: &Mask) -> Result<Outcome, Failure> {
+    match result {
+        Ok(Outcome { exit, summary, text, out }) => Ok(Outcome {
+            exit,
+            summary: mask.apply(&summary),
+            text: mask.apply(&text),
+            out: out.into_iter().map(|(key, value)| (key, mask.apply(&value))).collect(),
+        }),
+        Err(Failure { exit, message }) => Err(Failure { exit, message: mask.apply(&message) }),
     }
 }
 
@@ -310,7 +331,7 @@ fn enough_space(manifest: &Manifest, root: &Path) -> Result<(), Failure> {
         "only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room",
         root.display()
     );
-    Err(Failure::new(Exit::Busy, message))
+    Err(Failure::new(Exit::Io, message))
 }
 
 /// Asks the job to stop when its time is up, and ends the process when it does not.

@@ -7,7 +7,13 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tracing_subscriber::{filter::LevelFilter, fmt, fmt::MakeWriter, layer::SubscriberExt as _};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    filter::{LevelFilter, filter_fn},
+    fmt,
+    fmt::MakeWriter,
+    layer::SubscriberExt as _,
+};
 
 use crate::{jobs::context::Progress, manifest::Style, store::disk::open_log};
 
@@ -111,7 +117,7 @@ impl Mask {
     /// Of these values; the longest is masked first.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
         let mut secrets: Vec<String> =
-            secrets.into_iter().filter(|secret| !secret.is_empty()).collect();
+            secrets.into_iter().filter(|secret| !secret.is_empty()).flat_map(spellings).collect();
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Self(secrets)
     }
@@ -120,6 +126,12 @@ impl Mask {
     pub fn apply(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
     }
+}
+
+/// A secret as it is, and as it stands inside a JSON or TOML string.
+fn spellings(secret: String) -> [String; 2] {
+    let quoted = serde_json::Value::String(secret.clone()).to_string();
+    [secret, quoted[1..quoted.len() - 1].to_owned()]
 }
 
 struct Masked<W> {
@@ -148,6 +160,9 @@ impl<'a, W: io::Write, F: Fn() -> W> MakeWriter<'a> for Sink<F> {
     }
 }
 
+/// Target of the event that tells how a run failed. It is for the log: people are told at the end, once.
+pub const OUTCOME: &str = "outcome";
+
 /// Logs to the run's `log.jsonl`, and warnings to stderr.
 pub fn log_to(path: &Path, mask: &Mask) -> io::Result<()> {
     let file = std::sync::Arc::new(open_log(path)?);
@@ -165,7 +180,11 @@ pub fn log_to(path: &Path, mask: &Mask) -> io::Result<()> {
     use tracing_subscriber::Layer as _;
     let subscriber = tracing_subscriber::registry()
         .with(lines.with_filter(LevelFilter::INFO))
-        .with(people.with_filter(LevelFilter::WARN));
+        .with(people.with_filter(filter_fn(for_people)));
     // Only the first run of a process may log; a second one would be a bug of the caller.
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
+}
+
+fn for_people(event: &Metadata<'_>) -> bool {
+    *event.level() <= Level::WARN && event.target() != OUTCOME
 }

@@ -4,14 +4,17 @@ use std::{fs, path::Path};
 
 use serde_json::json;
 
-use super::output::{print, print_json, say};
+use super::{
+    output::{print, print_json, say},
+    view::tell,
+};
 use crate::{
     domain::{ids::Tag, series::Series},
     exit::Exit,
     jobs::{
         context::Failure,
         equivalence::{
-            compare::compare,
+            compare::{Comparison, compare},
             judge::{Circumstances, Verdict, verdict},
             proof::{LedgerHash, Proof, Rows, SCHEMA, SideHashes},
         },
@@ -42,10 +45,7 @@ pub fn verify(root: &Path, path: &Path, json: bool) -> Exit {
             }
             Exit::Negative
         }
-        Err(failure) => {
-            say(&format!("error: {}", failure.message));
-            failure.exit
-        }
+        Err(failure) => tell(&failure, json),
     }
 }
 
@@ -63,10 +63,23 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
     let mut broken = Vec::new();
     let live = side(root, &proof.live, &mut broken)?;
     let backtest = side(root, &proof.backtest, &mut broken)?;
-    let again =
+    if !broken.is_empty() {
+        return Ok(broken);
+    }
+    let (again, found) =
         judge_again(root, &proof, &live, &backtest).map_err(|failure| damaged(failure.message))?;
     if again.name() != proof.as_seen {
         broken.push(format!("the verdict is {}, the proof says {}", again.name(), proof.as_seen));
+    }
+    if (found.overlap, found.sync_ts_ms) != (proof.overlap_ts_ms, proof.sync_ts_ms) {
+        broken.push("the window or the sync slot is not the one in the proof".to_owned());
+    }
+    if (found.rows, found.trades) != (proof.rows, proof.trades) {
+        let Comparison { rows, trades, .. } = found;
+        broken.push(format!(
+            "{rows} rows and {trades} trade events can be compared, the proof says {} and {}",
+            proof.rows, proof.trades
+        ));
     }
     Ok(broken)
 }
@@ -76,7 +89,7 @@ fn judge_again(
     proof: &Proof,
     live: &RecordBytes,
     backtest: &RecordBytes,
-) -> Result<Verdict, Failure> {
+) -> Result<(Verdict, Comparison), Failure> {
     let name = |error: crate::domain::ids::NameError| Failure::new(Exit::Data, error.to_string());
     let [exchange, symbol, timeframe] = &proof.series;
     let timeframe = timeframe.parse().map_err(|error: crate::domain::time::TimeError| {
@@ -94,7 +107,7 @@ fn judge_again(
     let found = compare(live.ledgers(), backtest.ledgers(), same_policy);
     let around =
         Circumstances { min_overlap_bars: proof.min_overlap_bars, ..Circumstances::default() };
-    Ok(verdict(&found, &around))
+    Ok((verdict(&found, &around), found))
 }
 
 fn side(root: &Path, side: &SideHashes, broken: &mut Vec<String>) -> Result<RecordBytes, Failure> {

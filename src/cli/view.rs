@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     args::{JobArgs, SchemaOf},
     load::{LoadError, check_only, environment, load, names},
-    output::{print, print_json, say, style},
+    output::{Mask, print, print_json, say, style},
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -58,11 +58,16 @@ fn refuse(error: LoadError, json: bool) -> Exit {
             }
             Exit::Manifest
         }
-        LoadError::Unreadable(failure) => tell(&failure),
+        LoadError::Unreadable(failure) => tell(&failure, json),
     }
 }
 
-fn tell(failure: &Failure) -> Exit {
+/// Says why a verb could not do its work.
+pub fn tell(failure: &Failure, json: bool) -> Exit {
+    if json {
+        let (exit, error) = (failure.exit.code(), &failure.message);
+        print_json(&json!({ "schema": "mjolnir.error/1", "exit": exit, "error": error }));
+    }
     say(&format!("error: {}", failure.message));
     failure.exit
 }
@@ -81,7 +86,7 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     }
     files.sort();
     if files.is_empty() {
-        return tell(&Failure::new(Exit::Nothing, "there is no manifest to check"));
+        return tell(&Failure::new(Exit::Nothing, "there is no manifest to check"), json);
     }
     let (mut worst, mut all) = (Exit::Ok, Vec::new());
     for file in &files {
@@ -99,7 +104,12 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
                 }
                 worst = Exit::Manifest;
             }
-            Err(error @ LoadError::Unreadable(_)) => worst = refuse(error, json),
+            Err(LoadError::Unreadable(failure)) => {
+                all.push(
+                    json!([{ "severity": "error", "file": file, "message": failure.message }]),
+                );
+                worst = tell(&failure, false);
+            }
         }
     }
     let all: Vec<Value> =
@@ -120,7 +130,9 @@ pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
         Ok(loaded) => loaded,
         Err(error) => return refuse(error, json),
     };
-    let rows = loaded.resolved.explain();
+    let mask = Mask::new(loaded.resolved.secrets().map(str::to_owned));
+    let mut rows = loaded.resolved.explain();
+    rows.iter_mut().for_each(|row| row.value = mask.apply(&row.value));
     if json {
         let rows: Vec<Value> = rows
             .iter()
@@ -145,12 +157,14 @@ pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
 /// `runner show`.
 pub fn show(root: &Path, args: &JobArgs, json: bool) -> Exit {
     match load(root, args, &facts()) {
-        Ok(loaded) if json => {
-            print_json(&json!({ "schema": "mjolnir.show/1", "toml": loaded.resolved.to_toml() }));
-            Exit::Ok
-        }
         Ok(loaded) => {
-            print(&loaded.resolved.to_toml());
+            let mask = Mask::new(loaded.resolved.secrets().map(str::to_owned));
+            let toml = mask.apply(&loaded.resolved.to_toml());
+            if json {
+                print_json(&json!({ "schema": "mjolnir.show/1", "toml": toml }));
+            } else {
+                print(&toml);
+            }
             Exit::Ok
         }
         Err(error) => refuse(error, json),
@@ -194,8 +208,12 @@ pub fn schema(of: SchemaOf) -> Exit {
 }
 
 /// `runner reference`.
-pub fn reference() -> Exit {
-    print(&reference_text());
+pub fn reference(json: bool) -> Exit {
+    if json {
+        print_json(&json!({ "schema": "mjolnir.reference/1", "markdown": reference_text() }));
+    } else {
+        print(&reference_text());
+    }
     Exit::Ok
 }
 
@@ -223,7 +241,7 @@ pub fn history(root: &Path, job: Option<&String>, last: u32, json: bool) -> Exit
     let filter = Filter { job: job.cloned(), limit: Some(last), ..Filter::default() };
     let runs = match runs(root, &filter) {
         Ok(runs) => runs,
-        Err(failure) => return tell(&failure),
+        Err(failure) => return tell(&failure, json),
     };
     if json {
         let runs: Vec<Value> = runs.iter().map(run_json).collect();
@@ -266,7 +284,7 @@ fn run_json(run: &Run) -> Value {
 }
 
 /// `runner logs`.
-pub fn logs(root: &Path, run: Option<&String>) -> Exit {
+pub fn logs(root: &Path, run: Option<&String>, json: bool) -> Exit {
     let found = match run {
         Some(id) => id.parse().map_err(|error: crate::domain::ids::NameError| {
             Failure::new(Exit::Usage, error.to_string())
@@ -278,14 +296,25 @@ pub fn logs(root: &Path, run: Option<&String>) -> Exit {
     };
     let run = match found {
         Ok(run) => run,
-        Err(failure) => return tell(&failure),
+        Err(failure) => return tell(&failure, json),
     };
     let path = Layout::new(root).run_dir(&run).join("log.jsonl");
     match fs::read_to_string(&path) {
+        Ok(text) if json => {
+            let lines: Vec<Value> =
+                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+            print_json(
+                &json!({ "schema": "mjolnir.logs/1", "run_id": run.as_str(), "lines": lines }),
+            );
+            Exit::Ok
+        }
         Ok(text) => {
             print(&text);
             Exit::Ok
         }
-        Err(error) => tell(&Failure::new(Exit::Nothing, format!("{}: {error}", path.display()))),
+        Err(error) => {
+            let message = format!("there is no log of run {run}: {}: {error}", path.display());
+            tell(&Failure::new(Exit::Nothing, message), json)
+        }
     }
 }

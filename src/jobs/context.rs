@@ -12,7 +12,7 @@ use crate::{
         time::UtcMs,
     },
     exit::Exit,
-    os::signals::Stop,
+    os::{process::Results, signals::Stop},
     session::{error::SessionError, live::Place},
     store::{
         disk::{Disk, RealDisk, parent},
@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub stop: Stop,
     /// How long it may take to stop.
     pub grace: std::time::Duration,
+    /// Where the results of programs go that it starts.
+    pub child_results: Results,
     /// Where people see how far it is.
     pub progress: &'a dyn Progress,
 }
@@ -120,8 +122,7 @@ impl From<SessionError> for Failure {
             SessionError::NotLater(_)
             | SessionError::Origin(_)
             | SessionError::NoOrigin(_)
-            | SessionError::LateCommand(_)
-            | SessionError::BarLost(_) => Exit::Data,
+            | SessionError::LateCommand(_) => Exit::Data,
         };
         Self::new(exit, error.to_string())
     }

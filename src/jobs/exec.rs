@@ -22,7 +22,7 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
         dir: exec.workdir.as_ref().map_or_else(|| context.path("."), |dir| context.path(dir)),
         timeout: None,
         grace: context.grace,
-        capture: false,
+        results: context.child_results,
     };
     let program = exec.run.first().cloned().unwrap_or_default();
     let ended = runtime.block_on(process::run(&spawn, &context.stop));
@@ -31,6 +31,9 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
     let Ended { code, .. } = ended;
     let exit = if code == exec.expect_exit { Exit::Ok } else { Exit::Negative };
     let summary = format!("`{program}` ended with exit code {code}, expected {}", exec.expect_exit);
+    if exit != Exit::Ok {
+        tracing::error!("{summary}");
+    }
     let out = BTreeMap::from([("exit".to_owned(), code.to_string())]);
     Ok(Outcome { exit, summary, text: String::new(), out })
 }

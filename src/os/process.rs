@@ -16,6 +16,17 @@ use super::signals::Stop;
 /// Most bytes of a child's output that are kept.
 const OUTPUT_MAX: usize = 64 * 1024;
 
+/// Where the results of a child go. Its messages, on stderr, are always shown unless kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Results {
+    /// To our stdout.
+    Shown,
+    /// To our stderr, because our stdout is one document.
+    Aside,
+    /// Nowhere: the end of both streams is kept.
+    Kept,
+}
+
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct Spawn {
@@ -29,8 +40,8 @@ pub struct Spawn {
     pub timeout: Option<Duration>,
     /// Between TERM and KILL.
     pub grace: Duration,
-    /// Whether its output is kept instead of shown.
-    pub capture: bool,
+    /// Where its results go.
+    pub results: Results,
 }
 
 /// How it ended.
@@ -48,11 +59,15 @@ pub struct Ended {
 pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
     let (program, arguments) =
         spawn.argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
-    let pipe = || if spawn.capture { Stdio::piped() } else { Stdio::inherit() };
+    let (stdout, stderr) = match spawn.results {
+        Results::Shown => (Stdio::inherit(), Stdio::inherit()),
+        Results::Aside => (Stdio::from(io::stderr()), Stdio::inherit()),
+        Results::Kept => (Stdio::piped(), Stdio::piped()),
+    };
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
     let mut command = std::process::Command::new(program);
     command.args(arguments).envs(&spawn.env).current_dir(&spawn.dir).stdin(Stdio::null());
-    command.stdout(pipe()).stderr(pipe());
+    command.stdout(stdout).stderr(stderr);
     let mut command = Command::from(command);
     command.process_group(0).kill_on_drop(true);
     let mut child = command.spawn()?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::{
-    domain::{command::Command, time::SlotTs},
+    domain::command::Command,
     store::{error::StoreError, monotonic::NotLater},
 };
 
@@ -36,11 +36,6 @@ pub enum SessionError {
         .0.order, .0.at
     )]
     LateCommand(Command),
-    /// The bar a row was decided on is in no version of the raw store.
-    #[error(
-        "the raw store no longer has the bar that the row for ts_ms {0} was decided on: restore the partition of that day and revisions.csv"
-    )]
-    BarLost(SlotTs),
 }
 
 fn list(differences: &[(String, String, String)]) -> String {

@@ -39,6 +39,9 @@ use crate::{
 
 /// How often one row is offered to a disk that refuses it before the session gives up.
 const APPEND_TRIES: u32 = 3;
+/// What a person can do about a ledger that contradicts itself.
+const MEND: &str =
+    "the file was changed after it was written; restore it from a backup, or start a new tag";
 
 /// Where a session writes, and whose ledger it is.
 #[derive(Debug)]
@@ -108,7 +111,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         dry: bool,
     ) -> Result<(Self, Recovered), SessionError> {
         let Place { disk, layout, tag, series } = &place;
-        let found = [
+        let mut found = [
             ledger::inspect(*disk, &layout.decisions(tag, series), DECISIONS_HEADER)?,
             ledger::inspect(*disk, &layout.trades(tag, series), TRADES_HEADER)?,
             ledger::inspect(*disk, &layout.timing(tag, series), TIMING_HEADER)?,
@@ -116,6 +119,9 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let [decisions, trades, timing] = found.each_ref().map(|file| file.whole().to_vec());
         let bytes = RecordBytes { decisions, trades, timing };
         let record = bytes.parse(layout, tag, series)?;
+        // A decision that is not there will be made again, and then it has another time.
+        let last_ms = record.window().map_or(i64::MIN, |window| window.last().ts_ms());
+        found[2].keep_rows(record.seen_at.range(..=last_ms).count());
         let commands = read_commands(*disk, layout, tag)?;
         let mut session = Self {
             prefix: SeriesPrefix::new(series),
@@ -157,10 +163,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let blocks = self.engine.core().blocks(series.timeframe());
         let (stored, revisions) = load_bars(&raw, window, blocks)?;
         let seen = seen_bars(&stored, &revisions, &record.decided(), birth(&origin, series)?);
-        if let Some(lost) = seen.unresolved.first() {
-            return Err(SessionError::BarLost(*lost));
-        }
         let path = layout.decisions(tag, series);
+        if let Some(lost) = seen.unresolved.first() {
+            let line = lost.since(window.first()).unsigned_abs() + 2;
+            return Err(StoreError::damaged(path, line, bar_lost(*lost)).into());
+        }
         let series = series.clone();
         let bar_at = |ts: SlotTs| {
             seen.bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| seen.bars[n].bar)
@@ -195,11 +202,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
             let reason = match folded.get(n) {
                 Some(row) if row.strip_suffix(b"\n") == Some(line.line().as_bytes()) => continue,
                 Some(row) => format!(
-                    "the decisions fold to `{}` here, the file has `{}`",
+                    "the decisions lead to `{}` here, the file has `{}`: {MEND}",
                     String::from_utf8_lossy(row).trim_end(),
                     line.line()
                 ),
-                None => "a trade that no decision leads to".to_owned(),
+                None => format!("a trade that no decision leads to: {MEND}"),
             };
             return Err(StoreError::damaged(path, n as u64 + 2, reason).into());
         }
@@ -216,12 +223,14 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
             .find(|(column, now)| line.column(*column) != **now);
         match differing {
             Some((column, now)) => format!(
-                "the row for ts_ms {} does not fold: column {} is recorded as `{}`, recomputed as `{now}`",
+                "replaying the row for ts_ms {} gives another result: column {} is recorded as `{}`, recomputed as `{now}`; {MEND}",
                 line.ts_ms(),
                 column.name(),
                 line.column(column)
             ),
-            None => format!("the row for ts_ms {} does not fold", line.ts_ms()),
+            None => {
+                format!("replaying the row for ts_ms {} gives another row; {MEND}", line.ts_ms())
+            }
         }
     }
 
@@ -329,6 +338,13 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         append(&mut journal.timing, &self.buffer, false)?;
         Ok(decision)
     }
+}
+
+fn bar_lost(ts: SlotTs) -> String {
+    format!(
+        "column bar_hash of the row for ts_ms {ts} fits no version of that bar in the raw store: \
+         restore this file, or the bars of that day and revisions.csv"
+    )
 }
 
 /// Appends one row. A refused write has been rolled back and is offered again; what was not synced is never offered again.

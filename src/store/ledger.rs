@@ -52,6 +52,18 @@ impl Inspection {
         }
     }
 
+    /// Lets only the first rows count. What comes after them is cut and kept like a torn tail.
+    pub fn keep_rows(&mut self, rows: usize) {
+        let Found::Present { whole, torn } = &mut self.found else { return };
+        let newlines = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        // The first newline ends the header.
+        if let Some(end) = newlines.map(|(at, _)| at + 1).nth(rows) {
+            let mut tail = whole.split_off(end);
+            tail.append(torn);
+            *torn = tail;
+        }
+    }
+
     /// Whether opening it will cut something off.
     pub fn is_torn(&self) -> bool {
         matches!(&self.found, Found::Present { whole, torn } if !torn.is_empty() || whole.is_empty())

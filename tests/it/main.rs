@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod docs;
 #[cfg(test)]
+mod e2e;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod store;

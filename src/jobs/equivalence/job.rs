@@ -122,7 +122,7 @@ fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
     let hint = if known.is_empty() {
         "no tag has a ledger yet: run jobs/live.toml first".to_owned()
     } else {
-        format!("tags that have one: {known}")
+        format!("tags with a ledger: {known}")
     };
     Failure::new(
         Exit::Nothing,
@@ -133,7 +133,10 @@ fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
 fn tags(context: &Context<'_>) -> String {
     use crate::store::disk::Disk as _;
     let dir = context.layout.data().join("processed").join("decisions");
-    context.disk.list(&dir).unwrap_or_default().join(", ")
+    let mut tags = context.disk.list(&dir).unwrap_or_default();
+    // A replay is named by its run id, and there may be thousands of them.
+    tags.retain(|tag| !tag.contains("_bt_"));
+    tags.join(", ")
 }
 
 fn origin(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Origin, Failure> {

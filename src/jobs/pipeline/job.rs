@@ -117,7 +117,7 @@ fn spawn(
         dir: context.root.to_owned(),
         timeout: step.timeout.as_ref().map(|limit| limit.get().duration()),
         grace: context.grace,
-        capture: false,
+        results: context.child_results,
     })
 }
 

@@ -46,7 +46,7 @@ impl Options {
 pub fn read<D: Disk>(disk: &D, path: &Path, options: &Options) -> Result<Archive, StoreError> {
     let bytes = disk.read(path)?.ok_or_else(|| StoreError::Missing {
         path: path.to_owned(),
-        what: "the file to import".to_owned(),
+        what: "the file of bars".to_owned(),
     })?;
     parse(bytes, path, options)
 }

@@ -1,4 +1,7 @@
 //! What the tests share.
 
+pub mod market;
+pub mod ran;
+pub mod runner;
 pub mod scripted;
 pub mod sim_disk;

@@ -1,0 +1,14 @@
+//! The real program from outside: what operators type, what it answers, and what it leaves on the disk.
+
+mod bad_disk;
+mod bad_files;
+mod bad_words;
+mod demo;
+mod drift;
+mod fixture;
+mod json;
+mod kill;
+mod lock;
+mod steps;
+mod tamper;
+mod window;

@@ -1,0 +1,229 @@
+//! The real program in a temporary folder that holds the shipped `jobs/` and `profiles/`, with only the variables it is given.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    reason = "this builder starts programs and writes the files that tests break"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use mjolnir::{clock::nap, os::space::free_bytes};
+use tempfile::TempDir;
+
+use super::ran::Ran;
+
+/// The longest a test waits for something that must happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Room the shipped jobs want, and some more.
+const ROOM: u64 = 2 << 30;
+const SHM: &str = "/dev/shm";
+
+/// A folder to run jobs in.
+pub struct Root {
+    dir: TempDir,
+}
+
+impl Root {
+    /// In memory where there is room, so that syncs cost nothing.
+    pub fn new() -> Self {
+        let shm = Path::new(SHM);
+        let roomy = free_bytes(shm).is_ok_and(|free| free > ROOM);
+        if roomy { Self::below(shm) } else { Self::on_disk() }
+    }
+
+    /// On a real disk, where every row takes its time.
+    pub fn on_disk() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    fn below(dir: &Path) -> Self {
+        let root = Self { dir: TempDir::with_prefix_in("runner-", dir).unwrap() };
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for name in ["jobs", "profiles"] {
+            copy_tree(&shipped.join(name), &root.at(name));
+        }
+        root
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn at(&self, inside: &str) -> PathBuf {
+        self.path().join(inside)
+    }
+
+    /// Content of a file; empty when there is none.
+    pub fn read(&self, inside: &str) -> String {
+        fs::read_to_string(self.at(inside)).unwrap_or_default()
+    }
+
+    pub fn write(&self, inside: &str, text: &str) {
+        fs::create_dir_all(parent(&self.at(inside))).unwrap();
+        fs::write(self.at(inside), text).unwrap();
+    }
+
+    /// Names in a folder, sorted.
+    pub fn list(&self, inside: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.at(inside)).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// Every file below a folder with its bytes, lossily as text.
+    pub fn files(&self, inside: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        for name in self.list(inside) {
+            let path = format!("{inside}/{name}");
+            if self.at(&path).is_dir() {
+                found.extend(self.files(&path));
+            } else {
+                let bytes = fs::read(self.at(&path)).unwrap();
+                found.push((path, String::from_utf8_lossy(&bytes).into_owned()));
+            }
+        }
+        found
+    }
+
+    /// Takes a file away.
+    pub fn remove(&self, inside: &str) {
+        fs::remove_file(self.at(inside)).unwrap();
+    }
+
+    /// Moves what is there to another name.
+    pub fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.at(from), self.at(to)).unwrap();
+    }
+
+    /// Whole rows of a file, its header not counted.
+    pub fn rows(&self, inside: &str) -> usize {
+        let bytes = fs::read(self.at(inside)).unwrap_or_default();
+        bytes.iter().filter(|byte| **byte == b'\n').count().saturating_sub(1)
+    }
+
+    /// Waits until a file has so many rows.
+    pub fn await_rows(&self, inside: &str, rows: usize) {
+        let mut left = PATIENCE;
+        while self.rows(inside) < rows {
+            nap(Duration::from_millis(1));
+            left = left.checked_sub(Duration::from_millis(1)).expect("the rows come in time");
+        }
+    }
+
+    /// `runner ARGS`, split at blanks.
+    pub fn call(&self, args: &str) -> Call<'_> {
+        let args = args.split_whitespace().map(str::to_owned).collect();
+        Call { root: self, args, env: BTreeMap::new() }
+    }
+
+    /// Runs `runner ARGS` to its end.
+    pub fn run(&self, args: &str) -> Ran {
+        self.call(args).run()
+    }
+
+    /// Runs a line as an operator would type it.
+    pub fn shell(&self, line: &str) -> Ran {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(self.path());
+        Ran::of(line.to_owned(), &command.output().unwrap())
+    }
+}
+
+/// A command line with its environment.
+pub struct Call<'a> {
+    root: &'a Root,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+}
+
+impl Call<'_> {
+    /// One more argument, blanks and all.
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// One more variable.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
+        command.args(&self.args).current_dir(self.root.path()).env_clear().envs(&self.env);
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(self) -> Ran {
+        Ran::of(self.args.join(" "), &self.command().output().unwrap())
+    }
+
+    /// Starts it and returns at once.
+    pub fn start(self) -> Running {
+        let mut command = self.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running { line: self.args.join(" "), child: Some(command.spawn().unwrap()) }
+    }
+}
+
+/// A program at work. Dropping it ends it.
+pub struct Running {
+    line: String,
+    child: Option<Child>,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    pub fn is_over(&mut self) -> bool {
+        self.child.as_mut().unwrap().try_wait().unwrap().is_some()
+    }
+
+    pub fn end(mut self) -> Ran {
+        Ran::of(self.line.clone(), &self.child.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().ok();
+            child.wait().ok();
+        }
+    }
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap()
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_tree(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
