@@ -13,6 +13,10 @@ fn exists(path: &str) -> bool {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists()
 }
 
+fn is_manifest(word: &str, dir: &str) -> bool {
+    word.starts_with(dir) && Path::new(word).extension().is_some_and(|end| end == "toml")
+}
+
 /// Runs of the characters that names and paths are made of.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let inside = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
@@ -57,8 +61,7 @@ fn jobs_and_profiles_that_are_named_exist() {
     for doc in DOCS {
         let text = text(doc);
         let files: BTreeSet<&str> = words(&text)
-            .filter(|word| word.starts_with("jobs/") || word.starts_with("profiles/"))
-            .filter(|word| word.ends_with(".toml"))
+            .filter(|word| is_manifest(word, "jobs/") || is_manifest(word, "profiles/"))
             .collect();
         for file in files {
             assert!(exists(file), "{doc} names {file}");
@@ -76,8 +79,7 @@ fn commands_take_the_parameters_that_are_shown() {
     for doc in DOCS {
         for command in commands(&text(doc)) {
             let words: Vec<&str> = command.split_whitespace().collect();
-            let job =
-                words.iter().find(|word| word.starts_with("jobs/") && word.ends_with(".toml"));
+            let job = words.iter().find(|word| is_manifest(word, "jobs/"));
             let Some(job) = job.filter(|_| words.contains(&"run")) else { continue };
             let manifest = text(job);
             let at_p = words.iter().position(|word| *word == "-p").unwrap_or(words.len());
