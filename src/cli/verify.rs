@@ -40,7 +40,9 @@ pub fn verify(root: &Path, path: &Path, json: bool) -> Exit {
                     &json!({ "schema": "mjolnir.verify/1", "holds": false, "broken": broken }),
                 );
             }
-            broken.iter().for_each(|line| say(&format!("broken: {line}")));
+            for line in &broken {
+                say(&format!("broken: {line}"));
+            }
             Exit::Negative
         }
         Err(failure) => tell(&failure, json),

@@ -132,7 +132,9 @@ pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
     };
     let mask = Mask::new(loaded.resolved.secrets().map(str::to_owned));
     let mut rows = loaded.resolved.explain();
-    rows.iter_mut().for_each(|row| row.value = mask.apply(&row.value));
+    for row in &mut rows {
+        row.value = mask.apply(&row.value);
+    }
     if json {
         let rows: Vec<Value> = rows
             .iter()
