@@ -29,7 +29,11 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
     let ended = ended
         .map_err(|error| Failure::new(Exit::Negative, format!("start `{program}`: {error}")))?;
     let Ended { code, .. } = ended;
-    let exit = if code == exec.expect_exit { Exit::Ok } else { Exit::Negative };
+    let exit = match context.stop.signal() {
+        _ if code == exec.expect_exit => Exit::Ok,
+        Some(signal) => Exit::Signal(signal),
+        None => Exit::Negative,
+    };
     let summary = format!("`{program}` ended with exit code {code}, expected {}", exec.expect_exit);
     if exit != Exit::Ok {
         tracing::error!("{summary}");

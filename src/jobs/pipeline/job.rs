@@ -155,10 +155,16 @@ fn outcome(
     }
     let well = plan.states().filter(|(_, state)| *state == StepState::Succeeded).count();
     let all = plan.states().count();
-    let exit = match (plan.failed(), plan.is_over(), context.stop.asked()) {
-        (true, ..) => Exit::Negative,
-        (false, true, false) => Exit::Ok,
-        (false, ..) => Exit::Signal(context.stop.signal().unwrap_or(15)),
+    let mut summary = format!("{well} of {all} steps succeeded");
+    // The step at work was ended by us: that is no verdict on it.
+    let exit = match (context.stop.signal(), plan.failed(), plan.is_over()) {
+        (Some(signal), ..) => {
+            summary.push_str(": told to stop");
+            Exit::Signal(signal)
+        }
+        (None, true, _) => Exit::Negative,
+        (None, false, true) => Exit::Ok,
+        (None, false, false) => Exit::Timeout,
     };
-    Outcome { exit, summary: format!("{well} of {all} steps succeeded"), text, out }
+    Outcome { exit, summary, text, out }
 }

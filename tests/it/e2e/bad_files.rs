@@ -40,7 +40,8 @@ fn a_torn_tail_is_cut_kept_and_decided_again() {
         live(&root, "paper", NOON).run().warns(&["a torn tail of"]);
         assert_eq!(root.read(&path), whole, "{what}");
         let kept = root.files("data/quarantine");
-        assert_eq!(kept.len(), n + 1, "{what}");
+        // Where a decision is lost, its row in timing.csv goes with it.
+        assert_eq!(kept.len(), [2, 4, 5][n], "{what}");
     }
     let kept = root.files("data/quarantine");
     let last_line = &whole[whole[..half].rfind('\n').expect("rows") + 1..half];

@@ -5,6 +5,7 @@ mod bad_files;
 mod bad_words;
 mod demo;
 mod drift;
+mod drills;
 mod fixture;
 mod json;
 mod kill;

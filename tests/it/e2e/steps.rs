@@ -103,6 +103,34 @@ fn a_failed_step_is_answered_by_failure_and_always() {
 }
 
 #[test]
+fn a_job_that_is_told_to_stop_takes_its_children_along_and_says_so() {
+    let root = Root::new();
+    exec(&root, "[exec]\nrun = ['sh', '-c', 'echo up; echo $$ > pid.txt; exec sleep 30']\n");
+    pipeline(
+        &root,
+        "[[step]]\nid = 'a'\njob = 'e.toml'\n[[step]]\nid = 'b'\nrun = ['true']\nneeds = ['a']\n",
+    );
+    for job in ["e", "p"] {
+        let run = root.call(&format!("run {job}")).start();
+        root.await_lines("pid.txt", 1);
+        let pid = root.read("pid.txt");
+        run.signal("TERM");
+        run.end().code(143);
+        root.shell(&format!("kill -0 {pid}")).code(1);
+        root.remove("pid.txt");
+    }
+    let history = root.run("history --json").ok().json();
+    for run in history["runs"].as_array().expect("a list") {
+        assert_eq!(
+            (&run["state"], &run["exit_code"]),
+            (&"interrupted".into(), &143.into()),
+            "{run}"
+        );
+    }
+    assert_eq!(history["runs"][1]["summary"], "0 of 2 steps succeeded: told to stop");
+}
+
+#[test]
 fn a_secret_is_in_no_file_and_on_no_page() {
     let root = Root::new();
     let rest = "[secrets.API]\nfrom = 'env'\nname = 'API_KEY'\n[params.note]\ndefault = 'none'\n\

@@ -1,7 +1,5 @@
 //! Made-up bars, and files of them.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 use mjolnir::{
     domain::{
         bar::TimedBar,
@@ -22,7 +20,7 @@ pub fn csv(bars: &[TimedBar]) -> String {
     for TimedBar { ts, bar } in bars {
         let values = [bar.open(), bar.high(), bar.low(), bar.close(), bar.volume()];
         let values = values.map(|value| value.to_string()).join(",");
-        text.push_str(&format!("{},{values}\n", ts.ts_ms()));
+        text += &format!("{},{values}\n", ts.ts_ms());
     }
     text
 }

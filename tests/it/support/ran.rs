@@ -1,7 +1,5 @@
 //! How a program ended, and what is expected of that.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 use std::{os::unix::process::ExitStatusExt as _, process::Output};
 
 /// How a program ended.
