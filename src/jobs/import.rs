@@ -38,10 +38,10 @@ pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     let path = context.path(&table.path);
     let read = archive::read(context.disk, &path, &options)?;
     for refused in &read.refused {
-        tracing::warn!(row = refused.row, reason = refused.reason, "row refused");
+        tracing::info!(row = refused.row, reason = refused.reason, "row refused");
     }
     for warning in &read.warnings {
-        tracing::warn!("{warning}");
+        tracing::info!("{warning}");
     }
     let refused = read.refused.len() as u64;
     if table.max_refused.is_some_and(|most| refused > most) {

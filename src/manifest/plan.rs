@@ -135,8 +135,6 @@ pub struct BacktestJob {
 /// An equivalence job.
 #[derive(Debug, Clone)]
 pub struct EquivalenceJob {
-    /// The series of bars.
-    pub series: Series,
     /// The comparison.
     pub equivalence: Equivalence,
 }
@@ -212,10 +210,7 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
     let job = match kind {
         Kind::Live => Job::Live(Box::new(LiveJob { trading: trading(&file)?, live: file.live? })),
         Kind::Backtest => Job::Backtest(Box::new(backtest(&file)?)),
-        Kind::Equivalence => Job::Equivalence(EquivalenceJob {
-            series: series(&file)?,
-            equivalence: file.equivalence?,
-        }),
+        Kind::Equivalence => Job::Equivalence(EquivalenceJob { equivalence: file.equivalence? }),
         Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file)?)),
         Kind::Import => Job::Import(ImportJob { series: series(&file)?, import: file.import? }),
         Kind::Pipeline => {
@@ -279,6 +274,9 @@ fn eqflat(file: &File) -> Option<EqflatJob> {
     let eqflat = Equivalence {
         tag: table.tag,
         runid: table.runid,
+        exchange: None,
+        symbol: None,
+        timeframe: None,
         min_overlap_bars: table.min_overlap_bars,
         context_rows: table.context_rows,
     };

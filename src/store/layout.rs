@@ -53,6 +53,11 @@ impl Layout {
         self.raw_dir(series).join(WRITER_LOCK)
     }
 
+    /// The folder of a tag's decisions, of whatever series.
+    pub fn tag_dir(&self, tag: &Tag) -> PathBuf {
+        self.data().join("processed").join("decisions").join(tag.as_str())
+    }
+
     /// Decisions of one tag and series.
     pub fn decisions_dir(&self, tag: &Tag, series: &Series) -> PathBuf {
         self.processed("decisions", tag, series)

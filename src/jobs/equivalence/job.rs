@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     judge::Verdict,
+    locate::locate,
     prove::{AsIs, Case, Proved, prove},
 };
 use crate::{
@@ -32,8 +33,9 @@ use crate::{
 
 /// Compares LIVE's ledger with that of a backtest that was run before.
 pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcome, Failure> {
-    let (series, table) = (&job.series, &job.equivalence);
+    let table = &job.equivalence;
     let (tag, runid) = (table.tag.get(), table.runid.get());
+    let series = &locate(context, table)?;
     let backtest_tag =
         tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
     let live = ledger(context, tag, series)?;

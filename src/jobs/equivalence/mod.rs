@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod job;
 pub mod judge;
+mod locate;
 pub mod proof;
 pub mod prove;
 pub mod report;

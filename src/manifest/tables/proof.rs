@@ -4,7 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{super::values::Parsed, StopFill, words};
-use crate::domain::ids::{RunId, Tag};
+use crate::domain::{
+    ids::{Exchange, RunId, Tag},
+    series::Symbol,
+    time::Timeframe,
+};
 
 words! {
     /// What a backtest takes over from LIVE besides the bars.
@@ -81,6 +85,15 @@ pub struct Equivalence {
     pub tag: Parsed<Tag>,
     /// Which replay: it lies under `<tag>_bt_<runid>`.
     pub runid: Parsed<RunId>,
+    /// The venue. What is not told of the series is found in the ledger, where the tag has only one.
+    #[serde(default)]
+    pub exchange: Option<Parsed<Exchange>>,
+    /// The pair, as for `exchange`.
+    #[serde(default)]
+    pub symbol: Option<Parsed<Symbol>>,
+    /// The length of one bar, as for `exchange`.
+    #[serde(default)]
+    pub timeframe: Option<Parsed<Timeframe>>,
     /// Fewer rows in both: the verdict is INCONCLUSIVE.
     #[serde(default = "twelve")]
     #[schemars(range(min = 1))]

@@ -50,7 +50,7 @@ pub(in super::super) const KINDS: [Kinds; 7] = [
         required: &["backtest", "market", "strategy"],
         optional: &["fill", "account", "risk"],
     },
-    Kinds { kind: Kind::Equivalence, required: &["equivalence", "market"], optional: &[] },
+    Kinds { kind: Kind::Equivalence, required: &["equivalence"], optional: &[] },
     Kinds {
         kind: Kind::Eqflat,
         required: &["eqflat", "market", "strategy"],
