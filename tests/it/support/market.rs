@@ -16,13 +16,11 @@ pub fn market(timeframe: Timeframe, first_ms: i64, last_ms: i64) -> Vec<TimedBar
 
 /// Bars as a file of others would hold them.
 pub fn csv(bars: &[TimedBar]) -> String {
-    let mut text = "ts_ms,open,high,low,close,volume\n".to_owned();
-    for TimedBar { ts, bar } in bars {
+    let row = |TimedBar { ts, bar }: &TimedBar| {
         let values = [bar.open(), bar.high(), bar.low(), bar.close(), bar.volume()];
-        let values = values.map(|value| value.to_string()).join(",");
-        text += &format!("{},{values}\n", ts.ts_ms());
-    }
-    text
+        format!("{},{}\n", ts.ts_ms(), values.map(|value| value.to_string()).join(","))
+    };
+    "ts_ms,open,high,low,close,volume\n".to_owned() + &bars.iter().map(row).collect::<String>()
 }
 
 /// Dice with a seed.
