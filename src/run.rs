@@ -326,7 +326,7 @@ fn enough_space(manifest: &Manifest, root: &Path) -> Result<(), Failure> {
         "only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room",
         root.display()
     );
-    Err(Failure::new(Exit::Io, message))
+    Err(Failure::new(Exit::Busy, message))
 }
 
 /// Asks the job to stop when its time is up, and ends the process when it does not.

@@ -38,7 +38,7 @@ impl fmt::Display for Owner {
 #[derive(Debug, Error)]
 pub enum LockError {
     /// Somebody else holds it.
-    #[error("{} is held by {owner}", path.display())]
+    #[error("{} is held by {owner}: wait for that run, or stop it", path.display())]
     Held {
         /// The lock file.
         path: PathBuf,
@@ -113,7 +113,7 @@ mod tests {
         let first = Lock::take(&path, &owner(7)).unwrap();
         let error = Lock::take(&path, &owner(8)).unwrap_err();
         assert!(error.is_held());
-        let expected = "is held by pid 7, run r1, job paper, since 2023-11-14T22:13:20Z";
+        let expected = "is held by pid 7, run r1, job paper, since 2023-11-14T22:13:20Z: wait for that run, or stop it";
         assert!(error.to_string().ends_with(expected), "{error}");
         drop(first);
         assert_eq!(Lock::take(&path, &owner(8)).unwrap().path(), path);

@@ -203,9 +203,11 @@ pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Compariso
         (&live.decisions[within(live.decisions)], &backtest.decisions[within(backtest.decisions)]);
     assert_eq!(l.len(), b.len(), "both ledgers have one row per slot");
     let overlap = Some((first, last));
-    let Some(sync) = sync_index(l, b) else { return Comparison { overlap, ..nothing } };
+    // Two ledgers that begin at one slot both began fresh, flat and with nothing pending: they are in sync before it.
+    let from_start = l0.ts_ms == b0.ts_ms;
+    let sync = if from_start { Some(0) } else { sync_index(l, b) };
+    let Some(sync) = sync else { return Comparison { overlap, ..nothing } };
     let (l, b) = (&l[sync..], &b[sync..]);
-    let from_start = sync == 0 && l0.ts_ms == b0.ts_ms;
     let from = if from_start { l[0].ts_ms } else { l[0].ts_ms + 1 };
     let events = |rows: &'_ [TradeRow]| {
         rows.partition_point(|row| row.ts_ms < from)..rows.partition_point(|row| row.ts_ms <= last)
@@ -389,6 +391,7 @@ mod tests {
     #[test]
     fn nothing_is_compared_before_both_are_flat_with_equal_residue_and_nothing_pending() {
         let live = [
+            row(0, &[("position", "long")]),
             row(1, &[("position", "long")]),
             row(2, &[("state_hash", "other")]),
             row(3, &[("decision", "enter_long")]),
@@ -399,8 +402,15 @@ mod tests {
         let backtest: Vec<_> = (1..=6).map(|n| row(n, &[])).collect();
         let found = run(&live, &backtest, true);
         assert_eq!((found.sync_ts_ms, found.rows, found.first()), (Some(5), 2, None));
-        let never = run(&live[..4], &backtest[..4], true);
+        let never = run(&live[..5], &backtest[..4], true);
         assert_eq!((never.sync_ts_ms, never.rows), (None, 0), "INCONCLUSIVE, never PASS");
+    }
+
+    #[test]
+    fn ledgers_that_begin_at_one_slot_are_compared_from_it() {
+        let live = [row(1, &[("decision", "exit")]), row(2, &[])];
+        let found = run(&live, &[row(1, &[]), row(2, &[])], true);
+        assert_eq!((found.sync_ts_ms, found.first().unwrap().ts_ms), (Some(1), 1));
     }
 
     #[test]

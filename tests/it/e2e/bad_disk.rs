@@ -43,7 +43,7 @@ fn a_replay_on_a_full_disk_leaves_nothing_behind() {
 fn too_little_room_is_said_before_anything_is_done() {
     let root = Root::new();
     let asks = ["--set", "run.disk-free-min=\"900000GiB\""];
-    let ran = live(&root, "paper", EVENING).arg(asks[0]).arg(asks[1]).run().code(74);
+    let ran = live(&root, "paper", EVENING).arg(asks[0]).arg(asks[1]).run().code(75);
     ran.says(&["bytes are free in", "run.disk-free-min asks for", "make room"]);
     assert!(root.list("data/processed").is_empty());
 }
