@@ -19,7 +19,7 @@ pub fn locate(context: &Context<'_>, table: &Equivalence) -> Result<Series, Fail
     };
     let fitting: Vec<&Series> = all.iter().filter(fits).collect();
     let named = |list: &[&Series]| {
-        list.iter().map(|series| series.to_string()).collect::<Vec<_>>().join("; ")
+        list.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
     };
     match fitting.as_slice() {
         [series] => Ok((*series).clone()),
