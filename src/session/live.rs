@@ -236,6 +236,8 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let (disk, layout) = (*disk, *layout);
         disk.create_dir_all(&layout.decisions_dir(tag, series)).map_err(StoreError::from)?;
         disk.create_dir_all(&layout.trades_dir(tag, series)).map_err(StoreError::from)?;
+        disk.clean_temps(&layout.decisions_dir(tag, series)).map_err(StoreError::from)?;
+        disk.clean_temps(&layout.trades_dir(tag, series)).map_err(StoreError::from)?;
         let mut open = |file: &Inspection| -> Result<Ledger<'d, D>, StoreError> {
             let (ledger, cut) = ledger::open(disk, file, &layout.quarantine(file.path(), now))?;
             let name = file.path().display().to_string();

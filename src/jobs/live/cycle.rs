@@ -130,7 +130,8 @@ fn ask<D: Disk, F: Feed, C: Clock>(
                 report.replaced, report.filled
             )),
             Ok(_) => {}
-            Err(error) if error.is_io() => {
+            // After a failed sync the store refuses everything: only a restart, which reads what is there, can help.
+            Err(error) if error.is_io() && !matches!(error, StoreError::Poisoned { .. }) => {
                 (on.warn)(format!("bars could not be stored: {error}"));
                 return Ok((
                     planner.failed(seen_at, Degraded::PersistFailed),
