@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use mjolnir::{
-    domain::{decision::Decision, ids::Tag},
+    domain::{
+        decision::{Decision, RiskState},
+        ids::Tag,
+    },
     session::{
         live::{Recovered, Session},
         record::{Record, RecordBytes, birth, inputs_as_seen, load_bars, read_commands, read_origin},
@@ -40,6 +43,7 @@ pub struct Log {
     /// `trades.csv` after the last report.
     pub trades: Vec<u8>,
     pub counts: Counts,
+    is_halted: bool,
 }
 
 pub fn tag() -> Tag {
@@ -79,6 +83,12 @@ impl Log {
         self.trades = trades;
         self.count(origin.name(), 1);
         self.count(decision.reason, 1);
+        self.is_halted = decision.risk_state != RiskState::Active;
+    }
+
+    /// Whether the last decision was taken with entries forbidden.
+    pub fn is_halted(&self) -> bool {
+        self.is_halted
     }
 
     /// After a death, before any recovery: nothing that was reported is gone, and at most one row more is there.

@@ -1,13 +1,10 @@
 //! Every operation of a short run fails, tears and dies once, in every way a disk can forget; the ledgers end up the same to the byte.
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{collections::BTreeSet, path::Path, sync::Mutex};
 
 use mjolnir::{
     domain::bar::TimedBar,
-    jobs::live::{
-        cycle::Outcome,
-        plan::{Ended, Pace},
-    },
+    jobs::live::{cycle::Outcome, plan::Ended},
     session::replay::Inputs,
 };
 use rayon::prelude::*;
@@ -21,15 +18,20 @@ use super::{
 use crate::support::sim_disk::{Death, Fault, Names, SimDisk, Tail};
 
 const SLOTS: i64 = 30;
-/// Rows before the planned restart.
-const FIRST_SHIFT: u64 = 15;
-const FAULTS: [Fault; 6] = [
+/// Slots between two planned restarts. Each shift is a case, so that little has to be repeated before a fault.
+const SHIFT: i64 = 6;
+/// Slots a recovered run goes on beyond its shift. The state hash in its rows speaks for those that follow.
+const FOLLOWED: i64 = 2;
+/// Operations in which a torn start is over.
+const TORN_OPS: usize = 60;
+/// Deaths that differ only in `timing.csv` are followed at every so many operations.
+const TIMING_EVERY: usize = 8;
+const FAULTS: [Fault; 5] = [
     Fault::CrashAfter,
     Fault::CrashBefore,
     Fault::Tear(40),
     Fault::Eio,
     Fault::Enospc,
-    Fault::Tear(1),
 ];
 
 /// A start from which every operation is made to fail.
@@ -38,8 +40,8 @@ struct Case {
     image: SimDisk,
     start_ms: i64,
     log: Log,
-    /// Rows of each shift; none: to the end.
-    shifts: Vec<Option<u64>>,
+    /// The last slot of its shift.
+    last: i64,
     /// Operations that are made to fail.
     ops: usize,
 }
@@ -91,80 +93,64 @@ impl Systematic {
             lie: Lie::Honest,
             seen: Mutex::default(),
         };
+        let (image, log) = (this.world.disk(), Log::default());
         let start_ms = slot(0).ts_ms() + 2_000;
-        let fresh = |shifts| Case {
-            name: "fresh",
-            image: this.world.disk(),
-            start_ms,
-            log: Log::default(),
-            shifts,
-            ops: 0,
-        };
-        let (whole, mut fresh, half) =
-            (fresh(vec![None]), fresh(vec![Some(FIRST_SHIFT), None]), fresh(vec![Some(FIRST_SHIFT)]));
-        let (disk, _, mut log) = this.begin(&whole);
-        this.go(&whole, &disk, &SimClock::new(start_ms, None), &mut log).unwrap();
+        let mut case = Case { name: "fresh", image, start_ms, log, last: SLOTS - 1, ops: 0 };
+        let (disk, clock, mut log) = this.begin(&case);
+        this.go(case.last, &disk, &clock, &mut log).unwrap();
         this.reference = files(&this.world.layout, &this.world, &disk);
-        let (disk, clock, mut log) = this.begin(&fresh);
-        this.go(&fresh, &disk, &clock, &mut log).unwrap();
-        fresh.ops = disk.ops();
-        let (disk, clock, mut log) = this.begin(&half);
-        this.go(&half, &disk, &clock, &mut log).unwrap();
-        tear(&this.world, &disk);
-        let log = Log { decisions: log.decisions, ..Log::default() };
-        let torn = Case {
-            name: "torn",
-            image: disk,
-            start_ms: clock.now_ms() + 5_000,
-            log,
-            shifts: vec![None],
-            ops: 60,
-        };
-        this.cases = vec![fresh, torn];
+        case.last = SHIFT - 1;
+        while case.last < SLOTS {
+            let (disk, clock, mut log) = this.begin(&case);
+            this.go(case.last, &disk, &clock, &mut log).unwrap();
+            case.ops = disk.ops() - case.image.ops();
+            let (image, start_ms) = (disk.fork(), clock.now_ms() + 5_000);
+            let next = Case { name: "later", image, start_ms, log, last: case.last + SHIFT, ops: 0 };
+            this.cases.push(std::mem::replace(&mut case, next));
+        }
+        let half = &this.cases[this.cases.len() / 2];
+        let image = half.image.fork();
+        tear(&this.world, &image);
+        let log = Log { decisions: half.log.decisions.clone(), ..Log::default() };
+        let (start_ms, last) = (half.start_ms, half.last);
+        this.cases.push(Case { name: "torn", image, start_ms, log, last, ops: TORN_OPS });
         this.lie = lie;
         this
     }
 
-    fn pace(&self, bars_max: Option<u64>) -> Pace {
-        Pace { bars_max, ..self.world.pace(SLOTS) }
-    }
-
     fn begin(&self, case: &Case) -> (SimDisk, SimClock, Log) {
-        (case.image.fork(), SimClock::new(case.start_ms, None), case.log.clone())
+        (case.image.fork(), clock_at(case.start_ms), case.log.clone())
     }
 
-    /// Works all shifts of a case; an error ends it.
-    fn go(
-        &self,
-        case: &Case,
-        disk: &SimDisk,
-        clock: &SimClock,
-        log: &mut Log,
-    ) -> Result<(), String> {
-        for bars_max in &case.shifts {
-            let pace = self.pace(*bars_max);
-            let stop_at_ms = slot(SLOTS).ts_ms() + 10 * HOUR_MS;
-            let shift = Shift { pace, lie: self.lie, stop_at_ms };
-            let mut venue = Venue { clock, market: &self.market, mood: None };
-            match self.world.work(disk, clock, &mut venue, &shift, log) {
-                Ok(Outcome::Ended(Ended::Window | Ended::MaxBars)) => {}
-                Ok(other) => return Err(format!("no progress: {other:?}")),
-                Err(error) => return Err(error.to_string()),
+    /// Works until a slot is decided; an error ends it.
+    fn go(&self, last: i64, disk: &SimDisk, clock: &SimClock, log: &mut Log) -> Result<(), String> {
+        let pace = self.world.pace(last.min(SLOTS - 1) + 1);
+        let stop_at_ms = slot(SLOTS).ts_ms() + 10 * HOUR_MS;
+        let shift = Shift { pace, lie: self.lie, stop_at_ms };
+        let mut venue = Venue { clock, market: &self.market, mood: None };
+        match self.world.work(disk, clock, &mut venue, &shift, log) {
+            Ok(Outcome::Ended(Ended::Window)) => Ok(()),
+            Ok(other) => Err(format!("no progress: {other:?}")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The files are those of the uninterrupted run, as far as it went.
+    fn check_end(&self, last: i64, disk: &SimDisk) -> Result<(), String> {
+        let found = files(&self.world.layout, &self.world, disk);
+        for ((name, found), reference) in
+            ["decisions.csv", "trades.csv"].into_iter().zip(&found).zip(&self.reference)
+        {
+            let is_whole = last < SLOTS - 1 || found.len() == reference.len();
+            if !reference.starts_with(found) || !is_whole {
+                return Err(format!("{name} differs"));
             }
         }
-        Ok(())
-    }
-
-    fn check_end(&self, disk: &SimDisk) -> Result<(), String> {
-        let [decisions, trades] = files(&self.world.layout, &self.world, disk);
-        if decisions != self.reference[0] {
-            return Err("decisions.csv differs".into());
+        let rows = found[0].iter().filter(|byte| **byte == b'\n').count() as i64 - 1;
+        if rows != last.min(SLOTS - 1) + 1 {
+            return Err(format!("{rows} rows up to slot {last}"));
         }
-        if trades != self.reference[1] {
-            return Err("trades.csv differs".into());
-        }
-        let left = disk.files().into_iter().find(|path| path.to_string_lossy().ends_with(".tmp"));
-        left.map_or(Ok(()), |temp| Err(format!("{} is left", temp.display())))
+        check_final(&self.world, disk, &self.market).map(|_| ())
     }
 
     pub fn spots(&self) -> Vec<Spot> {
@@ -181,33 +167,50 @@ impl Systematic {
         let mut stats = Stats { faults: 1, ..Stats::default() };
         let (disk, clock, mut log) = self.begin(case);
         disk.fail_at(n, fault);
-        let ended = self.go(case, &disk, &clock, &mut log);
+        let ended = self.go(case.last, &disk, &clock, &mut log);
         let told = |text: String, death: Option<Death>| {
             format!("{} case, {fault:?} at operation {n}, then {death:?}: {text}", case.name)
         };
-        if ended.is_ok() && !disk.is_dead() {
-            self.check_end(&disk).map_err(|text| told(text, None))?;
+        let is_over = ended.is_ok() && !disk.is_dead();
+        if is_over {
+            self.check_end(case.last, &disk).map_err(|text| told(text, None))?;
         }
-        let is_over = ended.is_ok();
         for death in deaths() {
             let disk = disk.fork();
             disk.restart(death);
             stats.deaths += 1;
             let told = |text: String| told(text, Some(death));
             log.check_durable(&self.world, &disk).map_err(told)?;
-            let key = (disk.image(), clock.now_ms(), log.decisions.len());
+            let is_like = |path: &Path| n % TIMING_EVERY > 0 && path.ends_with("timing.csv");
+            let key = (disk.image(is_like), clock.now_ms(), log.decisions.len());
             if is_over || !self.seen.lock().unwrap().insert(key) {
                 continue;
             }
             stats.recoveries += 1;
-            let clock = SimClock::new(clock.now_ms() + 5_000, None);
-            let mut log = log.clone();
-            self.go(case, &disk, &clock, &mut log).map_err(|text| told(format!("does not recover: {text}")))?;
-            self.check_end(&disk).map_err(told)?;
-            log.check_durable(&self.world, &disk).map_err(told)?;
+            self.recover(case, disk, clock.now_ms(), log.clone()).map_err(told)?;
         }
         Ok(stats)
     }
+
+    /// Starts again and goes on beyond the shift.
+    fn recover(
+        &self,
+        case: &Case,
+        disk: SimDisk,
+        died_ms: i64,
+        mut log: Log,
+    ) -> Result<(), String> {
+        let last = (case.last + FOLLOWED).min(SLOTS - 1);
+        let clock = clock_at(died_ms + 5_000);
+        self.go(last, &disk, &clock, &mut log).map_err(|text| format!("does not recover: {text}"))?;
+        self.check_end(last, &disk)?;
+        disk.restart(Death::PowerNothing);
+        log.check_durable(&self.world, &disk)
+    }
+}
+
+fn clock_at(now_ms: i64) -> SimClock {
+    SimClock::new(now_ms, HOUR_MS / 3, None)
 }
 
 fn deaths() -> impl Iterator<Item = Death> {
@@ -218,7 +221,7 @@ fn deaths() -> impl Iterator<Item = Death> {
 /// What a crash can leave: half a row, NULs, and a trade that is still owed.
 fn tear(world: &World, disk: &SimDisk) {
     let (layout, series) = (&world.layout, &world.series);
-    let append = |path: &std::path::Path, torn: &[u8]| {
+    let append = |path: &Path, torn: &[u8]| {
         let bytes = [&disk.peek(path).unwrap()[..], torn].concat();
         disk.plant(path, &bytes);
     };
@@ -268,7 +271,7 @@ fn the_uninterrupted_run_is_what_a_replay_of_the_market_comes_to() {
     let trades = String::from_utf8(all.reference[1].clone()).unwrap();
     assert!(trades.lines().count() > 6 && trades.contains("stop_"), "{trades}");
     let (disk, clock, mut log) = all.begin(&all.cases[0]);
-    all.go(&all.cases[0], &disk, &clock, &mut log).unwrap();
+    all.go(SLOTS - 1, &disk, &clock, &mut log).unwrap();
     let counts = check_final(&all.world, &disk, &all.market).unwrap();
     assert_eq!((counts["revised bars"], counts["filled holes"]), (2, 1));
 }

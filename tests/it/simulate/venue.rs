@@ -24,11 +24,13 @@ pub const HOUR_MS: i64 = 3_600_000;
 pub struct SimClock {
     now_ms: Cell<i64>,
     jumps: RefCell<Option<Rng>>,
+    /// The shortest sleep; with a long one, a bar that does not come is not asked for a hundred times.
+    nap_ms: i64,
 }
 
 impl SimClock {
-    pub fn new(now_ms: i64, jumps: Option<Rng>) -> Self {
-        Self { now_ms: Cell::new(now_ms), jumps: RefCell::new(jumps) }
+    pub fn new(now_ms: i64, nap_ms: i64, jumps: Option<Rng>) -> Self {
+        Self { now_ms: Cell::new(now_ms), jumps: RefCell::new(jumps), nap_ms }
     }
 
     pub fn advance(&self, ms: i64) {
@@ -53,8 +55,9 @@ impl Clock for SimClock {
         if stopped() {
             return;
         }
-        self.now_ms.set(self.now_ms.get().max(at.get()));
-        if let Some(rng) = self.jumps.borrow_mut().as_mut().filter(|rng| rng.0 != 0)
+        let soonest = self.now_ms.get() + self.nap_ms;
+        self.now_ms.set(soonest.max(at.get()));
+        if let Some(rng) = self.jumps.borrow_mut().as_mut()
             && rng.chance(2)
         {
             self.advance(rng.below(JUMP_HOURS * HOUR_MS as usize) as i64);

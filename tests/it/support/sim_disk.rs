@@ -210,17 +210,16 @@ impl SimDisk {
         Self { root: self.root.clone(), state: Mutex::new(self.state().clone()) }
     }
 
-    /// A hash of every name and content. Temporary files count without their number.
-    pub fn image(&self) -> u64 {
+    /// A hash of every name and content. Temporary files count without their number, some files only by name.
+    pub fn image(&self, by_name: impl Fn(&Path) -> bool) -> u64 {
         let state = self.state();
         let mut bytes = Vec::new();
         for (path, name) in &state.names {
-            let path = path.to_string_lossy();
-            let is_temp = path.ends_with(".tmp");
-            let end = if is_temp { path.rfind(".parquet").unwrap_or(0) } else { path.len() };
-            bytes.extend_from_slice(&path.as_bytes()[..end]);
-            bytes.push(u8::from(is_temp));
-            if let Name::File(id) = name {
+            let text = path.to_string_lossy();
+            // `NAME.PID.N.tmp`: the number depends on what ran before.
+            let name_only = text.strip_suffix(".tmp").and_then(|text| text.rsplit_once('.'));
+            bytes.extend_from_slice(name_only.map_or(&text[..], |(name, _)| name).as_bytes());
+            if let (Name::File(id), false) = (name, by_name(path)) {
                 bytes.extend_from_slice(&state.inodes[*id].now.len().to_le_bytes());
                 bytes.extend_from_slice(&state.inodes[*id].now);
             }
