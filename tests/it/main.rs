@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod store;

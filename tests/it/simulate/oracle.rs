@@ -9,7 +9,9 @@ use mjolnir::{
     },
     session::{
         live::{Recovered, Session},
-        record::{Record, RecordBytes, birth, inputs_as_seen, load_bars, read_commands, read_origin},
+        record::{
+            Record, RecordBytes, birth, inputs_as_seen, load_bars, read_commands, read_origin,
+        },
         render::{Rows, render},
         replay::Inputs,
     },
@@ -43,7 +45,8 @@ pub struct Log {
     /// `trades.csv` after the last report.
     pub trades: Vec<u8>,
     pub counts: Counts,
-    is_halted: bool,
+    /// Whether the last decision was taken with entries forbidden.
+    pub is_halted: bool,
 }
 
 pub fn tag() -> Tag {
@@ -84,11 +87,6 @@ impl Log {
         self.count(origin.name(), 1);
         self.count(decision.reason, 1);
         self.is_halted = decision.risk_state != RiskState::Active;
-    }
-
-    /// Whether the last decision was taken with entries forbidden.
-    pub fn is_halted(&self) -> bool {
-        self.is_halted
     }
 
     /// After a death, before any recovery: nothing that was reported is gone, and at most one row more is there.
@@ -143,8 +141,7 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     let commands = read_commands(&honest, layout, &tag).map_err(|e| text(&e))?;
     let origin = read_origin(&honest, layout, &tag, series).map_err(|e| text(&e))?;
     let birth = birth(&origin.ok_or("no origin")?, series).map_err(|e| text(&e))?;
-    let (inputs, lost) =
-        inputs_as_seen(&record, window, (&stored, &revisions), commands, birth);
+    let (inputs, lost) = inputs_as_seen(&record, window, (&stored, &revisions), commands, birth);
     if let Some(lost) = lost.first() {
         return Err(format!("the bars of {lost} are lost"));
     }

@@ -129,7 +129,7 @@ impl<'a> Life<'a> {
         let hours = [0, 0, 0, 1, 3, 18][self.rng.below(6)];
         let down_ms = self.rng.below(hours * HOUR_MS as usize + 20_000) as i64;
         self.clock.advance(down_ms);
-        let is_halted = self.log.is_halted();
+        let is_halted = self.log.is_halted;
         if self.rng.chance(if is_halted { 60 } else { 4 }) {
             let order = if is_halted { Order::Resume } else { Order::ALL[self.rng.below(4)] };
             let at = UtcMs::new(self.clock.now_ms()).unwrap();

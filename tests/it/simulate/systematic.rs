@@ -26,13 +26,8 @@ const FOLLOWED: i64 = 2;
 const TORN_OPS: usize = 60;
 /// Deaths that differ only in `timing.csv` are followed at every so many operations.
 const TIMING_EVERY: usize = 8;
-const FAULTS: [Fault; 5] = [
-    Fault::CrashAfter,
-    Fault::CrashBefore,
-    Fault::Tear(40),
-    Fault::Eio,
-    Fault::Enospc,
-];
+const FAULTS: [Fault; 5] =
+    [Fault::CrashAfter, Fault::CrashBefore, Fault::Tear(40), Fault::Eio, Fault::Enospc];
 
 /// A start from which every operation is made to fail.
 struct Case {
@@ -105,7 +100,8 @@ impl Systematic {
             this.go(case.last, &disk, &clock, &mut log).unwrap();
             case.ops = disk.ops() - case.image.ops();
             let (image, start_ms) = (disk.fork(), clock.now_ms() + 5_000);
-            let next = Case { name: "later", image, start_ms, log, last: case.last + SHIFT, ops: 0 };
+            let next =
+                Case { name: "later", image, start_ms, log, last: case.last + SHIFT, ops: 0 };
             this.cases.push(std::mem::replace(&mut case, next));
         }
         let half = &this.cases[this.cases.len() / 2];
@@ -202,7 +198,8 @@ impl Systematic {
     ) -> Result<(), String> {
         let last = (case.last + FOLLOWED).min(SLOTS - 1);
         let clock = clock_at(died_ms + 5_000);
-        self.go(last, &disk, &clock, &mut log).map_err(|text| format!("does not recover: {text}"))?;
+        self.go(last, &disk, &clock, &mut log)
+            .map_err(|text| format!("does not recover: {text}"))?;
         self.check_end(last, &disk)?;
         disk.restart(Death::PowerNothing);
         log.check_durable(&self.world, &disk)

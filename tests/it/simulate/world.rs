@@ -142,8 +142,7 @@ impl World {
         let raw = RawStore::new(&self.layout, &false_disk, &self.series);
         raw.prepare()?;
         let (place, core) = (self.place(&false_disk), self.core.clone());
-        let (mut session, recovered) =
-            Session::open(place, core, card(), clock.now(), false)?;
+        let (mut session, recovered) = Session::open(place, core, card(), clock.now(), false)?;
         log.opened(self, disk, &recovered);
         let mut on = Surroundings {
             feed: venue,
