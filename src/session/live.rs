@@ -3,7 +3,7 @@
 use super::{
     card::{Card, Origin},
     error::SessionError,
-    record::{Record, RecordBytes, birth, load_bars, read_commands, read_origin},
+    record::{Record, RecordBytes, birth, durable_commands, load_bars, read_origin},
 };
 use crate::{
     domain::{
@@ -116,7 +116,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let [decisions, trades, timing] = found.each_ref().map(|file| file.whole().to_vec());
         let bytes = RecordBytes { decisions, trades, timing };
         let record = bytes.parse(layout, tag, series)?;
-        let commands = read_commands(*disk, layout, tag)?;
+        let commands = durable_commands(*disk, layout, tag)?;
         let mut session = Self {
             prefix: SeriesPrefix::new(series),
             engine: Engine::new(core, series.timeframe()),
@@ -266,6 +266,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     /// Slots whose bars are held back.
     pub fn held(&self) -> &[SlotTs] {
         self.maker.held()
+    }
+
+    /// Operator commands it has taken note of.
+    pub fn commands(&self) -> &[Command] {
+        self.maker.commands()
     }
 
     /// The engine behind the last row.

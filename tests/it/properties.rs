@@ -14,7 +14,7 @@ use mjolnir::{
         slot::SlotMaker,
         step::{Core, Engine},
         strategy::{
-            Strategy,
+            Strategy as Rule,
             ema_atr::{EmaAtr, EmaAtrParams},
             params::Sides,
             rsi_revert::{RsiRevert, RsiRevertParams},
@@ -90,7 +90,7 @@ enum Hour {
     Hole,
 }
 
-fn hours(most: usize) -> impl Strategy2 {
+fn hours(most: usize) -> impl Strategy<Value = Vec<Hour>> {
     let cause = prop_oneof![
         20 => Just(None),
         2 => Just(Some(Degraded::FetchFailed)),
@@ -105,10 +105,6 @@ fn hours(most: usize) -> impl Strategy2 {
     ];
     prop::collection::vec(hour, 60..most)
 }
-
-/// A name for what [`hours`] returns; `Strategy` means a trading strategy here.
-trait Strategy2: proptest::strategy::Strategy<Value = Vec<Hour>> {}
-impl<T: proptest::strategy::Strategy<Value = Vec<Hour>>> Strategy2 for T {}
 
 /// The inputs of the slots `first ..= last`; all bars before are there to warm up on.
 fn inputs(hours: &[Hour], first: i64, last: i64) -> Inputs {
@@ -132,13 +128,13 @@ fn inputs(hours: &[Hour], first: i64, last: i64) -> Inputs {
 }
 
 /// What a live session does: slot by slot through one engine. Continues `engine`, or starts with the warm-up bars.
-struct Live<S: Strategy> {
+struct Live<S: Rule> {
     engine: Engine<S>,
     maker: SlotMaker,
     bytes: [Vec<u8>; 2],
 }
 
-impl<S: Strategy> Live<S> {
+impl<S: Rule> Live<S> {
     fn start(core: &Core<S>, inputs: &Inputs) -> Self {
         let mut engine = Engine::new(core.clone(), Timeframe::H1);
         let first = inputs.window.first();
@@ -165,13 +161,13 @@ impl<S: Strategy> Live<S> {
     }
 }
 
-fn live<S: Strategy>(core: &Core<S>, inputs: &Inputs) -> [Vec<u8>; 2] {
+fn live<S: Rule>(core: &Core<S>, inputs: &Inputs) -> [Vec<u8>; 2] {
     let mut live = Live::start(core, inputs);
     live.decide(inputs, inputs.window.iter());
     live.bytes
 }
 
-fn replayed<S: Strategy>(core: &Core<S>, inputs: &Inputs) -> [Vec<u8>; 2] {
+fn replayed<S: Rule>(core: &Core<S>, inputs: &Inputs) -> [Vec<u8>; 2] {
     let mut bytes = [Vec::new(), Vec::new()];
     let deliver = |rows: &Rows| -> Result<(), ()> {
         bytes[0].extend(rows.decisions.concat());
@@ -189,7 +185,7 @@ fn features(decisions: &[u8]) -> BTreeMap<i64, Option<u64>> {
     rows.iter().map(|row| (row.ts_ms(), row.feat_hash())).collect()
 }
 
-fn check_same_bytes<S: Strategy>(core: &Core<S>, inputs: &Inputs) -> Result<(), TestCaseError> {
+fn check_same_bytes<S: Rule>(core: &Core<S>, inputs: &Inputs) -> Result<(), TestCaseError> {
     let [decisions, trades] = replayed(core, inputs);
     let live = live(core, inputs);
     prop_assert_eq!(text(&live[0]), text(&decisions));
@@ -205,7 +201,7 @@ fn check_same_bytes<S: Strategy>(core: &Core<S>, inputs: &Inputs) -> Result<(), 
     Ok(())
 }
 
-fn check_any_start<S: Strategy>(
+fn check_any_start<S: Rule>(
     core: &Core<S>,
     (hours, first, later, last): (&[Hour], i64, i64, i64),
 ) -> Result<(), TestCaseError> {
@@ -227,23 +223,13 @@ fn check_any_start<S: Strategy>(
     let anchor_ms = core.blocks(Timeframe::H1).anchor_ms(slot(later));
     let mut short = inputs(&plain, later, last);
     short.bars.retain(|bar| bar.ts.open_ms() >= anchor_ms);
-    prop_assert!(
-        features(&replayed(core, &short)[0])
-            == features(&replayed(core, &part_of(&plain, later, last))[0])
-    );
+    let all = inputs(&plain, later, last);
+    prop_assert!(replayed(core, &short) == replayed(core, &all), "bars before the anchor count");
     Ok(())
 }
 
-fn part_of(hours: &[Hour], first: i64, last: i64) -> Inputs {
-    inputs(hours, first, last)
-}
-
 /// Stops after any slot; the next process folds the rows so far and goes on.
-fn check_restart<S: Strategy>(
-    core: &Core<S>,
-    inputs: &Inputs,
-    stop: i64,
-) -> Result<(), TestCaseError> {
+fn check_restart<S: Rule>(core: &Core<S>, inputs: &Inputs, stop: i64) -> Result<(), TestCaseError> {
     let whole = live(core, inputs);
     let (first, last) = (inputs.window.first(), inputs.window.last());
     let stop = first.plus(stop.rem_euclid(inputs.window.slots())).min(last);

@@ -18,7 +18,7 @@ use crate::{
     session::{
         error::SessionError,
         live::{Session, Stamp},
-        record::read_commands,
+        record::{durable_commands, read_commands},
     },
     store::{disk::Disk, error::StoreError, raw::RawStore, rows::timing::Origin},
 };
@@ -147,7 +147,10 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
         };
         append_command(place.disk, place.layout, &place.tag, halt, on.clock.now())?;
     }
-    let commands = read_commands(place.disk, place.layout, &place.tag)?;
+    let mut commands = read_commands(place.disk, place.layout, &place.tag)?;
+    if commands != session.commands() {
+        commands = durable_commands(place.disk, place.layout, &place.tag)?;
+    }
     session.learn(commands)?;
     if session.last().is_none() {
         let blocks = session.engine().core().blocks(first.ts.timeframe());

@@ -187,7 +187,7 @@ fn bad_answer(
     }
     if rng.chance(badness) {
         // An older answer in front of the new one: the later row of a slot counts.
-        let old_ms = now_ms - rng.below(4 * HOUR_MS as usize) as i64;
+        let old_ms = now_ms - age_ms - rng.below(4 * HOUR_MS as usize) as i64;
         let mut both = venue.snapshot(since, old_ms);
         both.retain(|bar| bar.ts.ts_ms() <= old_ms);
         both.append(&mut answer);
