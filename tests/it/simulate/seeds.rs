@@ -29,7 +29,7 @@ const SLOTS: i64 = 120;
 /// Slots that are left when all is healed.
 const HEALED: i64 = 6;
 /// Lives when nothing else is wanted.
-const SEEDS: u64 = 400;
+const SEEDS: u64 = 120;
 /// Starts after which a life makes no progress.
 const STARTS_MAX: usize = 400;
 
