@@ -156,7 +156,9 @@ impl<S: Rule> Live<S> {
             events.clear();
             let decision = self.engine.step(&slot, &mut events);
             push_decision(&mut self.bytes[0], &prefix, &decision);
-            events.iter().for_each(|one| push_trade(&mut self.bytes[1], &prefix, &series, one));
+            for event in &events {
+                push_trade(&mut self.bytes[1], &prefix, &series, event);
+            }
         }
     }
 }
@@ -295,7 +297,7 @@ proptest! {
         all.bars.iter().for_each(|bar| engine.warm(bar));
         prop_assert_eq!(engine.state(), &before);
         let [decisions, trades] = live(&trend(), &all);
-        prop_assert_eq!(decisions.iter().filter(|byte| **byte == b'\n').count(), 1);
+        prop_assert_eq!(text(&decisions).lines().count(), 1);
         prop_assert!(trades.is_empty());
     }
 }

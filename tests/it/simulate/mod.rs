@@ -4,6 +4,7 @@
 
 mod false_disk;
 mod oracle;
+mod regressions;
 mod seeds;
 mod systematic;
 mod teeth;

@@ -58,8 +58,8 @@ pub fn files(layout: &Layout, world: &World, disk: &SimDisk) -> [Vec<u8>; 2] {
         .map(|path| disk.peek(&path).unwrap_or_default())
 }
 
-fn lines(bytes: &[u8]) -> usize {
-    bytes.iter().filter(|byte| **byte == b'\n').count()
+pub fn lines(bytes: &[u8]) -> usize {
+    bytes.split(|byte| *byte == b'\n').count() - 1
 }
 
 impl Log {

@@ -63,7 +63,7 @@ fn moody_market(seed: u64, rng: &mut Rng) -> Vec<Listed> {
 impl<'a> Life<'a> {
     fn new(world: &'a World, seed: u64) -> Self {
         let mut rng = Rng(seed.wrapping_mul(0x2545_F491_4F6C_DD1D));
-        let jumps = rng.coin().then(|| Rng(rng.0 ^ 1));
+        let jumps = rng.coin().then_some(Rng(rng.0 ^ 1));
         Self {
             world,
             market: moody_market(seed, &mut rng),
@@ -112,7 +112,7 @@ impl<'a> Life<'a> {
 
     fn work(&mut self, shift: &Shift, mood: Option<Mood>) -> Result<Outcome, LoopError> {
         let mut venue = Venue { clock: &self.clock, market: &self.market, mood };
-        let done = self.world.work(&self.disk, &self.clock, &mut venue, shift, &mut self.log);
+        let done = self.world.work(&self.disk, &mut venue, shift, &mut self.log);
         if let Some(mood) = venue.mood {
             self.mood = mood;
         }
@@ -181,20 +181,29 @@ fn is_io(error: &LoopError) -> bool {
     }
 }
 
+/// `MJOLNIR_SIM_SEEDS=3000` lives longer, `MJOLNIR_SIM_SEEDS=1643..=1643` lives one life again.
 #[expect(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
-fn seeds() -> u64 {
-    std::env::var("MJOLNIR_SIM_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(SEEDS)
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    let wanted = std::env::var("MJOLNIR_SIM_SEEDS").unwrap_or_default();
+    let number = |text: &str| text.parse().expect("MJOLNIR_SIM_SEEDS is N or A..=B");
+    match wanted.split_once("..=") {
+        Some((first, last)) => number(first)..=number(last),
+        None if wanted.is_empty() => 1..=SEEDS,
+        None => 1..=number(&wanted),
+    }
 }
 
 #[test]
 #[expect(clippy::print_stderr, reason = "what a search came to is worth reading")]
 fn seeded_lives_end_with_ledgers_that_a_replay_reproduces() {
     let world = World::new();
-    let total = (1..=seeds())
+    let total = seeds()
         .into_par_iter()
         .map(|seed| Life::new(&world, seed).live().map_err(|why| format!("seed {seed}: {why}")))
         .try_reduce(Counts::new, |mut a, b| {
-            b.into_iter().for_each(|(what, n)| *a.entry(what).or_default() += n);
+            for (what, n) in b {
+                *a.entry(what).or_default() += n;
+            }
             Ok(a)
         })
         .unwrap();

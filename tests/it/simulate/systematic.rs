@@ -1,6 +1,10 @@
 //! Every operation of a short run fails, tears and dies once, in every way a disk can forget; the ledgers end up the same to the byte.
 
-use std::{collections::BTreeSet, path::Path, sync::Mutex};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Mutex,
+};
 
 use mjolnir::{
     domain::bar::TimedBar,
@@ -11,7 +15,7 @@ use rayon::prelude::*;
 
 use super::{
     false_disk::Lie,
-    oracle::{Log, check_final, files, replayed, tag},
+    oracle::{Log, check_final, files, lines, replayed, tag},
     venue::{HOUR_MS, Listed, SimClock, Venue, corrected, market},
     world::{Shift, World, slot, span},
 };
@@ -39,6 +43,12 @@ struct Case {
     last: i64,
     /// Operations that are made to fail.
     ops: usize,
+}
+
+impl Case {
+    fn begin(&self) -> (SimDisk, SimClock, Log) {
+        (self.image.fork(), clock_at(self.start_ms), self.log.clone())
+    }
 }
 
 /// A market, the disks to start from, and what must come out.
@@ -91,12 +101,12 @@ impl Systematic {
         let (image, log) = (this.world.disk(), Log::default());
         let start_ms = slot(0).ts_ms() + 2_000;
         let mut case = Case { name: "fresh", image, start_ms, log, last: SLOTS - 1, ops: 0 };
-        let (disk, clock, mut log) = this.begin(&case);
+        let (disk, clock, mut log) = case.begin();
         this.go(case.last, &disk, &clock, &mut log).unwrap();
         this.reference = files(&this.world.layout, &this.world, &disk);
         case.last = SHIFT - 1;
         while case.last < SLOTS {
-            let (disk, clock, mut log) = this.begin(&case);
+            let (disk, clock, mut log) = case.begin();
             this.go(case.last, &disk, &clock, &mut log).unwrap();
             case.ops = disk.ops() - case.image.ops();
             let (image, start_ms) = (disk.fork(), clock.now_ms() + 5_000);
@@ -114,17 +124,13 @@ impl Systematic {
         this
     }
 
-    fn begin(&self, case: &Case) -> (SimDisk, SimClock, Log) {
-        (case.image.fork(), clock_at(case.start_ms), case.log.clone())
-    }
-
     /// Works until a slot is decided; an error ends it.
     fn go(&self, last: i64, disk: &SimDisk, clock: &SimClock, log: &mut Log) -> Result<(), String> {
         let pace = self.world.pace(last.min(SLOTS - 1) + 1);
         let stop_at_ms = slot(SLOTS).ts_ms() + 10 * HOUR_MS;
         let shift = Shift { pace, lie: self.lie, stop_at_ms };
         let mut venue = Venue { clock, market: &self.market, mood: None };
-        match self.world.work(disk, clock, &mut venue, &shift, log) {
+        match self.world.work(disk, &mut venue, &shift, log) {
             Ok(Outcome::Ended(Ended::Window)) => Ok(()),
             Ok(other) => Err(format!("no progress: {other:?}")),
             Err(error) => Err(error.to_string()),
@@ -142,7 +148,7 @@ impl Systematic {
                 return Err(format!("{name} differs"));
             }
         }
-        let rows = found[0].iter().filter(|byte| **byte == b'\n').count() as i64 - 1;
+        let rows = lines(&found[0]) as i64 - 1;
         if rows != last.min(SLOTS - 1) + 1 {
             return Err(format!("{rows} rows up to slot {last}"));
         }
@@ -161,7 +167,7 @@ impl Systematic {
     pub fn strike(&self, (case, n, fault): Spot) -> Result<Stats, String> {
         let case = &self.cases[case];
         let mut stats = Stats { faults: 1, ..Stats::default() };
-        let (disk, clock, mut log) = self.begin(case);
+        let (disk, clock, mut log) = case.begin();
         disk.fail_at(n, fault);
         let ended = self.go(case.last, &disk, &clock, &mut log);
         let told = |text: String, death: Option<Death>| {
@@ -183,7 +189,7 @@ impl Systematic {
                 continue;
             }
             stats.recoveries += 1;
-            self.recover(case, disk, clock.now_ms(), log.clone()).map_err(told)?;
+            self.recover(case, &disk, clock.now_ms(), log.clone()).map_err(told)?;
         }
         Ok(stats)
     }
@@ -192,7 +198,7 @@ impl Systematic {
     fn recover(
         &self,
         case: &Case,
-        disk: SimDisk,
+        disk: &SimDisk,
         died_ms: i64,
         mut log: Log,
     ) -> Result<(), String> {
@@ -200,9 +206,9 @@ impl Systematic {
         let clock = clock_at(died_ms + 5_000);
         self.go(last, &disk, &clock, &mut log)
             .map_err(|text| format!("does not recover: {text}"))?;
-        self.check_end(last, &disk)?;
+        self.check_end(last, disk)?;
         disk.restart(Death::PowerNothing);
-        log.check_durable(&self.world, &disk)
+        log.check_durable(&self.world, disk)
     }
 }
 
@@ -259,7 +265,7 @@ fn the_uninterrupted_run_is_what_a_replay_of_the_market_comes_to() {
         .filter(|bar| bar.ts <= window.last())
         .map(|bar| TimedBar { ts: bar.ts, bar: bar.first })
         .collect();
-    let inputs = Inputs { window, bars, degraded: Default::default(), commands: Vec::new() };
+    let inputs = Inputs { window, bars, degraded: BTreeMap::new(), commands: Vec::new() };
     assert!(replayed(&all.world, &inputs) == all.reference);
     let text = String::from_utf8(all.reference[0].clone()).unwrap();
     assert_eq!(text.lines().count() as i64, SLOTS + 1, "one row per slot");
@@ -267,7 +273,7 @@ fn the_uninterrupted_run_is_what_a_replay_of_the_market_comes_to() {
     assert!(text.contains("cooldown") && text.contains("cadence_failed"), "{text}");
     let trades = String::from_utf8(all.reference[1].clone()).unwrap();
     assert!(trades.lines().count() > 6 && trades.contains("stop_"), "{trades}");
-    let (disk, clock, mut log) = all.begin(&all.cases[0]);
+    let (disk, clock, mut log) = all.cases[0].begin();
     all.go(SLOTS - 1, &disk, &clock, &mut log).unwrap();
     let counts = check_final(&all.world, &disk, &all.market).unwrap();
     assert_eq!((counts["revised bars"], counts["filled holes"]), (2, 1));

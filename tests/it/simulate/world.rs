@@ -32,7 +32,7 @@ use rust_decimal::Decimal;
 use super::{
     false_disk::{FalseDisk, Lie},
     oracle::Log,
-    venue::{SimClock, Venue},
+    venue::Venue,
 };
 use crate::support::{scripted::plain_rules, sim_disk::SimDisk};
 
@@ -133,11 +133,11 @@ impl World {
     pub fn work(
         &self,
         disk: &SimDisk,
-        clock: &SimClock,
         venue: &mut Venue<'_>,
         shift: &Shift,
         log: &mut Log,
     ) -> Result<Outcome, LoopError> {
+        let clock = venue.clock;
         let false_disk = FalseDisk { disk, lie: shift.lie };
         let raw = RawStore::new(&self.layout, &false_disk, &self.series);
         raw.prepare()?;
