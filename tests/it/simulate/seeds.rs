@@ -45,7 +45,7 @@ struct Life<'a> {
 
 fn moody_market(seed: u64, rng: &mut Rng) -> Vec<Listed> {
     let mut all = market(seed, span(SLOTS));
-    for bar in &mut all {
+    for bar in all.iter_mut().filter(|bar| bar.ts < slot(SLOTS)) {
         let hours = |rng: &mut Rng| bar.ts.ts_ms() + 1 + rng.below(9 * HOUR_MS as usize) as i64;
         match rng.below(100) {
             0..2 => bar.shown_at_ms = i64::MAX,

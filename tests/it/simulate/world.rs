@@ -42,6 +42,8 @@ const MIDNIGHT_MS: i64 = 1_700_006_400_000;
 const FIRST_HOUR: i64 = 8;
 /// Bars of the market before the first slot.
 const BEFORE: i64 = 60;
+/// Bars after the last slot, enough to close it even where one is absent.
+const AFTER: i64 = 4;
 
 /// Where everything happens.
 pub struct World {
@@ -66,7 +68,7 @@ pub fn slot(n: i64) -> SlotTs {
 
 /// The slots of a market around a run of `slots`.
 pub fn span(slots: i64) -> Window {
-    Window::new(slot(-BEFORE), slot(slots + 1)).unwrap()
+    Window::new(slot(-BEFORE), slot(slots + AFTER)).unwrap()
 }
 
 impl World {
