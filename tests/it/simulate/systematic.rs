@@ -204,7 +204,7 @@ impl Systematic {
     ) -> Result<(), String> {
         let last = (case.last + FOLLOWED).min(SLOTS - 1);
         let clock = clock_at(died_ms + 5_000);
-        self.go(last, &disk, &clock, &mut log)
+        self.go(last, disk, &clock, &mut log)
             .map_err(|text| format!("does not recover: {text}"))?;
         self.check_end(last, disk)?;
         disk.restart(Death::PowerNothing);

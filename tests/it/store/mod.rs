@@ -1,7 +1,5 @@
 //! The store on a disk that fails and loses power, and on real market files.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
-
 mod ledger;
 mod market;
 mod raw;
