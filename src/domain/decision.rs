@@ -205,6 +205,8 @@ pub enum Block {
     Cooldown,
     /// A risk limit.
     Risk(Limit),
+    /// A catch-up that only observes. It vetoes the entry half of a reversal; the row must say so, or a replay would enter.
+    CatchUp,
 }
 
 impl Block {
@@ -218,6 +220,7 @@ impl Block {
             Self::Risk(Limit::Operator) => "risk:operator",
             Self::Risk(Limit::TradesPerDay) => "risk:trades_per_day",
             Self::Risk(Limit::MaxPosition) => "risk:max_position",
+            Self::CatchUp => "catchup",
         }
     }
 }

@@ -81,6 +81,11 @@ impl SlotMaker {
         Ok(())
     }
 
+    /// The commands it knows, obeyed or not.
+    pub fn commands(&self) -> &[Command] {
+        &self.commands
+    }
+
     /// Slots whose bars are held back.
     pub fn held(&self) -> &[SlotTs] {
         &self.held

@@ -149,7 +149,8 @@ impl<S: Strategy> Core<S> {
         let reversing = state.side().is_some();
         if slot.degraded() == Some(Degraded::CatchupNoEntry) {
             return if reversing {
-                exit(state, CloseReason::ExitSignal, rule)
+                let verdict = exit(state, CloseReason::ExitSignal, rule);
+                Verdict { blocked_by: Some(Block::CatchUp), ..verdict }
             } else {
                 Verdict::skip(SkipReason::CatchupNoEntry)
             };

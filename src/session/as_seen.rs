@@ -1,5 +1,7 @@
 //! The bars as LIVE had them when it decided: the store with the revision log undone, checked against the hashes in the ledger.
 
+use std::collections::BTreeSet;
+
 use crate::{
     domain::{
         bar::{TimedBar, hash_bars},
@@ -88,7 +90,11 @@ pub fn seen_bars(
 fn find(view: &AsSeen, held: &[SlotTs], row: &Decided, hash: u64) -> Option<Vec<TimedBar>> {
     let timed = |ts: SlotTs, bar: Option<_>| bar.map(|bar| TimedBar { ts, bar });
     let slots: Vec<SlotTs> = held.iter().copied().chain([row.ts]).collect();
-    if let Some(seen_at) = row.seen_at {
+    // What was decided on is the store as it stood at one instant: the recorded one, or, where that is lost, before or
+    // after some change.
+    let changes = slots.iter().flat_map(|ts| view.changes(*ts));
+    let instants: BTreeSet<UtcMs> = changes.flat_map(|at| [at.plus_ms(-1), at]).collect();
+    for seen_at in row.seen_at.into_iter().chain(instants) {
         let bars: Vec<_> =
             slots.iter().filter_map(|ts| timed(*ts, view.at(*ts, seen_at))).collect();
         if hash_bars(&bars) == hash {

@@ -3,7 +3,7 @@
 use super::{
     card::{Card, Origin},
     error::SessionError,
-    record::{Record, RecordBytes, birth, load_bars, read_commands, read_origin},
+    record::{Record, RecordBytes, birth, durable_commands, load_bars, read_origin},
 };
 use crate::{
     domain::{
@@ -122,7 +122,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         // A decision that is not there will be made again, and then it has another time.
         let last_ms = record.window().map_or(i64::MIN, |window| window.last().ts_ms());
         found[2].keep_rows(record.seen_at.range(..=last_ms).count());
-        let commands = read_commands(*disk, layout, tag)?;
+        let commands = durable_commands(*disk, layout, tag)?;
         let mut session = Self {
             prefix: SeriesPrefix::new(series),
             engine: Engine::new(core, series.timeframe()),
@@ -245,6 +245,8 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let (disk, layout) = (*disk, *layout);
         disk.create_dir_all(&layout.decisions_dir(tag, series)).map_err(StoreError::from)?;
         disk.create_dir_all(&layout.trades_dir(tag, series)).map_err(StoreError::from)?;
+        disk.clean_temps(&layout.decisions_dir(tag, series)).map_err(StoreError::from)?;
+        disk.clean_temps(&layout.trades_dir(tag, series)).map_err(StoreError::from)?;
         let mut open = |file: &Inspection| -> Result<Ledger<'d, D>, StoreError> {
             let (ledger, cut) = ledger::open(disk, file, &layout.quarantine(file.path(), now))?;
             let name = file.path().display().to_string();
@@ -273,6 +275,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     /// Slots whose bars are held back.
     pub fn held(&self) -> &[SlotTs] {
         self.maker.held()
+    }
+
+    /// Operator commands it has taken note of.
+    pub fn commands(&self) -> &[Command] {
+        self.maker.commands()
     }
 
     /// The engine behind the last row.

@@ -19,7 +19,7 @@ use crate::{
     },
     engine::anchor::Blocks,
     store::{
-        disk::Disk,
+        disk::{Disk, parent},
         error::StoreError,
         layout::Layout,
         raw::{RawStore, Revision},
@@ -155,6 +155,20 @@ pub fn read_commands<D: Disk>(
         Some(bytes) => parse_commands(&bytes, &path),
         None => Ok(Vec::new()),
     }
+}
+
+/// The same for a loop that acts on them: they are made durable first, since whoever gave one may have died before he could.
+pub fn durable_commands<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+) -> Result<Vec<Command>, StoreError> {
+    let path = layout.commands(tag);
+    if disk.len(&path)?.is_some() {
+        disk.sync(&path)?;
+        disk.sync_dir(parent(&path))?;
+    }
+    read_commands(disk, layout, tag)
 }
 
 /// The stored bars a window's decisions can depend on, and the revision log.

@@ -230,8 +230,14 @@ pub trait Disk: Send + Sync {
 
     /// Removes the unfinished files an earlier crash left in a folder; says how many. Only the writer of the folder may do this.
     fn clean_temps(&self, dir: &Path) -> DiskResult<usize> {
+        self.clean_temps_of(dir, "")
+    }
+
+    /// The same for files whose name begins so, in a folder that has several writers.
+    fn clean_temps_of(&self, dir: &Path, prefix: &str) -> DiskResult<usize> {
         let names = self.list(dir)?;
-        let stale: Vec<_> = names.iter().filter(|name| name.ends_with(TEMP_SUFFIX)).collect();
+        let is_stale = |name: &&String| name.starts_with(prefix) && name.ends_with(TEMP_SUFFIX);
+        let stale: Vec<_> = names.iter().filter(is_stale).collect();
         for name in &stale {
             self.remove(&dir.join(name))?;
         }

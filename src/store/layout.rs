@@ -174,6 +174,12 @@ impl Quarantine {
         &self.dir
     }
 
+    /// How the names of everything ever cut from this file begin.
+    pub fn prefix(&self) -> &str {
+        let end = self.stem.rfind('.').map_or(self.stem.len(), |dot| dot + 1);
+        &self.stem[..end]
+    }
+
     /// The `n`th name.
     pub fn path(&self, n: u32) -> PathBuf {
         self.dir.join(format!("{}.{n}.torn", self.stem))
@@ -228,6 +234,13 @@ mod tests {
         ] {
             assert_eq!(path, Path::new("r/data").join(expected));
         }
+    }
+
+    #[test]
+    fn what_is_cut_from_one_file_is_told_from_what_is_cut_from_others() {
+        let layout = Layout::new(Path::new("r"));
+        let quarantine = layout.quarantine(&layout.data().join("a/b.csv"), UtcMs::EPOCH);
+        assert_eq!(quarantine.prefix(), "a-b.csv.");
     }
 
     #[test]

@@ -152,6 +152,8 @@ pub fn open<'d, D: Disk>(
     let kept = if torn.is_empty() { None } else { Some(keep(disk, quarantine, torn)?) };
     let len = if whole.is_empty() {
         let line = format!("{header}\n");
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        disk.clean_temps_of(parent(path), &format!("{name}."))?;
         disk.replace(path, line.as_bytes())?;
         line.len() as u64
     } else {
@@ -167,6 +169,8 @@ pub fn open<'d, D: Disk>(
 
 fn keep<D: Disk>(disk: &D, quarantine: &Quarantine, torn: &[u8]) -> Result<PathBuf, StoreError> {
     disk.create_dir_all(quarantine.dir())?;
+    // A crash in here leaves the tail torn, so that the next start comes by again.
+    disk.clean_temps_of(quarantine.dir(), quarantine.prefix())?;
     for n in 0..QUARANTINE_TRIES {
         let path = quarantine.path(n);
         if disk.len(&path)?.is_none() {

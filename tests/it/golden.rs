@@ -527,7 +527,7 @@ fn catch_up_that_observes_suppresses_entries_and_keeps_exits() {
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 hold told_nothing - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
-        3 exit told_short - | long 100 - | 10010 ACTIVE
+        3 exit told_short catchup | long 100 - | 10010 ACTIVE
         4 skip catchup_no_entry - | flat - - | 10020 ACTIVE
           = 4 close long at 102 for 10 fee 0 pnl 20 exit_signal
         5 hold told_nothing - | flat - - | 10020 ACTIVE

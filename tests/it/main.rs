@@ -8,6 +8,10 @@ mod e2e;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod store;
 #[cfg(test)]
 mod support;

@@ -18,9 +18,8 @@ pub fn locate(context: &Context<'_>, table: &Equivalence) -> Result<Series, Fail
             && table.timeframe.as_ref().is_none_or(|told| *told.get() == series.timeframe())
     };
     let fitting: Vec<&Series> = all.iter().filter(fits).collect();
-    let named = |list: &[&Series]| {
-        list.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    };
+    let named =
+        |list: &[&Series]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     match fitting.as_slice() {
         [series] => Ok((*series).clone()),
         [] if all.is_empty() => {

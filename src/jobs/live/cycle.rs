@@ -1,14 +1,12 @@
 //! The live loop: carries out the planner's acts on a feed, a clock and a session. No decision is made here.
 
-use std::collections::BTreeMap;
-
 use thiserror::Error;
 
 use super::plan::{Act, Ended, Pace, Planned, Planner};
 use crate::{
     clock::Clock,
     domain::{
-        bar::{Bar, ClosedBar},
+        bar::ClosedBar,
         command::{Command, Order},
         decision::{Decision, Degraded},
         ids::RunId,
@@ -20,7 +18,7 @@ use crate::{
     session::{
         error::SessionError,
         live::{Session, Stamp},
-        record::read_commands,
+        record::{durable_commands, read_commands},
     },
     store::{disk::Disk, error::StoreError, raw::RawStore, rows::timing::Origin},
 };
@@ -83,44 +81,29 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
         match planner.next(now) {
             Act::Done(ended) => return Ok(Outcome::Ended(ended)),
             Act::Sleep(until) => on.clock.sleep_until(until, on.stopped),
-            Act::Decide(planned) => decide(&mut planner, session, on, planned, &Answer::none(now))?,
+            Act::Decide(planned) => decide(&mut planner, session, on, planned, now)?,
             Act::Fetch(since) => {
-                let (planned, answer) = ask(&mut planner, pace, since, on)?;
-                decide(&mut planner, session, on, planned, &answer)?;
+                let (planned, seen_at) = ask(&mut planner, pace, since, on)?;
+                decide(&mut planner, session, on, planned, seen_at)?;
             }
         }
     }
 }
 
-/// The closed bars of one answer, durable in the raw store.
-struct Answer {
-    seen_at: UtcMs,
-    bars: BTreeMap<i64, Bar>,
-}
-
-impl Answer {
-    fn none(seen_at: UtcMs) -> Self {
-        Self { seen_at, bars: BTreeMap::new() }
-    }
-
-    fn bar(&self, ts: SlotTs) -> Option<Bar> {
-        self.bars.get(&ts.ts_ms()).copied()
-    }
-}
-
+/// Asks the feed and makes the closed bars of its answer durable. Returns the slots to decide, and when the answer came.
 fn ask<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
     pace: Pace,
     since: SlotTs,
     on: &mut Surroundings<'_, D, F, C>,
-) -> Result<(Vec<Planned>, Answer), LoopError> {
+) -> Result<(Vec<Planned>, UtcMs), LoopError> {
     let fetched = on.feed.fetch(since, on.clock.now());
     let seen_at = on.clock.now();
     let closed = match fetched {
         Ok(answer) => ClosedBar::from_answer(answer),
         Err(error) => {
             (on.warn)(error.to_string());
-            return Ok((planner.failed(seen_at, Degraded::FetchFailed), Answer::none(seen_at)));
+            return Ok((planner.failed(seen_at, Degraded::FetchFailed), seen_at));
         }
     };
     if pace.forced != Some(Degraded::PersistFailed) {
@@ -130,19 +113,15 @@ fn ask<D: Disk, F: Feed, C: Clock>(
                 report.replaced, report.filled
             )),
             Ok(_) => {}
-            Err(error) if error.is_io() => {
+            // After a failed sync the store refuses everything: only a restart, which reads what is there, can help.
+            Err(error) if error.is_io() && !matches!(error, StoreError::Poisoned { .. }) => {
                 (on.warn)(format!("bars could not be stored: {error}"));
-                return Ok((
-                    planner.failed(seen_at, Degraded::PersistFailed),
-                    Answer::none(seen_at),
-                ));
+                return Ok((planner.failed(seen_at, Degraded::PersistFailed), seen_at));
             }
             Err(error) => return Err(error.into()),
         }
     }
-    let planned = planner.answered(seen_at, &closed);
-    let bars = closed.iter().map(|bar| (bar.ts().ts_ms(), bar.get().bar)).collect();
-    Ok((planned, Answer { seen_at, bars }))
+    Ok((planner.answered(seen_at, &closed), seen_at))
 }
 
 fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
@@ -150,7 +129,7 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
     session: &mut Session<'_, S, D>,
     on: &mut Surroundings<'_, D, F, C>,
     planned: Vec<Planned>,
-    answer: &Answer,
+    seen_at: UtcMs,
 ) -> Result<(), LoopError> {
     let Some(first) = planned.first() else { return Ok(()) };
     let place = session.place();
@@ -168,30 +147,41 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
         };
         append_command(place.disk, place.layout, &place.tag, halt, on.clock.now())?;
     }
-    let commands = read_commands(place.disk, place.layout, &place.tag)?;
+    let mut commands = read_commands(place.disk, place.layout, &place.tag)?;
+    if commands != session.commands() {
+        commands = durable_commands(place.disk, place.layout, &place.tag)?;
+    }
     session.learn(commands)?;
     if session.last().is_none() {
         let blocks = session.engine().core().blocks(first.ts.timeframe());
         let anchor_day = UtcMs::EPOCH.plus_ms(blocks.anchor_ms(first.ts)).day();
         let mut warm_up = on.raw.load(anchor_day, first.ts.open_day())?;
         warm_up.retain(|bar| bar.ts < first.ts);
-        session.begin(first.ts, &warm_up, answer.seen_at, on.build)?;
+        session.begin(first.ts, &warm_up, seen_at, on.build)?;
     }
+    // A bar that was held back is taken from the store: an answer may leave out what an earlier one brought.
+    let stored = match session.held().first() {
+        Some(oldest) if planned.iter().any(|one| one.bar.is_some()) => {
+            on.raw.load(oldest.open_day(), first.ts.open_day())?
+        }
+        Some(_) | None => Vec::new(),
+    };
+    let late =
+        |ts: SlotTs| stored.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|at| stored[at].bar);
     for one in planned {
         let cause = match (one.degraded, one.caught_up) {
             (Some(_), _) => Origin::Degraded,
             (None, true) => Origin::Catchup,
             (None, false) => Origin::Live,
         };
-        let stamp = Stamp { cause, seen_at: answer.seen_at, run_id: on.run_id.clone() };
-        let decision =
-            match session.decide((one.ts, one.bar, one.degraded), |ts| answer.bar(ts), stamp) {
-                Err(SessionError::NotLater(error)) if on.skip_not_later => {
-                    (on.warn)(error.to_string());
-                    continue;
-                }
-                decided => decided?,
-            };
+        let stamp = Stamp { cause, seen_at, run_id: on.run_id.clone() };
+        let decision = match session.decide((one.ts, one.bar, one.degraded), late, stamp) {
+            Err(SessionError::NotLater(error)) if on.skip_not_later => {
+                (on.warn)(error.to_string());
+                continue;
+            }
+            decided => decided?,
+        };
         planner.decided(one.ts, session.held().first().copied());
         (on.decided)(&decision, cause);
         if (on.stopped)() {

@@ -186,13 +186,16 @@ impl Planner {
 
     /// The closed bars of an answer came: which slots can be decided now. A hole is asked about once more before it is believed.
     pub fn answered(&mut self, now: UtcMs, closed: &[ClosedBar]) -> Vec<Planned> {
-        let until = self.pace.until;
-        let newest = closed
-            .iter()
-            .map(ClosedBar::ts)
-            .filter(|ts| until.is_none_or(|until| *ts <= until))
-            .max();
-        let next = self.last.map_or(newest, |last| Some(last.next()));
+        let inside = |ts: &SlotTs| self.pace.until.is_none_or(|until| *ts <= until);
+        let all = || closed.iter().map(ClosedBar::ts);
+        let (next, newest) = match self.last {
+            // A bar behind the end of the window says that the last slot inside will have none.
+            Some(last) => {
+                let end = |ts: SlotTs| self.pace.until.map_or(ts, |until| ts.min(until));
+                (Some(last.next()), all().max().map(end))
+            }
+            None => (all().filter(inside).max(), all().filter(inside).max()),
+        };
         let (Some(next), Some(newest)) = (next, newest) else {
             self.wait(now);
             return Vec::new();
@@ -352,6 +355,17 @@ mod tests {
         assert_eq!(planner.next(at(13, 2_000)), Act::Sleep(at(13, 3_000)));
         let planned = planner.answered(at(13, 3_000), &closed(&[11, 13]));
         assert_eq!(names(&planned), [(11, None), (12, Some(Degraded::BarMissing)), (13, None)]);
+    }
+
+    #[test]
+    fn a_window_that_ends_in_a_hole_ends_all_the_same() {
+        let pace = Pace { until: Some(ts(12)), ..pace() };
+        let mut planner = Planner::new(pace, Some(ts(10)), None, None);
+        assert!(planner.answered(at(13, 2_000), &closed(&[11, 13])).is_empty());
+        let planned = planner.answered(at(13, 3_000), &closed(&[11, 13]));
+        assert_eq!(names(&planned), [(11, None), (12, Some(Degraded::BarMissing))]);
+        let late = Planner::new(pace, None, None, None).answered(at(14, 0), &closed(&[10, 11, 14]));
+        assert_eq!(names(&late), [(11, None)], "a first start decides a bar it has");
     }
 
     #[test]

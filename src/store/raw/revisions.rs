@@ -125,6 +125,11 @@ impl<'b> AsSeen<'b> {
         versions
     }
 
+    /// When the slot's value changed, oldest first.
+    pub fn changes(&self, ts: SlotTs) -> impl Iterator<Item = UtcMs> {
+        self.revised.get(&ts.ts_ms()).into_iter().flatten().map(|entry| entry.seen_at)
+    }
+
     /// The slots that have an entry in the log, in order.
     pub fn revised(&self) -> impl Iterator<Item = SlotTs> {
         self.revised.values().filter_map(|entries| entries.first()).map(|entry| entry.ts)

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::{Action, Degraded, RiskState, Side, SkipReason},
+        decision::{Action, Block, Degraded, RiskState, Side, SkipReason},
         money::{Money, Price},
         series::Series,
         time::SlotTs,
@@ -144,6 +144,9 @@ impl<'a> DecisionLine<'a> {
 
     /// What hindered the slot from outside the bars; a backtest takes it as an input.
     pub fn degraded(&self) -> Option<Degraded> {
+        if self.blocked_by() == Block::CatchUp.name() {
+            return Some(Degraded::CatchupNoEntry);
+        }
         self.skip_reason().and_then(|reason| Degraded::from_reason(reason.name()))
     }
 

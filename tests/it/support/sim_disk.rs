@@ -33,6 +33,72 @@ pub enum Death {
     Power(u64),
     /// Power cut, and nothing that was not synced survives.
     PowerNothing,
+    /// Power cut with one fate for everything that was not synced.
+    PowerFate(Tail, Names),
+}
+
+/// What becomes of appended bytes that were not synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    Dropped,
+    Kept,
+    Cut,
+    Nul,
+    HalfNul,
+}
+
+/// What becomes of names that were not synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    Kept,
+    Lost,
+    /// Lost, and a renamed file is back under the name it had before.
+    Back,
+}
+
+impl Tail {
+    pub const ALL: [Self; 5] = [Self::Dropped, Self::Kept, Self::Cut, Self::Nul, Self::HalfNul];
+}
+
+impl Names {
+    pub const ALL: [Self; 3] = [Self::Kept, Self::Lost, Self::Back];
+}
+
+/// Who decides over what was not synced.
+enum Fate {
+    Chance(Rng),
+    Fixed(Tail, Names),
+}
+
+impl Fate {
+    fn keeps_name(&mut self) -> bool {
+        match self {
+            Self::Chance(rng) => rng.coin(),
+            Self::Fixed(_, names) => *names == Names::Kept,
+        }
+    }
+
+    fn brings_back(&mut self) -> bool {
+        match self {
+            Self::Chance(rng) => rng.coin(),
+            Self::Fixed(_, names) => *names == Names::Back,
+        }
+    }
+
+    fn tail(&mut self) -> Tail {
+        match self {
+            Self::Chance(rng) => Tail::ALL[rng.below(Tail::ALL.len())],
+            Self::Fixed(tail, _) => *tail,
+        }
+    }
+
+    /// How many of the last `len` bytes are left, when they are cut.
+    fn cut(&mut self, len: usize) -> usize {
+        match self {
+            Self::Chance(rng) => rng.below(len + 1),
+            Self::Fixed(_, _) => len / 2,
+        }
+    }
 }
 
 #[derive(Debug, Default, Clone)]
@@ -47,7 +113,7 @@ enum Name {
     File(usize),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct State {
     inodes: Vec<Inode>,
     names: BTreeMap<PathBuf, Name>,
@@ -67,10 +133,11 @@ pub struct SimDisk {
 }
 
 /// splitmix64.
-struct Rng(u64);
+#[derive(Debug, Clone)]
+pub struct Rng(pub u64);
 
 impl Rng {
-    fn below(&mut self, n: usize) -> usize {
+    pub fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -78,7 +145,12 @@ impl Rng {
         ((z ^ (z >> 31)) % n.max(1) as u64) as usize
     }
 
-    fn coin(&mut self) -> bool {
+    /// True in so many of a hundred cases.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub fn coin(&mut self) -> bool {
         self.below(2) == 0
     }
 }
@@ -127,9 +199,32 @@ impl SimDisk {
         state.plan = None;
         match death {
             Death::Process => {}
-            Death::PowerNothing => state.lose_power(None),
-            Death::Power(seed) => state.lose_power(Some(Rng(seed))),
+            Death::PowerNothing => state.lose_power(Fate::Fixed(Tail::Dropped, Names::Lost)),
+            Death::Power(seed) => state.lose_power(Fate::Chance(Rng(seed))),
+            Death::PowerFate(tail, names) => state.lose_power(Fate::Fixed(tail, names)),
         }
+    }
+
+    /// A second disk with the same content, the same un-synced rest and the same plan.
+    pub fn fork(&self) -> Self {
+        Self { root: self.root.clone(), state: Mutex::new(self.state().clone()) }
+    }
+
+    /// A hash of every name and content. Temporary files count without their number, some files only by name.
+    pub fn image(&self, by_name: impl Fn(&Path) -> bool) -> u64 {
+        let state = self.state();
+        let mut bytes = Vec::new();
+        for (path, name) in &state.names {
+            let text = path.to_string_lossy();
+            // `NAME.PID.N.tmp`: the number depends on what ran before.
+            let name_only = text.strip_suffix(".tmp").and_then(|text| text.rsplit_once('.'));
+            bytes.extend_from_slice(name_only.map_or(&text[..], |(name, _)| name).as_bytes());
+            if let (Name::File(id), false) = (name, by_name(path)) {
+                bytes.extend_from_slice(&state.inodes[*id].now.len().to_le_bytes());
+                bytes.extend_from_slice(&state.inodes[*id].now);
+            }
+        }
+        xxhash_rust::xxh3::xxh3_64(&bytes)
     }
 
     /// The content as a test sees it, without an operation.
@@ -229,38 +324,33 @@ impl State {
         }
     }
 
-    fn lose_power(&mut self, mut rng: Option<Rng>) {
+    fn lose_power(&mut self, mut fate: Fate) {
         let mut names = self.durable.clone();
-        if let Some(rng) = &mut rng {
-            let changed: Vec<PathBuf> = self
-                .names
-                .keys()
-                .chain(self.durable.keys())
-                .filter(|path| self.names.get(*path) != self.durable.get(*path))
-                .cloned()
-                .collect();
-            for path in changed {
-                if rng.coin() {
-                    match self.names.get(&path) {
-                        Some(name) => names.insert(path, *name),
-                        None => names.remove(&path),
-                    };
-                }
+        let changed: Vec<PathBuf> = self
+            .names
+            .keys()
+            .chain(self.durable.keys())
+            .filter(|path| self.names.get(*path) != self.durable.get(*path))
+            .cloned()
+            .collect();
+        for path in changed {
+            if fate.keeps_name() {
+                match self.names.get(&path) {
+                    Some(name) => names.insert(path, *name),
+                    None => names.remove(&path),
+                };
             }
-            for (from, to) in &self.renamed {
-                if let Some(name) = self.names.get(to)
-                    && names.get(to) != Some(name)
-                    && rng.coin()
-                {
-                    names.insert(from.clone(), *name);
-                }
+        }
+        for (from, to) in &self.renamed {
+            if let Some(name) = self.names.get(to)
+                && names.get(to) != Some(name)
+                && fate.brings_back()
+            {
+                names.insert(from.clone(), *name);
             }
         }
         for inode in &mut self.inodes {
-            inode.now = match &mut rng {
-                Some(rng) => survivor(inode, rng),
-                None => inode.durable.clone(),
-            };
+            inode.now = survivor(inode, &mut fate);
             inode.durable = inode.now.clone();
         }
         let is_reachable = |path: &Path| {
@@ -281,23 +371,23 @@ impl State {
 }
 
 /// What a power cut leaves of a file.
-fn survivor(inode: &Inode, rng: &mut Rng) -> Vec<u8> {
+fn survivor(inode: &Inode, fate: &mut Fate) -> Vec<u8> {
     let Inode { now, durable } = inode;
     if now == durable {
         return now.clone();
     }
+    let tail = fate.tail();
     if !now.starts_with(durable) {
-        return if rng.coin() { now.clone() } else { durable.clone() };
+        return if tail == Tail::Dropped { durable.clone() } else { now.clone() };
     }
-    let tail = now.len() - durable.len();
-    let cut = durable.len() + rng.below(tail + 1);
+    let cut = durable.len() + fate.cut(now.len() - durable.len());
     let mut left = now.clone();
-    match rng.below(5) {
-        0 => left.truncate(durable.len()),
-        1 => {}
-        2 => left.truncate(cut),
-        3 => left[durable.len()..].fill(0),
-        _ => left[cut..].fill(0),
+    match tail {
+        Tail::Dropped => left.truncate(durable.len()),
+        Tail::Kept => {}
+        Tail::Cut => left.truncate(cut),
+        Tail::Nul => left[durable.len()..].fill(0),
+        Tail::HalfNul => left[cut..].fill(0),
     }
     left
 }

@@ -1,0 +1,10 @@
+//! The whole live loop in one process, on a virtual clock, a lying venue and a disk that fails, tears and loses power.
+
+mod false_disk;
+mod oracle;
+mod regressions;
+mod seeds;
+mod systematic;
+mod teeth;
+mod venue;
+mod world;

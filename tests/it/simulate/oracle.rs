@@ -1,0 +1,179 @@
+//! What was promised: a row that was reported survives everything, rows never change, and a replay comes to the same bytes.
+
+use std::collections::BTreeMap;
+
+use mjolnir::{
+    domain::{
+        decision::{Decision, RiskState},
+        ids::Tag,
+    },
+    session::{
+        live::{Recovered, Session},
+        record::{
+            Record, RecordBytes, birth, inputs_as_seen, load_bars, read_commands, read_origin,
+        },
+        render::{Rows, render},
+        replay::Inputs,
+    },
+    store::{
+        layout::Layout,
+        raw::RawStore,
+        rows::{
+            decisions::DECISIONS_HEADER,
+            encode::{SeriesPrefix, push_decision},
+            timing::Origin,
+            trades::TRADES_HEADER,
+        },
+    },
+};
+
+use super::{
+    false_disk::{FalseDisk, Lie},
+    venue::{HOUR_MS, Listed},
+    world::{World, card},
+};
+use crate::support::sim_disk::SimDisk;
+
+/// How often something happened.
+pub type Counts = BTreeMap<&'static str, u64>;
+
+/// What the loop told, and what was visible at that time.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    /// `decisions.csv` after the last report.
+    pub decisions: Vec<u8>,
+    /// `trades.csv` after the last report.
+    pub trades: Vec<u8>,
+    pub counts: Counts,
+    /// Whether the last decision was taken with entries forbidden.
+    pub is_halted: bool,
+}
+
+pub fn tag() -> Tag {
+    "sim".parse().unwrap()
+}
+
+pub fn files(layout: &Layout, world: &World, disk: &SimDisk) -> [Vec<u8>; 2] {
+    [layout.decisions(&tag(), &world.series), layout.trades(&tag(), &world.series)]
+        .map(|path| disk.peek(&path).unwrap_or_default())
+}
+
+pub fn lines(bytes: &[u8]) -> usize {
+    bytes.split(|byte| *byte == b'\n').count() - 1
+}
+
+impl Log {
+    pub fn count(&mut self, what: &'static str, n: usize) {
+        *self.counts.entry(what).or_default() += n as u64;
+    }
+
+    /// After a start: at most the row that was not reported any more is new.
+    pub fn opened(&mut self, world: &World, disk: &SimDisk, recovered: &Recovered) {
+        let [decisions, trades] = files(&world.layout, world, disk);
+        assert!(decisions.starts_with(&self.decisions), "a start changed a row");
+        assert!(trades.starts_with(&self.trades), "a start changed a trade");
+        let most = lines(&self.decisions).max(1) + 1;
+        assert!(lines(&decisions) <= most, "a start made up rows");
+        (self.decisions, self.trades) = (decisions, trades);
+        self.count("owed trades", recovered.trades_owed);
+        self.count("torn cuts", recovered.cuts.len());
+    }
+
+    pub fn decided(&mut self, world: &World, disk: &SimDisk, decision: &Decision, origin: Origin) {
+        push_decision(&mut self.decisions, &SeriesPrefix::new(&world.series), decision);
+        let [decisions, trades] = files(&world.layout, world, disk);
+        assert!(decisions == self.decisions, "what is told is not what is written");
+        self.trades = trades;
+        self.count(origin.name(), 1);
+        self.count(decision.reason, 1);
+        self.is_halted = decision.risk_state != RiskState::Active;
+    }
+
+    /// After a death, before any recovery: nothing that was reported is gone, and at most one row more is there.
+    pub fn check_durable(&self, world: &World, disk: &SimDisk) -> Result<(), String> {
+        let [decisions, trades] = files(&world.layout, world, disk);
+        if self.decisions.is_empty() {
+            return Ok(());
+        }
+        if !decisions.starts_with(&self.decisions) {
+            let left = decisions.iter().zip(&self.decisions).take_while(|(a, b)| a == b).count();
+            let (told, left) = (lines(&self.decisions), lines(&decisions[..left]));
+            return Err(format!("{told} lines of decisions were reported, {left} survived"));
+        }
+        if lines(&decisions) > lines(&self.decisions).max(1) + 1 {
+            return Err("more than one row ahead of the reports".into());
+        }
+        if trades.starts_with(&self.trades) { Ok(()) } else { Err("a trade is gone".into()) }
+    }
+}
+
+/// The two ledgers a replay of these inputs makes.
+pub fn replayed(world: &World, inputs: &Inputs) -> [Vec<u8>; 2] {
+    let mut decisions = format!("{DECISIONS_HEADER}\n").into_bytes();
+    let mut trades = format!("{TRADES_HEADER}\n").into_bytes();
+    let deliver = |rows: &Rows| -> Result<(), ()> {
+        rows.decisions.iter().for_each(|part| decisions.extend_from_slice(part));
+        trades.extend_from_slice(&rows.trades);
+        Ok(())
+    };
+    render(&world.core, inputs, &world.series, false, deliver).unwrap();
+    [decisions, trades]
+}
+
+/// Everything that must hold when all is quiet. Returns what was seen on the way.
+pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<Counts, String> {
+    if let Some(temp) = disk.files().iter().find(|path| path.to_string_lossy().ends_with(".tmp")) {
+        return Err(format!("{} is left", temp.display()));
+    }
+    let honest = FalseDisk { disk, lie: Lie::Honest };
+    let (layout, series, tag) = (&world.layout, &world.series, tag());
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let read = RecordBytes::read(&honest, layout, &tag, series).map_err(|e| text(&e))?;
+    let bytes = read.ok_or("no ledger")?;
+    let record = bytes.parse(layout, &tag, series).map_err(|e| text(&e))?;
+    check_rows(&record, market)?;
+    let window = record.window().ok_or("no rows")?;
+    let now = window.last().close();
+    Session::open(world.place(&honest), world.core.clone(), card(), now, true)
+        .map_err(|e| format!("does not fold: {e}"))?;
+    let raw = RawStore::new(layout, &honest, series);
+    let (stored, revisions) = load_bars(&raw, window, world.blocks()).map_err(|e| text(&e))?;
+    let commands = read_commands(&honest, layout, &tag).map_err(|e| text(&e))?;
+    let origin = read_origin(&honest, layout, &tag, series).map_err(|e| text(&e))?;
+    let birth = birth(&origin.ok_or("no origin")?, series).map_err(|e| text(&e))?;
+    let (inputs, lost) = inputs_as_seen(&record, window, (&stored, &revisions), commands, birth);
+    if let Some(lost) = lost.first() {
+        return Err(format!("the bars of {lost} are lost"));
+    }
+    let [decisions, trades] = replayed(world, &inputs);
+    if decisions != bytes.decisions || trades != bytes.trades {
+        return Err("a replay on the bars as seen differs".into());
+    }
+    let held = inputs.degraded.iter().filter(|(_, cause)| cause.holds_bar_back());
+    let late = held.filter(|(ts, _)| inputs.bars.iter().any(|bar| bar.ts.ts_ms() == **ts)).count();
+    let revised = revisions.iter().filter(|one| one.old.is_some()).count();
+    Ok(Counts::from([
+        ("rows", record.decisions.len() as u64),
+        ("trades", record.trades.len() as u64),
+        ("late-delivered bars", late as u64),
+        ("revised bars", revised as u64),
+        ("filled holes", (revisions.len() - revised) as u64),
+    ]))
+}
+
+/// One row per slot, and none was decided on a bar that was still forming.
+fn check_rows(record: &Record<'_>, market: &[Listed]) -> Result<(), String> {
+    for pair in record.decisions.windows(2) {
+        if pair[1].ts_ms() != pair[0].ts_ms() + HOUR_MS {
+            return Err(format!("{} follows {}", pair[1].ts_ms(), pair[0].ts_ms()));
+        }
+    }
+    for row in &record.decisions {
+        let Some(close) = row.close() else { continue };
+        let closed = market.binary_search_by_key(&row.ts(), |bar| bar.ts).map(|at| market[at]);
+        if !closed.is_ok_and(|bar| [bar.first.close(), bar.last.close()].contains(&close)) {
+            return Err(format!("{} was decided on a bar that never closed so", row.ts_ms()));
+        }
+    }
+    Ok(())
+}

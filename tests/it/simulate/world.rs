@@ -1,0 +1,166 @@
+//! The pieces every simulation shares: one series, one strategy with short lengths, and one shift of the live loop.
+
+use std::{collections::BTreeMap, path::Path};
+
+use mjolnir::{
+    clock::Clock,
+    domain::{
+        series::Series,
+        time::{SlotTs, Timeframe, Window},
+    },
+    engine::{
+        anchor::Blocks,
+        rules::Rules,
+        step::Core,
+        strategy::{
+            ema_atr::{EmaAtr, EmaAtrParams},
+            params::Sides,
+        },
+    },
+    jobs::live::{
+        cycle::{LoopError, Outcome, Surroundings, run},
+        plan::{CatchUp, Pace},
+    },
+    session::{
+        card::Card,
+        live::{Place, Session},
+    },
+    store::{layout::Layout, raw::RawStore},
+};
+use rust_decimal::Decimal;
+
+use super::{
+    false_disk::{FalseDisk, Lie},
+    oracle::Log,
+    venue::Venue,
+};
+use crate::support::{scripted::plain_rules, sim_disk::SimDisk};
+
+/// 2023-11-15 00:00 UTC.
+const MIDNIGHT_MS: i64 = 1_700_006_400_000;
+/// The first slots are this long after midnight, so that a run of 30 crosses into another day.
+const FIRST_HOUR: i64 = 8;
+/// Bars of the market before the first slot.
+const BEFORE: i64 = 60;
+/// Bars after the last slot, enough to close it even where one is absent.
+const AFTER: i64 = 4;
+
+/// Where everything happens.
+pub struct World {
+    pub layout: Layout,
+    pub series: Series,
+    pub core: Core<EmaAtr>,
+}
+
+/// How one shift is worked.
+#[derive(Debug, Clone, Copy)]
+pub struct Shift {
+    pub pace: Pace,
+    pub lie: Lie,
+    /// When to stop, whatever is done.
+    pub stop_at_ms: i64,
+}
+
+/// The slot that closes `n` hours after the first one.
+pub fn slot(n: i64) -> SlotTs {
+    Timeframe::H1.slot(MIDNIGHT_MS + (FIRST_HOUR + n) * 3_600_000).unwrap()
+}
+
+/// The slots of a market around a run of `slots`.
+pub fn span(slots: i64) -> Window {
+    Window::new(slot(-BEFORE), slot(slots + AFTER)).unwrap()
+}
+
+impl World {
+    pub fn new() -> Self {
+        let params = EmaAtrParams {
+            fast: 2,
+            slow: 4,
+            atr: 2,
+            stop_atr: 0.6,
+            target_atr: Some(0.9),
+            trail_atr: None,
+            sides: Sides::Both,
+        };
+        let plain = plain_rules();
+        let rules = Rules {
+            fee_bps: Decimal::from(7),
+            slippage_bps: Decimal::from(2),
+            cadence_bars: 2,
+            limits: mjolnir::engine::rules::Limits {
+                cooldown_bars: 4,
+                trades_per_day: Some(6),
+                ..plain.limits.clone()
+            },
+            ..plain
+        };
+        let symbol = "BTC/USD".parse().unwrap();
+        Self {
+            layout: Layout::new(Path::new("/r")),
+            series: Series::new("kraken".parse().unwrap(), symbol, Timeframe::H1),
+            core: Core { strategy: EmaAtr::new(params).unwrap(), rules },
+        }
+    }
+
+    pub fn disk(&self) -> SimDisk {
+        SimDisk::new(self.layout.data())
+    }
+
+    pub fn blocks(&self) -> Blocks {
+        self.core.blocks(Timeframe::H1)
+    }
+
+    pub fn pace(&self, slots: i64) -> Pace {
+        Pace {
+            timeframe: Timeframe::H1,
+            blocks: self.blocks(),
+            settle_ms: 2_000,
+            deadline_bars: 3,
+            overlap_bars: 5,
+            catch_up: CatchUp::Replay,
+            catch_up_bars_max: 100,
+            horizon_bars: 200,
+            until: Some(slot(slots - 1)),
+            bars_max: None,
+            forced: None,
+        }
+    }
+
+    pub fn place<'a>(&'a self, disk: &'a FalseDisk<'a>) -> Place<'a, FalseDisk<'a>> {
+        let (layout, series) = (&self.layout, self.series.clone());
+        Place { disk, layout, tag: "sim".parse().unwrap(), series }
+    }
+
+    /// Starts the loop as the live job does and works until it ends, stops or fails.
+    pub fn work(
+        &self,
+        disk: &SimDisk,
+        venue: &mut Venue<'_>,
+        shift: &Shift,
+        log: &mut Log,
+    ) -> Result<Outcome, LoopError> {
+        let clock = venue.clock;
+        let false_disk = FalseDisk { disk, lie: shift.lie };
+        let raw = RawStore::new(&self.layout, &false_disk, &self.series);
+        raw.prepare()?;
+        let (place, core) = (self.place(&false_disk), self.core.clone());
+        let (mut session, recovered) = Session::open(place, core, card(), clock.now(), false)?;
+        log.opened(self, disk, &recovered);
+        let mut on = Surroundings {
+            feed: venue,
+            clock,
+            raw,
+            stopped: &|| disk.is_dead() || clock.now_ms() >= shift.stop_at_ms,
+            decided: &mut |decision, origin| log.decided(self, disk, decision, origin),
+            warn: &mut |_| {},
+            run_id: "run".parse().unwrap(),
+            build: "test",
+            skip_not_later: false,
+        };
+        run(shift.pace, &mut session, &mut on)
+    }
+}
+
+pub fn card() -> Card {
+    Card { settings: BTreeMap::new(), stop_fill: "through-open".into() }
+}
