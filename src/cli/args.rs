@@ -78,8 +78,8 @@ pub enum SchemaOf {
 pub struct JobArgs {
     /// The manifest, or the name of a job in jobs/
     pub job: PathBuf,
-    /// Profiles from profiles/, left to right
-    #[arg(short = 'P', long = "profile", value_name = "NAME", num_args = 1..)]
+    /// A profile from profiles/; several -P apply left to right
+    #[arg(short = 'P', long = "profile", value_name = "NAME")]
     pub profiles: Vec<String>,
     /// Parameters
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
