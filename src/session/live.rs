@@ -342,7 +342,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let Stamp { cause, seen_at, run_id } = stamp;
         self.buffer.clear();
         push_timing(&mut self.buffer, &Timing { ts, origin: cause, seen_at, late_ms, run_id });
-        append(&mut journal.timing, &self.buffer, false)?;
+        append(&mut journal.timing, &self.buffer, true)?;
         Ok(decision)
     }
 }
