@@ -37,15 +37,18 @@ pub fn decimal(value: f64) -> Option<Decimal> {
 }
 
 /// Hundred-millionths in one.
-const UNITS: i128 = 100_000_000;
+const UNITS: i64 = 100_000_000;
 
 /// A float as hundred-millionths: [`decimal`], as an integer.
 fn units_of(value: f64) -> Option<i128> {
     /// Below this, decimals of eight places lie further apart than floats: only one of them can be the float.
     const FAST_MAX: f64 = 33_554_432.0;
-    let scaled = (value * UNITS as f64).round();
-    if value.abs() < FAST_MAX && scaled / UNITS as f64 == value {
-        return Some(scaled as i128);
+    if value > 0.0 && value < FAST_MAX {
+        // Rounded by the conversion; whether it is the right one is asked by going back.
+        let units = (value * UNITS as f64 + 0.5) as i64;
+        if units as f64 / UNITS as f64 == value {
+            return Some(i128::from(units));
+        }
     }
     decimal(value).map(units)
 }
@@ -56,7 +59,13 @@ fn units(value: Decimal) -> i128 {
 }
 
 /// Division, ties to even.
-fn divide(value: i128, by: i128) -> i128 {
+fn divide(value: i128, by: i64) -> i128 {
+    if let Ok(small) = i64::try_from(value) {
+        let (whole, rest) = (small.div_euclid(by), small.rem_euclid(by));
+        let up = 2 * rest > by || (2 * rest == by && whole % 2 != 0);
+        return i128::from(whole + i64::from(up));
+    }
+    let by = i128::from(by);
     let (whole, rest) = (value.div_euclid(by), value.rem_euclid(by));
     let up = 2 * rest > by || (2 * rest == by && whole % 2 != 0);
     whole + i128::from(up)
@@ -273,6 +282,9 @@ mod tests {
         assert_eq!((-Money::ZERO).to_string(), "0");
         for (value, want) in [(15, 2), (25, 2), (-15, -2), (-25, -2), (26, 3), (-26, -3), (24, 2)] {
             assert_eq!(divide(value, 10), want, "{value}");
+            // The same beyond what fits 64 bits.
+            let far = 20 * i128::from(i64::MAX - 7);
+            assert_eq!(divide(far + value, 10), far / 10 + want, "{value}");
         }
     }
 

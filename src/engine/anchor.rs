@@ -128,6 +128,8 @@ pub struct Anchored<S: Strategy> {
     strategy: S,
     blocks: Blocks,
     block: i64,
+    /// Open time at which the block is over; bars come in order, so a division per bar is saved.
+    block_ends_ms: i64,
     answering: Instance<S>,
     following: Instance<S>,
 }
@@ -136,18 +138,26 @@ impl<S: Strategy> Anchored<S> {
     /// No bar seen yet.
     pub fn new(strategy: S, blocks: Blocks) -> Self {
         let fresh = Instance::start(&strategy);
-        Self { blocks, block: i64::MIN, answering: fresh.clone(), following: fresh, strategy }
+        Self {
+            blocks,
+            block: i64::MIN,
+            block_ends_ms: i64::MIN,
+            answering: fresh.clone(),
+            following: fresh,
+            strategy,
+        }
     }
 
     /// Takes in the next bar and returns the features at its close.
     pub fn observe(&mut self, bar: &TimedBar) -> FeatureRow<Values<S>> {
-        let block = self.blocks.of(bar.ts);
-        if block != self.block {
+        if bar.ts.open_ms() >= self.block_ends_ms {
+            let block = self.blocks.of(bar.ts);
             let fresh = Instance::start(&self.strategy);
             let adjacent = self.block != i64::MIN && block == self.block + 1;
             let started_before = std::mem::replace(&mut self.following, fresh.clone());
             self.answering = if adjacent { started_before } else { fresh };
             self.block = block;
+            self.block_ends_ms = (block + 1) * self.blocks.block_ms();
         }
         self.following.update(bar);
         self.answering.answer(bar, self.blocks)

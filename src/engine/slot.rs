@@ -45,8 +45,12 @@ impl Slot {
 
     /// The bars this slot hands to the engine, oldest first: what `bar_hash` covers.
     pub fn bars(&self) -> impl Iterator<Item = TimedBar> + '_ {
-        let own = self.bar.map(|bar| TimedBar { ts: self.ts, bar });
-        self.late.iter().copied().chain(own)
+        self.late.iter().copied().chain(self.own())
+    }
+
+    /// Its own bar, with its time.
+    pub fn own(&self) -> Option<TimedBar> {
+        self.bar.map(|bar| TimedBar { ts: self.ts, bar })
     }
 }
 

@@ -53,10 +53,12 @@ impl<S: Strategy> Core<S> {
         assert_eq!(slot.bar().is_some(), features.is_some(), "features belong to a bar");
         let rules = &self.rules;
         state.obey(slot.orders());
-        for TimedBar { ts, bar } in slot.bars() {
-            state.pass(ts, &bar, &mut Book { rules, events });
+        let book = &mut Book { rules, events };
+        for late in slot.late() {
+            state.pass(late.ts, &late.bar, book);
         }
         if let Some(bar) = slot.bar() {
+            state.pass(slot.ts(), bar, book);
             state.mark(bar.close());
         }
         state.risk.check(slot.ts(), state.equity(), state.open_result, &rules.limits);
@@ -75,8 +77,7 @@ impl<S: Strategy> Core<S> {
         features: Option<&FeatureRow<Values<S>>>,
         verdict: &Verdict,
     ) -> Decision {
-        let own = slot.bar().map(|bar| TimedBar { ts: slot.ts(), bar: *bar });
-        let bar_hash = match own {
+        let bar_hash = match slot.own() {
             Some(bar) if slot.late().is_empty() => Some(hash_bars(&[bar])),
             Some(_) => Some(hash_bars(&slot.bars().collect::<Vec<_>>())),
             None => None,
@@ -183,10 +184,10 @@ impl<S: Strategy> Engine<S> {
 
     /// One slot. Trade events are appended to `events`.
     pub fn step(&mut self, slot: &Slot, events: &mut Vec<TradeEvent>) -> Decision {
-        let mut features = None;
-        for bar in slot.bars() {
-            features = Some(self.anchored.observe(&bar));
+        for late in slot.late() {
+            self.anchored.observe(late);
         }
+        let features = slot.own().map(|bar| self.anchored.observe(&bar));
         self.core.step(&mut self.state, slot, features.as_ref(), events)
     }
 
