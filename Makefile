@@ -49,14 +49,8 @@ docs: build ## JOBS.md anew, from the types
 demo: build ## live killed half-way, started again, proved equal to its replay
 	$(RUNNER) run jobs/demo.toml $(P) $(ARGS)
 
-bench: build ## 100,000 made-up bars, timed: imported, then replayed with a row each
-	@root=$$(mktemp -d) && trap 'rm -rf "$$root"' EXIT && cp -r jobs profiles "$$root" && \
-	awk 'BEGIN{srand(7); p=20000; print "ts_ms_open,open,high,low,close,volume"; \
-		for(i=0;i<100000;i++){o=p; p*=1+(rand()-0.5)*0.004; h=(o>p?o:p)*1.0005; l=(o<p?o:p)*0.9995; \
-		printf "%.0f,%.2f,%.2f,%.2f,%.2f,%.3f\n", 1704067200000+i*300000, o, h, l, p, 1+rand()}}' > "$$root/bars.csv" && \
-	go="$(RUNNER) --root $$root run" series="-p exchange=bench symbol=BTC/USD timeframe=5m" && \
-	bash -c "time $$go import $$series path=bars.csv | head -n 1" && \
-	bash -c "time $$go backtest $$series tag=bench runid=bench 2>&1 | grep rows"
+bench: ## cost per bar of the engine, and the program end to end (see benches/)
+	$(CARGO) bench --locked
 
 tag:
 	@case "$(TAG)" in ''|[!A-Za-z0-9]*|*[!A-Za-z0-9._-]*) echo "DATA_TAG=$(TAG) is no tag"; exit 78;; esac
