@@ -71,10 +71,4 @@ impl Exit {
             Self::Signal(n) => 128 + n,
         }
     }
-
-    /// The exit that a child's code stands for, where it is one of ours.
-    pub fn name(self) -> &'static str {
-        let code = self.code().to_string();
-        Self::TABLE.iter().find(|(known, ..)| *known == code).map_or("signal", |(_, name, _)| name)
-    }
 }

@@ -7,8 +7,9 @@ use serde_json::json;
 use crate::{
     cli::{
         args::RunArgs,
-        load::{LoadError, Loaded, environment, load},
-        output::{Bar, Mask, OUTCOME, log_to, print, print_json, say, style},
+        load::{LoadError, Loaded, load},
+        output::{Bar, Mask, OUTCOME, log_to, print, print_json, say},
+        view::{refuse, say_problems},
     },
     clock::{Clock as _, SystemClock},
     domain::{ids::RunId, time::UtcMs},
@@ -48,14 +49,7 @@ pub fn run(root: &Path, args: &RunArgs, json: bool) -> ExitCode {
     let started = SystemClock.now();
     let ended = match prepare(root, args, started) {
         Ok(prepared) => prepared.execute(args, json),
-        Err(LoadError::Problems(problems)) => {
-            if json {
-                print_json(&crate::cli::view::problems_json(&problems));
-            } else {
-                say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
-            }
-            Exit::Manifest
-        }
+        Err(error @ LoadError::Problems(_)) => refuse(error, json),
         Err(LoadError::Unreadable(failure)) => fail(&failure, json),
     };
     ExitCode::from(ended.code())
@@ -130,8 +124,7 @@ impl Prepared {
     fn execute(self, args: &RunArgs, json: bool) -> Exit {
         let manifest = &self.loaded.resolved.manifest;
         if !self.loaded.resolved.warnings.is_empty() {
-            let style = style(environment().contains_key("NO_COLOR"));
-            say(self.loaded.resolved.warnings.render(style).trim_end());
+            say_problems(&self.loaded.resolved.warnings);
         }
         let recorder = match self.record(args) {
             Ok(recorder) => recorder,

@@ -48,13 +48,19 @@ pub fn problems_json(problems: &Problems) -> Value {
     json!({ "schema": "mjolnir.problems/1", "problems": all })
 }
 
-fn refuse(error: LoadError, json: bool) -> Exit {
+/// Shows problems to people, each with its place.
+pub fn say_problems(problems: &Problems) {
+    say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+}
+
+/// Says why a job could not be loaded.
+pub fn refuse(error: LoadError, json: bool) -> Exit {
     match error {
         LoadError::Problems(problems) => {
             if json {
                 print_json(&problems_json(&problems));
             } else {
-                say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+                say_problems(&problems);
             }
             Exit::Manifest
         }
@@ -94,13 +100,13 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
             Ok(warnings) => {
                 all.push(problems_json(&warnings)["problems"].clone());
                 if !json && !warnings.is_empty() {
-                    say(warnings.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+                    say_problems(&warnings);
                 }
             }
             Err(LoadError::Problems(problems)) => {
                 all.push(problems_json(&problems)["problems"].clone());
                 if !json {
-                    say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+                    say_problems(&problems);
                 }
                 worst = Exit::Manifest;
             }

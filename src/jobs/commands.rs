@@ -1,4 +1,4 @@
-//! Operator commands: appended to a tag's ledger, under its lock, in order.
+//! Operator commands: appended to a tag's ledger, in order.
 
 use crate::{
     domain::{command::Command, ids::Tag, time::UtcMs},

@@ -1,10 +1,8 @@
-//! SHA-256 of files, in hex, for run records and proofs.
+//! SHA-256 in hex, for run records and proofs.
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
-
-use super::{disk::Disk, error::StoreError};
 
 /// SHA-256 of some bytes, 64 hex digits.
 pub fn sha256_hex(bytes: &[u8]) -> String {
@@ -13,12 +11,6 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("writing to a string does not fail");
     }
     text
-}
-
-/// SHA-256 of a file that must exist.
-pub fn sha256_file<D: Disk>(disk: &D, path: &Path) -> Result<String, StoreError> {
-    let missing = || StoreError::Missing { path: path.to_owned(), what: "the file to hash".into() };
-    disk.read(path)?.map(|bytes| sha256_hex(&bytes)).ok_or_else(missing)
 }
 
 #[cfg(test)]

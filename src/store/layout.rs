@@ -103,11 +103,6 @@ impl Layout {
         self.commands_dir().join(format!("{tag}.csv"))
     }
 
-    /// Lock of whoever appends a command of one tag.
-    pub fn commands_lock(&self, tag: &Tag) -> PathBuf {
-        self.commands_dir().join(format!(".{tag}.lock"))
-    }
-
     /// Run records and run folders.
     pub fn runs_dir(&self) -> PathBuf {
         self.data.join("runs")
@@ -126,16 +121,6 @@ impl Layout {
     /// Reports.
     pub fn reports_dir(&self) -> PathBuf {
         self.data.join("reports")
-    }
-
-    /// Trained models.
-    pub fn models_dir(&self) -> PathBuf {
-        self.data.join("models")
-    }
-
-    /// Small state of long-lived jobs.
-    pub fn state_dir(&self) -> PathBuf {
-        self.data.join("state")
     }
 
     /// What was cut from files, kept for a person to look at.

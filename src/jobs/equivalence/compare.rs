@@ -2,51 +2,7 @@
 
 use rust_decimal::Decimal;
 
-/// Columns of `decisions.csv`.
-pub const DECISION_COLUMNS: [&str; 17] = [
-    "exchange",
-    "symbol",
-    "timeframe",
-    "ts_ms",
-    "decision",
-    "reason",
-    "blocked_by",
-    "score",
-    "position",
-    "close",
-    "entry_px",
-    "stop_px",
-    "equity",
-    "risk_state",
-    "bar_hash",
-    "feat_hash",
-    "state_hash",
-];
-
-/// Columns of `trades.csv`.
-pub const TRADE_COLUMNS: [&str; 13] = [
-    "exchange",
-    "symbol",
-    "timeframe",
-    "ts_ms",
-    "trade_id",
-    "event",
-    "side",
-    "price",
-    "qty",
-    "fee",
-    "pnl",
-    "reason",
-    "ambiguous",
-];
-
-const DECISION: usize = 4;
-const POSITION: usize = 8;
-const ENTRY_PX: usize = 10;
-const STOP_PX: usize = 11;
-const EQUITY: usize = 12;
-const BAR_HASH: usize = 14;
-const STATE_HASH: usize = 16;
+use crate::store::rows::{decisions::Column, trades::TRADES_HEADER};
 
 /// One row: its slot and its columns.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +15,12 @@ pub struct Row<'a, const N: usize> {
 
 /// One row of `decisions.csv`.
 pub type DecisionRow<'a> = Row<'a, 17>;
+impl<'a> DecisionRow<'a> {
+    fn at(&self, column: Column) -> &'a str {
+        self.columns[column as usize]
+    }
+}
+
 /// One row of `trades.csv`.
 pub type TradeRow<'a> = Row<'a, 13>;
 
@@ -103,20 +65,20 @@ impl Layer {
 }
 
 /// The decision columns that are compared, in causal order.
-const COMPARED: [(Layer, usize); 13] = [
-    (Layer::Bar, BAR_HASH),
-    (Layer::Bar, 9),
-    (Layer::Features, 15),
-    (Layer::Decision, DECISION),
-    (Layer::Decision, 5),
-    (Layer::Decision, 6),
-    (Layer::Decision, 7),
-    (Layer::Decision, POSITION),
-    (Layer::Decision, STATE_HASH),
-    (Layer::Risk, 13),
-    (Layer::Pnl, ENTRY_PX),
-    (Layer::Pnl, STOP_PX),
-    (Layer::Pnl, EQUITY),
+const COMPARED: [(Layer, Column); 13] = [
+    (Layer::Bar, Column::BarHash),
+    (Layer::Bar, Column::Close),
+    (Layer::Features, Column::FeatHash),
+    (Layer::Decision, Column::Decision),
+    (Layer::Decision, Column::Reason),
+    (Layer::Decision, Column::BlockedBy),
+    (Layer::Decision, Column::Score),
+    (Layer::Decision, Column::Position),
+    (Layer::Decision, Column::StateHash),
+    (Layer::Risk, Column::RiskState),
+    (Layer::Pnl, Column::EntryPx),
+    (Layer::Pnl, Column::StopPx),
+    (Layer::Pnl, Column::Equity),
 ];
 
 /// The first difference.
@@ -236,16 +198,16 @@ fn sync_index(live: &[DecisionRow], backtest: &[DecisionRow]) -> Option<usize> {
     live.iter().zip(backtest).position(|(l, b)| {
         live_pending = pending_after(l, live_pending);
         backtest_pending = pending_after(b, backtest_pending);
-        let flat = |row: &DecisionRow| row.columns[POSITION] == "flat";
-        let equal = l.columns[STATE_HASH] == b.columns[STATE_HASH];
+        let flat = |row: &DecisionRow| row.at(Column::Position) == "flat";
+        let equal = l.at(Column::StateHash) == b.at(Column::StateHash);
         !live_pending && !backtest_pending && flat(l) && flat(b) && equal
     })
 }
 
 /// An order decided at a slot waits for the next slot that has a bar.
 fn pending_after(row: &DecisionRow, before: bool) -> bool {
-    let still = before && row.columns[BAR_HASH].is_empty();
-    still || matches!(row.columns[DECISION], "enter_long" | "enter_short" | "exit")
+    let still = before && row.at(Column::BarHash).is_empty();
+    still || matches!(row.at(Column::Decision), "enter_long" | "enter_short" | "exit")
 }
 
 /// How many rows differ, and the first difference.
@@ -258,26 +220,26 @@ fn differences(
         if l.columns == b.columns {
             return None;
         }
-        let differs = |(layer, column): &&(Layer, usize)| match (*layer, money) {
+        let differs = |(layer, column): &&(Layer, Column)| match (*layer, money) {
             (Layer::Pnl, Money::Ignored) => false,
-            (Layer::Pnl, Money::Gains(gap)) if *column == EQUITY => equity_gap(l, b) != gap,
-            _ => l.columns[*column] != b.columns[*column],
+            (Layer::Pnl, Money::Gains(gap)) if *column == Column::Equity => equity_gap(l, b) != gap,
+            _ => l.at(*column) != b.at(*column),
         };
         COMPARED.iter().find(differs).map(|found| (l, b, *found))
     });
     let first = found.next().map(|(l, b, (layer, column))| Finding {
         layer,
         ts_ms: l.ts_ms,
-        column: DECISION_COLUMNS[column],
-        live: l.columns[column].to_owned(),
-        backtest: b.columns[column].to_owned(),
+        column: column.name(),
+        live: l.at(column).to_owned(),
+        backtest: b.at(column).to_owned(),
         index: None,
     });
     (usize::from(first.is_some()) + found.count(), first)
 }
 
 fn equity_gap(live: &DecisionRow, backtest: &DecisionRow) -> Option<Decimal> {
-    let equity = |row: &DecisionRow| row.columns[EQUITY].parse::<Decimal>().ok();
+    let equity = |row: &DecisionRow| row.at(Column::Equity).parse::<Decimal>().ok();
     Some(equity(live)? - equity(backtest)?)
 }
 
@@ -307,8 +269,8 @@ fn trade_difference(
         (None, None) => return None,
     };
     let ts_ms = l.ts_ms.min(b.ts_ms);
-    for (column, name) in TRADE_COLUMNS.iter().enumerate().skip(3) {
-        let (layer, same) = match *name {
+    for (column, name) in TRADES_HEADER.split(',').enumerate().skip(3) {
+        let (layer, same) = match name {
             "price" | "qty" | "fee" | "pnl" => {
                 (Layer::Pnl, !same_policy || l.columns[column] == b.columns[column])
             }
@@ -355,8 +317,8 @@ mod tests {
             "s",
         ];
         for (name, value) in changes {
-            let at = DECISION_COLUMNS.iter().position(|known| known == name).unwrap();
-            columns[at] = value;
+            let at = Column::ALL.into_iter().find(|known| known.name() == *name).unwrap();
+            columns[at as usize] = value;
         }
         Row { ts_ms, columns }
     }
@@ -369,7 +331,7 @@ mod tests {
     #[test]
     fn every_compared_column_is_seen_and_its_layer_named() {
         for (layer, column) in COMPARED {
-            let name = DECISION_COLUMNS[column];
+            let name = column.name();
             let live = [row(1, &[]), row(2, &[(name, "9")]), row(3, &[])];
             let found = run(&live, &[row(1, &[]), row(2, &[]), row(3, &[])], true);
             let first = found.first().expect(name);
