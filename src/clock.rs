@@ -41,6 +41,39 @@ impl Clock for SystemClock {
     }
 }
 
+/// A clock that starts at a given instant and runs faster or slower than the real one: for drills against a simulated venue.
+#[derive(Debug, Clone, Copy)]
+pub struct ScaledClock {
+    start: UtcMs,
+    factor: f64,
+    watch: Stopwatch,
+}
+
+impl ScaledClock {
+    /// It is `start` now, and `factor` seconds pass in each real one.
+    pub fn new(start: UtcMs, factor: f64) -> Self {
+        Self { start, factor, watch: Stopwatch::start() }
+    }
+}
+
+impl Clock for ScaledClock {
+    fn now(&self) -> UtcMs {
+        let passed_ms = self.watch.elapsed().as_secs_f64() * 1000.0 * self.factor;
+        self.start.plus_ms(passed_ms as i64)
+    }
+
+    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
+        loop {
+            let left = at.get() - self.now().get();
+            if left <= 0 || stopped() {
+                return;
+            }
+            let left = left.unsigned_abs() as f64 / 1000.0 / self.factor;
+            nap(Duration::from_secs_f64(left).min(NAP));
+        }
+    }
+}
+
 /// How fast virtual time passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {
@@ -114,6 +147,16 @@ pub fn nap(time: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_scaled_clock_never_wakes_early() {
+        let start = UtcMs::new(1_700_000_000_000).unwrap();
+        let clock = ScaledClock::new(start, 60_000.0);
+        let at = start.plus_ms(600_000);
+        clock.sleep_until(at, &|| false);
+        assert!(clock.now() >= at);
+        clock.sleep_until(at.plus_ms(i64::from(u32::MAX)), &|| true);
+    }
 
     #[test]
     fn virtual_time_moves_only_forward_and_only_by_sleeping() {

@@ -2,22 +2,26 @@
 
 use thiserror::Error;
 
+use super::venue::answer::Class;
 use crate::domain::{
     bar::TimedBar,
     time::{SlotTs, UtcMs},
 };
 
-/// Why a venue did not answer.
+/// Why a venue did not answer with bars.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum FeedError {
-    /// It could not be reached, or answered with an error that may pass.
-    #[error("{venue} did not answer: {why}")]
-    Unavailable {
-        /// The venue.
-        venue: String,
-        /// What happened.
-        why: String,
-    },
+#[error("{venue} gave no bars: {why} ({url})")]
+pub struct FeedError {
+    /// The venue.
+    pub venue: String,
+    /// What was asked, without secrets.
+    pub url: String,
+    /// What can be done about it.
+    pub class: Class,
+    /// What was wrong.
+    pub why: String,
+    /// The venue wants to be left alone until then.
+    pub retry_at: Option<UtcMs>,
 }
 
 /// A source of recent bars.
@@ -27,4 +31,16 @@ pub trait Feed {
 
     /// When the feed has nothing more to tell; `None` for a venue that goes on.
     fn ends(&self) -> Option<UtcMs>;
+}
+
+/// Time, as the loop has it, for whoever must wait between two requests.
+pub trait Waits {
+    /// Now.
+    fn now(&self) -> UtcMs;
+
+    /// Waits until `at`; `false` when told to stop meanwhile.
+    fn wait_until(&self, at: UtcMs) -> bool;
+
+    /// Whether to stop.
+    fn stopped(&self) -> bool;
 }

@@ -3,3 +3,4 @@
 pub mod feed;
 pub mod replay;
 pub mod synthetic;
+pub mod venue;

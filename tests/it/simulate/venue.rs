@@ -11,6 +11,7 @@ use mjolnir::{
     exchange::{
         feed::{Feed, FeedError},
         synthetic,
+        venue::answer::Class,
     },
 };
 
@@ -169,7 +170,13 @@ fn bad_answer(
         mood.fails_until_ms = now_ms + rng.below(7 * HOUR_MS as usize) as i64;
     }
     if now_ms < mood.fails_until_ms || rng.chance(badness) {
-        return Err(FeedError::Unavailable { venue: "sim".into(), why: "injected".into() });
+        return Err(FeedError {
+            venue: "sim".into(),
+            url: String::new(),
+            class: Class::Transient,
+            why: "injected".into(),
+            retry_at: None,
+        });
     }
     let age_ms = if rng.chance(badness) { rng.below(4 * HOUR_MS as usize) as i64 } else { 0 };
     let mut answer = venue.snapshot(since, now_ms - age_ms);

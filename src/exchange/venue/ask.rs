@@ -1,0 +1,53 @@
+//! What is asked of a venue: one page of bars, and the request it becomes.
+
+use crate::domain::{
+    series::Symbol,
+    time::{Timeframe, UtcMs, Window},
+};
+
+/// One page: the bars of these slots. A venue may answer fewer of them, and with some around them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The pair.
+    pub symbol: Symbol,
+    /// The slots, at most [`super::spec::Spec::page_bars`] of them. The last one may still be forming.
+    pub window: Window,
+    /// When it is asked; some venues keep old bars elsewhere.
+    pub now: UtcMs,
+}
+
+impl Ask {
+    /// The grid.
+    pub fn timeframe(&self) -> Timeframe {
+        self.window.first().timeframe()
+    }
+
+    /// When the first bar opens, milliseconds since 1970.
+    pub fn first_open_ms(&self) -> i64 {
+        self.window.first().open_ms()
+    }
+
+    /// When the last bar opens, milliseconds since 1970.
+    pub fn last_open_ms(&self) -> i64 {
+        self.window.last().open_ms()
+    }
+}
+
+/// A GET request below the base URL of a venue. Path and values hold only characters that need no escape in a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Begins with `/`.
+    pub path: String,
+    /// In this order.
+    pub query: Vec<(&'static str, String)>,
+}
+
+impl Request {
+    /// The URL below `base`, which has no slash at its end.
+    pub fn url(&self, base: &str) -> String {
+        let pairs: Vec<String> =
+            self.query.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let mark = if pairs.is_empty() { "" } else { "?" };
+        format!("{base}{}{mark}{}", self.path, pairs.join("&"))
+    }
+}
