@@ -63,6 +63,12 @@ impl Bar {
         Ok(Self { open, high, low, close, volume: volume + 0.0 })
     }
 
+    /// A bar in which nobody traded: its close all along, and no volume.
+    pub const fn flat(&self) -> Self {
+        let price = self.close;
+        Self { open: price, high: price, low: price, close: price, volume: 0.0 }
+    }
+
     /// First price.
     #[inline]
     pub const fn open(&self) -> f64 {

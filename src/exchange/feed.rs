@@ -31,6 +31,11 @@ pub trait Feed {
 
     /// When the feed has nothing more to tell; `None` for a venue that goes on.
     fn ends(&self) -> Option<UtcMs>;
+
+    /// How far the venue's clock is ahead of ours, once enough answers agree on it.
+    fn skew_ms(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// Time, as the loop has it, for whoever must wait between two requests.

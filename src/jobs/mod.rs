@@ -8,4 +8,5 @@ pub mod exec;
 pub mod import;
 pub mod live;
 pub mod pipeline;
+pub mod recorded;
 pub mod setup;

@@ -74,6 +74,15 @@ impl Rules<'_> {
                 help,
             );
         }
+        match feed.as_deref() {
+            Some("replay" | "synthetic") => {
+                for key in ["from", "to"] {
+                    self.needed_by_feed(key);
+                }
+            }
+            Some(_) => self.foreign_to_http(),
+            None => {}
+        }
         let (Some(from), Some(to)) = (self.time("live.from"), self.time("live.to")) else { return };
         if from.0 >= to.0 {
             let message = format!(
@@ -81,6 +90,27 @@ impl Rules<'_> {
                 to.0, from.0
             );
             self.push(&to.1, message, "move one of them");
+        }
+    }
+
+    fn needed_by_feed(&mut self, key: &str) {
+        let path = format!("live.{key}");
+        if self.get(&path).is_some() {
+            return;
+        }
+        let Some(table) = self.get("live") else { return };
+        let at = table.at.clone();
+        let help = format!("give it with -p {key}=..., or `{key}` in [live]");
+        let message = format!("`{path}` is missing, which recorded and made-up feeds need");
+        self.push(&at, message, &help);
+    }
+
+    fn foreign_to_http(&mut self) {
+        for path in ["live.from", "live.source"] {
+            let Some(node) = self.get(path) else { continue };
+            let at = node.at.clone();
+            let message = format!("`{path}` has no meaning with feed \"http\"");
+            self.push(&at, message, "take it out, or choose the feed: -p feed=replay");
         }
     }
 

@@ -59,7 +59,6 @@ fn refusal(status: u16, body: &[u8]) -> Fault {
     let class = match (status, code) {
         (418, _) => Class::Banned,
         (429, _) | (_, -1003 | -1015) => Class::Throttled,
-        (_, -1121 | -1120) => Class::Config,
         (_, -1130..=-1100) => Class::Config,
         (_, -1000 | -1001 | -1006 | -1007 | -1008 | -1016) => Class::Transient,
         _ => fault_of_status(status, body).class,

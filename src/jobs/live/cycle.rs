@@ -2,25 +2,33 @@
 
 use thiserror::Error;
 
-use super::plan::{Act, Ended, Pace, Planned, Planner};
+use super::plan::{Act, Ended, Pace, Planned, Planner, Remark};
 use crate::{
     clock::Clock,
     domain::{
-        bar::ClosedBar,
+        bar::{ClosedBar, TimedBar},
         command::{Command, Order},
         decision::{Decision, Degraded},
         ids::RunId,
         time::{SlotTs, UtcMs},
     },
     engine::strategy::Strategy,
-    exchange::feed::Feed,
+    exchange::{
+        feed::{Feed, FeedError},
+        venue::answer::Class,
+    },
     jobs::commands::append_command,
     session::{
         error::SessionError,
         live::{Session, Stamp},
         record::{durable_commands, read_commands},
     },
-    store::{disk::Disk, error::StoreError, raw::RawStore, rows::timing::Origin},
+    store::{
+        disk::Disk,
+        error::StoreError,
+        raw::{PutReport, RawStore},
+        rows::timing::Origin,
+    },
 };
 
 /// How a loop ended without an error.
@@ -41,6 +49,9 @@ pub enum LoopError {
     /// The raw store or the commands ledger is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The very first question is one that the venue can never answer.
+    #[error(transparent)]
+    Refused(FeedError),
 }
 
 /// What a loop runs on.
@@ -73,55 +84,104 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
 ) -> Result<Outcome, LoopError> {
     let held = session.held().first().copied();
     let mut planner = Planner::new(pace, session.last(), held, on.feed.ends());
+    let mut answered = false;
     loop {
         if (on.stopped)() {
             return Ok(Outcome::Stopped);
         }
-        let now = on.clock.now();
+        let now = on.now();
         match planner.next(now) {
             Act::Done(ended) => return Ok(Outcome::Ended(ended)),
-            Act::Sleep(until) => on.clock.sleep_until(until, on.stopped),
+            Act::Sleep(until) => on.sleep_until(until),
             Act::Decide(planned) => decide(&mut planner, session, on, planned, now)?,
             Act::Fetch(since) => {
-                let (planned, seen_at) = ask(&mut planner, pace, since, on)?;
+                let fetched = on.feed.fetch(since, now);
+                if (on.stopped)() {
+                    return Ok(Outcome::Stopped);
+                }
+                let (planned, seen_at) = match fetched {
+                    Err(error) if error.class == Class::Config && !answered => {
+                        return Err(LoopError::Refused(error));
+                    }
+                    fetched => take(&mut planner, pace, fetched, on)?,
+                };
+                answered |= !planned.is_empty();
                 decide(&mut planner, session, on, planned, seen_at)?;
             }
         }
     }
 }
 
-/// Asks the feed and makes the closed bars of its answer durable. Returns the slots to decide, and when the answer came.
-fn ask<D: Disk, F: Feed, C: Clock>(
+impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
+    /// The time of the venue, as far as it is known: a clock that is wrong by hours must not make slots late that are not.
+    fn now(&self) -> UtcMs {
+        self.clock.now().plus_ms(self.feed.skew_ms().unwrap_or(0))
+    }
+
+    /// Sleeps until it is `at` for the venue.
+    fn sleep_until(&self, at: UtcMs) {
+        self.clock.sleep_until(at.plus_ms(-self.feed.skew_ms().unwrap_or(0)), self.stopped);
+    }
+}
+
+/// Makes the closed bars of an answer durable. Returns the slots to decide, and when the answer came.
+fn take<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
     pace: Pace,
-    since: SlotTs,
+    fetched: Result<Vec<TimedBar>, FeedError>,
     on: &mut Surroundings<'_, D, F, C>,
 ) -> Result<(Vec<Planned>, UtcMs), LoopError> {
-    let fetched = on.feed.fetch(since, on.clock.now());
-    let seen_at = on.clock.now();
+    let seen_at = on.now();
     let closed = match fetched {
         Ok(answer) => ClosedBar::from_answer(answer),
         Err(error) => {
             (on.warn)(error.to_string());
-            return Ok((planner.failed(seen_at, Degraded::FetchFailed), seen_at));
+            return Ok((planner.failed(seen_at, Degraded::FetchFailed, error.retry_at), seen_at));
         }
     };
-    if pace.forced != Some(Degraded::PersistFailed) {
-        match on.raw.put(&closed, seen_at) {
-            Ok(report) if report.replaced + report.filled > 0 => (on.warn)(format!(
-                "the venue changed {} and filled in {} bars it had shown before; decided slots stay as they are",
-                report.replaced, report.filled
-            )),
-            Ok(_) => {}
-            // After a failed sync the store refuses everything: only a restart, which reads what is there, can help.
-            Err(error) if error.is_io() && !matches!(error, StoreError::Poisoned { .. }) => {
-                (on.warn)(format!("bars could not be stored: {error}"));
-                return Ok((planner.failed(seen_at, Degraded::PersistFailed), seen_at));
-            }
-            Err(error) => return Err(error.into()),
+    let persist_failed =
+        |planner: &mut Planner| planner.failed(seen_at, Degraded::PersistFailed, None);
+    if pace.forced == Some(Degraded::PersistFailed) {
+        return Ok((planner.answered(seen_at, &closed), seen_at));
+    }
+    match store(&closed, seen_at, on)? {
+        Some(report) if report.replaced + report.filled > 0 => (on.warn)(format!(
+            "the venue changed {} and filled in {} bars it had shown before; decided slots stay as they are",
+            report.replaced, report.filled
+        )),
+        Some(_) => {}
+        None => return Ok((persist_failed(planner), seen_at)),
+    }
+    let planned = planner.answered(seen_at, &closed);
+    let carried = planned
+        .iter()
+        .filter(|one| one.remark == Remark::Carried)
+        .filter_map(|one| one.bar.map(|bar| ClosedBar::archived(TimedBar { ts: one.ts, bar })));
+    let carried: Vec<ClosedBar> = carried.collect();
+    if !carried.is_empty() {
+        tracing::info!("nobody traded in {} slots: the last close is carried", carried.len());
+        if store(&carried, seen_at, on)?.is_none() {
+            return Ok((persist_failed(planner), seen_at));
         }
     }
-    Ok((planner.answered(seen_at, &closed), seen_at))
+    Ok((planned, seen_at))
+}
+
+/// Makes bars durable. Damage ends the loop; `None` from a disk that refuses them, since it may recover.
+fn store<D: Disk, F: Feed, C: Clock>(
+    bars: &[ClosedBar],
+    seen_at: UtcMs,
+    on: &mut Surroundings<'_, D, F, C>,
+) -> Result<Option<PutReport>, LoopError> {
+    match on.raw.put(bars, seen_at) {
+        Ok(report) => Ok(Some(report)),
+        // After a failed sync the store refuses everything: only a restart, which reads what is there, can help.
+        Err(error) if error.is_io() && !matches!(error, StoreError::Poisoned { .. }) => {
+            (on.warn)(format!("bars could not be stored: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
@@ -133,7 +193,7 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
 ) -> Result<(), LoopError> {
     let Some(first) = planned.first() else { return Ok(()) };
     let place = session.place();
-    if let Some(beyond) = planned.iter().find(|planned| planned.beyond) {
+    if let Some(beyond) = planned.iter().find(|one| one.remark == Remark::Beyond) {
         let reason = "missed slots lie beyond the catch-up horizon";
         (on.warn)(format!(
             "{reason}: from {} on they are bar_missing, and the series is halted",

@@ -3,3 +3,5 @@
 pub mod cycle;
 pub mod job;
 pub mod plan;
+pub mod recording;
+pub mod tally;

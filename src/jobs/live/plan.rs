@@ -49,6 +49,8 @@ pub struct Pace {
     pub bars_max: Option<u64>,
     /// A failure that is forced on every slot, for drills.
     pub forced: Option<Degraded>,
+    /// Most slots in a row without a bar that are filled flat at the last close; 0 for a venue that leaves no bar out.
+    pub carry_bars_max: i64,
 }
 
 /// The next thing to do.
@@ -86,8 +88,19 @@ pub struct Planned {
     pub degraded: Option<Degraded>,
     /// Decided later than its turn.
     pub caught_up: bool,
-    /// Too old to be caught up: the series has to be halted here.
-    pub beyond: bool,
+    /// What else has to be done about it.
+    pub remark: Remark,
+}
+
+/// What has to be done about a slot beside deciding it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remark {
+    /// Nothing.
+    Plain,
+    /// It is too old to be caught up: the series has to be halted here.
+    Beyond,
+    /// Its bar is not the venue's: nobody traded, and the last close stands for it. It has to be stored.
+    Carried,
 }
 
 /// The state between two acts.
@@ -217,14 +230,24 @@ impl Planner {
         }
         self.settled();
         let first_start = self.last.is_none();
+        let mut carry = Carry { left: 0, bars_max: self.pace.carry_bars_max, bar: None };
+        carry.learn(known(next.plus(-1)));
         slots
             .into_iter()
             .map(|ts| {
                 let beyond = ts < oldest;
-                let bar = if beyond { None } else { known(ts) };
+                let own = if beyond { None } else { known(ts) };
+                let flat = carry.over(own, beyond);
+                let bar = own.or(flat);
                 let cause = self.pace.forced.or(bar.is_none().then_some(Degraded::BarMissing));
                 let planned = self.planned(ts, bar, now, cause);
-                Planned { beyond, caught_up: planned.caught_up && !first_start, ..planned }
+                let caught_up = planned.caught_up && !first_start;
+                let remark = match (beyond, flat.is_some() && planned.bar.is_some()) {
+                    (true, _) => Remark::Beyond,
+                    (false, true) => Remark::Carried,
+                    (false, false) => Remark::Plain,
+                };
+                Planned { caught_up, remark, ..planned }
             })
             .map(|planned| self.under_policy(planned))
             .collect()
@@ -240,8 +263,15 @@ impl Planner {
     }
 
     /// The fetch or the raw store failed: which slots are past their deadline and must be given up.
-    pub fn failed(&mut self, now: UtcMs, cause: Degraded) -> Vec<Planned> {
+    /// Nothing is asked before `not_before`.
+    pub fn failed(
+        &mut self,
+        now: UtcMs,
+        cause: Degraded,
+        not_before: Option<UtcMs>,
+    ) -> Vec<Planned> {
         self.wait(now);
+        self.retry_at = not_before.map_or(self.retry_at, |at| at.max(self.retry_at));
         let Some(last) = self.last else { return Vec::new() };
         let patience = self.pace.deadline_bars * self.pace.timeframe.ms();
         let waiting = now.get() - patience - last.ts_ms();
@@ -263,7 +293,7 @@ impl Planner {
         let caught_up = late_ms >= self.pace.timeframe.ms() + self.pace.settle_ms;
         let held_back = degraded.is_some_and(Degraded::holds_bar_back);
         let bar = bar.filter(|_| !held_back);
-        Planned { ts, bar, degraded, caught_up, beyond: false }
+        Planned { ts, bar, degraded, caught_up, remark: Remark::Plain }
     }
 
     fn wait(&mut self, now: UtcMs) {
@@ -276,6 +306,31 @@ impl Planner {
         self.retries = 0;
         self.retry_at = UtcMs::EPOCH;
         self.confirming = false;
+    }
+}
+
+/// The last close, carried over slots in which nobody traded.
+struct Carry {
+    bars_max: i64,
+    left: i64,
+    bar: Option<Bar>,
+}
+
+impl Carry {
+    /// A bar of the venue: it may be carried on from here.
+    fn learn(&mut self, own: Option<Bar>) {
+        self.left = self.bars_max;
+        self.bar = own.map(|bar| bar.flat());
+    }
+
+    /// The bar that stands for a slot without one, if any may.
+    fn over(&mut self, own: Option<Bar>, beyond: bool) -> Option<Bar> {
+        if own.is_some() || beyond {
+            self.learn(own);
+            return None;
+        }
+        self.left -= 1;
+        self.bar.filter(|_| self.left >= 0)
     }
 }
 
@@ -312,6 +367,7 @@ mod tests {
             until: None,
             bars_max: None,
             forced: None,
+            carry_bars_max: 0,
         }
     }
 
@@ -382,14 +438,48 @@ mod tests {
     #[test]
     fn a_failed_fetch_consumes_no_slot_until_its_deadline() {
         let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
-        assert!(planner.failed(at(11, 2_000), Degraded::FetchFailed).is_empty());
-        assert!(planner.failed(at(13, 59_999), Degraded::FetchFailed).is_empty());
+        assert!(planner.failed(at(11, 2_000), Degraded::FetchFailed, None).is_empty());
+        assert!(planner.failed(at(13, 59_999), Degraded::FetchFailed, None).is_empty());
         let gone = Some(Degraded::FetchFailed);
-        assert_eq!(names(&planner.failed(at(14, 0), Degraded::FetchFailed)), [(11, gone)]);
+        assert_eq!(names(&planner.failed(at(14, 0), Degraded::FetchFailed, None)), [(11, gone)]);
         assert_eq!(
-            names(&planner.failed(at(15, 0), Degraded::FetchFailed)),
+            names(&planner.failed(at(15, 0), Degraded::FetchFailed, None)),
             [(11, gone), (12, gone)]
         );
+    }
+
+    #[test]
+    fn a_venue_that_wants_to_be_left_alone_is_left_alone() {
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
+        let until = at(11, 20_000);
+        assert!(planner.failed(at(11, 2_000), Degraded::FetchFailed, Some(until)).is_empty());
+        assert_eq!(planner.next(at(11, 3_000)), Act::Sleep(until));
+    }
+
+    #[test]
+    fn the_last_close_is_carried_over_slots_without_a_trade_but_not_for_ever() {
+        let pace = Pace { carry_bars_max: 2, ..pace() };
+        let mut planner = Planner::new(pace, Some(ts(10)), None, None);
+        assert!(planner.answered(at(16, 2_000), &closed(&[10, 14, 16])).is_empty(), "asked again");
+        let planned = planner.answered(at(16, 3_000), &closed(&[10, 14, 16]));
+        assert_eq!(
+            names(&planned),
+            [
+                (11, None),
+                (12, None),
+                (13, Some(Degraded::BarMissing)),
+                (14, None),
+                (15, None),
+                (16, None)
+            ]
+        );
+        let carried: Vec<bool> = planned.iter().map(|p| p.remark == Remark::Carried).collect();
+        assert_eq!(carried, [true, true, false, false, true, false]);
+        assert_eq!(planned[0].bar.unwrap().values(), [1.0, 1.0, 1.0, 1.0, 0.0]);
+        let mut unknown = Planner::new(pace, Some(ts(10)), None, None);
+        unknown.answered(at(12, 2_000), &closed(&[12]));
+        let planned = unknown.answered(at(12, 3_000), &closed(&[12]));
+        assert_eq!(names(&planned), [(11, Some(Degraded::BarMissing)), (12, None)]);
     }
 
     #[test]
@@ -408,7 +498,7 @@ mod tests {
         let missing = Some(Degraded::BarMissing);
         assert_eq!(names(&planned), [(11, missing), (12, missing), (13, None), (14, None)]);
         assert_eq!(
-            planned.iter().map(|p| p.beyond).collect::<Vec<_>>(),
+            planned.iter().map(|p| p.remark == Remark::Beyond).collect::<Vec<_>>(),
             [true, true, false, false]
         );
     }

@@ -12,6 +12,8 @@ use crate::domain::ids::Tag;
 words! {
     /// Where the bars of the paper loop come from.
     Feed {
+        /// From the venue itself, over the network, in real time.
+        Http = "http",
         /// From recorded bars in a file, as if they happened now.
         Replay = "replay",
         /// Made up from a seed, as if they happened now.
@@ -72,12 +74,23 @@ pub struct Live {
     #[serde(default = "Live::seed_7")]
     pub seed: u64,
     /// When recorded or made-up time starts.
-    pub from: Time,
-    /// When it ends; later than `from`.
-    pub to: Time,
-    /// How fast it passes.
+    pub from: Option<Time>,
+    /// When it ends; later than `from`. With `feed = "http"` it may be absent: the loop goes on until it is told to stop.
+    pub to: Option<Time>,
+    /// How fast it passes. With `feed = "http"`, `max` means real time, and a factor is for a venue that is simulated
+    /// just as fast: the clock is then set by what that venue says.
     #[serde(default = "Live::speed_max")]
     pub speed: Parsed<Speed>,
+    /// Where the venue's public interface lies, such as `http://127.0.0.1:8080`; without it, its own.
+    #[schemars(length(min = 1))]
+    pub base_url: Option<String>,
+    /// The longest one request may take.
+    #[serde(default = "Live::timeout_10s")]
+    pub request_timeout: Parsed<Span>,
+    /// Slots in a row without a trade that are filled flat at the last close, on venues that leave such bars out; 0 for none.
+    #[serde(default)]
+    #[schemars(range(max = 1000))]
+    pub carry_bars: u32,
     /// How long after a bar closes the venue is asked for it.
     #[serde(default = "Live::settle_2s")]
     pub settle: Parsed<Span>,
@@ -100,10 +113,9 @@ pub struct Live {
     /// Bars asked for again behind the last decided one, to notice revisions.
     #[serde(default = "Live::overlap")]
     pub overlap_bars: u32,
-    /// How many bars back the venue answers.
-    #[serde(default = "Live::horizon")]
+    /// How many bars back the venue answers; without it, as many as it is known for, and 1000 for recorded or made-up bars.
     #[schemars(range(min = 1))]
-    pub horizon_bars: u32,
+    pub horizon_bars: Option<u32>,
     /// Drill: every fetch fails.
     #[serde(default)]
     pub force_fetch_fail: bool,
@@ -127,6 +139,10 @@ impl Live {
         Parsed::new(Speed::Max)
     }
 
+    fn timeout_10s() -> Parsed<Span> {
+        Parsed::new(Span::seconds(10))
+    }
+
     fn settle_2s() -> Parsed<Span> {
         Parsed::new(Span::seconds(2))
     }
@@ -145,9 +161,5 @@ impl Live {
 
     fn overlap() -> u32 {
         12
-    }
-
-    fn horizon() -> u32 {
-        1000
     }
 }

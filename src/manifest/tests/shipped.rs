@@ -74,7 +74,7 @@ fn live_takes_the_legacy_variables_and_the_same_values_as_arguments() {
         assert_eq!((live.monotonic, live.stop_fill), (Monotonic::Warn, StopFill::ThroughOpen));
         assert!(live.dry_run && live.force_persist_fail && !live.force_fetch_fail);
         assert_eq!((live.max_bars, live.crash_after_bars), (None, None));
-        assert_eq!(live.from.get().get(), 1_679_270_400_000);
+        assert_eq!(live.from.unwrap().get().get(), 1_679_270_400_000);
         assert_eq!(job.trading.fill.fee_bps, Dec::whole(10));
     }
 }
@@ -84,8 +84,11 @@ fn live_says_what_it_lacks() {
     let says = job("live").profile("replay").says();
     let line = says.lines().find(|line| line.contains("`live.from`")).unwrap();
     assert!(line.starts_with("jobs/live.toml:"), "the place is the job's own table: {line}");
-    assert!(says.contains("`live.from` is missing (give it with -p from=...)"), "{says}");
-    assert!(says.contains("`live.to` is missing (give it with -p to=...)"), "{says}");
+    for key in ["from", "to"] {
+        let message = format!("`live.{key}` is missing, which recorded and made-up feeds need");
+        assert!(says.contains(&message), "{says}");
+        assert!(says.contains(&format!("give it with -p {key}=...")), "{says}");
+    }
     assert!(says.contains("`live.source` is missing, which feed \"replay\" needs"), "{says}");
 }
 

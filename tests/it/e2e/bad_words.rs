@@ -21,7 +21,11 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
         ("run backtest -p symbol=btcusd", 78, &["btcusd", "-p symbol"]),
         ("run backtest -p start-ts-ms=soon", 78, &["start-ts-ms", "integer", "soon"]),
         ("run backtest --set backtest.tga=x", 78, &["tga", "did you mean `tag`?"]),
-        ("run live", 78, &["`live.from` is missing", "-p from=...", "`live.source` is missing"]),
+        (
+            "run live -P replay",
+            78,
+            &["`live.from` is missing", "-p from=...", "`live.source` is missing"],
+        ),
         (
             "run eqflat -p tag=nope",
             4,

@@ -177,7 +177,7 @@ impl<'a> Life<'a> {
 fn is_io(error: &LoopError) -> bool {
     match error {
         LoopError::Store(error) | LoopError::Session(SessionError::Store(error)) => error.is_io(),
-        LoopError::Session(_) => false,
+        LoopError::Session(_) | LoopError::Refused(_) => false,
     }
 }
 

@@ -123,6 +123,7 @@ impl World {
             until: Some(slot(slots - 1)),
             bars_max: None,
             forced: None,
+            carry_bars_max: 0,
         }
     }
 

@@ -1,0 +1,103 @@
+//! What a loop did, counted, and how it is told.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::{cycle::Outcome as LoopOutcome, plan::Ended};
+use crate::{
+    domain::decision::{Action, Decision},
+    engine::strategy::Strategy,
+    exit::Exit,
+    jobs::context::{Context, Outcome},
+    manifest::LiveJob,
+    session::live::{Recovered, Session},
+    store::{disk::Disk, rows::timing::Origin},
+};
+
+/// What the loop did, counted.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// Rows added.
+    pub rows: u64,
+    by_origin: BTreeMap<&'static str, u64>,
+    skipped: BTreeMap<&'static str, u64>,
+}
+
+impl Tally {
+    /// Counts one decision.
+    pub fn count(&mut self, decision: &Decision, origin: Origin) {
+        self.rows += 1;
+        *self.by_origin.entry(origin.name()).or_default() += 1;
+        if decision.action == Action::Skip {
+            *self.skipped.entry(decision.reason).or_default() += 1;
+        }
+    }
+}
+
+/// Tells what the start found and repaired.
+pub fn report_recovery(recovered: &Recovered, last: Option<String>) {
+    match last {
+        None => tracing::info!("a new ledger"),
+        Some(last) => {
+            tracing::info!("{} rows folded and proved; the last one is {last}", recovered.rows);
+        }
+    }
+    for (file, cut) in &recovered.cuts {
+        let kept = cut
+            .kept
+            .as_ref()
+            .map_or("nothing to keep".to_owned(), |path| path.display().to_string());
+        tracing::warn!("{file}: a torn tail of {} bytes was cut; kept in {kept}", cut.bytes);
+    }
+    if recovered.trades_owed > 0 {
+        tracing::warn!(
+            "{} trade rows that a crash had left unwritten were added",
+            recovered.trades_owed
+        );
+    }
+}
+
+/// What the job gives back.
+pub fn outcome<S: Strategy, D: Disk>(
+    context: &Context<'_>,
+    job: &LiveJob,
+    session: &Session<'_, S, D>,
+    tally: &Tally,
+    ended: LoopOutcome,
+) -> Outcome {
+    let (series, tag) = (&job.trading.series, job.live.tag.get());
+    let why = match ended {
+        LoopOutcome::Ended(Ended::Window) => "the window is decided",
+        LoopOutcome::Ended(Ended::MaxBars) => "max-bars is reached",
+        LoopOutcome::Ended(Ended::Feed) => "the source has no more bars",
+        LoopOutcome::Stopped => "told to stop",
+    };
+    let counts = |counts: &BTreeMap<&str, u64>| {
+        counts.iter().map(|(name, n)| format!("{n} {name}")).collect::<Vec<_>>().join(", ")
+    };
+    let last = session.last().map_or("none".to_owned(), |last| last.to_string());
+    let mut summary = format!("{} rows added, the last one is {last}: {why}", tally.rows);
+    if job.live.dry_run {
+        summary.push_str(" (dry run: nothing was written)");
+    }
+    let decisions = context.shown(&context.layout.decisions(tag, series));
+    let trades = context.shown(&context.layout.trades(tag, series));
+    let mut text = format!("{summary}\n");
+    if tally.rows > 0 {
+        let skipped =
+            if tally.skipped.is_empty() { "none".to_owned() } else { counts(&tally.skipped) };
+        let _ = write!(text, "origin: {}\nskipped: {skipped}\n", counts(&tally.by_origin));
+    }
+    let state = session.engine().state();
+    let _ = writeln!(text, "equity {}, risk {}", state.equity(), state.risk_state().name());
+    if !job.live.dry_run {
+        let _ = write!(text, "{decisions}\n{trades}\n");
+    }
+    let out = [
+        ("rows", tally.rows.to_string()),
+        ("last_ts_ms", session.last().map_or(String::new(), |last| last.ts_ms().to_string())),
+        ("decisions", decisions),
+        ("trades", trades),
+    ];
+    let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Outcome { exit: Exit::Ok, summary, text, out }
+}

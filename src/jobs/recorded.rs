@@ -1,0 +1,38 @@
+//! Bars recorded in a file or a folder of files, as a source to replay.
+
+use super::context::{Context, Failure};
+use crate::{
+    domain::{bar::TimedBar, series::Series},
+    store::{archive, disk::Disk},
+};
+
+/// The bars of a file, or of the partitions of a folder, sorted, each stamp once. What was refused or guessed is warned about.
+pub fn recorded(
+    context: &Context<'_>,
+    written: &str,
+    series: &Series,
+) -> Result<Vec<TimedBar>, Failure> {
+    let path = context.path(written);
+    let options = archive::Options::new(series.timeframe());
+    let files = if context.disk.is_dir(&path)? {
+        let names = context.disk.list(&path)?;
+        names.iter().filter(|name| name.ends_with(".parquet")).map(|name| path.join(name)).collect()
+    } else {
+        vec![path.clone()]
+    };
+    let mut bars = Vec::new();
+    for file in files {
+        let read = archive::read(context.disk, &file, &options)?;
+        for warning in &read.warnings {
+            tracing::warn!("{written}: {warning}");
+        }
+        if let Some(first) = read.refused.first() {
+            let (many, row, reason) = (read.refused.len(), first.row, &first.reason);
+            tracing::warn!("{}: {many} rows refused; row {row}: {reason}", file.display());
+        }
+        bars.extend(read.bars);
+    }
+    bars.sort_by_key(|bar: &TimedBar| bar.ts);
+    bars.dedup_by_key(|bar| bar.ts);
+    Ok(bars)
+}
