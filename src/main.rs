@@ -6,10 +6,12 @@ use clap::Parser as _;
 use mjolnir::{
     cli::{
         args::{Cli, Verb},
+        operator::order,
         output::say,
         verify::verify,
         view,
     },
+    domain::command::Order,
     exit::Exit,
     run::run,
 };
@@ -35,6 +37,10 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::History { job, last } => view::history(root, job.as_ref(), *last, json),
         Verb::Logs { run } => view::logs(root, run.as_ref(), json),
         Verb::Verify { proof } => verify(root, proof, json),
+        Verb::Halt(args) => order(root, Order::Halt, args, json),
+        Verb::Reduce(args) => order(root, Order::Reduce, args, json),
+        Verb::Resume(args) => order(root, Order::Resume, args, json),
+        Verb::Flatten(args) => order(root, Order::Flatten, args, json),
         Verb::Reference => view::reference(json),
     };
     ExitCode::from(exit.code())

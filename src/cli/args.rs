@@ -60,8 +60,33 @@ pub enum Verb {
         /// The proof
         proof: PathBuf,
     },
+    /// No decisions from the next slot on, until `resume`; stops go on protecting an open position
+    Halt(OrderArgs),
+    /// No entries from the next slot on, until `resume`; exits go on
+    Reduce(OrderArgs),
+    /// Back to normal after a halt or a tripped limit
+    Resume(OrderArgs),
+    /// Close the position at the next fill, then stay halted
+    Flatten(OrderArgs),
     /// Print the reference of all job kinds (JOBS.md)
     Reference,
+}
+
+/// An order to a live loop.
+#[derive(Debug, Args)]
+pub struct OrderArgs {
+    /// The tag whose loop is to obey; the variable DATA_TAG when absent
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// Why; it stands in the commands ledger
+    #[arg(long)]
+    pub reason: String,
+    /// Who; the user of this process when absent
+    #[arg(long)]
+    pub who: Option<String>,
+    /// When it takes effect: `now`, `next` for the first undecided slot of a loop on recorded bars, or a time
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
 }
 
 /// Which schema.

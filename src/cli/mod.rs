@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod load;
+pub mod operator;
 pub mod output;
 pub mod verify;
 pub mod view;

@@ -6,6 +6,7 @@ pub mod context;
 pub mod equivalence;
 pub mod exec;
 pub mod import;
+pub mod ledgers;
 pub mod live;
 pub mod pipeline;
 pub mod recorded;

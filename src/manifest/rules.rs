@@ -108,6 +108,10 @@ impl Rules<'_> {
     fn foreign_to_http(&mut self) {
         for path in ["live.from", "live.source"] {
             let Some(node) = self.get(path) else { continue };
+            // A check without a run has no value for some parameters.
+            if matches!(node.value, super::tree::Value::Failed) {
+                continue;
+            }
             let at = node.at.clone();
             let message = format!("`{path}` has no meaning with feed \"http\"");
             self.push(&at, message, "take it out, or choose the feed: -p feed=replay");

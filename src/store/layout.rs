@@ -53,9 +53,14 @@ impl Layout {
         self.raw_dir(series).join(WRITER_LOCK)
     }
 
+    /// The folder in which every tag has one for its decisions.
+    pub fn tags_dir(&self) -> PathBuf {
+        self.data().join("processed").join("decisions")
+    }
+
     /// The folder of a tag's decisions, of whatever series.
     pub fn tag_dir(&self, tag: &Tag) -> PathBuf {
-        self.data().join("processed").join("decisions").join(tag.as_str())
+        self.tags_dir().join(tag.as_str())
     }
 
     /// Decisions of one tag and series.
@@ -101,6 +106,11 @@ impl Layout {
     /// Operator commands of one tag.
     pub fn commands(&self, tag: &Tag) -> PathBuf {
         self.commands_dir().join(format!("{tag}.csv"))
+    }
+
+    /// Held by whoever appends to the commands of a tag, and by its loop while it reads them and decides.
+    pub fn commands_gate(&self, tag: &Tag) -> PathBuf {
+        self.commands_dir().join(format!(".{tag}.lock"))
     }
 
     /// Run records and run folders.

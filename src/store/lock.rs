@@ -90,6 +90,42 @@ impl Lock {
     }
 }
 
+/// A lock that is held for moments only, by several processes in turn. It names no owner.
+#[derive(Debug)]
+pub struct Gate {
+    path: PathBuf,
+    file: File,
+}
+
+/// The inside of a [`Gate`]. Dropping it lets the next one in.
+#[derive(Debug)]
+pub struct Inside<'g>(&'g Gate);
+
+impl Gate {
+    /// Opens the lock file. The folder must exist.
+    pub fn open(path: &Path) -> Result<Self, LockError> {
+        Ok(Self { path: path.to_owned(), file: open_lock_file(path)? })
+    }
+
+    /// Enters if nobody else is inside.
+    pub fn try_enter(&self) -> Result<Option<Inside<'_>>, LockError> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(Some(Inside(self))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(cause)) => {
+                Err(DiskError::new(DiskOp::Lock, &self.path, cause).into())
+            }
+        }
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        // Closing the file, at the latest when this process ends, unlocks it too.
+        let _ = self.0.file.unlock();
+    }
+}
+
 fn read_owner(path: &Path) -> String {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text[..text.len().min(OWNER_MAX)]);
@@ -118,6 +154,18 @@ mod tests {
         drop(first);
         assert_eq!(Lock::take(&path, &owner(8)).unwrap().path(), path);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn one_at_a_time_is_inside_a_gate() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("gate");
+        let (one, other) = (Gate::open(&path).unwrap(), Gate::open(&path).unwrap());
+        let inside = one.try_enter().unwrap();
+        assert!(inside.is_some());
+        assert!(other.try_enter().unwrap().is_none());
+        drop(inside);
+        assert!(other.try_enter().unwrap().is_some());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::{
             write::{OnExisting, write_backtest},
         },
         context::{Context, Failure, Outcome},
+        ledgers::tags,
         setup::{self, with_core},
     },
     manifest::{self, EqflatJob, Equivalence, EquivalenceJob},
@@ -120,7 +121,8 @@ fn ledger(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<RecordByt
 
 fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
     let path = context.shown(&context.layout.decisions(tag, series));
-    let known = tags(context);
+    let known = tags(context.disk, context.layout).unwrap_or_default();
+    let known = known.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
     let hint = if known.is_empty() {
         "no tag has a ledger yet: run jobs/live.toml first".to_owned()
     } else {
@@ -130,15 +132,6 @@ fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
         Exit::Nothing,
         format!("there is no decision of {series} under tag {tag} ({path}): {hint}"),
     )
-}
-
-fn tags(context: &Context<'_>) -> String {
-    use crate::store::disk::Disk as _;
-    let dir = context.layout.data().join("processed").join("decisions");
-    let mut tags = context.disk.list(&dir).unwrap_or_default();
-    // A replay is named by its run id, and there may be thousands of them.
-    tags.retain(|tag| !tag.contains("_bt_"));
-    tags.join(", ")
 }
 
 fn origin(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Origin, Failure> {

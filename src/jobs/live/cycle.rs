@@ -17,7 +17,7 @@ use crate::{
         feed::{Feed, FeedError},
         venue::answer::Class,
     },
-    jobs::commands::append_command,
+    jobs::commands::{append_command, enter},
     session::{
         error::SessionError,
         live::{Session, Stamp},
@@ -26,6 +26,7 @@ use crate::{
     store::{
         disk::Disk,
         error::StoreError,
+        lock::Gate,
         raw::{PutReport, RawStore},
         rows::timing::Origin,
     },
@@ -62,6 +63,8 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     pub clock: &'a C,
     /// The raw store of the series; its lock is held.
     pub raw: RawStore<'a, D>,
+    /// Keeps operators from giving a command while slots are being decided.
+    pub commands_gate: Option<&'a Gate>,
     /// Whether to stop.
     pub stopped: &'a dyn Fn() -> bool,
     /// Told of every decision, after it is durable.
@@ -192,6 +195,12 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
     seen_at: UtcMs,
 ) -> Result<(), LoopError> {
     let Some(first) = planned.first() else { return Ok(()) };
+    // From reading the commands until the slots are decided nobody may give one that is dated before the last of them.
+    let gate = on.commands_gate;
+    let inside = gate.map(enter).transpose()?.flatten();
+    if gate.is_some() && inside.is_none() {
+        (on.warn)("somebody holds the commands ledger for long; going on without it".to_owned());
+    }
     let place = session.place();
     if let Some(beyond) = planned.iter().find(|one| one.remark == Remark::Beyond) {
         let reason = "missed slots lie beyond the catch-up horizon";

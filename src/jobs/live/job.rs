@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     domain::{
         decision::{Decision, Degraded},
+        ids::Tag,
         time::SlotTs,
     },
     engine::{anchor::Blocks, step::Core, strategy::Strategy},
@@ -22,7 +23,7 @@ use crate::{
     manifest::{self, LiveJob},
     os,
     session::{card::Card, live::Session},
-    store::{raw::RawStore, rows::timing::Origin},
+    store::{disk::Disk as _, lock::Gate, raw::RawStore, rows::timing::Origin},
 };
 
 impl From<LoopError> for Failure {
@@ -108,10 +109,12 @@ impl<S: Strategy> Frame<'_, '_, S> {
                 os::signals::kill_myself();
             }
         };
+        let gate = if live.dry_run { None } else { Some(commands_gate(context, live.tag.get())?) };
         let mut on = Surroundings {
             feed,
             clock,
             raw,
+            commands_gate: gate.as_ref(),
             stopped: &|| context.stop.asked(),
             decided: &mut decided,
             warn: &mut |text| tracing::warn!("{text}"),
@@ -124,6 +127,11 @@ impl<S: Strategy> Frame<'_, '_, S> {
         let ended = ended?;
         Ok(outcome(context, job, &session, &tally, ended))
     }
+}
+
+fn commands_gate(context: &Context<'_>, tag: &Tag) -> Result<Gate, Failure> {
+    context.disk.create_dir_all(&context.layout.commands_dir())?;
+    Ok(Gate::open(&context.layout.commands_gate(tag))?)
 }
 
 fn pace(job: &LiveJob, blocks: Blocks, bound: &Bound) -> Pace {

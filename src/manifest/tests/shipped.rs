@@ -28,6 +28,7 @@ fn job(name: &str) -> Case {
 
 fn live() -> Case {
     job("live")
+        .p("feed", "replay")
         .p("source", "b.parquet")
         .p("from", "2023-03-20T00:00:00Z")
         .p("to", "2023-03-28T00:00:00Z")
@@ -172,7 +173,7 @@ fn the_reference_names_every_key_of_every_kind() {
         "#### [strategy.ema-atr]",
         "#### [live.catch-up]",
         "### [params.NAME]",
-        "| `feed` | `\"replay\"` `\"synthetic\"` | mandatory |",
+        "| `feed` | `\"http\"` `\"replay\"` `\"synthetic\"` | mandatory |",
     ] {
         assert!(text.contains(needle), "{needle} is not in\n{text}");
     }

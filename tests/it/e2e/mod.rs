@@ -10,6 +10,7 @@ mod fixture;
 mod json;
 mod kill;
 mod lock;
+mod operator;
 mod steps;
 mod tamper;
 mod window;

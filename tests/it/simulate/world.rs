@@ -151,6 +151,7 @@ impl World {
             feed: venue,
             clock,
             raw,
+            commands_gate: None,
             stopped: &|| disk.is_dead() || clock.now_ms() >= shift.stop_at_ms,
             decided: &mut |decision, origin| log.decided(self, disk, decision, origin),
             warn: &mut |_| {},

@@ -1,0 +1,59 @@
+//! Which ledgers there are.
+
+use crate::{
+    domain::{ids::Tag, series::Series, time::SlotTs},
+    store::{disk::Disk, error::StoreError, layout::Layout},
+};
+
+/// Every tag that has a folder of decisions. Replays, of which there may be thousands, are left out.
+pub fn tags<D: Disk>(disk: &D, layout: &Layout) -> Result<Vec<Tag>, StoreError> {
+    let names = disk.list(&layout.tags_dir())?;
+    let own = names.iter().filter(|name| !name.contains("_bt_"));
+    Ok(own.filter_map(|name| name.parse().ok()).collect())
+}
+
+/// Every series that has decisions under a tag. Folders that are none of ours are left alone.
+pub fn series_of<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Vec<Series>, StoreError> {
+    let dir = layout.tag_dir(tag);
+    let mut all = Vec::new();
+    for symbol in disk.list(&dir)? {
+        if !disk.is_dir(&dir.join(&symbol))? {
+            continue;
+        }
+        for timeframe in disk.list(&dir.join(&symbol))? {
+            let path = dir.join(&symbol).join(&timeframe).join("decisions.csv");
+            let bytes = disk.read(&path)?.unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            let exchange = text.lines().nth(1).and_then(|row| row.split(',').next());
+            let (Some(exchange), Ok(symbol), Ok(timeframe)) =
+                (exchange.and_then(|name| name.parse().ok()), symbol.parse(), timeframe.parse())
+            else {
+                continue;
+            };
+            all.push(Series::new(exchange, symbol, timeframe));
+        }
+    }
+    Ok(all)
+}
+
+/// The slot of the last whole row of a ledger. Only that row is looked at.
+pub fn last_decided<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    series: &Series,
+) -> Result<Option<SlotTs>, StoreError> {
+    let path = layout.decisions(tag, series);
+    let bytes = disk.read(&path)?.unwrap_or_default();
+    let mut lines = bytes.split(|byte| *byte == b'\n').rev().skip(1);
+    let Some(row) = lines.next().filter(|_| lines.next().is_some()) else { return Ok(None) };
+    let text = String::from_utf8_lossy(row);
+    let slot = text.split(',').nth(3).and_then(|ts_ms| ts_ms.parse().ok());
+    let slot = slot.and_then(|ts_ms| series.timeframe().slot(ts_ms).ok());
+    match slot {
+        Some(slot) => Ok(Some(slot)),
+        None => {
+            Err(StoreError::damaged(path, 0, "the last row has no slot in column 4".to_owned()))
+        }
+    }
+}
