@@ -1,0 +1,159 @@
+//! What one live slot costs: from the answer of the venue to the durable decision, trade and timing rows, on a real disk.
+//! Prints the median and the 99th percentile; the syncs dominate. `TMPDIR` chooses the disk.
+
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+
+use mjolnir::{
+    clock::{Clock as _, Speed, Stopwatch, VirtualClock},
+    domain::{
+        bar::TimedBar,
+        money::Money,
+        series::Series,
+        time::{SlotTs, Timeframe, UtcMs, Window},
+    },
+    engine::{
+        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
+        step::Core,
+        strategy::{
+            ema_atr::{EmaAtr, EmaAtrParams},
+            params::Sides,
+        },
+    },
+    exchange::{
+        feed::{Feed, FeedError},
+        replay::ReplayFeed,
+        synthetic,
+    },
+    jobs::live::{
+        cycle::{Surroundings, run},
+        plan::{CatchUp, Pace},
+    },
+    session::{
+        card::Card,
+        live::{Place, Session},
+    },
+    store::{disk::RealDisk, layout::Layout, lock::Gate, raw::RawStore},
+};
+use rust_decimal::Decimal;
+
+const FIRST_MS: i64 = 1_700_006_400_000;
+const SLOTS: i64 = 2_000;
+
+/// A feed that notes when it answered.
+struct Timed {
+    feed: ReplayFeed,
+    answered: Rc<Cell<Option<Stopwatch>>>,
+}
+
+impl Feed for Timed {
+    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
+        let answer = self.feed.fetch(since, now);
+        self.answered.set(Some(Stopwatch::start()));
+        answer
+    }
+
+    fn ends(&self) -> Option<UtcMs> {
+        self.feed.ends()
+    }
+}
+
+fn core() -> Core<EmaAtr> {
+    let params = EmaAtrParams {
+        fast: 20,
+        slow: 50,
+        atr: 14,
+        stop_atr: 2.0,
+        target_atr: None,
+        trail_atr: None,
+        sides: Sides::Both,
+    };
+    let limits = Limits {
+        cooldown_bars: 0,
+        daily_loss: None,
+        drawdown_pct: None,
+        consecutive_stops: None,
+        trades_per_day: None,
+        position: None,
+        on_trip: OnTrip::Reduce,
+    };
+    let rules = Rules {
+        fill_at: FillAt::NextOpen,
+        stop_fill: StopFill::ThroughOpen,
+        fee_bps: Decimal::TEN,
+        slippage_bps: Decimal::ZERO,
+        cash: Money::new(Decimal::from(10_000)),
+        notional: Money::new(Decimal::from(1_000)),
+        cadence_bars: 12,
+        limits,
+    };
+    Core { strategy: EmaAtr::new(params).expect("sound numbers"), rules }
+}
+
+fn main() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let layout = Layout::new(dir.path());
+    let disk = RealDisk::new(layout.data());
+    let symbol = "BTC/USD".parse().expect("a symbol");
+    let series = Series::new("bench".parse().expect("a name"), symbol, Timeframe::M5);
+    let first = Timeframe::M5.slot(FIRST_MS).expect("on the grid");
+    let window = Window::new(first.plus(-1_000), first.plus(SLOTS + 2)).expect("not empty");
+    let answered = Rc::new(Cell::new(None));
+    let feed = ReplayFeed::new(synthetic::bars(7, window), 1_000);
+    let mut feed = Timed { feed, answered: Rc::clone(&answered) };
+    let clock = VirtualClock::new(first.close(), Speed::Max);
+    let raw = RawStore::new(&layout, &disk, &series);
+    raw.prepare().expect("a folder for bars");
+    let tag = "bench".parse().expect("a tag");
+    let place = Place { disk: &disk, layout: &layout, tag, series: series.clone() };
+    let card = Card { settings: BTreeMap::new(), stop_fill: "through-open".to_owned() };
+    let core = core();
+    let pace = Pace {
+        timeframe: Timeframe::M5,
+        blocks: core.blocks(Timeframe::M5),
+        settle_ms: 2_000,
+        deadline_bars: 3,
+        overlap_bars: 12,
+        catch_up: CatchUp::Replay,
+        catch_up_bars_max: 10_000,
+        horizon_bars: 1_000,
+        until: Some(first.plus(SLOTS)),
+        bars_max: None,
+        forced: None,
+        carry_bars_max: 0,
+    };
+    let (mut session, _) =
+        Session::open(place, core, card, clock.now(), false).expect("a new ledger");
+    let gate_path = dir.path().join("gate");
+    let gate = Gate::open(&gate_path).expect("a gate");
+    let mut slots_us = Vec::new();
+    let mut on = Surroundings {
+        feed: &mut feed,
+        clock: &clock,
+        raw,
+        commands_gate: Some(&gate),
+        stopped: &|| false,
+        decided: &mut |_, _| {
+            // Of several slots decided on one answer the first one counts.
+            slots_us.extend(answered.take().map(|watch| watch.elapsed().as_secs_f64() * 1e6));
+        },
+        warn: &mut |_| {},
+        run_id: "bench".parse().expect("a run id"),
+        build: "bench",
+        skip_not_later: false,
+    };
+    run(pace, &mut session, &mut on).expect("the loop runs to its end");
+    report(slots_us);
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a benchmark")]
+fn report(mut slots_us: Vec<f64>) {
+    slots_us.sort_by(f64::total_cmp);
+    let at = |part: f64| slots_us[((slots_us.len() - 1) as f64 * part) as usize];
+    println!(
+        "slot, answer to durable rows: {} slots, p50 {:.0} us, p99 {:.0} us, max {:.0} us",
+        slots_us.len(),
+        at(0.5),
+        at(0.99),
+        at(1.0)
+    );
+}
