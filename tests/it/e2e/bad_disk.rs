@@ -1,6 +1,6 @@
 //! A disk that refuses: full, not a folder, or with a link where a folder should be.
 
-use super::fixture::{EVENING, decisions, ledger, live, trades};
+use super::fixture::{EVENING, decisions, eqflat, ledger, live, trades};
 
 /// The run records alone need 32 KiB, the ledger of the long window more than this.
 const ROOM_KIB: u32 = 40;
@@ -77,4 +77,19 @@ fn a_link_planted_where_a_folder_should_be_is_not_followed() {
     let target = root.at(moved).display().to_string();
     root.shell(&format!("ln -s {target} {path}")).ok();
     live(&root, "paper", EVENING).run().code(74).says(&["decisions.csv", "symbolic link"]);
+}
+
+#[test]
+fn a_raw_store_that_refuses_bars_costs_decisions_but_no_slot_and_no_stop() {
+    let root = ledger(EVENING);
+    // A folder where the partition of the next day should be: every write of it fails.
+    root.write("data/raw/demo/BTC_USD/5m/2024-01-02.parquet/x", "");
+    let morning = live(&root, "paper", "2024-01-02T06:00:00Z").run();
+    morning.warns(&["bars could not be stored", "filled in 1 bars"]);
+    let rows = root.read(&decisions("paper")).matches(",skip,persist_failed,").count();
+    assert!((60..=72).contains(&rows), "{rows} rows of 72 after midnight");
+    root.remove("data/raw/demo/BTC_USD/5m/2024-01-02.parquet/x");
+    root.shell("rmdir data/raw/demo/BTC_USD/5m/2024-01-02.parquet").ok();
+    live(&root, "paper", "2024-01-02T12:00:00Z").run().ok();
+    eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS\n", "persist_failed"]);
 }
