@@ -10,3 +10,4 @@ pub mod live;
 pub mod pipeline;
 pub mod recorded;
 pub mod setup;
+pub mod waiting;
