@@ -1,6 +1,7 @@
 //! Floor 0: values that cannot be wrong. No clock, no files, no network, no randomness.
 
 pub mod bar;
+pub mod base_url;
 pub mod command;
 pub mod decision;
 pub mod ids;

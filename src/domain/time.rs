@@ -319,6 +319,16 @@ impl Window {
         (0..self.slots()).map(move |n| self.first.plus(n))
     }
 
+    /// The window cut into parts of `most` slots, in order; the last one may be shorter.
+    pub fn pages(self, most: u32) -> Vec<Self> {
+        let most = i64::from(most.max(1));
+        let page = |n: i64| Self {
+            first: self.first.plus(n * most),
+            last: self.first.plus((n + 1) * most - 1).min(self.last),
+        };
+        (0..(self.slots() + most - 1) / most).map(page).collect()
+    }
+
     /// Whether `slot` lies inside.
     pub fn contains(self, slot: SlotTs) -> bool {
         self.first <= slot && slot <= self.last

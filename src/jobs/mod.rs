@@ -11,3 +11,4 @@ pub mod live;
 pub mod pipeline;
 pub mod recorded;
 pub mod setup;
+pub mod waiting;

@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod http;
 pub mod market;
 pub mod ran;
 pub mod runner;

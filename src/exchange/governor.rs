@@ -1,0 +1,227 @@
+//! How often a venue may be asked, when to ask again after a failure, and when to leave it alone. Pure: the time is given.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::venue::{answer::Class, spec::Pace};
+use crate::domain::time::UtcMs;
+
+/// The first pause after a failure that may pass by itself, milliseconds; it doubles with each further one.
+const BACKOFF_MS: i64 = 500;
+/// The same after having asked too often.
+const THROTTLED_MS: i64 = 5_000;
+/// Longest such pause, milliseconds.
+const BACKOFF_MAX_MS: i64 = 30_000;
+/// How long a venue that shut us out is left alone when it does not say for how long, milliseconds.
+const BANNED_MS: i64 = 600_000;
+/// Longest pause that is worth waiting for inside one question, milliseconds; for a longer one the question is given up.
+const PATIENCE_MS: i64 = 60_000;
+
+/// Whether a request may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admit {
+    /// It may, and it was counted.
+    Now,
+    /// It may then.
+    At(UtcMs),
+    /// Not before the pause is over that the venue asked for.
+    Shut {
+        /// The end of the pause.
+        until: UtcMs,
+        /// What it was for.
+        class: Class,
+    },
+}
+
+/// What to do after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Ask again then.
+    Retry(UtcMs),
+    /// Ask no more.
+    GiveUp,
+}
+
+/// The manners towards one venue.
+#[derive(Debug, Clone)]
+pub struct Governor {
+    pace: Pace,
+    attempts_max: u32,
+    seed: u64,
+    drawn: u64,
+    /// When the bucket is full again, milliseconds since 1970.
+    full_at_ms: i64,
+    shut: Option<(UtcMs, Class)>,
+}
+
+impl Governor {
+    /// At most `attempts_max` requests for one question, with pauses drawn from `seed`.
+    pub fn new(pace: Pace, attempts_max: u32, seed: u64) -> Self {
+        Self { pace, attempts_max, seed, drawn: 0, full_at_ms: 0, shut: None }
+    }
+
+    /// Asks for a request at `now`.
+    pub fn admit(&mut self, now: UtcMs) -> Admit {
+        if let Some((until, class)) = self.shut {
+            if now < until {
+                return Admit::Shut { until, class };
+            }
+            self.shut = None;
+        }
+        let refill_ms = i64::from(self.pace.refill_ms);
+        let room_ms = refill_ms * i64::from(self.pace.burst.max(1));
+        // A clock that was set back must not make the bucket emptier than empty.
+        let full_at_ms = self.full_at_ms.clamp(now.get(), now.get() + room_ms);
+        let free_at_ms = full_at_ms + refill_ms - room_ms;
+        if free_at_ms > now.get() {
+            return Admit::At(now.plus_ms(free_at_ms - now.get()));
+        }
+        self.full_at_ms = full_at_ms + refill_ms;
+        Admit::Now
+    }
+
+    /// Learns that attempt number `attempt` (from 1) failed; `pause_ms` is the pause the venue asked for.
+    pub fn failed(
+        &mut self,
+        class: Class,
+        pause_ms: Option<i64>,
+        attempt: u32,
+        now: UtcMs,
+    ) -> Next {
+        let wait_ms = match class {
+            Class::Config => return Next::GiveUp,
+            Class::Banned => {
+                self.shut = Some((now.plus_ms(pause_ms.unwrap_or(BANNED_MS)), class));
+                return Next::GiveUp;
+            }
+            Class::Throttled => pause_ms.unwrap_or_else(|| self.backoff_ms(THROTTLED_MS, attempt)),
+            Class::Transient | Class::Malformed => {
+                pause_ms.unwrap_or_else(|| self.backoff_ms(BACKOFF_MS, attempt))
+            }
+        };
+        let until = now.plus_ms(wait_ms);
+        if class == Class::Throttled || pause_ms.is_some() {
+            self.shut = Some((until, class));
+        }
+        let is_last = attempt >= self.attempts_max;
+        if is_last || wait_ms > PATIENCE_MS { Next::GiveUp } else { Next::Retry(until) }
+    }
+
+    /// The end of the pause that is on at `now`.
+    pub fn shut_until(&self, now: UtcMs) -> Option<UtcMs> {
+        self.shut.map(|(until, _)| until).filter(|until| now < *until)
+    }
+
+    /// Half of the doubled pause for certain, the other half by the dice.
+    fn backoff_ms(&mut self, first_ms: i64, attempt: u32) -> i64 {
+        let doubled = attempt.saturating_sub(1).min(16);
+        let whole = (first_ms << doubled).min(BACKOFF_MAX_MS);
+        let half = whole / 2;
+        self.drawn += 1;
+        let draw = xxh3_64_with_seed(&self.drawn.to_le_bytes(), self.seed);
+        half + (draw % (half.unsigned_abs() + 1)) as i64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { burst: 3, refill_ms: 100 };
+
+    fn at(ms: i64) -> UtcMs {
+        UtcMs::new(1_700_000_000_000 + ms).unwrap()
+    }
+
+    fn governor() -> Governor {
+        Governor::new(PACE, 4, 7)
+    }
+
+    /// When each of `n` requests goes out that are all wanted at once.
+    fn sent(governor: &mut Governor, n: usize, start: i64) -> Vec<i64> {
+        let mut now = at(start);
+        let mut times = Vec::new();
+        while times.len() < n {
+            match governor.admit(now) {
+                Admit::Now => times.push(now.get() - at(0).get()),
+                Admit::At(then) => {
+                    assert!(then > now);
+                    now = then;
+                }
+                Admit::Shut { .. } => panic!("nothing failed"),
+            }
+        }
+        times
+    }
+
+    #[test]
+    fn a_burst_then_one_after_each_pause_and_the_bucket_fills_again() {
+        let mut governor = governor();
+        assert_eq!(sent(&mut governor, 6, 0), [0, 0, 0, 100, 200, 300]);
+        assert_eq!(sent(&mut governor, 2, 350), [400, 500], "no more than the pace");
+        assert_eq!(sent(&mut governor, 4, 10_000), [10_000, 10_000, 10_000, 10_100]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_costs_one_bucket_at_most() {
+        let mut governor = governor();
+        sent(&mut governor, 3, 3_600_000);
+        let Admit::At(then) = governor.admit(at(0)) else { panic!("the bucket is empty") };
+        assert_eq!(then, at(100));
+    }
+
+    #[test]
+    fn pauses_double_within_bounds_and_are_the_same_for_the_same_seed() {
+        let waits = |seed: u64| {
+            let mut governor = Governor::new(PACE, 99, seed);
+            (1..=12)
+                .map(|n| match governor.failed(Class::Transient, None, n, at(0)) {
+                    Next::Retry(then) => then.get() - at(0).get(),
+                    Next::GiveUp => panic!("attempt {n}"),
+                })
+                .collect::<Vec<i64>>()
+        };
+        for (n, wait) in waits(7).iter().enumerate() {
+            let whole = (BACKOFF_MS << n.min(16)).min(BACKOFF_MAX_MS);
+            assert!((whole / 2..=whole).contains(wait), "attempt {}: {wait}", n + 1);
+        }
+        assert_eq!(waits(7), waits(7));
+        assert_ne!(waits(7), waits(8));
+    }
+
+    #[test]
+    fn attempts_are_bounded_and_a_wrong_question_is_asked_once() {
+        let mut governor = governor();
+        for class in [Class::Transient, Class::Malformed, Class::Throttled] {
+            assert!(matches!(governor.failed(class, None, 3, at(0)), Next::Retry(_)), "{class:?}");
+            assert_eq!(governor.failed(class, None, 4, at(0)), Next::GiveUp, "{class:?}");
+        }
+        assert_eq!(governor.failed(Class::Config, Some(1), 1, at(0)), Next::GiveUp);
+    }
+
+    #[test]
+    fn a_pause_the_venue_asked_for_is_kept_to_the_millisecond() {
+        for class in [Class::Throttled, Class::Transient, Class::Malformed] {
+            let mut governor = governor();
+            assert_eq!(governor.failed(class, Some(7_000), 1, at(0)), Next::Retry(at(7_000)));
+            assert_eq!(governor.admit(at(6_999)), Admit::Shut { until: at(7_000), class });
+            assert_eq!(governor.shut_until(at(6_999)), Some(at(7_000)));
+            assert_eq!(governor.admit(at(7_000)), Admit::Now);
+            assert_eq!(governor.shut_until(at(7_000)), None);
+        }
+        // One that is too long to wait for ends the question, and is kept all the same.
+        let mut governor = governor();
+        assert_eq!(governor.failed(Class::Throttled, Some(61_000), 1, at(0)), Next::GiveUp);
+        assert!(matches!(governor.admit(at(60_999)), Admit::Shut { .. }));
+    }
+
+    #[test]
+    fn a_ban_opens_the_breaker_for_as_long_as_the_venue_says_or_ten_minutes() {
+        for (pause_ms, until_ms) in [(None, 600_000), (Some(7_200_000), 7_200_000)] {
+            let mut governor = governor();
+            assert_eq!(governor.failed(Class::Banned, pause_ms, 1, at(0)), Next::GiveUp);
+            let shut = Admit::Shut { until: at(until_ms), class: Class::Banned };
+            assert_eq!(governor.admit(at(until_ms - 1)), shut);
+            assert_eq!(governor.admit(at(until_ms)), Admit::Now);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The one HTTP client: bounded in time and size, without redirects, proxies as the environment says, quick to stop.
+
+use std::{pin::pin, time::Duration};
+
+use reqwest::{
+    header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
+    redirect::Policy,
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::error::{Broke, HttpError};
+use crate::{domain::time::UtcMs, exchange::feed::Waits};
+
+/// Between two looks at whether to stop.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a connection is kept for the next page.
+const IDLE: Duration = Duration::from_secs(5);
+/// Longest wait for a connection.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// Most bytes of an answer, unpacked: ten thousand bars need one mebibyte.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// The bounds of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest wait for a connection.
+    pub connect: Duration,
+    /// Longest time from the request to the last byte of the answer.
+    pub total: Duration,
+    /// Most bytes of the answer, counted after it is unpacked.
+    pub body_bytes_max: usize,
+}
+
+impl Limits {
+    /// The usual bounds of a request that takes at most `total`.
+    pub fn within(total: Duration) -> Self {
+        Self { connect: total.min(CONNECT_MAX), total, body_bytes_max: BODY_BYTES_MAX }
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body, unpacked.
+    pub body: Vec<u8>,
+    /// What time the other side says it is, in whole seconds.
+    pub date: Option<UtcMs>,
+    /// How long the other side wants to be left alone, milliseconds.
+    pub pause_ms: Option<i64>,
+    /// Where a redirect points.
+    pub location: Option<String>,
+}
+
+/// A client with its own connections, on a runtime of its own that works only while somebody waits for an answer.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    limits: Limits,
+}
+
+impl Client {
+    /// A client with these bounds. It fails where there are no certificates to trust.
+    pub fn new(limits: Limits) -> Result<Self, HttpError> {
+        // An error says that a provider is there already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("mjolnir/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .connect_timeout(limits.connect)
+            .timeout(limits.total)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(1)
+            .build()
+            .map_err(|error| HttpError::of(&error, ""))?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| HttpError::new(Broke::Unreachable, error.to_string()))?;
+        Ok(Self { http, runtime: Some(runtime), limits })
+    }
+
+    /// Asks once. Any status is an answer.
+    pub fn get(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError> {
+        let runtime = self.runtime.as_ref().expect("only a dropped client has none");
+        runtime.block_on(async {
+            let mut work = pin!(self.ask(url, waits));
+            loop {
+                if waits.stopped() {
+                    return Err(HttpError::new(Broke::Stopped, "the request was given up"));
+                }
+                if let Ok(done) = tokio::time::timeout(LOOK, work.as_mut()).await {
+                    return done;
+                }
+            }
+        })
+    }
+
+    async fn ask(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError> {
+        let failed = |error: reqwest::Error| HttpError::of(&error, &self.in_words());
+        let mut response = self.http.get(url).send().await.map_err(failed)?;
+        let headers = response.headers();
+        let date = text(headers, &DATE).and_then(http_date);
+        let pause_ms = text(headers, &RETRY_AFTER).and_then(|after| {
+            let from = date.unwrap_or_else(|| waits.now());
+            pause_ms(after, from)
+        });
+        let location = text(headers, &LOCATION).map(str::to_owned);
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > self.limits.body_bytes_max {
+                let root = format!("more than {} bytes", self.limits.body_bytes_max);
+                return Err(HttpError::new(Broke::TooLarge, root));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body, date, pause_ms, location })
+    }
+
+    fn in_words(&self) -> String {
+        format!("the limit is {:?}, {:?} to connect", self.limits.total, self.limits.connect)
+    }
+}
+
+impl Drop for Client {
+    /// Without waiting: a look-up of a name can hang for longer than anybody wants to wait for the end.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn http_date(text: &str) -> Option<UtcMs> {
+    let since = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    UtcMs::new(since.as_millis().try_into().ok()?).ok()
+}
+
+/// Seconds, or a date against the other side's own clock.
+fn pause_ms(after: &str, date: UtcMs) -> Option<i64> {
+    if let Ok(seconds) = after.trim().parse::<u32>() {
+        return Some(i64::from(seconds) * 1000);
+    }
+    Some((http_date(after)?.get() - date.get()).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_is_seconds_or_a_date_by_their_own_clock() {
+        let date = http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (text, pause) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120_000)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30_000)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-5", None),
+            ("", None),
+        ] {
+            assert_eq!(pause_ms(text, date), pause, "{text}");
+        }
+    }
+}

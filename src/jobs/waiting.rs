@@ -1,0 +1,27 @@
+//! The time and the stop of a job, as a venue over the network needs them.
+
+use crate::{clock::Clock, domain::time::UtcMs, exchange::feed::Waits, os::signals::Stop};
+
+/// A clock, and whether to stop.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting<'a, C> {
+    /// Where time comes from.
+    pub clock: &'a C,
+    /// Whether this process was asked to stop.
+    pub stop: &'a Stop,
+}
+
+impl<C: Clock> Waits for Waiting<'_, C> {
+    fn now(&self) -> UtcMs {
+        self.clock.now()
+    }
+
+    fn wait_until(&self, at: UtcMs) -> bool {
+        self.clock.sleep_until(at, &|| self.stop.asked());
+        !self.stop.asked()
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.asked()
+    }
+}

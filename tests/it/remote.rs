@@ -1,0 +1,241 @@
+//! A venue over the network, against a server on loopback: what is asked, how often, when, and what comes of every way to fail.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use mjolnir::{
+    clock::{Clock as _, Speed, VirtualClock},
+    domain::{
+        bar::TimedBar,
+        time::{SlotTs, Timeframe, UtcMs, Window},
+    },
+    exchange::{
+        feed::{Feed as _, FeedError, Waits},
+        http::client::Limits,
+        remote::{Access, RemoteFeed},
+        synthetic,
+        venue::{answer::Class, which::Venue},
+    },
+};
+
+use crate::support::http::{Asked, Reply, Server};
+
+/// Waiting takes no time; the test counts how long it would have been.
+struct Patience {
+    clock: VirtualClock,
+    stopped: AtomicBool,
+}
+
+impl Patience {
+    fn new(now: UtcMs) -> Self {
+        Self { clock: VirtualClock::new(now, Speed::Max), stopped: AtomicBool::new(false) }
+    }
+}
+
+impl Waits for Patience {
+    fn now(&self) -> UtcMs {
+        self.clock.now()
+    }
+
+    fn wait_until(&self, at: UtcMs) -> bool {
+        self.clock.sleep_until(at, &|| self.stopped());
+        !self.stopped()
+    }
+
+    fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+fn slot(n: i64) -> SlotTs {
+    Timeframe::M5.slot(1_700_000_100_000).unwrap().plus(n)
+}
+
+fn limits() -> Limits {
+    let time = Duration::from_millis(300);
+    Limits { connect: time, total: time, body_bytes_max: 1 << 20 }
+}
+
+fn feed<'w>(base_url: &str, attempts_max: u32, waits: &'w Patience) -> RemoteFeed<'w> {
+    let base_url = Some(base_url.parse().unwrap());
+    let access = Access { base_url, limits: limits(), attempts_max, seed: 7 };
+    RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), access, waits).unwrap()
+}
+
+/// The bars a page asks for.
+fn answer(asked: &Asked) -> Reply {
+    let slot = |open_ms| Timeframe::M5.slot_of_open(open_ms).unwrap();
+    let (first, last) = asked.opens();
+    Reply::klines(&synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap()))
+}
+
+/// One page of a server that answers every request alike, and how often it was asked.
+fn asked_of(reply: Reply, attempts_max: u32) -> (Result<Vec<TimedBar>, FeedError>, usize) {
+    let server = Server::start(move |_, _| reply.clone());
+    let waits = Patience::new(slot(10).close());
+    let page = Window::new(slot(0), slot(10)).unwrap();
+    let bars = feed(&server.url(), attempts_max, &waits).page(page, waits.now());
+    (bars, server.asked().len())
+}
+
+#[track_caller]
+fn fails(reply: Reply, class: Class, word: &str) {
+    let retried = matches!(class, Class::Transient | Class::Throttled | Class::Malformed);
+    let (bars, asked) = asked_of(reply, 2);
+    let error = bars.unwrap_err();
+    assert_eq!(error.class, class, "{error}");
+    assert!(error.to_string().contains(word), "{error}");
+    assert!(error.url.contains("/api/v3/klines?symbol=BTCUSDT&interval=5m"), "{error}");
+    assert_eq!(asked, if retried { 2 } else { 1 }, "{error}");
+}
+
+#[test]
+fn pages_are_joined_and_an_empty_one_is_not_the_end() {
+    let server = Server::start(|n, asked| if n == 1 { Reply::klines(&[]) } else { answer(asked) });
+    let waits = Patience::new(slot(2_500).close().plus_ms(1_000));
+    let mut feed = feed(&server.url(), 1, &waits);
+    let bars = feed.fetch(slot(0), waits.now()).unwrap();
+    let asked: Vec<_> = server.asked().iter().map(Asked::opens).collect();
+    let page = |first, last| (slot(first).open_ms(), slot(last).open_ms());
+    assert_eq!(asked, [page(0, 999), page(1_000, 1_999), page(2_000, 2_501)]);
+    let made = |first, last| synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap());
+    assert_eq!(bars, [made(0, 999), made(2_000, 2_501)].concat(), "the forming bar is there");
+    assert!(server.asked()[0].head.contains("user-agent: mjolnir/"), "{}", server.asked()[0].head);
+}
+
+#[test]
+fn a_page_that_fails_fails_the_whole_fetch() {
+    let server = Server::start(|n, asked| {
+        if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { answer(asked) }
+    });
+    let waits = Patience::new(slot(2_500).close());
+    let mut once = feed(&server.url(), 1, &waits);
+    let error = once.fetch(slot(0), waits.now()).unwrap_err();
+    assert_eq!((error.class, server.asked().len()), (Class::Transient, 2), "{error}");
+    let server = Server::start(|n, asked| {
+        if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { answer(asked) }
+    });
+    let bars = feed(&server.url(), 2, &waits).fetch(slot(0), waits.now()).unwrap();
+    assert_eq!(bars, synthetic::bars(7, Window::new(slot(0), slot(2_501)).unwrap()));
+    assert_eq!(server.asked().len(), 4, "the page that failed was asked again");
+}
+
+#[test]
+fn what_passes_by_itself_is_asked_again_and_what_cannot_is_not() {
+    let page = "<html>busy</html>";
+    fails(Reply::new("503 Service Unavailable", page), Class::Transient, "HTTP 503: `<html>");
+    fails(Reply::new("200 OK", page), Class::Malformed, "no JSON");
+    fails(Reply::new("200 OK", "[[1,2"), Class::Malformed, "no JSON");
+    let unknown = r#"{"code":-1121,"msg":"Invalid symbol."}"#;
+    fails(Reply::new("400 Bad Request", unknown), Class::Config, "-1121 Invalid symbol.");
+    let moved = Reply::new("301 Moved", "").header("Location", "http://127.0.0.1:1/elsewhere");
+    fails(moved, Class::Config, "a redirect to `http://127.0.0.1:1/elsewhere`, not followed");
+}
+
+#[test]
+fn every_way_to_break_is_named() {
+    fails(Reply::klines(&[]).cut_short(), Class::Transient, "the answer broke off");
+    fails(Reply::raw("no HTTP at all\r\n\r\n"), Class::Transient, "no HTTP");
+    fails(Reply::raw(""), Class::Transient, "broke off");
+    fails(Reply::hang(), Class::Transient, "no answer in time: the limit is 300ms");
+    let large = vec![b' '; (1 << 20) + 1];
+    fails(Reply::new("200 OK", large.clone()), Class::Malformed, "more than 1048576 bytes");
+    fails(Reply::new("200 OK", large).gzip(), Class::Malformed, "more than 1048576 bytes");
+    let torn = Reply::new("200 OK", "no gzip").header("Content-Encoding", "gzip");
+    fails(torn, Class::Transient, "broke off");
+    let waits = Patience::new(slot(10).close());
+    let page = Window::new(slot(0), slot(10)).unwrap();
+    let nobody = {
+        let server = Server::start(|_, _| Reply::hang());
+        server.url()
+    };
+    let plain = Server::start(|_, _| Reply::raw("HTTP/1.1 400 Bad Request\r\n\r\n"));
+    for (url, word) in [
+        (nobody.as_str(), "the connection was refused"),
+        ("http://no-such-host.invalid", "the host name has no address"),
+        (&plain.url().replace("http:", "https:"), "no secure connection"),
+    ] {
+        let error = feed(url, 1, &waits).page(page, waits.now()).unwrap_err();
+        assert!(error.why.contains(word) && error.class == Class::Transient, "{error}");
+    }
+}
+
+#[test]
+fn gzip_is_unpacked() {
+    let bars = synthetic::bars(7, Window::new(slot(0), slot(10)).unwrap());
+    let (got, asked) = asked_of(Reply::klines(&bars).gzip(), 1);
+    assert_eq!((got.unwrap(), asked), (bars, 1));
+}
+
+#[test]
+fn a_pause_is_kept_and_until_then_nothing_is_asked() {
+    let server = Server::start(|n, asked| match n {
+        0 => Reply::new("429 Too Many Requests", "").header("Retry-After", "7"),
+        1 => answer(asked),
+        _ => Reply::new("418 I'm a teapot", "").header("Retry-After", "120"),
+    });
+    let start = slot(10).close();
+    let waits = Patience::new(start);
+    let page = Window::new(slot(0), slot(10)).unwrap();
+    let mut patient = feed(&server.url(), 2, &waits);
+    patient.page(page, waits.now()).unwrap();
+    assert_eq!(waits.now(), start.plus_ms(7_000), "to the second, no jitter");
+    let banned = patient.page(page, waits.now()).unwrap_err();
+    let until = start.plus_ms(127_000);
+    assert_eq!((banned.class, banned.retry_at), (Class::Banned, Some(until)), "{banned}");
+    let again = patient.page(page, waits.now()).unwrap_err();
+    assert_eq!((again.class, again.retry_at), (Class::Banned, Some(until)), "{again}");
+    assert!(again.why.contains("it was not asked"), "{again}");
+    assert_eq!(server.asked().len(), 3);
+    waits.wait_until(until);
+    patient.page(page, waits.now()).unwrap_err();
+    assert_eq!(server.asked().len(), 4, "it is asked when the pause is over");
+}
+
+#[test]
+fn a_request_that_hangs_is_given_up_when_told_to_stop() {
+    let server = Server::start(|_, _| Reply::hang());
+    let waits = Patience::new(slot(10).close());
+    let access = Access {
+        base_url: Some(server.url().parse().unwrap()),
+        limits: Limits::within(Duration::from_mins(1)),
+        attempts_max: 5,
+        seed: 7,
+    };
+    let mut feed =
+        RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), access, &waits).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            server.await_asked(1);
+            waits.stopped.store(true, Ordering::Relaxed);
+        });
+        let page = Window::new(slot(0), slot(10)).unwrap();
+        let error = feed.page(page, slot(10).close()).unwrap_err();
+        assert!(error.why.contains("told to stop"), "{error}");
+    });
+    assert_eq!(server.asked().len(), 1);
+}
+
+#[test]
+fn the_clock_of_the_venue_is_read_from_any_answer_and_compared_after_three() {
+    let server = Server::start(|n, asked| {
+        let reply = if n == 0 { Reply::new("404 Not Found", "") } else { answer(asked) };
+        reply.header("Date", "Tue, 14 Nov 2023 23:00:00 GMT")
+    });
+    let there: UtcMs = "2023-11-14T23:00:00Z".parse().unwrap();
+    let waits = Patience::new(there.plus_ms(-2_500));
+    let mut feed = feed(&server.url(), 1, &waits);
+    assert_eq!(feed.probe().unwrap(), there);
+    let page = Window::new(slot(0), slot(5)).unwrap();
+    for _ in 0..2 {
+        feed.page(page, waits.now()).unwrap();
+        assert_eq!(feed.skew_ms(), None);
+    }
+    feed.page(page, waits.now()).unwrap();
+    assert_eq!(feed.skew_ms(), Some(3_000));
+    let dateless = Server::start(|_, _| Reply::new("200 OK", ""));
+    let error = self::feed(&dateless.url(), 1, &waits).probe().unwrap_err();
+    assert!(error.why.contains("without a date"), "{error}");
+}

@@ -1,0 +1,201 @@
+//! A small HTTP server on loopback that answers as a test says, byte for byte, and remembers what it was asked.
+
+use std::{
+    fmt::Write as _,
+    io::{Read, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use flate2::{Compression, write::GzEncoder};
+use mjolnir::{clock::nap, domain::bar::TimedBar};
+
+/// One request as it came in.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// What stands between the method and the version.
+    pub target: String,
+    /// The whole head.
+    pub head: String,
+}
+
+impl Asked {
+    /// A number of the query; 0 when it is not there.
+    pub fn number(&self, name: &str) -> i64 {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).find_map(|(_, value)| value.parse().ok()).unwrap_or(0)
+    }
+
+    /// The opens asked for, milliseconds, both included, as Binance has them.
+    pub fn opens(&self) -> (i64, i64) {
+        (self.number("startTime"), self.number("endTime"))
+    }
+}
+
+/// What to answer.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    status: &'static str,
+    headers: String,
+    body: Vec<u8>,
+    /// What the head says of the length; `None` is the truth.
+    length: Option<usize>,
+    hangs: bool,
+    raw: bool,
+}
+
+impl Reply {
+    /// This status and body.
+    pub fn new(status: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        let (headers, body) = (String::new(), body.into());
+        Self { status, headers, body, length: None, hangs: false, raw: false }
+    }
+
+    /// Bars in Binance's format.
+    pub fn klines(bars: &[TimedBar]) -> Self {
+        let row = |TimedBar { ts, bar }: &TimedBar| {
+            let values = bar.values().map(|value| format!("\"{value}\"")).join(",");
+            format!("[{},{values},{},\"0\",1]", ts.open_ms(), ts.ts_ms() - 1)
+        };
+        let rows: Vec<String> = bars.iter().map(row).collect();
+        Self::new("200 OK", format!("[{}]", rows.join(",")))
+    }
+
+    /// Takes the request and never answers.
+    pub fn hang() -> Self {
+        Self { hangs: true, ..Self::new("", "") }
+    }
+
+    /// These bytes and no HTTP around them.
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self { raw: true, ..Self::new("", bytes) }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        let _ = write!(self.headers, "{name}: {value}\r\n");
+        self
+    }
+
+    /// Packs the body.
+    pub fn gzip(mut self) -> Self {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        packer.write_all(&self.body).unwrap();
+        self.body = packer.finish().unwrap();
+        self.header("Content-Encoding", "gzip")
+    }
+
+    /// Promises more than it sends.
+    pub fn cut_short(mut self) -> Self {
+        self.length = Some(self.body.len() + 100);
+        self
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        if self.raw {
+            return self.body.clone();
+        }
+        let length = self.length.unwrap_or(self.body.len());
+        let head = format!(
+            "HTTP/1.1 {}\r\n{}Content-Length: {length}\r\nConnection: close\r\n\r\n",
+            self.status, self.headers
+        );
+        [head.as_bytes(), &self.body].concat()
+    }
+}
+
+type Script = dyn Fn(usize, &Asked) -> Reply + Send + Sync;
+
+/// A server. Dropping it closes its port.
+pub struct Server {
+    address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    over: Arc<AtomicBool>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Answers request number n (from 0) with `script(n, request)`.
+    pub fn start(script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (asked, over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (seen, end, script) = (Arc::clone(&asked), Arc::clone(&over), Arc::new(script));
+        let accepting = std::thread::spawn(move || {
+            for stream in listener.incoming().map(Result::unwrap) {
+                if end.load(Ordering::Relaxed) {
+                    return;
+                }
+                let (seen, end) = (Arc::clone(&seen), Arc::clone(&end));
+                let script: Arc<Script> = script.clone();
+                std::thread::spawn(move || serve(stream, &seen, &end, &*script));
+            }
+        });
+        Self { address, asked, over, accepting: Some(accepting) }
+    }
+
+    /// Its base URL.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Everything it was asked, in order.
+    pub fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// Waits until it was asked so often.
+    pub fn await_asked(&self, times: usize) {
+        let mut left = 30_000;
+        while self.asked.lock().unwrap().len() < times {
+            nap(Duration::from_millis(1));
+            left -= 1;
+            assert!(left > 0, "it is asked in time");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        // The accepting thread looks at the flag when somebody knocks.
+        TcpStream::connect(self.address).ok();
+        self.accepting.take().map(JoinHandle::join);
+    }
+}
+
+fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, over: &AtomicBool, script: &Script) {
+    let mut head = Vec::new();
+    let mut byte = [0_u8];
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => break,
+        }
+        // What speaks no HTTP, such as the start of a secure connection, is answered as it comes.
+        if head.len() == 3 && !head.iter().all(u8::is_ascii_uppercase) {
+            break;
+        }
+    }
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    let asked = Asked { target, head };
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(asked.clone());
+        seen.len() - 1
+    };
+    let reply = script(number, &asked);
+    while reply.hangs && !over.load(Ordering::Relaxed) {
+        nap(Duration::from_millis(5));
+    }
+    if !reply.hangs {
+        // Whoever asked may have left already.
+        stream.write_all(&reply.bytes()).ok();
+    }
+}
