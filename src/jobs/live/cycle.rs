@@ -32,6 +32,11 @@ use crate::{
     },
 };
 
+/// A venue's clock that is further ahead of ours, or behind, is followed. What is less may be the way of its answers.
+const SKEW_MS_MIN: i64 = 2_000;
+/// A skew that changed by this much is told again.
+const SKEW_MS_TOLD: i64 = 60_000;
+
 /// How a loop ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
@@ -87,7 +92,7 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
 ) -> Result<Outcome, LoopError> {
     let held = session.held().first().copied();
     let mut planner = Planner::new(pace, session.last(), held, on.feed.ends());
-    let mut answered = false;
+    let (mut answered, mut told_skew_ms) = (false, 0);
     loop {
         if (on.stopped)() {
             return Ok(Outcome::Stopped);
@@ -109,6 +114,7 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
                     fetched => take(&mut planner, pace, fetched, on)?,
                 };
                 answered |= !planned.is_empty();
+                told_skew_ms = on.tell_skew(told_skew_ms);
                 decide(&mut planner, session, on, planned, seen_at)?;
             }
         }
@@ -118,12 +124,30 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
 impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
     /// The time of the venue, as far as it is known: a clock that is wrong by hours must not make slots late that are not.
     fn now(&self) -> UtcMs {
-        self.clock.now().plus_ms(self.feed.skew_ms().unwrap_or(0))
+        self.clock.now().plus_ms(self.skew_ms())
     }
 
     /// Sleeps until it is `at` for the venue.
     fn sleep_until(&self, at: UtcMs) {
-        self.clock.sleep_until(at.plus_ms(-self.feed.skew_ms().unwrap_or(0)), self.stopped);
+        self.clock.sleep_until(at.plus_ms(-self.skew_ms()), self.stopped);
+    }
+
+    /// Warns of a skew that is new, or far from the one told of last, and returns the one told of.
+    fn tell_skew(&mut self, told_ms: i64) -> i64 {
+        let skew_ms = self.skew_ms();
+        let is_new = told_ms == 0 && skew_ms != 0;
+        if !is_new && (skew_ms - told_ms).abs() < SKEW_MS_TOLD {
+            return told_ms;
+        }
+        let (seconds, side) = (skew_ms.abs() / 1000, if skew_ms > 0 { "behind" } else { "ahead" });
+        (self.warn)(format!(
+            "the clock of this machine is {seconds} s {side} of the venue's, whose time is followed: check its time synchronisation"
+        ));
+        skew_ms
+    }
+
+    fn skew_ms(&self) -> i64 {
+        self.feed.skew_ms().filter(|ms| ms.abs() >= SKEW_MS_MIN).unwrap_or(0)
     }
 }
 
@@ -139,7 +163,8 @@ fn take<D: Disk, F: Feed, C: Clock>(
         Ok(answer) => ClosedBar::from_answer(answer),
         Err(error) => {
             (on.warn)(error.to_string());
-            return Ok((planner.failed(seen_at, Degraded::FetchFailed, error.retry_at), seen_at));
+            let retry_at = error.retry_at.map(|at| at.plus_ms(on.skew_ms()));
+            return Ok((planner.failed(seen_at, Degraded::FetchFailed, retry_at), seen_at));
         }
     };
     let persist_failed =

@@ -2,23 +2,25 @@
 
 use super::{
     cycle::{LoopError, Surroundings, run as run_loop},
+    network::Network,
     plan::{CatchUp, Pace},
     recording::{Recording, recording},
     tally::{Tally, outcome, report_recovery},
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, SystemClock},
     domain::{
         decision::{Decision, Degraded},
         ids::Tag,
         time::SlotTs,
     },
     engine::{anchor::Blocks, step::Core, strategy::Strategy},
-    exchange::feed::Feed,
+    exchange::{feed::Feed, venue::which::Venue},
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
         setup::{self, with_core},
+        waiting::Waiting,
     },
     manifest::{self, LiveJob},
     os,
@@ -53,10 +55,17 @@ fn run_core<S: Strategy>(
     match job.live.feed {
         manifest::Feed::Replay | manifest::Feed::Synthetic => {
             let Recording { mut feed, clock, window, horizon_bars } = recording(context, job)?;
-            let bound = Bound { until: Some(window.last()), slots: window.slots(), horizon_bars };
-            frame.live(&mut feed, &clock, bound)
+            let (until, slots) = (Some(window.last()), window.slots());
+            let carry_bars = carry_bars_of_recording(job);
+            frame.live(&mut feed, &clock, Bound { until, slots, horizon_bars, carry_bars })
         }
-        manifest::Feed::Http => Err(Failure::new(Exit::Bug, "http")),
+        manifest::Feed::Http => {
+            let network = Network::new(context, job)?;
+            match network.drill_clock(context)? {
+                Some(clock) => frame.over(&network, &clock),
+                None => frame.over(&network, &SystemClock),
+            }
+        }
     }
 }
 
@@ -66,6 +75,7 @@ struct Bound {
     until: Option<SlotTs>,
     slots: i64,
     horizon_bars: u32,
+    carry_bars: u32,
 }
 
 /// What a loop is made of, beside where its bars and its time come from.
@@ -77,6 +87,19 @@ struct Frame<'a, 'c, S: Strategy> {
 }
 
 impl<S: Strategy> Frame<'_, '_, S> {
+    fn over<C: Clock>(self, network: &Network<'_>, clock: &C) -> Result<Outcome, Failure> {
+        let waiting = Waiting { clock, stop: &self.context.stop };
+        let mut feed = network.feed(&waiting)?;
+        let to = self.job.live.to.as_ref();
+        let bound = Bound {
+            until: to.and_then(|to| self.job.trading.series.timeframe().last_closed(to.get())),
+            slots: 0,
+            horizon_bars: network.horizon_bars(),
+            carry_bars: network.carry_bars(),
+        };
+        self.live(&mut feed, clock, bound)
+    }
+
     fn live<F: Feed, C: Clock>(
         self,
         feed: &mut F,
@@ -129,6 +152,12 @@ impl<S: Strategy> Frame<'_, '_, S> {
     }
 }
 
+/// A recording of a venue that leaves bars out has the same holes as the venue.
+fn carry_bars_of_recording(job: &LiveJob) -> u32 {
+    let venue = Venue::of(job.trading.series.exchange());
+    if venue.is_some_and(|venue| venue.spec().omits_empty) { job.live.carry_bars } else { 0 }
+}
+
 fn commands_gate(context: &Context<'_>, tag: &Tag) -> Result<Gate, Failure> {
     context.disk.create_dir_all(&context.layout.commands_dir())?;
     Ok(Gate::open(&context.layout.commands_gate(tag))?)
@@ -157,6 +186,6 @@ fn pace(job: &LiveJob, blocks: Blocks, bound: &Bound) -> Pace {
         until: bound.until,
         bars_max: live.max_bars,
         forced,
-        carry_bars_max: 0,
+        carry_bars_max: bound.carry_bars.into(),
     }
 }

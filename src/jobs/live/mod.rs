@@ -2,6 +2,7 @@
 
 pub mod cycle;
 pub mod job;
+pub mod network;
 pub mod plan;
 pub mod recording;
 pub mod tally;

@@ -100,7 +100,7 @@ fn an_order_waits_for_its_time() {
     root.run("halt --tag paper --reason y --at 2024-01-01T15:02:00Z").ok();
     live(&root, "paper", EVENING).run().ok();
     let text = root.read(&decisions("paper"));
-    let first = (2..).find(|line| cell(&text, *line, 13) == "HALTED").unwrap();
+    let first = (2..=text.lines().count()).find(|line| cell(&text, *line, 13) == "HALTED").unwrap();
     assert_eq!(cell(&text, first, 3), "1704121500000", "15:05");
     eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);
 }

@@ -1,0 +1,208 @@
+//! The program itself against a venue that fails in every way the simulated one knows, killed again and again.
+//! Each seed is one life of 2,000 bars; it must end with one row per slot and with ledgers that a replay reproduces.
+
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use mjolnir::clock::nap;
+
+use crate::support::{market::Dice, runner::Root, sim::Sim};
+
+/// Lives lived when nobody says otherwise.
+const SEEDS: u64 = 50;
+/// Lives at the same time: they mostly wait.
+const AT_ONCE: usize = 6;
+const BARS: i64 = 2_000;
+const FIRST_MS: i64 = 1_704_067_200_000;
+const MINUTE_MS: i64 = 60_000;
+/// Seconds of the venue in one real second: a bar takes ten milliseconds.
+const SPEED: &str = "6000x";
+/// Faults of requests and of bars, as chances.
+const FAULTS: &str = "latency=0.02 latency-max=60ms timeout=0.004 reset=0.02 throttle=0.02 retry-after=20s \
+     server-error=0.02 html=0.01 truncate=0.01 duplicate=0.02 reorder=0.01 wrong-date=0.01 \
+     holes=0.004 late=0.004 late-bars=3 revise=0.01";
+/// The longest one life may take, in pauses of [`PAUSE`].
+const PAUSES_MAX: u32 = 60_000;
+const PAUSE: Duration = Duration::from_millis(2);
+
+type Counts = BTreeMap<String, u64>;
+
+fn time(bars: i64) -> String {
+    (FIRST_MS + bars * MINUTE_MS).to_string()
+}
+
+/// What is particular to a venue.
+struct Kind {
+    protocol: &'static str,
+    symbol: &'static str,
+    settings: &'static str,
+}
+
+const KINDS: [Kind; 3] = [
+    Kind { protocol: "binance", symbol: "BTC/USDT", settings: "" },
+    Kind { protocol: "kraken", symbol: "BTC/USD", settings: "" },
+    Kind { protocol: "coinbase", symbol: "BTC/USD", settings: "live.carry-bars=3" },
+];
+
+struct Life {
+    root: Root,
+    kind: &'static Kind,
+    dice: Dice,
+    seed: u64,
+    counts: Counts,
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        let kind = &KINDS[seed as usize % KINDS.len()];
+        Self { root: Root::new(), kind, dice: Dice::new(seed), seed, counts: Counts::new() }
+    }
+
+    fn count(&mut self, what: &str, n: u64) {
+        *self.counts.entry(what.to_owned()).or_default() += n;
+    }
+
+    fn decisions(&self) -> String {
+        let symbol = self.kind.symbol.replace('/', "_");
+        format!("data/processed/decisions/chaos/{symbol}/1m/decisions.csv")
+    }
+
+    fn series(&self) -> String {
+        let Kind { protocol, symbol, .. } = self.kind;
+        format!("-p tag=chaos exchange={protocol} symbol={symbol} timeframe=1m")
+    }
+
+    fn live(mut self) -> Result<Counts, String> {
+        let venue = format!(
+            "protocol={} symbol={} timeframe=1m seed={} from={} speed={SPEED}",
+            self.kind.protocol,
+            self.kind.symbol,
+            self.seed,
+            time(0)
+        );
+        let faults = format!("{FAULTS} seed={}", self.seed);
+        let root = std::mem::replace(&mut self.root, Root::new());
+        let mut sim = Sim::start(&root, &venue, &faults);
+        self.root = root;
+        self.shifts(&mut sim)?;
+        drop(sim);
+        self.proved()?;
+        Ok(self.counts)
+    }
+
+    /// The loop works until it is killed or has decided all slots; then it starts again.
+    fn shifts(&mut self, sim: &mut Sim) -> Result<(), String> {
+        let mode = ["replay", "replay", "observe", "off"][self.dice.below(4) as usize];
+        let words = format!(
+            "run live {} feed=http base-url=http://{} speed={SPEED} to={} \
+             --set live.request-timeout=250ms live.catch-up.mode={mode} {}",
+            self.series(),
+            sim.address(),
+            time(BARS),
+            self.kind.settings
+        );
+        let mut pauses = 0;
+        loop {
+            let mut run = self.root.call(&words).start();
+            let rows = self.root.rows(&self.decisions()) + self.dice.below(700) as usize;
+            while !run.is_over() && self.root.rows(&self.decisions()) < rows {
+                nap(PAUSE);
+                pauses += 1;
+                if pauses > PAUSES_MAX {
+                    return Err(format!("it takes too long: {}", run.end()));
+                }
+            }
+            if run.is_over() {
+                let ran = run.end();
+                return if ran.code == 0 { Ok(()) } else { Err(ran.to_string()) };
+            }
+            let signal = ["KILL", "KILL", "TERM"][self.dice.below(3) as usize];
+            run.signal(signal);
+            let ran = run.end();
+            match (signal, ran.code) {
+                ("KILL", 137) | ("TERM", 0) => self.count(signal, 1),
+                // It was done before the signal came.
+                (_, 0) => return Ok(()),
+                _ => return Err(format!("after {signal}: {ran}")),
+            }
+            nap(PAUSE * self.dice.below(80) as u32);
+        }
+    }
+
+    /// One row per slot, and a replay that makes the same rows.
+    fn proved(&mut self) -> Result<(), String> {
+        let text = self.root.read(&self.decisions());
+        let rows: Vec<Vec<&str>> =
+            text.lines().skip(1).map(|row| row.split(',').collect()).collect();
+        let slots: Vec<i64> =
+            rows.iter().map(|row| row[3].parse().map_err(|_| row.join(","))).collect::<Result<_, _>>()?;
+        if let Some(pair) = slots.windows(2).find(|pair| pair[1] - pair[0] != MINUTE_MS) {
+            return Err(format!("a hole or a repeat between {pair:?}"));
+        }
+        if slots.last() != Some(&(FIRST_MS + BARS * MINUTE_MS)) || slots.len() < 1_800 {
+            return Err(format!("{} rows, the last one is {:?}", slots.len(), slots.last()));
+        }
+        self.count("rows", slots.len() as u64);
+        for row in rows.iter().filter(|row| row[4] == "skip") {
+            self.count(row[5], 1);
+        }
+        let timing = self.root.read(&self.decisions().replace("decisions.csv", "timing.csv"));
+        self.count("catchup", timing.matches(",catchup,").count() as u64);
+        let proof = self.root.run(&format!("run eqflat {} runid=e1", self.series()));
+        if proof.code != 0 || !proof.stdout.contains("Result: PASS") {
+            return Err(proof.to_string());
+        }
+        self.count("drift", u64::from(proof.stdout.contains("PASS_DATA_DRIFT")));
+        let trades = self.decisions().replace("decisions", "trades");
+        self.count("trades", self.root.rows(&trades) as u64);
+        Ok(())
+    }
+}
+
+/// `MJOLNIR_CHAOS_SEEDS=7` lives that one life again.
+#[expect(clippy::disallowed_methods, reason = "a single life is asked for from outside")]
+fn seeds() -> std::ops::RangeInclusive<u64> {
+    match std::env::var("MJOLNIR_CHAOS_SEEDS") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("MJOLNIR_CHAOS_SEEDS is one number");
+            seed..=seed
+        }
+        Err(_) => 1..=SEEDS,
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "what a search came to is worth reading")]
+fn c3_c7_c8_lives_among_faults_and_kills_end_with_a_proof() {
+    let (first, last) = seeds().into_inner();
+    let next = AtomicU64::new(first);
+    let lives = || {
+        let mut told = Vec::new();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed > last {
+                return told;
+            }
+            let life = Life::new(seed).live();
+            told.push(life.map_err(|why| format!("MJOLNIR_CHAOS_SEEDS={seed}: {why}")));
+        }
+    };
+    let all: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(lives)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let mut total = Counts::new();
+    for (what, n) in all.into_iter().flat_map(|life| life.unwrap_or_else(|why| panic!("{why}"))) {
+        *total.entry(what).or_default() += n;
+    }
+    eprintln!("{total:#?}");
+    if first == last {
+        return;
+    }
+    for what in ["KILL", "TERM", "catchup", "fetch_failed", "bar_missing", "drift", "trades"] {
+        assert!(total.get(what).is_some_and(|n| *n > 0), "no {what}: {total:#?}");
+    }
+}
