@@ -2,5 +2,6 @@
 
 pub mod feed;
 pub mod replay;
+pub mod sim;
 pub mod synthetic;
 pub mod venue;
