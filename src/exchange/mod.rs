@@ -5,6 +5,7 @@ pub mod governor;
 pub mod http;
 pub mod remote;
 pub mod replay;
+pub mod sim;
 pub mod skew;
 pub mod synthetic;
 pub mod venue;

@@ -18,7 +18,8 @@ pub fn bars(seed: u64, window: Window) -> Vec<TimedBar> {
     window.iter().filter_map(|ts| bar(seed, ts).map(|bar| TimedBar { ts, bar })).collect()
 }
 
-fn bar(seed: u64, ts: SlotTs) -> Option<Bar> {
+/// The bar of one slot; `None` when nobody traded in it.
+pub fn bar(seed: u64, ts: SlotTs) -> Option<Bar> {
     let index = ts.ts_ms() / ts.timeframe().ms();
     if draw(seed, 100, index) < 1.0 / 400.0 {
         return None;
@@ -50,7 +51,7 @@ fn price(seed: u64, index: i64) -> f64 {
 }
 
 /// A number in 0..1 that depends on its arguments alone.
-fn draw(seed: u64, salt: u32, index: i64) -> f64 {
+pub(super) fn draw(seed: u64, salt: u32, index: i64) -> f64 {
     let mut bytes = [0_u8; 12];
     bytes[..4].copy_from_slice(&salt.to_le_bytes());
     bytes[4..].copy_from_slice(&index.to_le_bytes());

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod commands;
 pub mod context;
 pub mod equivalence;
+pub mod exchange_sim;
 pub mod exec;
 pub mod import;
 pub mod ledgers;

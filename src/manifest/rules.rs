@@ -3,7 +3,7 @@
 use super::{
     origin::Origin,
     problem::Problem,
-    tables::Kind,
+    tables::{FaultTable, Kind},
     tree::{Node, Table, get},
 };
 use crate::domain::time::{Timeframe, UtcMs};
@@ -25,6 +25,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
             rules.eqflat();
         }
         Kind::Import => rules.not_empty("import.path"),
+        Kind::ExchangeSim => rules.exchange_sim(),
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
     }
 }
@@ -83,13 +84,50 @@ impl Rules<'_> {
             Some(_) => self.foreign_to_http(),
             None => {}
         }
-        let (Some(from), Some(to)) = (self.time("live.from"), self.time("live.to")) else { return };
+        self.later("live.from", "live.to");
+    }
+
+    /// Demands that one time is later than another.
+    fn later(&mut self, early: &str, late: &str) {
+        let (Some(from), Some(to)) = (self.time(early), self.time(late)) else { return };
         if from.0 >= to.0 {
             let message = format!(
-                "`live.to` is {}, it must be later than `live.from`, which is {}",
+                "`{late}` is {}, it must be later than `{early}`, which is {}",
                 to.0, from.0
             );
             self.push(&to.1, message, "move one of them");
+        }
+    }
+
+    fn exchange_sim(&mut self) {
+        self.later("exchange-sim.from", "exchange-sim.to");
+        if let Some(speed) = self.get("exchange-sim.speed").filter(|s| s.as_str() == Some("max")) {
+            let at = speed.at.clone();
+            let message =
+                "`exchange-sim.speed` is \"max\": others live in this time too".to_owned();
+            self.push(&at, message, "write a factor such as \"60x\"");
+        }
+        if let Some(file) = self.get("exchange-sim.port-file")
+            && file.as_str().is_some_and(|path| path.starts_with('/') || path.contains(".."))
+        {
+            let at = file.at.clone();
+            let message = "`exchange-sim.port-file` lies outside the root".to_owned();
+            self.push(&at, message, "name a file below the root, such as \"data/state/sim.addr\"");
+        }
+        self.chances();
+    }
+
+    fn chances(&mut self) {
+        let chance = |rules: &Self, key| {
+            rules.get(&format!("exchange-sim.faults.{key}")).and_then(Node::as_float)
+        };
+        let sum: f64 = FaultTable::OF_REQUESTS.iter().filter_map(|key| chance(self, key)).sum();
+        let Some(table) = self.get("exchange-sim.faults") else { return };
+        if sum > 1.0 + 1e-9 {
+            let at = table.at.clone();
+            let message = format!("the chances of [exchange-sim.faults] sum up to {sum}");
+            let help = "at most one fault meets a request: from `latency` to `wrong-date` they may sum up to 1";
+            self.push(&at, message, help);
         }
     }
 

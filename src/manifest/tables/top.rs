@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Size, Span},
-    Account, BacktestTable, EqflatTable, Equivalence, Exec, Fill, Import, Live, MarketTable,
-    Pipeline, Risk, StepTable, StrategyTable, words,
+    Account, BacktestTable, EqflatTable, Equivalence, ExchangeSim, Exec, Fill, Import, Live,
+    MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
 };
 
 words! {
@@ -24,6 +24,8 @@ words! {
         Eqflat = "eqflat",
         /// Bars from a file into the raw store.
         Import = "import",
+        /// A simulated venue that answers over HTTP, with faults on demand: for drills and tests.
+        ExchangeSim = "exchange-sim",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -39,7 +41,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 7] = [
+pub(in super::super) const KINDS: [Kinds; 8] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -57,6 +59,7 @@ pub(in super::super) const KINDS: [Kinds; 7] = [
         optional: &["backtest", "fill", "account", "risk"],
     },
     Kinds { kind: Kind::Import, required: &["import", "market"], optional: &[] },
+    Kinds { kind: Kind::ExchangeSim, required: &["exchange-sim", "market"], optional: &[] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -132,6 +135,9 @@ pub(in super::super) struct File {
     pub eqflat: Option<EqflatTable>,
     /// Bars from a file into the raw store. Rows that are no bars are refused and named.
     pub import: Option<Import>,
+    /// A venue that does not exist, for drills: it shows `market.symbol` in bars of `market.timeframe` through the public
+    /// interface of a real venue, to whoever asks.
+    pub exchange_sim: Option<ExchangeSim>,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,

@@ -1,0 +1,11 @@
+//! A venue that does not exist: a market from a seed or a file, shown through the public protocol of a real venue, with
+//! the faults that real ones have.
+
+pub mod binance;
+pub mod faults;
+pub mod market;
+mod number;
+pub mod protocol;
+pub mod reply;
+pub mod server;
+pub mod venue;

@@ -1,0 +1,226 @@
+//! The wire: takes connections, has the venue answer, and breaks what is to be broken.
+
+use std::{
+    convert::Infallible,
+    error::Error as _,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{body::Body, extract::Query as Decoded};
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri, header::CONTENT_LENGTH};
+use hyper::{
+    body::{Frame, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use thiserror::Error;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::timeout,
+};
+
+use super::{
+    reply::{Query, Reply},
+    venue::{Act, Asked, Venue},
+};
+use crate::domain::time::UtcMs;
+
+/// Connections at one time; more wait until one of them is over.
+const CONNECTIONS_MAX: usize = 64;
+/// Bytes of the head of a request.
+const HEAD_MAX: usize = 16 * 1024;
+/// Headers of a request.
+const HEADERS_MAX: usize = 64;
+/// How long a connection may be without a request.
+const IDLE: Duration = Duration::from_mins(1);
+/// Between two looks at whether it is over.
+const LOOK: Duration = Duration::from_millis(20);
+const MINUTE_MS: i64 = 60_000;
+
+/// The time of a venue.
+pub type Now = dyn Fn() -> UtcMs + Send + Sync;
+
+/// A venue at work.
+pub struct Server {
+    venue: Venue,
+    now: Box<Now>,
+    requests: AtomicU64,
+    faults: AtomicU64,
+    /// The minute, and the weight used in it.
+    weight: Mutex<(i64, u32)>,
+}
+
+/// The connection is to be reset.
+#[derive(Debug, Error)]
+#[error("reset")]
+struct Hangup;
+
+impl Server {
+    /// Puts a venue to work.
+    pub fn new(venue: Venue, now: Box<Now>) -> Arc<Self> {
+        let (requests, faults) = (AtomicU64::new(0), AtomicU64::new(0));
+        Arc::new(Self { venue, now, requests, faults, weight: Mutex::new((0, 0)) })
+    }
+
+    /// Requests so far, and how many of them met a fault.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.requests.load(Ordering::Relaxed), self.faults.load(Ordering::Relaxed))
+    }
+
+    /// Answers until it is over. Connections that are open then are cut.
+    pub async fn serve(self: &Arc<Self>, listener: TcpListener, over: impl Fn() -> bool) {
+        let mut open = JoinSet::new();
+        while !over() {
+            while let Some(ended) = open.try_join_next() {
+                ended.expect("a connection neither panics nor is cut before the end");
+            }
+            if open.len() >= CONNECTIONS_MAX {
+                pause(LOOK).await;
+                continue;
+            }
+            match timeout(LOOK, listener.accept()).await {
+                Ok(Ok((stream, _))) => {
+                    open.spawn(converse(Arc::clone(self), stream));
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!("a connection could not be taken: {error}");
+                    pause(LOOK).await;
+                }
+                Err(_) => {}
+            }
+        }
+        open.shutdown().await;
+    }
+
+    async fn answer(&self, method: &Method, uri: &Uri) -> Result<Response<Body>, Hangup> {
+        if method != Method::GET {
+            return Ok(response(Reply::new(405, "text/plain", "only GET is known here\n"), whole));
+        }
+        let pairs = Decoded::<Vec<(String, String)>>::try_from_uri(uri);
+        let query = Query::new(pairs.map(|Decoded(pairs)| pairs).unwrap_or_default());
+        let now = (self.now)();
+        let (number, path) = (self.requests.fetch_add(1, Ordering::Relaxed), uri.path());
+        let weight_used = self.weigh(path, now);
+        let (act, fault) = self.venue.act(&Asked { number, now, path, query: &query, weight_used });
+        if fault.is_some() {
+            self.faults.fetch_add(1, Ordering::Relaxed);
+        }
+        tracing::info!(number, %now, %uri, fault = fault.map_or("none", |fault| fault.name()), "request");
+        match act {
+            Act::Answer(reply) => Ok(response(reply, whole)),
+            Act::Later(wait, reply) => {
+                pause(wait).await;
+                Ok(response(reply, whole))
+            }
+            Act::Cut(reply) => Ok(response(reply, half)),
+            Act::Silence => std::future::pending().await,
+            Act::Reset => Err(Hangup),
+        }
+    }
+
+    /// Counts what a request weighs, and says what the minute weighs by now.
+    fn weigh(&self, path: &str, now: UtcMs) -> Option<u32> {
+        let weight = self.venue.protocol.weight(path)?;
+        let minute = now.get() / MINUTE_MS;
+        let mut used = self.weight.lock().unwrap_or_else(PoisonError::into_inner);
+        *used = if used.0 == minute {
+            (minute, used.1.saturating_add(weight))
+        } else {
+            (minute, weight)
+        };
+        Some(used.1)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a wire takes is real time, and nobody else waits on it"
+)]
+async fn pause(time: Duration) {
+    tokio::time::sleep(time).await;
+}
+
+/// One connection, to its end.
+async fn converse(server: Arc<Server>, stream: TcpStream) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let server = Arc::clone(&server);
+        async move { server.answer(request.method(), request.uri()).await }
+    });
+    let mut connection = http1::Builder::new()
+        .auto_date_header(false)
+        .max_buf_size(HEAD_MAX)
+        .max_headers(HEADERS_MAX)
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .serve_connection(TokioIo::new(stream), service);
+    let Err(error) = (&mut connection).await else { return };
+    if error.source().is_some_and(<dyn std::error::Error>::is::<Hangup>) {
+        let stream = connection.into_parts().io.into_inner();
+        if let Err(error) = stream.set_zero_linger() {
+            tracing::warn!("a connection is closed, it could not be reset: {error}");
+        }
+    } else {
+        tracing::debug!("a connection ended: {error}");
+    }
+}
+
+fn response(reply: Reply, body: fn(&Bytes) -> Body) -> Response<Body> {
+    let bytes = Bytes::from(reply.body);
+    let head = Response::builder().status(reply.status).header(CONTENT_LENGTH, bytes.len());
+    let head = reply.headers.iter().fold(head, |head, (name, value)| head.header(*name, value));
+    head.body(body(&bytes)).expect("a reply has a status and headers of plain letters")
+}
+
+fn whole(bytes: &Bytes) -> Body {
+    Body::from(bytes.clone())
+}
+
+fn half(bytes: &Bytes) -> Body {
+    Body::new(Half { left: Some(bytes.slice(..bytes.len() / 2)), sent: false })
+}
+
+/// A body that ends before its announced length, once what there is has been sent.
+struct Half {
+    left: Option<Bytes>,
+    sent: bool,
+}
+
+impl hyper::body::Body for Half {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(bytes) = self.left.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if self.sent {
+            return Poll::Ready(None);
+        }
+        // The connection sends what it has whenever a body makes it wait.
+        self.sent = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+/// Takes an address to listen on, and the one that was got, with its port.
+pub async fn listen(
+    address: std::net::SocketAddr,
+) -> io::Result<(TcpListener, std::net::SocketAddr)> {
+    let listener = TcpListener::bind(address).await?;
+    let got = listener.local_addr()?;
+    Ok((listener, got))
+}
