@@ -2,6 +2,7 @@
 //! `cfg(test)` always holds here; it tells clippy that every function is test code.
 
 #[cfg(test)]
+mod chaos;
 mod docs;
 #[cfg(test)]
 mod e2e;

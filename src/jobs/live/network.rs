@@ -18,6 +18,8 @@ use crate::{
 
 /// Requests for one page before the question is given up; the loop asks the question again.
 const ATTEMPTS_MAX: u32 = 3;
+/// How often a simulated venue is asked what time it is: it may be told to fail now and then.
+const PROBES_MAX: u32 = 10;
 /// Most bars back that a venue is believed to answer when it keeps everything.
 const HORIZON_BARS: u32 = 1_000_000;
 
@@ -84,10 +86,16 @@ impl<'a> Network<'a> {
             return Ok(None);
         }
         let waiting = Waiting { clock: &SystemClock, stop: &context.stop };
-        let now: UtcMs = self
-            .feed(&waiting)?
-            .probe()
-            .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+        let mut feed = self.feed(&waiting)?;
+        let mut told = feed.probe();
+        for _ in 1..PROBES_MAX {
+            if told.is_ok() || context.stop.asked() {
+                break;
+            }
+            told = feed.probe();
+        }
+        let now: UtcMs =
+            told.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
         Ok(Some(ScaledClock::new(now, f64::from(factor.get()))))
     }
 }

@@ -5,4 +5,5 @@ pub mod market;
 pub mod ran;
 pub mod runner;
 pub mod scripted;
+pub mod sim;
 pub mod sim_disk;
