@@ -12,8 +12,9 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows, whole},
+    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows},
     ask::{Ask, Request},
+    number::whole,
     spec::{Pace, Spec},
 };
 use crate::domain::bar::TimedBar;

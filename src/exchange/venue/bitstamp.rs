@@ -12,8 +12,9 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows, same, seconds},
+    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows, same},
     ask::{Ask, Request},
+    number::seconds,
     spec::{Pace, Spec, Spelling, spelled},
 };
 use crate::domain::{bar::TimedBar, time::Timeframe};

@@ -12,10 +12,9 @@
 use serde_json::Value;
 
 use super::{
-    answer::{
-        Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows, same, whole,
-    },
+    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows, same},
     ask::{Ask, Request},
+    number::whole,
     spec::{Pace, Spec, Spelling, spelled},
 };
 use crate::domain::{bar::TimedBar, series::Symbol, time::Timeframe};

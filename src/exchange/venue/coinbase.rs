@@ -12,8 +12,9 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Fault, Order, RawRow, Refusal, accepted, bars, rows, seconds},
+    answer::{Fault, Order, RawRow, Refusal, accepted, bars, rows},
     ask::{Ask, Request},
+    number::seconds,
     spec::{Pace, Spec, Spelling, spelled},
 };
 use crate::domain::{

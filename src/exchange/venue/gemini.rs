@@ -12,8 +12,9 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows, whole},
+    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows},
     ask::{Ask, Request},
+    number::whole,
     spec::{Pace, Spec, Spelling, spelled},
 };
 use crate::domain::{bar::TimedBar, time::Timeframe};

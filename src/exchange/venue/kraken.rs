@@ -13,8 +13,9 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, quote, rows, seconds},
+    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, quote, rows},
     ask::{Ask, Request},
+    number::seconds,
     spec::{Pace, Spec, Spelling, spelled},
 };
 use crate::domain::{bar::TimedBar, time::Timeframe};

@@ -11,6 +11,7 @@ pub mod coinbase;
 pub mod gemini;
 pub mod kraken;
 pub mod kucoin;
+pub mod number;
 pub mod okx;
 pub mod spec;
 #[cfg(test)]

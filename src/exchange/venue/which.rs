@@ -21,7 +21,7 @@ pub enum Venue {
     Bitstamp,
     /// Bybit, its spot market.
     Bybit,
-    /// Coinbase Exchange, the one without accounts of the app.
+    /// Coinbase Exchange, not Coinbase Advanced.
     Coinbase,
     /// Gemini.
     Gemini,

@@ -13,11 +13,6 @@ impl Row {
     }
 }
 
-/// Whether a venue writes its numbers as texts.
-pub fn has_texts(venue: &str) -> bool {
-    !matches!(venue, "bitfinex" | "coinbase" | "gemini")
-}
-
 /// The answer of a venue about BTC/USD; `rows` are oldest first and are sent in the venue's order.
 pub fn answer(venue: &str, rows: &[Row]) -> String {
     let newest_first = matches!(venue, "bybit" | "coinbase" | "gemini" | "kucoin" | "okx");
