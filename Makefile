@@ -49,7 +49,7 @@ docs: build ## JOBS.md anew, from the types
 demo: build ## live killed half-way, started again, proved equal to its replay
 	$(RUNNER) run jobs/demo.toml $(P) $(ARGS)
 
-bench: ## cost per bar of the engine, and the program end to end (see benches/)
+bench: ## cost per bar of the engine, per row of a venue, and the program end to end (see benches/)
 	$(CARGO) bench --locked
 
 tag:

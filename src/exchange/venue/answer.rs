@@ -3,8 +3,11 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use super::ask::Ask;
-use crate::domain::bar::{Bar, TimedBar};
+use super::{ask::Ask, number::decimal};
+use crate::domain::{
+    bar::{Bar, TimedBar},
+    time::SlotTs,
+};
 
 /// Longest part of an answer that is quoted in a message, in characters.
 const QUOTED_MAX: usize = 120;
@@ -62,56 +65,84 @@ pub fn quote(body: &[u8]) -> String {
 /// What a status alone says; a venue's own words and codes come first.
 pub fn fault_of_status(status: u16, body: &[u8]) -> Fault {
     let class = match status {
+        // A success without bars.
+        200..=299 => Class::Malformed,
         429 => Class::Throttled,
         418 => Class::Banned,
-        408 | 500..=599 => Class::Transient,
+        408 | 425 | 500..=599 => Class::Transient,
         _ => Class::Config,
     };
     Fault::new(class, format!("HTTP {status}: {}", quote(body)))
 }
 
-/// The bars of rows in the order they came in. They are in one order, oldest or newest first; of several with one stamp the last wins.
-pub fn bars<'v>(
-    ask: &Ask,
-    rows: &'v [Value],
-    row: impl Fn(&'v Value) -> Option<RawRow<'v>>,
-) -> Result<Vec<TimedBar>, Fault> {
-    let mut found: Vec<TimedBar> = Vec::with_capacity(rows.len());
-    for (value, number) in rows.iter().zip(1_u32..) {
-        let bad = |why: String| {
-            Fault::malformed(format!(
-                "row {number}: {why}: {}",
-                quote(value.to_string().as_bytes())
-            ))
+/// A venue's refusal in its own format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What can be done about it; `None` for a code that we do not know.
+    pub class: Option<Class>,
+    /// The venue's code and words.
+    pub words: String,
+}
+
+/// The JSON of an answer that is no refusal. What the venue says, as `refusal` reads it, comes before what the status says.
+/// An unknown refusal that came with status 200 may pass by itself.
+pub fn accepted(
+    status: u16,
+    body: &[u8],
+    refusal: impl Fn(&Value) -> Option<Refusal>,
+) -> Result<Value, Fault> {
+    let answer = json(body);
+    if let Some(Refusal { class, words }) = answer.as_ref().ok().and_then(refusal) {
+        let fault = fault_of_status(status, words.as_bytes());
+        let class = match (status, class) {
+            // No code makes these two milder.
+            (418 | 429, _) => fault.class,
+            (_, Some(class)) => class,
+            (200, None) => Class::Transient,
+            (_, None) => fault.class,
         };
-        let raw = row(value).ok_or_else(|| bad("foreign format".to_owned()))?;
-        let ts =
-            ask.timeframe().slot_of_open(raw.open_ms).map_err(|error| bad(error.to_string()))?;
-        let mut prices = [0.0; 5];
-        for (price, value) in prices.iter_mut().zip(raw.values) {
-            *price = number_of(value).ok_or_else(|| bad(format!("`{value}` is no number")))?;
+        return Err(Fault::new(class, fault.why));
+    }
+    if status == 200 { answer } else { Err(fault_of_status(status, body)) }
+}
+
+/// The list at `pointer` (RFC 6901, empty for the whole answer), where the venue's format has its rows.
+pub fn rows<'v>(answer: &'v Value, pointer: &str) -> Result<&'v [Value], Fault> {
+    answer.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).ok_or_else(|| {
+        Fault::malformed(format!(
+            "no list of rows at `{pointer}`: {}",
+            quote(answer.to_string().as_bytes())
+        ))
+    })
+}
+
+/// Refuses an answer about something else than was asked.
+pub fn same(answer: &Value, pointer: &str, asked: &str) -> Result<(), Fault> {
+    match answer.pointer(pointer) {
+        Some(Value::String(told)) if told == asked => Ok(()),
+        told => Err(Fault::malformed(format!(
+            "`{pointer}` is {}, not `{asked}`",
+            told.map_or_else(|| "absent".to_owned(), |told| quote(told.to_string().as_bytes()))
+        ))),
+    }
+}
+
+/// In which order a venue sends its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Ascending.
+    OldestFirst,
+    /// Descending.
+    NewestFirst,
+}
+
+impl Order {
+    fn holds(self, earlier: SlotTs, later: SlotTs) -> bool {
+        match self {
+            Self::OldestFirst => earlier < later,
+            Self::NewestFirst => earlier > later,
         }
-        let bar = Bar::new(prices).map_err(|error| bad(error.to_string()))?;
-        found.push(TimedBar { ts, bar });
     }
-    found.dedup_by(|later, earlier| {
-        let same = later.ts == earlier.ts;
-        if same {
-            *earlier = *later;
-        }
-        same
-    });
-    if found.first().map(|bar| bar.ts) > found.last().map(|bar| bar.ts) {
-        found.reverse();
-    }
-    if let Some(pair) = found.windows(2).find(|pair| pair[0].ts > pair[1].ts) {
-        return Err(Fault::malformed(format!(
-            "rows out of order: {} and {}",
-            pair[0].ts, pair[1].ts
-        )));
-    }
-    found.retain(|bar| ask.window.contains(bar.ts));
-    Ok(found)
 }
 
 /// One row before it is checked: when its bar opens, and open, high, low, close, base volume.
@@ -122,18 +153,69 @@ pub struct RawRow<'v> {
     pub values: [&'v Value; 5],
 }
 
-/// A decimal, as a number or as a text; nothing else.
-fn number_of(value: &Value) -> Option<f64> {
-    match value {
-        Value::Number(number) => number.as_f64(),
-        Value::String(text)
-            if text
-                .bytes()
-                .next()
-                .is_some_and(|byte| byte.is_ascii_digit() || b"-.".contains(&byte)) =>
-        {
-            text.parse().ok()
+/// The bars of rows that came in `order`, oldest first, none outside the page. Of rows with one stamp, which must be
+/// neighbours, the one received last wins. `row` finds the fields; it refuses a row of another length, since then the
+/// fields may have moved.
+pub fn bars<'v>(
+    ask: &Ask,
+    order: Order,
+    rows: &'v [Value],
+    row: impl Fn(&'v Value) -> Option<RawRow<'v>>,
+) -> Result<Vec<TimedBar>, Fault> {
+    let mut found: Vec<TimedBar> = Vec::with_capacity(rows.len());
+    for (value, number) in rows.iter().zip(1_u32..) {
+        let bad = |why: String| {
+            let row = quote(value.to_string().as_bytes());
+            Fault::malformed(format!("row {number}: {why}: {row}"))
+        };
+        let raw = row(value).ok_or_else(|| bad("not in the format of this venue".to_owned()))?;
+        let bar = timed(ask, &raw).map_err(bad)?;
+        match found.last_mut() {
+            Some(last) if last.ts == bar.ts => *last = bar,
+            Some(last) if !order.holds(last.ts, bar.ts) => {
+                return Err(bad(format!("out of order: {} after {}", bar.ts, last.ts)));
+            }
+            _ => found.push(bar),
         }
-        _ => None,
+    }
+    if order == Order::NewestFirst {
+        found.reverse();
+    }
+    found.retain(|bar| ask.window.contains(bar.ts));
+    Ok(found)
+}
+
+fn timed(ask: &Ask, raw: &RawRow<'_>) -> Result<TimedBar, String> {
+    let ts = ask.timeframe().slot_of_open(raw.open_ms).map_err(|error| error.to_string())?;
+    let mut values = [0.0; 5];
+    for (number, value) in values.iter_mut().zip(raw.values) {
+        *number = decimal(value).ok_or_else(|| format!("`{value}` is no number"))?;
+    }
+    let bar = Bar::new(values).map_err(|error| error.to_string())?;
+    Ok(TimedBar { ts, bar })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_alone_has_a_class() {
+        for (status, class) in [
+            (200, Class::Malformed),
+            (204, Class::Malformed),
+            (301, Class::Config),
+            (400, Class::Config),
+            (404, Class::Config),
+            (408, Class::Transient),
+            (418, Class::Banned),
+            (429, Class::Throttled),
+            (451, Class::Config),
+            (502, Class::Transient),
+            (520, Class::Transient),
+            (530, Class::Transient),
+        ] {
+            assert_eq!(fault_of_status(status, b"").class, class, "{status}");
+        }
     }
 }

@@ -31,6 +31,12 @@ impl Ask {
     pub fn last_open_ms(&self) -> i64 {
         self.window.last().open_ms()
     }
+
+    /// The last millisecond of the last bar. Whether a venue counts its end in or out, and by the open or by the
+    /// close of a bar, this end has the last bar inside and the next one outside.
+    pub fn last_inside_ms(&self) -> i64 {
+        self.window.last().ts_ms() - 1
+    }
 }
 
 /// A GET request below the base URL of a venue. Path and values hold only characters that need no escape in a URL.

@@ -3,5 +3,17 @@
 pub mod answer;
 pub mod ask;
 pub mod binance;
+pub mod binanceus;
+pub mod bitfinex;
+pub mod bitstamp;
+pub mod bybit;
+pub mod coinbase;
+pub mod gemini;
+pub mod kraken;
+pub mod kucoin;
+pub mod number;
+pub mod okx;
 pub mod spec;
+#[cfg(test)]
+mod tests;
 pub mod which;

@@ -1,5 +1,8 @@
 //! What is known of a venue beside its formats.
 
+use super::answer::{Class, Fault};
+use crate::domain::time::Timeframe;
+
 /// What a venue serves, and how often it may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
@@ -22,4 +25,18 @@ pub struct Pace {
     pub burst: u32,
     /// Milliseconds after which one more is allowed.
     pub refill_ms: u32,
+}
+
+/// How a venue spells the timeframes that it has.
+pub type Spelling = [(Timeframe, &'static str)];
+
+/// The venue's word for a timeframe; refused, with those it has, when it has no such bars.
+pub fn spelled(timeframe: Timeframe, spelling: &Spelling) -> Result<&'static str, Fault> {
+    spelling.iter().find(|(known, _)| *known == timeframe).map(|(_, word)| *word).ok_or_else(|| {
+        let known: Vec<&str> = spelling.iter().map(|(known, _)| known.name()).collect();
+        Fault::new(
+            Class::Config,
+            format!("the venue has no bars of {timeframe}: use one of {}", known.join(" ")),
+        )
+    })
 }
