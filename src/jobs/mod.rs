@@ -5,6 +5,7 @@ pub mod commands;
 pub mod context;
 pub mod equivalence;
 pub mod exec;
+pub mod fetch;
 pub mod import;
 pub mod live;
 pub mod pipeline;

@@ -24,6 +24,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
             rules.strategy();
             rules.eqflat();
         }
+        Kind::Fetch => rules.earlier("fetch.from", "fetch.to"),
         Kind::Import => rules.not_empty("import.path"),
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
     }
@@ -83,13 +84,18 @@ impl Rules<'_> {
             Some(_) => self.foreign_to_http(),
             None => {}
         }
-        let (Some(from), Some(to)) = (self.time("live.from"), self.time("live.to")) else { return };
-        if from.0 >= to.0 {
+        self.earlier("live.from", "live.to");
+    }
+
+    /// Demands that one time is earlier than another.
+    fn earlier(&mut self, from: &str, to: &str) {
+        let (Some(start), Some(end)) = (self.time(from), self.time(to)) else { return };
+        if start.0 >= end.0 {
             let message = format!(
-                "`live.to` is {}, it must be later than `live.from`, which is {}",
-                to.0, from.0
+                "`{to}` is {}, it must be later than `{from}`, which is {}",
+                end.0, start.0
             );
-            self.push(&to.1, message, "move one of them");
+            self.push(&end.1, message, "move one of them");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The tables of a manifest as types. Their documentation becomes JOBS.md and the schema.
 
+mod fetch;
 mod live;
 mod proof;
 mod spelling;
@@ -12,6 +13,7 @@ pub(super) use top::{File, KINDS};
 pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
 
+pub use fetch::Fetch;
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use proof::{Equivalence, Inputs, OnExisting};
 pub use top::{Device, DeviceKind, Fallback, Kind, Param, ParamType, Run, Secret, SecretFrom};
