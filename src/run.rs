@@ -17,7 +17,7 @@ use crate::{
     jobs::{
         backtest,
         context::{Context, Failure, Outcome},
-        equivalence, exchange_sim, exec, import, live, pipeline,
+        equivalence, exchange_sim, exec, fetch, import, live, pipeline,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{
@@ -290,6 +290,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Backtest(job) => backtest::job::run(context, job),
         Job::Equivalence(job) => equivalence::job::equivalence(context, job),
         Job::Eqflat(job) => equivalence::job::eqflat(context, job),
+        Job::Fetch(job) => fetch::job::run(context, job),
         Job::Import(job) => import::run(context, job),
         Job::ExchangeSim(job) => exchange_sim::run(context, job),
         Job::Pipeline(job) => {

@@ -124,7 +124,7 @@ impl<'w> RemoteFeed<'w> {
                 Admit::At(then) if self.waits.wait_until(then) => {}
                 Admit::At(_) => return Err(self.stopped(url)),
                 Admit::Shut { until, class } => {
-                    let why = format!("it wants to be left alone until {until}; it was not asked");
+                    let why = format!("it was not asked, since a pause is on until {until}");
                     return Err(self.error(url, Fault::new(class, why)));
                 }
             }
@@ -169,11 +169,12 @@ impl<'w> RemoteFeed<'w> {
 }
 
 impl Feed for RemoteFeed<'_> {
-    /// All of it or nothing: a page that fails would look like a hole.
+    /// All of it or nothing: a page that fails would look like a hole. The newest page is asked first, so that every bar of an
+    /// older one was closed already when it was asked for: only the newest bar of the whole can still be forming.
     fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
         let Some(pages) = pages(self.venue, since, now) else { return Ok(Vec::new()) };
         let mut bars = Vec::new();
-        for window in pages {
+        for window in pages.into_iter().rev() {
             bars.extend(self.page(window, now)?);
         }
         Ok(bars)

@@ -6,6 +6,7 @@ pub mod context;
 pub mod equivalence;
 pub mod exchange_sim;
 pub mod exec;
+pub mod fetch;
 pub mod import;
 pub mod ledgers;
 pub mod live;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{
     layers::relative,
     tables::{
-        Account, Device, EmaAtr, Equivalence, ExchangeSim, Exec, File, Fill, Import, Inputs, Kind,
-        Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
+        Account, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File, Fill, Import, Inputs,
+        Kind, Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind,
+        When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -44,6 +45,8 @@ pub enum Job {
     Equivalence(EquivalenceJob),
     /// The replay of the LIVE window and the comparison.
     Eqflat(Box<EqflatJob>),
+    /// Bars from a venue.
+    Fetch(FetchJob),
     /// Bars from a file.
     Import(ImportJob),
     /// A simulated venue.
@@ -62,6 +65,7 @@ impl Job {
             Self::Backtest(_) => Kind::Backtest,
             Self::Equivalence(_) => Kind::Equivalence,
             Self::Eqflat(_) => Kind::Eqflat,
+            Self::Fetch(_) => Kind::Fetch,
             Self::Import(_) => Kind::Import,
             Self::ExchangeSim(_) => Kind::ExchangeSim,
             Self::Pipeline(_) => Kind::Pipeline,
@@ -156,6 +160,15 @@ pub struct EqflatJob {
     pub eqflat: Eqflat,
 }
 
+/// A fetch job.
+#[derive(Debug, Clone)]
+pub struct FetchJob {
+    /// The series the bars belong to; its exchange is the venue.
+    pub series: Series,
+    /// Which of them, and how they are asked for.
+    pub fetch: Fetch,
+}
+
 /// An import job.
 #[derive(Debug, Clone)]
 pub struct ImportJob {
@@ -224,6 +237,7 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         Kind::Backtest => Job::Backtest(Box::new(backtest(&file)?)),
         Kind::Equivalence => Job::Equivalence(EquivalenceJob { equivalence: file.equivalence? }),
         Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file)?)),
+        Kind::Fetch => Job::Fetch(FetchJob { series: series(&file)?, fetch: file.fetch? }),
         Kind::Import => Job::Import(ImportJob { series: series(&file)?, import: file.import? }),
         Kind::ExchangeSim => Job::ExchangeSim(Box::new(ExchangeSimJob {
             series: series(&file)?,

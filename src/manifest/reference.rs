@@ -134,7 +134,7 @@ fn type_name(property: &Json) -> String {
     let name = match property.get("format").and_then(Json::as_str) {
         Some(
             format @ ("tag" | "run-id" | "exchange" | "symbol" | "duration" | "size" | "speed"
-            | "offset" | "time"),
+            | "offset" | "base-url" | "time"),
         ) => format.replace('-', " "),
         _ => match types.as_slice() {
             ["array"] => "list".to_owned(),

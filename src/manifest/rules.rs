@@ -24,6 +24,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
             rules.strategy();
             rules.eqflat();
         }
+        Kind::Fetch => rules.earlier("fetch.from", "fetch.to"),
         Kind::Import => rules.not_empty("import.path"),
         Kind::ExchangeSim => rules.exchange_sim(),
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
@@ -84,23 +85,23 @@ impl Rules<'_> {
             Some(_) => self.foreign_to_http(),
             None => {}
         }
-        self.later("live.from", "live.to");
+        self.earlier("live.from", "live.to");
     }
 
-    /// Demands that one time is later than another.
-    fn later(&mut self, early: &str, late: &str) {
-        let (Some(from), Some(to)) = (self.time(early), self.time(late)) else { return };
-        if from.0 >= to.0 {
+    /// Demands that one time is earlier than another.
+    fn earlier(&mut self, from: &str, to: &str) {
+        let (Some(start), Some(end)) = (self.time(from), self.time(to)) else { return };
+        if start.0 >= end.0 {
             let message = format!(
-                "`{late}` is {}, it must be later than `{early}`, which is {}",
-                to.0, from.0
+                "`{to}` is {}, it must be later than `{from}`, which is {}",
+                end.0, start.0
             );
-            self.push(&to.1, message, "move one of them");
+            self.push(&end.1, message, "move one of them");
         }
     }
 
     fn exchange_sim(&mut self) {
-        self.later("exchange-sim.from", "exchange-sim.to");
+        self.earlier("exchange-sim.from", "exchange-sim.to");
         if let Some(speed) = self.get("exchange-sim.speed").filter(|s| s.as_str() == Some("max")) {
             let at = speed.at.clone();
             let message =

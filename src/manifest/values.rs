@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::{
+    base_url::BaseUrl,
     ids::{Exchange, RunId, Tag},
     money::{decimal, float},
     series::Symbol,
@@ -95,6 +96,7 @@ written!(Timeframe, "timeframe", { "type": "string", "format": "timeframe", "enu
 written!(Span, "duration", { "type": "string", "format": "duration" });
 written!(Size, "size", { "type": "string", "format": "size", "pattern": "^[0-9]+(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$" });
 written!(Speed, "speed", { "type": "string", "format": "speed", "pattern": "^(max|[1-9][0-9]*x)$" });
+written!(BaseUrl, "base-url", { "type": "string", "format": "base-url", "pattern": "^https?://" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
 /// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
@@ -111,6 +113,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         Span::FORMAT => parses::<Span>(text),
         Size::FORMAT => parses::<Size>(text),
         Speed::FORMAT => parses::<Speed>(text),
+        BaseUrl::FORMAT => parses::<BaseUrl>(text),
         Offset::FORMAT => parses::<Offset>(text),
         Time::FORMAT => text.parse::<UtcMs>().map(drop).map_err(|e| e.to_string()),
         _ => return None,
@@ -128,6 +131,7 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "duration" => "a duration with its unit, such as \"20s\" or \"5m\"",
         "size" => "a size with its unit, such as \"2GiB\"",
         "speed" => "a speed: \"max\" or a factor such as \"600x\"",
+        "base-url" => "a base URL such as \"https://api.binance.com\"",
         "offset" => "an offset such as \"+00:00\"",
         "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
         _ => return None,

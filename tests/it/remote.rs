@@ -64,13 +64,6 @@ fn feed<'w>(base_url: &str, attempts_max: u32, waits: &'w Patience) -> RemoteFee
     RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), access, waits).unwrap()
 }
 
-/// The bars a page asks for.
-fn answer(asked: &Asked) -> Reply {
-    let slot = |open_ms| Timeframe::M5.slot_of_open(open_ms).unwrap();
-    let (first, last) = asked.opens();
-    Reply::klines(&synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap()))
-}
-
 /// One page of a server that answers every request alike, and how often it was asked.
 fn asked_of(reply: Reply, attempts_max: u32) -> (Result<Vec<TimedBar>, FeedError>, usize) {
     let server = Server::start(move |_, _| reply.clone());
@@ -93,31 +86,35 @@ fn fails(reply: Reply, class: Class, word: &str) {
 
 #[test]
 fn pages_are_joined_and_an_empty_one_is_not_the_end() {
-    let server = Server::start(|n, asked| if n == 1 { Reply::klines(&[]) } else { answer(asked) });
+    let server =
+        Server::start(|n, asked| if n == 1 { Reply::klines(&[]) } else { Reply::made_up(asked) });
     let waits = Patience::new(slot(2_500).close().plus_ms(1_000));
     let mut feed = feed(&server.url(), 1, &waits);
     let bars = feed.fetch(slot(0), waits.now()).unwrap();
     let asked: Vec<_> = server.asked().iter().map(Asked::opens).collect();
     let page = |first, last| (slot(first).open_ms(), slot(last).open_ms());
-    assert_eq!(asked, [page(0, 999), page(1_000, 1_999), page(2_000, 2_501)]);
+    assert_eq!(asked, [page(2_000, 2_501), page(1_000, 1_999), page(0, 999)], "newest first");
     let made = |first, last| synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap());
-    assert_eq!(bars, [made(0, 999), made(2_000, 2_501)].concat(), "the forming bar is there");
+    let mut sorted = bars;
+    sorted.sort_by_key(|bar| bar.ts);
+    assert_eq!(sorted, [made(0, 999), made(2_000, 2_501)].concat(), "the forming bar is there");
     assert!(server.asked()[0].head.contains("user-agent: mjolnir/"), "{}", server.asked()[0].head);
 }
 
 #[test]
 fn a_page_that_fails_fails_the_whole_fetch() {
     let server = Server::start(|n, asked| {
-        if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { answer(asked) }
+        if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { Reply::made_up(asked) }
     });
     let waits = Patience::new(slot(2_500).close());
     let mut once = feed(&server.url(), 1, &waits);
     let error = once.fetch(slot(0), waits.now()).unwrap_err();
     assert_eq!((error.class, server.asked().len()), (Class::Transient, 2), "{error}");
     let server = Server::start(|n, asked| {
-        if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { answer(asked) }
+        if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { Reply::made_up(asked) }
     });
-    let bars = feed(&server.url(), 2, &waits).fetch(slot(0), waits.now()).unwrap();
+    let mut bars = feed(&server.url(), 2, &waits).fetch(slot(0), waits.now()).unwrap();
+    bars.sort_by_key(|bar| bar.ts);
     assert_eq!(bars, synthetic::bars(7, Window::new(slot(0), slot(2_501)).unwrap()));
     assert_eq!(server.asked().len(), 4, "the page that failed was asked again");
 }
@@ -173,7 +170,7 @@ fn gzip_is_unpacked() {
 fn a_pause_is_kept_and_until_then_nothing_is_asked() {
     let server = Server::start(|n, asked| match n {
         0 => Reply::new("429 Too Many Requests", "").header("Retry-After", "7"),
-        1 => answer(asked),
+        1 => Reply::made_up(asked),
         _ => Reply::new("418 I'm a teapot", "").header("Retry-After", "120"),
     });
     let start = slot(10).close();
@@ -221,7 +218,7 @@ fn a_request_that_hangs_is_given_up_when_told_to_stop() {
 #[test]
 fn the_clock_of_the_venue_is_read_from_any_answer_and_compared_after_three() {
     let server = Server::start(|n, asked| {
-        let reply = if n == 0 { Reply::new("404 Not Found", "") } else { answer(asked) };
+        let reply = if n == 0 { Reply::new("404 Not Found", "") } else { Reply::made_up(asked) };
         reply.header("Date", "Tue, 14 Nov 2023 23:00:00 GMT")
     });
     let there: UtcMs = "2023-11-14T23:00:00Z".parse().unwrap();

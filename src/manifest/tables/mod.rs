@@ -1,6 +1,7 @@
 //! The tables of a manifest as types. Their documentation becomes JOBS.md and the schema.
 
 mod exchange_sim;
+mod fetch;
 mod live;
 mod proof;
 mod spelling;
@@ -14,6 +15,7 @@ pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
 
 pub use exchange_sim::{ExchangeSim, FaultTable, Protocol};
+pub use fetch::Fetch;
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use proof::{Equivalence, Inputs, OnExisting};
 pub use top::{Device, DeviceKind, Fallback, Kind, Param, ParamType, Run, Secret, SecretFrom};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Size, Span},
-    Account, BacktestTable, EqflatTable, Equivalence, ExchangeSim, Exec, Fill, Import, Live,
+    Account, BacktestTable, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill, Import, Live,
     MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
 };
 
@@ -22,6 +22,8 @@ words! {
         Equivalence = "equivalence",
         /// A backtest of exactly the LIVE window, and the comparison of the two, synced where both are flat.
         Eqflat = "eqflat",
+        /// Bars of a window from the venue into the raw store: those that are missing there, or all of them.
+        Fetch = "fetch",
         /// Bars from a file into the raw store.
         Import = "import",
         /// A simulated venue that answers over HTTP, with faults on demand: for drills and tests.
@@ -41,7 +43,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 8] = [
+pub(in super::super) const KINDS: [Kinds; 9] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -58,6 +60,7 @@ pub(in super::super) const KINDS: [Kinds; 8] = [
         required: &["eqflat", "market", "strategy"],
         optional: &["backtest", "fill", "account", "risk"],
     },
+    Kinds { kind: Kind::Fetch, required: &["fetch", "market"], optional: &[] },
     Kinds { kind: Kind::Import, required: &["import", "market"], optional: &[] },
     Kinds { kind: Kind::ExchangeSim, required: &["exchange-sim", "market"], optional: &[] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
@@ -133,6 +136,8 @@ pub(in super::super) struct File {
     pub equivalence: Option<Equivalence>,
     /// The replay of the LIVE window and the comparison.
     pub eqflat: Option<EqflatTable>,
+    /// Bars of a window from the venue into the raw store.
+    pub fetch: Option<Fetch>,
     /// Bars from a file into the raw store. Rows that are no bars are refused and named.
     pub import: Option<Import>,
     /// A venue that does not exist, for drills: it shows `market.symbol` in bars of `market.timeframe` through the public

@@ -5,7 +5,7 @@ use super::{
     Case,
 };
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
@@ -16,6 +16,7 @@ const FILES: [(&str, &str); 13] = [
     ("jobs/backtest.toml", include_str!("../../../jobs/backtest.toml")),
     ("jobs/equivalence.toml", include_str!("../../../jobs/equivalence.toml")),
     ("jobs/eqflat.toml", include_str!("../../../jobs/eqflat.toml")),
+    ("jobs/fetch.toml", include_str!("../../../jobs/fetch.toml")),
     ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
     ("jobs/exchange-sim.toml", include_str!("../../../jobs/exchange-sim.toml")),
     ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
@@ -37,7 +38,9 @@ fn live() -> Case {
 
 #[test]
 fn every_shipped_job_passes_the_check_with_every_profile_and_warns_of_nothing() {
-    for name in ["live", "backtest", "equivalence", "eqflat", "import", "exchange-sim", "demo"] {
+    for name in
+        ["live", "backtest", "equivalence", "eqflat", "fetch", "import", "exchange-sim", "demo"]
+    {
         for profile in ["base", "cpu", "gpu", "market", "replay", "seed-v02"] {
             let warnings = job(name).profile(profile).checks().unwrap_or_else(|p| panic!("{p}"));
             assert!(warnings.is_empty(), "{name} {profile}: {warnings}");
@@ -138,6 +141,23 @@ fn import_takes_its_path_and_series() {
 }
 
 #[test]
+fn fetch_takes_its_window_and_series() {
+    let case = job("fetch").p("from", "2024-01-01T00:00:00Z").env("CCXT_EXCHANGE", "kraken");
+    let Job::Fetch(fetch) = case.good().manifest.job else { panic!("not a fetch") };
+    assert_eq!(fetch.series.to_string(), "kraken BTC/USDT 5m");
+    let table = &fetch.fetch;
+    assert_eq!((table.from.get().get(), table.to, table.force), (1_704_067_200_000, None, false));
+    assert_eq!(
+        (table.attempts, table.timeout.to_string(), &table.base_url),
+        (5, "10s".into(), &None)
+    );
+    let says = case.p("to", "2023-01-01T00:00:00Z").p("base-url", "https://me:hunter2@x").says();
+    assert!(says.contains("`fetch.to` is 2023-01-01T00:00:00Z, it must be later than"), "{says}");
+    assert!(says.contains("holds a user or a password"), "{says}");
+    assert!(!says.contains("hunter2"), "{says}");
+}
+
+#[test]
 fn the_steps_of_the_demo_resolve_as_jobs() {
     let Job::Pipeline(pipeline) = job("demo").good().manifest.job else { panic!("not a pipeline") };
     let steps = std::collections::BTreeMap::new();
@@ -158,7 +178,14 @@ fn the_steps_of_the_demo_resolve_as_jobs() {
 fn a_resolved_manifest_resolves_to_itself() {
     let demo = job("demo");
     let backtest = job("backtest").env("START_TS_MS", "1679270700000");
-    for case in [live(), demo, backtest, job("eqflat"), job("import").p("path", "${x}")] {
+    for case in [
+        live(),
+        demo,
+        backtest,
+        job("eqflat"),
+        job("import").p("path", "${x}"),
+        job("fetch").p("from", "1704067200000"),
+    ] {
         let once = case.good().to_toml();
         let again = Case::named(&case.job.0, &once).good().to_toml();
         assert_eq!(once, again);

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{Read, Write as _},
+    io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
@@ -13,11 +13,24 @@ use std::{
 };
 
 use flate2::{Compression, write::GzEncoder};
-use mjolnir::{clock::nap, domain::bar::TimedBar};
+use mjolnir::{
+    clock::{Clock as _, SystemClock, nap},
+    domain::{
+        bar::TimedBar,
+        time::{Timeframe, UtcMs, Window},
+    },
+    exchange::synthetic,
+};
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject as _},
+};
 
 /// One request as it came in.
 #[derive(Debug, Clone)]
 pub struct Asked {
+    /// When.
+    pub at: UtcMs,
     /// What stands between the method and the version.
     pub target: String,
     /// The whole head.
@@ -67,6 +80,13 @@ impl Reply {
         Self::new("200 OK", format!("[{}]", rows.join(",")))
     }
 
+    /// The made-up 5m bars that a request asks for.
+    pub fn made_up(asked: &Asked) -> Self {
+        let slot = |open_ms| Timeframe::M5.slot_of_open(open_ms).unwrap();
+        let (first, last) = asked.opens();
+        Self::klines(&synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap()))
+    }
+
     /// Takes the request and never answers.
     pub fn hang() -> Self {
         Self { hangs: true, ..Self::new("", "") }
@@ -109,10 +129,15 @@ impl Reply {
     }
 }
 
+/// A connection of either kind.
+trait Wire: Read + Write {}
+impl<T: Read + Write> Wire for T {}
+
 type Script = dyn Fn(usize, &Asked) -> Reply + Send + Sync;
 
 /// A server. Dropping it closes its port.
 pub struct Server {
+    scheme: &'static str,
     address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
     over: Arc<AtomicBool>,
@@ -120,8 +145,31 @@ pub struct Server {
 }
 
 impl Server {
+    /// The certificate of [`Server::secure`], which it signed itself.
+    pub const CERTIFICATE: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/tls/cert.pem");
+
     /// Answers request number n (from 0) with `script(n, request)`.
     pub fn start(script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static) -> Self {
+        Self::with(None, script)
+    }
+
+    /// The same with TLS and a certificate that it signed itself.
+    pub fn secure(script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let certificate = CertificateDer::from_pem_file(Self::CERTIFICATE).unwrap();
+        let key = PrivatePkcs8KeyDer::from(include_bytes!("tls/key.der").as_slice());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider);
+        let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate], key.into()).unwrap();
+        Self::with(Some(Arc::new(config)), script)
+    }
+
+    fn with(
+        tls: Option<Arc<ServerConfig>>,
+        script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, over) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
@@ -133,15 +181,22 @@ impl Server {
                 }
                 let (seen, end) = (Arc::clone(&seen), Arc::clone(&end));
                 let script: Arc<Script> = script.clone();
-                std::thread::spawn(move || serve(stream, &seen, &end, &*script));
+                let wire: Box<dyn Wire + Send> = match &tls {
+                    None => Box::new(stream),
+                    Some(tls) => {
+                        let connection = ServerConnection::new(Arc::clone(tls)).unwrap();
+                        Box::new(StreamOwned::new(connection, stream))
+                    }
+                };
+                std::thread::spawn(move || serve(wire, &seen, &end, &*script));
             }
         });
-        Self { address, asked, over, accepting: Some(accepting) }
+        Self { scheme, address, asked, over, accepting: Some(accepting) }
     }
 
     /// Its base URL.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// Everything it was asked, in order.
@@ -169,13 +224,15 @@ impl Drop for Server {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, over: &AtomicBool, script: &Script) {
+fn serve(mut stream: Box<dyn Wire>, seen: &Mutex<Vec<Asked>>, over: &AtomicBool, script: &Script) {
     let mut head = Vec::new();
     let mut byte = [0_u8];
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut byte) {
             Ok(1) => head.push(byte[0]),
-            _ => break,
+            Ok(_) => break,
+            // A handshake that failed brings no request.
+            Err(_) => return,
         }
         // What speaks no HTTP, such as the start of a secure connection, is answered as it comes.
         if head.len() == 3 && !head.iter().all(u8::is_ascii_uppercase) {
@@ -184,7 +241,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Asked>>, over: &AtomicBool, scr
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let asked = Asked { target, head };
+    let asked = Asked { at: SystemClock.now(), target, head };
     let number = {
         let mut seen = seen.lock().unwrap();
         seen.push(asked.clone());

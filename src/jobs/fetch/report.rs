@@ -1,0 +1,157 @@
+//! What a fetch did, counted, and how it is told.
+
+use std::fmt::Write as _;
+
+use super::plan::Why;
+use crate::{
+    domain::time::Window,
+    exchange::{feed::FeedError, venue::which::Venue},
+    exit::Exit,
+    jobs::context::{Context, Outcome},
+    manifest::FetchJob,
+    store::raw::PutReport,
+};
+
+/// Runs of missing slots shown one by one; the rest is counted, and all of them are in the log.
+const SHOWN_MAX: usize = 20;
+
+/// How asking ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// Every page was answered.
+    Done,
+    /// The job was told to stop.
+    Stopped,
+    /// The venue failed.
+    Failed(FeedError),
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Pages that were answered and stored.
+    pub pages: usize,
+    /// Closed bars that came and were wanted.
+    pub read: usize,
+    /// Of these, bars that were not there before.
+    pub written: usize,
+    /// Of these, bars inside what was stored.
+    pub filled: usize,
+    /// Bars whose value changed.
+    pub replaced: usize,
+    /// Bars of the window that were there, value for value or not asked for.
+    pub already_there: usize,
+}
+
+impl Tally {
+    /// Counts a page of `read` bars that was stored.
+    pub fn count(&mut self, read: usize, put: &PutReport) {
+        self.pages += 1;
+        self.read += read;
+        self.written += put.written;
+        self.filled += put.filled;
+        self.replaced += put.replaced;
+        self.already_there += put.unchanged;
+    }
+}
+
+impl Why {
+    fn words(self) -> &'static str {
+        match self {
+            Self::BeyondHorizon => "too old for the venue",
+            Self::NotAnswered => "not answered",
+            Self::NoBar => "the venue has no bar",
+            Self::Unproven => "the newest bar of the venue, perhaps still forming",
+        }
+    }
+}
+
+/// The result of the job. Missing is what could not be got, and why.
+pub fn outcome(
+    context: &Context<'_>,
+    job: &FetchJob,
+    tally: &Tally,
+    lacks: &[(Why, Window)],
+    ended: &Ended,
+) -> Outcome {
+    let slots = |kind: Why| -> i64 {
+        lacks.iter().filter(|(why, _)| *why == kind).map(|(_, run)| run.slots()).sum()
+    };
+    let beyond = slots(Why::BeyondHorizon);
+    let exit = match (ended, context.stop.signal()) {
+        (Ended::Failed(_), _) => Exit::Unavailable,
+        (Ended::Stopped, Some(signal)) => Exit::Signal(signal),
+        (Ended::Stopped, None) => Exit::Timeout,
+        (Ended::Done, _) if beyond > 0 => Exit::Inconclusive,
+        (Ended::Done, _) => Exit::Ok,
+    };
+    let counts = [
+        ("read", tally.read as i64),
+        ("written", tally.written as i64),
+        ("filled", tally.filled as i64),
+        ("replaced", tally.replaced as i64),
+        ("already_there", tally.already_there as i64),
+        ("missing_no_bar", slots(Why::NoBar)),
+        ("missing_unproven", slots(Why::Unproven)),
+        ("missing_beyond_horizon", beyond),
+        ("missing_not_answered", slots(Why::NotAnswered)),
+        ("pages", tally.pages as i64),
+    ];
+    let missing: i64 = lacks.iter().map(|(_, run)| run.slots()).sum();
+    let ending = match ended {
+        Ended::Done => String::new(),
+        Ended::Stopped => ": told to stop".to_owned(),
+        Ended::Failed(error) => match error.retry_at {
+            Some(until) => format!(": {error}; it wants to be left alone until {until}"),
+            None => format!(": {error}"),
+        },
+    };
+    let summary = format!(
+        "{} bars read, {} written, {} filled, {} replaced, {} already there, {missing} missing{ending}",
+        tally.read, tally.written, tally.filled, tally.replaced, tally.already_there
+    );
+    if exit == Exit::Unavailable {
+        tracing::error!("{summary}");
+    }
+    let mut text = String::new();
+    for (name, count) in counts {
+        let _ = writeln!(text, "{:<24}{count:>9}", name.replace('_', " "));
+    }
+    text.push_str(&missing_lines(lacks));
+    if beyond > 0 {
+        text.push_str(&horizon_line(job));
+    }
+    let _ = writeln!(text, "{}", context.shown(&context.layout.raw_dir(&job.series)));
+    if let Some(ending) = ending.strip_prefix(": ") {
+        let _ = writeln!(text, "{ending}");
+    }
+    let out = counts.into_iter().map(|(key, count)| (key.to_owned(), count.to_string())).collect();
+    Outcome { exit, summary, text, out }
+}
+
+fn missing_lines(lacks: &[(Why, Window)]) -> String {
+    let mut text = String::new();
+    for (number, (why, run)) in lacks.iter().enumerate() {
+        let line =
+            format!("missing: {} slots from {} on: {}", run.slots(), run.first(), why.words());
+        tracing::info!("{line}");
+        if number < SHOWN_MAX {
+            let _ = writeln!(text, "{line}");
+        }
+    }
+    if lacks.len() > SHOWN_MAX {
+        let more = lacks.len() - SHOWN_MAX;
+        let _ = writeln!(text, "... and {more} more runs of missing slots, all of them in the log");
+    }
+    text
+}
+
+/// What to do about bars that the venue keeps no more.
+fn horizon_line(job: &FetchJob) -> String {
+    let exchange = job.series.exchange();
+    let bars = Venue::of(exchange).and_then(|venue| venue.spec().horizon_bars).unwrap_or_default();
+    format!(
+        "{exchange} serves bars {bars} back and no further; bars are not built from its trades: import an archive instead, \
+         with `runner run import -p path=FILE`\n"
+    )
+}
