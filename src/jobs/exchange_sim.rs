@@ -76,6 +76,8 @@ fn outcome(server: &Server, what: &str, clock: &ScaledClock) -> Outcome {
 fn protocol(job: &ExchangeSimJob) -> Result<Protocol, Failure> {
     let protocol = match job.exchange_sim.protocol {
         manifest::Protocol::Binance => Protocol::Binance,
+        manifest::Protocol::Coinbase => Protocol::Coinbase,
+        manifest::Protocol::Kraken => Protocol::Kraken,
     };
     let timeframe = job.series.timeframe();
     if protocol.has(timeframe) {

@@ -13,6 +13,10 @@ words! {
     Protocol {
         /// Binance, `/api/v3`.
         Binance = "binance",
+        /// Coinbase Exchange, `/products`.
+        Coinbase = "coinbase",
+        /// Kraken, `/0/public`.
+        Kraken = "kraken",
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the tests share.
 
+pub mod http;
 pub mod market;
 pub mod ran;
 pub mod runner;
 pub mod scripted;
+pub mod sim;
 pub mod sim_disk;
