@@ -20,7 +20,7 @@ use crate::support::{
     http::{get, get_within, send},
     market::csv,
     runner::Root,
-    sim::{Sim, bar_of, is_traded, truth},
+    sim::{FILE, Sim, bar_of, is_traded, truth},
 };
 
 /// Two minutes into a bar.
@@ -208,6 +208,8 @@ fn slow_answers_wrong_dates_and_disorder_are_seen_on_the_wire() {
         assert_eq!(answer.header("date"), Some(date.as_str()));
         assert!((FROM_MS..FROM_MS + 60_000).contains(&now_ms));
         assert_eq!(answer.header("x-mbx-used-weight-1m"), Some("1"));
+        let answer = get(&sim.address, KLINES).unwrap();
+        assert_eq!(answer.header("x-mbx-used-weight-1m"), Some("3"), "in the same minute");
         sim.stop().ok();
     }
     for (fault, rows_found) in [("duplicate=1", 501), ("reorder=1", 500)] {
@@ -273,8 +275,10 @@ fn it_leaves_by_itself_at_its_end_and_says_where_it_listens() {
     let words = format!("-p from={FROM} to=2024-01-05T01:00:00Z speed=3600x");
     let sim = Sim::start(&root, &words);
     let address = sim.address.clone();
+    assert_eq!(root.read(FILE), format!("{address}\n"));
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     let ran = sim.end().ok().prints(&["0 requests until 2024-01-05T01:0"]);
+    assert!(!root.at(FILE).exists(), "nobody listens there any more");
     ran.says(&[&format!("exchange-sim binance BTC/USD 5m from {FROM} on http://{address}")]);
 }
 
