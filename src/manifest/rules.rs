@@ -115,6 +115,16 @@ impl Rules<'_> {
             let message = "`exchange-sim.port-file` lies outside the root".to_owned();
             self.push(&at, message, "name a file below the root, such as \"data/state/sim.addr\"");
         }
+        let is_coinbase =
+            self.get("exchange-sim.protocol").and_then(Node::as_str) == Some("coinbase");
+        if let Some(ban) = self.get("exchange-sim.faults.ban").filter(|_| is_coinbase)
+            && ban.as_float().is_some_and(|chance| chance > 0.0)
+        {
+            let at = ban.at.clone();
+            let message =
+                "`exchange-sim.faults.ban` has no meaning with protocol \"coinbase\"".to_owned();
+            self.push(&at, message, "take it out: Coinbase throttles, it does not ban");
+        }
         self.chances();
     }
 

@@ -57,7 +57,7 @@ struct Life {
 
 impl Life {
     fn new(seed: u64) -> Self {
-        let kind = &KINDS[0];
+        let kind = &KINDS[seed as usize % KINDS.len()];
         Self { root: Root::new(), kind, dice: Dice::new(seed), seed, counts: Counts::new() }
     }
 
@@ -83,24 +83,24 @@ impl Life {
             self.seed,
             time(0)
         );
-        let faults = format!("{FAULTS} seed={}", self.seed);
-        let root = std::mem::replace(&mut self.root, Root::new());
-        let mut sim = Sim::start(&root, &venue, &faults);
-        self.root = root;
-        self.shifts(&mut sim)?;
+        let faults = FAULTS.split_whitespace().map(|fault| format!(" exchange-sim.faults.{fault}"));
+        let faults: String = faults.collect();
+        let sim =
+            Sim::start(&self.root, &format!("-p {venue} fault-seed={} --set{faults}", self.seed));
+        self.shifts(&sim)?;
         drop(sim);
         self.proved()?;
         Ok(self.counts)
     }
 
     /// The loop works until it is killed or has decided all slots; then it starts again.
-    fn shifts(&mut self, sim: &mut Sim) -> Result<(), String> {
+    fn shifts(&mut self, sim: &Sim) -> Result<(), String> {
         let mode = ["replay", "replay", "observe", "off"][self.dice.below(4) as usize];
         let words = format!(
             "run live {} feed=http base-url=http://{} speed={SPEED} to={} \
              --set live.request-timeout=250ms live.catch-up.mode={mode} {}",
             self.series(),
-            sim.address(),
+            sim.address,
             time(BARS),
             self.kind.settings
         );

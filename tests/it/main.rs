@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod chaos;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod e2e;

@@ -2,10 +2,14 @@
 //! the faults that real ones have.
 
 pub mod binance;
+pub mod coinbase;
 pub mod faults;
+pub mod kraken;
 pub mod market;
 mod number;
 pub mod protocol;
 pub mod reply;
+#[cfg(test)]
+mod sample;
 pub mod server;
 pub mod venue;

@@ -1,7 +1,7 @@
 //! Which protocols are spoken, and the module behind each.
 
 use super::{
-    binance,
+    binance, coinbase, kraken,
     reply::{Query, Reply, View},
 };
 use crate::domain::time::{Timeframe, UtcMs};
@@ -11,6 +11,10 @@ use crate::domain::time::{Timeframe, UtcMs};
 pub enum Protocol {
     /// Binance, `/api/v3`.
     Binance,
+    /// Coinbase Exchange, `/products`.
+    Coinbase,
+    /// Kraken, `/0/public`.
+    Kraken,
 }
 
 /// Why a venue gives no answer to a good question.
@@ -20,6 +24,8 @@ pub enum Refusal {
     Throttled {
         /// The pause it asks for, in seconds of its own time, when it says one.
         retry_after_s: Option<u32>,
+        /// Chooses the words.
+        pick: usize,
     },
     /// Shut out.
     Banned {
@@ -28,9 +34,9 @@ pub enum Refusal {
         /// For how long, in seconds of its own time.
         wait_s: u32,
     },
-    /// Broken or overloaded; the number chooses how.
+    /// Broken or overloaded.
     Down {
-        /// Any number.
+        /// Chooses how.
         pick: usize,
     },
 }
@@ -40,6 +46,8 @@ impl Protocol {
     pub fn answer(self, view: &View<'_>, path: &str, query: &Query) -> Reply {
         match self {
             Self::Binance => binance::answer(view, path, query),
+            Self::Coinbase => coinbase::answer(view, path, query),
+            Self::Kraken => kraken::answer(view, path, query),
         }
     }
 
@@ -47,13 +55,17 @@ impl Protocol {
     pub fn refusal(self, refusal: &Refusal) -> Reply {
         match self {
             Self::Binance => binance::refusal(refusal),
+            Self::Coinbase => coinbase::refusal(refusal),
+            Self::Kraken => kraken::refusal(refusal),
         }
     }
 
     /// Whether the venue has bars of this length.
-    pub fn has(self, _timeframe: Timeframe) -> bool {
+    pub fn has(self, timeframe: Timeframe) -> bool {
         match self {
             Self::Binance => true,
+            Self::Coinbase => coinbase::has(timeframe),
+            Self::Kraken => kraken::has(timeframe),
         }
     }
 
@@ -61,6 +73,7 @@ impl Protocol {
     pub fn weight(self, path: &str) -> Option<u32> {
         match self {
             Self::Binance => Some(binance::weight(path)),
+            Self::Coinbase | Self::Kraken => None,
         }
     }
 }

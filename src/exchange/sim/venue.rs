@@ -72,7 +72,7 @@ impl Venue {
             Some(Fault::Reset) => Act::Reset,
             Some(Fault::Throttle) => {
                 let retry_after_s = pick.is_multiple_of(2).then_some(faults.retry_after_s);
-                Act::Answer(refuse(Refusal::Throttled { retry_after_s }))
+                Act::Answer(refuse(Refusal::Throttled { retry_after_s, pick: pick / 2 }))
             }
             Some(Fault::Ban) => Act::Answer(refuse(Refusal::Banned { now, wait_s: BAN_S })),
             Some(Fault::ServerError) => Act::Answer(refuse(Refusal::Down { pick })),
@@ -103,5 +103,104 @@ fn dressed(reply: Reply, asked: &Asked<'_>, date: UtcMs) -> Reply {
     match asked.weight_used {
         Some(used) => reply.with("x-mbx-used-weight-1m", used),
         None => reply,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::sample, *};
+
+    const KLINES: &str = "/api/v3/klines?symbol=BTCUSD&interval=5m";
+
+    fn acts(fault: Fault) -> Vec<Act> {
+        let venue = sample::faulty(Protocol::Binance, fault);
+        (0..20).map(|number| sample::act(&venue, number, sample::now(), KLINES)).collect()
+    }
+
+    fn good() -> Reply {
+        let act = sample::act(&sample::venue(Protocol::Binance), 0, sample::now(), KLINES);
+        let Act::Answer(reply) = act else { panic!("{act:?}") };
+        reply
+    }
+
+    fn answers(fault: Fault) -> Vec<Reply> {
+        let reply = |act| if let Act::Answer(reply) = act { reply } else { panic!("{act:?}") };
+        acts(fault).into_iter().map(reply).collect()
+    }
+
+    fn header<'r>(reply: &'r Reply, name: &str) -> Option<&'r str> {
+        reply.headers.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn every_answer_has_the_date_of_the_venue_and_its_weight() {
+        assert_eq!(header(&good(), "date"), Some("Mon, 01 Jan 2024 00:22:00 GMT"));
+        let query = Query::default();
+        let asked = Asked {
+            number: 0,
+            now: sample::now(),
+            path: "/api/v3/ping",
+            query: &query,
+            weight_used: Some(41),
+        };
+        let (act, _) = sample::venue(Protocol::Binance).act(&asked);
+        let Act::Answer(reply) = act else { panic!("{act:?}") };
+        assert_eq!(header(&reply, "x-mbx-used-weight-1m"), Some("41"));
+    }
+
+    #[test]
+    fn faults_of_the_wire_leave_the_answer_as_it_is() {
+        assert!(acts(Fault::Timeout).iter().all(|act| *act == Act::Silence));
+        assert!(acts(Fault::Reset).iter().all(|act| *act == Act::Reset));
+        assert!(acts(Fault::Truncate).iter().all(|act| *act == Act::Cut(good())));
+        let mut venue = sample::faulty(Protocol::Binance, Fault::Latency);
+        venue.faults.latency_max = Duration::from_secs(2);
+        let waits = (0..20).map(|number| sample::act(&venue, number, sample::now(), KLINES));
+        let waits: Vec<Duration> = waits
+            .map(|act| match act {
+                Act::Later(wait, reply) if reply == good() => wait,
+                act => panic!("{act:?}"),
+            })
+            .collect();
+        assert!(waits.iter().all(|wait| *wait < venue.faults.latency_max));
+        assert!(waits.iter().any(|wait| *wait > venue.faults.latency_max / 2));
+    }
+
+    #[test]
+    fn refusals_come_with_and_without_a_pause() {
+        let throttled = answers(Fault::Throttle);
+        assert!(throttled.iter().all(|reply| reply.status == 429));
+        let with = throttled.iter().filter(|reply| header(reply, "retry-after").is_some()).count();
+        assert!((1..20).contains(&with), "{with}");
+        assert!(answers(Fault::Ban).iter().all(|reply| reply.status == 418));
+        assert!(answers(Fault::ServerError).iter().all(|reply| reply.status >= 500));
+        let pages = answers(Fault::Html);
+        assert!(pages.iter().all(|reply| reply.status == 200 && reply.body.starts_with("<html>")));
+        assert!(throttled.iter().all(|reply| header(reply, "date").is_some()));
+    }
+
+    #[test]
+    fn rows_are_doubled_or_swapped_and_dates_are_ahead() {
+        let rows =
+            |reply: &Reply| serde_json::from_str::<Vec<serde_json::Value>>(&reply.body).unwrap();
+        let whole = rows(&good());
+        for reply in answers(Fault::Duplicate) {
+            let mut doubled = rows(&reply);
+            assert_eq!(doubled.len(), whole.len() + 1);
+            doubled.dedup();
+            assert_eq!(doubled, whole);
+        }
+        for reply in answers(Fault::Reorder) {
+            let mut swapped = rows(&reply);
+            assert_ne!(swapped, whole);
+            swapped.sort_by_key(|row| row[0].as_i64());
+            assert_eq!(swapped, whole);
+        }
+        let mut venue = sample::faulty(Protocol::Binance, Fault::WrongDate);
+        venue.faults.date_skew_ms = 90_000;
+        let act = sample::act(&venue, 0, sample::now(), KLINES);
+        let Act::Answer(reply) = act else { panic!("{act:?}") };
+        assert_eq!(header(&reply, "date"), Some("Mon, 01 Jan 2024 00:23:30 GMT"));
+        assert_eq!(reply.body, good().body);
     }
 }

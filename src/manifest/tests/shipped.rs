@@ -158,6 +158,34 @@ fn fetch_takes_its_window_and_series() {
 }
 
 #[test]
+fn exchange_sim_takes_its_market_and_refuses_what_cannot_be() {
+    let case = job("exchange-sim").p("from", "2024-01-01T00:00:00Z").p("speed", "60x");
+    let sim = case.clone().p("protocol", "kraken").set("exchange-sim.faults.reset", "0.5");
+    let Job::ExchangeSim(job) = sim.good().manifest.job else { panic!("not an exchange-sim") };
+    assert_eq!(job.series.to_string(), "kraken BTC/USD 5m");
+    assert_eq!(job.exchange_sim.listen, "127.0.0.1:0");
+    assert_eq!((job.exchange_sim.faults.reset, job.exchange_sim.faults.seed), (0.5, 1));
+    let once = case.good().to_toml();
+    assert_eq!(Case::named(&case.job.0, &once).good().to_toml(), once);
+    let fault = |key: &str, value: &str| (format!("exchange-sim.faults.{key}"), value.to_owned());
+    let key = |key: &str, value: &str| (format!("exchange-sim.{key}"), value.to_owned());
+    for (sets, says) in [
+        (vec![fault("reset", "0.6"), fault("html", "0.6")], "sum up to 1.2"),
+        (vec![fault("reset", "1.5")], "at most 1 is accepted"),
+        (vec![fault("rset", "0.5")], "did you mean `reset`?"),
+        (vec![key("protocol", "coinbase"), fault("ban", "0.1")], "has no meaning with protocol"),
+        (vec![key("to", "2023-12-31T00:00:00Z")], "must be later than `exchange-sim.from`"),
+        (vec![key("speed", "max")], "others live in this time too"),
+        (vec![key("port-file", "../sim")], "lies outside the root"),
+        (vec![key("listen", "everywhere")], "does not match"),
+    ] {
+        let case = sets.iter().fold(case.clone(), |case, (path, value)| case.set(path, value));
+        let found = case.says();
+        assert!(found.contains(says), "{says}: {found}");
+    }
+}
+
+#[test]
 fn the_steps_of_the_demo_resolve_as_jobs() {
     let Job::Pipeline(pipeline) = job("demo").good().manifest.job else { panic!("not a pipeline") };
     let steps = std::collections::BTreeMap::new();

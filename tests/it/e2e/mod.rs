@@ -6,6 +6,7 @@ mod bad_words;
 mod demo;
 mod drift;
 mod drills;
+mod exchange_sim;
 mod fetch;
 mod fixture;
 mod json;

@@ -7,3 +7,4 @@ pub mod runner;
 pub mod scripted;
 pub mod sim;
 pub mod sim_disk;
+pub mod wire;

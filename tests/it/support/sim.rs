@@ -1,30 +1,69 @@
-//! A simulated venue at work.
+//! A simulated venue at work, and what its made-up market really holds.
 
-use super::runner::{Root, Running};
+use mjolnir::{
+    domain::{
+        bar::{Bar, TimedBar},
+        time::SlotTs,
+    },
+    exchange::synthetic,
+};
 
-/// The program as a venue. Dropping it ends it.
+use super::{
+    ran::Ran,
+    runner::{Root, Running},
+};
+
+/// The seed of its market, as shipped.
+const SEED: u64 = 7;
+
+/// Where it says where it listens.
+pub const FILE: &str = "data/state/exchange-sim.addr";
+
+/// A simulator that listens.
 pub struct Sim {
-    address: String,
-    _running: Running,
+    running: Running,
+    /// Where, as `127.0.0.1:40001`.
+    pub address: String,
 }
 
-/// Where the venue says its address.
-const PORT_FILE: &str = "data/state/sim.addr";
-
 impl Sim {
-    /// Starts it with these parameters and faults, both as `name=value` pairs, and waits until it listens.
-    pub fn start(root: &Root, params: &str, faults: &str) -> Self {
-        let faults = faults.split_whitespace().map(|fault| format!(" exchange-sim.faults.{fault}"));
-        let faults: String = faults.collect();
-        let set = if faults.is_empty() { String::new() } else { format!("--set{faults}") };
-        let words = format!("run exchange-sim -p port-file={PORT_FILE} {params} {set}");
-        let running = root.call(&words).start();
-        root.await_lines(PORT_FILE, 1);
-        Self { address: root.read(PORT_FILE).trim().to_owned(), _running: running }
+    /// `runner run exchange-sim ARGS`, once it listens.
+    pub fn start(root: &Root, args: &str) -> Self {
+        let running = root
+            .call(&format!("run exchange-sim {args} --set exchange-sim.port-file={FILE}"))
+            .start();
+        root.await_lines(FILE, 1);
+        Self { running, address: root.read(FILE).trim().to_owned() }
     }
 
-    /// `host:port`.
-    pub fn address(&self) -> &str {
-        &self.address
+    /// Asks it to leave, and waits until it has.
+    pub fn stop(self) -> Ran {
+        self.running.signal("TERM");
+        self.running.end()
     }
+
+    /// Waits until it leaves by itself.
+    pub fn end(self) -> Ran {
+        self.running.end()
+    }
+}
+
+/// The bar of a slot in a market of [`SEED`]: flat where nobody trades.
+pub fn truth(ts: SlotTs) -> TimedBar {
+    let before = (1..).map(|back| ts.plus(-back));
+    let flat = || before.filter_map(|ts| synthetic::bar(SEED, ts)).map(|bar| bar.flat()).next();
+    TimedBar { ts, bar: synthetic::bar(SEED, ts).or_else(flat).unwrap() }
+}
+
+/// Whether somebody trades in it.
+pub fn is_traded(bar: &TimedBar) -> bool {
+    bar.bar.volume() > 0.0
+}
+
+/// Open, high, low, close, volume, from numbers or texts that stand in this order.
+pub fn bar_of(values: [&serde_json::Value; 5]) -> Bar {
+    let number = |value: &serde_json::Value| {
+        value.as_f64().or_else(|| value.as_str()?.parse().ok()).unwrap_or(f64::NAN)
+    };
+    Bar::new(values.map(number)).unwrap()
 }
