@@ -8,5 +8,6 @@ pub mod exec;
 pub mod import;
 pub mod live;
 pub mod pipeline;
+pub mod quality;
 pub mod recorded;
 pub mod setup;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     layers::relative,
     tables::{
-        Account, Device, EmaAtr, Equivalence, Exec, File, Fill, Import, Inputs, Kind, Live,
-        OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
+        Account, DataQuality, Device, EmaAtr, Equivalence, Exec, File, Fill, Import, Inputs, Kind,
+        Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -46,6 +46,8 @@ pub enum Job {
     Eqflat(Box<EqflatJob>),
     /// Bars from a file.
     Import(ImportJob),
+    /// A look at the stored bars.
+    DataQuality(Box<DataQualityJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -61,6 +63,7 @@ impl Job {
             Self::Equivalence(_) => Kind::Equivalence,
             Self::Eqflat(_) => Kind::Eqflat,
             Self::Import(_) => Kind::Import,
+            Self::DataQuality(_) => Kind::DataQuality,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -162,6 +165,15 @@ pub struct ImportJob {
     pub import: Import,
 }
 
+/// A data-quality job.
+#[derive(Debug, Clone)]
+pub struct DataQualityJob {
+    /// The series looked at.
+    pub series: Series,
+    /// What is looked for.
+    pub quality: DataQuality,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -213,6 +225,10 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         Kind::Equivalence => Job::Equivalence(EquivalenceJob { equivalence: file.equivalence? }),
         Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file)?)),
         Kind::Import => Job::Import(ImportJob { series: series(&file)?, import: file.import? }),
+        Kind::DataQuality => Job::DataQuality(Box::new(DataQualityJob {
+            series: series(&file)?,
+            quality: file.data_quality,
+        })),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })

@@ -10,6 +10,8 @@ mod golden;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod quality;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod store;

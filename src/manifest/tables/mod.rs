@@ -2,6 +2,7 @@
 
 mod live;
 mod proof;
+mod quality;
 mod spelling;
 mod top;
 mod trading;
@@ -14,6 +15,7 @@ pub(super) use work::StepTable;
 
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use proof::{Equivalence, Inputs, OnExisting};
+pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use top::{Device, DeviceKind, Fallback, Kind, Param, ParamType, Run, Secret, SecretFrom};
 pub use trading::{
     Account, EmaAtr, Fill, FillAt, OnTrip, Risk, RsiRevert, Sides, StopFill, StrategyKind,

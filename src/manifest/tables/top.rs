@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Size, Span},
-    Account, BacktestTable, EqflatTable, Equivalence, Exec, Fill, Import, Live, MarketTable,
-    Pipeline, Risk, StepTable, StrategyTable, words,
+    Account, BacktestTable, DataQuality, EqflatTable, Equivalence, Exec, Fill, Import, Live,
+    MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
 };
 
 words! {
@@ -24,6 +24,8 @@ words! {
         Eqflat = "eqflat",
         /// Bars from a file into the raw store.
         Import = "import",
+        /// A look at the stored bars: gaps, duplicates, impossible bars, spikes, revisions, differences from another series.
+        DataQuality = "data-quality",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -39,7 +41,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 7] = [
+pub(in super::super) const KINDS: [Kinds; 8] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -57,6 +59,7 @@ pub(in super::super) const KINDS: [Kinds; 7] = [
         optional: &["backtest", "fill", "account", "risk"],
     },
     Kinds { kind: Kind::Import, required: &["import", "market"], optional: &[] },
+    Kinds { kind: Kind::DataQuality, required: &["market"], optional: &["data-quality"] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -132,6 +135,9 @@ pub(in super::super) struct File {
     pub eqflat: Option<EqflatTable>,
     /// Bars from a file into the raw store. Rows that are no bars are refused and named.
     pub import: Option<Import>,
+    /// The doctor of the raw store: every fault of the stored bars with its file, row and slot. It changes nothing.
+    #[serde(default)]
+    pub data_quality: DataQuality,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,

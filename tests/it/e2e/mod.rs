@@ -6,7 +6,7 @@ mod bad_words;
 mod demo;
 mod drift;
 mod drills;
-mod fixture;
+pub mod fixture;
 mod json;
 mod kill;
 mod lock;

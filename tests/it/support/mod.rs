@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod market;
+pub mod partition;
 pub mod ran;
 pub mod runner;
 pub mod scripted;
