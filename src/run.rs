@@ -17,7 +17,7 @@ use crate::{
     jobs::{
         backtest,
         context::{Context, Failure, Outcome},
-        equivalence, exchange_sim, exec, fetch, import, live, pipeline,
+        equivalence, exchange_sim, exec, fetch, import, live, pipeline, quality,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{
@@ -26,7 +26,7 @@ use crate::{
         space::free_bytes,
     },
     store::{
-        disk::RealDisk,
+        disk::{Disk as _, RealDisk},
         layout::Layout,
         runs::{End, Run, RunFolder, RunInfo, RunState, RunStore, Start},
     },
@@ -263,14 +263,27 @@ impl Recorder<'_> {
 fn document(prepared: &Prepared, result: &Result<Outcome, Failure>) -> serde_json::Value {
     let (run, job) = (prepared.run_id.as_str(), &prepared.loaded.resolved.manifest.name);
     match result {
-        Ok(outcome) => json!({
-            "schema": SCHEMA, "run_id": run, "job": job, "exit": outcome.exit.code(),
-            "summary": outcome.summary, "out": outcome.out,
-        }),
+        Ok(outcome) => {
+            let mut document = json!({
+                "schema": SCHEMA, "run_id": run, "job": job, "exit": outcome.exit.code(),
+                "summary": outcome.summary, "out": outcome.out,
+            });
+            if let Some(report) = report(prepared, outcome) {
+                document["report"] = report;
+            }
+            document
+        }
         Err(failure) => json!({
             "schema": SCHEMA, "run_id": run, "job": job, "exit": failure.exit.code(), "error": failure.message,
         }),
     }
+}
+
+/// The document a job left on the disk and named `report` among its values: whoever asks for JSON gets all of it.
+fn report(prepared: &Prepared, outcome: &Outcome) -> Option<serde_json::Value> {
+    let path = prepared.root.join(outcome.out.get("report")?);
+    let bytes = prepared.disk.read(&path).ok()??;
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn show(prepared: &Prepared, result: &Result<Outcome, Failure>, json: bool) {
@@ -293,6 +306,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Fetch(job) => fetch::job::run(context, job),
         Job::Import(job) => import::run(context, job),
         Job::ExchangeSim(job) => exchange_sim::run(context, job),
+        Job::DataQuality(job) => quality::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])
         }

@@ -11,6 +11,7 @@ pub mod import;
 pub mod ledgers;
 pub mod live;
 pub mod pipeline;
+pub mod quality;
 pub mod recorded;
 pub mod setup;
 pub mod waiting;

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::{
     layers::relative,
     tables::{
-        Account, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File, Fill, Import, Inputs,
-        Kind, Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind,
-        When,
+        Account, DataQuality, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File, Fill,
+        Import, Inputs, Kind, Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable,
+        StopFill, StrategyKind, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -51,6 +51,8 @@ pub enum Job {
     Import(ImportJob),
     /// A simulated venue.
     ExchangeSim(Box<ExchangeSimJob>),
+    /// A look at the stored bars.
+    DataQuality(Box<DataQualityJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -68,6 +70,7 @@ impl Job {
             Self::Fetch(_) => Kind::Fetch,
             Self::Import(_) => Kind::Import,
             Self::ExchangeSim(_) => Kind::ExchangeSim,
+            Self::DataQuality(_) => Kind::DataQuality,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -187,6 +190,15 @@ pub struct ExchangeSimJob {
     pub exchange_sim: ExchangeSim,
 }
 
+/// A data-quality job.
+#[derive(Debug, Clone)]
+pub struct DataQualityJob {
+    /// The series looked at.
+    pub series: Series,
+    /// What is looked for.
+    pub quality: DataQuality,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -242,6 +254,10 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         Kind::ExchangeSim => Job::ExchangeSim(Box::new(ExchangeSimJob {
             series: series(&file)?,
             exchange_sim: file.exchange_sim?,
+        })),
+        Kind::DataQuality => Job::DataQuality(Box::new(DataQualityJob {
+            series: series(&file)?,
+            quality: file.data_quality,
         })),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;

@@ -27,6 +27,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
         Kind::Fetch => rules.earlier("fetch.from", "fetch.to"),
         Kind::Import => rules.not_empty("import.path"),
         Kind::ExchangeSim => rules.exchange_sim(),
+        Kind::DataQuality => rules.data_quality(),
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
     }
 }
@@ -195,22 +196,41 @@ impl Rules<'_> {
                 self.push(&at, format!("`{key}` is missing"), "write it in [backtest]");
             }
         }
-        let timeframe = self.get("market.timeframe").and_then(Node::as_str);
-        let timeframe = timeframe.and_then(|text| text.parse::<Timeframe>().ok());
-        for key in ["backtest.start-ts-ms", "backtest.end-ts-ms"] {
+        self.window("backtest");
+    }
+
+    /// Demands that a table's window lies on the grid and does not end before it starts.
+    fn window(&mut self, table: &str) {
+        let [start_key, end_key] = ["start", "end"].map(|end| format!("{table}.{end}-ts-ms"));
+        let timeframe = self.timeframe("market.timeframe");
+        for key in [&start_key, &end_key] {
             let Some((ts_ms, at)) = self.integer(key) else { continue };
             if let Some(Err(error)) = timeframe.map(|timeframe| timeframe.slot(ts_ms)) {
                 self.push(&at, format!("`{key}`: {error}"), "take a bar close of this timeframe");
             }
         }
-        let ends = (self.integer("backtest.start-ts-ms"), self.integer("backtest.end-ts-ms"));
-        if let (Some((start, _)), Some((end, at))) = ends
+        if let (Some((start, _)), Some((end, at))) =
+            (self.integer(&start_key), self.integer(&end_key))
             && start > end
         {
-            let message = format!(
-                "`backtest.end-ts-ms` is {end}, before `backtest.start-ts-ms`, which is {start}"
-            );
+            let message = format!("`{end_key}` is {end}, before `{start_key}`, which is {start}");
             self.push(&at, message, "swap them, or change one");
+        }
+    }
+
+    fn timeframe(&self, path: &str) -> Option<Timeframe> {
+        self.get(path)?.as_str()?.parse().ok()
+    }
+
+    fn data_quality(&mut self) {
+        self.window("data-quality");
+        let key = "data-quality.against.timeframe";
+        if let (Some(ours), Some(other)) = (self.timeframe("market.timeframe"), self.timeframe(key))
+            && ours.ms() % other.ms() != 0
+        {
+            let at = self.get(key).map(|node| node.at.clone()).expect("it was just read");
+            let message = format!("bars of {ours} cannot be put together from bars of {other}");
+            self.push(&at, message, "take a timeframe that divides it");
         }
     }
 

@@ -133,6 +133,18 @@ impl Layout {
         self.data.join("reports")
     }
 
+    /// The report about the stored bars of a series.
+    pub fn quality_report(&self, series: &Series) -> PathBuf {
+        self.series_report("data-quality", series).join("quality.json")
+    }
+
+    /// The folder of a job's report about one series.
+    fn series_report(&self, job: &str, series: &Series) -> PathBuf {
+        let (exchange, symbol) = (series.exchange(), series.symbol().dir());
+        let name = format!("{exchange}-{symbol}-{}", series.timeframe());
+        self.reports_dir().join(job).join(name)
+    }
+
     /// What was cut from files, kept for a person to look at.
     pub fn quarantine_dir(&self) -> PathBuf {
         self.data.join("quarantine")
@@ -220,6 +232,7 @@ mod tests {
             ),
             (layout.trades(&tag, &series), "processed/trades/paper/BTC_USD/5m/trades.csv"),
             (layout.commands(&tag), "processed/commands/paper.csv"),
+            (layout.quality_report(&series), "reports/data-quality/kraken-BTC_USD-5m/quality.json"),
             (layout.runs_db(), "runs/runs.sqlite"),
             (layout.run_dir(&run), "runs/r1"),
             (

@@ -12,6 +12,8 @@ mod golden;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod quality;
+#[cfg(test)]
 mod remote;
 #[cfg(test)]
 mod simulate;

@@ -4,6 +4,7 @@ mod exchange_sim;
 mod fetch;
 mod live;
 mod proof;
+mod quality;
 mod spelling;
 mod top;
 mod trading;
@@ -18,6 +19,7 @@ pub use exchange_sim::{ExchangeSim, FaultTable, Protocol};
 pub use fetch::Fetch;
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use proof::{Equivalence, Inputs, OnExisting};
+pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use top::{Device, DeviceKind, Fallback, Kind, Param, ParamType, Run, Secret, SecretFrom};
 pub use trading::{
     Account, EmaAtr, Fill, FillAt, OnTrip, Risk, RsiRevert, Sides, StopFill, StrategyKind,

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Size, Span},
-    Account, BacktestTable, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill, Import, Live,
-    MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
+    Account, BacktestTable, DataQuality, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill,
+    Import, Live, MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
 };
 
 words! {
@@ -28,6 +28,8 @@ words! {
         Import = "import",
         /// A simulated venue that answers over HTTP, with faults on demand: for drills and tests.
         ExchangeSim = "exchange-sim",
+        /// A look at the stored bars: gaps, duplicates, impossible bars, spikes, revisions, differences from another series.
+        DataQuality = "data-quality",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -43,7 +45,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 9] = [
+pub(in super::super) const KINDS: [Kinds; 10] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -63,6 +65,7 @@ pub(in super::super) const KINDS: [Kinds; 9] = [
     Kinds { kind: Kind::Fetch, required: &["fetch", "market"], optional: &[] },
     Kinds { kind: Kind::Import, required: &["import", "market"], optional: &[] },
     Kinds { kind: Kind::ExchangeSim, required: &["exchange-sim", "market"], optional: &[] },
+    Kinds { kind: Kind::DataQuality, required: &["market"], optional: &["data-quality"] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -143,6 +146,9 @@ pub(in super::super) struct File {
     /// A venue that does not exist, for drills: it shows `market.symbol` in bars of `market.timeframe` through the public
     /// interface of a real venue, to whoever asks.
     pub exchange_sim: Option<ExchangeSim>,
+    /// The doctor of the raw store: every fault of the stored bars with its file, row and slot. It changes nothing.
+    #[serde(default)]
+    pub data_quality: DataQuality,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,

@@ -5,7 +5,7 @@ use super::{
     Case,
 };
 
-const FILES: [(&str, &str); 14] = [
+const FILES: [(&str, &str); 15] = [
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
@@ -19,6 +19,7 @@ const FILES: [(&str, &str); 14] = [
     ("jobs/fetch.toml", include_str!("../../../jobs/fetch.toml")),
     ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
     ("jobs/exchange-sim.toml", include_str!("../../../jobs/exchange-sim.toml")),
+    ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
     ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
 ];
 
@@ -38,9 +39,8 @@ fn live() -> Case {
 
 #[test]
 fn every_shipped_job_passes_the_check_with_every_profile_and_warns_of_nothing() {
-    for name in
-        ["live", "backtest", "equivalence", "eqflat", "fetch", "import", "exchange-sim", "demo"]
-    {
+    for (path, _) in FILES.iter().filter(|(path, _)| path.starts_with("jobs/")) {
+        let name = path.trim_start_matches("jobs/").trim_end_matches(".toml");
         for profile in ["base", "cpu", "gpu", "market", "replay", "seed-v02"] {
             let warnings = job(name).profile(profile).checks().unwrap_or_else(|p| panic!("{p}"));
             assert!(warnings.is_empty(), "{name} {profile}: {warnings}");

@@ -16,6 +16,26 @@ pub struct Refused {
     pub reason: String,
 }
 
+/// A row as it stands in a file: nothing about it is checked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RawRow {
+    /// Row of the table, from 1.
+    pub row: u64,
+    /// Close of the bar, milliseconds; perhaps not on the grid.
+    pub ts_ms: i64,
+    /// `[open, high, low, close, volume]`; perhaps impossible.
+    pub values: [f64; 5],
+}
+
+/// The rows of a file in the order of the file.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rows {
+    /// Those whose fields can be read.
+    pub rows: Vec<RawRow>,
+    /// The others.
+    pub refused: Vec<Refused>,
+}
+
 /// Slots without a bar between two bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {

@@ -7,6 +7,6 @@ mod parquet;
 mod read;
 mod stamp;
 
-pub use assemble::{Archive, Gap, Order, Refused};
-pub use read::{Options, parse, read};
+pub use assemble::{Archive, Gap, Order, RawRow, Refused, Rows};
+pub use read::{Options, parse, parse_rows, read};
 pub use stamp::{Meaning, Unit};

@@ -16,10 +16,10 @@ use parquet::{
 };
 
 use super::{
-    assemble::{Archive, Assembler},
+    assemble::{Archive, Assembler, RawRow, Refused, Rows},
     columns::Columns,
     read::Options,
-    stamp::{self, Stamp, Unit},
+    stamp::{self, Meaning, Stamp, Unit},
 };
 use crate::store::error::StoreError;
 
@@ -45,54 +45,105 @@ impl Number {
 }
 
 pub(super) fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Archive, StoreError> {
-    // The reader is not written for hostile bytes; what it cannot take is bad data, not a bug of ours.
-    let read = panic::catch_unwind(AssertUnwindSafe(|| read(bytes, options)));
-    let reason = match read {
-        Ok(Ok(archive)) => return Ok(archive),
+    guarded(path, || {
+        let opened = Opened::new(bytes, options)?;
+        let mut assembler = Assembler::new(options.timeframe, opened.columns.meaning);
+        opened.each_row(|row, fields| assembler.push(row, fields))?;
+        Ok(assembler.finish(opened.warnings, options.offset_minutes))
+    })
+}
+
+/// Every row as it stands in the file, in the order of the file, whatever its values are. Stamps are brought to the bar's close.
+pub(super) fn rows(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Rows, StoreError> {
+    guarded(path, || {
+        let opened = Opened::new(bytes, options)?;
+        let shift_ms = match opened.columns.meaning {
+            Meaning::Open => options.timeframe.ms(),
+            Meaning::Close => 0,
+        };
+        let mut rows = Rows::default();
+        opened.each_row(|row, fields| match fields {
+            Ok((stamp, values)) => {
+                let ts_ms = stamp.ms.saturating_add(shift_ms);
+                rows.rows.push(RawRow { row, ts_ms, values });
+            }
+            Err(reason) => rows.refused.push(Refused { row, reason }),
+        })?;
+        Ok(rows)
+    })
+}
+
+/// The reader is not written for hostile bytes; what it cannot take is bad data, not a bug of ours.
+fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, String>) -> Result<T, StoreError> {
+    let reason = match panic::catch_unwind(AssertUnwindSafe(read)) {
+        Ok(Ok(done)) => return Ok(done),
         Ok(Err(reason)) => reason,
         Err(_) => "the parquet reader gave up".to_owned(),
     };
     Err(StoreError::damaged(path, 0, reason))
 }
 
-fn read(bytes: Vec<u8>, options: &Options) -> Result<Archive, String> {
-    let text = |error: ParquetError| error.to_string();
-    let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(text)?;
-    let file = reader.metadata().file_metadata();
-    if !(0..=ROWS_MAX).contains(&file.num_rows()) {
-        return Err(format!("{} rows, more than {ROWS_MAX}", file.num_rows()));
+/// A file whose columns are found.
+struct Opened {
+    reader: SerializedFileReader<Bytes>,
+    columns: Columns,
+    time: Time,
+    warnings: Vec<String>,
+}
+
+impl Opened {
+    fn new(bytes: Vec<u8>, options: &Options) -> Result<Self, String> {
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(text)?;
+        let file = reader.metadata().file_metadata();
+        if !(0..=ROWS_MAX).contains(&file.num_rows()) {
+            return Err(format!("{} rows, more than {ROWS_MAX}", file.num_rows()));
+        }
+        let described = file.schema_descr().columns();
+        let names: Vec<_> = described
+            .iter()
+            .map(|c| if c.path().parts().len() == 1 { c.name().to_owned() } else { String::new() })
+            .collect();
+        let columns = Columns::find(&names, options.meaning)?;
+        let time = Time::of(&described[columns.time], options);
+        let mut warnings = Vec::new();
+        if columns.is_guess {
+            let name = names[columns.time].escape_debug();
+            warnings.push(format!("column `{name}` is taken as the bar's open"));
+        }
+        Ok(Self { reader, columns, time, warnings })
     }
-    let described = file.schema_descr().columns();
-    let names: Vec<_> = described
-        .iter()
-        .map(|c| if c.path().parts().len() == 1 { c.name().to_owned() } else { String::new() })
-        .collect();
-    let columns = Columns::find(&names, options.meaning)?;
-    let time = Time::of(&described[columns.time], options);
-    let mut warnings = Vec::new();
-    if columns.is_guess {
-        let name = names[columns.time].escape_debug();
-        warnings.push(format!("column `{name}` is taken as the bar's open"));
-    }
-    let mut assembler = Assembler::new(options.timeframe, columns.meaning);
-    let mut row = 0;
-    for n in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(n).map_err(text)?;
-        let stamps = read_column(&*group, columns.time, &described[columns.time])?;
-        let mut values: [Vec<Option<Number>>; 5] = Default::default();
-        for (into, at) in values.iter_mut().zip(columns.values) {
-            *into = read_column(&*group, at, &described[at])?;
-            if into.len() != stamps.len() {
-                return Err("the columns differ in length".to_owned());
+
+    /// Hands over the rows in order, counted from 1: the fields of each, or why they cannot be read.
+    fn each_row(
+        &self,
+        mut take: impl FnMut(u64, Result<(Stamp, [f64; 5]), String>),
+    ) -> Result<(), String> {
+        let described = self.reader.metadata().file_metadata().schema_descr().columns();
+        let mut row = 0;
+        for n in 0..self.reader.num_row_groups() {
+            let group = self.reader.get_row_group(n).map_err(text)?;
+            let at = self.columns.time;
+            let stamps = read_column(&*group, at, &described[at])?;
+            let mut values: [Vec<Option<Number>>; 5] = Default::default();
+            for (into, at) in values.iter_mut().zip(self.columns.values) {
+                *into = read_column(&*group, at, &described[at])?;
+                if into.len() != stamps.len() {
+                    return Err("the columns differ in length".to_owned());
+                }
+            }
+            for (n, stamp) in stamps.into_iter().enumerate() {
+                row += 1;
+                let numbers = values.each_ref().map(|column| column[n]);
+                take(row, fields(stamp, numbers, &self.time));
             }
         }
-        for (n, stamp) in stamps.into_iter().enumerate() {
-            row += 1;
-            let numbers = values.each_ref().map(|column| column[n]);
-            assembler.push(row, fields(stamp, numbers, &time));
-        }
+        Ok(())
     }
-    Ok(assembler.finish(warnings, options.offset_minutes))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands over the error")]
+fn text(error: ParquetError) -> String {
+    error.to_string()
 }
 
 /// What the stamps of a column mean.

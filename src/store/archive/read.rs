@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    assemble::Archive,
+    assemble::{Archive, Rows},
     csv, parquet,
     stamp::{Meaning, Unit},
 };
@@ -60,6 +60,11 @@ pub fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Archive, 
     } else {
         csv::parse(&bytes, path, options)
     }
+}
+
+/// Every row of a Parquet file, whatever state it is in; `path` only names it in errors.
+pub fn parse_rows(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Rows, StoreError> {
+    parquet::rows(bytes, path, options)
 }
 
 fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {

@@ -110,14 +110,15 @@ pub fn decode(
     day: i64,
     path: &Path,
 ) -> Result<Vec<TimedBar>, StoreError> {
+    let columns = decode_columns(bytes).map_err(|reason| StoreError::damaged(path, 0, reason))?;
+    assemble(&columns, series, day).map_err(|(row, why)| StoreError::damaged(path, row, why))
+}
+
+/// The columns of a partition, unchecked but for their schema and length.
+pub(super) fn decode_columns(bytes: Vec<u8>) -> Result<Columns, String> {
     // The reader is not written for hostile bytes. A damaged file is bad data, not a bug of ours.
     let read = panic::catch_unwind(AssertUnwindSafe(|| read_columns(bytes)));
-    let columns = match read {
-        Ok(Ok(columns)) => columns,
-        Ok(Err(reason)) => return Err(StoreError::damaged(path, 0, reason)),
-        Err(_) => return Err(StoreError::damaged(path, 0, "the parquet reader gave up")),
-    };
-    assemble(&columns, series, day).map_err(|(row, why)| StoreError::damaged(path, row, why))
+    read.unwrap_or_else(|_| Err("the parquet reader gave up".to_owned()))
 }
 
 /// The columns of a partition, not checked yet.

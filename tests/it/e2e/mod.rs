@@ -8,7 +8,7 @@ mod drift;
 mod drills;
 mod exchange_sim;
 mod fetch;
-mod fixture;
+pub mod fixture;
 mod json;
 mod kill;
 mod lock;

@@ -65,8 +65,12 @@ impl Root {
     }
 
     pub fn write(&self, inside: &str, text: &str) {
+        self.write_bytes(inside, text.as_bytes());
+    }
+
+    pub fn write_bytes(&self, inside: &str, bytes: &[u8]) {
         fs::create_dir_all(parent(&self.at(inside))).unwrap();
-        fs::write(self.at(inside), text).unwrap();
+        fs::write(self.at(inside), bytes).unwrap();
     }
 
     /// Names in a folder, sorted.
