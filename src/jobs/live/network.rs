@@ -2,7 +2,7 @@
 
 use crate::{
     clock::{Clock, ScaledClock, SystemClock},
-    domain::{base_url::BaseUrl, time::UtcMs},
+    domain::time::UtcMs,
     exchange::{
         http::client::Limits,
         remote::{Access, RemoteFeed},
@@ -40,9 +40,7 @@ impl<'a> Network<'a> {
                 format!("`{exchange}` is no venue that bars can be fetched from: {known}");
             Failure::new(Exit::Manifest, message)
         })?;
-        let base_url = job.live.base_url.as_deref().map(str::parse::<BaseUrl>).transpose();
-        let base_url = base_url
-            .map_err(|error| Failure::new(Exit::Manifest, format!("live.base-url: {error}")))?;
+        let base_url = job.live.base_url.as_ref().map(|url| url.get().clone());
         let limits = Limits::within(job.live.request_timeout.get().duration());
         let seed = xxhash_rust::xxh3::xxh3_64(context.run_id.as_str().as_bytes());
         let access = Access { base_url, limits, attempts_max: ATTEMPTS_MAX, seed };

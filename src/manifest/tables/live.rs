@@ -7,7 +7,7 @@ use super::{
     super::values::{Parsed, Span, Speed, Time},
     StopFill, words,
 };
-use crate::domain::ids::Tag;
+use crate::domain::{base_url::BaseUrl, ids::Tag};
 
 words! {
     /// Where the bars of the paper loop come from.
@@ -82,8 +82,7 @@ pub struct Live {
     #[serde(default = "Live::speed_max")]
     pub speed: Parsed<Speed>,
     /// Where the venue's public interface lies, such as `http://127.0.0.1:8080`; without it, its own.
-    #[schemars(length(min = 1))]
-    pub base_url: Option<String>,
+    pub base_url: Option<Parsed<BaseUrl>>,
     /// The longest one request may take.
     #[serde(default = "Live::timeout_10s")]
     pub request_timeout: Parsed<Span>,
