@@ -36,13 +36,6 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     let runtime =
         runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
     let wanted = address(&table.listen)?;
-    // A script that waits for the file must not find the one of an earlier run.
-    let port_file = table.port_file.as_ref().map(|written| context.path(written));
-    if let Some(path) = &port_file
-        && context.disk.len(path)?.is_some()
-    {
-        context.disk.remove(path)?;
-    }
     let (listener, got) =
         runtime.block_on(server::listen(wanted)).map_err(|error| not_bound(wanted, &error))?;
     if !got.ip().is_loopback() {
@@ -51,6 +44,7 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     let (from, to) = (table.from.get(), table.to.map(manifest::Time::get));
     let clock = ScaledClock::new(from, factor(table));
     let server = Server::new(venue, Box::new(move || clock.now()));
+    let port_file = table.port_file.as_ref().map(|written| context.path(written));
     if let Some(path) = &port_file {
         context.disk.create_dir_all(parent(path))?;
         context.disk.replace(path, format!("{got}\n").as_bytes())?;
@@ -60,6 +54,13 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     let over = || context.stop.asked() || to.is_some_and(|to| clock.now() >= to);
     runtime.block_on(server.serve(listener, over));
     context.progress.end();
+    if let Some(path) = &port_file {
+        match context.disk.remove(path) {
+            // Whoever removed it before wanted the same.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+    }
     Ok(outcome(&server, &what, &clock))
 }
 

@@ -31,7 +31,7 @@ pub struct ExchangeSim {
     #[serde(default = "ExchangeSim::loopback")]
     #[schemars(regex(pattern = r"^([0-9.]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$"))]
     pub listen: String,
-    /// File, below the root, that takes the address listened on, as `127.0.0.1:40001`.
+    /// File, below the root, that takes the address listened on, as `127.0.0.1:40001`; it is there as long as somebody listens.
     #[schemars(length(min = 1))]
     pub port_file: Option<String>,
     /// File of recorded bars, or a folder of daily ones. A gap in it is an outage.

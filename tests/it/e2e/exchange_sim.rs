@@ -20,7 +20,7 @@ use crate::support::{
     http::{get, get_within, send},
     market::csv,
     runner::Root,
-    sim::{Sim, bar_of, is_traded, truth},
+    sim::{FILE, Sim, bar_of, is_traded, truth},
 };
 
 /// Two minutes into a bar.
@@ -145,7 +145,8 @@ fn faults_of_the_connection_are_seen_on_the_wire() {
     let root = Root::new();
     let ask = |fault: &str| {
         let sim = start(&root, "binance", &[fault, "calm-after=1"]);
-        let met = get_within(&sim.address, KLINES, Duration::from_millis(500));
+        let patience_ms = if fault == "timeout=1" { 500 } else { 20_000 };
+        let met = get_within(&sim.address, KLINES, Duration::from_millis(patience_ms));
         let calm = get(&sim.address, KLINES).unwrap();
         assert_eq!((calm.status, calm.json().as_array().unwrap().len()), (200, 500), "{fault}");
         sim.stop().ok().prints(&["2 requests", "1 of them met a fault"]);
@@ -208,6 +209,8 @@ fn slow_answers_wrong_dates_and_disorder_are_seen_on_the_wire() {
         assert_eq!(answer.header("date"), Some(date.as_str()));
         assert!((FROM_MS..FROM_MS + 60_000).contains(&now_ms));
         assert_eq!(answer.header("x-mbx-used-weight-1m"), Some("1"));
+        let answer = get(&sim.address, KLINES).unwrap();
+        assert_eq!(answer.header("x-mbx-used-weight-1m"), Some("3"), "in the same minute");
         sim.stop().ok();
     }
     for (fault, rows_found) in [("duplicate=1", 501), ("reorder=1", 500)] {
@@ -273,8 +276,10 @@ fn it_leaves_by_itself_at_its_end_and_says_where_it_listens() {
     let words = format!("-p from={FROM} to=2024-01-05T01:00:00Z speed=3600x");
     let sim = Sim::start(&root, &words);
     let address = sim.address.clone();
+    assert_eq!(root.read(FILE), format!("{address}\n"));
     assert!(address.starts_with("127.0.0.1:"), "{address}");
     let ran = sim.end().ok().prints(&["0 requests until 2024-01-05T01:0"]);
+    assert!(!root.at(FILE).exists(), "nobody listens there any more");
     ran.says(&[&format!("exchange-sim binance BTC/USD 5m from {FROM} on http://{address}")]);
 }
 

@@ -16,6 +16,9 @@ use super::{
 /// The seed of its market, as shipped.
 const SEED: u64 = 7;
 
+/// Where it says where it listens.
+pub const FILE: &str = "data/state/exchange-sim.addr";
+
 /// A simulator that listens.
 pub struct Sim {
     running: Running,
@@ -26,8 +29,10 @@ pub struct Sim {
 impl Sim {
     /// `runner run exchange-sim ARGS`, once it listens.
     pub fn start(root: &Root, args: &str) -> Self {
-        const FILE: &str = "data/state/exchange-sim.addr";
-        root.write(FILE, "");
+        if root.at(FILE).exists() {
+            // Of one that was killed, or that listens still.
+            root.remove(FILE);
+        }
         let running = root
             .call(&format!("run exchange-sim {args} --set exchange-sim.port-file={FILE}"))
             .start();
