@@ -55,7 +55,11 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     runtime.block_on(server.serve(listener, over));
     context.progress.end();
     if let Some(path) = &port_file {
-        context.disk.remove(path)?;
+        match context.disk.remove(path) {
+            // Whoever removed it before wanted the same.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            removed => removed?,
+        }
     }
     Ok(outcome(&server, &what, &clock))
 }

@@ -15,8 +15,8 @@ use crate::domain::{
 
 /// Closed bars behind the open one: nothing older is ever shown.
 const CLOSED_MAX: i64 = 720;
-/// Its lengths of a bar, in minutes; a fortnight's is left out.
-const INTERVALS: [i64; 8] = [1, 5, 15, 30, 60, 240, 1440, 10_080];
+/// Its lengths of a bar up to a day, in minutes.
+const INTERVALS: [i64; 7] = [1, 5, 15, 30, 60, 240, 1440];
 /// Assets and currencies of its early days, which carry an `X` or a `Z` in its own names.
 const OLD_ASSETS: [&str; 10] =
     ["ETC", "ETH", "LTC", "MLN", "REP", "XBT", "XLM", "XMR", "XRP", "ZEC"];

@@ -29,6 +29,10 @@ pub struct Sim {
 impl Sim {
     /// `runner run exchange-sim ARGS`, once it listens.
     pub fn start(root: &Root, args: &str) -> Self {
+        if root.at(FILE).exists() {
+            // Of one that was killed, or that listens still.
+            root.remove(FILE);
+        }
         let running = root
             .call(&format!("run exchange-sim {args} --set exchange-sim.port-file={FILE}"))
             .start();
