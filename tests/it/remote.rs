@@ -6,7 +6,7 @@ use std::{
 };
 
 use mjolnir::{
-    clock::{Clock as _, Speed, VirtualClock},
+    clock::{Clock as _, Speed, Stopwatch, VirtualClock},
     domain::{
         bar::TimedBar,
         time::{SlotTs, Timeframe, UtcMs, Window},
@@ -204,13 +204,15 @@ fn a_request_that_hangs_is_given_up_when_told_to_stop() {
     let mut feed =
         RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), access, &waits).unwrap();
     std::thread::scope(|scope| {
-        scope.spawn(|| {
+        let told = scope.spawn(|| {
             server.await_asked(1);
             waits.stopped.store(true, Ordering::Relaxed);
+            Stopwatch::start()
         });
         let page = Window::new(slot(0), slot(10)).unwrap();
         let error = feed.page(page, slot(10).close()).unwrap_err();
         assert!(error.why.contains("told to stop"), "{error}");
+        assert!(told.join().unwrap().elapsed() < Duration::from_secs(1), "long before its limit");
     });
     assert_eq!(server.asked().len(), 1);
 }

@@ -46,6 +46,14 @@ fn stored(root: &Root) -> Vec<TimedBar> {
     RawStore::new(&layout, &disk, &series).load_all().unwrap()
 }
 
+/// The store holds exactly these bars. What differs is told by its slots, not bar by bar.
+#[track_caller]
+fn holds(root: &Root, bars: &[TimedBar]) {
+    let stored = stored(root);
+    let differing = stored.iter().zip(bars).find(|(stored, bar)| stored != bar);
+    assert!(stored == bars, "{} bars, not {}: {differing:?}", stored.len(), bars.len());
+}
+
 fn made(first: i64, last: i64) -> Vec<TimedBar> {
     synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap())
 }
@@ -64,11 +72,11 @@ fn pages_come_newest_first_an_empty_one_is_no_end_and_only_the_missing_is_asked_
     let root = Root::new();
     fetch(&root, &server.url(), 2_500).run().ok().prints(&["missing: 1000 slots from"]);
     assert_eq!(pages(&server), [(1_502, 2_501), (502, 1_501), (0, 501)]);
-    assert_eq!(stored(&root), [made(0, 501), made(1_502, 2_500)].concat());
+    holds(&root, &[made(0, 501), made(1_502, 2_500)].concat());
     let all = made(0, 2_500);
     let again = fetch(&root, &server.url(), 2_500).arg("--json").run().ok();
     let out = &again.json()["out"];
-    assert_eq!(stored(&root), all);
+    holds(&root, &all);
     let filled = made(502, 1_501).len().to_string();
     for (key, count) in [
         ("written", filled.clone()),
@@ -79,14 +87,8 @@ fn pages_come_newest_first_an_empty_one_is_no_end_and_only_the_missing_is_asked_
     ] {
         assert_eq!(out[key], *count, "{key}: {out}");
     }
-    assert!(pages(&server)[3..].iter().all(|(first, last)| last - first < 1_000));
-    let asked = server.asked().len();
-    let holes = pages(&server)[3..].to_vec();
-    assert!(holes.contains(&(502, 1_501)) || holes.len() > 1, "{holes:?}");
-    // What the venue has no bar for is asked for again, and nothing else is.
-    fetch(&root, &server.url(), 2_500).run().ok().prints(&["written                         0"]);
-    assert!(server.asked().len() - asked <= 3, "{:?}", pages(&server));
-    assert_eq!(stored(&root), all);
+    // The empty page, and the oldest hole of the made-up market: the venue may have filled it meanwhile.
+    assert_eq!(pages(&server)[3..], [(503, 1_502), (201, 502)]);
 }
 
 #[test]
@@ -98,9 +100,9 @@ fn after_a_kill_the_pages_that_came_are_there_and_the_others_are_asked_for() {
     server.await_asked(3);
     run.signal("KILL");
     run.end().code(137);
-    assert_eq!(stored(&root), made(502, 2_500), "durable before the next page was asked for");
+    holds(&root, &made(502, 2_500));
     fetch(&root, &server.url(), 2_500).run().ok();
-    assert_eq!(stored(&root), made(0, 2_500));
+    holds(&root, &made(0, 2_500));
     // The made-up market has holes too, the newest one at 1136: they share a page with what is missing.
     assert_eq!(pages(&server)[3..], [(138, 1_137), (0, 137)]);
 }
@@ -143,7 +145,7 @@ fn c2_the_bar_that_may_be_forming_is_not_stored() {
     let root = Root::new();
     let ran = fetch(&root, &lagging.url(), 20).run().ok();
     ran.prints(&["missing: 1 slots from", "the newest bar of the venue, perhaps still forming"]);
-    assert_eq!(stored(&root), made(0, 17));
+    holds(&root, &made(0, 17));
 }
 
 #[test]
@@ -171,7 +173,7 @@ fn what_passes_is_asked_again_and_the_rest_ends_with_its_reason() {
     });
     let root = Root::new();
     fetch(&root, &server.url(), 20).run().warns(&["HTTP 502"]);
-    assert_eq!(stored(&root), made(0, 20));
+    holds(&root, &made(0, 20));
     let large = vec![b' '; 9 << 20];
     for (reply, word) in [
         (Reply::new("500 Internal Server Error", "oops"), "HTTP 500: `oops`"),
@@ -213,7 +215,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_and_one_that_is_trusted_is_n
     assert!(server.asked().is_empty(), "no request went out");
     let trusted = fetch(&root, &url, 20).env("SSL_CERT_FILE", Server::CERTIFICATE);
     trusted.run().ok();
-    assert_eq!(stored(&root), made(0, 20));
+    holds(&root, &made(0, 20));
 }
 
 #[test]
@@ -255,7 +257,7 @@ fn proxies_are_used_as_the_environment_says() {
     fetch(&root, "http://venue.invalid", 20).env("HTTP_PROXY", &proxy.url()).run().ok();
     let target = proxy.asked()[0].target.clone();
     assert!(target.starts_with("http://venue.invalid/api/v3/klines?symbol="), "{target}");
-    assert_eq!(stored(&root), made(0, 20));
+    holds(&root, &made(0, 20));
     let root = Root::new();
     let secure = fetch(&root, "https://venue.invalid", 20).arg("attempts=1");
     secure.env("HTTPS_PROXY", &proxy.url()).run().code(69).prints(&["cannot be reached"]);
@@ -289,6 +291,6 @@ fn term_during_a_request_that_hangs_ends_it_within_a_second() {
     }
     assert!(watch.elapsed() < Duration::from_secs(1), "{:?}", watch.elapsed());
     run.end().code(143).prints(&["told to stop", "missing not answered"]);
-    assert_eq!(stored(&root), made(502, 1_500), "the page that came is kept");
+    holds(&root, &made(502, 1_500));
     assert!(root.run("history").ok().stdout.contains("told to stop"));
 }
