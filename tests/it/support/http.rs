@@ -45,9 +45,10 @@ impl Asked {
         pairs.filter(|(key, _)| *key == name).find_map(|(_, value)| value.parse().ok()).unwrap_or(0)
     }
 
-    /// The opens asked for, milliseconds, both included, as Binance has them.
+    /// The first and the last open asked for of 5m bars, milliseconds, as Binance has them.
     pub fn opens(&self) -> (i64, i64) {
-        (self.number("startTime"), self.number("endTime"))
+        let end = self.number("endTime");
+        (self.number("startTime"), end - end.rem_euclid(Timeframe::M5.ms()))
     }
 }
 
@@ -74,7 +75,7 @@ impl Reply {
     pub fn klines(bars: &[TimedBar]) -> Self {
         let row = |TimedBar { ts, bar }: &TimedBar| {
             let values = bar.values().map(|value| format!("\"{value}\"")).join(",");
-            format!("[{},{values},{},\"0\",1]", ts.open_ms(), ts.ts_ms() - 1)
+            format!("[{},{values},{},\"0\",1,\"0\",\"0\",\"0\"]", ts.open_ms(), ts.ts_ms() - 1)
         };
         let rows: Vec<String> = bars.iter().map(row).collect();
         Self::new("200 OK", format!("[{}]", rows.join(",")))
