@@ -22,7 +22,10 @@ use super::{
     venue::{HOUR_MS, Listed, Mood, SimClock, Venue, corrected, market},
     world::{Shift, World, slot, span},
 };
-use crate::support::sim_disk::{Death, Fault, Rng, SimDisk};
+use crate::support::{
+    market::seeds,
+    sim_disk::{Death, Fault, Rng, SimDisk},
+};
 
 /// Slots of one life.
 const SLOTS: i64 = 120;
@@ -181,23 +184,12 @@ fn is_io(error: &LoopError) -> bool {
     }
 }
 
-/// `MJOLNIR_SIM_SEEDS=3000` lives longer, `MJOLNIR_SIM_SEEDS=1643..=1643` lives one life again.
-#[expect(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let wanted = std::env::var("MJOLNIR_SIM_SEEDS").unwrap_or_default();
-    let number = |text: &str| text.parse().expect("MJOLNIR_SIM_SEEDS is N or A..=B");
-    match wanted.split_once("..=") {
-        Some((first, last)) => number(first)..=number(last),
-        None if wanted.is_empty() => 1..=SEEDS,
-        None => 1..=number(&wanted),
-    }
-}
-
 #[test]
 #[expect(clippy::print_stderr, reason = "what a search came to is worth reading")]
 fn seeded_lives_end_with_ledgers_that_a_replay_reproduces() {
     let world = World::new();
-    let total = seeds()
+    // `MJOLNIR_SIM_SEEDS=3000` lives longer, `MJOLNIR_SIM_SEEDS=1643..=1643` lives one life again.
+    let total = seeds("MJOLNIR_SIM_SEEDS", SEEDS)
         .into_par_iter()
         .map(|seed| Life::new(&world, seed).live().map_err(|why| format!("seed {seed}: {why}")))
         .try_reduce(Counts::new, |mut a, b| {

@@ -39,3 +39,16 @@ impl Dice {
         (self.0 >> 16) % most
     }
 }
+
+/// Which seeds to try: those that a variable asks for as `N` or `A..=B`, else 1 to `usual`.
+#[expect(clippy::disallowed_methods, reason = "a longer search is asked for from outside")]
+pub fn seeds(variable: &str, usual: u64) -> std::ops::RangeInclusive<u64> {
+    let wanted = std::env::var(variable).unwrap_or_default();
+    let number =
+        |text: &str| -> u64 { text.parse().unwrap_or_else(|_| panic!("{variable} is N or A..=B")) };
+    match wanted.split_once("..=") {
+        Some((first, last)) => number(first)..=number(last),
+        None if wanted.is_empty() => 1..=usual,
+        None => 1..=number(&wanted),
+    }
+}
