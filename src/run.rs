@@ -15,7 +15,7 @@ use crate::{
     domain::{ids::RunId, time::UtcMs},
     exit::Exit,
     jobs::{
-        backtest,
+        backtest, check,
         context::{Context, Failure, Outcome},
         equivalence, exec, import, live, pipeline, quality,
     },
@@ -304,6 +304,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Equivalence(job) => equivalence::job::equivalence(context, job),
         Job::Eqflat(job) => equivalence::job::eqflat(context, job),
         Job::Import(job) => import::run(context, job),
+        Job::Check(job) => check::job::run(context, job),
         Job::DataQuality(job) => quality::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::{
     layers::relative,
     tables::{
-        Account, DataQuality, Device, EmaAtr, Equivalence, Exec, File, Fill, Import, Inputs, Kind,
-        Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
+        Account, Check, DataQuality, Device, EmaAtr, Equivalence, Exec, File, Fill, Import, Inputs,
+        Kind, Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind,
+        When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -48,6 +49,8 @@ pub enum Job {
     Import(ImportJob),
     /// A look at the stored bars.
     DataQuality(Box<DataQualityJob>),
+    /// The checks of a box.
+    Check(Box<CheckJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -64,6 +67,7 @@ impl Job {
             Self::Eqflat(_) => Kind::Eqflat,
             Self::Import(_) => Kind::Import,
             Self::DataQuality(_) => Kind::DataQuality,
+            Self::Check(_) => Kind::Check,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -174,6 +178,15 @@ pub struct DataQualityJob {
     pub quality: DataQuality,
 }
 
+/// A check job.
+#[derive(Debug, Clone)]
+pub struct CheckJob {
+    /// Market, strategy, fill, account, risk.
+    pub trading: Trading,
+    /// What is checked.
+    pub check: Check,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -229,6 +242,9 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
             series: series(&file)?,
             quality: file.data_quality,
         })),
+        Kind::Check => {
+            Job::Check(Box::new(CheckJob { trading: trading(&file)?, check: file.check }))
+        }
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })

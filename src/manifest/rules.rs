@@ -26,6 +26,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
         }
         Kind::Import => rules.not_empty("import.path"),
         Kind::DataQuality => rules.data_quality(),
+        Kind::Check => rules.strategy(),
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
     }
 }

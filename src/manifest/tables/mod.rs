@@ -1,5 +1,6 @@
 //! The tables of a manifest as types. Their documentation becomes JOBS.md and the schema.
 
+mod inspect;
 mod live;
 mod proof;
 mod quality;
@@ -13,6 +14,7 @@ pub(super) use top::{File, KINDS};
 pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
 
+pub use inspect::{Check, CheckPart};
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use proof::{Equivalence, Inputs, OnExisting};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};

@@ -5,7 +5,7 @@ use super::{
     Case,
 };
 
-const FILES: [(&str, &str); 13] = [
+const FILES: [(&str, &str); 14] = [
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
@@ -17,6 +17,7 @@ const FILES: [(&str, &str); 13] = [
     ("jobs/equivalence.toml", include_str!("../../../jobs/equivalence.toml")),
     ("jobs/eqflat.toml", include_str!("../../../jobs/eqflat.toml")),
     ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
+    ("jobs/check.toml", include_str!("../../../jobs/check.toml")),
     ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
     ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
 ];
@@ -36,7 +37,9 @@ fn live() -> Case {
 
 #[test]
 fn every_shipped_job_passes_the_check_with_every_profile_and_warns_of_nothing() {
-    for name in ["live", "backtest", "equivalence", "eqflat", "import", "data-quality", "demo"] {
+    for name in
+        ["live", "backtest", "equivalence", "eqflat", "import", "data-quality", "check", "demo"]
+    {
         for profile in ["base", "cpu", "gpu", "market", "replay", "seed-v02"] {
             let warnings = job(name).profile(profile).checks().unwrap_or_else(|p| panic!("{p}"));
             assert!(warnings.is_empty(), "{name} {profile}: {warnings}");
