@@ -158,7 +158,9 @@ mod tests {
     fn a_state_that_knows_how_many_bars_will_come_is_caught() {
         let peek = test(100, |bars| {
             let mut all = rows(bars, 0);
-            all.iter_mut().for_each(|row| row.state = bars.len() as u64);
+            for row in &mut all {
+                row.state = bars.len() as u64;
+            }
             all
         });
         assert_eq!(peek.unwrap_err().what, "state");
