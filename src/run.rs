@@ -15,7 +15,7 @@ use crate::{
     domain::{ids::RunId, time::UtcMs},
     exit::Exit,
     jobs::{
-        backtest,
+        backtest, check,
         context::{Context, Failure, Outcome},
         equivalence, exchange_sim, exec, fetch, import, live, pipeline, quality,
     },
@@ -306,6 +306,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Fetch(job) => fetch::job::run(context, job),
         Job::Import(job) => import::run(context, job),
         Job::ExchangeSim(job) => exchange_sim::run(context, job),
+        Job::Check(job) => check::job::run(context, job),
         Job::DataQuality(job) => quality::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])

@@ -1,6 +1,7 @@
 //! Floor 4: the job kinds. Each is a pure planner and a thin shell.
 
 pub mod backtest;
+pub mod check;
 pub mod commands;
 pub mod context;
 pub mod equivalence;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     layers::relative,
     tables::{
-        Account, DataQuality, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File, Fill,
-        Import, Inputs, Kind, Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable,
+        Account, Check, DataQuality, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File,
+        Fill, Import, Inputs, Kind, Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable,
         StopFill, StrategyKind, When,
     },
     template::Template,
@@ -53,6 +53,8 @@ pub enum Job {
     ExchangeSim(Box<ExchangeSimJob>),
     /// A look at the stored bars.
     DataQuality(Box<DataQualityJob>),
+    /// The checks of a box.
+    Check(Box<CheckJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -71,6 +73,7 @@ impl Job {
             Self::Import(_) => Kind::Import,
             Self::ExchangeSim(_) => Kind::ExchangeSim,
             Self::DataQuality(_) => Kind::DataQuality,
+            Self::Check(_) => Kind::Check,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -199,6 +202,15 @@ pub struct DataQualityJob {
     pub quality: DataQuality,
 }
 
+/// A check job.
+#[derive(Debug, Clone)]
+pub struct CheckJob {
+    /// Market, strategy, fill, account, risk.
+    pub trading: Trading,
+    /// What is checked.
+    pub check: Check,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -259,6 +271,9 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
             series: series(&file)?,
             quality: file.data_quality,
         })),
+        Kind::Check => {
+            Job::Check(Box::new(CheckJob { trading: trading(&file)?, check: file.check }))
+        }
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })

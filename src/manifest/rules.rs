@@ -28,6 +28,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
         Kind::Import => rules.not_empty("import.path"),
         Kind::ExchangeSim => rules.exchange_sim(),
         Kind::DataQuality => rules.data_quality(),
+        Kind::Check => rules.strategy(),
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
     }
 }

@@ -1,5 +1,6 @@
-//! The operating system: signals, processes, disk space.
+//! The operating system: signals, processes, disk space, owners of files.
 
+pub mod owner;
 pub mod process;
 pub mod signals;
 pub mod space;

@@ -138,6 +138,21 @@ impl Layout {
         self.series_report("data-quality", series).join("quality.json")
     }
 
+    /// The report about a box that trades a series.
+    pub fn check_report(&self, series: &Series) -> PathBuf {
+        self.series_report("check", series).join("check.json")
+    }
+
+    /// Where a trial run on made-up bars lives: a root of its own.
+    pub fn smoke_root(&self) -> PathBuf {
+        self.data.join("state").join("smoke")
+    }
+
+    /// Lock of the one trial run.
+    pub fn smoke_lock(&self) -> PathBuf {
+        self.smoke_root().join(WRITER_LOCK)
+    }
+
     /// The folder of a job's report about one series.
     fn series_report(&self, job: &str, series: &Series) -> PathBuf {
         let (exchange, symbol) = (series.exchange(), series.symbol().dir());

@@ -84,8 +84,11 @@ impl Life {
         );
         // Coinbase shuts nobody out.
         let known = |fault: &&str| self.kind.protocol != "coinbase" || !fault.starts_with("ban");
-        let faults = FAULTS.split_whitespace().filter(known);
-        let faults: String = faults.map(|fault| format!(" exchange-sim.faults.{fault}")).collect();
+        let mut faults = String::new();
+        for fault in FAULTS.split_whitespace().filter(known) {
+            faults += " exchange-sim.faults.";
+            faults += fault;
+        }
         let sim =
             Sim::start(&self.root, &format!("-p {venue} fault-seed={} --set{faults}", self.seed));
         self.shifts(&sim)?;

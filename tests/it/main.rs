@@ -2,6 +2,8 @@
 //! `cfg(test)` always holds here; it tells clippy that every function is test code.
 
 #[cfg(test)]
+mod box_check;
+#[cfg(test)]
 mod chaos;
 #[cfg(test)]
 mod docs;

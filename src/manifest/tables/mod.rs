@@ -2,6 +2,7 @@
 
 mod exchange_sim;
 mod fetch;
+mod inspect;
 mod live;
 mod proof;
 mod quality;
@@ -17,6 +18,7 @@ pub(super) use work::StepTable;
 
 pub use exchange_sim::{ExchangeSim, FaultTable, Protocol};
 pub use fetch::Fetch;
+pub use inspect::{Check, CheckPart};
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use proof::{Equivalence, Inputs, OnExisting};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};

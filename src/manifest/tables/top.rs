@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Size, Span},
-    Account, BacktestTable, DataQuality, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill,
-    Import, Live, MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
+    Account, BacktestTable, Check, DataQuality, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch,
+    Fill, Import, Live, MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
 };
 
 words! {
@@ -30,6 +30,8 @@ words! {
         ExchangeSim = "exchange-sim",
         /// A look at the stored bars: gaps, duplicates, impossible bars, spikes, revisions, differences from another series.
         DataQuality = "data-quality",
+        /// The checks of a box: settings, files, the LIVE ledger, features, and a trial run on made-up bars.
+        Check = "check",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -45,7 +47,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 10] = [
+pub(in super::super) const KINDS: [Kinds; 11] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -66,6 +68,11 @@ pub(in super::super) const KINDS: [Kinds; 10] = [
     Kinds { kind: Kind::Import, required: &["import", "market"], optional: &[] },
     Kinds { kind: Kind::ExchangeSim, required: &["exchange-sim", "market"], optional: &[] },
     Kinds { kind: Kind::DataQuality, required: &["market"], optional: &["data-quality"] },
+    Kinds {
+        kind: Kind::Check,
+        required: &["market", "strategy"],
+        optional: &["check", "fill", "account", "risk"],
+    },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -149,6 +156,9 @@ pub(in super::super) struct File {
     /// The doctor of the raw store: every fault of the stored bars with its file, row and slot. It changes nothing.
     #[serde(default)]
     pub data_quality: DataQuality,
+    /// The checks of a box, each with a level, a value and a command that helps. Nothing that is checked is changed.
+    #[serde(default)]
+    pub check: Check,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,

@@ -5,7 +5,7 @@ use super::{
     Case,
 };
 
-const FILES: [(&str, &str); 15] = [
+const FILES: [(&str, &str); 16] = [
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
@@ -19,6 +19,7 @@ const FILES: [(&str, &str); 15] = [
     ("jobs/fetch.toml", include_str!("../../../jobs/fetch.toml")),
     ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
     ("jobs/exchange-sim.toml", include_str!("../../../jobs/exchange-sim.toml")),
+    ("jobs/check.toml", include_str!("../../../jobs/check.toml")),
     ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
     ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
 ];

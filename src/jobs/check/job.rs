@@ -1,0 +1,47 @@
+//! The shell: makes the checks that are asked for, in their order, and leaves the report.
+
+use std::collections::BTreeMap;
+
+use super::{
+    features::features,
+    result::{Level, Results},
+    sanity::sanity,
+    smoke::smoke,
+    state::state,
+    storage::storage,
+};
+use crate::{
+    exit::Exit,
+    jobs::context::{Context, Failure, Outcome},
+    manifest::{CheckJob, CheckPart},
+    store::disk::{Disk as _, parent},
+};
+
+/// Runs the job.
+pub fn run(context: &Context<'_>, job: &CheckJob) -> Result<Outcome, Failure> {
+    let mut checks = Vec::new();
+    for part in CheckPart::ALL.iter().filter(|part| job.check.only.contains(part)) {
+        if let Some(signal) = context.stop.signal() {
+            return Err(Failure::new(Exit::Signal(signal), "stopped between two checks"));
+        }
+        checks.extend(match part {
+            CheckPart::Sanity => sanity(&job.trading),
+            CheckPart::Storage => storage(context, job)?,
+            CheckPart::State => state(context, job)?,
+            CheckPart::Features => features(context, job)?,
+            CheckPart::Smoke => smoke(context, &job.trading)?,
+        });
+    }
+    let results = Results::new(job.trading.series.to_string(), checks);
+    let path = context.layout.check_report(&job.trading.series);
+    context.disk.create_dir_all(parent(&path))?;
+    context.disk.replace(&path, results.to_json().as_bytes())?;
+    let exit = if results.level == Level::Fail { Exit::Negative } else { Exit::Ok };
+    let shown = context.shown(&path);
+    let text = format!("{}\nreport: {shown}\n", results.text());
+    let out = BTreeMap::from([
+        ("report".to_owned(), shown),
+        ("level".to_owned(), results.level.name().to_owned()),
+    ]);
+    Ok(Outcome { exit, summary: results.summary(), text, out })
+}

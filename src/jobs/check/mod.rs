@@ -1,0 +1,10 @@
+//! The check job: whether a box is fit to trade. Each check has a level, a value and a command that helps.
+
+mod features;
+pub mod job;
+mod lookahead;
+mod result;
+mod sanity;
+mod smoke;
+mod state;
+mod storage;

@@ -1,0 +1,126 @@
+//! A trial run: live on made-up bars, its replay, and the comparison of both, in a folder of its own that is empty afterwards.
+
+use std::path::Path;
+
+use super::result::{Checked, Level};
+use crate::{
+    domain::{
+        series::Series,
+        time::{TimeError, UtcMs},
+    },
+    engine::anchor::Blocks,
+    exit::Exit,
+    jobs::{
+        context::{Context, Failure, Outcome},
+        equivalence, live,
+        setup::{self, with_core},
+    },
+    manifest::{
+        Backtest, CheckPart, EqflatJob, Equivalence, Inputs, Live, LiveJob, OnExisting, Parsed,
+        StopFill, Trading,
+    },
+    store::{
+        disk::{Disk, DiskResult, RealDisk, parent},
+        layout::Layout,
+    },
+};
+
+/// Decided slots.
+const SLOTS: i64 = 300;
+/// When made-up time starts: 2024-01-01.
+const FROM_MS: i64 = 1_704_067_200_000;
+
+/// Runs it with the strategy and the rules of the manifest.
+pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Checked>, Failure> {
+    let lock = context.layout.smoke_lock();
+    context.disk.create_dir_all(parent(&lock))?;
+    let _lock = match context.lock(&lock) {
+        Err(failure) if failure.exit == Exit::Busy => {
+            return Ok(vec![check(Level::Warn, failure.message)]);
+        }
+        taken => taken?,
+    };
+    let root = context.layout.smoke_root();
+    let layout = Layout::new(&root);
+    let disk = RealDisk::new(layout.data());
+    clear(&disk, layout.data())?;
+    let inside = Context {
+        root: &root,
+        disk: &disk,
+        layout: &layout,
+        run_id: context.run_id.clone(),
+        job: context.job.clone(),
+        build: context.build,
+        started: context.started,
+        stop: context.stop.clone(),
+        grace: context.grace,
+        child_results: context.child_results,
+        progress: context.progress,
+    };
+    let ran = live_and_proof(&inside, trading);
+    clear(&disk, layout.data())?;
+    Ok(vec![match ran {
+        Ok(outcome) if outcome.exit == Exit::Ok => check(Level::Ok, outcome.summary),
+        Ok(outcome) => check(Level::Fail, format!("{}\n{}", outcome.summary, outcome.text)),
+        Err(failure) => check(Level::Fail, failure.message),
+    }])
+}
+
+fn check(level: Level, value: String) -> Checked {
+    Checked::new(CheckPart::Smoke, "live-equals-replay", level, value)
+}
+
+/// LIVE over the window, then its replay and the verdict.
+fn live_and_proof(context: &Context<'_>, trading: &Trading) -> Result<Outcome, Failure> {
+    let timeframe = trading.series.timeframe();
+    let exchange = "smoke".parse().expect("a plain word is a name");
+    let series = Series::new(exchange, trading.series.symbol().clone(), timeframe);
+    let trading = Trading { series, ..trading.clone() };
+    let stop_fill = StopFill::ThroughOpen;
+    let blocks: Blocks =
+        with_core!(setup::core(&trading, stop_fill)?, core => core.blocks(timeframe));
+    let bug = |error: TimeError| Failure::new(Exit::Bug, error.to_string());
+    let from = UtcMs::new(FROM_MS).map_err(bug)?;
+    let to = from.plus_ms(SLOTS * timeframe.ms());
+    // As far back as features reach, so that decisions start with the first slot.
+    let horizon_bars = 2 * blocks.block_ms() / timeframe.ms();
+    let live: Live = toml::from_str(&format!(
+        "tag = 'smoke'\nfeed = 'synthetic'\nfrom = '{from}'\nto = '{to}'\nstop-fill = '{}'\nhorizon-bars = {horizon_bars}\n",
+        stop_fill.name()
+    ))
+    .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+    live::job::run(context, &LiveJob { trading: trading.clone(), live })?;
+    let eqflat = Equivalence {
+        tag: Parsed::new("smoke".parse().expect("a plain word is a tag")),
+        runid: Parsed::new("replay".parse().expect("a plain word is a run id")),
+        exchange: None,
+        symbol: None,
+        timeframe: None,
+        min_overlap_bars: 12,
+        context_rows: 3,
+    };
+    let backtest = Backtest {
+        stop_fill,
+        inputs: Inputs::Auto,
+        close_at_end: false,
+        on_existing: OnExisting::Replace,
+    };
+    equivalence::job::eqflat(context, &EqflatJob { trading, backtest, eqflat })
+}
+
+/// Removes the files of a trial run; its folders stay. A link is refused, never followed.
+fn clear<D: Disk>(disk: &D, dir: &Path) -> DiskResult<()> {
+    if !disk.is_dir(dir)? {
+        return Ok(());
+    }
+    disk.make_dir(dir)?;
+    for name in disk.list(dir)? {
+        let path = dir.join(name);
+        if disk.is_dir(&path)? {
+            clear(disk, &path)?;
+        } else {
+            disk.remove(&path)?;
+        }
+    }
+    Ok(())
+}

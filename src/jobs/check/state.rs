@@ -1,0 +1,142 @@
+//! Whether the LIVE ledger follows from its bars: every recorded row is made again and must be equal to the byte.
+
+use super::result::{Checked, Level};
+use crate::{
+    domain::ids::Tag,
+    engine::{step::Core, strategy::Strategy},
+    jobs::{
+        context::{Context, Failure},
+        setup::{self, with_core},
+    },
+    manifest::{CheckJob, CheckPart, Parsed, StopFill},
+    session::{
+        card::{Card, Origin},
+        error::SessionError,
+        live::Session,
+        record::{RecordBytes, read_commands, read_origin},
+    },
+    store::{
+        ledger,
+        rows::{decisions::DECISIONS_HEADER, timing::TIMING_HEADER, trades::TRADES_HEADER},
+    },
+};
+
+/// All of them. Nothing is locked: LIVE may be at work meanwhile.
+pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Failure> {
+    let Some(tag) = job.check.tag.as_ref().map(Parsed::get) else {
+        return Ok(vec![check("ledger", Level::Warn, "no check.tag, so no ledger was looked at")]);
+    };
+    let mut checks = vec![commands(context, tag), torn(context, job, tag)];
+    let series = &job.trading.series;
+    let origin = match read_origin(context.disk, context.layout, tag, series) {
+        Ok(Some(origin)) => origin,
+        Ok(None) => {
+            checks.push(no_origin(context, job, tag));
+            return Ok(checks);
+        }
+        Err(error) => {
+            checks.push(check("ledger", Level::Fail, error.to_string()));
+            return Ok(checks);
+        }
+    };
+    // LIVE's own stop rule stands in its certificate; the rest of the settings is this manifest's and must be the same.
+    let stop_fill = StopFill::ALL.iter().find(|rule| rule.name() == origin.card.stop_fill);
+    let Some(stop_fill) = stop_fill.copied() else {
+        let text = format!("origin.json: `{}` is no stop rule", origin.card.stop_fill);
+        checks.push(check("ledger", Level::Fail, text));
+        return Ok(checks);
+    };
+    let card = setup::card(&job.trading, stop_fill);
+    let proof = with_core!(setup::core(&job.trading, stop_fill)?, core => {
+        // LIVE may have written between two reads; what is really wrong is wrong twice.
+        prove(context, job, tag, &core, &card)
+            .or_else(|_| prove(context, job, tag, &core, &card))
+    });
+    let (level, text) = match proof {
+        Ok(rows) => (Level::Ok, rows),
+        Err(error) => (Level::Fail, error.to_string()),
+    };
+    let of = format!(
+        "tag={tag} exchange={} symbol={} timeframe={}",
+        series.exchange(),
+        series.symbol(),
+        series.timeframe()
+    );
+    checks.push(check("ledger", level, text).next(format!("runner run jobs/eqflat.toml -p {of}")));
+    checks.push(build(context, &origin));
+    Ok(checks)
+}
+
+fn check(name: &'static str, level: Level, value: impl Into<String>) -> Checked {
+    Checked::new(CheckPart::State, name, level, value)
+}
+
+fn commands(context: &Context<'_>, tag: &Tag) -> Checked {
+    match read_commands(context.disk, context.layout, tag) {
+        Ok(commands) => check("commands", Level::Ok, format!("{} of {tag}", commands.len())),
+        Err(error) => check("commands", Level::Fail, error.to_string()),
+    }
+}
+
+/// A torn tail is what a crash leaves; the next start cuts it.
+fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
+    let (layout, series) = (context.layout, &job.trading.series);
+    let files = [
+        (layout.decisions(tag, series), DECISIONS_HEADER),
+        (layout.trades(tag, series), TRADES_HEADER),
+        (layout.timing(tag, series), TIMING_HEADER),
+    ];
+    let mut torn = Vec::new();
+    for (path, header) in files {
+        match ledger::inspect(context.disk, &path, header) {
+            Ok(found) if found.is_torn() => torn.push(context.shown(&path)),
+            Ok(_) => {}
+            Err(error) => return check("torn-tail", Level::Fail, error.to_string()),
+        }
+    }
+    if torn.is_empty() {
+        return check("torn-tail", Level::Ok, "none");
+    }
+    let text = format!("{}: the next start of LIVE cuts and keeps it", torn.join(", "));
+    check("torn-tail", Level::Warn, text)
+}
+
+fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
+    let series = &job.trading.series;
+    let rows = RecordBytes::read(context.disk, context.layout, tag, series);
+    let has_rows = rows.is_ok_and(|bytes| bytes.is_some_and(|bytes| !bytes.decisions.is_empty()));
+    if has_rows {
+        let missing = SessionError::NoOrigin(context.layout.origin(tag, series));
+        return check("ledger", Level::Fail, missing.to_string());
+    }
+    let text = format!("there is no decision of {series} under tag {tag} yet");
+    let next = format!("runner run jobs/live.toml -p tag={tag}");
+    check("ledger", Level::Warn, text).next(next)
+}
+
+/// Folds the whole ledger through the engine, as every start of LIVE does, and writes nothing.
+fn prove<S: Strategy>(
+    context: &Context<'_>,
+    job: &CheckJob,
+    tag: &Tag,
+    core: &Core<S>,
+    card: &Card,
+) -> Result<String, SessionError> {
+    let series = &job.trading.series;
+    let place = context.place(tag, series);
+    let (session, recovered) =
+        Session::open(place, core.clone(), card.clone(), context.started, true)?;
+    let trades = RecordBytes::read(context.disk, context.layout, tag, series)?;
+    let trades = trades
+        .map_or(0, |bytes| bytes.parse(context.layout, tag, series).map_or(0, |r| r.trades.len()));
+    let last = session.last().map_or("none".to_owned(), |last| last.to_string());
+    Ok(format!("{} rows and {trades} trade rows proved, the last one is {last}", recovered.rows))
+}
+
+fn build(context: &Context<'_>, origin: &Origin) -> Checked {
+    let (ours, theirs) = (context.build, &origin.build);
+    if ours == theirs {
+        return check("build", Level::Ok, ours);
+    }
+    check("build", Level::Warn, format!("the ledger was begun by {theirs}, this is {ours}"))
+}
