@@ -28,8 +28,8 @@ const SPEED: &str = "6000x";
 const FAULTS: &str = "latency=0.02 latency-max=60ms timeout=0.004 ban=0.002 reset=0.02 throttle=0.02 retry-after=20s \
      server-error=0.02 html=0.01 truncate=0.01 duplicate=0.02 reorder=0.01 wrong-date=0.01 \
      holes=0.004 late=0.004 late-bars=3 revise=0.01";
-/// The strategy remembers a stop for a while, so that a restart could forget it.
-const RISK: &str = "risk.cooldown-bars=7";
+/// Many trades and near stops, remembered for half an hour, so that a restart has something to forget.
+const RISK: &str = "strategy.ema-atr.fast=5 strategy.ema-atr.slow=12 strategy.ema-atr.stop-atr=1.0 risk.cooldown-bars=30";
 /// The longest one life may take, in pauses of [`PAUSE`].
 const PAUSES_MAX: u32 = 60_000;
 const PAUSE: Duration = Duration::from_millis(2);
@@ -163,6 +163,7 @@ impl Life {
         for row in rows.iter().filter(|row| row[4] == "skip") {
             self.count(row[5], 1);
         }
+        self.count("cooldown", rows.iter().filter(|row| row[6] == "cooldown").count() as u64);
         let timing = self.root.read(&self.decisions().replace("decisions.csv", "timing.csv"));
         self.count("catchup", timing.matches(",catchup,").count() as u64);
         let proof = self.root.run(&format!("run eqflat {} runid=e1 --set {RISK}", self.series()));
@@ -170,8 +171,9 @@ impl Life {
             return Err(proof.to_string());
         }
         self.count("drift", u64::from(proof.stdout.contains("PASS_DATA_DRIFT")));
-        let trades = self.decisions().replace("decisions", "trades");
-        self.count("trades", self.root.rows(&trades) as u64);
+        let trades = self.root.read(&self.decisions().replace("decisions", "trades"));
+        self.count("trades", trades.lines().count() as u64 - 1);
+        self.count("stops", trades.matches(",stop_").count() as u64);
         Ok(())
     }
 }
@@ -210,7 +212,7 @@ fn c3_c7_c8_lives_among_faults_and_kills_end_with_a_proof() {
     if last - first < 10 {
         return;
     }
-    for what in ["KILL", "TERM", "catchup", "fetch_failed", "bar_missing", "drift", "trades"] {
+    for what in ["KILL", "TERM", "catchup", "fetch_failed", "bar_missing", "drift", "stops"] {
         assert!(total.get(what).is_some_and(|n| *n > 0), "no {what}: {total:#?}");
     }
 }

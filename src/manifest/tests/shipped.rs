@@ -145,7 +145,7 @@ fn import_takes_its_path_and_series() {
 fn fetch_takes_its_window_and_series() {
     let case = job("fetch").p("from", "2024-01-01T00:00:00Z").env("CCXT_EXCHANGE", "kraken");
     let Job::Fetch(fetch) = case.good().manifest.job else { panic!("not a fetch") };
-    assert_eq!(fetch.series.to_string(), "kraken BTC/USDT 5m");
+    assert_eq!(fetch.series.to_string(), "kraken BTC/USD 5m");
     let table = &fetch.fetch;
     assert_eq!((table.from.get().get(), table.to, table.force), (1_704_067_200_000, None, false));
     assert_eq!(

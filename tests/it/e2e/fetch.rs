@@ -27,7 +27,7 @@ fn slot(n: i64) -> SlotTs {
 /// Fetches the slots `0 ..= last`.
 fn fetch<'a>(root: &'a Root, url: &str, last: i64) -> Call<'a> {
     let (from, to) = (slot(0).close(), slot(last).close());
-    root.call(&format!("run fetch -p base-url={url} timeout=5s from={from} to={to}"))
+    root.call(&format!("run fetch -p exchange=binance symbol=BTC/USDT base-url={url} timeout=5s from={from} to={to}"))
 }
 
 /// Fetches a few slots from a server that answers every request alike.
@@ -135,7 +135,11 @@ fn c2_the_bar_that_may_be_forming_is_not_stored() {
     let server = Server::start(|_, asked| Reply::made_up(asked));
     let root = Root::new();
     let from = forming.plus(-12).close();
-    root.run(&format!("run fetch -p base-url={} from={from}", server.url())).ok();
+    root.run(&format!(
+        "run fetch -p exchange=binance symbol=BTC/USDT base-url={} from={from}",
+        server.url()
+    ))
+    .ok();
     let asked = server.asked()[0].opens();
     assert!(asked.1 >= forming.open_ms(), "the forming bar is asked for");
     let newest = stored(&root).last().unwrap().ts;
