@@ -1,16 +1,16 @@
 //! Cost of the engine alone: one core, bars in memory, nothing written.
 
+mod plain;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mjolnir::{
     domain::{
         bar::TimedBar,
-        money::Money,
         time::{Timeframe, Window},
     },
     engine::{
-        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
         slot::SlotMaker,
         step::{Core, Engine},
         strategy::{
@@ -22,30 +22,8 @@ use mjolnir::{
     },
     exchange::synthetic,
 };
-use rust_decimal::Decimal;
 
 const BARS: i64 = 100_000;
-
-fn rules() -> Rules {
-    Rules {
-        fill_at: FillAt::NextOpen,
-        stop_fill: StopFill::ThroughOpen,
-        fee_bps: Decimal::TEN,
-        slippage_bps: Decimal::ZERO,
-        cash: Money::new(Decimal::from(10_000)),
-        notional: Money::new(Decimal::from(1_000)),
-        cadence_bars: 12,
-        limits: Limits {
-            cooldown_bars: 0,
-            daily_loss: None,
-            drawdown_pct: None,
-            consecutive_stops: None,
-            trades_per_day: None,
-            position: None,
-            on_trip: OnTrip::Reduce,
-        },
-    }
-}
 
 fn market() -> Vec<TimedBar> {
     let first = Timeframe::M5.slot(1_600_000_200_000).expect("on the grid");
@@ -54,7 +32,7 @@ fn market() -> Vec<TimedBar> {
 }
 
 fn play<S: Strategy>(strategy: &S, bars: &[TimedBar]) -> usize {
-    let core = Core { strategy: strategy.clone(), rules: rules() };
+    let core = Core { strategy: strategy.clone(), rules: plain::rules() };
     let mut engine = Engine::new(core, Timeframe::M5);
     let (mut maker, mut events) = (SlotMaker::default(), Vec::new());
     for bar in bars {

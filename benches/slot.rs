@@ -1,18 +1,18 @@
 //! What one live slot costs: from the answer of the venue to the durable decision, trade and timing rows, on a real disk.
 //! Prints the median and the 99th percentile; the syncs dominate. `TMPDIR` chooses the disk.
 
+mod plain;
+
 use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use mjolnir::{
     clock::{Clock as _, Speed, Stopwatch, VirtualClock},
     domain::{
         bar::TimedBar,
-        money::Money,
         series::Series,
         time::{SlotTs, Timeframe, UtcMs, Window},
     },
     engine::{
-        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
         step::Core,
         strategy::{
             ema_atr::{EmaAtr, EmaAtrParams},
@@ -34,7 +34,6 @@ use mjolnir::{
     },
     store::{disk::RealDisk, layout::Layout, lock::Gate, raw::RawStore},
 };
-use rust_decimal::Decimal;
 
 const FIRST_MS: i64 = 1_700_006_400_000;
 const SLOTS: i64 = 2_000;
@@ -67,26 +66,7 @@ fn core() -> Core<EmaAtr> {
         trail_atr: None,
         sides: Sides::Both,
     };
-    let limits = Limits {
-        cooldown_bars: 0,
-        daily_loss: None,
-        drawdown_pct: None,
-        consecutive_stops: None,
-        trades_per_day: None,
-        position: None,
-        on_trip: OnTrip::Reduce,
-    };
-    let rules = Rules {
-        fill_at: FillAt::NextOpen,
-        stop_fill: StopFill::ThroughOpen,
-        fee_bps: Decimal::TEN,
-        slippage_bps: Decimal::ZERO,
-        cash: Money::new(Decimal::from(10_000)),
-        notional: Money::new(Decimal::from(1_000)),
-        cadence_bars: 12,
-        limits,
-    };
-    Core { strategy: EmaAtr::new(params).expect("sound numbers"), rules }
+    Core { strategy: EmaAtr::new(params).expect("sound numbers"), rules: plain::rules() }
 }
 
 fn main() {
