@@ -38,6 +38,15 @@ fn a_short_gap_is_unknown_and_a_long_one_an_outage() {
 }
 
 #[test]
+fn on_a_venue_that_leaves_bars_out_a_short_gap_is_a_slot_without_a_trade_and_no_fault() {
+    let store = hole(100, 3);
+    store.root.rename("data/raw/demo", "data/raw/coinbase");
+    let (gaps, count, _) = gap(&store, "exchange=coinbase");
+    assert_eq!(count, 0, "{gaps}");
+    assert_eq!(gaps["classes"], json!({ "no-trades": 3 }));
+}
+
+#[test]
 fn frozen_prices_beside_a_short_gap_make_it_an_outage() {
     for (slot, volume, class) in
         [(99, 0.0, "outage"), (101, 0.0, "outage"), (99, 0.1, "unknown"), (98, 0.0, "unknown")]
