@@ -172,7 +172,7 @@ impl Feed for RemoteFeed<'_> {
     /// All of it or nothing: a page that fails would look like a hole. The newest page is asked first, so that every bar of an
     /// older one was closed already when it was asked for: only the newest bar of the whole can still be forming.
     fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
-        let Some(pages) = pages(self.venue, since, now) else { return Ok(Vec::new()) };
+        let pages = pages(self.venue, since, now);
         let mut bars = Vec::new();
         for window in pages.into_iter().rev() {
             bars.extend(self.page(window, now)?);
@@ -189,13 +189,16 @@ impl Feed for RemoteFeed<'_> {
     }
 }
 
-/// The pages from `since` to the slot that is forming at `now`, as far back as the venue answers; `None` when `since` is still to come.
-fn pages(venue: Venue, since: SlotTs, now: UtcMs) -> Option<Vec<Window>> {
+/// The pages from `since` to the slot that is forming at `now`, as far back as the venue answers. When `since` is still to come
+/// it alone is asked for: its answer has a date, which tells how wrong `now` is.
+fn pages(venue: Venue, since: SlotTs, now: UtcMs) -> Vec<Window> {
     let spec = venue.spec();
-    let forming = since.timeframe().last_closed(now)?.next();
+    let forming = since.timeframe().last_closed(now).map_or(since, SlotTs::next);
     let oldest = spec.horizon_bars.map(|bars| forming.plus(-i64::from(bars)));
     let first = oldest.map_or(since, |oldest| since.max(oldest));
-    Some(Window::new(first, forming).ok()?.pages(spec.page_bars))
+    let window =
+        Window::new(first, forming.max(first)).expect("the last slot is not before the first");
+    window.pages(spec.page_bars)
 }
 
 fn fault_of(error: &HttpError) -> Fault {
@@ -222,16 +225,13 @@ mod tests {
         let slot = |n: i64| Timeframe::M5.slot(1_700_000_100_000).unwrap().plus(n);
         let now = slot(2_500).close();
         let ends = |since| {
-            let windows = pages(Venue::Binance, since, now)?;
-            Some(
-                windows
-                    .iter()
-                    .map(|w| (w.first().since(slot(0)), w.last().since(slot(0))))
-                    .collect::<Vec<_>>(),
-            )
+            pages(Venue::Binance, since, now)
+                .iter()
+                .map(|w| (w.first().since(slot(0)), w.last().since(slot(0))))
+                .collect::<Vec<_>>()
         };
-        assert_eq!(ends(slot(0)).unwrap(), [(0, 999), (1000, 1999), (2000, 2501)]);
-        assert_eq!(ends(slot(2_501)).unwrap(), [(2_501, 2_501)]);
-        assert_eq!(ends(slot(2_502)), None);
+        assert_eq!(ends(slot(0)), [(0, 999), (1000, 1999), (2000, 2501)]);
+        assert_eq!(ends(slot(2_501)), [(2_501, 2_501)]);
+        assert_eq!(ends(slot(2_900)), [(2_900, 2_900)], "a clock that is behind");
     }
 }

@@ -156,7 +156,9 @@ impl Planner {
             return Act::Done(ended);
         }
         let due = self.last.map_or(now, |last| last.next().close().plus_ms(self.pace.settle_ms));
-        let wake = due.max(self.retry_at);
+        // What is decided has closed: a clock that has yet to reach it is behind, and only answers can tell by how much.
+        let behind = self.last.is_some_and(|last| now < last.close()) && self.asks();
+        let wake = if behind { self.retry_at } else { due.max(self.retry_at) };
         if now < wake {
             return Act::Sleep(wake);
         }
@@ -166,6 +168,11 @@ impl Planner {
             }
             _ => Act::Fetch(self.since(now)),
         }
+    }
+
+    /// Whether the feed goes on for ever and may be asked: then its answers tell what time it is.
+    fn asks(&self) -> bool {
+        self.feed_ends.is_none() && self.pace.forced != Some(Degraded::FetchFailed)
     }
 
     fn ended(&self, now: UtcMs) -> Option<Ended> {
@@ -189,7 +196,7 @@ impl Planner {
             (Some(last), _) => self
                 .oldest_held
                 .map_or(last.next(), |held| held.min(last.next()))
-                .plus(-self.pace.overlap_bars),
+                .plus(-self.pace.overlap_bars.max(self.pace.carry_bars_max)),
             (None, Some(newest)) => {
                 timeframe.slot_of_open(self.pace.blocks.anchor_ms(newest)).unwrap_or(first)
             }
@@ -230,10 +237,10 @@ impl Planner {
         }
         self.settled();
         let first_start = self.last.is_none();
-        let mut carry = Carry { left: 0, bars_max: self.pace.carry_bars_max, bar: None };
-        carry.learn(known(next.plus(-1)));
+        let mut carry = Carry::into(next, self.pace.carry_bars_max, known);
         slots
             .into_iter()
+            .take(self.left())
             .map(|ts| {
                 let beyond = ts < oldest;
                 let own = if beyond { None } else { known(ts) };
@@ -278,8 +285,15 @@ impl Planner {
         (1..=waiting.div_euclid(self.pace.timeframe.ms()))
             .map(|n| last.plus(n))
             .take_while(|ts| self.pace.until.is_none_or(|until| *ts <= until))
+            .take(self.left())
             .map(|ts| self.planned(ts, None, now, Some(cause)))
             .collect()
+    }
+
+    /// How many slots may still be decided in this run.
+    fn left(&self) -> usize {
+        let left = self.pace.bars_max.map(|most| most.saturating_sub(self.decided));
+        left.and_then(|left| left.try_into().ok()).unwrap_or(usize::MAX)
     }
 
     fn planned(
@@ -317,6 +331,13 @@ struct Carry {
 }
 
 impl Carry {
+    /// What is carried into `next`. The last bar may lie some slots back: a loop can end inside a run of empty slots.
+    fn into(next: SlotTs, bars_max: i64, known: impl Fn(SlotTs) -> Option<Bar>) -> Self {
+        let last = (1..=bars_max).find_map(|back| Some((back, known(next.plus(-back))?.flat())));
+        let left = last.map_or(0, |(back, _)| bars_max + 1 - back);
+        Self { bars_max, left, bar: last.map(|(_, bar)| bar) }
+    }
+
     /// A bar of the venue: it may be carried on from here.
     fn learn(&mut self, own: Option<Bar>) {
         self.left = self.bars_max;
@@ -480,6 +501,55 @@ mod tests {
         unknown.answered(at(12, 2_000), &closed(&[12]));
         let planned = unknown.answered(at(12, 3_000), &closed(&[12]));
         assert_eq!(names(&planned), [(11, Some(Degraded::BarMissing)), (12, None)]);
+    }
+
+    #[test]
+    fn a_restart_inside_a_run_of_empty_slots_carries_on() {
+        let pace = Pace { carry_bars_max: 2, overlap_bars: 0, ..pace() };
+        for (last, expected) in [
+            (10, vec![(11, None), (12, None), (13, Some(Degraded::BarMissing)), (14, None)]),
+            (11, vec![(12, None), (13, Some(Degraded::BarMissing)), (14, None)]),
+            (12, vec![(13, Some(Degraded::BarMissing)), (14, None)]),
+        ] {
+            let mut planner = Planner::new(pace, Some(ts(last)), None, None);
+            let Act::Fetch(since) = planner.next(at(14, 2_000)) else { panic!("it is due") };
+            let mut shown = vec![9, 10, 14];
+            shown.retain(|n| ts(*n) >= since);
+            planner.answered(at(14, 2_000), &closed(&shown));
+            let planned = planner.answered(at(14, 3_000), &closed(&shown));
+            assert_eq!(names(&planned), expected, "after {last}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_has_yet_to_reach_the_last_slot_does_not_keep_the_loop_from_asking() {
+        let mut planner = Planner::new(pace(), Some(ts(130)), None, None);
+        assert_eq!(planner.next(at(10, 0)), Act::Fetch(ts(126)));
+        assert!(planner.answered(at(10, 0), &[]).is_empty());
+        assert_eq!(
+            planner.next(at(10, 0)),
+            Act::Sleep(at(10, 1_000)),
+            "it is not asked in a hurry"
+        );
+        assert_eq!(planner.next(at(10, 1_000)), Act::Fetch(ts(126)));
+        let forced = Pace { forced: Some(Degraded::FetchFailed), ..pace() };
+        let drill = Planner::new(forced, Some(ts(130)), None, None);
+        assert_eq!(drill.next(at(10, 0)), Act::Sleep(at(131, 2_000)), "nobody is asked");
+        let recording = Planner::new(pace(), Some(ts(130)), None, Some(at(200, 0)));
+        assert_eq!(recording.next(at(10, 0)), Act::Sleep(at(131, 2_000)), "it has its own time");
+    }
+
+    #[test]
+    fn no_more_slots_are_decided_than_wanted_however_many_an_answer_brings() {
+        let pace = Pace { bars_max: Some(2), ..pace() };
+        let mut planner = Planner::new(pace, Some(ts(10)), None, None);
+        assert_eq!(
+            names(&planner.answered(at(14, 2_000), &closed(&[11, 12, 13, 14]))),
+            [(11, None), (12, None)]
+        );
+        planner.decided(ts(11), None);
+        let gone = Some(Degraded::FetchFailed);
+        assert_eq!(names(&planner.failed(at(19, 0), Degraded::FetchFailed, None)), [(12, gone)]);
     }
 
     #[test]

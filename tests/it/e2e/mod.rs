@@ -12,6 +12,7 @@ pub mod fixture;
 mod json;
 mod kill;
 mod lock;
+mod network;
 mod operator;
 mod steps;
 mod tamper;

@@ -8,8 +8,10 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -181,7 +183,9 @@ impl Call<'_> {
     pub fn start(self) -> Running {
         let mut command = self.command();
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        Running { line: self.args.join(" "), child: Some(command.spawn().unwrap()) }
+        let mut child = command.spawn().unwrap();
+        let said = [drain(child.stdout.take()), drain(child.stderr.take())];
+        Running { line: self.args.join(" "), child: Some(child), said: Some(said) }
     }
 }
 
@@ -189,6 +193,8 @@ impl Call<'_> {
 pub struct Running {
     line: String,
     child: Option<Child>,
+    /// Whoever reads what it says, so that it never waits for a reader.
+    said: Option<[JoinHandle<Vec<u8>>; 2]>,
 }
 
 impl Running {
@@ -207,7 +213,9 @@ impl Running {
     }
 
     pub fn end(mut self) -> Ran {
-        Ran::of(self.line.clone(), &self.child.take().unwrap().wait_with_output().unwrap())
+        let status = self.child.take().unwrap().wait().unwrap();
+        let [stdout, stderr] = self.said.take().unwrap().map(|said| said.join().unwrap());
+        Ran::of(self.line.clone(), &Output { status, stdout, stderr })
     }
 }
 
@@ -218,6 +226,15 @@ impl Drop for Running {
             child.wait().ok();
         }
     }
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+    let mut pipe = pipe.unwrap();
+    std::thread::spawn(move || {
+        let mut said = Vec::new();
+        pipe.read_to_end(&mut said).unwrap();
+        said
+    })
 }
 
 fn parent(path: &Path) -> &Path {

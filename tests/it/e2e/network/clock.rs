@@ -1,0 +1,50 @@
+//! A machine whose clock is wrong by two hours: the venue's time is followed. In real time.
+
+use mjolnir::{
+    clock::{Clock as _, SystemClock},
+    domain::time::{SlotTs, Timeframe, UtcMs},
+};
+
+use super::drill::{DECISIONS, Drill};
+
+const TWO_HOURS_MS: i64 = 7_200_000;
+/// How long before the next close the venue opens, milliseconds.
+const LEAD_MS: i64 = 4_000;
+
+/// A venue that is `by_ms` ahead of this machine; `side` is where this machine is.
+fn follows(by_ms: i64, side: &str) {
+    let mut drill = Drill::new("binance");
+    let next = |now: UtcMs| -> SlotTs { Timeframe::M1.last_closed(now).unwrap().next() };
+    let slot = next(SystemClock.now().plus_ms(by_ms));
+    // A ledger whose last row is some minutes old for the venue.
+    drill.open_at(slot.plus(-4).close().plus_ms(-LEAD_MS), "speed=2x");
+    drill.live_at("speed=2x max-bars=1").run().code(0).prints(&["1 rows added"]);
+    let from = slot.close().plus_ms(-LEAD_MS);
+    let before = SystemClock.now();
+    drill.open_at(from, "speed=1x");
+    let after = SystemClock.now();
+    let rows = slot.since(drill.rows()[0].ts) as usize;
+    let ran = drill.until(drill.live_at("--set live.settle=500ms"), rows);
+    let told = (after.get() - from.get(), before.get() - from.get());
+    let seconds = [told.0, told.1].map(|ms| ms.abs() / 1000);
+    let (least, most) = (seconds[0].min(seconds[1]) - 2, seconds[0].max(seconds[1]) + 2);
+    let said =
+        |s: i64| ran.stderr.contains(&format!("this machine is {s} s {side} of the venue's"));
+    assert!((least..=most).any(said), "{least}..={most} s {side}: {ran}");
+    let row = drill.rows().into_iter().find(|row| row.ts == slot).expect("it is decided");
+    assert_eq!((row.origin.as_str(), row.action.as_str() != "skip"), ("live", true), "{row:?}");
+    assert!((500..30_000).contains(&row.late_ms), "by the venue's time: {row:?}");
+    assert!(drill.root.rows(DECISIONS) >= 5);
+    drill.holds(|_| true);
+    drill.proved("--set eqflat.min-overlap-bars=3", &["Result: PASS\n"]);
+}
+
+#[test]
+fn a_clock_two_hours_ahead_follows_the_venue() {
+    follows(-TWO_HOURS_MS, "ahead");
+}
+
+#[test]
+fn a_clock_two_hours_behind_follows_the_venue() {
+    follows(TWO_HOURS_MS, "behind");
+}

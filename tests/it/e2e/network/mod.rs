@@ -1,0 +1,12 @@
+//! The live loop over the network, against simulated venues and servers that answer as a test says.
+
+mod causes;
+mod clock;
+mod downtime;
+mod drill;
+mod empty;
+mod protocols;
+mod recorded;
+mod refusals;
+mod revisions;
+mod stops;

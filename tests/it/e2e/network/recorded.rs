@@ -1,0 +1,56 @@
+//! The outage of 2023-03-24 on Binance, with its real bars, when the folder with them is named by `MJOLNIR_MARKET`.
+
+use crate::support::{runner::Root, sim::Sim};
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test says why it is skipped"
+)]
+fn market() -> Option<String> {
+    let dir = std::env::var("MJOLNIR_MARKET").ok();
+    if dir.is_none() {
+        eprintln!("skipped: MJOLNIR_MARKET is not set");
+    }
+    dir
+}
+
+/// Lives the six hours around it. Returns the slots without a bar, and all slots.
+fn lived(file: &str, timeframe: &str) -> Option<(Vec<i64>, usize)> {
+    let (root, dir) = (Root::new(), market()?);
+    let series = format!("symbol=BTC/USDT timeframe={timeframe}");
+    let venue = |speed: &str| {
+        let words = format!("source={dir}/binance/BTC_USDT/{file} from=2023-03-24T10:00:30Z");
+        Sim::start(&root, &format!("-p protocol=binance {series} {words} speed={speed}"))
+    };
+    let live = |sim: &Sim, words: &str| {
+        let place = format!("feed=http base-url=http://{}", sim.address);
+        root.run(&format!("run live -p tag=net exchange=binance {series} {place} {words}")).code(0)
+    };
+    // The first slot is the one before ten o'clock, however slow this machine is.
+    let sim = venue("2x");
+    live(&sim, "speed=2x max-bars=1").prints(&["(2023-03-24T10:00:00Z): max-bars is reached"]);
+    sim.stop().code(0);
+    let sim = venue("12000x");
+    live(&sim, "speed=12000x to=2023-03-24T16:00:00Z").prints(&["(2023-03-24T16:00:00Z)"]);
+    sim.stop().code(0);
+    let text =
+        root.read(&format!("data/processed/decisions/net/BTC_USDT/{timeframe}/decisions.csv"));
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|row| row.split(',').collect()).collect();
+    let missing = rows.iter().filter(|row| row[5] == "bar_missing");
+    let missing = missing.map(|row| row[3].parse().unwrap()).collect();
+    let proof = root.run(&format!("run eqflat -p tag=net exchange=binance {series} runid=e1")).ok();
+    proof.prints(&["Result: PASS\n"]);
+    Some((missing, rows.len()))
+}
+
+#[test]
+fn the_outage_of_march_2023_is_lived_through() {
+    let Some((missing, rows)) = lived("5m.parquet", "5m") else { return };
+    // Closes from 12:45 to 14:00.
+    let expected: Vec<i64> = (0..16).map(|n| 1_679_661_900_000 + n * 300_000).collect();
+    assert_eq!((missing, rows), (expected, 73));
+    let Some((missing, rows)) = lived("1m_2023_outage.parquet", "1m") else { return };
+    let expected: Vec<i64> = (0..80).map(|n| 1_679_661_660_000 + n * 60_000).collect();
+    assert_eq!((missing, rows), (expected, 361));
+}
