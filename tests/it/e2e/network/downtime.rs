@@ -95,7 +95,8 @@ fn beyond_what_kraken_keeps_bars_are_missing_and_the_loop_is_halted_until_resume
     let drill = beyond("kraken", 800, 720, "");
     let stored = drill.stored();
     assert!(stored.iter().all(|bar| *bar == truth(bar.ts)), "the bars of the market");
-    drill.proves(&["Result: PASS\n"]);
+    // A loop that lags far behind may get bars between two answers that it gave up before: that is drift.
+    drill.proves(&["Result: PASS"]);
 }
 
 #[test]

@@ -10,7 +10,11 @@ fn drifts(faults: &str, is_fill: bool) {
     drill.open(0, "");
     drill.shift(40, "");
     drill.open(drill.last() + 1, faults);
-    drill.shift(150, "");
+    let run = drill.live("").start();
+    let log = "data/raw/binance/BTC_USD/1m/revisions.csv";
+    drill.root.await_rows(log, drill.root.rows(log) + 12);
+    run.signal("TERM");
+    run.end().code(0);
     // Until every bar has come and is what it stays.
     drill.open(drill.last() + 12, "");
     drill.shift(13, "");
