@@ -30,15 +30,23 @@ impl Clock for SystemClock {
         UtcMs::EPOCH.plus_ms(since.as_millis().try_into().unwrap_or(i64::MAX))
     }
 
+    /// A clock that is set back meanwhile does not make it longer.
     fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
+        let (watch, whole_ms) = (Stopwatch::start(), at.get() - self.now().get());
         loop {
-            let left = at.get() - self.now().get();
-            if left <= 0 || stopped() {
+            let left_ms = left_ms(at.get() - self.now().get(), whole_ms, watch.elapsed());
+            if left_ms <= 0 || stopped() {
                 return;
             }
-            nap(Duration::from_millis(left.unsigned_abs()).min(NAP));
+            nap(Duration::from_millis(left_ms.unsigned_abs()).min(NAP));
         }
     }
+}
+
+/// What is left of a sleep of `whole_ms`: what the clock says, but no more than what has not passed yet.
+fn left_ms(by_clock_ms: i64, whole_ms: i64, passed: Duration) -> i64 {
+    let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+    by_clock_ms.min(whole_ms.saturating_sub(passed_ms))
 }
 
 /// A clock that starts at a given instant and runs faster or slower than the real one: for drills against a simulated venue.
@@ -147,6 +155,14 @@ pub fn nap(time: Duration) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_prolong_a_sleep_and_one_set_ahead_ends_it() {
+        let second = Duration::from_secs(1);
+        assert_eq!(left_ms(2_000, 3_000, second), 2_000);
+        assert_eq!(left_ms(7_202_000, 3_000, second), 2_000, "set back by two hours");
+        assert_eq!(left_ms(-5_000, 3_000, second), -5_000, "set ahead");
+    }
 
     #[test]
     fn a_scaled_clock_never_wakes_early() {
