@@ -15,4 +15,5 @@ pub mod pipeline;
 pub mod quality;
 pub mod recorded;
 pub mod setup;
+pub mod venue;
 pub mod waiting;

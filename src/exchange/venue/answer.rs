@@ -1,5 +1,7 @@
 //! What every venue's answer is checked for, and what can be wrong with it.
 
+use std::fmt::Display;
+
 use serde_json::Value;
 use thiserror::Error;
 
@@ -82,6 +84,14 @@ pub struct Refusal {
     pub class: Option<Class>,
     /// The venue's code and words.
     pub words: String,
+}
+
+impl Refusal {
+    /// A code, and the words that stand beside it under `key`.
+    pub fn told(class: Option<Class>, code: impl Display, answer: &Value, key: &str) -> Self {
+        let said = answer.get(key).and_then(Value::as_str).unwrap_or_default();
+        Self { class, words: format!("{code} {said}") }
+    }
 }
 
 /// The JSON of an answer that is no refusal. What the venue says, as `refusal` reads it, comes before what the status says.

@@ -96,8 +96,7 @@ fn refusal(answer: &Value) -> Option<Refusal> {
         10001 => Some(Class::Config),
         _ => None,
     };
-    let said = answer.get("retMsg").and_then(Value::as_str).unwrap_or_default();
-    Some(Refusal { class, words: format!("{code} {said}") })
+    Some(Refusal::told(class, code, answer, "retMsg"))
 }
 
 #[cfg(test)]

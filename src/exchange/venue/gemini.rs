@@ -67,8 +67,7 @@ fn refusal(answer: &Value) -> Option<Refusal> {
         "InvalidSymbol" | "EndpointNotFound" => Some(Class::Config),
         _ => None,
     };
-    let said = answer.get("message").and_then(Value::as_str).unwrap_or_default();
-    Some(Refusal { class, words: format!("{reason} {said}") })
+    Some(Refusal::told(class, reason, answer, "message"))
 }
 
 #[cfg(test)]

@@ -78,8 +78,7 @@ fn refusal(answer: &Value) -> Option<Refusal> {
         "400100" => Some(Class::Config),
         _ => None,
     };
-    let said = answer.get("msg").and_then(Value::as_str).unwrap_or_default();
-    Some(Refusal { class, words: format!("{code} {said}") })
+    Some(Refusal::told(class, code, answer, "msg"))
 }
 
 #[cfg(test)]

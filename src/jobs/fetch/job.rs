@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::{
     plan::{Bounds, Plan, closed},
     report::{Ended, Tally, outcome},
@@ -12,19 +10,18 @@ use crate::{
     clock::SystemClock,
     domain::{
         bar::{ClosedBar, TimedBar},
-        ids::Exchange,
         time::{SlotTs, Timeframe, UtcMs, Window},
     },
     engine::slot::first_at_or_after,
     exchange::{
         feed::{FeedError, Waits as _},
-        http::client::Limits,
-        remote::{Access, RemoteFeed},
-        venue::{answer::Class, which::Venue},
+        remote::RemoteFeed,
+        venue::answer::Class,
     },
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
+        venue::{access, remote_feed, venue_of},
         waiting::Waiting,
     },
     manifest::{FetchJob, Time},
@@ -34,19 +31,13 @@ use crate::{
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.fetch);
-    let venue = Venue::of(series.exchange()).ok_or_else(|| unknown(series.exchange()))?;
+    let venue = venue_of(series.exchange())?;
     let waits = Waiting { clock: &SystemClock, stop: &context.stop };
     let now = waits.now();
     let (wanted, forming) =
         wanted(series.timeframe(), table.from.get(), table.to.map(Time::get), now)?;
-    let access = Access {
-        base_url: table.base_url.as_ref().map(|url| url.get().clone()),
-        limits: Limits::within(table.timeout.get().duration()),
-        attempts_max: table.attempts,
-        seed: xxh3_64(context.run_id.as_str().as_bytes()),
-    };
-    let feed = RemoteFeed::new(venue, series.symbol().clone(), access, &waits);
-    let feed = feed.map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))?;
+    let access = access(context, table.base_url.as_ref(), &table.timeout, table.attempts);
+    let feed = remote_feed(venue, series.symbol(), access, &waits)?;
     let _lock = context.lock(&context.layout.raw_lock(series))?;
     let raw = RawStore::new(context.layout, context.disk, series);
     raw.prepare()?;
@@ -87,13 +78,6 @@ fn wanted(
     let first = first_at_or_after(timeframe, from.get()).ok_or_else(nothing)?;
     let window = Window::new(first, last).map_err(|_| nothing())?;
     Ok((window, over.next()))
-}
-
-fn unknown(exchange: &Exchange) -> Failure {
-    let venues: Vec<&str> = Venue::ALL.into_iter().map(Venue::name).collect();
-    let message =
-        format!("`{exchange}` is no venue that can be asked: use one of {}", venues.join(" "));
-    Failure::new(Exit::Manifest, message)
 }
 
 struct Filling<'w, 'd> {

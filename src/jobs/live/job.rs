@@ -56,7 +56,7 @@ fn run_core<S: Strategy>(
         manifest::Feed::Replay | manifest::Feed::Synthetic => {
             let Recording { mut feed, clock, window, horizon_bars } = recording(context, job)?;
             let (until, slots) = (Some(window.last()), window.slots());
-            let carry_bars = carry_bars_of_recording(job);
+            let carry_bars = carry_bars(job);
             frame.live(&mut feed, &clock, Bound { until, slots, horizon_bars, carry_bars })
         }
         manifest::Feed::Http => {
@@ -91,11 +91,18 @@ impl<S: Strategy> Frame<'_, '_, S> {
         let waiting = Waiting { clock, stop: &self.context.stop };
         let mut feed = network.feed(&waiting)?;
         let to = self.job.live.to.as_ref();
+        let carry_bars = carry_bars(self.job);
+        if carry_bars < self.job.live.carry_bars {
+            tracing::warn!(
+                "live.carry-bars does nothing: {} has a bar for every slot, traded or not",
+                self.job.trading.series.exchange()
+            );
+        }
         let bound = Bound {
             until: to.and_then(|to| self.job.trading.series.timeframe().last_closed(to.get())),
             slots: 0,
             horizon_bars: network.horizon_bars(),
-            carry_bars: network.carry_bars(),
+            carry_bars,
         };
         self.live(&mut feed, clock, bound)
     }
@@ -152,8 +159,8 @@ impl<S: Strategy> Frame<'_, '_, S> {
     }
 }
 
-/// A recording of a venue that leaves bars out has the same holes as the venue.
-fn carry_bars_of_recording(job: &LiveJob) -> u32 {
+/// Most slots in a row that are filled flat: none on a venue that leaves no bar out. A recording has the holes of its venue.
+fn carry_bars(job: &LiveJob) -> u32 {
     let venue = Venue::of(job.trading.series.exchange());
     if venue.is_some_and(|venue| venue.spec().omits_empty) { job.live.carry_bars } else { 0 }
 }

@@ -4,13 +4,13 @@ use crate::{
     clock::{Clock, ScaledClock, SystemClock},
     domain::time::UtcMs,
     exchange::{
-        http::client::Limits,
         remote::{Access, RemoteFeed},
         venue::which::Venue,
     },
     exit::Exit,
     jobs::{
         context::{Context, Failure},
+        venue::{access, remote_feed, venue_of},
         waiting::Waiting,
     },
     manifest::{LiveJob, Speed},
@@ -33,17 +33,9 @@ pub struct Network<'a> {
 impl<'a> Network<'a> {
     /// Nothing is asked yet. Refused when nobody here speaks to that venue.
     pub fn new(context: &Context<'_>, job: &'a LiveJob) -> Result<Self, Failure> {
-        let exchange = job.trading.series.exchange();
-        let venue = Venue::of(exchange).ok_or_else(|| {
-            let known = Venue::ALL.map(Venue::name).join(", ");
-            let message =
-                format!("`{exchange}` is no venue that bars can be fetched from: {known}");
-            Failure::new(Exit::Manifest, message)
-        })?;
-        let base_url = job.live.base_url.as_ref().map(|url| url.get().clone());
-        let limits = Limits::within(job.live.request_timeout.get().duration());
-        let seed = xxhash_rust::xxh3::xxh3_64(context.run_id.as_str().as_bytes());
-        let access = Access { base_url, limits, attempts_max: ATTEMPTS_MAX, seed };
+        let live = &job.live;
+        let venue = venue_of(job.trading.series.exchange())?;
+        let access = access(context, live.base_url.as_ref(), &live.request_timeout, ATTEMPTS_MAX);
         Ok(Self { job, venue, access })
     }
 
@@ -52,29 +44,13 @@ impl<'a> Network<'a> {
         &self,
         waiting: &'w Waiting<'_, C>,
     ) -> Result<RemoteFeed<'w>, Failure> {
-        let symbol = self.job.trading.series.symbol().clone();
-        RemoteFeed::new(self.venue, symbol, self.access.clone(), waiting)
-            .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))
+        remote_feed(self.venue, self.job.trading.series.symbol(), self.access.clone(), waiting)
     }
 
     /// How many bars back the venue answers.
     pub fn horizon_bars(&self) -> u32 {
         let known = self.venue.spec().horizon_bars.unwrap_or(HORIZON_BARS);
         self.job.live.horizon_bars.unwrap_or(known)
-    }
-
-    /// Most slots in a row that are filled flat: none on a venue that leaves no bar out.
-    pub fn carry_bars(&self) -> u32 {
-        if self.venue.spec().omits_empty {
-            return self.job.live.carry_bars;
-        }
-        if self.job.live.carry_bars > 0 {
-            tracing::warn!(
-                "live.carry-bars does nothing: {} has a bar for every slot, traded or not",
-                self.venue.name()
-            );
-        }
-        0
     }
 
     /// A clock as fast as a simulated venue, set by it; `None` for real time.

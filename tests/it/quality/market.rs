@@ -3,24 +3,11 @@
 use serde_json::Value as Json;
 
 use super::fixture::{finding, found};
-use crate::support::runner::Root;
-
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test says why it is skipped"
-)]
-fn market() -> Option<String> {
-    let dir = std::env::var("MJOLNIR_MARKET").ok();
-    if dir.is_none() {
-        eprintln!("skipped: MJOLNIR_MARKET is not set");
-    }
-    dir
-}
+use crate::support::{market::recorded_market, runner::Root};
 
 /// Imports a file and looks at what is stored of it.
 fn look(root: &Root, file: &str, series: &str, words: &str) -> Json {
-    let Some(dir) = market() else { unreachable!("the caller asked") };
+    let Some(dir) = recorded_market() else { unreachable!("the caller asked") };
     let import = root.run(&format!("run import -p path={dir}/{file} {series}"));
     assert_eq!(import.code, 0, "{import}");
     root.run(&format!("run data-quality --json -p {series} {words}")).json()["report"].clone()
@@ -28,7 +15,7 @@ fn look(root: &Root, file: &str, series: &str, words: &str) -> Json {
 
 #[test]
 fn the_outage_of_march_2023_is_found_and_minutes_agree_with_five_minutes() {
-    if market().is_none() {
+    if recorded_market().is_none() {
         return;
     }
     let root = Root::new();
@@ -56,7 +43,7 @@ fn the_outage_of_march_2023_is_found_and_minutes_agree_with_five_minutes() {
 
 #[test]
 fn dirty_files_show_what_is_wrong_with_them() {
-    if market().is_none() {
+    if recorded_market().is_none() {
         return;
     }
     let root = Root::new();
@@ -82,7 +69,7 @@ fn dirty_files_show_what_is_wrong_with_them() {
 
 #[test]
 fn a_thin_market_shows_its_long_outage() {
-    if market().is_none() {
+    if recorded_market().is_none() {
         return;
     }
     let root = Root::new();

@@ -16,17 +16,10 @@ use mjolnir::{
     },
 };
 
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test says why it is skipped"
-)]
+use crate::support::market::recorded_market;
+
 fn market() -> Option<PathBuf> {
-    let dir = std::env::var("MJOLNIR_MARKET").ok().map(PathBuf::from);
-    if dir.is_none() {
-        eprintln!("skipped: MJOLNIR_MARKET is not set");
-    }
-    dir
+    recorded_market().map(PathBuf::from)
 }
 
 fn read(dir: &Path, file: &str, timeframe: Timeframe) -> Archive {

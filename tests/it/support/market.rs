@@ -52,3 +52,17 @@ pub fn seeds(variable: &str, usual: u64) -> std::ops::RangeInclusive<u64> {
         None => 1..=number(&wanted),
     }
 }
+
+/// The folder with real market files. Without one it says that the test is skipped.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "a test says why it is skipped"
+)]
+pub fn recorded_market() -> Option<String> {
+    let dir = std::env::var("MJOLNIR_MARKET").ok();
+    if dir.is_none() {
+        eprintln!("skipped: MJOLNIR_MARKET is not set");
+    }
+    dir
+}

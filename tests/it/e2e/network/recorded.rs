@@ -1,23 +1,10 @@
 //! The outage of 2023-03-24 on Binance, with its real bars, when the folder with them is named by `MJOLNIR_MARKET`.
 
-use crate::support::{runner::Root, sim::Sim};
-
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test says why it is skipped"
-)]
-fn market() -> Option<String> {
-    let dir = std::env::var("MJOLNIR_MARKET").ok();
-    if dir.is_none() {
-        eprintln!("skipped: MJOLNIR_MARKET is not set");
-    }
-    dir
-}
+use crate::support::{market::recorded_market, runner::Root, sim::Sim};
 
 /// Lives the six hours around it. Returns the slots without a bar, and all slots.
 fn lived(file: &str, timeframe: &str) -> Option<(Vec<i64>, usize)> {
-    let (root, dir) = (Root::new(), market()?);
+    let (root, dir) = (Root::new(), recorded_market()?);
     let series = format!("symbol=BTC/USDT timeframe={timeframe}");
     let venue = |speed: &str| {
         let words = format!("source={dir}/binance/BTC_USDT/{file} from=2023-03-24T10:00:30Z");

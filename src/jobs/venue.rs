@@ -1,0 +1,49 @@
+//! The venue behind a series, and how a job reaches it.
+
+use super::context::{Context, Failure};
+use crate::{
+    domain::{base_url::BaseUrl, ids::Exchange, series::Symbol},
+    exchange::{
+        feed::Waits,
+        http::client::Limits,
+        remote::{Access, RemoteFeed},
+        venue::which::Venue,
+    },
+    exit::Exit,
+    manifest::{Parsed, Span},
+};
+
+/// The venue an exchange is. Refused when nobody here speaks to it.
+pub fn venue_of(exchange: &Exchange) -> Result<Venue, Failure> {
+    Venue::of(exchange).ok_or_else(|| {
+        let known = Venue::ALL.map(Venue::name).join(", ");
+        let message = format!("`{exchange}` is no venue that can be asked: use one of {known}");
+        Failure::new(Exit::Manifest, message)
+    })
+}
+
+/// How a venue is reached: where it lies, how long one request may take, and most requests for one page.
+pub fn access(
+    context: &Context<'_>,
+    base_url: Option<&Parsed<BaseUrl>>,
+    request_timeout: &Parsed<Span>,
+    attempts_max: u32,
+) -> Access {
+    Access {
+        base_url: base_url.map(|url| url.get().clone()),
+        limits: Limits::within(request_timeout.get().duration()),
+        attempts_max,
+        seed: xxhash_rust::xxh3::xxh3_64(context.run_id.as_str().as_bytes()),
+    }
+}
+
+/// A feed of a venue; nothing is asked yet.
+pub fn remote_feed<'w>(
+    venue: Venue,
+    symbol: &Symbol,
+    access: Access,
+    waits: &'w dyn Waits,
+) -> Result<RemoteFeed<'w>, Failure> {
+    RemoteFeed::new(venue, symbol.clone(), access, waits)
+        .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))
+}
