@@ -146,6 +146,30 @@ impl Stopwatch {
     }
 }
 
+/// A moment in the future, in real time, which no change of the clock moves.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    watch: Stopwatch,
+    after: Option<Duration>,
+}
+
+impl Deadline {
+    /// So far from now; `None` is never.
+    pub fn after(after: Option<Duration>) -> Self {
+        Self { watch: Stopwatch::start(), after }
+    }
+
+    /// What is left until then; nothing once it has passed, `Duration::MAX` when it never comes.
+    pub fn left(&self) -> Duration {
+        self.after.map_or(Duration::MAX, |after| after.saturating_sub(self.watch.elapsed()))
+    }
+
+    /// Whether it has passed.
+    pub fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+}
+
 /// Sleeps for real.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that sleeps")]
 pub fn nap(time: Duration) {

@@ -1,14 +1,23 @@
 //! Running one job: resolve, record, dispatch, record again.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+mod guard;
+mod ready;
+mod record;
+
+use std::{panic, path::Path, process::ExitCode, time::Duration};
 
 use serde_json::json;
 
+use self::{
+    guard::{Asked, Guard},
+    ready::ready,
+    record::{Why, document, record},
+};
 use crate::{
     cli::{
         args::RunArgs,
         load::{LoadError, Loaded, load},
-        output::{Bar, Mask, OUTCOME, log_to, print, print_json, say},
+        output::{Bar, Mask, OUTCOME, print, print_json, say},
         view::{refuse, say_problems},
     },
     clock::{Clock as _, SystemClock},
@@ -20,16 +29,8 @@ use crate::{
         equivalence, exchange_sim, exec, fetch, import, live, pipeline, quality,
     },
     manifest::{Job, Manifest, RunFacts},
-    os::{
-        process::{Results, is_alive},
-        signals::Stop,
-        space::free_bytes,
-    },
-    store::{
-        disk::{Disk as _, RealDisk},
-        layout::Layout,
-        runs::{End, Run, RunFolder, RunInfo, RunState, RunStore, Start},
-    },
+    os::{process::Results, signals::Stop},
+    store::{disk::RealDisk, layout::Layout},
 };
 
 /// Version of the documents that `--json` prints.
@@ -126,28 +127,59 @@ impl Prepared {
         if !self.loaded.resolved.warnings.is_empty() {
             say_problems(&self.loaded.resolved.warnings);
         }
-        let recorder = match self.record(args) {
+        let recorder = match record(&self, args) {
             Ok(recorder) => recorder,
             Err(failure) => return fail(&failure, json),
         };
-        let result = masked(self.guarded(manifest, args, json), &self.mask);
+        let (result, why) = self.guarded(manifest, args, json);
+        let result = masked(result, &self.mask);
         if let Err(failure) = &result {
             tracing::error!(target: OUTCOME, "{}", failure.message.lines().next().unwrap_or_default());
         }
         let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
-        if let Err(failure) = recorder.finish(&self, &result) {
+        if let Err(failure) = recorder.finish(&self, &result, &why) {
             return fail(&failure, json);
         }
         show(&self, &result, json);
         exit
     }
 
-    fn guarded(&self, manifest: &Manifest, args: &RunArgs, json: bool) -> Result<Outcome, Failure> {
-        let stop =
-            Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
+    fn guarded(
+        &self,
+        manifest: &Manifest,
+        args: &RunArgs,
+        json: bool,
+    ) -> (Result<Outcome, Failure>, Why) {
         let grace = manifest.run.grace.get().duration();
-        let timeout = timeout(manifest, args)?;
-        enough_space(manifest, &self.root)?;
+        let prepared = Stop::listen()
+            .map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))
+            .and_then(|stop| Ok((timeout(manifest, args)?, ready(self, &stop)?, stop)));
+        let (limit, _lock, stop) = match prepared {
+            Ok(prepared) => prepared,
+            Err(failure) => return (Err(failure), Why::Unready),
+        };
+        let stop_file = self.layout.run_stop(&self.run_id);
+        let told = Guard { limit, grace, stop_file, stop: stop.clone() }.start();
+        let result = self.caught(manifest, stop, grace, json);
+        match told.why() {
+            None => (result, Why::ByItself),
+            Some(Asked::Timeout) => {
+                let message = "the job took longer than its timeout and was stopped";
+                let why = Why::Asked(Asked::Timeout);
+                (Err(Failure::new(Exit::Timeout, message)), why)
+            }
+            Some(asked) => (result, Why::Asked(asked.clone())),
+        }
+    }
+
+    /// A job that panics is a bug, and is recorded as one.
+    fn caught(
+        &self,
+        manifest: &Manifest,
+        stop: Stop,
+        grace: Duration,
+        json: bool,
+    ) -> Result<Outcome, Failure> {
         let progress = Bar::new();
         let context = Context {
             root: &self.root,
@@ -157,64 +189,16 @@ impl Prepared {
             job: manifest.name.clone(),
             build: &self.build,
             started: self.started,
-            stop: stop.clone(),
+            stop,
             grace,
             child_results: if json { Results::Aside } else { Results::Shown },
             progress: &progress,
         };
-        let guard = timeout.map(|limit| Watchdog::start(limit, grace, stop.clone()));
-        let result = dispatch(&context, manifest, &self.root);
-        match guard {
-            Some(guard) if guard.barked() => Err(Failure::new(
-                Exit::Timeout,
-                "the job took longer than its timeout and was stopped",
-            )),
-            Some(_) | None => result,
-        }
-    }
-
-    fn record(&self, args: &RunArgs) -> Result<Recorder<'_>, Failure> {
-        let Self { disk, layout, build, mask, .. } = self;
-        let manifest = &self.loaded.resolved.manifest;
-        let store = RunStore::open(disk, layout, is_alive)?;
-        let kind = manifest.job.kind().name().to_owned();
-        let parent = args.parent.as_ref().and_then(|parent| parent.parse().ok());
-        let run = Run {
-            run_id: self.run_id.clone(),
-            job: manifest.name.clone(),
-            kind: kind.clone(),
-            state: RunState::Running,
-            started: self.started,
-            ended: None,
-            exit_code: None,
-            summary: String::new(),
-            parent,
-            pid: Some(std::process::id()),
-            build: build.clone(),
-            due: None,
-        };
-        if store.start(&run)? == Start::Duplicate {
-            let message = format!(
-                "there is a run with the id {} already: choose another --run-id",
-                self.run_id
-            );
-            return Err(Failure::new(Exit::Usage, message));
-        }
-        let folder = RunFolder::create(disk, layout, &self.run_id)?;
-        folder.write_manifest(&mask.apply(&self.loaded.resolved.to_toml()))?;
-        folder.write_info(&RunInfo {
-            build: build.clone(),
-            argv: std::env::args().map(|argument| mask.apply(&argument)).collect(),
-            job: manifest.name.clone(),
-            kind,
-            started: self.started,
-            inputs: self.loaded.inputs.clone(),
-        })?;
-        folder.append_log(b"")?;
-        let log = folder.log_path();
-        log_to(&log, mask)
-            .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
-        Ok(Recorder { store, folder })
+        let work = panic::AssertUnwindSafe(|| dispatch(&context, manifest, &self.root));
+        panic::catch_unwind(work).unwrap_or_else(|_| {
+            let message = "this is a bug in runner; the lines above say where. Nothing was left half-written: start again";
+            Err(Failure::new(Exit::Bug, message))
+        })
     }
 }
 
@@ -229,61 +213,6 @@ fn masked(result: Result<Outcome, Failure>, mask: &Mask) -> Result<Outcome, Fail
         }),
         Err(Failure { exit, message }) => Err(Failure { exit, message: mask.apply(&message) }),
     }
-}
-
-struct Recorder<'d> {
-    store: RunStore,
-    folder: RunFolder<'d, RealDisk>,
-}
-
-impl Recorder<'_> {
-    fn finish(
-        &self,
-        prepared: &Prepared,
-        result: &Result<Outcome, Failure>,
-    ) -> Result<(), Failure> {
-        let (exit, summary) = match result {
-            Ok(outcome) => (outcome.exit, outcome.summary.as_str()),
-            Err(failure) => (failure.exit, failure.message.as_str()),
-        };
-        self.folder.write_result(&document(prepared, result))?;
-        let state = match exit {
-            Exit::Ok => RunState::Ok,
-            Exit::Timeout => RunState::TimedOut,
-            Exit::Signal(_) => RunState::Interrupted,
-            _ => RunState::Failed,
-        };
-        let summary: String =
-            summary.lines().next().unwrap_or_default().chars().take(500).collect();
-        let end = End { state, exit_code: i32::from(exit.code()), summary, at: SystemClock.now() };
-        Ok(self.store.finish(&prepared.run_id, &end)?)
-    }
-}
-
-fn document(prepared: &Prepared, result: &Result<Outcome, Failure>) -> serde_json::Value {
-    let (run, job) = (prepared.run_id.as_str(), &prepared.loaded.resolved.manifest.name);
-    match result {
-        Ok(outcome) => {
-            let mut document = json!({
-                "schema": SCHEMA, "run_id": run, "job": job, "exit": outcome.exit.code(),
-                "summary": outcome.summary, "out": outcome.out,
-            });
-            if let Some(report) = report(prepared, outcome) {
-                document["report"] = report;
-            }
-            document
-        }
-        Err(failure) => json!({
-            "schema": SCHEMA, "run_id": run, "job": job, "exit": failure.exit.code(), "error": failure.message,
-        }),
-    }
-}
-
-/// The document a job left on the disk and named `report` among its values: whoever asks for JSON gets all of it.
-fn report(prepared: &Prepared, outcome: &Outcome) -> Option<serde_json::Value> {
-    let path = prepared.root.join(outcome.out.get("report")?);
-    let bytes = prepared.disk.read(&path).ok()??;
-    serde_json::from_slice(&bytes).ok()
 }
 
 fn show(prepared: &Prepared, result: &Result<Outcome, Failure>, json: bool) {
@@ -321,44 +250,4 @@ fn timeout(manifest: &Manifest, args: &RunArgs) -> Result<Option<Duration>, Fail
     };
     let limit = humantime::parse_duration(text);
     limit.map(Some).map_err(|error| Failure::new(Exit::Usage, format!("--timeout {text}: {error}")))
-}
-
-fn enough_space(manifest: &Manifest, root: &Path) -> Result<(), Failure> {
-    let Some(least) = manifest.run.disk_free_min.as_ref().map(|size| size.get().bytes()) else {
-        return Ok(());
-    };
-    let free = free_bytes(root)
-        .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", root.display())))?;
-    if free >= least {
-        return Ok(());
-    }
-    let message = format!(
-        "only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room",
-        root.display()
-    );
-    Err(Failure::new(Exit::Busy, message))
-}
-
-/// Asks the job to stop when its time is up, and ends the process when it does not.
-struct Watchdog(std::sync::Arc<std::sync::atomic::AtomicBool>);
-
-impl Watchdog {
-    fn start(limit: Duration, grace: Duration, stop: Stop) -> Self {
-        use std::sync::atomic::Ordering::Relaxed;
-        let barked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let flag = std::sync::Arc::clone(&barked);
-        std::thread::spawn(move || {
-            crate::clock::nap(limit);
-            flag.store(true, Relaxed);
-            stop.ask();
-            crate::clock::nap(grace);
-            say("error: the job took longer than its timeout and did not stop in time");
-            std::process::exit(i32::from(Exit::Timeout.code()));
-        });
-        Self(barked)
-    }
-
-    fn barked(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
-    }
 }

@@ -109,6 +109,9 @@ pub struct JobArgs {
     /// Parameters
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
     pub params: Vec<(String, String)>,
+    /// What a schedule gives; a variable beats it
+    #[arg(long = "scheduled", value_name = "NAME=VALUE", value_parser = pair, hide = true)]
+    pub scheduled: Vec<(String, String)>,
     /// Any value of the manifest, by its path
     #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
     pub set: Vec<(String, String)>,
@@ -126,6 +129,12 @@ pub struct RunArgs {
     /// The run this one is a step of
     #[arg(long, value_name = "ID", hide = true)]
     pub parent: Option<String>,
+    /// The queued attempt this is
+    #[arg(long, value_name = "N", hide = true)]
+    pub attempt: Option<u32>,
+    /// The run this one repeats
+    #[arg(long, value_name = "ID", hide = true)]
+    pub retry_of: Option<String>,
     /// End the job after this long, e.g. 30m; overrides the manifest
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,

@@ -122,6 +122,7 @@ fn with_sources<T>(
         profiles: &args.profiles,
         env: &env,
         params: &args.params,
+        scheduled: &args.scheduled,
         sets: &args.set,
         run,
     };

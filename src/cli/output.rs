@@ -15,7 +15,11 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
 };
 
-use crate::{jobs::context::Progress, manifest::Style, store::disk::open_log};
+use crate::{
+    jobs::context::Progress,
+    manifest::Style,
+    store::bounded_log::{BoundedLog, BoundedWriter},
+};
 
 /// Prints a result. A closed pipe is no error: the reader has seen enough.
 pub fn print(text: &str) {
@@ -163,14 +167,14 @@ impl<'a, W: io::Write, F: Fn() -> W> MakeWriter<'a> for Sink<F> {
 /// Target of the event that tells how a run failed. It is for the log: people are told at the end, once.
 pub const OUTCOME: &str = "outcome";
 
-/// Logs to the run's `log.jsonl`, and warnings to stderr.
-pub fn log_to(path: &Path, mask: &Mask) -> io::Result<()> {
-    let file = std::sync::Arc::new(open_log(path)?);
+/// Logs to the run's `log.jsonl`, of which the end is kept when it grows longer than `most` bytes, and warnings to stderr.
+pub fn log_to(path: &Path, most: u64, mask: &Mask) -> io::Result<()> {
+    let file = std::sync::Arc::new(BoundedLog::open(path, most)?);
     let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_target(false)
-        .with_writer(Sink(move || std::sync::Arc::clone(&file), mask.clone()));
+        .with_writer(Sink(move || BoundedWriter(std::sync::Arc::clone(&file)), mask.clone()));
     let people = fmt::layer()
         .without_time()
         .with_target(false)

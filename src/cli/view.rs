@@ -18,7 +18,6 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{Problems, RunFacts, job_schema, jobs_md, profile_schema},
-    os::process::is_alive,
     store::{
         disk::RealDisk,
         layout::Layout,
@@ -31,7 +30,13 @@ fn facts() -> RunFacts {
 }
 
 fn bare(job: PathBuf) -> JobArgs {
-    JobArgs { job, profiles: Vec::new(), params: Vec::new(), set: Vec::new() }
+    JobArgs {
+        job,
+        profiles: Vec::new(),
+        params: Vec::new(),
+        scheduled: Vec::new(),
+        set: Vec::new(),
+    }
 }
 
 /// Problems as a document.
@@ -244,7 +249,7 @@ fn runs(root: &Path, filter: &Filter) -> Result<Vec<Run>, Failure> {
     if !layout.runs_db().is_file() {
         return Ok(Vec::new());
     }
-    Ok(RunStore::open(&disk, &layout, is_alive)?.list(filter)?)
+    Ok(RunStore::open(&disk, &layout)?.list(filter)?)
 }
 
 /// `runner history`.

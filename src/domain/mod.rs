@@ -2,10 +2,13 @@
 
 pub mod bar;
 pub mod base_url;
+pub mod cadence;
 pub mod command;
+pub mod cron;
 pub mod decision;
 pub mod ids;
 pub mod money;
 pub mod series;
 pub mod time;
 pub mod trade;
+pub mod zone;

@@ -13,7 +13,8 @@ use super::{
 pub(super) fn fill(tree: &mut Table, kind: Kind) {
     let root = schema::root();
     let tables = kind.tables();
-    for key in ["device", "run"].into_iter().chain(tables.all()) {
+    fill_schedules(tree, root);
+    for key in ["device", "run", "notify", "heartbeat", "logs"].into_iter().chain(tables.all()) {
         let Some(table) = schema::property(root, key) else { continue };
         if schema::types(table) != ["object"] {
             continue;
@@ -30,6 +31,18 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
         fill_table(node, table);
         if key == "strategy" {
             keep_own_numbers(node);
+        }
+    }
+}
+
+/// Fills every schedule that is there.
+fn fill_schedules(tree: &mut Table, root: &Json) {
+    let Some(items) = schema::property(root, "schedule").and_then(|list| list.get("items")) else {
+        return;
+    };
+    if let Some(Value::Array(schedules)) = tree.get_mut("schedule").map(|node| &mut node.value) {
+        for schedule in schedules {
+            fill_table(schedule, items);
         }
     }
 }

@@ -17,6 +17,9 @@ use super::{
     tree::{Node, Table, Value, join},
 };
 
+/// Lists of tables.
+const LISTS: [&str; 2] = ["step", "schedule"];
+
 /// What stands where a secret would.
 const MASK: &str = "***";
 
@@ -71,7 +74,7 @@ impl Resolved {
         let (mut plain, mut tables) = (Vec::new(), Vec::new());
         for (key, schema) in Self::top_level() {
             let Some(node) = self.tree.table.get(key) else { continue };
-            if matches!(node.value, Value::Table(_)) || key == "step" {
+            if matches!(node.value, Value::Table(_)) || LISTS.contains(&key) {
                 tables.push((key, schema, node));
             } else {
                 plain.push((key, node));
@@ -81,10 +84,11 @@ impl Resolved {
             line(&mut out, key, node);
         }
         for (key, schema, node) in tables {
-            if key == "step" {
+            if LISTS.contains(&key) {
                 for item in node.items() {
-                    let _ = writeln!(out, "\n[[step]]");
-                    body(&mut out, item, schema.get("items").unwrap_or(schema), None);
+                    let item = if key == "schedule" { without_params(item) } else { item.clone() };
+                    let _ = writeln!(out, "\n[[{key}]]");
+                    body(&mut out, &item, schema.get("items").unwrap_or(schema), None);
                 }
             } else {
                 let _ = writeln!(out, "\n[{key}]");
@@ -117,6 +121,15 @@ impl Resolved {
             .filter(|key| !matches!(*key, "extends" | "params" | "secrets"))
             .filter_map(move |key| Some((key, schema::property(root, key)?)))
     }
+}
+
+/// A schedule without the parameters it gives: they are resolved away.
+fn without_params(schedule: &Node) -> Node {
+    let mut schedule = schedule.clone();
+    if let Some(table) = schedule.as_table_mut() {
+        table.remove("params");
+    }
+    schedule
 }
 
 /// The keys of a table in the order of its schema, then the rest.

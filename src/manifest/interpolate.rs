@@ -36,8 +36,8 @@ pub(super) enum Scope<'a> {
     Plain,
     /// The default of a parameter: no parameters.
     Default,
-    /// The environment of a program: secrets too.
-    ExecEnv,
+    /// A place that is never shown, such as the environment of a program: secrets too.
+    Hidden,
     /// The arguments and parameters of a step: outputs of the steps it needs, filled when it starts.
     Step { needs: &'a [String], ids: &'a BTreeSet<String> },
 }
@@ -239,11 +239,11 @@ impl Interpolator<'_> {
     }
 
     fn secret(&mut self, name: &str, written: &str, at: &Origin, scope: Scope<'_>) -> Filled {
-        if !matches!(scope, Scope::ExecEnv) {
+        if !matches!(scope, Scope::Hidden) {
             let message = format!("`{written}` may not stand here, where it would be shown");
             return self.fail(
                 Problem::new(&at.find(written), message)
-                    .help("hand a secret to a program through [exec] env"),
+                    .help("secrets may stand in [exec] env, and as the `url` of [heartbeat] and [notify.webhook]"),
             );
         }
         match self.secrets.get(name) {

@@ -13,6 +13,7 @@ mod problem;
 mod reference;
 mod resolve;
 mod rules;
+mod schedules;
 mod schema;
 mod secrets;
 mod steps;
@@ -34,6 +35,7 @@ pub use plan::{
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
 pub use resolve::{Resolved, RunFacts, Source, Sources, check, resolve};
+pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};
 pub use tables::*;
 pub use template::{Template, interpolate_step};

@@ -15,6 +15,8 @@ pub enum SourceKind {
     Profile,
     /// An environment variable.
     Env,
+    /// A parameter that a schedule gives.
+    Schedule,
     /// A `-p name=value` argument.
     Param,
     /// A `--set path=value` argument.
@@ -87,6 +89,7 @@ impl Origin {
             SourceKind::Extended | SourceKind::Job | SourceKind::Profile => &self.text.name,
             SourceKind::Env => "environment",
             SourceKind::Param | SourceKind::Set | SourceKind::ProfileName => "command line",
+            SourceKind::Schedule => "schedule",
             SourceKind::Default => "built-in default",
         }
     }
@@ -125,6 +128,7 @@ impl fmt::Display for Origin {
                 write!(f, "{name}:{line}:{column}")
             }
             SourceKind::Env => write!(f, "env {name}"),
+            SourceKind::Schedule => write!(f, "schedule {name}"),
             SourceKind::Param => write!(f, "-p {name}"),
             SourceKind::Set => write!(f, "--set {name}"),
             SourceKind::ProfileName => write!(f, "-P {name}"),

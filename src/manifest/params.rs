@@ -67,6 +67,8 @@ impl ParamSet {
 pub(super) struct Givers<'a> {
     pub facts: &'a Facts<'a>,
     pub args: &'a [(String, String)],
+    /// What the schedule gives that runs the job.
+    pub scheduled: &'a [(String, String)],
     /// False when the manifest is only looked at: then a missing value fails quietly.
     pub demanding: bool,
 }
@@ -106,6 +108,12 @@ pub(super) fn evaluate(
 fn argument<'a>(name: &str, args: &'a [(String, String)]) -> Option<(&'a str, Origin)> {
     let (_, text) = args.iter().rev().find(|(n, _)| n == name)?;
     Some((text, Origin::whole(SourceKind::Param, name, &format!("-p {name}={text}"))))
+}
+
+/// What a schedule gives under this name.
+fn scheduled<'a>(name: &str, given: &'a [(String, String)]) -> Option<(&'a str, Origin)> {
+    let (_, text) = given.iter().find(|(n, _)| n == name)?;
+    Some((text, Origin::whole(SourceKind::Schedule, name, &format!("{name} = {text}"))))
 }
 
 struct Evaluator<'a> {
@@ -154,14 +162,16 @@ impl Evaluator<'_> {
         Given::Failed
     }
 
-    /// The value of `-p`, else of the variable.
+    /// The value of `-p`, else of the variable, else of the schedule.
     fn outside(&mut self, kind: &str) -> Option<Given> {
         let variable = || {
             let name = self.table.get("env").and_then(Node::as_str)?;
             let text = self.from.facts.env.get(name).filter(|text| !text.is_empty())?;
             Some((text.as_str(), Origin::whole(SourceKind::Env, name, &format!("{name}={text}"))))
         };
-        let (text, at) = argument(self.name, self.from.args).or_else(variable)?;
+        let (text, at) = argument(self.name, self.from.args)
+            .or_else(variable)
+            .or_else(|| scheduled(self.name, self.from.scheduled))?;
         let text = self.mapped(text);
         Some(self.accept(read(kind, &text), at))
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     layers::relative,
+    schedules::{self, Schedule},
     tables::{
         Account, Check, DataQuality, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File,
-        Fill, Import, Inputs, Kind, Live, OnExisting, Pipeline, Risk, RsiRevert, Run, StepTable,
-        StopFill, StrategyKind, When,
+        Fill, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify, OnExisting, Pipeline, Risk,
+        RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -30,8 +31,24 @@ pub struct Manifest {
     pub device: Device,
     /// Limits of one run.
     pub run: Run,
+    /// When the service runs it.
+    pub schedules: Vec<Schedule>,
+    /// Who is told when it goes wrong.
+    pub notify: Notify,
+    /// Who is told that it runs.
+    pub heartbeat: Heartbeat,
+    /// What its runs may leave behind.
+    pub logs: Logs,
     /// What it does.
     pub job: Job,
+}
+
+impl Manifest {
+    /// Whether a run that was lost in a crash may simply be run again.
+    pub fn is_idempotent(&self) -> bool {
+        let by_kind = !matches!(self.job.kind(), Kind::Exec | Kind::Pipeline | Kind::ExchangeSim);
+        self.run.idempotent.unwrap_or(by_kind)
+    }
 }
 
 /// What a job does, with everything its kind needs.
@@ -256,6 +273,9 @@ pub enum Work {
 /// Builds the plan of a checked file. `folder_of` is the file the steps stand in.
 pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
     let File { name, description, labels, device, run, kind, .. } = file.clone();
+    let File { schedule, notify, heartbeat, logs, .. } = file.clone();
+    let schedules: Option<Vec<_>> =
+        (1..).zip(schedule).map(|(place, table)| schedules::plan(place, table)).collect();
     let job = match kind {
         Kind::Live => Job::Live(Box::new(LiveJob { trading: trading(&file)?, live: file.live? })),
         Kind::Backtest => Job::Backtest(Box::new(backtest(&file)?)),
@@ -280,7 +300,19 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         }
         Kind::Exec => Job::Exec(file.exec?),
     };
-    Some(Manifest { name, description, labels, device, run, job })
+    let schedules = schedules?;
+    Some(Manifest {
+        name,
+        description,
+        labels,
+        device,
+        run,
+        schedules,
+        notify,
+        heartbeat,
+        logs,
+        job,
+    })
 }
 
 fn series(file: &File) -> Option<Series> {

@@ -24,7 +24,7 @@ pub fn jobs_md() -> String {
     let _ = writeln!(out, "\n## Every job\n");
     let top = ["manifest", "name", "kind", "description", "extends", "labels"];
     rows(&mut out, root, &top);
-    for key in ["params", "secrets", "device", "run"] {
+    for key in ["params", "secrets", "device", "run", "schedule", "notify", "heartbeat", "logs"] {
         section(&mut out, root, key, "###");
     }
     for kinds in &KINDS {
@@ -63,7 +63,7 @@ fn kind_docs(root: &Json) -> impl Fn(Kind) -> String {
 }
 
 fn header(table: &str) -> String {
-    if table == "step" { "[[step]]".to_owned() } else { format!("[{table}]") }
+    if matches!(table, "step" | "schedule") { format!("[[{table}]]") } else { format!("[{table}]") }
 }
 
 fn description(schema: &Json) -> String {
@@ -75,7 +75,7 @@ fn description(schema: &Json) -> String {
 fn section(out: &mut String, root: &Json, key: &str, level: &str) {
     let Some(schema) = schema::property(root, key) else { return };
     let (title, inner) = match key {
-        "step" => (header(key), schema.get("items").unwrap_or(schema)),
+        "step" | "schedule" => (header(key), schema.get("items").unwrap_or(schema)),
         "params" | "secrets" => {
             (format!("[{key}.NAME]"), schema.get("additionalProperties").unwrap_or(schema))
         }
@@ -134,7 +134,7 @@ fn type_name(property: &Json) -> String {
     let name = match property.get("format").and_then(Json::as_str) {
         Some(
             format @ ("tag" | "run-id" | "exchange" | "symbol" | "duration" | "size" | "speed"
-            | "offset" | "base-url" | "time"),
+            | "offset" | "base-url" | "time" | "cron" | "time-zone"),
         ) => format.replace('-', " "),
         _ => match types.as_slice() {
             ["array"] => "list".to_owned(),

@@ -12,7 +12,7 @@ use super::{
     params::{self, Given, Givers, ParamSet},
     plan::{Manifest, plan},
     problem::{Problem, Problems},
-    rules, schema,
+    rules, schedules, schema,
     secrets::{self, Vault},
     steps,
     tables::{File, KINDS, Kind},
@@ -52,6 +52,8 @@ pub struct Sources<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// `-p name=value`; the last one of a name counts.
     pub params: &'a [(String, String)],
+    /// What the schedule gives that runs the job; a variable beats it.
+    pub scheduled: &'a [(String, String)],
     /// `--set path=value`, left to right. The value is a TOML value, or else a text.
     pub sets: &'a [(String, String)],
     /// Facts of the run.
@@ -99,7 +101,7 @@ pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
 }
 
 /// Keys that every kind has.
-const COMMON: [&str; 10] = [
+const COMMON: [&str; 14] = [
     "manifest",
     "name",
     "kind",
@@ -110,6 +112,10 @@ const COMMON: [&str; 10] = [
     "secrets",
     "device",
     "run",
+    "schedule",
+    "notify",
+    "heartbeat",
+    "logs",
 ];
 
 pub(super) fn is_common(key: &str) -> bool {
@@ -130,7 +136,8 @@ struct Work {
 
 impl Work {
     fn prepare(sources: Sources<'_>, demanding: bool) -> Result<Self, Problems> {
-        let Sources { job, read, read_secret, profiles, env, params, sets, run } = sources;
+        let Sources { job, read, read_secret, profiles, env, params, scheduled, sets, run } =
+            sources;
         let mut problems = Vec::new();
         let mut loader = Loader::new(read, &mut problems);
         loader.file(SourceKind::Job, &job.path, &job.text);
@@ -160,7 +167,7 @@ impl Work {
         let name = merged.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
         let facts = Facts { env, run, job: &name };
         let declared = merged.get("params").and_then(Node::as_table);
-        let givers = Givers { facts: &facts, args: params, demanding };
+        let givers = Givers { facts: &facts, args: params, scheduled, demanding };
         let params_set = params::evaluate(declared, &givers, &mut problems);
         let declared = merged.get("secrets").and_then(Node::as_table);
         let mut vault = Vault { env, read: read_secret, demanding };
@@ -181,6 +188,7 @@ impl Work {
         work.walk();
         defaults::fill(&mut work.tree, kind);
         rules::check(&work.tree, kind, &mut work.problems);
+        schedules::check(&work.tree, &mut work.problems);
         if kind == Kind::Pipeline {
             steps::check(&work.tree, &mut work.problems);
         }
@@ -285,8 +293,12 @@ impl Work {
                     steps::interpolate(node, &mut interpolator);
                     true
                 }
-                ("exec", Value::Table(exec)) => {
-                    exec.retain(|key, node| interpolator.node(node, exec_scope(key)));
+                ("exec" | "heartbeat", Value::Table(table)) => {
+                    table.retain(|key, node| interpolator.node(node, scope_of(key)));
+                    true
+                }
+                ("notify", Value::Table(notify)) => {
+                    notify.retain(|key, node| address(key, node, &mut interpolator));
                     true
                 }
                 _ => interpolator.node(node, Scope::Plain),
@@ -330,9 +342,18 @@ impl Work {
     }
 }
 
-/// Secrets are for the environment of a program; its arguments can be seen by others.
-fn exec_scope(key: &str) -> Scope<'static> {
-    if key == "env" { Scope::ExecEnv } else { Scope::Plain }
+/// Fills one key of [notify], whose webhook has an address.
+fn address(key: &str, node: &mut Node, interpolator: &mut Interpolator<'_>) -> bool {
+    let ("webhook", Value::Table(webhook)) = (key, &mut node.value) else {
+        return interpolator.node(node, Scope::Plain);
+    };
+    webhook.retain(|key, node| interpolator.node(node, scope_of(key)));
+    true
+}
+
+/// Secrets are for the environment of a program, whose arguments can be seen by others, and for the addresses of watchers.
+fn scope_of(key: &str) -> Scope<'static> {
+    if matches!(key, "env" | "url" | "chat") { Scope::Hidden } else { Scope::Plain }
 }
 
 fn merged(layers: &[Layer]) -> Table {

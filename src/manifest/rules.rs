@@ -11,6 +11,7 @@ use crate::domain::time::{Timeframe, UtcMs};
 /// Checks the tables of a kind against each other.
 pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
     let mut rules = Rules { tree, problems };
+    rules.notify();
     match kind {
         Kind::Live => {
             rules.strategy();
@@ -57,6 +58,16 @@ impl Rules<'_> {
         let at = if a.at.is_file() { a.at.clone() } else { b.at.clone() };
         let message = format!("`{low}` is {x}, it must be less than `{high}`, which is {y}");
         self.push(&at, message, "swap them, or change one");
+    }
+
+    fn notify(&mut self) {
+        let format = self.get("notify.webhook.format").filter(|f| f.as_str() == Some("telegram"));
+        if let Some(at) = format.map(|format| format.at.clone())
+            && self.get("notify.webhook.chat").is_none()
+        {
+            let message = "`notify.webhook.chat` is missing, which telegram needs".to_owned();
+            self.push(&at, message, "write the number of the chat: chat = \"${secrets.CHAT}\"");
+        }
     }
 
     fn strategy(&mut self) {

@@ -8,10 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::{
     base_url::BaseUrl,
+    cron::Cron,
     ids::{Exchange, RunId, Tag},
     money::{decimal, float},
     series::Symbol,
     time::{Timeframe, UtcMs},
+    zone::Zone,
 };
 
 /// A value that a manifest writes as text.
@@ -97,6 +99,8 @@ written!(Span, "duration", { "type": "string", "format": "duration" });
 written!(Size, "size", { "type": "string", "format": "size", "pattern": "^[0-9]+(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$" });
 written!(Speed, "speed", { "type": "string", "format": "speed", "pattern": "^(max|[1-9][0-9]*x)$" });
 written!(BaseUrl, "base-url", { "type": "string", "format": "base-url", "pattern": "^https?://" });
+written!(Cron, "cron", { "type": "string", "format": "cron" });
+written!(Zone, "time-zone", { "type": "string", "format": "time-zone" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
 /// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
@@ -114,6 +118,8 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         Size::FORMAT => parses::<Size>(text),
         Speed::FORMAT => parses::<Speed>(text),
         BaseUrl::FORMAT => parses::<BaseUrl>(text),
+        Cron::FORMAT => parses::<Cron>(text),
+        Zone::FORMAT => parses::<Zone>(text),
         Offset::FORMAT => parses::<Offset>(text),
         Time::FORMAT => text.parse::<UtcMs>().map(drop).map_err(|e| e.to_string()),
         _ => return None,
@@ -132,6 +138,8 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "size" => "a size with its unit, such as \"2GiB\"",
         "speed" => "a speed: \"max\" or a factor such as \"600x\"",
         "base-url" => "a base URL such as \"https://api.binance.com\"",
+        "cron" => "a cron line of five fields, such as \"17 * * * *\"",
+        "time-zone" => "a time zone such as \"Europe/Berlin\"",
         "offset" => "an offset such as \"+00:00\"",
         "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
         _ => return None,
@@ -191,6 +199,11 @@ const SIZE_UNITS: [(&str, u64); 9] = [
 ];
 
 impl Size {
+    /// So many bytes.
+    pub const fn of_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
     /// The number of bytes.
     pub const fn bytes(self) -> u64 {
         self.0

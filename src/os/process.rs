@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{io::AsyncReadExt, process::Command};
 
 use super::signals::Stop;
@@ -135,14 +135,6 @@ async fn tail<R: tokio::io::AsyncRead + Unpin>(stream: Option<&mut R>) -> String
 fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;
     status.code().or_else(|| status.signal().map(|n| 128 + n)).unwrap_or(1)
-}
-
-/// Whether a process exists.
-pub fn is_alive(pid: u32) -> bool {
-    i32::try_from(pid)
-        .ok()
-        .and_then(Pid::from_raw)
-        .is_some_and(|pid| test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
 /// This program's own file.

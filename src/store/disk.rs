@@ -399,8 +399,15 @@ impl Disk for RealDisk {
 
 /// Opens a log for appending. Logs are not ledgers: nothing is synced.
 pub fn open_log(path: &Path) -> io::Result<File> {
-    refuse_link(path)?;
+    absent_is_none(refuse_link(path))?;
     OpenOptions::new().append(true).create(true).mode(FILE_MODE).open(path)
+}
+
+/// Puts a log that is full in the place of the one before it. Nothing is synced.
+#[expect(clippy::disallowed_methods, reason = "this file is where renaming is done")]
+pub(super) fn rotate(full: &Path, before: &Path) -> io::Result<()> {
+    refuse_link(full)?;
+    fs::rename(full, before)
 }
 
 /// Opens a lock file, creating it when absent. Its content is no data: it names the owner.

@@ -128,6 +128,41 @@ impl Layout {
         self.runs_dir().join(run.as_str())
     }
 
+    /// Held by the process of a run for as long as it lives.
+    pub fn run_lock(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("run.lock")
+    }
+
+    /// Where somebody asks a run to stop, with a line that says why.
+    pub fn run_stop(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("stop")
+    }
+
+    /// What a run and the programs it starts write, when nobody watches.
+    pub fn run_output(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("output.log")
+    }
+
+    /// Lock of a name that only one run may hold.
+    pub fn named_lock(&self, name: &str) -> PathBuf {
+        self.state_dir().join("locks").join(format!("{name}.lock"))
+    }
+
+    /// State of services, which may be lost without harm.
+    pub fn state_dir(&self) -> PathBuf {
+        self.data.join("state")
+    }
+
+    /// Lock of the one scheduler service.
+    pub fn scheduler_lock(&self) -> PathBuf {
+        self.state_dir().join("scheduler.lock")
+    }
+
+    /// When the scheduler service last looked, and what it is: a small document.
+    pub fn scheduler_tick(&self) -> PathBuf {
+        self.state_dir().join("scheduler.json")
+    }
+
     /// Reports.
     pub fn reports_dir(&self) -> PathBuf {
         self.data.join("reports")
@@ -145,7 +180,7 @@ impl Layout {
 
     /// Where a trial run on made-up bars lives: a root of its own.
     pub fn smoke_root(&self) -> PathBuf {
-        self.data.join("state").join("smoke")
+        self.state_dir().join("smoke")
     }
 
     /// Lock of the one trial run.

@@ -90,6 +90,12 @@ impl Lock {
     }
 }
 
+/// Whether a process holds this lock. A file that is not there, or cannot be read, is held by nobody.
+pub fn is_held(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 /// A lock that is held for moments only, by several processes in turn. It names no owner.
 #[derive(Debug)]
 pub struct Gate {
@@ -151,7 +157,9 @@ mod tests {
         assert!(error.is_held());
         let expected = "is held by pid 7, run r1, job paper, since 2023-11-14T22:13:20Z: wait for that run, or stop it";
         assert!(error.to_string().ends_with(expected), "{error}");
+        assert!(is_held(&path) && !is_held(&temp.path().join("other")));
         drop(first);
+        assert!(!is_held(&path));
         assert_eq!(Lock::take(&path, &owner(8)).unwrap().path(), path);
         assert!(path.exists());
     }

@@ -1,6 +1,7 @@
 //! Floor 2: files. Bars, ledgers, locks, run records, and readers of foreign archives. No clock: instants come in as arguments.
 
 pub mod archive;
+pub mod bounded_log;
 pub mod digest;
 pub mod disk;
 pub mod error;

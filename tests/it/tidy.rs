@@ -11,7 +11,11 @@ const LINES_MAX: usize = 700;
 
 /// Bottom floor first: module, its floor, the crates it may name.
 const FLOORS: &[(&str, u8, &[&str])] = &[
-    ("domain", 0, &["chrono", "rust_decimal", "ryu", "thiserror", "xxhash_rust"]),
+    (
+        "domain",
+        0,
+        &["chrono", "chrono_tz", "croner", "rust_decimal", "ryu", "thiserror", "xxhash_rust"],
+    ),
     ("engine", 1, &["libm", "rust_decimal", "thiserror", "xxhash_rust"]),
     (
         "manifest",
@@ -76,6 +80,21 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("model", 2, &["libm", "rayon", "serde", "serde_json", "sha2", "thiserror", "tracing"]),
     ("os", 2, &["rustix", "signal_hook", "thiserror", "tokio", "tracing"]),
     ("clock", 2, &[]),
+    (
+        "notify",
+        2,
+        &[
+            "bytes",
+            "http",
+            "reqwest",
+            "rustls",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
+    ),
     ("session", 3, &["rayon", "serde", "serde_json", "sha2", "thiserror", "tracing"]),
     ("jobs", 4, JOBS),
     ("serve", 4, JOBS),
@@ -89,11 +108,13 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
 
 /// What a job may name: all but the file formats and the command line.
 const JOBS: &[&str] = &[
+    "axum",
     "chrono",
     "csv",
     "humantime",
     "indicatif",
     "polars",
+    "prometheus_client",
     "rayon",
     "rust_decimal",
     "schemars",
@@ -103,6 +124,7 @@ const JOBS: &[&str] = &[
     "strsim",
     "thiserror",
     "tokio",
+    "tokio_cron_scheduler",
     "toml",
     "tracing",
     "xxhash_rust",

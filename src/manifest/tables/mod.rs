@@ -4,14 +4,18 @@ mod exchange_sim;
 mod fetch;
 mod inspect;
 mod live;
+mod notify;
 mod proof;
 mod quality;
+mod run;
+mod schedule;
 mod spelling;
 mod top;
 mod trading;
 mod work;
 
 pub(super) use proof::{BacktestTable, EqflatTable};
+pub(super) use schedule::ScheduleTable;
 pub(super) use top::{File, KINDS};
 pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
@@ -20,9 +24,12 @@ pub use exchange_sim::{ExchangeSim, FaultTable, Protocol};
 pub use fetch::Fetch;
 pub use inspect::{Check, CheckPart};
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
+pub use notify::{Heartbeat, Logs, Notify, NotifyOn, Webhook, WebhookFormat};
 pub use proof::{Equivalence, Inputs, OnExisting};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
-pub use top::{Device, DeviceKind, Fallback, Kind, Param, ParamType, Run, Secret, SecretFrom};
+pub use run::{Backoff, Retry, RetryOn, Run};
+pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
+pub use top::{Device, DeviceKind, Fallback, Kind, Param, ParamType, Secret, SecretFrom};
 pub use trading::{
     Account, EmaAtr, Fill, FillAt, OnTrip, Risk, RsiRevert, Sides, StopFill, StrategyKind,
 };

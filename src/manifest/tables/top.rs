@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::values::{Parsed, Size, Span},
     Account, BacktestTable, Check, DataQuality, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch,
-    Fill, Import, Live, MarketTable, Pipeline, Risk, StepTable, StrategyTable, words,
+    Fill, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline, Risk, Run, ScheduleTable,
+    StepTable, StrategyTable, words,
 };
 
 words! {
@@ -116,15 +116,29 @@ pub(in super::super) struct File {
     /// A value given from outside. Low to high: default, variable, `-p`.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
-    /// A value that is masked wherever it would be shown. It may stand only in `[exec] env`.
+    /// A value that is masked wherever it would be shown. It may stand only in `[exec] env`, and as the `url` of
+    /// `[heartbeat]` and `[notify.webhook]`.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
     /// Where computation runs. It is checked and recorded; no kind computes on a card yet.
     #[serde(default)]
     pub device: Device,
-    /// Limits of one run.
+    /// Limits of one run, and what happens when it fails.
     #[serde(default)]
     pub run: Run,
+    /// When `runner serve` runs the job. A job may have several schedules.
+    #[serde(default)]
+    pub schedule: Vec<ScheduleTable>,
+    /// Who is told when a scheduled run goes wrong, and when it is well again.
+    #[serde(default)]
+    pub notify: Notify,
+    /// A watch outside that is told when the job starts and how it ends, in the style of healthchecks.io. A ping that fails
+    /// never fails the job.
+    #[serde(default)]
+    pub heartbeat: Heartbeat,
+    /// How much the runs of the job may leave behind.
+    #[serde(default)]
+    pub logs: Logs,
     /// The series of bars.
     pub market: Option<MarketTable>,
     /// The rule that decides.
@@ -258,7 +272,8 @@ words! {
     }
 }
 
-/// A value that is masked wherever it would be shown. It may stand only in `[exec] env`.
+/// A value that is masked wherever it would be shown. It may stand only in `[exec] env`, and as the `url` of `[heartbeat]` and
+/// `[notify.webhook]`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Secret {
@@ -316,23 +331,5 @@ pub struct Device {
 impl Default for Device {
     fn default() -> Self {
         Self { prefer: DeviceKind::Cpu, verify: false, fallback: Fallback::Cpu }
-    }
-}
-
-/// Limits of one run.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Run {
-    /// The longest a run may take; without it, as long as it takes.
-    pub timeout: Option<Parsed<Span>>,
-    /// How long a run has between being asked to stop and being killed.
-    pub grace: Parsed<Span>,
-    /// The free disk space below which the job does not start.
-    pub disk_free_min: Option<Parsed<Size>>,
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Self { timeout: None, grace: Parsed::new(Span::seconds(20)), disk_free_min: None }
     }
 }

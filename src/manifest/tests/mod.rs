@@ -4,6 +4,7 @@ mod layers;
 mod messages;
 mod pipelines;
 mod references;
+mod schedules;
 mod shipped;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ struct Case {
     profiles: Vec<String>,
     env: BTreeMap<String, String>,
     params: Vec<(String, String)>,
+    scheduled: Vec<(String, String)>,
     sets: Vec<(String, String)>,
 }
 
@@ -52,6 +54,11 @@ impl Case {
         self
     }
 
+    fn scheduled(mut self, name: &str, value: &str) -> Self {
+        self.scheduled.push((name.into(), value.into()));
+        self
+    }
+
     fn set(mut self, path: &str, value: &str) -> Self {
         self.sets.push((path.into(), value.into()));
         self
@@ -70,6 +77,7 @@ impl Case {
             profiles: &self.profiles,
             env: &self.env,
             params: &self.params,
+            scheduled: &self.scheduled,
             sets: &self.sets,
             run: &facts,
         })

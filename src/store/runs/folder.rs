@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{ids::RunId, time::UtcMs},
-    store::{disk::Disk, error::StoreError, layout::Layout},
+    store::{
+        disk::Disk,
+        error::StoreError,
+        layout::Layout,
+        lock::{Lock, Owner},
+    },
 };
 
 /// Version of `run.json`.
@@ -21,6 +26,21 @@ pub struct Input {
     pub sha256: String,
 }
 
+/// What a job was given: enough to give it the same again. Secrets are masked.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Given {
+    /// Its manifest, or its name.
+    pub job: String,
+    /// `-P`.
+    pub profiles: Vec<String>,
+    /// `-p`.
+    pub params: Vec<(String, String)>,
+    /// What its schedule gave.
+    pub scheduled: Vec<(String, String)>,
+    /// `--set`.
+    pub set: Vec<(String, String)>,
+}
+
 /// What a run was started with: `run.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunInfo {
@@ -28,6 +48,8 @@ pub struct RunInfo {
     pub build: String,
     /// Its arguments, secrets masked.
     pub argv: Vec<String>,
+    /// What it was given.
+    pub given: Given,
     /// The job.
     pub job: String,
     /// Kind of the job.
@@ -48,6 +70,7 @@ struct RunJson<'a> {
     started_ms: i64,
     started: String,
     argv: &'a [String],
+    given: &'a Given,
     inputs: &'a [Input],
 }
 
@@ -67,6 +90,12 @@ impl<'d, D: Disk> RunFolder<'d, D> {
         Ok(Self { disk, run: run.clone(), dir })
     }
 
+    /// Shows that the run is alive, for as long as the lock is held.
+    pub fn hold(&self, job: &str, pid: u32, since: UtcMs) -> Result<Lock, StoreError> {
+        let owner = Owner { pid, run_id: self.run.clone(), job: job.to_owned(), since };
+        Ok(Lock::take(&self.dir.join("run.lock"), &owner)?)
+    }
+
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -84,7 +113,7 @@ impl<'d, D: Disk> RunFolder<'d, D> {
 
     /// Writes what the run was started with.
     pub fn write_info(&self, info: &RunInfo) -> Result<(), StoreError> {
-        let RunInfo { build, argv, job, kind, started, inputs } = info;
+        let RunInfo { build, argv, given, job, kind, started, inputs } = info;
         let json = RunJson {
             schema: SCHEMA,
             run_id: self.run.as_str(),
@@ -94,6 +123,7 @@ impl<'d, D: Disk> RunFolder<'d, D> {
             started_ms: started.get(),
             started: started.to_string(),
             argv,
+            given,
             inputs,
         };
         self.write_json("run.json", &json)
@@ -146,6 +176,7 @@ mod tests {
         let info = RunInfo {
             build: "b".into(),
             argv: vec!["runner".into(), "run".into()],
+            given: Given { job: "jobs/x.toml".into(), ..Given::default() },
             job: "x".into(),
             kind: "live".into(),
             started: UtcMs::new(1_700_000_000_000).unwrap(),

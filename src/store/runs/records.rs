@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, params};
+
+use super::{schema::connect, state::RunState};
 
 use crate::{
     domain::{ids::RunId, time::UtcMs},
@@ -10,69 +12,13 @@ use crate::{
         disk::{Disk, parent},
         error::StoreError,
         layout::Layout,
+        lock::is_held,
     },
 };
 
-/// Version of the table.
-const SCHEMA: i64 = 1;
-/// How long a writer waits for another one.
-const BUSY_MS: u64 = 5_000;
 /// Rows a list returns unless told otherwise.
 const LIST_DEFAULT: u32 = 100;
-const COLUMNS: &str = "run_id, job, kind, state, started_ms, ended_ms, exit_code, summary, parent, pid, build, schedule, slot_ms";
-
-/// How a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RunState {
-    /// Going on.
-    Running,
-    /// Ended with exit code 0.
-    Ok,
-    /// Ended with another exit code.
-    Failed,
-    /// Ended by its time limit.
-    TimedOut,
-    /// Ended by a signal or an operator.
-    Interrupted,
-    /// Not run: the previous one was still going on.
-    Overlapped,
-    /// Not run: the scheduler was down.
-    Missed,
-    /// Not run, for another reason.
-    Skipped,
-    /// Its process is gone and nobody recorded how it ended.
-    Lost,
-}
-
-impl RunState {
-    /// Every state.
-    pub const ALL: [Self; 9] = [
-        Self::Running,
-        Self::Ok,
-        Self::Failed,
-        Self::TimedOut,
-        Self::Interrupted,
-        Self::Overlapped,
-        Self::Missed,
-        Self::Skipped,
-        Self::Lost,
-    ];
-
-    /// How it is written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Ok => "ok",
-            Self::Failed => "failed",
-            Self::TimedOut => "timed_out",
-            Self::Interrupted => "interrupted",
-            Self::Overlapped => "overlapped",
-            Self::Missed => "missed",
-            Self::Skipped => "skipped",
-            Self::Lost => "lost",
-        }
-    }
-}
+pub(super) const COLUMNS: &str = "run_id, job, kind, state, started_ms, ended_ms, exit_code, summary, parent, pid, build, schedule, slot_ms, attempt, retry_of, not_before_ms";
 
 /// One execution of a job, or a due slot that was not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +47,12 @@ pub struct Run {
     pub build: String,
     /// The schedule and its slot; there is at most one run for each.
     pub due: Option<(String, UtcMs)>,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// The run this one repeats.
+    pub retry_of: Option<RunId>,
+    /// When a queued run may start.
+    pub not_before: Option<UtcMs>,
 }
 
 /// How a run ended.
@@ -147,69 +99,72 @@ pub struct Filter {
 /// The database of runs.
 #[derive(Debug)]
 pub struct RunStore {
-    path: PathBuf,
-    db: Connection,
+    pub(super) path: PathBuf,
+    pub(super) db: Connection,
 }
 
 impl RunStore {
-    /// Opens the database, creating it when absent, and marks as lost the runs whose process is gone.
-    pub fn open<D: Disk>(
-        disk: &D,
-        layout: &Layout,
-        is_alive: impl Fn(u32) -> bool,
-    ) -> Result<Self, StoreError> {
+    /// Opens the database, creating it when absent, and marks as lost the runs whose lock nobody holds.
+    pub fn open<D: Disk>(disk: &D, layout: &Layout) -> Result<Self, StoreError> {
         let path = layout.runs_db();
         disk.create_dir_all(parent(&path))?;
-        let store = Self { db: connect(&path).map_err(|error| refused(&path, &error))?, path };
-        store.mark_lost(is_alive)?;
+        let db = connect(&path).map_err(|error| refused(&path, &error))?;
+        let store = Self { path, db };
+        store.mark_lost(layout)?;
         Ok(store)
     }
 
     /// Records a run. At most one record exists per id, and per slot of a schedule.
     pub fn start(&self, run: &Run) -> Result<Start, StoreError> {
-        let insert = format!(
-            "INSERT INTO runs ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-        );
-        let (schedule, slot) = run.due.as_ref().map(|(name, slot)| (name, slot.get())).unzip();
-        let done = self.db.execute(
-            &insert,
-            params![
-                run.run_id.as_str(),
-                run.job,
-                run.kind,
-                run.state.name(),
-                run.started.get(),
-                run.ended.map(UtcMs::get),
-                run.exit_code,
-                run.summary,
-                run.parent.as_ref().map(RunId::as_str),
-                run.pid,
-                run.build,
-                schedule,
-                slot,
-            ],
-        );
-        match done {
-            Ok(_) => Ok(Start::Recorded),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-                Ok(Start::Duplicate)
-            }
-            Err(error) => Err(self.refused(&error)),
-        }
+        insert(&self.db, run).map_err(|error| self.refused(&error))
+    }
+
+    /// Takes over a queued run: true for one caller only, and only for the attempt that was queued.
+    pub fn begin(
+        &self,
+        run: &RunId,
+        attempt: u32,
+        pid: u32,
+        at: UtcMs,
+    ) -> Result<bool, StoreError> {
+        let update = "UPDATE runs SET state = 'running', started_ms = ?3, pid = ?4, not_before_ms = NULL \
+                      WHERE run_id = ?1 AND attempt = ?2 AND state = 'queued'";
+        let done = self.db.execute(update, params![run.as_str(), attempt, at.get(), pid]);
+        Ok(done.map_err(|error| self.refused(&error))? == 1)
     }
 
     /// Records how a run ended. The run must have been recorded.
     pub fn finish(&self, run: &RunId, end: &End) -> Result<(), StoreError> {
-        let update = "UPDATE runs SET state = ?2, exit_code = ?3, summary = ?4, ended_ms = ?5 WHERE run_id = ?1";
-        let values =
-            params![run.as_str(), end.state.name(), end.exit_code, end.summary, end.at.get()];
-        match self.db.execute(update, values).map_err(|error| self.refused(&error))? {
+        let update = format!("UPDATE runs SET {ENDED} WHERE run_id = ?1");
+        match self.db.execute(&update, ended(run, end)).map_err(|error| self.refused(&error))? {
             0 => Err(StoreError::Missing {
                 path: self.path.clone(),
                 what: format!("the record of run {run}"),
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Records how a run ended, unless somebody has: true when this call did. For those who watch the process from outside.
+    pub fn settle(&self, run: &RunId, attempt: u32, end: &End) -> Result<bool, StoreError> {
+        let update = format!(
+            "UPDATE runs SET {ENDED} WHERE run_id = ?1 AND attempt = {attempt} AND state IN ('queued', 'running')"
+        );
+        Ok(self.db.execute(&update, ended(run, end)).map_err(|error| self.refused(&error))? == 1)
+    }
+
+    /// Queues the next attempt of a run: true when the run stood at this attempt and nobody queued another one meanwhile.
+    pub fn requeue(
+        &self,
+        run: &RunId,
+        attempt: u32,
+        next: u32,
+        not_before: UtcMs,
+    ) -> Result<bool, StoreError> {
+        let update = "UPDATE runs SET state = 'queued', attempt = ?3, not_before_ms = ?4, ended_ms = NULL \
+                      WHERE run_id = ?1 AND attempt = ?2 AND state <> 'running'";
+        let done = self.db.execute(update, params![run.as_str(), attempt, next, not_before.get()]);
+        Ok(done.map_err(|error| self.refused(&error))? == 1)
     }
 
     /// One run.
@@ -255,24 +210,26 @@ impl RunStore {
         runs.into_iter().collect::<Result<_, _>>().map_err(|why| self.bad(why))
     }
 
-    fn mark_lost(&self, is_alive: impl Fn(u32) -> bool) -> Result<(), StoreError> {
+    fn mark_lost(&self, layout: &Layout) -> Result<(), StoreError> {
         let going =
             Filter { state: Some(RunState::Running), limit: Some(u32::MAX), ..Filter::default() };
         for run in self.list(&going)? {
-            if run.pid.is_some_and(&is_alive) {
+            if is_held(&layout.run_lock(&run.run_id)) {
                 continue;
             }
-            let update = "UPDATE runs SET state = 'lost' WHERE run_id = ?1 AND state = 'running'";
-            self.db.execute(update, [run.run_id.as_str()]).map_err(|error| self.refused(&error))?;
+            // Unless it ended or was queued anew between the two looks.
+            let update = "UPDATE runs SET state = 'lost' WHERE run_id = ?1 AND attempt = ?2 AND state = 'running'";
+            let lost = params![run.run_id.as_str(), run.attempt];
+            self.db.execute(update, lost).map_err(|error| self.refused(&error))?;
         }
         Ok(())
     }
 
-    fn refused(&self, error: &rusqlite::Error) -> StoreError {
+    pub(super) fn refused(&self, error: &rusqlite::Error) -> StoreError {
         refused(&self.path, error)
     }
 
-    fn bad(&self, reason: String) -> StoreError {
+    pub(super) fn bad(&self, reason: String) -> StoreError {
         StoreError::damaged(&self.path, 0, reason)
     }
 }
@@ -286,27 +243,45 @@ fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
     }
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let db = Connection::open(path)?;
-    db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
-    db.pragma_update(None, "journal_mode", "wal")?;
-    db.pragma_update(None, "synchronous", "normal")?;
-    let version: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version < SCHEMA {
-        db.execute_batch(
-            "BEGIN IMMEDIATE;
-             CREATE TABLE IF NOT EXISTS runs (
-                 run_id TEXT NOT NULL PRIMARY KEY, job TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
-                 started_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER, summary TEXT NOT NULL,
-                 parent TEXT, pid INTEGER, build TEXT NOT NULL, schedule TEXT, slot_ms INTEGER
-             ) STRICT;
-             CREATE UNIQUE INDEX IF NOT EXISTS runs_due ON runs (schedule, slot_ms) WHERE schedule IS NOT NULL;
-             CREATE INDEX IF NOT EXISTS runs_started ON runs (started_ms);
-             PRAGMA user_version = 1;
-             COMMIT;",
-        )?;
+/// What is set when a run ends; a success after a failed attempt is flaky.
+const ENDED: &str = "state = CASE WHEN ?2 = 'succeeded' AND attempt > 1 THEN 'flaky' ELSE ?2 END, \
+                     exit_code = ?3, summary = ?4, ended_ms = ?5, not_before_ms = NULL";
+
+fn ended<'a>(run: &'a RunId, end: &'a End) -> (&'a str, &'static str, i32, &'a str, i64) {
+    (run.as_str(), end.state.name(), end.exit_code, &end.summary, end.at.get())
+}
+
+/// Inserts a record, unless its id or its slot has one.
+pub(super) fn insert(db: &Connection, run: &Run) -> rusqlite::Result<Start> {
+    let insert = format!(
+        "INSERT INTO runs ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+    );
+    let (schedule, slot) = run.due.as_ref().map(|(name, slot)| (name, slot.get())).unzip();
+    let done = db.prepare_cached(&insert)?.execute(params![
+        run.run_id.as_str(),
+        run.job,
+        run.kind,
+        run.state.name(),
+        run.started.get(),
+        run.ended.map(UtcMs::get),
+        run.exit_code,
+        run.summary,
+        run.parent.as_ref().map(RunId::as_str),
+        run.pid,
+        run.build,
+        schedule,
+        slot,
+        run.attempt,
+        run.retry_of.as_ref().map(RunId::as_str),
+        run.not_before.map(UtcMs::get),
+    ]);
+    match done {
+        Ok(_) => Ok(Start::Recorded),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            Ok(Start::Duplicate)
+        }
+        Err(error) => Err(error),
     }
-    Ok(db)
 }
 
 fn read(row: &rusqlite::Row<'_>) -> Result<Run, String> {
@@ -321,10 +296,7 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Run, String> {
         run_id: id(get(row, "run_id")?)?,
         job: get(row, "job")?,
         kind: get(row, "kind")?,
-        state: RunState::ALL
-            .into_iter()
-            .find(|known| known.name() == state)
-            .ok_or_else(|| format!("`{}` is not a state of a run", state.escape_debug()))?,
+        state: state.parse()?,
         started: instant(get(row, "started_ms")?)?,
         ended: get::<Option<i64>>(row, "ended_ms")?.map(instant).transpose()?,
         exit_code: get(row, "exit_code")?,
@@ -333,17 +305,20 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Run, String> {
         pid: get(row, "pid")?,
         build: get(row, "build")?,
         due: get::<Option<String>>(row, "schedule")?.zip(slot),
+        attempt: get(row, "attempt")?,
+        retry_of: get::<Option<String>>(row, "retry_of")?.map(id).transpose()?,
+        not_before: get::<Option<i64>>(row, "not_before_ms")?.map(instant).transpose()?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::disk::RealDisk;
+    use crate::store::{disk::RealDisk, runs::RunFolder};
 
-    fn open(root: &Path, is_alive: impl Fn(u32) -> bool) -> RunStore {
+    fn open(root: &Path) -> RunStore {
         let layout = Layout::new(root);
-        RunStore::open(&RealDisk::new(layout.data()), &layout, is_alive).unwrap()
+        RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap()
     }
 
     fn run(id: &str, at: i64) -> Run {
@@ -360,13 +335,16 @@ mod tests {
             pid: Some(7),
             build: "b".into(),
             due: None,
+            attempt: 1,
+            retry_of: None,
+            not_before: None,
         }
     }
 
     #[test]
     fn runs_are_recorded_listed_and_finished() {
         let temp = tempfile::tempdir().unwrap();
-        let store = open(temp.path(), |_| true);
+        let store = open(temp.path());
         let child = Run { parent: Some("a".parse().unwrap()), kind: "live".into(), ..run("b", 2) };
         for each in [&run("a", 1), &child] {
             assert_eq!(store.start(each).unwrap(), Start::Recorded);
@@ -399,7 +377,7 @@ mod tests {
     #[test]
     fn c16_a_slot_of_a_schedule_has_one_record() {
         let temp = tempfile::tempdir().unwrap();
-        let store = open(temp.path(), |_| true);
+        let store = open(temp.path());
         let slot = UtcMs::new(60_000).unwrap();
         let due = |id, state| Run { due: Some(("nightly".into(), slot)), state, ..run(id, 1) };
         assert_eq!(store.start(&due("a", RunState::Missed)).unwrap(), Start::Recorded);
@@ -409,23 +387,57 @@ mod tests {
     }
 
     #[test]
-    fn a_run_whose_process_is_gone_is_lost() {
+    fn a_run_whose_lock_nobody_holds_is_lost() {
         let temp = tempfile::tempdir().unwrap();
-        let store = open(temp.path(), |_| true);
-        store.start(&run("alive", 1)).unwrap();
-        store.start(&Run { pid: Some(8), ..run("gone", 2) }).unwrap();
-        store.start(&Run { pid: None, ..run("nobody", 3) }).unwrap();
-        drop(store);
-        let store = open(temp.path(), |pid| pid == 7);
-        let states: Vec<_> =
-            store.list(&Filter::default()).unwrap().iter().map(|run| run.state).collect();
-        assert_eq!(states, [RunState::Lost, RunState::Lost, RunState::Running]);
+        let layout = Layout::new(temp.path());
+        let disk = RealDisk::new(layout.data());
+        let store = open(temp.path());
+        let folder = RunFolder::create(&disk, &layout, &"alive".parse().unwrap()).unwrap();
+        let alive = folder.hold("x", 7, UtcMs::EPOCH).unwrap();
+        let queued = Run { state: RunState::Queued, pid: None, ..run("waits", 4) };
+        for run in [run("alive", 1), run("gone", 2), queued] {
+            store.start(&run).unwrap();
+        }
+        let states = |store: &RunStore| -> Vec<_> {
+            store.list(&Filter::default()).unwrap().iter().map(|run| run.state).collect()
+        };
+        assert_eq!(
+            states(&open(temp.path())),
+            [RunState::Queued, RunState::Lost, RunState::Running]
+        );
+        drop(alive);
+        assert_eq!(states(&open(temp.path())), [RunState::Queued, RunState::Lost, RunState::Lost]);
+    }
+
+    #[test]
+    fn c16_a_queued_run_is_taken_over_once_and_only_in_its_attempt() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = open(temp.path());
+        let at = |ms| UtcMs::new(ms).unwrap();
+        let queued = Run { state: RunState::Queued, pid: None, ..run("a", 1) };
+        store.start(&queued).unwrap();
+        let id = &queued.run_id;
+        assert!(!store.begin(id, 2, 9, at(5)).unwrap(), "another attempt");
+        assert!(store.begin(id, 1, 9, at(5)).unwrap());
+        assert!(!store.begin(id, 1, 10, at(6)).unwrap(), "it runs");
+        assert!(!store.requeue(id, 1, 2, at(9)).unwrap(), "it runs");
+        let end = |state| End { state, exit_code: 0, summary: "x".into(), at: at(7) };
+        assert!(store.settle(id, 1, &end(RunState::Failed)).unwrap());
+        assert!(!store.settle(id, 1, &end(RunState::Lost)).unwrap(), "it is over");
+        assert!(store.requeue(id, 1, 2, at(9)).unwrap());
+        assert!(!store.requeue(id, 1, 2, at(9)).unwrap(), "somebody else did");
+        assert_eq!(store.get(id).unwrap().unwrap().not_before, Some(at(9)));
+        assert!(!store.begin(id, 1, 9, at(5)).unwrap(), "a late child of the first attempt");
+        assert!(store.begin(id, 2, 9, at(9)).unwrap());
+        store.finish(id, &end(RunState::Succeeded)).unwrap();
+        let done = store.get(id).unwrap().unwrap();
+        assert_eq!((done.state, done.attempt, done.not_before), (RunState::Flaky, 2, None));
     }
 
     #[test]
     fn two_processes_can_write_at_once() {
         let temp = tempfile::tempdir().unwrap();
-        let stores = [open(temp.path(), |_| true), open(temp.path(), |_| true)];
+        let stores = [open(temp.path()), open(temp.path())];
         for n in 0..20 {
             let store = &stores[n % 2];
             assert_eq!(store.start(&run(&format!("r{n}"), 1)).unwrap(), Start::Recorded);
@@ -440,7 +452,7 @@ mod tests {
         let disk = RealDisk::new(layout.data());
         disk.create_dir_all(&layout.runs_dir()).unwrap();
         disk.replace(&layout.runs_db(), &[b'x'; 4096]).unwrap();
-        let error = RunStore::open(&disk, &layout, |_| true).unwrap_err();
+        let error = RunStore::open(&disk, &layout).unwrap_err();
         assert!(!error.is_io(), "{error}");
     }
 }

@@ -2,9 +2,9 @@
 
 use super::fixture::{EVENING, decisions, eqflat, ledger, live, trades};
 
-/// The run records alone need 32 KiB, the ledger of the long window more than this.
-const ROOM_KIB: u32 = 40;
-const LATER: &str = "2024-01-02T12:00:00Z";
+/// The run records alone need 130 KiB, the ledger of the long window more than this.
+const ROOM_KIB: u32 = 200;
+const LATER: &str = "2024-01-06T12:00:00Z";
 use crate::support::runner::Root;
 
 /// Limits the size of every file the program may write, as a full disk would, in KiB.

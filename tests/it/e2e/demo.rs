@@ -14,7 +14,10 @@ fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
         format!("{} {} {}", run["kind"], run["state"], run["exit_code"]).replace('"', "")
     };
     let states: Vec<String> = runs.iter().map(state).collect();
-    assert_eq!(states, ["eqflat ok 0", "live ok 0", "live lost null", "pipeline ok 0"]);
+    assert_eq!(
+        states,
+        ["eqflat succeeded 0", "live succeeded 0", "live lost null", "pipeline succeeded 0"]
+    );
     assert!(runs[..3].iter().all(|run| run["parent"] == runs[3]["run_id"]));
 
     let proofs = root.list("data/reports/eqflat");

@@ -121,11 +121,7 @@ fn a_job_that_is_told_to_stop_takes_its_children_along_and_says_so() {
     }
     let history = root.run("history --json").ok().json();
     for run in history["runs"].as_array().expect("a list") {
-        assert_eq!(
-            (&run["state"], &run["exit_code"]),
-            (&"interrupted".into(), &143.into()),
-            "{run}"
-        );
+        assert_eq!((&run["state"], &run["exit_code"]), (&"cancelled".into(), &143.into()), "{run}");
     }
     assert_eq!(history["runs"][1]["summary"], "0 of 2 steps succeeded: told to stop");
 }

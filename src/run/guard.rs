@@ -1,0 +1,86 @@
+//! Watches a run from beside: asks it to stop when its time is up or somebody says so, and ends the process when it does not.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use crate::{
+    cli::output::say,
+    clock::{Deadline, nap},
+    exit::Exit,
+    os::signals::Stop,
+};
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longest reason that is taken from a stop file, in characters.
+const REASON_MAX: usize = 200;
+
+/// Why a run was asked to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// Its time was up.
+    Timeout,
+    /// Somebody asked, and said why.
+    Somebody(String),
+}
+
+/// What a guard watches.
+pub struct Guard {
+    /// The longest the run may take.
+    pub limit: Option<Duration>,
+    /// Between asking and ending.
+    pub grace: Duration,
+    /// The file that somebody makes who wants the run to stop.
+    pub stop_file: PathBuf,
+    /// How the run is asked.
+    pub stop: Stop,
+}
+
+/// Tells why a run was asked to stop, if it was.
+#[derive(Debug, Clone, Default)]
+pub struct Told(Arc<OnceLock<Asked>>);
+
+impl Told {
+    /// Why, if it was asked.
+    pub fn why(&self) -> Option<&Asked> {
+        self.0.get()
+    }
+}
+
+impl Guard {
+    /// Watches until this process ends.
+    pub fn start(self) -> Told {
+        let told = Told::default();
+        let shared = told.clone();
+        std::thread::spawn(move || self.watch(&shared));
+        told
+    }
+
+    fn watch(&self, told: &Told) {
+        let deadline = Deadline::after(self.limit);
+        let asked = loop {
+            if deadline.is_over() {
+                break Asked::Timeout;
+            }
+            if let Ok(reason) = std::fs::read(&self.stop_file) {
+                let reason = String::from_utf8_lossy(&reason);
+                let reason = reason.trim().escape_debug().take(REASON_MAX).collect();
+                break Asked::Somebody(reason);
+            }
+            nap(deadline.left().min(LOOK));
+        };
+        let (exit, what) = match &asked {
+            Asked::Timeout => (Exit::Timeout, "the job took longer than its timeout"),
+            Asked::Somebody(_) => (Exit::Signal(15), "the job was told to stop"),
+        };
+        // Set once, here.
+        let _ = told.0.set(asked);
+        self.stop.ask();
+        nap(self.grace);
+        say(&format!("error: {what} and did not end in time"));
+        std::process::exit(i32::from(exit.code()));
+    }
+}

@@ -1,0 +1,75 @@
+//! What must be so before a job may start: room on the disk, its lock, its share of the machine.
+
+use std::{path::Path, time::Duration};
+
+use super::Prepared;
+use crate::{
+    clock::{Deadline, nap},
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::Manifest,
+    os::{
+        limits::{limit_memory, stand_back},
+        signals::Stop,
+        space::free_bytes,
+    },
+    store::{
+        disk::{Disk as _, parent},
+        lock::{Lock, Owner},
+    },
+};
+
+/// Between two tries for a lock.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Makes ready for the job. The lock is held until the returned value is dropped.
+pub fn ready(prepared: &Prepared, stop: &Stop) -> Result<Option<Lock>, Failure> {
+    let manifest = &prepared.loaded.resolved.manifest;
+    enough_space(manifest, &prepared.root)?;
+    let lock = match &manifest.run.lock {
+        Some(name) => Some(take(prepared, name, manifest.run.lock_wait.get().duration(), stop)?),
+        None => None,
+    };
+    let refused = |what: &str, error: std::io::Error| {
+        Failure::new(Exit::Io, format!("{what} could not be set: {error}"))
+    };
+    stand_back(manifest.run.nice).map_err(|error| refused("run.nice", error))?;
+    if let Some(most) = &manifest.run.memory_max {
+        limit_memory(most.get().bytes()).map_err(|error| refused("run.memory-max", error))?;
+    }
+    Ok(lock)
+}
+
+fn take(prepared: &Prepared, name: &str, wait: Duration, stop: &Stop) -> Result<Lock, Failure> {
+    let path = prepared.layout.named_lock(name);
+    prepared.disk.create_dir_all(parent(&path))?;
+    let owner = Owner {
+        pid: std::process::id(),
+        run_id: prepared.run_id.clone(),
+        job: prepared.loaded.resolved.manifest.name.clone(),
+        since: prepared.started,
+    };
+    let deadline = Deadline::after(Some(wait));
+    loop {
+        match Lock::take(&path, &owner) {
+            Err(error) if error.is_held() && !deadline.is_over() && !stop.asked() => nap(AGAIN),
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn enough_space(manifest: &Manifest, root: &Path) -> Result<(), Failure> {
+    let Some(least) = manifest.run.disk_free_min.as_ref().map(|size| size.get().bytes()) else {
+        return Ok(());
+    };
+    let free = free_bytes(root)
+        .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", root.display())))?;
+    if free >= least {
+        return Ok(());
+    }
+    let message = format!(
+        "only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room",
+        root.display()
+    );
+    Err(Failure::new(Exit::Busy, message))
+}

@@ -1,0 +1,176 @@
+//! The record and the folder of one run: made before the job starts, completed when it ends.
+
+use serde_json::json;
+
+use super::{Prepared, SCHEMA, guard::Asked};
+use crate::{
+    cli::{args::RunArgs, output::log_to},
+    clock::{Clock as _, SystemClock},
+    exit::Exit,
+    jobs::context::{Failure, Outcome},
+    store::{
+        disk::{Disk as _, RealDisk},
+        lock::Lock,
+        runs::{End, Given, Run, RunFolder, RunInfo, RunState, RunStore, Start},
+    },
+};
+
+/// Longest summary, in characters.
+const SUMMARY_MAX: usize = 500;
+
+/// The record of a run that goes on. It counts as alive until this is dropped.
+pub struct Recorder<'d> {
+    store: RunStore,
+    folder: RunFolder<'d, RealDisk>,
+    _alive: Lock,
+}
+
+/// Why a run ended the way it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// The job ended by itself.
+    ByItself,
+    /// It was asked to stop.
+    Asked(Asked),
+    /// It was not ready to start.
+    Unready,
+}
+
+/// Records a run as going on: a new one, or a queued one that is taken over.
+pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>, Failure> {
+    let Prepared { disk, layout, build, mask, run_id, started, .. } = prepared;
+    let manifest = &prepared.loaded.resolved.manifest;
+    let folder = RunFolder::create(disk, layout, run_id)?;
+    let taken = |why: &str| Failure::new(Exit::Usage, format!("{why}: choose another --run-id"));
+    let alive = folder.hold(&manifest.name, std::process::id(), *started)?;
+    let store = RunStore::open(disk, layout)?;
+    let kind = manifest.job.kind().name().to_owned();
+    let id = |text: &Option<String>| text.as_ref().and_then(|id| id.parse().ok());
+    if let Some(attempt) = args.attempt {
+        if !store.begin(run_id, attempt, std::process::id(), *started)? {
+            let message = format!(
+                "attempt {attempt} of run {run_id} is not queued: it was given to somebody else, nothing was done"
+            );
+            return Err(Failure::new(Exit::Busy, message));
+        }
+    } else {
+        let run = Run {
+            run_id: run_id.clone(),
+            job: manifest.name.clone(),
+            kind: kind.clone(),
+            state: RunState::Running,
+            started: *started,
+            ended: None,
+            exit_code: None,
+            summary: String::new(),
+            parent: id(&args.parent),
+            pid: Some(std::process::id()),
+            build: build.clone(),
+            due: None,
+            attempt: 1,
+            retry_of: id(&args.retry_of),
+            not_before: None,
+        };
+        if store.start(&run)? == Start::Duplicate {
+            return Err(taken(&format!("there is a run with the id {run_id} already")));
+        }
+    }
+    folder.write_manifest(&mask.apply(&prepared.loaded.resolved.to_toml()))?;
+    folder.write_info(&RunInfo {
+        build: build.clone(),
+        argv: std::env::args().map(|argument| mask.apply(&argument)).collect(),
+        given: given(prepared, args),
+        job: manifest.name.clone(),
+        kind,
+        started: *started,
+        inputs: prepared.loaded.inputs.clone(),
+    })?;
+    folder.append_log(b"")?;
+    let log = folder.log_path();
+    log_to(&log, manifest.logs.max_size.get().bytes(), mask)
+        .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
+    Ok(Recorder { store, folder, _alive: alive })
+}
+
+/// What the job was given, so that it can be given again.
+fn given(prepared: &Prepared, args: &RunArgs) -> Given {
+    let masked = |pairs: &[(String, String)]| {
+        let one = |(name, value): &(String, String)| (name.clone(), prepared.mask.apply(value));
+        pairs.iter().map(one).collect()
+    };
+    Given {
+        job: args.job.job.display().to_string(),
+        profiles: args.job.profiles.clone(),
+        params: masked(&args.job.params),
+        scheduled: masked(&args.job.scheduled),
+        set: masked(&args.job.set),
+    }
+}
+
+impl Recorder<'_> {
+    /// Records how the run ended.
+    pub fn finish(
+        &self,
+        prepared: &Prepared,
+        result: &Result<Outcome, Failure>,
+        why: &Why,
+    ) -> Result<(), Failure> {
+        let (exit, summary) = match result {
+            Ok(outcome) => (outcome.exit, outcome.summary.as_str()),
+            Err(failure) => (failure.exit, failure.message.as_str()),
+        };
+        self.folder.write_result(&document(prepared, result))?;
+        let summary = summary.lines().next().unwrap_or_default();
+        let summary = match why {
+            Why::Asked(Asked::Somebody(reason)) if !reason.is_empty() => {
+                format!("stopped ({reason}): {summary}")
+            }
+            Why::Asked(_) | Why::ByItself | Why::Unready => summary.to_owned(),
+        };
+        let end = End {
+            state: state(exit, why),
+            exit_code: i32::from(exit.code()),
+            summary: summary.chars().take(SUMMARY_MAX).collect(),
+            at: SystemClock.now(),
+        };
+        Ok(self.store.finish(&prepared.run_id, &end)?)
+    }
+}
+
+fn state(exit: Exit, why: &Why) -> RunState {
+    match (exit, why) {
+        (_, Why::Unready) => RunState::SkippedPrecondition,
+        (Exit::Timeout, _) | (_, Why::Asked(Asked::Timeout)) => RunState::TimedOut,
+        (_, Why::Asked(Asked::Somebody(_))) | (Exit::Signal(_), _) => RunState::Cancelled,
+        (Exit::Ok, _) => RunState::Succeeded,
+        (Exit::Bug, _) => RunState::Panicked,
+        _ => RunState::Failed,
+    }
+}
+
+/// The result of a run as a document.
+pub fn document(prepared: &Prepared, result: &Result<Outcome, Failure>) -> serde_json::Value {
+    let (run, job) = (prepared.run_id.as_str(), &prepared.loaded.resolved.manifest.name);
+    match result {
+        Ok(outcome) => {
+            let mut document = json!({
+                "schema": SCHEMA, "run_id": run, "job": job, "exit": outcome.exit.code(),
+                "summary": outcome.summary, "out": outcome.out,
+            });
+            if let Some(report) = report(prepared, outcome) {
+                document["report"] = report;
+            }
+            document
+        }
+        Err(failure) => json!({
+            "schema": SCHEMA, "run_id": run, "job": job, "exit": failure.exit.code(), "error": failure.message,
+        }),
+    }
+}
+
+/// The document a job left on the disk and named `report` among its values: whoever asks for JSON gets all of it.
+fn report(prepared: &Prepared, outcome: &Outcome) -> Option<serde_json::Value> {
+    let path = prepared.root.join(outcome.out.get("report")?);
+    let bytes = prepared.disk.read(&path).ok()??;
+    serde_json::from_slice(&bytes).ok()
+}

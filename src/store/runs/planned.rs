@@ -1,0 +1,176 @@
+//! What the scheduler remembers between two starts: which slots are decided, what is paused.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::records::{Run, RunStore, Start, insert};
+use crate::{domain::time::UtcMs, store::error::StoreError};
+
+/// Up to where the slots of a schedule are decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// What the schedule looked like then; another look starts anew.
+    pub fingerprint: String,
+    /// Every slot up to this instant has its record.
+    pub upto: UtcMs,
+    /// The start of the machine that a schedule on `boot` ran for.
+    pub boot: Option<String>,
+}
+
+/// A job that is not started by its schedules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Why.
+    pub reason: String,
+    /// Who said so.
+    pub who: String,
+    /// Since when.
+    pub since: UtcMs,
+}
+
+impl RunStore {
+    /// Up to where a schedule is decided; `None` for one that nobody knows yet.
+    pub fn decided(&self, schedule: &str) -> Result<Option<Decided>, StoreError> {
+        let select = "SELECT fingerprint, watermark_ms, boot FROM schedules WHERE schedule = ?1";
+        let found = self.db.query_row(select, [schedule], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, row.get(2)?))
+        });
+        let Some((fingerprint, upto, boot)) =
+            found.optional().map_err(|error| self.refused(&error))?
+        else {
+            return Ok(None);
+        };
+        let upto = UtcMs::new(upto).map_err(|error| self.bad(error.to_string()))?;
+        Ok(Some(Decided { fingerprint, upto, boot }))
+    }
+
+    /// Decides slots, all or none: records them and moves the watermark in one durable step. A slot that has a record already
+    /// keeps it. Returns how many were recorded.
+    pub fn decide(
+        &self,
+        schedule: &str,
+        decided: &Decided,
+        records: &[Run],
+    ) -> Result<usize, StoreError> {
+        let write = || -> rusqlite::Result<usize> {
+            let change = self.db.unchecked_transaction()?;
+            let mut recorded = 0;
+            for run in records {
+                if insert(&change, run)? == Start::Recorded {
+                    recorded += 1;
+                }
+            }
+            change.execute(
+                "INSERT INTO schedules (schedule, fingerprint, watermark_ms, boot) VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT (schedule) DO UPDATE SET fingerprint = ?2, watermark_ms = ?3, boot = ?4",
+                params![schedule, decided.fingerprint, decided.upto.get(), decided.boot],
+            )?;
+            change.commit()?;
+            Ok(recorded)
+        };
+        write().map_err(|error| self.refused(&error))
+    }
+
+    /// Keeps the schedules of a job from starting it. The first reason stays.
+    pub fn pause(&self, job: &str, pause: &Pause) -> Result<bool, StoreError> {
+        let Pause { reason, who, since } = pause;
+        let insert = "INSERT INTO pauses (job, reason, who, since_ms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let done = self.db.execute(insert, params![job, reason, who, since.get()]);
+        Ok(done.map_err(|error| self.refused(&error))? == 1)
+    }
+
+    /// Lets the schedules of a job start it again; false when it was not paused.
+    pub fn unpause(&self, job: &str) -> Result<bool, StoreError> {
+        let done = self.db.execute("DELETE FROM pauses WHERE job = ?1", [job]);
+        Ok(done.map_err(|error| self.refused(&error))? == 1)
+    }
+
+    /// Every paused job.
+    pub fn pauses(&self) -> Result<BTreeMap<String, Pause>, StoreError> {
+        let query = || -> rusqlite::Result<Vec<(String, String, String, i64)>> {
+            let mut select = self.db.prepare("SELECT job, reason, who, since_ms FROM pauses")?;
+            let rows = select
+                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            rows.collect()
+        };
+        let rows = query().map_err(|error| self.refused(&error))?;
+        rows.into_iter()
+            .map(|(job, reason, who, since)| {
+                let since = UtcMs::new(since).map_err(|error| self.bad(error.to_string()))?;
+                Ok((job, Pause { reason, who, since }))
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{
+        disk::RealDisk,
+        layout::Layout,
+        runs::{Filter, RunState},
+    };
+
+    fn slot(n: i64, state: RunState) -> Run {
+        let at = UtcMs::new(n * 60_000).unwrap();
+        Run {
+            run_id: format!("j_{n}_{}", state.name()).parse().unwrap(),
+            job: "j".into(),
+            kind: "exec".into(),
+            state,
+            started: at,
+            ended: None,
+            exit_code: None,
+            summary: String::new(),
+            parent: None,
+            pid: None,
+            build: "b".into(),
+            due: Some(("j.1".into(), at)),
+            attempt: 1,
+            retry_of: None,
+            not_before: None,
+        }
+    }
+
+    #[test]
+    fn c16_slots_and_watermark_move_together_and_a_slot_keeps_its_first_record() {
+        let temp = tempfile::tempdir().unwrap();
+        let layout = Layout::new(temp.path());
+        let store = RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap();
+        assert_eq!(store.decided("j.1").unwrap(), None);
+        let upto = |n: i64| Decided {
+            fingerprint: "f".into(),
+            upto: UtcMs::new(n * 60_000).unwrap(),
+            boot: None,
+        };
+        let first = [slot(1, RunState::Missed), slot(2, RunState::Queued)];
+        assert_eq!(store.decide("j.1", &upto(2), &first).unwrap(), 2);
+        assert_eq!(store.decided("j.1").unwrap(), Some(upto(2)));
+        let again = [slot(2, RunState::Missed), slot(3, RunState::Queued)];
+        assert_eq!(store.decide("j.1", &upto(3), &again).unwrap(), 1);
+        let states: Vec<RunState> =
+            store.list(&Filter::default()).unwrap().iter().map(|run| run.state).collect();
+        assert_eq!(states, [RunState::Queued, RunState::Queued, RunState::Missed]);
+    }
+
+    #[test]
+    fn a_job_is_paused_until_it_is_resumed() {
+        let temp = tempfile::tempdir().unwrap();
+        let layout = Layout::new(temp.path());
+        let store = RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap();
+        let pause = |reason: &str| Pause {
+            reason: reason.into(),
+            who: "ann".into(),
+            since: UtcMs::new(5).unwrap(),
+        };
+        assert!(store.pause("fetch", &pause("venue down")).unwrap());
+        assert!(!store.pause("fetch", &pause("later")).unwrap());
+        let all = store.pauses().unwrap();
+        assert_eq!(all.get("fetch"), Some(&pause("venue down")));
+        assert!(store.unpause("fetch").unwrap());
+        assert!(!store.unpause("fetch").unwrap());
+        assert!(store.pauses().unwrap().is_empty());
+    }
+}

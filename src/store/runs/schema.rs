@@ -1,0 +1,102 @@
+//! The tables of the database and how older ones become the present ones.
+
+use std::path::Path;
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Version of the tables.
+const SCHEMA: i64 = 2;
+/// How long a writer waits for another one.
+const BUSY_MS: u64 = 5_000;
+
+/// The first version: runs.
+const V1: &str = "
+    CREATE TABLE runs (
+        run_id TEXT NOT NULL PRIMARY KEY, job TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL,
+        started_ms INTEGER NOT NULL, ended_ms INTEGER, exit_code INTEGER, summary TEXT NOT NULL,
+        parent TEXT, pid INTEGER, build TEXT NOT NULL, schedule TEXT, slot_ms INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX runs_due ON runs (schedule, slot_ms) WHERE schedule IS NOT NULL;
+    CREATE INDEX runs_started ON runs (started_ms);";
+
+/// The second: attempts, what schedules decided last, what is paused, and what somebody was told about. States got other names.
+const V2: &str = "
+    ALTER TABLE runs ADD COLUMN attempt INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE runs ADD COLUMN retry_of TEXT;
+    ALTER TABLE runs ADD COLUMN not_before_ms INTEGER;
+    CREATE INDEX runs_state ON runs (state);
+    UPDATE runs SET state = CASE state WHEN 'ok' THEN 'succeeded' WHEN 'interrupted' THEN 'cancelled'
+        WHEN 'overlapped' THEN 'skipped_overlap' WHEN 'skipped' THEN 'skipped_precondition' ELSE state END;
+    CREATE TABLE schedules (
+        schedule TEXT NOT NULL PRIMARY KEY, fingerprint TEXT NOT NULL, watermark_ms INTEGER NOT NULL, boot TEXT
+    ) STRICT;
+    CREATE TABLE pauses (
+        job TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL, who TEXT NOT NULL, since_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE incidents (
+        incident TEXT NOT NULL PRIMARY KEY, since_ms INTEGER NOT NULL, told_ms INTEGER NOT NULL, times INTEGER NOT NULL
+    ) STRICT;";
+
+/// Opens the database and brings its tables up to date. Every commit is durable: a run that nobody knows of must not start.
+pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let mut db = Connection::open(path)?;
+    db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    db.pragma_update(None, "synchronous", "full")?;
+    if version(&db)? < SCHEMA {
+        let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Another process may have done it meanwhile.
+        let found = version(&change)?;
+        for (n, step) in [(1, V1), (2, V2)] {
+            if found < n {
+                change.execute_batch(step)?;
+            }
+        }
+        change.pragma_update(None, "user_version", SCHEMA.max(found))?;
+        change.commit()?;
+    }
+    Ok(db)
+}
+
+fn version(db: &Connection) -> rusqlite::Result<i64> {
+    db.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_of_the_first_version_is_taken_over_with_its_runs() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("runs.sqlite");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(V1).unwrap();
+        for (n, state) in
+            ["ok", "failed", "interrupted", "overlapped", "skipped", "lost"].iter().enumerate()
+        {
+            let insert = "INSERT INTO runs VALUES (?1, 'j', 'live', ?2, 5, NULL, NULL, '', NULL, 7, 'b', NULL, NULL)";
+            old.execute(insert, (format!("r{n}"), state)).unwrap();
+        }
+        old.pragma_update(None, "user_version", 1).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let db = connect(&path).unwrap();
+            let mut select =
+                db.prepare("SELECT state || attempt FROM runs ORDER BY run_id").unwrap();
+            let states: Vec<String> =
+                select.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+            assert_eq!(
+                states,
+                [
+                    "succeeded1",
+                    "failed1",
+                    "cancelled1",
+                    "skipped_overlap1",
+                    "skipped_precondition1",
+                    "lost1"
+                ]
+            );
+        }
+    }
+}
