@@ -11,6 +11,7 @@ mod fetch;
 pub mod fixture;
 mod json;
 mod kill;
+mod limits;
 mod lock;
 mod network;
 mod operator;
