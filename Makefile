@@ -17,11 +17,11 @@ RUN     = $(RUNNER) run jobs/$(1).toml $(P) $(ARGS)
 IS_UP   = { [ -f $(PID) ] && tr '\0' ' ' 2>/dev/null < "/proc/$$(cat $(PID))/cmdline" | grep -q 'runner run jobs/live.toml'; } 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint unit check reference demo bench docs \
+.PHONY: help build test fmt lint unit check reference demo bench docs image compose-test \
         live-up live-logs live-down eqflat eq backtest tag
 
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 build: ## the program, target/release/runner
 	@$(CARGO) build $(BUILD) --quiet
@@ -48,6 +48,14 @@ docs: build ## JOBS.md anew, from the types
 
 demo: build ## live killed half-way, started again, proved equal to its replay
 	$(RUNNER) run jobs/demo.toml $(P) $(ARGS)
+
+image: build ## the container image mjolnir:local from the program that was built, for the user who calls this
+	@mkdir -p target/image && strip --strip-debug -o target/image/runner $(RUNNER) && chmod 755 target/image/runner
+	DOCKER_BUILDKIT=1 docker build --build-arg BINARY=prebuilt --build-arg BASE=$(or $(MJOLNIR_BASE),debian:bookworm-slim) \
+		--build-arg UID=$$(id -u) --build-arg GID=$$(id -g) -t $(or $(MJOLNIR_IMAGE),mjolnir:local) .
+
+compose-test: build ## the box in containers, run, killed and looked into; says `skipped` where no engine can run
+	@tests/compose/run.sh $(RUNNER)
 
 bench: ## cost per bar of the engine, per row of a venue, and the program end to end (see benches/)
 	$(CARGO) bench --locked

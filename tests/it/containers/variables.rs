@@ -1,0 +1,77 @@
+//! The variables of `.env`: each one that is used is documented, each one that is documented is used, and none is a secret.
+
+use std::collections::BTreeSet;
+
+use super::compose::{block, services, text};
+
+/// Read by compose itself.
+const OF_COMPOSE: [&str; 1] = ["COMPOSE_PROFILES"];
+
+/// Names that stand as `${NAME` in a text.
+fn referred(text: &str) -> BTreeSet<String> {
+    let names = text.split("${").skip(1).filter_map(|rest| rest.split([':', '}']).next());
+    names.map(str::to_owned).collect()
+}
+
+/// Names and values of a file like `.env`, those commented out too.
+fn listed(env: &str) -> Vec<(String, String)> {
+    let pairs =
+        env.lines().filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='));
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    pairs
+        .filter(|(name, _)| is_name(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Names in the `environment` of a service that are handed on as they are.
+fn handed_on(service: &str) -> BTreeSet<String> {
+    let yaml = text("docker-compose.yml");
+    let own = services(&yaml)[service]["environment"].clone();
+    let body = if own.starts_with('*') { block(&yaml)["x-variables"].clone() } else { own };
+    let body = body.strip_prefix("&variables").unwrap_or(&body).to_owned();
+    block(&body).into_iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn each_variable_is_documented_and_each_documented_one_is_used() {
+    let yaml = text("docker-compose.yml");
+    let listed: BTreeSet<String> =
+        listed(&text(".env.example")).into_iter().map(|(name, _)| name).collect();
+    let mut used = referred(&yaml);
+    used.extend(handed_on("paper"));
+    used.extend(handed_on("lab"));
+    used.extend(OF_COMPOSE.map(str::to_owned));
+    assert_eq!(listed, used);
+}
+
+#[test]
+fn every_variable_that_a_job_takes_reaches_the_loop_and_the_scheduler() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs");
+    let mut taken = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let manifest = std::fs::read_to_string(file.path()).unwrap();
+        let names =
+            manifest.lines().filter_map(|line| line.strip_prefix("env = \"")?.split('"').next());
+        taken.extend(names.map(str::to_owned));
+    }
+    assert!(taken.len() > 8, "{taken:?}");
+    for service in ["paper", "scheduler", "exchange"] {
+        assert_eq!(handed_on(service), taken, "{service}");
+    }
+}
+
+#[test]
+fn no_secret_has_a_value_and_none_reaches_a_service_that_needs_it_not() {
+    for (name, value) in listed(&text(".env.example")) {
+        let secret = ["TOKEN", "SECRET", "PASSWORD", "KEY"].iter().any(|word| name.contains(word));
+        assert!(!secret || value.is_empty(), "{name}={value}");
+    }
+    let holders: Vec<String> = services(&text("docker-compose.yml"))
+        .into_iter()
+        .filter(|(_, service)| service.values().any(|body| body.contains("TOKEN")))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(holders, ["lab"]);
+}
