@@ -114,7 +114,7 @@ END
     chown "$OWNER:$GROUP" "$BOX/data" "$BOX/notebooks" "$TEMP/empty"
     chmod 755 "$TEMP" "$BOX"
     [ -z "$ENGINE_PID" ] || chown "$OWNER" "$TEMP/docker.sock"
-    FAST_FROM=$(date -u -d '2 hours ago' +%Y-%m-%dT%H:%M:00Z)
+    FAST_FROM=$(date -u -d '6 hours ago' +%Y-%m-%dT%H:%M:00Z)
 }
 
 nothing_private_reaches_an_image() {
@@ -206,8 +206,8 @@ host_sees_only_what_it_should() {
     port=$(printf '%04X' "$EXCHANGE_PORT")
     loopback=$(awk -v port=":$port" '$4 == "0A" && $2 == "0100007F" port' "$net/tcp" | wc -l)
     others=$(cat "$net/tcp" "$net/tcp6" | awk -v port=":$port" '$4 == "0A" && $2 ~ port "$" && $2 != "0100007F" port {print $2}')
-    [ "$loopback" = 1 ] || fail "nobody listens on 127.0.0.1:$EXCHANGE_PORT"
     [ -z "$others" ] || fail "port $EXCHANGE_PORT listens on more than 127.0.0.1: $others"
+    [ "$loopback" = 1 ] || fail "nobody listens on 127.0.0.1:$EXCHANGE_PORT"
     [ "$(inspect exchange '{{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}}:{{.HostPort}} {{end}}{{end}}')" = "127.0.0.1:$EXCHANGE_PORT " ] ||
         fail "the engine publishes more than it should"
     [ "$(inspect paper '{{range .NetworkSettings.Ports}}{{.}}{{end}}')" = "" ] || fail "paper publishes a port"

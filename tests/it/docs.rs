@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-const DOCS: [&str; 3] = ["README.md", "HANDOFF.md", "ARCHITECTURE.md"];
+const DOCS: [&str; 4] = ["README.md", "HANDOFF.md", "ARCHITECTURE.md", "ops/README.md"];
 
 fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
