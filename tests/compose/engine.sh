@@ -42,7 +42,7 @@ start_engine() {
     export DOCKER_HOST="unix://$TEMP/docker.sock"
     unshare --net bash -c 'ip link set lo up && exec dockerd "$@"' dockerd \
         --data-root "$TEMP/engine" --exec-root "$TEMP/exec" --pidfile "$TEMP/dockerd.pid" --host "$DOCKER_HOST" \
-        --storage-driver "$(storage_driver)" > "$TEMP/dockerd.log" 2>&1 &
+        --cgroup-parent "/$NAME" --storage-driver "$(storage_driver)" > "$TEMP/dockerd.log" 2>&1 &
     ENGINE_PID=$!
     local end=$((SECONDS + ENGINE_WAIT_S))
     until docker version > /dev/null 2>&1; do
@@ -109,4 +109,5 @@ stop_engine() {
     awk -v below="$TEMP/" 'index($2, below) == 1 {print $2}' /proc/mounts | sort -r | while IFS= read -r mounted; do
         umount -l "$mounted" || true
     done
+    find /sys/fs/cgroup -depth -type d -path "*/$NAME*" -exec rmdir {} + 2> /dev/null || true
 }
