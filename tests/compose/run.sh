@@ -99,7 +99,7 @@ lay_out_the_box() {
         cp -R "$REPO/$one" "$BOX/$one"
     done
     # The example, with the demo switched on as it says, and what is special here.
-    awk '/^# --- demo/ {demo = 1} /^# --- who/ {demo = 0}
+    awk '/^# --- demo/ {demo = 1} /^# --- the scheduler/ {demo = 0}
          demo && /^#[A-Z_]+=/ {sub("#", "")} !demo && /^(DATA_TAG|CCXT_EXCHANGE|TIMEFRAME)=/ {next}
          !/^(UID|GID)=/ {print}' "$BOX/.env.example" > "$BOX/.env"
     cat >> "$BOX/.env" << END
