@@ -85,11 +85,7 @@ impl Resolved {
         }
         for (key, schema, node) in tables {
             if LISTS.contains(&key) {
-                for item in node.items() {
-                    let item = if key == "schedule" { without_params(item) } else { item.clone() };
-                    let _ = writeln!(out, "\n[[{key}]]");
-                    body(&mut out, &item, schema.get("items").unwrap_or(schema), None);
-                }
+                list(&mut out, key, node, schema.get("items").unwrap_or(schema));
             } else {
                 let _ = writeln!(out, "\n[{key}]");
                 body(&mut out, node, schema, Some(key));
@@ -120,6 +116,15 @@ impl Resolved {
         schema::keys(root)
             .filter(|key| !matches!(*key, "extends" | "params" | "secrets"))
             .filter_map(move |key| Some((key, schema::property(root, key)?)))
+    }
+}
+
+/// Every table of a list.
+fn list(out: &mut String, key: &str, node: &Node, schema: &Json) {
+    for item in node.items() {
+        let item = if key == "schedule" { without_params(item) } else { item.clone() };
+        let _ = writeln!(out, "\n[[{key}]]");
+        body(out, &item, schema, None);
     }
 }
 
