@@ -18,6 +18,8 @@ mod quality;
 #[cfg(test)]
 mod remote;
 #[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod store;
