@@ -10,5 +10,6 @@ pub mod jobs;
 pub mod manifest;
 pub mod os;
 pub mod run;
+pub mod serve;
 pub mod session;
 pub mod store;

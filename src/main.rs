@@ -8,6 +8,7 @@ use mjolnir::{
         args::{Cli, Verb},
         operator::order,
         output::say,
+        serve::serve,
         verify::verify,
         view,
     },
@@ -42,6 +43,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Resume(args) => order(root, Order::Resume, args, json),
         Verb::Flatten(args) => order(root, Order::Flatten, args, json),
         Verb::Reference => view::reference(json),
+        Verb::Serve(args) => serve(root, args, json),
     };
     ExitCode::from(exit.code())
 }

@@ -70,6 +70,28 @@ pub enum Verb {
     Flatten(OrderArgs),
     /// Print the reference of all job kinds (JOBS.md)
     Reference,
+    /// Run jobs by their schedules, until told to stop
+    Serve(ServeArgs),
+}
+
+/// How the service is run.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Where it can be asked how it is
+    #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS")]
+    pub listen: std::net::SocketAddr,
+    /// Nowhere
+    #[arg(long)]
+    pub no_listen: bool,
+    /// Let other machines ask too
+    #[arg(long)]
+    pub allow_public: bool,
+    /// Most runs that go on at once; jobs with `run.retry.attempts = 0`, which are always up, do not count
+    #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_running: u32,
+    /// How long runs may go on by themselves when the service is told to stop
+    #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub drain_wait: std::time::Duration,
 }
 
 /// An order to a live loop.

@@ -11,7 +11,9 @@ use super::args::JobArgs;
 use crate::{
     exit::Exit,
     jobs::context::Failure,
-    manifest::{Problems, Resolved, RunFacts, Source, Sources, check, resolve},
+    manifest::{
+        Problems, Resolved, RunFacts, Source, Sources, Timetable, check, resolve, timetable,
+    },
     store::{digest::sha256_hex, runs::Input},
 };
 
@@ -93,6 +95,11 @@ pub fn load(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Loaded, LoadE
 /// Checks a job without the values that only a run can give; returns the warnings.
 pub fn check_only(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Problems, LoadError> {
     with_sources(root, args, run, &mut Vec::new(), check)
+}
+
+/// Reads when a job runs.
+pub fn load_timetable(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Timetable, LoadError> {
+    with_sources(root, args, run, &mut Vec::new(), timetable)
 }
 
 fn with_sources<T>(

@@ -4,5 +4,6 @@ pub mod args;
 pub mod load;
 pub mod operator;
 pub mod output;
+pub mod serve;
 pub mod verify;
 pub mod view;

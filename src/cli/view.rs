@@ -25,11 +25,13 @@ use crate::{
     },
 };
 
-fn facts() -> RunFacts {
+/// Facts of a run that is not made.
+pub fn facts() -> RunFacts {
     RunFacts { id: "run".to_owned(), started: SystemClock.now() }
 }
 
-fn bare(job: PathBuf) -> JobArgs {
+/// A job as it is, given nothing.
+pub fn bare(job: PathBuf) -> JobArgs {
     JobArgs {
         job,
         profiles: Vec::new(),

@@ -34,7 +34,7 @@ pub use plan::{
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
-pub use resolve::{Resolved, RunFacts, Source, Sources, check, resolve};
+pub use resolve::{Resolved, RunFacts, Source, Sources, Timetable, check, resolve, timetable};
 pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};
 pub use tables::*;

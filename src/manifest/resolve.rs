@@ -12,10 +12,12 @@ use super::{
     params::{self, Given, Givers, ParamSet},
     plan::{Manifest, plan},
     problem::{Problem, Problems},
-    rules, schedules, schema,
+    rules,
+    schedules::{self, Schedule},
+    schema,
     secrets::{self, Vault},
     steps,
-    tables::{File, KINDS, Kind},
+    tables::{File, KINDS, Kind, ScheduleTable},
     tree::{Node, Table, Value, join, merge, quoted},
 };
 use crate::domain::time::UtcMs;
@@ -98,6 +100,36 @@ pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
     } else {
         Err(Problems::new(work.problems))
     }
+}
+
+/// What a job is called and when it runs, before anybody gives it the values of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timetable {
+    /// The job.
+    pub name: String,
+    /// Its schedules.
+    pub schedules: Vec<Schedule>,
+}
+
+/// Reads when a job runs: values that only a run can give may be missing.
+pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
+    let work = Work::prepare(sources, false)?;
+    if !work.problems.is_empty() {
+        return Err(Problems::new(work.problems));
+    }
+    let text = |key: &str| work.tree.get(key).and_then(Node::as_str);
+    let name = text("name").unwrap_or_default().to_owned();
+    let items = work.tree.get("schedule").map(Node::items).into_iter().flatten();
+    let mut schedules = Vec::new();
+    for (place, node) in (1..).zip(items) {
+        let table: ScheduleTable = node
+            .to_plain()
+            .try_into()
+            .map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
+        let planned = schedules::plan(place, table);
+        schedules.push(planned.ok_or_else(|| work.unexpected("a schedule is never due"))?);
+    }
+    Ok(Timetable { name, schedules })
 }
 
 /// Keys that every kind has.

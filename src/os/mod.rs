@@ -1,6 +1,8 @@
 //! The operating system: signals, processes, disk space, owners of files.
 
+pub mod family;
 pub mod limits;
+pub mod machine;
 pub mod owner;
 pub mod process;
 pub mod signals;

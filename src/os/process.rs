@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
+    fs::File,
     io,
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -11,7 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::signals::Stop;
+use super::{family::Hit, signals::Stop};
 
 /// Most bytes of a child's output that are kept.
 const OUTPUT_MAX: usize = 64 * 1024;
@@ -135,6 +137,72 @@ async fn tail<R: tokio::io::AsyncRead + Unpin>(stream: Option<&mut R>) -> String
 fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;
     status.code().or_else(|| status.signal().map(|n| 128 + n)).unwrap_or(1)
+}
+
+/// A process that lives on when this one ends: its output goes to a file.
+#[derive(Debug)]
+pub struct Detached {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Variables set on top of the environment of this process.
+    pub env: BTreeMap<String, String>,
+    /// Working directory.
+    pub dir: PathBuf,
+    /// Where both of its streams go.
+    pub output: File,
+}
+
+impl Detached {
+    /// Starts it in a group of its own.
+    pub fn start(self) -> io::Result<Child> {
+        let (program, arguments) = self
+            .argv
+            .split_first()
+            .ok_or_else(|| io::Error::other("the argument list is empty"))?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this is the one place that starts processes"
+        )]
+        let mut command = std::process::Command::new(program);
+        command.args(arguments).envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        command.stdout(self.output.try_clone()?).stderr(self.output);
+        Ok(Child(command.process_group(0).spawn()?))
+    }
+}
+
+/// A process that was started. Dropping this does not end it.
+#[derive(Debug)]
+pub struct Child(std::process::Child);
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// The system does not say.
+    Unknown,
+}
+
+impl Child {
+    /// How it ended, if it has.
+    pub fn left(&mut self) -> Option<Left> {
+        use std::os::unix::process::ExitStatusExt as _;
+        match self.0.try_wait() {
+            Ok(None) => None,
+            Ok(Some(status)) => {
+                let code = status.code().map(Left::Code);
+                Some(code.or(status.signal().map(Left::Signal)).unwrap_or(Left::Unknown))
+            }
+            Err(_) => Some(Left::Unknown),
+        }
+    }
+
+    /// Tells its whole group to end. It must not have been seen to end.
+    pub fn hit_group(&self, hit: Hit) {
+        signal(i32::try_from(self.0.id()).ok().and_then(Pid::from_raw), hit.signal());
+    }
 }
 
 /// This program's own file.

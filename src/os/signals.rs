@@ -50,6 +50,24 @@ impl Stop {
     }
 }
 
+/// Whether this process was told to read its settings again.
+#[derive(Debug, Clone, Default)]
+pub struct Hangup(Arc<AtomicBool>);
+
+impl Hangup {
+    /// Listens to SIGHUP.
+    pub fn listen() -> io::Result<Self> {
+        let hangup = Self::default();
+        flag::register(SIGHUP, Arc::clone(&hangup.0))?;
+        Ok(hangup)
+    }
+
+    /// Whether it came since the last call.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
+}
+
 /// Ends this process as a power cut would: at once, with nothing flushed and nothing cleaned up.
 pub fn kill_myself() {
     let _ = signal_hook::low_level::raise(signal_hook::consts::SIGKILL);

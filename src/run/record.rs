@@ -1,20 +1,27 @@
 //! The record and the folder of one run: made before the job starts, completed when it ends.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{Prepared, SCHEMA, guard::Asked};
 use crate::{
     cli::{args::RunArgs, output::log_to},
-    clock::{Clock as _, SystemClock},
+    clock::{Clock as _, Deadline, SystemClock, nap},
     exit::Exit,
     jobs::context::{Failure, Outcome},
     store::{
         disk::{Disk as _, RealDisk},
+        error::StoreError,
         lock::Lock,
         runs::{End, Given, Run, RunFolder, RunInfo, RunState, RunStore, Start},
     },
 };
 
+/// How long the end of a run is tried to be recorded.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two tries.
+const AGAIN: Duration = Duration::from_millis(500);
 /// Longest summary, in characters.
 const SUMMARY_MAX: usize = 500;
 
@@ -133,7 +140,14 @@ impl Recorder<'_> {
             summary: summary.chars().take(SUMMARY_MAX).collect(),
             at: SystemClock.now(),
         };
-        Ok(self.store.finish(&prepared.run_id, &end)?)
+        let patience = Deadline::after(Some(PATIENCE));
+        loop {
+            match self.store.finish(&prepared.run_id, &end) {
+                // The work is done; what is known of it must not be lost because somebody else writes for long.
+                Err(StoreError::Records { .. }) if !patience.is_over() => nap(AGAIN),
+                done => return Ok(done?),
+            }
+        }
     }
 }
 

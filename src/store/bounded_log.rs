@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::disk::{open_log, rotate};
+use super::disk::{cut_to_end, open_log, rotate};
 
 /// The file before the present one.
 pub fn before(path: &Path) -> PathBuf {
@@ -53,6 +53,17 @@ impl BoundedLog {
     }
 }
 
+/// Opens what another process appends to.
+pub fn open_output(path: &Path) -> io::Result<File> {
+    open_log(path)
+}
+
+/// Keeps the end of a file that others append to within `most` bytes, in this file and the one before it. What is written in the
+/// moment between copying and cutting is lost.
+pub fn keep_end(path: &Path, most: u64) -> io::Result<()> {
+    cut_to_end(path, &before(path), (most / 2).max(1))
+}
+
 /// Writes to a shared log.
 #[derive(Debug)]
 pub struct BoundedWriter(pub Arc<BoundedLog>);
@@ -71,6 +82,24 @@ impl Write for BoundedWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_what_others_write_is_kept() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("output.log");
+        keep_end(&path, 1_000).unwrap();
+        let mut output = open_output(&path).unwrap();
+        for n in 0..500 {
+            output.write_all(format!("line {n}\n").as_bytes()).unwrap();
+            keep_end(&path, 1_000).unwrap();
+        }
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+        let all = format!("{}{}", read(&before(&path)), read(&path));
+        assert!(all.len() <= 1_020 && all.len() > 400, "{}", all.len());
+        let last: Vec<&str> = all.lines().rev().take(40).collect();
+        let expected: Vec<String> = (460..500).rev().map(|n| format!("line {n}")).collect();
+        assert_eq!(last, expected);
+    }
 
     #[test]
     fn the_end_of_a_long_log_is_kept_in_whole_lines() {

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
@@ -408,6 +408,23 @@ pub fn open_log(path: &Path) -> io::Result<File> {
 pub(super) fn rotate(full: &Path, before: &Path) -> io::Result<()> {
     refuse_link(full)?;
     fs::rename(full, before)
+}
+
+/// Copies the last `most` bytes of a file that is longer to `before`, and empties it. Whoever appends to it goes on. Nothing is synced.
+pub(super) fn cut_to_end(path: &Path, before: &Path, most: u64) -> io::Result<()> {
+    let Some(length) = absent_is_none(refuse_link(path))?.map(|found| found.len()) else {
+        return Ok(());
+    };
+    if length <= most {
+        return Ok(());
+    }
+    absent_is_none(refuse_link(before))?;
+    let mut full = OpenOptions::new().read(true).write(true).open(path)?;
+    full.seek(SeekFrom::End(-i64::try_from(most).unwrap_or(i64::MAX)))?;
+    let mut kept =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(before)?;
+    io::copy(&mut Read::by_ref(&mut full).take(most), &mut kept)?;
+    full.set_len(0)
 }
 
 /// Opens a lock file, creating it when absent. Its content is no data: it names the owner.

@@ -158,6 +158,11 @@ impl Layout {
         self.state_dir().join("scheduler.lock")
     }
 
+    /// What the scheduler service did.
+    pub fn scheduler_log(&self) -> PathBuf {
+        self.state_dir().join("scheduler.log")
+    }
+
     /// When the scheduler service last looked, and what it is: a small document.
     pub fn scheduler_tick(&self) -> PathBuf {
         self.state_dir().join("scheduler.json")

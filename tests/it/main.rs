@@ -20,6 +20,8 @@ mod quality;
 #[cfg(test)]
 mod remote;
 #[cfg(test)]
+mod schedule;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod store;

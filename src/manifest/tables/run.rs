@@ -80,7 +80,7 @@ words! {
 }
 
 /// What the service does when a run fails. A run that succeeds after a failed attempt is recorded as `flaky`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Retry {
     /// Attempts in all; 1 is no retry, 0 is without end, for a loop that must always be up.

@@ -63,7 +63,7 @@ words! {
         None = "none",
         /// The newest one.
         Latest = "latest",
-        /// All of them, one after the other, the oldest first.
+        /// All of them, the oldest first; one after the other unless `overlap` is `allow`.
         All = "all",
     }
 }

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::records::{Run, RunStore, Start, insert};
-use crate::{domain::time::UtcMs, store::error::StoreError};
+use super::records::{End, Run, RunStore, Start, insert};
+use crate::{
+    domain::{ids::RunId, time::UtcMs},
+    store::error::StoreError,
+};
 
 /// Up to where the slots of a schedule are decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,29 @@ impl RunStore {
             Ok(recorded)
         };
         write().map_err(|error| self.refused(&error))
+    }
+
+    /// Ends a run that waits and will not be started: true when it still waited for this attempt. It gets no exit code.
+    pub fn settle_unstarted(
+        &self,
+        run: &RunId,
+        attempt: u32,
+        end: &End,
+    ) -> Result<bool, StoreError> {
+        let update = "UPDATE runs SET state = ?3, summary = ?4, ended_ms = ?5, exit_code = NULL, not_before_ms = NULL \
+                      WHERE run_id = ?1 AND attempt = ?2 AND state = 'queued'";
+        let End { state, exit_code: _, summary, at } = end;
+        let values = params![run.as_str(), attempt, state.name(), summary, at.get()];
+        Ok(self.db.execute(update, values).map_err(|error| self.refused(&error))? == 1)
+    }
+
+    /// Says more about a run that was found lost: true when nobody had.
+    pub fn explain_lost(&self, run: &RunId, attempt: u32, end: &End) -> Result<bool, StoreError> {
+        let update = "UPDATE runs SET state = ?3, exit_code = ?4, summary = ?5, ended_ms = ?6 \
+                      WHERE run_id = ?1 AND attempt = ?2 AND state = 'lost' AND ended_ms IS NULL";
+        let End { state, exit_code, summary, at } = end;
+        let values = params![run.as_str(), attempt, state.name(), exit_code, summary, at.get()];
+        Ok(self.db.execute(update, values).map_err(|error| self.refused(&error))? == 1)
     }
 
     /// Keeps the schedules of a job from starting it. The first reason stays.

@@ -1,0 +1,157 @@
+//! `runner serve`: reads every manifest, holds the one place there is for a service, and says what it does.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::{
+    args::{JobArgs, ServeArgs},
+    load::{LoadError, environment, load, load_timetable, names},
+    output::{Mask, log_to, say, style},
+    view::{bare, facts, tell},
+};
+use crate::{
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::{Manifest, Schedule},
+    run::build_id,
+    serve::{
+        host::{self, Loaded, Options, Surroundings, only_one},
+        service::Ears,
+        status::Status,
+        work::{Terms, Work, Works},
+    },
+    store::{disk::RealDisk, layout::Layout, runs::Run},
+};
+
+/// Most bytes of the log of the service.
+const LOG_MAX: u64 = 8 << 20;
+
+/// Runs the service until it is told to stop.
+pub fn serve(root: &Path, args: &ServeArgs, json: bool) -> Exit {
+    match work(root, args) {
+        Ok(()) => Exit::Ok,
+        Err(failure) => tell(&failure, json),
+    }
+}
+
+fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
+    if !root.is_dir() {
+        return Err(usage(format!("--root {}: there is no such folder", root.display())));
+    }
+    if !args.no_listen && !args.allow_public && !args.listen.ip().is_loopback() {
+        return Err(usage(format!(
+            "--listen {}: other machines could ask there, and nobody would have to say who they are: listen on 127.0.0.1, or add --allow-public",
+            args.listen
+        )));
+    }
+    let layout = Layout::new(&root);
+    let _alone = only_one(&root, &RealDisk::new(layout.data()))?;
+    let log = layout.scheduler_log();
+    log_to(&log, LOG_MAX, &Mask::new([]))
+        .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
+    // What a server that answers questions shows.
+    let shared: Arc<Mutex<Option<Status>>> = Arc::default();
+    let options = Options {
+        listen: (!args.no_listen).then(|| args.listen.to_string()),
+        most: args.max_running,
+        drain_wait: args.drain_wait,
+        build: build_id(),
+        root: root.clone(),
+    };
+    let mut publish = |status: &Status| {
+        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.clone());
+    };
+    let load = || load_all(&root);
+    let surroundings = Surroundings { load: &load, publish: &mut publish };
+    host::serve(&options, Box::new(People), surroundings)
+}
+
+/// Lines on stderr, and in the log.
+struct People;
+
+impl Ears for People {
+    fn say(&mut self, line: &str) {
+        say(line);
+        tracing::info!("{line}");
+    }
+
+    fn told(&mut self, run: &Run) {
+        tracing::info!(run = %run.run_id, state = run.state.name(), "{}", run.summary);
+    }
+}
+
+/// Reads every manifest in `jobs/`, each schedule with what it gives: a job that could not run is refused here.
+pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
+    let (mut works, mut wrong) = (Vec::new(), Vec::new());
+    let mut files: BTreeMap<String, String> = BTreeMap::new();
+    let names = names(root);
+    for stem in &names {
+        let file = format!("jobs/{stem}.toml");
+        let timetable = match load_timetable(root, &bare(file.clone().into()), &facts()) {
+            Ok(timetable) => timetable,
+            Err(error) => {
+                wrong.push(told(&file, error));
+                continue;
+            }
+        };
+        if let Some(other) = files.insert(timetable.name.clone(), file.clone()) {
+            wrong.push(format!(
+                "{other} and {file} both have the name `{}`: give one of them another",
+                timetable.name
+            ));
+        }
+        for schedule in timetable.schedules {
+            let args = JobArgs {
+                profiles: schedule.profiles.clone(),
+                scheduled: schedule.params.clone(),
+                ..bare(file.clone().into())
+            };
+            match load(root, &args, &facts()) {
+                Ok(loaded) => {
+                    works.push(entry(&file, schedule, &loaded.resolved.manifest));
+                }
+                Err(error) => {
+                    wrong.push(format!("schedule `{}`: {}", schedule.id, told(&file, error)));
+                }
+            }
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
+    }
+    let works = Works::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
+    Ok(Loaded { works, jobs: names.len() })
+}
+
+fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> Work {
+    let terms = Terms {
+        overlap: schedule.overlap,
+        timeout: manifest.run.timeout.as_ref().map(|limit| limit.get().duration()),
+        grace: manifest.run.grace.get().duration(),
+        output_max: manifest.logs.max_size.get().bytes(),
+        retry: manifest.run.retry.clone(),
+        idempotent: manifest.is_idempotent(),
+    };
+    Work {
+        name: format!("{}.{}", manifest.name, schedule.id),
+        job: manifest.name.clone(),
+        file: file.to_owned(),
+        kind: manifest.job.kind().name().to_owned(),
+        schedule,
+        terms,
+    }
+}
+
+fn told(file: &str, error: LoadError) -> String {
+    match error {
+        LoadError::Unreadable(failure) => format!("{file}: {}", failure.message),
+        LoadError::Problems(problems) => {
+            problems.render(style(environment().contains_key("NO_COLOR"))).trim_end().to_owned()
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What happens when the process of a run is gone: the record is completed, what it left behind is ended, a retry is queued.
+
+use std::time::Duration;
+
+use super::{
+    held::{Cause, Clearing, Going, Held, Moment, Phase, Reason},
+    launcher::{Gone, Launcher, Push},
+    retry::{Attempt, again, reason},
+    service::Service,
+};
+use crate::{
+    exit::Exit,
+    store::{
+        error::StoreError,
+        runs::{End, Run, RunState, Start},
+    },
+};
+
+/// How often an attempt is started that does not come to take over its record.
+const TRIES_MAX: u32 = 5;
+/// Between two such starts.
+const TRY_AGAIN_MS: i64 = 1_000;
+/// How long after KILL a process that is still there is given up.
+const GIVE_UP: Duration = Duration::from_secs(30);
+
+impl<L: Launcher> Service<L> {
+    /// Notes which processes are gone.
+    pub(super) fn reap(&mut self) {
+        for (run, gone) in self.launcher.ended() {
+            for held in self.held.values_mut().filter(|held| held.run == run) {
+                if let Phase::Going(going) = held.phase {
+                    held.phase = Phase::Ended(going, gone);
+                }
+            }
+        }
+        for held in self.held.values_mut() {
+            if let Phase::Going(going) = held.phase
+                && !going.ours
+                && !self.launcher.is_alive(&held.run)
+            {
+                held.phase = Phase::Ended(going, Gone::Unseen);
+            }
+        }
+    }
+
+    /// Completes the records of runs whose process is gone.
+    pub(super) fn settle_ended(&mut self, now: Moment) -> Result<(), StoreError> {
+        let keys: Vec<u64> = self.held.keys().copied().collect();
+        for key in keys {
+            if let Phase::Ended(going, gone) = self.held[&key].phase {
+                self.settle(key, going, gone, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn settle(
+        &mut self,
+        key: u64,
+        going: Going,
+        gone: Gone,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let held = self.held[&key].clone();
+        let Some(run) = self.store.get(&held.run)? else {
+            self.say(&format!("warning: the record of {} is gone", held.run));
+            self.held.remove(&key);
+            return Ok(());
+        };
+        let open = !run.state.is_over() && run.attempt == held.attempt;
+        if open && going.ours && self.launcher.is_alive(&held.run) {
+            // An older process of the same attempt was faster: that one is the run.
+            self.goes(key, now, Duration::ZERO, false);
+            return Ok(());
+        }
+        let asked = self.launcher.asked(&held.run);
+        let wanted = going.ending.is_none() && asked.is_none();
+        let end = end_of(going, gone, asked, now);
+        let untouched = open && wanted && run.state == RunState::Queued;
+        if untouched && is_passing(gone) && held.tries < TRIES_MAX {
+            self.try_again(key, &end.summary, now);
+            return Ok(());
+        }
+        if open {
+            self.store.settle(&held.run, held.attempt, &end)?;
+        } else if run.state == RunState::Lost {
+            // Whoever looked at the records first knew less.
+            self.store.explain_lost(&held.run, held.attempt, &end)?;
+        }
+        let lasted = going.before + now.up.saturating_sub(going.since);
+        if let Some(held) = self.held.get_mut(&key) {
+            held.phase = Phase::Clearing(Clearing { since: now.up, lasted, left: None });
+        }
+        Ok(())
+    }
+
+    /// A process could not be started.
+    pub(super) fn not_started(
+        &mut self,
+        key: u64,
+        why: &str,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        if self.held[&key].tries < TRIES_MAX {
+            self.try_again(key, why, now);
+            return Ok(());
+        }
+        let held = self.held[&key].clone();
+        let exit_code = i32::from(Exit::Io.code());
+        let end = End { state: RunState::Failed, exit_code, summary: why.to_owned(), at: now.at };
+        self.store.settle(&held.run, held.attempt, &end)?;
+        if let Some(held) = self.held.get_mut(&key) {
+            let lasted = Duration::ZERO;
+            held.phase = Phase::Clearing(Clearing { since: now.up, lasted, left: None });
+        }
+        Ok(())
+    }
+
+    fn try_again(&mut self, key: u64, why: &str, now: Moment) {
+        let Some(held) = self.held.get_mut(&key) else { return };
+        held.tries += 1;
+        held.phase = Phase::Waiting(Some(now.at.plus_ms(TRY_AGAIN_MS)));
+        let line = format!("{} did not start: {why}; it is started again", held.run);
+        self.say(&line);
+    }
+
+    /// A run goes on: one of ours, or one that was found.
+    pub(super) fn goes(&mut self, key: u64, now: Moment, before: Duration, ours: bool) {
+        if let Some(held) = self.held.get_mut(&key) {
+            held.phase = Phase::Going(Going { since: now.up, before, ours, ending: None });
+        }
+    }
+
+    /// Ends what ended runs left behind, and lets go of those that left nothing.
+    pub(super) fn clear(&mut self, now: Moment) -> Result<(), StoreError> {
+        let keys: Vec<u64> = self.held.keys().copied().collect();
+        for key in keys {
+            let Phase::Clearing(clearing) = self.held[&key].phase else { continue };
+            let (run, grace) = (self.held[&key].run.clone(), self.held[&key].terms.grace);
+            let left = self.launcher.family(&run);
+            let waited = now.up.saturating_sub(clearing.since);
+            if left == 0 {
+                self.let_go(key, clearing, now)?;
+            } else if clearing.left.is_none() {
+                self.say(&format!("leak {run}: it left {left} processes behind; TERM"));
+                self.launcher.push(&run, Push::Term);
+                if let Some(held) = self.held.get_mut(&key) {
+                    held.phase = Phase::Clearing(Clearing { left: Some(left), ..clearing });
+                }
+            } else if waited >= grace + GIVE_UP {
+                self.say(&format!("leak {run}: {left} processes cannot be ended: look for them"));
+                self.let_go(key, clearing, now)?;
+            } else if waited >= grace {
+                self.launcher.push(&run, Push::Kill);
+            }
+        }
+        Ok(())
+    }
+
+    /// The run is over: whoever listens is told, and another attempt is queued if there is one.
+    fn let_go(&mut self, key: u64, clearing: Clearing, now: Moment) -> Result<(), StoreError> {
+        let held = self.held[&key].clone();
+        let Some(run) = self.store.get(&held.run)? else {
+            self.held.remove(&key);
+            return Ok(());
+        };
+        if !self.retried(key, &run, clearing.lasted, now)? {
+            self.held.remove(&key);
+            if run.state == RunState::Lost {
+                self.run_again(&run, &held.schedule, held.slot, now)?;
+            }
+        }
+        self.launcher.trim(&held.run, held.terms.output_max);
+        let seconds = clearing.lasted.as_secs_f64();
+        self.say(&format!(
+            "end {}: {} after {seconds:.1}s: {}",
+            run.run_id,
+            run.state.name(),
+            run.summary
+        ));
+        self.ears.told(&run);
+        Ok(())
+    }
+
+    /// Queues another attempt if the run's rules want one.
+    pub(super) fn retried(
+        &mut self,
+        key: u64,
+        run: &Run,
+        lasted: Duration,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let held = self.held[&key].clone();
+        let attempt = Attempt { number: run.attempt, forgotten: held.forgotten, lasted };
+        let found =
+            reason(run.state, run.exit_code).and_then(|why| again(&held.terms.retry, why, attempt));
+        let (Some(next), true) = (found, self.works.get(&held.schedule).is_some()) else {
+            return Ok(false);
+        };
+        self.launcher.forget(&run.run_id);
+        let pause_ms = i64::try_from(next.pause.as_millis()).unwrap_or(i64::MAX);
+        let (number, not_before) = (run.attempt + 1, now.at.plus_ms(pause_ms));
+        if !self.store.requeue(&run.run_id, run.attempt, number, not_before)? {
+            return Ok(false);
+        }
+        self.held.remove(&key);
+        let phase = Phase::Waiting(Some(not_before));
+        let forgotten = next.forgotten;
+        self.hold(Held { attempt: number, forgotten, tries: 0, phase, ..held });
+        self.say(&format!("retry {}: attempt {number} in {:?}", run.run_id, next.pause));
+        Ok(true)
+    }
+
+    /// Runs a lost run again, once, as a run of its own, if its job allows that.
+    pub(super) fn run_again(
+        &mut self,
+        lost: &Run,
+        schedule: &str,
+        slot: crate::domain::time::UtcMs,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let Some(work) = self.works.get(schedule).cloned() else { return Ok(()) };
+        if !work.terms.idempotent || lost.retry_of.is_some() {
+            return Ok(());
+        }
+        let Ok(run_id) = format!("{}-again", lost.run_id).parse() else { return Ok(()) };
+        let run = Run {
+            run_id,
+            state: RunState::Queued,
+            started: now.at,
+            ended: None,
+            exit_code: None,
+            summary: "caught up".to_owned(),
+            pid: None,
+            build: self.settings.build.clone(),
+            due: None,
+            attempt: 1,
+            retry_of: Some(lost.run_id.clone()),
+            not_before: None,
+            ..lost.clone()
+        };
+        if self.store.start(&run)? == Start::Recorded {
+            self.say(&format!("again {}: {} was lost", run.run_id, lost.run_id));
+            self.hold(Held::waiting(&run, schedule, slot, Cause::CatchUp, work.terms));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a process that did not even take over its record may do so another time.
+fn is_passing(gone: Gone) -> bool {
+    match gone {
+        Gone::Code(code) => {
+            [Exit::Io, Exit::Busy].iter().any(|exit| i32::from(exit.code()) == code)
+        }
+        Gone::Signal(_) | Gone::Unseen => true,
+    }
+}
+
+/// How a run ended whose process recorded nothing.
+fn end_of(going: Going, gone: Gone, asked: Option<String>, now: Moment) -> End {
+    let (exit_code, what) = match gone {
+        Gone::Code(code) => {
+            (code, format!("its process ended with exit code {code} and recorded nothing"))
+        }
+        Gone::Signal(9) => (137, "killed by signal 9 (out of memory?)".to_owned()),
+        Gone::Signal(n) => (128 + n, format!("killed by signal {n}")),
+        Gone::Unseen => {
+            (i32::from(Exit::Bug.code()), "its process is gone and recorded nothing".to_owned())
+        }
+    };
+    let is = |exit: Exit| exit_code == i32::from(exit.code());
+    let state = match (going.ending.map(|ending| ending.reason), gone) {
+        (Some(Reason::Timeout), _) => RunState::TimedOut,
+        (Some(Reason::Replaced | Reason::Drain), _) => RunState::Cancelled,
+        (None, Gone::Unseen) => RunState::Lost,
+        (None, _) if is(Exit::Timeout) => RunState::TimedOut,
+        (None, _) if asked.is_some() => RunState::Cancelled,
+        // What a panic that nobody caught ends with.
+        (None, Gone::Code(101)) => RunState::Panicked,
+        (None, Gone::Code(_)) if is(Exit::Bug) => RunState::Panicked,
+        (None, Gone::Code(_) | Gone::Signal(_)) => RunState::Failed,
+    };
+    let why = going.ending.map(|ending| ending.reason.text().to_owned()).or(asked);
+    let summary = why.map_or(what.clone(), |why| format!("{why}: {what}"));
+    End { state, exit_code, summary, at: now.at }
+}

@@ -1,0 +1,167 @@
+//! A run the service has in hand: it waits, goes on, or is being cleared away.
+
+use std::time::Duration;
+
+use super::{
+    launcher::Gone,
+    seats::{Place, Seat, SeatState},
+    work::Terms,
+};
+use crate::{
+    domain::{ids::RunId, time::UtcMs},
+    store::runs::Run,
+};
+
+/// Now, by the clock on the wall and by one that nobody can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// By the clock on the wall.
+    pub at: UtcMs,
+    /// Since the service started.
+    pub up: Duration,
+}
+
+/// Why a run is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Its slot is due.
+    Due,
+    /// Its slot is late, or it was lost.
+    CatchUp,
+}
+
+/// Why the service asked a run to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Its time was up, and its own guard did not see to it.
+    Timeout,
+    /// A newer slot takes its place.
+    Replaced,
+    /// The service ends.
+    Drain,
+}
+
+impl Reason {
+    /// For the record.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Timeout => "it ran far beyond its timeout",
+            Self::Replaced => "a newer slot takes its place",
+            Self::Drain => "the service ends",
+        }
+    }
+}
+
+/// How far ending a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// Why it is ended.
+    pub reason: Reason,
+    /// When it was asked.
+    pub since: Duration,
+    /// Whether it was told by a signal.
+    pub termed: bool,
+}
+
+/// A run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Going {
+    /// When it started, as far as this service knows; earlier for a run that was adopted.
+    pub since: Duration,
+    /// How long it had been going on before.
+    pub before: Duration,
+    /// Whether this service started it, and so sees its end.
+    pub ours: bool,
+    /// Whether it is being ended.
+    pub ending: Option<Ending>,
+}
+
+/// Clearing away what an ended run left behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clearing {
+    /// Since when.
+    pub since: Duration,
+    /// How long the attempt lasted.
+    pub lasted: Duration,
+    /// How many processes were left, once they were counted.
+    pub left: Option<usize>,
+}
+
+/// How a held run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Its record is queued. It starts when its rule lets it, and not before this.
+    Waiting(Option<UtcMs>),
+    /// A process was started, or found.
+    Going(Going),
+    /// Its process is gone, and the record may not say so yet.
+    Ended(Going, Gone),
+    /// Its record is complete.
+    Clearing(Clearing),
+}
+
+/// One run in the hand of the service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Held {
+    /// The run.
+    pub run: RunId,
+    /// The schedule it belongs to.
+    pub schedule: String,
+    /// Its slot.
+    pub slot: UtcMs,
+    /// The attempt that waits or goes on.
+    pub attempt: u32,
+    /// How many attempts no longer count.
+    pub forgotten: u32,
+    /// How often this attempt was started without taking over its record.
+    pub tries: u32,
+    /// Why it is here.
+    pub cause: Cause,
+    /// What it is held to.
+    pub terms: Terms,
+    /// How it stands.
+    pub phase: Phase,
+}
+
+impl Held {
+    /// A recorded run that waits.
+    pub fn waiting(run: &Run, schedule: &str, slot: UtcMs, cause: Cause, terms: Terms) -> Self {
+        Self {
+            run: run.run_id.clone(),
+            schedule: schedule.to_owned(),
+            slot,
+            attempt: run.attempt,
+            forgotten: 0,
+            tries: 0,
+            cause,
+            terms,
+            phase: Phase::Waiting(run.not_before),
+        }
+    }
+
+    /// Whether it waits.
+    pub fn waits(&self) -> bool {
+        matches!(self.phase, Phase::Waiting(_))
+    }
+
+    /// As the rule of its schedule sees it.
+    pub fn seat(&self, key: u64, now: UtcMs) -> Seat<'_> {
+        let state = match (self.phase, self.cause) {
+            (Phase::Going(_) | Phase::Ended(..) | Phase::Clearing(_), _) => SeatState::Going,
+            (Phase::Waiting(not_before), _) if self.attempt > 1 || self.tries > 0 => {
+                SeatState::Retry { ready: self.is_due(not_before, now) }
+            }
+            (Phase::Waiting(_), Cause::Due) => SeatState::Waiting,
+            (Phase::Waiting(_), Cause::CatchUp) => SeatState::Backlog,
+        };
+        let place = if self.terms.is_service() { Place::Aside } else { Place::Taken };
+        Seat { key, schedule: &self.schedule, overlap: self.terms.overlap, state, place }
+    }
+
+    /// Whether its pause is over. One that is longer than any pause shows that the clock was set back.
+    fn is_due(&self, not_before: Option<UtcMs>, now: UtcMs) -> bool {
+        let most = self.terms.retry.max_delay.get().duration().as_millis();
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        not_before.is_none_or(|at| at <= now || at.get() - now.get() > most.max(1_000))
+    }
+}

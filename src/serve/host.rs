@@ -1,0 +1,225 @@
+//! The service at work: one per root, its loop, its signals, and the document it leaves behind.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use super::{
+    children::Children,
+    held::Moment,
+    service::{Ears, Service, Settings},
+    status::Status,
+    wake::Wake,
+    work::Works,
+};
+use crate::{
+    clock::{Clock as _, Deadline, Stopwatch, SystemClock, nap},
+    domain::time::UtcMs,
+    exit::Exit,
+    jobs::context::Failure,
+    os::{
+        machine::{boot_id, machine_id},
+        process::own_program,
+        signals::{Hangup, Stop},
+    },
+    store::{
+        disk::{Disk as _, RealDisk},
+        layout::Layout,
+        lock::{Lock, Owner},
+        runs::RunStore,
+    },
+};
+
+/// Between two documents.
+const DOCUMENT: Duration = Duration::from_secs(2);
+/// Between two looks while the service ends.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How the service is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Where jobs and data lie.
+    pub root: PathBuf,
+    /// Where it may be asked, if anywhere.
+    pub listen: Option<String>,
+    /// Most runs that go on at once.
+    pub most: u32,
+    /// How long runs may go on by themselves when the service ends.
+    pub drain_wait: Duration,
+    /// This build.
+    pub build: String,
+}
+
+/// What the service takes from its surroundings.
+pub struct Surroundings<'a> {
+    /// Reads all manifests; the error says everything that is wrong with them.
+    pub load: &'a dyn Fn() -> Result<Loaded, Failure>,
+    /// Gets every new status, to show it to others.
+    pub publish: &'a mut dyn FnMut(&Status),
+}
+
+/// What was read from the manifests.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Loaded {
+    /// The schedules.
+    pub works: Works,
+    /// How many jobs there are, with and without schedules.
+    pub jobs: usize,
+}
+
+/// Makes sure that there is one service for this root, as long as the returned value lives.
+pub fn only_one(root: &Path, disk: &RealDisk) -> Result<Lock, Failure> {
+    let layout = Layout::new(root);
+    disk.create_dir_all(&layout.state_dir())?;
+    let run_id = "scheduler".parse().expect("letters only");
+    let (pid, since) = (std::process::id(), SystemClock.now());
+    let owner = Owner { pid, run_id, job: "runner serve".to_owned(), since };
+    Ok(Lock::take(&layout.scheduler_lock(), &owner)?)
+}
+
+/// Runs the service until it is told to stop.
+pub fn serve(
+    options: &Options,
+    ears: Box<dyn Ears>,
+    mut surroundings: Surroundings<'_>,
+) -> Result<(), Failure> {
+    let layout = Layout::new(&options.root);
+    let disk = RealDisk::new(layout.data());
+    let signals = |error| Failure::new(Exit::Bug, format!("signals: {error}"));
+    let (stop, hangup) = (Stop::listen().map_err(signals)?, Hangup::listen().map_err(signals)?);
+    let loaded = (surroundings.load)()?;
+    let store = RunStore::open(&disk, &layout)?;
+    let program =
+        own_program().map_err(|error| Failure::new(Exit::Io, format!("own program: {error}")))?;
+    let settings = Settings {
+        most: options.most,
+        machine: machine_id(),
+        boot: boot_id(),
+        build: options.build.clone(),
+    };
+    let watch = Stopwatch::start();
+    let started = SystemClock.now();
+    let children = Children::new(&program, &options.root);
+    let works = loaded.works;
+    let mut service = Service::new(store, children, ears, works, settings);
+    service.take_over(moment(watch))?;
+    let mut host = Host {
+        options,
+        layout,
+        disk,
+        service,
+        wake: Wake::start(),
+        watch,
+        started,
+        jobs: loaded.jobs,
+        written: None,
+    };
+    host.begin();
+    while !stop.asked() {
+        if hangup.take() {
+            host.reload(&surroundings);
+        }
+        host.turn(&mut surroundings)?;
+        host.wake.wait();
+    }
+    host.drain(&mut surroundings)
+}
+
+fn moment(watch: Stopwatch) -> Moment {
+    Moment { at: SystemClock.now(), up: watch.elapsed() }
+}
+
+struct Host<'o> {
+    options: &'o Options,
+    layout: Layout,
+    disk: RealDisk,
+    service: Service<Children>,
+    wake: Wake,
+    watch: Stopwatch,
+    started: UtcMs,
+    jobs: usize,
+    written: Option<Stopwatch>,
+}
+
+impl Host<'_> {
+    fn begin(&mut self) {
+        let (jobs, schedules) = (self.jobs, self.service.schedules());
+        let (pid, build) = (std::process::id(), &self.options.build);
+        let line = format!("serve: {schedules} schedules of {jobs} jobs, pid {pid}, build {build}");
+        self.service.say(&line);
+    }
+
+    fn turn(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+        self.service.turn(moment(self.watch))?;
+        if self.wake.renew_when_silent() {
+            self.service.say("warning: the waker fell silent; another one took its place");
+        }
+        if self.written.is_none_or(|written| written.elapsed() >= DOCUMENT) {
+            self.publish(surroundings)?;
+        }
+        Ok(())
+    }
+
+    /// Shows and writes what the service is doing. A disk that is full does not end the service.
+    fn publish(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+        self.written = Some(Stopwatch::start());
+        let status = match self.service.status(moment(self.watch)) {
+            Ok(status) => status,
+            Err(error) if error.is_io() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let status = Status {
+            pid: std::process::id(),
+            started_ms: self.started.get(),
+            rebuilds: self.wake.rebuilds(),
+            listen: self.options.listen.clone(),
+            jobs: self.jobs,
+            ..status
+        };
+        (surroundings.publish)(&status);
+        let mut json = serde_json::to_vec_pretty(&status).unwrap_or_default();
+        json.push(b'\n');
+        if let Err(error) = self.disk.replace(&self.layout.scheduler_tick(), &json) {
+            tracing::warn!("{error}");
+        }
+        Ok(())
+    }
+
+    /// Reads the manifests again. When anything is wrong with them, nothing changes.
+    fn reload(&mut self, surroundings: &Surroundings<'_>) {
+        match (surroundings.load)() {
+            Ok(loaded) => {
+                self.jobs = loaded.jobs;
+                self.service.reload(loaded.works);
+                let (jobs, schedules) = (self.jobs, self.service.schedules());
+                self.service.say(&format!("reload: {schedules} schedules of {jobs} jobs"));
+            }
+            Err(failure) => {
+                let line = format!("reload refused, nothing changed: {}", failure.message);
+                self.service.say(&line);
+            }
+        }
+    }
+
+    /// Lets what goes on end, then ends it.
+    fn drain(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+        self.service
+            .say("drain: nothing is started any more; a second signal ends the service at once");
+        self.service.close(moment(self.watch));
+        let deadline = Deadline::after(Some(self.options.drain_wait));
+        loop {
+            self.turn(surroundings)?;
+            if self.service.is_idle() {
+                break;
+            }
+            if deadline.is_over() {
+                self.service.end_all(moment(self.watch));
+            }
+            nap(LOOK);
+        }
+        self.publish(surroundings)?;
+        self.service.say("serve: the end");
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! What the service needs of the outside to run things. The real one starts processes; the test's one is made of numbers.
+
+use crate::domain::ids::RunId;
+
+/// An attempt that is to be started.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The run.
+    pub run: RunId,
+    /// Which attempt.
+    pub attempt: u32,
+    /// The manifest, relative to the root.
+    pub file: String,
+    /// Parameters of the schedule.
+    pub params: Vec<(String, String)>,
+    /// Profiles of the schedule.
+    pub profiles: Vec<String>,
+}
+
+/// How a process ended, as far as one can see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// With this exit code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody saw it: it was started by a service that is no more.
+    Unseen,
+}
+
+/// How a process is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// It may still clean up.
+    Term,
+    /// It may not.
+    Kill,
+}
+
+/// Starts runs, watches them, ends them.
+pub trait Launcher {
+    /// Starts an attempt; the error says why it cannot.
+    fn start(&mut self, order: &Order) -> Result<(), String>;
+
+    /// The runs this launcher started whose process ended since the last call. Each is returned once.
+    fn ended(&mut self) -> Vec<(RunId, Gone)>;
+
+    /// Whether a process of this run is alive, whoever started it.
+    fn is_alive(&self, run: &RunId) -> bool;
+
+    /// Asks a run to stop; the error says why it cannot be asked.
+    fn ask(&mut self, run: &RunId, why: &str) -> Result<(), String>;
+
+    /// Why somebody asked this run to stop, if somebody did.
+    fn asked(&self, run: &RunId) -> Option<String>;
+
+    /// Forgets that a run was asked to stop: there will be another attempt.
+    fn forget(&mut self, run: &RunId);
+
+    /// Pushes the process of a run and everything it started.
+    fn push(&mut self, run: &RunId, push: Push);
+
+    /// How many processes are left of a run and of what it started.
+    fn family(&self, run: &RunId) -> usize;
+
+    /// Keeps the output of a run within a bound, as it goes on.
+    fn trim(&mut self, run: &RunId, most: u64);
+}

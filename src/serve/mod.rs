@@ -1,0 +1,16 @@
+//! Floor 4: the service that runs jobs by their schedules. A pure planner decides, records come before starts, a loop carries out.
+
+pub mod children;
+mod ends;
+pub mod held;
+pub mod host;
+pub mod launcher;
+pub mod plan;
+pub mod retry;
+pub mod seats;
+pub mod service;
+mod startup;
+pub mod status;
+mod stops;
+pub mod wake;
+pub mod work;

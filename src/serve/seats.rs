@@ -1,0 +1,138 @@
+//! Who may start now, who is too old to wait, and who must go: a pure function of all runs the service holds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::manifest::Overlap;
+
+/// One run that waits or goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat<'a> {
+    /// The service's number for it; older ones have smaller numbers.
+    pub key: u64,
+    /// Its schedule.
+    pub schedule: &'a str,
+    /// The rule of its schedule.
+    pub overlap: Overlap,
+    /// How it stands.
+    pub state: SeatState,
+    /// Whether it takes one of the places.
+    pub place: Place,
+}
+
+/// Whether a run takes one of the places of those that may run at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It does.
+    Taken,
+    /// It is a loop that is always up.
+    Aside,
+}
+
+/// How a held run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatState {
+    /// It waits to run for the first time.
+    Waiting,
+    /// It waits to be caught up.
+    Backlog,
+    /// It waits for another attempt.
+    Retry {
+        /// Whether its pause is over.
+        ready: bool,
+    },
+    /// It runs, or what it left behind is being ended.
+    Going,
+}
+
+/// What is to be done with a held run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Act {
+    /// It never runs: a newer slot waits in its place.
+    Supersede(u64),
+    /// It is stopped, or not tried again: a newer slot takes its place.
+    Replace(u64),
+    /// It is started.
+    Start(u64),
+}
+
+#[derive(Default)]
+struct Group {
+    waiting: Vec<(u64, SeatState, Place)>,
+    going: Vec<u64>,
+}
+
+/// What is to be done so that every schedule keeps its rule and no more than `most` runs go on.
+pub fn acts(seats: &[Seat<'_>], most: u32) -> Vec<Act> {
+    let mut groups: BTreeMap<&str, (Overlap, Group)> = BTreeMap::new();
+    let mut places = 0;
+    for seat in seats {
+        let (_, group) =
+            groups.entry(seat.schedule).or_insert_with(|| (seat.overlap, Group::default()));
+        if seat.state == SeatState::Going {
+            group.going.push(seat.key);
+            places += u32::from(seat.place == Place::Taken);
+        } else {
+            group.waiting.push((seat.key, seat.state, seat.place));
+        }
+    }
+    let mut acts = Vec::new();
+    let mut candidates = Vec::new();
+    for (overlap, group) in groups.values() {
+        let gone = displaced(*overlap, group, &mut acts);
+        candidates.extend(startable(*overlap, group, &gone));
+    }
+    // What is due now goes before what is caught up.
+    candidates.sort_by_key(|(key, state, _)| (*state == SeatState::Backlog, *key));
+    for (key, _, place) in candidates {
+        if place == Place::Aside || places < most {
+            places += u32::from(place == Place::Taken);
+            acts.push(Act::Start(key));
+        }
+    }
+    acts
+}
+
+/// Those who make room for the newest one of their schedule.
+fn displaced(overlap: Overlap, group: &Group, acts: &mut Vec<Act>) -> BTreeSet<u64> {
+    let mut gone = BTreeSet::new();
+    let waits = |state: SeatState| match overlap {
+        Overlap::Queue => state == SeatState::Waiting,
+        Overlap::Replace => true,
+        Overlap::Forbid | Overlap::Allow => false,
+    };
+    let among = group.waiting.iter().filter(|(_, state, _)| waits(*state));
+    let Some(newest) = among.clone().map(|(key, ..)| *key).max() else { return gone };
+    for (key, state, _) in among.filter(|(key, ..)| *key != newest) {
+        gone.insert(*key);
+        acts.push(match state {
+            SeatState::Retry { .. } => Act::Replace(*key),
+            SeatState::Waiting | SeatState::Backlog | SeatState::Going => Act::Supersede(*key),
+        });
+    }
+    if overlap == Overlap::Replace {
+        acts.extend(group.going.iter().map(|key| Act::Replace(*key)));
+    }
+    gone
+}
+
+/// Those of one schedule that its rule lets start.
+fn startable(
+    overlap: Overlap,
+    group: &Group,
+    gone: &BTreeSet<u64>,
+) -> Vec<(u64, SeatState, Place)> {
+    let is_ready = |state: SeatState| state != SeatState::Retry { ready: false };
+    let waiting = group.waiting.iter().filter(|(key, ..)| !gone.contains(key)).copied();
+    if overlap == Overlap::Allow {
+        return waiting.filter(|(_, state, _)| is_ready(*state)).collect();
+    }
+    if !group.going.is_empty() {
+        return Vec::new();
+    }
+    // A run that waits for another attempt is not over: nobody of its schedule passes it.
+    let first = waiting.min_by_key(|(key, state, _)| match state {
+        SeatState::Retry { .. } => (0, *key),
+        SeatState::Waiting | SeatState::Backlog | SeatState::Going => (1, *key),
+    });
+    first.into_iter().filter(|(_, state, _)| is_ready(*state)).collect()
+}

@@ -1,0 +1,391 @@
+//! The core of the service: one turn looks at everything it holds, decides what is due, records it, and then starts it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    held::{Cause, Held, Moment, Phase, Reason},
+    launcher::{Launcher, Order},
+    plan::{Event, Gate, Load, Plan, Verdict, View, plan},
+    seats::{Act, Seat, acts},
+    work::{Work, Works},
+};
+use crate::{
+    domain::time::UtcMs,
+    manifest::{Due, StartOn},
+    store::{
+        error::StoreError,
+        runs::{End, Pause, Run, RunState, RunStore},
+    },
+};
+
+/// Who is told what happens.
+pub trait Ears {
+    /// A line for people.
+    fn say(&mut self, line: &str);
+    /// A run that ended, or a slot that was not run.
+    fn told(&mut self, run: &Run);
+}
+
+/// What the service is run with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Most runs that go on at once; loops that are always up do not count.
+    pub most: u32,
+    /// What makes the delays of this machine its own.
+    pub machine: String,
+    /// Which start of the machine this is.
+    pub boot: String,
+    /// This build.
+    pub build: String,
+}
+
+/// The service.
+pub struct Service<L> {
+    pub(super) store: RunStore,
+    pub(super) launcher: L,
+    pub(super) ears: Box<dyn Ears>,
+    pub(super) works: Works,
+    pub(super) settings: Settings,
+    pub(super) held: BTreeMap<u64, Held>,
+    pub(super) next_key: u64,
+    /// Schedules on the start of the service that were not decided yet.
+    pub(super) events: BTreeSet<String>,
+    /// Whether nothing is started any more.
+    pub(super) closed: bool,
+    pub(super) trouble: Option<String>,
+    warned_back: BTreeSet<String>,
+    /// The second in which it was last looked whether somebody stopped a run that waits.
+    looked: Option<u64>,
+}
+
+/// The longest a schedule may lie in the future before that is said.
+const AHEAD_MS: i64 = 60_000;
+
+impl<L: Launcher> Service<L> {
+    /// A service over recorded runs. Before its first turn it takes over what earlier ones left.
+    pub fn new(
+        store: RunStore,
+        launcher: L,
+        ears: Box<dyn Ears>,
+        works: Works,
+        settings: Settings,
+    ) -> Self {
+        let on_start = |work: &&Work| work.schedule.due == Due::On(StartOn::Start);
+        let events = works.iter().filter(on_start).map(|work| work.name.clone()).collect();
+        Self {
+            store,
+            launcher,
+            ears,
+            works,
+            settings,
+            held: BTreeMap::new(),
+            next_key: 0,
+            events,
+            closed: false,
+            trouble: None,
+            warned_back: BTreeSet::new(),
+            looked: None,
+        }
+    }
+
+    /// One turn. An error is damage: the records cannot be trusted. A database that refuses is said and tried again.
+    pub fn turn(&mut self, now: Moment) -> Result<(), StoreError> {
+        self.reap();
+        self.watch(now);
+        match self.record(now) {
+            Ok(()) => {
+                if self.trouble.take().is_some() {
+                    self.say("the records can be written again");
+                }
+                Ok(())
+            }
+            Err(error) if error.is_io() => {
+                let text = error.to_string();
+                if self.trouble.as_ref() != Some(&text) {
+                    self.say(&format!(
+                        "error: {text}; nothing is decided or started until this is over"
+                    ));
+                    self.trouble = Some(text);
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Everything that needs the records.
+    fn record(&mut self, now: Moment) -> Result<(), StoreError> {
+        self.settle_ended(now)?;
+        self.clear(now)?;
+        if self.closed {
+            return Ok(());
+        }
+        let pauses = self.store.pauses()?;
+        self.refuse_waiting(&pauses, now)?;
+        let names: Vec<String> = self.works.iter().map(|work| work.name.clone()).collect();
+        for name in names {
+            self.decide(&name, &pauses, now)?;
+        }
+        self.seat(now)
+    }
+
+    /// Decides the slots of one schedule that became due.
+    fn decide(
+        &mut self,
+        name: &str,
+        pauses: &BTreeMap<String, Pause>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let Some(work) = self.works.get(name).cloned() else { return Ok(()) };
+        let busy = self.held.values().any(|held| held.schedule == name);
+        let event = if self.events.contains(name) { Event::Begins } else { Event::GoesOn };
+        let pause = pauses.get(&work.job);
+        let boot = self.settings.boot.clone();
+        let view = View {
+            now: now.at,
+            delay_ms: work.delay_ms(&self.settings.machine),
+            boot: &boot,
+            event,
+            load: if busy { Load::Busy } else { Load::Free },
+            gate: if pause.is_some() { Gate::Paused } else { Gate::Open },
+        };
+        let known = self.store.decided(name)?;
+        self.warn_when_back(name, known.as_ref().map(|known| known.upto), now.at);
+        let Some(plan) = plan(&work.schedule, known.as_ref(), &view) else { return Ok(()) };
+        let records = self.records(&work, &plan, pause, now.at);
+        let recorded = self.store.decide(name, &plan.decided, &records)?;
+        self.events.remove(name);
+        let whole = recorded == records.len();
+        self.tell_skipped(&work, &plan);
+        for (run, (slot, verdict)) in records.iter().zip(&plan.slots) {
+            if !whole && self.store.get(&run.run_id)?.as_ref() != Some(run) {
+                // The slot had its record already.
+                continue;
+            }
+            match verdict {
+                Verdict::Run | Verdict::CatchUp => {
+                    let cause = if *verdict == Verdict::Run { Cause::Due } else { Cause::CatchUp };
+                    let terms = work.terms.clone();
+                    self.hold(Held::waiting(run, name, *slot, cause, terms));
+                }
+                Verdict::Missed | Verdict::Overlap | Verdict::Superseded | Verdict::Paused => {
+                    self.ears.told(run);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The records of a plan, to be made before anything starts.
+    fn records(&self, work: &Work, plan: &Plan, pause: Option<&Pause>, now: UtcMs) -> Vec<Run> {
+        let busy = self.held.values().find(|held| held.schedule == work.name);
+        let record = |slot: UtcMs, verdict: Verdict| {
+            let (state, summary) = match verdict {
+                Verdict::Run => (RunState::Queued, String::new()),
+                Verdict::CatchUp => (RunState::Queued, "caught up".to_owned()),
+                Verdict::Missed => {
+                    (RunState::Missed, "nobody was there when it was due".to_owned())
+                }
+                Verdict::Superseded => (RunState::Superseded, "a newer slot took its place".into()),
+                Verdict::Overlap => {
+                    let before = busy.map_or("the slot before".to_owned(), |h| h.run.to_string());
+                    (RunState::SkippedOverlap, format!("{before} was not over"))
+                }
+                Verdict::Paused => (RunState::SkippedPrecondition, paused(pause)),
+            };
+            Run {
+                run_id: work.run_id(slot),
+                job: work.job.clone(),
+                kind: work.kind.clone(),
+                state,
+                started: slot,
+                ended: state.is_over().then_some(now),
+                exit_code: None,
+                summary,
+                parent: None,
+                pid: None,
+                build: self.settings.build.clone(),
+                due: Some((work.name.clone(), slot)),
+                attempt: 1,
+                retry_of: None,
+                not_before: None,
+            }
+        };
+        plan.slots.iter().map(|(slot, verdict)| record(*slot, *verdict)).collect()
+    }
+
+    fn tell_skipped(&mut self, work: &Work, plan: &Plan) {
+        for verdict in [Verdict::Missed, Verdict::Overlap, Verdict::Superseded, Verdict::Paused] {
+            let mut slots = plan.slots.iter().filter(|(_, v)| *v == verdict).map(|(slot, _)| slot);
+            let (count, Some(first)) = (slots.clone().count(), slots.next()) else { continue };
+            let last = slots.next_back().unwrap_or(first);
+            let name = &work.name;
+            let which = if count == 1 {
+                format!("slot {first}")
+            } else {
+                format!("{count} slots from {first} to {last}")
+            };
+            let line = match verdict {
+                Verdict::Missed => format!("missed {name}: {which}: nobody was there"),
+                Verdict::Overlap => {
+                    format!("skip {name}: {which}: {}", self.still_running(name))
+                }
+                Verdict::Superseded => {
+                    format!("skip {name}: {which}: a newer slot takes its place")
+                }
+                Verdict::Paused => format!("skip {name}: {which}: the job is paused"),
+                Verdict::Run | Verdict::CatchUp => continue,
+            };
+            self.say(&line);
+        }
+    }
+
+    fn still_running(&self, name: &str) -> String {
+        let before = self.held.values().find(|held| held.schedule == name);
+        before.map_or("the slot before is not over".to_owned(), |held| match held.phase {
+            Phase::Waiting(_) => format!("{} still waits since {}", held.run, held.slot),
+            Phase::Going(_) | Phase::Ended(..) | Phase::Clearing(_) => {
+                format!("{} is still running since {}", held.run, held.slot)
+            }
+        })
+    }
+
+    fn warn_when_back(&mut self, name: &str, upto: Option<UtcMs>, now: UtcMs) {
+        let Some(upto) = upto.filter(|upto| upto.get() - now.get() > AHEAD_MS) else {
+            self.warned_back.remove(name);
+            return;
+        };
+        if self.warned_back.insert(name.to_owned()) {
+            self.say(&format!(
+                "warning: {name}: the clock was set back: its slots up to {upto} are decided already, and none of them runs again"
+            ));
+        }
+    }
+
+    /// Waiting runs that somebody stopped, whose job was paused, or whose schedule is gone, do not start.
+    fn refuse_waiting(
+        &mut self,
+        pauses: &BTreeMap<String, Pause>,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let looks = self.looked != Some(now.up.as_secs());
+        self.looked = Some(now.up.as_secs());
+        let waiting = self.held.iter().filter(|(_, held)| held.waits());
+        let waiting: Vec<u64> = waiting.map(|(key, _)| *key).collect();
+        for key in waiting {
+            let held = &self.held[&key];
+            let work = self.works.get(&held.schedule);
+            let pause = work.and_then(|work| pauses.get(&work.job));
+            let asked = looks.then(|| self.launcher.asked(&held.run)).flatten();
+            let (state, why) = match (work, pause, asked) {
+                (_, _, Some(why)) => {
+                    (RunState::Cancelled, format!("stopped ({why}) while it waited"))
+                }
+                (None, ..) => (RunState::Cancelled, "its schedule is no longer there".to_owned()),
+                (_, Some(_), _) if held.attempt > 1 => (RunState::Cancelled, paused(pause)),
+                (_, Some(_), _) => (RunState::SkippedPrecondition, paused(pause)),
+                (Some(_), None, None) => continue,
+            };
+            self.drop_waiting(key, state, why, now)?;
+        }
+        Ok(())
+    }
+
+    /// Ends a run that never started, or is not tried again.
+    pub(super) fn drop_waiting(
+        &mut self,
+        key: u64,
+        state: RunState,
+        summary: String,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let held = self.held[&key].clone();
+        let line = format!("{} {}: {summary}", state.name(), held.run);
+        let end = End { state, exit_code: 0, summary, at: now.at };
+        let done = self.store.settle_unstarted(&held.run, held.attempt, &end)?;
+        let run = self.store.get(&held.run)?;
+        if !done && run.as_ref().is_some_and(|run| run.state == RunState::Running) {
+            // A process that an earlier service started was faster.
+            self.goes(key, now, std::time::Duration::ZERO, false);
+            return Ok(());
+        }
+        self.held.remove(&key);
+        if let Some(run) = run.filter(|_| done) {
+            self.say(&line);
+            self.ears.told(&run);
+        }
+        Ok(())
+    }
+
+    /// Starts what may start, and makes room where the rule of a schedule asks for it.
+    fn seat(&mut self, now: Moment) -> Result<(), StoreError> {
+        let seats: Vec<Seat<'_>> =
+            self.held.iter().map(|(key, held)| held.seat(*key, now.at)).collect();
+        for act in acts(&seats, self.settings.most) {
+            match act {
+                Act::Supersede(key) => {
+                    let why = "a newer slot took its place".to_owned();
+                    self.drop_waiting(key, RunState::Superseded, why, now)?;
+                }
+                Act::Replace(key) if self.held[&key].waits() => {
+                    let why = Reason::Replaced.text().to_owned();
+                    self.drop_waiting(key, RunState::Cancelled, why, now)?;
+                }
+                Act::Replace(key) => self.ask(key, Reason::Replaced, now),
+                Act::Start(key) => self.start(key, now)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&mut self, key: u64, now: Moment) -> Result<(), StoreError> {
+        let Some(held) = self.held.get(&key).cloned() else { return Ok(()) };
+        let Some(work) = self.works.get(&held.schedule) else { return Ok(()) };
+        let order = Order {
+            run: held.run.clone(),
+            attempt: held.attempt,
+            file: work.file.clone(),
+            params: work.schedule.params.clone(),
+            profiles: work.schedule.profiles.clone(),
+        };
+        match self.launcher.start(&order) {
+            Ok(()) => {
+                let (run, attempt, slot) = (&held.run, held.attempt, held.slot);
+                self.goes(key, now, std::time::Duration::ZERO, true);
+                self.say(&format!("start {run}: slot {slot}, attempt {attempt}"));
+                Ok(())
+            }
+            Err(why) => self.not_started(key, &why, now),
+        }
+    }
+
+    pub(super) fn hold(&mut self, held: Held) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        self.held.insert(key, held);
+        key
+    }
+
+    pub(super) fn say(&mut self, line: &str) {
+        self.ears.say(line);
+    }
+
+    /// Takes other schedules from now on. Runs that go on are not touched.
+    pub fn reload(&mut self, works: Works) {
+        self.works = works;
+    }
+
+    /// How many schedules it knows.
+    pub fn schedules(&self) -> usize {
+        self.works.len()
+    }
+
+    /// Whether nothing goes on. Runs may wait.
+    pub fn is_idle(&self) -> bool {
+        self.held.values().all(Held::waits)
+    }
+}
+
+fn paused(pause: Option<&Pause>) -> String {
+    pause.map_or("paused".to_owned(), |pause| format!("paused by {}: {}", pause.who, pause.reason))
+}

@@ -1,0 +1,152 @@
+//! What the service is doing: the document it leaves on the disk and shows to others.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    held::{Held, Phase},
+    launcher::Launcher,
+    service::Service,
+};
+use crate::{domain::time::UtcMs, manifest::Due, store::error::StoreError};
+
+/// Version of the document.
+pub const SCHEMA: &str = "mjolnir.scheduler/1";
+
+/// The service as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its version.
+    pub schema: String,
+    /// The process.
+    pub pid: u32,
+    /// Its build.
+    pub build: String,
+    /// When it started.
+    pub started_ms: i64,
+    /// When it last looked.
+    pub tick_ms: i64,
+    /// Whether it starts nothing any more.
+    pub draining: bool,
+    /// How often its waker was replaced.
+    pub rebuilds: u64,
+    /// Where it can be asked, if anywhere.
+    pub listen: Option<String>,
+    /// The jobs it knows, those without a schedule included.
+    pub jobs: usize,
+    /// Most runs that go on at once.
+    pub max_running: u32,
+    /// Why the records cannot be written, when they cannot.
+    pub trouble: Option<String>,
+    /// The schedules.
+    pub schedules: Vec<ScheduleStatus>,
+    /// The runs that go on.
+    pub running: Vec<RunStatus>,
+    /// The first of the runs that wait.
+    pub waiting: Vec<RunStatus>,
+    /// How many wait in all.
+    pub waiting_count: usize,
+}
+
+/// One schedule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScheduleStatus {
+    /// Its name.
+    pub schedule: String,
+    /// The job.
+    pub job: String,
+    /// What makes it due.
+    pub due: String,
+    /// When it starts a run next, its delay counted in; none for an event.
+    pub next_ms: Option<i64>,
+    /// How much later than due it starts.
+    pub delay_ms: i64,
+    /// Up to where its slots are decided.
+    pub decided_ms: Option<i64>,
+    /// Why its job is paused, if it is.
+    pub paused: Option<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunStatus {
+    /// Its id.
+    pub run_id: String,
+    /// Its schedule.
+    pub schedule: String,
+    /// Its slot.
+    pub slot_ms: i64,
+    /// Which attempt.
+    pub attempt: u32,
+    /// How long it has gone on.
+    pub since_ms: i64,
+    /// Whether it is being stopped.
+    pub stopping: bool,
+}
+
+/// Most waiting runs that are shown.
+const SHOWN: usize = 50;
+
+impl<L: Launcher> Service<L> {
+    /// What it is doing now. What only its host knows is left for it to fill in.
+    pub fn status(&self, now: super::held::Moment) -> Result<Status, StoreError> {
+        let pauses = self.store.pauses()?;
+        let mut schedules = Vec::new();
+        for work in self.works.iter() {
+            let decided = self.store.decided(&work.name)?.map(|decided| decided.upto);
+            let delay_ms = work.delay_ms(&self.settings.machine);
+            let next = match &work.schedule.due {
+                Due::At(cadence) => cadence
+                    .next(decided.unwrap_or(now.at).max(now.at.plus_ms(-delay_ms)))
+                    .map(|slot| slot.plus_ms(delay_ms).get()),
+                Due::On(_) => None,
+            };
+            schedules.push(ScheduleStatus {
+                schedule: work.name.clone(),
+                job: work.job.clone(),
+                due: work.schedule.due.fingerprint(),
+                next_ms: next,
+                delay_ms,
+                decided_ms: decided.map(UtcMs::get),
+                paused: pauses.get(&work.job).map(|pause| pause.reason.clone()),
+            });
+        }
+        let shown = |held: &Held| RunStatus {
+            run_id: held.run.to_string(),
+            schedule: held.schedule.clone(),
+            slot_ms: held.slot.get(),
+            attempt: held.attempt,
+            since_ms: lasted_ms(held, now),
+            stopping: matches!(held.phase, Phase::Going(going) if going.ending.is_some()),
+        };
+        let (waiting, running): (Vec<&Held>, Vec<&Held>) =
+            self.held.values().partition(|held| held.waits());
+        Ok(Status {
+            schema: SCHEMA.to_owned(),
+            pid: 0,
+            build: self.settings.build.clone(),
+            started_ms: 0,
+            tick_ms: now.at.get(),
+            draining: self.closed,
+            rebuilds: 0,
+            listen: None,
+            jobs: 0,
+            max_running: self.settings.most,
+            trouble: self.trouble.clone(),
+            schedules,
+            running: running.into_iter().map(shown).collect(),
+            waiting: waiting.iter().take(SHOWN).map(|held| shown(held)).collect(),
+            waiting_count: waiting.len(),
+        })
+    }
+}
+
+fn lasted_ms(held: &Held, now: super::held::Moment) -> i64 {
+    match held.phase {
+        Phase::Waiting(_) => 0,
+        Phase::Going(going) | Phase::Ended(going, _) => {
+            let lasted = going.before + now.up.saturating_sub(going.since);
+            i64::try_from(lasted.as_millis()).unwrap_or(i64::MAX)
+        }
+        Phase::Clearing(clearing) => i64::try_from(clearing.lasted.as_millis()).unwrap_or(i64::MAX),
+    }
+}

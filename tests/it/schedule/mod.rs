@@ -1,0 +1,5 @@
+//! The service in simulated time: clocks that jump, services that die between any two steps, runs that live on.
+
+mod naive;
+mod seeds;
+mod world;
