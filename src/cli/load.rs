@@ -9,9 +9,10 @@ use std::{
 
 use super::args::JobArgs;
 use crate::{
+    clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::context::Failure,
-    manifest::{Problems, Resolved, RunFacts, Source, Sources, check, resolve},
+    manifest::{Outlook, Problems, Resolved, RunFacts, Source, Sources, check, outlook, resolve},
     store::{digest::sha256_hex, runs::Input},
 };
 
@@ -93,6 +94,12 @@ pub fn load(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Loaded, LoadE
 /// Checks a job without the values that only a run can give; returns the warnings.
 pub fn check_only(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Problems, LoadError> {
     with_sources(root, args, run, &mut Vec::new(), check)
+}
+
+/// The name and the schedules of a job; values that only a run can give may be missing.
+pub fn look_ahead(root: &Path, args: &JobArgs) -> Result<Outlook, LoadError> {
+    let facts = RunFacts { id: "run".to_owned(), started: SystemClock.now() };
+    with_sources(root, args, &facts, &mut Vec::new(), outlook)
 }
 
 fn with_sources<T>(

@@ -86,7 +86,7 @@ impl Resolved {
         for (key, schema, node) in tables {
             if LISTS.contains(&key) {
                 for item in node.items() {
-                    let item = if key == "schedule" { without_params(item) } else { item.clone() };
+                    let item = without_params(key, item);
                     let _ = writeln!(out, "\n[[{key}]]");
                     body(&mut out, &item, schema.get("items").unwrap_or(schema), None);
                 }
@@ -123,13 +123,13 @@ impl Resolved {
     }
 }
 
-/// A schedule without the parameters it gives: they are resolved away.
-fn without_params(schedule: &Node) -> Node {
-    let mut schedule = schedule.clone();
-    if let Some(table) = schedule.as_table_mut() {
+/// An item of a list; a schedule without the parameters it gives: they are resolved away.
+fn without_params(key: &str, item: &Node) -> Node {
+    let mut item = item.clone();
+    if let Some(table) = item.as_table_mut().filter(|_| key == "schedule") {
         table.remove("params");
     }
-    schedule
+    item
 }
 
 /// The keys of a table in the order of its schema, then the rest.

@@ -5,6 +5,7 @@ mod defaults;
 mod explain;
 mod interpolate;
 mod layers;
+mod names;
 mod origin;
 mod params;
 mod parse;
@@ -26,6 +27,7 @@ mod values;
 mod tests;
 
 pub use explain::ExplainRow;
+pub use names::{Namesake, namesakes};
 pub use origin::{Origin, SourceKind};
 pub use plan::{
     Backtest, BacktestJob, CheckJob, DataQualityJob, Eqflat, EqflatJob, EquivalenceJob,
@@ -34,7 +36,7 @@ pub use plan::{
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
-pub use resolve::{Resolved, RunFacts, Source, Sources, check, resolve};
+pub use resolve::{Outlook, Resolved, RunFacts, Source, Sources, check, outlook, resolve};
 pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};
 pub use tables::*;

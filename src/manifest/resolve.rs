@@ -12,10 +12,12 @@ use super::{
     params::{self, Given, Givers, ParamSet},
     plan::{Manifest, plan},
     problem::{Problem, Problems},
-    rules, schedules, schema,
+    rules,
+    schedules::{self, Schedule},
+    schema,
     secrets::{self, Vault},
     steps,
-    tables::{File, KINDS, Kind},
+    tables::{File, KINDS, Kind, ScheduleTable},
     tree::{Node, Table, Value, join, merge, quoted},
 };
 use crate::domain::time::UtcMs;
@@ -98,6 +100,32 @@ pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
     } else {
         Err(Problems::new(work.problems))
     }
+}
+
+/// When a job is due, by its manifest. Values that only a run can give may be missing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outlook {
+    /// What the job is called.
+    pub name: String,
+    /// When it is due.
+    pub schedules: Vec<Schedule>,
+}
+
+/// Reads the schedules of a job without running it.
+pub fn outlook(sources: Sources<'_>) -> Result<Outlook, Problems> {
+    let work = Work::prepare(sources, false)?;
+    if !work.problems.is_empty() {
+        return Err(Problems::new(work.problems));
+    }
+    let name = work.tree.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+    let tables = work.tree.get("schedule").map_or(&[][..], Node::items);
+    let plan = |(place, node): (usize, &Node)| {
+        let table: ScheduleTable = node.to_plain().try_into().ok()?;
+        schedules::plan(place, table)
+    };
+    let planned: Option<Vec<Schedule>> = (1..).zip(tables).map(plan).collect();
+    let planned = planned.ok_or_else(|| work.unexpected("a schedule lacks what only a run has"))?;
+    Ok(Outlook { name, schedules: planned })
 }
 
 /// Keys that every kind has.

@@ -1,5 +1,6 @@
 //! The operating system: signals, processes, disk space, owners of files.
 
+pub mod kill;
 pub mod limits;
 pub mod owner;
 pub mod process;

@@ -16,4 +16,5 @@ mod network;
 mod operator;
 mod steps;
 mod tamper;
+mod verbs;
 mod window;
