@@ -15,7 +15,7 @@ use super::{
     view::tell,
 };
 use crate::{
-    clock::{Clock as _, Deadline, Stopwatch, SystemClock, nap},
+    clock::{Clock as _, Deadline, SystemClock, nap},
     exit::Exit,
     jobs::context::Failure,
     os::kill::kill_holder,
@@ -35,10 +35,10 @@ const REASON_MAX: usize = 200;
 
 /// Stops a run and says how it ended.
 pub fn stop(root: &Path, args: &StopArgs, json: bool) -> Exit {
-    let watch = Stopwatch::start();
+    let asked = SystemClock.now();
     match stopped(root, args) {
         Ok((run, killed)) => {
-            let waited_ms = u64::try_from(watch.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let waited_ms = u64::try_from(SystemClock.now().get() - asked.get()).unwrap_or(0);
             if json {
                 print_json(&json!({
                     "schema": "mjolnir.stop/1", "run_id": run.run_id.as_str(), "job": run.job,
