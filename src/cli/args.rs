@@ -42,19 +42,25 @@ pub enum Verb {
         #[arg(value_enum, default_value = "job")]
         of: SchemaOf,
     },
-    /// List the runs, newest first
-    History {
-        /// Only of this job
-        job: Option<String>,
-        /// At most so many
-        #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT")]
-        last: u32,
+    /// Show when schedules are due
+    Next(NextArgs),
+    /// Show the service, what runs and waits, schedules, incidents, loops
+    Status,
+    /// List the runs, newest first: start, state, exit code, duration, kind, run id, job, summary
+    History(HistoryArgs),
+    /// Show the log of a run
+    Logs(LogsArgs),
+    /// Ask a run to stop and wait until it is over; take one that waits out of the queue
+    Stop(StopArgs),
+    /// Run the same job with the same values again; what variables give may differ
+    Retry {
+        /// The run: its id, the beginning of it, or a job, of which the newest run is meant
+        run: String,
     },
-    /// Print the log of a run
-    Logs {
-        /// Id of the run; the latest one when absent
-        run: Option<String>,
-    },
+    /// Keep the schedules of a job from starting it, until `resume`
+    Pause(PauseArgs),
+    /// Turn the lines of a crontab into jobs; exit code 1 when some could not be
+    ImportCrontab(CrontabArgs),
     /// Check a proof.json again: hashes and verdict
     Verify {
         /// The proof
@@ -64,8 +70,8 @@ pub enum Verb {
     Halt(OrderArgs),
     /// No entries from the next slot on, until `resume`; exits go on
     Reduce(OrderArgs),
-    /// Back to normal after a halt or a tripped limit
-    Resume(OrderArgs),
+    /// Let the schedules of a paused JOB start it again; or, with --tag, a loop go on after a halt or a tripped limit
+    Resume(ResumeArgs),
     /// Close the position at the next fill, then stay halted
     Flatten(OrderArgs),
     /// Print the reference of all job kinds (JOBS.md)
@@ -111,6 +117,117 @@ pub struct OrderArgs {
     pub at: Option<String>,
 }
 
+/// Which runs.
+#[derive(Debug, Args)]
+pub struct HistoryArgs {
+    /// Only of this job
+    pub job: Option<String>,
+    /// Only in this state, such as `failed` or `missed`
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Only of jobs of this kind
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only those that started at this time or later; or so long ago, such as 24h
+    #[arg(long, value_name = "TIME|AGE")]
+    pub since: Option<String>,
+    /// At most so many
+    #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
+    pub last: u32,
+}
+
+/// Which log.
+#[derive(Debug, Args)]
+pub struct LogsArgs {
+    /// The run: its id, the beginning of it, or a job, of which the newest run is meant; the newest of all when absent
+    pub run: Option<String>,
+    /// Go on until the run is over; with --json, print one document per entry
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Show what the run and its programs wrote, which is kept of runs of the service
+    #[arg(long)]
+    pub output: bool,
+    /// Only the last so many
+    #[arg(long, short = 'n')]
+    pub lines: Option<usize>,
+}
+
+/// Which slots.
+#[derive(Debug, Args)]
+pub struct NextArgs {
+    /// Only of this job
+    pub job: Option<String>,
+    /// So many of each schedule; 5 when absent, 1 without JOB
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub count: Option<u32>,
+    /// After this time; now when absent
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+}
+
+/// What is stopped.
+#[derive(Debug, Args)]
+pub struct StopArgs {
+    /// The run: its id, or a job of which one run goes on or waits
+    #[arg(value_name = "RUN|JOB")]
+    pub run: String,
+    /// Why; it stands in the record
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// End it for good when it does not end by itself in its time
+    #[arg(long)]
+    pub kill: bool,
+}
+
+/// What is paused.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The job
+    pub job: String,
+    /// Why; others will read it
+    #[arg(long)]
+    pub reason: String,
+    /// Who; the user of this process when absent
+    #[arg(long)]
+    pub who: Option<String>,
+}
+
+/// What goes on.
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    /// A paused job
+    pub job: Option<String>,
+    /// The tag whose loop is to go on; the variable DATA_TAG when neither is given
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// Why; needed for a loop, whose commands ledger has it
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Who; the user of this process when absent
+    #[arg(long)]
+    pub who: Option<String>,
+    /// For a loop, when it takes effect: `now`, `next` for the first undecided slot of a loop on recorded bars, or a time
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+}
+
+/// A crontab.
+#[derive(Debug, Args)]
+pub struct CrontabArgs {
+    /// The crontab, below the root; `-` is stdin
+    #[arg(default_value = "-")]
+    pub file: PathBuf,
+    /// Write one manifest for each line into this folder below the root, over none that exists; without it, print them
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// It has the form of /etc/crontab: a user stands before the command
+    #[arg(long)]
+    pub system: bool,
+    /// On whose clocks lines are meant that do not say it; those of this machine when absent
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+}
+
 /// Which schema.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum SchemaOf {
@@ -121,7 +238,7 @@ pub enum SchemaOf {
 }
 
 /// A job and the values it is given.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct JobArgs {
     /// The manifest, or the name of a job in jobs/
     pub job: PathBuf,
@@ -137,6 +254,19 @@ pub struct JobArgs {
     /// Any value of the manifest, by its path
     #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
     pub set: Vec<(String, String)>,
+}
+
+impl JobArgs {
+    /// A job that is given nothing.
+    pub fn of(job: PathBuf) -> Self {
+        Self {
+            job,
+            profiles: Vec::new(),
+            params: Vec::new(),
+            scheduled: Vec::new(),
+            set: Vec::new(),
+        }
+    }
 }
 
 /// What `run` is given.

@@ -9,6 +9,7 @@ use std::{
 
 use super::args::JobArgs;
 use crate::{
+    clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::context::Failure,
     manifest::{
@@ -97,9 +98,10 @@ pub fn check_only(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Problem
     with_sources(root, args, run, &mut Vec::new(), check)
 }
 
-/// Reads when a job runs.
-pub fn load_timetable(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Timetable, LoadError> {
-    with_sources(root, args, run, &mut Vec::new(), timetable)
+/// Reads when a job runs; values that only a run can give may be missing.
+pub fn load_timetable(root: &Path, args: &JobArgs) -> Result<Timetable, LoadError> {
+    let facts = RunFacts { id: "run".to_owned(), started: SystemClock.now() };
+    with_sources(root, args, &facts, &mut Vec::new(), timetable)
 }
 
 fn with_sources<T>(

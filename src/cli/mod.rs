@@ -1,9 +1,22 @@
-//! The command line: arguments, what people see, and the verbs that only look.
+//! The command line: arguments, what people see, and every verb but `run`.
 
 pub mod args;
+pub mod crontab;
+mod follow;
+mod given;
+pub mod history;
 pub mod load;
+pub mod logs;
+pub mod next;
 pub mod operator;
 pub mod output;
+pub mod pause;
+mod planned;
+mod records;
+pub mod retry;
 pub mod serve;
+pub mod status;
+pub mod stop;
+mod table;
 pub mod verify;
 pub mod view;

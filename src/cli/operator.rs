@@ -1,6 +1,6 @@
 //! The verbs of the operator: halt, reduce, resume, flatten.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::json;
 
@@ -61,12 +61,17 @@ fn take_down(root: &Path, order: Order, args: &OrderArgs) -> Result<(Tag, Given)
             text.parse().map_err(|error| usage(format!("--at: {error}, `now` or `next`")))?,
         ),
     };
-    let named =
-        args.who.clone().or_else(|| env.get("USER").or_else(|| env.get("LOGNAME")).cloned());
-    let who = named.filter(|name| !name.is_empty()).unwrap_or_else(|| "operator".to_owned());
+    let who = person(args.who.as_ref(), &env);
     let layout = Layout::new(&root);
     let disk = RealDisk::new(layout.data());
     let wish = Wish { order, reason: args.reason.clone(), who, when };
     let given = give(&disk, &layout, &tag, wish, SystemClock.now())?;
     Ok((tag, given))
+}
+
+/// Who gives an order: as told, or the user of this process.
+pub fn person(told: Option<&String>, env: &BTreeMap<String, String>) -> String {
+    let user = || env.get("USER").or_else(|| env.get("LOGNAME"));
+    let named = told.or_else(user).filter(|name| !name.is_empty());
+    named.cloned().unwrap_or_else(|| "operator".to_owned())
 }

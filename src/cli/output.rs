@@ -26,6 +26,18 @@ pub fn print(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
+/// Prints a piece of a longer result: false when the reader is gone.
+pub fn print_on(text: &str) -> bool {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// The text without characters that would disturb a terminal.
+pub fn plain(text: &str) -> String {
+    let one = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
+    text.chars().map(one).collect()
+}
+
 /// Prints a document on stdout.
 pub fn print_json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));

@@ -10,7 +10,7 @@ use super::{
     args::{JobArgs, ServeArgs},
     load::{LoadError, environment, load, load_timetable, names},
     output::{Mask, log_to, say, style},
-    view::{bare, facts, tell},
+    view::{facts, tell},
 };
 use crate::{
     exit::Exit,
@@ -92,7 +92,7 @@ pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
     let names = names(root);
     for stem in &names {
         let file = format!("jobs/{stem}.toml");
-        let timetable = match load_timetable(root, &bare(file.clone().into()), &facts()) {
+        let timetable = match load_timetable(root, &JobArgs::of(file.clone().into())) {
             Ok(timetable) => timetable,
             Err(error) => {
                 wrong.push(told(&file, error));
@@ -109,7 +109,7 @@ pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
             let args = JobArgs {
                 profiles: schedule.profiles.clone(),
                 scheduled: schedule.params.clone(),
-                ..bare(file.clone().into())
+                ..JobArgs::of(file.clone().into())
             };
             match load(root, &args, &facts()) {
                 Ok(loaded) => {

@@ -1,4 +1,4 @@
-//! The verbs that only look: check, explain, list, show, schema, history, logs.
+//! The verbs that look at manifests: check, explain, list, show, schema, reference.
 
 use std::{
     fmt::Write as _,
@@ -10,35 +10,21 @@ use serde_json::{Value, json};
 
 use super::{
     args::{JobArgs, SchemaOf},
-    load::{LoadError, check_only, environment, load, names},
-    output::{Mask, print, print_json, say, style},
+    load::{LoadError, check_only, environment, load, names, read_text},
+    output::{Mask, plain, print, print_json, say, style},
+    planned,
+    table::{row, table},
 };
 use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::context::Failure,
-    manifest::{Problems, RunFacts, job_schema, jobs_md, profile_schema},
-    store::{
-        disk::RealDisk,
-        layout::Layout,
-        runs::{Filter, Run, RunStore},
-    },
+    manifest::{Namesake, Problems, RunFacts, job_schema, jobs_md, namesakes, profile_schema},
 };
 
 /// Facts of a run that is not made.
 pub fn facts() -> RunFacts {
     RunFacts { id: "run".to_owned(), started: SystemClock.now() }
-}
-
-/// A job as it is, given nothing.
-pub fn bare(job: PathBuf) -> JobArgs {
-    JobArgs {
-        job,
-        profiles: Vec::new(),
-        params: Vec::new(),
-        scheduled: Vec::new(),
-        set: Vec::new(),
-    }
 }
 
 /// Problems as a document.
@@ -103,7 +89,7 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     }
     let (mut worst, mut all) = (Exit::Ok, Vec::new());
     for file in &files {
-        match check_only(root, &bare(file.clone()), &facts()) {
+        match check_only(root, &JobArgs::of(file.clone()), &facts()) {
             Ok(warnings) => {
                 all.push(problems_json(&warnings)["problems"].clone());
                 if !json && !warnings.is_empty() {
@@ -125,6 +111,14 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
             }
         }
     }
+    let twice = same_names(root, &files);
+    if !twice.is_empty() {
+        all.push(problems_json(&twice)["problems"].clone());
+        if !json {
+            say_problems(&twice);
+        }
+        worst = Exit::Manifest;
+    }
     let all: Vec<Value> =
         all.into_iter().filter_map(|list| list.as_array().cloned()).flatten().collect();
     if json {
@@ -135,6 +129,16 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
         print(&format!("{} manifests are valid\n", files.len()));
     }
     worst
+}
+
+/// The manifests among these whose job has the name of one before it.
+fn same_names(root: &Path, files: &[PathBuf]) -> Problems {
+    let named = |file: &PathBuf| {
+        let path = file.display().to_string();
+        let name = planned::name(root, &path)?;
+        Some(Namesake { text: read_text(&root.join(file)).ok()?, path, name })
+    };
+    namesakes(&files.iter().filter_map(named).collect::<Vec<_>>())
 }
 
 /// `runner explain`.
@@ -191,24 +195,30 @@ pub fn list(root: &Path, json: bool) -> Exit {
     let mut jobs = Vec::new();
     for name in names(root) {
         let path = Path::new("jobs").join(&name).with_extension("toml");
-        let text = super::load::read_text(&root.join(&path)).unwrap_or_default();
+        let text = read_text(&root.join(&path)).unwrap_or_default();
         let table: toml::Table = toml::from_str(&text).unwrap_or_default();
         let word =
             |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or("?").to_owned();
-        jobs.push((path.display().to_string(), word("kind"), word("description")));
+        let due = match planned::one(root, &path) {
+            Ok(job) => job.schedules.iter().map(|each| planned::short(&each.due)).collect(),
+            Err(_) => vec!["invalid: `runner check`".to_owned()],
+        };
+        jobs.push((path.display().to_string(), word("kind"), due, word("description")));
     }
     if json {
         let jobs: Vec<Value> = jobs
             .iter()
-            .map(|(path, kind, about)| json!({ "path": path, "kind": kind, "description": about }))
+            .map(|(path, kind, due, about)| {
+                json!({ "path": path, "kind": kind, "schedules": due, "description": about })
+            })
             .collect();
         print_json(&json!({ "schema": "mjolnir.list/1", "jobs": jobs }));
     } else {
-        let mut text = String::new();
-        for (path, kind, about) in &jobs {
-            let _ = writeln!(text, "{path:24} {kind:12} {about}");
-        }
-        print(&text);
+        let shown = |(path, kind, due, about): &(String, String, Vec<String>, String)| {
+            let due = if due.is_empty() { "-".to_owned() } else { due.join(", ") };
+            row([path, kind, &due, &plain(about)])
+        };
+        print(&table("", &jobs.iter().map(shown).collect::<Vec<_>>()));
     }
     if jobs.is_empty() { Exit::Nothing } else { Exit::Ok }
 }
@@ -243,96 +253,4 @@ pub fn reference_text() -> String {
         let _ = writeln!(text, "| {code} | {name} | {when} |");
     }
     text
-}
-
-fn runs(root: &Path, filter: &Filter) -> Result<Vec<Run>, Failure> {
-    let layout = Layout::new(root);
-    let disk = RealDisk::new(layout.data());
-    if !layout.runs_db().is_file() {
-        return Ok(Vec::new());
-    }
-    Ok(RunStore::open(&disk, &layout)?.list(filter)?)
-}
-
-/// `runner history`.
-pub fn history(root: &Path, job: Option<&String>, last: u32, json: bool) -> Exit {
-    let filter = Filter { job: job.cloned(), limit: Some(last), ..Filter::default() };
-    let runs = match runs(root, &filter) {
-        Ok(runs) => runs,
-        Err(failure) => return tell(&failure, json),
-    };
-    if json {
-        let runs: Vec<Value> = runs.iter().map(run_json).collect();
-        print_json(&json!({ "schema": "mjolnir.history/1", "runs": runs }));
-        return Exit::Ok;
-    }
-    if runs.is_empty() {
-        say("no run is recorded here");
-        return Exit::Nothing;
-    }
-    let mut text = String::new();
-    for run in &runs {
-        let took = run.ended.map_or("-".to_owned(), |ended| {
-            format!("{:.1}s", (ended.get() - run.started.get()) as f64 / 1000.0)
-        });
-        let code = run.exit_code.map_or("-".to_owned(), |code| code.to_string());
-        let _ = writeln!(
-            text,
-            "{}  {:9} {:>4} {:>8}  {:11} {}  {}",
-            run.started,
-            run.state.name(),
-            code,
-            took,
-            run.kind,
-            run.run_id,
-            run.summary
-        );
-    }
-    print(&text);
-    Exit::Ok
-}
-
-fn run_json(run: &Run) -> Value {
-    json!({
-        "run_id": run.run_id.as_str(), "job": run.job, "kind": run.kind, "state": run.state.name(),
-        "started_ms": run.started.get(), "ended_ms": run.ended.map(crate::domain::time::UtcMs::get),
-        "exit_code": run.exit_code, "summary": run.summary, "build": run.build,
-        "parent": run.parent.as_ref().map(crate::domain::ids::RunId::as_str),
-    })
-}
-
-/// `runner logs`.
-pub fn logs(root: &Path, run: Option<&String>, json: bool) -> Exit {
-    let found = match run {
-        Some(id) => id.parse().map_err(|error: crate::domain::ids::NameError| {
-            Failure::new(Exit::Usage, error.to_string())
-        }),
-        None => runs(root, &Filter { limit: Some(1), ..Filter::default() }).and_then(|runs| {
-            let latest = runs.into_iter().next().map(|run| run.run_id);
-            latest.ok_or_else(|| Failure::new(Exit::Nothing, "no run is recorded here"))
-        }),
-    };
-    let run = match found {
-        Ok(run) => run,
-        Err(failure) => return tell(&failure, json),
-    };
-    let path = Layout::new(root).run_dir(&run).join("log.jsonl");
-    match fs::read_to_string(&path) {
-        Ok(text) if json => {
-            let lines: Vec<Value> =
-                text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-            print_json(
-                &json!({ "schema": "mjolnir.logs/1", "run_id": run.as_str(), "lines": lines }),
-            );
-            Exit::Ok
-        }
-        Ok(text) => {
-            print(&text);
-            Exit::Ok
-        }
-        Err(error) => {
-            let message = format!("there is no log of run {run}: {}: {error}", path.display());
-            tell(&Failure::new(Exit::Nothing, message), json)
-        }
-    }
 }

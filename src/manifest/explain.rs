@@ -85,7 +85,11 @@ impl Resolved {
         }
         for (key, schema, node) in tables {
             if LISTS.contains(&key) {
-                list(&mut out, key, node, schema.get("items").unwrap_or(schema));
+                for item in node.items() {
+                    let item = without_params(key, item);
+                    let _ = writeln!(out, "\n[[{key}]]");
+                    body(&mut out, &item, schema.get("items").unwrap_or(schema), None);
+                }
             } else {
                 let _ = writeln!(out, "\n[{key}]");
                 body(&mut out, node, schema, Some(key));
@@ -119,22 +123,13 @@ impl Resolved {
     }
 }
 
-/// Every table of a list.
-fn list(out: &mut String, key: &str, node: &Node, schema: &Json) {
-    for item in node.items() {
-        let item = if key == "schedule" { without_params(item) } else { item.clone() };
-        let _ = writeln!(out, "\n[[{key}]]");
-        body(out, &item, schema, None);
-    }
-}
-
-/// A schedule without the parameters it gives: they are resolved away.
-fn without_params(schedule: &Node) -> Node {
-    let mut schedule = schedule.clone();
-    if let Some(table) = schedule.as_table_mut() {
+/// An item of a list; a schedule without the parameters it gives: they are resolved away.
+fn without_params(key: &str, item: &Node) -> Node {
+    let mut item = item.clone();
+    if let Some(table) = item.as_table_mut().filter(|_| key == "schedule") {
         table.remove("params");
     }
-    schedule
+    item
 }
 
 /// The keys of a table in the order of its schema, then the rest.

@@ -5,6 +5,7 @@ mod defaults;
 mod explain;
 mod interpolate;
 mod layers;
+mod names;
 mod origin;
 mod params;
 mod parse;
@@ -26,6 +27,7 @@ mod values;
 mod tests;
 
 pub use explain::ExplainRow;
+pub use names::{Namesake, namesakes};
 pub use origin::{Origin, SourceKind};
 pub use plan::{
     Backtest, BacktestJob, CheckJob, DataQualityJob, Eqflat, EqflatJob, EquivalenceJob,

@@ -1,6 +1,7 @@
 //! The operating system: signals, processes, disk space, owners of files.
 
 pub mod family;
+pub mod kill;
 pub mod limits;
 pub mod machine;
 pub mod owner;

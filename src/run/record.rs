@@ -111,6 +111,7 @@ fn given(prepared: &Prepared, args: &RunArgs) -> Given {
         params: masked(&args.job.params),
         scheduled: masked(&args.job.scheduled),
         set: masked(&args.job.set),
+        timeout: args.timeout.clone(),
     }
 }
 

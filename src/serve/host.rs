@@ -166,7 +166,7 @@ impl Host<'_> {
         self.written = Some(Stopwatch::start());
         let status = match self.service.status(moment(self.watch)) {
             Ok(status) => status,
-            Err(error) if error.is_io() => return Ok(()),
+            Err(error) if error.is_passing() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
         let status = Status {

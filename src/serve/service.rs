@@ -99,7 +99,7 @@ impl<L: Launcher> Service<L> {
                 }
                 Ok(())
             }
-            Err(error) if error.is_io() => {
+            Err(error) if error.is_passing() => {
                 let text = error.to_string();
                 if self.trouble.as_ref() != Some(&text) {
                     self.say(&format!(

@@ -11,9 +11,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::UNIX_EPOCH,
 };
 
 use thiserror::Error;
+
+use crate::domain::time::UtcMs;
 
 /// Suffix of files that are not finished yet. A writer removes what an earlier crash left of them.
 pub const TEMP_SUFFIX: &str = ".tmp";
@@ -113,6 +116,28 @@ impl Staged {
     }
 }
 
+/// What has a name in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// What it is.
+    pub kind: EntryKind,
+    /// Its length in bytes; of a folder, nothing.
+    pub bytes: u64,
+    /// When its content, or the names in it, changed last.
+    pub changed: UtcMs,
+}
+
+/// What kind of thing has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A folder.
+    Dir,
+    /// A file, or something else that is no folder.
+    File,
+    /// A symbolic link, to whatever.
+    Link,
+}
+
 /// The disk. The real one is [`RealDisk`]; tests have one that fails and loses power.
 pub trait Disk: Send + Sync {
     /// The folder below which every file of the store lies.
@@ -139,8 +164,12 @@ pub trait Disk: Send + Sync {
     fn make_dir(&self, dir: &Path) -> DiskResult<()>;
     /// Gives a file another name, replacing what had it.
     fn rename(&self, from: &Path, to: &Path) -> DiskResult<()>;
-    /// Removes a file.
+    /// Removes a file, or a link itself.
     fn remove(&self, path: &Path) -> DiskResult<()>;
+    /// Removes a folder that is empty.
+    fn remove_dir(&self, dir: &Path) -> DiskResult<()>;
+    /// What has this name; `None` when nothing has. No link is followed.
+    fn look(&self, path: &Path) -> DiskResult<Option<Entry>>;
 
     /// Creates a folder and those above it, and makes their names durable. Below the root no link is followed.
     fn create_dir_all(&self, dir: &Path) -> DiskResult<()> {
@@ -394,6 +423,27 @@ impl Disk for RealDisk {
     fn remove(&self, path: &Path) -> DiskResult<()> {
         self.with_unsynced(|open| open.remove(path));
         fs::remove_file(path).map_err(|cause| DiskError::new(DiskOp::Remove, path, cause))
+    }
+
+    fn remove_dir(&self, dir: &Path) -> DiskResult<()> {
+        fs::remove_dir(dir).map_err(|cause| DiskError::new(DiskOp::Remove, dir, cause))
+    }
+
+    fn look(&self, path: &Path) -> DiskResult<Option<Entry>> {
+        let found = absent_is_none(fs::symlink_metadata(path))
+            .map_err(|cause| DiskError::new(DiskOp::Read, path, cause))?;
+        Ok(found.map(|found| {
+            let (kind, bytes) = if found.is_symlink() {
+                (EntryKind::Link, found.len())
+            } else if found.is_dir() {
+                (EntryKind::Dir, 0)
+            } else {
+                (EntryKind::File, found.len())
+            };
+            let since = found.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+            let ms = since.and_then(|since| i64::try_from(since.as_millis()).ok());
+            Entry { kind, bytes, changed: UtcMs::EPOCH.plus_ms(ms.unwrap_or_default()) }
+        }))
     }
 }
 

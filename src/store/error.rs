@@ -41,6 +41,17 @@ pub enum StoreError {
         /// The earlier failure.
         reason: String,
     },
+    /// Another process kept the database of run records to itself for too long.
+    #[error(
+        "{}: another process has kept it locked for more than {waited_s} s: look for a runner that hangs or a copy being made (`fuser {}`), then try again",
+        path.display(), path.display()
+    )]
+    Busy {
+        /// The database.
+        path: PathBuf,
+        /// How long this process waited, in seconds.
+        waited_s: u64,
+    },
     /// The database of run records refused.
     #[error("{}: {reason}", path.display())]
     Records {
@@ -66,12 +77,25 @@ impl StoreError {
         match self {
             Self::Disk(_) | Self::Poisoned { .. } | Self::Records { .. } => true,
             Self::Locked(error) => !error.is_held(),
-            Self::Damaged { .. } | Self::Missing { .. } => false,
+            Self::Damaged { .. } | Self::Missing { .. } | Self::Busy { .. } => false,
         }
+    }
+
+    /// Whether it may be over when it is tried again: the outside failed, or somebody else is at work.
+    pub fn is_passing(&self) -> bool {
+        self.is_io() || self.is_held()
     }
 
     /// Whether a lock is held by somebody else (exit 75).
     pub fn is_held(&self) -> bool {
-        matches!(self, Self::Locked(error) if error.is_held())
+        match self {
+            Self::Locked(error) => error.is_held(),
+            Self::Busy { .. } => true,
+            Self::Disk(_)
+            | Self::Damaged { .. }
+            | Self::Missing { .. }
+            | Self::Poisoned { .. }
+            | Self::Records { .. } => false,
+        }
     }
 }

@@ -27,6 +27,21 @@ pub struct Owner {
     pub since: UtcMs,
 }
 
+impl Owner {
+    /// What the holder of a lock wrote into it; `None` when that is not readable. It may be stale when nobody holds the lock.
+    pub fn read(path: &Path) -> Option<Self> {
+        let text = fs::read_to_string(path).ok()?;
+        let mut parts = text.trim_end().split(", ");
+        let mut part = |name: &str| parts.next()?.strip_prefix(name)?.strip_prefix(' ');
+        Some(Self {
+            pid: part("pid")?.parse().ok()?,
+            run_id: part("run")?.parse().ok()?,
+            job: part("job")?.to_owned(),
+            since: part("since")?.parse().ok()?,
+        })
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { pid, run_id, job, since } = self;
@@ -158,6 +173,7 @@ mod tests {
         let expected = "is held by pid 7, run r1, job paper, since 2023-11-14T22:13:20Z: wait for that run, or stop it";
         assert!(error.to_string().ends_with(expected), "{error}");
         assert!(is_held(&path) && !is_held(&temp.path().join("other")));
+        assert_eq!(Owner::read(&path), Some(owner(7)));
         drop(first);
         assert!(!is_held(&path));
         assert_eq!(Lock::take(&path, &owner(8)).unwrap().path(), path);

@@ -39,6 +39,9 @@ pub struct Given {
     pub scheduled: Vec<(String, String)>,
     /// `--set`.
     pub set: Vec<(String, String)>,
+    /// `--timeout`.
+    #[serde(default)]
+    pub timeout: Option<String>,
 }
 
 /// What a run was started with: `run.json`.

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, params};
 
-use super::{schema::connect, state::RunState};
+use super::{
+    schema::{BUSY_MS, connect},
+    state::RunState,
+};
 
 use crate::{
     domain::{ids::RunId, time::UtcMs},
@@ -237,7 +240,11 @@ impl RunStore {
 fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            StoreError::damaged(path, 0, error.to_string())
+            let next = "move it away together with its -wal and -shm files: the next run begins a new one, and the folders of the runs stay";
+            StoreError::damaged(path, 0, format!("{error}: {next}"))
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Busy { path: path.to_owned(), waited_s: BUSY_MS / 1000 }
         }
         _ => StoreError::Records { path: path.to_owned(), reason: error.to_string() },
     }

@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 /// Version of the tables.
 const SCHEMA: i64 = 2;
 /// How long a writer waits for another one.
-const BUSY_MS: u64 = 5_000;
+pub(super) const BUSY_MS: u64 = 5_000;
 
 /// The first version: runs.
 const V1: &str = "

@@ -17,4 +17,5 @@ mod network;
 mod operator;
 mod steps;
 mod tamper;
+mod verbs;
 mod window;

@@ -2,7 +2,7 @@
 
 use std::{io::ErrorKind, path::Path};
 
-use mjolnir::store::disk::{Disk, DiskError, DiskOp, DiskResult};
+use mjolnir::store::disk::{Disk, DiskError, DiskOp, DiskResult, Entry};
 
 use crate::support::sim_disk::SimDisk;
 
@@ -108,5 +108,13 @@ impl Disk for FalseDisk<'_> {
 
     fn remove(&self, path: &Path) -> DiskResult<()> {
         self.disk.remove(path)
+    }
+
+    fn remove_dir(&self, dir: &Path) -> DiskResult<()> {
+        self.disk.remove_dir(dir)
+    }
+
+    fn look(&self, path: &Path) -> DiskResult<Option<Entry>> {
+        self.disk.look(path)
     }
 }

@@ -4,3 +4,4 @@ mod ledger;
 mod market;
 mod raw;
 mod replace;
+mod retention;

@@ -7,7 +7,10 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use mjolnir::store::disk::{Disk, DiskError, DiskOp, DiskResult, parent};
+use mjolnir::{
+    domain::time::UtcMs,
+    store::disk::{Disk, DiskError, DiskOp, DiskResult, Entry, EntryKind, parent},
+};
 
 /// What happens at one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -508,6 +511,30 @@ impl Disk for SimDisk {
             state.file(path)?;
             state.names.remove(path);
             Ok(())
+        })
+    }
+
+    fn remove_dir(&self, dir: &Path) -> DiskResult<()> {
+        self.whole(DiskOp::Remove, dir, |state| {
+            state.need_dir(dir)?;
+            if state.names.keys().any(|path| path.parent() == Some(dir)) {
+                return Err(ErrorKind::DirectoryNotEmpty.into());
+            }
+            state.names.remove(dir);
+            Ok(())
+        })
+    }
+
+    /// Everything here is as old as can be.
+    fn look(&self, path: &Path) -> DiskResult<Option<Entry>> {
+        self.whole(DiskOp::Read, path, |state| {
+            Ok(state.names.get(path).map(|name| match name {
+                Name::Dir => Entry { kind: EntryKind::Dir, bytes: 0, changed: UtcMs::EPOCH },
+                Name::File(id) => {
+                    let bytes = state.inodes[*id].now.len() as u64;
+                    Entry { kind: EntryKind::File, bytes, changed: UtcMs::EPOCH }
+                }
+            }))
         })
     }
 }

@@ -1,0 +1,102 @@
+//! A line of a crontab as a job in TOML.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::lines::{Found, Line, When};
+
+/// Longest name of a job.
+const NAME_MAX: usize = 56;
+/// Longest description, in characters.
+const ABOUT_MAX: usize = 200;
+/// Programs that run another one, whose name says more.
+const RUNNERS: [&str; 16] = [
+    "env", "nice", "ionice", "sh", "bash", "dash", "python", "python2", "python3", "perl", "ruby",
+    "node", "php", "sudo", "chronic", "nohup",
+];
+
+/// A name for the job, from its program. The same crontab always gives the same names.
+pub fn name(found: &Found, taken: &mut BTreeMap<String, u32>) -> String {
+    let stem = |word: &str| {
+        let file = word.rsplit('/').next().unwrap_or_default();
+        let stem = file
+            .split_once('.')
+            .map_or(file, |(stem, _)| if stem.is_empty() { file } else { stem });
+        let safe = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
+        let name: String = stem.chars().filter(|c| safe(*c)).take(NAME_MAX).collect();
+        name.trim_start_matches(['_', '-']).to_owned()
+    };
+    let mut words = found.argv.iter().filter(|word| !word.starts_with('-')).map(|word| stem(word));
+    let first = words.next().unwrap_or_default();
+    let better = words.next().filter(|word| RUNNERS.contains(&first.as_str()) && !word.is_empty());
+    let base = better.unwrap_or(first);
+    let base = if base.is_empty() { "job".to_owned() } else { base };
+    let count = taken.entry(base.clone()).or_default();
+    *count += 1;
+    if *count == 1 { base } else { format!("{base}-{count}") }
+}
+
+/// The manifest.
+pub fn toml(name: &str, line: &Line, found: &Found) -> String {
+    let about: String =
+        line.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(ABOUT_MAX).collect();
+    let mut text = format!("# From line {} of a crontab.\n", line.number);
+    if let Some(user) = &found.user {
+        let user: String = user.chars().filter(|c| !c.is_control()).collect();
+        let _ = writeln!(text, "# It ran as {user}; here it runs as the user of the service.");
+    }
+    let argv: Vec<String> = found.argv.iter().map(|word| quoted(word)).collect();
+    let _ = write!(
+        text,
+        "manifest = 1\nname = {}\nkind = \"exec\"\ndescription = {}\n\n[exec]\nrun = [{}]\n",
+        quoted(name),
+        quoted(&about),
+        argv.join(", ")
+    );
+    if let Some(home) = &found.home {
+        let _ = writeln!(text, "workdir = {}", quoted(home));
+    }
+    if !found.env.is_empty() {
+        text.push_str("\n[exec.env]\n");
+        for (name, value) in &found.env {
+            let _ = writeln!(text, "{name} = {}", quoted(value));
+        }
+    }
+    text.push_str("\n[[schedule]]\n");
+    match &found.when {
+        When::Boot => text.push_str("on = \"boot\"\n"),
+        When::Cron(cron, days) => {
+            let _ = writeln!(text, "cron = {}", quoted(cron));
+            let _ = writeln!(text, "timezone = {}", quoted(&found.zone.to_string()));
+            if let Some(days) = days {
+                let _ = writeln!(text, "day-match = {}", quoted(days));
+            }
+        }
+    }
+    text
+}
+
+/// A text in TOML that is not read as a reference.
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.replace("${", "$${")).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::lines::{Form, read},
+        *,
+    };
+    use crate::domain::zone::Zone;
+
+    #[test]
+    fn names_come_from_programs_and_are_counted() {
+        let text = "* * * * * /opt/x/back.up.sh\n* * * * * back -x\n* * * * * python3 -u /opt/load_bars.py\n* * * * * '...'\n";
+        let mut taken = BTreeMap::new();
+        let names: Vec<String> = read(text, Form::User, Zone::UTC)
+            .lines
+            .iter()
+            .map(|line| name(line.found.as_ref().unwrap(), &mut taken))
+            .collect();
+        assert_eq!(names, ["back", "back-2", "load_bars", "job"]);
+    }
+}

@@ -1,0 +1,317 @@
+//! The lines of a crontab: variables, and what is due when.
+
+use std::collections::BTreeMap;
+
+use super::words::{is_name, split};
+use crate::domain::{cron::Cron, zone::Zone};
+
+/// What the names that begin with `@` mean.
+const NICKNAMES: [(&str, &str); 8] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+    ("@every_minute", "* * * * *"),
+];
+/// Programs that run a text as a program.
+const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish", "busybox"];
+/// Words that only a shell knows.
+const BUILTINS: [&str; 16] = [
+    "cd", ".", "source", "export", "exec", "eval", "set", "unset", "umask", "ulimit", "if", "for",
+    "while", "case", "test", "[",
+];
+
+/// Which form a crontab has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Of one user.
+    User,
+    /// Of the system: a user stands before the command.
+    System,
+}
+
+/// When a line is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// By a cron line, with the rule for days if it needs one.
+    Cron(String, Option<&'static str>),
+    /// At the start of the machine.
+    Boot,
+}
+
+/// A line that can be a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// When it is due.
+    pub when: When,
+    /// On whose clocks.
+    pub zone: Zone,
+    /// As whom it ran.
+    pub user: Option<String>,
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Its variables.
+    pub env: BTreeMap<String, String>,
+    /// The folder it runs in.
+    pub home: Option<String>,
+}
+
+/// A line with a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its number, from 1.
+    pub number: usize,
+    /// The line itself.
+    pub text: String,
+    /// The job in it, or why there is none.
+    pub found: Result<Found, String>,
+}
+
+/// A crontab.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Crontab {
+    /// Its lines with commands.
+    pub lines: Vec<Line>,
+    /// What a person should know.
+    pub hints: Vec<String>,
+}
+
+/// Reads a crontab whose lines are meant on the clocks of `zone` until it says otherwise.
+pub fn read(text: &str, form: Form, zone: Zone) -> Crontab {
+    let mut crontab = Crontab::default();
+    let mut around = Around { zone: Ok(zone), env: BTreeMap::new(), home: None };
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if let Some((name, value)) = variable(line) {
+            let hint = around.take(name, value);
+            crontab.hints.extend(hint.map(|hint| format!("line {number}: {hint}")));
+            continue;
+        }
+        let found = around.job(line, form);
+        crontab.lines.push(Line { number, text: line.to_owned(), found });
+    }
+    crontab
+}
+
+/// What the lines above say.
+struct Around {
+    zone: Result<Zone, String>,
+    env: BTreeMap<String, String>,
+    home: Option<String>,
+}
+
+impl Around {
+    /// Takes a variable; returns what a person should know about it.
+    fn take(&mut self, name: &str, value: &str) -> Option<String> {
+        match name {
+            "CRON_TZ" | "TZ" => {
+                if name == "TZ" {
+                    self.env.insert(name.to_owned(), value.to_owned());
+                }
+                self.zone = value
+                    .trim_start_matches(':')
+                    .parse::<Zone>()
+                    .map_err(|error| error.to_string());
+                None
+            }
+            "MAILTO" | "MAILFROM" => Some(format!(
+                "{name}={value}: no mail is sent; write [notify] with a webhook or a command into the jobs"
+            )),
+            "SHELL" => Some(format!("SHELL={value} is left out: no shell is used")),
+            "RANDOM_DELAY" => {
+                Some(format!("RANDOM_DELAY={value} is left out: write `jitter` into the schedules"))
+            }
+            "HOME" => {
+                self.home = Some(value.to_owned()).filter(|home| !home.is_empty());
+                self.env.insert(name.to_owned(), value.to_owned());
+                None
+            }
+            _ => {
+                self.env.insert(name.to_owned(), value.to_owned());
+                let upper = name.to_uppercase();
+                let secret =
+                    ["KEY", "TOKEN", "SECRET", "PASS"].iter().any(|word| upper.contains(word));
+                secret.then(|| {
+                    format!("{name} may be a secret and stands in the jobs: move it to [secrets]")
+                })
+            }
+        }
+    }
+
+    fn job(&self, line: &str, form: Form) -> Result<Found, String> {
+        let zone = self.zone.clone()?;
+        let (when, rest) = when(line)?;
+        let (user, command) = match form {
+            Form::User => (None, rest),
+            Form::System => {
+                let (user, command) =
+                    fields(rest, 1).ok_or("a command is missing after the user")?;
+                (user.first().map(|user| (*user).to_owned()), command)
+            }
+        };
+        let mut env = self.env.clone();
+        let argv = argv(command, &mut env)
+            .map_err(|why| format!("it needs a script of its own: {why}"))?;
+        Ok(Found { when, zone, user, argv, env, home: self.home.clone() })
+    }
+}
+
+/// `NAME=VALUE`, blanks around the `=` and quotes around the value taken off.
+fn variable(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once('=')?;
+    let (name, value) = (name.trim(), value.trim());
+    let quoted = |quote: char| value.strip_prefix(quote)?.strip_suffix(quote);
+    let value = quoted('"').or_else(|| quoted('\'')).unwrap_or(value);
+    is_name(name).then_some((name, value))
+}
+
+fn when(line: &str) -> Result<(When, &str), String> {
+    if line.starts_with('@') {
+        let (words, rest) = fields(line, 1).ok_or("a command is missing")?;
+        let word = words.first().copied().unwrap_or_default().to_lowercase();
+        if word == "@reboot" {
+            return Ok((When::Boot, rest));
+        }
+        let cron = NICKNAMES.iter().find(|(name, _)| *name == word).map(|(_, cron)| *cron);
+        let cron = cron.ok_or_else(|| format!("`{word}` is not known here"))?;
+        return Ok((When::Cron(cron.to_owned(), None), rest));
+    }
+    let (words, rest) =
+        fields(line, 5).ok_or("it is no variable and not five fields and a command")?;
+    let text = words.join(" ");
+    let cron: Cron =
+        text.parse().map_err(|error: crate::domain::cron::CronError| error.to_string())?;
+    // Cron joins the two days with `and` when one of the fields begins with a star, such as `*/2`.
+    let has_star = [2, 4].iter().any(|n| words.get(*n).is_some_and(|field| field.starts_with('*')));
+    let days = cron.is_ambiguous().then_some(if has_star { "and" } else { "or" });
+    Ok((When::Cron(text, days), rest))
+}
+
+/// The first `n` fields and what follows them, which is not empty.
+fn fields(line: &str, n: usize) -> Option<(Vec<&str>, &str)> {
+    let (mut words, mut rest) = (Vec::new(), line.trim_start());
+    for _ in 0..n {
+        let (word, after) = rest.split_once([' ', '\t'])?;
+        words.push(word);
+        rest = after.trim_start();
+    }
+    (!rest.is_empty()).then_some((words, rest))
+}
+
+/// Program and arguments; variables before the program go to the others.
+fn argv(command: &str, env: &mut BTreeMap<String, String>) -> Result<Vec<String>, String> {
+    let command = without_percent(command)?;
+    let mut words = split(&command)?.into_iter().peekable();
+    while let Some(word) = words.next_if(|word| word.name.is_some()) {
+        let (name, value) = word.text.split_at(word.name.unwrap_or_default());
+        env.insert(name.to_owned(), value[1..].to_owned());
+    }
+    let argv: Vec<String> = words.map(|word| word.text).collect();
+    let program = argv.first().ok_or("there is no program in it")?;
+    if BUILTINS.contains(&program.as_str()) {
+        return Err(format!("`{program}` is part of a shell, not a program"));
+    }
+    let stem = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let runs_text = argv.windows(2).any(|pair| {
+        let is_option =
+            |text: &str| text.starts_with('-') && !text.starts_with("--") && text.contains('c');
+        SHELLS.contains(&stem(&pair[0]).as_str()) && is_option(&pair[1])
+    });
+    if runs_text { Err("it gives a shell a text to run".to_owned()) } else { Ok(argv) }
+}
+
+/// Cron makes `%` the end of the command and feeds it the rest; `\%` is the sign itself.
+fn without_percent(command: &str) -> Result<String, String> {
+    let mut text = String::new();
+    let mut rest = command.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' if rest.next_if_eq(&'%').is_some() => text.push('%'),
+            '%' => return Err("`%` ends the command and feeds it the rest".to_owned()),
+            _ => text.push(c),
+        }
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(line: &str) -> Result<Found, String> {
+        read(line, Form::User, Zone::UTC).lines.remove(0).found
+    }
+
+    #[test]
+    fn lines_become_jobs() {
+        let job = found("17 3 * * MON-FRI A=b /usr/bin/backup --all '1 2'").unwrap();
+        assert_eq!(job.when, When::Cron("17 3 * * MON-FRI".into(), None));
+        assert_eq!(job.argv, ["/usr/bin/backup", "--all", "1 2"]);
+        assert_eq!(job.env.get("A").map(String::as_str), Some("b"));
+        assert_eq!(found("@reboot a").unwrap().when, When::Boot);
+        assert_eq!(found("@Daily a").unwrap().when, When::Cron("0 0 * * *".into(), None));
+        assert_eq!(found("* * * * * a 100\\%").unwrap().argv, ["a", "100%"]);
+    }
+
+    #[test]
+    fn two_restricted_days_are_joined_as_cron_joins_them() {
+        for (line, days) in [
+            ("0 0 13 * FRI a", Some("or")),
+            ("0 0 */2 * FRI a", Some("and")),
+            ("0 0 13 * */2 a", Some("and")),
+            ("0 0 13 * * a", None),
+        ] {
+            let When::Cron(_, found) = found(line).unwrap().when else { panic!("{line}") };
+            assert_eq!(found, days, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_cannot_be_jobs_say_why() {
+        for (line, why) in [
+            ("* * * * * a % b", "`%` ends the command"),
+            ("* * * * * cd /x", "part of a shell"),
+            ("* * * * * /bin/bash -lc 'a b'", "gives a shell a text"),
+            ("* * * * * env sh -c x", "gives a shell a text"),
+            ("* * * * * A=b", "no program"),
+            ("61 * * * * a", "no minute"),
+            ("0 0 30 2 * a", "never fires"),
+            ("* * * *", "not five fields"),
+            ("@fortnightly a", "not known"),
+            ("@reboot", "command is missing"),
+        ] {
+            let error = found(line).unwrap_err();
+            assert!(error.contains(why), "{line}: {error}");
+        }
+    }
+
+    #[test]
+    fn variables_hold_for_the_lines_below_them() {
+        let text = "0 1 * * * first\n# no\nCRON_TZ=Europe/Berlin\nMAILTO = ops@example.org\nPATH='/bin:/x y'\n\
+                    API_TOKEN=abc\n0 2 * * * second\nTZ=Mars/Base\n0 3 * * * third\n";
+        let crontab = read(text, Form::User, Zone::UTC);
+        let [first, second, third] = &crontab.lines[..] else { panic!("{crontab:?}") };
+        let (one, two) = (first.found.clone().unwrap(), second.found.clone().unwrap());
+        assert_eq!((one.zone, one.env.len()), (Zone::UTC, 0));
+        assert_eq!(two.zone.to_string(), "Europe/Berlin");
+        assert_eq!(two.env.get("PATH").map(String::as_str), Some("/bin:/x y"));
+        assert!(third.found.clone().unwrap_err().contains("`Mars/Base` is no time zone"));
+        assert_eq!([first.number, second.number, third.number], [1, 7, 9]);
+        assert_eq!(crontab.hints.len(), 2, "{:?}", crontab.hints);
+        assert!(crontab.hints[0].contains("[notify]") && crontab.hints[1].contains("[secrets]"));
+    }
+
+    #[test]
+    fn the_system_has_a_user_before_the_command() {
+        let crontab = read("0 1 * * *\troot  /bin/a b\n0 2 * * * alone\n", Form::System, Zone::UTC);
+        let job = crontab.lines[0].found.clone().unwrap();
+        assert_eq!((job.user.as_deref(), job.argv.len()), (Some("root"), 2));
+        assert!(crontab.lines[1].found.clone().unwrap_err().contains("after the user"));
+    }
+}

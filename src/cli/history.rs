@@ -1,0 +1,122 @@
+//! `runner history`: the runs, newest first, in columns that stay where they are.
+
+use std::{fmt::Write as _, path::Path};
+
+use serde_json::{Value, json};
+
+use super::{
+    args::HistoryArgs,
+    output::{plain, print, print_json, say},
+    records::{Records, run_json},
+    view::tell,
+};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    domain::time::UtcMs,
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::{Kind, Span},
+    store::runs::{Filter, Run, RunState},
+};
+
+/// Times before this, given as a number, are no milliseconds since 1970: somebody forgot the unit.
+const PLAUSIBLE_MS: i64 = 100_000_000_000;
+
+/// Lists the runs.
+pub fn history(root: &Path, args: &HistoryArgs, json: bool) -> Exit {
+    let runs = match select(root, args) {
+        Ok(runs) => runs,
+        Err(failure) => return tell(&failure, json),
+    };
+    let exit = if runs.is_empty() { Exit::Nothing } else { Exit::Ok };
+    if json {
+        let runs: Vec<Value> = runs.iter().map(run_json).collect();
+        print_json(&json!({ "schema": "mjolnir.history/1", "runs": runs }));
+    } else if runs.is_empty() {
+        say("no run that is recorded here matches");
+    } else {
+        print(&runs.iter().map(line).collect::<String>());
+    }
+    exit
+}
+
+fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<Run>, Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    let state = args.state.as_deref().map(str::parse::<RunState>).transpose();
+    let state = state.map_err(|error| usage(format!("--state: {error}")))?;
+    let kind = args.kind.as_deref().map(kind).transpose().map_err(usage)?;
+    let since = args.since.as_deref().map(since).transpose().map_err(usage)?;
+    let records = Records::open(root)?;
+    let filter = Filter { kind, state, since, limit: Some(args.last), ..Filter::default() };
+    let Some(job) = &args.job else { return records.list(&filter) };
+    for name in records.names_of(job) {
+        let runs = records.list(&Filter { job: Some(name.clone()), ..filter.clone() })?;
+        let any = Filter { job: Some(name), limit: Some(1), ..Filter::default() };
+        if !runs.is_empty() || !records.list(&any)?.is_empty() {
+            return Ok(runs);
+        }
+    }
+    let message = format!("no run of a job `{job}` is recorded: `runner list` lists the jobs");
+    Err(Failure::new(Exit::Nothing, message))
+}
+
+fn kind(text: &str) -> Result<String, String> {
+    if Kind::ALL.iter().any(|kind| kind.name() == text) {
+        return Ok(text.to_owned());
+    }
+    let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+    Err(format!("--kind: there is no kind `{}`; there are {}", plain(text), known.join(", ")))
+}
+
+fn since(text: &str) -> Result<UtcMs, String> {
+    if let Ok(span) = text.parse::<Span>() {
+        let ms = i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX);
+        return Ok(SystemClock.now().plus_ms(-ms));
+    }
+    let wanted = "write a time such as 2026-03-01T00:00:00Z, or how long ago such as 24h";
+    match text.parse::<UtcMs>() {
+        Ok(at) if at.get() < PLAUSIBLE_MS && !text.contains('T') => {
+            Err(format!("--since: `{}` has no unit: {wanted}", plain(text)))
+        }
+        Ok(at) => Ok(at),
+        Err(_) => Err(format!("--since: `{}` is no time: {wanted}", plain(text))),
+    }
+}
+
+/// Start, state, exit code, duration, kind, run id, job, summary: only the last one may hold blanks.
+fn line(run: &Run) -> String {
+    let took = run.ended.map_or("-".to_owned(), |ended| {
+        format!("{:.1}s", (ended.get() - run.started.get()) as f64 / 1000.0)
+    });
+    let code = run.exit_code.map_or("-".to_owned(), |code| code.to_string());
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{:24}  {:9} {:>4} {:>8}  {:11} {}  {}  {}",
+        run.started.to_string(),
+        run.state.name(),
+        code,
+        took,
+        run.kind,
+        run.run_id,
+        run.job,
+        plain(&run.summary)
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn since_is_a_time_or_an_age_with_a_unit() {
+        assert_eq!(since("2026-03-01T00:00:00Z").unwrap().get(), 1_772_323_200_000);
+        assert_eq!(since("1772323200000").unwrap().get(), 1_772_323_200_000);
+        assert!(since("24h").unwrap() < SystemClock.now().plus_ms(-86_000_000));
+        assert!(since("24").unwrap_err().contains("`24` has no unit"));
+        for wrong in ["yesterday", "", "-1h", "2026-03-01"] {
+            assert!(since(wrong).is_err(), "{wrong}");
+        }
+    }
+}

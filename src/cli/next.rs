@@ -1,0 +1,230 @@
+//! `runner next`: when schedules are due, on the clocks of their zones.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::{Value, json};
+
+use super::{
+    args::NextArgs,
+    load::LoadError,
+    output::{plain, print, print_json, say},
+    planned::{self, Planned, short},
+    records::Records,
+    table::{row, span, table},
+    view::{refuse, say_problems, tell},
+};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    domain::{
+        cadence::{Cadence, ClockChange},
+        time::UtcMs,
+        zone::Zone,
+    },
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::{Due, Schedule, StartOn},
+    store::runs::Pause,
+};
+
+/// Slots of each schedule when one job is asked for.
+const ONE_JOB: u32 = 5;
+/// Slots of each schedule when all jobs are.
+const ALL_JOBS: u32 = 1;
+
+/// Shows the next slots.
+pub fn next(root: &Path, args: &NextArgs, json: bool) -> Exit {
+    let (jobs, broken) = match jobs(root, args.job.as_deref()) {
+        Ok(found) => found,
+        Err(error) => return refuse(error, json),
+    };
+    let from = args.from.as_deref().map(str::parse::<UtcMs>).transpose();
+    let paused = Records::open_if_any(root).and_then(|records| {
+        records.map_or_else(|| Ok(BTreeMap::new()), |records| Ok(records.store.pauses()?))
+    });
+    let (from, paused) = match (from, paused) {
+        (Ok(from), Ok(paused)) => (from.unwrap_or_else(|| SystemClock.now()), paused),
+        (Err(error), _) => {
+            return tell(&Failure::new(Exit::Usage, format!("--from: {error}")), json);
+        }
+        (_, Err(failure)) => return tell(&failure, json),
+    };
+    let count = args.count.unwrap_or(if args.job.is_some() { ONE_JOB } else { ALL_JOBS });
+    let coming: Vec<Coming<'_>> = jobs
+        .iter()
+        .flat_map(|job| job.schedules.iter().map(move |schedule| (job, schedule)))
+        .map(|(job, schedule)| Coming::of(job, schedule, from, count, &paused))
+        .collect();
+    if coming.is_empty() && broken.is_empty() {
+        let message = match &args.job {
+            Some(job) => {
+                format!("job `{job}` has no [[schedule]]: nothing starts it but `runner run`")
+            }
+            None => "no job in jobs/ has a [[schedule]]".to_owned(),
+        };
+        return tell(&Failure::new(Exit::Nothing, message), json);
+    }
+    if json {
+        let coming: Vec<Value> = coming.iter().map(|coming| coming.json(from)).collect();
+        print_json(&json!({
+            "schema": "mjolnir.next/1", "from": from.to_string(), "from_ms": from.get(),
+            "schedules": coming, "invalid": broken,
+        }));
+    } else {
+        print(&shown(&coming, from));
+    }
+    if broken.is_empty() { Exit::Ok } else { Exit::Manifest }
+}
+
+/// The jobs with their schedules, and the names of those that have problems. One that is asked for must have none.
+fn jobs(root: &Path, job: Option<&str>) -> Result<(Vec<Planned>, Vec<String>), LoadError> {
+    if let Some(job) = job {
+        return Ok((vec![planned::one(root, Path::new(job))?], Vec::new()));
+    }
+    let (mut good, mut broken) = (Vec::new(), Vec::new());
+    for (name, job) in planned::all(root) {
+        match job {
+            Ok(job) => good.push(job),
+            Err(error) => {
+                match error {
+                    LoadError::Problems(problems) => say_problems(&problems),
+                    LoadError::Unreadable(failure) => say(&format!("error: {}", failure.message)),
+                }
+                broken.push(name);
+            }
+        }
+    }
+    Ok((good, broken))
+}
+
+/// The slots of one schedule.
+pub struct Coming<'a> {
+    /// What records call the schedule.
+    pub name: String,
+    job: &'a Planned,
+    schedule: &'a Schedule,
+    slots: Vec<(UtcMs, Option<ClockChange>)>,
+    paused: Option<&'a Pause>,
+}
+
+impl<'a> Coming<'a> {
+    /// The first `count` slots after `from`.
+    pub fn of(
+        job: &'a Planned,
+        schedule: &'a Schedule,
+        from: UtcMs,
+        count: u32,
+        paused: &'a BTreeMap<String, Pause>,
+    ) -> Self {
+        let slots = match &schedule.due {
+            Due::At(cadence) => std::iter::successors(cadence.next(from), |at| cadence.next(*at))
+                .take(count as usize)
+                .map(|at| (at, cadence.clock_change(at)))
+                .collect(),
+            Due::On(_) => Vec::new(),
+        };
+        let (name, paused) = (job.schedule_name(schedule), paused.get(&job.job));
+        Self { name, job, schedule, slots, paused }
+    }
+
+    /// The next slot, or the event that makes it due.
+    pub fn first(&self) -> Result<UtcMs, &'static str> {
+        match (&self.schedule.due, self.slots.first()) {
+            (_, Some((at, _))) => Ok(*at),
+            (Due::On(StartOn::Start), None) => Err("when the service starts"),
+            (Due::On(StartOn::Boot), None) => Err("when the machine starts"),
+            (Due::At(_), None) => Err("never"),
+        }
+    }
+
+    /// Who keeps the job from being started.
+    pub fn paused(&self) -> Option<&Pause> {
+        self.paused
+    }
+
+    fn zone(&self) -> Zone {
+        match &self.schedule.due {
+            Due::At(Cadence::Cron { zone, .. }) => *zone,
+            Due::At(Cadence::Every(_)) | Due::On(_) => Zone::UTC,
+        }
+    }
+
+    fn notes(&self, change: Option<ClockChange>) -> String {
+        let mut notes = Vec::new();
+        if let Some(change) = change {
+            notes.push(said(change).to_owned());
+        }
+        if !self.schedule.jitter.duration().is_zero() {
+            notes.push(format!("up to {} later", self.schedule.jitter));
+        }
+        if let Some(Pause { reason, who, since }) = self.paused {
+            notes.push(format!("paused since {since} by {}: {}", plain(who), plain(reason)));
+        }
+        notes.join("; ")
+    }
+
+    fn json(&self, from: UtcMs) -> Value {
+        let zone = self.zone();
+        let slots: Vec<Value> = self
+            .slots
+            .iter()
+            .map(|(at, change)| {
+                json!({
+                    "utc": at.to_string(), "ms": at.get(), "local": zone.local(*at),
+                    "in_ms": at.get() - from.get(), "clock_change": change.map(word),
+                })
+            })
+            .collect();
+        let jitter_ms = u64::try_from(self.schedule.jitter.duration().as_millis());
+        json!({
+            "schedule": self.name, "job": self.job.job, "path": self.job.path,
+            "due": short(&self.schedule.due), "zone": zone.to_string(),
+            "jitter_ms": jitter_ms.unwrap_or(u64::MAX), "slots": slots,
+            "when": self.first().err(), "paused": self.paused.map(pause_json),
+        })
+    }
+}
+
+/// A pause as a document.
+pub fn pause_json(pause: &Pause) -> Value {
+    json!({ "reason": pause.reason, "who": pause.who, "since_ms": pause.since.get() })
+}
+
+fn shown(coming: &[Coming<'_>], from: UtcMs) -> String {
+    let mut timed: Vec<(UtcMs, Vec<String>)> = Vec::new();
+    let mut others = Vec::new();
+    for each in coming {
+        for (at, change) in &each.slots {
+            let ms = u64::try_from(at.get() - from.get()).unwrap_or_default();
+            let zone = each.zone();
+            let local = format!("{} {zone}", zone.local(*at));
+            let (at_text, wait) = (at.to_string(), format!("in {}", span(ms)));
+            let notes = each.notes(*change);
+            timed.push((*at, row([&at_text, &each.name, &wait, &local, &notes])));
+        }
+        if let Err(when) = each.first() {
+            others.push(row(["-", &each.name, when, "-", &each.notes(None)]));
+        }
+    }
+    timed.sort_by_key(|(at, _)| *at);
+    let head = row(["UTC", "SCHEDULE", "WAIT", "LOCAL", "NOTES"]);
+    let rows = timed.into_iter().map(|(_, row)| row).chain(others);
+    table("", &std::iter::once(head).chain(rows).collect::<Vec<_>>())
+}
+
+fn said(change: ClockChange) -> &'static str {
+    match change {
+        ClockChange::Shifted => "shifted: its time does not exist that day, clocks are set ahead",
+        ClockChange::FirstPass => "first pass: this time comes twice that day, clocks are set back",
+        ClockChange::SecondPass => {
+            "second pass: this time comes twice that day, clocks are set back"
+        }
+    }
+}
+
+fn word(change: ClockChange) -> &'static str {
+    match change {
+        ClockChange::Shifted => "shifted",
+        ClockChange::FirstPass => "first_pass",
+        ClockChange::SecondPass => "second_pass",
+    }
+}

@@ -1,0 +1,83 @@
+//! The schedules of the jobs, as their manifests have them.
+
+use std::path::Path;
+
+use super::{
+    args::JobArgs,
+    load::{LoadError, find, load_timetable, names, read_text},
+};
+use crate::{
+    domain::cadence::Cadence,
+    manifest::{Due, Schedule},
+};
+
+/// A job with its schedules.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// Its name.
+    pub job: String,
+    /// Its manifest, below the root.
+    pub path: String,
+    /// Its schedules, each resolved with its own params and profiles.
+    pub schedules: Vec<Schedule>,
+}
+
+impl Planned {
+    /// What records call one of its schedules.
+    pub fn schedule_name(&self, schedule: &Schedule) -> String {
+        format!("{}.{}", self.job, schedule.id)
+    }
+}
+
+/// The schedules of one job, by its name or its file.
+pub fn one(root: &Path, job: &Path) -> Result<Planned, LoadError> {
+    let (_, path) = find(root, job).map_err(LoadError::Unreadable)?;
+    let bare = JobArgs::of(job.to_owned());
+    let timetable = load_timetable(root, &bare)?;
+    let mut schedules = Vec::new();
+    for schedule in timetable.schedules {
+        let mut own = None;
+        if !schedule.params.is_empty() || !schedule.profiles.is_empty() {
+            let Schedule { params, profiles, .. } = schedule.clone();
+            let args = JobArgs { scheduled: params, profiles, ..bare.clone() };
+            own = load_timetable(root, &args)?
+                .schedules
+                .into_iter()
+                .find(|own| own.id == schedule.id);
+        }
+        schedules.push(own.unwrap_or(schedule));
+    }
+    Ok(Planned { job: timetable.name, path, schedules })
+}
+
+/// Every job in `jobs/`, by the name of its file.
+pub fn all(root: &Path) -> Vec<(String, Result<Planned, LoadError>)> {
+    names(root).into_iter().map(|name| (name.clone(), one(root, Path::new(&name)))).collect()
+}
+
+/// Whether there is a manifest of this name.
+pub fn exists(root: &Path, job: &str) -> bool {
+    find(root, Path::new(job)).is_ok()
+}
+
+/// The name in a manifest, also of one with problems.
+pub fn name(root: &Path, job: &str) -> Option<String> {
+    let (path, _) = find(root, Path::new(job)).ok()?;
+    let own = read_text(&path).ok().and_then(|text| own_name(&text));
+    own.or_else(|| one(root, Path::new(job)).ok().map(|planned| planned.job))
+}
+
+/// The name that stands in a manifest itself.
+pub fn own_name(text: &str) -> Option<String> {
+    let table: toml::Table = toml::from_str(text).ok()?;
+    Some(table.get("name")?.as_str()?.to_owned())
+}
+
+/// When a schedule is due, in short: its cron line, `every 10m`, `on boot`.
+pub fn short(due: &Due) -> String {
+    match due {
+        Due::At(Cadence::Every(step)) => format!("every {}", humantime::format_duration(*step)),
+        Due::At(Cadence::Cron { cron, .. }) => cron.to_string(),
+        Due::On(event) => format!("on {}", event.name()),
+    }
+}

@@ -1,0 +1,44 @@
+//! `runner retry`: the same job with the same values once more, as a new run that names the old one.
+
+use std::{path::Path, process::ExitCode};
+
+use super::{args::RunArgs, given, records::Records, view::tell};
+use crate::{exit::Exit, jobs::context::Failure, run::run};
+
+/// Runs again what a run was given, and returns the exit code of the new run.
+pub fn retry(root: &Path, word: &str, json: bool) -> ExitCode {
+    match again(root, word) {
+        Ok(args) => run(root, &args, json),
+        Err(failure) => ExitCode::from(tell(&failure, json).code()),
+    }
+}
+
+fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
+    let records = Records::open(root)?;
+    let old = records.find(word)?;
+    let old = records.stands(&old.run_id)?;
+    let id = old.run_id;
+    if !old.state.is_over() {
+        let message = format!(
+            "run {id} is not over, it is {}: wait for it, or `runner stop {id}`",
+            old.state.name()
+        );
+        return Err(Failure::new(Exit::Busy, message));
+    }
+    let given = given::given(&records, &id)?;
+    if let Some(name) = given::masked(&given) {
+        let message = format!(
+            "a secret stood in {name} and was not kept: give it again with `runner run {}`, and let the manifest take it from [secrets]",
+            given.job
+        );
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    Ok(RunArgs {
+        job: given::arguments(&given),
+        run_id: None,
+        parent: None,
+        attempt: None,
+        retry_of: Some(id.to_string()),
+        timeout: given.timeout,
+    })
+}

@@ -1,0 +1,317 @@
+//! `runner status`: the service, what runs and waits, each schedule, open incidents, each loop.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+use serde_json::{Value, json};
+
+use super::{
+    next::{Coming, pause_json},
+    output::{plain, print, print_json},
+    planned::{self, Planned},
+    records::{Records, run_json},
+    table::{ago, row, span, table},
+    view::tell,
+};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    domain::{
+        series::Series,
+        time::{SlotTs, UtcMs},
+    },
+    exit::Exit,
+    jobs::{
+        context::Failure,
+        ledgers::{last_decided, series_of, tags},
+    },
+    store::{
+        disk::{Disk as _, RealDisk},
+        layout::Layout,
+        lock::is_held,
+        runs::{Filter, OpenIncident, Pause, Run, RunState},
+    },
+};
+
+/// A service writes its tick every 5 s; one that has not for so long hangs.
+const TICK_MAX_MS: i64 = 20_000;
+
+/// Everything that is shown.
+struct Status {
+    now: UtcMs,
+    service: Service,
+    going: Vec<Run>,
+    schedules: Vec<ScheduleRow>,
+    invalid: Vec<String>,
+    incidents: Vec<OpenIncident>,
+    loops: Vec<Loop>,
+}
+
+/// The service, by its lock and its tick document, of which any part may be absent.
+struct Service {
+    is_up: bool,
+    tick: Option<Value>,
+}
+
+struct ScheduleRow {
+    name: String,
+    last: Option<Run>,
+    next: Result<UtcMs, &'static str>,
+    paused: Option<Pause>,
+}
+
+struct Loop {
+    tag: String,
+    series: Series,
+    last: Option<UtcMs>,
+}
+
+/// Shows how everything stands.
+pub fn status(root: &Path, json: bool) -> Exit {
+    match gather(root) {
+        Ok(status) => {
+            if json {
+                print_json(&status.json());
+            } else {
+                print(&status.text());
+            }
+            Exit::Ok
+        }
+        Err(failure) => tell(&failure, json),
+    }
+}
+
+fn gather(root: &Path) -> Result<Status, Failure> {
+    let layout = Layout::new(root);
+    if !layout.data().is_dir() {
+        let message = format!("nothing has run here: {} does not exist", layout.data().display());
+        return Err(Failure::new(Exit::Nothing, message));
+    }
+    let now = SystemClock.now();
+    let records = Records::open_if_any(root)?;
+    let (mut going, mut incidents, mut pauses) = (Vec::new(), Vec::new(), BTreeMap::new());
+    if let Some(records) = &records {
+        for state in [RunState::Running, RunState::Queued] {
+            let filter = Filter { state: Some(state), limit: Some(u32::MAX), ..Filter::default() };
+            going.extend(records.list(&filter)?);
+        }
+        incidents = records.store.open_incidents()?;
+        pauses = records.store.pauses()?;
+    }
+    let (mut schedules, mut invalid) = (Vec::new(), Vec::new());
+    for (name, job) in planned::all(root) {
+        match job {
+            Ok(job) => schedules.extend(rows(&job, records.as_ref(), now, &pauses)?),
+            Err(_) => invalid.push(name),
+        }
+    }
+    let disk = RealDisk::new(layout.data());
+    let service = service(&disk, &layout)?;
+    let loops = loops(&disk, &layout)?;
+    Ok(Status { now, service, going, schedules, invalid, incidents, loops })
+}
+
+fn service(disk: &RealDisk, layout: &Layout) -> Result<Service, Failure> {
+    let tick = disk.read(&layout.scheduler_tick())?;
+    let tick = tick.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(Service { is_up: is_held(&layout.scheduler_lock()), tick })
+}
+
+fn rows(
+    job: &Planned,
+    records: Option<&Records>,
+    now: UtcMs,
+    pauses: &BTreeMap<String, Pause>,
+) -> Result<Vec<ScheduleRow>, Failure> {
+    let mut rows = Vec::new();
+    for schedule in &job.schedules {
+        let coming = Coming::of(job, schedule, now, 1, pauses);
+        let filter =
+            Filter { schedule: Some(coming.name.clone()), limit: Some(1), ..Filter::default() };
+        let last = match records {
+            Some(records) => records.list(&filter)?.pop(),
+            None => None,
+        };
+        let (next, paused) = (coming.first(), coming.paused().cloned());
+        rows.push(ScheduleRow { name: coming.name, last, next, paused });
+    }
+    Ok(rows)
+}
+
+fn loops(disk: &RealDisk, layout: &Layout) -> Result<Vec<Loop>, Failure> {
+    let mut loops = Vec::new();
+    for tag in tags(disk, layout)? {
+        for series in series_of(disk, layout, &tag)? {
+            let last = last_decided(disk, layout, &tag, &series)?.map(SlotTs::close);
+            loops.push(Loop { tag: tag.to_string(), series, last });
+        }
+    }
+    Ok(loops)
+}
+
+impl Service {
+    fn number(&self, name: &str) -> Option<i64> {
+        self.tick.as_ref()?.get(name)?.as_i64()
+    }
+
+    fn instant(&self, name: &str) -> Option<UtcMs> {
+        UtcMs::new(self.number(name)?).ok()
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        Some(plain(self.tick.as_ref()?.get(name)?.as_str()?))
+    }
+
+    /// `up`, `down`, or `hangs` when it lives and does not tick.
+    fn state(&self, now: UtcMs) -> &'static str {
+        let is_late = self.instant("tick_ms").is_some_and(|at| now.get() - at.get() > TICK_MAX_MS);
+        match (self.is_up, is_late) {
+            (true, false) => "up",
+            (true, true) => "hangs",
+            (false, _) => "down",
+        }
+    }
+
+    fn line(&self, now: UtcMs) -> String {
+        let mut parts = vec![self.state(now).to_owned()];
+        if let Some(at) = self.instant("tick_ms") {
+            parts.push(format!("last tick {}", ago(at, now)));
+        }
+        if let Some(at) = self.instant("started_ms") {
+            parts.push(format!("started {at} ({})", ago(at, now)));
+        }
+        if let Some(pid) = self.number("pid") {
+            parts.push(format!("pid {pid}"));
+        }
+        for (name, before) in [("build", "build"), ("listen", "listens on")] {
+            parts.extend(self.text(name).map(|value| format!("{before} {value}")));
+        }
+        if self.tick.is_none() {
+            parts.push("no tick is recorded: start it with `runner serve`".to_owned());
+        }
+        parts.join(", ")
+    }
+}
+
+impl Status {
+    fn text(&self) -> String {
+        let now = self.now;
+        let mut text = format!("service  {}\n", self.service.line(now));
+        section(&mut text, "runs", "none goes on or waits", &self.going, |run| {
+            let (id, state) = (run.run_id.as_str(), run.state.name());
+            row([state, id, &run.job, &ago(run.started, now), &self.waits(run)])
+        });
+        section(&mut text, "schedules", "none", &self.schedules, |schedule| {
+            let last = schedule.last.as_ref().map_or_else(
+                || "never".to_owned(),
+                |run| format!("{} {}", run.state.name(), ago(run.started, now)),
+            );
+            let next = match schedule.next {
+                Ok(at) => format!("next {at} ({})", ago(at, now)),
+                Err(when) => format!("next {when}"),
+            };
+            let paused = schedule.paused.as_ref().map_or_else(String::new, |pause| {
+                format!("paused by {}: {}", plain(&pause.who), plain(&pause.reason))
+            });
+            row([&schedule.name, &last, &next, &paused])
+        });
+        if !self.incidents.is_empty() {
+            section(&mut text, "incidents", "none", &self.incidents, |incident| {
+                let since = format!("{} ({})", incident.since, ago(incident.since, now));
+                let times = format!("{} times", incident.times);
+                row([&plain(&incident.name), &since, &times])
+            });
+        }
+        section(&mut text, "loops", "none", &self.loops, |found| {
+            let Loop { tag, series, last } = found;
+            let last = last.map_or_else(
+                || "nothing decided".to_owned(),
+                |at| format!("decided {at} ({})", ago(at, now)),
+            );
+            let series =
+                format!("{} {} {}", series.exchange(), series.symbol(), series.timeframe());
+            row([tag, &series, &last])
+        });
+        for name in &self.invalid {
+            let _ = writeln!(text, "invalid  jobs/{name}.toml: `runner check` says why");
+        }
+        text
+    }
+
+    fn waits(&self, run: &Run) -> String {
+        let later = run.not_before.filter(|at| *at > self.now);
+        later.map_or_else(String::new, |at| {
+            let ms = u64::try_from(at.get() - self.now.get()).unwrap_or_default();
+            format!("attempt {} in {}", run.attempt, span(ms))
+        })
+    }
+
+    fn json(&self) -> Value {
+        let (now, service) = (self.now, &self.service);
+        let age = |at: Option<UtcMs>| at.map(|at| now.get() - at.get());
+        let going: Vec<Value> = self
+            .going
+            .iter()
+            .map(|run| {
+                let mut document = run_json(run);
+                document["age_ms"] = json!(now.get() - run.started.get());
+                document
+            })
+            .collect();
+        let schedules: Vec<Value> = self
+            .schedules
+            .iter()
+            .map(|schedule| {
+                json!({
+                    "schedule": schedule.name, "last": schedule.last.as_ref().map(run_json),
+                    "next_ms": schedule.next.ok().map(UtcMs::get), "when": schedule.next.err(),
+                    "paused": schedule.paused.as_ref().map(pause_json),
+                })
+            })
+            .collect();
+        let incidents: Vec<Value> = self
+            .incidents
+            .iter()
+            .map(|incident| {
+                json!({
+                    "incident": incident.name, "since_ms": incident.since.get(),
+                    "told_ms": incident.told.get(), "times": incident.times,
+                })
+            })
+            .collect();
+        let loops: Vec<Value> = self
+            .loops
+            .iter()
+            .map(|Loop { tag, series, last }| {
+                json!({
+                    "tag": tag, "exchange": series.exchange().as_str(),
+                    "symbol": series.symbol().to_string(), "timeframe": series.timeframe().name(),
+                    "last_decided_ms": last.map(UtcMs::get), "age_ms": age(*last),
+                })
+            })
+            .collect();
+        json!({
+            "schema": "mjolnir.status/1", "now_ms": now.get(),
+            "service": {
+                "state": service.state(now), "up": service.is_up,
+                "tick_age_ms": age(service.instant("tick_ms")), "tick": service.tick,
+            },
+            "runs": going, "schedules": schedules, "invalid": self.invalid,
+            "incidents": incidents, "loops": loops,
+        })
+    }
+}
+
+/// A heading with a table below it, or a word instead of an empty one.
+fn section<T>(
+    text: &mut String,
+    heading: &str,
+    nothing: &str,
+    items: &[T],
+    shown: impl Fn(&T) -> Vec<String>,
+) {
+    if items.is_empty() {
+        let _ = writeln!(text, "{heading:9}{nothing}");
+        return;
+    }
+    let rows: Vec<Vec<String>> = items.iter().map(shown).collect();
+    let _ = write!(text, "{heading}\n{}", table("  ", &rows));
+}

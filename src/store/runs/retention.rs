@@ -1,0 +1,232 @@
+//! What runs leave behind is taken away when it is too old or too much: their records, and their folders.
+//!
+//! The record goes first. After a crash in between there is a folder without a record: nobody is shown it, and the next sweep
+//! takes it away as a stray. The other way round, a run would be listed whose log and results are gone or cut in half.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use super::{
+    records::{Filter, Run, RunStore},
+    state::RunState,
+};
+use crate::{
+    domain::{
+        ids::RunId,
+        time::{DAY_MS, UtcMs},
+    },
+    store::{
+        disk::{Disk, EntryKind},
+        error::StoreError,
+        layout::Layout,
+        lock::is_held,
+    },
+};
+
+/// A folder without a record may belong to a run that is being recorded right now; one older than this does not.
+const STRAY_MS: i64 = DAY_MS;
+/// Folders of runs are not nested deeper than this.
+const DEPTH_MAX: u32 = 16;
+
+/// How much the runs of one job may leave behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Runs that ended more days ago are taken away.
+    pub days: u32,
+    /// Of more runs than this, the oldest are taken away.
+    pub runs: u32,
+    /// Of folders that hold more bytes together, the oldest are taken away.
+    pub bytes: u64,
+}
+
+/// What was taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Records.
+    pub records: u64,
+    /// Folders.
+    pub folders: u64,
+    /// Bytes in these folders.
+    pub bytes: u64,
+    /// Folders that had to stay, and why: a person has to look at them.
+    pub left: Vec<(RunId, String)>,
+}
+
+/// Takes away what runs left behind.
+#[derive(Debug)]
+pub struct Sweeper<'a, D: Disk> {
+    /// The records.
+    pub store: &'a RunStore,
+    /// The disk with the folders.
+    pub disk: &'a D,
+    /// Where they lie.
+    pub layout: &'a Layout,
+    /// The present time.
+    pub now: UtcMs,
+}
+
+impl<D: Disk> Sweeper<'_, D> {
+    /// Takes away the runs of one job that are too old or too many, the oldest first.
+    ///
+    /// A run that waits or goes on stays, and one whose lock is held or whose parent goes on; so do the newest run of each
+    /// schedule and the newest run that went wrong. Stops at the first error; what is left is whole, and the next sweep goes on.
+    pub fn job(&self, job: &str, keep: &Keep) -> Result<Swept, StoreError> {
+        let all = Filter { job: Some(job.to_owned()), limit: Some(u32::MAX), ..Filter::default() };
+        let runs = self.store.list(&all)?;
+        let stays = self.that_stay(&runs)?;
+        let mut bytes = BTreeMap::new();
+        for run in &runs {
+            bytes.insert(&run.run_id, self.size(&self.layout.run_dir(&run.run_id), 0)?);
+        }
+        let (mut count, mut sum) = (runs.len() as u64, bytes.values().sum::<u64>());
+        let oldest_kept = self.now.plus_ms(-i64::from(keep.days).saturating_mul(DAY_MS));
+        let mut swept = Swept::default();
+        for run in runs.iter().rev().filter(|run| !stays.contains(&run.run_id)) {
+            let is_old = run.ended.unwrap_or(run.started) < oldest_kept;
+            if !is_old && count <= u64::from(keep.runs) && sum <= keep.bytes {
+                continue;
+            }
+            if !self.store.forget(run)? {
+                // It was queued anew meanwhile.
+                continue;
+            }
+            swept.records += 1;
+            count -= 1;
+            sum -= bytes.get(&run.run_id).copied().unwrap_or_default();
+            self.folder(&run.run_id, &mut swept)?;
+        }
+        Ok(swept)
+    }
+
+    /// Takes away the folders of runs that have no record and have not changed for a day: a crash left them.
+    pub fn strays(&self) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        for name in self.disk.list(&self.layout.runs_dir())? {
+            let Ok(run) = name.parse::<RunId>() else { continue };
+            let dir = self.layout.run_dir(&run);
+            let Some(found) = self.disk.look(&dir)? else { continue };
+            let is_old = found.changed < self.now.plus_ms(-STRAY_MS);
+            if found.kind == EntryKind::Dir && is_old && self.store.get(&run)?.is_none() {
+                self.folder(&run, &mut swept)?;
+            }
+        }
+        Ok(swept)
+    }
+
+    fn that_stay(&self, newest_first: &[Run]) -> Result<BTreeSet<RunId>, StoreError> {
+        let (mut stays, mut schedules, mut has_failed) = (BTreeSet::new(), BTreeMap::new(), false);
+        for run in newest_first {
+            let mut stay = !run.state.is_over() || is_held(&self.layout.run_lock(&run.run_id));
+            if let Some((schedule, slot)) = &run.due {
+                let newest = schedules.entry(schedule).or_insert((slot, &run.run_id));
+                if slot > newest.0 {
+                    *newest = (slot, &run.run_id);
+                }
+            }
+            if went_wrong(run.state) && !has_failed {
+                (stay, has_failed) = (true, true);
+            }
+            if let Some(parent) = &run.parent {
+                let parent = self.store.get(parent)?;
+                stay |= parent.is_some_and(|parent| !parent.state.is_over());
+            }
+            if stay {
+                stays.insert(run.run_id.clone());
+            }
+        }
+        stays.extend(schedules.into_values().map(|(_, run)| run.clone()));
+        Ok(stays)
+    }
+
+    /// Takes away the folder of a run, unless it is a link or somebody holds its lock.
+    fn folder(&self, run: &RunId, swept: &mut Swept) -> Result<(), StoreError> {
+        let dir = self.layout.run_dir(run);
+        match self.disk.look(&dir)?.map(|found| found.kind) {
+            None => return Ok(()),
+            Some(EntryKind::Dir) if is_held(&self.layout.run_lock(run)) => {
+                swept.left.push((run.clone(), "its lock is held".to_owned()));
+                return Ok(());
+            }
+            Some(EntryKind::Dir) => {}
+            Some(EntryKind::File | EntryKind::Link) => {
+                let why = format!("{} is no folder", dir.display());
+                swept.left.push((run.clone(), why));
+                return Ok(());
+            }
+        }
+        let bytes = self.size(&dir, 0)?;
+        self.clear(&dir, 0)?;
+        swept.folders += 1;
+        swept.bytes += bytes;
+        Ok(())
+    }
+
+    /// Removes a folder with all that is in it. A link is removed itself, what it points to is not touched.
+    fn clear(&self, dir: &Path, depth: u32) -> Result<(), StoreError> {
+        self.not_too_deep(dir, depth)?;
+        for name in self.disk.list(dir)? {
+            let path = dir.join(name);
+            match self.disk.look(&path)?.map(|found| found.kind) {
+                Some(EntryKind::Dir) => self.clear(&path, depth + 1)?,
+                Some(EntryKind::File | EntryKind::Link) => self.disk.remove(&path)?,
+                None => {}
+            }
+        }
+        Ok(self.disk.remove_dir(dir)?)
+    }
+
+    fn size(&self, dir: &Path, depth: u32) -> Result<u64, StoreError> {
+        self.not_too_deep(dir, depth)?;
+        if self.disk.look(dir)?.is_none_or(|found| found.kind != EntryKind::Dir) {
+            return Ok(0);
+        }
+        let mut sum = 0;
+        for name in self.disk.list(dir)? {
+            let path = dir.join(name);
+            match self.disk.look(&path)? {
+                Some(found) if found.kind == EntryKind::Dir => {
+                    sum += self.size(&path, depth + 1)?;
+                }
+                Some(found) => sum += found.bytes,
+                None => {}
+            }
+        }
+        Ok(sum)
+    }
+
+    fn not_too_deep(&self, dir: &Path, depth: u32) -> Result<(), StoreError> {
+        assert!(dir.starts_with(self.layout.runs_dir()), "only folders of runs are taken away");
+        if depth > DEPTH_MAX {
+            let why = format!("folders are nested deeper than {DEPTH_MAX}: look at it, remove it");
+            return Err(StoreError::damaged(dir, 0, why));
+        }
+        Ok(())
+    }
+}
+
+/// Whether somebody may want to know why a run ended like this.
+fn went_wrong(state: RunState) -> bool {
+    match state {
+        RunState::Failed | RunState::TimedOut | RunState::Panicked | RunState::Lost => true,
+        RunState::Queued
+        | RunState::Running
+        | RunState::Succeeded
+        | RunState::Flaky
+        | RunState::Cancelled
+        | RunState::Missed
+        | RunState::SkippedOverlap
+        | RunState::Superseded
+        | RunState::SkippedPrecondition => false,
+    }
+}
+
+impl RunStore {
+    /// Removes the record of a run that stands as it was seen: false when it has changed meanwhile.
+    fn forget(&self, seen: &Run) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM runs WHERE run_id = ?1 AND attempt = ?2 AND state = ?3";
+        let seen = (seen.run_id.as_str(), seen.attempt, seen.state.name());
+        Ok(self.db.execute(delete, seen).map_err(|error| self.refused(&error))? == 1)
+    }
+}
