@@ -15,15 +15,20 @@ use super::{
 use crate::{
     exit::Exit,
     jobs::context::Failure,
-    manifest::{Manifest, Schedule},
+    manifest::{Logs, Manifest, Schedule},
     run::build_id,
     serve::{
         host::{self, Loaded, Options, Surroundings, only_one},
         service::Ears,
         status::Status,
+        sweep::Keeps,
         work::{Terms, Work, Works},
     },
-    store::{disk::RealDisk, layout::Layout, runs::Run},
+    store::{
+        disk::RealDisk,
+        layout::Layout,
+        runs::{Keep, Run},
+    },
 };
 
 /// Most bytes of the log of the service.
@@ -89,6 +94,7 @@ impl Ears for People {
 pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
     let (mut works, mut wrong) = (Vec::new(), Vec::new());
     let mut files: BTreeMap<String, String> = BTreeMap::new();
+    let mut keeps = Keeps::new();
     let names = names(root);
     for stem in &names {
         let file = format!("jobs/{stem}.toml");
@@ -105,6 +111,7 @@ pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
                 timetable.name
             ));
         }
+        keeps.insert(timetable.name.clone(), keep(&timetable.logs));
         for schedule in timetable.schedules {
             let args = JobArgs {
                 profiles: schedule.profiles.clone(),
@@ -125,7 +132,11 @@ pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
     let works = Works::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
-    Ok(Loaded { works, jobs: names.len() })
+    Ok(Loaded { works, jobs: names.len(), keeps })
+}
+
+fn keep(logs: &Logs) -> Keep {
+    Keep { days: logs.keep_days, runs: logs.keep_runs, bytes: logs.keep_size.get().bytes() }
 }
 
 fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> Work {

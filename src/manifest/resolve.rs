@@ -17,7 +17,7 @@ use super::{
     schema,
     secrets::{self, Vault},
     steps,
-    tables::{File, KINDS, Kind, ScheduleTable},
+    tables::{File, KINDS, Kind, Logs, ScheduleTable},
     tree::{Node, Table, Value, join, merge, quoted},
 };
 use crate::domain::time::UtcMs;
@@ -109,6 +109,8 @@ pub struct Timetable {
     pub name: String,
     /// Its schedules.
     pub schedules: Vec<Schedule>,
+    /// What its runs may leave behind.
+    pub logs: Logs,
 }
 
 /// Reads when a job runs: values that only a run can give may be missing.
@@ -129,7 +131,12 @@ pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
         let planned = schedules::plan(place, table);
         schedules.push(planned.ok_or_else(|| work.unexpected("a schedule is never due"))?);
     }
-    Ok(Timetable { name, schedules })
+    let logs = work
+        .tree
+        .get("logs")
+        .map_or_else(|| Ok(Logs::default()), |logs| logs.to_plain().try_into());
+    let logs = logs.map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
+    Ok(Timetable { name, schedules, logs })
 }
 
 /// Keys that every kind has.

@@ -10,6 +10,7 @@ use super::{
     held::Moment,
     service::{Ears, Service, Settings},
     status::Status,
+    sweep::{Broom, Keeps},
     wake::Wake,
     work::Works,
 };
@@ -66,6 +67,8 @@ pub struct Loaded {
     pub works: Works,
     /// How many jobs there are, with and without schedules.
     pub jobs: usize,
+    /// What the runs of each job may leave behind.
+    pub keeps: Keeps,
 }
 
 /// Makes sure that there is one service for this root, as long as the returned value lives.
@@ -113,6 +116,7 @@ pub fn serve(
         watch,
         started,
         jobs: loaded.jobs,
+        broom: Broom::start(&options.root, loaded.keeps),
         written: None,
     };
     host.begin();
@@ -139,6 +143,7 @@ struct Host<'o> {
     watch: Stopwatch,
     started: UtcMs,
     jobs: usize,
+    broom: Broom,
     written: Option<Stopwatch>,
 }
 
@@ -191,6 +196,7 @@ impl Host<'_> {
         match (surroundings.load)() {
             Ok(loaded) => {
                 self.jobs = loaded.jobs;
+                self.broom.set(loaded.keeps);
                 self.service.reload(loaded.works);
                 let (jobs, schedules) = (self.jobs, self.service.schedules());
                 self.service.say(&format!("reload: {schedules} schedules of {jobs} jobs"));

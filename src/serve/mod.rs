@@ -12,5 +12,6 @@ pub mod service;
 mod startup;
 pub mod status;
 mod stops;
+pub mod sweep;
 pub mod wake;
 pub mod work;

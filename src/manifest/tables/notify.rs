@@ -118,7 +118,7 @@ impl Default for Heartbeat {
 }
 
 /// How much the runs of a job may leave behind. A run that goes on, or waits, is never taken away.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Logs {
     /// The longest log, and the longest output, of one run; of what is longer the end is kept.

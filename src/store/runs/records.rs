@@ -181,6 +181,15 @@ impl RunStore {
             .map_err(|why| self.bad(why))
     }
 
+    /// The names of all jobs that have records.
+    pub fn jobs(&self) -> Result<Vec<String>, StoreError> {
+        let query = || -> rusqlite::Result<Vec<String>> {
+            let mut select = self.db.prepare("SELECT DISTINCT job FROM runs ORDER BY job")?;
+            select.query_map([], |row| row.get(0))?.collect()
+        };
+        query().map_err(|error| self.refused(&error))
+    }
+
     /// The runs a filter selects, newest first.
     pub fn list(&self, filter: &Filter) -> Result<Vec<Run>, StoreError> {
         let Filter { job, kind, state, parent, schedule, since, limit } = filter;

@@ -41,6 +41,13 @@ pub struct Keep {
     pub bytes: u64,
 }
 
+impl Default for Keep {
+    /// What manifests say that say nothing.
+    fn default() -> Self {
+        Self { days: 30, runs: 2_000, bytes: 1 << 30 }
+    }
+}
+
 /// What was taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
@@ -52,6 +59,16 @@ pub struct Swept {
     pub bytes: u64,
     /// Folders that had to stay, and why: a person has to look at them.
     pub left: Vec<(RunId, String)>,
+}
+
+impl Swept {
+    /// Counts what was taken away besides.
+    pub fn add(&mut self, more: Self) {
+        self.records += more.records;
+        self.folders += more.folders;
+        self.bytes += more.bytes;
+        self.left.extend(more.left);
+    }
 }
 
 /// Takes away what runs left behind.
