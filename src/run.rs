@@ -4,7 +4,14 @@ mod guard;
 mod ready;
 mod record;
 
-use std::{panic, path::Path, process::ExitCode, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    panic,
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -38,11 +45,20 @@ const SCHEMA: &str = "mjolnir.run/1";
 
 /// This build: version and a hash of the program itself.
 pub fn build_id() -> String {
-    let hash = crate::os::process::own_program()
-        .ok()
-        .and_then(|path| std::fs::read(path).ok())
-        .map_or(0, |bytes| xxhash_rust::xxh3::xxh3_64(&bytes));
+    let hash = crate::os::process::own_program().and_then(|path| hash_of(&path)).unwrap_or(0);
     format!("{}-{hash:016x}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Read in pieces: the program may be large, and many of them may start at once.
+fn hash_of(path: &Path) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let (mut hash, mut piece) = (xxhash_rust::xxh3::Xxh3::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(hash.digest()),
+            n => hash.update(&piece[..n]),
+        }
+    }
 }
 
 /// Runs a job and returns its exit code.

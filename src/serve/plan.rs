@@ -190,9 +190,11 @@ fn judged(
             let runs_now = usize::from(!busy && caught.is_empty() && fresh.len() > 1);
             let (first, others) = fresh.split_at(runs_now);
             let (between, newest) = others.split_at(others.len().saturating_sub(1));
+            // What became due together with slots that are caught up belongs to them.
+            let passed = if caught.is_empty() { Verdict::Superseded } else { Verdict::CatchUp };
             let caught = all(caught, Verdict::CatchUp);
             let first = all(first, Verdict::Run);
-            [caught, first, all(between, Verdict::Superseded), all(newest, Verdict::Run)].concat()
+            [caught, first, all(between, passed), all(newest, Verdict::Run)].concat()
         }
         Overlap::Replace if fresh.is_empty() => {
             let (before, newest) = caught.split_at(caught.len().saturating_sub(1));
@@ -222,4 +224,180 @@ pub fn judge_again(schedule: &Schedule, waiting: &[UtcMs], now: UtcMs, delay_ms:
     let within: Vec<UtcMs> = late.iter().copied().filter(|slot| *slot >= oldest).collect();
     let first = within.iter().rev().take(most).next_back().copied();
     waiting.iter().map(|slot| !is_late(slot) || first.is_some_and(|first| *slot >= first)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::manifest::Span;
+
+    /// A minute, in milliseconds.
+    const M: i64 = 60_000;
+
+    fn at(minute: i64) -> UtcMs {
+        UtcMs::new(minute * M).unwrap()
+    }
+
+    fn schedule(overlap: Overlap, catch_up: Backlog, most: u32) -> Schedule {
+        Schedule {
+            id: "1".to_owned(),
+            due: Due::At(Cadence::Every(Duration::from_secs(60))),
+            overlap,
+            catch_up,
+            catch_up_window: Span::seconds(3_600),
+            catch_up_max: most,
+            jitter: Span::seconds(0),
+            params: Vec::new(),
+            profiles: Vec::new(),
+        }
+    }
+
+    fn view(now: UtcMs, load: Load) -> View<'static> {
+        View { now, delay_ms: 0, boot: "b", event: Event::GoesOn, load, gate: Gate::Open }
+    }
+
+    fn decided(schedule: &Schedule, minute: i64) -> Decided {
+        Decided { fingerprint: schedule.due.fingerprint(), upto: at(minute), boot: None }
+    }
+
+    /// The verdicts on the minutes after `from`, as letters.
+    fn letters(schedule: &Schedule, from: i64, view: &View<'_>) -> String {
+        let plan = plan(schedule, Some(&decided(schedule, from)), view);
+        let Some(plan) = plan else { return String::new() };
+        let first = plan.slots.first().map(|(slot, _)| slot.get());
+        assert_eq!(first, Some((from + 1) * M), "no slot is left out");
+        assert_eq!(plan.slots.last().map(|(slot, _)| *slot), Some(plan.decided.upto));
+        assert!(plan.slots.windows(2).all(|pair| pair[1].0.get() - pair[0].0.get() == M));
+        plan.slots
+            .iter()
+            .map(|(_, verdict)| match verdict {
+                Verdict::Run => 'R',
+                Verdict::CatchUp => 'C',
+                Verdict::Missed => 'm',
+                Verdict::Overlap => 'o',
+                Verdict::Superseded => 's',
+                Verdict::Paused => 'p',
+            })
+            .collect()
+    }
+
+    #[test]
+    fn late_slots_are_caught_up_as_the_schedule_says_and_the_others_are_missed() {
+        let between = at(110).plus_ms(-1);
+        for (catch_up, most, now, expected) in [
+            (Backlog::None, 9, between, "mmmmmmmmR"),
+            (Backlog::Latest, 9, between, "mmmmmmmmR"),
+            (Backlog::All, 9, between, "CCCCCCCCC"),
+            (Backlog::All, 3, between, "mmmmmCCCC"),
+        ] {
+            let schedule = schedule(Overlap::Forbid, catch_up, most);
+            assert_eq!(letters(&schedule, 100, &view(now, Load::Free)), expected, "{catch_up:?}");
+        }
+        // Every ten minutes, found five minutes late: nothing is due now.
+        let mut tens = schedule(Overlap::Forbid, Backlog::Latest, 9);
+        tens.due = Due::At(Cadence::Every(Duration::from_secs(600)));
+        let known = decided(&tens, 100);
+        let found = plan(&tens, Some(&known), &view(at(135), Load::Free)).unwrap();
+        let verdicts: Vec<Verdict> = found.slots.iter().map(|(_, verdict)| *verdict).collect();
+        assert_eq!(verdicts, [Verdict::Missed, Verdict::Missed, Verdict::CatchUp]);
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_is_missed_however_much_may_be_caught_up() {
+        let schedule = schedule(Overlap::Queue, Backlog::All, 1_000);
+        let found = letters(&schedule, 0, &view(at(200), Load::Free));
+        assert_eq!(found, format!("{}{}R", "m".repeat(139), "C".repeat(60)));
+    }
+
+    #[test]
+    fn a_slot_that_comes_too_early_is_treated_by_the_rule() {
+        let now = at(102);
+        for (overlap, load, expected) in [
+            (Overlap::Forbid, Load::Free, "Ro"),
+            (Overlap::Forbid, Load::Busy, "oo"),
+            (Overlap::Queue, Load::Free, "RR"),
+            (Overlap::Queue, Load::Busy, "sR"),
+            (Overlap::Replace, Load::Busy, "sR"),
+            (Overlap::Allow, Load::Busy, "RR"),
+        ] {
+            let schedule = schedule(overlap, Backlog::Latest, 9);
+            let found = letters(&schedule, 100, &view(now, load));
+            assert_eq!(found, expected, "{overlap:?} {load:?}");
+        }
+        let paused = View { gate: Gate::Paused, ..view(at(105), Load::Free) };
+        let forbid = schedule(Overlap::Forbid, Backlog::All, 9);
+        assert_eq!(letters(&forbid, 100, &paused), "ppppp");
+    }
+
+    #[test]
+    fn c16_many_missed_slots_are_decided_in_steps_and_the_newest_is_still_caught_up() {
+        let schedule = schedule(Overlap::Forbid, Backlog::Latest, 9);
+        let mut upto = 0;
+        let mut all = String::new();
+        let now = at(12_000).plus_ms(M - 1);
+        for _ in 0..3 {
+            let found = letters(&schedule, upto, &view(now, Load::Free));
+            upto += i64::try_from(found.len()).unwrap();
+            all.push_str(&found);
+        }
+        assert_eq!(all, format!("{}R", "m".repeat(11_999)));
+        assert_eq!(letters(&schedule, upto, &view(now, Load::Free)), "");
+    }
+
+    #[test]
+    fn a_schedule_that_is_new_or_changed_starts_now_and_a_clock_that_is_set_back_decides_nothing() {
+        let schedule = schedule(Overlap::Forbid, Backlog::All, 9);
+        let now = view(at(500), Load::Free);
+        let other = Decided { fingerprint: "other".to_owned(), upto: at(3), boot: None };
+        for known in [None, Some(&other)] {
+            let found = plan(&schedule, known, &now).unwrap();
+            assert_eq!((found.decided, found.slots.len()), (decided(&schedule, 500), 0));
+        }
+        assert_eq!(plan(&schedule, Some(&decided(&schedule, 900)), &now), None);
+    }
+
+    #[test]
+    fn events_are_due_once() {
+        let mut schedule = schedule(Overlap::Forbid, Backlog::Latest, 9);
+        schedule.due = Due::On(StartOn::Start);
+        let begins = View { event: Event::Begins, ..view(at(5), Load::Free) };
+        let first = plan(&schedule, None, &begins).unwrap();
+        assert_eq!(first.slots, [(at(5), Verdict::Run)]);
+        let again = plan(&schedule, Some(&first.decided), &begins).unwrap();
+        assert_eq!(again.slots, [(at(5).plus_ms(1), Verdict::Run)], "each start has its own slot");
+        assert_eq!(plan(&schedule, Some(&first.decided), &view(at(6), Load::Free)), None);
+        schedule.due = Due::On(StartOn::Boot);
+        let first = plan(&schedule, None, &view(at(5), Load::Free)).unwrap();
+        assert_eq!(first.decided.boot.as_deref(), Some("b"));
+        assert_eq!(plan(&schedule, Some(&first.decided), &view(at(9), Load::Free)), None);
+        let later = View { boot: "c", ..view(at(9), Load::Free) };
+        assert!(plan(&schedule, Some(&first.decided), &later).is_some());
+    }
+
+    #[test]
+    fn a_delay_moves_the_start_and_not_the_slot() {
+        let schedule = schedule(Overlap::Forbid, Backlog::Latest, 9);
+        let delayed = |now: UtcMs| View { delay_ms: 30_000, ..view(now, Load::Free) };
+        assert_eq!(letters(&schedule, 100, &delayed(at(101).plus_ms(29_999))), "");
+        assert_eq!(letters(&schedule, 100, &delayed(at(101).plus_ms(30_000))), "R");
+    }
+
+    #[test]
+    fn runs_that_wait_at_a_start_are_judged_by_the_same_rules() {
+        let waiting = [at(10), at(50), at(98), at(99)];
+        let now = at(99).plus_ms(30_000);
+        for (catch_up, most, expected) in [
+            (Backlog::None, 9, [false, false, false, true]),
+            (Backlog::Latest, 9, [false, false, false, true]),
+            (Backlog::All, 9, [false, true, true, true]),
+            (Backlog::All, 1, [false, false, true, true]),
+        ] {
+            let schedule = schedule(Overlap::Queue, catch_up, most);
+            assert_eq!(judge_again(&schedule, &waiting, now, 0), expected, "{catch_up:?}");
+        }
+        let schedule = schedule(Overlap::Queue, Backlog::Latest, 9);
+        assert_eq!(judge_again(&schedule, &waiting[..2], now, 0), [false, true]);
+    }
 }

@@ -136,3 +136,51 @@ fn startable(
     });
     first.into_iter().filter(|(_, state, _)| is_ready(*state)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat(key: u64, schedule: &'static str, overlap: Overlap, state: SeatState) -> Seat<'static> {
+        Seat { key, schedule, overlap, state, place: Place::Taken }
+    }
+
+    const RETRY: SeatState = SeatState::Retry { ready: true };
+    const PAUSE: SeatState = SeatState::Retry { ready: false };
+    use SeatState::{Backlog, Going, Waiting};
+
+    #[test]
+    fn every_rule_lets_the_right_one_start() {
+        for (overlap, states, expected) in [
+            (Overlap::Forbid, vec![Waiting], vec![Act::Start(0)]),
+            (Overlap::Forbid, vec![Going, Backlog], vec![]),
+            (Overlap::Forbid, vec![Backlog, Backlog], vec![Act::Start(0)]),
+            (Overlap::Forbid, vec![Waiting, PAUSE], vec![]),
+            (Overlap::Forbid, vec![Waiting, RETRY], vec![Act::Start(1)]),
+            (Overlap::Queue, vec![Going, Waiting, Waiting], vec![Act::Supersede(1)]),
+            (Overlap::Queue, vec![Backlog, Backlog, Waiting], vec![Act::Start(0)]),
+            (Overlap::Queue, vec![PAUSE, Waiting], vec![]),
+            (Overlap::Replace, vec![Going, Waiting], vec![Act::Replace(0)]),
+            (Overlap::Replace, vec![PAUSE, Waiting], vec![Act::Replace(0), Act::Start(1)]),
+            (Overlap::Replace, vec![Backlog, Waiting], vec![Act::Supersede(0), Act::Start(1)]),
+            (Overlap::Allow, vec![Going, Backlog, Waiting], vec![Act::Start(2), Act::Start(1)]),
+        ] {
+            let keys = 0..;
+            let seats: Vec<Seat<'_>> =
+                keys.zip(&states).map(|(key, state)| seat(key, "s", overlap, *state)).collect();
+            assert_eq!(acts(&seats, 9), expected, "{overlap:?} {states:?}");
+        }
+    }
+
+    #[test]
+    fn places_go_to_those_that_are_due_now_first_and_loops_take_none() {
+        let aside = Seat { place: Place::Aside, ..seat(0, "loop", Overlap::Forbid, Going) };
+        let up = Seat { place: Place::Aside, ..seat(9, "up", Overlap::Forbid, Waiting) };
+        let old = seat(1, "old", Overlap::Forbid, Backlog);
+        let new = seat(2, "new", Overlap::Forbid, Waiting);
+        let found = acts(&[aside, old, new, up], 1);
+        assert_eq!(found, [Act::Start(2), Act::Start(9)]);
+        let busy = seat(3, "busy", Overlap::Forbid, Going);
+        assert_eq!(acts(&[busy, old, new], 1), []);
+    }
+}

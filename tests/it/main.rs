@@ -22,6 +22,8 @@ mod remote;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]
+mod serve;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod store;

@@ -30,7 +30,9 @@ impl Line {
         let (before, after) = (self.local(ms - MINUTE_MS), self.local(ms));
         let wall = |at: &DateTime<Tz>| i64::from(at.hour() * 60 + at.minute());
         let gap = (wall(&after) - wall(&before)).rem_euclid(24 * 60);
-        (1..gap.min(180))
+        // Set back, the clock seems to have gone nearly a whole day ahead.
+        let gap = if gap > 180 { 0 } else { gap };
+        (1..gap)
             .map(|n| ((wall(&before) + n) % (24 * 60)) as u32)
             .map(|wall| (wall / 60, wall % 60))
             .collect()

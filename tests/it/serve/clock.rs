@@ -1,0 +1,41 @@
+//! C16 when somebody sets the clock of the machine while the service works.
+
+use std::path::Path;
+
+use mjolnir::store::runs::RunState;
+
+use super::fixture::{assert_unbroken, end, runs, serve, until, until_count, until_up, with};
+
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
+fn c16_a_clock_that_is_set_ahead_and_back_neither_loses_nor_repeats_a_slot() {
+    if !Path::new(FAKETIME).exists() {
+        eprintln!("skipped: {FAKETIME} is not there; the package is libfaketime");
+        return;
+    }
+    let root = with("true", "[[schedule]]\ncron = \"* * * * *\"\ncatch-up = \"latest\"");
+    root.write("now", "+0\n");
+    let service = serve(&root, "")
+        .env("LD_PRELOAD", FAKETIME)
+        .env("FAKETIME_TIMESTAMP_FILE", root.at("now").to_str().unwrap())
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .start();
+    until_up(&root, &service);
+    root.write("now", "+3h\n");
+    until_count(&root, "j", RunState::Missed, 178);
+    until_count(&root, "j", RunState::Succeeded, 1);
+    let before = runs(&root).len();
+    root.write("now", "+1h\n");
+    let log = || root.read("data/state/scheduler.log");
+    until("it is said", || log().contains("the clock was set back"));
+    // The waker follows the clock and falls silent.
+    until("another waker", || log().contains("the waker fell silent"));
+    assert_eq!(runs(&root).len(), before, "what was decided stays decided");
+    root.write("now", "+4h\n");
+    until_count(&root, "j", RunState::Succeeded, 2);
+    end(service).code(0);
+    assert!(assert_unbroken(&root, "j.1", 60_000) >= 235);
+}

@@ -1,0 +1,10 @@
+//! The service with real processes, real files, real signals.
+
+mod bad;
+mod clock;
+mod ends;
+mod fixture;
+mod kill;
+mod records;
+mod rules;
+mod wake;

@@ -1,0 +1,39 @@
+//! What is expected of tokio-cron-scheduler: a wake about once a second, and an end when it is told so.
+
+use std::time::Duration;
+
+use mjolnir::{
+    clock::{Stopwatch, nap},
+    serve::wake::Wake,
+};
+
+#[test]
+fn it_wakes_about_once_a_second_and_is_not_replaced_without_need() {
+    let mut wake = Wake::start();
+    let watch = Stopwatch::start();
+    let mut heard = 0;
+    let mut before = wake.silence();
+    while heard < 3 {
+        wake.wait();
+        let silence = wake.silence();
+        heard += u32::from(silence < before);
+        before = silence;
+        assert!(watch.elapsed() < Duration::from_mins(1), "{heard} wakes only");
+    }
+    assert!(watch.elapsed() > Duration::from_secs(1), "it does not wake all the time");
+    assert!(!wake.renew_when_silent());
+    assert_eq!(wake.rebuilds(), 0);
+}
+
+#[test]
+fn it_ends_with_its_owner() {
+    let threads = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let wakes: Vec<Wake> = (0..20).map(|_| Wake::start()).collect();
+    let most = threads();
+    drop(wakes);
+    let watch = Stopwatch::start();
+    while threads() + 15 > most {
+        assert!(watch.elapsed() < Duration::from_mins(1), "{} of {most} threads", threads());
+        nap(Duration::from_millis(50));
+    }
+}
