@@ -31,6 +31,8 @@ pub enum Exit {
     Timeout,
     /// Ended by this signal.
     Signal(u8),
+    /// As the convention of another program has it, such as that of Nagios.
+    Foreign(u8),
 }
 
 impl Exit {
@@ -69,6 +71,7 @@ impl Exit {
             Self::Manifest => 78,
             Self::Timeout => 124,
             Self::Signal(n) => 128 + n,
+            Self::Foreign(n) => n,
         }
     }
 }

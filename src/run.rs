@@ -33,7 +33,7 @@ use crate::{
     jobs::{
         backtest, check,
         context::{Context, Failure, Outcome},
-        equivalence, exchange_sim, exec, fetch, import, live, pipeline, quality,
+        equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, quality,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{process::Results, signals::Stop},
@@ -252,6 +252,8 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Import(job) => import::run(context, job),
         Job::ExchangeSim(job) => exchange_sim::run(context, job),
         Job::Check(job) => check::job::run(context, job),
+        Job::Healthcheck(job) => health::job::healthcheck(context, job),
+        Job::Heartbeat(job) => health::job::heartbeat(context, job),
         Job::DataQuality(job) => quality::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])

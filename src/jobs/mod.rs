@@ -8,6 +8,7 @@ pub mod equivalence;
 pub mod exchange_sim;
 pub mod exec;
 pub mod fetch;
+pub mod health;
 pub mod import;
 pub mod ledgers;
 pub mod live;

@@ -19,7 +19,9 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
         if schema::types(table) != ["object"] {
             continue;
         }
-        if !tree.contains_key(key) && tables.required.contains(&key) {
+        // A table with a mandatory key cannot be made of defaults: where it is optional, it is there or it is not.
+        let is_own = tables.required.contains(&key) || has_mandatory(table);
+        if !tree.contains_key(key) && is_own {
             continue;
         }
         let node = tree
@@ -33,6 +35,10 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
             keep_own_numbers(node);
         }
     }
+}
+
+fn has_mandatory(table: &Json) -> bool {
+    table.get("required").and_then(Json::as_array).is_some_and(|keys| !keys.is_empty())
 }
 
 /// Fills every schedule that is there.

@@ -31,8 +31,8 @@ pub use names::{Namesake, namesakes};
 pub use origin::{Origin, SourceKind};
 pub use plan::{
     Backtest, BacktestJob, CheckJob, DataQualityJob, Eqflat, EqflatJob, EquivalenceJob,
-    ExchangeSimJob, FetchJob, ImportJob, Job, LiveJob, Manifest, PipelineJob, Rule, Step, Trading,
-    Work,
+    ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob, Manifest, PipelineJob, Rule,
+    Step, Trading, Work,
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;

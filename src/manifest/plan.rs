@@ -7,8 +7,8 @@ use super::{
     schedules::{self, Schedule},
     tables::{
         Account, Check, DataQuality, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File,
-        Fill, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify, OnExisting, Pipeline, Risk,
-        RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
+        Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify, OnExisting, OnFail,
+        Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -72,6 +72,10 @@ pub enum Job {
     DataQuality(Box<DataQualityJob>),
     /// The checks of a box.
     Check(Box<CheckJob>),
+    /// Whether a loop is alive and well.
+    Healthcheck(Box<HealthJob>),
+    /// The same, and a line in a log.
+    Heartbeat(Box<HealthJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -91,6 +95,8 @@ impl Job {
             Self::ExchangeSim(_) => Kind::ExchangeSim,
             Self::DataQuality(_) => Kind::DataQuality,
             Self::Check(_) => Kind::Check,
+            Self::Healthcheck(_) => Kind::Healthcheck,
+            Self::Heartbeat(_) => Kind::Heartbeat,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -181,6 +187,10 @@ pub struct EqflatJob {
     pub backtest: Backtest,
     /// The comparison.
     pub eqflat: Eqflat,
+    /// What a verdict of FAIL leads to.
+    pub on_fail: OnFail,
+    /// How many replays are kept.
+    pub keep: u32,
 }
 
 /// A fetch job.
@@ -226,6 +236,17 @@ pub struct CheckJob {
     pub trading: Trading,
     /// What is checked.
     pub check: Check,
+}
+
+/// A healthcheck or heartbeat job.
+#[derive(Debug, Clone)]
+pub struct HealthJob {
+    /// The series looked at.
+    pub series: Series,
+    /// What the ledger is folded with; `None` without a strategy.
+    pub trading: Option<Trading>,
+    /// What is well.
+    pub health: Healthcheck,
 }
 
 /// A pipeline job.
@@ -294,6 +315,8 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         Kind::Check => {
             Job::Check(Box::new(CheckJob { trading: trading(&file)?, check: file.check }))
         }
+        Kind::Healthcheck => Job::Healthcheck(Box::new(health(&file)?)),
+        Kind::Heartbeat => Job::Heartbeat(Box::new(health(&file)?)),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })
@@ -364,6 +387,7 @@ fn backtest(file: &File) -> Option<BacktestJob> {
 
 fn eqflat(file: &File) -> Option<EqflatJob> {
     let table = file.eqflat.clone()?;
+    let (on_fail, keep) = (table.on_fail, table.keep);
     let eqflat = Equivalence {
         tag: table.tag,
         runid: table.runid,
@@ -373,7 +397,12 @@ fn eqflat(file: &File) -> Option<EqflatJob> {
         min_overlap_bars: table.min_overlap_bars,
         context_rows: table.context_rows,
     };
-    Some(EqflatJob { trading: trading(file)?, backtest: replay(file), eqflat })
+    Some(EqflatJob { trading: trading(file)?, backtest: replay(file), eqflat, on_fail, keep })
+}
+
+fn health(file: &File) -> Option<HealthJob> {
+    let (series, health) = (series(file)?, file.healthcheck.clone()?);
+    Some(HealthJob { series, trading: trading(file), health })
 }
 
 fn step(table: StepTable, folder_of: &str) -> Option<Step> {

@@ -5,6 +5,7 @@ use super::{
     problem::Problem,
     tables::{FaultTable, Kind},
     tree::{Node, Table, get},
+    values::Size,
 };
 use crate::domain::time::{Timeframe, UtcMs};
 
@@ -30,6 +31,11 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
         Kind::ExchangeSim => rules.exchange_sim(),
         Kind::DataQuality => rules.data_quality(),
         Kind::Check => rules.strategy(),
+        Kind::Healthcheck => rules.health(),
+        Kind::Heartbeat => {
+            rules.health();
+            rules.heartbeat();
+        }
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
     }
 }
@@ -249,6 +255,38 @@ impl Rules<'_> {
     fn integer(&self, path: &str) -> Option<(i64, Origin)> {
         let node = self.get(path)?;
         Some((node.as_integer()?, node.at.clone()))
+    }
+
+    fn health(&mut self) {
+        self.strategy();
+        let is_true = |fold: &&Node| matches!(fold.value, super::tree::Value::Boolean(true));
+        let fold = self.get("healthcheck.fold").filter(is_true);
+        if let Some(at) = fold.map(|fold| fold.at.clone())
+            && self.get("strategy").is_none()
+        {
+            let message = "`healthcheck.fold` is true, and there is no [strategy]".to_owned();
+            self.push(&at, message, "extend the file that LIVE has its strategy from");
+        }
+        self.not_above("healthcheck.disk-free-fail", "healthcheck.disk-free-warn");
+    }
+
+    /// Demands that one size is not above another.
+    fn not_above(&mut self, low: &str, high: &str) {
+        let size = |path| self.get(path)?.as_str()?.parse::<Size>().ok();
+        let (Some(x), Some(y)) = (size(low), size(high)) else { return };
+        let at = self.get(low).or_else(|| self.get(high)).map(|node| node.at.clone());
+        if let Some(at) = at.filter(|_| x.bytes() > y.bytes()) {
+            let message = format!("`{low}` is {x}, above `{high}`, which is {y}");
+            self.push(&at, message, "swap them, or change one");
+        }
+    }
+
+    fn heartbeat(&mut self) {
+        let mode = self.get("healthcheck.mode").filter(|mode| mode.as_str() == Some("strict"));
+        if let Some(at) = mode.map(|mode| mode.at.clone()) {
+            let message = "`healthcheck.mode` is \"strict\" in a heartbeat".to_owned();
+            self.push(&at, message, "take it out: a heartbeat is always \"operator\"");
+        }
     }
 
     fn eqflat(&mut self) {

@@ -257,6 +257,17 @@ pub trait Disk: Send + Sync {
         self.finish(self.stage(path, bytes)?)
     }
 
+    /// Replaces a file as a whole without making it durable: whoever reads sees the old content or the new one, and a power cut
+    /// may take both. For state that may be lost.
+    fn swap(&self, path: &Path, bytes: &[u8]) -> DiskResult<()> {
+        let staged = self.stage(path, bytes)?;
+        let done = self.rename(&staged.temp, &staged.target);
+        if done.is_err() {
+            self.abandon(staged);
+        }
+        done
+    }
+
     /// Removes the unfinished files an earlier crash left in a folder; says how many. Only the writer of the folder may do this.
     fn clean_temps(&self, dir: &Path) -> DiskResult<usize> {
         self.clean_temps_of(dir, "")
@@ -475,6 +486,16 @@ pub(super) fn cut_to_end(path: &Path, before: &Path, most: u64) -> io::Result<()
         OpenOptions::new().write(true).create(true).truncate(true).mode(FILE_MODE).open(before)?;
     io::copy(&mut Read::by_ref(&mut full).take(most), &mut kept)?;
     full.set_len(0)
+}
+
+/// Whether this is a folder and no link to one.
+pub fn is_own_dir(dir: &Path) -> bool {
+    fs::symlink_metadata(dir).is_ok_and(|found| found.is_dir())
+}
+
+/// Removes a folder unless something lies in it, or it is a link; says whether it is gone.
+pub fn remove_empty_dir(dir: &Path) -> bool {
+    is_own_dir(dir) && fs::remove_dir(dir).is_ok()
 }
 
 /// Opens a lock file, creating it when absent. Its content is no data: it names the owner.

@@ -58,6 +58,11 @@ impl Layout {
         self.data().join("processed").join("decisions")
     }
 
+    /// The folder in which every tag has one for its trades.
+    pub fn tags_trades_dir(&self) -> PathBuf {
+        self.data().join("processed").join("trades")
+    }
+
     /// The folder of a tag's decisions, of whatever series.
     pub fn tag_dir(&self, tag: &Tag) -> PathBuf {
         self.tags_dir().join(tag.as_str())
@@ -171,6 +176,32 @@ impl Layout {
     /// Reports.
     pub fn reports_dir(&self) -> PathBuf {
         self.data.join("reports")
+    }
+
+    /// What the live loop last heard from its venue: a small document per tag and series.
+    pub fn live_state(&self, tag: &Tag, series: &Series) -> PathBuf {
+        let dir = self.state_dir().join("live").join(tag.as_str()).join(series.symbol().dir());
+        dir.join(format!("{}.json", series.timeframe()))
+    }
+
+    /// The log of the heartbeats of a tag.
+    pub fn heartbeat_log(&self, tag: &Tag) -> PathBuf {
+        self.state_dir().join("heartbeat").join(format!("{tag}.log"))
+    }
+
+    /// The last answer of the healthcheck of a tag.
+    pub fn health_report(&self, tag: &Tag) -> PathBuf {
+        self.reports_dir().join("health").join(tag.as_str()).join("health.json")
+    }
+
+    /// The folder in which every comparison has one for its proof.
+    pub fn proofs_dir(&self) -> PathBuf {
+        self.reports_dir().join("eqflat")
+    }
+
+    /// The folder of one comparison.
+    pub fn proof_dir(&self, run: &RunId) -> PathBuf {
+        self.proofs_dir().join(run.as_str())
     }
 
     /// The report about the stored bars of a series.

@@ -14,6 +14,8 @@ mod e2e;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod quality;

@@ -3,8 +3,8 @@
 mod features;
 pub mod job;
 mod lookahead;
-mod result;
+pub mod result;
 mod sanity;
 mod smoke;
-mod state;
+pub mod state;
 mod storage;

@@ -16,8 +16,8 @@ use crate::{
         setup::{self, with_core},
     },
     manifest::{
-        Backtest, CheckPart, EqflatJob, Equivalence, Inputs, Live, LiveJob, OnExisting, Parsed,
-        StopFill, Trading,
+        Backtest, CheckPart, EqflatJob, Equivalence, Inputs, Live, LiveJob, OnExisting, OnFail,
+        Parsed, StopFill, Trading,
     },
     store::{
         disk::{Disk, DiskResult, RealDisk, parent},
@@ -105,7 +105,8 @@ fn live_and_proof(context: &Context<'_>, trading: &Trading) -> Result<Outcome, F
         close_at_end: false,
         on_existing: OnExisting::Replace,
     };
-    equivalence::job::eqflat(context, &EqflatJob { trading, backtest, eqflat })
+    let job = EqflatJob { trading, backtest, eqflat, on_fail: OnFail::None, keep: 1 };
+    equivalence::job::eqflat(context, &job)
 }
 
 /// Removes the files of a trial run; its folders stay. A link is refused, never followed.

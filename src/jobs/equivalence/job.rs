@@ -1,11 +1,17 @@
 //! The jobs `equivalence` (two ledgers that exist) and `eqflat` (the backtest of LIVE's window first, then the same).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use super::{
     judge::Verdict,
     locate::locate,
+    orders::reduce,
+    proof::Mismatch,
     prove::{AsIs, Case, Proved, prove},
+    retention::retain,
 };
 use crate::{
     domain::{ids::Tag, series::Series, time::Window},
@@ -21,7 +27,7 @@ use crate::{
         ledgers::tags,
         setup::{self, with_core},
     },
-    manifest::{self, EqflatJob, Equivalence, EquivalenceJob},
+    manifest::{self, EqflatJob, Equivalence, EquivalenceJob, OnFail},
     session::{
         card::{Card, Origin},
         error::SessionError,
@@ -48,7 +54,8 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
     Ok(outcome(context, &proved))
 }
 
-/// Replays LIVE's window on the bars it saw and compares; then on today's store, where that differs.
+/// Replays LIVE's window on the bars it saw and compares; then on today's store, where that differs. A FAIL may make the tag
+/// stand back, and old replays are taken away.
 pub fn eqflat(context: &Context<'_>, job: &EqflatJob) -> Result<Outcome, Failure> {
     let stop_fill = job.backtest.stop_fill;
     let card = setup::card(&job.trading, stop_fill);
@@ -90,7 +97,18 @@ fn eqflat_core<S: Strategy>(
     let as_is = AsIs { ledgers: today.as_ref(), revised: revised(&views, window) };
     let case = case(context, series, table, &origin, card);
     let proved = prove(&case, &live, &backtest, Some(&as_is))?;
-    Ok(outcome(context, &proved))
+    let mut outcome = outcome(context, &proved);
+    if job.on_fail == OnFail::Reduce && proved.proof.verdict() == Verdict::Fail {
+        let _ = writeln!(outcome.text, "{}", reduce(context, tag, &proved.proof));
+    }
+    match retain(context, tag, job.keep as usize) {
+        Ok(0) => {}
+        Ok(removed) => {
+            tracing::info!("{removed} files of old replays of tag {tag} were taken away");
+        }
+        Err(error) => tracing::warn!("old replays of tag {tag} stay: {}", error.message),
+    }
+    Ok(outcome)
 }
 
 fn revised(views: &LiveInputs, window: Window) -> BTreeSet<i64> {
@@ -176,12 +194,15 @@ fn outcome(context: &Context<'_>, proved: &Proved) -> Outcome {
         Verdict::Inconclusive => Exit::Inconclusive,
     };
     let shown = context.shown(&proved.path);
-    let summary = format!(
+    let mut summary = format!(
         "{}: {} rows and {} trade events compared",
         verdict.name(),
         proof.rows,
         proof.trades
     );
+    if let Some(first) = proof.mismatch.as_ref().map(Mismatch::place) {
+        summary = format!("{}: {first}; {} rows compared", verdict.name(), proof.rows);
+    }
     let counts = format!(
         "compared {} rows and {} trade events from {} on; degraded slots: {}\n",
         proof.rows,

@@ -68,6 +68,14 @@ pub struct Mismatch {
     pub cause: String,
 }
 
+impl Mismatch {
+    /// Where it lies, in one line.
+    pub fn place(&self) -> String {
+        let Self { layer, ts_ms, column, cause, .. } = self;
+        format!("first mismatch: layer {layer} column {column} ts_ms {ts_ms} ({cause})")
+    }
+}
+
 /// The whole document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
@@ -119,6 +127,12 @@ impl Proof {
         let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
         text.push('\n');
         text
+    }
+
+    /// The document of that text; `None` when it is none of ours.
+    pub fn from_json(bytes: &[u8]) -> Option<Self> {
+        let proof: Self = serde_json::from_slice(bytes).ok()?;
+        (proof.schema == SCHEMA).then_some(proof)
     }
 
     /// The verdict the exit code follows: drift is no failure of the code.

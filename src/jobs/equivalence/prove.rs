@@ -217,7 +217,7 @@ fn proof<D: Disk>(
 }
 
 fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathBuf, StoreError> {
-    let dir = case.layout.reports_dir().join("eqflat").join(case.runid.as_str());
+    let dir = case.layout.proof_dir(case.runid);
     case.disk.create_dir_all(&dir)?;
     case.disk.replace(&dir.join("report.txt"), text.as_bytes())?;
     let path = dir.join("proof.json");

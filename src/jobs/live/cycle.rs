@@ -60,6 +60,17 @@ pub enum LoopError {
     Refused(FeedError),
 }
 
+/// What came of one question to the feed.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetched<'e> {
+    /// When its answer came, by the clock of the loop.
+    pub at: UtcMs,
+    /// How far the venue's clock is ahead of ours, as far as it is known.
+    pub skew_ms: Option<i64>,
+    /// Why there was no answer.
+    pub error: Option<&'e FeedError>,
+}
+
 /// What a loop runs on.
 pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     /// Where the bars come from.
@@ -74,6 +85,8 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     pub stopped: &'a dyn Fn() -> bool,
     /// Told of every decision, after it is durable.
     pub decided: &'a mut dyn FnMut(&Decision, Origin),
+    /// Told of every question to the feed.
+    pub fetched: &'a mut dyn FnMut(Fetched<'_>),
     /// Told of everything an operator should know.
     pub warn: &'a mut dyn FnMut(String),
     /// This run.
@@ -107,6 +120,8 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
                 if (on.stopped)() {
                     return Ok(Outcome::Stopped);
                 }
+                let (at, skew_ms) = (on.clock.now(), on.feed.skew_ms());
+                (on.fetched)(Fetched { at, skew_ms, error: fetched.as_ref().err() });
                 let (planned, seen_at) = match fetched {
                     Err(error) if error.class == Class::Config && !answered => {
                         return Err(LoopError::Refused(error));

@@ -5,6 +5,7 @@ use super::{
     network::Network,
     plan::{CatchUp, Pace},
     recording::{Recording, recording},
+    state::StateFile,
     tally::{Tally, outcome, report_recovery},
 };
 use crate::{
@@ -115,7 +116,8 @@ impl<S: Strategy> Frame<'_, '_, S> {
     ) -> Result<Outcome, Failure> {
         let Self { context, job, core, card } = self;
         let (series, live) = (&job.trading.series, &job.live);
-        let place = context.place(live.tag.get(), series);
+        let tag = live.tag.get();
+        let place = context.place(tag, series);
         let _series_lock = context.lock(&context.layout.raw_lock(series))?;
         let _ledger_lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
         let raw = RawStore::new(context.layout, context.disk, series);
@@ -139,7 +141,11 @@ impl<S: Strategy> Frame<'_, '_, S> {
                 os::signals::kill_myself();
             }
         };
-        let gate = if live.dry_run { None } else { Some(commands_gate(context, live.tag.get())?) };
+        // Recorded and made-up bars come from no venue that could be heard from.
+        let mut state = (feed.ends().is_none() && !live.dry_run)
+            .then(|| StateFile::new(context.disk, context.layout, (tag, series), &context.run_id))
+            .flatten();
+        let gate = if live.dry_run { None } else { Some(commands_gate(context, tag)?) };
         let mut on = Surroundings {
             feed,
             clock,
@@ -147,6 +153,11 @@ impl<S: Strategy> Frame<'_, '_, S> {
             commands_gate: gate.as_ref(),
             stopped: &|| context.stop.asked(),
             decided: &mut decided,
+            fetched: &mut |fetched| {
+                if let Some(state) = &mut state {
+                    state.fetched(fetched);
+                }
+            },
             warn: &mut |text| tracing::warn!("{text}"),
             run_id: context.run_id.clone(),
             build: context.build,

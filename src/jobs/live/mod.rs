@@ -5,4 +5,5 @@ pub mod job;
 pub mod network;
 pub mod plan;
 pub mod recording;
+pub mod state;
 pub mod tally;

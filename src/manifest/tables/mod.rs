@@ -2,6 +2,7 @@
 
 mod exchange_sim;
 mod fetch;
+mod health;
 mod inspect;
 mod live;
 mod notify;
@@ -22,10 +23,11 @@ pub(super) use work::StepTable;
 
 pub use exchange_sim::{ExchangeSim, FaultTable, Protocol};
 pub use fetch::Fetch;
+pub use health::{HealthExit, HealthMode, Healthcheck, SchedulerWatch};
 pub use inspect::{Check, CheckPart};
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use notify::{Heartbeat, Logs, Notify, NotifyOn, Webhook, WebhookFormat};
-pub use proof::{Equivalence, Inputs, OnExisting};
+pub use proof::{Equivalence, Inputs, OnExisting, OnFail};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};

@@ -69,6 +69,24 @@ impl Default for BacktestTable {
     }
 }
 
+words! {
+    /// What a verdict of FAIL leads to.
+    OnFail {
+        /// Nothing more than its exit code.
+        None = "none",
+        /// The tag is told to `reduce`, once: no entries until an operator says `resume`.
+        Reduce = "reduce",
+    }
+}
+
+fn nothing() -> OnFail {
+    OnFail::None
+}
+
+fn two_days() -> u32 {
+    48
+}
+
 fn twelve() -> u32 {
     12
 }
@@ -118,4 +136,12 @@ pub(in super::super) struct EqflatTable {
     /// Rows printed before and after the first difference.
     #[serde(default = "three")]
     pub context_rows: u32,
+    /// What a verdict of FAIL leads to.
+    #[serde(default = "nothing")]
+    pub on_fail: OnFail,
+    /// Replays and reports named `eqflat_YYYYmmdd_HHMMSS` that are kept of this tag: the newest, and every one that says FAIL.
+    /// Others of that name are removed after the run.
+    #[serde(default = "two_days")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub keep: u32,
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Account, BacktestTable, Check, DataQuality, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch,
-    Fill, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline, Risk, Run, ScheduleTable,
-    StepTable, StrategyTable, words,
+    Fill, Healthcheck, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline, Risk, Run,
+    ScheduleTable, StepTable, StrategyTable, words,
 };
 
 words! {
@@ -32,6 +32,10 @@ words! {
         DataQuality = "data-quality",
         /// The checks of a box: settings, files, the LIVE ledger, features, and a trial run on made-up bars.
         Check = "check",
+        /// Whether the loop of a tag is alive and well: how old its last decision is, whether its ledger is whole, and more.
+        Healthcheck = "healthcheck",
+        /// A healthcheck in `operator` mode that also leaves a line in `data/state/heartbeat/<tag>.log`.
+        Heartbeat = "heartbeat",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -47,7 +51,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 11] = [
+pub(in super::super) const KINDS: [Kinds; 13] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -72,6 +76,16 @@ pub(in super::super) const KINDS: [Kinds; 11] = [
         kind: Kind::Check,
         required: &["market", "strategy"],
         optional: &["check", "fill", "account", "risk"],
+    },
+    Kinds {
+        kind: Kind::Healthcheck,
+        required: &["healthcheck", "market"],
+        optional: &["strategy", "fill", "account", "risk"],
+    },
+    Kinds {
+        kind: Kind::Heartbeat,
+        required: &["healthcheck", "market"],
+        optional: &["strategy", "fill", "account", "risk"],
     },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
@@ -173,6 +187,8 @@ pub(in super::super) struct File {
     /// The checks of a box, each with a level, a value and a command that helps. Nothing that is checked is changed.
     #[serde(default)]
     pub check: Check,
+    /// Whether the loop of a tag is alive and well, judged by what it leaves on the disk and never by its process.
+    pub healthcheck: Option<Healthcheck>,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,

@@ -5,7 +5,7 @@ use super::{
     Case,
 };
 
-const FILES: [(&str, &str); 16] = [
+const FILES: [(&str, &str); 18] = [
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
@@ -20,6 +20,8 @@ const FILES: [(&str, &str); 16] = [
     ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
     ("jobs/exchange-sim.toml", include_str!("../../../jobs/exchange-sim.toml")),
     ("jobs/check.toml", include_str!("../../../jobs/check.toml")),
+    ("jobs/healthcheck.toml", include_str!("../../../jobs/healthcheck.toml")),
+    ("jobs/heartbeat.toml", include_str!("../../../jobs/heartbeat.toml")),
     ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
     ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
 ];

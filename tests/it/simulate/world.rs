@@ -154,6 +154,7 @@ impl World {
             commands_gate: None,
             stopped: &|| disk.is_dead() || clock.now_ms() >= shift.stop_at_ms,
             decided: &mut |decision, origin| log.decided(self, disk, decision, origin),
+            fetched: &mut |_| {},
             warn: &mut |_| {},
             run_id: "run".parse().unwrap(),
             build: "test",

@@ -1,0 +1,176 @@
+//! Replays that eqflat made by the hour are taken away again: they can be made anew. Which of them is decided by name and verdict.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use super::{
+    judge::Verdict,
+    proofs::{Left, proofs},
+};
+use crate::{
+    domain::ids::{RunId, Tag},
+    jobs::context::{Context, Failure},
+    store::{
+        disk::{Disk, RealDisk, is_own_dir, remove_empty_dir},
+        error::StoreError,
+        layout::WRITER_LOCK,
+        lock::is_held,
+    },
+};
+
+/// How the run ids begin that are made from a time.
+const STEM: &str = "eqflat_";
+/// The files of one series of a replay. Whatever else lies there stays, and its folder with it.
+const REPLAY_FILES: [&str; 5] =
+    ["decisions.csv", "trades.csv", "timing.csv", "origin.json", WRITER_LOCK];
+/// The files of one report.
+const REPORT_FILES: [&str; 2] = ["report.txt", "proof.json"];
+
+/// Takes away what is beyond the newest `keep` and does not say FAIL. Returns how many files went.
+pub fn retain(context: &Context<'_>, tag: &Tag, keep: usize) -> Result<usize, Failure> {
+    let (disk, layout) = (context.disk, context.layout);
+    let prefix = format!("{tag}_bt_");
+    let mut replays = BTreeSet::new();
+    for dir in [layout.tags_dir(), layout.tags_trades_dir()] {
+        let names = disk.list(&dir)?;
+        let runs = names.iter().filter_map(|name| name.strip_prefix(prefix.as_str()));
+        replays.extend(runs.filter_map(stamped));
+    }
+    let mut reports = BTreeMap::new();
+    for (run, left) in proofs(disk, layout)? {
+        match left {
+            Left::Proof(proof) if proof.tag == tag.as_str() => {
+                reports.insert(run, Some(proof.verdict()));
+            }
+            // The report of another tag that ran in the same second.
+            Left::Proof(_) => {}
+            Left::Nothing => {
+                reports.insert(run, None);
+            }
+        }
+    }
+    let gone = superfluous(&replays, &reports, keep);
+    let mut files = 0;
+    for run in &gone {
+        let Ok(place) = tag.backtest(run) else { continue };
+        for dir in [layout.tags_dir(), layout.tags_trades_dir()] {
+            files += remove_replay(disk, &dir.join(place.as_str()))?;
+        }
+        if reports.contains_key(run) {
+            files += remove_files(disk, &layout.proof_dir(run), &REPORT_FILES)?;
+        }
+    }
+    Ok(files)
+}
+
+/// The run id in a name made from a time: `eqflat_YYYYmmdd_HHMMSS`, and nothing else.
+fn stamped(name: &str) -> Option<RunId> {
+    let (day, time) = name.strip_prefix(STEM)?.split_once('_')?;
+    let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|b| b.is_ascii_digit());
+    (digits(day, 8) && digits(time, 6)).then(|| name.parse().ok()).flatten()
+}
+
+/// The older runs that are not kept for what they say. A report of this tag without a verdict that can be read is kept too: it
+/// may be one that says FAIL.
+fn superfluous(
+    replays: &BTreeSet<RunId>,
+    reports: &BTreeMap<RunId, Option<Verdict>>,
+    keep: usize,
+) -> Vec<RunId> {
+    let said = reports.iter().filter(|(_, verdict)| verdict.is_some()).map(|(run, _)| run);
+    let all: BTreeSet<&RunId> =
+        replays.iter().chain(said.filter(|run| stamped(run.as_str()).is_some())).collect();
+    let old = all.into_iter().rev().skip(keep);
+    let may_go = |run: &&RunId| match reports.get(*run) {
+        None => true,
+        Some(verdict) => verdict.is_some_and(|verdict| verdict != Verdict::Fail),
+    };
+    old.filter(may_go).cloned().collect()
+}
+
+/// Takes away the ledgers of one replay, unless somebody writes them.
+fn remove_replay(disk: &RealDisk, dir: &Path) -> Result<usize, StoreError> {
+    let mut files = 0;
+    if !is_own_dir(dir) {
+        return Ok(files);
+    }
+    for symbol in disk.list(dir)?.iter().map(|name| dir.join(name)) {
+        if !is_own_dir(&symbol) {
+            continue;
+        }
+        for timeframe in disk.list(&symbol)?.iter().map(|name| symbol.join(name)) {
+            if !is_held(&timeframe.join(WRITER_LOCK)) {
+                files += remove_files(disk, &timeframe, &REPLAY_FILES)?;
+            }
+        }
+        remove_empty_dir(&symbol);
+    }
+    remove_empty_dir(dir);
+    Ok(files)
+}
+
+fn remove_files(disk: &RealDisk, dir: &Path, files: &[&str]) -> Result<usize, StoreError> {
+    let mut removed = 0;
+    if !is_own_dir(dir) {
+        return Ok(removed);
+    }
+    for file in files.iter().map(|name| dir.join(name)) {
+        if disk.len(&file)?.is_some() {
+            disk.remove(&file)?;
+            removed += 1;
+        }
+    }
+    remove_empty_dir(dir);
+    Ok(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(name: &str) -> RunId {
+        name.parse().unwrap()
+    }
+
+    fn at(second: u32) -> RunId {
+        run(&format!("eqflat_20240101_0000{second:02}"))
+    }
+
+    #[test]
+    fn only_names_made_from_a_time_are_ours() {
+        assert_eq!(stamped("eqflat_20240101_000000"), Some(at(0)));
+        for other in [
+            "eqflat_20240101_00000",
+            "eqflat_20240101_0000000",
+            "eqflat_20240101_000000_2",
+            "eqflat_2024o101_000000",
+            "xeqflat_20240101_000000",
+            "eqflat_20240101-000000",
+            "eqflat_+0240101_000000",
+            "eqflat_",
+            "march",
+        ] {
+            assert_eq!(stamped(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_newest_and_those_that_say_fail_stay() {
+        let replays: BTreeSet<RunId> = (0..6).map(at).collect();
+        let reports = BTreeMap::from([
+            (at(0), Some(Verdict::Pass)),
+            (at(1), Some(Verdict::Fail)),
+            (at(2), None),
+            // The ledgers of this one are gone already.
+            (run("eqflat_20230101_000000"), Some(Verdict::Inconclusive)),
+            (run("march"), Some(Verdict::Pass)),
+        ]);
+        let gone = |keep| superfluous(&replays, &reports, keep);
+        assert_eq!(gone(2), [at(3), at(0), run("eqflat_20230101_000000")]);
+        assert_eq!(gone(1), [at(4), at(3), at(0), run("eqflat_20230101_000000")]);
+        assert_eq!(gone(6), [run("eqflat_20230101_000000")]);
+        assert_eq!(gone(7), []);
+    }
+}

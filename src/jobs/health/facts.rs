@@ -1,0 +1,74 @@
+//! What is known about a box, before anybody judges it.
+
+use super::tail::Tail;
+use crate::{
+    domain::{
+        command::Command,
+        ids::RunId,
+        time::{SlotTs, UtcMs},
+    },
+    jobs::{equivalence::judge::Verdict, live::state::LiveState},
+    store::runs::RunState,
+};
+
+/// The facts. A text in place of a value says why it could not be had.
+#[derive(Debug)]
+pub struct Facts {
+    /// The instant that is judged.
+    pub now: UtcMs,
+    /// The ledger; `None` when there is none.
+    pub ledger: Option<Ledger>,
+    /// The newest stored bar.
+    pub newest_bar: Result<Option<SlotTs>, String>,
+    /// The last order given to the tag.
+    pub order: Result<Option<Command>, String>,
+    /// The ledger made again from its bars.
+    pub fold: Fold,
+    /// The last comparison.
+    pub proof: Result<Option<LastProof>, String>,
+    /// Whether a loop holds the ledger.
+    pub is_held: bool,
+    /// The run that wrote last, and how it stands.
+    pub live_run: Option<(RunId, Option<RunState>)>,
+    /// What the loop last heard from its venue.
+    pub heard: Option<LiveState>,
+    /// When the scheduler service last looked at its clock; `None` when none has run here.
+    pub tick: Result<Option<UtcMs>, String>,
+    /// Free bytes.
+    pub free: Result<u64, String>,
+}
+
+/// A ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    /// Its end.
+    pub tail: Tail,
+    /// What is wrong with it.
+    pub damage: Option<String>,
+    /// Whether bytes follow the last newline.
+    pub is_torn: bool,
+}
+
+/// What came of making the ledger again.
+#[derive(Debug)]
+pub enum Fold {
+    /// It was not done, for this reason.
+    Off(&'static str),
+    /// Every row is the same.
+    Same(String),
+    /// One is not.
+    Differs(String),
+}
+
+/// The last comparison of LIVE with its replay.
+#[derive(Debug)]
+pub struct LastProof {
+    /// Its run id.
+    pub run: RunId,
+    /// What it says.
+    pub verdict: Verdict,
+    /// When it was made.
+    pub made: UtcMs,
+    /// Where the first difference lies.
+    pub mismatch: Option<String>,
+}

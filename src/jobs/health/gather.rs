@@ -1,0 +1,185 @@
+//! Reading what there is to know about a box. Nothing is changed, and no lock is taken.
+
+use super::{
+    facts::{Facts, Fold, LastProof, Ledger},
+    tail::Tail,
+};
+use crate::{
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+        time::{SlotTs, UtcMs},
+    },
+    jobs::{
+        check,
+        context::{Context, Failure},
+        equivalence::{
+            proof::{Mismatch, Proof},
+            proofs::{Left, proofs},
+        },
+        live::state::LiveState,
+    },
+    manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
+    os::space::free_bytes,
+    session::record::{RecordBytes, read_commands},
+    store::{
+        disk::Disk as _,
+        error::StoreError,
+        lock::is_held,
+        raw::RawStore,
+        rows::timing::parse_timing,
+        runs::{RunState, RunStore},
+    },
+};
+
+/// All of it. Only a ledger that cannot be read at all is a failure: then nothing can be said.
+pub fn gather(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Result<Facts, Failure> {
+    let Context { disk, layout, .. } = *context;
+    let (series, tag) = (&job.series, job.health.tag.get());
+    let as_of = job.health.at.map(Time::get);
+    let now = as_of.unwrap_or(context.started);
+    let ledger = ledger(context, job, as_of)?;
+    let heard = LiveState::read(disk, layout, tag, series);
+    let said = |error: StoreError| error.to_string();
+    Ok(Facts {
+        now,
+        newest_bar: newest_bar(context, series, as_of).map_err(said),
+        order: read_commands(disk, layout, tag).map_err(said).map(|mut all| all.pop()),
+        fold: fold(context, job, mode, ledger.as_ref())?,
+        proof: last_proof(context, series, tag, now).map_err(said),
+        is_held: is_held(&layout.decisions_lock(tag, series)),
+        live_run: live_run(context, ledger.as_ref(), heard.as_ref()),
+        tick: tick(context),
+        free: free_bytes(context.root).map_err(|error| error.to_string()),
+        ledger,
+        heard,
+    })
+}
+
+fn ledger(
+    context: &Context<'_>,
+    job: &HealthJob,
+    as_of: Option<UtcMs>,
+) -> Result<Option<Ledger>, Failure> {
+    let Context { disk, layout, .. } = *context;
+    let (series, tag, table) = (&job.series, job.health.tag.get(), &job.health);
+    let length = disk.len(&layout.decisions(tag, series))?;
+    let Some(bytes) = RecordBytes::read(disk, layout, tag, series)? else { return Ok(None) };
+    let path = layout.timing(tag, series);
+    let timing = parse_timing(&bytes.timing, series.timeframe(), &path).unwrap_or_default();
+    // One row more than the grace, since it is the distances that count, and one whose time may not be written yet.
+    let most = table.tail.max(table.grace_bars.saturating_add(2)) as usize;
+    let tail = Tail::read(&bytes.decisions, &timing, series.timeframe(), most, as_of);
+    let parsed = bytes.parse(layout, tag, series);
+    let damage = parsed.err().map(|error| told(context, &error));
+    let is_torn = length.is_some_and(|length| length > bytes.decisions.len() as u64);
+    Ok(Some(Ledger { tail, damage, is_torn }))
+}
+
+/// An error with its paths as people know them.
+fn told(context: &Context<'_>, error: &StoreError) -> String {
+    error.to_string().replace(&format!("{}/", context.root.display()), "")
+}
+
+/// The newest bar that was closed then.
+fn newest_bar(
+    context: &Context<'_>,
+    series: &Series,
+    as_of: Option<UtcMs>,
+) -> Result<Option<SlotTs>, StoreError> {
+    let raw = RawStore::new(context.layout, context.disk, series);
+    let Some(last) = as_of.and_then(|at| series.timeframe().last_closed(at)) else {
+        return Ok(raw.newest()?.map(|bar| bar.ts));
+    };
+    for day in raw.days()?.into_iter().rev().filter(|day| *day <= last.open_day()) {
+        let bars = raw.load_day(day)?;
+        if let Some(bar) = bars.iter().rev().find(|bar| bar.ts <= last) {
+            return Ok(Some(bar.ts));
+        }
+    }
+    Ok(None)
+}
+
+fn fold(
+    context: &Context<'_>,
+    job: &HealthJob,
+    mode: HealthMode,
+    ledger: Option<&Ledger>,
+) -> Result<Fold, Failure> {
+    if !job.health.fold.unwrap_or(mode == HealthMode::Strict) {
+        return Ok(Fold::Off("not asked for: healthcheck.fold"));
+    }
+    let Some(trading) = &job.trading else { return Ok(Fold::Off("there is no [strategy]")) };
+    if ledger.is_none_or(|ledger| ledger.tail.lines == 0) {
+        return Ok(Fold::Off("no row to make again"));
+    }
+    folded(context, trading, job.health.tag.get())
+}
+
+/// The check of the same name in the job kind `check`.
+fn folded(context: &Context<'_>, trading: &Trading, tag: &Tag) -> Result<Fold, Failure> {
+    let table = Check {
+        only: vec![CheckPart::State],
+        tag: Some(Parsed::new(tag.clone())),
+        lookahead_every: None,
+    };
+    let checks =
+        check::state::state(context, &CheckJob { trading: trading.clone(), check: table })?;
+    let ledger = checks.into_iter().find(|check| check.name == "ledger");
+    Ok(match ledger {
+        Some(one) if one.level == check::result::Level::Ok => Fold::Same(one.value),
+        Some(one) => Fold::Differs(one.value),
+        None => Fold::Off("the ledger was not looked at"),
+    })
+}
+
+fn last_proof(
+    context: &Context<'_>,
+    series: &Series,
+    tag: &Tag,
+    now: UtcMs,
+) -> Result<Option<LastProof>, StoreError> {
+    let (exchange, symbol) = (series.exchange().to_string(), series.symbol().to_string());
+    let own = [exchange, symbol, series.timeframe().to_string()];
+    let ours = |proof: &Proof| {
+        proof.tag == tag.as_str() && proof.series == own && proof.made_at_ms <= now.get()
+    };
+    let found = proofs(context.disk, context.layout)?.into_iter().filter_map(|(run, left)| {
+        let Left::Proof(proof) = left else { return None };
+        ours(&proof).then_some((run, proof))
+    });
+    let newest = found.max_by_key(|(_, proof)| proof.made_at_ms);
+    Ok(newest.map(|(run, proof)| LastProof {
+        run,
+        verdict: proof.verdict(),
+        made: UtcMs::EPOCH.plus_ms(proof.made_at_ms),
+        mismatch: proof.mismatch.as_ref().map(Mismatch::place),
+    }))
+}
+
+/// The run that the loop's own document names, or the one that decided the last row, whichever is newer.
+fn live_run(
+    context: &Context<'_>,
+    ledger: Option<&Ledger>,
+    heard: Option<&LiveState>,
+) -> Option<(RunId, Option<RunState>)> {
+    let stamp = ledger.and_then(|ledger| ledger.tail.last()).and_then(|row| row.timing.as_ref());
+    let newer = heard.filter(|heard| stamp.is_none_or(|s| heard.at_ms >= s.seen_at.get()));
+    let run = newer.and_then(|heard| heard.run_id.parse().ok());
+    let run: RunId = run.or_else(|| stamp.map(|stamp| stamp.run_id.clone()))?;
+    let store = RunStore::open(context.disk, context.layout).ok();
+    let state = store.and_then(|store| store.get(&run).ok().flatten()).map(|run| run.state);
+    Some((run, state))
+}
+
+/// When the scheduler service last looked at its clock.
+fn tick(context: &Context<'_>) -> Result<Option<UtcMs>, String> {
+    let path = context.layout.scheduler_tick();
+    let shown = context.shown(&path);
+    let bytes = context.disk.read(&path).map_err(|error| error.to_string())?;
+    let Some(bytes) = bytes else { return Ok(None) };
+    let document: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    let tick = document.and_then(|document| document.get("tick_ms")?.as_i64());
+    let tick = tick.and_then(|ms| UtcMs::new(ms).ok());
+    tick.map(Some).ok_or_else(|| format!("{shown} has no tick_ms"))
+}

@@ -1,0 +1,90 @@
+//! The jobs `healthcheck` and `heartbeat`: gather, judge, leave the document, and tell it in the words of whoever asks.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::{
+    gather::gather,
+    heartbeat,
+    judge::{Judge, judge},
+    result::Health,
+};
+use crate::{
+    exit::Exit,
+    jobs::context::{Context, Failure, Outcome},
+    manifest::{HealthExit, HealthJob, HealthMode},
+    store::disk::{Disk as _, parent},
+};
+
+/// Checks a box.
+pub fn healthcheck(context: &Context<'_>, job: &HealthJob) -> Result<Outcome, Failure> {
+    let table = &job.health;
+    match examine(context, job, table.mode) {
+        Ok(health) => Ok(outcome(context, job, &health)),
+        Err(failure) => unknown(failure, table.exit),
+    }
+}
+
+/// Checks a box in operator mode, and leaves a line about it.
+pub fn heartbeat(context: &Context<'_>, job: &HealthJob) -> Result<Outcome, Failure> {
+    let health = match examine(context, job, HealthMode::Operator) {
+        Ok(health) => health,
+        Err(failure) => return unknown(failure, job.health.exit),
+    };
+    let mut outcome = outcome(context, job, &health);
+    let line = heartbeat::line(&health, context.started);
+    let log = heartbeat::append(context, job.health.tag.get(), &line)?;
+    if !job.health.json {
+        outcome.text = format!("{line}\nlog: {log}\n");
+    }
+    outcome.out.insert("log".to_owned(), log);
+    Ok(outcome)
+}
+
+fn examine(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Result<Health, Failure> {
+    let table = &job.health;
+    let facts = gather(context, job, mode)?;
+    let (checks, figures) = judge(&Judge { table, series: &job.series, mode }, &facts);
+    let of = (table.tag.to_string(), job.series.to_string());
+    Ok(Health::new(of, facts.now, mode, figures, checks))
+}
+
+/// Nothing can be said: in the words of the convention that is asked for.
+fn unknown(failure: Failure, convention: HealthExit) -> Result<Outcome, Failure> {
+    match convention {
+        HealthExit::Plain => Err(failure),
+        HealthExit::Docker => Err(Failure::new(Exit::Negative, failure.message)),
+        HealthExit::Nagios => {
+            let summary = format!("UNKNOWN: {}", failure.message);
+            let text = format!("{summary}\n");
+            Ok(Outcome { exit: Exit::Foreign(3), summary, text, out: BTreeMap::new() })
+        }
+    }
+}
+
+fn outcome(context: &Context<'_>, job: &HealthJob, health: &Health) -> Outcome {
+    let mut out = BTreeMap::from([("level".to_owned(), health.level.name().to_lowercase())]);
+    let mut text = match job.health.exit {
+        HealthExit::Nagios => health.nagios(),
+        HealthExit::Plain | HealthExit::Docker => String::new(),
+    };
+    text.push_str(&health.text());
+    // A disk that is full must not hide what was found.
+    match leave(context, job, health) {
+        Ok(shown) => {
+            let _ = write!(text, "\nreport: {shown}\n");
+            out.insert("report".to_owned(), shown);
+        }
+        Err(failure) => tracing::warn!("the report could not be left: {}", failure.message),
+    }
+    if job.health.json {
+        text = health.to_json();
+    }
+    Outcome { exit: health.exit(job.health.exit), summary: health.summary(), text, out }
+}
+
+fn leave(context: &Context<'_>, job: &HealthJob, health: &Health) -> Result<String, Failure> {
+    let path = context.layout.health_report(job.health.tag.get());
+    context.disk.create_dir_all(parent(&path))?;
+    context.disk.replace(&path, health.to_json().as_bytes())?;
+    Ok(context.shown(&path))
+}

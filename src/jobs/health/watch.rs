@@ -1,0 +1,136 @@
+//! The checks around the ledger: its loop, its venue, the clock, the scheduler, the disk. Pure.
+
+use std::fmt::Write as _;
+
+use super::{
+    facts::Facts,
+    judge::{Judge, ago, long, ms},
+    result::{Checked, Level},
+};
+use crate::{domain::time::UtcMs, manifest::SchedulerWatch, store::runs::RunState};
+
+/// Questions without an answer, one after the other, above which somebody should look.
+const FAILED_MAX: u32 = 2;
+
+/// All of them.
+pub fn checks(judge: &Judge<'_>, facts: &Facts) -> Vec<Checked> {
+    vec![
+        writer(judge, facts),
+        live_run(judge, facts),
+        feed(judge, facts),
+        clock_skew(judge, facts),
+        scheduler(judge, facts),
+        disk_free(judge, facts),
+    ]
+}
+
+/// A lock that is held says that a loop is there, not that it moves: the age of the decisions says that.
+fn writer(judge: &Judge<'_>, facts: &Facts) -> Checked {
+    let (level, value) = if facts.is_held {
+        (Level::Ok, "held by a loop")
+    } else {
+        (Level::Warn, "held by nobody: no loop is at work")
+    };
+    let next = format!("runner run jobs/live.toml -p {}", judge.words());
+    Checked::new("writer-lock", level, "held", value).next(next)
+}
+
+fn live_run(judge: &Judge<'_>, facts: &Facts) -> Checked {
+    let Some((run, state)) = &facts.live_run else {
+        return Checked::off("live-run", "no run has left a trace");
+    };
+    let Some(state) = state else {
+        return Checked::off("live-run", format!("there is no record of run {run}"));
+    };
+    let level = match state {
+        RunState::Failed | RunState::TimedOut | RunState::Panicked | RunState::Lost => Level::Warn,
+        RunState::Queued
+        | RunState::Running
+        | RunState::Succeeded
+        | RunState::Flaky
+        | RunState::Cancelled
+        | RunState::Missed
+        | RunState::SkippedOverlap
+        | RunState::Superseded
+        | RunState::SkippedPrecondition => Level::Ok,
+    };
+    let value = format!("{} ({run})", state.name());
+    Checked::new("live-run", level, "not failed", value).next(judge.look(facts))
+}
+
+fn feed(judge: &Judge<'_>, facts: &Facts) -> Checked {
+    let Some(heard) = &facts.heard else {
+        return Checked::off("feed", "no loop on a venue has left word");
+    };
+    let answered = heard.answered_ms.map(|ms| UtcMs::EPOCH.plus_ms(ms));
+    let mut value = answered
+        .map_or("never answered".to_owned(), |at| format!("answered {}", ago(facts.now, at)));
+    let failed = heard.failed_in_a_row;
+    if failed > 0 {
+        let why = heard.trouble.as_deref().unwrap_or("nobody knows why");
+        let _ = write!(value, ", {failed} questions failed since: {why}");
+    }
+    let level = if failed > FAILED_MAX { Level::Warn } else { Level::Ok };
+    let limit = format!("at most {FAILED_MAX} failures in a row");
+    Checked::new("feed", level, limit, value).next(judge.look(facts))
+}
+
+fn clock_skew(judge: &Judge<'_>, facts: &Facts) -> Checked {
+    let Some(skew_ms) = facts.heard.as_ref().and_then(|heard| heard.skew_ms) else {
+        return Checked::off("clock-skew", "no venue has told its time");
+    };
+    let most_ms = ms(&judge.table.clock_skew_max);
+    let side = if skew_ms > 0 { "behind" } else { "ahead of" };
+    let value = format!("{} ms {side} the venue's clock", skew_ms.unsigned_abs());
+    let is_off = skew_ms.unsigned_abs() > most_ms.unsigned_abs();
+    let level = if is_off { Level::Warn } else { Level::Ok };
+    Checked::new("clock-skew", level, format!("within {most_ms} ms"), value).next("timedatectl")
+}
+
+fn scheduler(judge: &Judge<'_>, facts: &Facts) -> Checked {
+    let most_ms = ms(&judge.table.scheduler_age_max);
+    let limit = format!("within {}", long(most_ms));
+    let check =
+        |level, value: String| Checked::new("scheduler", level, limit, value).next("runner serve");
+    let tick = match (judge.table.scheduler, &facts.tick) {
+        (SchedulerWatch::Off, _) => return Checked::off("scheduler", "not expected here"),
+        (_, Err(error)) => return check(Level::Fail, error.clone()),
+        (SchedulerWatch::Auto, Ok(None)) => {
+            return Checked::off("scheduler", "none has run here");
+        }
+        (SchedulerWatch::Required, Ok(None)) => {
+            return check(Level::Fail, "none has run here".to_owned());
+        }
+        (_, Ok(Some(tick))) => *tick,
+    };
+    let age_ms = facts.now.get() - tick.get();
+    let level = if age_ms > most_ms {
+        Level::Fail
+    } else if age_ms < -most_ms {
+        Level::Warn
+    } else {
+        Level::Ok
+    };
+    check(level, format!("looked at its clock {}", ago(facts.now, tick)))
+}
+
+fn disk_free(judge: &Judge<'_>, facts: &Facts) -> Checked {
+    let (warn, fail) = (judge.table.disk_free_warn.get(), judge.table.disk_free_fail.get());
+    let check = |level, value: String| {
+        Checked::new("disk-free", level, format!("{warn}, and {fail} to fail"), value)
+            .next("du -sh data/*")
+    };
+    match &facts.free {
+        Err(error) => check(Level::Fail, error.clone()),
+        Ok(free) => {
+            let level = if *free < fail.bytes() {
+                Level::Fail
+            } else if *free < warn.bytes() {
+                Level::Warn
+            } else {
+                Level::Ok
+            };
+            check(level, format!("{} MiB", free >> 20))
+        }
+    }
+}
