@@ -86,7 +86,7 @@ impl Resolved {
         for (key, schema, node) in tables {
             if LISTS.contains(&key) {
                 for item in node.items() {
-                    let item = if key == "schedule" { without_params(item) } else { item.clone() };
+                    let item = shown(key, item);
                     let _ = writeln!(out, "\n[[{key}]]");
                     body(&mut out, &item, schema.get("items").unwrap_or(schema), None);
                 }
@@ -121,6 +121,11 @@ impl Resolved {
             .filter(|key| !matches!(*key, "extends" | "params" | "secrets"))
             .filter_map(move |key| Some((key, schema::property(root, key)?)))
     }
+}
+
+/// One table of a list, without what stands elsewhere.
+fn shown(key: &str, item: &Node) -> Node {
+    if key == "schedule" { without_params(item) } else { item.clone() }
 }
 
 /// A schedule without the parameters it gives: they are resolved away.

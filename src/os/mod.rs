@@ -1,5 +1,6 @@
-//! The operating system: signals, processes, disk space, owners of files.
+//! The operating system: the name of the machine, signals, processes, disk space, owners of files.
 
+pub mod host;
 pub mod limits;
 pub mod owner;
 pub mod process;

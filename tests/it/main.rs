@@ -12,6 +12,8 @@ mod e2e;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod quality;

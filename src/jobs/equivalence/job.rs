@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     judge::Verdict,
     locate::locate,
+    proof::Mismatch,
     prove::{AsIs, Case, Proved, prove},
 };
 use crate::{
@@ -176,12 +177,16 @@ fn outcome(context: &Context<'_>, proved: &Proved) -> Outcome {
         Verdict::Inconclusive => Exit::Inconclusive,
     };
     let shown = context.shown(&proved.path);
-    let summary = format!(
+    let mut summary = format!(
         "{}: {} rows and {} trade events compared",
         verdict.name(),
         proof.rows,
         proof.trades
     );
+    if let Some(Mismatch { ts_ms, layer, column, cause, .. }) = &proof.mismatch {
+        let first = format!("; first mismatch at ts_ms {ts_ms}, {layer} {column}: {cause}");
+        summary.push_str(&first);
+    }
     let counts = format!(
         "compared {} rows and {} trade events from {} on; degraded slots: {}\n",
         proof.rows,

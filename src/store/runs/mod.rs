@@ -1,12 +1,16 @@
 //! Run records: one row per execution in an embedded database, and one folder with what the run was given and what it left.
 
+mod counts;
 mod folder;
+mod incidents;
 mod planned;
 mod records;
 mod schema;
 mod state;
 
+pub use counts::Count;
 pub use folder::{Given, Input, RunFolder, RunInfo};
+pub use incidents::{Incident, IncidentId, Recovery, Trouble};
 pub use planned::{Decided, Pause};
 pub use records::{End, Filter, Run, RunStore, Start};
 pub use state::RunState;
