@@ -1,6 +1,7 @@
 //! Running one job: resolve, record, dispatch, record again.
 
 mod guard;
+mod ping;
 mod ready;
 mod record;
 
@@ -17,6 +18,7 @@ use serde_json::json;
 
 use self::{
     guard::{Asked, Guard},
+    ping::Pings,
     ready::ready,
     record::{Why, document, record},
 };
@@ -147,16 +149,22 @@ impl Prepared {
             Ok(recorder) => recorder,
             Err(failure) => return fail(&failure, json),
         };
-        let (result, why) = self.guarded(manifest, args, json);
+        let pings = Pings::of(&self, args.attempt);
+        let (result, why) = self.guarded(manifest, args, json, pings.as_ref());
         let result = masked(result, &self.mask);
         if let Err(failure) = &result {
             tracing::error!(target: OUTCOME, "{}", failure.message.lines().next().unwrap_or_default());
         }
-        let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
-        if let Err(failure) = recorder.finish(&self, &result, &why) {
-            return fail(&failure, json);
+        let exit = match recorder.finish(&self, &result, &why) {
+            Ok(()) => {
+                show(&self, &result, json);
+                result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit)
+            }
+            Err(failure) => fail(&failure, json),
+        };
+        if let Some(pings) = pings {
+            pings.end(exit, summary(&result));
         }
-        show(&self, &result, json);
         exit
     }
 
@@ -165,6 +173,7 @@ impl Prepared {
         manifest: &Manifest,
         args: &RunArgs,
         json: bool,
+        pings: Option<&Pings>,
     ) -> (Result<Outcome, Failure>, Why) {
         let grace = manifest.run.grace.get().duration();
         let prepared = Stop::listen()
@@ -175,8 +184,18 @@ impl Prepared {
             Err(failure) => return (Err(failure), Why::Unready),
         };
         let stop_file = self.layout.run_stop(&self.run_id);
-        let told = Guard { limit, grace, stop_file, stop: stop.clone() }.start();
+        let last = pings.cloned();
+        let last = Box::new(move |exit| {
+            if let Some(pings) = last {
+                pings.end(exit, "the job did not end in time");
+            }
+        });
+        let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
+        if let Some(pings) = pings {
+            pings.begin();
+        }
         let result = self.caught(manifest, stop, grace, json);
+        told.over();
         match told.why() {
             None => (result, Why::ByItself),
             Some(Asked::Timeout) => {
@@ -216,6 +235,15 @@ impl Prepared {
             Err(Failure::new(Exit::Bug, message))
         })
     }
+}
+
+/// One line about how it ended.
+fn summary(result: &Result<Outcome, Failure>) -> &str {
+    let text = match result {
+        Ok(outcome) => &outcome.summary,
+        Err(failure) => &failure.message,
+    };
+    text.lines().next().unwrap_or_default()
 }
 
 /// Without secrets, whatever a job put there.

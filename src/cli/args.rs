@@ -85,7 +85,7 @@ pub enum Verb {
 pub struct ServeArgs {
     /// Where it can be asked how it is
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS")]
-    pub listen: std::net::SocketAddr,
+    pub listen: String,
     /// Nowhere
     #[arg(long)]
     pub no_listen: bool,

@@ -20,3 +20,4 @@ pub mod stop;
 mod table;
 pub mod verify;
 pub mod view;
+mod world;

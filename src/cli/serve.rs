@@ -1,16 +1,13 @@
 //! `runner serve`: reads every manifest, holds the one place there is for a service, and says what it does.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     args::{JobArgs, ServeArgs},
     load::{LoadError, environment, load, load_timetable, names},
-    output::{Mask, log_to, say, style},
+    output::{Mask, log_to, style},
     view::{facts, tell},
+    world::World,
 };
 use crate::{
     exit::Exit,
@@ -19,16 +16,12 @@ use crate::{
     run::build_id,
     serve::{
         host::{self, Loaded, Options, Surroundings, only_one},
-        service::Ears,
+        http::{self, Listen, Reach},
         status::Status,
         sweep::Keeps,
         work::{Terms, Work, Works},
     },
-    store::{
-        disk::RealDisk,
-        layout::Layout,
-        runs::{Keep, Run},
-    },
+    store::{disk::RealDisk, layout::Layout, runs::Keep},
 };
 
 /// Most bytes of the log of the service.
@@ -48,51 +41,44 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     if !root.is_dir() {
         return Err(usage(format!("--root {}: there is no such folder", root.display())));
     }
-    if !args.no_listen && !args.allow_public && !args.listen.ip().is_loopback() {
-        return Err(usage(format!(
-            "--listen {}: other machines could ask there, and nobody would have to say who they are: listen on 127.0.0.1, or add --allow-public",
-            args.listen
-        )));
-    }
     let layout = Layout::new(&root);
     let _alone = only_one(&root, &RealDisk::new(layout.data()))?;
     let log = layout.scheduler_log();
     log_to(&log, LOG_MAX, &Mask::new([]))
         .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
-    // What a server that answers questions shows.
-    let shared: Arc<Mutex<Option<Status>>> = Arc::default();
+    let world = World::new(&root)?;
+    let pages = if args.no_listen {
+        None
+    } else {
+        Some(http::start(&listen(args)?, &root, Arc::clone(&world.board))?)
+    };
     let options = Options {
-        listen: (!args.no_listen).then(|| args.listen.to_string()),
+        listen: pages.as_ref().map(|pages| pages.address().to_string()),
         most: args.max_running,
         drain_wait: args.drain_wait,
         build: build_id(),
         root: root.clone(),
     };
-    let mut publish = |status: &Status| {
-        *shared.lock().unwrap_or_else(PoisonError::into_inner) = Some(status.clone());
+    let load = || {
+        let (loaded, manifests) = load_all(&root)?;
+        world.learn(manifests);
+        Ok(loaded)
     };
-    let load = || load_all(&root);
+    let mut publish = |status: &Status| world.show(status);
     let surroundings = Surroundings { load: &load, publish: &mut publish };
-    host::serve(&options, Box::new(People), surroundings)
+    host::serve(&options, Box::new(world.clone()), surroundings)?;
+    world.end();
+    Ok(())
 }
 
-/// Lines on stderr, and in the log.
-struct People;
-
-impl Ears for People {
-    fn say(&mut self, line: &str) {
-        say(line);
-        tracing::info!("{line}");
-    }
-
-    fn told(&mut self, run: &Run) {
-        tracing::info!(run = %run.run_id, state = run.state.name(), "{}", run.summary);
-    }
+fn listen(args: &ServeArgs) -> Result<Listen, Failure> {
+    let reach = if args.allow_public { Reach::Public } else { Reach::Loopback };
+    Listen::new(&args.listen, reach, vec![crate::os::host::name()])
 }
 
 /// Reads every manifest in `jobs/`, each schedule with what it gives: a job that could not run is refused here.
-pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
-    let (mut works, mut wrong) = (Vec::new(), Vec::new());
+pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
+    let (mut works, mut manifests, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut keeps = Keeps::new();
     let names = names(root);
@@ -121,6 +107,7 @@ pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
             match load(root, &args, &facts()) {
                 Ok(loaded) => {
                     works.push(entry(&file, schedule, &loaded.resolved.manifest));
+                    manifests.push(loaded.resolved.manifest);
                 }
                 Err(error) => {
                     wrong.push(format!("schedule `{}`: {}", schedule.id, told(&file, error)));
@@ -132,7 +119,7 @@ pub fn load_all(root: &Path) -> Result<Loaded, Failure> {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
     let works = Works::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
-    Ok(Loaded { works, jobs: names.len(), keeps })
+    Ok((Loaded { works, jobs: names.len(), keeps }, manifests))
 }
 
 fn keep(logs: &Logs) -> Keep {

@@ -27,7 +27,7 @@ use crate::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
         lock::is_held,
-        runs::{Filter, OpenIncident, Pause, Run, RunState},
+        runs::{Filter, Incident, Pause, Run, RunState},
     },
 };
 
@@ -41,7 +41,7 @@ struct Status {
     going: Vec<Run>,
     schedules: Vec<ScheduleRow>,
     invalid: Vec<String>,
-    incidents: Vec<OpenIncident>,
+    incidents: Vec<Incident>,
     loops: Vec<Loop>,
 }
 
@@ -93,7 +93,8 @@ fn gather(root: &Path) -> Result<Status, Failure> {
             let filter = Filter { state: Some(state), limit: Some(u32::MAX), ..Filter::default() };
             going.extend(records.list(&filter)?);
         }
-        incidents = records.store.open_incidents()?;
+        incidents = records.store.incidents(None)?;
+        incidents.retain(|incident| incident.over.is_none());
         pauses = records.store.pauses()?;
     }
     let (mut schedules, mut invalid) = (Vec::new(), Vec::new());
@@ -217,7 +218,8 @@ impl Status {
             section(&mut text, "incidents", "none", &self.incidents, |incident| {
                 let since = format!("{} ({})", incident.since, ago(incident.since, now));
                 let times = format!("{} times", incident.times);
-                row([&plain(&incident.name), &since, &times])
+                let name = format!("{} {}", incident.id.job, incident.id.trouble.name());
+                row([&name, &since, &times])
             });
         }
         section(&mut text, "loops", "none", &self.loops, |found| {
@@ -272,8 +274,8 @@ impl Status {
             .iter()
             .map(|incident| {
                 json!({
-                    "incident": incident.name, "since_ms": incident.since.get(),
-                    "told_ms": incident.told.get(), "times": incident.times,
+                    "job": incident.id.job, "trouble": incident.id.trouble.name(), "run_id": incident.run.as_str(), "since_ms": incident.since.get(),
+                    "told_ms": incident.told.map(UtcMs::get), "times": incident.times,
                 })
             })
             .collect();

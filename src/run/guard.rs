@@ -2,7 +2,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -37,21 +40,35 @@ pub struct Guard {
     pub stop_file: PathBuf,
     /// How the run is asked.
     pub stop: Stop,
+    /// What is done last, before the process of a run that does not end in time is ended.
+    pub last: Box<dyn FnOnce(Exit) + Send>,
 }
 
 /// Tells why a run was asked to stop, if it was.
 #[derive(Debug, Clone, Default)]
-pub struct Told(Arc<OnceLock<Asked>>);
+pub struct Told {
+    why: Arc<OnceLock<Asked>>,
+    over: Arc<AtomicBool>,
+}
 
 impl Told {
     /// Why, if it was asked.
     pub fn why(&self) -> Option<&Asked> {
-        self.0.get()
+        self.why.get()
+    }
+
+    /// The job is over: what is still to be recorded and told is not ended by its time limit.
+    pub fn over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 }
 
 impl Guard {
-    /// Watches until this process ends.
+    /// Watches until the job is over or this process ends.
     pub fn start(self) -> Told {
         let told = Told::default();
         let shared = told.clone();
@@ -59,9 +76,12 @@ impl Guard {
         told
     }
 
-    fn watch(&self, told: &Told) {
+    fn watch(self, told: &Told) {
         let deadline = Deadline::after(self.limit);
         let asked = loop {
+            if told.is_over() {
+                return;
+            }
             if deadline.is_over() {
                 break Asked::Timeout;
             }
@@ -77,10 +97,14 @@ impl Guard {
             Asked::Somebody(_) => (Exit::Signal(15), "the job was told to stop"),
         };
         // Set once, here.
-        let _ = told.0.set(asked);
+        let _ = told.why.set(asked);
         self.stop.ask();
         nap(self.grace);
+        if told.is_over() {
+            return;
+        }
         say(&format!("error: {what} and did not end in time"));
+        (self.last)(exit);
         std::process::exit(i32::from(exit.code()));
     }
 }

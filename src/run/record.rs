@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Prepared, SCHEMA, guard::Asked};
+use super::{Prepared, SCHEMA, guard::Asked, summary};
 use crate::{
     cli::{args::RunArgs, output::log_to},
     clock::{Clock as _, Deadline, SystemClock, nap},
@@ -123,12 +123,9 @@ impl Recorder<'_> {
         result: &Result<Outcome, Failure>,
         why: &Why,
     ) -> Result<(), Failure> {
-        let (exit, summary) = match result {
-            Ok(outcome) => (outcome.exit, outcome.summary.as_str()),
-            Err(failure) => (failure.exit, failure.message.as_str()),
-        };
+        let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
         self.folder.write_result(&document(prepared, result))?;
-        let summary = summary.lines().next().unwrap_or_default();
+        let summary = summary(result);
         let summary = match why {
             Why::Asked(Asked::Somebody(reason)) if !reason.is_empty() => {
                 format!("stopped ({reason}): {summary}")

@@ -164,7 +164,8 @@ impl<L: Launcher> Service<L> {
             self.held.remove(&key);
             return Ok(());
         };
-        if !self.retried(key, &run, clearing.lasted, now)? {
+        let retried = self.retried(key, &run, clearing.lasted, now)?;
+        if !retried {
             self.held.remove(&key);
             if run.state == RunState::Lost {
                 self.run_again(&run, &held.schedule, held.slot, now)?;
@@ -178,7 +179,10 @@ impl<L: Launcher> Service<L> {
             run.state.name(),
             run.summary
         ));
-        self.ears.told(&run);
+        // Of a run that has attempts left, nobody needs to know; a loop that must always be up has no end of them.
+        if !retried || held.terms.is_service() {
+            self.ears.told(&run);
+        }
         Ok(())
     }
 

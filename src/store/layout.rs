@@ -143,6 +143,11 @@ impl Layout {
         self.run_dir(run).join("stop")
     }
 
+    /// The log of a run.
+    pub fn run_log(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("log.jsonl")
+    }
+
     /// What a run and the programs it starts write, when nobody watches.
     pub fn run_output(&self, run: &RunId) -> PathBuf {
         self.run_dir(run).join("output.log")

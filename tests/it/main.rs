@@ -16,6 +16,8 @@ mod golden;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod quality;

@@ -97,7 +97,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ),
     ("session", 3, &["rayon", "serde", "serde_json", "sha2", "thiserror", "tracing"]),
     ("jobs", 4, JOBS),
-    ("serve", 4, JOBS),
+    ("serve", 4, SERVE),
     ("main", 5, SHELL),
     ("cli", 5, SHELL),
     ("run", 5, SHELL),
@@ -114,7 +114,6 @@ const JOBS: &[&str] = &[
     "humantime",
     "indicatif",
     "polars",
-    "prometheus_client",
     "rayon",
     "rust_decimal",
     "schemars",
@@ -124,8 +123,24 @@ const JOBS: &[&str] = &[
     "strsim",
     "thiserror",
     "tokio",
-    "tokio_cron_scheduler",
     "toml",
+    "tracing",
+    "xxhash_rust",
+];
+
+/// What the service may name: what a job may, and the wire its pages go over.
+const SERVE: &[&str] = &[
+    "axum",
+    "http",
+    "hyper",
+    "hyper_util",
+    "prometheus_client",
+    "serde",
+    "serde_json",
+    "sha2",
+    "thiserror",
+    "tokio",
+    "tokio_cron_scheduler",
     "tracing",
     "xxhash_rust",
 ];

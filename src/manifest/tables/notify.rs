@@ -76,7 +76,7 @@ pub struct Webhook {
     pub format: WebhookFormat,
     /// The chat a Telegram bot writes to.
     pub chat: Option<Hidden>,
-    /// The longest one delivery may take. It is tried three times.
+    /// The longest one delivery may take, its three tries together.
     #[serde(default = "Webhook::timeout")]
     pub timeout: Parsed<Span>,
 }
@@ -100,9 +100,10 @@ pub struct Heartbeat {
     pub url: Option<Hidden>,
     /// Whether the start of a run is told too.
     pub start: bool,
-    /// How much of the end of the run's log goes along.
+    /// How much of the end of the run's output goes along, or of its log when there is none. A smaller `Ping-Body-Limit` of
+    /// the other side is kept to.
     pub log_bytes: Parsed<Size>,
-    /// The longest one ping may take. It is tried three times.
+    /// The longest one ping may take, its three tries together. The first one goes beside the job, the last one after it.
     pub timeout: Parsed<Span>,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Version of the tables.
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 /// How long a writer waits for another one.
 pub(super) const BUSY_MS: u64 = 5_000;
 
@@ -37,6 +37,11 @@ const V2: &str = "
         incident TEXT NOT NULL PRIMARY KEY, since_ms INTEGER NOT NULL, told_ms INTEGER NOT NULL, times INTEGER NOT NULL
     ) STRICT;";
 
+/// The third: an incident names the run in trouble, and the run that ended it, until that is told.
+const V3: &str = "
+    ALTER TABLE incidents ADD COLUMN run_id TEXT NOT NULL DEFAULT '';
+    ALTER TABLE incidents ADD COLUMN over_run_id TEXT;";
+
 /// Opens the database and brings its tables up to date. Every commit is durable: a run that nobody knows of must not start.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
@@ -47,7 +52,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have done it meanwhile.
         let found = version(&change)?;
-        for (n, step) in [(1, V1), (2, V2)] {
+        for (n, step) in [(1, V1), (2, V2), (3, V3)] {
             if found < n {
                 change.execute_batch(step)?;
             }

@@ -35,9 +35,17 @@ pub struct Asked {
     pub target: String,
     /// The whole head.
     pub head: String,
+    /// What followed it.
+    pub body: String,
 }
 
 impl Asked {
+    /// A header; empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.clone().find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+
     /// A number of the query; 0 when it is not there.
     pub fn number(&self, name: &str) -> i64 {
         let query = self.target.split_once('?').map_or("", |(_, query)| query);
@@ -242,7 +250,12 @@ fn serve(mut stream: Box<dyn Wire>, seen: &Mutex<Vec<Asked>>, over: &AtomicBool,
     }
     let head = String::from_utf8_lossy(&head).into_owned();
     let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    let asked = Asked { at: SystemClock.now(), target, head };
+    let mut asked = Asked { at: SystemClock.now(), target, head, body: String::new() };
+    let mut body = vec![0_u8; asked.header("content-length").parse().unwrap_or(0)];
+    if stream.read_exact(&mut body).is_err() {
+        return;
+    }
+    asked.body = String::from_utf8_lossy(&body).into_owned();
     let number = {
         let mut seen = seen.lock().unwrap();
         seen.push(asked.clone());

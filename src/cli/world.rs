@@ -1,0 +1,128 @@
+//! Everybody the service tells something: people who watch it, people who are elsewhere, and programs that ask for its numbers.
+
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use super::output::say;
+use crate::{
+    domain::time::UtcMs,
+    jobs::context::Failure,
+    manifest::Manifest,
+    run::build_id,
+    serve::{
+        board::{Board, Turn},
+        notice::Notifier,
+        service::Ears,
+        status::Status,
+    },
+    store::runs::Run,
+};
+
+/// How long notices may take when the service ends; the next service delivers the rest.
+const LAST_NOTICES: Duration = Duration::from_secs(5);
+/// Most ended runs that wait until the records can be written again; of more, the oldest are told to nobody.
+const WAITING_MAX: usize = 1_000;
+
+/// Whom the service tells.
+#[derive(Clone)]
+pub struct World {
+    /// What programs are shown.
+    pub board: Arc<Board>,
+    inner: Arc<Mutex<Inner>>,
+}
+
+struct Inner {
+    notifier: Option<Notifier>,
+    manifests: BTreeMap<String, Manifest>,
+    /// Runs that ended while the records could not be written.
+    waiting: Vec<Run>,
+}
+
+impl World {
+    /// Of the service of a root.
+    pub fn new(root: &Path) -> Result<Self, Failure> {
+        let build = build_id();
+        let notifier = Some(Notifier::start(root, &build)?);
+        let inner = Inner { notifier, manifests: BTreeMap::new(), waiting: Vec::new() };
+        Ok(Self { board: Arc::new(Board::new(&build)), inner: Arc::new(Mutex::new(inner)) })
+    }
+
+    /// Learns who is told about which job.
+    pub fn learn(&self, manifests: Vec<Manifest>) {
+        let mut inner = self.lock();
+        if let Some(notifier) = &inner.notifier {
+            for manifest in &manifests {
+                notifier.learn(manifest);
+            }
+        }
+        inner.manifests =
+            manifests.into_iter().map(|manifest| (manifest.name.clone(), manifest)).collect();
+    }
+
+    /// Shows what the service sees.
+    pub fn show(&self, status: &Status) {
+        let decided = |ms: Option<i64>| ms.and_then(|ms| UtcMs::new(ms).ok());
+        let schedules = status.schedules.iter();
+        self.board.turned(Turn {
+            jobs: Some(status.jobs as u64),
+            running: status.running.len() as u64,
+            queued: status.waiting_count as u64,
+            rebuilds: status.rebuilds,
+            schedules: schedules
+                .filter_map(|s| Some((s.schedule.clone(), decided(s.decided_ms)?)))
+                .collect(),
+        });
+        self.lock().pay();
+    }
+
+    /// Delivers what is owed, and ends.
+    pub fn end(&self) {
+        let notifier = {
+            let mut inner = self.lock();
+            inner.pay();
+            inner.notifier.take()
+        };
+        if let Some(notifier) = notifier {
+            notifier.end(LAST_NOTICES);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Hands on the runs that wait.
+    fn pay(&mut self) {
+        let Self { notifier: Some(notifier), manifests, waiting } = self else { return };
+        waiting.retain(|run| {
+            let Some(manifest) = manifests.get(&run.job) else { return false };
+            let told = notifier.observe(run, manifest);
+            told.inspect_err(|error| tracing::warn!("{} is not noted yet: {error}", run.run_id))
+                .is_err()
+        });
+        if waiting.len() > WAITING_MAX {
+            waiting.drain(..waiting.len() - WAITING_MAX);
+        }
+    }
+}
+
+impl Ears for World {
+    fn say(&mut self, line: &str) {
+        say(line);
+        tracing::info!("{line}");
+    }
+
+    fn told(&mut self, run: &Run) {
+        tracing::info!(run = %run.run_id, state = run.state.name(), "{}", run.summary);
+        self.board.observe(run);
+        let mut inner = self.lock();
+        inner.waiting.push(run.clone());
+        inner.pay();
+    }
+}

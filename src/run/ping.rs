@@ -1,0 +1,229 @@
+//! Pings: a watch outside is told when a run starts and how it ended. Whatever comes of it, the run ends as it would have.
+
+use std::{
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
+    time::Duration,
+};
+
+use super::Prepared;
+use crate::{
+    cli::output::Mask,
+    clock::Deadline,
+    exit::Exit,
+    notify::{
+        sender::{Answer, Message, SendError, Sender},
+        target::Target,
+    },
+    store::bounded_log::before,
+};
+
+/// Read before the part that is sent, so that a secret is masked that begins there.
+const MARGIN: u64 = 64 * 1024;
+
+/// The pings of one run.
+#[derive(Clone)]
+pub struct Pings(Arc<Inner>);
+
+struct Inner {
+    /// With the id that ties the pings of a run together.
+    target: Target,
+    tell_start: bool,
+    body_max: u64,
+    timeout: Duration,
+    mask: Mask,
+    output: PathBuf,
+    log: PathBuf,
+    begun: Mutex<Option<Begun>>,
+}
+
+/// The first ping, which goes beside the job.
+struct Begun {
+    /// What came of it; closed at once when it is not wanted.
+    told: Receiver<Result<Answer, SendError>>,
+    give_up: Arc<AtomicBool>,
+}
+
+impl Pings {
+    /// The pings of a run; none without an address.
+    pub fn of(prepared: &Prepared, attempt: Option<u32>) -> Option<Self> {
+        let heartbeat = &prepared.loaded.resolved.manifest.heartbeat;
+        let target = match Target::new(heartbeat.url.as_ref()?.reveal()) {
+            Ok(target) => target,
+            Err(error) => {
+                tracing::warn!("heartbeat.url: {error}; nobody is told of this run");
+                return None;
+            }
+        };
+        let (layout, run) = (&prepared.layout, &prepared.run_id);
+        Some(Self(Arc::new(Inner {
+            target: target.with("rid", &uuid(run.as_str(), attempt.unwrap_or(1))),
+            tell_start: heartbeat.start,
+            body_max: heartbeat.log_bytes.get().bytes(),
+            timeout: heartbeat.timeout.get().duration(),
+            mask: prepared.mask.clone(),
+            output: layout.run_output(run),
+            log: layout.run_log(run),
+            begun: Mutex::new(None),
+        })))
+    }
+
+    /// Tells that the run starts, without waiting for it.
+    pub fn begin(&self) {
+        let (tell, told) = channel();
+        let give_up = Arc::new(AtomicBool::new(false));
+        let begun = Begun { told, give_up: Arc::clone(&give_up) };
+        *self.0.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
+        if !self.0.tell_start {
+            return;
+        }
+        let inner = Arc::clone(&self.0);
+        std::thread::spawn(move || {
+            let given_up = || give_up.load(Ordering::Relaxed);
+            let target = inner.target.below("start");
+            let result = send(&target, Vec::new(), inner.timeout, &given_up);
+            warn_of("the start", &target, &result);
+            // Nobody listens any more once the run is over.
+            let _ = tell.send(result);
+        });
+    }
+
+    /// Tells how the run ended, once, and only when its start could be told. It takes no longer than the time limit of a ping.
+    pub fn end(&self, exit: Exit, summary: &str) {
+        let inner = &self.0;
+        let begun = inner.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(begun) = begun else { return };
+        let deadline = Deadline::after(Some(inner.timeout));
+        // In order, or the watch would take the run for one that goes on.
+        let first = begun.told.recv_timeout(inner.timeout / 2);
+        begun.give_up.store(true, Ordering::Relaxed);
+        let limit = match first {
+            Ok(Ok(answer)) => answer.body_limit,
+            Ok(Err(_)) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        };
+        let most = limit.map_or(inner.body_max, |limit| inner.body_max.min(limit as u64));
+        let target = match exit.code() {
+            0 => inner.target.clone(),
+            1 => inner.target.below("fail"),
+            code => inner.target.below(&code.to_string()),
+        };
+        let body = inner.body(summary, most);
+        let result = send(&target, body, deadline.left(), &|| false);
+        warn_of("the end", &target, &result);
+    }
+}
+
+impl Inner {
+    /// The end of what the run left, at most so many bytes: its output, its log, or the line that says how it ended.
+    fn body(&self, summary: &str, most: u64) -> Vec<u8> {
+        let found = [&self.output, &self.log].map(|path| end_of(path, most + MARGIN));
+        let text = found.into_iter().find(|text| !text.trim().is_empty());
+        let text = self.mask.apply(&text.unwrap_or_else(|| format!("{summary}\n")));
+        last_bytes(&text, most).as_bytes().to_vec()
+    }
+}
+
+fn send(
+    target: &Target,
+    body: Vec<u8>,
+    within: Duration,
+    given_up: &dyn Fn() -> bool,
+) -> Result<Answer, SendError> {
+    let content_type = "text/plain; charset=utf-8";
+    let message = Message { content_type, headers: Vec::new(), body };
+    Sender::new()?.post(target, &message, within, given_up)
+}
+
+fn warn_of(what: &str, target: &Target, result: &Result<Answer, SendError>) {
+    if let Err(error) = result {
+        let host = target.host();
+        tracing::warn!(
+            "{host} could not be told of {what} of this run: {error}; the run is as it is without"
+        );
+    }
+}
+
+/// The last whole lines of a bounded log; all of it when it is that short.
+fn end_of(path: &Path, most: u64) -> String {
+    let (mut bytes, mut cut) = tail(path, most);
+    if !cut {
+        let (older, older_cut) = tail(&before(path), most.saturating_sub(bytes.len() as u64));
+        (bytes, cut) = ([older, bytes].concat(), older_cut);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    // The first line may have lost the beginning of a secret.
+    let whole = text.split_once('\n').filter(|_| cut).map_or(&*text, |(_, whole)| whole);
+    whole.to_owned()
+}
+
+/// The last bytes of a file, and whether there are more before them. What cannot be read is empty: a ping does not need it.
+fn tail(path: &Path, most: u64) -> (Vec<u8>, bool) {
+    let read = || -> std::io::Result<(Vec<u8>, bool)> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok((bytes, length > most))
+    };
+    read().unwrap_or_default()
+}
+
+/// The end of a text, at most so many bytes, in whole characters.
+fn last_bytes(text: &str, most: u64) -> &str {
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut from = text.len().saturating_sub(most);
+    while !text.is_char_boundary(from) {
+        from += 1;
+    }
+    &text[from..]
+}
+
+/// An id for the pings of one attempt, the same whenever it is asked for: a UUID of version 8 made from the id of the run.
+fn uuid(run: &str, attempt: u32) -> String {
+    let name = if attempt == 1 { run.to_owned() } else { format!("{run}#{attempt}") };
+    let mut bytes = xxhash_rust::xxh3::xxh3_128(name.as_bytes()).to_be_bytes();
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_uuid_of_version_8_and_tells_runs_and_attempts_apart() {
+        let one = uuid("eqflat_20240101_120000", 1);
+        assert_eq!(one, uuid("eqflat_20240101_120000", 1));
+        assert_ne!(one, uuid("eqflat_20240101_120000", 2));
+        assert_ne!(one, uuid("eqflat_20240101_120001", 1));
+        let parts: Vec<usize> = one.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 4, 4, 4, 12]);
+        assert_eq!(&one[14..15], "8");
+        assert!("89ab".contains(&one[19..20]), "{one}");
+    }
+
+    #[test]
+    fn the_end_is_in_whole_characters_and_lines() {
+        assert_eq!(last_bytes("aéb", 10), "aéb");
+        assert_eq!(last_bytes("aéb", 2), "b");
+        assert_eq!(last_bytes("aéb", 0), "");
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("log");
+        let log = crate::store::bounded_log::BoundedLog::open(&path, 100).unwrap();
+        for n in 0..20 {
+            log.append(format!("line {n:02}\n").as_bytes()).unwrap();
+        }
+        assert_eq!(end_of(&path, 20), "line 18\nline 19\n");
+        assert_eq!(end_of(&path, 70).lines().count(), 8, "the file before is read too");
+        assert!(end_of(&temp.path().join("none"), 10).is_empty());
+    }
+}

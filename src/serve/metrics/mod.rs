@@ -1,0 +1,8 @@
+//! `/metrics`: the service, its runs, and the loops, which are read from their ledgers.
+
+mod follow;
+mod loops;
+mod page;
+
+pub use loops::Loops;
+pub use page::page;

@@ -1,0 +1,319 @@
+//! What a run means to those who want to be told, and what is owed to them: pure rules over the table of incidents.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use crate::{
+    domain::{ids::RunId, time::UtcMs},
+    manifest::{Notify, NotifyOn},
+    store::runs::{Incident, IncidentId, Recovery, Run, RunState, Trouble},
+};
+
+/// The kind of job whose "no" is a verdict about the box.
+const HEALTH: &str = "healthcheck";
+
+/// What a run means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// Something is wrong.
+    Wrong(Trouble, NotifyOn),
+    /// All is well.
+    Well,
+    /// Nothing that anybody is told about.
+    Nothing,
+}
+
+/// What somebody is to be told now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owed {
+    /// Something is wrong, for the first time or still.
+    Wrong(Incident),
+    /// All is well again. `since` and `times` are those of all the incidents together.
+    Well {
+        /// What it ends.
+        recovery: Recovery,
+        /// Since when the first of them lasted.
+        since: UtcMs,
+        /// Runs in trouble.
+        times: u32,
+    },
+}
+
+/// What a run means.
+pub fn meaning(run: &Run) -> Meaning {
+    match run.state {
+        RunState::Failed if run.kind == HEALTH && run.exit_code == Some(1) => {
+            Meaning::Wrong(Trouble::Health, NotifyOn::Health)
+        }
+        RunState::Failed | RunState::Panicked => Meaning::Wrong(Trouble::Run, NotifyOn::Failed),
+        RunState::TimedOut => Meaning::Wrong(Trouble::Run, NotifyOn::TimedOut),
+        RunState::Lost => Meaning::Wrong(Trouble::Run, NotifyOn::Lost),
+        RunState::Missed => Meaning::Wrong(Trouble::Missed, NotifyOn::Missed),
+        RunState::Succeeded | RunState::Flaky => Meaning::Well,
+        RunState::Queued
+        | RunState::Running
+        | RunState::Cancelled
+        | RunState::SkippedOverlap
+        | RunState::Superseded
+        | RunState::SkippedPrecondition => Meaning::Nothing,
+    }
+}
+
+/// How the incidents of a job change with a run that is over: those to keep, and those to take away.
+/// A run that was seen before changes nothing.
+pub fn change(known: &[Incident], run: &Run, notify: &Notify) -> (Vec<Incident>, Vec<IncidentId>) {
+    match meaning(run) {
+        Meaning::Nothing => (Vec::new(), Vec::new()),
+        Meaning::Wrong(trouble, event) => {
+            let id = IncidentId { job: run.job.clone(), trouble };
+            let before = known.iter().find(|incident| incident.id == id);
+            let changed = match before {
+                _ if !notify.on.contains(&event) => None,
+                Some(before) if before.run == run.run_id => None,
+                Some(before) => Some(Incident {
+                    run: run.run_id.clone(),
+                    times: before.times.saturating_add(1),
+                    over: None,
+                    ..before.clone()
+                }),
+                None => Some(Incident {
+                    id,
+                    run: run.run_id.clone(),
+                    since: run.ended.unwrap_or(run.started),
+                    told: None,
+                    times: 1,
+                    over: None,
+                }),
+            };
+            (changed.into_iter().collect(), Vec::new())
+        }
+        Meaning::Well => well(known, run, notify),
+    }
+}
+
+/// Ends what began before the run ended. Whoever was never told of it, and could be, is told first.
+fn well(known: &[Incident], run: &Run, notify: &Notify) -> (Vec<Incident>, Vec<IncidentId>) {
+    let ended = run.ended.unwrap_or(run.started);
+    let (mut keep, mut drop) = (Vec::new(), Vec::new());
+    for incident in known.iter().filter(|i| i.over.is_none() && i.since <= ended) {
+        let somebody = notify.webhook.as_ref().is_some_and(|hook| hook.url.is_some())
+            || !notify.command.is_empty();
+        let to_tell = incident.told.is_none() || notify.on.contains(&NotifyOn::Recovered);
+        if somebody && to_tell {
+            keep.push(Incident { over: Some(run.run_id.clone()), ..incident.clone() });
+        } else {
+            drop.push(incident.id.clone());
+        }
+    }
+    (keep, drop)
+}
+
+/// What is owed for the incidents of one job, and the ends that nobody wants to be told of.
+pub fn owed(known: &[Incident], notify: &Notify, now: UtcMs) -> (Vec<Owed>, Vec<Recovery>) {
+    let repeat = notify.repeat_every.as_ref().map(|every| every.get().duration());
+    let mut all: Vec<Owed> = known
+        .iter()
+        .filter(|incident| is_due(incident, repeat, now))
+        .cloned()
+        .map(Owed::Wrong)
+        .collect();
+    let runs: BTreeSet<&RunId> = known.iter().filter_map(|i| i.over.as_ref()).collect();
+    let mut unwanted = Vec::new();
+    for run in runs {
+        let ended: Vec<&Incident> = known.iter().filter(|i| i.over.as_ref() == Some(run)).collect();
+        if ended.iter().any(|incident| incident.told.is_none()) {
+            continue;
+        }
+        let incidents = ended.iter().map(|incident| incident.id.clone()).collect();
+        let recovery = Recovery { incidents, run: run.clone() };
+        let Some(since) = ended.iter().map(|incident| incident.since).min() else { continue };
+        if notify.on.contains(&NotifyOn::Recovered) {
+            let times = ended.iter().map(|incident| incident.times).sum();
+            all.push(Owed::Well { recovery, since, times });
+        } else {
+            unwanted.push(recovery);
+        }
+    }
+    (all, unwanted)
+}
+
+fn is_due(incident: &Incident, repeat: Option<Duration>, now: UtcMs) -> bool {
+    let Some(told) = incident.told else { return true };
+    let passed_ms = u128::try_from(now.get() - told.get()).unwrap_or_default();
+    incident.over.is_none() && repeat.is_some_and(|repeat| passed_ms >= repeat.as_millis())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> UtcMs {
+        UtcMs::new(1_700_006_400_000 + minute * 60_000).unwrap()
+    }
+
+    fn run(minute: i64, state: RunState) -> Run {
+        let kind = if state == RunState::Failed && minute % 10 == 5 { HEALTH } else { "exec" };
+        Run {
+            run_id: format!("j_{minute}").parse().unwrap(),
+            job: "j".into(),
+            kind: kind.into(),
+            state,
+            started: at(minute),
+            ended: Some(at(minute)),
+            exit_code: Some(i32::from(state == RunState::Failed)),
+            summary: String::new(),
+            parent: None,
+            pid: None,
+            build: "b".into(),
+            due: None,
+            attempt: 1,
+            retry_of: None,
+            not_before: None,
+        }
+    }
+
+    fn notify(lines: &str) -> Notify {
+        let text = format!("command = ['tell']\n{lines}");
+        toml::from_str(&text).unwrap()
+    }
+
+    /// Plays runs, a minute each, and says what is told: `F` failed, `T` timed out, `M` missed, `L` lost, `H` health,
+    /// `R` recovered with the number of runs in trouble, `.` nothing. A `!` run is one whose delivery does not work.
+    fn told(story: &[(i64, RunState)], notify: &Notify, broken: &[i64]) -> String {
+        let mut table: Vec<Incident> = Vec::new();
+        let mut said = String::new();
+        for (minute, state) in story {
+            let run = run(*minute, *state);
+            let (put, drop) = change(&table, &run, notify);
+            let gone = |i: &Incident| put.iter().any(|p| p.id == i.id) || drop.contains(&i.id);
+            table.retain(|incident| !gone(incident));
+            table.extend(put);
+            table.sort_by(|a, b| a.id.cmp(&b.id));
+            // What was owed and told makes room for what is owed then.
+            for _ in 0..3 {
+                let (all, unwanted) = owed(&table, notify, at(*minute));
+                for recovery in unwanted {
+                    table.retain(|i| !recovery.incidents.contains(&i.id));
+                }
+                if broken.contains(minute) {
+                    break;
+                }
+                for one in all {
+                    match one {
+                        Owed::Wrong(incident) => {
+                            said.push_str(incident.id.trouble.name());
+                            said.push_str(&format!("{} ", incident.times));
+                            let mine = table.iter_mut().find(|i| i.id == incident.id).unwrap();
+                            mine.told = Some(at(*minute));
+                        }
+                        Owed::Well { recovery, times, .. } => {
+                            said.push_str(&format!("well{times} "));
+                            table.retain(|i| !recovery.incidents.contains(&i.id));
+                        }
+                    }
+                }
+            }
+            said.push('.');
+        }
+        said
+    }
+
+    #[test]
+    fn incidents_are_told_once_repeated_when_asked_and_ended_once() {
+        use RunState::{
+            Cancelled, Failed, Flaky, Lost, Missed, Panicked, SkippedOverlap, SkippedPrecondition,
+            Succeeded, Superseded, TimedOut,
+        };
+        let always = "";
+        for (lines, story, broken, expected) in [
+            (always, vec![(1, Succeeded), (2, Flaky)], vec![], ".."),
+            (always, vec![(1, Failed), (2, Failed), (3, Failed)], vec![], "run1 ..."),
+            (always, vec![(1, Failed), (2, Succeeded), (3, Succeeded)], vec![], "run1 .well1 .."),
+            (
+                always,
+                vec![(1, Failed), (2, TimedOut), (3, Lost), (4, Flaky)],
+                vec![],
+                "run1 ...well3 .",
+            ),
+            (
+                always,
+                vec![(1, Panicked), (2, Succeeded), (3, Failed)],
+                vec![],
+                "run1 .well1 .run1 .",
+            ),
+            (always, vec![(1, Missed), (2, Missed), (3, Succeeded)], vec![], "missed1 ..well2 ."),
+            (
+                always,
+                vec![(1, Missed), (2, Failed), (3, Succeeded)],
+                vec![],
+                "missed1 .run1 .well2 .",
+            ),
+            (always, vec![(5, Failed), (15, Failed), (16, Succeeded)], vec![], "health1 ..well2 ."),
+            (
+                always,
+                vec![
+                    (1, Cancelled),
+                    (2, SkippedOverlap),
+                    (3, Superseded),
+                    (4, SkippedPrecondition),
+                ],
+                vec![],
+                "....",
+            ),
+            (
+                always,
+                vec![(1, Failed), (2, Cancelled), (3, SkippedOverlap), (4, Failed)],
+                vec![],
+                "run1 ....",
+            ),
+            // A run that is seen twice counts once.
+            (always, vec![(1, Failed), (1, Failed), (2, Succeeded)], vec![], "run1 ..well1 ."),
+            // A success from before the trouble ends nothing.
+            (always, vec![(4, Failed), (2, Succeeded), (6, Succeeded)], vec![], "run1 ..well1 ."),
+            (
+                "repeat-every = '3m'",
+                vec![(1, Failed), (2, Failed), (3, Failed), (4, Failed), (6, Failed), (7, Failed)],
+                vec![],
+                "run1 ...run4 ..run6 .",
+            ),
+            (
+                "on = ['failed']",
+                vec![(1, Failed), (2, Succeeded), (3, Failed)],
+                vec![],
+                "run1 ..run1 .",
+            ),
+            ("on = ['failed', 'recovered']", vec![(1, TimedOut), (2, Succeeded)], vec![], ".."),
+            ("on = []", vec![(1, Failed), (2, Missed), (3, Lost)], vec![], "..."),
+            // What could not be told is told later, and its end after it.
+            (always, vec![(1, Failed), (2, Failed), (3, Failed)], vec![1, 2], "..run3 ."),
+            (
+                always,
+                vec![(1, Failed), (2, Succeeded), (3, Succeeded)],
+                vec![1, 2],
+                "..run1 well1 .",
+            ),
+            (always, vec![(1, Failed), (2, Succeeded), (3, Succeeded)], vec![2], "run1 ..well1 ."),
+            (
+                always,
+                vec![(1, Failed), (2, Succeeded), (3, Failed), (4, Succeeded)],
+                vec![2],
+                "run1 ...well2 .",
+            ),
+            (
+                "on = ['failed']",
+                vec![(1, Failed), (2, Succeeded), (3, Cancelled)],
+                vec![1, 2],
+                "..run1 .",
+            ),
+        ] {
+            assert_eq!(told(&story, &notify(lines), &broken), expected, "{lines} {story:?}");
+        }
+    }
+
+    #[test]
+    fn without_anybody_to_tell_nothing_piles_up() {
+        let nobody = Notify { command: Vec::new(), ..notify("") };
+        let (put, _) = change(&[], &run(1, RunState::Failed), &nobody);
+        let (kept, dropped) = change(&put, &run(2, RunState::Succeeded), &nobody);
+        assert_eq!((put.len(), kept.len(), dropped.len()), (1, 0, 1));
+    }
+}

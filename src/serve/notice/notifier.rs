@@ -1,0 +1,299 @@
+//! Records incidents as runs end, and tells about them from a thread of its own. The table of incidents is the queue: the
+//! thread reads from it what is owed, so nothing is lost in between, and nobody waits for a delivery.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel},
+    },
+    time::Duration,
+};
+
+use super::{
+    deliver::{Sink, command, webhook},
+    incident::{Meaning, Owed, change, meaning, owed},
+    message::Notice,
+};
+use crate::{
+    clock::{Clock as _, Stopwatch, SystemClock, nap},
+    domain::{ids::RunId, time::UtcMs},
+    jobs::context::Failure,
+    manifest::{Manifest, Notify, NotifyOn},
+    os::{host, signals::Stop},
+    store::{
+        disk::RealDisk,
+        error::StoreError,
+        layout::Layout,
+        runs::{Incident, Run, RunStore},
+    },
+};
+
+/// Between two looks at what is owed when nothing happens.
+const LOOK: Duration = Duration::from_secs(1);
+/// After something happened: several slots that were missed are told as one.
+const SETTLE: Duration = Duration::from_millis(200);
+/// Before a delivery that failed is tried again, for the first time; then twice as long each time.
+const AGAIN_FIRST: Duration = Duration::from_secs(5);
+/// The longest pause between two tries.
+const AGAIN_MAX: Duration = Duration::from_mins(5);
+/// After so long a notice that cannot be delivered is dropped.
+const GIVE_UP: Duration = Duration::from_hours(1);
+/// Most rounds at the end: a trouble first, then its end.
+const ROUNDS: u32 = 3;
+/// How long the thread may take to notice that it is to give up.
+const LEAVE: Duration = Duration::from_secs(1);
+
+type Jobs = Arc<Mutex<BTreeMap<String, Notify>>>;
+
+/// Tells people about runs that go wrong.
+pub struct Notifier {
+    store: RunStore,
+    jobs: Jobs,
+    wake: SyncSender<()>,
+    stop: Stop,
+    gone: Receiver<()>,
+}
+
+impl Notifier {
+    /// Starts the thread that delivers. What was owed when a service ended is delivered by the next one, once it knows the job.
+    pub fn start(root: &Path, build: &str) -> Result<Self, Failure> {
+        let layout = Layout::new(root);
+        let disk = RealDisk::new(layout.data());
+        let (wake, woken) = sync_channel(1);
+        let (leave, gone) = channel();
+        let (jobs, stop) = (Jobs::default(), Stop::default());
+        let worker = Worker {
+            store: RunStore::open(&disk, &layout)?,
+            jobs: Arc::clone(&jobs),
+            root: root.to_owned(),
+            host: host::name(),
+            build: build.to_owned(),
+            watch: Stopwatch::start(),
+            stop: stop.clone(),
+            tries: BTreeMap::new(),
+        };
+        let notifier = Self { store: RunStore::open(&disk, &layout)?, jobs, wake, stop, gone };
+        std::thread::spawn(move || {
+            worker.work(&woken);
+            // Nobody may be waiting for the end.
+            let _ = leave.send(());
+        });
+        Ok(notifier)
+    }
+
+    /// Learns who is told about a job: at the start, and when its manifest changed.
+    pub fn learn(&self, manifest: &Manifest) {
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.insert(manifest.name.clone(), manifest.notify.clone());
+    }
+
+    /// Takes note of a run that is over, or of a slot that was not run. Whatever state it is in, once is enough and twice is
+    /// no harm. It fails only when the records cannot be written.
+    pub fn observe(&self, run: &Run, manifest: &Manifest) -> Result<(), StoreError> {
+        self.learn(manifest);
+        if meaning(run) == Meaning::Nothing {
+            return Ok(());
+        }
+        self.store.change_incidents(&run.job, |known| change(&known, run, &manifest.notify))?;
+        // One that is there already wakes it just as well.
+        let _ = self.wake.try_send(());
+        Ok(())
+    }
+
+    /// Ends it. What is owed is delivered now, for at most so long; the rest is left to the next service.
+    pub fn end(self, within: Duration) {
+        let Self { wake, stop, gone, .. } = self;
+        drop(wake);
+        if gone.recv_timeout(within).is_err() {
+            stop.ask();
+            // It is left behind when it does not notice: nothing it does is half done.
+            let _ = gone.recv_timeout(LEAVE);
+        }
+    }
+}
+
+struct Worker {
+    store: RunStore,
+    jobs: Jobs,
+    root: PathBuf,
+    host: String,
+    build: String,
+    watch: Stopwatch,
+    stop: Stop,
+    /// Notices that could not be delivered yet.
+    tries: BTreeMap<String, Tries>,
+}
+
+impl Worker {
+    fn work(mut self, woken: &Receiver<()>) {
+        loop {
+            let rounds = match woken.recv_timeout(LOOK) {
+                Ok(()) => {
+                    nap(SETTLE);
+                    1
+                }
+                Err(RecvTimeoutError::Timeout) => 1,
+                Err(RecvTimeoutError::Disconnected) => ROUNDS,
+            };
+            for _ in 0..rounds {
+                if let Err(error) = self.round() {
+                    tracing::warn!("incidents: {error}; they are looked at again in {LOOK:?}");
+                }
+            }
+            if rounds == ROUNDS {
+                return;
+            }
+        }
+    }
+
+    /// Tells all that is owed now.
+    fn round(&mut self) -> Result<(), StoreError> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.store.incidents(None)?;
+        let mut still_owed = BTreeSet::new();
+        for (job, notify) in &jobs {
+            if notify.command.is_empty() && notify.webhook.as_ref().is_none_or(|w| w.url.is_none())
+            {
+                continue;
+            }
+            let mine: Vec<Incident> = known.iter().filter(|i| i.id.job == *job).cloned().collect();
+            let (all, unwanted) = owed(&mine, notify, SystemClock.now());
+            for recovery in unwanted {
+                self.store.close_incidents(&recovery, SystemClock.now())?;
+            }
+            for one in all {
+                let key = key(job, &one);
+                still_owed.insert(key.clone());
+                if self.stop.asked() {
+                    return Ok(());
+                }
+                self.tell(&key, &one, notify)?;
+            }
+        }
+        self.tries.retain(|key, _| still_owed.contains(key));
+        Ok(())
+    }
+
+    /// Tells one thing. That it was told is recorded after it worked, or when it is given up.
+    fn tell(&mut self, key: &str, one: &Owed, notify: &Notify) -> Result<(), StoreError> {
+        let now = Stopwatch::elapsed(&self.watch);
+        let mut tries = self.tries.remove(key).unwrap_or_default();
+        if tries.next > now {
+            self.tries.insert(key.to_owned(), tries);
+            return Ok(());
+        }
+        // Its record may be so old that it was taken away: then there is nothing to tell.
+        let Some(notice) = self.notice(one)? else { return self.told(one) };
+        let wrong = self.deliver(&notice, notify, &mut tries.done);
+        if wrong.is_empty() {
+            return self.told(one);
+        }
+        let (title, wrong) = (notice.title(), wrong.join("; "));
+        let Some(pause) = tries.after_failure(Stopwatch::elapsed(&self.watch)) else {
+            tracing::error!(
+                "nobody could be told that {title}: {wrong}; given up after {GIVE_UP:?}"
+            );
+            return self.told(one);
+        };
+        tracing::warn!("nobody could be told that {title}: {wrong}; again in {pause:?}");
+        self.tries.insert(key.to_owned(), tries);
+        Ok(())
+    }
+
+    /// Delivers to everybody who does not have it yet. Returns what went wrong.
+    fn deliver(&self, notice: &Notice, notify: &Notify, done: &mut BTreeSet<Sink>) -> Vec<String> {
+        let mut told: Vec<(Sink, Result<(), String>)> = Vec::new();
+        if let Some(hook) = notify.webhook.as_ref().filter(|_| !done.contains(&Sink::Webhook)) {
+            told.push((Sink::Webhook, webhook(hook, notice, &self.stop)));
+        }
+        if !notify.command.is_empty() && !done.contains(&Sink::Command) {
+            let said = command(&notify.command, notice, &self.root, &self.stop);
+            told.push((Sink::Command, said));
+        }
+        let mut wrong = Vec::new();
+        for (sink, result) in told {
+            match result {
+                Ok(()) => {
+                    done.insert(sink);
+                }
+                Err(error) => wrong.push(error),
+            }
+        }
+        wrong
+    }
+
+    fn notice(&self, one: &Owed) -> Result<Option<Notice>, StoreError> {
+        let (id, since, times): (&RunId, UtcMs, u32) = match one {
+            Owed::Wrong(incident) => (&incident.run, incident.since, incident.times),
+            Owed::Well { recovery, since, times } => (&recovery.run, *since, *times),
+        };
+        let Some(run) = self.store.get(id)? else { return Ok(None) };
+        let event = match (one, meaning(&run)) {
+            (Owed::Well { .. }, _) => NotifyOn::Recovered,
+            (Owed::Wrong(_), Meaning::Wrong(_, event)) => event,
+            // It was queued anew since, or changed by hand.
+            (Owed::Wrong(_), Meaning::Well | Meaning::Nothing) => NotifyOn::Failed,
+        };
+        let (host, build) = (self.host.clone(), self.build.clone());
+        Ok(Some(Notice { event, run, since, times, host, build }))
+    }
+
+    fn told(&self, one: &Owed) -> Result<(), StoreError> {
+        let now = SystemClock.now();
+        match one {
+            Owed::Wrong(incident) => self.store.told_of(&incident.id, now),
+            Owed::Well { recovery, .. } => self.store.close_incidents(recovery, now),
+        }
+    }
+}
+
+fn key(job: &str, one: &Owed) -> String {
+    match one {
+        Owed::Wrong(incident) => {
+            format!("{job}/{}/{}", incident.id.trouble.name(), incident.since.get())
+        }
+        Owed::Well { recovery, .. } => format!("{job}/well/{}", recovery.run),
+    }
+}
+
+/// How often a notice could not be delivered, in time since the thread began.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Tries {
+    first: Option<Duration>,
+    failed: u32,
+    next: Duration,
+    /// Who has it already.
+    done: BTreeSet<Sink>,
+}
+
+impl Tries {
+    /// The pause before the next try, ever longer; `None` when it is given up.
+    fn after_failure(&mut self, now: Duration) -> Option<Duration> {
+        let first = *self.first.get_or_insert(now);
+        if now.saturating_sub(first) >= GIVE_UP {
+            return None;
+        }
+        let pause = AGAIN_FIRST.saturating_mul(1 << self.failed.min(10)).min(AGAIN_MAX);
+        self.failed += 1;
+        self.next = now + pause;
+        Some(pause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_notice_is_tried_ever_more_slowly_for_an_hour() {
+        let (mut tries, mut now, mut pauses) = (Tries::default(), Duration::from_secs(7), vec![]);
+        while let Some(pause) = tries.after_failure(now) {
+            pauses.push(pause.as_secs());
+            now = tries.next;
+        }
+        assert_eq!(pauses[..8], [5, 10, 20, 40, 80, 160, 300, 300]);
+        assert!(now >= Duration::from_secs(3607) && now < Duration::from_secs(3907), "{now:?}");
+    }
+}

@@ -1,0 +1,9 @@
+//! What the program tells the world: pings of runs, notices of the service, its pages and numbers.
+
+mod bodies;
+mod fixture;
+mod incidents;
+mod numbers;
+mod openmetrics;
+mod pages;
+mod pings;
