@@ -220,7 +220,7 @@ killed_loop_comes_back() {
     for life in 1 2 3; do
         pid=$(program_pid paper) before=$(rows)
         kill -KILL "$pid"
-        await 20 "life $life: paper has another process" another_program "$pid"
+        await 20 "life $life: paper has another process" another_process paper "$pid"
         await 60 "life $life: paper goes on deciding" rows_at_least $((before + 5))
         ledger_is_exact
     done
@@ -237,11 +237,6 @@ lives_are_told_apart() {
     states=$(fast run --rm --no-deps -T paper history live --last 1 2> /dev/null)
     grep -q running <<< "$states" || fail "from another container the loop seems dead: $states"
     say "history: 3 lost, 1 running, from every container"
-}
-
-another_program() {
-    local pid
-    pid=$(program_pid paper) && [ -n "$pid" ] && [ "$pid" != "$1" ]
 }
 
 replay_agrees() {
@@ -278,7 +273,7 @@ boot() {
     local as=()
     if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid "$OWNER" --regid "$GROUP" --clear-groups); fi
     "${as[@]}" env -i PATH="$PATH" HOME="$TEMP/empty" DOCKER_HOST="${DOCKER_HOST:-}" COMPOSE_PROJECT_NAME="$NAME" \
-        "$BOX/ops/boot.sh" exchange paper
+        "$BOX/ops/boot.sh" exchange paper scheduler
 }
 
 # The last decided bar is the last one that has closed, give or take what it takes to ask for it.
@@ -300,6 +295,48 @@ next_bar_is_decided_as_it_closes() {
     say "decided ${late#*,} ms after its close"
 }
 
+# The shipped schedules are too slow to be watched.
+jobs_run_often() {
+    local kind
+    for kind in eqflat healthcheck; do
+        printf 'manifest = 1\nname = "%s-often"\nkind = "%s"\nextends = ["%s.toml"]\n[[schedule]]\nid = "often"\nevery = "10s"\n' \
+            "$kind" "$kind" "$kind" > "$BOX/jobs/$kind-often.toml"
+    done
+}
+
+scheduler_runs_health_and_eqflat() {
+    say "step: the scheduler runs jobs by the clock, and comes back when it is killed"
+    local pid before twice
+    await 60 "scheduler gets healthy" healthy scheduler
+    service_is_confined scheduler
+    await 90 "eqflat by the clock" succeeded_at_least eqflat-often 1
+    await 60 "healthcheck by the clock" succeeded_at_least healthcheck-often 1
+    grep -q '^mjolnir_build_info' <<< "$(page /metrics)" || fail "no numbers on 127.0.0.1:9464"
+    before=$(succeeded eqflat-often) pid=$(program_pid scheduler)
+    kill -KILL "$pid"
+    await 30 "scheduler has another process" another_process scheduler "$pid"
+    await 90 "eqflat by the clock again" succeeded_at_least eqflat-often $((before + 1))
+    twice=$(in_paper runner history -n 1000 --json | grep -oE '"run_id": *"[^"]+"' | sort | uniq -d)
+    [ -z "$twice" ] || fail "two records of one run: $twice"
+    say "$(succeeded eqflat-often) proofs and $(succeeded healthcheck-often) health checks by the clock"
+}
+
+succeeded() { in_paper runner history "$1" -n 100 2> /dev/null | grep -c ' succeeded ' || true; }
+succeeded_at_least() { [ "$(succeeded "$1")" -ge "$2" ]; }
+
+another_process() {
+    local pid
+    pid=$(program_pid "$1") && [ -n "$pid" ] && [ "$pid" != "$2" ]
+}
+
+# A page of the scheduler, asked from inside its container, as the published port lies in the engine's network.
+page() {
+    docker exec "$(id_of scheduler)" perl -MIO::Socket::INET -e '
+        my $page = IO::Socket::INET->new(PeerAddr => "127.0.0.1:9464", Timeout => 5) or exit 1;
+        print $page "GET $ARGV[0] HTTP/1.1\r\nHost: 127.0.0.1:9464\r\nConnection: close\r\n\r\n";
+        print <$page>;' "$1"
+}
+
 no_secret_leaks() {
     say "step: no secret in files, logs or arguments"
     ! grep -rqF "$TOKEN" "$BOX/data" || fail "a secret stands in: $(grep -rlF "$TOKEN" "$BOX/data")"
@@ -317,6 +354,7 @@ find_base
 lay_out_the_box
 nothing_private_reaches_an_image
 image_is_made
+jobs_run_often
 loop_trades_against_the_venue
 service_is_confined paper
 service_is_confined exchange
@@ -327,6 +365,7 @@ replay_agrees fast
 loop_stops_in_peace
 demo_runs_in_real_time
 next_bar_is_decided_as_it_closes
+scheduler_runs_health_and_eqflat
 replay_agrees real
 host_sees_only_what_it_should
 no_secret_leaks
