@@ -116,6 +116,7 @@ fn main() {
             // Of several slots decided on one answer the first one counts.
             slots_us.extend(answered.take().map(|watch| watch.elapsed().as_secs_f64() * 1e6));
         },
+        fetched: &mut |_| {},
         warn: &mut |_| {},
         run_id: "bench".parse().expect("a run id"),
         build: "bench",

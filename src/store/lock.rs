@@ -13,6 +13,8 @@ use crate::domain::{ids::RunId, time::UtcMs};
 
 /// Longest owner text shown, in characters. The file may hold anything.
 const OWNER_MAX: usize = 300;
+/// How often a lock is tried again that may only be looked at.
+const LOOKERS: u32 = 2_000;
 
 /// Who holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,14 +88,20 @@ impl Lock {
     /// Takes the lock without waiting. The folder must exist.
     pub fn take(path: &Path, owner: &Owner) -> Result<Self, LockError> {
         let file = open_lock_file(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(LockError::Held { path: path.to_owned(), owner: read_owner(path) });
+        let mut tries = 0;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                // Somebody may only be looking whether it is held, which takes a moment.
+                Err(TryLockError::WouldBlock) if tries < LOOKERS => tries += 1,
+                Err(TryLockError::WouldBlock) => {
+                    return Err(LockError::Held { path: path.to_owned(), owner: read_owner(path) });
+                }
+                Err(TryLockError::Error(cause)) => {
+                    return Err(DiskError::new(DiskOp::Lock, path, cause).into());
+                }
             }
-            Err(TryLockError::Error(cause)) => {
-                return Err(DiskError::new(DiskOp::Lock, path, cause).into());
-            }
+            std::thread::yield_now();
         }
         write_owner(&file, path, &format!("{owner}\n"))?;
         Ok(Self { path: path.to_owned(), _held: file })

@@ -10,6 +10,46 @@ fn at(root: &Root, second: u32, code: i32) {
     eqflat(root, "paper", &run).arg("--set").arg("eqflat.keep=2").run().code(code);
 }
 
+/// Whose folders are there afterwards.
+fn stays(root: &Root) {
+    assert_eq!(
+        root.list("data/processed/decisions"),
+        [
+            "other_bt_eqflat_20240101_000000",
+            "paper",
+            "paper_bt_eqflat_20230303_030303",
+            "paper_bt_eqflat_20240101_0000001",
+            "paper_bt_eqflat_20240101_000000_2",
+            "paper_bt_eqflat_20240101_000002",
+            "paper_bt_eqflat_20240101_000004",
+            "paper_bt_eqflat_20240101_000005",
+            "paper_bt_march",
+        ]
+    );
+    assert_eq!(
+        root.list("data/processed/trades"),
+        [
+            "paper",
+            "paper_bt_eqflat_20240101_000001",
+            "paper_bt_eqflat_20240101_000002",
+            "paper_bt_eqflat_20240101_000004",
+            "paper_bt_eqflat_20240101_000005",
+            "paper_bt_march",
+        ]
+    );
+    assert_eq!(
+        root.list("data/reports/eqflat"),
+        [
+            "eqflat_20230101_000000",
+            "eqflat_20230101_000001",
+            "eqflat_20240101_000002",
+            "eqflat_20240101_000004",
+            "eqflat_20240101_000005",
+            "march",
+        ]
+    );
+}
+
 #[test]
 fn old_replays_go_and_failures_and_foreign_names_stay() {
     let root = ledger(NOON);
@@ -47,42 +87,7 @@ fn old_replays_go_and_failures_and_foreign_names_stay() {
     for second in 3..=5 {
         at(&root, second, 0);
     }
-    assert_eq!(
-        root.list("data/processed/decisions"),
-        [
-            "other_bt_eqflat_20240101_000000",
-            "paper",
-            "paper_bt_eqflat_20230303_030303",
-            "paper_bt_eqflat_20240101_0000001",
-            "paper_bt_eqflat_20240101_000000_2",
-            "paper_bt_eqflat_20240101_000002",
-            "paper_bt_eqflat_20240101_000004",
-            "paper_bt_eqflat_20240101_000005",
-            "paper_bt_march",
-        ]
-    );
-    assert_eq!(
-        root.list("data/processed/trades"),
-        [
-            "paper",
-            "paper_bt_eqflat_20240101_000001",
-            "paper_bt_eqflat_20240101_000002",
-            "paper_bt_eqflat_20240101_000004",
-            "paper_bt_eqflat_20240101_000005",
-            "paper_bt_march",
-        ]
-    );
-    assert_eq!(
-        root.list("data/reports/eqflat"),
-        [
-            "eqflat_20230101_000000",
-            "eqflat_20230101_000001",
-            "eqflat_20240101_000002",
-            "eqflat_20240101_000004",
-            "eqflat_20240101_000005",
-            "march",
-        ]
-    );
+    stays(&root);
     for other in others {
         assert!(root.at(other).exists(), "{other}");
     }

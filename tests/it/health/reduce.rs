@@ -1,7 +1,5 @@
 //! A FAIL of eqflat makes the tag stand back, once, until an operator has answered; and the ledger stays provable.
 
-#![expect(clippy::disallowed_methods, reason = "a byte of a ledger is changed under its writer")]
-
 use std::{fs::OpenOptions, os::unix::fs::FileExt as _};
 
 use super::fixture::one;
