@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_fixed_distance_lies_on_the_grid_of_the_epoch() {
-        let every = Cadence::Every(Duration::from_secs(600));
+        let every = Cadence::Every(Duration::from_mins(10));
         let due = due(&every, "2026-01-01T00:03:00Z", "2026-01-01T00:30:00Z");
         assert_eq!(due, ["01T00:10", "01T00:20", "01T00:30"]);
         assert_eq!(Cadence::Every(Duration::ZERO).next(UtcMs::EPOCH), None);
