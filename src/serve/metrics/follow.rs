@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(look(), (false, "half c".to_owned()));
         write("x\n");
         assert_eq!(look(), (true, "x".to_owned()), "shorter than what was read: another ledger");
-        let long: String = (0..300_000).map(|n| format!("{n}\n")).collect();
+        let long = (0..300_000).map(|n| n.to_string()).collect::<Vec<_>>().join("\n") + "\n";
         write(&format!("x\n{long}"));
         assert_eq!(look().1.split(' ').count(), 300_000, "more than is read at once");
     }

@@ -176,8 +176,23 @@ mod tests {
         toml::from_str(&text).unwrap()
     }
 
-    /// Plays runs, a minute each, and says what is told: `F` failed, `T` timed out, `M` missed, `L` lost, `H` health,
-    /// `R` recovered with the number of runs in trouble, `.` nothing. A `!` run is one whose delivery does not work.
+    /// Delivers one thing, and says which.
+    fn tell(table: &mut Vec<Incident>, one: Owed, now: UtcMs) -> String {
+        match one {
+            Owed::Wrong(incident) => {
+                let mine = table.iter_mut().find(|i| i.id == incident.id).unwrap();
+                mine.told = Some(now);
+                format!("{}{} ", incident.id.trouble.name(), incident.times)
+            }
+            Owed::Well { recovery, times, .. } => {
+                table.retain(|i| !recovery.incidents.contains(&i.id));
+                format!("well{times} ")
+            }
+        }
+    }
+
+    /// Plays runs, a minute each, and says what is told, each run closed by a dot. At the minutes in `broken` nothing can be
+    /// delivered.
     fn told(story: &[(i64, RunState)], notify: &Notify, broken: &[i64]) -> String {
         let mut table: Vec<Incident> = Vec::new();
         let mut said = String::new();
@@ -198,18 +213,7 @@ mod tests {
                     break;
                 }
                 for one in all {
-                    match one {
-                        Owed::Wrong(incident) => {
-                            said.push_str(incident.id.trouble.name());
-                            said.push_str(&format!("{} ", incident.times));
-                            let mine = table.iter_mut().find(|i| i.id == incident.id).unwrap();
-                            mine.told = Some(at(*minute));
-                        }
-                        Owed::Well { recovery, times, .. } => {
-                            said.push_str(&format!("well{times} "));
-                            table.retain(|i| !recovery.incidents.contains(&i.id));
-                        }
-                    }
+                    said.push_str(&tell(&mut table, one, at(*minute)));
                 }
             }
             said.push('.');
@@ -283,7 +287,16 @@ mod tests {
             ),
             ("on = ['failed', 'recovered']", vec![(1, TimedOut), (2, Succeeded)], vec![], ".."),
             ("on = []", vec![(1, Failed), (2, Missed), (3, Lost)], vec![], "..."),
-            // What could not be told is told later, and its end after it.
+        ] {
+            assert_eq!(told(&story, &notify(lines), &broken), expected, "{lines} {story:?}");
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_later_and_its_end_after_it() {
+        use RunState::{Cancelled, Failed, Succeeded};
+        let always = "";
+        for (lines, story, broken, expected) in [
             (always, vec![(1, Failed), (2, Failed), (3, Failed)], vec![1, 2], "..run3 ."),
             (
                 always,

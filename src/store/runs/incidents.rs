@@ -205,7 +205,7 @@ mod tests {
         let later = Incident { since: at(99), ..incident("r2", 2) };
         put(later);
         let told = Incident { told: Some(at(50)), ..incident("r2", 2) };
-        assert_eq!(open().incidents(Some("fetch")).unwrap(), [told.clone()]);
+        assert_eq!(open().incidents(Some("fetch")).unwrap(), std::slice::from_ref(&told));
         assert!(open().incidents(Some("live")).unwrap().is_empty());
 
         let over: RunId = "r3".parse().unwrap();

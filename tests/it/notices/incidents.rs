@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use mjolnir::{clock::Stopwatch, store::runs::RunState};
+use mjolnir::{clock::Stopwatch, domain::ids::RunId, store::runs::RunState};
 
 use super::fixture::{LONG, hook, incidents, manifest, notifier, observe, run};
 use crate::support::{
@@ -80,7 +80,7 @@ fn what_was_not_delivered_is_not_told_and_the_next_service_tells_it() {
     second.end(LONG);
     let left = incidents(&root);
     assert_eq!((left.len(), left[0].told), (1, None));
-    assert_eq!(left[0].over.as_ref().map(|run| run.as_str()), Some("fetch_1_3"));
+    assert_eq!(left[0].over.as_ref().map(RunId::as_str), Some("fetch_1_3"));
 
     works.store(true, Ordering::Relaxed);
     let before = server.asked().len();

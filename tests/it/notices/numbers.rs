@@ -106,7 +106,7 @@ fn loops_are_counted_as_their_ledgers_grow() {
     root.write(&file, &format!("{whole}{row}\n,,,\"\u{1b}[31m\n"));
     let bad = samples(server.address());
     assert_eq!(bad[&format!("mjolnir_loop_bad_rows_total{{{LOOP}}}")], 1.0);
-    let short: String = whole.lines().take(11).map(|line| format!("{line}\n")).collect();
+    let short = whole.lines().take(11).collect::<Vec<_>>().join("\n") + "\n";
     root.write(&file, &short);
     assert_eq!(rows(&samples(server.address())), 10.0);
     root.remove(&file);
