@@ -33,6 +33,8 @@ use crate::{
 
 /// Between two documents.
 const DOCUMENT: Duration = Duration::from_secs(2);
+/// How long the end of the service waits for runs that do not end, or for records that cannot be written.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two looks while the service ends.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -113,7 +115,7 @@ pub fn serve(
         watch,
         started,
         jobs: loaded.jobs,
-        written: None,
+        next_document: Deadline::after(Some(Duration::ZERO)),
     };
     host.begin();
     while !stop.asked() {
@@ -127,7 +129,7 @@ pub fn serve(
 }
 
 fn moment(watch: Stopwatch) -> Moment {
-    Moment { at: SystemClock.now(), up: watch.elapsed() }
+    Moment { at: SystemClock.now(), up: watch.passed() }
 }
 
 struct Host<'o> {
@@ -139,7 +141,7 @@ struct Host<'o> {
     watch: Stopwatch,
     started: UtcMs,
     jobs: usize,
-    written: Option<Stopwatch>,
+    next_document: Deadline,
 }
 
 impl Host<'_> {
@@ -155,7 +157,7 @@ impl Host<'_> {
         if self.wake.renew_when_silent() {
             self.service.say("warning: the waker fell silent; another one took its place");
         }
-        if self.written.is_none_or(|written| written.elapsed() >= DOCUMENT) {
+        if self.next_document.is_over() {
             self.publish(surroundings)?;
         }
         Ok(())
@@ -163,7 +165,7 @@ impl Host<'_> {
 
     /// Shows and writes what the service is doing. A disk that is full does not end the service.
     fn publish(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
-        self.written = Some(Stopwatch::start());
+        self.next_document = Deadline::after(Some(DOCUMENT));
         let status = match self.service.status(moment(self.watch)) {
             Ok(status) => status,
             Err(error) if error.is_io() => return Ok(()),
@@ -208,9 +210,14 @@ impl Host<'_> {
             .say("drain: nothing is started any more; a second signal ends the service at once");
         self.service.close(moment(self.watch));
         let deadline = Deadline::after(Some(self.options.drain_wait));
+        let patience = Deadline::after(Some(self.options.drain_wait.saturating_add(PATIENCE)));
         loop {
             self.turn(surroundings)?;
             if self.service.is_idle() {
+                break;
+            }
+            if patience.is_over() {
+                self.service.say("drain: some runs did not end; the next service looks after them");
                 break;
             }
             if deadline.is_over() {
