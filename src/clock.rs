@@ -144,6 +144,11 @@ impl Stopwatch {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+
+    /// The same, for those who hand it on as a time of their own.
+    pub fn passed(self) -> Duration {
+        self.elapsed()
+    }
 }
 
 /// A moment in the future, in real time, which no change of the clock moves.

@@ -34,6 +34,8 @@ use crate::{
 
 /// Between two documents.
 const DOCUMENT: Duration = Duration::from_secs(2);
+/// How long the end of the service waits for runs that do not end, or for records that cannot be written.
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two looks while the service ends.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -117,7 +119,7 @@ pub fn serve(
         started,
         jobs: loaded.jobs,
         broom: Broom::start(&options.root, loaded.keeps),
-        written: None,
+        next_document: Deadline::after(Some(Duration::ZERO)),
     };
     host.begin();
     while !stop.asked() {
@@ -131,7 +133,7 @@ pub fn serve(
 }
 
 fn moment(watch: Stopwatch) -> Moment {
-    Moment { at: SystemClock.now(), up: watch.elapsed() }
+    Moment { at: SystemClock.now(), up: watch.passed() }
 }
 
 struct Host<'o> {
@@ -144,7 +146,7 @@ struct Host<'o> {
     started: UtcMs,
     jobs: usize,
     broom: Broom,
-    written: Option<Stopwatch>,
+    next_document: Deadline,
 }
 
 impl Host<'_> {
@@ -160,7 +162,7 @@ impl Host<'_> {
         if self.wake.renew_when_silent() {
             self.service.say("warning: the waker fell silent; another one took its place");
         }
-        if self.written.is_none_or(|written| written.elapsed() >= DOCUMENT) {
+        if self.next_document.is_over() {
             self.publish(surroundings)?;
         }
         Ok(())
@@ -168,7 +170,7 @@ impl Host<'_> {
 
     /// Shows and writes what the service is doing. A disk that is full does not end the service.
     fn publish(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
-        self.written = Some(Stopwatch::start());
+        self.next_document = Deadline::after(Some(DOCUMENT));
         let status = match self.service.status(moment(self.watch)) {
             Ok(status) => status,
             Err(error) if error.is_passing() => return Ok(()),
@@ -214,9 +216,14 @@ impl Host<'_> {
             .say("drain: nothing is started any more; a second signal ends the service at once");
         self.service.close(moment(self.watch));
         let deadline = Deadline::after(Some(self.options.drain_wait));
+        let patience = Deadline::after(Some(self.options.drain_wait.saturating_add(PATIENCE)));
         loop {
             self.turn(surroundings)?;
             if self.service.is_idle() {
+                break;
+            }
+            if patience.is_over() {
+                self.service.say("drain: some runs did not end; the next service looks after them");
                 break;
             }
             if deadline.is_over() {

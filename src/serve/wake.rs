@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::oneshot;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
-use crate::clock::Stopwatch;
+use crate::clock::Deadline;
 
 /// The longest the service waits without being woken.
 const NAP: Duration = Duration::from_millis(200);
@@ -26,7 +26,7 @@ const EVERY_SECOND: &str = "* * * * * *";
 pub struct Wake {
     woken: Receiver<()>,
     sender: SyncSender<()>,
-    heard: Arc<Mutex<Stopwatch>>,
+    heard: Arc<Mutex<Deadline>>,
     /// Dropping it ends the thread.
     until: oneshot::Sender<()>,
     rebuilds: u64,
@@ -36,7 +36,7 @@ impl Wake {
     /// Begins to wake.
     pub fn start() -> Self {
         let (sender, woken) = sync_channel(1);
-        let heard = Arc::new(Mutex::new(Stopwatch::start()));
+        let heard = Arc::new(Mutex::new(Deadline::after(Some(STALE))));
         let until = begin(sender.clone(), Arc::clone(&heard));
         Self { woken, sender, heard, until, rebuilds: 0 }
     }
@@ -49,17 +49,17 @@ impl Wake {
         }
     }
 
-    /// Since it was last heard of.
-    pub fn silence(&self) -> Duration {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    /// What is left until it counts as silent; every wake makes that whole again.
+    pub fn left(&self) -> Duration {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).left()
     }
 
     /// Puts another one in its place when it has fallen silent; whether that was so.
     pub fn renew_when_silent(&mut self) -> bool {
-        if self.silence() < STALE {
+        if !self.left().is_zero() {
             return false;
         }
-        self.heard = Arc::new(Mutex::new(Stopwatch::start()));
+        self.heard = Arc::new(Mutex::new(Deadline::after(Some(STALE))));
         self.until = begin(self.sender.clone(), Arc::clone(&self.heard));
         self.rebuilds += 1;
         true
@@ -72,7 +72,7 @@ impl Wake {
 }
 
 /// Runs a scheduler in a thread of its own until the returned value is dropped.
-fn begin(wake: SyncSender<()>, heard: Arc<Mutex<Stopwatch>>) -> oneshot::Sender<()> {
+fn begin(wake: SyncSender<()>, heard: Arc<Mutex<Deadline>>) -> oneshot::Sender<()> {
     let (until, end) = oneshot::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -90,12 +90,12 @@ fn begin(wake: SyncSender<()>, heard: Arc<Mutex<Stopwatch>>) -> oneshot::Sender<
 
 async fn run(
     wake: SyncSender<()>,
-    heard: Arc<Mutex<Stopwatch>>,
+    heard: Arc<Mutex<Deadline>>,
     end: oneshot::Receiver<()>,
 ) -> Result<(), tokio_cron_scheduler::JobSchedulerError> {
     let mut scheduler = JobScheduler::new().await?;
     let job = Job::new_async(EVERY_SECOND, move |_, _| {
-        *heard.lock().unwrap_or_else(PoisonError::into_inner) = Stopwatch::start();
+        *heard.lock().unwrap_or_else(PoisonError::into_inner) = Deadline::after(Some(STALE));
         // When there is a wake already, one more says nothing new.
         let _ = wake.try_send(());
         Box::pin(async {})

@@ -12,12 +12,12 @@ fn it_wakes_about_once_a_second_and_is_not_replaced_without_need() {
     let mut wake = Wake::start();
     let watch = Stopwatch::start();
     let mut heard = 0;
-    let mut before = wake.silence();
+    let mut before = wake.left();
     while heard < 3 {
         wake.wait();
-        let silence = wake.silence();
-        heard += u32::from(silence < before);
-        before = silence;
+        let left = wake.left();
+        heard += u32::from(left > before);
+        before = left;
         assert!(watch.elapsed() < Duration::from_mins(1), "{heard} wakes only");
     }
     assert!(watch.elapsed() > Duration::from_secs(1), "it does not wake all the time");
