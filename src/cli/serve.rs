@@ -16,7 +16,7 @@ use crate::{
     run::build_id,
     serve::{
         host::{self, Loaded, Options, Surroundings, only_one},
-        http::{self, Listen, Reach},
+        http::{Listen, Reach, start as show_pages},
         status::Status,
         sweep::Keeps,
         work::{Terms, Work, Works},
@@ -50,7 +50,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     let pages = if args.no_listen {
         None
     } else {
-        Some(http::start(&listen(args)?, &root, Arc::clone(&world.board))?)
+        Some(show_pages(&listen(args)?, &root, Arc::clone(&world.board))?)
     };
     let options = Options {
         listen: pages.as_ref().map(|pages| pages.address().to_string()),

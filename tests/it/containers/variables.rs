@@ -29,9 +29,17 @@ fn listed(env: &str) -> Vec<(String, String)> {
 fn handed_on(service: &str) -> BTreeSet<String> {
     let yaml = text("docker-compose.yml");
     let own = services(&yaml)[service]["environment"].clone();
-    let body = if own.starts_with('*') { block(&yaml)["x-variables"].clone() } else { own };
-    let body = body.strip_prefix("&variables").unwrap_or(&body).to_owned();
-    block(&body).into_iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name).collect()
+    let shared = block(&yaml)["x-variables"].clone();
+    let shared = shared.strip_prefix("&variables").unwrap_or(&shared).to_owned();
+    let bodies = if own.starts_with('*') {
+        vec![shared]
+    } else if own.contains("<<: *variables") {
+        vec![shared, own]
+    } else {
+        vec![own]
+    };
+    let pairs = bodies.iter().flat_map(|body| block(body));
+    pairs.filter(|(_, value)| value.is_empty()).map(|(name, _)| name).collect()
 }
 
 #[test]
@@ -41,9 +49,19 @@ fn each_variable_is_documented_and_each_documented_one_is_used() {
         listed(&text(".env.example")).into_iter().map(|(name, _)| name).collect();
     let mut used = referred(&yaml);
     used.extend(handed_on("paper"));
+    used.extend(handed_on("scheduler"));
     used.extend(handed_on("lab"));
     used.extend(OF_COMPOSE.map(str::to_owned));
     assert_eq!(listed, used);
+}
+
+/// Variables that the notices and heartbeats of a manifest read: its secrets, and what stands in references.
+fn told_by(manifest: &str) -> BTreeSet<String> {
+    let quoted = |line: &str| line.strip_prefix("name = \"")?.split('"').next().map(str::to_owned);
+    let secrets = manifest.lines().filter_map(quoted).filter(|name| name.contains('_'));
+    let references = manifest.split("${env.").skip(1);
+    let references = references.filter_map(|rest| rest.split([':', '}']).next());
+    secrets.chain(references.map(str::to_owned)).collect()
 }
 
 /// Variables that a manifest reads.
@@ -61,12 +79,20 @@ fn every_variable_that_a_job_takes_reaches_the_services_that_run_it() {
         files.flat_map(|file| taken(&std::fs::read_to_string(file).unwrap())).collect();
     assert!(all.len() > 8, "{all:?}");
     let one = |job: &str| taken(&text(&format!("jobs/{job}.toml")));
+    let told: BTreeSet<String> = ["profiles/base.toml", "jobs/heartbeat.toml"]
+        .iter()
+        .flat_map(|file| told_by(&text(file)))
+        .collect();
+    assert_eq!(told.len(), 4, "{told:?}");
+    let all: BTreeSet<String> = all.union(&told).cloned().collect();
     let needs =
         [("paper", one("live")), ("exchange", one("exchange-sim")), ("scheduler", all.clone())];
     for (service, needed) in needs {
         let given = handed_on(service);
         assert!(given.is_superset(&needed), "{service} lacks {:?}", needed.difference(&given));
         assert!(given.is_subset(&all), "no job takes {:?}", given.difference(&all));
+        let secrets: Vec<&String> = given.intersection(&told).collect();
+        assert!(service == "scheduler" || secrets.is_empty(), "{service} knows {secrets:?}");
     }
 }
 

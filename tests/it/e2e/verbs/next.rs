@@ -54,9 +54,18 @@ fn slots_are_shown_on_the_clocks_of_their_zone_over_both_changes() {
     ]);
 }
 
+/// Without the shipped jobs that have schedules.
+fn unscheduled() -> Root {
+    let root = Root::new();
+    for name in ["eqflat", "healthcheck", "heartbeat"] {
+        root.remove(&format!("jobs/{name}.toml"));
+    }
+    root
+}
+
 #[test]
 fn every_job_is_shown_with_the_values_its_schedules_give() {
-    let root = Root::new();
+    let root = unscheduled();
     job(&root, "a", "[[schedule]]\nevery = '10m'\n[[schedule]]\nid = 'up'\non = 'boot'\n");
     let params = "[params.minute]\ndefault = '5'\n\
                   [[schedule]]\ncron = '${params.minute} * * * *'\n[schedule.params]\nminute = '17'\n";
@@ -84,7 +93,7 @@ fn every_job_is_shown_with_the_values_its_schedules_give() {
 
 #[test]
 fn what_has_no_slots_is_refused() {
-    let root = Root::new();
+    let root = unscheduled();
     root.run("next").code(4).says(&["no job in jobs/ has a [[schedule]]"]);
     root.run("next live").code(4).says(&["job `live` has no [[schedule]]"]);
     root.run("next nosuch").code(4).says(&["there is no job `nosuch`"]);

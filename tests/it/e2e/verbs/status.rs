@@ -47,7 +47,8 @@ fn everything_is_shown_at_a_glance() {
     recorded(&root, &[queued]);
     let _run = alive(&root, "r1", "slow", 7);
     let db = rusqlite::Connection::open(root.at("data/runs/runs.sqlite")).unwrap();
-    db.execute("INSERT INTO incidents VALUES ('fetch failed', ?1, ?1, 3)", [ago(60_000)]).unwrap();
+    db.execute("INSERT INTO incidents VALUES ('fetch/run', ?1, ?1, 3, 'r9', NULL)", [ago(60_000)])
+        .unwrap();
     root.run("pause night --reason moving --who eva").ok();
     tick(&root, ago(2_000));
     let lock = service(&root);
@@ -59,7 +60,7 @@ fn everything_is_shown_at_a_glance() {
         "  queued   q1  night  1m ",
         "  night.x  queued 1m ",
         "paused by eva: moving",
-        "  fetch failed  ",
+        "  fetch run  ",
         "  3 times",
         "  paper  demo BTC/USD 5m  decided 2024-01-01T12:00:00Z (",
     ]);
