@@ -19,7 +19,11 @@ use crate::{
         service::Ears,
         status::Status,
     },
-    store::runs::Run,
+    store::{
+        disk::{Disk as _, RealDisk},
+        layout::Layout,
+        runs::{Filter, Run, RunStore},
+    },
 };
 
 /// How long notices may take when the service ends; the next service delivers the rest.
@@ -47,7 +51,8 @@ impl World {
     pub fn new(root: &Path) -> Result<Self, Failure> {
         let build = build_id();
         let notifier = Some(Notifier::start(root, &build)?);
-        let inner = Inner { notifier, manifests: BTreeMap::new(), waiting: Vec::new() };
+        let waiting = ended_meanwhile(root)?;
+        let inner = Inner { notifier, manifests: BTreeMap::new(), waiting };
         Ok(Self { board: Arc::new(Board::new(&build)), inner: Arc::new(Mutex::new(inner)) })
     }
 
@@ -94,6 +99,22 @@ impl World {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Scheduled runs that ended while no service was there to see it, in the order of their ends.
+fn ended_meanwhile(root: &Path) -> Result<Vec<Run>, Failure> {
+    let layout = Layout::new(root);
+    let disk = RealDisk::new(layout.data());
+    let tick = disk.read(&layout.scheduler_tick())?.unwrap_or_default();
+    let Ok(last) = serde_json::from_slice::<Status>(&tick) else { return Ok(Vec::new()) };
+    let filter = Filter { limit: Some(WAITING_MAX as u32), ..Filter::default() };
+    let mut runs = RunStore::open(&disk, &layout)?.list(&filter)?;
+    runs.retain(|run| {
+        let ended = run.ended.is_some_and(|ended| ended.get() > last.tick_ms);
+        run.due.is_some() && run.state.is_over() && ended
+    });
+    runs.sort_by_key(|run| run.ended);
+    Ok(runs)
 }
 
 impl Inner {
