@@ -243,7 +243,7 @@ mod tests {
     fn schedule(overlap: Overlap, catch_up: Backlog, most: u32) -> Schedule {
         Schedule {
             id: "1".to_owned(),
-            due: Due::At(Cadence::Every(Duration::from_secs(60))),
+            due: Due::At(Cadence::Every(Duration::from_mins(1))),
             overlap,
             catch_up,
             catch_up_window: Span::seconds(3_600),
@@ -297,7 +297,7 @@ mod tests {
         }
         // Every ten minutes, found five minutes late: nothing is due now.
         let mut tens = schedule(Overlap::Forbid, Backlog::Latest, 9);
-        tens.due = Due::At(Cadence::Every(Duration::from_secs(600)));
+        tens.due = Due::At(Cadence::Every(Duration::from_mins(10)));
         let known = decided(&tens, 100);
         let found = plan(&tens, Some(&known), &view(at(135), Load::Free)).unwrap();
         let verdicts: Vec<Verdict> = found.slots.iter().map(|(_, verdict)| *verdict).collect();

@@ -156,7 +156,7 @@ mod tests {
             kind: "exec".to_owned(),
             schedule: Schedule {
                 id: id.to_owned(),
-                due: Due::At(Cadence::Every(Duration::from_secs(60))),
+                due: Due::At(Cadence::Every(Duration::from_mins(1))),
                 overlap: Overlap::Forbid,
                 catch_up: Backlog::Latest,
                 catch_up_window: Span::seconds(86_400),

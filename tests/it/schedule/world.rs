@@ -171,7 +171,7 @@ impl World {
     fn die(&mut self, process: &Process, gone: Gone) -> Life {
         let up = self.up;
         let same = |s: &&mut Stretch| s.run == process.run && s.attempt == process.attempt;
-        if let Some(stretch) = self.stretches.iter_mut().filter(same).next_back() {
+        if let Some(stretch) = self.stretches.iter_mut().rfind(same) {
             stretch.to = Some(up);
         }
         Life::Gone(gone)
