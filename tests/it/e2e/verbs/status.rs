@@ -58,7 +58,7 @@ fn everything_is_shown_at_a_glance() {
         "pid 12, build 0.1.0-abc, listens on 127.0.0.1:9100",
         "  running  r1  slow ",
         "  queued   q1  night  1m ",
-        "  night.x  queued 1m ",
+        "  night.x        queued 1m ",
         "paused by eva: moving",
         "  fetch run  ",
         "  3 times",
