@@ -26,7 +26,7 @@ use crate::{
     jobs::{
         backtest, check,
         context::{Context, Failure, Outcome},
-        equivalence, exchange_sim, exec, fetch, import, live, pipeline, quality,
+        deploy, equivalence, exchange_sim, exec, fetch, import, live, pipeline, quality,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{process::Results, signals::Stop},
@@ -237,6 +237,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::ExchangeSim(job) => exchange_sim::run(context, job),
         Job::Check(job) => check::job::run(context, job),
         Job::DataQuality(job) => quality::job::run(context, job),
+        Job::DeployCheck(job) => deploy::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])
         }

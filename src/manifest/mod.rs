@@ -28,9 +28,9 @@ mod tests;
 pub use explain::ExplainRow;
 pub use origin::{Origin, SourceKind};
 pub use plan::{
-    Backtest, BacktestJob, CheckJob, DataQualityJob, Eqflat, EqflatJob, EquivalenceJob,
-    ExchangeSimJob, FetchJob, ImportJob, Job, LiveJob, Manifest, PipelineJob, Rule, Step, Trading,
-    Work,
+    Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, Eqflat, EqflatJob,
+    EquivalenceJob, ExchangeSimJob, FetchJob, ImportJob, Job, LiveJob, Manifest, PipelineJob, Rule,
+    Step, Trading, Work,
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;

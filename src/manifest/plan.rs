@@ -6,9 +6,9 @@ use super::{
     layers::relative,
     schedules::{self, Schedule},
     tables::{
-        Account, Check, DataQuality, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File,
-        Fill, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify, OnExisting, Pipeline, Risk,
-        RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
+        Account, Check, DataQuality, DeployCheck, Device, EmaAtr, Equivalence, ExchangeSim, Exec,
+        Fetch, File, Fill, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify, OnExisting,
+        Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, Target, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -72,6 +72,8 @@ pub enum Job {
     DataQuality(Box<DataQualityJob>),
     /// The checks of a box.
     Check(Box<CheckJob>),
+    /// Whether a deploy could hurt its target.
+    DeployCheck(Box<DeployCheckJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -91,6 +93,7 @@ impl Job {
             Self::ExchangeSim(_) => Kind::ExchangeSim,
             Self::DataQuality(_) => Kind::DataQuality,
             Self::Check(_) => Kind::Check,
+            Self::DeployCheck(_) => Kind::DeployCheck,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -228,6 +231,15 @@ pub struct CheckJob {
     pub check: Check,
 }
 
+/// A deploy-check job.
+#[derive(Debug, Clone)]
+pub struct DeployCheckJob {
+    /// Where the deploy would go.
+    pub target: Target,
+    /// What is deployed, and what would make it unsafe.
+    pub check: DeployCheck,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -294,6 +306,10 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         Kind::Check => {
             Job::Check(Box::new(CheckJob { trading: trading(&file)?, check: file.check }))
         }
+        Kind::DeployCheck => Job::DeployCheck(Box::new(DeployCheckJob {
+            target: file.target?,
+            check: file.deploy_check,
+        })),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, BacktestTable, Check, DataQuality, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch,
-    Fill, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline, Risk, Run, ScheduleTable,
-    StepTable, StrategyTable, words,
+    Account, BacktestTable, Check, DataQuality, DeployCheck, EqflatTable, Equivalence, ExchangeSim,
+    Exec, Fetch, Fill, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline, Risk, Run,
+    ScheduleTable, StepTable, StrategyTable, Target, words,
 };
 
 words! {
@@ -32,6 +32,8 @@ words! {
         DataQuality = "data-quality",
         /// The checks of a box: settings, files, the LIVE ledger, features, and a trial run on made-up bars.
         Check = "check",
+        /// Whether a deploy to the target could hurt it: a plan of what would change there, and every reason against it.
+        DeployCheck = "deploy-check",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -47,7 +49,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 11] = [
+pub(in super::super) const KINDS: [Kinds; 12] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -73,6 +75,7 @@ pub(in super::super) const KINDS: [Kinds; 11] = [
         required: &["market", "strategy"],
         optional: &["check", "fill", "account", "risk"],
     },
+    Kinds { kind: Kind::DeployCheck, required: &["target"], optional: &["deploy-check"] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -173,6 +176,11 @@ pub(in super::super) struct File {
     /// The checks of a box, each with a level, a value and a command that helps. Nothing that is checked is changed.
     #[serde(default)]
     pub check: Check,
+    /// Where a deploy goes: a folder on a host that is reached by ssh or, without `host`, a folder of this machine.
+    pub target: Option<Target>,
+    /// What is deployed from where, and what would make a deploy unsafe. Nothing is changed, on no side.
+    #[serde(default)]
+    pub deploy_check: DeployCheck,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,
