@@ -6,6 +6,8 @@ mod box_check;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod e2e;

@@ -284,8 +284,10 @@ impl Look<'_> {
             }
             let argv = program.iter().chain(&none).map(|word| (*word).to_owned()).collect();
             let said = self.hands.here(argv, &self.source, variables.asked_for(text));
-            if let Ok(Ok(document)) = said.map(|said| good("docker compose config", said)) {
-                return from_config(&document);
+            let document = said.ok().and_then(|said| good("docker compose config", said).ok());
+            // A docker without compose may end with 0 and say nothing.
+            if let Some(Ok(services)) = document.map(|document| from_config(&document)) {
+                return Ok(services);
             }
         }
         from_file(text, variables)

@@ -155,7 +155,7 @@ pub fn line(text: &[u8]) -> Line {
             return Line::Told(told, name);
         }
     }
-    if text.starts_with(b"created ") && text.windows(11).any(|part| part == b" directories") {
+    if text.starts_with(b"created ") && text.windows(12).any(|part| part == b" directories") {
         return Line::Told(Told::CreatedFolder, b"several folders".to_vec());
     }
     std::str::from_utf8(text).map_or(Line::Unknown, statistics)

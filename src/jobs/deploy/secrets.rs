@@ -8,6 +8,9 @@ const KEY_MIN: usize = 20;
 const BITS_MIN: f64 = 3.5;
 /// Parts of a name whose value is a secret.
 const TELLING: [&str; 6] = ["key", "secret", "token", "passw", "pwd", "credential"];
+/// How the first line of a private key ends.
+const PRIVATE: &str = "PRIVATE KEY-----";
+/// Ends of names of files that hold keys.
 const NAMES: [&str; 6] = [".pem", ".key", ".kdbx", ".p12", ".pfx", ".jks"];
 
 /// Whether the name of a file says that it holds secrets.
@@ -32,8 +35,7 @@ pub fn telling_lines(content: &[u8]) -> Vec<usize> {
 }
 
 fn is_private_key(line: &str) -> bool {
-    let header = ["-----BEGIN ", "PRIVATE KEY-----"];
-    line.find(header[0]).is_some_and(|at| line[at..].contains(header[1]))
+    line.find("-----BEGIN ").is_some_and(|at| line[at..].contains(PRIVATE))
 }
 
 /// A telling name, `=` or `:`, and a value that looks drawn by lot.
@@ -97,7 +99,7 @@ mod tests {
     #[test]
     fn lines_that_tell() {
         let drawn = ["q9Zt3", "Lm4Xc", "V8nB2", "kR7wP"].concat();
-        let begin = ["-----BEGIN OPENSSH ", "PRIVATE KEY-----"].concat();
+        let begin = format!("-----BEGIN OPENSSH {PRIVATE}");
         for line in [
             format!("API_SECRET={drawn}"),
             format!("  \"apiKey\": \"{drawn}\","),

@@ -66,8 +66,12 @@ impl Exposure {
         let bare = text.split('/').next().unwrap_or_default();
         let (rest, _inside) = bare.rsplit_once(':').unwrap_or(("", bare));
         let (host, published) = match rest.rsplit_once(':') {
-            Some((host, published)) if !host.ends_with(':') || host == "[::1]" => (host, published),
-            Some(_) | None => ("", rest),
+            // Without brackets nobody can tell where the address ends.
+            Some((host, _)) if host.contains(':') && !host.ends_with(']') => {
+                return Self::unsure(text);
+            }
+            Some((host, published)) => (host, published),
+            None => ("", rest),
         };
         let plain = |c: char| c.is_ascii_digit() || c == '-';
         let bound = if published.chars().all(plain) { Bound::of(host) } else { Bound::Unsure };

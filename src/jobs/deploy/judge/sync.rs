@@ -154,10 +154,16 @@ pub fn level(case: &Case<'_>, findings: &mut Findings<'_>) {
     }
     let source = &case.facts.source.inventory;
     let target = &case.facts.target.inventory;
-    let tops = source.entries.keys().filter(|path| !path.contains(&b'/')).count();
-    let below = |path: &Vec<u8>| target.get(&[name, b"/", path].concat()).is_some();
-    let doubled = source.entries.keys().filter(|path| !path.contains(&b'/') && below(path)).count();
-    if source.get(name).is_none() && tops > 0 && doubled * 2 > tops {
+    let tops: Vec<&[u8]> = case
+        .facts
+        .source
+        .seen(case.shields)
+        .map(|(path, _)| path)
+        .filter(|path| !path.contains(&b'/'))
+        .collect();
+    let doubled =
+        tops.iter().filter(|path| target.get(&[name, b"/", path].concat()).is_some()).count();
+    if source.get(name).is_none() && doubled * 2 > tops.len() {
         let what = "the target has the source as a folder inside itself: one level too low";
         findings.about(Refusal::WrongLevel, what, vec![format!("{}/", shown(name))], next);
     }
