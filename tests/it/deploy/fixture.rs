@@ -253,7 +253,7 @@ impl Checked {
     }
 
     /// Passes, and nothing would be changed.
-    pub fn is_in_sync(self) -> Self {
+    pub fn stays_in_sync(self) -> Self {
         let checked = self.passes();
         let changes = &checked.report["changes"];
         assert_eq!(
@@ -285,8 +285,9 @@ impl Checked {
             assert_eq!(found["level"], level, "{found}");
             assert!(!found["next"].as_str().unwrap().is_empty(), "{found}");
         }
-        let text: String =
-            of.iter().map(|found| format!("{} {}\n", found["what"], found["paths"])).collect();
+        let text: Vec<String> =
+            of.iter().map(|found| format!("{} {}", found["what"], found["paths"])).collect();
+        let text = text.join("\n");
         for word in words {
             assert!(text.contains(word), "`{word}` is not in {text}");
         }

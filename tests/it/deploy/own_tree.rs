@@ -13,9 +13,9 @@ fn our_own_tree_can_be_deployed() {
     for name in [".gitignore", "README.md", "src", "ops"] {
         let path = site.here(name);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
     }
     for name in [
@@ -43,9 +43,9 @@ fn our_own_tree_can_be_deployed() {
     for name in ["README.md", "src", "ops", ".gitignore", ".mjolnir-deployed.json"] {
         let path = site.there(name);
         if path.is_dir() {
-            fs::remove_dir_all(path).unwrap()
+            fs::remove_dir_all(path).unwrap();
         } else {
-            fs::remove_file(path).unwrap()
+            fs::remove_file(path).unwrap();
         }
     }
     // As it is shipped: what looks like a secret and is none is listed there.
@@ -55,5 +55,5 @@ fn our_own_tree_can_be_deployed() {
     let new = checked.report["changes"]["new"].as_u64().unwrap();
     assert!(new > 250, "{}", checked.report["changes"]);
     site.deploy();
-    site.check_with(&sets).is_in_sync();
+    site.check_with(&sets).stays_in_sync();
 }

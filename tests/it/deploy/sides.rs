@@ -24,7 +24,7 @@ fn u7_another_project_or_machine_is_refused() {
         skipped("this machine has no /etc/machine-id");
         return;
     };
-    site.check_with(&[("target.machine-id", own.trim())]).is_in_sync();
+    site.check_with(&[("target.machine-id", own.trim())]).stays_in_sync();
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn what_is_wrong_in_the_manifest_is_78() {
 fn an_alias_in_the_home_folder_has_no_say() {
     let Some(site) = Site::new() else { return };
     site.root.write(".popt", "rsync alias --stats --delete\nrsync alias -c --delete\n");
-    site.check().is_in_sync();
+    site.check().stays_in_sync();
     site.write("src/new.py", "x = 1\n");
     site.commit("new");
     let checked = site.check().passes();

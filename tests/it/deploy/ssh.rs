@@ -29,7 +29,7 @@ fn check(site: &Site, machine: &str, sets: &[(&str, &str)]) -> Checked {
 #[test]
 fn over_ssh_a_deploy_is_planned_as_on_this_machine() {
     let Some((_server, site, machine)) = far() else { return };
-    check(&site, &machine, &[]).is_in_sync();
+    check(&site, &machine, &[]).stays_in_sync();
     site.write("src/two words -> x.py", "x = 1\n");
     site.write("src/main.py", "print(2)\n");
     site.commit("second");

@@ -9,7 +9,7 @@ use super::fixture::Site;
 #[test]
 fn in_sync_is_no_change_and_one_more_commit_is_a_plan() {
     let Some(site) = Site::new() else { return };
-    site.check().is_in_sync();
+    site.check().stays_in_sync();
     site.write("src/main.py", "print(2)\n");
     site.write("src/new.py", "x = 1\n");
     site.commit("second");
@@ -71,10 +71,10 @@ fn u2_state_of_the_target_is_no_difference() {
     for path in [".env.local", ".env.d/x", "data/more", ".mjolnir-trash/r1/old.py"] {
         site.write_there(path, "state\n");
     }
-    site.check().is_in_sync();
+    site.check().stays_in_sync();
     fs::rename(site.there("data"), site.root.at("moved-data")).unwrap();
     symlink(site.root.at("moved-data"), site.there("data")).unwrap();
-    site.check().is_in_sync();
+    site.check().stays_in_sync();
     // And with a source that has a link of that name.
     symlink("/tmp", site.here("data")).unwrap();
     site.check()
@@ -103,7 +103,7 @@ fn u4_a_link_or_file_that_would_be_replaced_is_refused() {
     symlink("README.md", site.here("link")).unwrap();
     site.commit("link");
     site.deploy();
-    site.check().is_in_sync().lacks("type-change");
+    site.check().stays_in_sync().lacks("type-change");
 }
 
 /// U5.
