@@ -35,7 +35,7 @@ use crate::{
     jobs::{
         backtest, check,
         context::{Context, Failure, Outcome},
-        equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, quality,
+        deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, quality,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{process::Results, signals::Stop},
@@ -283,6 +283,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Healthcheck(job) => health::job::healthcheck(context, job),
         Job::Heartbeat(job) => health::job::heartbeat(context, job),
         Job::DataQuality(job) => quality::job::run(context, job),
+        Job::DeployCheck(job) => deploy::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])
         }

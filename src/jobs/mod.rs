@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod check;
 pub mod commands;
 pub mod context;
+pub mod deploy;
 pub mod equivalence;
 pub mod exchange_sim;
 pub mod exec;

@@ -6,9 +6,10 @@ use super::{
     layers::relative,
     schedules::{self, Schedule},
     tables::{
-        Account, Check, DataQuality, Device, EmaAtr, Equivalence, ExchangeSim, Exec, Fetch, File,
-        Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify, OnExisting, OnFail,
-        Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind, When,
+        Account, Check, DataQuality, DeployCheck, Device, EmaAtr, Equivalence, ExchangeSim, Exec,
+        Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify,
+        OnExisting, OnFail, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind,
+        Target, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -76,6 +77,8 @@ pub enum Job {
     Healthcheck(Box<HealthJob>),
     /// The same, and a line in a log.
     Heartbeat(Box<HealthJob>),
+    /// Whether a deploy could hurt its target.
+    DeployCheck(Box<DeployCheckJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -97,6 +100,7 @@ impl Job {
             Self::Check(_) => Kind::Check,
             Self::Healthcheck(_) => Kind::Healthcheck,
             Self::Heartbeat(_) => Kind::Heartbeat,
+            Self::DeployCheck(_) => Kind::DeployCheck,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -249,6 +253,15 @@ pub struct HealthJob {
     pub health: Healthcheck,
 }
 
+/// A deploy-check job.
+#[derive(Debug, Clone)]
+pub struct DeployCheckJob {
+    /// Where the deploy would go.
+    pub target: Target,
+    /// What is deployed, and what would make it unsafe.
+    pub check: DeployCheck,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -317,6 +330,10 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         }
         Kind::Healthcheck => Job::Healthcheck(Box::new(health(&file)?)),
         Kind::Heartbeat => Job::Heartbeat(Box::new(health(&file)?)),
+        Kind::DeployCheck => Job::DeployCheck(Box::new(DeployCheckJob {
+            target: file.target?,
+            check: file.deploy_check,
+        })),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })

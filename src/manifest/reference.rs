@@ -51,7 +51,7 @@ pub fn jobs_md() -> String {
 }
 
 /// Tables that several kinds have; they are documented once.
-const SHARED: [&str; 5] = ["market", "strategy", "fill", "account", "risk"];
+const SHARED: [&str; 6] = ["market", "strategy", "fill", "account", "risk", "target"];
 
 fn kind_docs(root: &Json) -> impl Fn(Kind) -> String {
     let kinds = schema::property(root, "kind").cloned().unwrap_or_default();
@@ -134,7 +134,9 @@ fn type_name(property: &Json) -> String {
     let name = match property.get("format").and_then(Json::as_str) {
         Some(
             format @ ("tag" | "run-id" | "exchange" | "symbol" | "duration" | "size" | "speed"
-            | "offset" | "base-url" | "time" | "cron" | "time-zone"),
+            | "offset" | "base-url" | "time" | "cron" | "time-zone" | "host"
+            | "user-name" | "host-key" | "machine-id" | "project" | "target-path"
+            | "inside-path" | "anchored-pattern" | "floating-pattern"),
         ) => format.replace('-', " "),
         _ => match types.as_slice() {
             ["array"] => "list".to_owned(),

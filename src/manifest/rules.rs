@@ -36,6 +36,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
             rules.health();
             rules.heartbeat();
         }
+        Kind::DeployCheck => rules.deploy_target(),
         Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
     }
 }
@@ -249,6 +250,27 @@ impl Rules<'_> {
             let at = self.get(key).map(|node| node.at.clone()).expect("it was just read");
             let message = format!("bars of {ours} cannot be put together from bars of {other}");
             self.push(&at, message, "take a timeframe that divides it");
+        }
+    }
+
+    /// A host needs a user and a port; a folder of this machine has neither.
+    fn deploy_target(&mut self) {
+        let host = self.get("target.host").map(|host| host.at.clone());
+        for key in ["user", "port"] {
+            let path = format!("target.{key}");
+            if let (Some(at), None) = (&host, self.get(&path)) {
+                let message = format!("`{path}` is missing, which a host needs");
+                let help = format!("write it in [target], or give it with --set {path}=...");
+                self.push(&at.clone(), message, &help);
+            }
+        }
+        for key in ["user", "port", "host-key", "identity"] {
+            let path = format!("target.{key}");
+            if let (None, Some(node)) = (&host, self.get(&path)) {
+                let at = node.at.clone();
+                let message = format!("`{path}` has no meaning without `target.host`");
+                self.push(&at, message, "name the host, or take it out");
+            }
         }
     }
 

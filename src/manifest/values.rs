@@ -11,7 +11,9 @@ use crate::domain::{
     cron::Cron,
     ids::{Exchange, RunId, Tag},
     money::{decimal, float},
+    pattern::{Anchored, Floating},
     series::Symbol,
+    target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
     time::{Timeframe, UtcMs},
     zone::Zone,
 };
@@ -101,6 +103,15 @@ written!(Speed, "speed", { "type": "string", "format": "speed", "pattern": "^(ma
 written!(BaseUrl, "base-url", { "type": "string", "format": "base-url", "pattern": "^https?://" });
 written!(Cron, "cron", { "type": "string", "format": "cron" });
 written!(Zone, "time-zone", { "type": "string", "format": "time-zone" });
+written!(Host, "host", { "type": "string", "format": "host" });
+written!(UserName, "user-name", { "type": "string", "format": "user-name" });
+written!(TargetPath, "target-path", { "type": "string", "format": "target-path", "pattern": "^/" });
+written!(InsidePath, "inside-path", { "type": "string", "format": "inside-path" });
+written!(HostKey, "host-key", { "type": "string", "format": "host-key", "pattern": "^SHA256:" });
+written!(MachineId, "machine-id", { "type": "string", "format": "machine-id", "pattern": "^[0-9a-f]{32}$" });
+written!(Project, "project", { "type": "string", "format": "project", "pattern": NAME_PATTERN });
+written!(Anchored, "anchored-pattern", { "type": "string", "format": "anchored-pattern", "pattern": "^/" });
+written!(Floating, "floating-pattern", { "type": "string", "format": "floating-pattern" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
 /// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
@@ -121,6 +132,15 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         Cron::FORMAT => parses::<Cron>(text),
         Zone::FORMAT => parses::<Zone>(text),
         Offset::FORMAT => parses::<Offset>(text),
+        Host::FORMAT => parses::<Host>(text),
+        UserName::FORMAT => parses::<UserName>(text),
+        TargetPath::FORMAT => parses::<TargetPath>(text),
+        InsidePath::FORMAT => parses::<InsidePath>(text),
+        HostKey::FORMAT => parses::<HostKey>(text),
+        MachineId::FORMAT => parses::<MachineId>(text),
+        Project::FORMAT => parses::<Project>(text),
+        Anchored::FORMAT => parses::<Anchored>(text),
+        Floating::FORMAT => parses::<Floating>(text),
         Time::FORMAT => text.parse::<UtcMs>().map(drop).map_err(|e| e.to_string()),
         _ => return None,
     })
@@ -141,6 +161,15 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "cron" => "a cron line of five fields, such as \"17 * * * *\"",
         "time-zone" => "a time zone such as \"Europe/Berlin\"",
         "offset" => "an offset such as \"+00:00\"",
+        "host" => "a host such as \"old-box.lan\"",
+        "user-name" => "a user such as \"trader\"",
+        "target-path" => "an absolute path such as \"/srv/trade\"",
+        "inside-path" => "a path inside the source such as \"docker-compose.yml\"",
+        "host-key" => "a fingerprint such as \"SHA256:...\", as `ssh-keygen -l` shows it",
+        "machine-id" => "the 32 hexadecimal digits of /etc/machine-id",
+        "project" => "a name such as \"mjolnir\"",
+        "anchored-pattern" => "a pattern from the top of the tree such as \"/data\"",
+        "floating-pattern" => "a name such as \"*.pyc\" or \"__pycache__/\"",
         "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
         _ => return None,
     })

@@ -134,6 +134,56 @@ async fn tail<R: tokio::io::AsyncRead + Unpin>(stream: Option<&mut R>) -> String
     String::from_utf8_lossy(&kept).into_owned()
 }
 
+/// All that a child said, when it is needed whole.
+#[derive(Debug, Clone)]
+pub struct Captured {
+    /// Its exit code; 128 + n for signal n.
+    pub code: i32,
+    /// Whether the time limit ended it.
+    pub timed_out: bool,
+    /// Its results.
+    pub stdout: Vec<u8>,
+    /// Its messages.
+    pub stderr: Vec<u8>,
+    /// Whether it said more than was asked for: then the rest is lost.
+    pub cut: bool,
+}
+
+/// Starts a child that knows no variables but those it is given, waits for it, and keeps all it says, up to `most` bytes a stream.
+pub async fn capture(spawn: &Spawn, most: usize, stop: &Stop) -> io::Result<Captured> {
+    let (program, arguments) =
+        spawn.argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).env_clear().envs(&spawn.env).current_dir(&spawn.dir);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = Command::from(command);
+    command.process_group(0).kill_on_drop(true);
+    let mut child = command.spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let reading = async { tokio::join!(head(out.as_mut(), most), head(err.as_mut(), most)) };
+    let (said, waited) = tokio::join!(reading, wait(&mut child, group, spawn, stop));
+    let ((stdout, more_out), (stderr, more_err)) = said;
+    let (status, timed_out) = waited?;
+    Ok(Captured { code: code(status), timed_out, stdout, stderr, cut: more_out || more_err })
+}
+
+/// The first `most` bytes of a stream, which is read to its end, and whether there were more.
+async fn head<R: tokio::io::AsyncRead + Unpin>(
+    stream: Option<&mut R>,
+    most: usize,
+) -> (Vec<u8>, bool) {
+    let Some(stream) = stream else { return (Vec::new(), false) };
+    let (mut kept, mut chunk, mut more) = (Vec::new(), vec![0_u8; 65_536], false);
+    while let Ok(n @ 1..) = stream.read(&mut chunk).await {
+        let fits = n.min(most - kept.len());
+        kept.extend_from_slice(&chunk[..fits]);
+        more |= fits < n;
+    }
+    (kept, more)
+}
+
 fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;
     status.code().or_else(|| status.signal().map(|n| 128 + n)).unwrap_or(1)

@@ -219,6 +219,11 @@ impl Layout {
         self.series_report("check", series).join("check.json")
     }
 
+    /// The folder of what one look at a deploy found, and of its plan.
+    pub fn deploy_reports(&self, run: &RunId) -> PathBuf {
+        self.reports_dir().join("deploy").join(run.as_str())
+    }
+
     /// Where a trial run on made-up bars lives: a root of its own.
     pub fn smoke_root(&self) -> PathBuf {
         self.state_dir().join("smoke")

@@ -8,6 +8,8 @@ mod chaos;
 #[cfg(test)]
 mod containers;
 #[cfg(test)]
+mod deploy;
+#[cfg(test)]
 mod docs;
 #[cfg(test)]
 mod e2e;

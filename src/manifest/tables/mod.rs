@@ -1,5 +1,6 @@
 //! The tables of a manifest as types. Their documentation becomes JOBS.md and the schema.
 
+mod deploy;
 mod exchange_sim;
 mod fetch;
 mod health;
@@ -21,6 +22,10 @@ pub(super) use top::{File, KINDS};
 pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
 
+pub use deploy::{
+    DeployCheck, DeployLimits, Exclude, GitRules, PortRules, Protect, Refusal, RefusalLevel,
+    RefusalLevels, SecretRules, Target,
+};
 pub use exchange_sim::{ExchangeSim, FaultTable, Protocol};
 pub use fetch::Fetch;
 pub use health::{HealthExit, HealthMode, Healthcheck, SchedulerWatch};

@@ -6,9 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, BacktestTable, Check, DataQuality, EqflatTable, Equivalence, ExchangeSim, Exec, Fetch,
-    Fill, Healthcheck, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline, Risk, Run,
-    ScheduleTable, StepTable, StrategyTable, words,
+    Account, BacktestTable, Check, DataQuality, DeployCheck, EqflatTable, Equivalence, ExchangeSim,
+    Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline,
+    Risk, Run, ScheduleTable, StepTable, StrategyTable, Target, words,
 };
 
 words! {
@@ -36,6 +36,8 @@ words! {
         Healthcheck = "healthcheck",
         /// A healthcheck in `operator` mode that also leaves a line in `data/state/heartbeat/<tag>.log`.
         Heartbeat = "heartbeat",
+        /// Whether a deploy to the target could hurt it: a plan of what would change there, and every reason against it.
+        DeployCheck = "deploy-check",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -51,7 +53,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 13] = [
+pub(in super::super) const KINDS: [Kinds; 14] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -87,6 +89,7 @@ pub(in super::super) const KINDS: [Kinds; 13] = [
         required: &["healthcheck", "market"],
         optional: &["strategy", "fill", "account", "risk"],
     },
+    Kinds { kind: Kind::DeployCheck, required: &["target"], optional: &["deploy-check"] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -189,6 +192,11 @@ pub(in super::super) struct File {
     pub check: Check,
     /// Whether the loop of a tag is alive and well, judged by what it leaves on the disk and never by its process.
     pub healthcheck: Option<Healthcheck>,
+    /// Where a deploy goes: a folder on a host that is reached by ssh or, without `host`, a folder of this machine.
+    pub target: Option<Target>,
+    /// What is deployed from where, and what would make a deploy unsafe. Nothing is changed, on no side.
+    #[serde(default)]
+    pub deploy_check: DeployCheck,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,

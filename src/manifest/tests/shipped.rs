@@ -5,7 +5,7 @@ use super::{
     Case,
 };
 
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 19] = [
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
@@ -23,6 +23,7 @@ const FILES: [(&str, &str); 18] = [
     ("jobs/healthcheck.toml", include_str!("../../../jobs/healthcheck.toml")),
     ("jobs/heartbeat.toml", include_str!("../../../jobs/heartbeat.toml")),
     ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
+    ("jobs/deploy-check.toml", include_str!("../../../jobs/deploy-check.toml")),
     ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
 ];
 
@@ -185,6 +186,43 @@ fn exchange_sim_takes_its_market_and_refuses_what_cannot_be() {
         let case = sets.iter().fold(case.clone(), |case, (path, value)| case.set(path, value));
         let found = case.says();
         assert!(found.contains(says), "{says}: {found}");
+    }
+}
+
+#[test]
+fn deploy_check_takes_a_host_or_a_folder_and_no_half_of_either() {
+    let case = job("deploy-check").p("path", "/srv/trade");
+    let Job::DeployCheck(found) = case.good().manifest.job else { panic!("not a deploy-check") };
+    assert_eq!((found.target.path.to_string(), found.target.host), ("/srv/trade".into(), None));
+    let host = case.clone().p("host", "old-box.lan").p("user", "trader").p("port", "2222");
+    let Job::DeployCheck(found) = host.good().manifest.job else { panic!("not a deploy-check") };
+    assert_eq!((found.target.port, found.check.plan_ttl.to_string()), (Some(2222), "10m".into()));
+    let once = host.good().to_toml();
+    assert_eq!(Case::named(&host.job.0, &once).good().to_toml(), once);
+    let says = job("deploy-check").says();
+    assert!(says.contains("param `path` is required"), "{says}");
+    for (key, value, says) in [
+        ("host", "old-box.lan", "`target.port` is missing, which a host needs"),
+        ("port", "22", "`target.port` has no meaning without `target.host`"),
+        ("host", "-oProxyCommand=x", "must begin with a letter or a digit"),
+        ("path", "/srv/../etc", "must not hold `..`"),
+        ("path", "srv", "must be absolute"),
+        ("path", "/srv/a b", "may hold only letters"),
+        ("host-key", "MD5:00", "is no fingerprint"),
+    ] {
+        let found = case.clone().p(key, value).says();
+        assert!(found.contains(says), "{key}={value}: {found}");
+    }
+    for (key, value, says) in [
+        ("deploy-check.protect.paths", "[\"data/x\"]", "must begin with a slash"),
+        ("deploy-check.exclude.paths", "[\"/data/\"]", "must not end in a slash"),
+        ("deploy-check.exclude.anywhere", "[\"a/b\"]", "is one name"),
+        ("deploy-check.severity.unreachable", "off", "unreachable"),
+        ("deploy-check.severity.deletes", "never", "deletes"),
+        ("deploy-check.ports.compose-file", "../x.yml", "must not hold `..`"),
+    ] {
+        let found = case.clone().set(key, value).says();
+        assert!(found.contains(says), "{key}={value}: {found}");
     }
 }
 

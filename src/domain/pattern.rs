@@ -1,0 +1,193 @@
+//! What a deploy leaves alone: patterns that rsync and this program understand in the same way. What they could understand
+//! differently cannot be written.
+
+use std::{fmt, str::FromStr};
+
+use super::ids::NameError;
+
+/// A pattern from the top of the tree, e.g. `/data` or `/.env.*`: the file, folder or link of that name, and all below it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Anchored(String);
+
+/// A pattern for a name anywhere in the tree, e.g. `*.pyc`; with a slash at its end, e.g. `__pycache__/`, for folders only.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Floating(String);
+
+/// What stands at a path, as far as patterns care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// A folder.
+    Folder,
+    /// Anything else.
+    Other,
+}
+
+impl Anchored {
+    /// The text, as rsync gets it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it matches the path, or a folder the path lies in. The path is relative, without a slash at its end.
+    pub fn covers(&self, path: &[u8]) -> bool {
+        let mut parts = path.split(|byte| *byte == b'/');
+        let mut wanted = self.0[1..].split('/');
+        wanted.all(|wanted| parts.next().is_some_and(|part| fits(wanted.as_bytes(), part)))
+    }
+
+    /// The path without its first slash, when no `*` stands in it.
+    pub fn literal(&self) -> Option<&str> {
+        (!self.0.contains('*')).then(|| &self.0[1..])
+    }
+}
+
+impl Floating {
+    /// The text, as rsync gets it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether it matches the path, or a folder the path lies in.
+    pub fn covers(&self, path: &[u8], place: Place) -> bool {
+        let (name, folders_only) = match self.0.strip_suffix('/') {
+            Some(name) => (name, true),
+            None => (self.0.as_str(), false),
+        };
+        let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
+        let is_folder = |n: usize| n + 1 < parts.len() || place == Place::Folder;
+        let fitting = parts.iter().enumerate().filter(|(_, part)| fits(name.as_bytes(), part));
+        fitting.into_iter().any(|(n, _)| !folders_only || is_folder(n))
+    }
+}
+
+/// Whether a name fits a pattern in which `*` stands for any bytes.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match pattern.split_first() {
+        None => name.is_empty(),
+        Some((b'*', rest)) => (0..=name.len()).any(|n| fits(rest, &name[n..])),
+        Some((byte, rest)) => {
+            name.split_first().is_some_and(|(b, more)| b == byte && fits(rest, more))
+        }
+    }
+}
+
+fn part_fault(part: &str) -> Option<&'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-*".contains(c);
+    if part.is_empty() || part == "." || part == ".." {
+        return Some("must be made of names: no `//`, `.` or `..`");
+    }
+    if !part.chars().all(plain) {
+        return Some("may hold only letters, digits, `.`, `_`, `-` and `*`");
+    }
+    part.contains("**").then_some("must not hold `**`")
+}
+
+impl FromStr for Anchored {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let refuse = |why| Err(NameError::new("pattern", text, why));
+        let Some(rest) = text.strip_prefix('/') else {
+            return refuse(
+                "must begin with a slash: without it, it would hide that name anywhere in the tree",
+            );
+        };
+        if rest.ends_with('/') {
+            return refuse(
+                "must not end in a slash: it would match folders only, and not a link of that name",
+            );
+        }
+        match rest.split('/').find_map(part_fault) {
+            Some(why) => refuse(why),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl FromStr for Floating {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let refuse = |why| Err(NameError::new("pattern", text, why));
+        let name = text.strip_suffix('/').unwrap_or(text);
+        if name.contains('/') {
+            return refuse(
+                "is one name, perhaps with a slash at its end: with slashes inside it belongs into `paths`",
+            );
+        }
+        if name.starts_with('-') || name == "*" {
+            return refuse("must not begin with a dash, nor match everything");
+        }
+        match part_fault(name) {
+            Some(why) => refuse(why),
+            None => Ok(Self(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for Anchored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Floating {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_anchored_pattern_covers_the_name_at_the_top_and_all_below_it() {
+        for (pattern, covered, not) in [
+            ("/data", &["data", "data/x/y"][..], &["files/data", "data2", "dat"][..]),
+            (
+                "/.env.*",
+                &[".env.prod", ".env.", ".env.d/x"],
+                &[".env", "a/.env.prod", ".environment"],
+            ),
+            ("/ops/logs", &["ops/logs", "ops/logs/a"], &["ops", "ops/log", "logs"]),
+            ("/a*c", &["ac", "abc", "abc/d"], &["ab/c", "abcd"]),
+        ] {
+            let pattern: Anchored = pattern.parse().unwrap();
+            for path in covered {
+                assert!(pattern.covers(path.as_bytes()), "{path}");
+            }
+            for path in not {
+                assert!(!pattern.covers(path.as_bytes()), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_floating_pattern_covers_a_name_anywhere() {
+        let (file, folder) = (Place::Other, Place::Folder);
+        for (pattern, path, place, covered) in [
+            ("*.pyc", "a/b.pyc", file, true),
+            ("*.pyc", "b.pyc/x", file, true),
+            ("*.pyc", "b.py", file, false),
+            ("data/", "files/data/storage.py", file, true),
+            ("data/", "files/data", folder, true),
+            ("data/", "files/data", file, false),
+        ] {
+            let parsed: Floating = pattern.parse().unwrap();
+            assert_eq!(parsed.covers(path.as_bytes(), place), covered, "{pattern} {path}");
+        }
+    }
+
+    #[test]
+    fn what_could_be_understood_differently_cannot_be_written() {
+        for bad in
+            ["data", "/data/", "/", "", "//a", "/a/../b", "/a**", "/a[b]", "/a?", "/a b", "/a\\b"]
+        {
+            assert!(bad.parse::<Anchored>().is_err(), "{bad}");
+        }
+        for bad in ["", "/", "a/b", "/a", "-a", "*", "**", "a?", "!", "+ a"] {
+            assert!(bad.parse::<Floating>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! The shell that looks: starts the programs, reads the files, and hands on what was seen. What cannot be seen is a finding.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    argv::{self, Pass},
+    compose::{Service, Variables, from_config, from_file},
+    deployed::Deployed,
+    facts::{Facts, Published, Space, Tree},
+    finding::{Findings, There},
+    git::{self, Ancestry},
+    hands::{Complaint, Hands, good, words},
+    inventory::{Inventory, parse_hashes},
+    itemize::{Change, ItemKind},
+    listing::Listing,
+    secrets::{LOOKED_AT_MAX, telling_lines},
+    shields::{DEPLOYED, LOCK, Shields},
+};
+use crate::{
+    jobs::context::Failure,
+    manifest::{DeployCheck, Refusal, Target},
+};
+
+/// rsync ends with this when a file vanished while it looked.
+const VANISHED: i32 = 24;
+/// The oldest rsync whose words are understood.
+const RSYNC_MIN: (u32, u32) = (3, 1);
+
+/// One look.
+pub struct Look<'a> {
+    /// Starts programs.
+    pub hands: &'a Hands<'a>,
+    /// Where the deploy would go.
+    pub target: &'a Target,
+    /// What the manifest demands.
+    pub rules: &'a DeployCheck,
+    /// What is left alone.
+    pub shields: &'a Shields,
+    /// The folder to deploy, without links in its path.
+    pub source: PathBuf,
+}
+
+/// What was seen, and what a plan relies on besides.
+pub struct Seen {
+    /// All that was seen.
+    pub facts: Facts,
+    /// Texts and hashes for the plan.
+    pub parts: BTreeMap<String, String>,
+}
+
+/// Something that could not be seen: a complaint, or a failure of this machine.
+enum Blind {
+    Complaint(String),
+    Failure(Failure),
+}
+
+impl From<Failure> for Blind {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<Complaint> for Blind {
+    fn from(complaint: Complaint) -> Self {
+        Self::Complaint(complaint.message)
+    }
+}
+
+impl From<String> for Blind {
+    fn from(message: String) -> Self {
+        Self::Complaint(message)
+    }
+}
+
+/// Looks at both sides; `None` when something could not be seen, with the reason among the findings.
+pub fn gather(look: &Look<'_>, findings: &mut Findings<'_>) -> Result<Option<Seen>, Failure> {
+    match look.all(findings) {
+        Ok(seen) => Ok(Some(seen)),
+        Err(Blind::Complaint(what)) => {
+            let next = There(look.target).command("rsync --version");
+            findings.add(Refusal::NotUnderstood, what, next);
+            Ok(None)
+        }
+        Err(Blind::Failure(failure)) => Err(failure),
+    }
+}
+
+impl Look<'_> {
+    fn all(&self, findings: &mut Findings<'_>) -> Result<Seen, Blind> {
+        let mut parts = BTreeMap::new();
+        let versions = [
+            ("here", self.hands.here(words(["rsync", "--version"]), &self.source, [].into())?),
+            ("there", self.hands.there(&words(["rsync", "--version"]))?),
+        ];
+        for (side, said) in versions {
+            let version = rsync_version(&good(&format!("rsync --version, {side},"), said)?)
+                .map_err(|why| format!("rsync, {side}: {why}"))?;
+            parts.insert(format!("rsync-{side}"), version);
+        }
+        let (source, target) = (self.source_tree()?, self.target_tree()?);
+        let git = match git::ask(self.hands, &self.source)? {
+            Ok(git) => git,
+            Err(complaint) => {
+                let what = format!("git knows nothing of the source: {}", complaint.message);
+                findings.add(Refusal::DirtyTree, what, "git status");
+                git::GitFacts::default()
+            }
+        };
+        let deployed = self.deployed(&target, findings)?;
+        let ancestry = match (&deployed, &git.commit) {
+            (None, _) => Ancestry::NothingDeployed,
+            (Some(_), None) => Ancestry::UnknownCommit,
+            (Some(last), Some(head)) => {
+                git::ancestry(self.hands, &self.source, &last.commit, head)?
+            }
+        };
+        let plan = self.rsync(Pass::Plan, findings, &mut parts)?;
+        let target_only = self.rsync(Pass::TargetOnly, findings, &mut parts)?;
+        let telling_lines = self.telling(&plan);
+        let published = self.published(&source, &target, &mut parts)?;
+        let space = vec![self.space("here")?, self.space("there")?];
+        let uid = good("id", self.hands.there(&words(["id", "-u"]))?)?;
+        let uid = String::from_utf8_lossy(uid.trim_ascii())
+            .parse()
+            .map_err(|_| "id -u gave no number".to_owned())?;
+        self.moved(&source, &target, findings)?;
+        parts.insert("head".to_owned(), git.commit.clone().unwrap_or_default());
+        parts.insert("source".to_owned(), source.digest(self.shields));
+        parts.insert("target".to_owned(), target.digest(self.shields));
+        let name = self.source.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+        let source_name = name.unwrap_or_default().to_vec();
+        let facts = Facts {
+            source_name,
+            source,
+            target,
+            git,
+            ancestry,
+            deployed,
+            plan,
+            target_only,
+            telling_lines,
+            published,
+            space,
+            uid,
+        };
+        Ok(Seen { facts, parts })
+    }
+
+    fn source_tree(&self) -> Result<Tree, Blind> {
+        let here = |argv| self.hands.here(argv, &self.source, BTreeMap::new());
+        let listed = good("find, here,", here(argv::list(".", self.shields))?)?;
+        let hashed = good("sha256sum, here,", here(argv::hashes(".", self.shields))?)?;
+        Ok(Tree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, ".")? })
+    }
+
+    fn target_tree(&self) -> Result<Tree, Blind> {
+        let path = self.target.path.get().as_str();
+        let listed = self.hands.there(&argv::list(path, self.shields))?;
+        let listed = good("find, there,", listed)?;
+        let hashed = self.hands.there(&argv::hashes(path, self.shields))?;
+        let hashed = good("sha256sum, there,", hashed)?;
+        Ok(Tree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, path)? })
+    }
+
+    /// A file at the top of the target, if there is one.
+    fn read(&self, target: &Tree, name: &str) -> Result<Option<Vec<u8>>, Blind> {
+        let bare = name.trim_start_matches('/');
+        if target.inventory.get(bare.as_bytes()).is_none() {
+            return Ok(None);
+        }
+        let file = format!("{}/{bare}", self.target.path);
+        let said = self.hands.there(&words(["cat", file.as_str()]))?;
+        Ok(Some(good(&format!("cat {file}, there,"), said)?))
+    }
+
+    fn deployed(
+        &self,
+        target: &Tree,
+        findings: &mut Findings<'_>,
+    ) -> Result<Option<Deployed>, Blind> {
+        let Some(bytes) = self.read(target, DEPLOYED)? else { return Ok(None) };
+        let next = There(self.target).command(&format!("cat PATH{DEPLOYED}"));
+        match Deployed::parse(&bytes) {
+            Ok(deployed) => Ok(Some(deployed)),
+            Err(why) => {
+                let what = format!("{}{DEPLOYED} cannot be read: {why}", self.target.path);
+                findings.add(Refusal::Drift, what, next);
+                Ok(None)
+            }
+        }
+    }
+
+    /// One dry run. A source that changed meanwhile is looked at once more.
+    fn rsync(
+        &self,
+        pass: Pass,
+        findings: &mut Findings<'_>,
+        parts: &mut BTreeMap<String, String>,
+    ) -> Result<Listing, Blind> {
+        let source = self.source.to_str().ok_or("the path of the source is no UTF-8".to_owned())?;
+        let argv = argv::rsync(pass, self.shields, source, self.target);
+        if pass == Pass::Plan {
+            if let Some(word) = argv::dangerous(&argv) {
+                let what = format!("rsync would be started with {word}");
+                findings.add(Refusal::Deletes, what, "man rsync");
+            }
+            parts.insert("argv".to_owned(), argv.join("\n"));
+        }
+        let start = || self.hands.here(argv.clone(), self.hands.dir(), BTreeMap::new());
+        let mut said = start()?;
+        if said.code == VANISHED {
+            said = start()?;
+        }
+        let listing = Listing::parse(&said.stdout);
+        if let Err(complaint) = good("rsync", said) {
+            findings.add(
+                Refusal::NotUnderstood,
+                complaint.message,
+                There(self.target).command("ls -la PATH"),
+            );
+        }
+        Ok(listing)
+    }
+
+    /// Lines that look like secrets, in files that would be sent.
+    fn telling(&self, plan: &Listing) -> Vec<(Vec<u8>, usize)> {
+        let sent = plan
+            .items
+            .iter()
+            .filter(|item| item.change == Change::Content && item.kind == ItemKind::File);
+        let lines = sent.flat_map(|item| {
+            let path = self
+                .source
+                .join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&item.name));
+            let small = path.metadata().is_ok_and(|found| found.len() <= LOOKED_AT_MAX);
+            let content = if small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+            telling_lines(&content).into_iter().map(|line| (item.name.clone(), line))
+        });
+        lines.collect()
+    }
+
+    /// Ports of containers: with the defaults of the file, and with the variables of the target.
+    fn published(
+        &self,
+        source: &Tree,
+        target: &Tree,
+        parts: &mut BTreeMap<String, String>,
+    ) -> Result<Vec<Published>, Blind> {
+        let file = self.rules.ports.compose_file.get().as_str();
+        if source.inventory.get(file.as_bytes()).is_none() {
+            return Ok(Vec::new());
+        }
+        let text = std::fs::read_to_string(self.source.join(file))
+            .map_err(|error| format!("read {file} in the source: {error}"))?;
+        let there = self.read(target, "/.env")?;
+        let there = there.map(|bytes| Variables::parse(&bytes)).unwrap_or_default();
+        let sets =
+            [("with the defaults", Variables::default()), ("with the .env of the target", there)];
+        let published = sets.map(|(with, variables)| Published {
+            with,
+            services: self.services(file, &text, &variables),
+        });
+        parts.insert(
+            "compose".to_owned(),
+            format!("{:?}", published.each_ref().map(|one| &one.services)),
+        );
+        Ok(published.into())
+    }
+
+    /// As docker says or, where it says nothing, as the file says.
+    fn services(
+        &self,
+        file: &str,
+        text: &str,
+        variables: &Variables,
+    ) -> Result<Vec<Service>, String> {
+        let none = ["--env-file", "/dev/null", "-f", file, "config", "--format", "json"];
+        for program in [&["docker", "compose"][..], &["docker-compose"][..]] {
+            if !program_exists(program[0]) {
+                continue;
+            }
+            let argv = program.iter().chain(&none).map(|word| (*word).to_owned()).collect();
+            let said = self.hands.here(argv, &self.source, variables.asked_for(text));
+            let document = said.ok().and_then(|said| good("docker compose config", said).ok());
+            // A docker without compose may end with 0 and say nothing.
+            if let Some(Ok(services)) = document.map(|document| from_config(&document)) {
+                return Ok(services);
+            }
+        }
+        from_file(text, variables)
+    }
+
+    fn space(&self, side: &'static str) -> Result<Space, Blind> {
+        let df = |flag: &str| -> Result<Vec<u8>, Blind> {
+            let path = self.target.path.get().as_str();
+            let said = match side {
+                "here" => {
+                    self.hands.here(words(["df", flag, "."]), &self.source, BTreeMap::new())?
+                }
+                _ => self.hands.there(&words(["df", flag, path]))?,
+            };
+            Ok(good(&format!("df, {side},"), said)?)
+        };
+        let bytes = fourth(&df("-PB1")?).ok_or(format!("df, {side}, gave no number"))?;
+        let inodes = df("-Pi").ok().and_then(|text| fourth(&text).filter(|free| *free > 0));
+        Ok(Space { side, bytes, inodes })
+    }
+
+    /// Whether anything moved while it was looked at, and whether somebody else is at work.
+    fn moved(
+        &self,
+        source: &Tree,
+        target: &Tree,
+        findings: &mut Findings<'_>,
+    ) -> Result<(), Blind> {
+        let mut moved = Vec::new();
+        for (side, before, after) in [
+            ("the source", source, self.source_tree()?),
+            ("the target", target, self.target_tree()?),
+        ] {
+            if before.digest(self.shields) != after.digest(self.shields) {
+                moved.push(side.to_owned());
+            }
+        }
+        let what = "changed while it was looked at";
+        findings.about(Refusal::ChangedSince, what, moved, "git status");
+        if target.inventory.get(LOCK.trim_start_matches('/').as_bytes()).is_some() {
+            let next = There(self.target).command(&format!("cat PATH{LOCK}"));
+            findings.add(
+                Refusal::ChangedSince,
+                "another deploy holds the lock of the target",
+                next,
+            );
+        }
+        Ok(())
+    }
+}
+
+fn program_exists(name: &str) -> bool {
+    argv::PATH.split(':').any(|dir| Path::new(dir).join(name).exists())
+}
+
+/// The version of rsync, if it is new enough.
+fn rsync_version(output: &[u8]) -> Result<String, String> {
+    let text = String::from_utf8_lossy(output);
+    let word = text.split_ascii_whitespace().nth(2).unwrap_or_default().trim_start_matches('v');
+    let mut numbers = word.split('.').map(|number| number.parse::<u32>().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) if (major, minor) >= RSYNC_MIN => Ok(word.to_owned()),
+        _ => Err(format!("`{word}` is no version from 3.1 on: install a newer one")),
+    }
+}
+
+/// The fourth word of the second line, as df prints what is free.
+fn fourth(output: &[u8]) -> Option<u64> {
+    let text = String::from_utf8_lossy(output);
+    text.lines().nth(1)?.split_ascii_whitespace().nth(3)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_and_free_room_are_read() {
+        assert_eq!(rsync_version(b"rsync  version 3.5.0  protocol version 32\n").unwrap(), "3.5.0");
+        assert!(rsync_version(b"rsync  version v3.2.7  protocol").is_ok());
+        for old in [&b"rsync  version 3.0.9  protocol"[..], b"", b"openrsync: protocol version 29"]
+        {
+            assert!(rsync_version(old).is_err());
+        }
+        let df =
+            b"Filesystem 1-blocks Used Available Capacity Mounted on\n/dev/vda 27 41 56 43% /\n";
+        assert_eq!(fourth(df), Some(56));
+        assert_eq!(fourth(b"x\n"), None);
+        assert_eq!(fourth(b"x\nbtrfs - - - - /\n"), None);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a look at a deploy found, as a table and a document.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::finding::{Finding, PATHS_MAX};
+use crate::manifest::RefusalLevel;
+
+const SCHEMA: &str = "mjolnir.deploy-check/1";
+
+/// The document `check.json`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    schema: &'static str,
+    /// The folder here.
+    pub source: String,
+    /// The folder there.
+    pub target: String,
+    /// Whether a deploy is refused.
+    pub refused: bool,
+    /// The commit of the source.
+    pub commit: Option<String>,
+    /// What would be changed; `None` when nobody could look.
+    pub changes: Option<Changes>,
+    /// The grave ones first.
+    pub findings: Vec<Finding>,
+    /// What else there is to say.
+    pub notes: Vec<String>,
+}
+
+/// What would be changed.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Changes {
+    /// Files, folders and links that are not there yet.
+    pub new: usize,
+    /// Those that have other content.
+    pub changed: usize,
+    /// Bytes to be sent.
+    pub bytes: u64,
+}
+
+impl Report {
+    /// Of one look.
+    pub fn new(source: String, target: String, findings: Vec<Finding>) -> Self {
+        let refused = findings.iter().any(|found| found.level == RefusalLevel::Refuse);
+        let (commit, changes, notes) = (None, None, Vec::new());
+        Self { schema: SCHEMA, source, target, refused, commit, changes, findings, notes }
+    }
+
+    /// The text of `check.json`.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
+        text.push('\n');
+        text
+    }
+
+    /// One line.
+    pub fn summary(&self) -> String {
+        let names = |level: RefusalLevel| -> Vec<&str> {
+            let of = self.findings.iter().filter(|found| found.level == level);
+            let mut names: Vec<&str> = of.map(|found| found.refusal.name()).collect();
+            names.dedup();
+            names
+        };
+        let mut text = if self.refused { "refused" } else { "safe" }.to_owned();
+        match self.changes {
+            Some(Changes { new, changed, bytes }) => {
+                let _ = write!(text, ": {new} new, {changed} changed, {bytes} bytes");
+            }
+            None => text.push_str(": nobody could look"),
+        }
+        for (what, level) in
+            [("refused for", RefusalLevel::Refuse), ("warned of", RefusalLevel::Warn)]
+        {
+            let names = names(level);
+            if !names.is_empty() {
+                let _ = write!(text, "; {what}: {}", names.join(", "));
+            }
+        }
+        text
+    }
+
+    /// One block per finding: what, where, what to do next.
+    pub fn text(&self) -> String {
+        let mut text = format!("{} to {}: {}\n\n", self.source, self.target, self.summary());
+        for found in &self.findings {
+            let Finding { refusal, level, what, count, paths, next } = found;
+            let _ = writeln!(text, "{:<7} {:<20} {what}", level.name(), refusal.name());
+            for path in paths {
+                let _ = writeln!(text, "{:<28} {path}", "");
+            }
+            if *count > PATHS_MAX {
+                let _ = writeln!(text, "{:<28} and {} more", "", count - PATHS_MAX);
+            }
+            let _ = writeln!(text, "{:<28} next: {next}", "");
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "note    {note}");
+        }
+        text
+    }
+}

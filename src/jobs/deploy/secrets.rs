@@ -1,0 +1,123 @@
+//! Keys and passwords that would be sent: by the names of files, and by what stands in them. Values are never shown.
+
+/// Longest file whose content is looked at, in bytes.
+pub const LOOKED_AT_MAX: u64 = 4 << 20;
+/// Shortest value that can be a key.
+const KEY_MIN: usize = 20;
+/// Bits of a letter, on average, from which on a value looks drawn by lot.
+const BITS_MIN: f64 = 3.5;
+/// Parts of a name whose value is a secret.
+const TELLING: [&str; 6] = ["key", "secret", "token", "passw", "pwd", "credential"];
+/// How the first line of a private key ends.
+const PRIVATE: &str = "PRIVATE KEY-----";
+/// Ends of names of files that hold keys.
+const NAMES: [&str; 6] = [".pem", ".key", ".kdbx", ".p12", ".pfx", ".jks"];
+
+/// Whether the name of a file says that it holds secrets.
+pub fn telling_name(path: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(super::names::last(path)).to_ascii_lowercase();
+    let is_id = name.starts_with("id_") && !name.contains('.');
+    let is_env = name == ".env" || name.starts_with(".env.") && !name.ends_with(".example");
+    let kept = name.strip_prefix("credentials");
+    let is_kept = kept.is_some_and(|end| end.is_empty() || end.starts_with('.') && end != ".rs");
+    is_id || is_env || is_kept || NAMES.iter().any(|end| name.ends_with(end))
+}
+
+/// The lines, from 1, that hold what looks like a secret.
+pub fn telling_lines(content: &[u8]) -> Vec<usize> {
+    // Pictures and programs are no text.
+    if content.iter().take(8192).any(|byte| *byte == 0) {
+        return Vec::new();
+    }
+    let text = String::from_utf8_lossy(content);
+    let lines = (1..).zip(text.lines());
+    lines.filter(|(_, line)| is_private_key(line) || has_secret(line)).map(|(n, _)| n).collect()
+}
+
+fn is_private_key(line: &str) -> bool {
+    line.find("-----BEGIN ").is_some_and(|at| line[at..].contains(PRIVATE))
+}
+
+/// A telling name, `=` or `:`, and a value that looks drawn by lot.
+fn has_secret(line: &str) -> bool {
+    line.match_indices(['=', ':']).any(|(at, _)| {
+        let name: String = line[..at].to_ascii_lowercase();
+        let name = name.trim_end_matches([' ', '"', '\'', ':']);
+        let last = name.rsplit(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).next();
+        let telling = last.is_some_and(|name| TELLING.iter().any(|part| name.contains(part)));
+        telling && looks_drawn(value(&line[at + 1..]))
+    })
+}
+
+/// The first word, without quotes.
+fn value(text: &str) -> &str {
+    let text = text.trim_start_matches([' ', '"', '\'', '=', '>']);
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "+/_-=.".contains(c)));
+    &text[..end.unwrap_or(text.len())]
+}
+
+fn looks_drawn(value: &str) -> bool {
+    let mixed =
+        value.bytes().any(|b| b.is_ascii_digit()) && value.bytes().any(|b| b.is_ascii_alphabetic());
+    value.len() >= KEY_MIN && mixed && bits(value) >= BITS_MIN
+}
+
+/// Bits of a letter, on average.
+fn bits(value: &str) -> f64 {
+    let mut counts = std::collections::BTreeMap::<u8, u32>::new();
+    value.bytes().for_each(|byte| *counts.entry(byte).or_default() += 1);
+    let all = value.len() as f64;
+    let share = |count: &u32| f64::from(*count) / all;
+    counts.values().map(|count| -share(count) * share(count).log2()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_tell() {
+        for path in [
+            "a/.env",
+            ".env.prod",
+            "x.pem",
+            "id_rsa",
+            "k/id_ed25519",
+            "a.key",
+            "credentials.json",
+            "v.KDBX",
+        ] {
+            assert!(telling_name(path.as_bytes()), "{path}");
+        }
+        for path in
+            ["ids.rs", "id_map.py", ".env.example", "keys.rs", "credentials.rs", "env", "monkey"]
+        {
+            assert!(!telling_name(path.as_bytes()), "{path}");
+        }
+    }
+
+    #[test]
+    fn lines_that_tell() {
+        let drawn = ["q9Zt3", "Lm4Xc", "V8nB2", "kR7wP"].concat();
+        let begin = format!("-----BEGIN OPENSSH {PRIVATE}");
+        for line in [
+            format!("API_SECRET={drawn}"),
+            format!("  \"apiKey\": \"{drawn}\","),
+            format!("token: {drawn}"),
+            format!("let password = '{drawn}';"),
+            begin,
+        ] {
+            assert_eq!(telling_lines(format!("x\n{line}\n").as_bytes()), [2], "{line}");
+        }
+        for line in [
+            "API_SECRET=".to_owned(),
+            "API_SECRET=${API_SECRET}".to_owned(),
+            "secret = read_the_secret_from_the_vault()".to_owned(),
+            format!("hash = \"{drawn}\""),
+            "key = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa1\"".to_owned(),
+        ] {
+            assert!(telling_lines(line.as_bytes()).is_empty(), "{line}");
+        }
+        assert!(telling_lines(format!("\0token={drawn}").as_bytes()).is_empty());
+    }
+}
