@@ -74,7 +74,9 @@ fn taken(manifest: &str) -> BTreeSet<String> {
 #[test]
 fn every_variable_that_a_job_takes_reaches_the_services_that_run_it() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs");
+    // A deploy starts from the machine of whoever deploys, never from a container of the box.
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|file| !file.ends_with("deploy-check.toml"));
     let all: BTreeSet<String> =
         files.flat_map(|file| taken(&std::fs::read_to_string(file).unwrap())).collect();
     assert!(all.len() > 8, "{all:?}");

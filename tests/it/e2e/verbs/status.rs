@@ -69,8 +69,10 @@ fn everything_is_shown_at_a_glance() {
     assert!(json["service"]["tick_age_ms"].as_i64().is_some_and(|age| age >= 2_000), "{json}");
     assert_eq!(json["service"]["tick"]["pid"], 12);
     assert_eq!([&json["runs"][0]["run_id"], &json["runs"][1]["run_id"]], ["r1", "q1"]);
-    assert_eq!(json["schedules"][0]["last"]["run_id"], "q1");
-    assert_eq!(json["schedules"][0]["paused"]["reason"], "moving");
+    let schedules = json["schedules"].as_array().unwrap();
+    let night = schedules.iter().find(|s| s["schedule"] == "night.x").unwrap();
+    assert_eq!(night["last"]["run_id"], "q1");
+    assert_eq!(night["paused"]["reason"], "moving");
     assert_eq!(json["incidents"][0]["times"], 3);
     assert_eq!(json["loops"][0]["last_decided_ms"], 1_704_110_400_000_i64);
     tick(&root, ago(60_000));
