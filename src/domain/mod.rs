@@ -3,6 +3,7 @@
 pub mod bar;
 pub mod base_url;
 pub mod cadence;
+pub mod cause;
 pub mod command;
 pub mod cron;
 pub mod decision;

@@ -1,13 +1,14 @@
 //! Sends what somebody outside is told: one POST, at most three tries, within a time that covers them all. No redirects,
 //! proxies as the environment says.
 
-use std::{error::Error, fmt, io, pin::pin, time::Duration};
+use std::{fmt, pin::pin, time::Duration};
 
 use reqwest::{header::CONTENT_TYPE, redirect::Policy};
 use thiserror::Error as ThisError;
 use tokio::runtime::{Builder, Runtime};
 
 use super::target::Target;
+use crate::domain::cause::causes;
 
 /// Between two looks at whether it is given up.
 const LOOK: Duration = Duration::from_millis(50);
@@ -229,19 +230,4 @@ fn broken(error: &reqwest::Error) -> SendError {
 
 fn root(error: &reqwest::Error) -> String {
     causes(error).last().map_or_else(|| "unknown".to_owned(), ToString::to_string)
-}
-
-/// Every cause, the root last. An I/O error that wraps another error is followed into it, which `source` alone does not do.
-fn causes(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
-    let mut found: Vec<&(dyn Error + 'static)> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        found.push(cause);
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(inner) => Some(inner),
-            None => cause.source(),
-        };
-    }
-    found
 }

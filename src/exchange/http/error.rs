@@ -1,8 +1,10 @@
 //! What can go wrong between a request and its answer, told apart by what an operator would do about it.
 
-use std::{error::Error, io};
+use std::io;
 
 use thiserror::Error as ThisError;
+
+use crate::domain::cause::causes;
 
 /// Which part failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,19 +81,4 @@ impl HttpError {
         };
         Self::new(broke, root)
     }
-}
-
-/// Every cause, the root last. An I/O error that wraps another error is followed into it, which `source` alone does not do.
-fn causes(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
-    let mut found: Vec<&(dyn Error + 'static)> = Vec::new();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        found.push(cause);
-        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        next = match wrapped {
-            Some(inner) => Some(inner),
-            None => cause.source(),
-        };
-    }
-    found
 }
