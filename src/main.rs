@@ -5,8 +5,10 @@ use std::{panic, process::ExitCode};
 use clap::Parser as _;
 use mjolnir::{
     cli::{
-        args::{Cli, Verb},
+        args::{Cli, DeployPart, Verb},
         crontab::import_crontab,
+        deploy::{deploy, plan},
+        deploy_init::init,
         history::history,
         logs::logs,
         next::next,
@@ -57,6 +59,11 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Resume(args) => resume(root, args, json),
         Verb::Flatten(args) => order(root, Order::Flatten, args, json),
         Verb::Reference => view::reference(json),
+        Verb::Plan(args) => return plan(root, args, json),
+        Verb::Deploy(args) => match &args.part {
+            Some(DeployPart::Init(args)) => init(root, args, json),
+            None => return deploy(root, args, json),
+        },
         Verb::Serve(args) => serve(root, args, json),
     };
     ExitCode::from(exit.code())

@@ -1,5 +1,6 @@
 //! Running one job: resolve, record, dispatch, record again.
 
+mod call;
 mod guard;
 mod ping;
 mod ready;
@@ -17,6 +18,7 @@ use std::{
 use serde_json::json;
 
 use self::{
+    call::call,
     guard::{Asked, Guard},
     ping::Pings,
     ready::ready,
@@ -35,7 +37,8 @@ use crate::{
     jobs::{
         backtest, check,
         context::{Context, Failure, Outcome},
-        deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, quality,
+        deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, preflight,
+        quality,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{process::Results, signals::Stop},
@@ -90,6 +93,8 @@ struct Prepared {
     layout: Layout,
     loaded: Loaded,
     mask: Mask,
+    /// As somebody would type it again.
+    call: String,
     run_id: RunId,
     started: UtcMs,
     build: String,
@@ -97,6 +102,7 @@ struct Prepared {
 
 fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, LoadError> {
     let unreadable = |exit, message: String| LoadError::Unreadable(Failure::new(exit, message));
+    let call = call(root, args);
     let root =
         std::path::absolute(root).map_err(|error| unreadable(Exit::Usage, error.to_string()))?;
     if !root.is_dir() {
@@ -127,10 +133,12 @@ fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, Load
     let facts = RunFacts { id: run_id.to_string(), started };
     let loaded = load(&root, &args.job, &facts)?;
     let layout = Layout::new(&root);
+    let mask = Mask::new(loaded.resolved.secrets().map(str::to_owned));
     Ok(Prepared {
         disk: RealDisk::new(layout.data()),
         layout,
-        mask: Mask::new(loaded.resolved.secrets().map(str::to_owned)),
+        call: mask.apply(&call),
+        mask,
         build: build_id(),
         root,
         loaded,
@@ -222,6 +230,8 @@ impl Prepared {
             layout: &self.layout,
             run_id: self.run_id.clone(),
             job: manifest.name.clone(),
+            call: self.call.clone(),
+            mask: &|text| self.mask.apply(text),
             build: &self.build,
             started: self.started,
             stop,
@@ -284,6 +294,9 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Heartbeat(job) => health::job::heartbeat(context, job),
         Job::DataQuality(job) => quality::job::run(context, job),
         Job::DeployCheck(job) => deploy::job::run(context, job),
+        Job::Deploy(job) => deploy::act::job::run(context, job),
+        Job::Drift(job) => deploy::drift::job::run(context, job),
+        Job::Preflight(job) => preflight::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])
         }

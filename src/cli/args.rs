@@ -76,8 +76,81 @@ pub enum Verb {
     Flatten(OrderArgs),
     /// Print the reference of all job kinds (JOBS.md)
     Reference,
+    /// Show what a deploy would do, and write the plan it can hold on to
+    Plan(JobArgs),
+    /// Bring the tree to the target: checked, locked, sent without deleting, verified
+    Deploy(DeployArgs),
     /// Run jobs by their schedules, until told to stop
     Serve(ServeArgs),
+}
+
+/// A part of a deploy that is done by itself.
+#[derive(Debug, Subcommand)]
+pub enum DeployPart {
+    /// Get to know a target: show its key, machine and folder, ask, write the marker there and pin both here
+    Init(DeployInitArgs),
+}
+
+/// A target that is new.
+#[derive(Debug, Args)]
+pub struct DeployInitArgs {
+    /// The manifest, or the name of a job in jobs/; `deploy`, or else `deploy-check`, when absent
+    pub job: Option<PathBuf>,
+    /// A profile from profiles/; several -P apply left to right
+    #[arg(short = 'P', long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// Parameters
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
+    pub params: Vec<(String, String)>,
+    /// Any value of the manifest, by its path
+    #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// The fingerprint of the host's key, as you read it on the machine itself
+    #[arg(long, value_name = "SHA256:...")]
+    pub host_key: Option<String>,
+    /// Do not ask. It does not stand for a key that nobody compared
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// What is deployed.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct DeployArgs {
+    /// A part that is done by itself
+    #[command(subcommand)]
+    pub part: Option<DeployPart>,
+    /// The manifest, or the name of a job in jobs/
+    #[arg(default_value = "deploy")]
+    pub job: PathBuf,
+    /// A plan that nothing may have moved since: plan.json of `runner plan`
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<String>,
+    /// Go back to the commit that was deployed before; once more, and it is back at the newer one
+    #[arg(long, conflicts_with_all = ["plan", "retire", "unlock"])]
+    pub rollback: bool,
+    /// Move files that are gone from the source, and unchanged there, into a trash folder of the target
+    #[arg(long, conflicts_with_all = ["plan", "unlock"])]
+    pub retire: bool,
+    /// Take away the lock that a killed deploy left on the target
+    #[arg(long, conflicts_with = "plan")]
+    pub unlock: bool,
+    /// Why; whoever meets the lock reads it
+    #[arg(long, short, value_name = "TEXT")]
+    pub message: Option<String>,
+    /// A profile from profiles/; several -P apply left to right
+    #[arg(short = 'P', long = "profile", value_name = "NAME")]
+    pub profiles: Vec<String>,
+    /// Parameters
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
+    pub params: Vec<(String, String)>,
+    /// Any value of the manifest, by its path
+    #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
+    pub set: Vec<(String, String)>,
+    /// Id of this run; made up when absent
+    #[arg(long, value_name = "ID")]
+    pub run_id: Option<String>,
 }
 
 /// How the service is run.
@@ -290,6 +363,13 @@ pub struct RunArgs {
     /// End the job after this long, e.g. 30m; overrides the manifest
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
+}
+
+impl RunArgs {
+    /// A run of a job that is given nothing else.
+    pub fn of(job: JobArgs) -> Self {
+        Self { job, run_id: None, parent: None, attempt: None, retry_of: None, timeout: None }
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

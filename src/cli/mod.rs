@@ -2,6 +2,8 @@
 
 pub mod args;
 pub mod crontab;
+pub mod deploy;
+pub mod deploy_init;
 mod follow;
 mod given;
 pub mod history;

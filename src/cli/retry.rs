@@ -34,11 +34,8 @@ fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
         return Err(Failure::new(Exit::Usage, message));
     }
     Ok(RunArgs {
-        job: given::arguments(&given),
-        run_id: None,
-        parent: None,
-        attempt: None,
         retry_of: Some(id.to_string()),
-        timeout: given.timeout,
+        timeout: given.timeout.clone(),
+        ..RunArgs::of(given::arguments(&given))
     })
 }

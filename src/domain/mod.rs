@@ -13,5 +13,6 @@ pub mod pattern;
 pub mod series;
 pub mod target;
 pub mod time;
+pub mod tool;
 pub mod trade;
 pub mod zone;

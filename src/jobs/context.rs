@@ -34,6 +34,10 @@ pub struct Context<'a> {
     pub run_id: RunId,
     /// Name of the job.
     pub job: String,
+    /// How the job was called, for a person to type again: the manifest and the values it was given.
+    pub call: String,
+    /// A text without the secrets of the manifest, for what is written into documents.
+    pub mask: &'a (dyn Fn(&str) -> String + Sync),
     /// This build.
     pub build: &'a str,
     /// When the run started.

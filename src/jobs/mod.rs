@@ -14,6 +14,7 @@ pub mod import;
 pub mod ledgers;
 pub mod live;
 pub mod pipeline;
+pub mod preflight;
 pub mod quality;
 pub mod recorded;
 pub mod setup;

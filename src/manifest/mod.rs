@@ -30,9 +30,9 @@ pub use explain::ExplainRow;
 pub use names::{Namesake, namesakes};
 pub use origin::{Origin, SourceKind};
 pub use plan::{
-    Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, Eqflat, EqflatJob,
-    EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob, Manifest,
-    PipelineJob, Rule, Step, Trading, Work,
+    Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob, Eqflat,
+    EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob,
+    Manifest, PipelineJob, PreflightJob, Rule, Step, Trading, Work,
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;

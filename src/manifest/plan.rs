@@ -6,10 +6,10 @@ use super::{
     layers::relative,
     schedules::{self, Schedule},
     tables::{
-        Account, Check, DataQuality, DeployCheck, Device, EmaAtr, Equivalence, ExchangeSim, Exec,
-        Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live, Logs, Notify,
-        OnExisting, OnFail, Pipeline, Risk, RsiRevert, Run, StepTable, StopFill, StrategyKind,
-        Target, When,
+        Account, Check, DataQuality, Deploy, DeployCheck, Device, Drift, EmaAtr, Equivalence,
+        ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live,
+        Logs, Notify, OnExisting, OnFail, Pipeline, Preflight, Risk, RsiRevert, Run, StepTable,
+        StopFill, StrategyKind, Target, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -79,6 +79,12 @@ pub enum Job {
     Heartbeat(Box<HealthJob>),
     /// Whether a deploy could hurt its target.
     DeployCheck(Box<DeployCheckJob>),
+    /// A deploy.
+    Deploy(Box<DeployJob>),
+    /// What on the target is not what was deployed.
+    Drift(Box<DriftJob>),
+    /// Whether this machine is fit for a boot or a deploy.
+    Preflight(Box<PreflightJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -101,6 +107,9 @@ impl Job {
             Self::Healthcheck(_) => Kind::Healthcheck,
             Self::Heartbeat(_) => Kind::Heartbeat,
             Self::DeployCheck(_) => Kind::DeployCheck,
+            Self::Deploy(_) => Kind::Deploy,
+            Self::Drift(_) => Kind::Drift,
+            Self::Preflight(_) => Kind::Preflight,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -262,6 +271,37 @@ pub struct DeployCheckJob {
     pub check: DeployCheck,
 }
 
+/// A deploy job.
+#[derive(Debug, Clone)]
+pub struct DeployJob {
+    /// Where the deploy goes.
+    pub target: Target,
+    /// What is deployed, and the rules it holds to.
+    pub check: DeployCheck,
+    /// What is done.
+    pub deploy: Deploy,
+}
+
+/// A drift job.
+#[derive(Debug, Clone)]
+pub struct DriftJob {
+    /// What is looked at.
+    pub target: Target,
+    /// What was deployed from where, and what does not count.
+    pub check: DeployCheck,
+    /// How much is shown.
+    pub drift: Drift,
+}
+
+/// A preflight job.
+#[derive(Debug, Clone)]
+pub struct PreflightJob {
+    /// What must be so.
+    pub preflight: Preflight,
+    /// The device that must be there.
+    pub device: Device,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -333,6 +373,20 @@ pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
         Kind::DeployCheck => Job::DeployCheck(Box::new(DeployCheckJob {
             target: file.target?,
             check: file.deploy_check,
+        })),
+        Kind::Deploy => Job::Deploy(Box::new(DeployJob {
+            target: file.target?,
+            check: file.deploy_check,
+            deploy: file.deploy,
+        })),
+        Kind::Drift => Job::Drift(Box::new(DriftJob {
+            target: file.target?,
+            check: file.deploy_check,
+            drift: file.drift,
+        })),
+        Kind::Preflight => Job::Preflight(Box::new(PreflightJob {
+            preflight: file.preflight,
+            device: file.device,
         })),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;

@@ -37,7 +37,7 @@ pub fn jobs_md() -> String {
         let shared: Vec<String> = kinds
             .all()
             .filter(|t| SHARED.contains(t))
-            .map(|t| format!("[`{}`](#{t})", header(t)))
+            .map(|t| format!("[`{}`](#{})", header(t), anchor(t)))
             .collect();
         if !shared.is_empty() {
             let _ = writeln!(out, "\nAlso: {}.", shared.join(" "));
@@ -51,7 +51,14 @@ pub fn jobs_md() -> String {
 }
 
 /// Tables that several kinds have; they are documented once.
-const SHARED: [&str; 6] = ["market", "strategy", "fill", "account", "risk", "target"];
+const SHARED: [&str; 7] =
+    ["market", "strategy", "fill", "account", "risk", "target", "deploy-check"];
+
+/// Where a shared table is documented; a kind of the same name comes before it.
+fn anchor(table: &str) -> String {
+    let is_kind = KINDS.iter().any(|kinds| kinds.kind.name() == table);
+    if is_kind { format!("{table}-1") } else { table.to_owned() }
+}
 
 fn kind_docs(root: &Json) -> impl Fn(Kind) -> String {
     let kinds = schema::property(root, "kind").cloned().unwrap_or_default();
@@ -86,16 +93,25 @@ fn section(out: &mut String, root: &Json, key: &str, level: &str) {
 }
 
 fn table(out: &mut String, schema: &Json, path: &str, level: &str) {
-    let is_table =
-        |key: &&str| schema::property(schema, key).is_some_and(|p| p.get("properties").is_some());
+    let is_table = |key: &&str| schema::property(schema, key).is_some_and(|p| keyed(p).is_some());
     let (tables, plain): (Vec<&str>, Vec<&str>) = schema::keys(schema).partition(is_table);
     rows(out, schema, &plain);
     for key in tables {
         let Some(inner) = schema::property(schema, key) else { continue };
         let path = format!("{path}.{key}");
-        let _ = writeln!(out, "\n{level}# [{path}]\n\n{}\n", description(inner));
-        table(out, inner, &path, level);
+        let title = match inner.get("items") {
+            Some(_) => format!("[[{path}]]"),
+            None => format!("[{path}]"),
+        };
+        let _ = writeln!(out, "\n{level}# {title}\n\n{}\n", description(inner));
+        table(out, keyed(inner).unwrap_or(inner), &path, level);
     }
+}
+
+/// The table that a property is, or is a list of.
+fn keyed(property: &Json) -> Option<&Json> {
+    let of = |schema: &Json| schema.get("properties").is_some();
+    Some(property).filter(|p| of(p)).or_else(|| property.get("items").filter(|items| of(items)))
 }
 
 fn rows(out: &mut String, schema: &Json, keys: &[&str]) {

@@ -36,8 +36,12 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
             rules.health();
             rules.heartbeat();
         }
-        Kind::DeployCheck => rules.deploy_target(),
-        Kind::Equivalence | Kind::Pipeline | Kind::Exec => {}
+        Kind::DeployCheck | Kind::Drift => rules.deploy_target(),
+        Kind::Deploy => {
+            rules.deploy_target();
+            rules.deploy_plan();
+        }
+        Kind::Equivalence | Kind::Preflight | Kind::Pipeline | Kind::Exec => {}
     }
 }
 
@@ -271,6 +275,24 @@ impl Rules<'_> {
                 let message = format!("`{path}` has no meaning without `target.host`");
                 self.push(&at, message, "name the host, or take it out");
             }
+        }
+    }
+
+    /// What was looked at earlier is the tree of the source, and what goes back is another one.
+    fn deploy_plan(&mut self) {
+        let mode = self.get("deploy.mode").and_then(Node::as_str).unwrap_or_default();
+        let held = matches!(mode, "" | "sync" | "plan");
+        if let Some(at) = self.get("deploy.plan").filter(|_| !held).map(|plan| plan.at.clone()) {
+            let message = format!("`deploy.plan` has no meaning with `deploy.mode` \"{mode}\"");
+            self.push(
+                &at,
+                message,
+                "take it out: this looks for itself, and holds on to what it saw",
+            );
+        }
+        if let Some(at) = self.get("deploy-check.plan").map(|plan| plan.at.clone()) {
+            let message = "`deploy-check.plan` has no meaning in a deploy job".to_owned();
+            self.push(&at, message, "write `deploy.plan`");
         }
     }
 

@@ -15,6 +15,7 @@ use crate::domain::{
     series::Symbol,
     target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
     time::{Timeframe, UtcMs},
+    tool::ToolNeed,
     zone::Zone,
 };
 
@@ -112,6 +113,7 @@ written!(MachineId, "machine-id", { "type": "string", "format": "machine-id", "p
 written!(Project, "project", { "type": "string", "format": "project", "pattern": NAME_PATTERN });
 written!(Anchored, "anchored-pattern", { "type": "string", "format": "anchored-pattern", "pattern": "^/" });
 written!(Floating, "floating-pattern", { "type": "string", "format": "floating-pattern" });
+written!(ToolNeed, "tool", { "type": "string", "format": "tool" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
 /// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
@@ -138,6 +140,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         InsidePath::FORMAT => parses::<InsidePath>(text),
         HostKey::FORMAT => parses::<HostKey>(text),
         MachineId::FORMAT => parses::<MachineId>(text),
+        ToolNeed::FORMAT => parses::<ToolNeed>(text),
         Project::FORMAT => parses::<Project>(text),
         Anchored::FORMAT => parses::<Anchored>(text),
         Floating::FORMAT => parses::<Floating>(text),
@@ -170,6 +173,7 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "project" => "a name such as \"mjolnir\"",
         "anchored-pattern" => "a pattern from the top of the tree such as \"/data\"",
         "floating-pattern" => "a name such as \"*.pyc\" or \"__pycache__/\"",
+        "tool" => "a program such as \"ssh\" or \"rsync >= 3.1\"",
         "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
         _ => return None,
     })

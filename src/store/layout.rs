@@ -224,6 +224,21 @@ impl Layout {
         self.reports_dir().join("deploy").join(run.as_str())
     }
 
+    /// Lock of whoever deploys to a target, by its name.
+    pub fn deploy_lock(&self, target: &str) -> PathBuf {
+        self.state_dir().join("deploy").join(format!("{target}.lock"))
+    }
+
+    /// What was deployed last from here to a target: a copy of what the target keeps.
+    pub fn deployed_copy(&self, target: &str) -> PathBuf {
+        self.state_dir().join("deploy").join(format!("{target}.json"))
+    }
+
+    /// The report about this machine before a boot or a deploy.
+    pub fn preflight_report(&self) -> PathBuf {
+        self.reports_dir().join("preflight").join("preflight.json")
+    }
+
     /// Where a trial run on made-up bars lives: a root of its own.
     pub fn smoke_root(&self) -> PathBuf {
         self.state_dir().join("smoke")

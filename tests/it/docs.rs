@@ -73,6 +73,15 @@ fn jobs_and_profiles_that_are_named_exist() {
     }
 }
 
+/// A manifest, and the profiles it extends.
+fn with_extended(job: &str) -> String {
+    let own = text(job);
+    let extended = words(&own).filter_map(|word| word.strip_prefix("../"));
+    let all: Vec<String> =
+        extended.filter(|word| is_manifest(word, "profiles/")).map(text).collect();
+    own + &all.join("\n")
+}
+
 #[test]
 fn commands_take_the_parameters_that_are_shown() {
     let mut shown = 0;
@@ -81,7 +90,7 @@ fn commands_take_the_parameters_that_are_shown() {
             let words: Vec<&str> = command.split_whitespace().collect();
             let job = words.iter().find(|word| is_manifest(word, "jobs/"));
             let Some(job) = job.filter(|_| words.contains(&"run")) else { continue };
-            let manifest = text(job);
+            let manifest = with_extended(job);
             let at_p = words.iter().position(|word| *word == "-p").unwrap_or(words.len());
             let given = words[at_p..].iter().filter_map(|word| word.split_once('='));
             for (name, _) in given {

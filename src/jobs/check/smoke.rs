@@ -50,6 +50,8 @@ pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Checked>, F
         layout: &layout,
         run_id: context.run_id.clone(),
         job: context.job.clone(),
+        call: context.call.clone(),
+        mask: context.mask,
         build: context.build,
         started: context.started,
         stop: context.stop.clone(),

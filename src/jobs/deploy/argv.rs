@@ -1,6 +1,9 @@
 //! The argument lists of every program a look at a deploy starts. They are fixed; what comes from a manifest are validated words.
 
-use super::{inventory::FORMAT, shields::Shields};
+use super::{
+    inventory::FORMAT,
+    shields::{LOCK, Shields},
+};
 use crate::manifest::Target;
 
 /// Where programs are looked for, on both sides.
@@ -10,34 +13,62 @@ pub const HOST_ALIAS: &str = "mjolnir-target";
 /// The file with the pinned key, in the folder that ssh is started in.
 pub const KNOWN_HOSTS: &str = "known_hosts";
 
-/// Which of two dry runs.
+/// Which run of rsync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
     /// What a deploy would do.
     Plan,
     /// What only the target has: a mirror would delete it. A deploy never does.
     TargetOnly,
+    /// The deploy itself.
+    Send,
 }
 
-/// A dry run of rsync. The slash behind the source is ours.
+/// A run of rsync. The slash behind the source is ours. Times of folders are left out: every lock and every file changes them.
 pub fn rsync(pass: Pass, shields: &Shields, source: &str, target: &Target) -> Vec<String> {
-    let fixed = ["rsync", "-rlptn", "-c", "--out-format=%i %n", "--stats", "--no-motd"];
+    let how = match pass {
+        Pass::Plan | Pass::TargetOnly => "-rlptOn",
+        Pass::Send => "-rlptO",
+    };
+    let fixed = ["rsync", how, "-c", "--out-format=%i %n", "--stats", "--no-motd"];
     let mut argv: Vec<String> = fixed.map(str::to_owned).to_vec();
-    if pass == Pass::TargetOnly {
-        argv.push("--delete".to_owned());
+    match pass {
+        Pass::Plan => {}
+        Pass::TargetOnly => argv.push("--delete".to_owned()),
+        // A receiver that is killed leaves its half of a file there, and not beside the file.
+        Pass::Send => argv.push(format!("--temp-dir={}", incoming(target))),
     }
     argv.extend(shields.patterns().map(|pattern| format!("--exclude={pattern}")));
-    let path = target.path.get();
-    let destination = match (&target.host, &target.user) {
-        (Some(host), Some(user)) => {
-            let words = ssh_words(target);
-            argv.extend(["-e".to_owned(), words.join(" ")]);
-            format!("{user}@{host}:{path}/")
-        }
-        _ => format!("{path}/"),
-    };
+    let destination = destination(target, "/", &mut argv);
     argv.extend(["--".to_owned(), format!("{source}/"), destination]);
     argv
+}
+
+/// One file of ours to a path on the target, where it appears as a whole.
+pub fn send_file(source: &str, target: &Target, to: &str) -> Vec<String> {
+    let fixed = ["rsync", "-I", "-p", "--chmod=F640", "--no-motd"];
+    let mut argv: Vec<String> = fixed.map(str::to_owned).to_vec();
+    argv.push(format!("--temp-dir={}", incoming(target)));
+    let destination = destination(target, to, &mut argv);
+    argv.extend(["--".to_owned(), source.to_owned(), destination]);
+    argv
+}
+
+/// Where files of the target grow until they are whole: inside the lock, which goes when the deploy is over.
+pub fn incoming(target: &Target) -> String {
+    format!("{}{LOCK}/incoming", target.path)
+}
+
+/// A path below the folder of the target, as rsync takes it; the way there joins the argument list.
+fn destination(target: &Target, below: &str, argv: &mut Vec<String>) -> String {
+    let path = target.path.get();
+    match (&target.host, &target.user) {
+        (Some(host), Some(user)) => {
+            argv.extend(["-e".to_owned(), ssh_words(target).join(" ")]);
+            format!("{user}@{host}:{path}{below}")
+        }
+        _ => format!("{path}{below}"),
+    }
 }
 
 /// What no plan may hold: words that make rsync delete, or overwrite a file in place.
@@ -115,6 +146,21 @@ pub fn keyscan(host: &str, port: u16) -> Vec<String> {
     argv
 }
 
+/// A file of ours to a place on the target where there is none yet: it appears as a whole, and over nothing.
+pub fn send_new(source: &str, target: &Target, to: &str) -> Vec<String> {
+    let fixed = ["rsync", "-p", "--chmod=F644", "--ignore-existing", "--no-motd"];
+    let mut argv: Vec<String> = fixed.map(str::to_owned).to_vec();
+    let destination = match (&target.host, &target.user) {
+        (Some(host), Some(user)) => {
+            argv.extend(["-e".to_owned(), ssh_words(target).join(" ")]);
+            format!("{user}@{host}:{to}")
+        }
+        _ => to.to_owned(),
+    };
+    argv.extend(["--".to_owned(), source.to_owned(), destination]);
+    argv
+}
+
 /// Lists a tree. Protected and excluded folders are listed, but not looked into.
 pub fn list(start: &str, shields: &Shields) -> Vec<String> {
     let mut words = vec!["find".to_owned(), start.to_owned()];
@@ -146,6 +192,12 @@ fn unseen(start: &str, shields: &Shields) -> Vec<String> {
     }
     words.push(")".to_owned());
     words
+}
+
+/// A program in the folder of the target. `NAME=value` before the program is a variable of it.
+pub fn in_folder(target: &Target, words: &[String]) -> Vec<String> {
+    let start = ["env", "-C", target.path.get().as_str(), "--"].map(str::to_owned);
+    start.into_iter().chain(words.iter().cloned()).collect()
 }
 
 /// git on the source, without hooks, monitors and settings of anybody's home.
@@ -191,6 +243,21 @@ mod tests {
         for bad in ["--delete-after", "--inplace", "--append-verify", "--remove-source-files", "-a"]
         {
             assert_eq!(dangerous(&["rsync".to_owned(), bad.to_owned()]), Some(bad));
+        }
+    }
+
+    #[test]
+    fn the_deploy_differs_from_its_dry_run_in_nothing_but_being_one() {
+        let shields = Shields::new(&DeployCheck::default());
+        for host in [None, Some("old-box.lan")] {
+            let plan = rsync(Pass::Plan, &shields, "/src", &target(host));
+            let mut send = rsync(Pass::Send, &shields, "/src", &target(host));
+            assert_eq!(dangerous(&send), None, "{send:?}");
+            let at = send.iter().position(|word| word.starts_with("--temp-dir=")).unwrap();
+            assert_eq!(send.remove(at), "--temp-dir=/srv/trade/.mjolnir-lock/incoming");
+            assert_eq!(send[1].clone() + "n", plan[1]);
+            send[1].push('n');
+            assert_eq!(send, plan);
         }
     }
 

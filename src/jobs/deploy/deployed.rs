@@ -1,4 +1,5 @@
-//! What was deployed last, as the target keeps it in `.mjolnir-deployed.json`: the way to tell an edit from an old version.
+//! What was deployed last, as the target keeps it in `.mjolnir-deployed.json`, and what is on its way, in `.mjolnir-deploying.json`:
+//! the way to tell an edit from an old version.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +7,33 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     inventory::{Entry, Kind},
-    names::unescaped,
+    names::{shown, unescaped},
 };
 use crate::store::digest::sha256_hex;
 
-/// Name and version of the document.
-pub const SCHEMA: &str = "mjolnir.deployed/1";
+/// Names and versions of the document of what was deployed; the last one is written.
+const DEPLOYED: [&str; 2] = ["mjolnir.deployed/1", "mjolnir.deployed/2"];
+/// Of what is on its way.
+const DEPLOYING: [&str; 1] = ["mjolnir.deploying/1"];
+
+/// Which of two documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// What was deployed.
+    Deployed,
+    /// What is on its way: a deploy is at work, or was cut off.
+    Deploying,
+}
+
+impl Stage {
+    /// Names and versions that are understood.
+    const fn schemas(self) -> &'static [&'static str] {
+        match self {
+            Self::Deployed => &DEPLOYED,
+            Self::Deploying => &DEPLOYING,
+        }
+    }
+}
 
 /// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +47,28 @@ pub struct Deployed {
     /// When, RFC 3339.
     #[serde(rename = "deployed_at")]
     pub at: String,
+    /// The commit that was deployed before, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<String>,
+    /// Why, in the words of whoever deployed it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub message: String,
     files: BTreeMap<String, Stamp>,
+}
+
+/// What a document is about, besides its files.
+#[derive(Debug, Clone)]
+pub struct About<'a> {
+    /// The commit, in full.
+    pub commit: &'a str,
+    /// The build that deploys it.
+    pub build: &'a str,
+    /// When, RFC 3339.
+    pub at: String,
+    /// The commit that was deployed before.
+    pub previous: Option<String>,
+    /// Why.
+    pub message: &'a str,
 }
 
 /// One file or link.
@@ -50,20 +93,70 @@ impl Stamp {
         };
         Some(Self { sha256, mode: format!("{kind}{:03o}", entry.mode), size: entry.size })
     }
+
+    /// The part of the mode that says what it is: `100` a file, `120` a link.
+    pub fn kind(&self) -> &str {
+        self.mode.get(..3).unwrap_or_default()
+    }
+
+    /// What it is, in a word.
+    pub fn kind_name(&self) -> &'static str {
+        if self.kind() == "120" { Kind::Link.name() } else { Kind::File.name() }
+    }
+
+    /// The permissions, octal.
+    pub fn permissions(&self) -> &str {
+        self.mode.get(3..).unwrap_or_default()
+    }
 }
 
 impl Deployed {
-    /// Understands the document; says what is wrong with it.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let found: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if found.schema != SCHEMA {
-            return Err(format!("its schema is `{}`, not `{SCHEMA}`", found.schema));
+    /// The document of these files.
+    pub fn new(stage: Stage, about: About<'_>, files: BTreeMap<Vec<u8>, Stamp>) -> Self {
+        let schema = stage.schemas().last().expect("each stage has a schema");
+        Self {
+            schema: (*schema).to_owned(),
+            commit: about.commit.to_owned(),
+            build: about.build.to_owned(),
+            at: about.at,
+            previous: about.previous,
+            message: about.message.to_owned(),
+            files: files.into_iter().map(|(path, stamp)| (shown(&path), stamp)).collect(),
         }
-        // It goes into an argument list.
-        let is_hash = matches!(found.commit.len(), 40 | 64)
-            && found.commit.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if !is_hash {
+    }
+
+    /// The same without some files.
+    pub fn without(&self, gone: &[Vec<u8>]) -> Self {
+        let mut left = self.clone();
+        DEPLOYED[DEPLOYED.len() - 1].clone_into(&mut left.schema);
+        left.files.retain(|name, _| !gone.iter().any(|path| shown(path) == *name));
+        left
+    }
+
+    /// Its text.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
+        text.push('\n');
+        text
+    }
+
+    /// Understands the document; says what is wrong with it.
+    pub fn parse(stage: Stage, bytes: &[u8]) -> Result<Self, String> {
+        let found: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let known = stage.schemas();
+        if !known.contains(&found.schema.as_str()) {
+            return Err(format!(
+                "its schema is `{}`, not one of: {}",
+                found.schema,
+                known.join(", ")
+            ));
+        }
+        // They go into argument lists.
+        if !is_hash(&found.commit) {
             return Err("`commit` is no hash of git".to_owned());
+        }
+        if found.previous.as_deref().is_some_and(|previous| !is_hash(previous)) {
+            return Err("`previous` is no hash of git".to_owned());
         }
         match found.files.keys().find(|name| unescaped(name.as_bytes()).is_none()) {
             Some(name) => Err(format!("`{name}` is no name of a file")),
@@ -81,6 +174,12 @@ impl Deployed {
     }
 }
 
+/// Whether this is the full hash of a commit.
+fn is_hash(text: &str) -> bool {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    matches!(text.len(), 40 | 64) && text.bytes().all(hex)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,9 +190,33 @@ mod tests {
 
     #[test]
     fn a_document_is_read_and_its_names_are_bytes() {
-        let found = Deployed::parse(OLD.as_bytes()).unwrap();
+        let found = Deployed::parse(Stage::Deployed, OLD.as_bytes()).unwrap();
         assert_eq!(found.files().keys().next().unwrap(), b"a\nb");
         assert_eq!(found.files()[&b"a\nb"[..]].size, 3);
+        assert_eq!((found.previous.as_deref(), found.message.as_str()), (None, ""));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again_and_one_stage_is_not_the_other() {
+        let old = Deployed::parse(Stage::Deployed, OLD.as_bytes()).unwrap();
+        let files: BTreeMap<_, _> =
+            old.files().into_iter().map(|(path, stamp)| (path, stamp.clone())).collect();
+        let commit = "a".repeat(40);
+        let about = About {
+            commit: &commit,
+            build: "b",
+            at: "2026-01-02T03:04:05Z".to_owned(),
+            previous: Some(old.commit.clone()),
+            message: "why",
+        };
+        for (stage, other) in
+            [(Stage::Deployed, Stage::Deploying), (Stage::Deploying, Stage::Deployed)]
+        {
+            let made = Deployed::new(stage, about.clone(), files.clone());
+            assert_eq!(Deployed::parse(stage, made.to_json().as_bytes()).unwrap(), made);
+            assert!(Deployed::parse(other, made.to_json().as_bytes()).is_err());
+            assert!(made.without(&[b"a\nb".to_vec()]).files().is_empty());
+        }
     }
 
     #[test]
@@ -104,11 +227,12 @@ mod tests {
             ("mjolnir.deployed/1", "mjolnir.deployed/9"),
             ("\"build\"", "\"bild\""),
             ("a\\\\#012b", "a\\\\#999b"),
+            ("\"build\"", "\"previous\":\"-x\",\"build\""),
         ] {
             let text = OLD.replace(from, to);
             assert_ne!(text, OLD, "{from}");
-            assert!(Deployed::parse(text.as_bytes()).is_err(), "{to}");
+            assert!(Deployed::parse(Stage::Deployed, text.as_bytes()).is_err(), "{to}");
         }
-        assert!(Deployed::parse(b"").is_err());
+        assert!(Deployed::parse(Stage::Deployed, b"").is_err());
     }
 }

@@ -76,6 +76,15 @@ pub struct Published {
     pub services: Result<Vec<Service>, String>,
 }
 
+/// Which way the deploy goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// To the commit that is checked out.
+    Forward,
+    /// To a commit that was deployed before: an older source is what is wanted.
+    Back,
+}
+
 /// All that was seen.
 #[derive(Debug, Clone)]
 pub struct Facts {
@@ -87,10 +96,16 @@ pub struct Facts {
     pub target: Tree,
     /// What git says about the source.
     pub git: GitFacts,
+    /// Which way the deploy goes.
+    pub way: Way,
     /// How the deployed commit lies to it.
     pub ancestry: Ancestry,
     /// What was deployed last; `None` when nothing was.
     pub deployed: Option<Deployed>,
+    /// What a deploy was sending when it was cut off; `None` when none was.
+    pub deploying: Option<Deployed>,
+    /// Locks of ledgers that a live loop holds on the target, or why nobody can tell.
+    pub writers: Result<Vec<Vec<u8>>, String>,
     /// What a deploy would do.
     pub plan: Listing,
     /// What only the target has.

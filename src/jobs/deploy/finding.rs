@@ -72,6 +72,12 @@ impl<'a> Findings<'a> {
         self.list.iter().any(|found| found.level == RefusalLevel::Refuse)
     }
 
+    /// Lets these only be shown.
+    pub fn demote(&mut self, refusals: &[Refusal]) {
+        let of = self.list.iter_mut().filter(|found| refusals.contains(&found.refusal));
+        of.for_each(|found| found.level = RefusalLevel::Warn);
+    }
+
     /// Whether this was found, at any level.
     pub fn has(&self, finding: Refusal) -> bool {
         self.list.iter().any(|found| found.refusal == finding)

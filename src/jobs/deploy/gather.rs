@@ -1,27 +1,27 @@
 //! The shell that looks: starts the programs, reads the files, and hands on what was seen. What cannot be seen is a finding.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     argv::{self, Pass},
-    compose::{Service, Variables, from_config, from_file},
-    deployed::Deployed,
-    facts::{Facts, Published, Space, Tree},
+    compose::{Variables, running, services},
+    deployed::{Deployed, Stage},
+    facts::{Facts, Published, Space, Tree, Way},
     finding::{Findings, There},
-    git::{self, Ancestry},
+    git::{self, Ancestry, Origin},
     hands::{Complaint, Hands, good, words},
     inventory::{Inventory, parse_hashes},
     itemize::{Change, ItemKind},
     listing::Listing,
     secrets::{LOOKED_AT_MAX, telling_lines},
-    shields::{DEPLOYED, LOCK, Shields},
+    shields::{DEPLOYED, DEPLOYING, LOCK, Shields},
+    there_lock,
+    writers::writers,
 };
 use crate::{
     jobs::context::Failure,
     manifest::{DeployCheck, Refusal, Target},
+    store::digest::sha256_hex,
 };
 
 /// rsync ends with this when a file vanished while it looked.
@@ -41,6 +41,19 @@ pub struct Look<'a> {
     pub shields: &'a Shields,
     /// The folder to deploy, without links in its path.
     pub source: PathBuf,
+    /// Where that folder comes from.
+    pub origin: &'a Origin,
+    /// Whose lock on the target may stand.
+    pub held: Held,
+}
+
+/// Whose lock on the target may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Nobody's.
+    ByNobody,
+    /// Ours.
+    ByUs,
 }
 
 /// What was seen, and what a plan relies on besides.
@@ -101,7 +114,13 @@ impl Look<'_> {
             parts.insert(format!("rsync-{side}"), version);
         }
         let (source, target) = (self.source_tree()?, self.target_tree()?);
-        let git = match git::ask(self.hands, &self.source)? {
+        let (asked, repository, way) = match self.origin {
+            Origin::Worktree => (git::ask(self.hands, &self.source)?, &self.source, Way::Forward),
+            Origin::Commit { repository, commit } => {
+                (git::at(self.hands, repository, commit)?, repository, Way::Back)
+            }
+        };
+        let git = match asked {
             Ok(git) => git,
             Err(complaint) => {
                 let what = format!("git knows nothing of the source: {}", complaint.message);
@@ -109,13 +128,12 @@ impl Look<'_> {
                 git::GitFacts::default()
             }
         };
-        let deployed = self.deployed(&target, findings)?;
+        let deployed = self.note(&target, (DEPLOYED, Stage::Deployed), findings, &mut parts)?;
+        let deploying = self.note(&target, (DEPLOYING, Stage::Deploying), findings, &mut parts)?;
         let ancestry = match (&deployed, &git.commit) {
             (None, _) => Ancestry::NothingDeployed,
             (Some(_), None) => Ancestry::UnknownCommit,
-            (Some(last), Some(head)) => {
-                git::ancestry(self.hands, &self.source, &last.commit, head)?
-            }
+            (Some(last), Some(head)) => git::ancestry(self.hands, repository, &last.commit, head)?,
         };
         let plan = self.rsync(Pass::Plan, findings, &mut parts)?;
         let target_only = self.rsync(Pass::TargetOnly, findings, &mut parts)?;
@@ -126,19 +144,23 @@ impl Look<'_> {
         let uid = String::from_utf8_lossy(uid.trim_ascii())
             .parse()
             .map_err(|_| "id -u gave no number".to_owned())?;
+        let writers = writers(self.hands, self.target)?;
         self.moved(&source, &target, findings)?;
         parts.insert("head".to_owned(), git.commit.clone().unwrap_or_default());
         parts.insert("source".to_owned(), source.digest(self.shields));
         parts.insert("target".to_owned(), target.digest(self.shields));
-        let name = self.source.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+        let name = repository.file_name().map(std::ffi::OsStr::as_encoded_bytes);
         let source_name = name.unwrap_or_default().to_vec();
         let facts = Facts {
             source_name,
             source,
             target,
             git,
+            way,
             ancestry,
             deployed,
+            deploying,
+            writers,
             plan,
             target_only,
             telling_lines,
@@ -176,17 +198,21 @@ impl Look<'_> {
         Ok(Some(good(&format!("cat {file}, there,"), said)?))
     }
 
-    fn deployed(
+    /// What the target keeps about a deploy.
+    fn note(
         &self,
         target: &Tree,
+        (name, stage): (&str, Stage),
         findings: &mut Findings<'_>,
+        parts: &mut BTreeMap<String, String>,
     ) -> Result<Option<Deployed>, Blind> {
-        let Some(bytes) = self.read(target, DEPLOYED)? else { return Ok(None) };
-        let next = There(self.target).command(&format!("cat PATH{DEPLOYED}"));
-        match Deployed::parse(&bytes) {
-            Ok(deployed) => Ok(Some(deployed)),
+        let Some(bytes) = self.read(target, name)? else { return Ok(None) };
+        parts.insert(name.trim_start_matches('/').to_owned(), sha256_hex(&bytes));
+        let next = There(self.target).command(&format!("cat PATH{name}"));
+        match Deployed::parse(stage, &bytes) {
+            Ok(note) => Ok(Some(note)),
             Err(why) => {
-                let what = format!("{}{DEPLOYED} cannot be read: {why}", self.target.path);
+                let what = format!("{}{name} cannot be read: {why}", self.target.path);
                 findings.add(Refusal::Drift, what, next);
                 Ok(None)
             }
@@ -261,36 +287,17 @@ impl Look<'_> {
             [("with the defaults", Variables::default()), ("with the .env of the target", there)];
         let published = sets.map(|(with, variables)| Published {
             with,
-            services: self.services(file, &text, &variables),
+            services: services(self.hands, (&self.source, file), &text, &variables),
         });
         parts.insert(
             "compose".to_owned(),
             format!("{:?}", published.each_ref().map(|one| &one.services)),
         );
-        Ok(published.into())
-    }
-
-    /// As docker says or, where it says nothing, as the file says.
-    fn services(
-        &self,
-        file: &str,
-        text: &str,
-        variables: &Variables,
-    ) -> Result<Vec<Service>, String> {
-        let none = ["--env-file", "/dev/null", "-f", file, "config", "--format", "json"];
-        for program in [&["docker", "compose"][..], &["docker-compose"][..]] {
-            if !program_exists(program[0]) {
-                continue;
-            }
-            let argv = program.iter().chain(&none).map(|word| (*word).to_owned()).collect();
-            let said = self.hands.here(argv, &self.source, variables.asked_for(text));
-            let document = said.ok().and_then(|said| good("docker compose config", said).ok());
-            // A docker without compose may end with 0 and say nothing.
-            if let Some(Ok(services)) = document.map(|document| from_config(&document)) {
-                return Ok(services);
-            }
-        }
-        from_file(text, variables)
+        let named = published.iter().flat_map(|one| one.services.iter().flatten());
+        let named = named.flat_map(|service| &service.ports).filter_map(|port| port.published);
+        let now = running(self.hands, self.target.path.get().as_str(), file, &named.collect())?;
+        let now = now.map(|now| Published { with: now.with, services: Ok(now.services) });
+        Ok(published.into_iter().chain(now).collect())
     }
 
     fn space(&self, side: &'static str) -> Result<Space, Blind> {
@@ -327,20 +334,14 @@ impl Look<'_> {
         }
         let what = "changed while it was looked at";
         findings.about(Refusal::ChangedSince, what, moved, "git status");
-        if target.inventory.get(LOCK.trim_start_matches('/').as_bytes()).is_some() {
-            let next = There(self.target).command(&format!("cat PATH{LOCK}"));
-            findings.add(
-                Refusal::ChangedSince,
-                "another deploy holds the lock of the target",
-                next,
-            );
+        let locked = target.inventory.get(LOCK.trim_start_matches('/').as_bytes()).is_some();
+        if locked && self.held == Held::ByNobody {
+            let owner = there_lock::owner(self.hands, self.target)?;
+            let what = format!("another deploy holds the lock of the target: {owner}");
+            findings.add(Refusal::ChangedSince, what, "runner deploy --unlock");
         }
         Ok(())
     }
-}
-
-fn program_exists(name: &str) -> bool {
-    argv::PATH.split(':').any(|dir| Path::new(dir).join(name).exists())
 }
 
 /// The version of rsync, if it is new enough.

@@ -51,6 +51,35 @@ pub enum Ancestry {
     UnknownCommit,
 }
 
+/// Where the tree to deploy comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// What is checked out.
+    Worktree,
+    /// A commit of this repository, taken out of it.
+    Commit {
+        /// The repository.
+        repository: PathBuf,
+        /// The commit, in full.
+        commit: String,
+    },
+}
+
+/// What git says about a commit. It is clean, and lies on no branch.
+pub fn at(
+    hands: &Hands<'_>,
+    repository: &Path,
+    commit: &str,
+) -> Result<Result<GitFacts, Complaint>, Failure> {
+    let words = ["ls-tree", "-r", "-z", "--name-only", commit];
+    let said = hands.here(argv::git(&words), repository, BTreeMap::new())?;
+    Ok(good("git ls-tree", said).map(|bytes| GitFacts {
+        commit: Some(commit.to_owned()),
+        tracked: zero_ended(&bytes).map(<[u8]>::to_vec).collect(),
+        ..GitFacts::default()
+    }))
+}
+
 /// Asks git about a folder.
 pub fn ask(hands: &Hands<'_>, source: &Path) -> Result<Result<GitFacts, Complaint>, Failure> {
     let git = |words: &[&str]| hands.here(argv::git(words), source, BTreeMap::new());

@@ -14,11 +14,18 @@ use crate::{
     exit::Exit,
     jobs::context::{Context, Failure},
     manifest::Target,
-    os::process::{Captured, Results, Spawn, capture},
+    os::{
+        process::{Captured, Results, Spawn, capture},
+        signals::Stop,
+    },
 };
 
 /// Most bytes a program may say; more is refused, never cut.
 const OUTPUT_MAX: usize = 256 << 20;
+/// The signal of a run that is asked to stop without one.
+const TERM: u8 = 15;
+/// The longest that a program may take which runs although we were told to stop.
+const LAST_MAX: Duration = Duration::from_secs(20);
 /// Longest piece of a program's complaint that is shown, in characters.
 const COMPLAINT_MAX: usize = 300;
 
@@ -30,6 +37,14 @@ pub struct Hands<'a> {
     target: &'a Target,
     /// Where ssh finds the pinned key.
     dir: PathBuf,
+}
+
+/// What is started.
+struct Start<'s> {
+    argv: Vec<String>,
+    dir: &'s Path,
+    more: BTreeMap<String, String>,
+    limit: Duration,
 }
 
 /// Why a program gave nothing that could be used.
@@ -67,6 +82,16 @@ impl<'a> Hands<'a> {
         dir: &Path,
         more: BTreeMap<String, String>,
     ) -> Result<Captured, Failure> {
+        self.start(Start { argv, dir, more, limit: self.timeout }, &self.context.stop)
+    }
+
+    /// Starts a program on this machine, where ssh finds the pinned key, with a time limit of its own.
+    pub fn here_within(&self, argv: Vec<String>, limit: Duration) -> Result<Captured, Failure> {
+        self.start(Start { argv, dir: &self.dir, more: [].into(), limit }, &self.context.stop)
+    }
+
+    fn start(&self, start: Start<'_>, stop: &Stop) -> Result<Captured, Failure> {
+        let Start { argv, dir, more, limit } = start;
         let fixed =
             [("PATH", argv::PATH), ("HOME", "/nonexistent"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")];
         let git = [("GIT_OPTIONAL_LOCKS", "0"), ("GIT_CONFIG_NOSYSTEM", "1")];
@@ -83,21 +108,20 @@ impl<'a> Hands<'a> {
             argv,
             env,
             dir: dir.to_owned(),
-            timeout: Some(self.timeout),
+            timeout: Some(limit),
             grace: self.context.grace,
             results: Results::Kept,
         };
-        let said = self.runtime.block_on(capture(&spawn, OUTPUT_MAX, &self.context.stop));
+        let said = self.runtime.block_on(capture(&spawn, OUTPUT_MAX, stop));
         let said = said.map_err(|error| {
             let message =
                 format!("start `{program}` in {}: {error}; is it installed?", dir.display());
             Failure::new(Exit::Negative, message)
         })?;
-        if let Some(signal) = self.context.stop.signal() {
-            return Err(Failure::new(
-                Exit::Signal(signal),
-                format!("stopped while `{program}` ran"),
-            ));
+        if stop.asked() {
+            let signal = stop.signal().unwrap_or(TERM);
+            let message = format!("stopped while `{program}` ran");
+            return Err(Failure::new(Exit::Signal(signal), message));
         }
         tracing::info!(program, code = said.code, bytes = said.stdout.len(), "it ended");
         Ok(said)
@@ -105,7 +129,23 @@ impl<'a> Hands<'a> {
 
     /// Starts a program on the target and waits for it.
     pub fn there(&self, words: &[String]) -> Result<Captured, Failure> {
-        self.here(argv::on_target(self.target, words), &self.dir, BTreeMap::new())
+        self.there_within(words, self.timeout)
+    }
+
+    /// Starts a program on the target, with a time limit of its own.
+    pub fn there_within(&self, words: &[String], limit: Duration) -> Result<Captured, Failure> {
+        self.here_within(argv::on_target(self.target, words), limit)
+    }
+
+    /// Starts a program on this machine also when this run was told to stop: what was made must be taken away.
+    pub fn here_at_last(&self, argv: Vec<String>) -> Result<Captured, Failure> {
+        let limit = self.timeout.min(LAST_MAX);
+        self.start(Start { argv, dir: &self.dir, more: [].into(), limit }, &Stop::default())
+    }
+
+    /// Starts a program on the target also when this run was told to stop: what was taken must be given back.
+    pub fn there_at_last(&self, words: &[String]) -> Result<Captured, Failure> {
+        self.here_at_last(argv::on_target(self.target, words))
     }
 }
 

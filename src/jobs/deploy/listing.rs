@@ -24,8 +24,17 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Understands what rsync printed. Output without its statistics, or that does not say DRY RUN, was not understood.
+    /// Understands what a dry run printed. Output without its statistics, or that does not say DRY RUN, was not understood.
     pub fn parse(output: &[u8]) -> Self {
+        Self::of(output, DryRun::Said)
+    }
+
+    /// Understands what a run printed that was no dry one.
+    pub fn parse_sent(output: &[u8]) -> Self {
+        Self::of(output, DryRun::Unsaid)
+    }
+
+    fn of(output: &[u8], kind: DryRun) -> Self {
         let mut listing = Self::default();
         let (mut bytes, mut total) = (None, None);
         for text in output.split(|byte| *byte == b'\n') {
@@ -47,8 +56,12 @@ impl Listing {
             }
         }
         listing.bytes = bytes.unwrap_or_default();
-        if bytes.is_none() || total != Some(DryRun::Said) {
-            listing.unknown.push("its statistics, with the words DRY RUN, are missing".to_owned());
+        if bytes.is_none() || total != Some(kind) {
+            let words = match kind {
+                DryRun::Said => "with the words DRY RUN",
+                DryRun::Unsaid => "without the words DRY RUN",
+            };
+            listing.unknown.push(format!("its statistics, {words}, are missing"));
         }
         listing
     }
@@ -78,6 +91,7 @@ mod tests {
     fn one_strange_word_or_a_missing_end_is_seen() {
         assert_eq!(Listing::parse(b"").unknown.len(), 1, "no output is not no change");
         assert_eq!(Listing::parse(b">f+++++++++ a\n").unknown.len(), 1);
+        assert_eq!(Listing::parse_sent(END.as_bytes()).unknown.len(), 1, "nothing was sent");
         assert_eq!(Listing::parse(END.replace(" (DRY RUN)", "").as_bytes()).unknown.len(), 1);
         let listing = Listing::parse(format!("sending a -> b\n{END}").as_bytes());
         assert_eq!(listing.unknown, ["sending a -> b"]);

@@ -36,10 +36,6 @@ impl Plan {
         made: UtcMs,
         ttl_ms: i64,
     ) -> Self {
-        let items = items.iter().map(|item| {
-            let attributes: String = item.attributes.iter().map(|byte| char::from(*byte)).collect();
-            [format!("{:?} {:?} {attributes}", item.change, item.kind), shown(&item.name)]
-        });
         let mut plan = Self {
             schema: SCHEMA.to_owned(),
             hash: String::new(),
@@ -47,7 +43,7 @@ impl Plan {
             made_ms: made.get(),
             expires_ms: made.get().saturating_add(ttl_ms),
             parts,
-            items: items.collect(),
+            items: told(items),
         };
         plan.hash = plan.hashed();
         plan
@@ -70,9 +66,14 @@ impl Plan {
         &self.hash
     }
 
+    /// Until when it is good.
+    pub fn expires(&self) -> UtcMs {
+        UtcMs::EPOCH.plus_ms(self.expires_ms)
+    }
+
     /// Finds what moved since an earlier plan, which must be whole, safe and young.
     pub fn since(&self, earlier: &[u8], now: UtcMs, findings: &mut Findings<'_>) {
-        let next = "runner run jobs/deploy-check.toml";
+        let next = "runner plan jobs/deploy.toml";
         let mut say = |what: String| findings.add(Refusal::ChangedSince, what, next);
         let earlier: Self = match serde_json::from_slice(earlier) {
             Ok(earlier) => earlier,
@@ -104,6 +105,15 @@ impl Plan {
             );
         }
     }
+}
+
+/// What would be changed, or was: how, and the path.
+pub fn told(items: &[Item]) -> Vec<[String; 2]> {
+    let one = |item: &Item| {
+        let attributes: String = item.attributes.iter().map(|byte| char::from(*byte)).collect();
+        [format!("{:?} {:?} {attributes}", item.change, item.kind), shown(&item.name)]
+    };
+    items.iter().map(one).collect()
 }
 
 #[cfg(test)]

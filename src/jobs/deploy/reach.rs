@@ -29,6 +29,27 @@ pub struct Marker {
     path: String,
 }
 
+impl Marker {
+    /// The one that a target must have.
+    pub fn of(target: &Target) -> Self {
+        Self {
+            schema: MARKER_SCHEMA.to_owned(),
+            project: target.project.to_string(),
+            path: target.path.to_string(),
+        }
+    }
+
+    /// Its text.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("plain values serialise")
+    }
+
+    /// What it names.
+    pub fn names(&self) -> String {
+        format!("the project `{}` in {}", self.project, self.path)
+    }
+}
+
 /// Whom we reached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reached {
@@ -149,22 +170,16 @@ fn folder(
 /// Whether the marker names this project and this folder.
 fn marker(hands: &Hands<'_>, target: &Target, findings: &mut Findings<'_>) -> Result<(), Failure> {
     let path = target.path.get().as_str();
-    let wanted = Marker {
-        schema: MARKER_SCHEMA.to_owned(),
-        project: target.project.to_string(),
-        path: path.to_owned(),
-    };
-    let text = serde_json::to_string(&wanted).expect("plain values serialise");
+    let wanted = Marker::of(target);
+    let text = wanted.to_json();
     let file = format!("{path}{MARKER}");
     let said = hands.there(&words(["cat", file.as_str()]))?;
     let next = There(target).command(&format!("cat PATH{MARKER}"));
     match good("cat", said).map(|bytes| serde_json::from_slice::<Marker>(&bytes)) {
         Ok(Ok(found)) if found == wanted => {}
         Ok(Ok(found)) => {
-            let what = format!(
-                "{file} names the project `{}` in {}, not `{}` in {path}",
-                found.project, found.path, wanted.project
-            );
+            let what =
+                format!("{file} names {}, not `{}` in {path}", found.names(), wanted.project);
             findings.add(Refusal::WrongHost, what, next);
         }
         Ok(Err(error)) => {

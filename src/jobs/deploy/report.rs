@@ -9,6 +9,9 @@ use crate::manifest::RefusalLevel;
 
 const SCHEMA: &str = "mjolnir.deploy-check/1";
 
+/// Most changes that are shown to people; all of them stand in the plan.
+const ITEMS_MAX: usize = 200;
+
 /// The document `check.json`.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -23,10 +26,26 @@ pub struct Report {
     pub commit: Option<String>,
     /// What would be changed; `None` when nobody could look.
     pub changes: Option<Changes>,
+    /// How each of them would be changed, and its path.
+    #[serde(skip)]
+    pub items: Vec<[String; 2]>,
+    /// What a deploy can hold on to.
+    pub plan: Option<Planned>,
     /// The grave ones first.
     pub findings: Vec<Finding>,
     /// What else there is to say.
     pub notes: Vec<String>,
+}
+
+/// A plan that was written down.
+#[derive(Debug, Clone, Serialize)]
+pub struct Planned {
+    /// Where it is.
+    pub path: String,
+    /// Its hash.
+    pub hash: String,
+    /// Until when it is good, RFC 3339.
+    pub until: String,
 }
 
 /// What would be changed.
@@ -44,8 +63,20 @@ impl Report {
     /// Of one look.
     pub fn new(source: String, target: String, findings: Vec<Finding>) -> Self {
         let refused = findings.iter().any(|found| found.level == RefusalLevel::Refuse);
-        let (commit, changes, notes) = (None, None, Vec::new());
-        Self { schema: SCHEMA, source, target, refused, commit, changes, findings, notes }
+        let (commit, changes, plan) = (None, None, None);
+        let (items, notes) = (Vec::new(), Vec::new());
+        Self {
+            schema: SCHEMA,
+            source,
+            target,
+            refused,
+            commit,
+            changes,
+            items,
+            plan,
+            findings,
+            notes,
+        }
     }
 
     /// The text of `check.json`.
@@ -94,6 +125,16 @@ impl Report {
                 let _ = writeln!(text, "{:<28} and {} more", "", count - PATHS_MAX);
             }
             let _ = writeln!(text, "{:<28} next: {next}", "");
+        }
+        for [how, path] in self.items.iter().take(ITEMS_MAX) {
+            let _ = writeln!(text, "change  {how:<33} {path}");
+        }
+        if self.items.len() > ITEMS_MAX {
+            let _ =
+                writeln!(text, "change  and {} more, see the plan", self.items.len() - ITEMS_MAX);
+        }
+        if let Some(Planned { path, hash, until }) = &self.plan {
+            let _ = writeln!(text, "plan    {path}, hash {hash}, good until {until}");
         }
         for note in &self.notes {
             let _ = writeln!(text, "note    {note}");

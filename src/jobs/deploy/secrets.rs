@@ -8,6 +8,9 @@ const KEY_MIN: usize = 20;
 const BITS_MIN: f64 = 3.5;
 /// Parts of a name whose value is a secret.
 const TELLING: [&str; 6] = ["key", "secret", "token", "passw", "pwd", "credential"];
+/// Words that make a line one that could hold a secret.
+const MENTIONS: [&str; 8] =
+    ["secret", "token", "passw", "pwd", "credential", "bearer", "authorization", "apikey"];
 /// How the first line of a private key ends.
 const PRIVATE: &str = "PRIVATE KEY-----";
 /// Ends of names of files that hold keys.
@@ -32,6 +35,40 @@ pub fn telling_lines(content: &[u8]) -> Vec<usize> {
     let text = String::from_utf8_lossy(content);
     let lines = (1..).zip(text.lines());
     lines.filter(|(_, line)| is_private_key(line) || has_secret(line)).map(|(n, _)| n).collect()
+}
+
+/// Whether a line could hold a secret. A wider net than [`telling_lines`], for lines that would be shown to people: better one
+/// line too few than one too many.
+pub fn may_tell(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let named = MENTIONS.iter().any(|word| lower.contains(word)) || gives_key(&lower);
+    named || is_private_key(line) || has_login(&lower) || line.split(outside).any(is_drawn_word)
+}
+
+/// A name with `key` in it, `=` or `:`, and anything.
+fn gives_key(line: &str) -> bool {
+    line.match_indices(['=', ':']).any(|(at, _)| {
+        let name = line[..at].trim_end_matches([' ', '"', '\'', ':']);
+        let last = name.rsplit(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).next();
+        last.is_some_and(|name| name.contains("key")) && !value(&line[at + 1..]).is_empty()
+    })
+}
+
+/// An address with a user or a password in it.
+fn has_login(line: &str) -> bool {
+    line.split("://").skip(1).any(|rest| {
+        let end = rest.find(|c: char| c.is_whitespace() || "/'\"".contains(c));
+        rest[..end.unwrap_or(rest.len())].contains('@')
+    })
+}
+
+fn outside(c: char) -> bool {
+    !(c.is_ascii_alphanumeric() || "+/=".contains(c))
+}
+
+/// A word by itself that looks drawn, and is no path.
+fn is_drawn_word(word: &str) -> bool {
+    looks_drawn(word) && word.matches('/').count() * 8 <= word.len()
 }
 
 fn is_private_key(line: &str) -> bool {
@@ -119,5 +156,31 @@ mod tests {
             assert!(telling_lines(line.as_bytes()).is_empty(), "{line}");
         }
         assert!(telling_lines(format!("\0token={drawn}").as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn lines_that_are_better_not_shown() {
+        let drawn = ["q9Zt3", "Lm4Xc", "V8nB2", "kR7wP"].concat();
+        for line in [
+            "PASSWORD=x".to_owned(),
+            "curl --password x".to_owned(),
+            "api_key: 'x'".to_owned(),
+            "  \"signing-key\": \"x\",".to_owned(),
+            "Authorization: Basic eA==".to_owned(),
+            "url = http://me:x@host/".to_owned(),
+            drawn,
+        ] {
+            assert!(may_tell(&line), "{line}");
+        }
+        for line in [
+            "print(1)",
+            "for key in rows:",
+            "fn get(key: &str)",
+            "let path = \"tests/it/support/sim_disk2.rs\";",
+            "see https://example.org/a@b",
+            "",
+        ] {
+            assert!(!may_tell(line), "{line}");
+        }
     }
 }

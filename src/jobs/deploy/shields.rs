@@ -6,14 +6,18 @@ use crate::{
 };
 
 /// Always protected. No slash at the end: a link of that name counts too.
-pub const PROTECTED: [&str; 7] =
-    ["/.env", "/.env.*", "/data", MARKER, DEPLOYED, LOCK, "/.mjolnir-trash"];
+pub const PROTECTED: [&str; 8] =
+    ["/.env", "/.env.*", "/data", MARKER, DEPLOYED, DEPLOYING, LOCK, TRASH];
 /// What names the project on the target.
 pub const MARKER: &str = "/.mjolnir-target";
 /// What was deployed there last.
 pub const DEPLOYED: &str = "/.mjolnir-deployed.json";
-/// Held while a deploy is at work.
+/// What is being deployed there, or was when a deploy was cut off.
+pub const DEPLOYING: &str = "/.mjolnir-deploying.json";
+/// Held while a deploy is at work: a folder.
 pub const LOCK: &str = "/.mjolnir-lock";
+/// Where retired files go.
+pub const TRASH: &str = "/.mjolnir-trash";
 /// Protected by its name, and meant to be tracked: it holds no values.
 const EXAMPLE: &[u8] = b".env.example";
 

@@ -55,6 +55,8 @@ words! {
         SpecialFiles = "special-files",
         /// Something moved: while it was looked at, or since the plan; or another deploy holds the target.
         ChangedSince = "changed-since",
+        /// A live loop writes its ledger on the target, or nobody can tell.
+        LiveWriter = "live-writer",
         /// More files or bytes than a deploy may change.
         TooMuch = "too-much",
         /// Nothing but the permissions of a file would change.
@@ -158,7 +160,7 @@ impl Default for DeployCheck {
 }
 
 /// What is never sent, overwritten or deleted. `/.env`, `/.env.*`, `/data` and what the target keeps about itself
-/// (`/.mjolnir-target`, `/.mjolnir-deployed.json`, `/.mjolnir-lock`, `/.mjolnir-trash`) always are.
+/// (`/.mjolnir-target`, `/.mjolnir-deployed.json`, `/.mjolnir-deploying.json`, `/.mjolnir-lock`, `/.mjolnir-trash`) always are.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Protect {
@@ -300,6 +302,8 @@ pub struct RefusalLevels {
     pub special_files: RefusalLevel,
     /// Something moved while it was looked at, or since the plan; or another deploy holds the target.
     pub changed_since: RefusalLevel,
+    /// A live loop writes its ledger on the target: it would run on old code beside new files. Or nobody can tell.
+    pub live_writer: RefusalLevel,
     /// More than `limits` allows.
     pub too_much: RefusalLevel,
     /// Nothing but the permissions of a file would change.
@@ -329,6 +333,7 @@ impl Default for RefusalLevels {
             secrets_in_tree: Refuse,
             special_files: Refuse,
             changed_since: Refuse,
+            live_writer: Refuse,
             too_much: Refuse,
             perms_only: Warn,
         }
@@ -358,6 +363,7 @@ impl RefusalLevels {
             Refusal::SecretsInTree => self.secrets_in_tree,
             Refusal::SpecialFiles => self.special_files,
             Refusal::ChangedSince => self.changed_since,
+            Refusal::LiveWriter => self.live_writer,
             Refusal::TooMuch => self.too_much,
             Refusal::PermsOnly => self.perms_only,
             Refusal::NotUnderstood | Refusal::Unreachable => RefusalLevel::Refuse,

@@ -1,12 +1,15 @@
 //! The tables of a manifest as types. Their documentation becomes JOBS.md and the schema.
 
 mod deploy;
+mod deploying;
+mod drift;
 mod exchange_sim;
 mod fetch;
 mod health;
 mod inspect;
 mod live;
 mod notify;
+mod preflight;
 mod proof;
 mod quality;
 mod run;
@@ -26,12 +29,15 @@ pub use deploy::{
     DeployCheck, DeployLimits, Exclude, GitRules, PortRules, Protect, Refusal, RefusalLevel,
     RefusalLevels, SecretRules, Target,
 };
+pub use deploying::{Deploy, DeployCommand, DeployMode};
+pub use drift::Drift;
 pub use exchange_sim::{ExchangeSim, FaultTable, Protocol};
 pub use fetch::Fetch;
 pub use health::{HealthExit, HealthMode, Healthcheck, SchedulerWatch};
 pub use inspect::{Check, CheckPart};
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use notify::{Heartbeat, Logs, Notify, NotifyOn, Webhook, WebhookFormat};
+pub use preflight::{Preflight, PreflightPart};
 pub use proof::{Equivalence, Inputs, OnExisting, OnFail};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use run::{Backoff, Retry, RetryOn, Run};

@@ -6,9 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, BacktestTable, Check, DataQuality, DeployCheck, EqflatTable, Equivalence, ExchangeSim,
-    Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Live, Logs, MarketTable, Notify, Pipeline,
-    Risk, Run, ScheduleTable, StepTable, StrategyTable, Target, words,
+    Account, BacktestTable, Check, DataQuality, Deploy, DeployCheck, Drift, EqflatTable,
+    Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Live, Logs,
+    MarketTable, Notify, Pipeline, Preflight, Risk, Run, ScheduleTable, StepTable, StrategyTable,
+    Target, words,
 };
 
 words! {
@@ -38,6 +39,12 @@ words! {
         Heartbeat = "heartbeat",
         /// Whether a deploy to the target could hurt it: a plan of what would change there, and every reason against it.
         DeployCheck = "deploy-check",
+        /// A deploy to the target, checked again under a lock, and verified: no file is ever deleted there, and it can go back.
+        Deploy = "deploy",
+        /// What on the target is not what was deployed there: edited, missing, stray; with the differences of texts.
+        Drift = "drift",
+        /// Whether this machine is fit for a boot or a deploy: programs, folders, owners, room, clock, ports, `.env` and more.
+        Preflight = "preflight",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -53,7 +60,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 14] = [
+pub(in super::super) const KINDS: [Kinds; 17] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -90,6 +97,9 @@ pub(in super::super) const KINDS: [Kinds; 14] = [
         optional: &["strategy", "fill", "account", "risk"],
     },
     Kinds { kind: Kind::DeployCheck, required: &["target"], optional: &["deploy-check"] },
+    Kinds { kind: Kind::Deploy, required: &["target"], optional: &["deploy", "deploy-check"] },
+    Kinds { kind: Kind::Drift, required: &["target"], optional: &["deploy-check", "drift"] },
+    Kinds { kind: Kind::Preflight, required: &[], optional: &["preflight"] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -197,6 +207,16 @@ pub(in super::super) struct File {
     /// What is deployed from where, and what would make a deploy unsafe. Nothing is changed, on no side.
     #[serde(default)]
     pub deploy_check: DeployCheck,
+    /// What is done to the target, under a lock on both sides, and what is demanded of it afterwards. Nothing is ever deleted there.
+    #[serde(default)]
+    pub deploy: Deploy,
+    /// How much is shown of what differs. What counts is told by `[deploy-check]`: its `source`, `protect`, `exclude` and
+    /// `command-timeout`.
+    #[serde(default)]
+    pub drift: Drift,
+    /// What must be so on this machine before a boot or a deploy. Nothing is changed.
+    #[serde(default)]
+    pub preflight: Preflight,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,

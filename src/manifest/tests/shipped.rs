@@ -1,30 +1,38 @@
 //! The jobs and profiles that are shipped.
 
 use super::{
-    super::{Dec, Feed, Job, Monotonic, Speed, StopFill, Work, job_schema, jobs_md},
+    super::{
+        Dec, DeployMode, Feed, Job, Monotonic, RefusalLevel, Speed, StopFill, Work, job_schema,
+        jobs_md,
+    },
     Case,
 };
 
-const FILES: [(&str, &str); 19] = [
+const FILES: [(&str, &str); 24] = [
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
     ("profiles/market.toml", include_str!("../../../profiles/market.toml")),
     ("profiles/replay.toml", include_str!("../../../profiles/replay.toml")),
     ("profiles/seed-v02.toml", include_str!("../../../profiles/seed-v02.toml")),
-    ("jobs/live.toml", include_str!("../../../jobs/live.toml")),
+    ("profiles/target-pin.toml", include_str!("../../../profiles/target-pin.toml")),
+    ("profiles/target.toml", include_str!("../../../profiles/target.toml")),
     ("jobs/backtest.toml", include_str!("../../../jobs/backtest.toml")),
-    ("jobs/equivalence.toml", include_str!("../../../jobs/equivalence.toml")),
-    ("jobs/eqflat.toml", include_str!("../../../jobs/eqflat.toml")),
-    ("jobs/fetch.toml", include_str!("../../../jobs/fetch.toml")),
-    ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
-    ("jobs/exchange-sim.toml", include_str!("../../../jobs/exchange-sim.toml")),
     ("jobs/check.toml", include_str!("../../../jobs/check.toml")),
+    ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
+    ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
+    ("jobs/deploy-check.toml", include_str!("../../../jobs/deploy-check.toml")),
+    ("jobs/deploy.toml", include_str!("../../../jobs/deploy.toml")),
+    ("jobs/drift.toml", include_str!("../../../jobs/drift.toml")),
+    ("jobs/eqflat.toml", include_str!("../../../jobs/eqflat.toml")),
+    ("jobs/equivalence.toml", include_str!("../../../jobs/equivalence.toml")),
+    ("jobs/exchange-sim.toml", include_str!("../../../jobs/exchange-sim.toml")),
+    ("jobs/fetch.toml", include_str!("../../../jobs/fetch.toml")),
     ("jobs/healthcheck.toml", include_str!("../../../jobs/healthcheck.toml")),
     ("jobs/heartbeat.toml", include_str!("../../../jobs/heartbeat.toml")),
-    ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
-    ("jobs/deploy-check.toml", include_str!("../../../jobs/deploy-check.toml")),
-    ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
+    ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
+    ("jobs/live.toml", include_str!("../../../jobs/live.toml")),
+    ("jobs/preflight.toml", include_str!("../../../jobs/preflight.toml")),
 ];
 
 fn job(name: &str) -> Case {
@@ -223,6 +231,59 @@ fn deploy_check_takes_a_host_or_a_folder_and_no_half_of_either() {
     ] {
         let found = case.clone().set(key, value).says();
         assert!(found.contains(says), "{key}={value}: {found}");
+    }
+}
+
+#[test]
+fn deploy_has_its_modes_and_runs_lists_of_words() {
+    let case = job("deploy").p("path", "/srv/trade");
+    let Job::Deploy(found) = case.good().manifest.job else { panic!("not a deploy") };
+    assert_eq!((found.deploy.mode, found.deploy.commands.len()), (DeployMode::Sync, 2));
+    assert!(found.deploy.health.iter().any(|word| word == "paper"), "{:?}", found.deploy.health);
+    assert_eq!(found.check.severity.live_writer, RefusalLevel::Warn);
+    let once = case.good().to_toml();
+    assert_eq!(Case::named(&case.job.0, &once).good().to_toml(), once);
+    for (key, value, says) in [
+        ("deploy.mode", "delete", "deploy.mode"),
+        ("deploy.commands", "[\"ls\"]", "deploy.commands"),
+        ("deploy.commands", "[{argv=[]}]", "argv"),
+        ("deploy.commands", "[{argv=[\"ls\"],shell=true}]", "shell"),
+        ("deploy-check.plan", "x.json", "write `deploy.plan`"),
+    ] {
+        let found = case.clone().set(key, value).says();
+        assert!(found.contains(says), "{key}={value}: {found}");
+    }
+    let says = case.set("deploy.mode", "rollback").set("deploy.plan", "x.json").says();
+    assert!(says.contains("has no meaning with `deploy.mode` \"rollback\""), "{says}");
+}
+
+#[test]
+fn what_was_pinned_reaches_every_job_that_looks_at_the_target_and_arguments_beat_it() {
+    let pin = "manifest = 1\n[params.host]\ndefault = \"old-box.lan\"\n[params.user]\ndefault = \"trader\"\n\
+        [params.port]\ndefault = 22\n[params.path]\ndefault = \"/srv/trade\"\n";
+    let pinned = |name| job(name).file("profiles/target-pin.toml", pin);
+    let Job::Drift(found) = pinned("drift").good().manifest.job else { panic!("not a drift") };
+    let host = found.target.host.as_ref().map(ToString::to_string);
+    assert_eq!((host, found.target.port), (Some("old-box.lan".to_owned()), Some(22)));
+    let found = pinned("deploy-check").p("path", "/srv/other").good().manifest.job;
+    let Job::DeployCheck(found) = found else { panic!("not a deploy-check") };
+    assert_eq!(found.target.path.to_string(), "/srv/other");
+}
+
+#[test]
+fn preflight_takes_its_needs_and_refuses_what_is_no_program() {
+    let case = job("preflight").p("clock-url", "https://api.kraken.com");
+    let Job::Preflight(found) = case.good().manifest.job else { panic!("not a preflight") };
+    assert_eq!(found.preflight.require[0].to_string(), "git >= 2.25");
+    for (key, value, says) in [
+        ("preflight.require", "[\"-rf\"]", "must be the name of a program"),
+        ("preflight.require", "[\"rsync >= new\"]", "must be numbers"),
+        ("preflight.skip", "[\"everything\"]", "everything"),
+        ("preflight.listen", "somewhere", "does not match"),
+        ("preflight.clock-url", "https://me:hunter2@x", "holds a user or a password"),
+    ] {
+        let found = job("preflight").set(key, value).says();
+        assert!(found.contains(says) && !found.contains("hunter2"), "{key}={value}: {found}");
     }
 }
 

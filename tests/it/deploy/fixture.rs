@@ -27,7 +27,7 @@ pub struct Site {
     /// Where the target lies, when it is not in the root.
     elsewhere: Option<PathBuf>,
     /// Words that reach it.
-    words: Vec<String>,
+    pub words: Vec<String>,
 }
 
 /// Says why a test is skipped, and that it is.
@@ -60,6 +60,16 @@ impl Site {
         let site = Self::bare(Some(elsewhere.to_owned()), words)?;
         site.deploy();
         Some(site)
+    }
+
+    /// A target that nothing was deployed to yet.
+    pub fn empty() -> Option<Self> {
+        Self::bare(None, Vec::new())
+    }
+
+    /// Whether the target is a folder of this machine, reached as such.
+    pub fn is_here(&self) -> bool {
+        self.words.is_empty()
     }
 
     /// A source with a first commit, and a target with nothing but a marker and the state of its owner.
@@ -185,6 +195,11 @@ impl Site {
         }
     }
 
+    /// Words that reach the target.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
     /// What the job says.
     pub fn check(&self) -> Checked {
         self.check_with(&[])
@@ -209,7 +224,7 @@ impl Site {
             ("deploy-check.secrets.allow", "{}"),
         ];
         // Who runs the tests as root deploys as root.
-        if is_root() && self.elsewhere.is_none() {
+        if is_root() && self.is_here() {
             all.push(("deploy-check.severity.runs-as-root", "off"));
         }
         all.extend(sets);

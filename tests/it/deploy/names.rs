@@ -6,7 +6,7 @@ use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _};
 
 use super::fixture::Site;
 
-const ODD: [&[u8]; 14] = [
+pub const ODD: [&[u8]; 14] = [
     b"two words.py",
     b" leading",
     b"trailing ",
@@ -23,7 +23,7 @@ const ODD: [&[u8]; 14] = [
     b"[a-z]?",
 ];
 /// Not refused by git or the file system, but by us.
-const CONTROL: [&[u8]; 3] = [b"new\nline", b"t\tab", b"b\x1bell"];
+pub const CONTROL: [&[u8]; 3] = [b"new\nline", b"t\tab", b"b\x1bell"];
 
 #[test]
 fn odd_names_are_understood_on_both_sides() {

@@ -81,9 +81,13 @@ fn every_program_stands_in_the_log_with_its_arguments() {
     let Some(site) = Site::new() else { return };
     let run = site.check().passes().ran.json()["run_id"].as_str().unwrap().to_owned();
     let log = site.root.read(&format!("data/runs/{run}/log.jsonl"));
-    for word in
-        ["rsync -rlptn -c", "--exclude=/.env.* ", "find ", "git -c core.fsmonitor=false", "df -PB1"]
-    {
+    for word in [
+        "rsync -rlptOn -c",
+        "--exclude=/.env.* ",
+        "find ",
+        "git -c core.fsmonitor=false",
+        "df -PB1",
+    ] {
         assert!(log.contains(word), "`{word}` is not in {log}");
     }
     assert!(!log.contains("state of .env"), "secrets of the target are not in the log");

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// A server, and a site on it.
-fn far() -> Option<(Sshd, Site, String)> {
+pub fn far() -> Option<(Sshd, Site, String)> {
     let server = Sshd::start()?;
     let Ok(machine) = fs::read_to_string("/etc/machine-id") else {
         skipped("this machine has no /etc/machine-id");

@@ -62,13 +62,18 @@ fn u10_a_port_that_the_world_can_reach_is_refused() {
     let compose =
         |ports: &str| format!("services:\n  live:\n    image: x\n    user: \"1000\"\n{ports}");
     for (ports, env, public, refused) in [
-        ("    ports:\n      - \"127.0.0.1:8888:8888\"\n", "", "[]", None),
-        ("    ports:\n      - \"8888:8888\"\n", "", "[]", Some("8888:8888")),
-        ("    ports:\n      - \"8888:8888\"\n", "", "[8888]", None),
+        ("    ports:\n      - \"127.0.0.1:48887:48887\"\n", "", "[]", None),
+        ("    ports:\n      - \"48887:48887\"\n", "", "[]", Some("48887:48887")),
+        ("    ports:\n      - \"48887:48887\"\n", "", "[48887]", None),
         ("    network_mode: host\n", "", "[]", Some("network_mode: host")),
-        ("    ports:\n      - \"${BIND:-127.0.0.1}:8888:8888\"\n", "BIND=127.0.0.1\n", "[]", None),
         (
-            "    ports:\n      - \"${BIND:-127.0.0.1}:8888:8888\"\n",
+            "    ports:\n      - \"${BIND:-127.0.0.1}:48887:48887\"\n",
+            "BIND=127.0.0.1\n",
+            "[]",
+            None,
+        ),
+        (
+            "    ports:\n      - \"${BIND:-127.0.0.1}:48887:48887\"\n",
             "BIND=0.0.0.0\n",
             "[]",
             Some("with the .env of the target"),
@@ -86,7 +91,7 @@ fn u10_a_port_that_the_world_can_reach_is_refused() {
         }
     }
     let Some(site) = Site::new() else { return };
-    site.write("docker-compose.yml", "services: {live: {ports: [\"8888:8888\"]}}\n");
+    site.write("docker-compose.yml", "services: {live: {ports: [\"48887:48887\"]}}\n");
     site.commit("too clever");
     site.check().refuses("public-port", &["nobody can tell"]);
 }

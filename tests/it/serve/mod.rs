@@ -3,7 +3,7 @@
 mod bad;
 mod clock;
 mod ends;
-mod fixture;
+pub mod fixture;
 mod kill;
 mod records;
 mod rules;

@@ -79,7 +79,7 @@ fn long(item: &Node, variables: &Variables) -> Exposure {
     };
     Exposure {
         bound: Bound::of(&host),
-        written: format!("host_ip {}, published {}", raw("host_ip"), raw("published")),
+        written: format!("{}:{}:{}", raw("host_ip"), raw("published"), raw("target")),
         published: published.parse().ok(),
     }
 }

@@ -109,7 +109,9 @@ impl Reader {
                 items.push(self.block(inner, depth + 1)?);
             } else {
                 self.at += 1;
-                items.push(self.value(&rest, indent));
+                let node = self.value(&rest, indent);
+                // A text that goes on below.
+                items.push(if self.jump(indent) { Node::Unsure } else { node });
             }
         }
         Ok(Node::List(items))
@@ -148,14 +150,26 @@ impl Reader {
 
     /// A value on one line. Texts of several lines are jumped over.
     fn value(&mut self, text: &str, indent: usize) -> Node {
-        if text.starts_with(['|', '>']) {
-            while self.peek().is_some_and(|line| line.indent > indent) {
-                self.at += 1;
-            }
+        if text.starts_with(['|', '>']) || is_open(text) {
+            self.jump(indent);
             return Node::Unsure;
         }
         word(text)
     }
+
+    /// Leaves out what is indented deeper; whether there was any.
+    fn jump(&mut self, indent: usize) -> bool {
+        let from = self.at;
+        while self.peek().is_some_and(|line| line.indent > indent) {
+            self.at += 1;
+        }
+        self.at > from
+    }
+}
+
+/// A quoted text that does not end on its line.
+fn is_open(text: &str) -> bool {
+    ['"', '\''].iter().any(|quote| text.starts_with(*quote) && !text[1..].contains(*quote))
 }
 
 fn is_item(text: &str) -> bool {
@@ -220,6 +234,20 @@ mod tests {
             Some(&Node::List(vec![Node::Word("p".into()), Node::Word("q".into())]))
         );
         assert_eq!((node.get("e"), node.get("f")), (Some(&Node::Unsure), Some(&Node::Unsure)));
+    }
+
+    #[test]
+    fn texts_of_several_lines_are_jumped_over() {
+        let text =
+            "a:\n- 'one\n\n  two: \"x\"'\n- plain (\n  more)\n- last\nb: \"one\n  two\"\nc: end\n";
+        let node = read(text).unwrap();
+        let Some(Node::List(items)) = node.get("a") else { panic!("{node:?}") };
+        assert_eq!(items[..2], [Node::Unsure, Node::Unsure]);
+        assert_eq!(items[2], Node::Word("last".to_owned()));
+        assert_eq!(
+            (node.get("b"), node.get("c")),
+            (Some(&Node::Unsure), Some(&Node::Word("end".to_owned())))
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use super::Case;
 use crate::{
     jobs::deploy::{
+        deployed::Deployed,
+        facts::Way,
         finding::{Findings, shown_all},
         git::Ancestry,
         inventory::Kind,
@@ -12,10 +14,11 @@ use crate::{
     manifest::Refusal,
 };
 
-/// Edited, missing and stray files; and those that are only left over.
+/// Edited, missing and stray files; and those that are only left over. What a deploy sent that was cut off is none of these.
 pub fn drift(case: &Case<'_>, findings: &mut Findings<'_>) {
     let facts = case.facts;
-    let last = facts.deployed.as_ref().map(super::super::deployed::Deployed::files);
+    let last = facts.deployed.as_ref().map(Deployed::files);
+    let sent = facts.deploying.as_ref().map(Deployed::files).unwrap_or_default();
     let (mut drifted, mut stale) = (Vec::new(), Vec::new());
     for (path, entry) in facts.target.seen(case.shields) {
         let in_source = facts.source.inventory.get(path).is_some();
@@ -24,6 +27,14 @@ pub fn drift(case: &Case<'_>, findings: &mut Findings<'_>) {
         }
         let name = shown(path);
         let stamp = facts.target.stamp(path);
+        let was_sent = stamp.as_ref().is_some_and(|stamp| sent.get(path) == Some(&stamp));
+        if was_sent && !in_source {
+            stale.push(name);
+            continue;
+        }
+        if was_sent {
+            continue;
+        }
         let Some(was) = last.as_ref().and_then(|last| last.get(path)) else {
             if !in_source {
                 drifted.push(format!("{name} (stray: nobody deployed it)"));
@@ -60,6 +71,9 @@ pub fn drift(case: &Case<'_>, findings: &mut Findings<'_>) {
 /// The source follows on what is deployed, and overwrites nothing newer.
 pub fn older(case: &Case<'_>, findings: &mut Findings<'_>) {
     let facts = case.facts;
+    if facts.way == Way::Back {
+        return;
+    }
     let commit = facts.deployed.as_ref().map_or("", |deployed| deployed.commit.as_str());
     let short = commit.get(..12).unwrap_or_default();
     let next = format!("git log --oneline -1 {commit}");

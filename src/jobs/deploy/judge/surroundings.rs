@@ -4,6 +4,7 @@ use super::Case;
 use crate::{
     jobs::deploy::{
         compose::User,
+        facts::Way,
         finding::{Findings, shown_all},
         itemize::{Change, ItemKind, Told},
         links::{escapes, link_on_the_way},
@@ -73,7 +74,7 @@ pub fn ports(case: &Case<'_>, findings: &mut Findings<'_>) {
     let file = &case.rules.ports.compose_file;
     for published in &case.facts.published {
         let with = published.with;
-        let next = format!("docker compose -f {file} config");
+        let next = format!("docker compose -f {file} config; docker compose -f {file} ps");
         match &published.services {
             Err(why) => {
                 let what = format!("{with}: nobody can tell the ports of {file}: {why}");
@@ -131,6 +132,10 @@ pub fn git(case: &Case<'_>, findings: &mut Findings<'_>) {
     if git.commit.is_none() {
         findings.add(Refusal::DirtyTree, "there is no commit yet", next);
     }
+    // A commit that was deployed before lies on no branch any more.
+    if case.facts.way == Way::Back {
+        return;
+    }
     match (&git.branch, &rules.branch) {
         (None, _) => findings.add(Refusal::DirtyTree, "HEAD is on no branch", next),
         (Some(branch), Some(wanted)) if branch != wanted => {
@@ -148,6 +153,22 @@ pub fn git(case: &Case<'_>, findings: &mut Findings<'_>) {
             findings.add(Refusal::DirtyTree, what, "git log @{upstream}..");
         }
         None | Some(_) => {}
+    }
+}
+
+/// No loop is at work there.
+pub fn writers(case: &Case<'_>, findings: &mut Findings<'_>) {
+    match &case.facts.writers {
+        Ok(held) => {
+            let paths = shown_all(held.iter().map(Vec::as_slice));
+            let what = "a live loop is at work on the target: it holds the lock of its ledger";
+            let next = case.there.command("fuser -v LOCK");
+            findings.about(Refusal::LiveWriter, what, paths, next);
+        }
+        Err(why) => {
+            let what = format!("nobody can tell whether a live loop is at work: {why}");
+            findings.add(Refusal::LiveWriter, what, case.there.command("flock --version"));
+        }
     }
 }
 

@@ -41,4 +41,5 @@ pub fn judge(case: &Case<'_>, findings: &mut Findings<'_>) {
     surroundings::room(case, findings);
     surroundings::git(case, findings);
     surroundings::secrets(case, findings);
+    surroundings::writers(case, findings);
 }

@@ -1,0 +1,68 @@
+//! `runner plan` and `runner deploy`: the same as `runner run` of a deploy job, with some of its values set.
+
+use std::{path::Path, process::ExitCode};
+
+use super::{
+    args::{DeployArgs, JobArgs, RunArgs},
+    load::load,
+    view::{facts, refuse, tell},
+};
+use crate::{
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::{DeployMode, Job},
+    run::run,
+};
+
+/// Runs a deploy job in one of its modes.
+pub fn deploy(root: &Path, args: &DeployArgs, json: bool) -> ExitCode {
+    let mut job = JobArgs {
+        profiles: args.profiles.clone(),
+        params: args.params.clone(),
+        set: args.set.clone(),
+        ..JobArgs::of(args.job.clone())
+    };
+    let modes = [
+        (args.rollback, DeployMode::Rollback),
+        (args.retire, DeployMode::Retire),
+        (args.unlock, DeployMode::Unlock),
+    ];
+    if let Some((_, mode)) = modes.iter().find(|(asked, _)| *asked) {
+        set(&mut job, "deploy.mode", mode.name());
+    }
+    if let Some(plan) = &args.plan {
+        set(&mut job, "deploy.plan", plan);
+    }
+    if let Some(message) = &args.message {
+        set(&mut job, "deploy.message", message);
+    }
+    run(root, &RunArgs { run_id: args.run_id.clone(), ..RunArgs::of(job) }, json)
+}
+
+/// Runs a deploy or deploy-check job so that it only looks.
+pub fn plan(root: &Path, args: &JobArgs, json: bool) -> ExitCode {
+    let loaded = match load(root, args, &facts()) {
+        Ok(loaded) => loaded,
+        Err(error) => return ExitCode::from(refuse(error, json).code()),
+    };
+    let mut job = args.clone();
+    match &loaded.resolved.manifest.job {
+        Job::DeployCheck(_) => {}
+        Job::Deploy(_) => set(&mut job, "deploy.mode", DeployMode::Plan.name()),
+        other => {
+            let message = format!(
+                "{} is a job of kind `{}`, and only deploys have a plan: use `runner explain {}`",
+                args.job.display(),
+                other.kind().name(),
+                args.job.display()
+            );
+            return ExitCode::from(tell(&Failure::new(Exit::Usage, message), json).code());
+        }
+    }
+    run(root, &RunArgs::of(job), json)
+}
+
+/// A text, so that nothing in it is taken for anything else.
+fn set(job: &mut JobArgs, path: &str, text: &str) {
+    job.set.push((path.to_owned(), serde_json::Value::from(text).to_string()));
+}

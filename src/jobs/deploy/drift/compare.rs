@@ -1,0 +1,291 @@
+//! The target against the note of what was deployed there. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::{
+    domain::time::UtcMs,
+    jobs::deploy::{
+        deployed::Stamp,
+        facts::Tree,
+        inventory::{Entry, Kind},
+        names::{parents, shown},
+        shields::Shields,
+    },
+};
+
+/// How something is not as it was deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// It became something else: a file a folder, a folder a link.
+    Type,
+    /// It has other content.
+    Edited,
+    /// It is gone.
+    Missing,
+    /// Nobody deployed it.
+    Stray,
+    /// It has the same content, and other permissions.
+    Permissions,
+}
+
+impl What {
+    /// Every one of them, the grave ones first.
+    pub const ALL: [Self; 5] =
+        [Self::Type, Self::Edited, Self::Missing, Self::Stray, Self::Permissions];
+
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::Edited => "edited",
+            Self::Missing => "missing",
+            Self::Stray => "stray",
+            Self::Permissions => "permissions",
+        }
+    }
+}
+
+/// What stands there now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Now {
+    /// A file, a folder, a link, or something else.
+    pub kind: &'static str,
+    /// Permissions, octal.
+    pub mode: String,
+    /// The number of its owner.
+    pub uid: u32,
+    /// Bytes; of a folder, of everything in it.
+    pub bytes: u64,
+    /// When it was changed last.
+    pub changed: String,
+    /// sha256 of the content of a file.
+    pub sha256: Option<String>,
+}
+
+/// Something that is not as it was deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drifted {
+    /// Where.
+    pub path: Vec<u8>,
+    /// How.
+    pub what: What,
+    /// What was deployed.
+    pub was: Option<Stamp>,
+    /// What is there.
+    pub now: Option<Now>,
+    /// Files in a stray folder.
+    pub inside: usize,
+}
+
+/// Everything that is not as it was deployed: by kind, then by path.
+pub fn compare(target: &Tree, last: &BTreeMap<Vec<u8>, &Stamp>, shields: &Shields) -> Vec<Drifted> {
+    let folders: BTreeSet<&[u8]> = last.keys().flat_map(|path| parents(path)).collect();
+    let (mut found, mut stray) = (Vec::<Drifted>::new(), BTreeMap::<&[u8], usize>::new());
+    for (path, entry) in target.seen(shields) {
+        let above = parents(path).find_map(|folder| stray.get(folder).copied());
+        if let Some(above) = above.and_then(|at| found.get_mut(at)) {
+            if entry.kind != Kind::Folder {
+                above.inside += 1;
+            }
+            if let Some(now) = above.now.as_mut().filter(|_| entry.kind == Kind::File) {
+                now.bytes = now.bytes.saturating_add(entry.size);
+            }
+            continue;
+        }
+        let is_known = entry.kind == Kind::Folder
+            && !last.contains_key(path)
+            && (folders.contains(path) || holds_what_is_hidden(path, shields));
+        let what = match last.get(path) {
+            _ if is_known => None,
+            None => Some(What::Stray),
+            Some(was) => differs(was, entry, target.hashes.get(path)),
+        };
+        if let Some(what) = what {
+            let was = last.get(path).map(|was| (*was).clone());
+            if what == What::Stray && entry.kind == Kind::Folder {
+                stray.insert(path, found.len());
+            }
+            let now = Some(now(entry, target.hashes.get(path)));
+            found.push(Drifted { path: path.to_vec(), what, was, now, inside: 0 });
+        }
+    }
+    let gone = last.iter().filter(|(path, _)| {
+        let place = crate::domain::pattern::Place::Other;
+        target.inventory.get(path).is_none() && !shields.hides(path, place)
+    });
+    found.extend(gone.map(|(path, was)| {
+        let was = Some((*was).clone());
+        Drifted { path: path.clone(), what: What::Missing, was, now: None, inside: 0 }
+    }));
+    found.sort_by(|a, b| (a.what, &a.path).cmp(&(b.what, &b.path)));
+    found
+}
+
+fn lies_in(path: &[u8], folder: &[u8]) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
+}
+
+/// A folder that nobody deployed may be there for the sake of what is protected in it.
+fn holds_what_is_hidden(path: &[u8], shields: &Shields) -> bool {
+    shields.literal_paths().any(|hidden| lies_in(hidden.as_bytes(), path))
+}
+
+fn differs(was: &Stamp, entry: &Entry, sha256: Option<&String>) -> Option<What> {
+    let Some(now) = Stamp::of(entry, sha256) else {
+        // Of a file that came while it was looked at there is no hash.
+        return Some(if entry.kind == Kind::File { What::Edited } else { What::Type });
+    };
+    if now.kind() != was.kind() {
+        Some(What::Type)
+    } else if now.sha256 != was.sha256 {
+        Some(What::Edited)
+    } else if now.mode != was.mode {
+        Some(What::Permissions)
+    } else {
+        None
+    }
+}
+
+fn now(entry: &Entry, sha256: Option<&String>) -> Now {
+    let changed = UtcMs::new(entry.mtime_ns.div_euclid(1_000_000));
+    Now {
+        kind: entry.kind.name(),
+        mode: format!("{:03o}", entry.mode),
+        uid: entry.uid,
+        bytes: if entry.kind == Kind::Folder { 0 } else { entry.size },
+        changed: changed.map_or_else(|_| "at an odd time".to_owned(), |at| at.to_string()),
+        sha256: sha256.cloned(),
+    }
+}
+
+impl Drifted {
+    /// What was, and what is, on one line. Content is told by the beginning of its hash.
+    pub fn told(&self) -> String {
+        let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
+        let was = self.was.as_ref();
+        match (self.what, &self.now) {
+            (What::Edited, Some(now)) => {
+                let hash = now.sha256.as_deref().map_or("?".to_owned(), short);
+                let was_hash = was.map_or(String::new(), |was| short(&was.sha256));
+                let bytes = was.map_or(0, |was| was.size);
+                let (mode, then) = (&now.mode, was.map_or("", Stamp::permissions));
+                let modes =
+                    if mode == then { String::new() } else { format!(", mode {then} to {mode}") };
+                let hashes = format!("sha256 {was_hash} to {hash}");
+                format!("{bytes} to {} bytes, {hashes}{modes}, {}", now.bytes, touched(now))
+            }
+            (What::Type, Some(now)) => {
+                let then = was.map_or("", Stamp::kind_name);
+                format!("was a {then}, is a {}, {}", now.kind, touched(now))
+            }
+            (What::Permissions, Some(now)) => {
+                format!("mode {} to {}", was.map_or("", Stamp::permissions), now.mode)
+            }
+            (What::Stray, Some(now)) => {
+                let inside = if now.kind == Kind::Folder.name() {
+                    format!(" of {} files", self.inside)
+                } else {
+                    String::new()
+                };
+                format!("a {}{inside}, {} bytes, {}", now.kind, now.bytes, touched(now))
+            }
+            (_, None) | (What::Missing, Some(_)) => {
+                format!("had {} bytes", was.map_or(0, |was| was.size))
+            }
+        }
+    }
+
+    /// The path as reports show it.
+    pub fn name(&self) -> String {
+        shown(&self.path)
+    }
+}
+
+fn touched(now: &Now) -> String {
+    format!("user {}, changed {}", now.uid, now.changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        jobs::deploy::inventory::Inventory,
+        manifest::{DeployCheck, Parsed},
+    };
+
+    /// Lines `KIND MODE SIZE PATH HASH`, the hash only of files.
+    fn tree(lines: &[(&str, &str, &str)]) -> Tree {
+        let mut output = b"d 755 0 0 1 1.5 1 \0\0".to_vec();
+        let mut hashes = BTreeMap::new();
+        for (head, path, rest) in lines {
+            let link = if head.starts_with('l') { *rest } else { "" };
+            output.extend(format!("{head} 7 0 5 1.5 1 {path}\0{link}\0").bytes());
+            if head.starts_with('f') {
+                hashes.insert(path.as_bytes().to_vec(), (*rest).to_owned());
+            }
+        }
+        Tree { inventory: Inventory::parse(&output).unwrap(), hashes }
+    }
+
+    fn found(was: &[(&str, &str, &str)], is: &[(&str, &str, &str)]) -> Vec<String> {
+        let (was, is) = (tree(was), tree(is));
+        let stamps: BTreeMap<Vec<u8>, Stamp> = was
+            .inventory
+            .entries
+            .keys()
+            .filter_map(|path| Some((path.clone(), was.stamp(path)?)))
+            .collect();
+        let last = stamps.iter().map(|(path, stamp)| (path.clone(), stamp)).collect();
+        let mut rules = DeployCheck::default();
+        rules.protect.paths.push(Parsed::new("/state/live".parse().unwrap()));
+        let shields = Shields::new(&rules);
+        let told = compare(&is, &last, &shields).into_iter();
+        told.map(|one| format!("{} {}", one.what.name(), one.name())).collect()
+    }
+
+    #[test]
+    fn every_way_to_differ_is_told_and_nothing_else() {
+        let was = [
+            ("d 755", "a", ""),
+            ("f 644", "a/x", "1"),
+            ("f 644", "y", "2"),
+            ("l 777", "z", "y"),
+            ("f 644", "w", "4"),
+        ];
+        assert!(found(&was, &was).is_empty());
+        let is = [
+            ("d 755", "a", ""),
+            ("f 600", "a/x", "1"),
+            ("f 644", "y", "3"),
+            ("f 644", "z", "y"),
+            ("f 644", "new", "5"),
+        ];
+        let all = ["type z", "edited y", "missing w", "stray new", "permissions a/x"];
+        assert_eq!(found(&was, &is), all);
+    }
+
+    #[test]
+    fn a_stray_folder_is_told_once_and_protected_paths_never() {
+        let was = [("f 644", "y", "2")];
+        let is = [
+            ("d 755", ".env.d", ""),
+            ("f 644", ".env", "0"),
+            ("d 755", "data", ""),
+            ("f 644", "data/x", "0"),
+            ("d 755", "empty", ""),
+            ("d 755", "left", ""),
+            ("d 755", "left/deep", ""),
+            ("f 644", "left/deep/x", "1"),
+            ("f 644", "left-over", "1"),
+            ("d 755", "state", ""),
+            ("d 755", "state/live", ""),
+            ("f 644", "state/other", "1"),
+            ("f 644", "y", "2"),
+        ];
+        let all = ["stray empty", "stray left", "stray left-over", "stray state/other"];
+        assert_eq!(found(&was, &is), all);
+    }
+}

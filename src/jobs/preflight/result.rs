@@ -1,0 +1,161 @@
+//! The result of a check, and all of them as a table and a document.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::manifest::PreflightPart;
+
+/// Name and version of the document.
+const SCHEMA: &str = "mjolnir.preflight/1";
+/// Most names that one check tells; the rest is counted.
+const NAMES_MAX: usize = 10;
+
+/// How a check went. The later ones are worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Not made, or nothing to judge.
+    Skipped,
+    /// As it must be.
+    Ok,
+    /// Somebody should look.
+    Warn,
+    /// Neither boot nor deploy like this.
+    Fail,
+}
+
+impl Level {
+    /// How it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Skipped => "skipped",
+            Self::Ok => "ok",
+            Self::Warn => "WARN",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// The part it belongs to.
+    pub part: PreflightPart,
+    /// What was checked.
+    pub name: String,
+    /// How it went.
+    pub level: Level,
+    /// What it is judged by.
+    pub limit: String,
+    /// What was found.
+    pub value: String,
+    /// A command that helps.
+    pub next: Option<String>,
+}
+
+impl Checked {
+    /// A check without advice.
+    pub fn new(
+        part: PreflightPart,
+        name: impl Into<String>,
+        level: Level,
+        limit: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        let (name, limit, value) = (name.into(), limit.into(), value.into());
+        Self { part, name, level, limit, value, next: None }
+    }
+
+    /// A check that was not made.
+    pub fn skipped(part: PreflightPart, why: impl Into<String>) -> Self {
+        Self::new(part, part.name(), Level::Skipped, "", why)
+    }
+
+    /// With the command that helps where it did not go well.
+    pub fn next(mut self, command: impl Into<String>) -> Self {
+        if self.level >= Level::Warn {
+            self.next = Some(command.into());
+        }
+        self
+    }
+
+    /// No worse than a warning.
+    pub fn softened(mut self) -> Self {
+        self.level = self.level.min(Level::Warn);
+        self
+    }
+}
+
+/// The first names of many, and how many there are.
+pub fn some_of(names: &[String]) -> String {
+    let mut text = names.iter().take(NAMES_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = names.len().saturating_sub(NAMES_MAX) {
+        let _ = write!(text, " and {more} more");
+    }
+    text
+}
+
+/// All checks of a machine.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    schema: &'static str,
+    /// The folder looked at.
+    pub root: String,
+    /// The worst level.
+    pub level: Level,
+    /// In the order they were made.
+    pub checks: Vec<Checked>,
+}
+
+impl Results {
+    /// The worst check decides.
+    pub fn new(root: String, checks: Vec<Checked>) -> Self {
+        let level = checks.iter().map(|check| check.level).fold(Level::Ok, Level::max);
+        Self { schema: SCHEMA, root, level, checks }
+    }
+
+    /// The text of `preflight.json`.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
+        text.push('\n');
+        text
+    }
+
+    /// One line.
+    pub fn summary(&self) -> String {
+        let names = |level: Level| -> Vec<&str> {
+            let of = self.checks.iter().filter(|check| check.level == level);
+            of.map(|check| check.name.as_str()).collect()
+        };
+        let mut text = format!("{}: {} checks", self.level.name(), self.checks.len());
+        for (what, names) in [("failed", names(Level::Fail)), ("warned", names(Level::Warn))] {
+            if !names.is_empty() {
+                let _ = write!(text, "; {what}: {}", names.join(", "));
+            }
+        }
+        text
+    }
+
+    /// One line per check in columns, and its advice below it.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}: {}\n\n", self.root, self.summary());
+        let wide = |of: fn(&Checked) -> usize, least: usize| {
+            self.checks.iter().map(of).fold(least, usize::max)
+        };
+        let (name, limit) =
+            (wide(|c| c.name.chars().count(), 5), wide(|c| c.limit.chars().count(), 5));
+        let mut row = |[a, b, c, d]: [&str; 4]| {
+            let line = format!("{a:<name$}  {b:<7}  {c:<limit$}  {d}");
+            let _ = writeln!(text, "{}", line.trim_end());
+        };
+        row(["check", "level", "limit", "found"]);
+        for check in &self.checks {
+            row([&check.name, check.level.name(), &check.limit, &check.value]);
+            if let Some(next) = &check.next {
+                row(["", "next:", next, ""]);
+            }
+        }
+        text
+    }
+}
