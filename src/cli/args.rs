@@ -96,15 +96,9 @@ pub enum DeployPart {
 pub struct DeployInitArgs {
     /// The manifest, or the name of a job in jobs/; `deploy`, or else `deploy-check`, when absent
     pub job: Option<PathBuf>,
-    /// A profile from profiles/; several -P apply left to right
-    #[arg(short = 'P', long = "profile", value_name = "NAME")]
-    pub profiles: Vec<String>,
-    /// Parameters
-    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
-    pub params: Vec<(String, String)>,
-    /// Any value of the manifest, by its path
-    #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
-    pub set: Vec<(String, String)>,
+    /// What the job is given
+    #[command(flatten)]
+    pub values: ValueArgs,
     /// The fingerprint of the host's key, as you read it on the machine itself
     #[arg(long, value_name = "SHA256:...")]
     pub host_key: Option<String>,
@@ -139,15 +133,9 @@ pub struct DeployArgs {
     /// Why; whoever meets the lock reads it
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
-    /// A profile from profiles/; several -P apply left to right
-    #[arg(short = 'P', long = "profile", value_name = "NAME")]
-    pub profiles: Vec<String>,
-    /// Parameters
-    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
-    pub params: Vec<(String, String)>,
-    /// Any value of the manifest, by its path
-    #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
-    pub set: Vec<(String, String)>,
+    /// What the job is given
+    #[command(flatten)]
+    pub values: ValueArgs,
     /// Id of this run; made up when absent
     #[arg(long, value_name = "ID")]
     pub run_id: Option<String>,
@@ -310,35 +298,37 @@ pub enum SchemaOf {
     Profile,
 }
 
-/// A job and the values it is given.
-#[derive(Debug, Clone, Args)]
-pub struct JobArgs {
-    /// The manifest, or the name of a job in jobs/
-    pub job: PathBuf,
+/// The values a job is given.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ValueArgs {
     /// A profile from profiles/; several -P apply left to right
     #[arg(short = 'P', long = "profile", value_name = "NAME")]
     pub profiles: Vec<String>,
     /// Parameters
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
     pub params: Vec<(String, String)>,
-    /// What a schedule gives; a variable beats it
-    #[arg(long = "scheduled", value_name = "NAME=VALUE", value_parser = pair, hide = true)]
-    pub scheduled: Vec<(String, String)>,
     /// Any value of the manifest, by its path
     #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
     pub set: Vec<(String, String)>,
 }
 
+/// A job and the values it is given.
+#[derive(Debug, Clone, Args)]
+pub struct JobArgs {
+    /// The manifest, or the name of a job in jobs/
+    pub job: PathBuf,
+    /// What the job is given
+    #[command(flatten)]
+    pub values: ValueArgs,
+    /// What a schedule gives; a variable beats it
+    #[arg(long = "scheduled", value_name = "NAME=VALUE", value_parser = pair, hide = true)]
+    pub scheduled: Vec<(String, String)>,
+}
+
 impl JobArgs {
     /// A job that is given nothing.
     pub fn of(job: PathBuf) -> Self {
-        Self {
-            job,
-            profiles: Vec::new(),
-            params: Vec::new(),
-            scheduled: Vec::new(),
-            set: Vec::new(),
-        }
+        Self { job, values: ValueArgs::default(), scheduled: Vec::new() }
     }
 }
 

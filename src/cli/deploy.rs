@@ -16,12 +16,7 @@ use crate::{
 
 /// Runs a deploy job in one of its modes.
 pub fn deploy(root: &Path, args: &DeployArgs, json: bool) -> ExitCode {
-    let mut job = JobArgs {
-        profiles: args.profiles.clone(),
-        params: args.params.clone(),
-        set: args.set.clone(),
-        ..JobArgs::of(args.job.clone())
-    };
+    let mut job = JobArgs { values: args.values.clone(), ..JobArgs::of(args.job.clone()) };
     let modes = [
         (args.rollback, DeployMode::Rollback),
         (args.retire, DeployMode::Retire),
@@ -64,5 +59,5 @@ pub fn plan(root: &Path, args: &JobArgs, json: bool) -> ExitCode {
 
 /// A text, so that nothing in it is taken for anything else.
 fn set(job: &mut JobArgs, path: &str, text: &str) {
-    job.set.push((path.to_owned(), serde_json::Value::from(text).to_string()));
+    job.values.set.push((path.to_owned(), serde_json::Value::from(text).to_string()));
 }

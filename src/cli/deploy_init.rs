@@ -60,9 +60,7 @@ fn job(root: &Path, args: &DeployInitArgs) -> JobArgs {
     let deploys = ["jobs/deploy.toml", "jobs/deploy-check.toml"];
     let first = deploys.iter().find(|path| root.join(path).is_file()).unwrap_or(&deploys[1]);
     JobArgs {
-        profiles: args.profiles.clone(),
-        params: args.params.clone(),
-        set: args.set.clone(),
+        values: args.values.clone(),
         ..JobArgs::of(args.job.clone().unwrap_or_else(|| first.into()))
     }
 }

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{args::JobArgs, records::Records};
+use super::{
+    args::{JobArgs, ValueArgs},
+    records::Records,
+};
 use crate::{
     domain::ids::RunId,
     exit::Exit,
@@ -36,10 +39,12 @@ pub fn given(records: &Records, run: &RunId) -> Result<Given, Failure> {
 /// The arguments that give it again.
 pub fn arguments(given: &Given) -> JobArgs {
     JobArgs {
-        profiles: given.profiles.clone(),
-        params: given.params.clone(),
+        values: ValueArgs {
+            profiles: given.profiles.clone(),
+            params: given.params.clone(),
+            set: given.set.clone(),
+        },
         scheduled: given.scheduled.clone(),
-        set: given.set.clone(),
         ..JobArgs::of((&given.job).into())
     }
 }

@@ -128,11 +128,11 @@ fn with_sources<T>(
         job: Source { path: shown, text },
         read: &mut read,
         read_secret: &mut read_secret,
-        profiles: &args.profiles,
+        profiles: &args.values.profiles,
         env: &env,
-        params: &args.params,
+        params: &args.values.params,
         scheduled: &args.scheduled,
-        sets: &args.set,
+        sets: &args.values.set,
         run,
     };
     work(sources).map_err(LoadError::Problems)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    args::JobArgs,
+    args::{JobArgs, ValueArgs},
     load::{LoadError, find, load_timetable, names, read_text},
 };
 use crate::{
@@ -39,7 +39,8 @@ pub fn one(root: &Path, job: &Path) -> Result<Planned, LoadError> {
         let mut own = None;
         if !schedule.params.is_empty() || !schedule.profiles.is_empty() {
             let Schedule { params, profiles, .. } = schedule.clone();
-            let args = JobArgs { scheduled: params, profiles, ..bare.clone() };
+            let values = ValueArgs { profiles, ..ValueArgs::default() };
+            let args = JobArgs { scheduled: params, values, ..bare.clone() };
             own = load_timetable(root, &args)?
                 .schedules
                 .into_iter()

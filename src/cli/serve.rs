@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    args::{JobArgs, ServeArgs},
+    args::{JobArgs, ServeArgs, ValueArgs},
     load::{LoadError, environment, load, load_timetable, names},
     output::{Mask, log_to, style},
     view::{facts, tell},
@@ -100,7 +100,7 @@ pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
         keeps.insert(timetable.name.clone(), keep(&timetable.logs));
         for schedule in timetable.schedules {
             let args = JobArgs {
-                profiles: schedule.profiles.clone(),
+                values: ValueArgs { profiles: schedule.profiles.clone(), ..ValueArgs::default() },
                 scheduled: schedule.params.clone(),
                 ..JobArgs::of(file.clone().into())
             };

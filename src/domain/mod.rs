@@ -11,6 +11,7 @@ pub mod ids;
 pub mod money;
 pub mod pattern;
 pub mod series;
+pub mod shell;
 pub mod target;
 pub mod time;
 pub mod tool;

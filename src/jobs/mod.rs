@@ -2,6 +2,7 @@
 
 pub mod backtest;
 pub mod check;
+pub mod checks;
 pub mod commands;
 pub mod context;
 pub mod deploy;

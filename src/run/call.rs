@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::args::RunArgs;
+use crate::{cli::args::RunArgs, domain::shell::quoted};
 
 /// What a verb sets by itself.
 const OF_THE_VERB: [&str; 3] = ["deploy.mode", "deploy.plan", "deploy.message"];
@@ -11,13 +11,15 @@ const OF_THE_VERB: [&str; 3] = ["deploy.mode", "deploy.plan", "deploy.message"];
 pub fn call(root: &Path, args: &RunArgs) -> String {
     let job = &args.job;
     let mut words = vec![quoted(&job.job.display().to_string())];
-    for profile in &job.profiles {
+    for profile in &job.values.profiles {
         words.extend(["-P".to_owned(), quoted(profile)]);
     }
-    for (name, value) in &job.params {
+    for (name, value) in &job.values.params {
         words.extend(["-p".to_owned(), quoted(&format!("{name}={value}"))]);
     }
-    for (path, value) in job.set.iter().filter(|(path, _)| !OF_THE_VERB.contains(&path.as_str())) {
+    for (path, value) in
+        job.values.set.iter().filter(|(path, _)| !OF_THE_VERB.contains(&path.as_str()))
+    {
         words.extend(["--set".to_owned(), quoted(&format!("{path}={value}"))]);
     }
     if root != Path::new(".") {
@@ -26,28 +28,22 @@ pub fn call(root: &Path, args: &RunArgs) -> String {
     words.join(" ")
 }
 
-/// A word that a shell reads as exactly this text.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:,@".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::cli::args::JobArgs;
+    use crate::cli::args::{JobArgs, ValueArgs};
 
     #[test]
     fn a_call_can_be_typed_again() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let job = JobArgs {
-            params: vec![pair("path", "/srv/trade"), pair("x", "it's")],
-            set: vec![pair("deploy.mode", "sync"), pair("run.grace", "1 s")],
+            values: ValueArgs {
+                params: vec![pair("path", "/srv/trade"), pair("x", "it's")],
+                set: vec![pair("deploy.mode", "sync"), pair("run.grace", "1 s")],
+                ..ValueArgs::default()
+            },
             ..JobArgs::of(PathBuf::from("jobs/deploy.toml"))
         };
         let args = RunArgs::of(job);

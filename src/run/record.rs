@@ -107,10 +107,10 @@ fn given(prepared: &Prepared, args: &RunArgs) -> Given {
     };
     Given {
         job: args.job.job.display().to_string(),
-        profiles: args.job.profiles.clone(),
-        params: masked(&args.job.params),
+        profiles: args.job.values.profiles.clone(),
+        params: masked(&args.job.values.params),
         scheduled: masked(&args.job.scheduled),
-        set: masked(&args.job.set),
+        set: masked(&args.job.values.set),
         timeout: args.timeout.clone(),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::manifest::CheckPart;
+use crate::{jobs::checks, manifest::CheckPart};
 
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.box-check/1";
@@ -99,13 +99,8 @@ impl Results {
             let of = self.checks.iter().filter(|check| check.level == level);
             of.map(|check| check.name).collect()
         };
-        let mut text = format!("{}: {} checks", self.level.name(), self.checks.len());
-        for (what, names) in [("failed", names(Level::Fail)), ("warned", names(Level::Warn))] {
-            if !names.is_empty() {
-                let _ = write!(text, "; {what}: {}", names.join(", "));
-            }
-        }
-        text
+        let (failed, warned) = (names(Level::Fail), names(Level::Warn));
+        checks::summary(self.level.name(), self.checks.len(), &failed, &warned)
     }
 
     /// One line per check, and its advice below it.

@@ -4,7 +4,7 @@ use super::{
     inventory::FORMAT,
     shields::{LOCK, Shields},
 };
-use crate::manifest::Target;
+use crate::{domain::shell::quoted, manifest::Target};
 
 /// Where programs are looked for, on both sides.
 pub const PATH: &str = "/usr/bin:/bin";
@@ -12,6 +12,9 @@ pub const PATH: &str = "/usr/bin:/bin";
 pub const HOST_ALIAS: &str = "mjolnir-target";
 /// The file with the pinned key, in the folder that ssh is started in.
 pub const KNOWN_HOSTS: &str = "known_hosts";
+
+/// rsync ends with this when a file vanished while it looked.
+pub const VANISHED: i32 = 24;
 
 /// Which run of rsync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,15 +130,6 @@ fn shell_line(words: &[String]) -> String {
     let fixed = ["env", "-i", path.as_str(), "LC_ALL=C"];
     let all = fixed.into_iter().chain(words.iter().map(String::as_str));
     all.map(quoted).collect::<Vec<_>>().join(" ")
-}
-
-/// A word that a shell reads as exactly this text.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// Asks a host for its keys.

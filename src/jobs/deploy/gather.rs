@@ -3,18 +3,19 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    argv::{self, Pass},
+    argv::{self, Pass, VANISHED},
     compose::{Variables, running, services},
     deployed::{Deployed, Stage},
     facts::{Facts, Published, Space, Tree, Way},
     finding::{Findings, There},
     git::{self, Ancestry, Origin},
-    hands::{Complaint, Hands, good, words},
+    hands::{Hands, good, words},
     inventory::{Inventory, parse_hashes},
     itemize::{Change, ItemKind},
     listing::Listing,
     secrets::{LOOKED_AT_MAX, telling_lines},
     shields::{DEPLOYED, DEPLOYING, LOCK, Shields},
+    stands::{self, Blind},
     there_lock,
     writers::writers,
 };
@@ -24,8 +25,6 @@ use crate::{
     store::digest::sha256_hex,
 };
 
-/// rsync ends with this when a file vanished while it looked.
-const VANISHED: i32 = 24;
 /// The oldest rsync whose words are understood.
 const RSYNC_MIN: (u32, u32) = (3, 1);
 
@@ -64,30 +63,6 @@ pub struct Seen {
     pub parts: BTreeMap<String, String>,
 }
 
-/// Something that could not be seen: a complaint, or a failure of this machine.
-enum Blind {
-    Complaint(String),
-    Failure(Failure),
-}
-
-impl From<Failure> for Blind {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-impl From<Complaint> for Blind {
-    fn from(complaint: Complaint) -> Self {
-        Self::Complaint(complaint.message)
-    }
-}
-
-impl From<String> for Blind {
-    fn from(message: String) -> Self {
-        Self::Complaint(message)
-    }
-}
-
 /// Looks at both sides; `None` when something could not be seen, with the reason among the findings.
 pub fn gather(look: &Look<'_>, findings: &mut Findings<'_>) -> Result<Option<Seen>, Failure> {
     match look.all(findings) {
@@ -113,7 +88,8 @@ impl Look<'_> {
                 .map_err(|why| format!("rsync, {side}: {why}"))?;
             parts.insert(format!("rsync-{side}"), version);
         }
-        let (source, target) = (self.source_tree()?, self.target_tree()?);
+        let (source, target) =
+            (self.source_tree()?, stands::tree(self.hands, self.target, self.shields)?);
         let (asked, repository, way) = match self.origin {
             Origin::Worktree => (git::ask(self.hands, &self.source)?, &self.source, Way::Forward),
             Origin::Commit { repository, commit } => {
@@ -178,26 +154,6 @@ impl Look<'_> {
         Ok(Tree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, ".")? })
     }
 
-    fn target_tree(&self) -> Result<Tree, Blind> {
-        let path = self.target.path.get().as_str();
-        let listed = self.hands.there(&argv::list(path, self.shields))?;
-        let listed = good("find, there,", listed)?;
-        let hashed = self.hands.there(&argv::hashes(path, self.shields))?;
-        let hashed = good("sha256sum, there,", hashed)?;
-        Ok(Tree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, path)? })
-    }
-
-    /// A file at the top of the target, if there is one.
-    fn read(&self, target: &Tree, name: &str) -> Result<Option<Vec<u8>>, Blind> {
-        let bare = name.trim_start_matches('/');
-        if target.inventory.get(bare.as_bytes()).is_none() {
-            return Ok(None);
-        }
-        let file = format!("{}/{bare}", self.target.path);
-        let said = self.hands.there(&words(["cat", file.as_str()]))?;
-        Ok(Some(good(&format!("cat {file}, there,"), said)?))
-    }
-
     /// What the target keeps about a deploy.
     fn note(
         &self,
@@ -206,7 +162,9 @@ impl Look<'_> {
         findings: &mut Findings<'_>,
         parts: &mut BTreeMap<String, String>,
     ) -> Result<Option<Deployed>, Blind> {
-        let Some(bytes) = self.read(target, name)? else { return Ok(None) };
+        let Some(bytes) = stands::file(self.hands, self.target, target, name)? else {
+            return Ok(None);
+        };
         parts.insert(name.trim_start_matches('/').to_owned(), sha256_hex(&bytes));
         let next = There(self.target).command(&format!("cat PATH{name}"));
         match Deployed::parse(stage, &bytes) {
@@ -281,7 +239,7 @@ impl Look<'_> {
         }
         let text = std::fs::read_to_string(self.source.join(file))
             .map_err(|error| format!("read {file} in the source: {error}"))?;
-        let there = self.read(target, "/.env")?;
+        let there = stands::file(self.hands, self.target, target, "/.env")?;
         let there = there.map(|bytes| Variables::parse(&bytes)).unwrap_or_default();
         let sets =
             [("with the defaults", Variables::default()), ("with the .env of the target", there)];
@@ -326,7 +284,7 @@ impl Look<'_> {
         let mut moved = Vec::new();
         for (side, before, after) in [
             ("the source", source, self.source_tree()?),
-            ("the target", target, self.target_tree()?),
+            ("the target", target, stands::tree(self.hands, self.target, self.shields)?),
         ] {
             if before.digest(self.shields) != after.digest(self.shields) {
                 moved.push(side.to_owned());
@@ -356,7 +314,7 @@ fn rsync_version(output: &[u8]) -> Result<String, String> {
 }
 
 /// The fourth word of the second line, as df prints what is free.
-fn fourth(output: &[u8]) -> Option<u64> {
+pub fn fourth(output: &[u8]) -> Option<u64> {
     let text = String::from_utf8_lossy(output);
     text.lines().nth(1)?.split_ascii_whitespace().nth(3)?.parse().ok()
 }

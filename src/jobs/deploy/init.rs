@@ -4,6 +4,7 @@
 use super::{
     argv::{self, HOST_ALIAS, KNOWN_HOSTS, keyscan},
     finding::There,
+    gather::fourth,
     hands::{Hands, good, words},
     host_key::{Key, scanned},
     names::shown,
@@ -121,14 +122,12 @@ impl<'a> Visit<'a> {
             Folder::Unmarked(..) | Folder::Marked => self.target.path.to_string(),
         };
         let room = self.good(&["df", "-PB1", &place])?;
-        let room = String::from_utf8_lossy(&room).into_owned();
-        let free = room.lines().nth(1).and_then(|line| line.split_ascii_whitespace().nth(3));
         Ok(Seen {
             machine_id: machine.parse::<MachineId>().is_ok().then_some(machine),
             user,
             uid,
             rsync,
-            free_bytes: free.unwrap_or("?").to_owned(),
+            free_bytes: fourth(&room).map_or("?".to_owned(), |free| free.to_string()),
             folder,
         })
     }

@@ -26,5 +26,6 @@ mod reach;
 mod report;
 mod secrets;
 mod shields;
+mod stands;
 mod there_lock;
 mod writers;

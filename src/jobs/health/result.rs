@@ -7,11 +7,14 @@ use serde::Serialize;
 use crate::{
     domain::time::UtcMs,
     exit::Exit,
+    jobs::checks::{self, Shown},
     manifest::{HealthExit, HealthMode},
 };
 
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.health/1";
+/// Letters of the longest level.
+const LEVEL_WIDTH: usize = 5;
 
 /// How a check went. The later ones are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -192,30 +195,16 @@ impl Health {
 
     /// One line per check in columns, and its advice below it.
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "{} {} at {}: {} ({})\n\n",
-            self.tag,
-            self.series,
-            self.at,
-            self.level.name(),
-            self.mode.name()
-        );
-        let wide = |of: fn(&Checked) -> usize, least: usize| {
-            self.checks.iter().map(of).fold(least, usize::max)
-        };
-        let (name, limit) = (wide(|c| c.name.len(), 5), wide(|c| c.limit.chars().count(), 5));
-        let mut row = |cells: [&str; 4]| {
-            let [a, b, c, d] = cells;
-            let line = format!("{a:<name$}  {b:<5}  {c:<limit$}  {d}");
-            let _ = writeln!(text, "{}", line.trim_end());
-        };
-        row(["check", "level", "limit", "found"]);
-        for check in &self.checks {
-            row([check.name, check.level.name(), &check.limit, &check.value]);
-            if let Some(next) = &check.next {
-                row(["", "next:", next, ""]);
-            }
-        }
-        text
+        let rows = self.checks.iter().map(|check| Shown {
+            name: check.name,
+            level: check.level.name(),
+            limit: &check.limit,
+            found: &check.value,
+            next: check.next.as_deref(),
+        });
+        let table = checks::table(LEVEL_WIDTH, &rows.collect::<Vec<_>>());
+        let Self { tag, series, at, .. } = self;
+        let (level, mode) = (self.level.name(), self.mode.name());
+        format!("{tag} {series} at {at}: {level} ({mode})\n\n{table}")
     }
 }

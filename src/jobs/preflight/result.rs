@@ -4,10 +4,15 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::manifest::PreflightPart;
+use crate::{
+    jobs::checks::{self, Shown},
+    manifest::PreflightPart,
+};
 
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.preflight/1";
+/// Letters of the longest level.
+const LEVEL_WIDTH: usize = 7;
 /// Most names that one check tells; the rest is counted.
 const NAMES_MAX: usize = 10;
 
@@ -128,34 +133,20 @@ impl Results {
             let of = self.checks.iter().filter(|check| check.level == level);
             of.map(|check| check.name.as_str()).collect()
         };
-        let mut text = format!("{}: {} checks", self.level.name(), self.checks.len());
-        for (what, names) in [("failed", names(Level::Fail)), ("warned", names(Level::Warn))] {
-            if !names.is_empty() {
-                let _ = write!(text, "; {what}: {}", names.join(", "));
-            }
-        }
-        text
+        let (failed, warned) = (names(Level::Fail), names(Level::Warn));
+        checks::summary(self.level.name(), self.checks.len(), &failed, &warned)
     }
 
     /// One line per check in columns, and its advice below it.
     pub fn text(&self) -> String {
-        let mut text = format!("{}: {}\n\n", self.root, self.summary());
-        let wide = |of: fn(&Checked) -> usize, least: usize| {
-            self.checks.iter().map(of).fold(least, usize::max)
-        };
-        let (name, limit) =
-            (wide(|c| c.name.chars().count(), 5), wide(|c| c.limit.chars().count(), 5));
-        let mut row = |[a, b, c, d]: [&str; 4]| {
-            let line = format!("{a:<name$}  {b:<7}  {c:<limit$}  {d}");
-            let _ = writeln!(text, "{}", line.trim_end());
-        };
-        row(["check", "level", "limit", "found"]);
-        for check in &self.checks {
-            row([&check.name, check.level.name(), &check.limit, &check.value]);
-            if let Some(next) = &check.next {
-                row(["", "next:", next, ""]);
-            }
-        }
-        text
+        let rows = self.checks.iter().map(|check| Shown {
+            name: &check.name,
+            level: check.level.name(),
+            limit: &check.limit,
+            found: &check.value,
+            next: check.next.as_deref(),
+        });
+        let table = checks::table(LEVEL_WIDTH, &rows.collect::<Vec<_>>());
+        format!("{}: {}\n\n{table}", self.root, self.summary())
     }
 }

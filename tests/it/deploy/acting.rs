@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::Value as Json;
 
 use super::{
-    fixture::{Site, is_root},
+    fixture::{BARE, Site, is_root},
     guard::{Seen, seen},
 };
 use crate::support::{ran::Ran, runner::Call};
@@ -28,11 +28,7 @@ impl Site {
         for word in &self.words {
             call = call.arg(word);
         }
-        let mut all = vec![
-            ("deploy-check.limits.disk-free-min", "1B"),
-            ("deploy-check.limits.inodes-free-min", "1"),
-            ("deploy-check.secrets.allow", "{}"),
-        ];
+        let mut all = BARE.to_vec();
         let is_deploy = !verb.contains("deploy-check");
         if is_deploy {
             let none = [("deploy.commands", "[]"), ("deploy.health", "[]"), ("deploy.state", "[]")];

@@ -21,6 +21,13 @@ use crate::support::{ran::Ran, runner::Root};
 /// Names at the top of the target that no deploy may touch.
 const STATE: [&str; 4] = [".env", ".env.prod", "data/ledger.csv", "data/deep/x"];
 
+/// Settings under which a small tree on a full machine can be deployed.
+pub const BARE: [(&str, &str); 3] = [
+    ("deploy-check.limits.disk-free-min", "1B"),
+    ("deploy-check.limits.inodes-free-min", "1"),
+    ("deploy-check.secrets.allow", "{}"),
+];
+
 /// Both sides.
 pub struct Site {
     pub root: Root,
@@ -218,11 +225,7 @@ impl Site {
         for word in &self.words {
             call = call.arg(word);
         }
-        let mut all = vec![
-            ("deploy-check.limits.disk-free-min", "1B"),
-            ("deploy-check.limits.inodes-free-min", "1"),
-            ("deploy-check.secrets.allow", "{}"),
-        ];
+        let mut all = BARE.to_vec();
         // Who runs the tests as root deploys as root.
         if is_root() && self.is_here() {
             all.push(("deploy-check.severity.runs-as-root", "off"));

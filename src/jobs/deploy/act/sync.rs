@@ -9,7 +9,7 @@ use crate::{
     jobs::{
         context::Failure,
         deploy::{
-            argv::{self, Pass},
+            argv::{self, Pass, VANISHED},
             deployed::{About, Deployed, Stage, Stamp},
             facts::Facts,
             gather::Seen,
@@ -26,8 +26,6 @@ use crate::{
     store::disk::Disk as _,
 };
 
-/// rsync ends with this when a file vanished while it looked.
-const VANISHED: i32 = 24;
 /// rsync ends with this when it cannot read or write a file, such as on a full disk.
 const FILE_FAILED: i32 = 11;
 /// Exit codes above are those of programs that a signal ended.

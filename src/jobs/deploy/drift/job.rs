@@ -12,14 +12,13 @@ use crate::{
     jobs::{
         context::{Context, Failure, Outcome},
         deploy::{
-            argv,
             deployed::{Deployed, Stage},
             facts::Tree,
             finding::{Findings, There},
-            hands::{Complaint, Hands, good, words},
-            inventory::{Inventory, parse_hashes},
+            hands::Hands,
             reach::reach,
             shields::{DEPLOYED, LOCK, Shields},
+            stands::{self, Blind},
         },
     },
     manifest::{DriftJob, Refusal, Target},
@@ -73,12 +72,12 @@ fn look(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let shields = Shields::new(&job.check);
-    let tree = tree(hands, &job.target, &shields).map_err(|blind| blind.failure(&job.target))?;
+    let tree = stands::tree(hands, &job.target, &shields);
+    let tree = tree.map_err(|blind| blinded(blind, &job.target))?;
     if tree.inventory.get(LOCK.trim_start_matches('/').as_bytes()).is_some() {
         report.notes.push("a deploy holds the lock there: look again when it is over".to_owned());
     }
-    let deployed = note(hands, &job.target, &tree).map_err(|blind| blind.failure(&job.target))?;
-    let Some(deployed) = deployed else {
+    let Some(deployed) = note(hands, &job.target, &tree)? else {
         let note = format!("there is no {}{DEPLOYED}, which a deploy writes", job.target.path);
         report.notes.push(note);
         return Ok(());
@@ -111,67 +110,29 @@ fn look(
     Ok(())
 }
 
-/// Something that could not be seen.
-enum Blind {
-    Complaint(String),
-    Failure(Failure),
-    Note(String),
-}
-
-impl From<Failure> for Blind {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-impl From<Complaint> for Blind {
-    fn from(complaint: Complaint) -> Self {
-        Self::Complaint(complaint.message)
-    }
-}
-
-impl From<String> for Blind {
-    fn from(message: String) -> Self {
-        Self::Complaint(message)
-    }
-}
-
-impl Blind {
-    fn failure(self, target: &Target) -> Failure {
-        let there = There(target);
-        match self {
-            Self::Failure(failure) => failure,
-            Self::Complaint(why) => {
-                let next = there.command("ls -la PATH");
-                let message = format!("{} cannot be listed: {why}; next: {next}", there.name());
-                Failure::new(Exit::Negative, message)
-            }
-            Self::Note(why) => {
-                let next = there.command(&format!("cat PATH{DEPLOYED}"));
-                let message = format!(
-                    "{}{DEPLOYED} cannot be read: {why}; restore it from a copy; next: {next}",
-                    target.path
-                );
-                Failure::new(Exit::Data, message)
-            }
+/// A target that was reached, and could not be looked at.
+fn blinded(blind: Blind, target: &Target) -> Failure {
+    let there = There(target);
+    match blind {
+        Blind::Failure(failure) => failure,
+        Blind::Complaint(why) => {
+            let next = there.command("ls -la PATH");
+            let message = format!("{} cannot be listed: {why}; next: {next}", there.name());
+            Failure::new(Exit::Negative, message)
         }
     }
 }
 
-/// What stands there. Protected and excluded folders are not looked into.
-fn tree(hands: &Hands<'_>, target: &Target, shields: &Shields) -> Result<Tree, Blind> {
-    let path = target.path.get().as_str();
-    let listed = good("find, there,", hands.there(&argv::list(path, shields))?)?;
-    let hashed = good("sha256sum, there,", hands.there(&argv::hashes(path, shields))?)?;
-    Ok(Tree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, path)? })
-}
-
 /// What was deployed there last, if a deploy left word.
-fn note(hands: &Hands<'_>, target: &Target, tree: &Tree) -> Result<Option<Deployed>, Blind> {
-    if tree.inventory.get(DEPLOYED.trim_start_matches('/').as_bytes()).is_none() {
-        return Ok(None);
-    }
-    let file = format!("{}{DEPLOYED}", target.path);
-    let bytes = good("cat", hands.there(&words(["cat", "--", file.as_str()]))?)?;
-    Deployed::parse(Stage::Deployed, &bytes).map(Some).map_err(Blind::Note)
+fn note(hands: &Hands<'_>, target: &Target, tree: &Tree) -> Result<Option<Deployed>, Failure> {
+    let bytes = stands::file(hands, target, tree, DEPLOYED);
+    let Some(bytes) = bytes.map_err(|blind| blinded(blind, target))? else { return Ok(None) };
+    Deployed::parse(Stage::Deployed, &bytes).map(Some).map_err(|why| {
+        let next = There(target).command(&format!("cat PATH{DEPLOYED}"));
+        let message = format!(
+            "{}{DEPLOYED} cannot be read: {why}; restore it from a copy; next: {next}",
+            target.path
+        );
+        Failure::new(Exit::Data, message)
+    })
 }
