@@ -16,6 +16,9 @@ pub const KNOWN_HOSTS: &str = "known_hosts";
 /// rsync ends with this when a file vanished while it looked.
 pub const VANISHED: i32 = 24;
 
+/// Seconds without a byte after which a deploy counts as cut off.
+const SILENCE_MAX_S: u32 = 30;
+
 /// Which run of rsync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
@@ -38,8 +41,11 @@ pub fn rsync(pass: Pass, shields: &Shields, source: &str, target: &Target) -> Ve
     match pass {
         Pass::Plan => {}
         Pass::TargetOnly => argv.push("--delete".to_owned()),
-        // A receiver that is killed leaves its half of a file there, and not beside the file.
-        Pass::Send => argv.push(format!("--temp-dir={}", incoming(target))),
+        // A receiver that is killed leaves its half of a file there, and not beside the file. One that just stands still is given up.
+        Pass::Send => argv.extend([
+            format!("--temp-dir={}", incoming(target)),
+            format!("--timeout={SILENCE_MAX_S}"),
+        ]),
     }
     argv.extend(shields.patterns().map(|pattern| format!("--exclude={pattern}")));
     let destination = destination(target, "/", &mut argv);
@@ -249,6 +255,7 @@ mod tests {
             assert_eq!(dangerous(&send), None, "{send:?}");
             let at = send.iter().position(|word| word.starts_with("--temp-dir=")).unwrap();
             assert_eq!(send.remove(at), "--temp-dir=/srv/trade/.mjolnir-lock/incoming");
+            assert_eq!(send.remove(at), "--timeout=30");
             assert_eq!(send[1].clone() + "n", plan[1]);
             send[1].push('n');
             assert_eq!(send, plan);

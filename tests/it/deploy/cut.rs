@@ -2,7 +2,13 @@
 
 #![expect(clippy::disallowed_methods, reason = "these tests cut connections and fill disks")]
 
-use std::{fs, os::unix::fs::chown, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, chown},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use mjolnir::clock::nap;
 
@@ -11,6 +17,7 @@ use super::{
     ssh::far,
     sshd::Sshd,
 };
+use crate::support::runner::Running;
 
 /// Files, so that a cut has something to fall between.
 const FILES: usize = 12;
@@ -58,6 +65,27 @@ fn old_or_new(site: &Site, old: Option<usize>, new: usize) -> (usize, usize) {
     (olds, news)
 }
 
+/// Kills this end or that end of the real sync with a signal that cannot be caught, once this file is new and another one grows.
+fn cut(site: &Site, run: &mut Running, program: &str, (first, seed): (&str, usize)) {
+    let incoming = site.there(".mjolnir-lock/incoming");
+    let new = content(seed);
+    let grows = || {
+        let entries = fs::read_dir(&incoming).into_iter().flatten().flatten();
+        let mut sizes = entries.filter_map(|entry| Some(entry.metadata().ok()?.size()));
+        sizes.any(|size| size > 0)
+    };
+    for _ in 0..60_000 {
+        if grows() && fs::read(site.there(first)).is_ok_and(|found| found == new) {
+            let mark = incoming.to_str().unwrap().to_owned();
+            assert!(kill_all(program, &mark), "there is a {program}");
+            return;
+        }
+        assert!(!run.is_over(), "it was over before it was cut");
+        nap(Duration::from_millis(1));
+    }
+    panic!("nothing grows");
+}
+
 /// Kills every such program that receives, or speaks to a receiver, with this word.
 fn kill_all(name: &str, word: &str) -> bool {
     let mut killed = false;
@@ -75,6 +103,42 @@ fn kill_all(name: &str, word: &str) -> bool {
 
 const LARGE: [(&str, &str); 2] =
     [("deploy-check.limits.max-new-bytes", "1GiB"), ("deploy-check.limits.max-file-bytes", "1GiB")];
+
+#[test]
+fn a_connection_that_is_cut_leaves_nothing_half_and_the_next_deploy_completes_it() {
+    let Some((_server, site)) = far_away() else { return };
+    fill(&site, 1);
+    site.act_with(&[], &LARGE).done();
+    fill(&site, 2);
+    site.write("src/only_then.py", "x = 1\n");
+    site.commit("and more");
+    let kept = site.kept();
+    let mut run = site.call_for("deploy deploy --json", &LARGE).start();
+    cut(&site, &mut run, "rsync", ("big/0", 2000));
+    let acted = site.acted(run.end());
+    acted.fails(69, &["the deploy was cut off", "none is half"]);
+    assert!(kept == site.kept());
+    let (olds, news) = old_or_new(&site, Some(1), 2);
+    assert!(news > 0 && olds > 0, "{olds} old, {news} new");
+    assert!(!site.there(".mjolnir-lock").exists(), "the lock was given back");
+    assert!(site.there(".mjolnir-deploying.json").exists());
+    // The source goes on meanwhile: what was sent is neither an edit nor a stray.
+    fill(&site, 3);
+    site.git(&["rm", "-q", "-r", "--ignore-unmatch", "big/0", "big/1", "src/only_then.py"]);
+    site.commit("the source moved on");
+    let checked = site.check_with(&LARGE).passes().lacks("drift");
+    assert!(checked.report["notes"].to_string().contains("was cut off"), "{}", checked.report);
+    // And it is cut off again, before it completes.
+    let mut run = site.call_for("deploy deploy --json", &LARGE).start();
+    cut(&site, &mut run, "ssh", ("big/10", 3010));
+    site.acted(run.end()).fails(69, &["cut off"]);
+    site.act_with(&[], &LARGE).done();
+    for n in 2..FILES {
+        assert!(fs::read(site.there(&format!("big/{n}"))).unwrap() == content(3000 + n), "{n}");
+    }
+    site.is_tidy();
+    site.check_with(&LARGE).stays_in_sync().lacks("drift");
+}
 
 /// The same when it is cut off for the first time ever, and when the whole program is killed.
 #[test]
