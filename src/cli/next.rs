@@ -116,6 +116,7 @@ impl<'a> Coming<'a> {
         paused: &'a BTreeMap<String, Pause>,
     ) -> Self {
         let slots = match &schedule.due {
+            _ if !schedule.lacks.is_empty() => Vec::new(),
             Due::At(cadence) => std::iter::successors(cadence.next(from), |at| cadence.next(*at))
                 .take(count as usize)
                 .map(|at| (at, cadence.clock_change(at)))
@@ -129,6 +130,7 @@ impl<'a> Coming<'a> {
     /// The next slot, or the event that makes it due.
     pub fn first(&self) -> Result<UtcMs, &'static str> {
         match (&self.schedule.due, self.slots.first()) {
+            _ if !self.schedule.lacks.is_empty() => Err("off"),
             (_, Some((at, _))) => Ok(*at),
             (Due::On(StartOn::Start), None) => Err("when the service starts"),
             (Due::On(StartOn::Boot), None) => Err("when the machine starts"),
@@ -152,6 +154,9 @@ impl<'a> Coming<'a> {
         let mut notes = Vec::new();
         if let Some(change) = change {
             notes.push(said(change).to_owned());
+        }
+        for name in &self.schedule.lacks {
+            notes.push(format!("param `{name}` has no value"));
         }
         if !self.schedule.jitter.duration().is_zero() {
             notes.push(format!("up to {} later", self.schedule.jitter));
@@ -179,7 +184,7 @@ impl<'a> Coming<'a> {
             "schedule": self.name, "job": self.job.job, "path": self.job.path,
             "due": short(&self.schedule.due), "zone": zone.to_string(),
             "jitter_ms": jitter_ms.unwrap_or(u64::MAX), "slots": slots,
-            "when": self.first().err(), "paused": self.paused.map(pause_json),
+            "when": self.first().err(), "lacks": self.schedule.lacks, "paused": self.paused.map(pause_json),
         })
     }
 }

@@ -32,23 +32,28 @@ impl Planned {
 /// The schedules of one job, by its name or its file.
 pub fn one(root: &Path, job: &Path) -> Result<Planned, LoadError> {
     let (_, path) = find(root, job).map_err(LoadError::Unreadable)?;
-    let bare = JobArgs::of(job.to_owned());
-    let timetable = load_timetable(root, &bare)?;
+    let timetable = load_timetable(root, &JobArgs::of(job.to_owned()))?;
     let mut schedules = Vec::new();
     for schedule in timetable.schedules {
-        let mut own = None;
-        if !schedule.params.is_empty() || !schedule.profiles.is_empty() {
-            let Schedule { params, profiles, .. } = schedule.clone();
-            let values = ValueArgs { profiles, ..ValueArgs::default() };
-            let args = JobArgs { scheduled: params, values, ..bare.clone() };
-            own = load_timetable(root, &args)?
-                .schedules
-                .into_iter()
-                .find(|own| own.id == schedule.id);
-        }
-        schedules.push(own.unwrap_or(schedule));
+        schedules.push(own(root, job, schedule)?);
     }
     Ok(Planned { job: timetable.name, path, schedules })
+}
+
+/// A schedule of a job with what its own params and profiles make of it.
+pub fn own(root: &Path, job: &Path, schedule: Schedule) -> Result<Schedule, LoadError> {
+    if schedule.params.is_empty() && schedule.profiles.is_empty() {
+        return Ok(schedule);
+    }
+    let again = load_timetable(root, &started_by(job, &schedule))?;
+    Ok(again.schedules.into_iter().find(|own| own.id == schedule.id).unwrap_or(schedule))
+}
+
+/// What a job is called with when this schedule starts it.
+pub fn started_by(job: &Path, schedule: &Schedule) -> JobArgs {
+    let Schedule { params, profiles, .. } = schedule.clone();
+    let values = ValueArgs { profiles, ..ValueArgs::default() };
+    JobArgs { scheduled: params, values, ..JobArgs::of(job.to_owned()) }
 }
 
 /// Every job in `jobs/`, by the name of its file.

@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
-    args::{JobArgs, ServeArgs, ValueArgs},
+    args::{JobArgs, ServeArgs},
     load::{LoadError, environment, load, load_timetable, names},
     output::{Mask, log_to, style},
+    planned::{own, started_by},
     view::{facts, tell},
     world::World,
 };
@@ -78,7 +79,8 @@ fn listen(args: &ServeArgs) -> Result<Listen, Failure> {
 
 /// Reads every manifest in `jobs/`, each schedule with what it gives: a job that could not run is refused here.
 pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
-    let (mut works, mut manifests, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut works, mut manifests) = (Vec::new(), Vec::new());
+    let (mut off, mut wrong) = (Vec::new(), Vec::new());
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut keeps = Keeps::new();
     let names = names(root);
@@ -99,12 +101,19 @@ pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
         }
         keeps.insert(timetable.name.clone(), keep(&timetable.logs));
         for schedule in timetable.schedules {
-            let args = JobArgs {
-                values: ValueArgs { profiles: schedule.profiles.clone(), ..ValueArgs::default() },
-                scheduled: schedule.params.clone(),
-                ..JobArgs::of(file.clone().into())
+            let schedule = match own(root, Path::new(&file), schedule) {
+                Ok(schedule) => schedule,
+                Err(error) => {
+                    wrong.push(told(&file, error));
+                    continue;
+                }
             };
-            match load(root, &args, &facts()) {
+            if let Some(lacks) = schedule.lacks.first() {
+                let name = format!("{}.{}", timetable.name, schedule.id);
+                off.push(format!("{name}: param `{lacks}` has no value"));
+                continue;
+            }
+            match load(root, &started_by(Path::new(&file), &schedule), &facts()) {
                 Ok(loaded) => {
                     works.push(entry(&file, schedule, &loaded.resolved.manifest));
                     manifests.push(loaded.resolved.manifest);
@@ -119,7 +128,7 @@ pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
     let works = Works::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
-    Ok((Loaded { works, jobs: names.len(), keeps }, manifests))
+    Ok((Loaded { works, jobs: names.len(), keeps, off }, manifests))
 }
 
 fn keep(logs: &Logs) -> Keep {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     layers::relative,
+    params::ParamSet,
     schedules::{self, Schedule},
     tables::{
         Account, Check, DataQuality, Deploy, DeployCheck, Device, Drift, EmaAtr, Equivalence,
@@ -344,12 +345,12 @@ pub enum Work {
     Program(Vec<Template>),
 }
 
-/// Builds the plan of a checked file. `folder_of` is the file the steps stand in.
-pub(super) fn plan(file: File, folder_of: &str) -> Option<Manifest> {
+/// Builds the plan of a checked file. `folder_of` is the file the steps stand in, `given` are the values of its parameters.
+pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Manifest> {
     let File { name, description, labels, device, run, kind, .. } = file.clone();
     let File { schedule, notify, heartbeat, logs, .. } = file.clone();
     let schedules: Option<Vec<_>> =
-        (1..).zip(schedule).map(|(place, table)| schedules::plan(place, table)).collect();
+        (1..).zip(schedule).map(|(place, table)| schedules::plan(place, table, given)).collect();
     let job = match kind {
         Kind::Live => Job::Live(Box::new(LiveJob { trading: trading(&file)?, live: file.live? })),
         Kind::Backtest => Job::Backtest(Box::new(backtest(&file)?)),

@@ -86,8 +86,8 @@ pub fn resolve(sources: Sources<'_>) -> Result<Resolved, Problems> {
         .try_into()
         .map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
     let folder_of = work.tree.get("step").map_or("", |node| node.at.file()).to_owned();
-    let manifest =
-        plan(file, &folder_of).ok_or_else(|| work.unexpected("a table of the kind is missing"))?;
+    let manifest = plan(file, &folder_of, &work.params)
+        .ok_or_else(|| work.unexpected("a table of the kind is missing"))?;
     let tree = Tree { table: work.tree, params: work.params, secrets: work.secrets };
     Ok(Resolved { manifest, warnings: Problems::new(work.warnings), tree })
 }
@@ -128,7 +128,7 @@ pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
             .to_plain()
             .try_into()
             .map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
-        let planned = schedules::plan(place, table);
+        let planned = schedules::plan(place, table, &work.params);
         schedules.push(planned.ok_or_else(|| work.unexpected("a schedule is never due"))?);
     }
     let logs = work

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     check::closest,
+    params::{Given, ParamSet},
     problem::Problem,
     tables::{Backlog, DayMatchWord, GapWord, Overlap, ScheduleTable, StartOn},
     tree::{Node, Table, Value},
@@ -39,6 +40,8 @@ pub struct Schedule {
     pub params: Vec<(String, String)>,
     /// Profiles.
     pub profiles: Vec<String>,
+    /// Parameters that it needs and that have no value: while there is one, the schedule is off.
+    pub lacks: Vec<String>,
 }
 
 /// What makes a job due.
@@ -61,8 +64,8 @@ impl Due {
     }
 }
 
-/// The checked form of a schedule; `place` counts from 1.
-pub(super) fn plan(place: usize, table: ScheduleTable) -> Option<Schedule> {
+/// The checked form of a schedule; `place` counts from 1, `given` are the values of the job without those of the schedule.
+pub(super) fn plan(place: usize, table: ScheduleTable, given: &ParamSet) -> Option<Schedule> {
     let due = match (&table.cron, &table.every, table.on) {
         (Some(cron), None, None) => {
             let gap = match table.gap {
@@ -84,7 +87,13 @@ pub(super) fn plan(place: usize, table: ScheduleTable) -> Option<Schedule> {
         toml::Value::String(text) => text.clone(),
         other => other.to_string(),
     };
+    let has_value = |name: &String| {
+        let state = given.get(name);
+        state.is_some_and(|state| matches!(state.given, Given::Value(..)))
+            || table.params.contains_key(name)
+    };
     Some(Schedule {
+        lacks: table.needs.iter().filter(|name| !has_value(name)).cloned().collect(),
         id: table.id.unwrap_or_else(|| place.to_string()),
         due,
         overlap: table.overlap,
@@ -122,14 +131,18 @@ pub(super) fn check(tree: &Table, problems: &mut Vec<Problem>) {
         }
         one_way(&id, schedule, table, problems);
         time(table, problems);
-        for (name, given) in table.get("params").and_then(Node::as_table).into_iter().flatten() {
-            if !known.contains(&name.as_str()) {
+        let params = table.get("params").and_then(Node::as_table).into_iter().flatten();
+        let gives = params.map(|(name, node)| ("gives", name.as_str(), &node.key));
+        let items = table.get("needs").map(Node::items).into_iter().flatten();
+        let needs = items.filter_map(|node| Some(("needs", node.as_str()?, &node.at)));
+        for (does, name, at) in gives.chain(needs) {
+            if !known.contains(&name) {
                 let help = closest(name, &known).map_or_else(
                     || format!("declare it: [params.{name}]"),
                     |meant| format!("did you mean `{meant}`?"),
                 );
-                let message = format!("schedule `{id}` gives the unknown param `{name}`");
-                problems.push(Problem::new(&given.key, message).help(help));
+                let message = format!("schedule `{id}` {does} the unknown param `{name}`");
+                problems.push(Problem::new(at, message).help(help));
             }
         }
     }

@@ -71,6 +71,8 @@ pub struct Loaded {
     pub jobs: usize,
     /// What the runs of each job may leave behind.
     pub keeps: Keeps,
+    /// Schedules that are off, each with the reason.
+    pub off: Vec<String>,
 }
 
 /// Makes sure that there is one service for this root, as long as the returned value lives.
@@ -121,7 +123,7 @@ pub fn serve(
         broom: Broom::start(&options.root, loaded.keeps),
         next_document: Deadline::after(Some(Duration::ZERO)),
     };
-    host.begin();
+    host.begin(&loaded.off);
     while !stop.asked() {
         if hangup.take() {
             host.reload(&surroundings);
@@ -150,11 +152,18 @@ struct Host<'o> {
 }
 
 impl Host<'_> {
-    fn begin(&mut self) {
+    fn begin(&mut self, off: &[String]) {
         let (jobs, schedules) = (self.jobs, self.service.schedules());
         let (pid, build) = (std::process::id(), &self.options.build);
         let line = format!("serve: {schedules} schedules of {jobs} jobs, pid {pid}, build {build}");
         self.service.say(&line);
+        self.say_off(off);
+    }
+
+    fn say_off(&mut self, off: &[String]) {
+        for schedule in off {
+            self.service.say(&format!("off: {schedule}"));
+        }
     }
 
     fn turn(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
@@ -202,6 +211,7 @@ impl Host<'_> {
                 self.service.reload(loaded.works);
                 let (jobs, schedules) = (self.jobs, self.service.schedules());
                 self.service.say(&format!("reload: {schedules} schedules of {jobs} jobs"));
+                self.say_off(&loaded.off);
             }
             Err(failure) => {
                 let line = format!("reload refused, nothing changed: {}", failure.message);

@@ -251,6 +251,7 @@ mod tests {
             jitter: Span::seconds(0),
             params: Vec::new(),
             profiles: Vec::new(),
+            lacks: Vec::new(),
         }
     }
 

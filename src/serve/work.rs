@@ -164,6 +164,7 @@ mod tests {
                 jitter: Span::seconds(60),
                 params: Vec::new(),
                 profiles: Vec::new(),
+                lacks: Vec::new(),
             },
             terms: Terms::default(),
         }

@@ -78,7 +78,10 @@ pub fn reach(
     let said = hands.there(&words(["cat", "/etc/machine-id"]))?;
     if target.host.is_some() && (said.code == SSH_FAILED || said.timed_out) {
         let why = shown(said.stderr.trim_ascii());
-        let what = format!("{} does not let us in: {why}", there.name());
+        let what = format!(
+            "{} does not let us in: {why}; a key that ssh does not take by itself: -p identity=FILE",
+            there.name()
+        );
         findings.add(Refusal::Unreachable, what, there.command("id"));
         return Ok(None);
     }

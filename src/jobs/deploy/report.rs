@@ -9,8 +9,20 @@ use crate::manifest::RefusalLevel;
 
 const SCHEMA: &str = "mjolnir.deploy-check/1";
 
-/// Most changes that are shown to people; all of them stand in the plan.
-const ITEMS_MAX: usize = 200;
+/// Most changes that are shown to people; all of them stand in a document.
+const ITEMS_MAX: usize = 40;
+
+/// Lines with a word in front, how something is changed, and its path; those that are too many stand in `document`.
+pub fn listed(word: &str, items: &[[String; 2]], document: &str) -> String {
+    let mut text = String::new();
+    for [how, path] in items.iter().take(ITEMS_MAX) {
+        let _ = writeln!(text, "{word:<7} {how:<33} {path}");
+    }
+    if items.len() > ITEMS_MAX {
+        let _ = writeln!(text, "{word:<7} and {} more, see {document}", items.len() - ITEMS_MAX);
+    }
+    text
+}
 
 /// The document `check.json`.
 #[derive(Debug, Serialize)]
@@ -126,13 +138,7 @@ impl Report {
             }
             let _ = writeln!(text, "{:<28} next: {next}", "");
         }
-        for [how, path] in self.items.iter().take(ITEMS_MAX) {
-            let _ = writeln!(text, "change  {how:<33} {path}");
-        }
-        if self.items.len() > ITEMS_MAX {
-            let _ =
-                writeln!(text, "change  and {} more, see the plan", self.items.len() - ITEMS_MAX);
-        }
+        text.push_str(&listed("change", &self.items, "the plan"));
         if let Some(Planned { path, hash, until }) = &self.plan {
             let _ = writeln!(text, "plan    {path}, hash {hash}, good until {until}");
         }

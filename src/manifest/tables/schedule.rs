@@ -113,6 +113,10 @@ pub(in super::super) struct ScheduleTable {
     /// Profiles of the job, as `-P` would give them.
     #[serde(default)]
     pub profile: Vec<String>,
+    /// Parameters that must have a value, or the schedule is off: `runner next` says which one has none. For a job that
+    /// cannot run before somebody has set it up.
+    #[serde(default)]
+    pub needs: Vec<String>,
 }
 
 impl ScheduleTable {

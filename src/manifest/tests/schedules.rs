@@ -53,6 +53,7 @@ fn a_wrong_schedule_is_refused_where_it_stands() {
         ),
         ("every = \"10m\"\noverlap = \"forbidden\"", "did you mean `forbid`?"),
         ("every = \"10m\"\nparams = { tag = \"x\" }", "gives the unknown param `tag`"),
+        ("every = \"10m\"\nneeds = [\"tag\"]", "needs the unknown param `tag`"),
         (
             "every = \"10m\"\n[[schedule]]\non = \"start\"\nid = \"1\"",
             "two schedules are called `1`",

@@ -72,6 +72,34 @@ fn what_is_as_deployed_is_no_drift() {
 }
 
 #[test]
+fn what_a_deploy_sent_before_it_was_cut_off_is_no_drift() {
+    let Some(site) = Site::new() else { return };
+    let before = fs::read_to_string(site.there(".mjolnir-deployed.json")).unwrap();
+    let old = fs::read_to_string(site.there("README.md")).unwrap();
+    site.write("src/main.py", "print(2)\n");
+    site.write("README.md", "newer\n");
+    site.write("src/later/new.py", "x = 1\n");
+    site.commit("newer");
+    site.deploy();
+    // As it stands when the connection goes before README.md is sent.
+    let after = fs::read_to_string(site.there(".mjolnir-deployed.json")).unwrap();
+    let mut sent: Json = serde_json::from_str(&after).unwrap();
+    sent["schema"] = json!("mjolnir.deploying/1");
+    site.write_there(".mjolnir-deploying.json", &sent.to_string());
+    site.write_there(".mjolnir-deployed.json", &before);
+    site.write_there("README.md", &old);
+    let (ran, report) = drift(&site, &[]);
+    let ran = ran.code(0);
+    assert!(told(&report).is_empty(), "{ran}");
+    assert!(report["notes"].to_string().contains("or was cut off"), "{report}");
+    site.write_there("src/later/new.py", "x = 2\n");
+    let (ran, report) = drift(&site, &[]);
+    assert_eq!(told(&report), ["stray src/later/new.py"], "{}", ran.code(1));
+    site.write_there(".mjolnir-deploying.json", "{}");
+    drift(&site, &[]).0.code(65).says(&[".mjolnir-deploying.json cannot be read"]);
+}
+
+#[test]
 fn every_kind_of_drift_is_found_and_texts_are_compared() {
     let Some(site) = Site::new() else { return };
     site.write_there("src/main.py", "print('by hand')\n");

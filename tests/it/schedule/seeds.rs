@@ -94,6 +94,7 @@ fn work(n: usize, due: Due, dice: &mut Dice) -> Work {
         jitter,
         params: Vec::new(),
         profiles: Vec::new(),
+        lacks: Vec::new(),
     };
     let attempts = [1, 1, 3][pick(3)];
     let retry = Retry { attempts, max_delay: Parsed::new(Span::seconds(20)), ..Retry::default() };

@@ -1,6 +1,7 @@
 //! What the service is given that it must refuse, each with its exit code and its reason.
 
 use super::fixture::{empty, end, job, serve, until_count, until_up, with};
+use crate::support::runner::Root;
 use mjolnir::store::runs::RunState;
 
 #[test]
@@ -62,4 +63,22 @@ fn damaged_records_end_the_service_untouched() {
     root.write_bytes("data/runs/runs.sqlite", &[b'x'; 4096]);
     serve(&root, "").run().code(65).says(&["runs.sqlite"]);
     assert_eq!(root.read("data/runs/runs.sqlite"), "x".repeat(4096));
+}
+
+/// As it comes: nobody has set anything up, and what needs that is off instead of in the way.
+#[test]
+fn the_shipped_jobs_are_taken_before_anybody_has_set_anything_up() {
+    let root = Root::new();
+    let service = serve(&root, "").start();
+    until_up(&root, &service);
+    assert!(root.read("data/state/scheduler.json").contains("eqflat"));
+    let said = end(service).code(0).to_string();
+    assert!(said.contains("off: drift.1: param `path` has no value"), "{said}");
+    let next = root.run("next drift").code(0);
+    next.prints(&["drift.1", "off", "param `path` has no value"]);
+    let shown = root.run("next drift --json").code(0).json();
+    assert_eq!(shown["schedules"][0]["lacks"][0], "path");
+    assert_eq!(shown["schedules"][0]["slots"].as_array().unwrap().len(), 0);
+    let set = root.call("next drift --json").env("MJ_DEPLOY_PATH", "/srv/x").run().code(0).json();
+    assert_eq!(set["schedules"][0]["slots"].as_array().unwrap().len(), 5);
 }

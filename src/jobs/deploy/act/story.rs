@@ -9,7 +9,10 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Failure, Outcome},
-        deploy::{look::Looked, report::Planned},
+        deploy::{
+            look::Looked,
+            report::{Planned, listed},
+        },
     },
     store::disk::Disk as _,
 };
@@ -117,9 +120,7 @@ impl Story {
 
     fn text(&self) -> String {
         let mut text = format!("{} to {}: {}\n\n", self.source, self.target, self.summary());
-        for [how, path] in &self.sent {
-            let _ = writeln!(text, "sent    {how:<33} {path}");
-        }
+        text.push_str(&listed("sent", &self.sent, "the report"));
         for path in &self.stale {
             let _ = writeln!(text, "stale   {path}");
         }

@@ -80,9 +80,23 @@ pub struct Drifted {
     pub inside: usize,
 }
 
-/// Everything that is not as it was deployed: by kind, then by path.
-pub fn compare(target: &Tree, last: &BTreeMap<Vec<u8>, &Stamp>, shields: &Shields) -> Vec<Drifted> {
-    let folders: BTreeSet<&[u8]> = last.keys().flat_map(|path| parents(path)).collect();
+/// What deploys left word of, by path.
+#[derive(Debug, Default)]
+pub struct Deploys<'a> {
+    /// What the last one deployed.
+    pub last: BTreeMap<Vec<u8>, &'a Stamp>,
+    /// What the one after it was to send, which did not come to its end.
+    pub cut: BTreeMap<Vec<u8>, &'a Stamp>,
+}
+
+/// Everything that is not as it was deployed: by kind, then by path. What stands there as a deploy that was cut off sent it is
+/// as it was deployed.
+pub fn compare(target: &Tree, deploys: &Deploys<'_>, shields: &Shields) -> Vec<Drifted> {
+    let Deploys { last, cut } = deploys;
+    let folders: BTreeSet<&[u8]> =
+        last.keys().chain(cut.keys()).flat_map(|path| parents(path)).collect();
+    let was_sent =
+        |path: &[u8]| cut.get(path).is_some_and(|sent| target.stamp(path).as_ref() == Some(*sent));
     let (mut found, mut stray) = (Vec::<Drifted>::new(), BTreeMap::<&[u8], usize>::new());
     for (path, entry) in target.seen(shields) {
         let above = parents(path).find_map(|folder| stray.get(folder).copied());
@@ -99,7 +113,7 @@ pub fn compare(target: &Tree, last: &BTreeMap<Vec<u8>, &Stamp>, shields: &Shield
             && !last.contains_key(path)
             && (folders.contains(path) || holds_what_is_hidden(path, shields));
         let what = match last.get(path) {
-            _ if is_known => None,
+            _ if is_known || was_sent(path) => None,
             None => Some(What::Stray),
             Some(was) => differs(was, entry, target.hashes.get(path)),
         };
@@ -230,19 +244,29 @@ mod tests {
         Tree { inventory: Inventory::parse(&output).unwrap(), hashes }
     }
 
-    fn found(was: &[(&str, &str, &str)], is: &[(&str, &str, &str)]) -> Vec<String> {
-        let (was, is) = (tree(was), tree(is));
-        let stamps: BTreeMap<Vec<u8>, Stamp> = was
-            .inventory
-            .entries
-            .keys()
-            .filter_map(|path| Some((path.clone(), was.stamp(path)?)))
-            .collect();
-        let last = stamps.iter().map(|(path, stamp)| (path.clone(), stamp)).collect();
+    type Line<'a> = (&'a str, &'a str, &'a str);
+
+    fn stamps(tree: &Tree) -> BTreeMap<Vec<u8>, Stamp> {
+        let paths = tree.inventory.entries.keys();
+        paths.filter_map(|path| Some((path.clone(), tree.stamp(path)?))).collect()
+    }
+
+    fn by_path(stamps: &BTreeMap<Vec<u8>, Stamp>) -> BTreeMap<Vec<u8>, &Stamp> {
+        stamps.iter().map(|(path, stamp)| (path.clone(), stamp)).collect()
+    }
+
+    fn found(was: &[Line<'_>], is: &[Line<'_>]) -> Vec<String> {
+        found_after(was, &[], is)
+    }
+
+    fn found_after(was: &[Line<'_>], sent: &[Line<'_>], is: &[Line<'_>]) -> Vec<String> {
+        let is = tree(is);
+        let (was, sent) = (stamps(&tree(was)), stamps(&tree(sent)));
+        let deploys = Deploys { last: by_path(&was), cut: by_path(&sent) };
         let mut rules = DeployCheck::default();
         rules.protect.paths.push(Parsed::new("/state/live".parse().unwrap()));
         let shields = Shields::new(&rules);
-        let told = compare(&is, &last, &shields).into_iter();
+        let told = compare(&is, &deploys, &shields).into_iter();
         told.map(|one| format!("{} {}", one.what.name(), one.name())).collect()
     }
 
@@ -265,6 +289,22 @@ mod tests {
         ];
         let all = ["type z", "edited y", "missing w", "stray new", "permissions a/x"];
         assert_eq!(found(&was, &is), all);
+    }
+
+    #[test]
+    fn what_a_deploy_sent_before_it_was_cut_off_is_no_drift() {
+        let was = [("f 644", "x", "1"), ("f 644", "y", "1"), ("f 644", "z", "1")];
+        let sent = [("f 644", "x", "2"), ("f 644", "y", "2"), ("f 644", "new/a", "2")];
+        let cut = [("f 644", "x", "2"), ("f 644", "y", "1"), ("f 644", "z", "1")];
+        let with = |more: &[Line<'static>]| [cut.as_slice(), more].concat();
+        assert!(found_after(&was, &sent, &with(&[])).is_empty());
+        let folder = ("d 755", "new", "");
+        assert!(found_after(&was, &sent, &with(&[folder])).is_empty());
+        assert!(found_after(&was, &sent, &with(&[folder, ("f 644", "new/a", "2")])).is_empty());
+        let edited = with(&[folder, ("f 644", "new/a", "3"), ("f 644", "new/b", "2")]);
+        assert_eq!(found_after(&was, &sent, &edited), ["stray new/a", "stray new/b"]);
+        let neither = [("f 644", "x", "3"), ("f 644", "y", "2"), ("f 644", "z", "2")];
+        assert_eq!(found_after(&was, &sent, &neither), ["edited x", "edited z"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    compare::{What, compare},
+    compare::{Deploys, What, compare},
     difference::{Differ, Difference},
     report::Report,
 };
@@ -17,7 +17,7 @@ use crate::{
             finding::{Findings, There},
             hands::Hands,
             reach::reach,
-            shields::{DEPLOYED, LOCK, Shields},
+            shields::{DEPLOYED, DEPLOYING, LOCK, Shields},
             stands::{self, Blind},
         },
     },
@@ -77,10 +77,21 @@ fn look(
     if tree.inventory.get(LOCK.trim_start_matches('/').as_bytes()).is_some() {
         report.notes.push("a deploy holds the lock there: look again when it is over".to_owned());
     }
-    let Some(deployed) = note(hands, &job.target, &tree)? else {
+    let Some(deployed) = note(hands, &job.target, &tree, (DEPLOYED, Stage::Deployed))? else {
         let note = format!("there is no {}{DEPLOYED}, which a deploy writes", job.target.path);
         report.notes.push(note);
         return Ok(());
+    };
+    let cut = note(hands, &job.target, &tree, (DEPLOYING, Stage::Deploying))?;
+    if let Some(cut) = &cut {
+        let commit = cut.commit.get(..12).unwrap_or(&cut.commit);
+        report.notes.push(format!(
+            "a deploy of {commit} is on its way, or was cut off: what it sent is no drift; if it was, deploy again"
+        ));
+    }
+    let deploys = Deploys {
+        last: deployed.files(),
+        cut: cut.as_ref().map(Deployed::files).unwrap_or_default(),
     };
     let source = context.path(&job.check.source).canonicalize();
     let differ = Differ {
@@ -92,7 +103,7 @@ fn look(
         limits: &job.drift,
     };
     let mut left = job.drift.diff_files_max;
-    for drifted in compare(&tree, &deployed.files(), &shields) {
+    for drifted in compare(&tree, &deploys, &shields) {
         let difference = match drifted.what {
             What::Edited if left > 0 => {
                 left -= 1;
@@ -123,14 +134,19 @@ fn blinded(blind: Blind, target: &Target) -> Failure {
     }
 }
 
-/// What was deployed there last, if a deploy left word.
-fn note(hands: &Hands<'_>, target: &Target, tree: &Tree) -> Result<Option<Deployed>, Failure> {
-    let bytes = stands::file(hands, target, tree, DEPLOYED);
+/// What a deploy left word of, if it did.
+fn note(
+    hands: &Hands<'_>,
+    target: &Target,
+    tree: &Tree,
+    (name, stage): (&str, Stage),
+) -> Result<Option<Deployed>, Failure> {
+    let bytes = stands::file(hands, target, tree, name);
     let Some(bytes) = bytes.map_err(|blind| blinded(blind, target))? else { return Ok(None) };
-    Deployed::parse(Stage::Deployed, &bytes).map(Some).map_err(|why| {
-        let next = There(target).command(&format!("cat PATH{DEPLOYED}"));
+    Deployed::parse(stage, &bytes).map(Some).map_err(|why| {
+        let next = There(target).command(&format!("cat PATH{name}"));
         let message = format!(
-            "{}{DEPLOYED} cannot be read: {why}; restore it from a copy; next: {next}",
+            "{}{name} cannot be read: {why}; restore it from a copy; next: {next}",
             target.path
         );
         Failure::new(Exit::Data, message)
