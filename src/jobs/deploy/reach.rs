@@ -79,8 +79,9 @@ pub fn reach(
     if target.host.is_some() && (said.code == SSH_FAILED || said.timed_out) {
         let why = shown(said.stderr.trim_ascii());
         let what = format!(
-            "{} does not let us in: {why}; a key that ssh does not take by itself: -p identity=FILE",
-            there.name()
+            "{} does not let us in: {} (a key that ssh does not take by itself: -p identity=FILE)",
+            there.name(),
+            why.trim_end_matches('.')
         );
         findings.add(Refusal::Unreachable, what, there.command("id"));
         return Ok(None);
