@@ -17,7 +17,7 @@ RUN     = $(RUNNER) run jobs/$(1).toml $(P) $(ARGS)
 IS_UP   = { [ -f $(PID) ] && tr '\0' ' ' 2>/dev/null < "/proc/$$(cat $(PID))/cmdline" | grep -q 'runner run jobs/live.toml'; } 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint unit check reference demo bench docs image compose-test \
+.PHONY: help build test fmt lint unit cuda-check check reference demo bench docs image compose-test \
         live-up live-logs live-down eqflat eq backtest tag
 
 help: ## what can be made
@@ -36,6 +36,9 @@ lint:
 
 unit:
 	$(CARGO) test $(BUILD)
+
+cuda-check: ## whether gpu-worker still compiles, where there is no CUDA: types only, nothing is linked
+	CARGO=$(CARGO) tests/cuda/check.sh
 
 check: build ## every manifest in jobs/, with the profiles it extends
 	$(RUNNER) check jobs

@@ -1,6 +1,8 @@
 //! The program as operators run it: a backtest of 1,000,000 bars from daily partitions, eqflat over 100,000 LIVE rows,
 //! one live slot, and the commands that must feel instant. Wall time of the real process, data prepared outside the clock.
 
+mod model;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -15,6 +17,7 @@ use mjolnir::{
         time::{Timeframe, UtcMs, Window},
     },
     exchange::synthetic,
+    jobs::models,
     store::{disk::RealDisk, layout::Layout, raw::RawStore},
 };
 
@@ -85,6 +88,26 @@ fn backtest(c: &mut Criterion) {
                 "runid=bench",
                 "--set",
                 "backtest.on-existing=replace",
+            ];
+            done(&runner(&root, &args));
+        });
+    });
+    let layout = Layout::new(&root);
+    let home = layout.models_dir().join("bench");
+    let id = models::write(&RealDisk::new(layout.data()), &home, &model::files()).expect("a model");
+    let path = format!("strategy.model.path=data/models/bench/{id}");
+    group.bench_function("backtest_model_1m_bars", |b| {
+        b.iter(|| {
+            let args = [
+                "run",
+                "jobs/backtest-model.toml",
+                "-p",
+                "exchange=demo",
+                "runid=bench",
+                "--set",
+                "backtest.on-existing=replace",
+                "--set",
+                &path,
             ];
             done(&runner(&root, &args));
         });

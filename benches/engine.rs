@@ -1,8 +1,9 @@
 //! Cost of the engine alone: one core, bars in memory, nothing written.
 
+mod model;
 mod plain;
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mjolnir::{
@@ -11,10 +12,12 @@ use mjolnir::{
         time::{Timeframe, Window},
     },
     engine::{
+        model::Timeline,
         slot::SlotMaker,
         step::{Core, Engine},
         strategy::{
             Strategy,
+            by_score::{ByScore, ByScoreParams},
             ema_atr::{EmaAtr, EmaAtrParams},
             params::Sides,
             rsi_revert::{RsiRevert, RsiRevertParams},
@@ -70,8 +73,38 @@ fn engine(c: &mut Criterion) {
     })
     .expect("valid parameters");
     group.bench_function("rsi_revert", |b| b.iter(|| play(&rsi, black_box(&bars))));
+    let read = model::files().read().expect("a whole model");
+    let scored = ByScore::new(
+        Timeline::new(read.id, Arc::new(read.model)),
+        ByScoreParams {
+            enter: 200_000,
+            exit: 0,
+            atr: 14,
+            stop_atr: 2.0,
+            target_atr: None,
+            trail_atr: None,
+            sides: Sides::Both,
+        },
+    )
+    .expect("valid parameters");
+    group.bench_function("model", |b| b.iter(|| play(&scored, black_box(&bars))));
     group.finish();
 }
 
-criterion_group!(benches, engine);
+/// Rows that are scored, one at a time as live does it.
+fn scorer(c: &mut Criterion) {
+    let model = model::files().read().expect("a whole model").model;
+    let width = model.features().len();
+    let row =
+        |n: usize| (0..width).map(|k| ((n * 31 + k * 7) % 17) as f64 / 4.0).collect::<Vec<_>>();
+    let rows: Vec<Vec<f64>> = (0..1_000).map(row).collect();
+    let mut group = c.benchmark_group("scorer");
+    group.throughput(Throughput::Elements(rows.len() as u64));
+    group.bench_function("rows", |b| {
+        b.iter(|| rows.iter().map(|row| model.score(black_box(row))).fold(0, i64::wrapping_add));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, engine, scorer);
 criterion_main!(benches);

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Starts the box: with the card if one works, else without. Safe to run again: what is up and unchanged stays up.
 #
-# "Works" means two things, each tried: nvidia-smi on this machine names a card, and a container of the box sees it too.
-# Anything less is the processor, and the log says why. Whether a card computes correctly is no question for a script: profile
-# `gpu` asks for a proof of that (device.verify), and a job falls back to the processor by itself (device.fallback).
+# "Works" means two things, each tried: nvidia-smi on this machine names a card, and in a container of the box it computes what the
+# processor computes (`runner doctor -P gpu`). Anything less is the processor, and the log says why. A card that fails later is left
+# by the jobs themselves: they ask for the proof anew each time (profiles/auto.toml).
 #
 #   ops/boot.sh                 log: data/logs/boot.log, at most 4 older ones
 #   ops/boot.sh scheduler       only this service
@@ -14,6 +14,8 @@ LOG=data/logs/boot.log
 LOG_BYTES_MAX=262144
 LOGS_OLD=4
 CARD_WAIT=30s       # a broken driver hangs rather than fails
+PROOF_WAIT=120s     # a container, and a proof that is asked for twice
+ONLY_DEVICE='preflight.skip=["tools","folders","owners","room","clock","ports","env","manifests","git"]'
 START_WAIT=300s
 
 die() { echo "boot: error: $*" >&2; exit 1; }
@@ -48,6 +50,9 @@ find_compose() {
 
 with_card=(-f docker-compose.yml -f docker-compose.gpu.yml)
 
+# The line of the table that tells of the device; whatever was said last where there is none.
+device_of() { grep -m 1 '^device ' <<< "$1" || tail -n 1 <<< "$1"; }
+
 # Whether there is a card that containers can use; says why not.
 card_works() {
     local cards
@@ -59,12 +64,13 @@ card_works() {
         say "no card: nvidia-smi says: ${cards:-nothing within $CARD_WAIT}"
         return 1
     fi
-    if ! cards=$(timeout "$CARD_WAIT" "${COMPOSE[@]}" "${with_card[@]}" run --rm --no-deps -T --entrypoint nvidia-smi paper --list-gpus 2>&1); then
-        say "no card: this machine has one, but a container does not see it: $(tail -n 1 <<< "$cards")"
+    local proof
+    if ! proof=$(timeout "$PROOF_WAIT" "${COMPOSE[@]}" "${with_card[@]}" run --rm --no-deps -T scheduler doctor -P gpu --set "$ONLY_DEVICE" 2>&1); then
+        say "no card: this machine has one, but in a container it does not prove itself: $(device_of "$proof")"
         say "see to the NVIDIA container toolkit: nvidia-ctk runtime configure"
         return 1
     fi
-    say "card: $(grep -m 1 '^GPU ' <<< "$cards" || tail -n 1 <<< "$cards")"
+    say "card: $(device_of "$proof")"
 }
 
 boot() {

@@ -15,7 +15,7 @@ pub enum Exit {
     Nothing,
     /// Bad data: a corrupt or foreign file.
     Data,
-    /// A venue or host cannot be reached.
+    /// A venue, host or device cannot be reached.
     Unavailable,
     /// A bug in this program.
     Bug,
@@ -44,7 +44,7 @@ impl Exit {
         ("3", "inconclusive", "inconclusive or qualified"),
         ("4", "nothing", "nothing matched: no job, no ledger, an empty window"),
         ("65", "data", "bad data: a corrupt or foreign file"),
-        ("69", "unavailable", "a venue or host cannot be reached"),
+        ("69", "unavailable", "a venue, host or device cannot be reached"),
         ("70", "bug", "a bug in this program"),
         ("74", "io", "input or output failed: disk full, read-only folder"),
         ("75", "busy", "somebody else holds the lock: try later"),

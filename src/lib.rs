@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod exit;
 pub mod jobs;
 pub mod manifest;
+pub mod model;
 pub mod notify;
 pub mod os;
 pub mod run;

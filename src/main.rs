@@ -9,6 +9,7 @@ use mjolnir::{
         crontab::import_crontab,
         deploy::{deploy, plan},
         deploy_init::init,
+        doctor::doctor,
         history::history,
         logs::logs,
         next::next,
@@ -64,6 +65,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
             Some(DeployPart::Init(args)) => init(root, args, json),
             None => return deploy(root, args, json),
         },
+        Verb::Doctor(values) => doctor(root, values, json),
         Verb::Serve(args) => serve(root, args, json),
     };
     ExitCode::from(exit.code())

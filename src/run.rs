@@ -38,7 +38,7 @@ use crate::{
         backtest, check,
         context::{Context, Failure, Outcome},
         deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, preflight,
-        quality,
+        promote, quality, train,
     },
     manifest::{Job, Manifest, RunFacts},
     os::{process::Results, signals::Stop},
@@ -297,6 +297,8 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Deploy(job) => deploy::act::job::run(context, job),
         Job::Drift(job) => deploy::drift::job::run(context, job),
         Job::Preflight(job) => preflight::job::run(context, job),
+        Job::Train(job) => train::job::run(context, job),
+        Job::Promote(job) => promote::job::run(context, job),
         Job::Pipeline(job) => {
             pipeline::job::run(context, job, &["--root".to_owned(), root.display().to_string()])
         }

@@ -34,8 +34,8 @@ pub enum Verb {
     Explain(JobArgs),
     /// List the jobs
     List,
-    /// Show a job as it would run, all values in place
-    Show(JobArgs),
+    /// Show a job as it would run, all values in place; or a model, by its folder
+    Show(ShowArgs),
     /// Print a JSON Schema for editors
     Schema {
         /// Of what
@@ -80,6 +80,8 @@ pub enum Verb {
     Plan(JobArgs),
     /// Bring the tree to the target: checked, locked, sent without deleting, verified
     Deploy(DeployArgs),
+    /// Show what this program runs on: build, machine, tools, clock, and whether a card proves itself; exit code 1 when something fails
+    Doctor(ValueArgs),
     /// Run jobs by their schedules, until told to stop
     Serve(ServeArgs),
 }
@@ -330,6 +332,31 @@ impl JobArgs {
     pub fn of(job: PathBuf) -> Self {
         Self { job, values: ValueArgs::default(), scheduled: Vec::new() }
     }
+}
+
+/// Something else that is shown than a job.
+#[derive(Debug, Subcommand)]
+pub enum ShowPart {
+    /// Show what is known about a model, after every check that a job makes before it uses one
+    Model {
+        /// Its folder, or a file that names it, such as data/models/current
+        dir: PathBuf,
+    },
+}
+
+/// What is shown.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct ShowArgs {
+    /// Something else than a job
+    #[command(subcommand)]
+    pub part: Option<ShowPart>,
+    /// The manifest, or the name of a job in jobs/
+    #[arg(required = true)]
+    pub job: Option<PathBuf>,
+    /// What the job is given
+    #[command(flatten)]
+    pub values: ValueArgs,
 }
 
 /// What `run` is given.

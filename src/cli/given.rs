@@ -19,7 +19,7 @@ const MASKED: &str = "***";
 
 /// What a run was given; a failure when it never started, or was started by a build that did not keep it.
 pub fn given(records: &Records, run: &RunId) -> Result<Given, Failure> {
-    let path = records.layout.run_dir(run).join("run.json");
+    let path = records.layout.run_info(run);
     let Some(bytes) = records.disk.read(&path)? else {
         let message =
             format!("run {run} never started, so nothing was given to it: `runner run JOB`");

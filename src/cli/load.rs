@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::args::JobArgs;
+use super::args::{JobArgs, ValueArgs};
 use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
@@ -45,7 +45,16 @@ pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
 
 /// Names of the manifests in `jobs/`.
 pub fn names(root: &Path) -> Vec<String> {
-    let entries = fs::read_dir(root.join("jobs")).into_iter().flatten().flatten();
+    stems(&root.join("jobs"))
+}
+
+/// Names of the profiles in `profiles/`.
+pub fn profiles(root: &Path) -> Vec<String> {
+    stems(&root.join("profiles"))
+}
+
+fn stems(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let path = entries
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|e| e == "toml"));
@@ -93,6 +102,19 @@ pub fn load(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Loaded, LoadE
     Ok(Loaded { resolved, inputs })
 }
 
+/// Resolves a job that is no file.
+pub fn load_text(
+    root: &Path,
+    name: &str,
+    text: &str,
+    values: &ValueArgs,
+    run: &RunFacts,
+) -> Result<Resolved, LoadError> {
+    let args = JobArgs { values: values.clone(), ..JobArgs::of(name.into()) };
+    let job = Source { path: name.to_owned(), text: text.to_owned() };
+    with_job(root, job, (&args, run), &mut Vec::new(), resolve)
+}
+
 /// Checks a job without the values that only a run can give; returns the warnings.
 pub fn check_only(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Problems, LoadError> {
     with_sources(root, args, run, &mut Vec::new(), check)
@@ -116,6 +138,16 @@ fn with_sources<T>(
         LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{shown}: {error}")))
     })?;
     inputs.push(Input { path: shown.clone(), sha256: sha256_hex(text.as_bytes()) });
+    with_job(root, Source { path: shown, text }, (args, run), inputs, work)
+}
+
+fn with_job<T>(
+    root: &Path,
+    job: Source,
+    (args, run): (&JobArgs, &RunFacts),
+    inputs: &mut Vec<Input>,
+    work: impl FnOnce(Sources<'_>) -> Result<T, Problems>,
+) -> Result<T, LoadError> {
     let env = environment();
     let mut read = |relative: &str| {
         let text = read_text(&root.join(relative))?;
@@ -125,7 +157,7 @@ fn with_sources<T>(
     let mut read_secret =
         |written: &str| read_text(&root.join(written)).map(|text| text.trim_end().to_owned());
     let sources = Sources {
-        job: Source { path: shown, text },
+        job,
         read: &mut read,
         read_secret: &mut read_secret,
         profiles: &args.values.profiles,

@@ -9,10 +9,11 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    args::{JobArgs, SchemaOf},
+    args::{JobArgs, SchemaOf, ShowArgs, ShowPart},
     load::{LoadError, check_only, environment, load, names, read_text},
     output::{Mask, plain, print, print_json, say, style},
     planned,
+    show_model::show_model,
     table::{row, table},
 };
 use crate::{
@@ -174,8 +175,13 @@ pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
 }
 
 /// `runner show`.
-pub fn show(root: &Path, args: &JobArgs, json: bool) -> Exit {
-    match load(root, args, &facts()) {
+pub fn show(root: &Path, args: &ShowArgs, json: bool) -> Exit {
+    if let Some(ShowPart::Model { dir }) = &args.part {
+        return show_model(root, dir, json);
+    }
+    let job = args.job.clone().unwrap_or_default();
+    let job = JobArgs { values: args.values.clone(), ..JobArgs::of(job) };
+    match load(root, &job, &facts()) {
         Ok(loaded) => {
             let mask = Mask::new(loaded.resolved.secrets().map(str::to_owned));
             let toml = mask.apply(&loaded.resolved.to_toml());

@@ -4,7 +4,10 @@ use std::{fmt, str::FromStr};
 
 use thiserror::Error;
 
-use super::time::UtcMs;
+use super::{model_id::ModelId, time::UtcMs};
+
+/// How a switch of models begins.
+const MODEL: &str = "model";
 
 /// What an operator may order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,10 +20,12 @@ pub enum Order {
     Resume,
     /// Close the position at the next fill, then stay halted.
     Flatten,
+    /// Another model speaks from then on. LIVE gives it to itself at a start; nobody else does.
+    Model(ModelId),
 }
 
 impl Order {
-    /// Every order.
+    /// Every order that a person gives.
     pub const ALL: [Self; 4] = [Self::Halt, Self::Reduce, Self::Resume, Self::Flatten];
 
     /// How it is written.
@@ -30,19 +35,31 @@ impl Order {
             Self::Reduce => "reduce",
             Self::Resume => "resume",
             Self::Flatten => "flatten",
+            Self::Model(_) => MODEL,
+        }
+    }
+
+    /// The model it switches to.
+    pub const fn model(self) -> Option<ModelId> {
+        match self {
+            Self::Halt | Self::Reduce | Self::Resume | Self::Flatten => None,
+            Self::Model(id) => Some(id),
         }
     }
 }
 
 /// A word that is no order.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is not a command: use halt, reduce, resume or flatten")]
+#[error("`{0}` is not a command: use halt, reduce, resume or flatten; LIVE itself writes model:ID")]
 pub struct UnknownOrder(String);
 
 impl FromStr for Order {
     type Err = UnknownOrder;
 
     fn from_str(text: &str) -> Result<Self, UnknownOrder> {
+        if let Some((MODEL, id)) = text.split_once(':') {
+            return id.parse().map(Self::Model).map_err(|_| UnknownOrder(text.to_owned()));
+        }
         Self::ALL
             .into_iter()
             .find(|o| o.name() == text)
@@ -52,7 +69,10 @@ impl FromStr for Order {
 
 impl fmt::Display for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        match self {
+            Self::Halt | Self::Reduce | Self::Resume | Self::Flatten => f.write_str(self.name()),
+            Self::Model(id) => write!(f, "{MODEL}:{id}"),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ pub mod command;
 pub mod cron;
 pub mod decision;
 pub mod ids;
+pub mod model_id;
 pub mod money;
 pub mod pattern;
 pub mod series;

@@ -5,11 +5,19 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::strategy::{Features, Strategy, Values};
+use super::{
+    model::FEATURES_MAX,
+    strategy::{Features, Strategy, Values},
+};
 use crate::domain::{
     bar::TimedBar,
     time::{DAY_MS, SlotTs, Timeframe},
 };
+
+/// Most values of a feature vector.
+const MANY: usize = FEATURES_MAX;
+/// As many as the rules without a model have, and more.
+const FEW: usize = 8;
 
 /// The cut of time into blocks, and the lengths the features are checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +76,8 @@ pub struct FeatureRow<V> {
     pub readiness: Readiness,
     /// Hash of its bits; `None` while there are not enough bars.
     pub hash: Option<u64>,
+    /// What a model makes of it, in units of 1e-6; `None` for a rule without a model, and where the vector may not be used.
+    pub score: Option<i64>,
 }
 
 /// One run of indicators from one anchor.
@@ -93,10 +103,11 @@ impl<S: Strategy> Instance<S> {
         self.features.update(&bar.bar)
     }
 
-    fn answer(&mut self, bar: &TimedBar, blocks: Blocks) -> FeatureRow<Values<S>> {
+    fn answer(&mut self, strategy: &S, bar: &TimedBar, blocks: Blocks) -> FeatureRow<Values<S>> {
         let values = self.update(bar);
         if self.bars < blocks.warm_up_bars {
-            return FeatureRow { values, readiness: Readiness::NotEnoughBars, hash: None };
+            let readiness = Readiness::NotEnoughBars;
+            return FeatureRow { values, readiness, hash: None, score: None };
         }
         let finite = values.as_ref().iter().all(|value| value.is_finite());
         let readiness = if self.unbroken < blocks.cadence_bars {
@@ -106,15 +117,27 @@ impl<S: Strategy> Instance<S> {
         } else {
             Readiness::Invalid
         };
-        FeatureRow { values, readiness, hash: Some(hash_values(values.as_ref())) }
+        let score = match readiness {
+            Readiness::Ready => strategy.score(bar.ts, &values),
+            Readiness::NotEnoughBars | Readiness::CadenceFailed | Readiness::Invalid => None,
+        };
+        FeatureRow { values, readiness, hash: Some(hash_values(values.as_ref())), score }
     }
 }
 
 /// xxh3-64 of the bit patterns, little endian; every NaN counts as the same one.
 fn hash_values(values: &[f64]) -> u64 {
-    const MANY: usize = 16;
-    let mut bytes = [0_u8; MANY * 8];
-    assert!(values.len() <= MANY, "a feature vector has at most {MANY} values");
+    // Rules have few values, and room that is not used costs time too.
+    if values.len() <= FEW {
+        hash_within::<{ FEW * 8 }>(values)
+    } else {
+        hash_within::<{ MANY * 8 }>(values)
+    }
+}
+
+fn hash_within<const BYTES: usize>(values: &[f64]) -> u64 {
+    let mut bytes = [0_u8; BYTES];
+    assert!(values.len() * 8 <= BYTES, "a feature vector has at most {MANY} values");
     for (chunk, value) in bytes.chunks_exact_mut(8).zip(values) {
         let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
         chunk.copy_from_slice(&bits.to_le_bytes());
@@ -160,7 +183,7 @@ impl<S: Strategy> Anchored<S> {
             self.block_ends_ms = (block + 1) * self.blocks.block_ms();
         }
         self.following.update(bar);
-        self.answering.answer(bar, self.blocks)
+        self.answering.answer(&self.strategy, bar, self.blocks)
     }
 }
 
@@ -176,7 +199,7 @@ pub fn block_rows<S: Strategy>(
     for bar in before {
         instance.update(bar);
     }
-    block.iter().map(|bar| instance.answer(bar, blocks)).collect()
+    block.iter().map(|bar| instance.answer(strategy, bar, blocks)).collect()
 }
 
 #[cfg(test)]
@@ -204,5 +227,16 @@ mod tests {
         let slot = Timeframe::M5.slot(10 * DAY_MS).unwrap();
         assert_eq!(blocks.anchor_ms(slot), 8 * DAY_MS, "this bar opened on day 9");
         assert_eq!(blocks.anchor_ms(slot.next()), 9 * DAY_MS);
+    }
+    #[test]
+    fn a_hash_covers_every_value_and_does_not_depend_on_the_room() {
+        let values: Vec<f64> = (0..MANY).map(|n| n as f64).collect();
+        for many in 1..=MANY {
+            let mut other = values.clone();
+            other[many - 1] += 0.5;
+            assert_ne!(hash_values(&values[..many]), hash_values(&other[..many]), "{many}");
+        }
+        let few = &values[..FEW];
+        assert_eq!(hash_within::<{ FEW * 8 }>(few), hash_within::<{ MANY * 8 }>(few));
     }
 }

@@ -3,7 +3,9 @@
 mod account;
 pub mod anchor;
 pub mod indicators;
+pub mod learn;
 pub mod metrics;
+pub mod model;
 mod position;
 mod risk;
 pub mod rules;

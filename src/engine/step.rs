@@ -87,7 +87,7 @@ impl<S: Strategy> Core<S> {
             action: verdict.action,
             reason: verdict.reason,
             blocked_by: verdict.blocked_by,
-            score: None,
+            score: features.and_then(|row| row.score),
             position: state.side(),
             close: slot.bar().map(crate::domain::bar::Bar::close),
             entry_px: state.entry_px(),
@@ -125,7 +125,7 @@ impl<S: Strategy> Core<S> {
             Readiness::CadenceFailed => return Verdict::skip(SkipReason::CadenceFailed),
             Readiness::Invalid => return Verdict::skip(SkipReason::FeaturesInvalid),
         }
-        match self.strategy.decide(&features.values, state.side()) {
+        match self.strategy.decide(&features.values, features.score, state.side()) {
             Intent::Exit(rule) if state.side().is_some() => {
                 exit(state, CloseReason::ExitSignal, rule)
             }

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         command::{Command, Order},
         ids::Tag,
+        model_id::ModelId,
         time::{SlotTs, UtcMs},
     },
     exit::Exit,
@@ -81,14 +82,44 @@ pub fn give<D: Disk>(
         let message = format!("the loop of tag {tag} is busy deciding many slots: try again");
         return Err(Failure::new(Exit::Busy, message));
     };
-    let mut last = None;
-    for series in series_of(disk, layout, tag)? {
-        last = last.max(last_decided(disk, layout, tag, &series)?);
-    }
+    let last = last_of_all(disk, layout, tag)?;
     let at = date(wish.when, now, last)?;
     let command = Command { at, order: wish.order, reason: wish.reason, who: wish.who };
     let at = append_command(disk, layout, tag, command, now)?;
     Ok(Given { at, last })
+}
+
+/// Takes down that a loop switches to another model at the first slot that no series of the tag has decided, and returns from when on.
+pub fn switch_model<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    (id, reason): (ModelId, String),
+    now: UtcMs,
+) -> Result<UtcMs, Failure> {
+    disk.create_dir_all(&layout.commands_dir())?;
+    let gate = Gate::open(&layout.commands_gate(tag))?;
+    let Some(_inside) = enter(&gate)? else {
+        let message = format!("another loop of tag {tag} is busy deciding many slots: try again");
+        return Err(Failure::new(Exit::Busy, message));
+    };
+    let last = last_of_all(disk, layout, tag)?;
+    let at = last.map_or(UtcMs::EPOCH, |last| last.close().plus_ms(1));
+    let command = Command { at, order: Order::Model(id), reason, who: "live".to_owned() };
+    Ok(append_command(disk, layout, tag, command, now)?)
+}
+
+/// The last slot that was decided, over all series of a tag.
+fn last_of_all<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+) -> Result<Option<SlotTs>, StoreError> {
+    let mut last = None;
+    for series in series_of(disk, layout, tag)? {
+        last = last.max(last_decided(disk, layout, tag, &series)?);
+    }
+    Ok(last)
 }
 
 /// Never at or before the last decided slot: a replay would obey there what the loop could not.

@@ -123,6 +123,7 @@ impl From<SessionError> for Failure {
         let exit = match error {
             SessionError::Store(error) => return error.into(),
             SessionError::OtherSettings(_) => Exit::Manifest,
+            SessionError::UnknownModel(_) => Exit::Busy,
             SessionError::NotLater(_)
             | SessionError::Origin(_)
             | SessionError::NoOrigin(_)

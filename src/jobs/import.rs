@@ -1,12 +1,18 @@
-//! The import job: bars from a file of others into the raw store, every refused row named.
+//! The import job: bars from a file of others into the raw store, every refused row named; or made-up ones, to try things out.
 
 use std::fmt::Write as _;
 
 use super::context::{Context, Failure, Outcome};
 use crate::{
-    domain::bar::ClosedBar,
+    domain::{
+        bar::{ClosedBar, TimedBar},
+        series::Series,
+        time::Window,
+    },
+    engine::slot::first_at_or_after,
+    exchange::{synthetic, venue::which::Venue},
     exit::Exit,
-    manifest::{ImportJob, ImportTime, ImportUnit},
+    manifest::{Import, ImportJob, ImportSource, ImportTime, ImportUnit},
     store::{
         archive::{self, Archive, Meaning, Options, Order, Unit},
         raw::{PutReport, RawStore},
@@ -16,9 +22,20 @@ use crate::{
 /// Refused rows and gaps shown one by one; the rest is counted, and all of them are in the log.
 const SHOWN_MAX: usize = 20;
 
+/// Most bars that are made up at once: ten years of one-minute bars, and some more.
+const MADE_UP_MAX: i64 = 6_000_000;
+
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
+    match job.import.source {
+        ImportSource::File => from_file(context, job),
+        ImportSource::Synthetic => made_up(context, job),
+    }
+}
+
+fn from_file(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.import);
+    let written = table.path.as_deref().expect("the manifest demands a path of a file");
     let options = Options {
         timeframe: series.timeframe(),
         meaning: match table.time {
@@ -35,7 +52,7 @@ pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
         },
         offset_minutes: table.offset.as_ref().map(|offset| i64::from(offset.get().minutes())),
     };
-    let path = context.path(&table.path);
+    let path = context.path(written);
     let read = archive::read(context.disk, &path, &options)?;
     for refused in &read.refused {
         tracing::info!(row = refused.row, reason = refused.reason, "row refused");
@@ -46,21 +63,76 @@ pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     let refused = read.refused.len() as u64;
     if table.max_refused.is_some_and(|most| refused > most) {
         let shown = refused_lines(&read);
-        let message =
-            format!("{}: {refused} rows refused, nothing was imported\n{shown}", table.path);
+        let message = format!("{written}: {refused} rows refused, nothing was imported\n{shown}");
         return Err(Failure::new(Exit::Data, message));
     }
     if read.bars.is_empty() {
-        let message =
-            format!("{}: no bar in {} rows\n{}", table.path, read.read, refused_lines(&read));
+        let message = format!("{written}: no bar in {} rows\n{}", read.read, refused_lines(&read));
         return Err(Failure::new(if refused > 0 { Exit::Data } else { Exit::Nothing }, message));
     }
+    let put = put(context, series, &read.bars)?;
+    Ok(outcome(context, job, &read, &put))
+}
+
+fn put(context: &Context<'_>, series: &Series, bars: &[TimedBar]) -> Result<PutReport, Failure> {
     let _lock = context.lock(&context.layout.raw_lock(series))?;
     let raw = RawStore::new(context.layout, context.disk, series);
     raw.prepare()?;
-    let bars: Vec<ClosedBar> = read.bars.iter().map(|bar| ClosedBar::archived(*bar)).collect();
-    let put = raw.put(&bars, context.started)?;
-    Ok(outcome(context, job, &read, &put))
+    let bars: Vec<ClosedBar> = bars.iter().map(|bar| ClosedBar::archived(*bar)).collect();
+    Ok(raw.put(&bars, context.started)?)
+}
+
+fn made_up(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
+    let (series, table) = (&job.series, &job.import);
+    if let Some(venue) = Venue::of(series.exchange()) {
+        let message = format!(
+            "{series}: made-up bars do not belong among those of {}: give them an exchange that is no venue, such as demo",
+            venue.name()
+        );
+        return Err(Failure::new(Exit::Manifest, message));
+    }
+    let window = window(series, table)?;
+    let bars = synthetic::bars(table.seed, window);
+    let put = put(context, series, &bars)?;
+    let summary = format!(
+        "{} bars made up from seed {}, {} written, {} replaced, {} unchanged",
+        bars.len(),
+        table.seed,
+        put.written,
+        put.replaced,
+        put.unchanged
+    );
+    let dir = context.shown(&context.layout.raw_dir(series));
+    let text = format!("{summary}\n{dir} ({} days)\n", put.days);
+    let out = [
+        ("written", put.written.to_string()),
+        ("first_ts_ms", window.first().ts_ms().to_string()),
+        ("last_ts_ms", window.last().ts_ms().to_string()),
+    ];
+    let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    Ok(Outcome { exit: Exit::Ok, summary, text, out })
+}
+
+/// The slots that close between `from` and `to`, both included.
+fn window(series: &Series, table: &Import) -> Result<Window, Failure> {
+    let known = "the manifest demands both ends of made-up bars";
+    let [from, to] = [&table.from, &table.to].map(|end| end.as_ref().expect(known).get());
+    let timeframe = series.timeframe();
+    let window = first_at_or_after(timeframe, from.get())
+        .zip(timeframe.last_closed(to))
+        .and_then(|(first, last)| Window::new(first, last).ok())
+        .ok_or_else(|| {
+            let message = format!("no bar of {timeframe} closes between {from} and {to}");
+            Failure::new(Exit::Nothing, message)
+        })?;
+    let slots = window.last().since(window.first()) + 1;
+    if slots > MADE_UP_MAX {
+        let message = format!(
+            "{slots} bars of {timeframe} lie between {from} and {to}, at most {MADE_UP_MAX} are made up at once: take a shorter window"
+        );
+        return Err(Failure::new(Exit::Manifest, message));
+    }
+    Ok(window)
 }
 
 fn outcome(context: &Context<'_>, job: &ImportJob, read: &Archive, put: &PutReport) -> Outcome {

@@ -4,21 +4,27 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::context::Failure;
+use super::{
+    context::{Context, Failure, Outcome},
+    ledger_models::{MODEL_KEY, Whose, models},
+};
 use crate::{
-    domain::money::Money,
+    domain::{command::Command, model_id::ModelId, money::Money},
     engine::{
+        model::Timeline,
         rules::{FillAt, Limits, OnTrip, Rules, StopFill},
         step::Core,
         strategy::{
+            Strategy,
+            by_score::{ByScore, ByScoreParams},
             ema_atr::{EmaAtr, EmaAtrParams},
             params::Sides,
             rsi_revert::{RsiRevert, RsiRevertParams},
         },
     },
     exit::Exit,
-    manifest::{self, Rule, Trading},
-    session::card::Card,
+    manifest::{self, ModelRule, Rule, Trading},
+    session::{card::Card, live::all_known},
 };
 
 /// A core of any strategy. [`with_core`] unwraps it once, so that nothing is dispatched per bar.
@@ -27,6 +33,8 @@ pub enum AnyCore {
     EmaAtr(Core<EmaAtr>),
     /// RSI reversion.
     RsiRevert(Core<RsiRevert>),
+    /// The score of a model.
+    ByScore(Core<ByScore>),
 }
 
 /// Runs an expression with the concrete core.
@@ -35,13 +43,59 @@ macro_rules! with_core {
         match $any {
             $crate::jobs::setup::AnyCore::EmaAtr($core) => $body,
             $crate::jobs::setup::AnyCore::RsiRevert($core) => $body,
+            $crate::jobs::setup::AnyCore::ByScore($core) => $body,
         }
     };
 }
 pub(crate) use with_core;
 
-/// The engine of a manifest, with the stop rule of one side.
-pub fn core(trading: &Trading, stop_fill: manifest::StopFill) -> Result<AnyCore, Failure> {
+/// What a job runs with.
+pub struct SetUp {
+    /// The engine.
+    pub core: AnyCore,
+    /// Every value it depends on.
+    pub card: Card,
+    /// The model it follows at the end of what is known, where it follows one.
+    pub model: Option<ModelId>,
+}
+
+impl SetUp {
+    /// Adds the model to what a run leaves.
+    pub fn noted(model: Option<ModelId>, mut outcome: Outcome) -> Outcome {
+        outcome.out.extend(model.map(|id| ("model_id".to_owned(), id.to_string())));
+        outcome
+    }
+}
+
+/// What a manifest asks for, with the stop rule of one side. The one place where the models of a job are loaded.
+pub fn set_up(
+    context: &Context<'_>,
+    trading: &Trading,
+    stop_fill: manifest::StopFill,
+    whose: Whose<'_>,
+) -> Result<SetUp, Failure> {
+    let followed = |table: &ModelRule| models(context, &trading.series, &table.path, whose);
+    let core = core(trading, stop_fill, followed)?;
+    let models = match &core {
+        AnyCore::EmaAtr(_) | AnyCore::RsiRevert(_) => None,
+        AnyCore::ByScore(core) => Some(core.strategy.models()),
+    };
+    let card = card(trading, stop_fill, models.map(Timeline::begun));
+    let model = models.map(Timeline::present);
+    Ok(SetUp { core, card, model })
+}
+
+/// Refuses commands that came after the models were loaded and that switch to another one.
+pub fn still_all_known<S: Strategy>(core: &Core<S>, commands: &[Command]) -> Result<(), Failure> {
+    Ok(all_known(&core.strategy, commands)?)
+}
+
+/// The engine of a manifest, with the stop rule of one side. `followed` loads models for a strategy that follows one.
+pub fn core(
+    trading: &Trading,
+    stop_fill: manifest::StopFill,
+    followed: impl FnOnce(&ModelRule) -> Result<Timeline, Failure>,
+) -> Result<AnyCore, Failure> {
     let rules = rules(trading, stop_fill);
     let refused = |error: crate::engine::strategy::params::StrategyError| {
         Failure::new(Exit::Manifest, format!("strategy: {error}"))
@@ -73,10 +127,24 @@ pub fn core(trading: &Trading, stop_fill: manifest::StopFill) -> Result<AnyCore,
             });
             Ok(AnyCore::RsiRevert(Core { strategy: strategy.map_err(refused)?, rules }))
         }
+        Rule::Model(table) => {
+            let params = ByScoreParams {
+                enter: table.enter,
+                exit: table.exit,
+                atr: table.atr,
+                stop_atr: table.stop_atr,
+                target_atr: table.target_atr,
+                trail_atr: table.trail_atr,
+                sides: sides(table.sides),
+            };
+            let strategy = ByScore::new(followed(table)?, params).map_err(refused)?;
+            Ok(AnyCore::ByScore(Core { strategy, rules }))
+        }
     }
 }
 
-fn rules(trading: &Trading, stop_fill: manifest::StopFill) -> Rules {
+/// The rules of a manifest, with the stop rule of one side.
+pub(super) fn rules(trading: &Trading, stop_fill: manifest::StopFill) -> Rules {
     let Trading { fill, account, risk, cadence_bars, .. } = trading;
     Rules {
         fill_at: match fill.at {
@@ -115,8 +183,8 @@ fn sides(written: manifest::Sides) -> Sides {
     }
 }
 
-/// Every value the engine depends on, by its manifest key.
-pub fn card(trading: &Trading, stop_fill: manifest::StopFill) -> Card {
+/// Every value the engine depends on, by its manifest key; of a model its id, wherever it lies.
+fn card(trading: &Trading, stop_fill: manifest::StopFill, model: Option<ModelId>) -> Card {
     let mut settings = BTreeMap::new();
     let kind = match &trading.rule {
         Rule::EmaAtr(table) => {
@@ -127,7 +195,13 @@ pub fn card(trading: &Trading, stop_fill: manifest::StopFill) -> Card {
             flatten("strategy.rsi-revert", table, &mut settings);
             "rsi_revert"
         }
+        Rule::Model(table) => {
+            flatten("strategy.model", table, &mut settings);
+            settings.remove("strategy.model.path");
+            "model"
+        }
     };
+    settings.extend(model.map(|id| (MODEL_KEY.to_owned(), id.to_string())));
     settings.insert("strategy.kind".to_owned(), kind.to_owned());
     settings.insert("strategy.cadence-bars".to_owned(), trading.cadence_bars.to_string());
     flatten("fill", &trading.fill, &mut settings);

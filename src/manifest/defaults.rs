@@ -14,7 +14,7 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
     let root = schema::root();
     let tables = kind.tables();
     fill_schedules(tree, root);
-    for key in ["device", "run", "notify", "heartbeat", "logs"].into_iter().chain(tables.all()) {
+    for key in ["compute", "run", "notify", "heartbeat", "logs"].into_iter().chain(tables.all()) {
         let Some(table) = schema::property(root, key) else { continue };
         if schema::types(table) != ["object"] {
             continue;

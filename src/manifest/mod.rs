@@ -32,7 +32,7 @@ pub use origin::{Origin, SourceKind};
 pub use plan::{
     Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob, Eqflat,
     EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob,
-    Manifest, PipelineJob, PreflightJob, Rule, Step, Trading, Work,
+    Manifest, PipelineJob, PreflightJob, Rule, Step, Trading, TrainJob, Work,
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;

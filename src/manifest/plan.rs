@@ -7,10 +7,10 @@ use super::{
     params::ParamSet,
     schedules::{self, Schedule},
     tables::{
-        Account, Check, DataQuality, Deploy, DeployCheck, Device, Drift, EmaAtr, Equivalence,
+        Account, Check, Compute, DataQuality, Deploy, DeployCheck, Drift, EmaAtr, Equivalence,
         ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live,
-        Logs, Notify, OnExisting, OnFail, Pipeline, Preflight, Risk, RsiRevert, Run, StepTable,
-        StopFill, StrategyKind, Target, When,
+        Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote, Risk, RsiRevert,
+        Run, StepTable, StopFill, StrategyKind, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -29,8 +29,8 @@ pub struct Manifest {
     pub description: String,
     /// Words to find it by.
     pub labels: BTreeMap<String, String>,
-    /// Where computation runs.
-    pub device: Device,
+    /// Where models are fitted.
+    pub compute: Compute,
     /// Limits of one run.
     pub run: Run,
     /// When the service runs it.
@@ -48,7 +48,10 @@ pub struct Manifest {
 impl Manifest {
     /// Whether a run that was lost in a crash may simply be run again.
     pub fn is_idempotent(&self) -> bool {
-        let by_kind = !matches!(self.job.kind(), Kind::Exec | Kind::Pipeline | Kind::ExchangeSim);
+        let by_kind = !matches!(
+            self.job.kind(),
+            Kind::Exec | Kind::Pipeline | Kind::ExchangeSim | Kind::Promote
+        );
         self.run.idempotent.unwrap_or(by_kind)
     }
 }
@@ -86,6 +89,10 @@ pub enum Job {
     Drift(Box<DriftJob>),
     /// Whether this machine is fit for a boot or a deploy.
     Preflight(Box<PreflightJob>),
+    /// The training of a model.
+    Train(Box<TrainJob>),
+    /// The promotion of a model.
+    Promote(Promote),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -111,6 +118,8 @@ impl Job {
             Self::Deploy(_) => Kind::Deploy,
             Self::Drift(_) => Kind::Drift,
             Self::Preflight(_) => Kind::Preflight,
+            Self::Train(_) => Kind::Train,
+            Self::Promote(_) => Kind::Promote,
             Self::Pipeline(_) => Kind::Pipeline,
             Self::Exec(_) => Kind::Exec,
         }
@@ -141,6 +150,8 @@ pub enum Rule {
     EmaAtr(EmaAtr),
     /// Return from an extreme.
     RsiRevert(RsiRevert),
+    /// The score of a model.
+    Model(ModelRule),
 }
 
 /// A live job.
@@ -299,8 +310,19 @@ pub struct DriftJob {
 pub struct PreflightJob {
     /// What must be so.
     pub preflight: Preflight,
-    /// The device that must be there.
-    pub device: Device,
+    /// The device that must prove itself.
+    pub compute: Compute,
+}
+
+/// A train job.
+#[derive(Debug, Clone)]
+pub struct TrainJob {
+    /// Market, strategy, fill, account, risk: what the model's profit is counted with.
+    pub trading: Trading,
+    /// What is trained on what.
+    pub train: Train,
+    /// Where.
+    pub compute: Compute,
 }
 
 /// A pipeline job.
@@ -347,7 +369,7 @@ pub enum Work {
 
 /// Builds the plan of a checked file. `folder_of` is the file the steps stand in, `given` are the values of its parameters.
 pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Manifest> {
-    let File { name, description, labels, device, run, kind, .. } = file.clone();
+    let File { name, description, labels, compute, run, kind, .. } = file.clone();
     let File { schedule, notify, heartbeat, logs, .. } = file.clone();
     let schedules: Option<Vec<_>> =
         (1..).zip(schedule).map(|(place, table)| schedules::plan(place, table, given)).collect();
@@ -387,8 +409,13 @@ pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Mani
         })),
         Kind::Preflight => Job::Preflight(Box::new(PreflightJob {
             preflight: file.preflight,
-            device: file.device,
+            compute: file.compute,
         })),
+        Kind::Train => {
+            let (trading, compute) = (trading(&file)?, file.compute);
+            Job::Train(Box::new(TrainJob { trading, train: file.train?, compute }))
+        }
+        Kind::Promote => Job::Promote(file.promote?),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })
@@ -400,7 +427,7 @@ pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Mani
         name,
         description,
         labels,
-        device,
+        compute,
         run,
         schedules,
         notify,
@@ -424,6 +451,7 @@ fn trading(file: &File) -> Option<Trading> {
     let rule = match strategy.kind {
         StrategyKind::EmaAtr => Rule::EmaAtr(strategy.ema_atr),
         StrategyKind::RsiRevert => Rule::RsiRevert(strategy.rsi_revert),
+        StrategyKind::Model => Rule::Model(strategy.model),
     };
     Some(Trading {
         series: series(file)?,

@@ -24,7 +24,7 @@ pub fn jobs_md() -> String {
     let _ = writeln!(out, "\n## Every job\n");
     let top = ["manifest", "name", "kind", "description", "extends", "labels"];
     rows(&mut out, root, &top);
-    for key in ["params", "secrets", "device", "run", "schedule", "notify", "heartbeat", "logs"] {
+    for key in ["params", "secrets", "compute", "run", "schedule", "notify", "heartbeat", "logs"] {
         section(&mut out, root, key, "###");
     }
     for kinds in &KINDS {

@@ -149,7 +149,7 @@ const COMMON: [&str; 14] = [
     "labels",
     "params",
     "secrets",
-    "device",
+    "compute",
     "run",
     "schedule",
     "notify",

@@ -27,7 +27,7 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
             rules.eqflat();
         }
         Kind::Fetch => rules.earlier("fetch.from", "fetch.to"),
-        Kind::Import => rules.not_empty("import.path"),
+        Kind::Import => rules.import(),
         Kind::ExchangeSim => rules.exchange_sim(),
         Kind::DataQuality => rules.data_quality(),
         Kind::Check => rules.strategy(),
@@ -41,7 +41,11 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
             rules.deploy_target();
             rules.deploy_plan();
         }
-        Kind::Equivalence | Kind::Preflight | Kind::Pipeline | Kind::Exec => {}
+        Kind::Train => {
+            rules.strategy();
+            rules.train();
+        }
+        Kind::Equivalence | Kind::Preflight | Kind::Promote | Kind::Pipeline | Kind::Exec => {}
     }
 }
 
@@ -86,6 +90,22 @@ impl Rules<'_> {
         self.less("strategy.rsi-revert.oversold", "strategy.rsi-revert.overbought");
         self.less("strategy.rsi-revert.oversold", "strategy.rsi-revert.exit");
         self.less("strategy.rsi-revert.exit", "strategy.rsi-revert.overbought");
+        self.not_empty("strategy.model.path");
+        self.scores();
+    }
+
+    /// Demands that a position is not left at a score at which it is entered.
+    fn scores(&mut self) {
+        let (enter, exit) = ("strategy.model.enter", "strategy.model.exit");
+        let (Some(a), Some(b)) = (self.get(enter), self.get(exit)) else { return };
+        let (Some(x), Some(y)) = (a.as_float(), b.as_float()) else { return };
+        if -x < y && y <= x {
+            return;
+        }
+        let at = if b.at.is_file() { b.at.clone() } else { a.at.clone() };
+        let message =
+            format!("`{exit}` is {y}, it must be above -{x} and at most {x}, which `{enter}` is");
+        self.push(&at, message, "leave at a score between the two at which the sides are entered");
     }
 
     fn live(&mut self) {
@@ -210,6 +230,24 @@ impl Rules<'_> {
         }
     }
 
+    /// A file needs its path; made-up bars need their window.
+    fn import(&mut self) {
+        self.not_empty("import.path");
+        self.earlier("import.from", "import.to");
+        let is_made_up = self.get("import.source").and_then(Node::as_str) == Some("synthetic");
+        let needed: &[&str] = if is_made_up { &["from", "to"] } else { &["path"] };
+        for key in needed {
+            let path = format!("import.{key}");
+            if self.get(&path).is_none()
+                && let Some(at) = self.get("import").map(|table| table.at.clone())
+            {
+                let of = if is_made_up { "made-up bars need" } else { "a file needs" };
+                let help = format!("give it with -p {key}=..., or `{key}` in [import]");
+                self.push(&at, format!("`{path}` is missing, which {of}"), &help);
+            }
+        }
+    }
+
     fn backtest(&mut self) {
         for key in ["backtest.tag", "backtest.runid"] {
             if let Some(table) = self.get("backtest")
@@ -254,6 +292,20 @@ impl Rules<'_> {
             let at = self.get(key).map(|node| node.at.clone()).expect("it was just read");
             let message = format!("bars of {ours} cannot be put together from bars of {other}");
             self.push(&at, message, "take a timeframe that divides it");
+        }
+    }
+
+    fn train(&mut self) {
+        self.window("train");
+        let (embargo, horizon) = ("train.folds.embargo-bars", "train.label.horizon-bars");
+        if let (Some((embargo, at)), Some((horizon, _))) =
+            (self.integer(embargo), self.integer(horizon))
+            && embargo < horizon
+        {
+            let message = format!(
+                "`train.folds.embargo-bars` is {embargo}, below `train.label.horizon-bars`, which is {horizon}"
+            );
+            self.push(&at, message, "raise it, or take it out: without it, it is a day or more");
         }
     }
 

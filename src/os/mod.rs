@@ -9,3 +9,4 @@ pub mod owner;
 pub mod process;
 pub mod signals;
 pub mod space;
+pub mod supervise;

@@ -85,6 +85,20 @@ pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
     Ok(Ended { code: code(status), timed_out, output })
 }
 
+/// Starts a child in a group of its own, with the environment of this process, and holds both of its streams.
+pub(super) fn piped(spawn: &Spawn) -> io::Result<(tokio::process::Child, Option<Pid>)> {
+    let (program, arguments) =
+        spawn.argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+    let mut command = std::process::Command::new(program);
+    command.args(arguments).envs(&spawn.env).current_dir(&spawn.dir).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = Command::from(command);
+    let child = command.process_group(0).kill_on_drop(true).spawn()?;
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    Ok((child, group))
+}
+
 async fn wait(
     child: &mut tokio::process::Child,
     group: Option<Pid>,
@@ -114,7 +128,7 @@ async fn wait(
     Ok((child.wait().await?, timed_out))
 }
 
-fn signal(group: Option<Pid>, signal: Signal) {
+pub(super) fn signal(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
         // The group may be gone already: then there is nothing to end.
         let _ = kill_process_group(group, signal);
@@ -235,16 +249,21 @@ pub enum Left {
     Unknown,
 }
 
+impl Left {
+    /// What the system says of a process that ended.
+    pub fn of(status: ExitStatus) -> Self {
+        use std::os::unix::process::ExitStatusExt as _;
+        let code = status.code().map(Left::Code);
+        code.or(status.signal().map(Left::Signal)).unwrap_or(Left::Unknown)
+    }
+}
+
 impl Child {
     /// How it ended, if it has.
     pub fn left(&mut self) -> Option<Left> {
-        use std::os::unix::process::ExitStatusExt as _;
         match self.0.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) => {
-                let code = status.code().map(Left::Code);
-                Some(code.or(status.signal().map(Left::Signal)).unwrap_or(Left::Unknown))
-            }
+            Ok(Some(status)) => Some(Left::of(status)),
             Err(_) => Some(Left::Unknown),
         }
     }

@@ -34,6 +34,8 @@ pub struct Birth {
     pub floor: SlotTs,
     /// When it saw the warm-up bars.
     pub at: UtcMs,
+    /// Entries of the revision log at that time, where that is known. A clock may have been set back since; the log only grows.
+    pub revisions: Option<usize>,
 }
 
 /// The bars as seen, sorted, and the slots whose bars can no longer be found.
@@ -56,8 +58,12 @@ pub fn seen_bars(
     let mut seen = Seen::default();
     let Some(first) = decided.first() else { return seen };
     let warm_up = stored.iter().filter(|bar| birth.floor <= bar.ts && bar.ts < first.ts);
+    let later = birth.revisions.map(|count| {
+        (AsSeen::new(stored, revisions.get(count..).unwrap_or_default()), UtcMs::EPOCH)
+    });
+    let (born, born_at) = later.as_ref().map_or((&view, birth.at), |(view, at)| (view, *at));
     seen.bars.extend(warm_up.filter_map(|stored| {
-        view.at(stored.ts, birth.at).map(|bar| TimedBar { ts: stored.ts, bar })
+        born.at(stored.ts, born_at).map(|bar| TimedBar { ts: stored.ts, bar })
     }));
     let mut held = Vec::new();
     let mut cursor = stored.partition_point(|bar| bar.ts < first.ts);

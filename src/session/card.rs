@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::domain::time::UtcMs;
+
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.origin/1";
 
@@ -42,6 +44,15 @@ impl Card {
     }
 }
 
+/// When LIVE saw the warm-up bars of a new ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Born {
+    /// By the clock of the loop.
+    pub at: UtcMs,
+    /// By the length of the revision log, in entries; a replay is not born by it.
+    pub revisions: Option<usize>,
+}
+
 /// The birth certificate of a LIVE ledger, `origin.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -50,6 +61,9 @@ pub struct Origin {
     pub floor_ts_ms: i64,
     /// When it saw the warm-up bars, milliseconds UTC.
     pub born_at_ms: i64,
+    /// Entries of the revision log when it saw them; absent in a ledger that an older build began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born_revisions: Option<usize>,
     /// What it was started with.
     pub card: Card,
     /// The build that started it.
@@ -58,8 +72,10 @@ pub struct Origin {
 
 impl Origin {
     /// A new ledger's certificate.
-    pub fn new(floor_ts_ms: i64, born_at_ms: i64, card: Card, build: String) -> Self {
-        Self { schema: SCHEMA.to_owned(), floor_ts_ms, born_at_ms, card, build }
+    pub fn new(floor_ts_ms: i64, born: Born, card: Card, build: String) -> Self {
+        let Born { at, revisions: born_revisions } = born;
+        let born_at_ms = at.get();
+        Self { schema: SCHEMA.to_owned(), floor_ts_ms, born_at_ms, born_revisions, card, build }
     }
 
     /// The text of `origin.json`.
@@ -101,8 +117,13 @@ mod tests {
 
     #[test]
     fn an_origin_survives_its_file_and_a_foreign_one_is_refused() {
-        let origin = Origin::new(300_000, 5, card("20"), "build".into());
-        assert_eq!(Origin::from_json(origin.to_json().as_bytes()), Ok(origin));
+        let born = Born { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
+        let mut origin = Origin::new(300_000, born, card("20"), "build".into());
+        assert_eq!(Origin::from_json(origin.to_json().as_bytes()), Ok(origin.clone()));
+        origin.born_revisions = None;
+        let older = origin.to_json();
+        assert!(!older.contains("revisions"), "as builds wrote it that did not count them");
+        assert_eq!(Origin::from_json(older.as_bytes()), Ok(origin));
         assert!(Origin::from_json(b"{}").is_err());
     }
 }

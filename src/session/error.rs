@@ -36,6 +36,12 @@ pub enum SessionError {
         .0.order, .0.at
     )]
     LateCommand(Command),
+    /// A switch to a model that was not loaded at the start.
+    #[error(
+        "the commands ledger has `{}` from {} on, given after this process had loaded its models: start it again, and it knows it",
+        .0.order, .0.at
+    )]
+    UnknownModel(Command),
 }
 
 fn list(differences: &[(String, String, String)]) -> String {

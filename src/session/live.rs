@@ -1,7 +1,7 @@
 //! The live session: one slot at a time, each row durable before the next, and one recovery path at every start.
 
 use super::{
-    card::{Card, Origin},
+    card::{Born, Card, Origin},
     error::SessionError,
     record::{Record, RecordBytes, birth, durable_commands, load_bars, read_origin},
 };
@@ -123,6 +123,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let last_ms = record.window().map_or(i64::MIN, |window| window.last().ts_ms());
         found[2].keep_rows(record.seen_at.range(..=last_ms).count());
         let commands = durable_commands(*disk, layout, tag)?;
+        all_known(&core.strategy, &commands)?;
         let mut session = Self {
             prefix: SeriesPrefix::new(series),
             engine: Engine::new(core, series.timeframe()),
@@ -292,12 +293,12 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         &mut self,
         first: SlotTs,
         warm_up: &[TimedBar],
-        born_at: UtcMs,
+        born: Born,
         build: &str,
     ) -> Result<(), SessionError> {
         assert!(self.last().is_none(), "a ledger begins once");
         let floor = warm_up.first().map_or(first, |bar| bar.ts);
-        let origin = Origin::new(floor.ts_ms(), born_at.get(), self.card.clone(), build.to_owned());
+        let origin = Origin::new(floor.ts_ms(), born, self.card.clone(), build.to_owned());
         if self.journal.is_some() {
             let Place { disk, layout, tag, series } = &self.place;
             let path = layout.origin(tag, series);
@@ -313,6 +314,9 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     /// Takes note of operator commands that came since.
     pub fn learn(&mut self, commands: Vec<Command>) -> Result<(), SessionError> {
         let last = self.last();
+        if commands.len() != self.maker.commands().len() {
+            all_known(&self.engine.core().strategy, &commands)?;
+        }
         self.maker.learn(commands, last).map_err(SessionError::LateCommand)
     }
 
@@ -344,6 +348,14 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         push_timing(&mut self.buffer, &Timing { ts, origin: cause, seen_at, late_ms, run_id });
         append(&mut journal.timing, &self.buffer, true)?;
         Ok(decision)
+    }
+}
+
+/// Refuses commands that a strategy has not what it needs for: it would decide otherwise than its replay.
+pub fn all_known<S: Strategy>(strategy: &S, commands: &[Command]) -> Result<(), SessionError> {
+    match commands.iter().find(|command| !strategy.knows(command)) {
+        Some(unknown) => Err(SessionError::UnknownModel(unknown.clone())),
+        None => Ok(()),
     }
 }
 

@@ -188,7 +188,7 @@ pub fn birth(origin: &Origin, series: &Series) -> Result<Birth, SessionError> {
     let floor = series.timeframe().slot(origin.floor_ts_ms);
     let at = UtcMs::new(origin.born_at_ms);
     match (floor, at) {
-        (Ok(floor), Ok(at)) => Ok(Birth { floor, at }),
+        (Ok(floor), Ok(at)) => Ok(Birth { floor, at, revisions: origin.born_revisions }),
         (Err(error), _) | (_, Err(error)) => Err(SessionError::Origin(error.to_string())),
     }
 }

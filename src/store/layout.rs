@@ -143,6 +143,16 @@ impl Layout {
         self.run_dir(run).join("stop")
     }
 
+    /// What a run was started with, and what it found out about its device.
+    pub fn run_info(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("run.json")
+    }
+
+    /// What a run and the program that uses a card hand each other.
+    pub fn run_compute_dir(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("compute")
+    }
+
     /// The log of a run.
     pub fn run_log(&self, run: &RunId) -> PathBuf {
         self.run_dir(run).join("log.jsonl")
@@ -176,6 +186,46 @@ impl Layout {
     /// When the scheduler service last looked, and what it is: a small document.
     pub fn scheduler_tick(&self) -> PathBuf {
         self.state_dir().join("scheduler.json")
+    }
+
+    /// Where the fits of a training stand, so that one that was killed can go on.
+    pub fn train_state(&self, job: &str) -> PathBuf {
+        self.state_dir().join("train").join(job)
+    }
+
+    /// The folder of the report about one trained model.
+    pub fn train_report_dir(&self, name: &str, model: &str) -> PathBuf {
+        self.train_reports_dir(name).join(model)
+    }
+
+    /// The folder in which every trained model of a name has one for its report.
+    pub fn train_reports_dir(&self, name: &str) -> PathBuf {
+        self.reports_dir().join("train").join(name)
+    }
+
+    /// Names the model that was trained last under a name.
+    pub fn train_latest(&self, name: &str) -> PathBuf {
+        self.train_reports_dir(name).join("latest")
+    }
+
+    /// Trained models.
+    pub fn models_dir(&self) -> PathBuf {
+        self.data.join("models")
+    }
+
+    /// Names the model in use.
+    pub fn model_in_use(&self) -> PathBuf {
+        self.models_dir().join("current")
+    }
+
+    /// Which model came into use when, and why.
+    pub fn model_history(&self) -> PathBuf {
+        self.models_dir().join("history.csv")
+    }
+
+    /// Held by whoever changes which model is in use.
+    pub fn models_lock(&self) -> PathBuf {
+        self.models_dir().join(WRITER_LOCK)
     }
 
     /// Reports.
@@ -346,6 +396,8 @@ mod tests {
             (layout.quality_report(&series), "reports/data-quality/kraken-BTC_USD-5m/quality.json"),
             (layout.runs_db(), "runs/runs.sqlite"),
             (layout.run_dir(&run), "runs/r1"),
+            (layout.run_info(&run), "runs/r1/run.json"),
+            (layout.run_compute_dir(&run), "runs/r1/compute"),
             (
                 layout.quarantine(&layout.trades(&tag, &series), seen).path(2),
                 "quarantine/processed-trades-paper-BTC_USD-5m-trades.csv.5.2.torn",

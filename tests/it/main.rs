@@ -6,6 +6,8 @@ mod box_check;
 #[cfg(test)]
 mod chaos;
 #[cfg(test)]
+mod compute;
+#[cfg(test)]
 mod containers;
 #[cfg(test)]
 mod deploy;
@@ -17,6 +19,8 @@ mod e2e;
 mod golden;
 #[cfg(test)]
 mod health;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
@@ -37,3 +41,5 @@ mod store;
 mod support;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
+mod train;

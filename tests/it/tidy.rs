@@ -77,7 +77,22 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
             "xxhash_rust",
         ],
     ),
-    ("model", 2, &["libm", "rayon", "serde", "serde_json", "sha2", "thiserror", "tracing"]),
+    (
+        "model",
+        2,
+        &[
+            "candle_core",
+            "libm",
+            "rayon",
+            "safetensors",
+            "serde",
+            "serde_json",
+            "sha2",
+            "thiserror",
+            "toml",
+            "tracing",
+        ],
+    ),
     ("os", 2, &["rustix", "signal_hook", "thiserror", "tokio", "tracing"]),
     ("clock", 2, &[]),
     (
@@ -100,6 +115,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("serve", 4, SERVE),
     ("main", 5, SHELL),
     ("cli", 5, SHELL),
+    // The program that uses a card: its library opens it.
+    ("bin", 5, &["candle_core"]),
     ("run", 5, SHELL),
     // A plain value: jobs name the exit they end with.
     ("exit", 0, &[]),
@@ -113,6 +130,7 @@ const JOBS: &[&str] = &[
     "csv",
     "humantime",
     "indicatif",
+    "plotters",
     "polars",
     "rayon",
     "rust_decimal",

@@ -14,4 +14,4 @@ pub mod volume_z;
 mod window;
 
 #[cfg(test)]
-mod sample;
+pub(super) mod sample;

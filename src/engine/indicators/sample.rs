@@ -32,17 +32,17 @@ const BARS: [[f64; 5]; 24] = [
 ];
 
 /// The series.
-pub(super) fn bars() -> impl Iterator<Item = Bar> {
+pub(in crate::engine) fn bars() -> impl Iterator<Item = Bar> {
     BARS.into_iter().map(|values| Bar::new(values).unwrap())
 }
 
 /// Its closes.
-pub(super) fn closes() -> impl Iterator<Item = f64> {
+pub(in crate::engine) fn closes() -> impl Iterator<Item = f64> {
     bars().map(|bar| bar.close())
 }
 
 /// A length that is known to be good.
-pub(super) fn length(bars: u32) -> Length {
+pub(in crate::engine) fn length(bars: u32) -> Length {
     Length::new(bars).unwrap()
 }
 

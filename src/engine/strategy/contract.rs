@@ -1,6 +1,6 @@
 //! What a strategy is: features computed from bars since an anchor, and a rule without memory over them.
 
-use crate::domain::{bar::Bar, decision::Side};
+use crate::domain::{bar::Bar, command::Command, decision::Side, time::SlotTs};
 
 /// The running indicators of a strategy, started fresh at an anchor. Values may be NaN until the warm-up length is reached.
 pub trait Features: Clone + Send {
@@ -23,7 +23,7 @@ pub trait Strategy: Clone + Send + Sync {
     const NAME: &'static str;
 
     /// Names of the features, in the order of the vector.
-    const FEATURES: &'static [&'static str];
+    fn feature_names(&self) -> Vec<String>;
 
     /// Bars since the anchor before the features are meaningful.
     fn warm_up_bars(&self) -> u32;
@@ -31,8 +31,18 @@ pub trait Strategy: Clone + Send + Sync {
     /// Indicators in their starting state.
     fn features(&self) -> Self::Features;
 
-    /// What the rule wants at this close.
-    fn decide(&self, values: &Values<Self>, held: Option<Side>) -> Intent;
+    /// What a model makes of the features of this slot, in units of 1e-6; `None` for a rule without a model.
+    fn score(&self, _ts: SlotTs, _values: &Values<Self>) -> Option<i64> {
+        None
+    }
+
+    /// Whether it has what an operator's command asks of it, such as the model that is switched to.
+    fn knows(&self, _command: &Command) -> bool {
+        true
+    }
+
+    /// What the rule wants at this close. The score is that of [`Strategy::score`].
+    fn decide(&self, values: &Values<Self>, score: Option<i64>, held: Option<Side>) -> Intent;
 }
 
 /// What a strategy wants. The text is the name of the rule that fired.

@@ -56,7 +56,7 @@ impl EmaAtr {
     }
 }
 
-/// Features at one close, in the order of [`EmaAtr::FEATURES`].
+/// Features at one close, in the order of their names.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EmaAtrValues([f64; 5]);
 
@@ -94,8 +94,12 @@ impl Strategy for EmaAtr {
     type Features = EmaAtrFeatures;
 
     const NAME: &'static str = "ema_atr";
-    const FEATURES: &'static [&'static str] =
-        &["ema_fast", "ema_slow", "ema_fast_prev", "ema_slow_prev", "atr"];
+
+    fn feature_names(&self) -> Vec<String> {
+        ["ema_fast", "ema_slow", "ema_fast_prev", "ema_slow_prev", "atr"]
+            .map(str::to_owned)
+            .to_vec()
+    }
 
     fn warm_up_bars(&self) -> u32 {
         warm_up(self.slow.get().max(wilder_as_ema(self.atr)))
@@ -112,7 +116,7 @@ impl Strategy for EmaAtr {
     }
 
     #[inline]
-    fn decide(&self, values: &EmaAtrValues, held: Option<Side>) -> Intent {
+    fn decide(&self, values: &EmaAtrValues, _: Option<i64>, held: Option<Side>) -> Intent {
         let [fast, slow, fast_prev, slow_prev, atr] = values.0;
         let (side, rule) = if fast_prev <= slow_prev && fast > slow {
             (Side::Long, "ema_cross_up")
@@ -203,11 +207,15 @@ mod tests {
         ] {
             let strategy = EmaAtr::new(EmaAtrParams { sides, ..PARAMS }).unwrap();
             let values = EmaAtrValues([fast, slow, fast_prev, slow_prev, 4.0]);
-            assert_eq!(strategy.decide(&values, held), expected, "{sides:?} {values:?} {held:?}");
+            assert_eq!(
+                strategy.decide(&values, None, held),
+                expected,
+                "{sides:?} {values:?} {held:?}"
+            );
         }
         let strategy = EmaAtr::new(PARAMS).unwrap();
         let without_range = EmaAtrValues([2.0, 1.0, 1.0, 2.0, 0.0]);
-        assert_eq!(strategy.decide(&without_range, None), Intent::Hold("no_range"));
+        assert_eq!(strategy.decide(&without_range, None, None), Intent::Hold("no_range"));
     }
 
     #[test]
@@ -221,7 +229,7 @@ mod tests {
         let values = features.update(&bar(20.0));
         // Slow: seed (10 + 12) / 2 = 11, then 11 + (20 - 11) 2/3 = 17. True range: 21 - 12 = 9.
         assert_eq!(values.as_ref(), [20.0, 17.0, 12.0, 11.0, 9.0]);
-        assert_eq!(values.as_ref().len(), EmaAtr::FEATURES.len());
+        assert_eq!(values.as_ref().len(), strategy.feature_names().len());
     }
 
     #[test]

@@ -32,6 +32,14 @@ pub enum StrategyError {
         /// What was asked for.
         multiple: f64,
     },
+    /// Scores out of order.
+    #[error("the scores must be ordered -`enter` < `exit` ({exit}) <= `enter` ({enter})")]
+    Scores {
+        /// The score from which a long position is entered.
+        enter: i64,
+        /// The score below which it is left.
+        exit: i64,
+    },
     /// RSI levels out of order.
     #[error(
         "the levels must be ordered 0 < oversold ({oversold}) < exit ({exit}) and its mirror image \
@@ -116,12 +124,12 @@ impl AtrMultiples {
 ///
 /// The seed fills the first `ema_length` bars and then fades by `(m - 1) / (m + 1)` per bar, so after `3 m` more its weight is
 /// below e^-6, a quarter of a percent. The last bar is for the value before.
-pub(super) const fn warm_up(ema_length: u32) -> u32 {
+pub(in crate::engine) const fn warm_up(ema_length: u32) -> u32 {
     4 * ema_length + 1
 }
 
 /// The EMA that is as slow as a Wilder average of `n`.
-pub(super) const fn wilder_as_ema(n: Length) -> u32 {
+pub(in crate::engine) const fn wilder_as_ema(n: Length) -> u32 {
     2 * n.get() - 1
 }
 

@@ -85,7 +85,7 @@ impl RsiRevert {
     }
 }
 
-/// Features at one close, in the order of [`RsiRevert::FEATURES`].
+/// Features at one close, in the order of their names.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RsiRevertValues([f64; 3]);
 
@@ -119,7 +119,10 @@ impl Strategy for RsiRevert {
     type Features = RsiRevertFeatures;
 
     const NAME: &'static str = "rsi_revert";
-    const FEATURES: &'static [&'static str] = &["rsi", "rsi_prev", "atr"];
+
+    fn feature_names(&self) -> Vec<String> {
+        ["rsi", "rsi_prev", "atr"].map(str::to_owned).to_vec()
+    }
 
     fn warm_up_bars(&self) -> u32 {
         warm_up(wilder_as_ema(self.rsi.max(self.atr)))
@@ -131,7 +134,7 @@ impl Strategy for RsiRevert {
 
     /// A recross against the position reverses it; else a reached exit level closes it; else a recross enters.
     #[inline]
-    fn decide(&self, values: &RsiRevertValues, held: Option<Side>) -> Intent {
+    fn decide(&self, values: &RsiRevertValues, _: Option<i64>, held: Option<Side>) -> Intent {
         let [rsi, rsi_prev, atr] = values.0;
         let recross = self.recross(rsi, rsi_prev);
         let reverses = recross.is_some_and(|(side, _)| held == Some(side.opposite()));
@@ -229,11 +232,15 @@ mod tests {
         ] {
             let strategy = RsiRevert::new(RsiRevertParams { sides, ..PARAMS }).unwrap();
             let values = RsiRevertValues([rsi, rsi_prev, 4.0]);
-            assert_eq!(strategy.decide(&values, held), expected, "{sides:?} {values:?} {held:?}");
+            assert_eq!(
+                strategy.decide(&values, None, held),
+                expected,
+                "{sides:?} {values:?} {held:?}"
+            );
         }
         let strategy = RsiRevert::new(PARAMS).unwrap();
         let without_range = RsiRevertValues([31.0, 25.0, 0.0]);
-        assert_eq!(strategy.decide(&without_range, None), Intent::Hold("no_range"));
+        assert_eq!(strategy.decide(&without_range, None, None), Intent::Hold("no_range"));
     }
 
     #[test]
@@ -245,6 +252,6 @@ mod tests {
             features.update(&bar(close));
         }
         assert_eq!(features.update(&bar(8.0)).as_ref(), [0.0, 100.0, 5.0]);
-        assert_eq!(RsiRevert::FEATURES.len(), 3);
+        assert_eq!(strategy.feature_names().len(), 3);
     }
 }

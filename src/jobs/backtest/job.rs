@@ -19,11 +19,12 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        setup::{self, with_core},
+        ledger_models::Whose,
+        setup::{SetUp, set_up, still_all_known, with_core},
     },
     manifest::{self, BacktestJob},
     session::{
-        card::{Card, Origin},
+        card::{Born, Card, Origin},
         live::Place,
         record::{RecordBytes, read_origin},
         render::Played,
@@ -47,8 +48,13 @@ impl From<WriteError> for Failure {
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &BacktestJob) -> Result<Outcome, Failure> {
     let stop_fill = job.backtest.stop_fill;
-    let card = setup::card(&job.trading, stop_fill);
-    with_core!(setup::core(&job.trading, stop_fill)?, core => run_core(context, job, &core, &card))
+    let whose = match job.backtest.inputs {
+        manifest::Inputs::Auto => Whose::Ledger(&job.tag),
+        manifest::Inputs::None => Whose::Named,
+    };
+    let SetUp { core, card, model } = set_up(context, &job.trading, stop_fill, whose)?;
+    let outcome = with_core!(core, core => run_core(context, job, &core, &card))?;
+    Ok(SetUp::noted(model, outcome))
 }
 
 fn run_core<S: Strategy>(
@@ -78,6 +84,7 @@ fn run_core<S: Strategy>(
         }
         Some(_) | None => plain(&live, window, blocks)?,
     };
+    still_all_known(core, &inputs.commands)?;
     if !inputs.bars.iter().any(|bar| window.contains(bar.ts)) {
         let message =
             format!("there is no bar of {series} in the window {window}: import or fetch it first");
@@ -115,8 +122,8 @@ pub fn leave_card(
     card: &Card,
 ) -> Result<(), Failure> {
     let floor = inputs.bars.first().map_or(inputs.window.first(), |bar| bar.ts);
-    let origin =
-        Origin::new(floor.ts_ms(), context.started.get(), card.clone(), context.build.to_owned());
+    let born = Born { at: context.started, revisions: None };
+    let origin = Origin::new(floor.ts_ms(), born, card.clone(), context.build.to_owned());
     let path = context.layout.origin(&place.tag, &place.series);
     Ok(context.disk.replace(&path, origin.to_json().as_bytes())?)
 }

@@ -19,8 +19,9 @@ use crate::{
         strategy::{Strategy, Values},
     },
     jobs::{
-        context::{Context, Failure},
-        setup::{self, with_core},
+        context::Context,
+        ledger_models::Whose,
+        setup::{set_up, with_core},
     },
     manifest::{CheckJob, CheckPart, StopFill},
     session::replay::{Batch, Inputs, replay},
@@ -32,7 +33,7 @@ use crate::{
 const FADED_MAX: f64 = 0.0025;
 
 /// All of them, on the bars as they are stored.
-pub fn features(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Failure> {
+pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Checked> {
     let series = &job.trading.series;
     let raw = RawStore::new(context.layout, context.disk, series);
     let bars = match raw.load_all() {
@@ -43,14 +44,14 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, F
                 "runner run jobs/data-quality.toml -p exchange={venue} symbol={symbol} timeframe={}",
                 series.timeframe()
             );
-            return Ok(vec![check("bars", Level::Fail, error.to_string()).next(next)]);
+            return vec![check("bars", Level::Fail, error.to_string()).next(next)];
         }
     };
     let ends = bars.first().zip(bars.last()).map(|(first, last)| (first.ts, last.ts));
     let Some(Ok(window)) = ends.map(|(first, last)| Window::new(first, last)) else {
         let text = format!("there are no bars of {series} to compute features from");
         let next = "runner run jobs/import.toml -p path=FILE";
-        return Ok(vec![check("bars", Level::Warn, text).next(next)]);
+        return vec![check("bars", Level::Warn, text).next(next)];
     };
     context.progress.begin("features", 0);
     let every = job
@@ -58,7 +59,14 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, F
         .lookahead_every
         .map_or_else(|| default_every(window.slots().unsigned_abs()), u64::from);
     // Where stops are filled changes no feature, and both runs of a comparison have the same rule.
-    let core = setup::core(&job.trading, StopFill::ThroughOpen)?;
+    let whose = match job.check.tag.as_ref() {
+        Some(tag) => Whose::Ledger(tag.get()),
+        None => Whose::Named,
+    };
+    let core = match set_up(context, &job.trading, StopFill::ThroughOpen, whose) {
+        Ok(set_up) => set_up.core,
+        Err(failure) => return vec![check("strategy", Level::Fail, failure.message)],
+    };
     let checks = with_core!(core, core => {
         let blocks = core.blocks(series.timeframe());
         vec![
@@ -68,7 +76,7 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, F
         ]
     });
     context.progress.end();
-    Ok(checks)
+    checks
 }
 
 fn check(name: &'static str, level: Level, value: String) -> Checked {
@@ -93,7 +101,8 @@ fn finite<S: Strategy>(strategy: &S, blocks: Blocks, bars: &[TimedBar]) -> Check
     }
     match first {
         Some((ts, at)) => {
-            let name = S::FEATURES.get(at).copied().unwrap_or("a feature");
+            let names = strategy.feature_names();
+            let name = names.get(at).map_or("a feature", String::as_str);
             let text = format!("{name} is not finite at {ts}; so are {broken} of {warm} slots");
             check("finite", Level::Fail, text)
         }
@@ -179,8 +188,10 @@ fn compare<S: Strategy>(
             }
         }
         // The distances of stops move with the features; which rule fires must not.
-        let rule = |values| std::mem::discriminant(&strategy.decide(values, None));
-        if rule(&ours.values) != rule(&theirs.values) {
+        let rule = |row: &FeatureRow<Values<S>>| {
+            std::mem::discriminant(&strategy.decide(&row.values, row.score, None))
+        };
+        if rule(ours) != rule(theirs) {
             found.signals += 1;
             found.first = found.first.or(Some(bar.ts));
         }

@@ -12,8 +12,12 @@ use super::{
 };
 use crate::{
     exit::Exit,
-    jobs::context::{Context, Failure, Outcome},
-    manifest::{CheckJob, CheckPart},
+    jobs::{
+        context::{Context, Failure, Outcome},
+        ledger_models::Whose,
+        setup::set_up,
+    },
+    manifest::{CheckJob, CheckPart, StopFill},
     store::disk::{Disk as _, parent},
 };
 
@@ -25,10 +29,14 @@ pub fn run(context: &Context<'_>, job: &CheckJob) -> Result<Outcome, Failure> {
             return Err(Failure::new(Exit::Signal(signal), "stopped between two checks"));
         }
         checks.extend(match part {
-            CheckPart::Sanity => sanity(&job.trading),
+            CheckPart::Sanity => {
+                let stop_fill = StopFill::ThroughOpen;
+                let found = set_up(context, &job.trading, stop_fill, Whose::Named);
+                sanity(&job.trading, found.map(|found| found.core))
+            }
             CheckPart::Storage => storage(context, job)?,
             CheckPart::State => state(context, job)?,
-            CheckPart::Features => features(context, job)?,
+            CheckPart::Features => features(context, job),
             CheckPart::Smoke => smoke(context, &job.trading)?,
         });
     }

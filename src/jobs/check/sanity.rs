@@ -7,8 +7,11 @@ use crate::{
     domain::time::DAY_MS,
     engine::strategy::Strategy,
     exchange::venue::which::Venue,
-    jobs::setup::{self, with_core},
-    manifest::{CheckPart, Dec, Rule, StopFill, Trading},
+    jobs::{
+        context::Failure,
+        setup::{AnyCore, with_core},
+    },
+    manifest::{CheckPart, Dec, Rule, Trading},
 };
 
 /// A stop closer than this many average ranges is hit by noise.
@@ -18,11 +21,11 @@ const COSTS_BPS_MAX: u32 = 100;
 /// Equity a drawdown of 100 % leaves.
 const WHOLE_PCT: u32 = 100;
 
-/// All of them.
-pub fn sanity(trading: &Trading) -> Vec<Checked> {
+/// All of them. `core` is the engine of these settings, or why there is none.
+pub fn sanity(trading: &Trading, core: Result<AnyCore, Failure>) -> Vec<Checked> {
     let mut checks = vec![account(trading), costs(trading), stop(trading)];
     checks.extend(limits(trading));
-    match setup::core(trading, StopFill::ThroughOpen) {
+    match core {
         Ok(core) => checks.extend(with_core!(core, core => {
             lengths(trading, core.strategy.warm_up_bars())
         })),
@@ -104,6 +107,7 @@ fn stop(trading: &Trading) -> Checked {
     let (stop, target, trail) = match &trading.rule {
         Rule::EmaAtr(table) => (table.stop_atr, table.target_atr, table.trail_atr),
         Rule::RsiRevert(table) => (table.stop_atr, table.target_atr, table.trail_atr),
+        Rule::Model(table) => (table.stop_atr, table.target_atr, table.trail_atr),
     };
     first(
         "stop-distance",
@@ -209,7 +213,8 @@ mod tests {
     use super::*;
     use crate::{
         domain::{series::Series, time::Timeframe},
-        manifest::{Account, EmaAtr, Fill, Risk},
+        jobs::setup,
+        manifest::{Account, EmaAtr, Fill, Risk, StopFill},
     };
 
     fn trading() -> Trading {
@@ -225,6 +230,11 @@ mod tests {
         }
     }
 
+    fn checks_of(trading: &Trading) -> Vec<Checked> {
+        let core = setup::core(trading, StopFill::ThroughOpen, |_| panic!("no model is followed"));
+        sanity(trading, core)
+    }
+
     fn rule(change: impl FnOnce(&mut EmaAtr)) -> Rule {
         let mut table = EmaAtr::default();
         change(&mut table);
@@ -233,7 +243,7 @@ mod tests {
 
     #[test]
     fn sane_settings_pass() {
-        let checks = sanity(&trading());
+        let checks = checks_of(&trading());
         assert!(checks.iter().all(|check| check.level == Level::Ok), "{checks:?}");
         assert_eq!(checks.len(), 8);
     }
@@ -269,7 +279,7 @@ mod tests {
         for (name, level, change) in cases {
             let mut trading = trading();
             change(&mut trading);
-            let checks = sanity(&trading);
+            let checks = checks_of(&trading);
             let found = checks.iter().find(|check| check.name == name).unwrap();
             assert_eq!(found.level, level, "{name}: {}", found.value);
         }
@@ -291,7 +301,7 @@ mod tests {
         for (name, change) in cases {
             let mut trading = trading();
             change(&mut trading);
-            let checks = sanity(&trading);
+            let checks = checks_of(&trading);
             let found = checks.iter().find(|check| check.name == name).unwrap();
             assert_eq!(found.level, Level::Ok, "{name}: {}", found.value);
         }

@@ -12,12 +12,15 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        equivalence, live,
-        setup::{self, with_core},
+        equivalence,
+        ledger_models::Whose,
+        live,
+        models::resolve,
+        setup::{set_up, with_core},
     },
     manifest::{
         Backtest, CheckPart, EqflatJob, Equivalence, Inputs, Live, LiveJob, OnExisting, OnFail,
-        Parsed, StopFill, Trading,
+        Parsed, Rule, StopFill, Trading,
     },
     store::{
         disk::{Disk, DiskResult, RealDisk, parent},
@@ -59,13 +62,25 @@ pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Checked>, F
         child_results: context.child_results,
         progress: context.progress,
     };
-    let ran = live_and_proof(&inside, trading);
+    let ran = from_there(context, trading).and_then(|trading| live_and_proof(&inside, &trading));
     clear(&disk, layout.data())?;
     Ok(vec![match ran {
         Ok(outcome) if outcome.exit == Exit::Ok => check(Level::Ok, outcome.summary),
         Ok(outcome) => check(Level::Fail, format!("{}\n{}", outcome.summary, outcome.text)),
         Err(failure) => check(Level::Fail, failure.message),
     }])
+}
+
+/// The same, with the model by a path that holds in any folder.
+fn from_there(context: &Context<'_>, trading: &Trading) -> Result<Trading, Failure> {
+    let mut trading = trading.clone();
+    if let Rule::Model(table) = &mut trading.rule {
+        let dir = resolve(context.disk, context.layout, &context.path(&table.path))?;
+        let dir = std::path::absolute(&dir)
+            .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", dir.display())))?;
+        table.path = dir.display().to_string();
+    }
+    Ok(trading)
 }
 
 fn check(level: Level, value: String) -> Checked {
@@ -79,8 +94,7 @@ fn live_and_proof(context: &Context<'_>, trading: &Trading) -> Result<Outcome, F
     let series = Series::new(exchange, trading.series.symbol().clone(), timeframe);
     let trading = Trading { series, ..trading.clone() };
     let stop_fill = StopFill::ThroughOpen;
-    let blocks: Blocks =
-        with_core!(setup::core(&trading, stop_fill)?, core => core.blocks(timeframe));
+    let blocks: Blocks = with_core!(set_up(context, &trading, stop_fill, Whose::Named)?.core, core => core.blocks(timeframe));
     let bug = |error: TimeError| Failure::new(Exit::Bug, error.to_string());
     let from = UtcMs::new(FROM_MS).map_err(bug)?;
     let to = from.plus_ms(SLOTS * timeframe.ms());

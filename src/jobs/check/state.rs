@@ -6,7 +6,8 @@ use crate::{
     engine::{step::Core, strategy::Strategy},
     jobs::{
         context::{Context, Failure},
-        setup::{self, with_core},
+        ledger_models::Whose,
+        setup::{SetUp, set_up, with_core},
     },
     manifest::{CheckJob, CheckPart, Parsed, StopFill},
     session::{
@@ -46,8 +47,15 @@ pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Fail
         checks.push(check("ledger", Level::Fail, text));
         return Ok(checks);
     };
-    let card = setup::card(&job.trading, stop_fill);
-    let proof = with_core!(setup::core(&job.trading, stop_fill)?, core => {
+    let SetUp { core, card, model: _ } =
+        match set_up(context, &job.trading, stop_fill, Whose::Ledger(tag)) {
+            Ok(set_up) => set_up,
+            Err(failure) => {
+                checks.push(check("ledger", Level::Fail, failure.message));
+                return Ok(checks);
+            }
+        };
+    let proof = with_core!(core, core => {
         // LIVE may have written between two reads; what is really wrong is wrong twice.
         prove(context, job, tag, &core, &card)
             .or_else(|_| prove(context, job, tag, &core, &card))

@@ -24,8 +24,9 @@ use crate::{
             write::{OnExisting, write_backtest},
         },
         context::{Context, Failure, Outcome},
+        ledger_models::Whose,
         ledgers::tags,
-        setup::{self, with_core},
+        setup::{SetUp, set_up, still_all_known, with_core},
     },
     manifest::{self, EqflatJob, Equivalence, EquivalenceJob, OnFail},
     session::{
@@ -58,8 +59,10 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
 /// stand back, and old replays are taken away.
 pub fn eqflat(context: &Context<'_>, job: &EqflatJob) -> Result<Outcome, Failure> {
     let stop_fill = job.backtest.stop_fill;
-    let card = setup::card(&job.trading, stop_fill);
-    with_core!(setup::core(&job.trading, stop_fill)?, core => eqflat_core(context, job, &core, &card))
+    let whose = Whose::Ledger(job.eqflat.tag.get());
+    let SetUp { core, card, model } = set_up(context, &job.trading, stop_fill, whose)?;
+    let outcome = with_core!(core, core => eqflat_core(context, job, &core, &card))?;
+    Ok(SetUp::noted(model, outcome))
 }
 
 fn eqflat_core<S: Strategy>(
@@ -79,6 +82,7 @@ fn eqflat_core<S: Strategy>(
     context.progress.begin("replaying the LIVE window", 0);
     let blocks = core.blocks(series.timeframe());
     let views = both_views(&live_place, &record, window, blocks)?;
+    still_all_known(core, &views.as_seen.commands)?;
     let place = backtest_place(context, tag, runid, &live_place)?;
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
     let on_existing = match job.backtest.on_existing {

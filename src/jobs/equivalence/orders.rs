@@ -31,7 +31,8 @@ pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &Proof) -> String {
 fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Failure> {
     let commands = read_commands(context.disk, context.layout, tag)?;
     let acknowledge = format!("runner resume --tag {tag} --reason \"...\"");
-    if let Some(open) = commands.last().filter(|last| is_open(last)) {
+    let mut orders = commands.iter().rev().filter(|command| command.order.model().is_none());
+    if let Some(open) = orders.next().filter(|last| is_open(last)) {
         let Command { order, at, who, .. } = open;
         return Ok(format!(
             "no order was given: {order} of {who}, given at {at}, still stands; to end it: {acknowledge}"
@@ -54,6 +55,6 @@ fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Fail
 fn is_open(command: &Command) -> bool {
     match command.order {
         Order::Halt | Order::Reduce | Order::Flatten => true,
-        Order::Resume => false,
+        Order::Resume | Order::Model(_) => false,
     }
 }

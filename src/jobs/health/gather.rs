@@ -44,7 +44,9 @@ pub fn gather(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Resul
     Ok(Facts {
         now,
         newest_bar: newest_bar(context, series, as_of).map_err(said),
-        order: read_commands(disk, layout, tag).map_err(said).map(|mut all| all.pop()),
+        order: read_commands(disk, layout, tag)
+            .map_err(said)
+            .map(|all| all.into_iter().rev().find(|command| command.order.model().is_none())),
         fold: fold(context, job, mode, ledger.as_ref())?,
         proof: last_proof(context, series, tag, now).map_err(said),
         is_held: is_held(&layout.decisions_lock(tag, series)),

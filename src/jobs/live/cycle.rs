@@ -19,6 +19,7 @@ use crate::{
     },
     jobs::commands::{append_command, enter},
     session::{
+        card::Born,
         error::SessionError,
         live::{Session, Stamp},
         record::{durable_commands, read_commands},
@@ -266,7 +267,8 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
         let anchor_day = UtcMs::EPOCH.plus_ms(blocks.anchor_ms(first.ts)).day();
         let mut warm_up = on.raw.load(anchor_day, first.ts.open_day())?;
         warm_up.retain(|bar| bar.ts < first.ts);
-        session.begin(first.ts, &warm_up, seen_at, on.build)?;
+        let born = Born { at: seen_at, revisions: Some(on.raw.revisions()?.len()) };
+        session.begin(first.ts, &warm_up, born, on.build)?;
     }
     // A bar that was held back is taken from the store: an answer may leave out what an earlier one brought.
     let stored = match session.held().first() {

@@ -20,7 +20,8 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        setup::{self, with_core},
+        ledger_models::Whose,
+        setup::{SetUp, set_up, with_core},
         waiting::Waiting,
     },
     manifest::{self, LiveJob},
@@ -41,30 +42,19 @@ impl From<LoopError> for Failure {
 
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &LiveJob) -> Result<Outcome, Failure> {
-    let stop_fill = job.live.stop_fill;
-    let card = setup::card(&job.trading, stop_fill);
-    with_core!(setup::core(&job.trading, stop_fill)?, core => run_core(context, job, core, card))
-}
-
-fn run_core<S: Strategy>(
-    context: &Context<'_>,
-    job: &LiveJob,
-    core: Core<S>,
-    card: Card,
-) -> Result<Outcome, Failure> {
-    let frame = Frame { context, job, core, card };
     match job.live.feed {
         manifest::Feed::Replay | manifest::Feed::Synthetic => {
             let Recording { mut feed, clock, window, horizon_bars } = recording(context, job)?;
             let (until, slots) = (Some(window.last()), window.slots());
             let carry_bars = carry_bars(job);
-            frame.live(&mut feed, &clock, Bound { until, slots, horizon_bars, carry_bars })
+            let bound = Bound { until, slots, horizon_bars, carry_bars };
+            on_feed(context, job, &mut feed, (&clock, bound))
         }
         manifest::Feed::Http => {
             let network = Network::new(context, job)?;
             match network.drill_clock(context)? {
-                Some(clock) => frame.over(&network, &clock),
-                None => frame.over(&network, &SystemClock),
+                Some(clock) => over(context, job, &network, &clock),
+                None => over(context, job, &network, &SystemClock),
             }
         }
     }
@@ -79,6 +69,48 @@ struct Bound {
     carry_bars: u32,
 }
 
+fn over<C: Clock>(
+    context: &Context<'_>,
+    job: &LiveJob,
+    network: &Network<'_>,
+    clock: &C,
+) -> Result<Outcome, Failure> {
+    let waiting = Waiting { clock, stop: &context.stop };
+    let mut feed = network.feed(&waiting)?;
+    let to = job.live.to.as_ref();
+    let carry_bars = carry_bars(job);
+    if carry_bars < job.live.carry_bars {
+        tracing::warn!(
+            "live.carry-bars does nothing: {} has a bar for every slot, traded or not",
+            job.trading.series.exchange()
+        );
+    }
+    let bound = Bound {
+        until: to.and_then(|to| job.trading.series.timeframe().last_closed(to.get())),
+        slots: 0,
+        horizon_bars: network.horizon_bars(),
+        carry_bars,
+    };
+    on_feed(context, job, &mut feed, (clock, bound))
+}
+
+/// Takes the locks, and then the models of the ledger: nobody else switches them meanwhile.
+fn on_feed<F: Feed, C: Clock>(
+    context: &Context<'_>,
+    job: &LiveJob,
+    feed: &mut F,
+    (clock, bound): (&C, Bound),
+) -> Result<Outcome, Failure> {
+    let (series, tag) = (&job.trading.series, job.live.tag.get());
+    let _series_lock = context.lock(&context.layout.raw_lock(series))?;
+    let _ledger_lock = context.lock(&context.layout.decisions_lock(tag, series))?;
+    let whose = if job.live.dry_run { Whose::DryLoop(tag) } else { Whose::Loop(tag) };
+    let SetUp { core, card, model } = set_up(context, &job.trading, job.live.stop_fill, whose)?;
+    let outcome =
+        with_core!(core, core => Frame { context, job, core, card }.live(feed, clock, bound))?;
+    Ok(SetUp::noted(model, outcome))
+}
+
 /// What a loop is made of, beside where its bars and its time come from.
 struct Frame<'a, 'c, S: Strategy> {
     context: &'a Context<'c>,
@@ -88,26 +120,6 @@ struct Frame<'a, 'c, S: Strategy> {
 }
 
 impl<S: Strategy> Frame<'_, '_, S> {
-    fn over<C: Clock>(self, network: &Network<'_>, clock: &C) -> Result<Outcome, Failure> {
-        let waiting = Waiting { clock, stop: &self.context.stop };
-        let mut feed = network.feed(&waiting)?;
-        let to = self.job.live.to.as_ref();
-        let carry_bars = carry_bars(self.job);
-        if carry_bars < self.job.live.carry_bars {
-            tracing::warn!(
-                "live.carry-bars does nothing: {} has a bar for every slot, traded or not",
-                self.job.trading.series.exchange()
-            );
-        }
-        let bound = Bound {
-            until: to.and_then(|to| self.job.trading.series.timeframe().last_closed(to.get())),
-            slots: 0,
-            horizon_bars: network.horizon_bars(),
-            carry_bars,
-        };
-        self.live(&mut feed, clock, bound)
-    }
-
     fn live<F: Feed, C: Clock>(
         self,
         feed: &mut F,
@@ -118,8 +130,6 @@ impl<S: Strategy> Frame<'_, '_, S> {
         let (series, live) = (&job.trading.series, &job.live);
         let tag = live.tag.get();
         let place = context.place(tag, series);
-        let _series_lock = context.lock(&context.layout.raw_lock(series))?;
-        let _ledger_lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
         let raw = RawStore::new(context.layout, context.disk, series);
         raw.prepare()?;
         let pace = pace(job, core.blocks(series.timeframe()), &bound);

@@ -45,6 +45,13 @@ pub fn run(context: &Context<'_>, job: &PreflightJob) -> Result<Outcome, Failure
     let timeout = rules.command_timeout.get().duration();
     let hands = Hands::new(context, &here, timeout, context.root.to_owned())?;
     let look = Look { context, hands: &hands, rules };
+    let checks = checks(&look, job)?;
+    Ok(outcome(context, rules, checks))
+}
+
+/// The checks of every part that is not skipped.
+pub fn checks(look: &Look<'_>, job: &PreflightJob) -> Result<Vec<Checked>, Failure> {
+    let (context, rules) = (look.context, look.rules);
     let mut checks = Vec::new();
     for part in PreflightPart::ALL.iter().copied() {
         if let Some(signal) = context.stop.signal() {
@@ -55,25 +62,25 @@ pub fn run(context: &Context<'_>, job: &PreflightJob) -> Result<Outcome, Failure
             continue;
         }
         let found = match part {
-            PreflightPart::Tools => tools(&look)?,
-            PreflightPart::Folders => folders(&look)?,
-            PreflightPart::Owners => owners(&look),
-            PreflightPart::Room => room(&look),
-            PreflightPart::Clock => clock(&look)?,
-            PreflightPart::Ports => ports(&look)?,
-            PreflightPart::Env => env_file(&look),
-            PreflightPart::Manifests => manifests(&look)?,
-            PreflightPart::Device => vec![device(&job.device)],
-            PreflightPart::Git => git_tree(&look)?,
+            PreflightPart::Tools => tools(look)?,
+            PreflightPart::Folders => folders(look)?,
+            PreflightPart::Owners => owners(look),
+            PreflightPart::Room => room(look),
+            PreflightPart::Clock => clock(look)?,
+            PreflightPart::Ports => ports(look)?,
+            PreflightPart::Env => env_file(look),
+            PreflightPart::Manifests => manifests(look)?,
+            PreflightPart::Device => vec![device(context, &job.compute)?],
+            PreflightPart::Git => git_tree(look)?,
         };
         let soften = rules.warn.contains(&part);
         checks.extend(found.into_iter().map(|c| if soften { c.softened() } else { c }));
     }
-    Ok(outcome(context, rules, checks))
+    Ok(checks)
 }
 
 /// This machine, as programs that look at targets know one.
-fn here(context: &Context<'_>) -> Target {
+pub fn here(context: &Context<'_>) -> Target {
     let root = context.root.display().to_string().parse();
     let path = root.unwrap_or_else(|_| ANY_FOLDER.parse().expect("the path is good"));
     Target {

@@ -2,6 +2,7 @@
 
 mod clock;
 mod device;
+pub mod doctor;
 mod env_file;
 mod folders;
 pub mod job;

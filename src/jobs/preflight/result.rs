@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     jobs::checks::{self, Shown},
     manifest::PreflightPart,
+    model::probe::Verdict,
 };
 
 /// Name and version of the document.
@@ -43,7 +44,7 @@ impl Level {
 }
 
 /// One check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Checked {
     /// The part it belongs to.
     pub part: PreflightPart,
@@ -57,6 +58,9 @@ pub struct Checked {
     pub value: String,
     /// A command that helps.
     pub next: Option<String>,
+    /// What a card proved, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Box<Verdict>>,
 }
 
 impl Checked {
@@ -69,7 +73,7 @@ impl Checked {
         value: impl Into<String>,
     ) -> Self {
         let (name, limit, value) = (name.into(), limit.into(), value.into());
-        Self { part, name, level, limit, value, next: None }
+        Self { part, name, level, limit, value, next: None, probe: None }
     }
 
     /// A check that was not made.

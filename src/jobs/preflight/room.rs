@@ -9,9 +9,10 @@ use crate::{
     os::space::{free_bytes, free_inodes},
 };
 
-/// Looks where `data/` lies.
+/// Looks where `data/` lies, or will lie.
 pub fn room(look: &Look<'_>) -> Vec<Checked> {
     let (data, rules) = (look.context.layout.data(), look.rules);
+    let data = if data.exists() { data } else { look.context.root };
     let check = |name: &str, level, limit, value| {
         Checked::new(PreflightPart::Room, name, level, limit, value)
     };

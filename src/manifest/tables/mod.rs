@@ -1,5 +1,6 @@
 //! The tables of a manifest as types. Their documentation becomes JOBS.md and the schema.
 
+mod compute;
 mod deploy;
 mod deploying;
 mod drift;
@@ -17,6 +18,7 @@ mod schedule;
 mod spelling;
 mod top;
 mod trading;
+mod train;
 mod work;
 
 pub(super) use proof::{BacktestTable, EqflatTable};
@@ -25,6 +27,7 @@ pub(super) use top::{File, KINDS};
 pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
 
+pub use compute::{Compute, ComputeDevice, OnDeviceFailure};
 pub use deploy::{
     DeployCheck, DeployLimits, Exclude, GitRules, PortRules, Protect, Refusal, RefusalLevel,
     RefusalLevels, SecretRules, Target,
@@ -42,10 +45,15 @@ pub use proof::{Equivalence, Inputs, OnExisting, OnFail};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
-pub use top::{Device, DeviceKind, Fallback, Kind, Param, ParamType, Secret, SecretFrom};
+pub use top::{Kind, Param, ParamType, Secret, SecretFrom};
 pub use trading::{
-    Account, EmaAtr, Fill, FillAt, OnTrip, Risk, RsiRevert, Sides, StopFill, StrategyKind,
+    Account, EmaAtr, Fill, FillAt, ModelRule, OnTrip, Risk, RsiRevert, Sides, StopFill,
+    StrategyKind,
 };
-pub use work::{Exec, Import, ImportTime, ImportUnit, Pipeline, When};
+pub use train::{
+    BarrierUnit, ClassWeights, FoldGrowth, LabelKind, LayerActivation, Promote, PromoteMetric,
+    Train, TrainFit, TrainFolds, TrainLabel,
+};
+pub use work::{Exec, Import, ImportSource, ImportTime, ImportUnit, Pipeline, When};
 
 use spelling::words;

@@ -28,7 +28,7 @@ words! {
         Env = "env",
         /// Whether all manifests in `jobs/` are valid.
         Manifests = "manifests",
-        /// Whether the device of `[device]` is there.
+        /// Whether the device of `[compute]` is there, and computes what the processor computes.
         Device = "device",
         /// Whether everything in the root is committed.
         Git = "git",

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Account, BacktestTable, Check, DataQuality, Deploy, DeployCheck, Drift, EqflatTable,
+    Account, BacktestTable, Check, Compute, DataQuality, Deploy, DeployCheck, Drift, EqflatTable,
     Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Live, Logs,
-    MarketTable, Notify, Pipeline, Preflight, Risk, Run, ScheduleTable, StepTable, StrategyTable,
-    Target, words,
+    MarketTable, Notify, Pipeline, Preflight, Promote, Risk, Run, ScheduleTable, StepTable,
+    StrategyTable, Target, Train, words,
 };
 
 words! {
@@ -45,6 +45,10 @@ words! {
         Drift = "drift",
         /// Whether this machine is fit for a boot or a deploy: programs, folders, owners, room, clock, ports, `.env` and more.
         Preflight = "preflight",
+        /// A model fitted on the stored bars: walking forward, tested on what it has not seen, published with its report.
+        Train = "train",
+        /// A trained model takes the place of the one in use, if it beats the baseline; or the one before comes back.
+        Promote = "promote",
         /// Several jobs and programs in the order of their needs.
         Pipeline = "pipeline",
         /// One program.
@@ -60,7 +64,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 17] = [
+pub(in super::super) const KINDS: [Kinds; 19] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -100,6 +104,12 @@ pub(in super::super) const KINDS: [Kinds; 17] = [
     Kinds { kind: Kind::Deploy, required: &["target"], optional: &["deploy", "deploy-check"] },
     Kinds { kind: Kind::Drift, required: &["target"], optional: &["deploy-check", "drift"] },
     Kinds { kind: Kind::Preflight, required: &[], optional: &["preflight"] },
+    Kinds {
+        kind: Kind::Train,
+        required: &["train", "market", "strategy"],
+        optional: &["fill", "account", "risk"],
+    },
+    Kinds { kind: Kind::Promote, required: &["promote"], optional: &[] },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];
@@ -147,9 +157,9 @@ pub(in super::super) struct File {
     /// `[heartbeat]` and `[notify.webhook]`.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
-    /// Where computation runs. It is checked and recorded; no kind computes on a card yet.
+    /// Where models are fitted, and how a card proves itself before it is used.
     #[serde(default)]
-    pub device: Device,
+    pub compute: Compute,
     /// Limits of one run, and what happens when it fails.
     #[serde(default)]
     pub run: Run,
@@ -217,6 +227,10 @@ pub(in super::super) struct File {
     /// What must be so on this machine before a boot or a deploy. Nothing is changed.
     #[serde(default)]
     pub preflight: Preflight,
+    /// A model fitted on the stored bars, and what it was worth on bars it had not seen.
+    pub train: Option<Train>,
+    /// When a model becomes the one in use, and the way back.
+    pub promote: Option<Promote>,
     /// How the steps run.
     #[serde(default)]
     pub pipeline: Pipeline,
@@ -335,45 +349,5 @@ pub struct Secret {
 impl Secret {
     fn needed() -> bool {
         true
-    }
-}
-
-words! {
-    /// A computing device.
-    DeviceKind {
-        /// The processor.
-        Cpu = "cpu",
-        /// An NVIDIA card.
-        Cuda = "cuda",
-        /// A card when there is one, else the processor.
-        Auto = "auto",
-    }
-}
-
-words! {
-    /// What happens without the preferred device.
-    Fallback {
-        /// Go on with the processor.
-        Cpu = "cpu",
-        /// Do not run.
-        Fail = "fail",
-    }
-}
-
-/// Where computation runs. It is checked and recorded; no kind computes on a card yet.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Device {
-    /// The device wanted.
-    pub prefer: DeviceKind,
-    /// Whether the device must prove itself against the processor before it is trusted.
-    pub verify: bool,
-    /// What happens when it is not there or fails its proof.
-    pub fallback: Fallback,
-}
-
-impl Default for Device {
-    fn default() -> Self {
-        Self { prefer: DeviceKind::Cpu, verify: false, fallback: Fallback::Cpu }
     }
 }

@@ -28,6 +28,8 @@ words! {
         EmaAtr = "ema_atr",
         /// Return from an extreme of the relative strength index, with the same stops.
         RsiRevert = "rsi_revert",
+        /// The score of a trained model, with the same stops.
+        Model = "model",
     }
 }
 
@@ -47,6 +49,9 @@ pub(in super::super) struct StrategyTable {
     /// Numbers of `rsi_revert`.
     #[serde(default)]
     pub rsi_revert: RsiRevert,
+    /// The model and the numbers of `model`.
+    #[serde(default)]
+    pub model: ModelRule,
 }
 
 impl StrategyTable {
@@ -146,6 +151,50 @@ impl Default for RsiRevert {
             oversold: 30.0,
             overbought: 70.0,
             exit: 50.0,
+            atr: 14,
+            stop_atr: 2.0,
+            target_atr: None,
+            trail_atr: None,
+            sides: Sides::Both,
+        }
+    }
+}
+
+/// The model and the numbers of the strategy `model`. A score is how much rather up than down a model says it will go, in millionths:
+/// the difference of two logits, so that 200000 means odds of 1.22 to 1.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ModelRule {
+    /// The folder of a model, or a file that names one as `name/id`, below the root. LIVE loads it at its start; one that differs
+    /// from the ledger's is switched to from the first undecided slot on, and stands in the commands ledger.
+    pub path: String,
+    /// Long at this score or above; short at this score below zero, or lower.
+    #[schemars(range(min = 1))]
+    pub enter: i64,
+    /// A long is left below this score, a short above it with the sign turned; above -`enter`, at most `enter`.
+    pub exit: i64,
+    /// Bars of the average true range.
+    #[schemars(range(min = 1, max = 10000))]
+    pub atr: u32,
+    /// Distance of the protective stop from the entry, in average true ranges.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub stop_atr: f64,
+    /// Distance of the profit target, in average true ranges; none without it.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub target_atr: Option<f64>,
+    /// Distance of the trailing stop behind the best price, in average true ranges; none without it.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub trail_atr: Option<f64>,
+    /// The sides it may take.
+    pub sides: Sides,
+}
+
+impl Default for ModelRule {
+    fn default() -> Self {
+        Self {
+            path: "data/models/current".to_owned(),
+            enter: 200_000,
+            exit: 0,
             atr: 14,
             stop_atr: 2.0,
             target_atr: None,

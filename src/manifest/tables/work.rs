@@ -8,11 +8,21 @@ use serde::{Deserialize, Serialize};
 use super::{
     super::{
         template::Template,
-        values::{Hidden, Offset, Parsed, Span},
+        values::{Hidden, Offset, Parsed, Span, Time},
     },
     top::Scalar,
     words,
 };
+
+words! {
+    /// Where imported bars come from.
+    ImportSource {
+        /// From a file.
+        File = "file",
+        /// Made up from a seed, to try things out. A series of a real venue takes none.
+        Synthetic = "synthetic",
+    }
+}
 
 words! {
     /// What the time column of an imported file means.
@@ -48,9 +58,19 @@ words! {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Import {
-    /// The file.
+    /// Where the bars come from.
+    #[serde(default = "Import::source")]
+    pub source: ImportSource,
+    /// The file, with `source = "file"`.
     #[schemars(length(min = 1))]
-    pub path: String,
+    pub path: Option<String>,
+    /// Seed of made-up bars, with `source = "synthetic"`. It has one market, of which any window shows the same bars.
+    #[serde(default = "Import::seed")]
+    pub seed: u64,
+    /// Made-up bars close at this time or later.
+    pub from: Option<Time>,
+    /// Made-up bars close at this time or earlier; later than `from`.
+    pub to: Option<Time>,
     /// What the time column means.
     #[serde(default = "Import::time")]
     pub time: ImportTime,
@@ -64,6 +84,14 @@ pub struct Import {
 }
 
 impl Import {
+    fn source() -> ImportSource {
+        ImportSource::File
+    }
+
+    fn seed() -> u64 {
+        7
+    }
+
     fn time() -> ImportTime {
         ImportTime::Auto
     }

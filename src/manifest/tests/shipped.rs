@@ -2,22 +2,25 @@
 
 use super::{
     super::{
-        Dec, DeployMode, Feed, Job, Monotonic, RefusalLevel, Speed, StopFill, Work, job_schema,
-        jobs_md,
+        Dec, DeployMode, Feed, Job, LabelKind, Monotonic, PromoteMetric, RefusalLevel, Rule, Speed,
+        StopFill, Work, job_schema, jobs_md,
     },
     Case,
 };
 
-const FILES: [(&str, &str); 24] = [
+const FILES: [(&str, &str); 33] = [
+    ("profiles/auto.toml", include_str!("../../../profiles/auto.toml")),
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
     ("profiles/market.toml", include_str!("../../../profiles/market.toml")),
+    ("profiles/model.toml", include_str!("../../../profiles/model.toml")),
     ("profiles/replay.toml", include_str!("../../../profiles/replay.toml")),
     ("profiles/seed-v02.toml", include_str!("../../../profiles/seed-v02.toml")),
     ("profiles/target-pin.toml", include_str!("../../../profiles/target-pin.toml")),
     ("profiles/target.toml", include_str!("../../../profiles/target.toml")),
     ("jobs/backtest.toml", include_str!("../../../jobs/backtest.toml")),
+    ("jobs/backtest-model.toml", include_str!("../../../jobs/backtest-model.toml")),
     ("jobs/check.toml", include_str!("../../../jobs/check.toml")),
     ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
     ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
@@ -31,8 +34,14 @@ const FILES: [(&str, &str); 24] = [
     ("jobs/healthcheck.toml", include_str!("../../../jobs/healthcheck.toml")),
     ("jobs/heartbeat.toml", include_str!("../../../jobs/heartbeat.toml")),
     ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
+    ("jobs/made-up.toml", include_str!("../../../jobs/made-up.toml")),
     ("jobs/live.toml", include_str!("../../../jobs/live.toml")),
+    ("jobs/live-model.toml", include_str!("../../../jobs/live-model.toml")),
     ("jobs/preflight.toml", include_str!("../../../jobs/preflight.toml")),
+    ("jobs/train.toml", include_str!("../../../jobs/train.toml")),
+    ("jobs/promote.toml", include_str!("../../../jobs/promote.toml")),
+    ("jobs/train-demo.toml", include_str!("../../../jobs/train-demo.toml")),
+    ("jobs/train-pipeline.toml", include_str!("../../../jobs/train-pipeline.toml")),
 ];
 
 fn job(name: &str) -> Case {
@@ -53,7 +62,7 @@ fn live() -> Case {
 fn every_shipped_job_passes_the_check_with_every_profile_and_warns_of_nothing() {
     for (path, _) in FILES.iter().filter(|(path, _)| path.starts_with("jobs/")) {
         let name = path.trim_start_matches("jobs/").trim_end_matches(".toml");
-        for profile in ["base", "cpu", "gpu", "market", "replay", "seed-v02"] {
+        for profile in ["auto", "base", "cpu", "gpu", "market", "model", "replay", "seed-v02"] {
             let warnings = job(name).profile(profile).checks().unwrap_or_else(|p| panic!("{p}"));
             assert!(warnings.is_empty(), "{name} {profile}: {warnings}");
         }
@@ -149,7 +158,7 @@ fn import_takes_its_path_and_series() {
     let case = job("import").p("path", "b.csv").p("exchange", "binance").p("symbol", "BTC/USDT");
     let Job::Import(import) = case.good().manifest.job else { panic!("not an import") };
     assert_eq!(import.series.to_string(), "binance BTC/USDT 5m");
-    assert_eq!((import.import.path.as_str(), import.import.max_refused), ("b.csv", None));
+    assert_eq!((import.import.path.as_deref(), import.import.max_refused), (Some("b.csv"), None));
 }
 
 #[test]
@@ -285,6 +294,63 @@ fn preflight_takes_its_needs_and_refuses_what_is_no_program() {
         let found = job("preflight").set(key, value).says();
         assert!(found.contains(says) && !found.contains("hunter2"), "{key}={value}: {found}");
     }
+}
+
+#[test]
+fn train_takes_its_question_and_refuses_an_embargo_shorter_than_it() {
+    let case = job("train").p("exchange", "binance").p("label", "triple_barrier").p("seed", "9");
+    let Job::Train(train) = case.good().manifest.job else { panic!("not a training") };
+    let (label, folds) = (&train.train.label, &train.train.folds);
+    assert_eq!((label.kind, label.horizon_bars), (LabelKind::TripleBarrier, 12));
+    assert_eq!((folds.count, folds.embargo_bars), (5, None));
+    assert_eq!((train.train.seed, train.train.features.len()), (9, 13));
+    let says = case.set("train.folds.embargo-bars", "11").says();
+    let message = "`train.folds.embargo-bars` is 11, below `train.label.horizon-bars`, which is 12";
+    assert!(says.contains(message), "{says}");
+}
+
+#[test]
+fn jobs_that_follow_a_model_take_its_folder_and_refuse_scores_that_cross() {
+    let followed = |case: Case| {
+        let trading = match case.good().manifest.job {
+            Job::Live(job) => {
+                assert_eq!(job.live.tag.get().as_str(), "paper_model");
+                job.trading
+            }
+            Job::Backtest(job) => job.trading,
+            Job::Eqflat(job) => job.trading,
+            other => panic!("{other:?}"),
+        };
+        let Rule::Model(rule) = trading.rule else { panic!("no model is followed") };
+        (rule.path, rule.enter, rule.exit)
+    };
+    let live = || {
+        let recorded = job("live-model").p("feed", "replay").p("source", "b.parquet");
+        recorded.p("from", "2023-03-20T00:00:00Z").p("to", "2023-03-28T00:00:00Z")
+    };
+    let usual = ("data/models/current".to_owned(), 200_000, 0);
+    assert_eq!(followed(live()), usual);
+    assert_eq!(followed(job("backtest-model").p("runid", "r")), usual);
+    assert_eq!(followed(job("eqflat").profile("model")), usual);
+    assert_eq!(followed(live().p("model", "m/x")).0, "m/x");
+    let set = |key: &str, value: &str| live().set(&format!("strategy.model.{key}"), value);
+    assert_eq!(followed(set("exit", "-199999")).2, -199_999);
+    for exit in ["200001", "-200000"] {
+        let said = set("exit", exit).says();
+        let wanted =
+            format!("`strategy.model.exit` is {exit}, it must be above -200000 and at most 200000");
+        assert!(said.contains(&wanted), "{said}");
+    }
+    assert!(set("enter", "0").says().contains("strategy.model.enter"));
+    assert!(set("path", "").says().contains("`strategy.model.path` is empty"));
+}
+
+#[test]
+fn promote_takes_its_criterion() {
+    let case = job("promote").p("metric", "pnl").p("by", "10").p("rollback", "yes");
+    let Job::Promote(promote) = case.good().manifest.job else { panic!("not a promotion") };
+    assert_eq!((promote.metric, promote.by), (PromoteMetric::Pnl, 10.0));
+    assert!(promote.rollback && promote.model.is_none());
 }
 
 #[test]

@@ -23,7 +23,12 @@ pub fn push_command(out: &mut Vec<u8>, command: &Command) {
     let Command { at, order, reason, who } = command;
     let mut writer = WriterBuilder::new().has_headers(false).from_writer(out);
     writer
-        .write_record([at.get().to_string().as_str(), order.name(), &guard(reason), &guard(who)])
+        .write_record([
+            at.get().to_string().as_str(),
+            &order.to_string(),
+            &guard(reason),
+            &guard(who),
+        ])
         .and_then(|()| writer.flush().map_err(Into::into))
         .expect("writing to a vector does not fail");
 }
@@ -119,10 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_of_models_comes_back() {
+        let switch =
+            Command { order: Order::Model("0a1b2c3d4e5f".parse().unwrap()), ..command(5, "x") };
+        let bytes = file(std::slice::from_ref(&switch));
+        assert!(bytes.ends_with(b"5,model:0a1b2c3d4e5f,x,ops\n"));
+        assert_eq!(parse_commands(&bytes, Path::new("c")).unwrap(), [switch]);
+    }
+
+    #[test]
     fn damage_is_named_by_line() {
         for (rows, message) in [
             ("5,halt,x,y\n4,halt,x,y\n", "c:3: reordering"),
             ("5,stop,x,y\n", "c:2: column 2: `stop` is not a command"),
+            ("5,model:0A,x,y\n", "c:2: column 2: `model:0A` is not a command"),
             ("x,halt,x,y\n", "c:2: column 1: `x` is not an instant"),
             ("5,halt,x\n", "c:2: 3 columns, expected 4"),
             ("5,halt,x,y\n\n6,halt,x,y\n", "c:3: 0 columns, expected 4"),

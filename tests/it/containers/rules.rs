@@ -20,7 +20,7 @@ const FORBIDDEN: [&str; 9] = [
     "group_add",
 ];
 /// Keys that the overlay for a card may change.
-const OF_A_CARD: [&str; 4] = ["<<", "command", "deploy", "environment"];
+const OF_A_CARD: [&str; 5] = ["build", "deploy", "environment", "image", "mem_limit"];
 
 /// Every promise that a compose file breaks.
 fn problems(yaml: &str) -> Vec<String> {
@@ -166,6 +166,7 @@ fn the_overlay_for_a_card_takes_nothing_back() {
     let base = services(&text(FILE));
     for (name, service) in services(&yaml) {
         assert!(base.contains_key(&name), "{name} is no service");
+        assert_ne!(name, "paper", "no driver may keep the loop from starting");
         let other: Vec<_> =
             service.keys().filter(|key| !OF_A_CARD.contains(&key.as_str())).collect();
         assert!(other.is_empty(), "{name} changes {other:?}");

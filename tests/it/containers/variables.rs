@@ -48,6 +48,7 @@ fn each_variable_is_documented_and_each_documented_one_is_used() {
     let listed: BTreeSet<String> =
         listed(&text(".env.example")).into_iter().map(|(name, _)| name).collect();
     let mut used = referred(&yaml);
+    used.extend(referred(&text("docker-compose.gpu.yml")));
     used.extend(handed_on("paper"));
     used.extend(handed_on("scheduler"));
     used.extend(handed_on("lab"));
@@ -85,7 +86,7 @@ fn every_variable_that_a_job_takes_reaches_the_services_that_run_it() {
         .iter()
         .flat_map(|file| told_by(&text(file)))
         .collect();
-    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(told.len(), 5, "{told:?}");
     let all: BTreeSet<String> = all.union(&told).cloned().collect();
     let needs =
         [("paper", one("live")), ("exchange", one("exchange-sim")), ("scheduler", all.clone())];

@@ -295,16 +295,11 @@ fn manifests_with_problems_fail() {
 fn a_device_that_is_demanded_and_missing_fails() {
     let root = Root::new();
     look(&root, "device", &[]).passes().says("device", "ok", &["the processor"]);
-    if std::path::Path::new("/dev/nvidia0").exists() {
-        skipped("there is a card");
-        return;
-    }
-    let cuda = [("device.prefer", "cuda"), ("device.fallback", "fail")];
-    look(&root, "device", &cuda).says("device", "fail", &["there is no card"]);
-    let cuda = [("device.prefer", "cuda"), ("device.fallback", "cpu")];
-    look(&root, "device", &cuda).passes().says("device", "warn", &["the processor will do"]);
-    let auto = [("device.prefer", "auto"), ("device.fallback", "cpu")];
-    look(&root, "device", &auto).passes().says("device", "ok", &["the processor"]);
+    let none = ("compute.worker", "./no-such-worker");
+    let gpu = [("compute.device", "gpu"), none];
+    look(&root, "device", &gpu).says("device", "fail", &["worker_missing"]);
+    let auto = [("compute.device", "auto"), none];
+    look(&root, "device", &auto).passes().says("device", "ok", &["the processor; no card"]);
 }
 
 #[test]

@@ -12,7 +12,11 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
     let made_up = "exchange=demo feed=synthetic from=2024-01-01T00:00:00Z to=2024-01-01T01:00:00Z";
     let source = "source=nofile.csv from=2024-01-01T00:00:00Z to=2024-01-02T00:00:00Z";
     let table: &[(&str, i32, &[&str])] = &[
-        ("run nosuch", 4, &["there is no job `nosuch`; jobs here: backtest, check"]),
+        (
+            "run nosuch",
+            4,
+            &["there is no job `nosuch`; jobs here: backtest, backtest-model, check"],
+        ),
         ("run backtest -P nosuch", 78, &["unknown profile `nosuch`", "a file of profiles/"]),
         ("run backtest -p nosuch=1", 78, &["unknown param \"nosuch\"", "this job declares end-ts"]),
         ("run backtest -p symbl=A/B", 78, &["unknown param \"symbl\"", "symbol"]),

@@ -101,9 +101,38 @@ fn bars_that_came_late_are_found_again_without_the_time_of_the_decision() {
     let bars: Vec<TimedBar> = filled.iter().copied().chain([own]).collect();
     let last = lost(own.ts, None, Some(hash_bars(&bars)));
     let decided: Vec<Decided> = held.chain([last]).collect();
-    let birth = Birth { floor: slot(1), at: at(0) };
+    let birth = Birth { floor: slot(1), at: at(0), revisions: None };
     let seen = seen_bars(&now, &log, &decided, birth);
     assert_eq!((seen.bars, seen.unresolved), (bars, vec![]));
+}
+
+#[test]
+fn what_came_after_the_birth_is_undone_also_when_the_clock_was_set_back() {
+    let bar = |n: i64, close: f64| TimedBar {
+        ts: slot(n),
+        bar: Bar::new([close, close, close, close, 1.0]).unwrap(),
+    };
+    let at = |ms: i64| UtcMs::new(slot(5).ts_ms() + ms).unwrap();
+    let (own, now) = (bar(4, 9.0), [bar(1, 1.0), bar(2, 2.5), bar(3, 3.0)]);
+    // The first change was there when the loop began, at 100; then the clock fell back to 50, a bar was changed, and a hole filled.
+    let log = [
+        Revision { ts: slot(1), old: Some(bar(1, 0.5).bar), new: now[0].bar, seen_at: at(90) },
+        Revision { ts: slot(2), old: Some(bar(2, 2.0).bar), new: now[1].bar, seen_at: at(50) },
+        Revision { ts: slot(3), old: None, new: now[2].bar, seen_at: at(60) },
+    ];
+    let first = Decided {
+        ts: own.ts,
+        degraded: None,
+        bar_hash: Some(hash_bars(&[own])),
+        seen_at: Some(at(100)),
+    };
+    let stored = [now.as_slice(), &[own]].concat();
+    let birth = Birth { floor: slot(1), at: at(100), revisions: Some(1) };
+    let seen = seen_bars(&stored, &log, &[first], birth);
+    assert_eq!(seen.bars, [now[0], bar(2, 2.0), own]);
+    // Without the count only the time is known, and it lies.
+    let seen = seen_bars(&stored, &log, &[first], Birth { revisions: None, ..birth });
+    assert_eq!(seen.bars, stored);
 }
 
 #[test]

@@ -45,7 +45,10 @@ impl Features for Echo {
 impl Strategy for Scripted {
     type Features = Echo;
     const NAME: &'static str = "scripted";
-    const FEATURES: &'static [&'static str] = &["close", "order"];
+
+    fn feature_names(&self) -> Vec<String> {
+        ["close", "order"].map(str::to_owned).to_vec()
+    }
 
     fn warm_up_bars(&self) -> u32 {
         self.warm_up_bars
@@ -55,7 +58,7 @@ impl Strategy for Scripted {
         Echo
     }
 
-    fn decide(&self, values: &[f64; 2], _: Option<Side>) -> Intent {
+    fn decide(&self, values: &[f64; 2], _: Option<i64>, _: Option<Side>) -> Intent {
         match values[1] {
             LONG => Intent::Enter(Side::Long, "told_long", self.protection),
             SHORT => Intent::Enter(Side::Short, "told_short", self.protection),

@@ -1,0 +1,99 @@
+//! `runner doctor`: what this program runs on, and whether a card can be used. Nothing is recorded, and nothing is changed.
+
+use std::path::Path;
+
+use super::{
+    args::ValueArgs,
+    load::{LoadError, load_text, profiles},
+    output::{Mask, print, print_json},
+    view::{facts, refuse, tell},
+};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    exit::Exit,
+    jobs::{
+        context::{Context, Failure, Progress},
+        preflight::doctor::{Doctor, examine},
+    },
+    manifest::Job,
+    os::{process::Results, signals::Stop},
+    run::build_id,
+    store::{disk::RealDisk, layout::Layout},
+};
+
+/// A job that asks about the machine and not about the box. Profiles and `--set` are laid over it.
+const JOB: &str = r#"manifest = 1
+name = "doctor"
+kind = "preflight"
+
+[compute]
+device = "auto"
+
+[preflight]
+skip = ["folders", "owners", "ports", "env", "manifests", "git"]
+require = []
+want = ["rsync >= 3.1", "ssh >= 7.6", "git >= 2.25", "docker", "compose"]
+"#;
+
+struct Quiet;
+
+impl Progress for Quiet {
+    fn begin(&self, _: &str, _: u64) {}
+    fn advance(&self, _: &str) {}
+    fn end(&self) {}
+}
+
+/// Prints the table, or the document.
+pub fn doctor(root: &Path, values: &ValueArgs, json: bool) -> Exit {
+    let job = match load_text(root, "doctor", JOB, values, &facts()) {
+        Ok(loaded) => loaded,
+        Err(error) => return refuse(error, json),
+    };
+    let mask = Mask::new(job.secrets().map(str::to_owned));
+    let Job::Preflight(job) = &job.manifest.job else {
+        let message = "`kind` may not be set here: doctor is a preflight of its own";
+        return refuse(LoadError::Unreadable(Failure::new(Exit::Usage, message)), json);
+    };
+    match examined(root, job, &mask) {
+        Ok(doctor) if json => {
+            let document = serde_json::to_value(&doctor).expect("plain values serialise");
+            print_json(&document);
+            doctor.exit()
+        }
+        Ok(doctor) => {
+            print(&doctor.text());
+            doctor.exit()
+        }
+        Err(failure) => tell(&failure, json),
+    }
+}
+
+fn examined(
+    root: &Path,
+    job: &crate::manifest::PreflightJob,
+    mask: &Mask,
+) -> Result<Doctor, Failure> {
+    let usage = |message: String| Failure::new(Exit::Usage, message);
+    let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
+    if !root.is_dir() {
+        return Err(usage(format!("--root {}: there is no such folder", root.display())));
+    }
+    let layout = Layout::new(&root);
+    let stop = Stop::listen().map_err(|e| Failure::new(Exit::Bug, format!("signals: {e}")))?;
+    let context = Context {
+        root: &root,
+        disk: &RealDisk::new(layout.data()),
+        layout: &layout,
+        run_id: "doctor".parse().expect("the name is good"),
+        job: "doctor".to_owned(),
+        call: "doctor".to_owned(),
+        mask: &|text| mask.apply(text),
+        build: &build_id(),
+        started: SystemClock.now(),
+        stop,
+        grace: std::time::Duration::from_secs(2),
+        child_results: Results::Kept,
+        progress: &Quiet,
+    };
+    examine(&context, job, profiles(&root))
+}

@@ -1,0 +1,109 @@
+//! `runner show model DIR`: what is known about a model, after every check that a job makes before it uses one.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{
+    output::{plain, print, print_json},
+    table::{row, table},
+    view::tell,
+};
+use crate::{
+    domain::time::UtcMs,
+    exit::Exit,
+    jobs::{
+        context::Failure,
+        models::{Loaded, load, resolve},
+    },
+    model::card::{Label, LabelKind, LabelUnit},
+    store::{disk::RealDisk, layout::Layout},
+};
+
+/// Shows the model in a folder, or the one that a file such as `data/models/current` names.
+pub fn show_model(root: &Path, dir: &Path, json: bool) -> Exit {
+    let loaded = match read(root, &root.join(dir)) {
+        Ok(loaded) => loaded,
+        Err(failure) => return tell(&failure, json),
+    };
+    if json {
+        let Loaded { id, card, dir, model } = &loaded;
+        print_json(&json!({
+            "schema": "mjolnir.model-card/1", "id": id.to_string(), "dir": dir.display().to_string(),
+            "warm_up_bars": model.warm_up_bars(), "card": card,
+        }));
+    } else {
+        print(&table("", &rows(&loaded)));
+    }
+    Exit::Ok
+}
+
+fn read(root: &Path, path: &Path) -> Result<Loaded, Failure> {
+    let layout = Layout::new(root);
+    let disk = RealDisk::new(layout.data());
+    load(&disk, &resolve(&disk, &layout, path)?)
+}
+
+/// What people want to know, one thing a line. What a model from elsewhere does not say is `-`.
+fn rows(loaded: &Loaded) -> Vec<Vec<String>> {
+    let Loaded { id, model, card, dir } = loaded;
+    let widths: Vec<String> = card.layers().iter().map(ToString::to_string).collect();
+    let layers = format!("{} {}", widths.join("-"), card.activation().name());
+    let or_none = |text: Option<String>| text.map_or_else(|| "-".to_owned(), |text| plain(&text));
+    let label = or_none(card.label.as_ref().map(label));
+    let window = card.data.as_ref().map(|data| {
+        let at = |ms: i64| UtcMs::new(ms).map_or_else(|_| ms.to_string(), |at| at.to_string());
+        format!(
+            "{}, {} to {}, {} rows, sha256 {}",
+            data.series,
+            at(data.first_ts_ms),
+            at(data.last_ts_ms),
+            data.rows,
+            data.sha256
+        )
+    });
+    let metrics = card.metrics.as_ref().map(|metrics| {
+        let auc = metrics.auc.map_or_else(|| "-".to_owned(), |auc| format!("{auc:.4}"));
+        format!(
+            "log loss {:.5} (class frequencies {:.5}), auc {auc}, net {:.2} in {} trades from score {}",
+            metrics.log_loss, metrics.prior_log_loss, metrics.net, metrics.trades, metrics.threshold
+        )
+    });
+    let made = card.training.as_ref();
+    vec![
+        row(["id", &id.to_string()]),
+        row(["folder", &dir.display().to_string()]),
+        row(["scorer", card.scorer()]),
+        row(["features", &card.features().join(" ")]),
+        row(["warm-up", &format!("{} bars", model.warm_up_bars())]),
+        row(["layers", &layers]),
+        row(["label", &label]),
+        row(["data", &or_none(window)]),
+        row(["metrics", &or_none(metrics)]),
+        row(["seed", &or_none(made.map(|made| made.seed.to_string()))]),
+        row(["device", &or_none(made.map(|made| made.device.clone()))]),
+        row(["build", &or_none(made.map(|made| made.build.clone()))]),
+    ]
+}
+
+fn label(label: &Label) -> String {
+    let bars = label.horizon_bars;
+    let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| x.to_string());
+    match label.kind {
+        LabelKind::ForwardReturn => {
+            format!(
+                "forward_return over {bars} bars, flat within {} bps",
+                number(label.threshold_bps)
+            )
+        }
+        LabelKind::TripleBarrier => {
+            let unit = match label.unit {
+                Some(LabelUnit::Bps) => "bps",
+                Some(LabelUnit::Atr) => "atr",
+                None => "-",
+            };
+            let (upper, lower) = (number(label.upper), number(label.lower));
+            format!("triple_barrier over {bars} bars, {upper} up, {lower} down, in {unit}")
+        }
+    }
+}

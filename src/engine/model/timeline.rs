@@ -1,0 +1,152 @@
+//! Which model speaks when. A ledger begins with one; operator commands put others in its place, from a slot on.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::{feature::Feature, scored::Model};
+use crate::domain::{
+    model_id::ModelId,
+    time::{SlotTs, UtcMs},
+};
+
+/// A model that cannot speak in the place of another.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "the model {id} sees {theirs}, the model {begun} sees {ours}: models of one ledger must see the same features"
+)]
+pub struct OtherFeatures {
+    id: ModelId,
+    theirs: String,
+    begun: ModelId,
+    ours: String,
+}
+
+/// One model and what it is known by.
+#[derive(Debug, Clone, PartialEq)]
+struct Known {
+    id: ModelId,
+    model: Arc<Model>,
+}
+
+/// The models of a ledger in the order in which they speak. All see the same features.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Timeline {
+    first: Known,
+    later: Vec<(UtcMs, Known)>,
+}
+
+impl Timeline {
+    /// One model, always.
+    pub const fn new(id: ModelId, model: Arc<Model>) -> Self {
+        Self { first: Known { id, model }, later: Vec::new() }
+    }
+
+    /// From the first slot that closes at or after an instant, another one. Instants never decrease; of two at one instant the
+    /// later one speaks.
+    pub fn switch(
+        &mut self,
+        at: UtcMs,
+        id: ModelId,
+        model: Arc<Model>,
+    ) -> Result<(), OtherFeatures> {
+        assert!(self.later.last().is_none_or(|(last, _)| *last <= at), "switches are in order");
+        self.admit(id, &model)?;
+        self.later.push((at, Known { id, model }));
+        Ok(())
+    }
+
+    /// Whether a model may be switched to.
+    pub fn admit(&self, id: ModelId, model: &Model) -> Result<(), OtherFeatures> {
+        if model.features() == self.features() {
+            return Ok(());
+        }
+        let (theirs, ours) = (names(model.features()), names(self.features()));
+        Err(OtherFeatures { id, theirs, begun: self.first.id, ours })
+    }
+
+    /// The model that speaks at a slot.
+    #[inline]
+    pub fn at(&self, ts: SlotTs) -> &Model {
+        let due = self.later.partition_point(|(at, _)| *at <= ts.close());
+        match due.checked_sub(1) {
+            Some(last) => &self.later[last].1.model,
+            None => &self.first.model,
+        }
+    }
+
+    /// Whether a switch is known.
+    pub fn holds(&self, at: UtcMs, id: ModelId) -> bool {
+        self.later.iter().any(|(when, known)| *when == at && known.id == id)
+    }
+
+    /// The model it begins with.
+    pub const fn begun(&self) -> ModelId {
+        self.first.id
+    }
+
+    /// The model that was switched to last.
+    pub fn present(&self) -> ModelId {
+        self.later.last().map_or(self.first.id, |(_, known)| known.id)
+    }
+
+    /// What all of them see.
+    pub fn features(&self) -> &[Feature] {
+        self.first.model.features()
+    }
+
+    /// Bars since the anchor before all features are meaningful.
+    pub fn warm_up_bars(&self) -> u32 {
+        self.first.model.warm_up_bars()
+    }
+}
+
+fn names(features: &[Feature]) -> String {
+    features.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::time::Timeframe,
+        engine::model::{Activation, Dense, Network, Normaliser},
+    };
+
+    fn model(feature: &str, up: f32) -> Arc<Model> {
+        let layer =
+            Dense { inputs: 1, outputs: 3, weights: vec![0.0; 3], bias: vec![0.0, 0.0, up] };
+        let network = Network::new(&[layer], Activation::Relu).unwrap();
+        let normaliser = Normaliser::new(vec![0.0], vec![1.0], 1.0).unwrap();
+        Arc::new(Model::new(vec![feature.parse().unwrap()], normaliser, network).unwrap())
+    }
+
+    fn id(n: u8) -> ModelId {
+        ModelId::of_digest([n; 32])
+    }
+
+    #[test]
+    fn a_switch_counts_from_the_first_slot_at_or_after_it() {
+        let at = |ms| UtcMs::new(ms).unwrap();
+        let slot = |n: i64| Timeframe::M1.slot(n * 60_000).unwrap();
+        let mut timeline = Timeline::new(id(1), model("rsi_14", 1.0));
+        timeline.switch(at(120_000), id(2), model("rsi_14", 2.0)).unwrap();
+        timeline.switch(at(180_001), id(3), model("rsi_14", 3.0)).unwrap();
+        timeline.switch(at(180_001), id(1), model("rsi_14", 1.0)).unwrap();
+        let up = |n| timeline.at(slot(n)).logits(&[0.0])[2];
+        assert_eq!([1, 2, 3, 4].map(up), [1.0, 2.0, 2.0, 1.0]);
+        assert_eq!((timeline.begun(), timeline.present()), (id(1), id(1)));
+        assert!(timeline.holds(at(180_001), id(3)) && !timeline.holds(at(180_000), id(3)));
+    }
+
+    #[test]
+    fn a_model_that_sees_something_else_is_refused() {
+        let mut timeline = Timeline::new(id(1), model("rsi_14", 1.0));
+        let error = timeline.switch(UtcMs::EPOCH, id(2), model("rsi_15", 1.0)).unwrap_err();
+        assert!(
+            error.to_string().contains("sees rsi_15, the model 010101010101 sees rsi_14"),
+            "{error}"
+        );
+        assert_eq!(timeline.present(), id(1));
+    }
+}

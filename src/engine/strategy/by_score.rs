@@ -1,0 +1,277 @@
+//! Following a model: in when its score passes a threshold, out when the score has faded; the ATR sets the distances of stop,
+//! target and trailing stop.
+
+use super::{
+    contract::{Features, Intent, Strategy},
+    params::{AtrMultiples, Sides, StrategyError, length, warm_up, wilder_as_ema},
+};
+use crate::{
+    domain::{bar::Bar, command::Command, decision::Side, time::SlotTs},
+    engine::{
+        indicators::{atr::Atr, length::Length},
+        model::{RunningFeatures, Timeline, Vector},
+    },
+};
+
+/// Unchecked parameters of [`ByScore`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ByScoreParams {
+    /// The score from which a long position is entered, in units of 1e-6; a short one at minus it.
+    pub enter: i64,
+    /// The score below which a long position is left; a short one above minus it.
+    pub exit: i64,
+    /// Bars of the ATR.
+    pub atr: u32,
+    /// Distance of the stop, in ATRs.
+    pub stop_atr: f64,
+    /// Distance of the target, in ATRs.
+    pub target_atr: Option<f64>,
+    /// Distance of the trailing stop, in ATRs.
+    pub trail_atr: Option<f64>,
+    /// Which positions it may hold.
+    pub sides: Sides,
+}
+
+/// Enters by the score of a model. Between the two thresholds it holds what it has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ByScore {
+    models: Timeline,
+    enter: i64,
+    exit: i64,
+    atr: Length,
+    multiples: AtrMultiples,
+    sides: Sides,
+}
+
+impl ByScore {
+    /// Checks the parameters.
+    pub fn new(models: Timeline, params: ByScoreParams) -> Result<Self, StrategyError> {
+        let ByScoreParams { enter, exit, stop_atr, target_atr, trail_atr, .. } = params;
+        if !(enter > 0 && -enter < exit && exit <= enter) {
+            return Err(StrategyError::Scores { enter, exit });
+        }
+        Ok(Self {
+            models,
+            enter,
+            exit,
+            atr: length("atr", params.atr)?,
+            multiples: AtrMultiples::new(stop_atr, target_atr, trail_atr)?,
+            sides: params.sides,
+        })
+    }
+
+    /// The models it follows.
+    pub fn models(&self) -> &Timeline {
+        &self.models
+    }
+
+    /// The side a score points to, if that side is allowed.
+    fn wanted(&self, score: i64) -> Option<(Side, &'static str)> {
+        let (side, rule) = if score >= self.enter {
+            (Side::Long, "score_above_enter")
+        } else if score <= -self.enter {
+            (Side::Short, "score_below_enter")
+        } else {
+            return None;
+        };
+        self.sides.allow(side).then_some((side, rule))
+    }
+
+    /// Whether what a position was entered for is gone.
+    fn faded(&self, score: i64, side: Side) -> bool {
+        match side {
+            Side::Long => score < self.exit,
+            Side::Short => score > -self.exit,
+        }
+    }
+}
+
+/// The indicators of [`ByScore`]: those of the model, then the ATR.
+#[derive(Debug, Clone)]
+pub struct ByScoreFeatures {
+    seen: RunningFeatures,
+    atr: Atr,
+}
+
+impl Features for ByScoreFeatures {
+    type Values = Vector;
+
+    #[inline]
+    fn update(&mut self, bar: &Bar) -> Vector {
+        let mut values = self.seen.update(bar);
+        values.push(self.atr.update(bar));
+        values
+    }
+}
+
+impl Strategy for ByScore {
+    type Features = ByScoreFeatures;
+
+    const NAME: &'static str = "model";
+
+    fn feature_names(&self) -> Vec<String> {
+        let seen = self.models.features().iter().map(ToString::to_string);
+        seen.chain(["atr".to_owned()]).collect()
+    }
+
+    fn warm_up_bars(&self) -> u32 {
+        self.models.warm_up_bars().max(warm_up(wilder_as_ema(self.atr)))
+    }
+
+    fn features(&self) -> ByScoreFeatures {
+        ByScoreFeatures {
+            seen: RunningFeatures::new(self.models.features()),
+            atr: Atr::new(self.atr),
+        }
+    }
+
+    #[inline]
+    fn score(&self, ts: SlotTs, values: &Vector) -> Option<i64> {
+        let seen = self.models.features().len();
+        Some(self.models.at(ts).score(&values.as_ref()[..seen]))
+    }
+
+    fn knows(&self, command: &Command) -> bool {
+        command.order.model().is_none_or(|id| self.models.holds(command.at, id))
+    }
+
+    /// A score beyond a threshold enters or reverses; else a faded one leaves; else what is held is held.
+    #[inline]
+    fn decide(&self, values: &Vector, score: Option<i64>, held: Option<Side>) -> Intent {
+        let Some(score) = score else { return Intent::Hold("no_signal") };
+        let wanted = self.wanted(score);
+        let range = values.as_ref().last().copied().unwrap_or(f64::NAN);
+        if let Some((side, rule)) = wanted
+            && let Some(protection) = self.multiples.protection(range)
+        {
+            return Intent::Enter(side, rule, protection);
+        }
+        match held {
+            Some(side) if self.faded(score, side) => Intent::Exit("score_faded"),
+            Some(_) => Intent::Hold("score_holds"),
+            None if wanted.is_some() => Intent::Hold("no_range"),
+            None => Intent::Hold("no_signal"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        domain::{model_id::ModelId, time::Timeframe},
+        engine::{
+            indicators::sample,
+            model::{Activation, Dense, Model, Network, Normaliser},
+            strategy::contract::Protection,
+        },
+    };
+
+    const PARAMS: ByScoreParams = ByScoreParams {
+        enter: 200,
+        exit: 50,
+        atr: 14,
+        stop_atr: 2.0,
+        target_atr: Some(3.0),
+        trail_atr: None,
+        sides: Sides::Both,
+    };
+
+    fn models(feature: &str) -> Timeline {
+        let layer =
+            Dense { inputs: 1, outputs: 3, weights: vec![0.0, 0.0, 1.0], bias: vec![0.0; 3] };
+        let network = Network::new(&[layer], Activation::Relu).unwrap();
+        let normaliser = Normaliser::new(vec![0.0], vec![1.0], 9.0).unwrap();
+        let model = Model::new(vec![feature.parse().unwrap()], normaliser, network).unwrap();
+        Timeline::new(ModelId::of_digest([7; 32]), Arc::new(model))
+    }
+
+    fn values(numbers: [f64; 2]) -> Vector {
+        let mut vector = Vector::EMPTY;
+        for x in numbers {
+            vector.push(x);
+        }
+        vector
+    }
+
+    #[test]
+    fn parameters_are_checked() {
+        for (params, key) in [
+            (ByScoreParams { enter: 0, exit: 0, ..PARAMS }, "scores"),
+            (ByScoreParams { enter: i64::MIN, ..PARAMS }, "scores"),
+            (ByScoreParams { exit: 201, ..PARAMS }, "scores"),
+            (ByScoreParams { exit: -200, ..PARAMS }, "scores"),
+            (ByScoreParams { exit: i64::MIN, ..PARAMS }, "scores"),
+            (ByScoreParams { atr: 0, ..PARAMS }, "`atr`"),
+            (ByScoreParams { stop_atr: 0.0, ..PARAMS }, "`stop_atr`"),
+        ] {
+            let message = ByScore::new(models("rsi_14"), params).unwrap_err().to_string();
+            assert!(message.contains(key), "{message}");
+        }
+        for exit in [-199, 0, 200] {
+            ByScore::new(models("rsi_14"), ByScoreParams { exit, ..PARAMS }).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_branch_of_the_rule() {
+        use Side::{Long, Short};
+        let protection = Protection { stop: Some(8.0), target: Some(12.0), trail: None };
+        let buy = Intent::Enter(Long, "score_above_enter", protection);
+        let sell = Intent::Enter(Short, "score_below_enter", protection);
+        let (none, stays) = (Intent::Hold("no_signal"), Intent::Hold("score_holds"));
+        let exit = Intent::Exit("score_faded");
+        for (sides, score, held, expected) in [
+            (Sides::Both, 200, None, buy),
+            (Sides::Both, 199, None, none),
+            (Sides::Both, -199, None, none),
+            (Sides::Both, -200, None, sell),
+            (Sides::Both, i64::MAX, None, buy),
+            (Sides::Both, i64::MIN, None, sell),
+            // Between the thresholds a position is held.
+            (Sides::Both, 200, Some(Long), buy),
+            (Sides::Both, 199, Some(Long), stays),
+            (Sides::Both, 50, Some(Long), stays),
+            (Sides::Both, 49, Some(Long), exit),
+            (Sides::Both, -199, Some(Long), exit),
+            (Sides::Both, -200, Some(Long), sell),
+            (Sides::Both, -50, Some(Short), stays),
+            (Sides::Both, -49, Some(Short), exit),
+            (Sides::Both, 200, Some(Short), buy),
+            // One side only: the other side's score is no signal, and ends a position.
+            (Sides::Long, -200, None, none),
+            (Sides::Long, -200, Some(Long), exit),
+            (Sides::Short, 200, None, none),
+            (Sides::Short, 200, Some(Short), exit),
+            (Sides::Short, -200, None, sell),
+        ] {
+            let strategy =
+                ByScore::new(models("rsi_14"), ByScoreParams { sides, ..PARAMS }).unwrap();
+            let got = strategy.decide(&values([0.0, 4.0]), Some(score), held);
+            assert_eq!(got, expected, "{sides:?} {score} {held:?}");
+        }
+        let strategy = ByScore::new(models("rsi_14"), PARAMS).unwrap();
+        let decide = |score, held| strategy.decide(&values([0.0, 0.0]), score, held);
+        assert_eq!(decide(Some(200), None), Intent::Hold("no_range"));
+        assert_eq!(decide(Some(-200), Some(Long)), exit, "what cannot be reversed is left");
+        assert_eq!(decide(None, None), none, "without a score nothing is wanted");
+    }
+
+    #[test]
+    fn it_sees_the_features_of_its_model_and_the_range() {
+        let strategy =
+            ByScore::new(models("log_return_3"), ByScoreParams { atr: 2, ..PARAMS }).unwrap();
+        assert_eq!(strategy.feature_names(), ["log_return_3", "atr"]);
+        assert_eq!(strategy.warm_up_bars(), 13, "the slower of the two");
+        let mut features = strategy.features();
+        let mut atr = Atr::new(Length::new(2).unwrap());
+        let last = sample::bars().map(|bar| (features.update(&bar), atr.update(&bar))).last();
+        let (values, range) = last.unwrap();
+        assert_eq!(values.as_ref()[1], range);
+        let slot = Timeframe::M5.slot(300_000).unwrap();
+        let expected = (values.as_ref()[0] * 1e6).round_ties_even() as i64;
+        assert_eq!(strategy.score(slot, &values), Some(expected));
+    }
+}

@@ -1,0 +1,9 @@
+//! Computing on a card: the proof that it can be trusted, and fits in the process of a worker that may die without harm.
+
+mod find;
+mod judge;
+mod kept;
+pub mod probe;
+pub mod trainer;
+pub mod wire;
+pub mod worker;

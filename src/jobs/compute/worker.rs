@@ -1,0 +1,109 @@
+//! What the worker does: it proves a device, and fits on it. Only the device is missing here: whoever calls this opens it, and no
+//! failure of a driver goes further than this process.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use super::wire::{Heartbeat, Returned, Spec};
+use crate::{
+    model::{
+        probe::{About, Reason, Verdict, prove},
+        train::{Device, Flow, State, Task, fit, on_one_thread},
+    },
+    store::disk::{Disk as _, RealDisk},
+};
+
+/// A device that answers.
+pub struct Opened {
+    /// The device.
+    pub device: Device,
+    /// What its driver says of it.
+    pub about: About,
+}
+
+/// Opens the device, or says what its driver complains about.
+pub type Open<'a> = &'a dyn Fn() -> Result<Opened, String>;
+
+/// The verdict about the device. A library that panics has refused.
+pub fn verdict(open: Open<'_>, tolerance: f64) -> Verdict {
+    let work = || open().and_then(|Opened { device, about }| prove(&device, about, tolerance));
+    let complained = |text: String| Verdict::refused(Reason::of_complaint(&text), text);
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(verdict)) => verdict,
+        Ok(Err(complaint)) => complained(complaint),
+        Err(panic) => complained(words_of(&*panic)),
+    }
+}
+
+/// Carries out the task in a file, and leaves the network beside it. `heard` gets a line after each epoch.
+pub fn train(
+    open: Open<'_>,
+    spec: &Path,
+    heard: &mut (dyn FnMut(&str) + Send),
+) -> Result<(), String> {
+    let dir = spec.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let disk = RealDisk::new(dir);
+    let read = |path: &Path| -> Result<Vec<u8>, String> {
+        let bytes = disk.read(path).map_err(|error| error.to_string())?;
+        bytes.ok_or_else(|| format!("{}: there is no such file", path.display()))
+    };
+    let damaged = |path: &Path, why: String| format!("{}: {why}", path.display());
+    let asked = Spec::read(&read(spec)?).map_err(|why| damaged(spec, why))?;
+    let rows = dir.join(&asked.rows);
+    let [train, validation] = asked.samples(&read(&rows)?).map_err(|why| damaged(&rows, why))?;
+    let settings = asked.settings().map_err(|why| damaged(spec, why))?;
+    let task = Task { train: &train, validation: &validation, settings: &settings };
+    let mut beat = |state: &State| {
+        let validation = state.losses().last().map_or(f64::NAN, |losses| losses.validation);
+        let beat = Heartbeat { epoch: state.epochs(), validation };
+        heard(&serde_json::to_string(&beat).expect("plain values serialise"));
+        Flow::GoOn
+    };
+    let work = || {
+        let Opened { device, .. } = open()?;
+        let fitted = on_one_thread(|| fit(&task, &device, None, &mut beat));
+        fitted.and_then(|fitted| fitted).map_err(|error| error.to_string())
+    };
+    let fitted =
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(words_of(&*panic)))?;
+    let text = serde_json::to_vec(&Returned::of(&fitted)).expect("plain values serialise");
+    disk.replace(&dir.join(&asked.result), &text).map_err(|error| error.to_string())
+}
+
+fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without words")
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened() -> Opened {
+        let about = About { device: "cpu".to_owned(), ..About::default() };
+        Opened { device: Device::Cpu, about }
+    }
+
+    #[test]
+    fn a_driver_that_refuses_or_panics_has_a_verdict() {
+        assert!(verdict(&|| Ok(opened()), 1e-4).ok);
+        let refuses = || Err("DriverError(CUDA_ERROR_NO_DEVICE)".to_owned());
+        assert_eq!(verdict(&refuses, 1e-4).reason, Some(Reason::NoDevice));
+        let panics = || panic!("CUDA_ERROR_UNSUPPORTED_PTX_VERSION at {}", 1);
+        assert_eq!(verdict(&panics, 1e-4).reason, Some(Reason::PtxUnsupported));
+    }
+
+    #[test]
+    fn a_task_that_is_not_there_or_damaged_is_an_error_that_names_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let spec = temp.path().join("a.json");
+        let train = || train(&|| Ok(opened()), &spec, &mut |_| {}).unwrap_err();
+        assert!(train().contains("a.json: there is no such file"));
+        RealDisk::new(temp.path()).replace(&spec, b"{}").unwrap();
+        assert!(train().contains("a.json: missing field"), "{}", train());
+    }
+}

@@ -1,0 +1,129 @@
+//! Which models a job follows: the one that the manifest names, or those of a ledger, which began with one and was switched to others.
+
+use super::{
+    commands::switch_model,
+    context::{Context, Failure},
+    ledgers::last_decided,
+    models::{Loaded, find, load, lost, resolve},
+};
+use crate::{
+    domain::{ids::Tag, model_id::ModelId, series::Series, time::UtcMs},
+    engine::model::{OtherFeatures, Timeline},
+    exit::Exit,
+    session::{
+        card::Origin,
+        record::{read_commands, read_origin},
+    },
+};
+
+/// The setting of a ledger's card that names the model it began with.
+pub const MODEL_KEY: &str = "strategy.model.id";
+
+/// Whose models a job follows.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// The one that the manifest names.
+    Named,
+    /// Those of the ledger of a tag; where there is none, the one that the manifest names.
+    Ledger(&'a Tag),
+    /// Those of the ledger that a loop goes on with. Where the manifest names another one, that is switched to, and the commands
+    /// ledger has it. The loop holds the lock of its ledger.
+    Loop(&'a Tag),
+    /// The same for a loop that writes nothing.
+    DryLoop(&'a Tag),
+}
+
+/// The models that a job follows. `path` is what the manifest names.
+pub fn models(
+    context: &Context<'_>,
+    series: &Series,
+    path: &str,
+    whose: Whose<'_>,
+) -> Result<Timeline, Failure> {
+    let tag = match whose {
+        Whose::Named => return named(context, path).map(alone),
+        Whose::Ledger(tag) | Whose::Loop(tag) | Whose::DryLoop(tag) => tag,
+    };
+    let origin = read_origin(context.disk, context.layout, tag, series)?;
+    let mut timeline = alone(match origin.as_ref().map(begun).transpose()?.flatten() {
+        Some(id) => of_id(context, path, id)?,
+        None => named(context, path)?,
+    });
+    // What is replayed without a ledger is replayed without commands.
+    if origin.is_some() || !matches!(whose, Whose::Ledger(_)) {
+        for command in read_commands(context.disk, context.layout, tag)? {
+            if let Some(id) = command.order.model() {
+                let model = of_id(context, path, id)?.model;
+                timeline.switch(command.at, id, model).map_err(|error| refused(tag, &error))?;
+            }
+        }
+    }
+    match whose {
+        Whose::Named | Whose::Ledger(_) => {}
+        Whose::Loop(_) | Whose::DryLoop(_) => {
+            switch(context, (series, tag), named(context, path)?, whose, &mut timeline)?;
+        }
+    }
+    Ok(timeline)
+}
+
+fn alone(loaded: Loaded) -> Timeline {
+    Timeline::new(loaded.id, loaded.model)
+}
+
+/// The model that a path means.
+fn named(context: &Context<'_>, path: &str) -> Result<Loaded, Failure> {
+    let path = context.path(path);
+    load(context.disk, &resolve(context.disk, context.layout, &path)?)
+}
+
+/// The model of an id: from the folder of its name, or, if it lies elsewhere, where the manifest says.
+fn of_id(context: &Context<'_>, path: &str, id: ModelId) -> Result<Loaded, Failure> {
+    if let Some(loaded) = find(context.disk, context.layout, id)? {
+        return Ok(loaded);
+    }
+    let named = named(context, path).ok().filter(|loaded| loaded.id == id);
+    named.ok_or_else(|| lost(context.layout, id))
+}
+
+/// The model that a ledger began with; `None` for one of a strategy without a model.
+fn begun(origin: &Origin) -> Result<Option<ModelId>, Failure> {
+    let written = origin.card.settings.get(MODEL_KEY);
+    let id = written.map(|text| text.parse::<ModelId>()).transpose();
+    id.map_err(|error| Failure::new(Exit::Data, format!("origin.json: {MODEL_KEY}: {error}")))
+}
+
+/// Puts the model that the manifest names in the place of the ledger's present one, from the first undecided slot on.
+fn switch(
+    context: &Context<'_>,
+    (series, tag): (&Series, &Tag),
+    wanted: Loaded,
+    whose: Whose<'_>,
+    timeline: &mut Timeline,
+) -> Result<(), Failure> {
+    let (id, present) = (wanted.id, timeline.present());
+    if id == present {
+        return Ok(());
+    }
+    timeline.admit(id, &wanted.model).map_err(|error| refused(tag, &error))?;
+    let at = match whose {
+        Whose::Loop(_) => {
+            let reason = format!("it takes the place of {present}: {}", wanted.dir.display());
+            switch_model(context.disk, context.layout, tag, (id, reason), context.started)?
+        }
+        Whose::Named | Whose::Ledger(_) | Whose::DryLoop(_) => {
+            let last = last_decided(context.disk, context.layout, tag, series);
+            last?.map_or(UtcMs::EPOCH, |last| last.close().plus_ms(1))
+        }
+    };
+    timeline.switch(at, id, wanted.model).map_err(|error| refused(tag, &error))?;
+    tracing::info!("the model {id} takes the place of {present} from {at} on");
+    Ok(())
+}
+
+fn refused(tag: &Tag, error: &OtherFeatures) -> Failure {
+    let message = format!(
+        "tag {tag}: {error}; start a new ledger with another DATA_TAG, or let strategy.model.path name a model that sees the same"
+    );
+    Failure::new(Exit::Manifest, message)
+}

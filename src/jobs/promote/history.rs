@@ -1,0 +1,176 @@
+//! Which models came into use, and which is in use now: rows are appended, and the file `current` is what they come to.
+
+use std::fmt::Write as _;
+
+use crate::domain::time::UtcMs;
+
+/// First line of `history.csv`.
+const HEADER: &str = "at_ms,event,model,metric,candidate,baseline,run_id";
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A model came into use.
+    Promote,
+    /// The one in use left; the one before came back.
+    Rollback,
+}
+
+impl Event {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Promote => "promote",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Row {
+    /// When.
+    pub(super) at: UtcMs,
+    /// What.
+    pub(super) event: Event,
+    /// The model that is in use from then on, `name/id`.
+    pub(super) model: String,
+    /// What it was measured by; empty at a rollback.
+    pub(super) metric: String,
+    /// Its number and that of the baseline; empty at a rollback.
+    pub(super) numbers: Option<(f64, f64)>,
+    /// The run that did it.
+    pub(super) run: String,
+}
+
+/// The models in use, the oldest first: a rollback goes back by one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct History {
+    text: String,
+    stack: Vec<String>,
+}
+
+impl History {
+    /// Reads `history.csv`; the error names the line.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())?;
+        let mut history = Self { text: text.clone(), stack: Vec::new() };
+        let mut lines = (1..).zip(text.lines());
+        match lines.next() {
+            None => return Ok(history),
+            Some((_, header)) if header == HEADER => {}
+            Some(_) => return Err(format!("line 1: the header is not `{HEADER}`")),
+        }
+        if !text.ends_with('\n') {
+            return Err("the last line has no end: restore the file from a copy".to_owned());
+        }
+        for (number, line) in lines {
+            let fields: Vec<&str> = line.split(',').collect();
+            let [_, event, model, _, _, _, _] = fields[..] else {
+                return Err(format!("line {number}: {} columns instead of 7", fields.len()));
+            };
+            let event = match event {
+                "promote" => Event::Promote,
+                "rollback" => Event::Rollback,
+                other => return Err(format!("line {number}: unknown event `{other}`")),
+            };
+            history.take(event, model).map_err(|why| format!("line {number}: {why}"))?;
+        }
+        Ok(history)
+    }
+
+    fn take(&mut self, event: Event, model: &str) -> Result<(), String> {
+        match event {
+            Event::Promote => self.stack.push(model.to_owned()),
+            Event::Rollback => {
+                self.stack.pop();
+                if self.in_use() != Some(model) {
+                    return Err(format!("a rollback to {model}, which was not in use before"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The model in use.
+    pub(super) fn in_use(&self) -> Option<&str> {
+        self.stack.last().map(String::as_str)
+    }
+
+    /// The one that was in use before it.
+    pub(super) fn before(&self) -> Option<&str> {
+        self.stack.iter().rev().nth(1).map(String::as_str)
+    }
+
+    /// With one row more.
+    pub(super) fn append(mut self, row: &Row) -> Self {
+        if self.text.is_empty() {
+            self.text = format!("{HEADER}\n");
+        }
+        let (candidate, baseline) = row
+            .numbers
+            .map_or_else(Default::default, |(ours, base)| (ours.to_string(), base.to_string()));
+        let Row { at, event, model, metric, run, .. } = row;
+        let (at_ms, event_name) = (at.get(), event.name());
+        let _ = writeln!(
+            self.text,
+            "{at_ms},{event_name},{model},{metric},{candidate},{baseline},{run}"
+        );
+        self.take(*event, model).expect("a row follows from the history");
+        self
+    }
+
+    /// The text of `history.csv`.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(event: Event, model: &str) -> Row {
+        let numbers = (event == Event::Promote).then_some((-0.5, -0.75));
+        let at = UtcMs::new(5).unwrap();
+        let metric = numbers.map_or("", |_| "log-loss").to_owned();
+        Row { at, event, model: model.to_owned(), metric, numbers, run: "r1".to_owned() }
+    }
+
+    #[test]
+    fn a_rollback_goes_back_by_one_each_time() {
+        let mut history = History::parse(b"").unwrap();
+        assert_eq!((history.in_use(), history.before()), (None, None));
+        for model in ["m/a", "m/b", "m/c"] {
+            history = history.append(&row(Event::Promote, model));
+        }
+        assert_eq!((history.in_use(), history.before()), (Some("m/c"), Some("m/b")));
+        history = history.append(&row(Event::Rollback, "m/b"));
+        history = history.append(&row(Event::Rollback, "m/a"));
+        assert_eq!((history.in_use(), history.before()), (Some("m/a"), None));
+        history = history.append(&row(Event::Promote, "m/d"));
+        let again = History::parse(history.text().as_bytes()).unwrap();
+        assert_eq!(again, history);
+        assert_eq!(again.before(), Some("m/a"));
+        assert!(
+            history
+                .text()
+                .starts_with(&format!("{HEADER}\n5,promote,m/a,log-loss,-0.5,-0.75,r1\n"))
+        );
+    }
+
+    #[test]
+    fn a_damaged_history_is_refused_with_its_line() {
+        let good = History::default().append(&row(Event::Promote, "m/a"));
+        let torn = &good.text()[..good.text().len() - 1];
+        for (text, says) in [
+            ("nothing\n".to_owned(), "line 1"),
+            (torn.to_owned(), "no end"),
+            (format!("{}5,promote,m/b\n", good.text()), "line 3: 3 columns"),
+            (format!("{}5,demote,m/b,,,,r\n", good.text()), "unknown event `demote`"),
+            (format!("{}5,rollback,m/b,,,,r\n", good.text()), "line 3: a rollback to m/b"),
+        ] {
+            let error = History::parse(text.as_bytes()).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Where fits stood when a training was killed: one file each, good only for the same bars, settings and build.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    jobs::context::{Context, Failure},
+    model::train::State,
+    store::disk::{Disk as _, DiskResult},
+};
+
+/// Name and version of the document.
+const SCHEMA: &str = "mjolnir.checkpoint/1";
+
+#[derive(Serialize, Deserialize)]
+struct Document {
+    schema: String,
+    key: String,
+    state: State,
+}
+
+/// The checkpoints of one training.
+pub(super) struct Checkpoints<'a, 'c> {
+    context: &'a Context<'c>,
+    dir: PathBuf,
+    key: String,
+}
+
+impl<'a, 'c> Checkpoints<'a, 'c> {
+    /// Those of the running job. `key` names everything that its fits depend on.
+    pub(super) fn open(context: &'a Context<'c>, key: String) -> Result<Self, Failure> {
+        let dir = context.layout.train_state(&context.job);
+        context.disk.create_dir_all(&dir)?;
+        context.disk.clean_temps(&dir)?;
+        Ok(Self { context, dir, key })
+    }
+
+    /// Where a fit stood; `None` when it has to start. One of other inputs, and one that cannot be read, does not count.
+    pub(super) fn load(&self, fit: &str) -> Result<Option<State>, Failure> {
+        let path = self.path(fit);
+        let Some(bytes) = self.context.disk.read(&path)? else { return Ok(None) };
+        let document: Document = match serde_json::from_slice(&bytes) {
+            Ok(document) => document,
+            Err(error) => {
+                tracing::warn!("{}: {error}; the fit starts anew", path.display());
+                return Ok(None);
+            }
+        };
+        let fits = document.schema == SCHEMA && document.key == self.key;
+        if !fits {
+            tracing::info!(
+                "{}: of other bars, settings or build; the fit starts anew",
+                path.display()
+            );
+        }
+        Ok(fits.then_some(document.state))
+    }
+
+    /// Keeps where a fit stands.
+    pub(super) fn save(&self, fit: &str, state: &State) -> DiskResult<()> {
+        let document =
+            Document { schema: SCHEMA.to_owned(), key: self.key.clone(), state: state.clone() };
+        let text = serde_json::to_vec(&document).expect("plain values serialise");
+        self.context.disk.replace(&self.path(fit), &text)
+    }
+
+    /// Takes them away: the training is done.
+    pub(super) fn clear(self) -> Result<(), Failure> {
+        for name in self.context.disk.list(&self.dir)? {
+            self.context.disk.remove(&self.dir.join(name))?;
+        }
+        Ok(self.context.disk.remove_dir(&self.dir)?)
+    }
+
+    fn path(&self, fit: &str) -> PathBuf {
+        self.dir.join(format!("{fit}.json"))
+    }
+}

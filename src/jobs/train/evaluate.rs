@@ -1,0 +1,214 @@
+//! What a model is worth on rows and bars it has not seen: probabilities, ranks, and trades through the engine that LIVE runs.
+
+use std::ops::Range;
+
+use super::report::{Judged, Trading};
+use crate::{
+    domain::{
+        bar::TimedBar,
+        time::{Timeframe, Window},
+    },
+    engine::{
+        learn::{
+            calibration::Calibration,
+            label::Class,
+            likelihood::{accuracy, log_loss, softmax},
+            ranking::Area,
+            rows::Rows,
+        },
+        metrics::{
+            curve::{Point, Start},
+            tearsheet::Tearsheet,
+        },
+        model::Model,
+        step::Core,
+        strategy::Strategy,
+    },
+    exit::Exit,
+    jobs::context::Failure,
+    model::train::Fitted,
+    session::replay::{Batch, Inputs, replay},
+};
+
+/// Points kept of an equity curve.
+const CURVE_POINTS: usize = 400;
+
+/// The window of some slot numbers, which are not none.
+pub(super) fn window_of(numbers: &Range<i64>, timeframe: Timeframe) -> Result<Window, Failure> {
+    let slot = |number: i64| timeframe.slot(number * timeframe.ms());
+    let window = slot(numbers.start)
+        .and_then(|first| Ok((first, slot(numbers.end - 1)?)))
+        .and_then(|(first, last)| Window::new(first, last));
+    window.map_err(|error| Failure::new(Exit::Bug, format!("a window of a fold: {error}")))
+}
+
+/// Trades of a core on the bars of a window; what is open at its end is closed at the last price.
+pub(super) fn trade<S: Strategy>(core: &Core<S>, bars: &[TimedBar], window: Window) -> Trading {
+    let anchor_ms = core.blocks(window.first().timeframe()).anchor_ms(window.first());
+    let start = bars.partition_point(|bar| bar.ts.open_ms() < anchor_ms);
+    let end = bars.partition_point(|bar| bar.ts <= window.last());
+    let inputs = Inputs {
+        window,
+        bars: bars[start..end].to_vec(),
+        degraded: std::collections::BTreeMap::new(),
+        commands: Vec::new(),
+    };
+    let (mut curve, mut events) = (Vec::new(), Vec::new());
+    let played = replay(core, &inputs, |batch: &Batch| {
+        curve.extend(batch.decisions.iter().map(|decision| Point {
+            ts_ms: decision.ts.ts_ms(),
+            equity: decision.equity.float(),
+            in_position: decision.position.is_some(),
+        }));
+        events.extend_from_slice(&batch.trades);
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let Ok(mut state) = played;
+    if let Some(last) = inputs.bars.last() {
+        state.close_out(window.last(), last.bar.close(), &core.rules, &mut events);
+    }
+    if let Some(last) = curve.last_mut() {
+        last.equity = state.equity().float();
+    }
+    let start = Start { ts_ms: window.first().open_ms(), equity: core.rules.cash.float() };
+    let sheet = Tearsheet::of(start, curve.iter().copied(), &events, |_| None);
+    Trading {
+        net: sheet.curve.net,
+        fees: sheet.trades.fees.float(),
+        trades: sheet.trades.trades,
+        win_rate: sheet.trades.win_rate,
+        sharpe: sheet.curve.sharpe,
+        drawdown: sheet.curve.max_drawdown.map_or(0.0, |fall| fall.depth),
+        curve: thinned(&curve).map(|point| (point.ts_ms, point.equity)).collect(),
+    }
+}
+
+/// A threshold, and what every threshold that was tried came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Chosen {
+    /// The one whose trades earned most, of equals the highest.
+    pub(super) threshold: i64,
+    /// Each one from the lowest to the highest with its profit and loss.
+    pub(super) tried: Vec<(i64, f64)>,
+}
+
+/// Chooses among some thresholds by the trades in a window.
+pub(super) fn choose<S: Strategy>(
+    thresholds: &[i64],
+    core_of: impl Fn(i64) -> Result<Core<S>, Failure>,
+    bars: &[TimedBar],
+    window: Window,
+) -> Result<Chosen, Failure> {
+    let mut sorted = thresholds.to_vec();
+    sorted.sort_unstable();
+    let net = |threshold| Ok((threshold, trade(&core_of(threshold)?, bars, window).net));
+    let tried: Vec<(i64, f64)> = sorted.into_iter().map(net).collect::<Result<_, Failure>>()?;
+    // Of equals the last one is taken.
+    let best = tried.iter().max_by(|a, b| a.1.total_cmp(&b.1));
+    let threshold = best.map_or(i64::MAX, |(threshold, _)| *threshold);
+    Ok(Chosen { threshold, tried })
+}
+
+/// What a model says of some rows: the probabilities, and what happened.
+pub(super) struct Said {
+    probabilities: Vec<[f64; 3]>,
+    scores: Vec<f64>,
+    classes: Vec<Class>,
+}
+
+impl Said {
+    /// Asks the model about some rows, by the scorer that decides.
+    pub(super) fn of(model: &Model, rows: &Rows, of: &[usize]) -> Self {
+        let logits = of.iter().map(|row| model.logits(rows.inputs(*row)));
+        Self {
+            probabilities: logits.map(softmax).collect(),
+            scores: of.iter().map(|row| model.score(rows.inputs(*row)) as f64).collect(),
+            classes: of.iter().map(|row| rows.classes()[*row]).collect(),
+        }
+    }
+
+    /// Mean loss, in nats.
+    pub(super) fn log_loss(&self) -> f64 {
+        log_loss(&self.probabilities, &self.classes).expect("a part has rows")
+    }
+
+    /// Everything about them.
+    pub(super) fn judged(&self, fitted: &Fitted, chosen: Chosen, trading: Trading) -> Judged {
+        let area = Area::of(&self.scores, &self.classes);
+        let calibration =
+            Calibration::of(&self.probabilities, &self.classes).expect("a part has rows");
+        Judged {
+            log_loss: self.log_loss(),
+            auc: area.map(|area| area.auc),
+            auc_error: area.map(|area| area.error),
+            accuracy: accuracy(&self.probabilities, &self.classes).expect("a part has rows"),
+            calibration_error: calibration.error,
+            calibration: calibration
+                .bins
+                .iter()
+                .map(|bin| (bin.rows, bin.said, bin.happened))
+                .collect(),
+            threshold: chosen.threshold,
+            tried: chosen.tried,
+            trading,
+            best_epoch: fitted.best_epoch,
+            losses: losses(fitted),
+        }
+    }
+}
+
+/// Training and validation loss of each epoch.
+pub(super) fn losses(fitted: &Fitted) -> Vec<(f64, f64)> {
+    fitted.losses.iter().map(|losses| (losses.train, losses.validation)).collect()
+}
+
+/// Loss and accuracy on some rows of whoever always says the same.
+pub(super) fn always(said: [f64; 3], rows: &Rows, of: &[usize]) -> (f64, f64) {
+    let classes: Vec<Class> = of.iter().map(|row| rows.classes()[*row]).collect();
+    let given = vec![said; classes.len()];
+    let known = "a part has rows";
+    (log_loss(&given, &classes).expect(known), accuracy(&given, &classes).expect(known))
+}
+
+/// Profit and loss of buying for `notional` at the first open of a window, as if sold at each of its closes, with a fee of `fee` of each
+/// amount: milliseconds UTC and quote currency. Empty without bars.
+pub(super) fn buy_and_hold(
+    bars: &[TimedBar],
+    window: Window,
+    notional: f64,
+    fee: f64,
+) -> Vec<(i64, f64)> {
+    let start = bars.partition_point(|bar| bar.ts < window.first());
+    let end = bars.partition_point(|bar| bar.ts <= window.last());
+    let Some(bought) = bars[start..end].first().map(|bar| bar.bar.open()) else {
+        return Vec::new();
+    };
+    let net = |TimedBar { ts, bar }: &TimedBar| {
+        let sold = notional * bar.close() / bought;
+        (ts.ts_ms(), sold - notional - fee * (notional + sold))
+    };
+    thinned(&bars[start..end]).map(net).collect()
+}
+
+/// Some of many, evenly spread, with the last one.
+fn thinned<T>(many: &[T]) -> impl Iterator<Item = &T> {
+    let every = many.len().div_ceil(CURVE_POINTS).max(1);
+    let rest = many.len() % every;
+    many.iter().skip(if rest == 0 { every } else { rest } - 1).step_by(every)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_thinned_out_keeps_its_last_point() {
+        for many in [1, 399, 400, 401, 799, 800, 12_345] {
+            let all: Vec<usize> = (0..many).collect();
+            let kept: Vec<usize> = thinned(&all).copied().collect();
+            assert_eq!(kept.last(), all.last(), "{many}");
+            assert!(kept.len() <= CURVE_POINTS && kept.len() * 2 >= many.min(CURVE_POINTS));
+        }
+        assert_eq!(thinned::<u8>(&[]).count(), 0);
+    }
+}

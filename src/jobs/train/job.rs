@@ -1,0 +1,148 @@
+//! The shell: loads bars, checks that nothing peeks, fits every fold, tests it, and publishes the last model with its report.
+
+use super::{
+    asked::Asked,
+    canary::canary,
+    checkpoints::Checkpoints,
+    fitting::{FittedAll, fit_all},
+    leave::leave,
+    material::{PROBES, Recipe, rows_of},
+    publish::{About, publish},
+    report::{Checks, Data, Overall, Report, SCHEMA},
+    walk::Walk,
+};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    domain::{bar::TimedBar, time::UtcMs},
+    engine::learn::{peek::probes, rows::Rows},
+    exit::Exit,
+    jobs::{
+        compute::trainer::Trainer,
+        context::{Context, Failure, Outcome},
+    },
+    manifest::TrainJob,
+    store::{digest::sha256_hex, raw::RawStore},
+};
+
+/// Runs the job.
+pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
+    let asked = Asked::of(job)?;
+    let _lock = context.lock(&context.layout.named_lock(&format!("train-{}", context.job)))?;
+    let bars = bars(context, job)?;
+    let walk = Walk::new(job, &asked, &bars);
+    let rows = rows(context, job, &asked, (&walk, &bars))?;
+    let legs = walk.legs(&rows)?;
+    let first = &legs[0];
+    let area = canary(&walk, &rows, first, &asked.logistic)?;
+    let sha256 = sha256_of(&rows);
+    let trainer = Trainer::new(context, &job.compute)?;
+    let checkpoints = Checkpoints::open(context, key(context, job, &sha256))?;
+    let fits = walk.fits(&legs);
+    let began = SystemClock.now();
+    let every = job.train.fit.checkpoint_epochs;
+    let FittedAll { fitted, rows_seen } =
+        fit_all((context, &trainer), &rows, &fits, (&checkpoints, every))?;
+    let took_ms = SystemClock.now().get() - began.get();
+    context.progress.begin("test", 0);
+    let (folds, ready) = walk.tested(&rows, &legs, &fitted)?;
+    context.progress.end();
+    let data = data(&bars, &rows, sha256);
+    let overall = Overall::of(&folds);
+    let device = trainer.device();
+    let about = About { job, asked: &asked, data: &data, overall: &overall, device: &device };
+    let report = Report {
+        schema: SCHEMA.to_owned(),
+        name: job.train.name.clone(),
+        model: publish(context, &about, &ready)?,
+        run: context.run_id.to_string(),
+        build: context.build.to_owned(),
+        device,
+        series: job.trading.series.to_string(),
+        asked: serde_json::to_value(&job.train).expect("plain values serialise"),
+        data,
+        checks: Checks {
+            rows_without_future: probes(&rows, PROBES, asked.network.seed).len(),
+            mixed_labels_auc: area.map_or(0.5, |area| area.auc),
+            mixed_labels_error: area.map_or(0.0, |area| area.error),
+        },
+        overall,
+        folds,
+        published: ready.published,
+    };
+    let outcome = leave(context, &report, rows_seen as f64 * 1_000.0 / took_ms.max(1) as f64)?;
+    checkpoints.clear()?;
+    Ok(outcome)
+}
+
+/// The bars of the window that is asked for.
+fn bars(context: &Context<'_>, job: &TrainJob) -> Result<Vec<TimedBar>, Failure> {
+    let series = &job.trading.series;
+    let day = |ts_ms: Option<i64>, without: i64| {
+        ts_ms.map_or(without, |ts_ms| UtcMs::EPOCH.plus_ms(ts_ms - series.timeframe().ms()).day())
+    };
+    let (start, end) = (job.train.start_ts_ms, job.train.end_ts_ms);
+    let raw = RawStore::new(context.layout, context.disk, series);
+    let mut bars = raw.load(day(start, i64::MIN), day(end, i64::MAX))?;
+    bars.retain(|bar| {
+        start.is_none_or(|start| start <= bar.ts.ts_ms())
+            && end.is_none_or(|end| bar.ts.ts_ms() <= end)
+    });
+    if bars.is_empty() {
+        let dir = context.shown(&context.layout.raw_dir(series));
+        let message = format!(
+            "there are no bars of {series} in {dir} to learn from: import or fetch them first, or make some up: runner run jobs/made-up.toml"
+        );
+        return Err(Failure::new(Exit::Nothing, message));
+    }
+    Ok(bars)
+}
+
+/// The rows, checked to know nothing they may not know.
+fn rows(
+    context: &Context<'_>,
+    job: &TrainJob,
+    asked: &Asked,
+    (walk, bars): (&Walk<'_>, &[TimedBar]),
+) -> Result<Rows, Failure> {
+    context.progress.begin("rows", 0);
+    let core = walk.blank()?;
+    let recipe = Recipe {
+        strategy: &core.strategy,
+        blocks: core.blocks(job.trading.series.timeframe()),
+        width: asked.features.len(),
+        seed: asked.network.seed,
+    };
+    let rows = rows_of(&recipe, bars, |bars, at, atr| asked.labelling.label(bars, at, atr))?;
+    context.progress.end();
+    Ok(rows)
+}
+
+/// Names everything that a fit depends on.
+fn key(context: &Context<'_>, job: &TrainJob, rows: &str) -> String {
+    let asked = serde_json::to_string(&job.train).expect("plain values serialise");
+    sha256_hex(format!("{}\n{asked}\n{rows}\n", context.build).as_bytes())
+}
+
+/// sha256 of the rows: slots, ends of labels, classes, bits of the inputs.
+fn sha256_of(rows: &Rows) -> String {
+    let mut bytes = Vec::with_capacity(rows.len() * (17 + 8 * rows.width()));
+    for row in 0..rows.len() {
+        bytes.extend(rows.slots()[row].ts_ms().to_le_bytes());
+        bytes.extend(rows.ends()[row].ts_ms().to_le_bytes());
+        bytes.push(rows.classes()[row].place() as u8);
+        bytes.extend(rows.inputs(row).iter().flat_map(|x| x.to_bits().to_le_bytes()));
+    }
+    sha256_hex(&bytes)
+}
+
+fn data(bars: &[TimedBar], rows: &Rows, sha256: String) -> Data {
+    let end = |bar: Option<&TimedBar>| bar.map_or(0, |bar| bar.ts.ts_ms());
+    let all: Vec<usize> = (0..rows.len()).collect();
+    Data {
+        bars: bars.len(),
+        window: [end(bars.first()), end(bars.last())],
+        rows: rows.len(),
+        classes: rows.counts(&all),
+        sha256,
+    }
+}

@@ -1,0 +1,79 @@
+//! From bars to rows, and the look-ahead check that every training passes before it begins.
+
+use rayon::prelude::*;
+
+use crate::{
+    domain::bar::TimedBar,
+    engine::{
+        anchor::{Blocks, FeatureRow, block_rows},
+        learn::{
+            label::Label,
+            peek::{Peek, check_features, check_labels, probes},
+            rows::Rows,
+        },
+        strategy::{Strategy, Values},
+    },
+    exit::Exit,
+    jobs::context::Failure,
+};
+
+/// Rows whose features and labels are computed anew with the future taken away.
+pub const PROBES: usize = 100;
+
+/// How rows are made.
+#[derive(Debug)]
+pub struct Recipe<'a, S> {
+    /// The strategy that LIVE would run: its features are those of the model, and behind them the range its stops are measured with.
+    pub strategy: &'a S,
+    /// How time is cut for it.
+    pub blocks: Blocks,
+    /// How many of its features the model sees.
+    pub width: usize,
+    /// Draws the rows that are looked at more closely.
+    pub seed: u64,
+}
+
+/// The rows of `bars`, each checked to know nothing it may not know. `label` answers for the bar at a place, given the bars and the range
+/// there; it must look at no bar after the end it states. Whoever peeks is refused with exit 65.
+pub fn rows_of<S: Strategy>(
+    recipe: &Recipe<'_, S>,
+    bars: &[TimedBar],
+    label: impl Fn(&[TimedBar], usize, f64) -> Option<Label>,
+) -> Result<Rows, Failure> {
+    let Recipe { strategy, blocks, width, seed } = *recipe;
+    let features = features_of(strategy, blocks, bars);
+    let range = |place: usize| features[place].values.as_ref()[width];
+    let rows = Rows::collect(bars, &features, width, |place, _| label(bars, place, range(place)));
+    let probes = probes(&rows, PROBES, seed);
+    let compute = |bars: &[TimedBar]| features_of(strategy, blocks, bars);
+    let labelled = |bars: &[TimedBar], place: usize| label(bars, place, range(place));
+    check_features((&rows, &probes), bars, blocks, compute)
+        .and_then(|()| check_labels((&rows, &probes), bars, labelled))
+        .map_err(|peek| refused(&peek))?;
+    Ok(rows)
+}
+
+fn refused(peek: &Peek) -> Failure {
+    let message = format!(
+        "{peek}; nothing was trained, since every number about it would be too good: mend what computes it"
+    );
+    Failure::new(Exit::Data, message)
+}
+
+/// The features of every bar, each block computed from its own anchor: what the engine has there, bit for bit.
+fn features_of<S: Strategy>(
+    strategy: &S,
+    blocks: Blocks,
+    bars: &[TimedBar],
+) -> Vec<FeatureRow<Values<S>>> {
+    let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return Vec::new() };
+    let start_of = |block: i64| bars.partition_point(|bar| blocks.of(bar.ts) < block);
+    let rows: Vec<Vec<_>> = (blocks.of(first.ts)..=blocks.of(last.ts))
+        .into_par_iter()
+        .map(|block| {
+            let (before, start, end) = (start_of(block - 1), start_of(block), start_of(block + 1));
+            block_rows(strategy, blocks, &bars[before..start], &bars[start..end])
+        })
+        .collect();
+    rows.into_iter().flatten().collect()
+}

@@ -1,0 +1,326 @@
+//! What a training found out, as `report.json`: the same numbers that the table, the picture and a promotion are made of.
+
+use serde::{Deserialize, Serialize};
+
+/// Name and version of the document.
+pub const SCHEMA: &str = "mjolnir.train/1";
+
+/// Everything a training found out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Name and version of the document.
+    pub schema: String,
+    /// Name of the models it belongs to.
+    pub name: String,
+    /// The published model.
+    pub model: String,
+    /// The run that trained it.
+    pub run: String,
+    /// The build that trained it.
+    pub build: String,
+    /// Where it was computed.
+    pub device: String,
+    /// The series.
+    pub series: String,
+    /// Everything that was asked for, key by key.
+    pub asked: serde_json::Value,
+    /// What it was trained on.
+    pub data: Data,
+    /// What was checked before it was trained.
+    pub checks: Checks,
+    /// Every test, oldest first.
+    pub folds: Vec<FoldReport>,
+    /// Over all folds.
+    pub overall: Overall,
+    /// The published model: fitted on everything but the last validation part, which no test has seen.
+    pub published: Published,
+}
+
+/// What a model was trained on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Data {
+    /// Bars loaded.
+    pub bars: usize,
+    /// Close of the first and of the last bar, milliseconds UTC.
+    pub window: [i64; 2],
+    /// Rows: slots with ready features and a whole label window.
+    pub rows: usize,
+    /// Rows that went down, stayed, went up.
+    pub classes: [usize; 3],
+    /// sha256 of the rows.
+    pub sha256: String,
+}
+
+/// What was checked before anything was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    /// Rows whose features and labels were computed anew without the future; all were the same.
+    pub rows_without_future: usize,
+    /// What a logistic regression makes of labels that were mixed up: 0.5 within four standard errors.
+    pub mixed_labels_auc: f64,
+    /// The standard error.
+    pub mixed_labels_error: f64,
+}
+
+/// One part of a fold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// First and last slot, milliseconds UTC.
+    pub window: [i64; 2],
+    /// Rows after purging.
+    pub rows: usize,
+}
+
+/// One test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoldReport {
+    /// Counted from 1.
+    pub fold: usize,
+    /// What weights were fitted on.
+    pub train: Part,
+    /// What ended the fitting and chose the threshold.
+    pub validation: Part,
+    /// What nothing was chosen by.
+    pub test: Part,
+    /// The model.
+    pub network: Judged,
+    /// The same without a hidden layer; equal to the model when it has none.
+    pub logistic: Judged,
+    /// Loss on the test rows of the class frequencies of the training rows.
+    pub prior_log_loss: f64,
+    /// How often the most frequent class of the training rows is the right answer on the test rows.
+    pub prior_accuracy: f64,
+    /// Profit and loss of buying at the first open of the test window and selling at its last close, after fees, in the quote currency.
+    pub buy_and_hold: f64,
+    /// The same at closes in between, thinned out: milliseconds UTC and quote currency.
+    pub hold_curve: Vec<(i64, f64)>,
+}
+
+/// What a model was worth on rows and bars it had not seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// Mean loss, in nats.
+    pub log_loss: f64,
+    /// How well scores tell ups from downs; absent when one of them did not occur.
+    pub auc: Option<f64>,
+    /// Its standard error under chance, as if rows were independent.
+    pub auc_error: Option<f64>,
+    /// How often the most probable class was right.
+    pub accuracy: f64,
+    /// Mean distance between the probability of an up and how often it went up.
+    pub calibration_error: f64,
+    /// Ten bins of the probability of an up: rows, mean of what was said, how often it happened.
+    pub calibration: Vec<(u64, f64, f64)>,
+    /// The score from which it traded, chosen on the validation rows, in units of 1e-6.
+    pub threshold: i64,
+    /// Every threshold that was tried on the validation bars, and its profit and loss there, in the quote currency.
+    pub tried: Vec<(i64, f64)>,
+    /// Its trades on the test bars.
+    pub trading: Trading,
+    /// The epoch whose weights were taken, from 1.
+    pub best_epoch: u32,
+    /// Training and validation loss of each epoch, in nats.
+    pub losses: Vec<(f64, f64)>,
+}
+
+/// Trades on bars a model had not seen, after fees, through the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trading {
+    /// Profit and loss, in the quote currency.
+    pub net: f64,
+    /// Fees paid, in the quote currency.
+    pub fees: f64,
+    /// Closed trades.
+    pub trades: u64,
+    /// Part of them that won; absent without trades.
+    pub win_rate: Option<f64>,
+    /// Annualised; absent for windows under 30 days.
+    pub sharpe: Option<f64>,
+    /// Largest fall from a peak, as a part of it; 0 when there was none.
+    pub drawdown: f64,
+    /// Equity, thinned out: milliseconds UTC and quote currency.
+    pub curve: Vec<(i64, f64)>,
+}
+
+/// Over all folds: means of the folds, and sums of money.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Overall {
+    /// Of the model.
+    pub network: Means,
+    /// Of the logistic regression.
+    pub logistic: Means,
+    /// Mean loss of the class frequencies.
+    pub prior_log_loss: f64,
+    /// Mean accuracy of the most frequent class.
+    pub prior_accuracy: f64,
+    /// Summed up.
+    pub buy_and_hold: f64,
+}
+
+/// Means over folds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Means {
+    /// In nats.
+    pub log_loss: f64,
+    /// Folds without an area do not count.
+    pub auc: Option<f64>,
+    /// Part of all rows.
+    pub accuracy: f64,
+    /// Part of one.
+    pub calibration_error: f64,
+    /// Profit and loss, summed up, in the quote currency.
+    pub net: f64,
+    /// Closed trades, summed up.
+    pub trades: u64,
+}
+
+/// The published model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Published {
+    /// What its weights were fitted on.
+    pub train: Part,
+    /// What ended the fitting and chose its threshold.
+    pub validation: Part,
+    /// The score from which it trades, in units of 1e-6.
+    pub threshold: i64,
+    /// Every threshold that was tried on the validation bars, and its profit and loss there, in the quote currency.
+    pub tried: Vec<(i64, f64)>,
+    /// The epoch whose weights were taken, from 1.
+    pub best_epoch: u32,
+    /// Its loss on the validation rows, in nats.
+    pub validation_log_loss: f64,
+    /// Training and validation loss of each epoch, in nats.
+    pub losses: Vec<(f64, f64)>,
+}
+
+impl Report {
+    /// The text of `report.json`.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
+        text.push('\n');
+        text
+    }
+
+    /// Reads `report.json`; the error says what is wrong with it.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
+        let report: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if report.schema == SCHEMA {
+            Ok(report)
+        } else {
+            Err(format!("schema `{}`, expected `{SCHEMA}`", report.schema))
+        }
+    }
+}
+
+impl Overall {
+    /// Of some folds, at least one.
+    pub fn of(folds: &[FoldReport]) -> Self {
+        let mean = |of: &dyn Fn(&FoldReport) -> f64| {
+            folds.iter().map(of).sum::<f64>() / folds.len() as f64
+        };
+        Self {
+            network: Means::of(&folds.iter().map(|fold| &fold.network).collect::<Vec<_>>()),
+            logistic: Means::of(&folds.iter().map(|fold| &fold.logistic).collect::<Vec<_>>()),
+            prior_log_loss: mean(&|fold| fold.prior_log_loss),
+            prior_accuracy: mean(&|fold| fold.prior_accuracy),
+            buy_and_hold: folds.iter().map(|fold| fold.buy_and_hold).sum(),
+        }
+    }
+}
+
+impl Means {
+    fn of(judged: &[&Judged]) -> Self {
+        let mean = |values: Vec<f64>| {
+            let many = values.len() as f64;
+            (!values.is_empty()).then(|| values.into_iter().sum::<f64>() / many)
+        };
+        let all = |of: fn(&Judged) -> f64| {
+            mean(judged.iter().map(|judged| of(judged)).collect()).unwrap_or(f64::NAN)
+        };
+        Self {
+            log_loss: all(|judged| judged.log_loss),
+            auc: mean(judged.iter().filter_map(|judged| judged.auc).collect()),
+            accuracy: all(|judged| judged.accuracy),
+            calibration_error: all(|judged| judged.calibration_error),
+            net: judged.iter().map(|judged| judged.trading.net).sum(),
+            trades: judged.iter().map(|judged| judged.trading.trades).sum(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(in crate::jobs) mod sample {
+    use super::*;
+
+    /// Folds of `(log loss, AUC, net)` of the model, with baselines that are always the same.
+    pub fn report(model: &str, folds: &[(f64, f64, f64)]) -> Report {
+        let part = Part { window: [300_000, 600_000], rows: 100 };
+        let judged = |(log_loss, auc, net): (f64, f64, f64)| Judged {
+            log_loss,
+            auc: Some(auc),
+            auc_error: Some(0.01),
+            accuracy: 0.5,
+            calibration_error: 0.01,
+            calibration: vec![(100, 0.3, 0.25); 10],
+            threshold: 50_000,
+            tried: vec![(50_000, 1.0)],
+            trading: Trading {
+                net,
+                fees: 1.0,
+                trades: 3,
+                win_rate: Some(0.5),
+                sharpe: None,
+                drawdown: 0.01,
+                curve: vec![(300_000, 10_000.0), (600_000, 10_000.0 + net)],
+            },
+            best_epoch: 2,
+            losses: vec![(1.0, 1.0), (0.9, 0.95)],
+        };
+        let fold = |(fold, numbers): (usize, &(f64, f64, f64))| FoldReport {
+            fold,
+            train: part.clone(),
+            validation: part.clone(),
+            test: part.clone(),
+            network: judged(*numbers),
+            logistic: judged((0.99, 0.52, 1.0)),
+            prior_log_loss: 1.0,
+            prior_accuracy: 0.4,
+            buy_and_hold: 5.0,
+            hold_curve: vec![(600_000, 5.0)],
+        };
+        let folds: Vec<FoldReport> = (1..).zip(folds).map(fold).collect();
+        Report {
+            schema: SCHEMA.to_owned(),
+            name: "m".to_owned(),
+            model: model.to_owned(),
+            run: "r1".to_owned(),
+            build: "b".to_owned(),
+            device: "cpu".to_owned(),
+            series: "demo BTC/USD 5m".to_owned(),
+            asked: serde_json::json!({ "label": { "kind": "forward_return" } }),
+            data: Data {
+                bars: 10,
+                window: [300_000, 600_000],
+                rows: 9,
+                classes: [3, 3, 3],
+                sha256: "0".to_owned(),
+            },
+            checks: Checks {
+                rows_without_future: 9,
+                mixed_labels_auc: 0.5,
+                mixed_labels_error: 0.01,
+            },
+            overall: Overall::of(&folds),
+            folds,
+            published: Published {
+                train: part.clone(),
+                validation: part,
+                threshold: 50_000,
+                tried: vec![(50_000, 1.0)],
+                best_epoch: 2,
+                validation_log_loss: 0.95,
+                losses: vec![(1.0, 1.0), (0.9, 0.95)],
+            },
+        }
+    }
+}

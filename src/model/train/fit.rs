@@ -1,0 +1,247 @@
+//! The fit: batches in seeded order, one optimiser, and the weights of the epoch that was best on rows it did not learn from.
+
+use candle_core::{Device, Tensor};
+use thiserror::Error;
+
+use super::{
+    adamw::AdamW,
+    layers::{Layers, dense, first_weights},
+    loss::{Batch, Batchable, log_softmax},
+    settings::{Samples, Settings},
+    state::{Best, Losses, State},
+};
+use crate::engine::{
+    learn::{
+        chance::{Chance, Purpose},
+        likelihood::prior,
+    },
+    model::{CLASSES, Dense},
+};
+
+/// Losses are compared in these units of a nat.
+const LOSS_UNITS: f64 = 1e6;
+
+/// What is fitted on what.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'a> {
+    /// The rows it learns from.
+    pub train: &'a Samples,
+    /// The rows that tell when to stop.
+    pub validation: &'a Samples,
+    /// How it learns.
+    pub settings: &'a Settings,
+}
+
+/// Whether a fit goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// It does.
+    GoOn,
+    /// It stops before it is done.
+    Stop,
+}
+
+/// A fitted network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fitted {
+    /// Its layers. Their probabilities are those of the rows, whatever the class weights were.
+    pub layers: Vec<Dense>,
+    /// The epoch whose weights they are, from 1.
+    pub best_epoch: u32,
+    /// Losses of every epoch.
+    pub losses: Vec<Losses>,
+}
+
+/// Why there is no fitted network.
+#[derive(Debug, Error)]
+pub enum FitError {
+    /// The library of tensors refused.
+    #[error("tensors: {0}")]
+    Tensors(#[from] candle_core::Error),
+    /// The loss or a weight is no number any more.
+    #[error("the loss or a weight is no finite number after epoch {0}: lower the learning rate")]
+    Astray(u32),
+    /// There is nothing to learn from.
+    #[error("{train} training rows and {validation} validation rows: both are needed")]
+    NoRows {
+        /// How many to learn from.
+        train: usize,
+        /// How many to stop by.
+        validation: usize,
+    },
+    /// The state to go on from is that of another fit.
+    #[error("the state to go on from is that of another network")]
+    ForeignState,
+    /// It was told to stop.
+    #[error("told to stop")]
+    Stopped,
+    /// The machine gives no thread.
+    #[error("start a thread: {0}")]
+    Thread(String),
+}
+
+/// Fits a network, from the start or from where an earlier fit of the same task stood. After each epoch `watch` is shown the state and
+/// says whether to go on. The same task on the same device gives the same bits, wherever it was interrupted.
+pub fn fit(
+    task: &Task<'_>,
+    device: &Device,
+    from: Option<State>,
+    watch: &mut dyn FnMut(&State) -> Flow,
+) -> Result<Fitted, FitError> {
+    if task.train.is_empty() || task.validation.is_empty() {
+        let (train, validation) = (task.train.len(), task.validation.len());
+        return Err(FitError::NoRows { train, validation });
+    }
+    let mut fitting = Fitting::new(task, device, from)?;
+    while !fitting.is_over() {
+        fitting.epoch()?;
+        if watch(&fitting.state) == Flow::Stop && !fitting.is_over() {
+            return Err(FitError::Stopped);
+        }
+    }
+    Ok(fitting.result())
+}
+
+/// Does work on a pool of one thread. Networks of this size are slower on many: threads wait for each other more than they compute.
+pub fn on_one_thread<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, FitError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    Ok(pool.map_err(|error| FitError::Thread(error.to_string()))?.install(work))
+}
+
+/// The biases of a network that knows only how often each class counts.
+pub(super) fn first_biases(counts: [usize; CLASSES], weights: [f64; CLASSES]) -> [f64; CLASSES] {
+    let often = prior(counts);
+    std::array::from_fn(|place| libm::log(often[place] * weights[place]))
+}
+
+struct Fitting<'a> {
+    task: &'a Task<'a>,
+    device: &'a Device,
+    train: Batchable,
+    validation: Batchable,
+    layers: Layers,
+    optimiser: AdamW,
+    /// The weight of each class.
+    weights: Tensor,
+    /// What is added to the scores to take the weights out again.
+    correction: [f64; CLASSES],
+    correction_on_device: Tensor,
+    state: State,
+}
+
+impl<'a> Fitting<'a> {
+    fn new(task: &'a Task<'a>, device: &'a Device, from: Option<State>) -> Result<Self, FitError> {
+        let (settings, width) = (task.settings, task.train.width);
+        let counts = task.train.counts();
+        let weights = settings.weighting.weights(counts);
+        let first = first_weights(width, settings, first_biases(counts, weights));
+        let correction = weights.map(|weight| -libm::log(weight));
+        let layers =
+            Layers::new(width, settings, from.as_ref().map_or(&first, |s| &s.weights), device);
+        let row = |values: [f64; CLASSES]| {
+            Tensor::from_slice(&values.map(|x| x as f32), (1, CLASSES), device)
+        };
+        if let Some(state) = &from {
+            let lengths = |numbers: &[super::state::Numbers]| -> Vec<usize> {
+                numbers.iter().map(|n| n.0.len()).collect()
+            };
+            let same = |numbers| lengths(numbers) == lengths(&first);
+            if ![&state.weights, &state.means, &state.squares].into_iter().all(|n| same(n)) {
+                return Err(FitError::ForeignState);
+            }
+        }
+        let layers = layers?;
+        let mut optimiser = AdamW::new(settings, &layers)?;
+        let state = match from {
+            Some(state) => {
+                let moments = (state.steps, &*state.means, &*state.squares);
+                optimiser = optimiser.resumed(&layers, moments, device)?;
+                state
+            }
+            None => State {
+                steps: 0,
+                weights: first,
+                means: Vec::new(),
+                squares: Vec::new(),
+                best: None,
+                losses: Vec::new(),
+            },
+        };
+        Ok(Self {
+            task,
+            device,
+            train: Batchable::new(task.train, device)?,
+            validation: Batchable::new(task.validation, device)?,
+            layers,
+            optimiser,
+            weights: row(weights)?,
+            correction,
+            correction_on_device: row(correction)?,
+            state,
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        let (epochs, settings) = (self.state.epochs(), self.task.settings);
+        let stale = self.state.best.as_ref().map_or(0, |best| epochs - best.epoch);
+        epochs >= settings.epochs_max || stale >= settings.patience
+    }
+
+    fn epoch(&mut self) -> Result<(), FitError> {
+        let epoch = self.state.epochs() + 1;
+        let settings = self.task.settings;
+        let order = Chance::new(settings.seed, Purpose::Order(epoch)).order(self.task.train.len());
+        let mut total = Tensor::zeros((), candle_core::DType::F32, self.device)?;
+        for rows in order.chunks(settings.batch) {
+            let batch = self.train.select(rows, self.device)?;
+            let logits = self.layers.logits(&batch.inputs)?;
+            let loss = batch.weighted(&log_softmax(&logits)?, &self.weights)?;
+            self.optimiser.step(&self.layers, &loss.backward()?)?;
+            total = (total + self.plain(&batch, &logits.detach())?)?;
+        }
+        let mut validation = 0.0;
+        for piece in self.validation.pieces() {
+            let piece = piece?;
+            let logits = self.layers.logits(&piece.inputs)?;
+            validation += f64::from(self.plain(&piece, &logits)?.to_scalar::<f32>()?);
+        }
+        let losses = Losses {
+            train: f64::from(total.to_scalar::<f32>()?) / self.task.train.len() as f64,
+            validation: validation / self.task.validation.len() as f64,
+        };
+        self.took(epoch, losses)
+    }
+
+    /// The sum of the losses with the class weights taken out.
+    fn plain(&self, batch: &Batch, logits: &Tensor) -> candle_core::Result<Tensor> {
+        batch.total(&log_softmax(&logits.broadcast_add(&self.correction_on_device)?)?)
+    }
+
+    fn took(&mut self, epoch: u32, losses: Losses) -> Result<(), FitError> {
+        let [means, squares] = self.optimiser.moments()?;
+        let weights = self.layers.numbers()?;
+        let finite = weights.iter().all(|numbers| numbers.0.iter().all(|x| x.is_finite()));
+        if !(finite && losses.validation.is_finite()) {
+            return Err(FitError::Astray(epoch));
+        }
+        let loss = (losses.validation * LOSS_UNITS).round_ties_even() / LOSS_UNITS;
+        let improvement_min = self.task.settings.improvement_min;
+        if self.state.best.as_ref().is_none_or(|best| loss < best.loss - improvement_min) {
+            self.state.best = Some(Best { epoch, loss, weights: weights.clone() });
+        }
+        self.state.steps = self.optimiser.steps();
+        self.state.losses.push(losses);
+        (self.state.weights, self.state.means, self.state.squares) = (weights, means, squares);
+        Ok(())
+    }
+
+    fn result(self) -> Fitted {
+        let best = self.state.best.expect("a fit that is over has had an epoch");
+        let mut layers = dense(self.task.train.width, self.task.settings, &best.weights);
+        let last = layers.last_mut().expect("a network has a layer");
+        for (bias, correction) in last.bias.iter_mut().zip(self.correction) {
+            *bias = (f64::from(*bias) + correction) as f32;
+        }
+        Fitted { layers, best_epoch: best.epoch, losses: self.state.losses }
+    }
+}

@@ -1,0 +1,263 @@
+//! A child that is not trusted to end, to be quiet, or to die: waiting for it never takes longer than was said.
+
+use std::{cell::Cell, io, pin::pin, process::ExitStatus, time::Duration};
+
+use rustix::process::{Pid, Signal};
+use tokio::io::AsyncReadExt as _;
+
+use super::{
+    process::{Left, Spawn, piped, signal},
+    signals::Stop,
+};
+
+/// Between two looks at the time and at whether to stop.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a child that was killed may take to be gone. One that hangs in the kernel never is.
+const KILLED_MAX: Duration = Duration::from_secs(5);
+/// How long the rest of its output is read once it is gone: somebody else may hold its streams open.
+const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
+/// Longest line that is heard, in bytes; what is longer is cut.
+const LINE_MAX: usize = 4096;
+
+/// Whom to watch, and how long.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    /// What is started. Its results are kept, whatever it says of them.
+    pub spawn: Spawn,
+    /// The longest it may print no line.
+    pub silence: Option<Duration>,
+    /// Most bytes that are kept of each stream: the first ones.
+    pub most: usize,
+}
+
+/// How a watched child went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gone {
+    /// By itself, or by a signal that nobody here sent.
+    Left(Left),
+    /// Its time was up.
+    TimedOut,
+    /// It said nothing for too long.
+    Silent,
+    /// This process was asked to stop.
+    Stopped,
+    /// It is still there, although it was killed.
+    Unkillable,
+}
+
+/// What is known of a child that was watched.
+#[derive(Debug, Clone)]
+pub struct Watched {
+    /// How it went.
+    pub gone: Gone,
+    /// Its results, from the beginning.
+    pub stdout: Vec<u8>,
+    /// Its messages, from the beginning.
+    pub stderr: Vec<u8>,
+    /// Whether it said more than was kept.
+    pub cut: bool,
+}
+
+/// Starts a child and waits until it is gone, or cannot be waited for any longer. `heard` gets each line that it prints. Whatever happens,
+/// nobody of its group lives on, unless the kernel holds them.
+pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> io::Result<Watched> {
+    enum Ended {
+        Itself(ExitStatus),
+        Cut(Gone),
+    }
+    let (mut child, group) = piped(&watch.spawn)?;
+    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
+    let quiet = Cell::new(0);
+    let (mut stdout, mut stderr) = (Kept::new(watch.most), Kept::new(watch.most));
+    let gone = {
+        let mut line = Vec::new();
+        let mut lines = |bytes: &[u8]| {
+            quiet.set(0);
+            split(&mut line, bytes, heard);
+        };
+        let mut silently = |_: &[u8]| {};
+        let mut reading = pin!(async {
+            let both =
+                (stdout.fill(out.as_mut(), &mut lines), stderr.fill(err.as_mut(), &mut silently));
+            tokio::join!(both.0, both.1);
+        });
+        let mut limit = pin!(limit(watch, stop, &quiet));
+        let mut is_read = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                gone = &mut limit => break Ended::Cut(gone),
+                status = child.wait() => break Ended::Itself(status?),
+                () = &mut reading, if !is_read => is_read = true,
+            }
+        };
+        let gone = match ended {
+            Ended::Itself(status) => {
+                signal(group, Signal::KILL);
+                Gone::Left(Left::of(status))
+            }
+            Ended::Cut(gone) => end(&mut child, group, watch.spawn.grace, gone).await,
+        };
+        if !is_read {
+            // What is not there by then is not waited for.
+            let _ = tokio::time::timeout(LAST_WORDS_MAX, reading).await;
+        }
+        gone
+    };
+    let cut = stdout.cut || stderr.cut;
+    Ok(Watched { gone, stdout: stdout.bytes, stderr: stderr.bytes, cut })
+}
+
+/// Ends when the child may not go on.
+async fn limit(watch: &Watch, stop: &Stop, quiet: &Cell<u128>) -> Gone {
+    let looks = |time: Duration| time.as_millis() / LOOK.as_millis();
+    let mut ticks = tokio::time::interval(LOOK);
+    let mut passed = 0;
+    loop {
+        ticks.tick().await;
+        passed += 1;
+        quiet.set(quiet.get() + 1);
+        if stop.asked() {
+            return Gone::Stopped;
+        }
+        if watch.spawn.timeout.is_some_and(|most| passed > looks(most)) {
+            return Gone::TimedOut;
+        }
+        if watch.silence.is_some_and(|most| quiet.get() > looks(most)) {
+            return Gone::Silent;
+        }
+    }
+}
+
+/// Asks the whole group to end, then ends it.
+async fn end(
+    child: &mut tokio::process::Child,
+    group: Option<Pid>,
+    grace: Duration,
+    why: Gone,
+) -> Gone {
+    signal(group, Signal::TERM);
+    let left = tokio::time::timeout(grace, child.wait()).await;
+    signal(group, Signal::KILL);
+    if left.is_ok() {
+        return why;
+    }
+    match tokio::time::timeout(KILLED_MAX, child.wait()).await {
+        Ok(_) => why,
+        Err(_) => Gone::Unkillable,
+    }
+}
+
+/// The beginning of a stream.
+struct Kept {
+    bytes: Vec<u8>,
+    most: usize,
+    cut: bool,
+}
+
+impl Kept {
+    fn new(most: usize) -> Self {
+        Self { bytes: Vec::new(), most, cut: false }
+    }
+
+    /// Reads to the end of the stream.
+    async fn fill<R: tokio::io::AsyncRead + Unpin>(
+        &mut self,
+        stream: Option<&mut R>,
+        each: &mut dyn FnMut(&[u8]),
+    ) {
+        let Some(stream) = stream else { return };
+        let mut chunk = vec![0_u8; 65_536];
+        while let Ok(n @ 1..) = stream.read(&mut chunk).await {
+            each(&chunk[..n]);
+            let fits = n.min(self.most - self.bytes.len());
+            self.bytes.extend_from_slice(&chunk[..fits]);
+            self.cut |= fits < n;
+        }
+    }
+}
+
+/// Hands on whole lines; the last one, without its end, waits in `line`.
+fn split(line: &mut Vec<u8>, bytes: &[u8], heard: &mut dyn FnMut(&str)) {
+    let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
+    while let Some(piece) = pieces.next() {
+        let room = LINE_MAX.saturating_sub(line.len());
+        line.extend_from_slice(&piece[..piece.len().min(room)]);
+        if pieces.peek().is_some() {
+            heard(&String::from_utf8_lossy(line));
+            line.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::os::process::Results;
+
+    fn watched(script: &str, timeout_ms: u64, most: usize) -> (Watched, Vec<String>) {
+        let timeout = Some(Duration::from_millis(timeout_ms));
+        let spawn = Spawn {
+            argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            env: std::collections::BTreeMap::new(),
+            dir: "/".into(),
+            timeout,
+            grace: Duration::from_millis(200),
+            results: Results::Kept,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut lines = Vec::new();
+        let watch_ = Watch { spawn, silence: Some(Duration::from_secs(1)), most };
+        let seen = runtime.block_on(watch(&watch_, &Stop::default(), &mut |line: &str| {
+            lines.push(line.to_owned());
+        }));
+        (seen.unwrap(), lines)
+    }
+
+    #[test]
+    fn what_it_says_and_how_it_goes_is_known() {
+        let (seen, lines) = watched("echo a; echo b >&2; printf c; exit 7", 10_000, 100);
+        assert_eq!(seen.gone, Gone::Left(Left::Code(7)));
+        assert_eq!((&*seen.stdout, &*seen.stderr, seen.cut), (&b"a\nc"[..], &b"b\n"[..], false));
+        assert_eq!(lines, ["a"], "the last one has no end");
+        let (seen, _) = watched("kill -SEGV $$", 10_000, 100);
+        assert_eq!(seen.gone, Gone::Left(Left::Signal(11)));
+    }
+
+    #[test]
+    fn neither_time_nor_silence_nor_bytes_are_without_end() {
+        assert_eq!(watched("while :; do echo x; done", 300, 100).0.gone, Gone::TimedOut);
+        assert_eq!(watched("sleep 60", 60_000, 100).0.gone, Gone::Silent);
+        let (seen, _) = watched("head -c 100000000 /dev/zero", 60_000, 100);
+        assert_eq!(
+            (seen.gone, seen.stdout.len(), seen.cut),
+            (Gone::Left(Left::Code(0)), 100, true)
+        );
+    }
+
+    #[test]
+    fn a_grandchild_that_holds_the_streams_and_takes_no_signal_is_not_waited_for() {
+        let stubborn = "(trap '' TERM; echo $BASHPID; while :; do sleep 1; done) & echo x; exit 0";
+        let (seen, _) = watched(stubborn, 60_000, 100);
+        assert_eq!(seen.gone, Gone::Left(Left::Code(0)));
+        let stubborn =
+            "(trap '' TERM; while :; do sleep 1; done) & trap '' TERM; while :; do sleep 1; done";
+        assert_eq!(watched(stubborn, 300, 100).0.gone, Gone::TimedOut);
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error() {
+        let spawn = Spawn {
+            argv: vec!["/no/such/program".to_owned()],
+            env: std::collections::BTreeMap::new(),
+            dir: "/".into(),
+            timeout: None,
+            grace: Duration::ZERO,
+            results: Results::Kept,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let nobody = Watch { spawn, silence: None, most: 1 };
+        let seen = runtime.block_on(watch(&nobody, &Stop::default(), &mut |_: &str| {}));
+        assert_eq!(seen.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,7 @@
+//! Computing on a card, without one: workers that fail in every way, and one that fits on the processor as a card would.
+
+mod acting;
+mod doctor;
+mod failing;
+mod fits;
+mod stub;

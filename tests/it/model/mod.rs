@@ -1,0 +1,8 @@
+//! Models in use: one score for every machine, the same decisions live and replayed, switches that a replay repeats, and folders that
+//! are refused.
+
+mod fixture;
+mod folder;
+mod ledger;
+mod scorer;
+mod switch;

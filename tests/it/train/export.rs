@@ -1,0 +1,133 @@
+//! The script that brings networks of others: what it writes is read, and says the same to the last bit.
+
+use std::{io::Write as _, path::Path};
+
+use super::fixture::scored;
+use crate::support::{ran::Ran, runner::Root};
+
+/// Writes `relu.npz` (weights as PyTorch has them), `tanh.safetensors` (kernels as Keras has them), and some that are no networks.
+const MAKE: &str = r#"
+import json, sys
+import numpy as np
+from safetensors.numpy import save_file
+rng = np.random.default_rng(7)
+def chain(widths, spread):
+    pairs = zip(widths, widths[1:])
+    return [(rng.normal(size=(o, i)) * spread, rng.normal(size=o)) for i, o in pairs]
+torch = {}
+for place, (weight, bias) in enumerate(chain([3, 16, 8, 3], 0.7)):
+    torch[f"net.{place * 2}.weight"], torch[f"net.{place * 2}.bias"] = weight, bias
+np.savez("relu.npz", **torch)
+keras = {}
+# Wide and of many sizes, so that every part of the hyperbolic tangent is met. Their names sort as numbers.
+for place, (weight, bias) in enumerate(chain([3, 64, 64, 3], 1.0)):
+    sizes = 10.0 ** rng.uniform(-4, 1, size=(weight.shape[0], 1))
+    keras[f"dense_{place + 8}.kernel"] = np.ascontiguousarray((weight * sizes).T.astype(np.float32))
+    keras[f"dense_{place + 8}.bias"] = (bias * sizes[:, 0]).astype(np.float32)
+save_file(keras, "tanh.safetensors")
+first = {"a.weight": np.ones((3, 3)), "a.bias": np.zeros(3)}
+np.savez("four.npz", **{"a.weight": np.ones((4, 3)), "a.bias": np.zeros(4)})
+np.savez("nan.npz", **{**first, "a.bias": np.array([0.0, np.nan, 0.0])})
+np.savez("bare.npz", **{"a.weight": np.ones((3, 3))})
+np.savez("norm.npz", **{**first, "b.running_mean": np.ones(3)})
+np.savez("ragged.npz", **{**first, "b.weight": np.ones((3, 4)), "b.bias": np.zeros(3)})
+json.dump({"mean": [50.0, 0.0, 1e-5], "sd": [12.5, 3e-3, 7e-4]}, open("scale.json", "w"))
+json.dump({"mean": [50.0, 0.0, 0.0], "sd": [12.5, 0.0, 1.0]}, open("flat.json", "w"))
+json.dump([1], open("list.json", "w"))
+"#;
+
+fn python() -> Option<String> {
+    let python = std::env::var_os("MJOLNIR_PYTHON");
+    if python.is_none() {
+        // Past the capture of the test harness, so that it is seen.
+        let note = "SKIPPED export: MJOLNIR_PYTHON names no python with numpy and safetensors\n";
+        std::io::stderr().write_all(note.as_bytes()).unwrap();
+    }
+    python.map(|python| python.to_str().unwrap().to_owned())
+}
+
+/// A root with the networks.
+fn root(python: &str) -> Root {
+    let root = Root::new();
+    root.write("make.py", MAKE);
+    root.shell(&format!("'{python}' make.py")).code(0);
+    root
+}
+
+fn export(root: &Root, python: &str, words: &str) -> Ran {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/export_model.py");
+    root.shell(&format!("'{python}' '{}' {words}", script.display()))
+}
+
+const FEATURES: &str = "--features rsi_14,log_return_12,atr_pct_14";
+
+#[test]
+fn networks_of_others_become_folders_that_say_the_same_to_the_last_bit() {
+    let Some(python) = python() else { return };
+    let root = root(&python);
+    root.run("run jobs/made-up.toml -p to=2024-01-04T00:00:00Z").ok();
+    for (file, activation, layers) in
+        [("relu.npz", "relu", "[3,16,8,3]"), ("tanh.safetensors", "tanh", "[3,64,64,3]")]
+    {
+        let dir = format!("data/models/imported/{activation}");
+        let words = format!("{file} {FEATURES} --scale scale.json --activation {activation}");
+        let ran = export(&root, &python, &format!("{words} --out {dir}")).code(0);
+        ran.prints(&["look at it with `runner show model"]);
+        assert_eq!(root.list(&dir), ["card.toml", "golden.csv", "model.safetensors"]);
+        // Every check of a model, the golden rows among them.
+        let shown = root.run(&format!("show model {dir} --json")).ok().json();
+        let card = &shown["card"];
+        assert_eq!(card["layers"].to_string(), layers, "{shown}");
+        assert_eq!(card["activation"], activation);
+        assert_eq!(card["features"][2], "atr_pct_14");
+        let golden = root.read(&format!("{dir}/golden.csv"));
+        assert_eq!(golden.lines().count(), 17, "{golden}");
+        export(&root, &python, &format!("{words} --out {dir}")).code(1).says(&["exists"]);
+        let of = format!("exchange=demo tag=imported runid={activation} model={dir}");
+        root.run(&format!("run jobs/backtest-model.toml -p {of}")).ok();
+        let rows = scored(&root, &format!("imported_bt_{activation}"));
+        let with_score = rows.iter().filter(|(_, score)| score.is_some()).count();
+        assert!(rows.len() > 500 && with_score > rows.len() / 2, "{with_score} of {}", rows.len());
+    }
+    // The same network under another name is the same model.
+    let words = format!("relu.npz {FEATURES} --scale scale.json --out data/models/imported/again");
+    export(&root, &python, &words).code(0);
+    let id = |name: &str| {
+        let shown = root.run(&format!("show model data/models/imported/{name} --json")).ok();
+        shown.json()["id"].to_string()
+    };
+    assert_eq!(id("again"), id("relu"));
+    assert_ne!(id("again"), id("tanh"));
+}
+
+#[test]
+fn what_is_no_network_is_refused_and_leaves_nothing() {
+    let Some(python) = python() else { return };
+    let root = root(&python);
+    let good = "--scale scale.json --out out";
+    for (words, says) in [
+        (format!("four.npz {FEATURES} {good}"), "4 outputs; there must be 3"),
+        (format!("nan.npz {FEATURES} {good}"), "no finite number of single precision"),
+        (format!("bare.npz {FEATURES} {good}"), "a.weight has no bias beside it"),
+        (format!("norm.npz {FEATURES} {good}"), "b.running_mean is no weight"),
+        (format!("ragged.npz {FEATURES} {good}"), "4 inputs, but the layer before it has 3"),
+        (format!("none.npz {FEATURES} {good}"), "none.npz"),
+        (format!("make.py {FEATURES} {good}"), "no .safetensors, .npz"),
+        (format!("relu.npz --features rsi_14,moon {good}"), "`moon` is no feature"),
+        (format!("relu.npz --features rsi_14,rsi_14,atr_pct_14 {good}"), "or one twice"),
+        (
+            format!("relu.npz --features rsi_14,atr_pct_14 {good}"),
+            "3 means and 3 deviations for 2 features",
+        ),
+        (format!("relu.npz {FEATURES} --scale flat.json --out out"), "above 0"),
+        (format!("relu.npz {FEATURES} --scale list.json --out out"), "it must be"),
+    ] {
+        export(&root, &python, &words).code(1).says(&[says]);
+        assert_eq!(root.list("out"), [""; 0], "{words}");
+    }
+    assert!(!root.at("out").exists() && !root.at("out.tmp").exists());
+    // A name that only the runner can know is refused by the runner.
+    let words = format!("relu.npz --features rsi_14,log_return_12,moon_14 {good}");
+    export(&root, &python, &words).code(0);
+    root.run("show model out").code(65).says(&["card.toml", "`moon_14` is no feature"]);
+}

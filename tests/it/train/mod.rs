@@ -1,0 +1,13 @@
+//! Training and promotion: folds without leaks, the same bits however they were reached, and which model is in use.
+
+mod export;
+pub mod fixture;
+mod folds;
+mod future;
+mod holes;
+mod job;
+mod leaks;
+mod market;
+mod newcomer;
+mod pipeline;
+mod promote;
