@@ -168,6 +168,25 @@ fn by_fold(
     Line { name: name.to_owned(), color, points, style: Style::Dotted }
 }
 
+/// A chart with one place per fold.
+fn chart_by_fold(
+    area: &Area<'_>,
+    report: &Report,
+    (title, y): (&str, &'static str),
+    lines: &[Line],
+) -> Drawn {
+    let frame = Frame {
+        title: title.to_owned(),
+        x: "fold",
+        y,
+        x_label: |x| format!("{x:.0}"),
+        x_labels: report.folds.len().min(12),
+        legend: SeriesLabelPosition::UpperRight,
+        headroom: 0.4,
+    };
+    chart(area, &frame, lines, Some(0.5..report.folds.len() as f64 + 0.5))
+}
+
 fn gains(area: &Area<'_>, report: &Report) -> Drawn {
     let gain = |of: fn(&FoldReport) -> &Judged| {
         move |fold: &FoldReport| Some(1_000.0 * (fold.prior_log_loss - of(fold).log_loss))
@@ -177,16 +196,12 @@ fn gains(area: &Area<'_>, report: &Report) -> Drawn {
         by_fold(report, "logistic", LOGISTIC, gain(|fold| &fold.logistic)),
         by_fold(report, "model", MODEL, gain(|fold| &fold.network)),
     ];
-    let frame = Frame {
-        title: "Loss on the test rows, better than class frequencies by".to_owned(),
-        x: "fold",
-        y: "thousandths of a nat",
-        x_label: |x| format!("{x:.0}"),
-        x_labels: report.folds.len().min(12),
-        legend: SeriesLabelPosition::UpperRight,
-        headroom: 0.4,
-    };
-    chart(area, &frame, &lines, Some(0.5..report.folds.len() as f64 + 0.5))
+    chart_by_fold(
+        area,
+        report,
+        ("Loss on the test rows, better than class frequencies by", "thousandths of a nat"),
+        &lines,
+    )
 }
 
 fn areas_under_curve(area: &Area<'_>, report: &Report) -> Drawn {
@@ -202,16 +217,12 @@ fn areas_under_curve(area: &Area<'_>, report: &Report) -> Drawn {
         by_fold(report, "logistic", LOGISTIC, |fold| fold.logistic.auc),
         by_fold(report, "model", MODEL, |fold| fold.network.auc),
     ];
-    let frame = Frame {
-        title: "AUC of ups against downs on the test rows".to_owned(),
-        x: "fold",
-        y: "area under the curve",
-        x_label: |x| format!("{x:.0}"),
-        x_labels: report.folds.len().min(12),
-        legend: SeriesLabelPosition::UpperRight,
-        headroom: 0.4,
-    };
-    chart(area, &frame, &lines, Some(0.5..report.folds.len() as f64 + 0.5))
+    chart_by_fold(
+        area,
+        report,
+        ("AUC of ups against downs on the test rows", "area under the curve"),
+        &lines,
+    )
 }
 
 fn money(area: &Area<'_>, report: &Report) -> Drawn {
