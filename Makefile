@@ -17,7 +17,7 @@ RUN     = $(RUNNER) run jobs/$(1).toml $(P) $(ARGS)
 IS_UP   = { [ -f $(PID) ] && tr '\0' ' ' 2>/dev/null < "/proc/$$(cat $(PID))/cmdline" | grep -q 'runner run jobs/live.toml'; } 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint unit cuda-check check reference demo bench docs image compose-test \
+.PHONY: help build test fmt lint unit cuda-check cuda-link check reference demo bench docs image compose-test \
         live-up live-logs live-down eqflat eq backtest tag
 
 help: ## what can be made
@@ -39,6 +39,9 @@ unit:
 
 cuda-check: ## whether gpu-worker still compiles, where there is no CUDA: types only, nothing is linked
 	CARGO=$(CARGO) tests/cuda/check.sh
+
+cuda-link: ## gpu-worker linked with CUDA from PyPI (1.2 GB, a quarter of an hour) and run with broken drivers; needs no card
+	CARGO=$(CARGO) tests/cuda/link.sh
 
 check: build ## every manifest in jobs/, with the profiles it extends
 	$(RUNNER) check jobs

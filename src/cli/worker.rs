@@ -50,9 +50,7 @@ pub fn work(arguments: impl IntoIterator<Item = String>, open: Open<'_>) -> u8 {
             if verdict.ok { 0 } else { REFUSED }
         }
         Verb::Train { spec } => {
-            let mut heard = |line: &str| {
-                print_on(&format!("{line}\n"));
-            };
+            let mut heard = |line: &str| print_on(&format!("{line}\n"));
             match train(open, &spec, &mut heard) {
                 Ok(()) => 0,
                 Err(why) => {

@@ -1,8 +1,13 @@
 //! Where the fits of a training are computed: here on the processor, or by a worker on a card, and what happens when that fails.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use super::{
+    checked::checked,
+    checkpoints::Checkpoints,
     find::worker,
     judge::failed,
     kept::{Kept, keep},
@@ -10,32 +15,28 @@ use super::{
     wire::{Heartbeat, Returned, Spec, rows},
 };
 use crate::{
-    engine::{
-        learn::likelihood::softmax,
-        model::{Dense, Network},
-    },
     exit::Exit,
     jobs::context::{Context, Failure},
     manifest::{Compute, ComputeDevice, OnDeviceFailure},
     model::{
         probe::{Reason, Verdict},
-        train::{Fitted, Samples, Task},
+        train::{Fitted, State, Task},
     },
     os::supervise::watch,
     store::disk::Disk as _,
 };
 
 /// What the processor is called.
-const CPU: &str = "cpu";
+pub const CPU: &str = "cpu";
 
 /// Computes fits elsewhere, when that is wanted and works. One at a time: a card is not shared.
 pub struct Trainer<'a, 'c> {
     context: &'a Context<'c>,
     compute: &'a Compute,
-    state: Mutex<State>,
+    held: Mutex<Held>,
 }
 
-struct State {
+struct Held {
     kept: Kept,
     /// Whether the card is still used.
     on_card: bool,
@@ -71,7 +72,7 @@ impl<'a, 'c> Trainer<'a, 'c> {
         keep(context, &kept)?;
         let why = kept.fallback_detail.clone();
         let trainer =
-            Self { context, compute, state: Mutex::new(State { kept, on_card, over: None }) };
+            Self { context, compute, held: Mutex::new(Held { kept, on_card, over: None }) };
         match (requested, why) {
             (ComputeDevice::Gpu, Some(why)) => Err(trainer.unusable(&why)),
             (ComputeDevice::Auto, Some(why)) => {
@@ -87,36 +88,41 @@ impl<'a, 'c> Trainer<'a, 'c> {
         self.lock().kept.device_used.clone()
     }
 
-    /// Fits on the card; none means that the fit is to be done here. `heard` is told of each epoch.
+    /// Fits on the card, and says after which epoch it went on; none means that the fit is to be done here. Where it stands is kept every
+    /// so many epochs, and `heard` is told of each.
     pub fn away(
         &self,
-        name: &str,
-        task: &Task<'_>,
+        (name, task): (&str, &Task<'_>),
+        (checkpoints, every): (&Checkpoints<'_, '_>, u32),
         heard: &mut dyn FnMut(Heartbeat),
-    ) -> Result<Option<Fitted>, Failure> {
-        let mut state = self.lock();
-        if let Some(failure) = &state.over {
+    ) -> Result<Option<(Fitted, usize)>, Failure> {
+        let mut held = self.lock();
+        if let Some(failure) = &held.over {
             return Err(failure.clone());
         }
-        if !state.on_card {
+        if !held.on_card {
             return Ok(None);
         }
-        let done = match self.fit(name, task, heard) {
-            Ok(Ok(fitted)) => Ok(Some(fitted)),
-            Ok(Err(refused)) => self.lost(&mut state, name, &refused),
+        let card = held.kept.device_used.clone();
+        let done = match self.fit((name, &card), task, (checkpoints, every), heard) {
+            Ok(Ok(done)) => Ok(Some(done)),
+            Ok(Err(refused)) => {
+                checkpoints.forget(name)?;
+                self.lost(&mut held, name, &refused).map(|()| None)
+            }
             Err(failure) => Err(failure),
         };
-        state.over = done.as_ref().err().cloned();
+        held.over = done.as_ref().err().cloned();
         done
     }
 
     /// What becomes of a fit whose card failed.
     fn lost(
         &self,
-        State { kept, on_card, .. }: &mut State,
+        Held { kept, on_card, .. }: &mut Held,
         name: &str,
         refused: &Verdict,
-    ) -> Result<Option<Fitted>, Failure> {
+    ) -> Result<(), Failure> {
         let why = format!("{name}: {}", refused.why());
         kept.fallback_reason = refused.reason;
         kept.fallback_detail = Some(why.clone());
@@ -131,11 +137,11 @@ impl<'a, 'c> Trainer<'a, 'c> {
         }
         *on_card = false;
         tracing::warn!("the card failed, this fit is done again on the processor: {why}");
-        Ok(None)
+        Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unusable(&self, why: &str) -> Failure {
@@ -150,134 +156,95 @@ impl<'a, 'c> Trainer<'a, 'c> {
     /// Hands the task to a worker and takes the network back, if it is one.
     fn fit(
         &self,
-        name: &str,
+        (name, card): (&str, &str),
         task: &Task<'_>,
+        (checkpoints, every): (&Checkpoints<'_, '_>, u32),
         heard: &mut dyn FnMut(Heartbeat),
-    ) -> Result<Result<Fitted, Box<Verdict>>, Failure> {
+    ) -> Result<Result<(Fitted, usize), Box<Verdict>>, Failure> {
         let Self { context, compute, .. } = self;
-        let dir = context.layout.run_compute_dir(&context.run_id);
-        let [spec, rows_, result] =
-            ["json", "rows", "fitted.json"].map(|end| dir.join(format!("{name}.{end}")));
-        let file_name = |end: &str| format!("{name}.{end}");
-        let text = Spec::of(task, file_name("rows"), file_name("fitted.json"));
-        let text = serde_json::to_vec_pretty(&text).expect("plain values serialise");
-        context.disk.create_dir_all(&dir)?;
-        context.disk.replace(&rows_, &rows(task))?;
-        context.disk.replace(&spec, &text)?;
-        let path = spec.display().to_string();
+        let files = Files::of(context, name);
+        let from = checkpoints.load(name, card)?;
+        let begun = from.as_ref().map_or(0, State::epochs);
+        if begun > 0 {
+            tracing::info!("{name}: goes on after epoch {begun}");
+        }
+        files.write(context, task, from.as_ref())?;
+        let path = files.spec.display().to_string();
         let limits = (None, Some(compute.silence_timeout.get().duration()));
         let asked = worker(context, compute, &["train", "--spec", &path], limits);
+        let keep = || -> Result<(), Failure> {
+            let stands = context.disk.read(&files.state)?;
+            // One that the worker left half-said is none.
+            let stands = stands.and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
+            Ok(stands.map_or(Ok(()), |stands| checkpoints.save(name, card, &stands))?)
+        };
+        let mut kept = Ok(());
         let seen = runtime()?.block_on(watch(&asked, &context.stop, &mut |line: &str| {
-            if let Ok(beat) = serde_json::from_str(line) {
-                heard(beat);
+            let Ok(beat) = serde_json::from_str::<Heartbeat>(line) else { return };
+            if beat.epoch.is_multiple_of(every) && kept.is_ok() {
+                kept = keep();
             }
+            heard(beat);
         }));
-        context.disk.remove(&rows_)?;
+        context.disk.remove(&files.rows)?;
+        kept?;
         if context.stop.asked() {
+            keep()?;
             let exit = context.stop.signal().map_or(Exit::Timeout, Exit::Signal);
             let message =
-                format!("{name}: told to stop; run the job again, it starts this fit anew");
+                format!("{name}: told to stop; run the job again, and it goes on from there");
             return Err(Failure::new(exit, message));
         }
         if let Err(refused) = failed(&seen, &compute.worker) {
             return Ok(Err(refused));
         }
-        let Some(bytes) = context.disk.read(&result)? else {
+        let Some(bytes) = context.disk.read(&files.result)? else {
             let nothing = "exit code 0, and no network";
             return Ok(Err(Box::new(Verdict::refused(Reason::NoVerdict, nothing))));
         };
-        Ok(Returned::read(&bytes)
+        let fitted = Returned::read(&bytes)
             .map_err(|error| Box::new(Verdict::refused(Reason::NoVerdict, error)))
-            .and_then(|fitted| checked(fitted, task, compute.tolerance)))
-    }
-}
-
-/// The card never has the last word: the network must have the shape that was asked for, be made of numbers, and have the loss that it
-/// is said to have when the scorer of this program computes it.
-fn checked(fitted: Fitted, task: &Task<'_>, tolerance: f64) -> Result<Fitted, Box<Verdict>> {
-    let wrong = |detail: String| Box::new(Verdict::refused(Reason::Mismatch, detail));
-    let best = (fitted.best_epoch as usize).checked_sub(1).and_then(|at| fitted.losses.get(at));
-    let Some(best) = best else {
-        return Err(wrong(format!("there is no epoch {}", fitted.best_epoch)));
-    };
-    let wanted: Vec<usize> = task.settings.hidden.clone();
-    let hidden: Vec<usize> = fitted.layers.iter().rev().skip(1).rev().map(|l| l.outputs).collect();
-    let first = fitted.layers.first().map(|layer| layer.inputs);
-    if hidden != wanted || first != Some(task.train.width) {
-        return Err(wrong("the network has another shape than was asked for".to_owned()));
-    }
-    let finite = |layer: &Dense| layer.weights.iter().chain(&layer.bias).all(|x| x.is_finite());
-    if !fitted.layers.iter().all(finite) {
-        let detail = "the network has weights that are no numbers";
-        return Err(Box::new(Verdict::refused(Reason::Nonfinite, detail)));
-    }
-    let network = Network::new(&fitted.layers, task.settings.activation);
-    let network = network.map_err(|error| wrong(error.to_string()))?;
-    let (said, found) = (best.validation, loss(&network, task.validation));
-    if (said - found).abs() <= tolerance * (1.0 + found.abs()) {
-        return Ok(fitted);
-    }
-    Err(wrong(format!("it says its loss is {said}, the processor says {found}")))
-}
-
-/// Mean loss of some rows, in nats, by the scorer that decides.
-fn loss(network: &Network, samples: &Samples) -> f64 {
-    let mut inputs = vec![0.0; samples.width];
-    let mut sum = 0.0;
-    for (row, class) in samples.inputs.chunks_exact(samples.width).zip(&samples.classes) {
-        for (to, from) in inputs.iter_mut().zip(row) {
-            *to = f64::from(*from);
+            .and_then(|fitted| checked(fitted, task, compute.tolerance));
+        if fitted.is_ok() {
+            keep()?;
         }
-        let part = softmax(network.logits(&inputs))[usize::from(*class)];
-        sum -= part.max(f64::MIN_POSITIVE).ln();
+        Ok(fitted.map(|fitted| (fitted, begun as usize)))
     }
-    sum / samples.len().max(1) as f64
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        engine::{learn::label::Class, model::Activation},
-        model::train::{Device, Flow, Settings, Weighting, fit},
-    };
+/// What is handed over about one fit.
+struct Files {
+    spec: PathBuf,
+    rows: PathBuf,
+    result: PathBuf,
+    state: PathBuf,
+}
 
-    #[test]
-    fn a_network_that_came_back_is_believed_only_if_our_scorer_agrees() {
-        let mut samples = Samples::new(2);
-        for n in 0..60 {
-            let (x, y) = (f64::from(n % 7) / 7.0, f64::from(n % 5) / 5.0);
-            samples.push(&[x, y], if x > y { Class::Up } else { Class::Down });
+impl Files {
+    fn of(context: &Context<'_>, name: &str) -> Self {
+        let dir = context.layout.run_compute_dir(&context.run_id);
+        let [spec, rows, result, state] = ["json", "rows", "fitted.json", "state.json"]
+            .map(|end| dir.join(format!("{name}.{end}")));
+        Self { spec, rows, result, state }
+    }
+
+    fn write(
+        &self,
+        context: &Context<'_>,
+        task: &Task<'_>,
+        from: Option<&State>,
+    ) -> Result<(), Failure> {
+        let name =
+            |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let spec = Spec::of(task, [&self.rows, &self.result, &self.state].map(|path| name(path)));
+        let spec = serde_json::to_vec_pretty(&spec).expect("plain values serialise");
+        let disk = context.disk;
+        disk.create_dir_all(&context.layout.run_compute_dir(&context.run_id))?;
+        disk.replace(&self.rows, &rows(task))?;
+        if let Some(from) = from {
+            let text = serde_json::to_vec(from).expect("plain values serialise");
+            disk.replace(&self.state, &text)?;
         }
-        let settings = Settings {
-            hidden: vec![4],
-            activation: Activation::Relu,
-            epochs_max: 3,
-            batch: 16,
-            learning_rate: 0.01,
-            weight_decay: 0.0,
-            patience: 3,
-            improvement_min: 1e-6,
-            weighting: Weighting::Balanced,
-            seed: 1,
-        };
-        let task = Task { train: &samples, validation: &samples, settings: &settings };
-        let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
-        let with = |change: fn(&mut Fitted)| {
-            let mut fitted = fitted.clone();
-            change(&mut fitted);
-            checked(fitted, &task, 1e-4).map_err(|refused| refused.reason)
-        };
-        assert_eq!(with(|_| ()).unwrap(), fitted);
-        let mismatch = Err(Some(Reason::Mismatch));
-        assert_eq!(with(|f| f.layers[0].weights[0] += 1.0), mismatch);
-        assert_eq!(with(|f| f.losses[2].validation += 0.01), mismatch);
-        assert_eq!(with(|f| f.best_epoch = 4), mismatch);
-        assert_eq!(with(|f| f.best_epoch = 0), mismatch);
-        assert_eq!(with(|f| drop(f.layers.pop())), mismatch);
-        assert_eq!(with(|f| f.layers.clear()), mismatch);
-        assert_eq!(with(|f| f.layers[0].bias.push(0.0)), mismatch);
-        let nonfinite = Err(Some(Reason::Nonfinite));
-        assert_eq!(with(|f| f.layers[1].bias[0] = f32::NAN), nonfinite);
+        Ok(disk.replace(&self.spec, &spec)?)
     }
 }

@@ -21,6 +21,8 @@ pub struct Spec {
     pub rows: String,
     /// Name that the file of the result gets, in the same folder.
     pub result: String,
+    /// Name of the file in the same folder that says where the fit stands, after each epoch. What is there at the start is gone on from.
+    pub state: String,
     width: usize,
     train: usize,
     validation: usize,
@@ -37,8 +39,8 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Of a task.
-    pub fn of(task: &Task<'_>, rows: String, result: String) -> Self {
+    /// Of a task, with the names of the files of its rows, its result, and where it stands.
+    pub fn of(task: &Task<'_>, [rows, result, state]: [String; 3]) -> Self {
         let Settings { hidden, activation, epochs_max, batch, learning_rate, .. } =
             task.settings.clone();
         let Settings { weight_decay, patience, improvement_min, weighting, seed, .. } =
@@ -47,6 +49,7 @@ impl Spec {
             schema: SPEC.to_owned(),
             rows,
             result,
+            state,
             width: task.train.width,
             train: task.train.len(),
             validation: task.validation.len(),
@@ -211,7 +214,7 @@ mod tests {
     fn a_task_arrives_as_it_was_sent() {
         let (train, validation, settings) = (samples(5), samples(3), settings());
         let task = Task { train: &train, validation: &validation, settings: &settings };
-        let spec = Spec::of(&task, "a.rows".to_owned(), "a.result".to_owned());
+        let spec = Spec::of(&task, ["a.rows", "a.result", "a.state"].map(str::to_owned));
         let bytes = serde_json::to_vec(&spec).unwrap();
         let spec = Spec::read(&bytes).unwrap();
         assert_eq!(spec.settings().unwrap(), settings);

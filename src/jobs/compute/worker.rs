@@ -37,11 +37,12 @@ pub fn verdict(open: Open<'_>, tolerance: f64) -> Verdict {
     }
 }
 
-/// Carries out the task in a file, and leaves the network beside it. `heard` gets a line after each epoch.
+/// Carries out the task in a file, and leaves the network beside it. `heard` gets a line after each epoch, and says whether anybody is
+/// there who wants to know: a fit whose runner was killed ends.
 pub fn train(
     open: Open<'_>,
     spec: &Path,
-    heard: &mut (dyn FnMut(&str) + Send),
+    heard: &mut (dyn FnMut(&str) -> bool + Send),
 ) -> Result<(), String> {
     let dir = spec.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let disk = RealDisk::new(dir);
@@ -55,19 +56,32 @@ pub fn train(
     let [train, validation] = asked.samples(&read(&rows)?).map_err(|why| damaged(&rows, why))?;
     let settings = asked.settings().map_err(|why| damaged(spec, why))?;
     let task = Task { train: &train, validation: &validation, settings: &settings };
+    let stands = dir.join(&asked.state);
+    let from = match disk.read(&stands).map_err(|error| error.to_string())? {
+        Some(bytes) => Some(
+            serde_json::from_slice(&bytes).map_err(|error| damaged(&stands, error.to_string()))?,
+        ),
+        None => None,
+    };
+    let mut unkept = None;
     let mut beat = |state: &State| {
+        let text = serde_json::to_vec(state).expect("plain values serialise");
+        unkept = disk.replace(&stands, &text).err();
         let validation = state.losses().last().map_or(f64::NAN, |losses| losses.validation);
         let beat = Heartbeat { epoch: state.epochs(), validation };
-        heard(&serde_json::to_string(&beat).expect("plain values serialise"));
-        Flow::GoOn
+        let is_heard = heard(&serde_json::to_string(&beat).expect("plain values serialise"));
+        if is_heard && unkept.is_none() { Flow::GoOn } else { Flow::Stop }
     };
     let work = || {
         let Opened { device, .. } = open()?;
-        let fitted = on_one_thread(|| fit(&task, &device, None, &mut beat));
+        let fitted = on_one_thread(|| fit(&task, &device, from, &mut beat));
         fitted.and_then(|fitted| fitted).map_err(|error| error.to_string())
     };
-    let fitted =
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(words_of(&*panic)))?;
+    let fitted = catch_unwind(AssertUnwindSafe(work));
+    if let Some(error) = unkept {
+        return Err(error.to_string());
+    }
+    let fitted = fitted.unwrap_or_else(|panic| Err(words_of(&*panic)))?;
     let text = serde_json::to_vec(&Returned::of(&fitted)).expect("plain values serialise");
     disk.replace(&dir.join(&asked.result), &text).map_err(|error| error.to_string())
 }
@@ -101,7 +115,7 @@ mod tests {
     fn a_task_that_is_not_there_or_damaged_is_an_error_that_names_it() {
         let temp = tempfile::tempdir().unwrap();
         let spec = temp.path().join("a.json");
-        let train = || train(&|| Ok(opened()), &spec, &mut |_| {}).unwrap_err();
+        let train = || train(&|| Ok(opened()), &spec, &mut |_| true).unwrap_err();
         assert!(train().contains("a.json: there is no such file"));
         RealDisk::new(temp.path()).replace(&spec, b"{}").unwrap();
         assert!(train().contains("a.json: missing field"), "{}", train());

@@ -5,7 +5,6 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use super::checkpoints::Checkpoints;
 use crate::{
     engine::{
         learn::{folds::Parts, rows::Rows},
@@ -13,7 +12,11 @@ use crate::{
     },
     exit::Exit,
     jobs::{
-        compute::{trainer::Trainer, wire::Heartbeat},
+        compute::{
+            checkpoints::Checkpoints,
+            trainer::{CPU, Trainer},
+            wire::Heartbeat,
+        },
         context::{Context, Failure},
     },
     model::train::{
@@ -92,18 +95,21 @@ fn one(
     let task = Task { train: &train, validation: &validation, settings: fit_.settings };
     let mut shown = 0;
     let mut hear = |beat: Heartbeat| {
-        shown = beat.epoch;
-        let note = format!("{}: epoch {shown}, loss {:.5}", fit_.name, beat.validation);
-        context.progress.advance(&note);
+        while shown < beat.epoch {
+            shown += 1;
+            let note = format!("{}: epoch {shown}, loss {:.5}", fit_.name, beat.validation);
+            context.progress.advance(&note);
+        }
     };
-    if let Some(fitted) = trainer.away(&fit_.name, &task, &mut hear)? {
+    let away = trainer.away((&fit_.name, &task), (checkpoints, every), &mut hear)?;
+    if let Some((fitted, begun)) = away {
         for _ in shown..fit_.settings.epochs_max {
             context.progress.advance(&format!("{}: done", fit_.name));
         }
-        let seen = fitted.losses.len() * train.len();
+        let seen = (fitted.losses.len() - begun) * train.len();
         return Ok((fitted, seen as u64));
     }
-    let from = checkpoints.load(&fit_.name)?;
+    let from = checkpoints.load(&fit_.name, CPU)?;
     let begun = from.as_ref().map_or(0, |state| state.epochs() as usize);
     let mut show = |state: &State| {
         while shown < state.epochs() {
@@ -121,7 +127,7 @@ fn one(
         show(state);
         let stops = context.stop.asked();
         if stops || state.epochs().is_multiple_of(every) {
-            unsaved = checkpoints.save(&fit_.name, state).err();
+            unsaved = checkpoints.save(&fit_.name, CPU, state).err();
         }
         if stops || unsaved.is_some() { Flow::Stop } else { Flow::GoOn }
     };

@@ -3,7 +3,6 @@
 use super::{
     asked::Asked,
     canary::canary,
-    checkpoints::Checkpoints,
     fitting::{FittedAll, fit_all},
     leave::leave,
     material::{PROBES, Recipe, rows_of},
@@ -17,7 +16,7 @@ use crate::{
     engine::learn::{peek::probes, rows::Rows},
     exit::Exit,
     jobs::{
-        compute::trainer::Trainer,
+        compute::{checkpoints::Checkpoints, trainer::Trainer},
         context::{Context, Failure, Outcome},
     },
     manifest::TrainJob,

@@ -2,7 +2,6 @@
 
 mod asked;
 mod canary;
-mod checkpoints;
 mod evaluate;
 mod fitting;
 pub mod job;

@@ -2,10 +2,14 @@
 
 use serde_json::Value as Json;
 
-use super::stub::{GOOD, really, started, worker};
+use super::stub::{GOOD, lives, really, started, worker};
 use crate::{
-    support::{ran::Ran, runner::Root},
-    train::fixture::{latest, model, report, root, train},
+    serve::fixture::until,
+    support::{
+        ran::Ran,
+        runner::{Call, Root},
+    },
+    train::fixture::{latest, model, report, root, train, training},
 };
 
 const DAYS: i64 = 8;
@@ -67,7 +71,76 @@ fn a_worker_fits_the_same_model_as_this_process_on_the_same_device() {
     let calls = started(&root);
     assert_eq!(calls.len(), 6, "a proof, two folds with two fits each, the last one: {calls:?}");
     let left = root.list("data/runs/gpu/compute");
-    assert!(left.len() == 10 && !left.iter().any(|name| name.contains(".rows")), "{left:?}");
+    assert!(left.len() == 15 && !left.iter().any(|name| name.contains(".rows")), "{left:?}");
+}
+
+/// Many short fits with a worker.
+fn slow<'r>(root: &'r Root, profile: &str) -> Call<'r> {
+    let call = training(root, 40).arg("-P").arg(profile).arg("--set").arg("train.fit.patience=40");
+    call.arg("compute.worker=./worker").arg("train.fit.checkpoint-epochs=2")
+}
+
+/// Starts a training, and kills it once a fit stands somewhere. What it was told of fits before goes on from there.
+fn killed(root: &Root) {
+    let stands = || -> Vec<String> {
+        let dir = "data/state/train/train";
+        let names = root.list(dir).into_iter().filter(|name| name.ends_with(".json"));
+        names.map(|name| root.read(&format!("{dir}/{name}"))).collect()
+    };
+    let before = stands();
+    let mut run = slow(root, "gpu").start();
+    until("another checkpoint", || run.is_over() || stands() != before);
+    assert!(!run.is_over(), "it was killed at work");
+    run.signal("KILL");
+    assert_eq!(run.end().code, 137);
+    for pid in root.read("pids").lines() {
+        until("nobody is left behind", || !lives(pid));
+    }
+}
+
+#[test]
+fn killed_at_work_a_fit_on_a_card_goes_on_where_it_stood() {
+    let (whole, root) = (self::root(DAYS), self::root(DAYS));
+    for root in [&whole, &root] {
+        worker(root, &format!("echo $$ >> pids\n{}", really()));
+    }
+    slow(&whole, "gpu").run().ok();
+    for _ in 0..3 {
+        killed(&root);
+    }
+    slow(&root, "gpu").run().ok();
+    assert!(logged(&root, "goes on after epoch"));
+    assert!(model(&root) == model(&whole), "the same bits as without a death");
+    assert_eq!(root.list("data/state/train/train"), [""; 0]);
+}
+
+#[test]
+fn what_a_card_began_only_that_card_goes_on_with_and_nobody_if_it_cannot_be_trusted() {
+    let root = root(DAYS);
+    worker(&root, &format!("echo $$ >> pids\n{}", really()));
+    killed(&root);
+    slow(&root, "cpu").run().ok();
+    assert!(logged(&root, "of other bars, settings, build or device"));
+    assert!(!logged(&root, "goes on after epoch"));
+    killed(&root);
+    let bent =
+        "sed -i 's/\"bias\":\\[[0-9]*,/\"bias\":[1092616192,/' data/runs/*/compute/*.fitted.json";
+    worker(
+        &root,
+        &format!("echo $$ >> pids\n{}; code=$?; [ $1 = probe ] || {bent}; exit $code", really()),
+    );
+    slow(&root, "gpu").run().code(69).says(&["mismatch"]);
+    let logs = root.files("data/runs").len();
+    assert!(!root.list("data/state/train/train").contains(&"fold-1-logistic.json".to_owned()));
+    worker(&root, &really());
+    slow(&root, "gpu").run().ok();
+    assert!(root.files("data/runs").len() > logs);
+}
+
+/// Whether the log of any run has these words.
+fn logged(root: &Root, words: &str) -> bool {
+    let files = root.files("data/runs");
+    files.iter().any(|(path, text)| path.ends_with("log.jsonl") && text.contains(words))
 }
 
 #[test]
@@ -156,5 +229,5 @@ fn a_training_that_is_told_to_stop_ends_its_worker() {
     root.await_lines("pid", 1);
     run.signal("TERM");
     run.end().code(143).says(&["told to stop"]);
-    assert!(!super::stub::lives(&root.read("pid")));
+    assert!(!lives(&root.read("pid")));
 }

@@ -4,4 +4,5 @@ mod acting;
 mod doctor;
 mod failing;
 mod fits;
+mod linked;
 mod stub;

@@ -83,7 +83,7 @@ fn checkpoints_of_other_settings_do_not_count() {
     let kept = root.read(first);
     slow(&root).arg("-p").arg("seed=9").run().ok();
     assert!(!logged(&root, "goes on after epoch"));
-    assert!(logged(&root, "of other bars, settings or build"));
+    assert!(logged(&root, "of other bars, settings, build or device"));
     // One that is cut short is no reason to stop.
     root.write(first, &kept[..kept.len() / 2]);
     slow(&root).run().warns(&["the fit starts anew"]);

@@ -1,4 +1,4 @@
-//! Where fits stood when a training was killed: one file each, good only for the same bars, settings and build.
+//! Where fits stood when a training was killed: one file each, good only for the same bars, settings, build and device.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ struct Document {
 }
 
 /// The checkpoints of one training.
-pub(super) struct Checkpoints<'a, 'c> {
+pub struct Checkpoints<'a, 'c> {
     context: &'a Context<'c>,
     dir: PathBuf,
     key: String,
@@ -29,15 +29,15 @@ pub(super) struct Checkpoints<'a, 'c> {
 
 impl<'a, 'c> Checkpoints<'a, 'c> {
     /// Those of the running job. `key` names everything that its fits depend on.
-    pub(super) fn open(context: &'a Context<'c>, key: String) -> Result<Self, Failure> {
+    pub fn open(context: &'a Context<'c>, key: String) -> Result<Self, Failure> {
         let dir = context.layout.train_state(&context.job);
         context.disk.create_dir_all(&dir)?;
         context.disk.clean_temps(&dir)?;
         Ok(Self { context, dir, key })
     }
 
-    /// Where a fit stood; `None` when it has to start. One of other inputs, and one that cannot be read, does not count.
-    pub(super) fn load(&self, fit: &str) -> Result<Option<State>, Failure> {
+    /// Where a fit stood on a device; `None` when it has to start. One of other inputs, and one that cannot be read, does not count.
+    pub fn load(&self, fit: &str, device: &str) -> Result<Option<State>, Failure> {
         let path = self.path(fit);
         let Some(bytes) = self.context.disk.read(&path)? else { return Ok(None) };
         let document: Document = match serde_json::from_slice(&bytes) {
@@ -47,30 +47,42 @@ impl<'a, 'c> Checkpoints<'a, 'c> {
                 return Ok(None);
             }
         };
-        let fits = document.schema == SCHEMA && document.key == self.key;
+        let fits = document.schema == SCHEMA && document.key == self.key_on(device);
         if !fits {
             tracing::info!(
-                "{}: of other bars, settings or build; the fit starts anew",
+                "{}: of other bars, settings, build or device; the fit starts anew",
                 path.display()
             );
         }
         Ok(fits.then_some(document.state))
     }
 
-    /// Keeps where a fit stands.
-    pub(super) fn save(&self, fit: &str, state: &State) -> DiskResult<()> {
-        let document =
-            Document { schema: SCHEMA.to_owned(), key: self.key.clone(), state: state.clone() };
+    /// Keeps where a fit on a device stands.
+    pub fn save(&self, fit: &str, device: &str, state: &State) -> DiskResult<()> {
+        let (schema, key) = (SCHEMA.to_owned(), self.key_on(device));
+        let document = Document { schema, key, state: state.clone() };
         let text = serde_json::to_vec(&document).expect("plain values serialise");
         self.context.disk.replace(&self.path(fit), &text)
     }
 
+    /// Takes one away: the device on which the fit stood there is not to be trusted.
+    pub fn forget(&self, fit: &str) -> DiskResult<()> {
+        let path = self.path(fit);
+        let is_there = self.context.disk.len(&path)?.is_some();
+        if is_there { self.context.disk.remove(&path) } else { Ok(()) }
+    }
+
     /// Takes them away: the training is done.
-    pub(super) fn clear(self) -> Result<(), Failure> {
+    pub fn clear(self) -> Result<(), Failure> {
         for name in self.context.disk.list(&self.dir)? {
             self.context.disk.remove(&self.dir.join(name))?;
         }
         Ok(self.context.disk.remove_dir(&self.dir)?)
+    }
+
+    /// Devices come to other bits: what one has begun, no other one goes on with.
+    fn key_on(&self, device: &str) -> String {
+        format!("{} on {device}", self.key)
     }
 
     fn path(&self, fit: &str) -> PathBuf {
