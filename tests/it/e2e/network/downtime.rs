@@ -1,6 +1,6 @@
 //! The loop is away for a while: what becomes of the slots it missed.
 
-use super::drill::{Drill, Row, TIMING};
+use super::drill::{Drill, Row, TIMING, slot};
 use crate::support::sim::truth;
 
 /// Slots the loop is away: long enough for the rules to fire meanwhile.
@@ -11,8 +11,9 @@ fn away(drill: &mut Drill, args: &str) -> (i64, Vec<Row>) {
     drill.open(0, "");
     drill.shift(30, args);
     let last = drill.last();
-    drill.open(last + AWAY, "");
-    let run = drill.live(args).start();
+    // Slower, so that a busy machine decides in time too.
+    drill.open_at(slot(last + AWAY).close().plus_ms(30_000), "speed=600x");
+    let run = drill.live_at(&format!("speed=600x {args}")).start();
     let in_time = || drill.root.read(TIMING).matches(",live,").count();
     let wanted = in_time() + 20;
     while in_time() < wanted {
@@ -80,7 +81,9 @@ fn beyond(protocol: &'static str, gone: i64, reach: i64, args: &str) -> Drill {
     assert!(drill.rows().last().unwrap().reason == "halted");
     let told = "resume --tag net --who eva --at next --reason";
     drill.root.call(told).arg("looked at it").run().ok();
-    // As patient as shipped: whoever looked at it may have taken his time.
+    // Whoever looked at it may have taken his time, but no longer than the venue keeps.
+    drill.open(drill.last() + 20, "");
+    // As patient as shipped.
     drill.shift(30, "");
     let rows = drill.rows();
     let resumed = rows.iter().rfind(|row| row.risk == "HALTED").unwrap().ts.next();
