@@ -186,12 +186,11 @@ fn a_watch_that_hangs_costs_no_more_than_its_limit_and_the_time_limit_of_the_job
         "manifest = 1\nname = 'beat'\nkind = 'exec'\n[exec]\nrun = ['true']\n",
     );
     let (plain, _) = timed(without.call("run beat"));
-    let limit = Duration::from_secs(8);
     let root = job("['true']", "timeout = '8s'");
     let (took, ran) = timed(beat(&root, &silent.url()).arg("--timeout").arg("7s"));
     ran.code(0).says(&["no answer within"]);
     // Two pings that each took their limit would take twice as long.
-    let most = plain + limit * 2 - Duration::from_secs(1);
+    let most = plain + Duration::from_secs(15);
     assert!(took < most, "{took:?}, without a watch {plain:?}");
     let history = root.run("history beat --json").ok().json();
     assert_eq!(history["runs"][0]["state"], "succeeded");

@@ -80,6 +80,7 @@ fn c7_kills_and_restarts_leave_no_hole() {
         drill.root.await_rows(DECISIONS, before + rows + 2);
         run.signal("KILL");
         run.end().code(137);
+        drill.kills += 1;
     }
     drill.shift(30, "");
     assert!(drill.rows().len() > 130);
