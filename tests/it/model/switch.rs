@@ -111,7 +111,8 @@ fn a_loop_that_learns_of_a_switch_it_has_not_loaded_stops_and_goes_on_when_start
     let (root, a) = root(3);
     live(&root, NOON).run().ok();
     let b = plant(&root, 4);
-    let run = live(&root, EVENING).arg("-p").arg("speed=1500x").start();
+    // To an end that is far away: it must not be over before it has read the command.
+    let run = live(&root, LATE).arg("-p").arg("speed=15000x").start();
     root.await_rows(&decisions("paper"), root.rows(&decisions("paper")) + 3);
     let header = "ts_ms,command,reason,who\n";
     // In one step: the loop reads it whenever it likes.
