@@ -196,6 +196,15 @@ mod tests {
     use crate::os::process::Results;
 
     fn watched(script: &str, timeout_ms: u64, most: usize) -> (Watched, Vec<String>) {
+        watched_in_silence(script, timeout_ms, Duration::from_mins(2), most)
+    }
+
+    fn watched_in_silence(
+        script: &str,
+        timeout_ms: u64,
+        silence: Duration,
+        most: usize,
+    ) -> (Watched, Vec<String>) {
         let timeout = Some(Duration::from_millis(timeout_ms));
         let spawn = Spawn {
             argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
@@ -207,7 +216,7 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut lines = Vec::new();
-        let watch_ = Watch { spawn, silence: Some(Duration::from_secs(1)), most };
+        let watch_ = Watch { spawn, silence: Some(silence), most };
         let seen = runtime.block_on(watch(&watch_, &Stop::default(), &mut |line: &str| {
             lines.push(line.to_owned());
         }));
@@ -216,18 +225,19 @@ mod tests {
 
     #[test]
     fn what_it_says_and_how_it_goes_is_known() {
-        let (seen, lines) = watched("echo a; echo b >&2; printf c; exit 7", 10_000, 100);
+        let (seen, lines) = watched("echo a; echo b >&2; printf c; exit 7", 60_000, 100);
         assert_eq!(seen.gone, Gone::Left(Left::Code(7)));
         assert_eq!((&*seen.stdout, &*seen.stderr, seen.cut), (&b"a\nc"[..], &b"b\n"[..], false));
         assert_eq!(lines, ["a"], "the last one has no end");
-        let (seen, _) = watched("kill -SEGV $$", 10_000, 100);
+        let (seen, _) = watched("kill -SEGV $$", 60_000, 100);
         assert_eq!(seen.gone, Gone::Left(Left::Signal(11)));
     }
 
     #[test]
     fn neither_time_nor_silence_nor_bytes_are_without_end() {
         assert_eq!(watched("while :; do echo x; done", 300, 100).0.gone, Gone::TimedOut);
-        assert_eq!(watched("sleep 60", 60_000, 100).0.gone, Gone::Silent);
+        let (seen, _) = watched_in_silence("sleep 60", 60_000, Duration::from_secs(1), 100);
+        assert_eq!(seen.gone, Gone::Silent);
         let (seen, _) = watched("head -c 100000000 /dev/zero", 60_000, 100);
         assert_eq!(
             (seen.gone, seen.stdout.len(), seen.cut),

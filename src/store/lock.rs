@@ -81,7 +81,7 @@ impl LockError {
 #[derive(Debug)]
 pub struct Lock {
     path: PathBuf,
-    _held: File,
+    held: File,
 }
 
 impl Lock {
@@ -104,12 +104,19 @@ impl Lock {
             std::thread::yield_now();
         }
         write_owner(&file, path, &format!("{owner}\n"))?;
-        Ok(Self { path: path.to_owned(), _held: file })
+        Ok(Self { path: path.to_owned(), held: file })
     }
 
     /// The lock file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough at once: a program that is being started has it open too, for a moment.
+        let _ = self.held.unlock();
     }
 }
 

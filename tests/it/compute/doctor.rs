@@ -42,7 +42,7 @@ fn it_fails_for_what_is_demanded_and_refuses_what_is_not_asked() {
     ran.prints(&["FAIL", "worker_missing", "next:", "./none probe --json"]);
     worker(&root, &really());
     let ran =
-        root.run("doctor -P gpu --set compute.worker=./worker preflight.warn=[\"clock\",\"room\"]");
+        root.run("doctor -P gpu --set compute.worker=./worker compute.probe-timeout=2m preflight.warn=[\"clock\",\"room\"]");
     ran.code(0).prints(&["cuda:0 Made Up, 8192 MiB, driver 1.2.3, within 0.0e0 of the processor"]);
     root.run("doctor -P no-such-profile").code(78).says(&["unknown profile"]);
     root.run("doctor --set compute.device=tpu").code(78).says(&["tpu"]);

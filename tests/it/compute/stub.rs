@@ -1,6 +1,6 @@
 //! Workers made of a few lines of shell.
 
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::fs;
 
 use super::acting;
 use crate::support::runner::Root;
@@ -12,9 +12,10 @@ pub const GOOD: &str = r#"{"schema":"mjolnir.probe/1","ok":true,"device":"cuda:0
 pub fn worker(root: &Root, script: &str) {
     let here = root.path().display();
     let text = format!("#!/bin/bash\ncd {here}\necho \"$*\" >> started\n{script}\n");
-    root.write("worker", &text);
-    let path = root.at("worker");
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    // Written by a program of its own: a file that this one writes is held by whatever another test starts at that moment,
+    // and cannot be started as long as it is.
+    root.write("worker.text", &text);
+    root.shell("cat worker.text > worker && chmod 755 worker").code(0);
 }
 
 /// Shell that carries out what the worker is asked for, as this test program does it.

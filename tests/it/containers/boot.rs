@@ -52,8 +52,12 @@ impl Machine {
 
     fn program(self, name: &str, script: &str) -> Self {
         let path = self.at("bin").join(name);
-        fs::write(&path, format!("#!{}\n{script}\n", found("bash").display())).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = self.at("program");
+        fs::write(&text, format!("#!{}\n{script}\n", found("bash").display())).unwrap();
+        fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
+        // Copied by a program of its own: a file that this one writes is held by whatever another test starts at that moment,
+        // and cannot be started as long as it is.
+        assert!(Command::new("cp").arg(&text).arg(&path).status().unwrap().success());
         self
     }
 

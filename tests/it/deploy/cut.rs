@@ -11,6 +11,7 @@ use std::{
 };
 
 use mjolnir::clock::nap;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
     fixture::{Site, is_root, skipped},
@@ -94,8 +95,10 @@ fn kill_all(name: &str, word: &str) -> bool {
         let line = String::from_utf8_lossy(&line).into_owned();
         let program = line.split('\0').next().unwrap_or_default().to_owned();
         if Path::new(&program).ends_with(name) && line.contains("--server") && line.contains(word) {
-            let pid = entry.file_name().into_string().unwrap();
-            killed |= Command::new("kill").args(["-9", &pid]).status().unwrap().success();
+            let pid = entry.file_name().to_str().and_then(|pid| pid.parse().ok());
+            killed |= pid
+                .and_then(Pid::from_raw)
+                .is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok());
         }
     }
     killed

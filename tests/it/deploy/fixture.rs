@@ -156,7 +156,8 @@ impl Site {
     pub fn deploy(&self) {
         let mut command = Command::new("/usr/bin/rsync");
         command.args([
-            "-rlpt",
+            // By content: two versions of a second may be as long and as old.
+            "-rlptc",
             "--exclude=/.git",
             "--exclude=/data",
             "--exclude=/.env",

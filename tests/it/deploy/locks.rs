@@ -34,7 +34,7 @@ impl<'s> Waiting<'s> {
     }
 
     fn until(&self, is_so: impl Fn(&Site) -> bool) {
-        for _ in 0..6000 {
+        for _ in 0..36_000 {
             if is_so(self.site) {
                 return;
             }
@@ -138,7 +138,7 @@ fn u16_a_live_loop_on_the_target_is_found() {
     // As it is shipped: it is warned of, because the commands start the loop again.
     site.check().passes().finds("live-writer", "warn", &["a live loop is at work"]);
     site.act(&[]).done();
-    drop(file);
+    file.unlock().unwrap();
     site.check_with(&refuse).passes().lacks("live-writer");
     site.is_tidy();
 }

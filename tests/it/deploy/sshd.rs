@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -70,7 +70,7 @@ impl Sshd {
             chown(self.dir.path().join("host"), Some(NOBODY), Some(NOBODY)).unwrap();
         }
         self.child = start(self.dir.path(), self.port, wrapper().as_deref());
-        assert!(answers(self.port));
+        assert!(listens(self.dir.path(), &mut self.child));
     }
 
     /// Where the target may lie: the only folder that the user there owns.
@@ -129,7 +129,7 @@ fn serve(dir: &Path, wrapper: Option<&Path>) -> (Child, u16) {
     for _ in 0..10 {
         let port = free_port();
         let mut child = start(dir, port, wrapper);
-        if answers(port) {
+        if listens(dir, &mut child) {
             return (child, port);
         }
         child.kill().ok();
@@ -167,12 +167,17 @@ fn start(dir: &Path, port: u16, wrapper: Option<&Path>) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
-fn answers(port: u16) -> bool {
-    (0..200).any(|_| {
-        let open = TcpStream::connect(("127.0.0.1", port)).is_ok();
-        if !open {
-            nap(Duration::from_millis(25));
+/// Waits until it says that it listens; false when it ended instead. A port that answers could be that of somebody else.
+fn listens(dir: &Path, child: &mut Child) -> bool {
+    for _ in 0..4_000 {
+        let log = fs::read_to_string(dir.join("log")).unwrap_or_default();
+        if log.contains("Server listening on") {
+            return true;
         }
-        open
-    })
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        nap(Duration::from_millis(25));
+    }
+    false
 }

@@ -7,7 +7,7 @@ use mjolnir::clock::nap;
 use super::fixture::{decisions, eqflat, live, trades};
 use crate::support::{market::Dice, runner::Root};
 
-const TO: &str = "2024-01-02T12:00:00Z";
+const TO: &str = "2024-01-04T00:00:00Z";
 /// Kills after a number of rows, in one series of restarts.
 const KILLS: usize = 27;
 /// Kills at an instant that dice choose, many of them while a start recovers.

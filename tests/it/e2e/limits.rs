@@ -26,13 +26,13 @@ fn latest(root: &Root) -> (String, String) {
 #[test]
 fn a_name_is_held_by_one_run_and_the_other_is_told_by_whom() {
     let root = Root::new();
-    exec(&root, "lock = 'box'", "['sh', '-c', 'echo up > up.txt; exec sleep 30']");
+    exec(&root, "lock = 'box'", "['sh', '-c', 'echo up > up.txt; exec sleep 300']");
     let first = root.call("run e --run-id one").start();
     root.await_lines("up.txt", 1);
     let second = root.run("run e").code(75);
     second.says(&["data/state/locks/box.lock is held by pid", "run one, job e"]);
     assert_eq!(latest(&root).0, "skipped_precondition");
-    exec(&root, "lock = 'box'\nlock-wait = '30s'", "['true']");
+    exec(&root, "lock = 'box'\nlock-wait = '5m'", "['true']");
     let waiting = root.call("run e").start();
     first.signal("TERM");
     first.end().code(143);
@@ -52,7 +52,7 @@ fn a_run_stands_back_and_gets_no_more_memory_than_it_may() {
 #[test]
 fn a_run_is_asked_to_stop_by_a_file_that_says_why() {
     let root = Root::new();
-    exec(&root, "grace = '5s'", "['sh', '-c', 'echo up > up.txt; exec sleep 30']");
+    exec(&root, "grace = '1m'", "['sh', '-c', 'echo up > up.txt; exec sleep 300']");
     let run = root.call("run e --run-id r1").start();
     root.await_lines("up.txt", 1);
     root.write("data/runs/r1/stop", "ann: venue looks odd\n");

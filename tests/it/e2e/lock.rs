@@ -6,7 +6,7 @@ use crate::support::runner::{Call, Root, Running};
 /// A loop that goes on from the ledger, a row every 20 ms or so, and has made one already.
 fn at_work(root: &Root) -> Running {
     let words = "run live -p tag=paper exchange=demo feed=synthetic speed=15000x";
-    let times = format!("from={NOON} to=2024-01-09T00:00:00Z");
+    let times = format!("from={NOON} to=2024-03-01T00:00:00Z");
     let before = root.rows(&decisions("paper"));
     let run = root.call(&format!("{words} {times} --run-id owner")).start();
     root.await_rows(&decisions("paper"), before + 1);

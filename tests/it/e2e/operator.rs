@@ -3,8 +3,18 @@
 use super::fixture::{EVENING, NOON, cell, decisions, eqflat, ledger, live};
 use crate::support::runner::{Call, Root, Running};
 
+/// The end of the window, which nobody waits for.
+const FAR: &str = "2024-04-01T00:00:00Z";
+
+/// A day after the last decided slot.
+fn next_day(root: &Root) -> String {
+    let text = root.read(&decisions("paper"));
+    let last: i64 = cell(&text, text.lines().count(), 3).parse().unwrap();
+    (last + 86_400_000).to_string()
+}
+
 fn at_work(root: &Root, speed: &str) -> Running {
-    let call = live(root, "paper", "2024-01-09T00:00:00Z").arg("-p").arg(&format!("speed={speed}"));
+    let call = live(root, "paper", FAR).arg("-p").arg(&format!("speed={speed}"));
     let before = root.rows(&decisions("paper"));
     let run = call.start();
     root.await_rows(&decisions("paper"), before + 3);
@@ -50,7 +60,7 @@ fn halt_reduce_resume_and_flatten_are_obeyed_at_the_next_slot_and_replayed() {
     let last = text.lines().count();
     assert_eq!([4, 5, 8].map(|column| cell(&text, last, column)), ["skip", "halted", "flat"]);
     // A trip and a halt outlive the process.
-    live(&root, "paper", "2024-01-10T00:00:00Z").run().ok();
+    live(&root, "paper", &next_day(&root)).run().ok();
     assert_eq!(risk_states(&root), ["ACTIVE", "HALTED", "ACTIVE", "REDUCING", "ACTIVE", "HALTED"]);
     eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);
     let commands = root.read("data/processed/commands/paper.csv");
@@ -71,7 +81,7 @@ fn orders_given_at_any_moment_never_come_behind_a_decided_slot() {
     assert!(given > 5, "the loop was over after {given} orders");
     run.signal("TERM");
     run.end().ok();
-    live(&root, "paper", "2024-01-09T00:00:00Z").run().ok();
+    live(&root, "paper", &next_day(&root)).run().ok();
     eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);
 }
 

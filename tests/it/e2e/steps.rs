@@ -105,7 +105,7 @@ fn a_failed_step_is_answered_by_failure_and_always() {
 #[test]
 fn a_job_that_is_told_to_stop_takes_its_children_along_and_says_so() {
     let root = Root::new();
-    exec(&root, "[exec]\nrun = ['sh', '-c', 'echo up; echo $$ > pid.txt; exec sleep 30']\n");
+    exec(&root, "[exec]\nrun = ['sh', '-c', 'echo up; echo $$ > pid.txt; exec sleep 300']\n");
     pipeline(
         &root,
         "[[step]]\nid = 'a'\njob = 'e.toml'\n[[step]]\nid = 'b'\nrun = ['true']\nneeds = ['a']\n",

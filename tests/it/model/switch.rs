@@ -111,13 +111,13 @@ fn a_loop_that_learns_of_a_switch_it_has_not_loaded_stops_and_goes_on_when_start
     let (root, a) = root(3);
     live(&root, NOON).run().ok();
     let b = plant(&root, 4);
-    let run = live(&root, EVENING).arg("-p").arg("speed=15000x").start();
+    // To an end that is far away: it must not be over before it has read the command.
+    let run = live(&root, LATE).arg("-p").arg("speed=15000x").start();
     root.await_rows(&decisions("paper"), root.rows(&decisions("paper")) + 3);
     let header = "ts_ms,command,reason,who\n";
-    root.write(
-        "data/processed/commands/paper.csv",
-        &format!("{header}1704326400000,model:{b},by hand,eva\n"),
-    );
+    // In one step: the loop reads it whenever it likes.
+    root.write("commands", &format!("{header}1704326400000,model:{b},by hand,eva\n"));
+    root.rename("commands", "data/processed/commands/paper.csv");
     run.end().code(75).says(&[&format!("has `model:{b}` from "), "start it again"]);
     live(&root, EVENING).run().ok();
     let rows = commands(&root);

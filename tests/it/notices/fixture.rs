@@ -17,7 +17,7 @@ use crate::support::runner::Root;
 
 pub const BUILD: &str = "0.1.0-b";
 /// Long enough for what must happen, and not waited for when it does.
-pub const LONG: Duration = Duration::from_secs(20);
+pub const LONG: Duration = Duration::from_mins(3);
 
 /// The manifest of the job `fetch` with these lines at its end.
 pub fn manifest(lines: &str) -> Manifest {
@@ -41,7 +41,7 @@ pub fn manifest(lines: &str) -> Manifest {
 pub fn hook(url: &str, format: &str) -> Manifest {
     let chat = if format == "telegram" { "chat = '-100123'" } else { "" };
     manifest(&format!(
-        "[notify.webhook]\nurl = '{url}'\nformat = '{format}'\ntimeout = '2s'\n{chat}"
+        "[notify.webhook]\nurl = '{url}'\nformat = '{format}'\ntimeout = '1m'\n{chat}"
     ))
 }
 

@@ -16,6 +16,9 @@ use crate::support::{
     runner::Root,
 };
 
+/// Far less than a receiver that hangs is given.
+const HELD_UP: Duration = Duration::from_secs(40);
+
 /// A receiver that works, or does not, as the switch says.
 fn switched() -> (Server, Arc<AtomicBool>) {
     let works = Arc::new(AtomicBool::new(true));
@@ -102,19 +105,16 @@ fn a_receiver_that_hangs_holds_nobody_up() {
         observe(&root, &notifier, &run(minute, RunState::Failed), &manifest);
     }
     let observing = watch.elapsed();
-    assert!(
-        observing < Duration::from_millis(1_900),
-        "{observing:?}, while one delivery takes two seconds"
-    );
+    assert!(observing < HELD_UP, "{observing:?}, while one delivery takes a minute");
     notifier.end(Duration::ZERO);
-    assert!(watch.elapsed() < observing + Duration::from_millis(1_900));
+    assert!(watch.elapsed() < observing + HELD_UP);
     assert_eq!((incidents(&root)[0].told, incidents(&root)[0].times), (None, 29));
 }
 
 #[test]
 fn a_receiver_that_came_back_is_not_told_twice_when_another_one_fails() {
     let (root, (server, _)) = (Root::new(), switched());
-    root.write("tell.sh", "test -e there && touch told; test -e there");
+    root.write("tell.sh", "test -e there || exit 1; touch told");
     let manifest = manifest(&format!(
         "[notify]\ncommand = ['sh', 'tell.sh']\n[notify.webhook]\nurl = '{}'",
         server.url()

@@ -163,5 +163,5 @@ fn the_service_and_its_runs_are_shown() {
     }
     let ages = by(&found, "mjolnir_schedule_watermark_age_seconds", "schedule");
     assert!(ages.len() == 2 && ages["fetch.1"] > 1e7, "{ages:?}");
-    assert!(found["mjolnir_scheduler_tick_age_seconds"] < 15.0);
+    assert!(found["mjolnir_scheduler_tick_age_seconds"] < 600.0);
 }

@@ -184,7 +184,8 @@ fn slow_clients_are_cut_off_and_others_get_their_turn() {
 #[test]
 fn a_port_in_use_is_named_and_another_one_is_offered() {
     let root = Root::new();
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    // Nobody else takes a port of this address while it is free.
+    let other = TcpListener::bind("127.0.0.78:0").unwrap();
     let address = other.local_addr().unwrap();
     let listen = Listen::new(&address.to_string(), Reach::Loopback, Vec::new()).unwrap();
     let failure = start(&listen, root.path(), Arc::new(Board::new(BUILD))).err().unwrap();

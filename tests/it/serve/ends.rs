@@ -14,7 +14,7 @@ fn only(root: &crate::support::runner::Root) -> Run {
 #[test]
 fn a_job_that_ignores_term_is_timed_out_and_killed_with_all_it_started() {
     let script = "trap '' TERM; echo $$ > pid; sh -c 'trap \"\" TERM; echo $$ > child; while :; do sleep 0.1; done'";
-    let root = with(script, &format!("[run]\ntimeout = \"1s\"\ngrace = \"1s\"\n{ON_START}"));
+    let root = with(script, &format!("[run]\ntimeout = \"5s\"\ngrace = \"1s\"\n{ON_START}"));
     let service = serve(&root, "").start();
     until_count(&root, "j", RunState::TimedOut, 1);
     until("nothing is left", || !is_alive(&root, "pid") && !is_alive(&root, "child"));

@@ -102,6 +102,7 @@ pub fn end(service: Running) -> crate::support::ran::Ran {
 /// Whether a process is there, by its number in a file.
 pub fn is_alive(root: &Root, inside: &str) -> bool {
     let pid = root.read(inside);
+    assert!(!pid.trim().is_empty(), "{inside} names a process");
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     Path::new("/proc").is_dir() && !stat.is_empty() && !stat.contains(") Z ")
 }

@@ -215,7 +215,7 @@ impl Server {
 
     /// Waits until it was asked so often.
     pub fn await_asked(&self, times: usize) {
-        let mut left = 30_000;
+        let mut left = 180_000;
         while self.asked.lock().unwrap().len() < times {
             nap(Duration::from_millis(1));
             left -= 1;

@@ -16,12 +16,13 @@ use std::{
 };
 
 use mjolnir::{clock::nap, os::space::free_bytes};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::ran::Ran;
 
 /// The longest a test waits for something that must happen.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Room the shipped jobs want, and some more.
 const ROOM: u64 = 2 << 30;
 const SHM: &str = "/dev/shm";
@@ -202,10 +203,9 @@ impl Running {
         self.child.as_ref().unwrap().id()
     }
 
-    /// Sends a signal by its name, such as `TERM`.
+    /// Sends a signal by its name, such as `TERM`. At once: on a busy machine a program that sends it comes much later.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([format!("-{name}"), self.pid().to_string()]).status();
-        assert!(sent.unwrap().success());
+        send(self.pid(), name);
     }
 
     pub fn is_over(&mut self) -> bool {
@@ -226,6 +226,21 @@ impl Drop for Running {
             child.wait().ok();
         }
     }
+}
+
+/// Sends a signal by its name to a process.
+pub fn send(pid: u32, name: &str) {
+    let known = [
+        ("TERM", Signal::TERM),
+        ("INT", Signal::INT),
+        ("HUP", Signal::HUP),
+        ("KILL", Signal::KILL),
+        ("STOP", Signal::STOP),
+        ("CONT", Signal::CONT),
+    ];
+    let signal = known.into_iter().find(|(known, _)| *known == name).expect("a known signal").1;
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process");
+    kill_process(pid, signal).unwrap();
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {

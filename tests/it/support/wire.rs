@@ -7,7 +7,7 @@ use std::{
 };
 
 /// The longest it waits for the next byte.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came back until the other side closed.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::drill::{DECISIONS, Drill};
 
 const TWO_HOURS_MS: i64 = 7_200_000;
 /// How long before the next close the venue opens, milliseconds.
-const LEAD_MS: i64 = 4_000;
+const LEAD_MS: i64 = 10_000;
 
 /// A venue that is `by_ms` ahead of this machine; `side` is where this machine is.
 fn follows(by_ms: i64, side: &str) {

@@ -1,18 +1,26 @@
 //! The loop is away for a while: what becomes of the slots it missed.
 
-use super::drill::{Drill, Row, TIMING};
+use super::drill::{Drill, Row, TIMING, slot};
 use crate::support::sim::truth;
 
 /// Slots the loop is away: long enough for the rules to fire meanwhile.
 const AWAY: i64 = 150;
+
+/// A bar takes a tenth of a second: so a busy machine decides in time too, and never falls behind a short horizon.
+const SLOWLY: &str = "speed=600x";
+
+/// A venue where slot `n` has closed half a minute ago.
+fn open_slowly(drill: &mut Drill, n: i64) {
+    drill.open_at(slot(n).close().plus_ms(30_000), SLOWLY);
+}
 
 /// Thirty slots, away for [`AWAY`], and then until some are decided in time. Returns the last slot before, and what was missed for certain.
 fn away(drill: &mut Drill, args: &str) -> (i64, Vec<Row>) {
     drill.open(0, "");
     drill.shift(30, args);
     let last = drill.last();
-    drill.open(last + AWAY, "");
-    let run = drill.live(args).start();
+    open_slowly(drill, last + AWAY);
+    let run = drill.live_at(&format!("{SLOWLY} {args}")).start();
     let in_time = || drill.root.read(TIMING).matches(",live,").count();
     let wanted = in_time() + 20;
     while in_time() < wanted {
@@ -69,8 +77,9 @@ fn beyond(protocol: &'static str, gone: i64, reach: i64, args: &str) -> Drill {
     drill.open(0, "");
     drill.shift(30, "");
     let last = drill.last();
-    drill.open(last + gone, "");
-    let ran = drill.shift(gone as usize + 10, args);
+    open_slowly(&mut drill, last + gone);
+    let call = drill.live_at(&format!("{SLOWLY} {args}"));
+    let ran = drill.until(call, gone as usize + 10);
     ran.says(&["missed slots lie beyond the catch-up horizon"]);
     let lost = drill.between(last + 1, last + gone - reach);
     let well = |row: &Row| row.reason == "bar_missing" && row.risk == "HALTED";
@@ -80,8 +89,11 @@ fn beyond(protocol: &'static str, gone: i64, reach: i64, args: &str) -> Drill {
     assert!(drill.rows().last().unwrap().reason == "halted");
     let told = "resume --tag net --who eva --at next --reason";
     drill.root.call(told).arg("looked at it").run().ok();
-    // As patient as shipped: whoever looked at it may have taken his time.
-    drill.shift(30, "");
+    // Whoever looked at it may have taken his time, but no longer than the venue keeps.
+    let last = drill.last();
+    open_slowly(&mut drill, last + 20);
+    // As patient as shipped.
+    drill.until(drill.live_at(SLOWLY), 30);
     let rows = drill.rows();
     let resumed = rows.iter().rfind(|row| row.risk == "HALTED").unwrap().ts.next();
     let since: Vec<&Row> = rows.iter().filter(|row| row.ts >= resumed).collect();

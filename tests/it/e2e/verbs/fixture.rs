@@ -16,7 +16,7 @@ use mjolnir::{
 use crate::support::runner::Root;
 
 /// The longest a test waits for a record.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 pub fn store(root: &Root) -> (RealDisk, Layout, RunStore) {
     let layout = Layout::new(root.path());
@@ -66,12 +66,12 @@ pub fn alive(root: &Root, id: &str, job: &str, pid: u32) -> Lock {
     lock
 }
 
-/// A job that sleeps for a minute, and has a second to stop.
+/// A job that sleeps for a minute, and has as long to stop.
 pub fn sleeper(root: &Root, name: &str) {
     root.write(
         &format!("jobs/{name}.toml"),
         &format!(
-            "manifest = 1\nname = '{name}'\nkind = 'exec'\n[exec]\nrun = ['sleep', '60']\n[run]\ngrace = '1s'\n"
+            "manifest = 1\nname = '{name}'\nkind = 'exec'\n[exec]\nrun = ['sleep', '60']\n[run]\ngrace = '1m'\n"
         ),
     );
 }

@@ -32,7 +32,7 @@ fn finish(root: &Root, id: &str) {
 
 /// Waits until somebody has the file open, so that nothing is written before it is read.
 fn await_reader(run: &Running, name: &str) {
-    for _ in 0..2_000 {
+    for _ in 0..6_000 {
         let open = std::fs::read_dir(format!("/proc/{}/fd", run.pid())).into_iter().flatten();
         let mut links = open.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
         if links.any(|link| link.ends_with(name)) {
@@ -41,6 +41,27 @@ fn await_reader(run: &Running, name: &str) {
         nap(Duration::from_millis(10));
     }
     panic!("nobody reads {name}");
+}
+
+/// Waits until somebody has read all that is in the log: what is put aside twice in the meantime would be lost to him.
+fn await_read(root: &Root, run: &Running) {
+    let log = root.at(LOG);
+    let length = log.metadata().unwrap().len();
+    let place = |fd: &str| -> Option<u64> {
+        let path = |kind: &str| format!("/proc/{}/{kind}/{fd}", run.pid());
+        let is_log = std::fs::read_link(path("fd")).is_ok_and(|link| link == log);
+        let info = std::fs::read_to_string(path("fdinfo")).ok().filter(|_| is_log)?;
+        info.lines().find_map(|line| line.strip_prefix("pos:"))?.trim().parse().ok()
+    };
+    for _ in 0..6_000 {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", run.pid())).into_iter().flatten();
+        let mut names = open.flatten().map(|entry| entry.file_name().into_string().unwrap());
+        if names.any(|fd| place(&fd) == Some(length)) {
+            return;
+        }
+        nap(Duration::from_millis(10));
+    }
+    panic!("it is not read to its end");
 }
 
 #[test]
@@ -85,8 +106,10 @@ fn a_log_is_followed_over_rotation_until_the_run_is_over() {
     }
     for n in 1..400 {
         log.append(line(n).as_bytes()).unwrap();
-        if n % 10 == 0 {
-            nap(Duration::from_millis(50));
+        if n % 50 == 0 {
+            for run in [&people, &raw] {
+                await_read(&root, run);
+            }
         }
     }
     finish(&root, "r1");

@@ -20,7 +20,7 @@ fn a_run_is_asked_to_stop_and_waited_for() {
     let run = root.call("run slow --run-id s1").start();
     await_state(&root, "slow", RunState::Running);
     let ran = root.call("stop slow --reason").arg("making  room\nfor x").run().code(0);
-    let ran = ran.says(&["run s1 is asked to stop; it has 1s for that"]);
+    let ran = ran.says(&["run s1 is asked to stop; it has 1m for that"]);
     ran.prints(&["run s1 is cancelled, exit code ", "stopped (making room for x): "]);
     run.end().says(&["sleep"]);
     assert_eq!(root.read("data/runs/s1/stop"), "making room for x\n");
@@ -68,7 +68,7 @@ fn a_run_that_hangs_is_killed_with_what_it_started_but_only_when_told_to() {
     assert_eq!(json["exit_code"], 137);
     run.end().code(137);
     let pid = root.read("pid");
-    for _ in 0..200 {
+    for _ in 0..6_000 {
         if is_dead(pid.trim()) {
             return;
         }
