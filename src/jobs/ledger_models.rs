@@ -87,7 +87,7 @@ fn of_id(context: &Context<'_>, path: &str, id: ModelId) -> Result<Loaded, Failu
 }
 
 /// The model that a ledger began with; `None` for one of a strategy without a model.
-fn begun(origin: &Origin) -> Result<Option<ModelId>, Failure> {
+pub(in crate::jobs) fn begun(origin: &Origin) -> Result<Option<ModelId>, Failure> {
     let written = origin.card.settings.get(MODEL_KEY);
     let id = written.map(|text| text.parse::<ModelId>()).transpose();
     id.map_err(|error| Failure::new(Exit::Data, format!("origin.json: {MODEL_KEY}: {error}")))

@@ -5,14 +5,18 @@ use super::{
     problem::Problem,
     tables::{FaultTable, Kind},
     tree::{Node, Table, get},
-    values::Size,
+    values::{Size, Span},
 };
 use crate::domain::time::{Timeframe, UtcMs};
+
+/// The shortest time that a program which uses a card may be given.
+const COMPUTE_SPAN_MIN: Span = Span::seconds(1);
 
 /// Checks the tables of a kind against each other.
 pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
     let mut rules = Rules { tree, problems };
     rules.notify();
+    rules.compute();
     match kind {
         Kind::Live => {
             rules.strategy();
@@ -82,6 +86,23 @@ impl Rules<'_> {
         {
             let message = "`notify.webhook.chat` is missing, which telegram needs".to_owned();
             self.push(&at, message, "write the number of the chat: chat = \"${secrets.CHAT}\"");
+        }
+    }
+
+    /// Demands time in which a program can at least be started.
+    fn compute(&mut self) {
+        for key in ["compute.probe-timeout", "compute.silence-timeout"] {
+            let Some(node) = self.get(key) else { continue };
+            let Some(Ok(span)) = node.as_str().map(str::parse::<Span>) else { continue };
+            if span < COMPUTE_SPAN_MIN {
+                let at = node.at.clone();
+                let message = format!("`{key}` is {span}, at least {COMPUTE_SPAN_MIN} is accepted");
+                self.push(
+                    &at,
+                    message,
+                    "give it time, or take it out: `device` = \"cpu\" starts no program",
+                );
+            }
         }
     }
 

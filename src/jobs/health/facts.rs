@@ -5,6 +5,7 @@ use crate::{
     domain::{
         command::Command,
         ids::RunId,
+        model_id::ModelId,
         time::{SlotTs, UtcMs},
     },
     jobs::{equivalence::judge::Verdict, live::state::LiveState},
@@ -34,8 +35,30 @@ pub struct Facts {
     pub heard: Option<LiveState>,
     /// When the scheduler service last looked at its clock; `None` when none has run here.
     pub tick: Result<Option<UtcMs>, String>,
+    /// The models of a ledger that follows the one in use; `None` for any other.
+    pub model: Option<Followed>,
     /// Free bytes.
     pub free: Result<u64, String>,
+}
+
+/// The models of a ledger that follows the one in use.
+#[derive(Debug)]
+pub struct Followed {
+    /// The one that speaks in the ledger from its last switch on.
+    pub present: ModelId,
+    /// The one that is in use.
+    pub in_use: Result<InUse, String>,
+}
+
+/// The model in use.
+#[derive(Debug)]
+pub struct InUse {
+    /// Its id.
+    pub id: ModelId,
+    /// Since when, where that is written down.
+    pub since: Option<UtcMs>,
+    /// Why the ledger cannot go on with it.
+    pub unfit: Option<String>,
 }
 
 /// A ledger.

@@ -2,6 +2,7 @@
 
 use super::{
     facts::{Facts, Fold, LastProof, Ledger},
+    follows::followed,
     tail::Tail,
 };
 use crate::{
@@ -41,17 +42,22 @@ pub fn gather(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Resul
     let ledger = ledger(context, job, as_of)?;
     let heard = LiveState::read(disk, layout, tag, series);
     let said = |error: StoreError| error.to_string();
+    let commands = read_commands(disk, layout, tag);
+    let live_run = live_run(context, ledger.as_ref(), heard.as_ref());
+    let run = live_run.as_ref().map(|(run, _)| run);
+    let model = commands.as_ref().ok().and_then(|all| followed(context, job, run, all));
     Ok(Facts {
         now,
         newest_bar: newest_bar(context, series, as_of).map_err(said),
-        order: read_commands(disk, layout, tag)
+        order: commands
             .map_err(said)
             .map(|all| all.into_iter().rev().find(|command| command.order.model().is_none())),
         fold: fold(context, job, mode, ledger.as_ref())?,
         proof: last_proof(context, series, tag, now).map_err(said),
         is_held: is_held(&layout.decisions_lock(tag, series)),
-        live_run: live_run(context, ledger.as_ref(), heard.as_ref()),
+        live_run,
         tick: tick(context),
+        model,
         free: free_bytes(context.root).map_err(|error| error.to_string()),
         ledger,
         heard,

@@ -2,6 +2,7 @@
 
 mod cadence;
 mod facts;
+mod follows;
 mod gather;
 mod heartbeat;
 pub mod job;

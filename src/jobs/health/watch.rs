@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    facts::Facts,
+    facts::{Facts, Followed},
     judge::{Judge, ago, long, ms},
     result::{Checked, Level},
 };
@@ -14,14 +14,16 @@ const FAILED_MAX: u32 = 2;
 
 /// All of them.
 pub fn checks(judge: &Judge<'_>, facts: &Facts) -> Vec<Checked> {
-    vec![
+    let mut checks = vec![
         writer(judge, facts),
         live_run(judge, facts),
         feed(judge, facts),
         clock_skew(judge, facts),
         scheduler(judge, facts),
         disk_free(judge, facts),
-    ]
+    ];
+    checks.extend(facts.model.as_ref().map(|followed| model(judge, facts, followed)));
+    checks
 }
 
 /// A lock that is held says that a loop is there, not that it moves: the age of the decisions says that.
@@ -56,6 +58,31 @@ fn live_run(judge: &Judge<'_>, facts: &Facts) -> Checked {
     };
     let value = format!("{} ({run})", state.name());
     Checked::new("live-run", level, "not failed", value).next(judge.look(facts))
+}
+
+/// A loop looks at its start for the model in use, and goes on with the one it found. That is no fault: this only warns.
+fn model(judge: &Judge<'_>, facts: &Facts, Followed { present, in_use }: &Followed) -> Checked {
+    let check = |level, value: String| Checked::new("model", level, "the one in use", value);
+    let in_use = match in_use {
+        Ok(in_use) if in_use.id == *present => return check(Level::Ok, present.to_string()),
+        Ok(in_use) => in_use,
+        Err(why) => {
+            let value = format!("{present} speaks; nobody can say which is in use: {why}");
+            return check(Level::Warn, value).next("cat data/models/current");
+        }
+    };
+    let (id, unfit) = (in_use.id, in_use.unfit.as_ref());
+    let since = in_use.since.map_or(String::new(), |at| format!(" since {at}"));
+    let value = format!("{present} speaks, another model is in use{since}, {id}");
+    if let Some(why) = unfit {
+        let value = format!("{value}; this ledger cannot follow it: {why}");
+        return check(Level::Warn, value).next("runner run jobs/promote.toml -p rollback=true");
+    }
+    let next = match &facts.live_run {
+        Some((run, _)) if facts.is_held => format!("runner stop {run}"),
+        Some(_) | None => format!("runner run jobs/live-model.toml -p {}", judge.words()),
+    };
+    check(Level::Warn, format!("{value}: start the loop again to follow it")).next(next)
 }
 
 fn feed(judge: &Judge<'_>, facts: &Facts) -> Checked {

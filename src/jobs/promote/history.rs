@@ -9,7 +9,7 @@ const HEADER: &str = "at_ms,event,model,metric,candidate,baseline,run_id";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Event {
+pub(in crate::jobs) enum Event {
     /// A model came into use.
     Promote,
     /// The one in use left; the one before came back.
@@ -27,33 +27,34 @@ impl Event {
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Row {
+pub(in crate::jobs) struct Row {
     /// When.
-    pub(super) at: UtcMs,
+    pub(in crate::jobs) at: UtcMs,
     /// What.
-    pub(super) event: Event,
+    pub(in crate::jobs) event: Event,
     /// The model that is in use from then on, `name/id`.
-    pub(super) model: String,
+    pub(in crate::jobs) model: String,
     /// What it was measured by; empty at a rollback.
-    pub(super) metric: String,
+    pub(in crate::jobs) metric: String,
     /// Its number and that of the baseline; empty at a rollback.
-    pub(super) numbers: Option<(f64, f64)>,
+    pub(in crate::jobs) numbers: Option<(f64, f64)>,
     /// The run that did it.
-    pub(super) run: String,
+    pub(in crate::jobs) run: String,
 }
 
 /// The models in use, the oldest first: a rollback goes back by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct History {
+pub(in crate::jobs) struct History {
     text: String,
     stack: Vec<String>,
+    changed: Option<UtcMs>,
 }
 
 impl History {
     /// Reads `history.csv`; the error names the line.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+    pub(in crate::jobs) fn parse(bytes: &[u8]) -> Result<Self, String> {
         let text = String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())?;
-        let mut history = Self { text: text.clone(), stack: Vec::new() };
+        let mut history = Self { text: text.clone(), ..Self::default() };
         let mut lines = (1..).zip(text.lines());
         match lines.next() {
             None => return Ok(history),
@@ -65,7 +66,7 @@ impl History {
         }
         for (number, line) in lines {
             let fields: Vec<&str> = line.split(',').collect();
-            let [_, event, model, _, _, _, _] = fields[..] else {
+            let [at_ms, event, model, _, _, _, _] = fields[..] else {
                 return Err(format!("line {number}: {} columns instead of 7", fields.len()));
             };
             let event = match event {
@@ -73,12 +74,15 @@ impl History {
                 "rollback" => Event::Rollback,
                 other => return Err(format!("line {number}: unknown event `{other}`")),
             };
-            history.take(event, model).map_err(|why| format!("line {number}: {why}"))?;
+            let at = at_ms.parse().ok().and_then(|ms| UtcMs::new(ms).ok());
+            let at = at.ok_or_else(|| format!("line {number}: `{at_ms}` is no time"))?;
+            history.take(at, event, model).map_err(|why| format!("line {number}: {why}"))?;
         }
         Ok(history)
     }
 
-    fn take(&mut self, event: Event, model: &str) -> Result<(), String> {
+    fn take(&mut self, at: UtcMs, event: Event, model: &str) -> Result<(), String> {
+        self.changed = Some(at);
         match event {
             Event::Promote => self.stack.push(model.to_owned()),
             Event::Rollback => {
@@ -92,17 +96,22 @@ impl History {
     }
 
     /// The model in use.
-    pub(super) fn in_use(&self) -> Option<&str> {
+    pub(in crate::jobs) fn in_use(&self) -> Option<&str> {
         self.stack.last().map(String::as_str)
     }
 
+    /// When it came into use.
+    pub(in crate::jobs) const fn changed(&self) -> Option<UtcMs> {
+        self.changed
+    }
+
     /// The one that was in use before it.
-    pub(super) fn before(&self) -> Option<&str> {
+    pub(in crate::jobs) fn before(&self) -> Option<&str> {
         self.stack.iter().rev().nth(1).map(String::as_str)
     }
 
     /// With one row more.
-    pub(super) fn append(mut self, row: &Row) -> Self {
+    pub(in crate::jobs) fn append(mut self, row: &Row) -> Self {
         if self.text.is_empty() {
             self.text = format!("{HEADER}\n");
         }
@@ -115,12 +124,12 @@ impl History {
             self.text,
             "{at_ms},{event_name},{model},{metric},{candidate},{baseline},{run}"
         );
-        self.take(*event, model).expect("a row follows from the history");
+        self.take(*at, *event, model).expect("a row follows from the history");
         self
     }
 
     /// The text of `history.csv`.
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::jobs) fn text(&self) -> &str {
         &self.text
     }
 }
@@ -130,8 +139,12 @@ mod tests {
     use super::*;
 
     fn row(event: Event, model: &str) -> Row {
+        row_at(5, event, model)
+    }
+
+    fn row_at(at_ms: i64, event: Event, model: &str) -> Row {
         let numbers = (event == Event::Promote).then_some((-0.5, -0.75));
-        let at = UtcMs::new(5).unwrap();
+        let at = UtcMs::new(at_ms).unwrap();
         let metric = numbers.map_or("", |_| "log-loss").to_owned();
         Row { at, event, model: model.to_owned(), metric, numbers, run: "r1".to_owned() }
     }
@@ -147,10 +160,10 @@ mod tests {
         history = history.append(&row(Event::Rollback, "m/b"));
         history = history.append(&row(Event::Rollback, "m/a"));
         assert_eq!((history.in_use(), history.before()), (Some("m/a"), None));
-        history = history.append(&row(Event::Promote, "m/d"));
+        history = history.append(&row_at(9, Event::Promote, "m/d"));
         let again = History::parse(history.text().as_bytes()).unwrap();
         assert_eq!(again, history);
-        assert_eq!(again.before(), Some("m/a"));
+        assert_eq!((again.before(), again.changed()), (Some("m/a"), UtcMs::new(9).ok()));
         assert!(
             history
                 .text()
@@ -167,6 +180,7 @@ mod tests {
             (torn.to_owned(), "no end"),
             (format!("{}5,promote,m/b\n", good.text()), "line 3: 3 columns"),
             (format!("{}5,demote,m/b,,,,r\n", good.text()), "unknown event `demote`"),
+            (format!("{}soon,promote,m/b,,,,r\n", good.text()), "line 3: `soon` is no time"),
             (format!("{}5,rollback,m/b,,,,r\n", good.text()), "line 3: a rollback to m/b"),
         ] {
             let error = History::parse(text.as_bytes()).unwrap_err();

@@ -200,6 +200,102 @@ fn thinned<T>(many: &[T]) -> impl Iterator<Item = &T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        domain::bar::Bar,
+        engine::{
+            anchor::{FeatureRow, Readiness},
+            learn::label::Label,
+            model::{Activation, Dense, Network, Normaliser},
+        },
+        model::train::Losses,
+    };
+
+    /// One input `x` of each row, the scores of down, flat and up, which are `-x`, 0 and `x`, and what happened.
+    const ROWS: [(f64, Class); 5] = [
+        (-2.0, Class::Down),
+        (-0.5, Class::Up),
+        (0.25, Class::Flat),
+        (1.0, Class::Up),
+        (3.0, Class::Up),
+    ];
+
+    fn rows() -> Rows {
+        let bar = Bar::new([1.0; 5]).unwrap();
+        let slot = |n: i64| Timeframe::M5.slot(300_000 * (1 + n)).unwrap();
+        let bars: Vec<TimedBar> = (0..5).map(|n| TimedBar { ts: slot(n), bar }).collect();
+        let row = |x: f64| FeatureRow {
+            values: [x],
+            readiness: Readiness::Ready,
+            hash: None,
+            score: None,
+        };
+        let features: Vec<_> = ROWS.iter().map(|(x, _)| row(*x)).collect();
+        Rows::collect(&bars, &features, 1, |at, _| {
+            Some(Label { class: ROWS[at].1, end: slot(at as i64 + 1) })
+        })
+    }
+
+    fn model() -> Model {
+        let layer =
+            Dense { inputs: 1, outputs: 3, weights: vec![-1.0, 0.0, 1.0], bias: vec![0.0; 3] };
+        let network = Network::new(&[layer], Activation::Relu).unwrap();
+        let scale = Normaliser::new(vec![0.0], vec![1.0], 10.0).unwrap();
+        Model::new(vec!["rsi_14".parse().unwrap()], scale, network).unwrap()
+    }
+
+    #[test]
+    fn every_number_about_a_model_is_what_its_name_says() {
+        let fitted = Fitted {
+            layers: Vec::new(),
+            best_epoch: 2,
+            losses: vec![
+                Losses { train: 0.5, validation: 0.75 },
+                Losses { train: 0.25, validation: 0.625 },
+            ],
+        };
+        let chosen = Chosen { threshold: 7, tried: vec![(7, 1.5), (9, 0.5)] };
+        let trading = Trading {
+            net: 1.0,
+            fees: 2.0,
+            trades: 3,
+            win_rate: Some(0.5),
+            sharpe: None,
+            drawdown: 0.25,
+            curve: vec![(300_000, 4.0)],
+        };
+        let judged = Said::of(&model(), &rows(), &[0, 1, 2, 3, 4]).judged(
+            &fitted,
+            chosen.clone(),
+            trading.clone(),
+        );
+        let up = |x: f64| x.exp() / (x.exp() + 1.0 + (-x).exp());
+        let loss = |(x, class): &(f64, Class)| match class {
+            Class::Down => -up(-x).ln(),
+            Class::Flat => -(1.0 - up(*x) - up(-x)).ln(),
+            Class::Up => -up(*x).ln(),
+        };
+        let near = |found: f64, expected: f64| (found - expected).abs() < 1e-12;
+        assert!(near(judged.log_loss, ROWS.iter().map(loss).sum::<f64>() / 5.0), "{judged:?}");
+        // Of three ups and one down every up has the higher score; the second and the third row are foreseen wrongly.
+        assert_eq!((judged.auc, judged.accuracy), (Some(1.0), 0.6));
+        assert!(near(judged.auc_error.unwrap(), (5.0_f64 / 36.0).sqrt()));
+        // Each row lies in a bin of its own: the first, the second, the fifth, the seventh, the tenth.
+        let off = |(x, class): &(f64, Class)| {
+            (up(*x) - if *class == Class::Up { 1.0 } else { 0.0 }).abs()
+        };
+        assert!(near(judged.calibration_error, ROWS.iter().map(off).sum::<f64>() / 5.0));
+        let filled: Vec<usize> = (0..10).filter(|bin| judged.calibration[*bin].0 == 1).collect();
+        let bin = |(x, _): &(f64, Class)| (up(*x) * 10.0) as usize;
+        assert_eq!(filled, ROWS.iter().map(bin).collect::<Vec<_>>());
+        let (_, said, happened) = judged.calibration[filled[1]];
+        assert!(near(said, up(-0.5)) && happened == 1.0);
+        assert_eq!((judged.threshold, judged.tried), (chosen.threshold, chosen.tried));
+        assert_eq!((judged.trading, judged.best_epoch), (trading, 2));
+        assert_eq!(judged.losses, [(0.5, 0.75), (0.25, 0.625)], "training, validation");
+        let same = always([0.5, 0.2, 0.3], &rows(), &[0, 1, 2, 3, 4]);
+        assert!(near(same.0, -(0.5_f64.ln() + 0.2_f64.ln() + 3.0 * 0.3_f64.ln()) / 5.0));
+        assert_eq!(same.1, 0.2, "only the first row went down");
+    }
 
     #[test]
     fn what_is_thinned_out_keeps_its_last_point() {

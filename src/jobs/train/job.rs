@@ -13,13 +13,17 @@ use super::{
 use crate::{
     clock::{Clock as _, SystemClock},
     domain::{bar::TimedBar, time::UtcMs},
-    engine::learn::{peek::probes, rows::Rows},
+    engine::{
+        learn::{peek::probes, rows::Rows},
+        model::Normaliser,
+    },
     exit::Exit,
     jobs::{
         compute::{checkpoints::Checkpoints, trainer::Trainer},
         context::{Context, Failure, Outcome},
     },
     manifest::TrainJob,
+    model::train::Fitted,
     store::{digest::sha256_hex, raw::RawStore},
 };
 
@@ -32,7 +36,8 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
     let rows = rows(context, job, &asked, (&walk, &bars))?;
     let legs = walk.legs(&rows)?;
     let first = &legs[0];
-    let area = canary(&walk, &rows, first, &asked.logistic)?;
+    let model = |fitted: &Fitted, scale: &Normaliser| walk.model(fitted, scale);
+    let area = canary(&rows, (&first.parts, &first.normaliser), &asked.logistic, model)?;
     let sha256 = sha256_of(&rows);
     let trainer = Trainer::new(context, &job.compute)?;
     let checkpoints = Checkpoints::open(context, key(context, job, &sha256))?;

@@ -41,12 +41,13 @@ pub struct Compute {
     /// The program that uses the card. A bare name is looked for beside `runner`, then in PATH; a path is relative to the root.
     #[schemars(regex(pattern = r"^[^\s]+$"))]
     pub worker: String,
-    /// The longest that a proof may take. A driver that is asked for the first time may take 20s; one that takes longer is asked once more.
+    /// The longest that a proof may take, at least 1s. A driver that is asked for the first time may take 20s; one that takes longer is
+    /// asked once more.
     pub probe_timeout: Parsed<Span>,
     /// How far the card may be from the processor: the largest difference of a group of numbers, over the largest of these numbers.
     #[schemars(extend("exclusiveMinimum" = 0), range(max = 0.01))]
     pub tolerance: f64,
-    /// The longest that the program may say nothing while it fits: it speaks after each epoch.
+    /// The longest that the program may say nothing while it fits, at least 1s: it speaks after each epoch.
     pub silence_timeout: Parsed<Span>,
     /// What happens with `device = "auto"` when the card fails in the middle of a fit. With `gpu` the job always ends.
     pub on_failure: OnDeviceFailure,

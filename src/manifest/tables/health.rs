@@ -43,7 +43,8 @@ words! {
     }
 }
 
-/// Whether the loop of a tag is alive and well, judged by what it leaves on the disk and never by its process.
+/// Whether the loop of a tag is alive and well, judged by what it leaves on the disk and never by its process. Of a loop that follows
+/// `data/models/current`, which it reads at its start only, a check `model` warns once another one is in use.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Healthcheck {
@@ -59,7 +60,7 @@ pub struct Healthcheck {
     #[serde(default)]
     pub json: bool,
     /// Judge as of this instant instead of now: what was decided, seen or proved later is left out. For ledgers of recorded or
-    /// simulated time, which are stale by the clock of this machine.
+    /// simulated time, which are stale by the clock of this machine. Which model was in use then is not judged.
     pub at: Option<Time>,
     /// The last decision may be this many bars old, and `slack` more; else the check fails.
     #[serde(default = "Healthcheck::two_bars")]

@@ -93,6 +93,19 @@ fn values_that_do_not_fit_each_other() {
 }
 
 #[test]
+fn a_program_that_uses_a_card_is_given_time() {
+    let job = "manifest = 1\nname = \"t\"\nkind = \"preflight\"\n";
+    for key in ["probe-timeout", "silence-timeout"] {
+        for (value, shown) in [("0s", "0s"), ("1ms", "1ms"), ("999ms", "999ms")] {
+            let says = Case::new(&format!("{job}[compute]\n{key} = \"{value}\"\n")).says();
+            let want = format!("`compute.{key}` is {shown}, at least 1s is accepted (");
+            assert!(says.starts_with("jobs/t.toml:5:") && says.contains(&want), "{says}");
+        }
+        Case::new(job).set(&format!("compute.{key}"), "1s").good();
+    }
+}
+
+#[test]
 fn top_level_keys_are_demanded() {
     for (job, want) in [
         ("", "jobs/t.toml:1:1: `manifest = 1` is missing (write it as the first line)"),

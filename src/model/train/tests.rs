@@ -132,6 +132,10 @@ fn it_stops_when_validation_gets_no_better_and_keeps_the_best_weights() {
     assert_eq!(fitted.losses.len(), best + 3);
     let least = fitted.losses.iter().map(|l| l.validation).fold(f64::MAX, f64::min);
     assert!((fitted.losses[best - 1].validation - least).abs() < 2e-5);
+    // The weights themselves, by the scorer: those of the best epoch, and not of the last one.
+    let theirs = loss(&fitted, &settings, &validation);
+    assert!((theirs - fitted.losses[best - 1].validation).abs() < 1e-5, "{theirs}");
+    assert!((theirs - fitted.losses[best + 2].validation).abs() > 1e-3, "{theirs}");
 }
 
 #[test]
@@ -157,15 +161,20 @@ fn the_scorer_and_the_fit_agree_about_the_loss() {
     let (train, validation) = (quarters(2_000, 1), quarters(500, 2));
     let task = Task { train: &train, validation: &validation, settings: &settings };
     let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
-    let network = Network::new(&fitted.layers, settings.activation).unwrap();
-    let mut sum = 0.0;
-    for (row, class) in validation.classes.iter().enumerate() {
-        let inputs: Vec<f64> =
-            validation.inputs[row * 2..row * 2 + 2].iter().copied().map(f64::from).collect();
-        sum -= libm::log(softmax(network.logits(&inputs))[usize::from(*class)]);
-    }
+    let ours = loss(&fitted, &settings, &validation);
     let theirs = fitted.losses[fitted.best_epoch as usize - 1].validation;
-    assert!((sum / 500.0 - theirs).abs() < 1e-5, "{} {theirs}", sum / 500.0);
+    assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
+}
+
+/// Mean loss of rows by the scorer.
+fn loss(fitted: &Fitted, settings: &Settings, samples: &Samples) -> f64 {
+    let network = Network::new(&fitted.layers, settings.activation).unwrap();
+    let rows = samples.inputs.chunks_exact(samples.width).zip(&samples.classes);
+    let of = |(row, class): (&[f32], &u8)| {
+        let inputs: Vec<f64> = row.iter().copied().map(f64::from).collect();
+        -libm::log(softmax(network.logits(&inputs))[usize::from(*class)])
+    };
+    rows.map(of).sum::<f64>() / samples.len() as f64
 }
 
 #[test]

@@ -3,6 +3,9 @@
 
 mod fixture;
 mod folder;
+mod followed;
 mod ledger;
+mod network;
+mod precise;
 mod scorer;
 mod switch;

@@ -31,9 +31,45 @@ np.savez("nan.npz", **{**first, "a.bias": np.array([0.0, np.nan, 0.0])})
 np.savez("bare.npz", **{"a.weight": np.ones((3, 3))})
 np.savez("norm.npz", **{**first, "b.running_mean": np.ones(3)})
 np.savez("ragged.npz", **{**first, "b.weight": np.ones((3, 4)), "b.bias": np.zeros(3)})
-json.dump({"mean": [50.0, 0.0, 1e-5], "sd": [12.5, 3e-3, 7e-4]}, open("scale.json", "w"))
-json.dump({"mean": [50.0, 0.0, 0.0], "sd": [12.5, 0.0, 1.0]}, open("flat.json", "w"))
+np.savez("bent.npz", **{**first, "a.bias": np.zeros(2)})
+np.savez("cube.npz", **{**first, "a.weight": np.ones((3, 3, 1))})
+np.savez("huge.npz", **{**first, "a.weight": np.full((3, 3), 1e39)})
+np.savez("alone.npz", **{**first, "b.bias": np.zeros(3)})
+np.savez("empty.npz")
+deep = [(f"l{n}", np.ones((3, 3)), np.zeros(3)) for n in range(7)]
+np.savez("deep.npz", **{k: v for n, w, b in deep for k, v in ((n + ".weight", w), (n + ".bias", b))})
+last = {"b.weight": np.ones((3, 257)), "b.bias": np.zeros(3)}
+np.savez("wide.npz", **{"a.weight": np.ones((257, 3)), "a.bias": np.zeros(257), **last})
+def scale(name, mean=(50.0, 0.0, 1e-5), sd=(12.5, 3e-3, 7e-4), **more):
+    json.dump({"mean": list(mean), "sd": list(sd), **more}, open(name + ".json", "w"))
+inf, nan = float("inf"), float("nan")
+scale("scale")
+scale("flat", sd=(12.5, 0.0, 1.0))
+scale("minus", sd=(12.5, -1.0, 1.0))
+scale("endless", sd=(12.5, inf, 1.0))
+scale("tiny", sd=(12.5, 5e-324, 1.0))
+scale("nowhere", mean=(50.0, nan, 0.0))
+scale("away", mean=(50.0, inf, 0.0))
+scale("far", mean=(1.7e308, 0.0, 0.0), sd=(1e308, 1.0, 1.0))
+scale("two", mean=(50.0, 0.0), sd=(12.5, 1.0))
+scale("odd", sd=(12.5, 1.0))
+scale("shut", clamp=0.0)
+scale("open", clamp=inf)
+scale("word", clamp="wide")
 json.dump([1], open("list.json", "w"))
+# What stands in for a library that need not be there: a model of one layer that is dense, and one that is not.
+open("keras.py", "w").write("""
+import types
+class Layer:
+    def __init__(self, name, weights):
+        self.name, self.get_weights = name, lambda: weights
+def load_model(path, compile):
+    import numpy as np
+    dense = Layer("dense", [np.ones((3, 3)), np.zeros(3)])
+    norm = Layer("norm", [np.ones(3)] * 4)
+    return types.SimpleNamespace(layers=[dense] if "plain" in path else [dense, norm])
+models = types.SimpleNamespace(load_model=load_model)
+""")
 "#;
 
 fn python() -> Option<String> {
@@ -56,7 +92,12 @@ fn root(python: &str) -> Root {
 
 fn export(root: &Root, python: &str, words: &str) -> Ran {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/export_model.py");
-    root.shell(&format!("'{python}' '{}' {words}", script.display()))
+    root.shell(&format!("PYTHONPATH=. '{python}' '{}' {words}", script.display()))
+}
+
+/// One more than a model may see.
+fn many_features() -> String {
+    (2..34).map(|bars| format!("rsi_{bars}")).collect::<Vec<_>>().join(",")
 }
 
 const FEATURES: &str = "--features rsi_14,log_return_12,atr_pct_14";
@@ -121,11 +162,40 @@ fn what_is_no_network_is_refused_and_leaves_nothing() {
         ),
         (format!("relu.npz {FEATURES} --scale flat.json --out out"), "above 0"),
         (format!("relu.npz {FEATURES} --scale list.json --out out"), "it must be"),
+        (format!("bent.npz {FEATURES} {good}"), "biases (2,) make no dense layer"),
+        (format!("cube.npz {FEATURES} {good}"), "weights (3, 3, 1) and"),
+        (format!("huge.npz {FEATURES} {good}"), "no finite number of single precision"),
+        (format!("alone.npz {FEATURES} {good}"), "a bias has no weights beside it"),
+        (format!("empty.npz {FEATURES} {good}"), "0 layers; there must be 1 to 6"),
+        (format!("deep.npz {FEATURES} {good}"), "7 layers; there must be 1 to 6"),
+        (format!("wide.npz {FEATURES} {good}"), "a layer is wider than 256"),
+        (format!("norm.keras {FEATURES} {good}"), "the layer norm is no Dense layer with a bias"),
+        (
+            "relu.npz --features rsi_14,atr_pct_14 --scale two.json --out out".to_owned(),
+            "2 features are named, the network has 3 inputs",
+        ),
+        (format!("relu.npz --features {} {good}", many_features()), "too many, or one twice"),
+        (format!("relu.npz {FEATURES} --scale minus.json --out out"), "finite and above 0"),
+        (format!("relu.npz {FEATURES} --scale endless.json --out out"), "finite and above 0"),
+        (format!("relu.npz {FEATURES} --scale tiny.json --out out"), "finite and above 0"),
+        (format!("relu.npz {FEATURES} --scale nowhere.json --out out"), "means must be finite"),
+        (format!("relu.npz {FEATURES} --scale away.json --out out"), "means must be finite"),
+        (format!("relu.npz {FEATURES} --scale far.json --out out"), "a golden row holds a number"),
+        (format!("relu.npz {FEATURES} --scale odd.json --out out"), "3 means and 2 deviations"),
+        (format!("relu.npz {FEATURES} --scale shut.json --out out"), "the clamp is 0.0"),
+        (format!("relu.npz {FEATURES} --scale open.json --out out"), "the clamp is inf"),
+        (format!("relu.npz {FEATURES} --scale word.json --out out"), "it must be"),
+        (format!("relu.npz {FEATURES} --scale none.json --out out"), "none.json"),
     ] {
         export(&root, &python, &words).code(1).says(&[says]);
         assert_eq!(root.list("out"), [""; 0], "{words}");
     }
+    let unknown = export(&root, &python, &format!("relu.npz {FEATURES} {good} --activation gelu"));
+    unknown.code(2).says(&["invalid choice: 'gelu'"]);
     assert!(!root.at("out").exists() && !root.at("out.tmp").exists());
+    let plain = format!("plain.keras {FEATURES} --scale scale.json --out plain");
+    export(&root, &python, &plain).code(0);
+    root.run("show model plain").ok();
     // A name that only the runner can know is refused by the runner.
     let words = format!("relu.npz --features rsi_14,log_return_12,moon_14 {good}");
     export(&root, &python, &words).code(0);

@@ -9,5 +9,6 @@ mod job;
 mod leaks;
 mod market;
 mod newcomer;
+mod numbers;
 mod pipeline;
 mod promote;

@@ -42,6 +42,30 @@ fn a_model_that_does_not_deserve_it_ends_the_pipeline_with_its_numbers() {
     assert!(!latest(&root).is_empty(), "the model is there to be looked at");
 }
 
+#[test]
+fn after_a_step_that_failed_nothing_comes_into_use() {
+    let deserving = "metric=log-loss min-folds=1";
+    // A training that has too little for its folds.
+    let root = Root::new();
+    let ran = pipeline(&root, &format!("{deserving} folds=100")).code(1);
+    let ended = |ran: &Ran, wanted: [(&str, &str); 3]| {
+        for (step, state) in wanted {
+            let of = |line: &&str| line.split_whitespace().nth(1) == Some(step);
+            let line = ran.stdout.lines().filter(|line| line.starts_with("step ")).find(of);
+            assert!(line.is_some_and(|line| line.contains(state)), "{step} is not {state}: {ran}");
+        }
+    };
+    ended(&ran, [("train", "failed"), ("backtest", "skipped"), ("promote", "skipped")]);
+    assert_eq!(root.read("data/models/current"), "", "nothing is in use");
+    // A replay that has no room for its ledger: the model is there, and would deserve it.
+    let root = Root::new();
+    root.write("data/processed/decisions", "in the way");
+    let ran = pipeline(&root, deserving).code(1);
+    ended(&ran, [("train", "succeeded"), ("backtest", "failed"), ("promote", "skipped")]);
+    assert!(!latest(&root).is_empty(), "the model is there to be looked at");
+    assert_eq!(root.read("data/models/current"), "", "nothing is in use");
+}
+
 /// Slots of the published model's validation window.
 fn report_rows(report: &serde_json::Value) -> usize {
     let end = |n: usize| report["published"]["validation"]["window"][n].as_i64().unwrap();

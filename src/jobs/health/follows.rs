@@ -1,0 +1,85 @@
+//! Whether a ledger follows the model in use, and which that is now. A loop looks at its start only, so the two can differ.
+
+use super::facts::{Followed, InUse};
+use crate::{
+    domain::{
+        command::Command,
+        ids::{RunId, Tag},
+        model_id::ModelId,
+        time::UtcMs,
+    },
+    engine::model::Timeline,
+    jobs::{
+        context::{Context, Failure},
+        ledger_models::begun,
+        models::{find, load, resolve},
+        promote::history::History,
+    },
+    manifest::{HealthJob, Rule, StrategyKind},
+    session::record::read_origin,
+    store::disk::Disk as _,
+};
+
+/// The models of the ledger. `None` for one that follows no model, or one that was named by itself, and as of another instant: what was
+/// in use then is not known. A ledger that cannot be read is told by other checks. `run` is the one that wrote last: what its manifest
+/// says counts more than the one at hand.
+pub fn followed(
+    context: &Context<'_>,
+    job: &HealthJob,
+    run: Option<&RunId>,
+    commands: &[Command],
+) -> Option<Followed> {
+    let path = path(context, job, run).map(|path| context.path(&path));
+    if job.health.at.is_some() || path != Some(context.layout.model_in_use()) {
+        return None;
+    }
+    let tag: &Tag = job.health.tag.get();
+    let origin = read_origin(context.disk, context.layout, tag, &job.series).ok().flatten()?;
+    let begun = begun(&origin).ok().flatten()?;
+    let present = commands.iter().rev().find_map(|command| command.order.model()).unwrap_or(begun);
+    let root = format!("{}/", context.root.display());
+    let said = |failure: Failure| failure.message.replace(&root, "");
+    Some(Followed { present, in_use: in_use(context, present).map_err(said) })
+}
+
+/// The model that the manifest of a run names, or the one at hand, where that of the run is gone.
+fn path(context: &Context<'_>, job: &HealthJob, run: Option<&RunId>) -> Option<String> {
+    let Some(table) = run.and_then(|run| manifest_of(context, run)) else { return at_hand(job) };
+    let strategy = table.get("strategy").filter(|strategy| {
+        strategy.get("kind").and_then(toml::Value::as_str) == Some(StrategyKind::Model.name())
+    })?;
+    strategy.get("model")?.get("path")?.as_str().map(str::to_owned)
+}
+
+/// What a run was started with.
+fn manifest_of(context: &Context<'_>, run: &RunId) -> Option<toml::Table> {
+    let path = context.layout.run_dir(run).join("manifest.toml");
+    let bytes = context.disk.read(&path).ok().flatten()?;
+    toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()
+}
+
+fn at_hand(job: &HealthJob) -> Option<String> {
+    match &job.trading.as_ref()?.rule {
+        Rule::Model(model) => Some(model.path.clone()),
+        Rule::EmaAtr(_) | Rule::RsiRevert(_) => None,
+    }
+}
+
+/// What is in use, since when, and whether the ledger can go on with it.
+fn in_use(context: &Context<'_>, present: ModelId) -> Result<InUse, Failure> {
+    let Context { disk, layout, .. } = *context;
+    let named = load(disk, &resolve(disk, layout, &layout.model_in_use())?)?;
+    let unfit = find(disk, layout, present)?.and_then(|ours| {
+        let timeline = Timeline::new(ours.id, ours.model);
+        timeline.admit(named.id, &named.model).err().map(|error| error.to_string())
+    });
+    Ok(InUse { id: named.id, since: since(context, named.id), unfit })
+}
+
+/// When a model came into use; `None` when that is not written down.
+fn since(context: &Context<'_>, id: ModelId) -> Option<UtcMs> {
+    let bytes = context.disk.read(&context.layout.model_history()).ok().flatten()?;
+    let history = History::parse(&bytes).ok()?;
+    let named = history.in_use()?.rsplit_once('/')?.1.parse::<ModelId>().ok()?;
+    history.changed().filter(|_| named == id)
+}
