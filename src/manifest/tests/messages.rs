@@ -1,6 +1,9 @@
 //! What people read: places, words, several problems at once, files that are no manifests.
 
-use super::{BACKTEST, Case, EXEC, PLAIN};
+use super::{
+    super::{Job, Sides, Stops},
+    BACKTEST, Case, EXEC, PLAIN,
+};
 
 #[test]
 fn all_problems_at_once_each_with_its_line_and_column() {
@@ -90,6 +93,32 @@ fn values_that_do_not_fit_each_other() {
         "{}",
         rsi.says()
     );
+}
+
+#[test]
+fn stops_stand_among_the_keys_of_each_strategy_and_unknown_keys_do_not() {
+    for (kind, table) in [("ema_atr", "ema-atr"), ("rsi_revert", "rsi-revert"), ("model", "model")]
+    {
+        let head = format!("{}[strategy.{table}]\n", BACKTEST.replace("ema_atr", kind));
+        let good = Case::new(&format!("{head}atr = 7\ntrail-atr = 3\nsides = \"long\"\n")).good();
+        let Job::Backtest(job) = good.manifest.job else { panic!("no backtest") };
+        let Stops { atr, stop_atr, target_atr, trail_atr, sides } = job.trading.rule.stops();
+        assert_eq!((atr, stop_atr, target_atr, trail_atr), (&7, &2.0, &None, &Some(3.0)), "{kind}");
+        assert_eq!(*sides, Sides::Long, "{kind}");
+        let bad = format!("{head}atr = 0\nstop-art = 1.0\nsides = \"up\"\nstop-atr = \"2\"\n");
+        let at = format!("strategy.{table}");
+        let want = [
+            format!("jobs/t.toml:14:7: `{at}.atr` is 0, at least 1 is accepted"),
+            format!(
+                "jobs/t.toml:15:1: unknown key `stop-art` in [{at}] (did you mean `stop-atr`?)"
+            ),
+            format!(
+                r#"jobs/t.toml:16:9: `{at}.sides` is "up", accepted are "both", "long", "short""#
+            ),
+            format!(r#"jobs/t.toml:17:12: `{at}.stop-atr` must be a number, found the string "2""#),
+        ];
+        assert_eq!(Case::new(&bad).says(), want.join("\n"));
+    }
 }
 
 #[test]
