@@ -22,7 +22,7 @@ use crate::{
             shields::{DEPLOYED, DEPLOYING},
         },
     },
-    os::process::Captured,
+    os::supervise::Captured,
     store::{disk::Disk as _, document::document},
 };
 
