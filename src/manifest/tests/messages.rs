@@ -1,5 +1,7 @@
 //! What people read: places, words, several problems at once, files that are no manifests.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{Job, Sides, Stops},
     BACKTEST, Case, EXEC, PLAIN,
@@ -118,6 +120,19 @@ fn stops_stand_among_the_keys_of_each_strategy_and_unknown_keys_do_not() {
             format!(r#"jobs/t.toml:17:12: `{at}.stop-atr` must be a number, found the string "2""#),
         ];
         assert_eq!(Case::new(&bad).says(), want.join("\n"));
+    }
+}
+
+#[test]
+fn only_the_numbers_of_the_chosen_strategy_are_shown() {
+    for (kind, own) in [("ema_atr", "ema-atr"), ("rsi_revert", "rsi-revert"), ("model", "model")] {
+        let others = "[strategy.ema-atr]\nfast = 3\n[strategy.rsi-revert]\n[strategy.model]\n";
+        let job = format!("{}{others}", BACKTEST.replace("ema_atr", kind));
+        let rows = Case::new(&job).good().explain();
+        let numbers = rows.iter().filter_map(|row| row.path.strip_prefix("strategy."));
+        let shown: BTreeSet<&str> =
+            numbers.filter_map(|key| Some(key.split_once('.')?.0)).collect();
+        assert_eq!(shown, BTreeSet::from([own]), "{kind}");
     }
 }
 
