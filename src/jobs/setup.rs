@@ -214,24 +214,39 @@ mod tests {
         manifest::{Account, Fill, Risk, Stops},
     };
 
-    /// Names and values that stand in `origin.json` of ledgers that exist: another text is another strategy.
-    #[test]
-    fn the_card_names_stops_as_it_always_did() {
+    fn trading(stops: Stops) -> Trading {
         let symbol = "BTC/USD".parse().unwrap();
-        let stops = Stops { target_atr: Some(3.0), ..Stops::default() };
-        let trading = Trading {
+        Trading {
             series: Series::new("demo".parse().unwrap(), symbol, Timeframe::M5),
             cadence_bars: 12,
             rule: Rule::EmaAtr(manifest::EmaAtr { stops, ..manifest::EmaAtr::default() }),
             fill: Fill::default(),
             account: Account::default(),
             risk: Risk::default(),
-        };
+        }
+    }
+
+    /// Names and values that stand in `origin.json` of ledgers that exist: another text is another strategy.
+    #[test]
+    fn the_card_names_stops_as_it_always_did() {
+        let trading = trading(Stops { target_atr: Some(3.0), ..Stops::default() });
         let settings = card(&trading, manifest::StopFill::ThroughOpen, None).settings;
         let strategy = settings.iter().filter_map(|(key, value)| {
             Some(format!("{}={value}", key.strip_prefix("strategy.ema-atr.")?))
         });
         let want = ["atr=14", "fast=20", "sides=both", "slow=50", "stop-atr=2.0", "target-atr=3.0"];
         assert_eq!(strategy.collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn the_stops_that_are_written_are_those_that_are_set() {
+        let (target_atr, trail_atr, sides) = (Some(3.0), Some(1.5), manifest::Sides::Short);
+        let written = trading(Stops { atr: 7, stop_atr: 2.5, target_atr, trail_atr, sides });
+        let core = core(&written, manifest::StopFill::AtStop, |_| panic!("no model is followed"));
+        let Ok(AnyCore::EmaAtr(core)) = core else { panic!("another strategy") };
+        let stops =
+            StopsParams { atr: 7, stop_atr: 2.5, target_atr, trail_atr, sides: Sides::Short };
+        let same = EmaAtr::new(EmaAtrParams { fast: 20, slow: 50, stops });
+        assert_eq!(Ok(core.strategy), same);
     }
 }
