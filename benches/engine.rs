@@ -19,7 +19,6 @@ use mjolnir::{
             Strategy,
             by_score::{ByScore, ByScoreParams},
             ema_atr::{EmaAtr, EmaAtrParams},
-            params::Sides,
             rsi_revert::{RsiRevert, RsiRevertParams},
         },
     },
@@ -49,42 +48,22 @@ fn engine(c: &mut Criterion) {
     let bars = market();
     let mut group = c.benchmark_group("engine");
     group.throughput(Throughput::Elements(bars.len() as u64));
-    let ema = EmaAtr::new(EmaAtrParams {
-        fast: 20,
-        slow: 50,
-        atr: 14,
-        stop_atr: 2.0,
-        target_atr: None,
-        trail_atr: None,
-        sides: Sides::Both,
-    })
-    .expect("valid parameters");
+    let ema = EmaAtr::new(EmaAtrParams { fast: 20, slow: 50, stops: plain::stops() })
+        .expect("valid parameters");
     group.bench_function("ema_atr", |b| b.iter(|| play(&ema, black_box(&bars))));
     let rsi = RsiRevert::new(RsiRevertParams {
         rsi: 14,
         oversold: 30.0,
         overbought: 70.0,
         exit: 50.0,
-        atr: 14,
-        stop_atr: 2.0,
-        target_atr: None,
-        trail_atr: None,
-        sides: Sides::Both,
+        stops: plain::stops(),
     })
     .expect("valid parameters");
     group.bench_function("rsi_revert", |b| b.iter(|| play(&rsi, black_box(&bars))));
     let read = model::files().read().expect("a whole model");
     let scored = ByScore::new(
         Timeline::new(read.id, Arc::new(read.model)),
-        ByScoreParams {
-            enter: 200_000,
-            exit: 0,
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: None,
-            trail_atr: None,
-            sides: Sides::Both,
-        },
+        ByScoreParams { enter: 200_000, exit: 0, stops: plain::stops() },
     )
     .expect("valid parameters");
     group.bench_function("model", |b| b.iter(|| play(&scored, black_box(&bars))));

@@ -2,7 +2,10 @@
 
 use mjolnir::{
     domain::money::Money,
-    engine::rules::{FillAt, Limits, OnTrip, Rules, StopFill},
+    engine::{
+        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
+        strategy::stops::{Sides, StopsParams},
+    },
 };
 use rust_decimal::Decimal;
 
@@ -26,4 +29,9 @@ pub fn rules() -> Rules {
             on_trip: OnTrip::Reduce,
         },
     }
+}
+
+/// A stop, nothing else.
+pub fn stops() -> StopsParams {
+    StopsParams { atr: 14, stop_atr: 2.0, target_atr: None, trail_atr: None, sides: Sides::Both }
 }

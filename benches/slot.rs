@@ -14,10 +14,7 @@ use mjolnir::{
     },
     engine::{
         step::Core,
-        strategy::{
-            ema_atr::{EmaAtr, EmaAtrParams},
-            params::Sides,
-        },
+        strategy::ema_atr::{EmaAtr, EmaAtrParams},
     },
     exchange::{
         feed::{Feed, FeedError},
@@ -57,15 +54,7 @@ impl Feed for Timed {
 }
 
 fn core() -> Core<EmaAtr> {
-    let params = EmaAtrParams {
-        fast: 20,
-        slow: 50,
-        atr: 14,
-        stop_atr: 2.0,
-        target_atr: None,
-        trail_atr: None,
-        sides: Sides::Both,
-    };
+    let params = EmaAtrParams { fast: 20, slow: 50, stops: plain::stops() };
     Core { strategy: EmaAtr::new(params).expect("sound numbers"), rules: plain::rules() }
 }
 

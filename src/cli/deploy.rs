@@ -4,8 +4,8 @@ use std::{path::Path, process::ExitCode};
 
 use super::{
     args::{DeployArgs, JobArgs, RunArgs},
-    load::load,
-    view::{facts, refuse, tell},
+    load::{facts, load},
+    view::{refuse, tell},
 };
 use crate::{
     exit::Exit,

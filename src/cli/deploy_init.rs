@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::{
     args::{DeployInitArgs, JobArgs},
-    load::{Loaded, load},
+    load::{Loaded, facts, load},
     output::{Bar, Mask, log_to, plain, print, print_json, say},
-    view::{facts, refuse, tell},
+    view::{refuse, tell},
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::{
     args::ValueArgs,
-    load::{LoadError, load_text, profiles},
+    load::{LoadError, facts, load_text, profiles},
     output::{Mask, print, print_json},
-    view::{facts, refuse, tell},
+    view::{refuse, tell},
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -122,8 +122,12 @@ pub fn check_only(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Problem
 
 /// Reads when a job runs; values that only a run can give may be missing.
 pub fn load_timetable(root: &Path, args: &JobArgs) -> Result<Timetable, LoadError> {
-    let facts = RunFacts { id: "run".to_owned(), started: SystemClock.now() };
-    with_sources(root, args, &facts, &mut Vec::new(), timetable)
+    with_sources(root, args, &facts(), &mut Vec::new(), timetable)
+}
+
+/// Facts of a run that is not made.
+pub fn facts() -> RunFacts {
+    RunFacts { id: "run".to_owned(), started: SystemClock.now() }
 }
 
 fn with_sources<T>(

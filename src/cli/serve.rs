@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     args::{JobArgs, ServeArgs},
-    load::{LoadError, environment, load, load_timetable, names},
+    load::{LoadError, environment, facts, load, load_timetable, names},
     output::{Mask, log_to, style},
     planned::{own, started_by},
-    view::{facts, tell},
+    view::tell,
     world::World,
 };
 use crate::{
@@ -74,7 +74,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
 
 fn listen(args: &ServeArgs) -> Result<Listen, Failure> {
     let reach = if args.allow_public { Reach::Public } else { Reach::Loopback };
-    Listen::new(&args.listen, reach, vec![crate::os::host::name()])
+    Listen::new(&args.listen, reach, vec![crate::os::machine::name()])
 }
 
 /// Reads every manifest in `jobs/`, each schedule with what it gives: a job that could not run is refused here.

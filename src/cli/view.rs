@@ -10,23 +10,17 @@ use serde_json::{Value, json};
 
 use super::{
     args::{JobArgs, SchemaOf, ShowArgs, ShowPart},
-    load::{LoadError, check_only, environment, load, names, read_text},
+    load::{LoadError, check_only, environment, facts, load, names, read_text},
     output::{Mask, plain, print, print_json, say, style},
     planned,
     show_model::show_model,
     table::{row, table},
 };
 use crate::{
-    clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::context::Failure,
-    manifest::{Namesake, Problems, RunFacts, job_schema, jobs_md, namesakes, profile_schema},
+    manifest::{Namesake, Problems, job_schema, jobs_md, namesakes, profile_schema},
 };
-
-/// Facts of a run that is not made.
-pub fn facts() -> RunFacts {
-    RunFacts { id: "run".to_owned(), started: SystemClock.now() }
-}
 
 /// Problems as a document.
 pub fn problems_json(problems: &Problems) -> Value {

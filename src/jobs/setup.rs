@@ -18,8 +18,8 @@ use crate::{
             Strategy,
             by_score::{ByScore, ByScoreParams},
             ema_atr::{EmaAtr, EmaAtrParams},
-            params::Sides,
             rsi_revert::{RsiRevert, RsiRevertParams},
+            stops::{Sides, StopsParams},
         },
     },
     exit::Exit,
@@ -105,11 +105,7 @@ pub fn core(
             let strategy = EmaAtr::new(EmaAtrParams {
                 fast: table.fast,
                 slow: table.slow,
-                atr: table.atr,
-                stop_atr: table.stop_atr,
-                target_atr: table.target_atr,
-                trail_atr: table.trail_atr,
-                sides: sides(table.sides),
+                stops: stops(&table.stops),
             });
             Ok(AnyCore::EmaAtr(Core { strategy: strategy.map_err(refused)?, rules }))
         }
@@ -119,24 +115,13 @@ pub fn core(
                 oversold: table.oversold,
                 overbought: table.overbought,
                 exit: table.exit,
-                atr: table.atr,
-                stop_atr: table.stop_atr,
-                target_atr: table.target_atr,
-                trail_atr: table.trail_atr,
-                sides: sides(table.sides),
+                stops: stops(&table.stops),
             });
             Ok(AnyCore::RsiRevert(Core { strategy: strategy.map_err(refused)?, rules }))
         }
         Rule::Model(table) => {
-            let params = ByScoreParams {
-                enter: table.enter,
-                exit: table.exit,
-                atr: table.atr,
-                stop_atr: table.stop_atr,
-                target_atr: table.target_atr,
-                trail_atr: table.trail_atr,
-                sides: sides(table.sides),
-            };
+            let params =
+                ByScoreParams { enter: table.enter, exit: table.exit, stops: stops(&table.stops) };
             let strategy = ByScore::new(followed(table)?, params).map_err(refused)?;
             Ok(AnyCore::ByScore(Core { strategy, rules }))
         }
@@ -175,12 +160,14 @@ pub(super) fn rules(trading: &Trading, stop_fill: manifest::StopFill) -> Rules {
     }
 }
 
-fn sides(written: manifest::Sides) -> Sides {
-    match written {
+fn stops(table: &manifest::Stops) -> StopsParams {
+    let manifest::Stops { atr, stop_atr, target_atr, trail_atr, sides } = *table;
+    let sides = match sides {
         manifest::Sides::Both => Sides::Both,
         manifest::Sides::Long => Sides::Long,
         manifest::Sides::Short => Sides::Short,
-    }
+    };
+    StopsParams { atr, stop_atr, target_atr, trail_atr, sides }
 }
 
 /// Every value the engine depends on, by its manifest key; of a model its id, wherever it lies.
@@ -216,5 +203,50 @@ fn flatten(prefix: &str, table: &impl Serialize, settings: &mut BTreeMap<String,
     for (key, value) in fields.filter(|(_, value)| !value.is_null()) {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         settings.insert(format!("{prefix}.{key}"), text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{series::Series, time::Timeframe},
+        manifest::{Account, Fill, Risk, Stops},
+    };
+
+    fn trading(stops: Stops) -> Trading {
+        let symbol = "BTC/USD".parse().unwrap();
+        Trading {
+            series: Series::new("demo".parse().unwrap(), symbol, Timeframe::M5),
+            cadence_bars: 12,
+            rule: Rule::EmaAtr(manifest::EmaAtr { stops, ..manifest::EmaAtr::default() }),
+            fill: Fill::default(),
+            account: Account::default(),
+            risk: Risk::default(),
+        }
+    }
+
+    /// Names and values that stand in `origin.json` of ledgers that exist: another text is another strategy.
+    #[test]
+    fn the_card_names_stops_as_it_always_did() {
+        let trading = trading(Stops { target_atr: Some(3.0), ..Stops::default() });
+        let settings = card(&trading, manifest::StopFill::ThroughOpen, None).settings;
+        let strategy = settings.iter().filter_map(|(key, value)| {
+            Some(format!("{}={value}", key.strip_prefix("strategy.ema-atr.")?))
+        });
+        let want = ["atr=14", "fast=20", "sides=both", "slow=50", "stop-atr=2.0", "target-atr=3.0"];
+        assert_eq!(strategy.collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn the_stops_that_are_written_are_those_that_are_set() {
+        let (target_atr, trail_atr, sides) = (Some(3.0), Some(1.5), manifest::Sides::Short);
+        let written = trading(Stops { atr: 7, stop_atr: 2.5, target_atr, trail_atr, sides });
+        let core = core(&written, manifest::StopFill::AtStop, |_| panic!("no model is followed"));
+        let Ok(AnyCore::EmaAtr(core)) = core else { panic!("another strategy") };
+        let stops =
+            StopsParams { atr: 7, stop_atr: 2.5, target_atr, trail_atr, sides: Sides::Short };
+        let same = EmaAtr::new(EmaAtrParams { fast: 20, slow: 50, stops });
+        assert_eq!(Ok(core.strategy), same);
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::{
     origin::Origin,
     schema,
-    tables::Kind,
+    tables::{Kind, StrategyKind},
     tree::{Node, Table, Value},
 };
 
@@ -53,18 +53,18 @@ fn fill_schedules(tree: &mut Table, root: &Json) {
     }
 }
 
-/// Leaves only the numbers of the chosen strategy; those of the other one stay unread.
+/// Leaves only the numbers of the chosen strategy; those of the others stay unread.
 fn keep_own_numbers(node: &mut Node) {
+    const NUMBERS: [(StrategyKind, &str); 3] = [
+        (StrategyKind::EmaAtr, "ema-atr"),
+        (StrategyKind::RsiRevert, "rsi-revert"),
+        (StrategyKind::Model, "model"),
+    ];
     let Some(table) = node.as_table_mut() else { return };
-    let own = match table.get("kind").and_then(Node::as_str) {
-        Some("ema_atr") => "ema-atr",
-        Some("rsi_revert") => "rsi-revert",
-        _ => return,
-    };
-    for other in ["ema-atr", "rsi-revert"] {
-        if other != own {
-            table.remove(other);
-        }
+    let kind = table.get("kind").and_then(Node::as_str);
+    let Some((own, _)) = NUMBERS.iter().find(|(each, _)| Some(each.name()) == kind) else { return };
+    for (_, others) in NUMBERS.iter().filter(|(each, _)| each != own) {
+        table.remove(*others);
     }
 }
 

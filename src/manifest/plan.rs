@@ -10,7 +10,7 @@ use super::{
         Account, Check, Compute, DataQuality, Deploy, DeployCheck, Drift, EmaAtr, Equivalence,
         ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live,
         Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote, Risk, RsiRevert,
-        Run, StepTable, StopFill, StrategyKind, Target, Train, When,
+        Run, StepTable, StopFill, Stops, StrategyKind, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -152,6 +152,17 @@ pub enum Rule {
     RsiRevert(RsiRevert),
     /// The score of a model.
     Model(ModelRule),
+}
+
+impl Rule {
+    /// The numbers that every strategy has.
+    pub fn stops(&self) -> &Stops {
+        match self {
+            Self::EmaAtr(table) => &table.stops,
+            Self::RsiRevert(table) => &table.stops,
+            Self::Model(table) => &table.stops,
+        }
+    }
 }
 
 /// A live job.

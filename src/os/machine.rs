@@ -1,15 +1,30 @@
-//! Which machine this is, and which start of it.
+//! What this machine is called, which one it is, and which start of it.
 
 use std::fs;
 
+/// Longest name that is taken over, in characters.
+const NAME_MAX: usize = 64;
+
+/// The name of this machine, in letters that can stand anywhere; `localhost` when it has none.
+pub fn name() -> String {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+    let name: String = hostname().chars().filter(plain).take(NAME_MAX).collect();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
 /// What tells this machine from others and stays the same: its id, or its name.
 pub fn machine_id() -> String {
-    let read = |path| fs::read_to_string(path).ok().map(|text: String| text.trim().to_owned());
-    ["/etc/machine-id", "/proc/sys/kernel/hostname"]
-        .into_iter()
-        .filter_map(read)
-        .find(|text| !text.is_empty())
-        .unwrap_or_default()
+    let id = line("/etc/machine-id");
+    if id.is_empty() { hostname() } else { id }
+}
+
+fn hostname() -> String {
+    line("/proc/sys/kernel/hostname")
+}
+
+/// The text of a file without the space around it; nothing where it cannot be read.
+fn line(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_default().trim().to_owned()
 }
 
 /// What the processor calls itself, and how many of its cores this process may use.
@@ -33,6 +48,5 @@ pub fn memory_bytes() -> Option<[u64; 2]> {
 
 /// What tells this start of the machine from others.
 pub fn boot_id() -> String {
-    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
+    line("/proc/sys/kernel/random/boot_id")
 }

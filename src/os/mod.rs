@@ -1,7 +1,6 @@
 //! The operating system: the name of the machine, signals, processes, disk space, owners of files.
 
 pub mod family;
-pub mod host;
 pub mod kill;
 pub mod limits;
 pub mod machine;

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     io,
     os::unix::process::CommandExt as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
 };
@@ -17,6 +17,10 @@ use super::{family::Hit, signals::Stop};
 
 /// Most bytes of a child's output that are kept.
 const OUTPUT_MAX: usize = 64 * 1024;
+/// How long a child that was killed may take to be gone. One that hangs in the kernel never is.
+const KILLED_MAX: Duration = Duration::from_secs(5);
+/// The exit code of a child that was killed.
+pub(super) const KILLED: i32 = 128 + 9;
 
 /// Where the results of a child go. Its messages, on stderr, are always shown unless kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,21 +63,14 @@ pub struct Ended {
 
 /// Starts a child and waits for it. When this process is asked to stop, or the time is up, its whole group gets TERM, then KILL.
 pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
-    let (program, arguments) =
-        spawn.argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
     let (stdout, stderr) = match spawn.results {
         Results::Shown => (Stdio::inherit(), Stdio::inherit()),
         Results::Aside => (Stdio::from(io::stderr()), Stdio::inherit()),
         Results::Kept => (Stdio::piped(), Stdio::piped()),
     };
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
-    let mut command = std::process::Command::new(program);
-    command.args(arguments).envs(&spawn.env).current_dir(&spawn.dir).stdin(Stdio::null());
+    let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
     command.stdout(stdout).stderr(stderr);
-    let mut command = Command::from(command);
-    command.process_group(0).kill_on_drop(true);
-    let mut child = command.spawn()?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let (mut child, group) = start(command)?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let reading = async {
         let (a, b) = tokio::join!(tail(out.as_mut()), tail(err.as_mut()));
@@ -81,20 +78,48 @@ pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
     };
     let waiting = wait(&mut child, group, spawn, stop);
     let (output, waited) = tokio::join!(reading, waiting);
-    let (status, timed_out) = waited?;
-    Ok(Ended { code: code(status), timed_out, output })
+    let (code, timed_out) = waited?;
+    Ok(Ended { code, timed_out, output })
 }
 
-/// Starts a child in a group of its own, with the environment of this process, and holds both of its streams.
-pub(super) fn piped(spawn: &Spawn) -> io::Result<(tokio::process::Child, Option<Pid>)> {
+/// What a child knows of the environment of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knows {
+    /// All of it, and the variables it is given.
+    All,
+    /// Nothing but the variables it is given.
+    OnlyGiven,
+}
+
+/// Starts a child in a group of its own, and holds both of its streams.
+pub(super) fn piped(
+    spawn: &Spawn,
+    knows: Knows,
+) -> io::Result<(tokio::process::Child, Option<Pid>)> {
+    let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
+    if knows == Knows::OnlyGiven {
+        command.env_clear().envs(&spawn.env);
+    }
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    start(command)
+}
+
+/// A program with its arguments and variables, which reads nothing.
+fn command(
+    argv: &[String],
+    env: &BTreeMap<String, String>,
+    dir: &Path,
+) -> io::Result<std::process::Command> {
     let (program, arguments) =
-        spawn.argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
+        argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
     let mut command = std::process::Command::new(program);
-    command.args(arguments).envs(&spawn.env).current_dir(&spawn.dir).stdin(Stdio::null());
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut command = Command::from(command);
-    let child = command.process_group(0).kill_on_drop(true).spawn()?;
+    command.args(arguments).envs(env).current_dir(dir).stdin(Stdio::null()).process_group(0);
+    Ok(command)
+}
+
+fn start(command: std::process::Command) -> io::Result<(tokio::process::Child, Option<Pid>)> {
+    let child = Command::from(command).kill_on_drop(true).spawn()?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     Ok((child, group))
 }
@@ -104,13 +129,13 @@ async fn wait(
     group: Option<Pid>,
     spawn: &Spawn,
     stop: &Stop,
-) -> io::Result<(ExitStatus, bool)> {
+) -> io::Result<(i32, bool)> {
     /// Between two looks at whether to stop.
     const LOOK: Duration = Duration::from_millis(50);
     let mut left = spawn.timeout;
     let timed_out = loop {
         match tokio::time::timeout(LOOK, child.wait()).await {
-            Ok(status) => return Ok((status?, false)),
+            Ok(status) => return Ok((code(status?), false)),
             Err(_) if stop.asked() => break false,
             Err(_) => match left.map(|left| left.checked_sub(LOOK)) {
                 None => {}
@@ -119,13 +144,23 @@ async fn wait(
             },
         }
     };
+    let status = end(child, group, spawn.grace).await;
+    Ok((status.map_or(KILLED, code), timed_out))
+}
+
+/// Asks the whole group to end, then ends it; `None` of a child that hangs in the kernel.
+pub(super) async fn end(
+    child: &mut tokio::process::Child,
+    group: Option<Pid>,
+    grace: Duration,
+) -> Option<ExitStatus> {
     signal(group, Signal::TERM);
-    if let Ok(status) = tokio::time::timeout(spawn.grace, child.wait()).await {
-        signal(group, Signal::KILL);
-        return Ok((status?, timed_out));
-    }
+    let left = tokio::time::timeout(grace, child.wait()).await;
     signal(group, Signal::KILL);
-    Ok((child.wait().await?, timed_out))
+    match left {
+        Ok(status) => status.ok(),
+        Err(_) => tokio::time::timeout(KILLED_MAX, child.wait()).await.ok()?.ok(),
+    }
 }
 
 pub(super) fn signal(group: Option<Pid>, signal: Signal) {
@@ -148,57 +183,8 @@ async fn tail<R: tokio::io::AsyncRead + Unpin>(stream: Option<&mut R>) -> String
     String::from_utf8_lossy(&kept).into_owned()
 }
 
-/// All that a child said, when it is needed whole.
-#[derive(Debug, Clone)]
-pub struct Captured {
-    /// Its exit code; 128 + n for signal n.
-    pub code: i32,
-    /// Whether the time limit ended it.
-    pub timed_out: bool,
-    /// Its results.
-    pub stdout: Vec<u8>,
-    /// Its messages.
-    pub stderr: Vec<u8>,
-    /// Whether it said more than was asked for: then the rest is lost.
-    pub cut: bool,
-}
-
-/// Starts a child that knows no variables but those it is given, waits for it, and keeps all it says, up to `most` bytes a stream.
-pub async fn capture(spawn: &Spawn, most: usize, stop: &Stop) -> io::Result<Captured> {
-    let (program, arguments) =
-        spawn.argv.split_first().ok_or_else(|| io::Error::other("the argument list is empty"))?;
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
-    let mut command = std::process::Command::new(program);
-    command.args(arguments).env_clear().envs(&spawn.env).current_dir(&spawn.dir);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut command = Command::from(command);
-    command.process_group(0).kill_on_drop(true);
-    let mut child = command.spawn()?;
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
-    let reading = async { tokio::join!(head(out.as_mut(), most), head(err.as_mut(), most)) };
-    let (said, waited) = tokio::join!(reading, wait(&mut child, group, spawn, stop));
-    let ((stdout, more_out), (stderr, more_err)) = said;
-    let (status, timed_out) = waited?;
-    Ok(Captured { code: code(status), timed_out, stdout, stderr, cut: more_out || more_err })
-}
-
-/// The first `most` bytes of a stream, which is read to its end, and whether there were more.
-async fn head<R: tokio::io::AsyncRead + Unpin>(
-    stream: Option<&mut R>,
-    most: usize,
-) -> (Vec<u8>, bool) {
-    let Some(stream) = stream else { return (Vec::new(), false) };
-    let (mut kept, mut chunk, mut more) = (Vec::new(), vec![0_u8; 65_536], false);
-    while let Ok(n @ 1..) = stream.read(&mut chunk).await {
-        let fits = n.min(most - kept.len());
-        kept.extend_from_slice(&chunk[..fits]);
-        more |= fits < n;
-    }
-    (kept, more)
-}
-
-fn code(status: ExitStatus) -> i32 {
+/// Its exit code; 128 + n for signal n.
+pub(super) fn code(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt as _;
     status.code().or_else(|| status.signal().map(|n| 128 + n)).unwrap_or(1)
 }
@@ -219,18 +205,9 @@ pub struct Detached {
 impl Detached {
     /// Starts it in a group of its own.
     pub fn start(self) -> io::Result<Child> {
-        let (program, arguments) = self
-            .argv
-            .split_first()
-            .ok_or_else(|| io::Error::other("the argument list is empty"))?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "this is the one place that starts processes"
-        )]
-        let mut command = std::process::Command::new(program);
-        command.args(arguments).envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        let mut command = command(&self.argv, &self.env, &self.dir)?;
         command.stdout(self.output.try_clone()?).stderr(self.output);
-        Ok(Child(command.process_group(0).spawn()?))
+        Ok(Child(command.spawn()?))
     }
 }
 

@@ -2,18 +2,16 @@
 
 use std::{cell::Cell, io, pin::pin, process::ExitStatus, time::Duration};
 
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 
 use super::{
-    process::{Left, Spawn, piped, signal},
+    process::{KILLED, Knows, Left, Spawn, code, end, piped, signal},
     signals::Stop,
 };
 
 /// Between two looks at the time and at whether to stop.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long a child that was killed may take to be gone. One that hangs in the kernel never is.
-const KILLED_MAX: Duration = Duration::from_secs(5);
 /// How long the rest of its output is read once it is gone: somebody else may hold its streams open.
 const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// Longest line that is heard, in bytes; what is longer is cut.
@@ -24,6 +22,8 @@ const LINE_MAX: usize = 4096;
 pub struct Watch {
     /// What is started. Its results are kept, whatever it says of them.
     pub spawn: Spawn,
+    /// What it knows besides the variables it is given.
+    pub knows: Knows,
     /// The longest it may print no line.
     pub silence: Option<Duration>,
     /// Most bytes that are kept of each stream: the first ones.
@@ -50,6 +50,8 @@ pub enum Gone {
 pub struct Watched {
     /// How it went.
     pub gone: Gone,
+    /// Its exit code; 128 + n for signal n, also that of its end by us.
+    pub code: i32,
     /// Its results, from the beginning.
     pub stdout: Vec<u8>,
     /// Its messages, from the beginning.
@@ -65,11 +67,11 @@ pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> i
         Itself(ExitStatus),
         Cut(Gone),
     }
-    let (mut child, group) = piped(&watch.spawn)?;
+    let (mut child, group) = piped(&watch.spawn, watch.knows)?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let quiet = Cell::new(0);
     let (mut stdout, mut stderr) = (Kept::new(watch.most), Kept::new(watch.most));
-    let gone = {
+    let (gone, code) = {
         let mut line = Vec::new();
         let mut lines = |bytes: &[u8]| {
             quiet.set(0);
@@ -94,9 +96,12 @@ pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> i
         let gone = match ended {
             Ended::Itself(status) => {
                 signal(group, Signal::KILL);
-                Gone::Left(Left::of(status))
+                (Gone::Left(Left::of(status)), code(status))
             }
-            Ended::Cut(gone) => end(&mut child, group, watch.spawn.grace, gone).await,
+            Ended::Cut(gone) => match end(&mut child, group, watch.spawn.grace).await {
+                Some(status) => (gone, code(status)),
+                None => (Gone::Unkillable, KILLED),
+            },
         };
         if !is_read {
             // What is not there by then is not waited for.
@@ -105,7 +110,7 @@ pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> i
         gone
     };
     let cut = stdout.cut || stderr.cut;
-    Ok(Watched { gone, stdout: stdout.bytes, stderr: stderr.bytes, cut })
+    Ok(Watched { gone, code, stdout: stdout.bytes, stderr: stderr.bytes, cut })
 }
 
 /// Ends when the child may not go on.
@@ -129,23 +134,27 @@ async fn limit(watch: &Watch, stop: &Stop, quiet: &Cell<u128>) -> Gone {
     }
 }
 
-/// Asks the whole group to end, then ends it.
-async fn end(
-    child: &mut tokio::process::Child,
-    group: Option<Pid>,
-    grace: Duration,
-    why: Gone,
-) -> Gone {
-    signal(group, Signal::TERM);
-    let left = tokio::time::timeout(grace, child.wait()).await;
-    signal(group, Signal::KILL);
-    if left.is_ok() {
-        return why;
-    }
-    match tokio::time::timeout(KILLED_MAX, child.wait()).await {
-        Ok(_) => why,
-        Err(_) => Gone::Unkillable,
-    }
+/// All that a child said, when it is needed whole.
+#[derive(Debug, Clone)]
+pub struct Captured {
+    /// Its exit code; 128 + n for signal n.
+    pub code: i32,
+    /// Whether the time limit ended it.
+    pub timed_out: bool,
+    /// Its results.
+    pub stdout: Vec<u8>,
+    /// Its messages.
+    pub stderr: Vec<u8>,
+    /// Whether it said more than was asked for: then the rest is lost.
+    pub cut: bool,
+}
+
+/// Watches a child that knows no variables but those it is given, and keeps all it says, up to `most` bytes a stream.
+pub async fn capture(spawn: &Spawn, most: usize, stop: &Stop) -> io::Result<Captured> {
+    let alone = Watch { spawn: spawn.clone(), knows: Knows::OnlyGiven, silence: None, most };
+    let Watched { gone, code, stdout, stderr, cut } = watch(&alone, stop, &mut |_| {}).await?;
+    let timed_out = matches!(gone, Gone::TimedOut | Gone::Unkillable);
+    Ok(Captured { code, timed_out, stdout, stderr, cut })
 }
 
 /// The beginning of a stream.
@@ -216,7 +225,7 @@ mod tests {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut lines = Vec::new();
-        let watch_ = Watch { spawn, silence: Some(silence), most };
+        let watch_ = Watch { spawn, knows: Knows::All, silence: Some(silence), most };
         let seen = runtime.block_on(watch(&watch_, &Stop::default(), &mut |line: &str| {
             lines.push(line.to_owned());
         }));
@@ -266,8 +275,51 @@ mod tests {
             results: Results::Kept,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let nobody = Watch { spawn, silence: None, most: 1 };
+        let nobody = Watch { spawn, knows: Knows::All, silence: None, most: 1 };
         let seen = runtime.block_on(watch(&nobody, &Stop::default(), &mut |_: &str| {}));
         assert_eq!(seen.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_is_captured_knows_only_what_it_is_given_and_waits_for_nobody_it_left_behind() {
+        let captured = |script: &str| {
+            let env = [("GIVEN", "yes"), ("PATH", "/usr/bin:/bin")];
+            let spawn = Spawn {
+                argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+                env: env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+                dir: "/".into(),
+                timeout: Some(Duration::from_mins(2)),
+                grace: Duration::ZERO,
+                results: Results::Kept,
+            };
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let stop = Stop::default();
+                let said = capture(&spawn, 100, &stop);
+                tokio::time::timeout(Duration::from_mins(1), said).await
+            })
+        };
+        let said = captured("echo $GIVEN $CARGO $HOME; exit 3").unwrap().unwrap();
+        assert_eq!(
+            (&*said.stdout, said.code, said.timed_out),
+            (
+                &b"yes
+"[..],
+                3,
+                false
+            )
+        );
+        let said =
+            captured("setsid sleep 90 & sleep 1; echo x").expect("nobody is waited for").unwrap();
+        assert_eq!(
+            (&*said.stdout, said.code, said.timed_out),
+            (
+                &b"x
+"[..],
+                0,
+                false
+            )
+        );
     }
 }

@@ -62,21 +62,16 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
         }
     } else {
         let run = Run {
-            run_id: run_id.clone(),
-            job: manifest.name.clone(),
-            kind: kind.clone(),
-            state: RunState::Running,
-            started: *started,
-            ended: None,
-            exit_code: None,
-            summary: String::new(),
             parent: id(&args.parent),
             pid: Some(std::process::id()),
-            build: build.clone(),
-            due: None,
-            attempt: 1,
             retry_of: id(&args.retry_of),
-            not_before: None,
+            ..Run::first(
+                run_id.clone(),
+                (&manifest.name, &kind),
+                RunState::Running,
+                *started,
+                build,
+            )
         };
         if store.start(&run)? == Start::Duplicate {
             return Err(taken(&format!("there is a run with the id {run_id} already")));

@@ -194,21 +194,16 @@ impl<L: Launcher> Service<L> {
                 Verdict::Paused => (RunState::SkippedPrecondition, paused(pause)),
             };
             Run {
-                run_id: work.run_id(slot),
-                job: work.job.clone(),
-                kind: work.kind.clone(),
-                state,
-                started: slot,
                 ended: state.is_over().then_some(now),
-                exit_code: None,
                 summary,
-                parent: None,
-                pid: None,
-                build: self.settings.build.clone(),
                 due: Some((work.name.clone(), slot)),
-                attempt: 1,
-                retry_of: None,
-                not_before: None,
+                ..Run::first(
+                    work.run_id(slot),
+                    (&work.job, &work.kind),
+                    state,
+                    slot,
+                    &self.settings.build,
+                )
             }
         };
         plan.slots.iter().map(|(slot, verdict)| record(*slot, *verdict)).collect()

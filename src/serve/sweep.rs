@@ -77,29 +77,19 @@ fn sweep(root: &Path, keeps: &Keeps) -> Result<Swept, StoreError> {
 mod tests {
     use super::*;
     use crate::{
-        domain::time::{DAY_MS, UtcMs},
+        domain::time::DAY_MS,
         store::runs::{End, Filter, Run, RunFolder, RunState},
     };
 
     fn record(store: &RunStore, disk: &RealDisk, layout: &Layout, job: &str, days_ago: i64) {
         let at = SystemClock.now().plus_ms(-days_ago * DAY_MS);
-        let run = Run {
-            run_id: format!("{job}_{days_ago}").parse().unwrap(),
-            job: job.into(),
-            kind: "exec".into(),
-            state: RunState::Running,
-            started: at,
-            ended: None,
-            exit_code: None,
-            summary: String::new(),
-            parent: None,
-            pid: None,
-            build: "b".into(),
-            due: None,
-            attempt: 1,
-            retry_of: None,
-            not_before: None::<UtcMs>,
-        };
+        let run = Run::first(
+            format!("{job}_{days_ago}").parse().unwrap(),
+            (job, "exec"),
+            RunState::Running,
+            at,
+            "b",
+        );
         store.start(&run).unwrap();
         RunFolder::create(disk, layout, &run.run_id).unwrap().append_log(b"x\n").unwrap();
         let end = End { state: RunState::Succeeded, exit_code: 0, summary: "ok".into(), at };

@@ -78,13 +78,6 @@ impl Origin {
         Self { schema: SCHEMA.to_owned(), floor_ts_ms, born_at_ms, born_revisions, card, build }
     }
 
-    /// The text of `origin.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
-    }
-
     /// Reads `origin.json`; the error says what is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
         let origin: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -99,6 +92,7 @@ impl Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::document::document;
 
     fn card(fast: &str) -> Card {
         let settings = [("strategy.fast", fast), ("fill.at", "next_open")];
@@ -119,9 +113,9 @@ mod tests {
     fn an_origin_survives_its_file_and_a_foreign_one_is_refused() {
         let born = Born { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
         let mut origin = Origin::new(300_000, born, card("20"), "build".into());
-        assert_eq!(Origin::from_json(origin.to_json().as_bytes()), Ok(origin.clone()));
+        assert_eq!(Origin::from_json(document(&origin).as_bytes()), Ok(origin.clone()));
         origin.born_revisions = None;
-        let older = origin.to_json();
+        let older = document(&origin);
         assert!(!older.contains("revisions"), "as builds wrote it that did not count them");
         assert_eq!(Origin::from_json(older.as_bytes()), Ok(origin));
         assert!(Origin::from_json(b"{}").is_err());

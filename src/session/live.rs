@@ -23,6 +23,7 @@ use crate::{
     session::as_seen::seen_bars,
     store::{
         disk::Disk,
+        document::document,
         error::StoreError,
         layout::Layout,
         ledger::{self, Cut, Inspection, Ledger},
@@ -302,7 +303,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         if self.journal.is_some() {
             let Place { disk, layout, tag, series } = &self.place;
             let path = layout.origin(tag, series);
-            disk.replace(&path, origin.to_json().as_bytes()).map_err(StoreError::from)?;
+            disk.replace(&path, document(&origin).as_bytes()).map_err(StoreError::from)?;
         }
         for bar in warm_up {
             assert!(bar.ts < first, "warm-up ends before the first slot");

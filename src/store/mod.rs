@@ -4,6 +4,7 @@ pub mod archive;
 pub mod bounded_log;
 pub mod digest;
 pub mod disk;
+pub mod document;
 pub mod error;
 pub mod layout;
 pub mod ledger;

@@ -16,8 +16,8 @@ use mjolnir::{
         strategy::{
             Strategy as Rule,
             ema_atr::{EmaAtr, EmaAtrParams},
-            params::Sides,
             rsi_revert::{RsiRevert, RsiRevertParams},
+            stops::{Sides, StopsParams},
         },
     },
     session::{
@@ -57,11 +57,13 @@ fn trend() -> Core<EmaAtr> {
     let params = EmaAtrParams {
         fast: 2,
         slow: 5,
-        atr: 3,
-        stop_atr: 0.7,
-        target_atr: Some(1.3),
-        trail_atr: Some(1.1),
-        sides: Sides::Both,
+        stops: StopsParams {
+            atr: 3,
+            stop_atr: 0.7,
+            target_atr: Some(1.3),
+            trail_atr: Some(1.1),
+            sides: Sides::Both,
+        },
     };
     Core { strategy: EmaAtr::new(params).expect("good parameters"), rules: rules() }
 }
@@ -72,11 +74,13 @@ fn revert() -> Core<RsiRevert> {
         oversold: 35.0,
         overbought: 65.0,
         exit: 50.0,
-        atr: 2,
-        stop_atr: 0.8,
-        target_atr: None,
-        trail_atr: None,
-        sides: Sides::Both,
+        stops: StopsParams {
+            atr: 2,
+            stop_atr: 0.8,
+            target_atr: None,
+            trail_atr: None,
+            sides: Sides::Both,
+        },
     };
     Core { strategy: RsiRevert::new(params).expect("good parameters"), rules: rules() }
 }

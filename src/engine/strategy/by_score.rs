@@ -3,12 +3,13 @@
 
 use super::{
     contract::{Features, Intent, Strategy},
-    params::{AtrMultiples, Sides, StrategyError, length, warm_up, wilder_as_ema},
+    params::StrategyError,
+    stops::{Stops, StopsParams},
 };
 use crate::{
     domain::{bar::Bar, command::Command, decision::Side, time::SlotTs},
     engine::{
-        indicators::{atr::Atr, length::Length},
+        indicators::atr::Atr,
         model::{RunningFeatures, Timeline, Vector},
     },
 };
@@ -20,16 +21,8 @@ pub struct ByScoreParams {
     pub enter: i64,
     /// The score below which a long position is left; a short one above minus it.
     pub exit: i64,
-    /// Bars of the ATR.
-    pub atr: u32,
-    /// Distance of the stop, in ATRs.
-    pub stop_atr: f64,
-    /// Distance of the target, in ATRs.
-    pub target_atr: Option<f64>,
-    /// Distance of the trailing stop, in ATRs.
-    pub trail_atr: Option<f64>,
-    /// Which positions it may hold.
-    pub sides: Sides,
+    /// Its stops, and the sides it may be on.
+    pub stops: StopsParams,
 }
 
 /// Enters by the score of a model. Between the two thresholds it holds what it has.
@@ -38,26 +31,17 @@ pub struct ByScore {
     models: Timeline,
     enter: i64,
     exit: i64,
-    atr: Length,
-    multiples: AtrMultiples,
-    sides: Sides,
+    stops: Stops,
 }
 
 impl ByScore {
     /// Checks the parameters.
     pub fn new(models: Timeline, params: ByScoreParams) -> Result<Self, StrategyError> {
-        let ByScoreParams { enter, exit, stop_atr, target_atr, trail_atr, .. } = params;
+        let ByScoreParams { enter, exit, stops } = params;
         if !(enter > 0 && -enter < exit && exit <= enter) {
             return Err(StrategyError::Scores { enter, exit });
         }
-        Ok(Self {
-            models,
-            enter,
-            exit,
-            atr: length("atr", params.atr)?,
-            multiples: AtrMultiples::new(stop_atr, target_atr, trail_atr)?,
-            sides: params.sides,
-        })
+        Ok(Self { models, enter, exit, stops: Stops::new(stops)? })
     }
 
     /// The models it follows.
@@ -74,7 +58,7 @@ impl ByScore {
         } else {
             return None;
         };
-        self.sides.allow(side).then_some((side, rule))
+        self.stops.allow(side).then_some((side, rule))
     }
 
     /// Whether what a position was entered for is gone.
@@ -115,13 +99,13 @@ impl Strategy for ByScore {
     }
 
     fn warm_up_bars(&self) -> u32 {
-        self.models.warm_up_bars().max(warm_up(wilder_as_ema(self.atr)))
+        self.models.warm_up_bars().max(self.stops.warm_up_bars())
     }
 
     fn features(&self) -> ByScoreFeatures {
         ByScoreFeatures {
             seen: RunningFeatures::new(self.models.features()),
-            atr: Atr::new(self.atr),
+            atr: self.stops.range(),
         }
     }
 
@@ -142,7 +126,7 @@ impl Strategy for ByScore {
         let wanted = self.wanted(score);
         let range = values.as_ref().last().copied().unwrap_or(f64::NAN);
         if let Some((side, rule)) = wanted
-            && let Some(protection) = self.multiples.protection(range)
+            && let Some(protection) = self.stops.protection(range)
         {
             return Intent::Enter(side, rule, protection);
         }
@@ -163,21 +147,27 @@ mod tests {
     use crate::{
         domain::{model_id::ModelId, time::Timeframe},
         engine::{
-            indicators::sample,
+            indicators::{length::Length, sample},
             model::{Activation, Dense, Model, Network, Normaliser},
-            strategy::contract::Protection,
+            strategy::{contract::Protection, stops::Sides},
         },
     };
 
     const PARAMS: ByScoreParams = ByScoreParams {
         enter: 200,
         exit: 50,
-        atr: 14,
-        stop_atr: 2.0,
-        target_atr: Some(3.0),
-        trail_atr: None,
-        sides: Sides::Both,
+        stops: StopsParams {
+            atr: 14,
+            stop_atr: 2.0,
+            target_atr: Some(3.0),
+            trail_atr: None,
+            sides: Sides::Both,
+        },
     };
+
+    fn of_atr(atr: u32) -> StopsParams {
+        StopsParams { atr, ..PARAMS.stops }
+    }
 
     fn models(feature: &str) -> Timeline {
         let layer =
@@ -204,8 +194,7 @@ mod tests {
             (ByScoreParams { exit: 201, ..PARAMS }, "scores"),
             (ByScoreParams { exit: -200, ..PARAMS }, "scores"),
             (ByScoreParams { exit: i64::MIN, ..PARAMS }, "scores"),
-            (ByScoreParams { atr: 0, ..PARAMS }, "`atr`"),
-            (ByScoreParams { stop_atr: 0.0, ..PARAMS }, "`stop_atr`"),
+            (ByScoreParams { stops: of_atr(0), ..PARAMS }, "`atr`"),
         ] {
             let message = ByScore::new(models("rsi_14"), params).unwrap_err().to_string();
             assert!(message.contains(key), "{message}");
@@ -247,8 +236,11 @@ mod tests {
             (Sides::Short, 200, Some(Short), exit),
             (Sides::Short, -200, None, sell),
         ] {
-            let strategy =
-                ByScore::new(models("rsi_14"), ByScoreParams { sides, ..PARAMS }).unwrap();
+            let strategy = ByScore::new(
+                models("rsi_14"),
+                ByScoreParams { stops: StopsParams { sides, ..PARAMS.stops }, ..PARAMS },
+            )
+            .unwrap();
             let got = strategy.decide(&values([0.0, 4.0]), Some(score), held);
             assert_eq!(got, expected, "{sides:?} {score} {held:?}");
         }
@@ -262,7 +254,8 @@ mod tests {
     #[test]
     fn it_sees_the_features_of_its_model_and_the_range() {
         let strategy =
-            ByScore::new(models("log_return_3"), ByScoreParams { atr: 2, ..PARAMS }).unwrap();
+            ByScore::new(models("log_return_3"), ByScoreParams { stops: of_atr(2), ..PARAMS })
+                .unwrap();
         assert_eq!(strategy.feature_names(), ["log_return_3", "atr"]);
         assert_eq!(strategy.warm_up_bars(), 13, "the slower of the two");
         let mut features = strategy.features();

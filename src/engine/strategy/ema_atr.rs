@@ -2,7 +2,8 @@
 
 use super::{
     contract::{Features, Intent, Strategy},
-    params::{AtrMultiples, Sides, StrategyError, length, warm_up, wilder_as_ema},
+    params::{StrategyError, length, warm_up},
+    stops::{Stops, StopsParams},
 };
 use crate::{
     domain::{bar::Bar, decision::Side},
@@ -16,16 +17,8 @@ pub struct EmaAtrParams {
     pub fast: u32,
     /// Bars of the slow average.
     pub slow: u32,
-    /// Bars of the ATR.
-    pub atr: u32,
-    /// Distance of the stop, in ATRs.
-    pub stop_atr: f64,
-    /// Distance of the target, in ATRs.
-    pub target_atr: Option<f64>,
-    /// Distance of the trailing stop, in ATRs.
-    pub trail_atr: Option<f64>,
-    /// Which positions it may hold.
-    pub sides: Sides,
+    /// Its stops, and the sides it may be on.
+    pub stops: StopsParams,
 }
 
 /// Enters when the fast average crosses the slow one, in the direction of the cross; leaves at the opposite cross.
@@ -33,21 +26,17 @@ pub struct EmaAtrParams {
 pub struct EmaAtr {
     fast: Length,
     slow: Length,
-    atr: Length,
-    multiples: AtrMultiples,
-    sides: Sides,
+    stops: Stops,
 }
 
 impl EmaAtr {
     /// Checks the parameters.
     pub fn new(params: EmaAtrParams) -> Result<Self, StrategyError> {
-        let EmaAtrParams { fast, slow, atr, stop_atr, target_atr, trail_atr, sides } = params;
+        let EmaAtrParams { fast, slow, stops } = params;
         let strategy = Self {
             fast: length("fast", fast)?,
             slow: length("slow", slow)?,
-            atr: length("atr", atr)?,
-            multiples: AtrMultiples::new(stop_atr, target_atr, trail_atr)?,
-            sides,
+            stops: Stops::new(stops)?,
         };
         if fast >= slow {
             return Err(StrategyError::FastNotShorter { fast, slow });
@@ -102,14 +91,14 @@ impl Strategy for EmaAtr {
     }
 
     fn warm_up_bars(&self) -> u32 {
-        warm_up(self.slow.get().max(wilder_as_ema(self.atr)))
+        warm_up(self.slow.get()).max(self.stops.warm_up_bars())
     }
 
     fn features(&self) -> EmaAtrFeatures {
         EmaAtrFeatures {
             fast: Ema::new(self.fast),
             slow: Ema::new(self.slow),
-            atr: Atr::new(self.atr),
+            atr: self.stops.range(),
             fast_prev: f64::NAN,
             slow_prev: f64::NAN,
         }
@@ -125,11 +114,11 @@ impl Strategy for EmaAtr {
         } else {
             return Intent::Hold("no_signal");
         };
-        if !self.sides.allow(side) {
+        if !self.stops.allow(side) {
             let against = held == Some(side.opposite());
             return if against { Intent::Exit(rule) } else { Intent::Hold("no_signal") };
         }
-        match self.multiples.protection(atr) {
+        match self.stops.protection(atr) {
             Some(protection) => Intent::Enter(side, rule, protection),
             None => Intent::Hold("no_range"),
         }
@@ -139,28 +128,31 @@ impl Strategy for EmaAtr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::strategy::contract::Protection;
+    use crate::engine::strategy::{contract::Protection, stops::Sides};
 
     const PARAMS: EmaAtrParams = EmaAtrParams {
         fast: 20,
         slow: 50,
-        atr: 14,
-        stop_atr: 2.0,
-        target_atr: Some(3.0),
-        trail_atr: None,
-        sides: Sides::Both,
+        stops: StopsParams {
+            atr: 14,
+            stop_atr: 2.0,
+            target_atr: Some(3.0),
+            trail_atr: None,
+            sides: Sides::Both,
+        },
     };
+
+    fn of_atr(atr: u32) -> StopsParams {
+        StopsParams { atr, ..PARAMS.stops }
+    }
 
     #[test]
     fn parameters_are_checked() {
         for (params, key) in [
             (EmaAtrParams { fast: 0, ..PARAMS }, "`fast`"),
             (EmaAtrParams { slow: 10_001, ..PARAMS }, "`slow`"),
-            (EmaAtrParams { atr: 0, ..PARAMS }, "`atr`"),
+            (EmaAtrParams { stops: of_atr(0), ..PARAMS }, "`atr`"),
             (EmaAtrParams { fast: 50, ..PARAMS }, "`fast` (50) must be shorter than `slow` (50)"),
-            (EmaAtrParams { stop_atr: 0.0, ..PARAMS }, "`stop_atr`"),
-            (EmaAtrParams { target_atr: Some(-1.0), ..PARAMS }, "`target_atr`"),
-            (EmaAtrParams { trail_atr: Some(f64::NAN), ..PARAMS }, "`trail_atr`"),
         ] {
             let message = EmaAtr::new(params).unwrap_err().to_string();
             assert!(message.contains(key), "{message}");
@@ -170,7 +162,8 @@ mod tests {
     #[test]
     fn the_warm_up_covers_the_slowest_average() {
         for (slow, atr, bars) in [(50, 14, 201), (21, 14, 109), (50, 30, 237)] {
-            let strategy = EmaAtr::new(EmaAtrParams { slow, atr, ..PARAMS }).unwrap();
+            let strategy =
+                EmaAtr::new(EmaAtrParams { slow, stops: of_atr(atr), ..PARAMS }).unwrap();
             assert_eq!(strategy.warm_up_bars(), bars);
         }
     }
@@ -205,7 +198,11 @@ mod tests {
             (Sides::Short, crossed_up, Some(Short), out_up),
             (Sides::Short, crossed_up, None, hold),
         ] {
-            let strategy = EmaAtr::new(EmaAtrParams { sides, ..PARAMS }).unwrap();
+            let strategy = EmaAtr::new(EmaAtrParams {
+                stops: StopsParams { sides, ..PARAMS.stops },
+                ..PARAMS
+            })
+            .unwrap();
             let values = EmaAtrValues([fast, slow, fast_prev, slow_prev, 4.0]);
             assert_eq!(
                 strategy.decide(&values, None, held),
@@ -220,7 +217,7 @@ mod tests {
 
     #[test]
     fn the_features_are_the_indicators_and_their_last_values() {
-        let strategy = EmaAtr::new(EmaAtrParams { fast: 1, slow: 2, atr: 1, ..PARAMS }).unwrap();
+        let strategy = EmaAtr::new(EmaAtrParams { fast: 1, slow: 2, stops: of_atr(1) }).unwrap();
         let mut features = strategy.features();
         let bar = |close: f64| Bar::new([close, close + 1.0, close - 1.0, close, 1.0]).unwrap();
         for close in [10.0, 12.0] {
@@ -234,7 +231,7 @@ mod tests {
 
     #[test]
     fn all_features_are_finite_when_the_warm_up_ends() {
-        let params = EmaAtrParams { fast: 1, slow: 2, atr: 1, ..PARAMS };
+        let params = EmaAtrParams { fast: 1, slow: 2, stops: of_atr(1) };
         let strategy = EmaAtr::new(params).unwrap();
         let mut features = strategy.features();
         let bar = Bar::new([10.0, 11.0, 9.0, 10.0, 1.0]).unwrap();

@@ -5,5 +5,6 @@ mod contract;
 pub mod ema_atr;
 pub mod params;
 pub mod rsi_revert;
+pub mod stops;
 
 pub use contract::{Features, Intent, Protection, Strategy, Values};

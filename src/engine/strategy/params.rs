@@ -1,9 +1,8 @@
-//! What the rule strategies' parameters have in common: allowed sides, ATR multiples, and why a set of parameters is refused.
+//! What the rule strategies' parameters have in common: lengths, the warm-up they need, and why a set of parameters is refused.
 
 use thiserror::Error;
 
-use super::contract::Protection;
-use crate::{domain::decision::Side, engine::indicators::length::Length};
+use crate::engine::indicators::length::Length;
 
 /// Why parameters are refused. The key is the parameter's name in the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
@@ -55,68 +54,9 @@ pub enum StrategyError {
     },
 }
 
-/// Which positions a strategy may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sides {
-    /// Long and short.
-    #[default]
-    Both,
-    /// Long only.
-    Long,
-    /// Short only.
-    Short,
-}
-
-impl Sides {
-    /// Whether `side` is among them.
-    pub const fn allow(self, side: Side) -> bool {
-        matches!(
-            (self, side),
-            (Self::Both, _) | (Self::Long, Side::Long) | (Self::Short, Side::Short)
-        )
-    }
-}
-
 /// The length in `key`.
 pub(super) fn length(key: &'static str, bars: u32) -> Result<Length, StrategyError> {
     Length::new(bars).ok_or(StrategyError::Length { key, bars })
-}
-
-/// Checked distances of stop, target and trailing stop, in ATRs.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct AtrMultiples {
-    stop: f64,
-    target: Option<f64>,
-    trail: Option<f64>,
-}
-
-impl AtrMultiples {
-    /// Every multiple must be positive and finite.
-    pub(super) fn new(
-        stop: f64,
-        target: Option<f64>,
-        trail: Option<f64>,
-    ) -> Result<Self, StrategyError> {
-        let given =
-            [("stop_atr", Some(stop)), ("target_atr", target), ("trail_atr", trail)].into_iter();
-        for (key, multiple) in given.filter_map(|(key, multiple)| Some((key, multiple?))) {
-            if !(multiple.is_finite() && multiple > 0.0) {
-                return Err(StrategyError::Multiple { key, multiple });
-            }
-        }
-        Ok(Self { stop, target, trail })
-    }
-
-    /// The distances at this ATR (quote currency); `None` without any range, where no stop can be placed.
-    pub(super) fn protection(self, atr: f64) -> Option<Protection> {
-        let distance = |multiple: f64| multiple * atr;
-        let stop = distance(self.stop);
-        (stop > 0.0).then(|| Protection {
-            stop: Some(stop),
-            target: self.target.map(distance),
-            trail: self.trail.map(distance),
-        })
-    }
 }
 
 /// Warm-up of recursive averages whose slowest is as slow as an EMA of `ema_length` (a Wilder average of n counts as 2 n - 1):
@@ -136,41 +76,6 @@ pub(in crate::engine) const fn wilder_as_ema(n: Length) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sides_allow_what_they_say() {
-        for (sides, long, short) in
-            [(Sides::Both, true, true), (Sides::Long, true, false), (Sides::Short, false, true)]
-        {
-            assert_eq!((sides.allow(Side::Long), sides.allow(Side::Short)), (long, short));
-        }
-    }
-
-    #[test]
-    fn every_multiple_must_be_positive_and_finite() {
-        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            for (key, result) in [
-                ("stop_atr", AtrMultiples::new(bad, None, None)),
-                ("target_atr", AtrMultiples::new(1.0, Some(bad), None)),
-                ("trail_atr", AtrMultiples::new(1.0, None, Some(bad))),
-            ] {
-                assert!(result.unwrap_err().to_string().contains(key), "{key} {bad}");
-            }
-        }
-    }
-
-    #[test]
-    fn distances_are_multiples_of_the_atr() {
-        let multiples = AtrMultiples::new(2.0, Some(3.0), Some(1.5)).unwrap();
-        let expected = Protection { stop: Some(8.0), target: Some(12.0), trail: Some(6.0) };
-        assert_eq!(multiples.protection(4.0), Some(expected));
-        for no_range in [0.0, f64::NAN] {
-            assert_eq!(multiples.protection(no_range), None);
-        }
-        let bare = AtrMultiples::new(2.0, None, None).unwrap();
-        let expected = Protection { stop: Some(8.0), target: None, trail: None };
-        assert_eq!(bare.protection(4.0), Some(expected));
-    }
 
     #[test]
     fn the_seed_has_faded_when_the_warm_up_ends() {

@@ -2,7 +2,8 @@
 
 use super::{
     contract::{Features, Intent, Strategy},
-    params::{AtrMultiples, Sides, StrategyError, length, warm_up, wilder_as_ema},
+    params::{StrategyError, length, warm_up, wilder_as_ema},
+    stops::{Stops, StopsParams},
 };
 use crate::{
     domain::{bar::Bar, decision::Side},
@@ -20,48 +21,29 @@ pub struct RsiRevertParams {
     pub overbought: f64,
     /// The level at which a long position is left; a short one is left at 100 minus it.
     pub exit: f64,
-    /// Bars of the ATR.
-    pub atr: u32,
-    /// Distance of the stop, in ATRs.
-    pub stop_atr: f64,
-    /// Distance of the target, in ATRs.
-    pub target_atr: Option<f64>,
-    /// Distance of the trailing stop, in ATRs.
-    pub trail_atr: Option<f64>,
-    /// Which positions it may hold.
-    pub sides: Sides,
+    /// Its stops, and the sides it may be on.
+    pub stops: StopsParams,
 }
 
 /// Enters when the RSI crosses back from an extreme, leaves when it has reached the exit level.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RsiRevert {
     rsi: Length,
-    atr: Length,
     oversold: f64,
     overbought: f64,
     exit: f64,
-    multiples: AtrMultiples,
-    sides: Sides,
+    stops: Stops,
 }
 
 impl RsiRevert {
     /// Checks the parameters.
     pub fn new(params: RsiRevertParams) -> Result<Self, StrategyError> {
-        let RsiRevertParams { oversold, overbought, exit, stop_atr, target_atr, trail_atr, .. } =
-            params;
+        let RsiRevertParams { rsi, oversold, overbought, exit, stops } = params;
         let middle = |level: f64| oversold < level && level < overbought;
         if !(oversold > 0.0 && middle(exit) && middle(100.0 - exit) && overbought < 100.0) {
             return Err(StrategyError::Levels { oversold, exit, overbought });
         }
-        Ok(Self {
-            rsi: length("rsi", params.rsi)?,
-            atr: length("atr", params.atr)?,
-            oversold,
-            overbought,
-            exit,
-            multiples: AtrMultiples::new(stop_atr, target_atr, trail_atr)?,
-            sides: params.sides,
-        })
+        Ok(Self { rsi: length("rsi", rsi)?, oversold, overbought, exit, stops: Stops::new(stops)? })
     }
 
     /// The side an RSI coming back from an extreme points to, if that side is allowed.
@@ -73,7 +55,7 @@ impl RsiRevert {
         } else {
             return None;
         };
-        self.sides.allow(recross.0).then_some(recross)
+        self.stops.allow(recross.0).then_some(recross)
     }
 
     /// Whether the reversion a position on `side` waits for has happened.
@@ -125,11 +107,11 @@ impl Strategy for RsiRevert {
     }
 
     fn warm_up_bars(&self) -> u32 {
-        warm_up(wilder_as_ema(self.rsi.max(self.atr)))
+        warm_up(wilder_as_ema(self.rsi)).max(self.stops.warm_up_bars())
     }
 
     fn features(&self) -> RsiRevertFeatures {
-        RsiRevertFeatures { rsi: Rsi::new(self.rsi), atr: Atr::new(self.atr), rsi_prev: f64::NAN }
+        RsiRevertFeatures { rsi: Rsi::new(self.rsi), atr: self.stops.range(), rsi_prev: f64::NAN }
     }
 
     /// A recross against the position reverses it; else a reached exit level closes it; else a recross enters.
@@ -142,7 +124,7 @@ impl Strategy for RsiRevert {
             return Intent::Exit("rsi_mean_reached");
         }
         let Some((side, rule)) = recross else { return Intent::Hold("no_signal") };
-        match self.multiples.protection(atr) {
+        match self.stops.protection(atr) {
             Some(protection) => Intent::Enter(side, rule, protection),
             None => Intent::Hold("no_range"),
         }
@@ -152,26 +134,31 @@ impl Strategy for RsiRevert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::strategy::contract::Protection;
+    use crate::engine::strategy::{contract::Protection, stops::Sides};
 
     const PARAMS: RsiRevertParams = RsiRevertParams {
         rsi: 14,
         oversold: 30.0,
         overbought: 70.0,
         exit: 55.0,
-        atr: 14,
-        stop_atr: 2.0,
-        target_atr: None,
-        trail_atr: Some(1.5),
-        sides: Sides::Both,
+        stops: StopsParams {
+            atr: 14,
+            stop_atr: 2.0,
+            target_atr: None,
+            trail_atr: Some(1.5),
+            sides: Sides::Both,
+        },
     };
+
+    fn of_atr(atr: u32) -> StopsParams {
+        StopsParams { atr, ..PARAMS.stops }
+    }
 
     #[test]
     fn parameters_are_checked() {
         for (params, key) in [
             (RsiRevertParams { rsi: 0, ..PARAMS }, "`rsi`"),
-            (RsiRevertParams { atr: 10_001, ..PARAMS }, "`atr`"),
-            (RsiRevertParams { stop_atr: f64::INFINITY, ..PARAMS }, "`stop_atr`"),
+            (RsiRevertParams { stops: of_atr(10_001), ..PARAMS }, "`atr`"),
             (RsiRevertParams { oversold: 0.0, ..PARAMS }, "levels"),
             (RsiRevertParams { overbought: 100.0, ..PARAMS }, "levels"),
             (RsiRevertParams { exit: 30.0, ..PARAMS }, "levels"),
@@ -187,7 +174,8 @@ mod tests {
     #[test]
     fn the_warm_up_covers_the_slower_average() {
         for (rsi, atr, bars) in [(14, 14, 109), (14, 20, 157), (20, 14, 157), (1, 1, 5)] {
-            let strategy = RsiRevert::new(RsiRevertParams { rsi, atr, ..PARAMS }).unwrap();
+            let strategy =
+                RsiRevert::new(RsiRevertParams { rsi, stops: of_atr(atr), ..PARAMS }).unwrap();
             assert_eq!(strategy.warm_up_bars(), bars);
         }
     }
@@ -230,7 +218,11 @@ mod tests {
             (Sides::Short, 25.0, 31.0, None, hold),
             (Sides::Short, 25.0, 31.0, Some(Short), exit),
         ] {
-            let strategy = RsiRevert::new(RsiRevertParams { sides, ..PARAMS }).unwrap();
+            let strategy = RsiRevert::new(RsiRevertParams {
+                stops: StopsParams { sides, ..PARAMS.stops },
+                ..PARAMS
+            })
+            .unwrap();
             let values = RsiRevertValues([rsi, rsi_prev, 4.0]);
             assert_eq!(
                 strategy.decide(&values, None, held),
@@ -245,7 +237,8 @@ mod tests {
 
     #[test]
     fn the_features_are_the_indicators_and_the_last_rsi() {
-        let strategy = RsiRevert::new(RsiRevertParams { rsi: 1, atr: 1, ..PARAMS }).unwrap();
+        let strategy =
+            RsiRevert::new(RsiRevertParams { rsi: 1, stops: of_atr(1), ..PARAMS }).unwrap();
         let mut features = strategy.features();
         let bar = |close: f64| Bar::new([close, close + 1.0, close - 1.0, close, 1.0]).unwrap();
         for close in [10.0, 12.0] {

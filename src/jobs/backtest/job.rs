@@ -32,6 +32,7 @@ use crate::{
     },
     store::{
         disk::{Disk, RealDisk},
+        document::document,
         raw::RawStore,
     },
 };
@@ -125,7 +126,7 @@ pub fn leave_card(
     let born = Born { at: context.started, revisions: None };
     let origin = Origin::new(floor.ts_ms(), born, card.clone(), context.build.to_owned());
     let path = context.layout.origin(&place.tag, &place.series);
-    Ok(context.disk.replace(&path, origin.to_json().as_bytes())?)
+    Ok(context.disk.replace(&path, document(&origin).as_bytes())?)
 }
 
 /// The window asked for; what is not asked for is LIVE's window, or everything there is.

@@ -18,7 +18,10 @@ use crate::{
         setup::set_up,
     },
     manifest::{CheckJob, CheckPart, StopFill},
-    store::disk::{Disk as _, parent},
+    store::{
+        disk::{Disk as _, parent},
+        document::document,
+    },
 };
 
 /// Runs the job.
@@ -43,7 +46,7 @@ pub fn run(context: &Context<'_>, job: &CheckJob) -> Result<Outcome, Failure> {
     let results = Results::new(job.trading.series.to_string(), checks);
     let path = context.layout.check_report(&job.trading.series);
     context.disk.create_dir_all(parent(&path))?;
-    context.disk.replace(&path, results.to_json().as_bytes())?;
+    context.disk.replace(&path, document(&results).as_bytes())?;
     let exit = if results.level == Level::Fail { Exit::Negative } else { Exit::Ok };
     let shown = context.shown(&path);
     let text = format!("{}\nreport: {shown}\n", results.text());

@@ -67,7 +67,7 @@ impl Checked {
     }
 }
 
-/// All checks of a box.
+/// All checks of a box: `check.json`.
 #[derive(Debug, Serialize)]
 pub struct Results {
     schema: &'static str,
@@ -84,13 +84,6 @@ impl Results {
     pub fn new(series: String, checks: Vec<Checked>) -> Self {
         let level = checks.iter().map(|check| check.level).max().unwrap_or(Level::Ok);
         Self { schema: SCHEMA, series, level, checks }
-    }
-
-    /// The text of `check.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
     }
 
     /// One line.

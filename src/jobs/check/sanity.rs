@@ -11,7 +11,7 @@ use crate::{
         context::Failure,
         setup::{AnyCore, with_core},
     },
-    manifest::{CheckPart, Dec, Rule, Trading},
+    manifest::{CheckPart, Dec, Stops, Trading},
 };
 
 /// A stop closer than this many average ranges is hit by noise.
@@ -104,11 +104,7 @@ fn costs(trading: &Trading) -> Checked {
 }
 
 fn stop(trading: &Trading) -> Checked {
-    let (stop, target, trail) = match &trading.rule {
-        Rule::EmaAtr(table) => (table.stop_atr, table.target_atr, table.trail_atr),
-        Rule::RsiRevert(table) => (table.stop_atr, table.target_atr, table.trail_atr),
-        Rule::Model(table) => (table.stop_atr, table.target_atr, table.trail_atr),
-    };
+    let Stops { stop_atr: stop, target_atr: target, trail_atr: trail, .. } = *trading.rule.stops();
     first(
         "stop-distance",
         format!("{stop} average ranges"),
@@ -214,7 +210,7 @@ mod tests {
     use crate::{
         domain::{series::Series, time::Timeframe},
         jobs::setup,
-        manifest::{Account, EmaAtr, Fill, Risk, StopFill},
+        manifest::{Account, EmaAtr, Fill, Risk, Rule, StopFill},
     };
 
     fn trading() -> Trading {
@@ -256,9 +252,9 @@ mod tests {
             ("notional", Level::Warn, |t| t.account.notional = Dec::whole(10_001)),
             ("costs", Level::Warn, |t| t.fill.fee_bps = Dec::whole(0)),
             ("costs", Level::Warn, |t| t.fill.slippage_bps = Dec::whole(40)),
-            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.stop_atr = 0.4)),
-            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.target_atr = Some(1.9))),
-            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.trail_atr = Some(2.1))),
+            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.stops.stop_atr = 0.4)),
+            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.stops.target_atr = Some(1.9))),
+            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.stops.trail_atr = Some(2.1))),
             ("strategy", Level::Fail, |t| t.rule = rule(|r| r.fast = 50)),
             // 1000 at 10 bps in and 10 bps out cost 2.
             ("daily-loss", Level::Fail, |t| t.risk.daily_loss_max = Some(Dec::whole(2))),
@@ -291,7 +287,7 @@ mod tests {
         let cases: [(&str, Change); 8] = [
             ("notional", |t| t.risk.position_max = Some(Dec::whole(1_000))),
             ("notional", |t| t.account.notional = Dec::whole(10_000)),
-            ("stop-distance", |t| t.rule = rule(|r| r.stop_atr = 0.5)),
+            ("stop-distance", |t| t.rule = rule(|r| r.stops.stop_atr = 0.5)),
             ("daily-loss", |t| t.risk.daily_loss_max = Some(Dec::whole(3))),
             ("drawdown", |t| t.risk.drawdown_max_pct = Some(Dec::whole(99))),
             ("trades-per-day", |t| t.risk.trades_per_day_max = Some(287)),

@@ -6,7 +6,7 @@ use crate::{
     jobs::context::Context,
     manifest::Compute,
     os::{
-        process::{Results, Spawn, own_program},
+        process::{Knows, Results, Spawn, own_program},
         supervise::Watch,
     },
 };
@@ -33,7 +33,7 @@ pub(super) fn worker(
         grace: GRACE,
         results: Results::Kept,
     };
-    Watch { spawn, silence, most: SAID_MAX }
+    Watch { spawn, knows: Knows::All, silence, most: SAID_MAX }
 }
 
 /// A path is relative to the root. A bare name is looked for beside this program, then in PATH.

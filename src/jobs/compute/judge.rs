@@ -115,7 +115,7 @@ mod tests {
 
     fn ended(gone: Gone, stdout: &str, stderr: &str) -> Watched {
         let (stdout, stderr) = (stdout.as_bytes().to_vec(), stderr.as_bytes().to_vec());
-        Watched { gone, stdout, stderr, cut: false }
+        Watched { gone, code: 0, stdout, stderr, cut: false }
     }
 
     fn judged(seen: Watched) -> Verdict {

@@ -133,13 +133,6 @@ impl Deployed {
         left
     }
 
-    /// Its text.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
-    }
-
     /// Understands the document; says what is wrong with it.
     pub fn parse(stage: Stage, bytes: &[u8]) -> Result<Self, String> {
         let found: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -183,6 +176,7 @@ fn is_hash(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::document::document;
 
     /// Written by the first version of the format.
     const OLD: &str = r#"{"schema":"mjolnir.deployed/1","commit":"0123456789012345678901234567890123456789","build":"0.1.0-00","deployed_at":"2026-01-02T03:04:05Z",
@@ -213,8 +207,8 @@ mod tests {
             [(Stage::Deployed, Stage::Deploying), (Stage::Deploying, Stage::Deployed)]
         {
             let made = Deployed::new(stage, about.clone(), files.clone());
-            assert_eq!(Deployed::parse(stage, made.to_json().as_bytes()).unwrap(), made);
-            assert!(Deployed::parse(other, made.to_json().as_bytes()).is_err());
+            assert_eq!(Deployed::parse(stage, document(&made).as_bytes()).unwrap(), made);
+            assert!(Deployed::parse(other, document(&made).as_bytes()).is_err());
             assert!(made.without(&[b"a\nb".to_vec()]).files().is_empty());
         }
     }

@@ -15,8 +15,9 @@ use crate::{
     jobs::context::{Context, Failure},
     manifest::Target,
     os::{
-        process::{Captured, Results, Spawn, capture},
+        process::{Results, Spawn},
         signals::Stop,
+        supervise::{Captured, capture},
     },
 };
 

@@ -16,7 +16,7 @@ use crate::{
     exit::Exit,
     jobs::context::{Context, Failure},
     manifest::Target,
-    os::process::Captured,
+    os::supervise::Captured,
     store::disk::Disk as _,
 };
 

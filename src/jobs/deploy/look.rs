@@ -22,7 +22,7 @@ use crate::{
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
     manifest::{DeployCheck, Refusal, Target},
-    store::disk::Disk as _,
+    store::{disk::Disk as _, document::document},
 };
 
 /// The target, the rules, and what it takes to look.
@@ -127,7 +127,7 @@ impl<'a> Site<'a> {
         report.items = seen.as_ref().map(|seen| told(&seen.facts.plan.items)).unwrap_or_default();
         report.plan = planned;
         let path = self.dir.join(format!("{}.json", scope.name));
-        self.context.disk.replace(&path, report.to_json().as_bytes())?;
+        self.context.disk.replace(&path, document(&report).as_bytes())?;
         let exit = match report.refused || seen.is_none() {
             _ if unreachable => Exit::Unavailable,
             true => Exit::Negative,
@@ -186,7 +186,7 @@ impl<'a> Site<'a> {
             "check" => "plan.json".to_owned(),
             name => format!("{name}-plan.json"),
         });
-        context.disk.replace(&path, plan.to_json().as_bytes())?;
+        context.disk.replace(&path, document(&plan).as_bytes())?;
         Ok(Planned {
             path: context.shown(&path),
             hash: plan.hash().to_owned(),

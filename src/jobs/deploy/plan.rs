@@ -54,13 +54,6 @@ impl Plan {
         sha256_hex(serde_json::to_string(&bare).expect("plain values serialise").as_bytes())
     }
 
-    /// The text of `plan.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
-    }
-
     /// The hash.
     pub fn hash(&self) -> &str {
         &self.hash
@@ -119,7 +112,7 @@ pub fn told(items: &[Item]) -> Vec<[String; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::RefusalLevels;
+    use crate::{manifest::RefusalLevels, store::document::document};
 
     fn plan(head: &str) -> Plan {
         let parts = BTreeMap::from([("head".to_owned(), head.to_owned())]);
@@ -129,7 +122,7 @@ mod tests {
     fn found(now_ms: i64, head: &str, edit: impl Fn(String) -> String) -> Vec<String> {
         let levels = RefusalLevels::default();
         let mut findings = Findings::new(&levels);
-        let earlier = edit(plan("a").to_json());
+        let earlier = edit(document(&plan("a")));
         plan(head).since(earlier.as_bytes(), UtcMs::new(now_ms).unwrap(), &mut findings);
         findings.sorted().into_iter().map(|found| found.what + &found.paths.join(" ")).collect()
     }

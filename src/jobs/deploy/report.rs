@@ -91,13 +91,6 @@ impl Report {
         }
     }
 
-    /// The text of `check.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
-    }
-
     /// One line.
     pub fn summary(&self) -> String {
         let names = |level: RefusalLevel| -> Vec<&str> {

@@ -15,7 +15,7 @@ use crate::{
     exit::Exit,
     jobs::context::{Context, Failure},
     manifest::Target,
-    os::host,
+    os::machine,
     store::disk::Disk as _,
 };
 
@@ -129,7 +129,7 @@ impl<'h> TargetLock<'h> {
         let user = good("id", self.hands.here_within(words(["id", "-un"]), context.grace)?);
         let document = Document {
             schema: SCHEMA.to_owned(),
-            host: host::name(),
+            host: machine::name(),
             user: user.map_or_else(|_| "somebody".to_owned(), |name| shown(name.trim_ascii())),
             run_id: self.run_id.clone(),
             since: context.started.to_string(),

@@ -5,7 +5,7 @@ use super::{
     names::shown,
 };
 use crate::{
-    jobs::context::Failure, manifest::Target, os::process::Captured, store::layout::WRITER_LOCK,
+    jobs::context::Failure, manifest::Target, os::supervise::Captured, store::layout::WRITER_LOCK,
 };
 
 /// Where ledgers lie, from the top of the target.

@@ -76,7 +76,7 @@ impl Mismatch {
     }
 }
 
-/// The whole document.
+/// The whole document: `proof.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
     /// [`SCHEMA`].
@@ -122,13 +122,6 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The text of `proof.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
-    }
-
     /// The document of that text; `None` when it is none of ours.
     pub fn from_json(bytes: &[u8]) -> Option<Self> {
         let proof: Self = serde_json::from_slice(bytes).ok()?;

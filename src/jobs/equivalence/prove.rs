@@ -22,7 +22,10 @@ use crate::{
         error::SessionError,
         record::{Record, RecordBytes},
     },
-    store::{disk::Disk, error::StoreError, layout::Layout, rows::decisions::DecisionLine},
+    store::{
+        disk::Disk, document::document, error::StoreError, layout::Layout,
+        rows::decisions::DecisionLine,
+    },
 };
 
 /// What is to be proved, and with what.
@@ -221,7 +224,7 @@ fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathB
     case.disk.create_dir_all(&dir)?;
     case.disk.replace(&dir.join("report.txt"), text.as_bytes())?;
     let path = dir.join("proof.json");
-    case.disk.replace(&path, proof.to_json().as_bytes())?;
+    case.disk.replace(&path, document(proof).as_bytes())?;
     Ok(path)
 }
 

@@ -12,7 +12,10 @@ use crate::{
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
     manifest::{HealthExit, HealthJob, HealthMode},
-    store::disk::{Disk as _, parent},
+    store::{
+        disk::{Disk as _, parent},
+        document::document,
+    },
 };
 
 /// Checks a box.
@@ -77,7 +80,7 @@ fn outcome(context: &Context<'_>, job: &HealthJob, health: &Health) -> Outcome {
         Err(failure) => tracing::warn!("the report could not be left: {}", failure.message),
     }
     if job.health.json {
-        text = health.to_json();
+        text = document(health);
     }
     Outcome { exit: health.exit(job.health.exit), summary: health.summary(), text, out }
 }
@@ -85,6 +88,6 @@ fn outcome(context: &Context<'_>, job: &HealthJob, health: &Health) -> Outcome {
 fn leave(context: &Context<'_>, job: &HealthJob, health: &Health) -> Result<String, Failure> {
     let path = context.layout.health_report(job.health.tag.get());
     context.disk.create_dir_all(parent(&path))?;
-    context.disk.replace(&path, health.to_json().as_bytes())?;
+    context.disk.replace(&path, document(health).as_bytes())?;
     Ok(context.shown(&path))
 }

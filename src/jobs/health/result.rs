@@ -103,7 +103,7 @@ pub struct Figures {
     pub skew_ms: Option<i64>,
 }
 
-/// All of it.
+/// All of it: `health.json`.
 #[derive(Debug, Serialize)]
 pub struct Health {
     schema: &'static str,
@@ -146,13 +146,6 @@ impl Health {
             (_, Level::Off | Level::Ok, _) | (_, Level::Warn, HealthMode::Operator) => Exit::Ok,
             (_, Level::Warn | Level::Fail, _) => Exit::Negative,
         }
-    }
-
-    /// The text of `health.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
     }
 
     /// The first of the worst checks, when one did not go well.

@@ -7,7 +7,7 @@ use super::{
     judge::{Judge, ago, long, ms},
     result::{Checked, Level},
 };
-use crate::{domain::time::UtcMs, manifest::SchedulerWatch, store::runs::RunState};
+use crate::{domain::time::UtcMs, manifest::SchedulerWatch};
 
 /// Questions without an answer, one after the other, above which somebody should look.
 const FAILED_MAX: u32 = 2;
@@ -44,18 +44,7 @@ fn live_run(judge: &Judge<'_>, facts: &Facts) -> Checked {
     let Some(state) = state else {
         return Checked::off("live-run", format!("there is no record of run {run}"));
     };
-    let level = match state {
-        RunState::Failed | RunState::TimedOut | RunState::Panicked | RunState::Lost => Level::Warn,
-        RunState::Queued
-        | RunState::Running
-        | RunState::Succeeded
-        | RunState::Flaky
-        | RunState::Cancelled
-        | RunState::Missed
-        | RunState::SkippedOverlap
-        | RunState::Superseded
-        | RunState::SkippedPrecondition => Level::Ok,
-    };
+    let level = if state.went_wrong() { Level::Warn } else { Level::Ok };
     let value = format!("{} ({run})", state.name());
     Checked::new("live-run", level, "not failed", value).next(judge.look(facts))
 }

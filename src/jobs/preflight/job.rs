@@ -22,7 +22,10 @@ use crate::{
         deploy::hands::Hands,
     },
     manifest::{Parsed, Preflight, PreflightJob, PreflightPart, Target},
-    store::disk::{Disk as _, parent},
+    store::{
+        disk::{Disk as _, parent},
+        document::document,
+    },
 };
 
 /// A folder that every machine has, where the root cannot be written as a target.
@@ -119,6 +122,6 @@ fn outcome(context: &Context<'_>, rules: &Preflight, checks: Vec<Checked>) -> Ou
 fn leave(context: &Context<'_>, results: &Results) -> Result<String, Failure> {
     let path = context.layout.preflight_report();
     context.disk.create_dir_all(parent(&path))?;
-    context.disk.replace(&path, results.to_json().as_bytes())?;
+    context.disk.replace(&path, document(results).as_bytes())?;
     Ok(context.shown(&path))
 }

@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::PreflightPart,
-    os::process::{Captured, own_program},
+    os::{process::own_program, supervise::Captured},
 };
 
 /// Asks for all problems at once.

@@ -105,7 +105,7 @@ pub fn some_of(names: &[String]) -> String {
     text
 }
 
-/// All checks of a machine.
+/// All checks of a machine: `preflight.json`.
 #[derive(Debug, Serialize)]
 pub struct Results {
     schema: &'static str,
@@ -122,13 +122,6 @@ impl Results {
     pub fn new(root: String, checks: Vec<Checked>) -> Self {
         let level = checks.iter().map(|check| check.level).fold(Level::Ok, Level::max);
         Self { schema: SCHEMA, root, level, checks }
-    }
-
-    /// The text of `preflight.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
     }
 
     /// One line.

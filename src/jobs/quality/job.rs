@@ -30,6 +30,7 @@ use crate::{
     manifest::{DataQuality, DataQualityJob, QualityCheck, QualityLevel},
     store::{
         disk::{Disk as _, parent},
+        document::document,
         raw::{RawStore, Revision},
     },
 };
@@ -57,7 +58,7 @@ pub fn run(context: &Context<'_>, job: &DataQualityJob) -> Result<Outcome, Failu
     let report = Report::new(series.to_string(), window, (files, rows), look.notes, findings);
     let path = context.layout.quality_report(series);
     context.disk.create_dir_all(parent(&path))?;
-    context.disk.replace(&path, report.to_json().as_bytes())?;
+    context.disk.replace(&path, document(&report).as_bytes())?;
     let exit = if report.passed { Exit::Ok } else { Exit::Negative };
     let shown = context.shown(&path);
     let text = format!("{}\nreport: {shown}\n", report.text());

@@ -13,7 +13,7 @@ use crate::{
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.quality/1";
 
-/// What is known about the stored bars of a series.
+/// What is known about the stored bars of a series: `quality.json`.
 #[derive(Debug, Serialize)]
 pub struct Report {
     schema: &'static str,
@@ -45,13 +45,6 @@ impl Report {
         let passed = !findings.iter().any(Finding::is_error);
         let window = window.map(|window| [window.first().ts_ms(), window.last().ts_ms()]);
         Self { schema: SCHEMA, series, window, files, rows, passed, notes, findings }
-    }
-
-    /// The text of `quality.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
     }
 
     /// One line.

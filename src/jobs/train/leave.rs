@@ -10,7 +10,7 @@ use super::{
 use crate::{
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
-    store::disk::Disk as _,
+    store::{disk::Disk as _, document::document},
 };
 
 /// Writes the report. `rows_per_second` are training rows.
@@ -25,7 +25,7 @@ pub(super) fn leave(
     let drawn = picture(report)
         .map_err(|error| Failure::new(Exit::Bug, format!("the picture of the report: {error}")))?;
     context.disk.replace(&svg, drawn.as_bytes())?;
-    context.disk.replace(&json, report.to_json().as_bytes())?;
+    context.disk.replace(&json, document(report).as_bytes())?;
     let latest = context.layout.train_latest(&report.name);
     context.disk.replace(&latest, format!("{}\n", report.model).as_bytes())?;
     let (json, svg) = (context.shown(&json), context.shown(&svg));

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Name and version of the document.
 pub const SCHEMA: &str = "mjolnir.train/1";
 
-/// Everything a training found out.
+/// Everything a training found out: `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Name and version of the document.
@@ -194,13 +194,6 @@ pub struct Published {
 }
 
 impl Report {
-    /// The text of `report.json`.
-    pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("plain values serialise");
-        text.push('\n');
-        text
-    }
-
     /// Reads `report.json`; the error says what is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
         let report: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;

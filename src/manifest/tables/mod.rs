@@ -47,7 +47,7 @@ pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
 pub use top::{Kind, Param, ParamType, Secret, SecretFrom};
 pub use trading::{
-    Account, EmaAtr, Fill, FillAt, ModelRule, OnTrip, Risk, RsiRevert, Sides, StopFill,
+    Account, EmaAtr, Fill, FillAt, ModelRule, OnTrip, Risk, RsiRevert, Sides, StopFill, Stops,
     StrategyKind,
 };
 pub use train::{

@@ -72,16 +72,10 @@ words! {
     }
 }
 
-/// Numbers of the strategy `ema_atr`.
+/// Numbers that every strategy has: its keys stand among those of the strategy.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct EmaAtr {
-    /// Bars of the fast average; fewer than `slow`.
-    #[schemars(range(min = 1, max = 10000))]
-    pub fast: u32,
-    /// Bars of the slow average.
-    #[schemars(range(min = 2, max = 10000))]
-    pub slow: u32,
+#[serde(rename_all = "kebab-case", default)]
+pub struct Stops {
     /// Bars of the average true range.
     #[schemars(range(min = 1, max = 10000))]
     pub atr: u32,
@@ -98,17 +92,30 @@ pub struct EmaAtr {
     pub sides: Sides,
 }
 
+impl Default for Stops {
+    fn default() -> Self {
+        Self { atr: 14, stop_atr: 2.0, target_atr: None, trail_atr: None, sides: Sides::Both }
+    }
+}
+
+/// Numbers of the strategy `ema_atr`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct EmaAtr {
+    /// Bars of the fast average; fewer than `slow`.
+    #[schemars(range(min = 1, max = 10000))]
+    pub fast: u32,
+    /// Bars of the slow average.
+    #[schemars(range(min = 2, max = 10000))]
+    pub slow: u32,
+    /// Its stops, and the sides it may take.
+    #[serde(flatten)]
+    pub stops: Stops,
+}
+
 impl Default for EmaAtr {
     fn default() -> Self {
-        Self {
-            fast: 20,
-            slow: 50,
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: None,
-            trail_atr: None,
-            sides: Sides::Both,
-        }
+        Self { fast: 20, slow: 50, stops: Stops::default() }
     }
 }
 
@@ -128,35 +135,14 @@ pub struct RsiRevert {
     /// Where a position is left: a long at or above, a short at or below.
     #[schemars(range(min = 0, max = 100))]
     pub exit: f64,
-    /// Bars of the average true range.
-    #[schemars(range(min = 1, max = 10000))]
-    pub atr: u32,
-    /// Distance of the protective stop from the entry, in average true ranges.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub stop_atr: f64,
-    /// Distance of the profit target, in average true ranges; none without it.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub target_atr: Option<f64>,
-    /// Distance of the trailing stop behind the best price, in average true ranges; none without it.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub trail_atr: Option<f64>,
-    /// The sides it may take.
-    pub sides: Sides,
+    /// Its stops, and the sides it may take.
+    #[serde(flatten)]
+    pub stops: Stops,
 }
 
 impl Default for RsiRevert {
     fn default() -> Self {
-        Self {
-            period: 14,
-            oversold: 30.0,
-            overbought: 70.0,
-            exit: 50.0,
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: None,
-            trail_atr: None,
-            sides: Sides::Both,
-        }
+        Self { period: 14, oversold: 30.0, overbought: 70.0, exit: 50.0, stops: Stops::default() }
     }
 }
 
@@ -173,20 +159,9 @@ pub struct ModelRule {
     pub enter: i64,
     /// A long is left below this score, a short above it with the sign turned; above -`enter`, at most `enter`.
     pub exit: i64,
-    /// Bars of the average true range.
-    #[schemars(range(min = 1, max = 10000))]
-    pub atr: u32,
-    /// Distance of the protective stop from the entry, in average true ranges.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub stop_atr: f64,
-    /// Distance of the profit target, in average true ranges; none without it.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub target_atr: Option<f64>,
-    /// Distance of the trailing stop behind the best price, in average true ranges; none without it.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub trail_atr: Option<f64>,
-    /// The sides it may take.
-    pub sides: Sides,
+    /// Its stops, and the sides it may take.
+    #[serde(flatten)]
+    pub stops: Stops,
 }
 
 impl Default for ModelRule {
@@ -195,11 +170,7 @@ impl Default for ModelRule {
             path: "data/models/current".to_owned(),
             enter: 200_000,
             exit: 0,
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: None,
-            trail_atr: None,
-            sides: Sides::Both,
+            stops: Stops::default(),
         }
     }
 }

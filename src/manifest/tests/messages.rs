@@ -1,6 +1,11 @@
 //! What people read: places, words, several problems at once, files that are no manifests.
 
-use super::{BACKTEST, Case, EXEC, PLAIN};
+use std::collections::BTreeSet;
+
+use super::{
+    super::{Job, Sides, Stops},
+    BACKTEST, Case, EXEC, PLAIN,
+};
 
 #[test]
 fn all_problems_at_once_each_with_its_line_and_column() {
@@ -102,6 +107,45 @@ fn a_program_that_uses_a_card_is_given_time() {
             assert!(says.starts_with("jobs/t.toml:5:") && says.contains(&want), "{says}");
         }
         Case::new(job).set(&format!("compute.{key}"), "1s").good();
+    }
+}
+
+#[test]
+fn stops_stand_among_the_keys_of_each_strategy_and_unknown_keys_do_not() {
+    for (kind, table) in [("ema_atr", "ema-atr"), ("rsi_revert", "rsi-revert"), ("model", "model")]
+    {
+        let head = format!("{}[strategy.{table}]\n", BACKTEST.replace("ema_atr", kind));
+        let good = Case::new(&format!("{head}atr = 7\ntrail-atr = 3\nsides = \"long\"\n")).good();
+        let Job::Backtest(job) = good.manifest.job else { panic!("no backtest") };
+        let Stops { atr, stop_atr, target_atr, trail_atr, sides } = job.trading.rule.stops();
+        assert_eq!((atr, stop_atr, target_atr, trail_atr), (&7, &2.0, &None, &Some(3.0)), "{kind}");
+        assert_eq!(*sides, Sides::Long, "{kind}");
+        let bad = format!("{head}atr = 0\nstop-art = 1.0\nsides = \"up\"\nstop-atr = \"2\"\n");
+        let at = format!("strategy.{table}");
+        let want = [
+            format!("jobs/t.toml:14:7: `{at}.atr` is 0, at least 1 is accepted"),
+            format!(
+                "jobs/t.toml:15:1: unknown key `stop-art` in [{at}] (did you mean `stop-atr`?)"
+            ),
+            format!(
+                r#"jobs/t.toml:16:9: `{at}.sides` is "up", accepted are "both", "long", "short""#
+            ),
+            format!(r#"jobs/t.toml:17:12: `{at}.stop-atr` must be a number, found the string "2""#),
+        ];
+        assert_eq!(Case::new(&bad).says(), want.join("\n"));
+    }
+}
+
+#[test]
+fn only_the_numbers_of_the_chosen_strategy_are_shown() {
+    for (kind, own) in [("ema_atr", "ema-atr"), ("rsi_revert", "rsi-revert"), ("model", "model")] {
+        let others = "[strategy.ema-atr]\nfast = 3\n[strategy.rsi-revert]\n[strategy.model]\n";
+        let job = format!("{}{others}", BACKTEST.replace("ema_atr", kind));
+        let rows = Case::new(&job).good().explain();
+        let numbers = rows.iter().filter_map(|row| row.path.strip_prefix("strategy."));
+        let shown: BTreeSet<&str> =
+            numbers.filter_map(|key| Some(key.split_once('.')?.0)).collect();
+        assert_eq!(shown, BTreeSet::from([own]), "{kind}");
     }
 }
 

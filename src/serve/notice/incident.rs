@@ -153,21 +153,15 @@ mod tests {
     fn run(minute: i64, state: RunState) -> Run {
         let kind = if state == RunState::Failed && minute % 10 == 5 { HEALTH } else { "exec" };
         Run {
-            run_id: format!("j_{minute}").parse().unwrap(),
-            job: "j".into(),
-            kind: kind.into(),
-            state,
-            started: at(minute),
             ended: Some(at(minute)),
             exit_code: Some(i32::from(state == RunState::Failed)),
-            summary: String::new(),
-            parent: None,
-            pid: None,
-            build: "b".into(),
-            due: None,
-            attempt: 1,
-            retry_of: None,
-            not_before: None,
+            ..Run::first(
+                format!("j_{minute}").parse().unwrap(),
+                ("j", kind),
+                state,
+                at(minute),
+                "b",
+            )
         }
     }
 

@@ -21,7 +21,7 @@ use crate::{
     domain::{ids::RunId, time::UtcMs},
     jobs::context::Failure,
     manifest::{Manifest, Notify, NotifyOn},
-    os::{host, signals::Stop},
+    os::{machine, signals::Stop},
     store::{
         disk::RealDisk,
         error::StoreError,
@@ -68,7 +68,7 @@ impl Notifier {
             store: RunStore::open(&disk, &layout)?,
             jobs: Arc::clone(&jobs),
             root: root.to_owned(),
-            host: host::name(),
+            host: machine::name(),
             build: build.to_owned(),
             watch: Stopwatch::start(),
             stop: stop.clone(),

@@ -142,21 +142,14 @@ mod tests {
     fn slot(n: i64, state: RunState) -> Run {
         let at = UtcMs::new(n * 60_000).unwrap();
         Run {
-            run_id: format!("j_{n}_{}", state.name()).parse().unwrap(),
-            job: "j".into(),
-            kind: "exec".into(),
-            state,
-            started: at,
-            ended: None,
-            exit_code: None,
-            summary: String::new(),
-            parent: None,
-            pid: None,
-            build: "b".into(),
             due: Some(("j.1".into(), at)),
-            attempt: 1,
-            retry_of: None,
-            not_before: None,
+            ..Run::first(
+                format!("j_{n}_{}", state.name()).parse().unwrap(),
+                ("j", "exec"),
+                state,
+                at,
+                "b",
+            )
         }
     }
 

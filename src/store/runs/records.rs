@@ -58,6 +58,35 @@ pub struct Run {
     pub not_before: Option<UtcMs>,
 }
 
+impl Run {
+    /// The first attempt of a run: not over, started by no other one, due by no schedule, without a process.
+    pub fn first(
+        run_id: RunId,
+        (job, kind): (&str, &str),
+        state: RunState,
+        started: UtcMs,
+        build: &str,
+    ) -> Self {
+        Self {
+            run_id,
+            job: job.to_owned(),
+            kind: kind.to_owned(),
+            state,
+            started,
+            ended: None,
+            exit_code: None,
+            summary: String::new(),
+            parent: None,
+            pid: None,
+            build: build.to_owned(),
+            due: None,
+            attempt: 1,
+            retry_of: None,
+            not_before: None,
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
@@ -339,21 +368,14 @@ mod tests {
 
     fn run(id: &str, at: i64) -> Run {
         Run {
-            run_id: id.parse().unwrap(),
-            job: "eqflat".into(),
-            kind: "eqflat".into(),
-            state: RunState::Running,
-            started: UtcMs::new(at).unwrap(),
-            ended: None,
-            exit_code: None,
-            summary: String::new(),
-            parent: None,
             pid: Some(7),
-            build: "b".into(),
-            due: None,
-            attempt: 1,
-            retry_of: None,
-            not_before: None,
+            ..Run::first(
+                id.parse().unwrap(),
+                ("eqflat", "eqflat"),
+                RunState::Running,
+                UtcMs::new(at).unwrap(),
+                "b",
+            )
         }
     }
 

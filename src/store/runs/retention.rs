@@ -8,10 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::{
-    records::{Filter, Run, RunStore},
-    state::RunState,
-};
+use super::records::{Filter, Run, RunStore};
 use crate::{
     domain::{
         ids::RunId,
@@ -142,7 +139,7 @@ impl<D: Disk> Sweeper<'_, D> {
                     *newest = (slot, &run.run_id);
                 }
             }
-            if went_wrong(run.state) && !has_failed {
+            if run.state.went_wrong() && !has_failed {
                 (stay, has_failed) = (true, true);
             }
             if let Some(parent) = &run.parent {
@@ -220,22 +217,6 @@ impl<D: Disk> Sweeper<'_, D> {
             return Err(StoreError::damaged(dir, 0, why));
         }
         Ok(())
-    }
-}
-
-/// Whether somebody may want to know why a run ended like this.
-fn went_wrong(state: RunState) -> bool {
-    match state {
-        RunState::Failed | RunState::TimedOut | RunState::Panicked | RunState::Lost => true,
-        RunState::Queued
-        | RunState::Running
-        | RunState::Succeeded
-        | RunState::Flaky
-        | RunState::Cancelled
-        | RunState::Missed
-        | RunState::SkippedOverlap
-        | RunState::Superseded
-        | RunState::SkippedPrecondition => false,
     }
 }
 

@@ -49,6 +49,22 @@ impl RunState {
         Self::Lost,
     ];
 
+    /// Whether somebody may want to know why a run ended like this.
+    pub const fn went_wrong(self) -> bool {
+        match self {
+            Self::Failed | Self::TimedOut | Self::Panicked | Self::Lost => true,
+            Self::Queued
+            | Self::Running
+            | Self::Succeeded
+            | Self::Flaky
+            | Self::Cancelled
+            | Self::Missed
+            | Self::SkippedOverlap
+            | Self::Superseded
+            | Self::SkippedPrecondition => false,
+        }
+    }
+
     /// How it is written.
     pub const fn name(self) -> &'static str {
         match self {

@@ -70,21 +70,9 @@ fn c16_a_queued_attempt_is_taken_over_by_one_process() {
     let store = RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap();
     let slot = UtcMs::new(1_700_000_000_000).unwrap();
     let queued = Run {
-        run_id: "e_1_x".parse().unwrap(),
-        job: "e".into(),
-        kind: "exec".into(),
-        state: RunState::Queued,
-        started: slot,
-        ended: None,
-        exit_code: None,
-        summary: String::new(),
-        parent: None,
-        pid: None,
-        build: String::new(),
         due: Some(("e.1".into(), slot)),
         attempt: 2,
-        retry_of: None,
-        not_before: None,
+        ..Run::first("e_1_x".parse().unwrap(), ("e", "exec"), RunState::Queued, slot, "")
     };
     store.start(&queued).unwrap();
     let line = "run e --run-id e_1_x --attempt";

@@ -1,6 +1,6 @@
 //! What webhooks and programs get, letter by letter.
 
-use mjolnir::{os::host, store::runs::RunState};
+use mjolnir::{os::machine, store::runs::RunState};
 
 use super::fixture::{LONG, hook, manifest, notifier, observe, run};
 use crate::support::{
@@ -23,7 +23,7 @@ fn told(path: &str, format: &str) -> Vec<Asked> {
 
 #[test]
 fn each_format_has_its_body() {
-    let host = host::name();
+    let host = machine::name();
     let failed = format!(
         "fetch failed on {host}, once since 2023-11-15T00:01:05.500Z: no <bars> & \"no\" @everyone\n\
          next: runner logs fetch_1_1"
@@ -68,7 +68,7 @@ fn each_format_has_its_body() {
 
 #[test]
 fn the_document_of_ours_has_everything() {
-    let host = host::name();
+    let host = machine::name();
     let asked = told("/hook?k=1", "json");
     let expected = |event: &str, run: u32, state: &str, exit: u32, summary: &str| {
         format!(
@@ -95,7 +95,7 @@ fn a_program_finds_the_notice_in_its_variables() {
     observe(&root, &notifier, &run(1, RunState::TimedOut), &manifest);
     root.await_lines("told", 2);
     notifier.end(LONG);
-    let host = host::name();
+    let host = machine::name();
     assert_eq!(
         root.read("told"),
         format!(

@@ -53,21 +53,17 @@ pub fn at(minute: i64) -> UtcMs {
 pub fn run(minute: i64, state: RunState) -> Run {
     let failed = state == RunState::Failed;
     Run {
-        run_id: format!("fetch_1_{minute}").parse().unwrap(),
-        job: "fetch".to_owned(),
-        kind: "exec".to_owned(),
-        state,
-        started: at(minute),
         ended: Some(at(minute).plus_ms(5_500)),
         exit_code: Some(i32::from(failed)),
         summary: if failed { "no <bars> & \"no\" @everyone" } else { "done" }.to_owned(),
-        parent: None,
-        pid: None,
-        build: BUILD.to_owned(),
         due: Some(("fetch.1".to_owned(), at(minute))),
-        attempt: 1,
-        retry_of: None,
-        not_before: None,
+        ..Run::first(
+            format!("fetch_1_{minute}").parse().unwrap(),
+            ("fetch", "exec"),
+            state,
+            at(minute),
+            BUILD,
+        )
     }
 }
 

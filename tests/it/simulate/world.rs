@@ -14,7 +14,7 @@ use mjolnir::{
         step::Core,
         strategy::{
             ema_atr::{EmaAtr, EmaAtrParams},
-            params::Sides,
+            stops::{Sides, StopsParams},
         },
     },
     jobs::live::{
@@ -76,11 +76,13 @@ impl World {
         let params = EmaAtrParams {
             fast: 2,
             slow: 4,
-            atr: 2,
-            stop_atr: 0.6,
-            target_atr: Some(0.9),
-            trail_atr: None,
-            sides: Sides::Both,
+            stops: StopsParams {
+                atr: 2,
+                stop_atr: 0.6,
+                target_atr: Some(0.9),
+                trail_atr: None,
+                sides: Sides::Both,
+            },
         };
         let plain = plain_rules();
         let rules = Rules {

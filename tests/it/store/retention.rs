@@ -40,21 +40,8 @@ impl Place {
     fn run(&self, disk: &impl Disk, id: &str, day: i64, state: RunState) -> Run {
         let at = UtcMs::new(day * DAY).unwrap();
         let run = Run {
-            run_id: id.parse().unwrap(),
-            job: "j".into(),
-            kind: "exec".into(),
-            state,
-            started: at,
             ended: state.is_over().then_some(at),
-            exit_code: None,
-            summary: String::new(),
-            parent: None,
-            pid: None,
-            build: "b".into(),
-            due: None,
-            attempt: 1,
-            retry_of: None,
-            not_before: None,
+            ..Run::first(id.parse().unwrap(), ("j", "exec"), state, at, "b")
         };
         let dir = self.layout.run_dir(&run.run_id);
         disk.create_dir_all(&dir).unwrap();

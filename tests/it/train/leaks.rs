@@ -10,7 +10,7 @@ use mjolnir::{
         step::Core,
         strategy::{
             ema_atr::{EmaAtr, EmaAtrParams},
-            params::Sides,
+            stops::{Sides, StopsParams},
         },
     },
     exit::Exit,
@@ -36,11 +36,13 @@ pub fn rows_with(
     let params = EmaAtrParams {
         fast: 5,
         slow: 20,
-        atr: 14,
-        stop_atr: 2.0,
-        target_atr: None,
-        trail_atr: None,
-        sides: Sides::Both,
+        stops: StopsParams {
+            atr: 14,
+            stop_atr: 2.0,
+            target_atr: None,
+            trail_atr: None,
+            sides: Sides::Both,
+        },
     };
     let core = Core { strategy: EmaAtr::new(params).unwrap(), rules: plain_rules() };
     let blocks = core.blocks(Timeframe::M5);

@@ -14,7 +14,7 @@ use crate::{
             report::{Planned, listed},
         },
     },
-    store::disk::Disk as _,
+    store::{disk::Disk as _, document::document},
 };
 
 const SCHEMA: &str = "mjolnir.deploy/1";
@@ -85,9 +85,7 @@ impl Story {
         let exit = done.as_ref().map_or_else(|failure| failure.exit, |()| Exit::Ok);
         self.problem = done.err().map(|failure| failure.message);
         let path = act.site.dir.join("deploy.json");
-        let mut document = serde_json::to_string_pretty(&self).expect("plain values serialise");
-        document.push('\n');
-        context.disk.replace(&path, (context.mask)(&document).as_bytes())?;
+        context.disk.replace(&path, (context.mask)(&document(&self)).as_bytes())?;
         let shown = context.shown(&path);
         let mut out = BTreeMap::from([("deploy".to_owned(), shown.clone())]);
         if let Some(commit) = &self.commit {

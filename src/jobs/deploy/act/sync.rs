@@ -22,8 +22,8 @@ use crate::{
             shields::{DEPLOYED, DEPLOYING},
         },
     },
-    os::process::Captured,
-    store::disk::Disk as _,
+    os::supervise::Captured,
+    store::{disk::Disk as _, document::document},
 };
 
 /// rsync ends with this when it cannot read or write a file, such as on a full disk.
@@ -85,12 +85,12 @@ pub fn sync(act: &Act<'_>, seen: &Seen, tree: &Path, story: &mut Story) -> Resul
 pub fn keep(act: &Act<'_>, note: &Deployed) -> Result<(), Failure> {
     send(act, note, "deployed.json", DEPLOYED)?;
     let copy = act.site.context.layout.deployed_copy(&act.name);
-    Ok(act.site.context.disk.replace(&copy, note.to_json().as_bytes())?)
+    Ok(act.site.context.disk.replace(&copy, document(note).as_bytes())?)
 }
 
-fn send(act: &Act<'_>, document: &Deployed, name: &str, to: &str) -> Result<(), Failure> {
+fn send(act: &Act<'_>, note: &Deployed, name: &str, to: &str) -> Result<(), Failure> {
     let site = act.site;
-    site.context.disk.replace(&site.dir.join(name), document.to_json().as_bytes())?;
+    site.context.disk.replace(&site.dir.join(name), document(note).as_bytes())?;
     let argv = argv::send_file(name, site.target, to);
     let said = site.hands.here(argv, site.hands.dir(), BTreeMap::new())?;
     let code = said.code;

@@ -20,7 +20,7 @@ use crate::{
         },
     },
     manifest::{Drift, Target},
-    os::process::Captured,
+    os::supervise::Captured,
     store::{digest::sha256_hex, disk::Disk as _},
 };
 

@@ -9,7 +9,10 @@ use super::{
     compare::{Drifted, What},
     difference::Difference,
 };
-use crate::jobs::deploy::{deployed::Deployed, finding::Finding};
+use crate::{
+    jobs::deploy::{deployed::Deployed, finding::Finding},
+    store::document::document,
+};
 
 const SCHEMA: &str = "mjolnir.drift/1";
 /// Most lines of the table; the document has all of them.
@@ -132,11 +135,11 @@ impl Report {
             .map(|what| (what.name().to_owned(), json!(self.count(*what))))
             .collect();
         let drifted: Vec<Value> = self.drifted.iter().map(row).collect();
-        let document = json!({
+        let report = json!({
             "schema": SCHEMA, "target": self.target, "deployed": head, "counts": counts, "drifted": drifted,
             "findings": self.findings, "notes": self.notes,
         });
-        format!("{document:#}\n")
+        document(&report)
     }
 }
 

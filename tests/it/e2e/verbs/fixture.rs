@@ -28,21 +28,10 @@ pub fn store(root: &Root) -> (RealDisk, Layout, RunStore) {
 /// A record of a run that started at `ms`.
 pub fn record(id: &str, job: &str, state: RunState, ms: i64) -> Run {
     Run {
-        run_id: id.parse().unwrap(),
-        job: job.into(),
-        kind: "exec".into(),
-        state,
-        started: UtcMs::new(ms).unwrap(),
         ended: state.is_over().then(|| UtcMs::new(ms + 1500).unwrap()),
         exit_code: state.is_over().then_some(0),
         summary: format!("summary of {id}"),
-        parent: None,
-        pid: None,
-        build: "b".into(),
-        due: None,
-        attempt: 1,
-        retry_of: None,
-        not_before: None,
+        ..Run::first(id.parse().unwrap(), (job, "exec"), state, UtcMs::new(ms).unwrap(), "b")
     }
 }
 
