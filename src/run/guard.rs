@@ -18,6 +18,8 @@ use crate::{
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
+/// After the grace, for what the job itself ends by then: its children are killed at that very moment. The service waits a second.
+const KILLED: Duration = Duration::from_millis(500);
 /// Longest reason that is taken from a stop file, in characters.
 const REASON_MAX: usize = 200;
 
@@ -48,7 +50,8 @@ pub struct Guard {
 #[derive(Debug, Clone, Default)]
 pub struct Told {
     why: Arc<OnceLock<Asked>>,
-    over: Arc<AtomicBool>,
+    /// Who records and tells how the run ended, the job or its guard: whoever sets it first, and nobody else.
+    settled: Arc<AtomicBool>,
 }
 
 impl Told {
@@ -57,13 +60,21 @@ impl Told {
         self.why.get()
     }
 
-    /// The job is over: what is still to be recorded and told is not ended by its time limit.
+    /// The job is over: what is still to be recorded and told is not ended by its time limit. A job that comes too late does not come back
+    /// from here: its guard is telling how it ended, and ends this process.
     pub fn over(&self) {
-        self.over.store(true, Ordering::Relaxed);
+        while self.settle().is_err() {
+            std::thread::park();
+        }
+    }
+
+    /// Only the first one succeeds.
+    fn settle(&self) -> Result<(), ()> {
+        if self.settled.swap(true, Ordering::Relaxed) { Err(()) } else { Ok(()) }
     }
 
     fn is_over(&self) -> bool {
-        self.over.load(Ordering::Relaxed)
+        self.settled.load(Ordering::Relaxed)
     }
 }
 
@@ -99,8 +110,8 @@ impl Guard {
         // Set once, here.
         let _ = told.why.set(asked);
         self.stop.ask();
-        nap(self.grace);
-        if told.is_over() {
+        nap(self.grace + KILLED);
+        if told.settle().is_err() {
             return;
         }
         say(&format!("error: {what} and did not end in time"));

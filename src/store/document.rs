@@ -8,3 +8,14 @@ pub fn document(value: &impl Serialize) -> String {
     text.push('\n');
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_has_lines_and_ends_with_one() {
+        let keys = std::collections::BTreeMap::from([("a", 1), ("b", 2)]);
+        assert_eq!(document(&keys), "{\n  \"a\": 1,\n  \"b\": 2\n}\n");
+    }
+}

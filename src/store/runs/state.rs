@@ -104,3 +104,15 @@ impl std::str::FromStr for RunState {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_went_wrong_is_what_nobody_wanted_and_nobody_ordered() {
+        let wrong: Vec<&str> =
+            RunState::ALL.iter().filter(|s| s.went_wrong()).map(|s| s.name()).collect();
+        assert_eq!(wrong, ["failed", "timed_out", "panicked", "lost"]);
+    }
+}

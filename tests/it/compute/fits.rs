@@ -89,7 +89,7 @@ fn slow<'r>(root: &'r Root, profile: &str) -> Call<'r> {
 fn killed(root: &Root) {
     let stands = || -> Vec<String> {
         let dir = "data/state/train/train";
-        let names = root.list(dir).into_iter().filter(|name| name.ends_with(".json"));
+        let names = root.list(dir).into_iter().filter(|name| name.strip_suffix(".json").is_some());
         names.map(|name| root.read(&format!("{dir}/{name}"))).collect()
     };
     let before = stands();

@@ -1,8 +1,6 @@
 //! The real `gpu-worker`, linked with a real CUDA toolkit, in front of drivers that are broken in every way. `tests/cuda/link.sh` builds
 //! all of it and names the folder in `MJOLNIR_CUDA`; no card is needed, and none is used.
 
-#![expect(clippy::disallowed_methods, reason = "the folder is named in the environment")]
-
 use std::{env, fs, path::PathBuf};
 
 use serde_json::Value as Json;
