@@ -1,5 +1,5 @@
 //! Promotion: the numbers of a candidate against those of the baseline and of the model in use, and which model is in use.
 
-pub(in crate::jobs) mod history;
+pub mod history;
 pub mod job;
 mod judge;
