@@ -7,10 +7,10 @@ use super::{
     params::ParamSet,
     schedules::{self, Schedule},
     tables::{
-        Account, Check, Compute, DataQuality, Deploy, DeployCheck, Drift, EmaAtr, Equivalence,
-        ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs, Kind, Live,
-        Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote, Risk, RsiRevert,
-        Run, StepTable, StopFill, Stops, StrategyKind, Target, Train, When,
+        Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift, EmaAtr,
+        Equivalence, ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs,
+        Kind, Live, Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote,
+        Risk, RsiRevert, Run, StepTable, StopFill, Stops, StrategyKind, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -343,6 +343,8 @@ pub struct PipelineJob {
     pub pipeline: Pipeline,
     /// The steps, in the order of the file.
     pub steps: Vec<Step>,
+    /// What steps that name no device take.
+    pub device: ComputeDevice,
 }
 
 /// One step.
@@ -429,7 +431,11 @@ pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Mani
         Kind::Promote => Job::Promote(file.promote?),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
-            Job::Pipeline(PipelineJob { pipeline: file.pipeline, steps })
+            Job::Pipeline(PipelineJob {
+                pipeline: file.pipeline,
+                steps,
+                device: file.compute.device,
+            })
         }
         Kind::Exec => Job::Exec(file.exec?),
     };

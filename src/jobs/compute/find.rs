@@ -13,6 +13,8 @@ use crate::{
 
 /// Between asking a worker to end and ending it: it has nothing to put away.
 const GRACE: Duration = Duration::from_secs(2);
+/// A complaint is for people: its words, not the way to them.
+const NO_BACKTRACES: [&str; 2] = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
 /// Most bytes that are kept of what it says.
 const SAID_MAX: usize = 1 << 20;
 
@@ -27,7 +29,7 @@ pub(super) fn worker(
     let argv = std::iter::once(program(context, &compute.worker)).chain(words).collect();
     let spawn = Spawn {
         argv,
-        env: BTreeMap::new(),
+        env: BTreeMap::from(NO_BACKTRACES.map(|name| (name.to_owned(), "0".to_owned()))),
         dir: context.root.to_owned(),
         timeout,
         grace: GRACE,

@@ -95,7 +95,11 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::wire::rows, *};
+    use crate::{
+        engine::{learn::label::Class, model::Activation},
+        model::train::{Samples, Settings, Weighting},
+    };
 
     fn opened() -> Opened {
         let about = About { device: "cpu".to_owned(), ..About::default() };
@@ -109,6 +113,55 @@ mod tests {
         assert_eq!(verdict(&refuses, 1e-4).reason, Some(Reason::NoDevice));
         let panics = || panic!("CUDA_ERROR_UNSUPPORTED_PTX_VERSION at {}", 1);
         assert_eq!(verdict(&panics, 1e-4).reason, Some(Reason::PtxUnsupported));
+    }
+
+    #[test]
+    fn a_fit_that_nobody_hears_ends_and_is_gone_on_with() {
+        let mut samples = Samples::new(2);
+        for n in 0..60 {
+            let (x, y) = (f64::from(n % 7) / 7.0, f64::from(n % 5) / 5.0);
+            samples.push(&[x, y], if x > y { Class::Up } else { Class::Down });
+        }
+        let settings = Settings {
+            hidden: vec![4],
+            activation: Activation::Relu,
+            epochs_max: 6,
+            batch: 16,
+            learning_rate: 0.01,
+            weight_decay: 0.0,
+            patience: 6,
+            improvement_min: 1e-6,
+            weighting: Weighting::Balanced,
+            seed: 1,
+        };
+        let task = Task { train: &samples, validation: &samples, settings: &settings };
+        let spec = Spec::of(&task, ["a.rows", "a.fitted", "a.state"].map(str::to_owned));
+        let begun = || {
+            let temp = tempfile::tempdir().unwrap();
+            let disk = RealDisk::new(temp.path());
+            disk.replace(&temp.path().join("a.rows"), &rows(&task)).unwrap();
+            let spec = serde_json::to_vec(&spec).unwrap();
+            disk.replace(&temp.path().join("a.json"), &spec).unwrap();
+            temp
+        };
+        let upto = |dir: &Path, last: u32| {
+            let mut epochs = Vec::new();
+            let mut heard = |line: &str| {
+                epochs.push(serde_json::from_str::<Heartbeat>(line).unwrap().epoch);
+                epochs.last() < Some(&last)
+            };
+            (train(&|| Ok(opened()), &dir.join("a.json"), &mut heard), epochs)
+        };
+        let (whole, cut) = (begun(), begun());
+        assert_eq!(upto(whole.path(), 9), (Ok(()), vec![1, 2, 3, 4, 5, 6]));
+        let (done, epochs) = upto(cut.path(), 3);
+        assert!(done.unwrap_err().contains("told to stop"));
+        assert_eq!(epochs, [1, 2, 3]);
+        assert_eq!(upto(cut.path(), 9), (Ok(()), vec![4, 5, 6]), "from where it stood");
+        let fitted = |dir: &Path| RealDisk::new(dir).read(&dir.join("a.fitted")).unwrap();
+        assert_eq!(fitted(cut.path()), fitted(whole.path()));
+        RealDisk::new(cut.path()).replace(&cut.path().join("a.state"), b"{").unwrap();
+        assert!(upto(cut.path(), 9).0.unwrap_err().contains("a.state: "));
     }
 
     #[test]

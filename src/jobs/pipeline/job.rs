@@ -8,10 +8,13 @@ use super::plan::{Node, Plan, StepState};
 use crate::{
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
-    manifest::{PipelineJob, Step, Work},
+    manifest::{ComputeDevice, PipelineJob, Step, Work},
     os::process::{self, Ended, Spawn},
     store::disk::Disk,
 };
+
+/// The variable from which jobs that name no device take theirs.
+const DEVICE: &str = "MJOLNIR_DEVICE";
 
 /// Runs the job.
 pub fn run(
@@ -40,7 +43,7 @@ async fn follow(
     while !plan.is_over() {
         for at in plan.start_ready() {
             let step = &job.steps[at];
-            let spawn = spawn(context, step, &out, globals)?;
+            let spawn = spawn(context, step, &out, (globals, job.device))?;
             tracing::info!(step = step.id, argv = spawn.argv.join(" "), "step starts");
             let stop = context.stop.clone();
             children.spawn(async move { (at, process::run(&spawn, &stop).await) });
@@ -86,7 +89,7 @@ fn spawn(
     context: &Context<'_>,
     step: &Step,
     out: &BTreeMap<String, String>,
-    globals: &[String],
+    (globals, device): (&[String], ComputeDevice),
 ) -> Result<Spawn, Failure> {
     let refused =
         |error: String| Failure::new(Exit::Manifest, format!("step {}: {error}", step.id));
@@ -113,7 +116,7 @@ fn spawn(
     };
     Ok(Spawn {
         argv,
-        env: BTreeMap::new(),
+        env: BTreeMap::from([(DEVICE.to_owned(), device.name().to_owned())]),
         dir: context.root.to_owned(),
         timeout: step.timeout.as_ref().map(|limit| limit.get().duration()),
         grace: context.grace,

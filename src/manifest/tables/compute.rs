@@ -36,7 +36,7 @@ words! {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Compute {
-    /// The device wanted.
+    /// The device wanted. That of a pipeline is handed on, as MJOLNIR_DEVICE, to steps that name none.
     pub device: ComputeDevice,
     /// The program that uses the card. A bare name is looked for beside `runner`, then in PATH; a path is relative to the root.
     #[schemars(regex(pattern = r"^[^\s]+$"))]

@@ -133,3 +133,14 @@ fn a_worker_that_hangs_is_asked_twice_and_all_of_its_family_is_gone() {
     assert_eq!(look(&root).0.code, 0);
     assert!(watch.passed().as_secs() < ENOUGH_S && !lives(&root.read("orphan")));
 }
+
+#[test]
+fn a_complaint_is_told_without_the_way_to_it() {
+    let root = Root::new();
+    worker(&root, "echo \"CUDA_ERROR_UNKNOWN $RUST_BACKTRACE$RUST_LIB_BACKTRACE\" >&2; exit 3");
+    let call = root.call("doctor --json -P gpu --set compute.worker=./worker");
+    let told = call.env("RUST_BACKTRACE", "1").env("RUST_LIB_BACKTRACE", "full").run().json();
+    let device = &told["devices"][0];
+    assert_eq!(device["reason"], "driver_error", "{device}");
+    assert!(device["detail"].as_str().unwrap().ends_with("CUDA_ERROR_UNKNOWN 00"), "{device}");
+}

@@ -106,8 +106,10 @@ fn killed(root: &Root) {
 #[test]
 fn killed_at_work_a_fit_on_a_card_goes_on_where_it_stood() {
     let (whole, root) = (self::root(DAYS), self::root(DAYS));
+    // A fit that is gone on with finds where it stood beside its task.
+    let finds = "[ ! -f \"${3%.json}.state.json\" ] || echo \"$3\" >> found";
     for root in [&whole, &root] {
-        worker(root, &format!("echo $$ >> pids\n{}", really()));
+        worker(root, &format!("echo $$ >> pids\n{finds}\n{}", really()));
     }
     slow(&whole, "gpu").run().ok();
     for _ in 0..3 {
@@ -115,6 +117,7 @@ fn killed_at_work_a_fit_on_a_card_goes_on_where_it_stood() {
     }
     slow(&root, "gpu").run().ok();
     assert!(logged(&root, "goes on after epoch"));
+    assert!(!root.read("found").is_empty() && whole.read("found").is_empty());
     assert!(model(&root) == model(&whole), "the same bits as without a death");
     assert_eq!(root.list("data/state/train/train"), [""; 0]);
 }
@@ -237,4 +240,14 @@ fn a_training_that_is_told_to_stop_ends_its_worker() {
     run.signal("TERM");
     run.end().code(143).says(&["told to stop"]);
     assert!(!lives(&root.read("pid")));
+}
+
+#[test]
+fn the_device_of_a_pipeline_is_that_of_its_steps() {
+    let root = Root::new();
+    let call = || root.call("run jobs/train-demo.toml -p epochs-max=1");
+    let demanded = || call().env("MJOLNIR_DEVICE", "gpu");
+    demanded().run().code(1).says(&["the card cannot be used"]);
+    demanded().arg("-P").arg("cpu").run().ok();
+    call().arg("-P").arg("gpu").run().code(1).says(&["the card cannot be used"]);
 }
