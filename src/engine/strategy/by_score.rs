@@ -153,17 +153,8 @@ mod tests {
         },
     };
 
-    const PARAMS: ByScoreParams = ByScoreParams {
-        enter: 200,
-        exit: 50,
-        stops: StopsParams {
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: Some(3.0),
-            trail_atr: None,
-            sides: Sides::Both,
-        },
-    };
+    const PARAMS: ByScoreParams =
+        ByScoreParams { enter: 200, exit: 50, stops: StopsParams::SAMPLE };
 
     fn of_atr(atr: u32) -> StopsParams {
         StopsParams { atr, ..PARAMS.stops }

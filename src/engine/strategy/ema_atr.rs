@@ -130,17 +130,7 @@ mod tests {
     use super::*;
     use crate::engine::strategy::{contract::Protection, stops::Sides};
 
-    const PARAMS: EmaAtrParams = EmaAtrParams {
-        fast: 20,
-        slow: 50,
-        stops: StopsParams {
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: Some(3.0),
-            trail_atr: None,
-            sides: Sides::Both,
-        },
-    };
+    const PARAMS: EmaAtrParams = EmaAtrParams { fast: 20, slow: 50, stops: StopsParams::SAMPLE };
 
     fn of_atr(atr: u32) -> StopsParams {
         StopsParams { atr, ..PARAMS.stops }

@@ -141,13 +141,7 @@ mod tests {
         oversold: 30.0,
         overbought: 70.0,
         exit: 55.0,
-        stops: StopsParams {
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: None,
-            trail_atr: Some(1.5),
-            sides: Sides::Both,
-        },
+        stops: StopsParams { target_atr: None, trail_atr: Some(1.5), ..StopsParams::SAMPLE },
     };
 
     fn of_atr(atr: u32) -> StopsParams {

@@ -46,6 +46,13 @@ pub struct StopsParams {
     pub sides: Sides,
 }
 
+#[cfg(test)]
+impl StopsParams {
+    /// Those of the tests of the strategies.
+    pub(super) const SAMPLE: Self =
+        Self { atr: 14, stop_atr: 2.0, target_atr: Some(3.0), trail_atr: None, sides: Sides::Both };
+}
+
 /// Checked distances of stop, target and trailing stop, in ATRs, and the sides they are for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stops {

@@ -59,31 +59,15 @@ fn loss(network: &Network, samples: &Samples) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{
-        engine::{learn::label::Class, model::Activation},
-        model::train::{Device, Flow, Settings, Weighting, fit},
+    use super::{
+        super::sample::{samples, settings},
+        *,
     };
+    use crate::model::train::{Device, Flow, fit};
 
     #[test]
     fn a_network_that_came_back_is_believed_only_if_our_scorer_agrees() {
-        let mut samples = Samples::new(2);
-        for n in 0..60 {
-            let (x, y) = (f64::from(n % 7) / 7.0, f64::from(n % 5) / 5.0);
-            samples.push(&[x, y], if x > y { Class::Up } else { Class::Down });
-        }
-        let settings = Settings {
-            hidden: vec![4],
-            activation: Activation::Relu,
-            epochs_max: 3,
-            batch: 16,
-            learning_rate: 0.01,
-            weight_decay: 0.0,
-            patience: 3,
-            improvement_min: 1e-6,
-            weighting: Weighting::Balanced,
-            seed: 1,
-        };
+        let (samples, settings) = (samples(), settings(3));
         let task = Task { train: &samples, validation: &samples, settings: &settings };
         let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
         let with = |change: fn(&mut Fitted)| {

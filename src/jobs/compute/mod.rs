@@ -6,6 +6,8 @@ mod find;
 mod judge;
 mod kept;
 pub mod probe;
+#[cfg(test)]
+mod sample;
 pub mod trainer;
 pub mod wire;
 pub mod worker;

@@ -243,7 +243,7 @@ impl Files {
         disk.replace(&self.rows, &rows(task))?;
         if let Some(from) = from {
             let text = serde_json::to_vec(from).expect("plain values serialise");
-            disk.replace(&self.state, &text)?;
+            disk.swap(&self.state, &text)?;
         }
         Ok(disk.replace(&self.spec, &spec)?)
     }

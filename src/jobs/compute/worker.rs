@@ -66,7 +66,7 @@ pub fn train(
     let mut unkept = None;
     let mut beat = |state: &State| {
         let text = serde_json::to_vec(state).expect("plain values serialise");
-        unkept = disk.replace(&stands, &text).err();
+        unkept = disk.swap(&stands, &text).err();
         let validation = state.losses().last().map_or(f64::NAN, |losses| losses.validation);
         let beat = Heartbeat { epoch: state.epochs(), validation };
         let is_heard = heard(&serde_json::to_string(&beat).expect("plain values serialise"));
@@ -95,10 +95,12 @@ fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::wire::rows, *};
-    use crate::{
-        engine::{learn::label::Class, model::Activation},
-        model::train::{Samples, Settings, Weighting},
+    use super::{
+        super::{
+            sample::{samples, settings},
+            wire::rows,
+        },
+        *,
     };
 
     fn opened() -> Opened {
@@ -117,23 +119,7 @@ mod tests {
 
     #[test]
     fn a_fit_that_nobody_hears_ends_and_is_gone_on_with() {
-        let mut samples = Samples::new(2);
-        for n in 0..60 {
-            let (x, y) = (f64::from(n % 7) / 7.0, f64::from(n % 5) / 5.0);
-            samples.push(&[x, y], if x > y { Class::Up } else { Class::Down });
-        }
-        let settings = Settings {
-            hidden: vec![4],
-            activation: Activation::Relu,
-            epochs_max: 6,
-            batch: 16,
-            learning_rate: 0.01,
-            weight_decay: 0.0,
-            patience: 6,
-            improvement_min: 1e-6,
-            weighting: Weighting::Balanced,
-            seed: 1,
-        };
+        let (samples, settings) = (samples(), settings(6));
         let task = Task { train: &samples, validation: &samples, settings: &settings };
         let spec = Spec::of(&task, ["a.rows", "a.fitted", "a.state"].map(str::to_owned));
         let begun = || {
