@@ -18,7 +18,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends build-essential pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
 # Crates and what was compiled of them outlive the build, so that a change of the program compiles the program alone.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

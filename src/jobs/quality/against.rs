@@ -1,18 +1,13 @@
 //! The same market from another series of the store, bar by bar.
 
-use polars::prelude::{
-    DataFrame, Expr, IntoLazy as _, JoinArgs, JoinCoalesce, JoinType, PolarsResult,
-    SortMultipleOptions, col, lit,
-};
-
 use super::{
     finding::{Example, Finding},
-    frame::{VALUES, frame_of},
+    frame::VALUES,
 };
 use crate::{
     domain::{
-        bar::TimedBar,
-        time::{SlotTs, Timeframe},
+        bar::{Bar, TimedBar},
+        time::SlotTs,
     },
     manifest::QualityCheck,
 };
@@ -30,89 +25,90 @@ pub struct Comparison {
 
 impl Comparison {
     /// Compares over the slots that both span.
-    pub fn finding(&self, ours: &[TimedBar], other: &[TimedBar]) -> PolarsResult<Finding> {
+    pub fn finding(&self, ours: &[TimedBar], other: &[TimedBar]) -> Finding {
         let (ours, other) = common(ours, other);
-        let args = JoinArgs::new(JoinType::Full).with_coalesce(JoinCoalesce::CoalesceColumns);
-        let joined = frame_of(ours)?
-            .lazy()
-            .join(frame_of(other)?.lazy(), [col("ts")], [col("ts")], args)
-            .sort(["ts"], SortMultipleOptions::default())
-            .collect()?;
-        let absent_here = pick(&joined, col("open").is_null())?;
-        let absent_there = pick(&joined, col("open_right").is_null())?;
-        let differing = pick(&joined, self.differs())?;
-        let counts = [&absent_here, &absent_there, &differing].map(|found| found.height() as u64);
-        let timeframe = ours.first().map(|bar| bar.ts.timeframe());
-        let mut examples = Vec::new();
-        for (found, what) in
-            [(&differing, ""), (&absent_here, "only there"), (&absent_there, "only here")]
-        {
-            let left = self.most.saturating_sub(examples.len());
-            examples.extend(self.examples(found, what, timeframe, left)?);
-        }
-        let mut finding =
-            Finding::new(QualityCheck::Against, "bars", counts.iter().sum(), examples);
-        let equal = joined.height() as u64 - finding.count;
-        finding.classes = [
-            ("equal", equal),
-            ("absent-here", counts[0]),
-            ("absent-there", counts[1]),
-            ("differing", counts[2]),
-        ]
-        .into();
-        Ok(finding)
-    }
-
-    fn columns(&self) -> &'static [&'static str] {
-        if self.with_volume { &VALUES } else { &VALUES[..4] }
-    }
-
-    /// Without tolerance this is `ours != other` to the last bit but the sign of zero. A null makes it false.
-    fn differs(&self) -> Expr {
-        let far = |name: &&str| {
-            let other = col(format!("{name}_right"));
-            let room = other.clone().abs() * lit(self.tolerance_pct * 0.01);
-            (col(*name) - other).abs().gt(room)
-        };
-        self.columns().iter().map(far).fold(lit(false), Expr::or)
-    }
-
-    fn examples(
-        &self,
-        found: &DataFrame,
-        what: &str,
-        timeframe: Option<Timeframe>,
-        most: usize,
-    ) -> PolarsResult<Vec<Example>> {
-        let times = found.column("ts")?.i64()?;
-        let mut examples = Vec::new();
-        for n in 0..found.height().min(most) {
-            let ts = times.get(n).zip(timeframe).and_then(|(ts, grid)| grid.slot(ts).ok());
-            let Some(ts) = ts else { continue };
-            let what = if what.is_empty() { self.values(found, n)? } else { what.to_owned() };
-            examples.push(Example::at(ts, what));
-        }
-        Ok(examples)
-    }
-
-    /// The values of a row that are not equal.
-    fn values(&self, found: &DataFrame, n: usize) -> PolarsResult<String> {
-        let mut texts = Vec::new();
-        for name in self.columns() {
-            let ours = found.column(name)?.f64()?.get(n);
-            let other = found.column(&format!("{name}_right"))?.f64()?.get(n);
-            if let (Some(ours), Some(other)) = (ours, other)
-                && ours != other
-            {
-                texts.push(format!("{name} {ours} here, {other} there"));
+        let (mut equal, mut differing) = (0, Found::default());
+        let (mut absent_here, mut absent_there) = (Found::default(), Found::default());
+        for (ts, pair) in paired(ours, other) {
+            match pair {
+                (Some(bar), Some(other)) if self.differs(bar, other) => {
+                    differing.push(ts, self.most, || self.values(bar, other));
+                }
+                (None, _) => absent_here.push(ts, self.most, || "only there".to_owned()),
+                (_, None) => absent_there.push(ts, self.most, || "only here".to_owned()),
+                (Some(_), Some(_)) => equal += 1,
             }
         }
-        Ok(texts.join(", "))
+        let classes = [
+            ("equal", equal),
+            ("absent-here", absent_here.count),
+            ("absent-there", absent_there.count),
+            ("differing", differing.count),
+        ];
+        let all = [differing, absent_here, absent_there];
+        let count = all.iter().map(|found| found.count).sum();
+        let examples: Vec<_> =
+            all.into_iter().flat_map(|found| found.examples).take(self.most).collect();
+        let mut finding = Finding::new(QualityCheck::Against, "bars", count, examples);
+        finding.classes = classes.into();
+        finding
+    }
+
+    /// The compared values of a bar and of its counterpart.
+    fn pairs(&self, bar: &Bar, other: &Bar) -> impl Iterator<Item = (&'static str, f64, f64)> {
+        let names = if self.with_volume { &VALUES[..] } else { &VALUES[..4] };
+        let values = bar.values().into_iter().zip(other.values());
+        names.iter().zip(values).map(|(name, (ours, other))| (*name, ours, other))
+    }
+
+    /// Without tolerance this is `ours != other` to the last bit but the sign of zero.
+    fn differs(&self, bar: &Bar, other: &Bar) -> bool {
+        let room = |other: f64| other.abs() * (self.tolerance_pct * 0.01);
+        self.pairs(bar, other).any(|(_, ours, other)| (ours - other).abs() > room(other))
+    }
+
+    /// The values that are not equal.
+    fn values(&self, bar: &Bar, other: &Bar) -> String {
+        let differing = self.pairs(bar, other).filter(|(_, ours, other)| ours != other);
+        let texts =
+            differing.map(|(name, ours, other)| format!("{name} {ours} here, {other} there"));
+        texts.collect::<Vec<_>>().join(", ")
     }
 }
 
-fn pick(joined: &DataFrame, what: Expr) -> PolarsResult<DataFrame> {
-    joined.clone().lazy().filter(what).collect()
+/// Bars of one class: how many, and the first of them.
+#[derive(Default)]
+struct Found {
+    count: u64,
+    examples: Vec<Example>,
+}
+
+impl Found {
+    fn push(&mut self, ts: SlotTs, most: usize, what: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.examples.len() < most {
+            self.examples.push(Example::at(ts, what()));
+        }
+    }
+}
+
+/// The slots of two sorted series, each with the bar of the one and of the other.
+fn paired<'a>(
+    mut ours: &'a [TimedBar],
+    mut other: &'a [TimedBar],
+) -> impl Iterator<Item = (SlotTs, (Option<&'a Bar>, Option<&'a Bar>))> {
+    std::iter::from_fn(move || {
+        let heads = [ours.first(), other.first()];
+        let ts = heads.into_iter().flatten().map(|bar| bar.ts).min()?;
+        let take = |bars: &mut &'a [TimedBar]| {
+            let bar = bars.split_first().filter(|(head, _)| head.ts == ts);
+            bar.map(|(head, rest)| {
+                *bars = rest;
+                &head.bar
+            })
+        };
+        Some((ts, (take(&mut ours), take(&mut other))))
+    })
 }
 
 /// The parts of two sorted series from the later start to the earlier end.

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use polars::prelude::{Column, DataFrame, IntoLazy as _, PolarsResult, col, len};
-
 use super::finding::{Example, Finding};
 use crate::{
     domain::time::{DAY_MS, SlotTs, UtcMs, Window},
@@ -11,13 +9,11 @@ use crate::{
 };
 
 /// Days of the window with a smaller share than `share_min`; of the first and the last day only the slots inside it count.
-pub fn finding(
-    present: &[SlotTs],
-    window: Window,
-    share_min: f64,
-    most: usize,
-) -> PolarsResult<Finding> {
-    let by_day = by_day(present)?;
+pub fn finding(present: &[SlotTs], window: Window, share_min: f64, most: usize) -> Finding {
+    let mut by_day = BTreeMap::new();
+    for ts in present {
+        *by_day.entry(ts.open_day()).or_insert(0_i64) += 1;
+    }
     let (first, last) = (window.first().open_day(), window.last().open_day());
     let per_day = DAY_MS / window.first().timeframe().ms();
     let mut count = 0;
@@ -38,14 +34,5 @@ pub fn finding(
             examples.push(Example { ts_ms, file: None, row: None, what });
         }
     }
-    Ok(Finding::new(QualityCheck::Coverage, "days", count, examples))
-}
-
-/// How many bars open on each day.
-fn by_day(present: &[SlotTs]) -> PolarsResult<BTreeMap<i64, i64>> {
-    let days: Vec<i64> = present.iter().map(|ts| ts.open_day()).collect();
-    let frame = DataFrame::new_infer_height(vec![Column::new("day".into(), days)])?;
-    let grouped = frame.lazy().group_by([col("day")]).agg([len().alias("bars")]).collect()?;
-    let (days, bars) = (grouped.column("day")?.i64()?, grouped.column("bars")?.u32()?);
-    Ok(days.iter().zip(bars.iter()).filter_map(|(day, n)| Some((day?, n?.into()))).collect())
+    Finding::new(QualityCheck::Coverage, "days", count, examples)
 }

@@ -1,7 +1,7 @@
 //! The rows of many partitions as columns, and back.
 //!
-//! A warning to whoever adds to the expressions of this job: polars computes `column / literal` as a product with the
-//! inverse, which is off by an ulp in one of eight quotients. Nothing here divides a float column; whole numbers are exact.
+//! Careful: polars computes `column / number` as a product with the inverse, which is off by an ulp in one of eight
+//! quotients. This job divides no float column; whole numbers are exact.
 
 use polars::prelude::{Column, DataFrame, PolarsError, PolarsResult};
 
@@ -53,17 +53,6 @@ impl FrameRows {
         columns.extend(values.map(|(name, values)| Column::new((*name).into(), values)));
         DataFrame::new_infer_height(columns)
     }
-}
-
-/// Bars as columns `ts` and the five values.
-pub fn frame_of(bars: &[TimedBar]) -> PolarsResult<DataFrame> {
-    let times: Vec<i64> = bars.iter().map(|bar| bar.ts.ts_ms()).collect();
-    let mut columns = vec![Column::new("ts".into(), times)];
-    for (n, name) in VALUES.iter().enumerate() {
-        let values: Vec<f64> = bars.iter().map(|bar| bar.bar.values()[n]).collect();
-        columns.push(Column::new((*name).into(), values));
-    }
-    DataFrame::new_infer_height(columns)
 }
 
 /// A row of a frame.

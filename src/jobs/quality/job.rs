@@ -126,10 +126,10 @@ impl Look<'_, '_> {
         findings.push(self.gaps(&present, &bars, window, &revisions));
         findings.push(quiet::finding(&bars, self.table.zero_volume_bars, self.most));
         let rule = SpikeRule { sigmas: self.table.spike_sigmas, pct: self.table.spike_pct };
-        findings.push(spikes::finding(&bars, rule, self.most)?);
+        findings.push(spikes::finding(&bars, rule, self.most));
         let rate_max = self.table.revision_rate_max;
         findings.push(revised::finding(&present, &revisions, rate_max, self.most));
-        findings.push(coverage::finding(&present, window, self.table.coverage_min, self.most)?);
+        findings.push(coverage::finding(&present, window, self.table.coverage_min, self.most));
         findings.extend(self.against(&bars, window)?);
         Ok((Some(window), findings))
     }
@@ -216,7 +216,7 @@ impl Look<'_, '_> {
             with_volume: other.exchange() == ours.exchange(),
             most: self.most,
         };
-        Ok(Some(comparison.finding(bars, &others)?))
+        Ok(Some(comparison.finding(bars, &others)))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Faults of single rows, each a condition over the columns, and what is left when they are put in order.
 
 use polars::prelude::{
-    DataFrame, Expr, IntoLazy as _, PolarsResult, SortMultipleOptions, col, lit,
+    BooleanChunked, ChunkCompareEq as _, ChunkCompareIneq as _, ChunkShift as _, DataFrame,
+    Float64Chunked, Int64Chunked, PolarsResult, SortMultipleOptions,
 };
 
 use super::{
@@ -13,55 +14,83 @@ use crate::{
     manifest::QualityCheck,
 };
 
-/// Every fault of a row by itself or with the row above it.
-fn faults(timeframe: Timeframe) -> [(QualityCheck, Expr); 8] {
-    let [open, high, low, close, volume] = VALUES.map(col);
-    let finite = all(VALUES.map(|name| col(name).is_finite()));
-    let prices = || [open.clone(), high.clone(), low.clone(), close.clone()];
-    let too_small = prices().map(|price| price.clone().gt(lit(0.0)).and(price.lt(lit(1e-8))));
-    let too_large = prices().map(|price| price.gt(lit(1e12)));
-    let out_of_range = any(too_small).or(any(too_large)).or(volume.clone().gt(lit(1e18)));
-    let enclosed = all([
-        high.clone().gt_eq(open.clone()),
-        high.clone().gt_eq(close.clone()),
-        high.clone().gt_eq(low.clone()),
-        low.clone().lt_eq(open.clone()),
-        low.clone().lt_eq(close.clone()),
-    ]);
-    let above = |name: &str| col(name).shift(lit(1));
-    let disorder = col("ts").lt(above("ts")).and(col("day").eq(above("day")));
-    // A NaN compares as larger than every number here, so what is not finite is told apart first.
-    let of_numbers = |fault: Expr| finite.clone().and(fault);
-    [
-        (QualityCheck::Misaligned, misaligned(timeframe)),
-        (QualityCheck::Disorder, disorder),
-        (QualityCheck::WrongDay, misaligned(timeframe).not().and(wrong_day(timeframe))),
-        (QualityCheck::NotFinite, finite.clone().not()),
-        (QualityCheck::NonPositive, of_numbers(any(prices().map(|x| x.lt_eq(lit(0.0)))))),
-        (QualityCheck::NegativeVolume, of_numbers(volume.lt(lit(0.0)))),
-        (QualityCheck::OutOfRange, of_numbers(out_of_range)),
-        (QualityCheck::Ohlc, of_numbers(enclosed.not())),
-    ]
+/// The columns of a frame by what they hold.
+struct Columns<'a> {
+    day: &'a Int64Chunked,
+    ts: &'a Int64Chunked,
+    values: [&'a Float64Chunked; 5],
 }
 
-fn any<const N: usize>(of: [Expr; N]) -> Expr {
-    of.into_iter().fold(lit(false), Expr::or)
+impl<'a> Columns<'a> {
+    fn of(frame: &'a DataFrame) -> PolarsResult<Self> {
+        let [open, high, low, close, volume] = VALUES.map(|name| frame.column(name));
+        Ok(Self {
+            day: frame.column("day")?.i64()?,
+            ts: frame.column("ts")?.i64()?,
+            values: [open?.f64()?, high?.f64()?, low?.f64()?, close?.f64()?, volume?.f64()?],
+        })
+    }
+
+    /// Every fault of a row by itself or with the row above it.
+    fn faults(&self, timeframe: Timeframe) -> [(QualityCheck, BooleanChunked); 8] {
+        let [open, high, low, close, volume] = self.values;
+        let prices = [open, high, low, close];
+        // A NaN compares as larger than every number, so it is not below infinity.
+        let finite = all(self.values.map(|x| x.gt(f64::NEG_INFINITY) & x.lt(f64::INFINITY)));
+        let too_small = any(prices.map(|price| price.gt(0.0) & price.lt(1e-8)));
+        let too_large = any(prices.map(|price| price.gt(1e12)));
+        let enclosed = all([
+            high.gt_eq(open),
+            high.gt_eq(close),
+            high.gt_eq(low),
+            low.lt_eq(open),
+            low.lt_eq(close),
+        ]);
+        let out_of_range = too_small | too_large | volume.gt(1e18);
+        let disorder = self.ts.lt(&self.ts.shift(1)) & self.day.equal(&self.day.shift(1));
+        let misaligned = self.misaligned(timeframe);
+        let wrong_day = !&misaligned & self.wrong_day(timeframe);
+        let of_numbers = |fault: BooleanChunked| &finite & &fault;
+        [
+            (QualityCheck::Misaligned, misaligned),
+            (QualityCheck::Disorder, disorder),
+            (QualityCheck::WrongDay, wrong_day),
+            (QualityCheck::NotFinite, !&finite),
+            (QualityCheck::NonPositive, of_numbers(any(prices.map(|x| x.lt_eq(0.0))))),
+            (QualityCheck::NegativeVolume, of_numbers(volume.lt(0.0))),
+            (QualityCheck::OutOfRange, of_numbers(out_of_range)),
+            (QualityCheck::Ohlc, of_numbers(!enclosed)),
+        ]
+    }
+
+    fn misaligned(&self, timeframe: Timeframe) -> BooleanChunked {
+        let latest = UtcMs::EPOCH.plus_ms(i64::MAX).get();
+        let off_grid = (self.ts % timeframe.ms()).not_equal(0);
+        off_grid | self.ts.lt_eq(0) | self.ts.gt(latest)
+    }
+
+    /// Of rows on the grid, whose opens are not negative.
+    fn wrong_day(&self, timeframe: Timeframe) -> BooleanChunked {
+        let open = self.ts - timeframe.ms();
+        let of_day = &open % DAY_MS;
+        (&open - &of_day).not_equal(&(self.day * DAY_MS))
+    }
+
+    /// Which rows have the stamp of the row above them, and which of those have other values.
+    fn repeated(&self) -> (BooleanChunked, BooleanChunked) {
+        let again = self.ts.equal(&self.ts.shift(1));
+        let differs = any(self.values.map(|x| x.not_equal(&x.shift(1))));
+        let differing = &again & &differs;
+        (again, differing)
+    }
 }
 
-fn all<const N: usize>(of: [Expr; N]) -> Expr {
-    of.into_iter().fold(lit(true), Expr::and)
+fn any<const N: usize>(of: [BooleanChunked; N]) -> BooleanChunked {
+    of.into_iter().reduce(|a, b| a | b).expect("there is a condition")
 }
 
-fn misaligned(timeframe: Timeframe) -> Expr {
-    let latest = UtcMs::EPOCH.plus_ms(i64::MAX).get();
-    let off_grid = (col("ts") % lit(timeframe.ms())).neq(lit(0_i64));
-    off_grid.or(col("ts").lt_eq(lit(0_i64))).or(col("ts").gt(lit(latest)))
-}
-
-/// Of rows on the grid, whose opens are not negative.
-fn wrong_day(timeframe: Timeframe) -> Expr {
-    let open = || col("ts") - lit(timeframe.ms());
-    (open() - open() % lit(DAY_MS)).neq(col("day") * lit(DAY_MS))
+fn all<const N: usize>(of: [BooleanChunked; N]) -> BooleanChunked {
+    of.into_iter().reduce(|a, b| a & b).expect("there is a condition")
 }
 
 /// The rows of a series with the names of their files.
@@ -80,8 +109,8 @@ impl RowChecks<'_> {
     /// A finding per fault, those that were not found included.
     pub fn findings(&self) -> PolarsResult<Vec<Finding>> {
         let mut findings = vec![self.duplicates()?];
-        for (check, fault) in faults(self.timeframe) {
-            let found = self.frame.clone().lazy().filter(fault).collect()?;
+        for (check, fault) in Columns::of(self.frame)?.faults(self.timeframe) {
+            let found = self.frame.filter(&fault)?;
             let examples = entries(&found, self.most)?;
             let examples = examples.iter().map(|entry| self.example(entry, says(check, entry)));
             findings.push(Finding::new(check, "rows", found.height() as u64, examples));
@@ -99,12 +128,10 @@ impl RowChecks<'_> {
     }
 
     fn duplicates(&self) -> PolarsResult<Finding> {
-        let above = |name: &str| col(name).shift(lit(1));
-        let differs = any(VALUES.map(|name| col(name).neq(above(name))));
-        let again = col("ts").eq(above("ts"));
-        let sorted = by_time(self.frame)?.lazy();
-        let found = sorted.clone().filter(again.clone()).collect()?;
-        let differing = sorted.filter(again.and(differs)).collect()?.height() as u64;
+        let sorted = by_time(self.frame)?;
+        let (again, differing) = Columns::of(&sorted)?.repeated();
+        let found = sorted.filter(&again)?;
+        let differing = u64::from(differing.sum().unwrap_or(0));
         let examples = entries(&found, self.most)?;
         let says = "the stamp of another row".to_owned();
         let examples = examples.iter().map(|entry| self.example(entry, says.clone()));
@@ -119,11 +146,14 @@ impl RowChecks<'_> {
 
     /// The rows on the grid and in the partition of their day, sorted, of several with one stamp the last; perhaps impossible bars.
     pub fn in_order(&self) -> PolarsResult<Vec<Entry>> {
-        let sound = misaligned(self.timeframe).or(wrong_day(self.timeframe)).not();
-        let below = col("ts").shift(lit(-1));
-        let sorted = by_time(self.frame)?.lazy().filter(sound).collect()?;
-        let is_last = col("ts").neq(below).fill_null(lit(true));
-        let unique = sorted.lazy().filter(is_last).collect()?;
+        let sorted = by_time(self.frame)?;
+        let columns = Columns::of(&sorted)?;
+        let sound = !(columns.misaligned(self.timeframe) | columns.wrong_day(self.timeframe));
+        let sound = sorted.filter(&sound)?;
+        let ts = sound.column("ts")?.i64()?;
+        let is_last: BooleanChunked =
+            ts.iter().zip(ts.shift(-1).iter()).map(|(here, below)| Some(here != below)).collect();
+        let unique = sound.filter(&is_last)?;
         entries(&unique, unique.height())
     }
 }

@@ -1,6 +1,6 @@
 //! Spikes: one-bar returns and wicks far outside what the window shows. They are flagged, never deleted: some are real.
 
-use polars::prelude::{Column, DataFrame, IntoLazy as _, PolarsResult, col};
+use polars::prelude::{ChunkQuantile as _, Float64Chunked};
 
 use super::finding::{Example, Finding};
 use crate::{
@@ -29,9 +29,9 @@ pub struct SpikeRule {
 
 /// Bars whose close is both `sigmas` and `pct` away from the close of the slot before, or whose high or low is as far from
 /// both its open and its close.
-pub fn finding(bars: &[TimedBar], rule: SpikeRule, most: usize) -> PolarsResult<Finding> {
+pub fn finding(bars: &[TimedBar], rule: SpikeRule, most: usize) -> Finding {
     let returns = returns(bars);
-    let sigma = SIGMAS_PER_MAD * deviation(&returns)?;
+    let sigma = SIGMAS_PER_MAD * deviation(&returns);
     // A logarithm and its sign tell rise and fall apart; the percents are what people read.
     let pct = |log_return: f64| (log_return.exp() - 1.0) * 100.0;
     let far = |log_return: &f64| {
@@ -54,7 +54,7 @@ pub fn finding(bars: &[TimedBar], rule: SpikeRule, most: usize) -> PolarsResult<
     if count > 0 {
         finding.classes = [("closes", count - wicks), ("wicks", wicks)].into();
     }
-    Ok(finding)
+    finding
 }
 
 /// How far the bar reached beyond its open and close, on the side where it reached farther, as a log return.
@@ -80,10 +80,9 @@ fn returns(bars: &[TimedBar]) -> Vec<(SlotTs, f64)> {
 }
 
 /// The median distance from the median; 0 without a return. An ulp more or less does not matter here.
-fn deviation(returns: &[(SlotTs, f64)]) -> PolarsResult<f64> {
-    let values: Vec<f64> = returns.iter().map(|(_, value)| *value).collect();
-    let frame = DataFrame::new_infer_height(vec![Column::new("r".into(), values)])?;
-    let distance = (col("r") - col("r").median()).abs();
-    let found = frame.lazy().select([distance.median()]).collect()?;
-    Ok(found.column("r")?.f64()?.get(0).unwrap_or(0.0))
+fn deviation(returns: &[(SlotTs, f64)]) -> f64 {
+    let values: Float64Chunked = returns.iter().map(|(_, value)| Some(*value)).collect();
+    let middle = values.median().unwrap_or(0.0);
+    let distances: Float64Chunked = values.iter().map(|x| Some((x? - middle).abs())).collect();
+    distances.median().unwrap_or(0.0)
 }
