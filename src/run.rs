@@ -1,6 +1,7 @@
 //! Running one job: resolve, record, dispatch, record again.
 
 mod call;
+mod convention;
 mod guard;
 mod ping;
 mod ready;
@@ -14,14 +15,14 @@ use self::{
     call::call,
     guard::{Asked, Guard},
     ping::Pings,
-    ready::ready,
+    ready::{ready, was_out_of_memory},
     record::{Why, document, record},
 };
 use crate::{
     cli::{
         args::RunArgs,
         load::{LoadError, Loaded, load},
-        output::{Bar, Mask, OUTCOME, print, print_json, say},
+        output::{Bar, OUTCOME, print, print_json, say},
         view::{refuse, say_problems},
     },
     clock::{Clock as _, SystemClock},
@@ -34,7 +35,7 @@ use crate::{
         promote, quality, train,
     },
     manifest::{Job, Manifest, RunFacts},
-    os::{process::Results, signals::Stop},
+    os::{mask::Mask, process::Results, signals::Stop},
     store::{disk::RealDisk, layout::Layout},
 };
 
@@ -51,8 +52,19 @@ pub fn run(root: &Path, args: &RunArgs, json: bool) -> ExitCode {
     let started = SystemClock.now();
     let ended = match prepare(root, args, started) {
         Ok(prepared) => prepared.execute(args, json),
-        Err(error @ LoadError::Problems(_)) => refuse(error, json),
-        Err(LoadError::Unreadable(failure)) => fail(&failure, json),
+        Err(error) => {
+            let why = match &error {
+                LoadError::Problems(problems) => {
+                    problems.iter().next().map_or_else(String::new, ToString::to_string)
+                }
+                LoadError::Unreadable(failure) => failure.message.clone(),
+            };
+            let exit = match error {
+                LoadError::Problems(_) => refuse(error, json),
+                LoadError::Unreadable(failure) => fail(&failure, json),
+            };
+            convention::failed(exit, &why, convention::guess(root, args), json)
+        }
     };
     ExitCode::from(ended.code())
 }
@@ -135,7 +147,10 @@ impl Prepared {
         }
         let recorder = match record(&self, args) {
             Ok(recorder) => recorder,
-            Err(failure) => return fail(&failure, json),
+            Err(failure) => {
+                let exit = fail(&failure, json);
+                return convention::failed(exit, &failure.message, convention::of(manifest), json);
+            }
         };
         let pings = Pings::of(&self, args.attempt);
         let (result, why) = self.guarded(manifest, args, json, pings.as_ref());
@@ -143,12 +158,16 @@ impl Prepared {
         if let Err(failure) = &result {
             tracing::error!(target: OUTCOME, "{}", failure.message.lines().next().unwrap_or_default());
         }
+        let result = convention::put(result, convention::of(manifest));
         let exit = match recorder.finish(&self, &result, &why) {
             Ok(()) => {
                 show(&self, &result, json);
                 result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit)
             }
-            Err(failure) => fail(&failure, json),
+            Err(failure) => {
+                let exit = fail(&failure, json);
+                convention::failed(exit, &failure.message, convention::of(manifest), json)
+            }
         };
         if let Some(pings) = pings {
             pings.end(exit, summary(&result));
@@ -173,10 +192,13 @@ impl Prepared {
         };
         let stop_file = self.layout.run_stop(&self.run_id);
         let last = pings.cloned();
+        let convention = convention::of(manifest);
         let last = Box::new(move |exit| {
+            let why = "the job did not end in time";
             if let Some(pings) = last {
-                pings.end(exit, "the job did not end in time");
+                pings.end(exit, why);
             }
+            convention::failed(exit, why, convention, json)
         });
         let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
         if let Some(pings) = pings {
@@ -211,7 +233,7 @@ impl Prepared {
             run_id: self.run_id.clone(),
             job: manifest.name.clone(),
             call: self.call.clone(),
-            mask: &|text| self.mask.apply(text),
+            mask: &self.mask,
             build: &self.build,
             started: self.started,
             stop,
@@ -221,6 +243,10 @@ impl Prepared {
         };
         let work = panic::AssertUnwindSafe(|| dispatch(&context, manifest, &self.root));
         panic::catch_unwind(work).unwrap_or_else(|_| {
+            if was_out_of_memory(manifest) {
+                let message = "the job ran out of memory: run.memory-max is too small for it. Nothing was left half-written: raise it and start again";
+                return Err(Failure::new(Exit::Manifest, message));
+            }
             let message = "this is a bug in runner; the lines above say where. Nothing was left half-written: start again";
             Err(Failure::new(Exit::Bug, message))
         })

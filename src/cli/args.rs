@@ -286,6 +286,9 @@ pub struct CrontabArgs {
     /// It has the form of /etc/crontab: a user stands before the command
     #[arg(long)]
     pub system: bool,
+    /// The home folder of the crontab's owner, where cron runs the commands; that of this user when absent
+    #[arg(long, value_name = "DIR", conflicts_with = "system")]
+    pub home: Option<String>,
     /// On whose clocks lines are meant that do not say it; those of this machine when absent
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
@@ -303,8 +306,8 @@ pub enum SchemaOf {
 /// The values a job is given.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ValueArgs {
-    /// A profile from profiles/; several -P apply left to right
-    #[arg(short = 'P', long = "profile", value_name = "NAME")]
+    /// Profiles from profiles/; several apply left to right
+    #[arg(short = 'P', long = "profile", value_name = "NAME", num_args = 1..)]
     pub profiles: Vec<String>,
     /// Parameters
     #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]

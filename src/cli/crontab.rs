@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use self::lines::{Form, Line, read};
 use super::{
     args::CrontabArgs,
-    load::read_text,
+    load::{environment, read_text},
     output::{plain, print, print_json, say},
     planned::own_name,
     view::tell,
@@ -32,6 +32,8 @@ use crate::{
 
 /// Longest crontab on stdin, in bytes.
 const INPUT_MAX: u64 = 64 * 1024;
+/// Where the users of the machine are.
+const PASSWD: &str = "/etc/passwd";
 /// Where the machine says on which clocks it runs.
 const LOCALTIME: &str = "/etc/localtime";
 
@@ -79,12 +81,26 @@ fn import(root: &Path, args: &CrontabArgs) -> Result<Result3, Failure> {
     let text = input(root, &args.file)?;
     let form = if args.system { Form::System } else { Form::User };
     let (zone, mut hints) = zone(args)?;
-    let crontab = read(&text, form, zone);
+    let passwd = std::fs::read_to_string(PASSWD).unwrap_or_default();
+    let own = args.home.clone().or_else(|| environment().remove("HOME"));
+    let homes = |user: Option<&str>| match user {
+        Some(user) => home_of(&passwd, user),
+        None => own.clone(),
+    };
+    let crontab = read(&text, form, zone, &homes);
     if crontab.lines.is_empty() {
         let message = format!("{} has no line with a command", args.file.display());
         return Err(Failure::new(Exit::Nothing, message));
     }
     hints.extend(crontab.hints);
+    hints.push(match (form, &own) {
+        (Form::User, Some(home)) => format!(
+            "cron runs commands in the home folder of the crontab's owner: {home} is written as `workdir`; give another one with --home"
+        ),
+        (Form::User, None) | (Form::System, _) => {
+            "cron runs commands in the home folder of their user: write `workdir` into jobs that have none".to_owned()
+        }
+    });
     let (mut jobs, mut refused, mut taken) = (Vec::new(), Vec::new(), BTreeMap::new());
     for line in crontab.lines {
         let done = convert(&line, &mut taken);
@@ -113,6 +129,13 @@ fn input(root: &Path, file: &Path) -> Result<String, Failure> {
         return Err(Failure::new(Exit::Data, format!("stdin holds more than {INPUT_MAX} bytes")));
     }
     String::from_utf8(bytes).map_err(|_| Failure::new(Exit::Data, "stdin is not UTF-8"))
+}
+
+/// The home folder of a user.
+fn home_of(passwd: &str, user: &str) -> Option<String> {
+    let mut users = passwd.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let found = users.find(|fields| fields.first() == Some(&user))?;
+    found.get(5).filter(|home| home.starts_with('/')).map(|home| (*home).to_owned())
 }
 
 /// On whose clocks the lines are meant that do not say it: as told, or those of this machine, as cron has it.
@@ -147,6 +170,7 @@ fn convert(line: &Line, taken: &mut BTreeMap<String, u32>) -> Result<Imported, S
         job: Source { path: format!("jobs/{name}.toml"), text: toml.clone() },
         read: &mut |_| Err("an imported job extends nothing".to_owned()),
         read_secret: &mut |_| Err("an imported job has no secret".to_owned()),
+        is_inside: &|_| true,
         profiles: &[],
         env: &BTreeMap::new(),
         params: &[],

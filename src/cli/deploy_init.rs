@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     args::{DeployInitArgs, JobArgs},
     load::{Loaded, facts, load},
-    output::{Bar, Mask, log_to, plain, print, print_json, say},
+    output::{Bar, log_to, plain, print, print_json, say},
     view::{refuse, tell},
 };
 use crate::{
@@ -24,7 +24,7 @@ use crate::{
         deploy::init::{Folder, Seen, Visit},
     },
     manifest::{DeployCheck, Job, Target},
-    os::{process::Results, signals::Stop},
+    os::{mask::Mask, process::Results, signals::Stop},
     store::{
         disk::{Disk as _, RealDisk, parent},
         layout::Layout,
@@ -103,7 +103,7 @@ fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Res
         run_id,
         job: manifest.name.clone(),
         call: manifest.name.clone(),
-        mask: &|text| mask.apply(text),
+        mask: &mask,
         build: &build,
         started,
         stop,

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     args::ValueArgs,
     load::{LoadError, facts, load_text, profiles},
-    output::{Mask, print, print_json},
+    output::{print, print_json},
     view::{refuse, tell},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         preflight::doctor::{Doctor, examine},
     },
     manifest::Job,
-    os::{process::Results, signals::Stop},
+    os::{mask::Mask, process::Results, signals::Stop},
     run::build_id,
     store::{disk::RealDisk, layout::Layout},
 };
@@ -87,7 +87,7 @@ fn examined(
         run_id: "doctor".parse().expect("the name is good"),
         job: "doctor".to_owned(),
         call: "doctor".to_owned(),
-        mask: &|text| mask.apply(text),
+        mask,
         build: &build_id(),
         started: SystemClock.now(),
         stop,

@@ -158,12 +158,12 @@ fn with_job<T>(
         inputs.push(Input { path: relative.to_owned(), sha256: sha256_hex(text.as_bytes()) });
         Ok(text)
     };
-    let mut read_secret =
-        |written: &str| read_text(&root.join(written)).map(|text| text.trim_end().to_owned());
+    let mut read_secret = |written: &str| read_text(&root.join(written));
     let sources = Sources {
         job,
         read: &mut read,
         read_secret: &mut read_secret,
+        is_inside: &|written| is_inside(root, written),
         profiles: &args.values.profiles,
         env: &env,
         params: &args.values.params,
@@ -172,4 +172,16 @@ fn with_job<T>(
         run,
     };
     work(sources).map_err(LoadError::Problems)
+}
+
+/// Whether a path leads to a place below the root, links followed. `data` itself may be a link to another disk.
+fn is_inside(root: &Path, written: &str) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    let path = root.join(written);
+    // What does not exist yet is where its nearest folder is.
+    let Some(place) = path.ancestors().find_map(real) else { return false };
+    [root.to_owned(), root.join("data")]
+        .iter()
+        .filter_map(|home| real(home))
+        .any(|home| place.starts_with(home))
 }

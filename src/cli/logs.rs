@@ -12,18 +12,14 @@ use serde_json::{Value, json};
 use super::{
     args::LogsArgs,
     follow::Follow,
-    given,
-    load::load,
-    output::{Mask, plain, print, print_json, print_on, say},
+    output::{plain, print, print_json, print_on, say},
     records::Records,
     view::tell,
 };
 use crate::{
     clock::nap,
-    domain::{ids::RunId, time::UtcMs},
     exit::Exit,
     jobs::context::Failure,
-    manifest::RunFacts,
     os::signals::Stop,
     store::runs::{Filter, Run},
 };
@@ -43,8 +39,8 @@ pub fn logs(root: &Path, args: &LogsArgs, json: bool) -> Exit {
 enum Lines {
     /// Entries of a log.
     Entries,
-    /// What programs wrote; secrets are masked, as far as they are known here.
-    Output(Mask),
+    /// What programs wrote. Secrets were covered when it was written.
+    Output,
 }
 
 struct Source {
@@ -65,21 +61,11 @@ fn open(root: &Path, args: &LogsArgs) -> Result<Source, Failure> {
     };
     let dir = records.layout.run_dir(&run.run_id);
     let (path, lines) = if args.output {
-        (records.layout.run_output(&run.run_id), Lines::Output(mask(&records, &run.run_id)))
+        (records.layout.run_output(&run.run_id), Lines::Output)
     } else {
         (dir.join("log.jsonl"), Lines::Entries)
     };
     Ok(Source { records, run, path, lines })
-}
-
-/// The secrets of the job as they are now. When it cannot be loaded, nobody knows what to mask.
-fn mask(records: &Records, run: &RunId) -> Mask {
-    let secrets = given::given(records, run).ok().and_then(|given| {
-        let facts = RunFacts { id: run.to_string(), started: UtcMs::EPOCH };
-        let loaded = load(&records.root, &given::arguments(&given), &facts).ok()?;
-        Some(loaded.resolved.secrets().map(str::to_owned).collect::<Vec<_>>())
-    });
-    Mask::new(secrets.unwrap_or_default())
 }
 
 impl Source {
@@ -117,7 +103,7 @@ impl Source {
             let (run, state) = (&self.run.run_id, self.run.state.name());
             let what = match self.lines {
                 Lines::Entries => "log",
-                Lines::Output(_) => "kept output: only runs of the service have one",
+                Lines::Output => "kept output: only runs of the service have one",
             };
             let message =
                 format!("run {run}, which is {state}, has no {what}: {}", self.path.display());
@@ -170,8 +156,8 @@ impl Source {
         match (&self.lines, json) {
             (Lines::Entries, true) => format!("{line}\n"),
             (Lines::Entries, false) => format!("{}\n", entry(line)),
-            (Lines::Output(_), true) => format!("{}\n", self.value(line)),
-            (Lines::Output(mask), false) => format!("{}\n", mask.apply(line)),
+            (Lines::Output, true) => format!("{}\n", self.value(line)),
+            (Lines::Output, false) => format!("{}\n", plain(line)),
         }
     }
 
@@ -180,7 +166,7 @@ impl Source {
             Lines::Entries => {
                 serde_json::from_str(line).unwrap_or_else(|_| Value::String(line.to_owned()))
             }
-            Lines::Output(mask) => Value::String(mask.apply(line)),
+            Lines::Output => Value::String(line.to_owned()),
         }
     }
 }

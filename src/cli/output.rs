@@ -18,6 +18,7 @@ use tracing_subscriber::{
 use crate::{
     jobs::context::Progress,
     manifest::Style,
+    os::mask::Mask,
     store::bounded_log::{BoundedLog, BoundedWriter},
 };
 
@@ -38,13 +39,23 @@ pub fn plain(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
+/// The lines of a text without characters that would disturb a terminal.
+pub fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
+}
+
 /// Prints a document on stdout.
 pub fn print_json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));
 }
 
-/// Says something to people.
+/// Says something to people. Names and values in it may come from anywhere.
 pub fn say(text: &str) {
+    say_drawn(&plain_lines(text));
+}
+
+/// Says something that was drawn for a terminal, colours and all.
+pub fn say_drawn(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
@@ -125,31 +136,6 @@ impl Progress for Bar {
     }
 }
 
-/// Masks the secrets of a manifest in everything that is logged.
-#[derive(Clone)]
-pub struct Mask(Vec<String>);
-
-impl Mask {
-    /// Of these values; the longest is masked first.
-    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        let mut secrets: Vec<String> =
-            secrets.into_iter().filter(|secret| !secret.is_empty()).flat_map(spellings).collect();
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self(secrets)
-    }
-
-    /// The text without secrets.
-    pub fn apply(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "***"))
-    }
-}
-
-/// A secret as it is, and as it stands inside a JSON or TOML string.
-fn spellings(secret: String) -> [String; 2] {
-    let quoted = serde_json::Value::String(secret.clone()).to_string();
-    [secret, quoted[1..quoted.len() - 1].to_owned()]
-}
-
 struct Masked<W> {
     inner: W,
     mask: Mask,
@@ -157,7 +143,8 @@ struct Masked<W> {
 
 impl<W: io::Write> io::Write for Masked<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write_all(self.mask.apply(&String::from_utf8_lossy(bytes)).as_bytes())?;
+        let text = plain_lines(&self.mask.apply(&String::from_utf8_lossy(bytes)));
+        self.inner.write_all(text.as_bytes())?;
         Ok(bytes.len())
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use super::{
     args::{JobArgs, ServeArgs},
     load::{LoadError, environment, facts, load, load_timetable, names},
-    output::{Mask, log_to, style},
+    output::{log_to, style},
     planned::{own, started_by},
     view::tell,
     world::World,
@@ -14,6 +14,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{Logs, Manifest, Schedule},
+    os::mask::Mask,
     run::build_id,
     serve::{
         host::{self, Loaded, Options, Surroundings, only_one},

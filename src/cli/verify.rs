@@ -1,6 +1,10 @@
 //! `runner verify`: a proof checked again, from the files it names.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Component, Path},
+};
 
 use serde_json::json;
 
@@ -22,6 +26,9 @@ use crate::{
     session::record::RecordBytes,
     store::{digest::sha256_hex, layout::Layout},
 };
+
+/// Longest proof that is read, in bytes.
+const PROOF_MAX: u64 = 4 << 20;
 
 /// Checks hashes and verdict, and says which of them no longer holds.
 pub fn verify(root: &Path, path: &Path, json: bool) -> Exit {
@@ -50,9 +57,11 @@ pub fn verify(root: &Path, path: &Path, json: bool) -> Exit {
 }
 
 fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
-    let missing =
-        |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", path.display()));
-    let bytes = fs::read(path).map_err(missing)?;
+    let bytes = read(path, PROOF_MAX)?;
+    if bytes.len() as u64 == PROOF_MAX {
+        let message = format!("{}: a proof is shorter than {PROOF_MAX} bytes", path.display());
+        return Err(Failure::new(Exit::Data, message));
+    }
     let damaged =
         |reason: String| Failure::new(Exit::Data, format!("{}: {reason}", path.display()));
     let proof: Proof =
@@ -117,19 +126,34 @@ fn side(root: &Path, side: &SideHashes, broken: &mut Vec<String>) -> Result<Reco
 }
 
 fn file(root: &Path, ledger: &LedgerHash, broken: &mut Vec<String>) -> Result<Vec<u8>, Failure> {
-    let missing =
-        |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", ledger.path));
-    let mut bytes = if ledger.bytes == 0 {
-        Vec::new()
-    } else {
-        fs::read(root.join(&ledger.path)).map_err(missing)?
+    let path = Path::new(&ledger.path);
+    if !path.components().all(|part| matches!(part, Component::Normal(_))) {
+        let message = format!("{}: a ledger of a proof is below the root", path.display());
+        return Err(Failure::new(Exit::Data, message));
+    }
+    let bytes = match ledger.bytes {
+        0 => Vec::new(),
+        most => read(&root.join(path), most)?,
     };
     if (bytes.len() as u64) < ledger.bytes {
         broken.push(format!("{} has only {} of {} bytes", ledger.path, bytes.len(), ledger.bytes));
     }
-    bytes.truncate(usize::try_from(ledger.bytes).unwrap_or(usize::MAX));
     if sha256_hex(&bytes) != ledger.sha256 {
         broken.push(format!("{} was changed: its hash is not the one in the proof", ledger.path));
     }
+    Ok(bytes)
+}
+
+/// The first bytes of a regular file. A pipe or a device may never end.
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
+    let missing =
+        |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", path.display()));
+    if !fs::metadata(path).map_err(missing)?.is_file() {
+        let message = format!("{}: it is not a regular file", path.display());
+        return Err(Failure::new(Exit::Data, message));
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(missing)?;
+    file.take(most).read_to_end(&mut bytes).map_err(missing)?;
     Ok(bytes)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     args::{JobArgs, SchemaOf, ShowArgs, ShowPart},
     load::{LoadError, check_only, environment, facts, load, names, read_text},
-    output::{Mask, plain, print, print_json, say, style},
+    output::{plain, print, print_json, say, say_drawn, style},
     planned,
     show_model::show_model,
     table::{row, table},
@@ -20,6 +20,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{Namesake, Problems, job_schema, jobs_md, namesakes, profile_schema},
+    os::mask::Mask,
 };
 
 /// Problems as a document.
@@ -38,7 +39,7 @@ pub fn problems_json(problems: &Problems) -> Value {
 
 /// Shows problems to people, each with its place.
 pub fn say_problems(problems: &Problems) {
-    say(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+    say_drawn(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
 }
 
 /// Says why a job could not be loaded.

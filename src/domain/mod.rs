@@ -7,6 +7,7 @@ pub mod cause;
 pub mod command;
 pub mod cron;
 pub mod decision;
+pub mod dotenv;
 pub mod ids;
 pub mod model_id;
 pub mod money;

@@ -12,7 +12,7 @@ use crate::{
         time::UtcMs,
     },
     exit::Exit,
-    os::{process::Results, signals::Stop},
+    os::{mask::Mask, process::Results, signals::Stop},
     session::{error::SessionError, live::Place},
     store::{
         disk::{Disk, RealDisk, parent},
@@ -36,8 +36,8 @@ pub struct Context<'a> {
     pub job: String,
     /// How the job was called, for a person to type again: the manifest and the values it was given.
     pub call: String,
-    /// A text without the secrets of the manifest, for what is written into documents.
-    pub mask: &'a (dyn Fn(&str) -> String + Sync),
+    /// Covers the secrets of the manifest, in whatever is written.
+    pub mask: &'a Mask,
     /// This build.
     pub build: &'a str,
     /// When the run started.

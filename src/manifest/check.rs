@@ -155,7 +155,9 @@ fn fits(node: &Node, types: &[&str], schema: &Json) -> bool {
         Value::Boolean(_) => name == "boolean",
         Value::Array(_) => name == "array",
         Value::Table(_) => name == "object",
-        Value::Datetime(_) => schema.get("format").and_then(Json::as_str) == Some("time"),
+        Value::Datetime(_) => {
+            matches!(schema.get("format").and_then(Json::as_str), Some("time" | "scalar"))
+        }
         Value::Failed => true,
     };
     types.iter().any(|name| one(name))

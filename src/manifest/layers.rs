@@ -2,7 +2,7 @@
 
 use super::{
     origin::{Origin, SourceKind},
-    parse::{parse_argument, parse_file},
+    parse::{Parsed, parse_argument, parse_file},
     problem::Problem,
     tree::{Node, Table, Value, quoted},
 };
@@ -25,6 +25,8 @@ pub(super) struct Loader<'a> {
     pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
     pub problems: &'a mut Vec<Problem>,
     pub layers: Vec<Layer>,
+    /// Values that cannot be used, in files that can.
+    pub bad_values: Vec<Problem>,
     /// The files being read right now, to notice a circle.
     open: Vec<String>,
     files: usize,
@@ -36,14 +38,23 @@ impl<'a> Loader<'a> {
         read: &'a mut dyn FnMut(&str) -> Result<String, String>,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
-        Self { read, problems, layers: Vec::new(), open: Vec::new(), files: 0 }
+        Self {
+            read,
+            problems,
+            layers: Vec::new(),
+            bad_values: Vec::new(),
+            open: Vec::new(),
+            files: 0,
+        }
     }
 
     /// Adds a file with everything it extends below it.
     pub fn file(&mut self, kind: SourceKind, path: &str, text: &str) {
         self.files += 1;
-        let Some(table) = parse_file(kind, path, text, self.problems) else { return };
-        self.check_version(kind, path, &table);
+        let Some(parsed) = parse_file(kind, path, text, self.problems) else { return };
+        let Parsed { table, top, bad_values } = parsed;
+        self.bad_values.extend(bad_values);
+        self.check_version(&table, &top);
         self.open.push(path.to_owned());
         if let Some(extends) = table.get("extends") {
             for entry in extends.items() {
@@ -145,7 +156,7 @@ impl<'a> Loader<'a> {
         self.layers.push(Layer { kind: SourceKind::Set, table: table.unwrap_or_default() });
     }
 
-    fn check_version(&mut self, kind: SourceKind, path: &str, table: &Table) {
+    fn check_version(&mut self, table: &Table, top: &Origin) {
         let problem = match table.get("manifest") {
             Some(node) if node.as_integer() == Some(1) => return,
             Some(node) => {
@@ -153,9 +164,7 @@ impl<'a> Loader<'a> {
                 Problem::new(&node.at, message).help("this program reads version 1 only")
             }
             None => {
-                let nowhere = Origin::whole(kind, path, "");
-                let top = table.values().next().map_or(nowhere, |node| node.at.sub(0..0));
-                Problem::new(&top, "`manifest = 1` is missing").help("write it as the first line")
+                Problem::new(top, "`manifest = 1` is missing").help("write it as the first line")
             }
         };
         self.problems.push(problem);

@@ -8,7 +8,7 @@ use toml::{
 };
 
 use super::{
-    origin::{Origin, SourceKind, Text, is_forbidden},
+    origin::{Origin, SourceKind, Text, clean, is_forbidden},
     problem::Problem,
     tree::{Node, Table, Value},
 };
@@ -16,13 +16,23 @@ use super::{
 /// Largest manifest file accepted, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 64 * 1024;
 
+/// One file that was read.
+pub(super) struct Parsed {
+    /// Its tables.
+    pub table: Table,
+    /// The start of its text.
+    pub top: Origin,
+    /// Values that cannot be used. The rest of the file is as good as without them.
+    pub bad_values: Vec<Problem>,
+}
+
 /// Reads one file. `None` when its syntax is broken; the problems say where.
 pub(super) fn parse_file(
     kind: SourceKind,
     path: &str,
     raw: &str,
     problems: &mut Vec<Problem>,
-) -> Option<Table> {
+) -> Option<Parsed> {
     if raw.len() > FILE_BYTES_MAX {
         let at = Origin::whole(kind, path, "");
         let message =
@@ -32,15 +42,18 @@ pub(super) fn parse_file(
     }
     let mut text = String::with_capacity(raw.len());
     let mut forbidden = Vec::new();
-    for c in raw.chars() {
-        if is_forbidden(c) {
+    let mut rest = raw.chars().peekable();
+    while let Some(c) = rest.next() {
+        // A carriage return is half of a line end, and alone it would write over what was shown.
+        let is_alone = c == '\r' && rest.peek() != Some(&'\n');
+        if is_forbidden(c) || is_alone {
             forbidden.push((text.len()..text.len() + 3, c));
             text.push('\u{fffd}');
         } else {
             text.push(c);
         }
     }
-    let text = Arc::new(Text { kind, name: path.to_owned(), content: text });
+    let text = Arc::new(Text { kind, name: clean(path), content: text });
     for (span, c) in &forbidden {
         let what = if c.is_control() { "control" } else { "bidirectional" };
         let message = format!("{what} character U+{:04X}", u32::from(*c));
@@ -58,7 +71,9 @@ pub(super) fn parse_file(
     if broken {
         return None;
     }
-    Some(Reader { text: &text, problems }.table(table.into_inner()))
+    let mut bad_values = Vec::new();
+    let table = Reader { text: &text, problems: &mut bad_values }.table(table.into_inner());
+    Some(Parsed { table, top: Origin::at(&text, 0..0), bad_values })
 }
 
 /// Reads the value of a `--set`: a TOML value, or else the text itself.

@@ -1,14 +1,21 @@
 //! What is wrong with a manifest, where, and what to do about it; rendered with a caret under the place.
 
-use std::{error::Error, fmt, ops::Range};
+use std::{
+    error::Error,
+    fmt::{self, Write as _},
+    ops::Range,
+};
 
 use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
-    SourceSpan,
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
+    MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::origin::Origin;
+
+/// Most problems that are shown to people; of more, the number is shown.
+const SHOWN_MAX: usize = 20;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,14 +180,23 @@ impl Problems {
             if style.color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         let handler = GraphicalReportHandler::new_themed(theme).with_width(style.width.max(20));
         let mut out = String::new();
-        for problem in &self.0 {
+        for problem in self.0.iter().take(SHOWN_MAX) {
             if !out.is_empty() {
                 out.push('\n');
             }
-            let report = Report::new(problem);
+            let report = Report { problem };
             handler.render_report(&mut out, &report).expect("writing to a string cannot fail");
         }
+        if let Some(more) = self.more() {
+            let _ = writeln!(out, "\n{more}");
+        }
         out
+    }
+
+    /// How many are not shown, if there are any.
+    fn more(&self) -> Option<String> {
+        let more = self.0.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0)?;
+        Some(format!("and {more} more, {} in all: fix these first", self.0.len()))
     }
 }
 
@@ -196,11 +212,11 @@ impl<'a> IntoIterator for &'a Problems {
 impl fmt::Display for Problems {
     /// One line each: `jobs/live.toml:3:1: message (help)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.0.iter().enumerate() {
+        for (n, problem) in self.0.iter().take(SHOWN_MAX).enumerate() {
             let gap = if n == 0 { "" } else { "\n" };
             write!(f, "{gap}{problem}")?;
         }
-        Ok(())
+        self.more().map_or(Ok(()), |more| write!(f, "\n{more}"))
     }
 }
 
@@ -210,18 +226,38 @@ impl Error for Problems {}
 #[derive(Debug)]
 struct Report<'a> {
     problem: &'a Problem,
-    source: NamedSource<String>,
-}
-
-impl<'a> Report<'a> {
-    fn new(problem: &'a Problem) -> Self {
-        Self { problem, source: NamedSource::new(problem.file(), problem.text().to_owned()) }
-    }
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A file without text has no line to show, and is named here.
+        if self.problem.at.is_file() && self.problem.text().is_empty() {
+            write!(f, "{}: ", self.problem.file())?;
+        }
         f.write_str(&self.problem.message)
+    }
+}
+
+/// The text with its name and, unlike the renderer's own, a column that counts characters.
+impl SourceCode for Report<'_> {
+    fn read_span<'b>(
+        &'b self,
+        span: &SourceSpan,
+        before: usize,
+        after: usize,
+    ) -> Result<Box<dyn SpanContents<'b> + 'b>, MietteError> {
+        let read = self.problem.text().read_span(span, before, after)?;
+        // Only without lines around it is this the place of the problem.
+        let is_place = before == 0 && after == 0;
+        let column = if is_place { self.problem.column() - 1 } else { read.column() };
+        Ok(Box::new(MietteSpanContents::new_named(
+            self.problem.file().to_owned(),
+            read.data(),
+            *read.span(),
+            read.line(),
+            column,
+            read.line_count(),
+        )))
     }
 }
 
@@ -240,7 +276,7 @@ impl Diagnostic for Report<'_> {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        (!self.problem.text().is_empty()).then_some(&self.source as &dyn SourceCode)
+        (!self.problem.text().is_empty()).then_some(self as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {

@@ -48,6 +48,8 @@ pub struct Sources<'a> {
     pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
     /// Reads the file of a secret by its path as written. The error says why it cannot.
     pub read_secret: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    /// Whether a path, as written, leads to a place below the root, links followed. It need not exist.
+    pub is_inside: &'a dyn Fn(&str) -> bool,
     /// The names of `-P`, left to right.
     pub profiles: &'a [String],
     /// The environment.
@@ -175,8 +177,8 @@ struct Work {
 
 impl Work {
     fn prepare(sources: Sources<'_>, demanding: bool) -> Result<Self, Problems> {
-        let Sources { job, read, read_secret, profiles, env, params, scheduled, sets, run } =
-            sources;
+        let Sources { job, read, read_secret, is_inside, profiles, env, .. } = sources;
+        let Sources { params, scheduled, sets, run, .. } = sources;
         let mut problems = Vec::new();
         let mut loader = Loader::new(read, &mut problems);
         loader.file(SourceKind::Job, &job.path, &job.text);
@@ -186,7 +188,7 @@ impl Work {
         for (path, text) in sets {
             loader.set(path, text);
         }
-        let layers = loader.layers;
+        let Loader { layers, bad_values, .. } = loader;
         let top = layers.iter().filter(|layer| layer.kind == SourceKind::Job);
         let top = top.flat_map(|layer| layer.table.values()).next().map(|node| node.at.sub(0..0));
         // A file that could not be read would make every later message wrong.
@@ -196,8 +198,10 @@ impl Work {
                 problems
                     .push(Problem::new(&at, "the file is empty").help("start with `manifest = 1`"));
             }
+            problems.extend(bad_values);
             return Err(Problems::new(problems));
         };
+        problems.extend(bad_values);
         let merged = merged(&layers);
         let Some(kind) = kind(&merged, &top, &mut problems) else {
             return Err(Problems::new(problems));
@@ -226,7 +230,7 @@ impl Work {
         work.interpolate(&facts);
         work.walk();
         defaults::fill(&mut work.tree, kind);
-        rules::check(&work.tree, kind, &mut work.problems);
+        rules::check(&work.tree, kind, is_inside, &mut work.problems);
         schedules::check(&work.tree, &mut work.problems);
         if kind == Kind::Pipeline {
             steps::check(&work.tree, &mut work.problems);

@@ -4,7 +4,7 @@ use super::{
     origin::Origin,
     problem::Problem,
     tables::{FaultTable, Kind},
-    tree::{Node, Table, get},
+    tree::{Node, Table, get, quoted},
     values::{Size, Span},
 };
 use crate::domain::time::{Timeframe, UtcMs};
@@ -13,9 +13,16 @@ use crate::domain::time::{Timeframe, UtcMs};
 const COMPUTE_SPAN_MIN: Span = Span::seconds(1);
 
 /// Checks the tables of a kind against each other.
-pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
-    let mut rules = Rules { tree, problems };
+pub(super) fn check(
+    tree: &Table,
+    kind: Kind,
+    is_inside: &dyn Fn(&str) -> bool,
+    problems: &mut Vec<Problem>,
+) {
+    let mut rules = Rules { tree, is_inside, problems };
     rules.notify();
+    rules.address("heartbeat.url");
+    rules.address("notify.webhook.url");
     rules.compute();
     match kind {
         Kind::Live => {
@@ -55,6 +62,8 @@ pub(super) fn check(tree: &Table, kind: Kind, problems: &mut Vec<Problem>) {
 
 struct Rules<'a> {
     tree: &'a Table,
+    /// Whether a path leads to a place below the root.
+    is_inside: &'a dyn Fn(&str) -> bool,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -89,6 +98,30 @@ impl Rules<'_> {
         }
     }
 
+    /// Demands an address of the web. What a secret holds is judged when it is used, and never shown.
+    fn address(&mut self, path: &str) {
+        let Some(node) = self.get(path).filter(|node| !node.secret) else { return };
+        let Some(text) = node.as_str().filter(|text| !text.is_empty()) else { return };
+        let (scheme, rest) = text.trim().split_once("://").unwrap_or_default();
+        let is_web = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+        if !is_web || rest.is_empty() || rest.starts_with(['/', '?', '#', ':', '@']) {
+            let at = node.at.clone();
+            let message = format!("`{path}` is not an address of the web");
+            self.push(&at, message, "it must begin with https:// or http:// and name a host");
+        }
+    }
+
+    /// Demands a place below the root.
+    fn below_root(&mut self, path: &str) {
+        let Some(node) = self.get(path) else { return };
+        let Some(text) = node.as_str().filter(|text| !text.is_empty()) else { return };
+        if text.split('/').any(|part| part == "..") || !(self.is_inside)(text) {
+            let at = node.at.clone();
+            let message = format!("`{path}` is {}, which is outside the root", quoted(text));
+            self.push(&at, message, "name a place below the root, such as data/state/NAME");
+        }
+    }
+
     /// Demands time in which a program can at least be started.
     fn compute(&mut self) {
         for key in ["compute.probe-timeout", "compute.silence-timeout"] {
@@ -112,6 +145,7 @@ impl Rules<'_> {
         self.less("strategy.rsi-revert.oversold", "strategy.rsi-revert.exit");
         self.less("strategy.rsi-revert.exit", "strategy.rsi-revert.overbought");
         self.not_empty("strategy.model.path");
+        self.below_root("strategy.model.path");
         self.scores();
     }
 
@@ -173,13 +207,7 @@ impl Rules<'_> {
                 "`exchange-sim.speed` is \"max\": others live in this time too".to_owned();
             self.push(&at, message, "write a factor such as \"60x\"");
         }
-        if let Some(file) = self.get("exchange-sim.port-file")
-            && file.as_str().is_some_and(|path| path.starts_with('/') || path.contains(".."))
-        {
-            let at = file.at.clone();
-            let message = "`exchange-sim.port-file` lies outside the root".to_owned();
-            self.push(&at, message, "name a file below the root, such as \"data/state/sim.addr\"");
-        }
+        self.below_root("exchange-sim.port-file");
         let is_coinbase =
             self.get("exchange-sim.protocol").and_then(Node::as_str) == Some("coinbase");
         if let Some(ban) = self.get("exchange-sim.faults.ban").filter(|_| is_coinbase)

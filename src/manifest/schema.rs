@@ -7,14 +7,24 @@ use serde_json::{Map, Value as Json};
 
 use super::tables::File;
 
-/// The schema of a job file.
+/// A text with a reference in it.
+const REFERENCE: &str = r"\$\{[^}]+\}";
+
+/// The schema of a job file for an editor, which sees the file alone and before its references are filled.
 pub fn job_schema() -> Json {
-    root().clone()
+    let mut schema = root().clone();
+    if let Some(Json::Object(properties)) = schema.get_mut("properties") {
+        // What a table lacks may stand in a file that this one extends.
+        properties.values_mut().for_each(|property| forget_required(property, 1));
+    }
+    for_editors(&mut schema, true);
+    schema
 }
 
 /// The schema of a profile, or of a file that others extend: nothing but `manifest` is mandatory.
 pub fn profile_schema() -> Json {
     let mut schema = root().clone();
+    for_editors(&mut schema, true);
     if let Some(schema) = schema.as_object_mut() {
         schema.insert("title".to_owned(), "A Mjolnir profile".into());
     }
@@ -122,6 +132,41 @@ fn drop_null_values(value: &mut Json) {
         map.retain(|_, value| !value.is_null());
         map.values_mut().for_each(drop_null_values);
     }
+}
+
+/// Accepts a reference wherever a value may come from one, and takes out the formats that only this program knows: of two of them,
+/// `time` and `duration`, others have another idea.
+fn for_editors(schema: &mut Json, is_top: bool) {
+    let Some(map) = schema.as_object_mut() else { return };
+    if map.get("format").is_some_and(|format| format != "regex") {
+        map.remove("format");
+    }
+    for inner in ["items", "additionalProperties"] {
+        if let Some(inner) = map.get_mut(inner) {
+            for_editors(inner, false);
+        }
+    }
+    if let Some(Json::Object(properties)) = map.get_mut("properties") {
+        for (key, property) in properties {
+            // These say what the file is, before anything is filled.
+            if !is_top || !matches!(key.as_str(), "manifest" | "kind") {
+                for_editors(property, false);
+            }
+        }
+    }
+    let is_scalar = !map.contains_key("properties") && !map.contains_key("items");
+    let narrow = ["pattern", "enum", "oneOf", "anyOf", "const", "minLength"];
+    let is_text = map.get("type") == Some(&Json::from("string"));
+    let is_narrow = !is_text || narrow.iter().any(|key| map.contains_key(*key));
+    if !is_scalar || !is_narrow || map.get("type") == Some(&Json::from("object")) {
+        return;
+    }
+    let mut one = std::mem::take(map);
+    for key in ["title", "description", "default"] {
+        map.extend(one.shift_remove(key).map(|value| (key.to_owned(), value)));
+    }
+    let reference = serde_json::json!({ "type": "string", "pattern": REFERENCE });
+    map.insert("anyOf".to_owned(), Json::Array(vec![Json::Object(one), reference]));
 }
 
 /// Parts of a job may leave out what another file gives, except inside lists.

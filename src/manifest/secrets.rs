@@ -50,7 +50,7 @@ fn one(
                 return SecretValue::Failed;
             }
             let read = (vault.read)(path).map_err(|e| format!("cannot read `{path}`: {e}"));
-            read.map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+            read.map(|text| without_line_end(&text).to_owned())
         }
         (Some("env"), _, _) => return incomplete(name, node, "name", "path", problems),
         (Some("file"), _, _) => return incomplete(name, node, "path", "name", problems),
@@ -69,6 +69,12 @@ fn one(
             SecretValue::Failed
         }
     }
+}
+
+/// The text without its last line end. Blanks may belong to a secret.
+fn without_line_end(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 fn incomplete(

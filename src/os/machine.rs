@@ -39,11 +39,19 @@ pub fn processor() -> (String, usize) {
 /// Memory of this machine and what of it can still be had, in bytes; none where the system does not say.
 pub fn memory_bytes() -> Option<[u64; 2]> {
     let text = fs::read_to_string("/proc/meminfo").ok()?;
-    let kib = |name: &str| -> Option<u64> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
-        line.trim().strip_suffix("kB")?.trim().parse().ok()
-    };
-    Some([kib("MemTotal")? << 10, kib("MemAvailable")? << 10])
+    Some([kib(&text, "MemTotal")? << 10, kib(&text, "MemAvailable")? << 10])
+}
+
+/// The address space that this process takes now, and the most it ever took, in bytes; none where the system does not say.
+pub fn address_space_bytes() -> Option<[u64; 2]> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    Some([kib(&text, "VmSize")? << 10, kib(&text, "VmPeak")? << 10])
+}
+
+/// The value of a line such as `MemTotal:  16 kB`.
+fn kib(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// What tells this start of the machine from others.

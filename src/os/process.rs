@@ -7,18 +7,21 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::mpsc::channel,
     time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::{family::Hit, signals::Stop};
+use super::{family::Hit, mask::Mask, signals::Stop};
 
 /// Most bytes of a child's output that are kept.
 const OUTPUT_MAX: usize = 64 * 1024;
 /// How long a child that was killed may take to be gone. One that hangs in the kernel never is.
 const KILLED_MAX: Duration = Duration::from_secs(5);
+/// How long the rest of its output is read once it is gone.
+pub(super) const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// The exit code of a child that was killed.
 pub(super) const KILLED: i32 = 128 + 9;
 
@@ -80,6 +83,39 @@ pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
     let (output, waited) = tokio::join!(reading, waiting);
     let (code, timed_out) = waited?;
     Ok(Ended { code, timed_out, output })
+}
+
+/// Starts a child and waits for it, as [`run`] does with results that are shown, and covers secrets in what it prints.
+pub async fn run_masked(spawn: &Spawn, mask: &Mask, stop: &Stop) -> io::Result<Ended> {
+    let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
+    let (out, out_end) = io::pipe()?;
+    let (err, err_end) = io::pipe()?;
+    command.stdout(out_end).stderr(err_end);
+    let (tell, ends) = channel();
+    let to_stdout = spawn.results == Results::Shown;
+    let started = start(command)?;
+    for (from, to_stdout) in [(out, to_stdout), (err, false)] {
+        let (mask, tell) = (mask.clone(), tell.clone());
+        std::thread::Builder::new().spawn(move || {
+            if to_stdout {
+                mask.copy(from, &mut io::stdout());
+            } else {
+                mask.copy(from, &mut io::stderr());
+            }
+            // What a grandchild prints later is not waited for.
+            let _ = tell.send(());
+        })?;
+    }
+    drop(tell);
+    let (mut child, group) = started;
+    let (code, timed_out) = wait(&mut child, group, spawn, stop).await?;
+    // Another program may hold its streams open: what is not there by then is not waited for.
+    for _stream in 0..2 {
+        if ends.recv_timeout(LAST_WORDS_MAX).is_err() {
+            break;
+        }
+    }
+    Ok(Ended { code, timed_out, output: String::new() })
 }
 
 /// What a child knows of the environment of this process.

@@ -6,14 +6,12 @@ use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 
 use super::{
-    process::{KILLED, Knows, Left, Spawn, code, end, piped, signal},
+    process::{KILLED, Knows, LAST_WORDS_MAX, Left, Spawn, code, end, piped, signal},
     signals::Stop,
 };
 
 /// Between two looks at the time and at whether to stop.
 const LOOK: Duration = Duration::from_millis(50);
-/// How long the rest of its output is read once it is gone: somebody else may hold its streams open.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// Longest line that is heard, in bytes; what is longer is cut.
 const LINE_MAX: usize = 4096;
 

@@ -42,8 +42,8 @@ pub struct Guard {
     pub stop_file: PathBuf,
     /// How the run is asked.
     pub stop: Stop,
-    /// What is done last, before the process of a run that does not end in time is ended.
-    pub last: Box<dyn FnOnce(Exit) + Send>,
+    /// What is done last, before the process of a run that does not end in time is ended; with the exit code that is returned.
+    pub last: Box<dyn FnOnce(Exit) -> Exit + Send>,
 }
 
 /// Tells why a run was asked to stop, if it was.
@@ -115,7 +115,7 @@ impl Guard {
             return;
         }
         say(&format!("error: {what} and did not end in time"));
-        (self.last)(exit);
+        let exit = (self.last)(exit);
         std::process::exit(i32::from(exit.code()));
     }
 }

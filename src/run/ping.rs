@@ -14,13 +14,13 @@ use std::{
 
 use super::Prepared;
 use crate::{
-    cli::output::Mask,
     clock::Deadline,
     exit::Exit,
     notify::{
         sender::{Answer, Message, SendError, Sender},
         target::Target,
     },
+    os::mask::Mask,
     store::bounded_log::before,
 };
 

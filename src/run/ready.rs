@@ -10,6 +10,7 @@ use crate::{
     manifest::Manifest,
     os::{
         limits::{limit_memory, stand_back},
+        machine::address_space_bytes,
         signals::Stop,
         space::free_bytes,
     },
@@ -19,6 +20,10 @@ use crate::{
     },
 };
 
+/// The address space that this program may need while a job begins, in bytes: threads, and what they set aside.
+const MEMORY_MIN: u64 = 64 << 20;
+/// A process that came this near to its limit ran into it, in bytes: what could not be had is not counted.
+const NEAR: u64 = 80 << 20;
 /// Between two tries for a lock.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -35,9 +40,30 @@ pub fn ready(prepared: &Prepared, stop: &Stop) -> Result<Option<Lock>, Failure> 
     };
     stand_back(manifest.run.nice).map_err(|error| refused("run.nice", error))?;
     if let Some(most) = &manifest.run.memory_max {
+        enough_memory(most.get().bytes())?;
         limit_memory(most.get().bytes()).map_err(|error| refused("run.memory-max", error))?;
     }
     Ok(lock)
+}
+
+/// Refuses a limit under which not even this program could go on: it would fail anywhere, and look like a bug.
+fn enough_memory(most: u64) -> Result<(), Failure> {
+    let needed = address_space_bytes().map_or(0, |[now, _]| now) + MEMORY_MIN;
+    if most >= needed {
+        return Ok(());
+    }
+    let message = format!(
+        "run.memory-max is {most} bytes, and runner alone needs {needed} bytes of address space: write run.memory-max = \"{}MiB\" or more",
+        needed.div_ceil(1 << 20)
+    );
+    Err(Failure::new(Exit::Manifest, message))
+}
+
+/// Whether a job that panicked did so for want of memory.
+pub fn was_out_of_memory(manifest: &Manifest) -> bool {
+    let most = manifest.run.memory_max.as_ref().map(|most| most.get().bytes());
+    let peak = address_space_bytes().map(|[_, peak]| peak);
+    matches!((most, peak), (Some(most), Some(peak)) if peak.saturating_add(NEAR) >= most)
 }
 
 fn take(prepared: &Prepared, name: &str, wait: Duration, stop: &Stop) -> Result<Lock, Failure> {

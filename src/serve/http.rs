@@ -50,9 +50,10 @@ const LOOK: Duration = Duration::from_millis(20);
 /// A scheduler whose last turn is older than this does not work.
 const TICK_MAX: Duration = Duration::from_secs(15);
 const PLAIN: &str = "text/plain; charset=utf-8";
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const INDEX: &str = "mjolnir: the scheduler service\n\n/healthz  whether the scheduler makes its turns\n\
-                     /readyz   whether jobs are loaded and the records answer\n/metrics  numbers, in the OpenMetrics format\n";
+                     /readyz   whether jobs are loaded and the records answer\n/metrics  numbers, as Prometheus reads them: text, or OpenMetrics for who asks for it\n";
 
 /// Where to listen, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,7 +233,7 @@ impl Pages {
             "/" => Page::new(StatusCode::OK, INDEX),
             "/healthz" => healthz(self.board.last().map(|(age, _)| age)),
             "/readyz" => self.readyz(),
-            "/metrics" => self.metrics(),
+            "/metrics" => self.metrics(Format::of(request)),
             _ => Page::new(StatusCode::NOT_FOUND, "there is no such page; / lists them\n"),
         }
     }
@@ -249,15 +250,52 @@ impl Pages {
         }
     }
 
-    fn metrics(&self) -> Page {
+    fn metrics(&self, format: Format) -> Page {
         let (store, mut loops) = (lock(&self.store), lock(&self.loops));
         let place = (&self.disk, &self.layout);
         match metrics::page(&self.board, &store, place, &mut loops, SystemClock.now()) {
-            Ok(text) => Page { content_type: OPENMETRICS, ..Page::new(StatusCode::OK, text) },
+            Ok(text) => format.page(text),
             Err(error) => {
                 Page::new(StatusCode::INTERNAL_SERVER_ERROR, format!("no numbers: {error}\n"))
             }
         }
+    }
+}
+
+/// In which format the numbers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    /// The text format of Prometheus, 0.0.4, which every scraper reads.
+    Plain,
+    OpenMetrics,
+}
+
+impl Format {
+    /// By the header `Accept`: OpenMetrics when it is named, and no less wanted than plain text.
+    fn of(request: &Request<()>) -> Self {
+        let accept = request.headers().get_all(header::ACCEPT).iter();
+        let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
+        let weight = |wanted: &str| {
+            let ranges = accept.iter().flat_map(|value| value.split(','));
+            let of = ranges.filter_map(|range| {
+                let mut parts = range.split(';').map(str::trim);
+                let is_it = parts.next()?.eq_ignore_ascii_case(wanted);
+                let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f64>().ok());
+                is_it.then_some(weight.unwrap_or(1.0))
+            });
+            of.fold(0.0, f64::max)
+        };
+        let open = weight("application/openmetrics-text");
+        if open > 0.0 && open >= weight("text/plain") { Self::OpenMetrics } else { Self::Plain }
+    }
+
+    /// Numbers that are in OpenMetrics, in this format.
+    fn page(self, text: String) -> Page {
+        let (content_type, text) = match self {
+            Self::Plain => (METRICS, metrics::from_openmetrics(&text)),
+            Self::OpenMetrics => (OPENMETRICS, text),
+        };
+        Page { content_type, ..Page::new(StatusCode::OK, text) }
     }
 }
 
@@ -347,6 +385,35 @@ mod tests {
     fn a_scheduler_is_well_while_its_last_turn_is_young() {
         for (age, status) in [(None, 503), (Some(0), 200), (Some(14), 200), (Some(15), 503)] {
             assert_eq!(healthz(age.map(Duration::from_secs)).status.as_u16(), status, "{age:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_told_in_the_format_that_is_asked_for() {
+        // The last two are what Prometheus 2.53 and 3.5 send.
+        for (accept, format) in [
+            (None, Format::Plain),
+            (Some("*/*"), Format::Plain),
+            (Some("text/plain;version=0.0.4"), Format::Plain),
+            (Some("application/openmetrics-text;q=0"), Format::Plain),
+            (Some("application/openmetrics-text"), Format::OpenMetrics),
+            (Some("text/plain;q=0.9, application/openmetrics-text;q=0.5"), Format::Plain),
+            (
+                Some(
+                    "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+                ),
+                Format::OpenMetrics,
+            ),
+            (
+                Some(
+                    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,*/*;q=0.2",
+                ),
+                Format::OpenMetrics,
+            ),
+        ] {
+            let request = Request::builder();
+            let request = accept.into_iter().fold(request, |r, accept| r.header("Accept", accept));
+            assert_eq!(Format::of(&request.body(()).unwrap()), format, "{accept:?}");
         }
     }
 

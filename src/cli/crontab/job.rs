@@ -9,9 +9,9 @@ const NAME_MAX: usize = 56;
 /// Longest description, in characters.
 const ABOUT_MAX: usize = 200;
 /// Programs that run another one, whose name says more.
-const RUNNERS: [&str; 16] = [
+const RUNNERS: [&str; 17] = [
     "env", "nice", "ionice", "sh", "bash", "dash", "python", "python2", "python3", "perl", "ruby",
-    "node", "php", "sudo", "chronic", "nohup",
+    "node", "php", "sudo", "chronic", "nohup", "make",
 ];
 
 /// A name for the job, from its program. The same crontab always gives the same names.
@@ -25,10 +25,20 @@ pub fn name(found: &Found, taken: &mut BTreeMap<String, u32>) -> String {
         let name: String = stem.chars().filter(|c| safe(*c)).take(NAME_MAX).collect();
         name.trim_start_matches(['_', '-']).to_owned()
     };
-    let mut words = found.argv.iter().filter(|word| !word.starts_with('-')).map(|word| stem(word));
-    let first = words.next().unwrap_or_default();
-    let better = words.next().filter(|word| RUNNERS.contains(&first.as_str()) && !word.is_empty());
-    let base = better.unwrap_or(first);
+    // A text for a shell has its program somewhere in it, often behind the folder it goes to.
+    let texts = found.argv.iter().filter(|word| !word.starts_with('-'));
+    let words =
+        texts.flat_map(|text| text.split([' ', ';', '&', '|'])).filter(|word| !word.is_empty());
+    let mut is_folder = false;
+    let mut programs = words.filter(|word| {
+        let was_folder = std::mem::replace(&mut is_folder, *word == "cd");
+        !was_folder && !is_folder && !word.starts_with('-')
+    });
+    let mut base = programs.next().map(stem).unwrap_or_default();
+    while RUNNERS.contains(&base.as_str()) {
+        let Some(better) = programs.next().map(stem).filter(|word| !word.is_empty()) else { break };
+        base = better;
+    }
     let base = if base.is_empty() { "job".to_owned() } else { base };
     let count = taken.entry(base.clone()).or_default();
     *count += 1;
@@ -90,13 +100,13 @@ mod tests {
 
     #[test]
     fn names_come_from_programs_and_are_counted() {
-        let text = "* * * * * /opt/x/back.up.sh\n* * * * * back -x\n* * * * * python3 -u /opt/load_bars.py\n* * * * * '...'\n";
+        let text = "*/10 * * * * /bin/bash -lc 'cd /home/t/trade && make heartbeat >> log 2>&1'\n* * * * * /opt/x/back.up.sh\n* * * * * back -x\n* * * * * python3 -u /opt/load_bars.py\n* * * * * '...'\n";
         let mut taken = BTreeMap::new();
-        let names: Vec<String> = read(text, Form::User, Zone::UTC)
+        let names: Vec<String> = read(text, Form::User, Zone::UTC, &|_| None)
             .lines
             .iter()
             .map(|line| name(line.found.as_ref().unwrap(), &mut taken))
             .collect();
-        assert_eq!(names, ["back", "back-2", "load_bars", "job"]);
+        assert_eq!(names, ["heartbeat", "back", "back-2", "load_bars", "job"]);
     }
 }

@@ -6,7 +6,7 @@ use super::words::{is_name, split};
 use crate::domain::{cron::Cron, zone::Zone};
 
 /// What the names that begin with `@` mean.
-const NICKNAMES: [(&str, &str); 8] = [
+const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
     ("@monthly", "0 0 1 * *"),
@@ -14,10 +14,7 @@ const NICKNAMES: [(&str, &str); 8] = [
     ("@daily", "0 0 * * *"),
     ("@midnight", "0 0 * * *"),
     ("@hourly", "0 * * * *"),
-    ("@every_minute", "* * * * *"),
 ];
-/// Programs that run a text as a program.
-const SHELLS: [&str; 8] = ["sh", "bash", "dash", "ash", "zsh", "ksh", "fish", "busybox"];
 /// Words that only a shell knows.
 const BUILTINS: [&str; 16] = [
     "cd", ".", "source", "export", "exec", "eval", "set", "unset", "umask", "ulimit", "if", "for",
@@ -79,10 +76,13 @@ pub struct Crontab {
     pub hints: Vec<String>,
 }
 
+/// The home folder of a user, or of whoever has the crontab; `None` where it is not known.
+pub type Homes<'a> = &'a dyn Fn(Option<&str>) -> Option<String>;
+
 /// Reads a crontab whose lines are meant on the clocks of `zone` until it says otherwise.
-pub fn read(text: &str, form: Form, zone: Zone) -> Crontab {
+pub fn read(text: &str, form: Form, zone: Zone, homes: Homes<'_>) -> Crontab {
     let mut crontab = Crontab::default();
-    let mut around = Around { zone: Ok(zone), env: BTreeMap::new(), home: None };
+    let mut around = Around { zone: Ok(zone), env: BTreeMap::new(), home: None, homes };
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -100,25 +100,29 @@ pub fn read(text: &str, form: Form, zone: Zone) -> Crontab {
 }
 
 /// What the lines above say.
-struct Around {
+struct Around<'a> {
     zone: Result<Zone, String>,
     env: BTreeMap<String, String>,
     home: Option<String>,
+    homes: Homes<'a>,
 }
 
-impl Around {
+impl Around<'_> {
     /// Takes a variable; returns what a person should know about it.
     fn take(&mut self, name: &str, value: &str) -> Option<String> {
         match name {
-            "CRON_TZ" | "TZ" => {
-                if name == "TZ" {
-                    self.env.insert(name.to_owned(), value.to_owned());
-                }
+            "CRON_TZ" => {
                 self.zone = value
                     .trim_start_matches(':')
                     .parse::<Zone>()
                     .map_err(|error| error.to_string());
                 None
+            }
+            "TZ" => {
+                self.env.insert(name.to_owned(), value.to_owned());
+                Some(format!(
+                    "TZ={value} is for the commands; when they are due, it does not change: only CRON_TZ does"
+                ))
             }
             "MAILTO" | "MAILFROM" => Some(format!(
                 "{name}={value}: no mail is sent; write [notify] with a webhook or a command into the jobs"
@@ -158,7 +162,9 @@ impl Around {
         let mut env = self.env.clone();
         let argv = argv(command, &mut env)
             .map_err(|why| format!("it needs a script of its own: {why}"))?;
-        Ok(Found { when, zone, user, argv, env, home: self.home.clone() })
+        // Cron starts a command in the home folder, so that a path in it may begin there.
+        let home = self.home.clone().or_else(|| (self.homes)(user.as_deref()));
+        Ok(Found { when, zone, user, argv, env, home })
     }
 }
 
@@ -174,7 +180,7 @@ fn variable(line: &str) -> Option<(&str, &str)> {
 fn when(line: &str) -> Result<(When, &str), String> {
     if line.starts_with('@') {
         let (words, rest) = fields(line, 1).ok_or("a command is missing")?;
-        let word = words.first().copied().unwrap_or_default().to_lowercase();
+        let word = words.first().copied().unwrap_or_default();
         if word == "@reboot" {
             return Ok((When::Boot, rest));
         }
@@ -184,6 +190,9 @@ fn when(line: &str) -> Result<(When, &str), String> {
     }
     let (words, rest) =
         fields(line, 5).ok_or("it is no variable and not five fields and a command")?;
+    if let Some(field) = words.iter().find(|field| !is_known(field)) {
+        return Err(format!("cron does not know `{field}`"));
+    }
     let text = words.join(" ");
     let cron: Cron =
         text.parse().map_err(|error: crate::domain::cron::CronError| error.to_string())?;
@@ -191,6 +200,16 @@ fn when(line: &str) -> Result<(When, &str), String> {
     let has_star = [2, 4].iter().any(|n| words.get(*n).is_some_and(|field| field.starts_with('*')));
     let days = cron.is_ambiguous().then_some(if has_star { "and" } else { "or" });
     Ok((When::Cron(text, days), rest))
+}
+
+/// Whether cron knows what a field is made of: lists of stars, numbers and names, with ranges and steps.
+fn is_known(field: &str) -> bool {
+    let is_part = |part: &str| {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let is_name = part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+        part == "*" || is_number || is_name
+    };
+    field.split([',', '-', '/']).all(is_part)
 }
 
 /// The first `n` fields and what follows them, which is not empty.
@@ -217,13 +236,7 @@ fn argv(command: &str, env: &mut BTreeMap<String, String>) -> Result<Vec<String>
     if BUILTINS.contains(&program.as_str()) {
         return Err(format!("`{program}` is part of a shell, not a program"));
     }
-    let stem = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
-    let runs_text = argv.windows(2).any(|pair| {
-        let is_option =
-            |text: &str| text.starts_with('-') && !text.starts_with("--") && text.contains('c');
-        SHELLS.contains(&stem(&pair[0]).as_str()) && is_option(&pair[1])
-    });
-    if runs_text { Err("it gives a shell a text to run".to_owned()) } else { Ok(argv) }
+    Ok(argv)
 }
 
 /// Cron makes `%` the end of the command and feeds it the rest; `\%` is the sign itself.
@@ -245,7 +258,7 @@ mod tests {
     use super::*;
 
     fn found(line: &str) -> Result<Found, String> {
-        read(line, Form::User, Zone::UTC).lines.remove(0).found
+        read(line, Form::User, Zone::UTC, &|_| None).lines.remove(0).found
     }
 
     #[test]
@@ -254,8 +267,11 @@ mod tests {
         assert_eq!(job.when, When::Cron("17 3 * * MON-FRI".into(), None));
         assert_eq!(job.argv, ["/usr/bin/backup", "--all", "1 2"]);
         assert_eq!(job.env.get("A").map(String::as_str), Some("b"));
+        let job =
+            found("*/10 * * * * /bin/bash -lc 'cd ~/trade && make heartbeat >> log 2>&1'").unwrap();
+        assert_eq!(job.argv, ["/bin/bash", "-lc", "cd ~/trade && make heartbeat >> log 2>&1"]);
         assert_eq!(found("@reboot a").unwrap().when, When::Boot);
-        assert_eq!(found("@Daily a").unwrap().when, When::Cron("0 0 * * *".into(), None));
+        assert_eq!(found("@daily a").unwrap().when, When::Cron("0 0 * * *".into(), None));
         assert_eq!(found("* * * * * a 100\\%").unwrap().argv, ["a", "100%"]);
     }
 
@@ -277,13 +293,15 @@ mod tests {
         for (line, why) in [
             ("* * * * * a % b", "`%` ends the command"),
             ("* * * * * cd /x", "part of a shell"),
-            ("* * * * * /bin/bash -lc 'a b'", "gives a shell a text"),
-            ("* * * * * env sh -c x", "gives a shell a text"),
             ("* * * * * A=b", "no program"),
             ("61 * * * * a", "no minute"),
             ("0 0 30 2 * a", "never fires"),
+            ("* * L * * a", "cron does not know `L`"),
+            ("1,,2 * * * * a", "cron does not know `1,,2`"),
+            ("-1 * * * * a", "cron does not know `-1`"),
             ("* * * *", "not five fields"),
             ("@fortnightly a", "not known"),
+            ("@Daily a", "not known"),
             ("@reboot", "command is missing"),
         ] {
             let error = found(line).unwrap_err();
@@ -294,8 +312,8 @@ mod tests {
     #[test]
     fn variables_hold_for_the_lines_below_them() {
         let text = "0 1 * * * first\n# no\nCRON_TZ=Europe/Berlin\nMAILTO = ops@example.org\nPATH='/bin:/x y'\n\
-                    API_TOKEN=abc\n0 2 * * * second\nTZ=Mars/Base\n0 3 * * * third\n";
-        let crontab = read(text, Form::User, Zone::UTC);
+                    API_TOKEN=abc\n0 2 * * * second\nCRON_TZ=Mars/Base\n0 3 * * * third\n";
+        let crontab = read(text, Form::User, Zone::UTC, &|_| None);
         let [first, second, third] = &crontab.lines[..] else { panic!("{crontab:?}") };
         let (one, two) = (first.found.clone().unwrap(), second.found.clone().unwrap());
         assert_eq!((one.zone, one.env.len()), (Zone::UTC, 0));
@@ -308,8 +326,31 @@ mod tests {
     }
 
     #[test]
+    fn tz_is_for_the_command_and_a_command_starts_at_home() {
+        let home = |user: Option<&str>| match user {
+            None => Some("/home/me".to_owned()),
+            Some("root") => Some("/root".to_owned()),
+            Some(_) => None,
+        };
+        let text = "TZ=America/New_York\n0 9 * * * bin/a\nHOME=/srv\n0 9 * * * bin/b\n";
+        let crontab = read(text, Form::User, Zone::UTC, &home);
+        let of = |n: usize| crontab.lines[n].found.clone().unwrap();
+        assert_eq!((of(0).zone, of(0).home.as_deref()), (Zone::UTC, Some("/home/me")));
+        assert_eq!(of(0).env.get("TZ").map(String::as_str), Some("America/New_York"));
+        assert_eq!(of(1).home.as_deref(), Some("/srv"));
+        assert!(crontab.hints[0].contains("only CRON_TZ does"), "{:?}", crontab.hints);
+        let text = "0 9 * * * root bin/a\n0 9 * * * ann bin/b\n";
+        let crontab = read(text, Form::System, Zone::UTC, &home);
+        let of = |n: usize| crontab.lines[n].found.clone().unwrap().home;
+        assert_eq!((of(0).as_deref(), of(1)), (Some("/root"), None));
+    }
+
+    #[test]
     fn the_system_has_a_user_before_the_command() {
-        let crontab = read("0 1 * * *\troot  /bin/a b\n0 2 * * * alone\n", Form::System, Zone::UTC);
+        let crontab =
+            read("0 1 * * *\troot  /bin/a b\n0 2 * * * alone\n", Form::System, Zone::UTC, &|_| {
+                None
+            });
         let job = crontab.lines[0].found.clone().unwrap();
         assert_eq!((job.user.as_deref(), job.argv.len()), (Some("root"), 2));
         assert!(crontab.lines[1].found.clone().unwrap_err().contains("after the user"));

@@ -34,6 +34,6 @@ pub(super) fn keep(context: &Context<'_>, kept: &Kept) -> Result<(), Failure> {
     let table = record.as_object_mut().ok_or_else(|| damaged("it is no table".to_owned()))?;
     let kept = serde_json::to_value(kept).expect("plain values serialise");
     table.insert("compute".to_owned(), kept);
-    let text = format!("{}\n", (context.mask)(&format!("{record:#}")));
+    let text = format!("{}\n", context.mask.apply(&format!("{record:#}")));
     Ok(context.disk.replace(&path, text.as_bytes())?)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     argv::{self, Pass, VANISHED},
-    compose::{Variables, running, services},
+    compose::{Env, Folder, Variables, running, services, sets},
     deployed::{Deployed, Stage},
     facts::{Facts, Published, Space, Tree, Way},
     finding::{Findings, There},
@@ -114,7 +114,7 @@ impl Look<'_> {
         let plan = self.rsync(Pass::Plan, findings, &mut parts)?;
         let target_only = self.rsync(Pass::TargetOnly, findings, &mut parts)?;
         let telling_lines = self.telling(&plan);
-        let published = self.published(&source, &target, &mut parts)?;
+        let published = self.published(&source, &target, deployed.as_ref(), &mut parts)?;
         let space = vec![self.space("here")?, self.space("there")?];
         let uid = good("id", self.hands.there(&words(["id", "-u"]))?)?;
         let uid = String::from_utf8_lossy(uid.trim_ascii())
@@ -216,46 +216,80 @@ impl Look<'_> {
             .iter()
             .filter(|item| item.change == Change::Content && item.kind == ItemKind::File);
         let lines = sent.flat_map(|item| {
-            let path = self
-                .source
-                .join(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(&item.name));
-            let small = path.metadata().is_ok_and(|found| found.len() <= LOOKED_AT_MAX);
-            let content = if small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
-            telling_lines(&content).into_iter().map(|line| (item.name.clone(), line))
+            telling_lines(&self.content(&item.name))
+                .into_iter()
+                .map(|line| (item.name.clone(), line))
         });
         lines.collect()
     }
 
-    /// Ports of containers: with the defaults of the file, and with the variables of the target.
+    /// Ports of containers: with the defaults of the files, and with the variables of the target.
     fn published(
         &self,
         source: &Tree,
         target: &Tree,
+        deployed: Option<&Deployed>,
         parts: &mut BTreeMap<String, String>,
     ) -> Result<Vec<Published>, Blind> {
-        let file = self.rules.ports.compose_file.get().as_str();
-        if source.inventory.get(file.as_bytes()).is_none() {
-            return Ok(Vec::new());
-        }
-        let text = std::fs::read_to_string(self.source.join(file))
-            .map_err(|error| format!("read {file} in the source: {error}"))?;
+        let named = self.rules.ports.compose_file.get().as_str();
+        let has = |file: &str| source.inventory.get(file.as_bytes()).is_some();
+        // What an earlier deploy brought was judged by it.
+        let known = deployed.map(Deployed::files).unwrap_or_default();
+        let has_unknown = |file: &str| {
+            let file = file.as_bytes();
+            let only_there = source.inventory.get(file).is_none() && !known.contains_key(file);
+            only_there && target.inventory.get(file).is_some()
+        };
+        let folder = Folder { named, has: &has, has_unknown: &has_unknown };
         let there = stands::file(self.hands, self.target, target, "/.env")?;
         let there = there.map(|bytes| Variables::parse(&bytes)).unwrap_or_default();
-        let sets =
-            [("with the defaults", Variables::default()), ("with the .env of the target", there)];
-        let published = sets.map(|(with, variables)| Published {
-            with,
-            services: services(self.hands, (&self.source, file), &text, &variables),
-        });
-        parts.insert(
-            "compose".to_owned(),
-            format!("{:?}", published.each_ref().map(|one| &one.services)),
-        );
-        let named = published.iter().flat_map(|one| one.services.iter().flatten());
-        let named = named.flat_map(|service| &service.ports).filter_map(|port| port.published);
-        let now = running(self.hands, self.target.path.get().as_str(), file, &named.collect())?;
+        let (dir, text, empty) = (&self.source, self.compose_text(source), self.hands.empty()?);
+        let mut published = Vec::new();
+        for (with, env) in
+            [("with the defaults", Variables::default()), ("with the .env of the target", there)]
+        {
+            let ask = |files: &Vec<String>| {
+                let env = Env::Given { variables: &env, text: &text, empty: &empty };
+                Published { with, services: services(self.hands, (dir, files), &env) }
+            };
+            let found = match sets(&folder, &env) {
+                Ok(sets) => sets.iter().map(ask).collect(),
+                Err(why) => vec![Published { with, services: Err(format!("not judged: {why}")) }],
+            };
+            // What both say is said once.
+            for one in found {
+                if !published.iter().any(|other: &Published| other.services == one.services) {
+                    published.push(one);
+                }
+            }
+        }
+        if published.is_empty() {
+            return Ok(published);
+        }
+        let said: Vec<_> = published.iter().map(|one| &one.services).collect();
+        parts.insert("compose".to_owned(), format!("{said:?}"));
+        let ports = published.iter().flat_map(|one| one.services.iter().flatten());
+        let ports = ports.flat_map(|service| &service.ports).filter_map(|port| port.published);
+        let now = running(self.hands, self.target.path.get().as_str(), named, &ports.collect())?;
         let now = now.map(|now| Published { with: now.with, services: Ok(now.services) });
         Ok(published.into_iter().chain(now).collect())
+    }
+
+    /// The text of everything in the source that a compose file may be made of.
+    fn compose_text(&self, source: &Tree) -> String {
+        let is_yaml = |path: &&[u8]| path.ends_with(b".yml") || path.ends_with(b".yaml");
+        let paths = source.seen(self.shields).map(|(path, _)| path).filter(is_yaml);
+        let texts = paths.map(|path| String::from_utf8_lossy(&self.content(path)).into_owned());
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The content of a file of the source, if it is not too long to be looked at.
+    fn content(&self, name: &[u8]) -> Vec<u8> {
+        let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(name);
+        let path = self.source.join(name);
+        let small =
+            path.metadata().is_ok_and(|found| found.is_file() && found.len() <= LOOKED_AT_MAX);
+        if small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() }
     }
 
     fn space(&self, side: &'static str) -> Result<Space, Blind> {

@@ -19,6 +19,7 @@ use crate::{
         signals::Stop,
         supervise::{Captured, capture},
     },
+    store::disk::Disk as _,
 };
 
 /// Most bytes a program may say; more is refused, never cut.
@@ -74,6 +75,14 @@ impl<'a> Hands<'a> {
     /// The folder ssh is started in.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// A folder with nothing in it but an `.env` that sets nothing.
+    pub fn empty(&self) -> Result<PathBuf, Failure> {
+        let dir = self.dir.join("empty");
+        self.context.disk.create_dir_all(&dir)?;
+        self.context.disk.replace(&dir.join(".env"), b"")?;
+        Ok(dir)
     }
 
     /// Starts a program on this machine and waits for it.

@@ -137,7 +137,7 @@ impl<'h> TargetLock<'h> {
         };
         let text = serde_json::to_string_pretty(&document).expect("plain values serialise");
         let path = self.hands.dir().join(OWNER);
-        context.disk.replace(&path, (context.mask)(&text).as_bytes())?;
+        context.disk.replace(&path, context.mask.apply(&text).as_bytes())?;
         let argv = argv::send_file(OWNER, self.target, &format!("{LOCK}/{OWNER}"));
         let sent = self.hands.here(argv, self.hands.dir(), [].into())?;
         good("rsync", sent).map(drop).map_err(|complaint| failed(&complaint.message))

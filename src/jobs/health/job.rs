@@ -9,7 +9,6 @@ use super::{
     result::Health,
 };
 use crate::{
-    exit::Exit,
     jobs::context::{Context, Failure, Outcome},
     manifest::{HealthExit, HealthJob, HealthMode},
     store::{
@@ -20,19 +19,13 @@ use crate::{
 
 /// Checks a box.
 pub fn healthcheck(context: &Context<'_>, job: &HealthJob) -> Result<Outcome, Failure> {
-    let table = &job.health;
-    match examine(context, job, table.mode) {
-        Ok(health) => Ok(outcome(context, job, &health)),
-        Err(failure) => unknown(failure, table.exit),
-    }
+    let health = examine(context, job, job.health.mode)?;
+    Ok(outcome(context, job, &health))
 }
 
 /// Checks a box in operator mode, and leaves a line about it.
 pub fn heartbeat(context: &Context<'_>, job: &HealthJob) -> Result<Outcome, Failure> {
-    let health = match examine(context, job, HealthMode::Operator) {
-        Ok(health) => health,
-        Err(failure) => return unknown(failure, job.health.exit),
-    };
+    let health = examine(context, job, HealthMode::Operator)?;
     let mut outcome = outcome(context, job, &health);
     let line = heartbeat::line(&health, context.started);
     let log = heartbeat::append(context, job.health.tag.get(), &line)?;
@@ -49,19 +42,6 @@ fn examine(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Result<H
     let (checks, figures) = judge(&Judge { table, series: &job.series, mode }, &facts);
     let of = (table.tag.to_string(), job.series.to_string());
     Ok(Health::new(of, facts.now, mode, figures, checks))
-}
-
-/// Nothing can be said: in the words of the convention that is asked for.
-fn unknown(failure: Failure, convention: HealthExit) -> Result<Outcome, Failure> {
-    match convention {
-        HealthExit::Plain => Err(failure),
-        HealthExit::Docker => Err(Failure::new(Exit::Negative, failure.message)),
-        HealthExit::Nagios => {
-            let summary = format!("UNKNOWN: {}", failure.message);
-            let text = format!("{summary}\n");
-            Ok(Outcome { exit: Exit::Foreign(3), summary, text, out: BTreeMap::new() })
-        }
-    }
 }
 
 fn outcome(context: &Context<'_>, job: &HealthJob, health: &Health) -> Outcome {

@@ -13,7 +13,9 @@ use super::{
 use crate::{
     jobs::{
         context::Failure,
-        deploy::compose::{Bound, Exposure, Service, Variables, running, services},
+        deploy::compose::{
+            Bound, Env, Exposure, Folder, Service, Variables, running, services, sets,
+        },
     },
     manifest::PreflightPart,
     store::lock::is_held,
@@ -22,24 +24,34 @@ use crate::{
 /// Where every port is tried: a listener on all addresses holds it too.
 const LOOPBACK: &str = "127.0.0.1";
 
-/// The ports of the compose file, under the `.env` of this machine, and the one of the service.
+/// The ports of containers, as compose finds and reads its files here, and the one of the service.
 pub fn ports(look: &Look<'_>) -> Result<Vec<Checked>, Failure> {
     let root = look.context.root;
     let file = look.rules.compose_file.get().as_str();
-    let mut checks = Vec::new();
-    match fs::read_to_string(root.join(file)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            checks.push(Checked::skipped(PreflightPart::Ports, format!("there is no {file}")));
+    let has = |file: &str| root.join(file).is_file();
+    let env = match fs::read(root.join(".env")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Variables::default()),
+        Err(error) => Err(format!("not judged: .env: {error}")),
+        Ok(bytes) => Ok(Variables::parse(&bytes)),
+    };
+    let folder = Folder { named: file, has: &has, has_unknown: &|_| false };
+    let sets = env.and_then(|env| sets(&folder, &env).map_err(|why| format!("not judged: {why}")));
+    let mut checks = match sets {
+        Err(why) => of_file(look, file, Err(why))?,
+        Ok(sets) if sets.is_empty() => {
+            vec![Checked::skipped(PreflightPart::Ports, format!("there is no {file}"))]
         }
-        Err(error) => checks.push(check("ports", Level::Fail, "", format!("{file}: {error}"))),
-        Ok(text) => {
-            let env = fs::read(root.join(".env")).unwrap_or_default();
-            let found = services(look.hands, (root, file), &text, &Variables::parse(&env));
-            checks.extend(of_file(look, file, found)?);
-        }
-    }
+        Ok(sets) => of_file(look, file, all(look, &sets))?,
+    };
     checks.extend(of_service(look));
     Ok(checks)
+}
+
+/// The services of each set of files. What compose finds by itself it reads under the `.env` beside it, by its own rules.
+fn all(look: &Look<'_>, sets: &[Vec<String>]) -> Result<Vec<Service>, String> {
+    let of = |files: &Vec<String>| services(look.hands, (look.context.root, files), &Env::Beside);
+    let all: Vec<Vec<Service>> = sets.iter().map(of).collect::<Result<_, _>>()?;
+    Ok(all.concat())
 }
 
 fn check(name: &str, level: Level, limit: &str, value: String) -> Checked {
@@ -55,7 +67,7 @@ fn of_file(
     let services = match found {
         Ok(services) => services,
         Err(why) => {
-            let value = format!("nobody can tell the ports of {file}: {why}");
+            let value = format!("the ports of containers: {why}");
             let found = check("ports", Level::Fail, limit, value);
             return Ok(vec![found.next(format!("docker compose -f {file} config"))]);
         }

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::dotenv::{self, Dotenv, Entry};
+
 /// Longest text that is believed to be the name of a variable.
 const NAME_MAX: usize = 64;
 
@@ -16,36 +18,8 @@ pub struct Faults {
     pub twice: Vec<String>,
     /// Not in the example, not even commented out.
     pub unknown: Vec<String>,
-    /// Lines, from 1, that are no assignment. What stands there may be a secret.
+    /// Lines, from 1, that are not an assignment for every program. Such a line may be a secret.
     pub odd_lines: Vec<usize>,
-}
-
-/// One line of such a file.
-enum Line<'a> {
-    /// Nothing to see.
-    Blank,
-    /// `NAME=value`.
-    Set(&'a str, &'a str),
-    /// `#NAME=value`: what may be set.
-    May(&'a str),
-    /// Something else.
-    Odd,
-}
-
-fn line(text: &str) -> Line<'_> {
-    let text = text.trim();
-    let (text, is_comment) = match text.strip_prefix('#') {
-        Some(rest) => (rest.trim_start(), true),
-        None => (text, false),
-    };
-    let text = text.strip_prefix("export ").unwrap_or(text);
-    match text.split_once('=') {
-        _ if text.is_empty() => Line::Blank,
-        Some((name, _)) if is_comment && is_name(name) => Line::May(name),
-        _ if is_comment => Line::Blank,
-        Some((name, value)) if is_name(name.trim_end()) => Line::Set(name.trim_end(), value.trim()),
-        _ => Line::Odd,
-    }
 }
 
 /// Capitals, digits and `_`: a key that somebody pasted, with its padding, is no name.
@@ -66,26 +40,23 @@ struct Wanted<'a> {
 /// Compares the two texts.
 pub fn compare(env: &str, example: &str) -> Faults {
     let mut wanted = Wanted::default();
-    for text in example.lines() {
-        match line(text) {
-            Line::Set(name, _) => drop(wanted.must.insert(name)),
-            Line::May(name) => drop(wanted.may.insert(name)),
-            Line::Blank | Line::Odd => {}
-        }
-    }
+    let shown = dotenv::read(example);
+    wanted.must.extend(shown.entries.iter().map(|entry| entry.name.as_str()));
+    wanted.may.extend(example.lines().filter_map(may));
+    let Dotenv { entries, odd_lines } = dotenv::read(env);
     let (mut faults, mut given) = (Faults::default(), BTreeMap::<&str, bool>::new());
-    for (number, text) in (1..).zip(env.lines()) {
-        match line(text) {
-            Line::Set(name, value) => {
-                let is_empty = matches!(value, "" | "\"\"" | "''");
-                if given.insert(name, is_empty).is_some() {
-                    faults.twice.push(name.to_owned());
-                }
-            }
-            Line::Odd => faults.odd_lines.push(number),
-            Line::Blank | Line::May(_) => {}
+    let names = |entry: &&Entry| is_name(&entry.name);
+    for Entry { name, value, .. } in entries.iter().filter(names) {
+        // A shell takes a comment there for one; programs take it for the value, which was not meant.
+        let is_empty =
+            value.as_deref().is_some_and(|text| text.is_empty() || text.starts_with('#'));
+        if given.insert(name, is_empty).is_some() {
+            faults.twice.push(name.clone());
         }
     }
+    let pasted = entries.iter().filter(|entry| !names(entry)).map(|entry| entry.line);
+    let lines: BTreeSet<usize> = odd_lines.into_iter().chain(pasted).collect();
+    faults.odd_lines = lines.into_iter().collect();
     for name in &wanted.must {
         match given.get(name) {
             None => faults.missing.push((*name).to_owned()),
@@ -96,6 +67,13 @@ pub fn compare(env: &str, example: &str) -> Faults {
     let known = |name: &&&str| !wanted.must.contains(**name) && !wanted.may.contains(**name);
     faults.unknown = given.keys().filter(known).map(|name| (*name).to_owned()).collect();
     faults
+}
+
+/// The name in `#NAME=value`: what may be set.
+fn may(line: &str) -> Option<&str> {
+    let text = line.trim().strip_prefix('#')?.trim_start();
+    let text = text.strip_prefix("export ").unwrap_or(text);
+    text.split_once('=').map(|(name, _)| name).filter(|name| is_name(name))
 }
 
 #[cfg(test)]
@@ -113,6 +91,27 @@ mod tests {
         assert_eq!(found.missing, names(&["UID"]));
         assert_eq!(found.empty, names(&["TOKEN"]));
         assert_eq!((found.twice, found.unknown), (names(&["OTHER"]), names(&["OTHER"])));
+    }
+
+    #[test]
+    fn what_is_only_a_comment_is_no_value() {
+        for (env, empty, odd) in [
+            ("UID=1\nTOKEN= # fill me in\n", &["TOKEN"][..], &[][..]),
+            ("UID=1\nTOKEN=\"\" # none yet\n", &["TOKEN"], &[]),
+            ("UID=1\nTOKEN='' #\n", &["TOKEN"], &[]),
+            ("UID=1\nTOKEN=\"abc\n", &[], &[2]),
+            ("UID=1\nTOKEN: abc\n", &[], &[2]),
+            ("\u{feff}UID=1\nexport\tTOKEN=\"a\nOTHER=b\"\n", &[], &[]),
+        ] {
+            let found = compare(env, EXAMPLE);
+            let none = Vec::<String>::new();
+            assert_eq!((&found.missing, &found.unknown), (&none, &none), "{env:?}");
+            assert_eq!(
+                (found.empty, found.odd_lines),
+                (empty.iter().map(|n| (*n).to_owned()).collect(), odd.to_vec()),
+                "{env:?}"
+            );
+        }
     }
 
     #[test]

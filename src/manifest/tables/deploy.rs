@@ -213,7 +213,8 @@ impl Default for GitRules {
 pub struct PortRules {
     /// Published ports that may be open to the world.
     pub public: Vec<u16>,
-    /// The file of docker compose, in the source. Where there is none, nothing is published.
+    /// The file of docker compose, in the source. The usual names, their overrides and `COMPOSE_FILE` in the target's `.env` count too.
+    /// The compose program of this machine reads them; what it cannot read is not judged, and refused.
     pub compose_file: Parsed<InsidePath>,
 }
 

@@ -58,7 +58,8 @@ pub struct Preflight {
     pub clock_url: Option<Parsed<BaseUrl>>,
     /// How far the clock of this machine may be from that of `clock-url`.
     pub clock_skew_max: Parsed<Span>,
-    /// The file of docker compose. Where there is none, nothing is published.
+    /// The file of docker compose. The usual names, their overrides and `COMPOSE_FILE` in `.env` count too, all as the compose
+    /// program of this machine reads them.
     pub compose_file: Parsed<InsidePath>,
     /// Published ports that may be open to the world.
     pub public: Vec<u16>,

@@ -18,7 +18,8 @@ pub struct Run {
     pub grace: Parsed<Span>,
     /// The free disk space below which the job does not start.
     pub disk_free_min: Option<Parsed<Size>>,
-    /// The most memory a run and each program it starts may ask for; more is refused to it. Address space, as in `ulimit -v`.
+    /// The most memory a run and each program it starts may ask for; more is refused to it. Address space, as in `ulimit -v`:
+    /// what is less than the program itself needs to begin is refused.
     pub memory_max: Option<Parsed<Size>>,
     /// How much a run stands back for others: 0 not at all, 19 entirely.
     #[schemars(range(min = 0, max = 19))]

@@ -153,8 +153,8 @@ pub(in super::super) struct File {
     /// A value given from outside. Low to high: default, variable, `-p`.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
-    /// A value that is masked wherever it would be shown. It may stand only in `[exec] env`, and as the `url` of
-    /// `[heartbeat]` and `[notify.webhook]`.
+    /// A value that is masked wherever it would be written or shown: as it is, line by line, and inside JSON, an address or Base64.
+    /// It may stand only in `[exec] env`, and as the `url` of `[heartbeat]` and `[notify.webhook]`.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
     /// Where models are fitted, and how a card proves itself before it is used.
@@ -307,7 +307,7 @@ impl Param {
     }
 }
 
-/// A text, a number or a boolean, in the schema.
+/// A text, a number, a boolean or a time, in the schema.
 pub(super) struct Scalar;
 
 impl JsonSchema for Scalar {
@@ -316,7 +316,7 @@ impl JsonSchema for Scalar {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": ["string", "integer", "number", "boolean"] })
+        schemars::json_schema!({ "type": ["string", "integer", "number", "boolean"], "format": "scalar" })
     }
 }
 
@@ -330,8 +330,8 @@ words! {
     }
 }
 
-/// A value that is masked wherever it would be shown. It may stand only in `[exec] env`, and as the `url` of `[heartbeat]` and
-/// `[notify.webhook]`.
+/// A value that is masked wherever it would be written or shown: as it is, line by line, and inside JSON, an address or Base64. It may
+/// stand only in `[exec] env`, and as the `url` of `[heartbeat]` and `[notify.webhook]`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Secret {

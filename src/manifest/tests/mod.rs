@@ -74,6 +74,7 @@ impl Case {
             job: Source { path: self.job.0.clone(), text: self.job.1.clone() },
             read: &mut read,
             read_secret: &mut read_secret,
+            is_inside: &|path| !path.starts_with('/'),
             profiles: &self.profiles,
             env: &self.env,
             params: &self.params,

@@ -197,7 +197,7 @@ fn exchange_sim_takes_its_market_and_refuses_what_cannot_be() {
         (vec![key("protocol", "coinbase"), fault("ban", "0.1")], "has no meaning with protocol"),
         (vec![key("to", "2023-12-31T00:00:00Z")], "must be later than `exchange-sim.from`"),
         (vec![key("speed", "max")], "others live in this time too"),
-        (vec![key("port-file", "../sim")], "lies outside the root"),
+        (vec![key("port-file", "../sim")], "is outside the root"),
         (vec![key("listen", "everywhere")], "does not match"),
     ] {
         let case = sets.iter().fold(case.clone(), |case, (path, value)| case.set(path, value));

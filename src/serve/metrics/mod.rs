@@ -3,6 +3,8 @@
 mod follow;
 mod loops;
 mod page;
+mod plain;
 
 pub use loops::Loops;
 pub use page::page;
+pub use plain::from_openmetrics;

@@ -18,7 +18,7 @@ fn compose(port: u16) -> String {
 #[test]
 fn u10_a_port_that_the_world_can_reach_now_is_refused() {
     let Some(site) = Site::new() else { return };
-    if !have(&["ss"]) {
+    if !have(&["ss", "docker-compose"]) {
         return;
     }
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -39,7 +39,6 @@ fn u10_a_port_that_the_world_can_reach_now_is_refused() {
     drop(open);
 }
 
-/// It is more than our own reader of such files understands: docker has to help, of either version.
 #[test]
 fn the_ports_of_the_shipped_compose_file_are_known_where_docker_is() {
     if !have(&["docker-compose"]) {

@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use super::fixture::{Site, is_root, skipped};
+use super::fixture::{Site, have, is_root, skipped};
 
 /// U3: the mistake of the original command line, which hid `files/data/`.
 #[test]
@@ -59,6 +59,9 @@ fn u9_paths_that_lead_through_a_link_of_the_target_are_refused() {
 /// U10.
 #[test]
 fn u10_a_port_that_the_world_can_reach_is_refused() {
+    if !have(&["docker-compose"]) {
+        return;
+    }
     let compose =
         |ports: &str| format!("services:\n  live:\n    image: x\n    user: \"1000\"\n{ports}");
     for (ports, env, public, refused) in [
@@ -78,7 +81,7 @@ fn u10_a_port_that_the_world_can_reach_is_refused() {
             "[]",
             Some("with the .env of the target"),
         ),
-        ("    ports: *shared\n", "", "[]", Some("is not understood")),
+        ("    ports: *shared\n", "", "[]", Some("not judged: ")),
     ] {
         let Some(site) = Site::new() else { return };
         site.write("docker-compose.yml", &compose(ports));
@@ -91,14 +94,128 @@ fn u10_a_port_that_the_world_can_reach_is_refused() {
         }
     }
     let Some(site) = Site::new() else { return };
-    site.write("docker-compose.yml", "services: {live: {ports: [\"48887:48887\"]}}\n");
-    site.commit("too clever");
-    site.check().refuses("public-port", &["nobody can tell"]);
+    let flow = "services: {live: {image: x, user: '1', ports: [\"48887:48887\"]}}\n";
+    site.write("docker-compose.yml", flow);
+    site.commit("in the way of JSON");
+    site.check().refuses("public-port", &["48887:48887"]);
+    site.write("docker-compose.yml", "services:\n  live:\n    ports: [[\n");
+    site.commit("broken");
+    site.check().refuses("public-port", &["not judged: "]);
+}
+
+/// One service with a port that a variable binds.
+const BOUND: &str = "services:\n  lab:\n    image: x\n    user: \"1000\"\n    ports: [\"${BIND:-127.0.0.1}:48887:48887\"]\n";
+
+/// U10: the `.env` of the target is read as compose reads it, or what asks for it is not judged.
+#[test]
+fn u10_the_env_of_the_target_is_read_by_the_rules_of_compose() {
+    if !have(&["docker-compose"]) {
+        return;
+    }
+    let Some(site) = Site::new() else { return };
+    site.write("docker-compose.yml", BOUND);
+    site.commit("compose");
+    for (env, refused) in [
+        ("BIND=0.0.0.0\n", Some("0.0.0.0:48887")),
+        ("\u{feff}BIND=0.0.0.0\n", Some("0.0.0.0:48887")),
+        ("export\tBIND=0.0.0.0\n", Some("0.0.0.0:48887")),
+        ("BIND=0.0.0.0\nNOTE=\"x\nBIND=127.0.0.1\n\"\n", Some("0.0.0.0:48887")),
+        ("BIND=127.0.0.1\nBIND=0.0.0.0 # open\r\n", Some("0.0.0.0:48887")),
+        ("'BIND'=0.0.0.0\n", Some("line 1 of the .env is not an assignment")),
+        ("BIND: 0.0.0.0\n", Some("BIND in the .env is not read alike")),
+        ("BIND=$OTHER\nOTHER=0.0.0.0\n", Some("BIND in the .env is not read alike")),
+        ("BIND=127.0.0.1\n\"\nBIND=0.0.0.0\n", Some("is not an assignment")),
+        ("BIND=hunter2-hunter2\n", Some("not judged: ")),
+        ("COMPOSE_FILE=other.yml\n", Some("`other.yml`, which is not in the source")),
+        ("COMPOSE_FILE=docker-compose.yml:src/open.yml\n", Some("src/open.yml")),
+        ("BIND=127.0.0.1\n", None),
+        ("BIND='127.0.0.1' # here\nNOTE=\"x\nBIND=0.0.0.0\n\"\n", None),
+        ("COMPOSE_FILE=docker-compose.yml\nCOMPOSE_PROFILES=lab\n", None),
+        ("", None),
+    ] {
+        site.write_there(".env", env);
+        let checked = match refused {
+            Some(word) => site.check().refuses("public-port", &[word]),
+            None => site.check().passes().lacks("public-port"),
+        };
+        assert!(!checked.ran.to_string().contains("hunter2"), "{}", checked.ran);
+    }
+}
+
+/// U10: every file that compose would read counts.
+#[test]
+fn u10_other_names_overrides_and_what_is_only_there_count() {
+    if !have(&["docker-compose"]) {
+        return;
+    }
+    let open = "services:\n  lab:\n    ports: [\"0.0.0.0:48889:48889\"]\n";
+    let fine = BOUND.replace("${BIND:-127.0.0.1}", "127.0.0.1");
+    let base = "services:\n  base:\n    image: x\n    user: \"1000\"\n    ports: [\"${BIND:-127.0.0.1}:48890:48890\"]\n";
+    let extends = "services:\n  lab:\n    extends: {file: base.yml, service: base}\n";
+    for (files, env, refused) in [
+        (
+            &[("docker-compose.yml", fine.as_str()), ("docker-compose.override.yml", open)][..],
+            "",
+            Some("48889"),
+        ),
+        (&[("docker-compose.yml", &fine), ("compose.override.yaml", open)], "", Some("48889")),
+        (&[("compose.yaml", &fine.replace("127.0.0.1", "0.0.0.0"))], "", Some("48887")),
+        (
+            &[("docker-compose.yml", &fine), ("compose.yml", &fine.replace("127.0.0.1:", ""))],
+            "",
+            Some("48887"),
+        ),
+        (&[("docker-compose.yml", extends), ("base.yml", base)], "BIND=0.0.0.0\n", Some("48890")),
+        (&[("docker-compose.yml", extends), ("base.yml", base)], "", None),
+        (&[("a.yml", &fine), ("b.yml", open)], "COMPOSE_FILE=a.yml:b.yml\n", Some("48889")),
+        (
+            &[
+                ("docker-compose.yml", &fine),
+                ("docker-compose.override.yml", "services:\n  lab:\n    image: y\n"),
+            ],
+            "",
+            None,
+        ),
+        (&[("notes.yml", open)], "", None),
+    ] {
+        let Some(site) = Site::new() else { return };
+        for (name, text) in files {
+            site.write(name, text);
+        }
+        site.commit("compose");
+        site.write_there(".env", env);
+        match refused {
+            Some(word) => drop(site.check().refuses("public-port", &[word])),
+            None => drop(site.check().passes().lacks("public-port")),
+        }
+    }
+    // By hand on the target, where compose would read it too.
+    let Some(site) = Site::new() else { return };
+    site.write("docker-compose.yml", &fine);
+    site.commit("compose");
+    site.deploy();
+    site.check().passes();
+    site.write_there("docker-compose.override.yml", open);
+    site.check().refuses("public-port", &["override.yml is there and not in the source"]);
+}
+
+/// U10: where no compose is, nothing is judged, and so it is refused.
+#[test]
+fn u10_a_file_that_compose_cannot_read_is_never_fine() {
+    let Some(site) = Site::new() else { return };
+    site.write("docker-compose.yml", "services:\n  lab:\n    iamge: x\n");
+    site.commit("compose");
+    site.check().refuses("public-port", &["not judged: "]);
+    let warn = [("deploy-check.severity.public-port", "warn")];
+    site.check_with(&warn).finds("public-port", "warn", &["not judged: "]);
 }
 
 /// U11.
 #[test]
 fn u11_what_is_or_would_be_somebody_elses_is_refused() {
+    if !have(&["docker-compose"]) {
+        return;
+    }
     let Some(site) = Site::new() else { return };
     site.write("docker-compose.yml", "services:\n  live:\n    image: x\n");
     site.commit("no user");

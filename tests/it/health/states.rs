@@ -274,3 +274,50 @@ fn what_cannot_be_read_is_unknown() {
     made.root.run("run heartbeat --set healthcheck.mode=strict").code(78).says(&["is always"]);
     made.check(AT, "--set healthcheck.disk-free-fail=2GiB").run().code(78).says(&["above"]);
 }
+
+/// Docker knows 0 and 1, Nagios 0 to 3 and a line of status: whatever goes wrong, also before the job begins.
+#[test]
+fn every_failure_keeps_to_the_convention_that_is_asked_for() {
+    let root = Root::new();
+    root.write(
+        "jobs/broken.toml",
+        "manifest = 1\nname = \"broken\"\nkind = \"healthcheck\"\n[healthcheck\n",
+    );
+    root.write("jobs/own.toml", "manifest = 1\nname = \"own\"\nkind = \"healthcheck\"\n[healthcheck]\nexit = \"nagios\"\ntga = \"x\"\n");
+    root.write("data/runs/taken/x", "");
+    for words in [
+        "healthcheck -p tag=bad/tag",
+        "healthcheck -p nosuch=1",
+        "healthcheck -p mode=loose",
+        "healthcheck --timeout soon",
+        "healthcheck --run-id bad/id",
+        "healthcheck -P nosuch",
+        "healthcheck --set run.disk-free-min=1000TiB",
+        "healthcheck --set run.memory-max=1MiB",
+        "heartbeat -p tag=bad/tag",
+        "broken -p x=1",
+        "no-such-job -p x=1",
+    ] {
+        let (job, more) = words.split_once(' ').unwrap();
+        let more = if let Some(more) = more.strip_prefix("-p ") {
+            format!("-p {more} ")
+        } else {
+            format!("{more} -p ")
+        };
+        let heart = job == "heartbeat";
+        let of = |exit: &str| {
+            let set = if heart { " --set healthcheck.exit=" } else { "exit=" };
+            format!("run {job} {more}{set}{exit}")
+        };
+        let plain = root.run(&of("plain"));
+        assert!(plain.code > 3 || plain.code == 2, "{plain}");
+        root.run(&of("docker")).code(1);
+        let nagios = root.run(&of("nagios")).code(3);
+        let first = nagios.stdout.lines().next().unwrap_or_default();
+        assert!(first.starts_with("UNKNOWN: ") && !first.contains('|'), "{nagios}");
+    }
+    assert!(root.run("run own").code(3).stdout.starts_with("UNKNOWN: jobs/own.toml:"));
+    // Another kind of job has no such convention.
+    root.write("jobs/e.toml", "manifest = 1\nname = \"e\"\nkind = \"exec\"\n[params.exit]\n[exec]\nrun = [\"false\"]\n[exec.env]\nX = \"${params.exit}\"\n");
+    root.run("run e -p exit=nagios").code(1);
+}

@@ -26,6 +26,7 @@ pub fn manifest(lines: &str) -> Manifest {
     let sources = Sources {
         job: Source { path: "jobs/fetch.toml".to_owned(), text },
         read: &mut |_| Err("there is no other file".to_owned()),
+        is_inside: &|_| true,
         read_secret: &mut |_| Err("there is no secret".to_owned()),
         profiles: &[],
         env: &BTreeMap::new(),

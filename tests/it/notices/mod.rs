@@ -5,5 +5,5 @@ mod fixture;
 mod incidents;
 mod numbers;
 mod openmetrics;
-mod pages;
+pub mod pages;
 mod pings;

@@ -11,7 +11,7 @@ use mjolnir::{
 use super::{
     fixture::{BUILD, LONG, at, manifest, notifier, observe, run, store},
     openmetrics::{Samples, read},
-    pages::{get, pages},
+    pages::{pages, send},
 };
 use crate::{
     e2e::fixture::{EVENING, NOON, decisions, ledger, live},
@@ -21,7 +21,9 @@ use crate::{
 const LOOP: &str = "exchange=\"demo\",symbol=\"BTC/USD\",tag=\"paper\",timeframe=\"5m\"";
 
 fn samples(address: std::net::SocketAddr) -> Samples {
-    let answer = get(address, "/metrics");
+    let accept = "Accept: application/openmetrics-text";
+    let answer =
+        send(address, &format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\n{accept}\r\n\r\n"));
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("content-type: application/openmetrics-text; version=1.0.0"), "{head}");
     read(body).unwrap_or_else(|why| panic!("{why}\n{body}"))

@@ -85,7 +85,7 @@ impl Story {
         let exit = done.as_ref().map_or_else(|failure| failure.exit, |()| Exit::Ok);
         self.problem = done.err().map(|failure| failure.message);
         let path = act.site.dir.join("deploy.json");
-        context.disk.replace(&path, (context.mask)(&document(&self)).as_bytes())?;
+        context.disk.replace(&path, context.mask.apply(&document(&self)).as_bytes())?;
         let shown = context.shown(&path);
         let mut out = BTreeMap::from([("deploy".to_owned(), shown.clone())]);
         if let Some(commit) = &self.commit {

@@ -44,7 +44,7 @@ pub fn sync(act: &Act<'_>, seen: &Seen, tree: &Path, story: &mut Story) -> Resul
     let previous = last.and_then(|last| {
         if last.commit == *commit { last.previous.clone() } else { Some(last.commit.clone()) }
     });
-    let message = (act.site.context.mask)(&act.deploy.message);
+    let message = act.site.context.mask.apply(&act.deploy.message);
     let about = |at: String| About {
         commit,
         build: act.site.context.build,

@@ -77,7 +77,7 @@ pub fn ports(case: &Case<'_>, findings: &mut Findings<'_>) {
         let next = format!("docker compose -f {file} config; docker compose -f {file} ps");
         match &published.services {
             Err(why) => {
-                let what = format!("{with}: nobody can tell the ports of {file}: {why}");
+                let what = format!("{with}: the ports of containers: {why}");
                 findings.add(Refusal::PublicPort, what, next);
             }
             Ok(services) => {

@@ -1,0 +1,255 @@
+//! Secrets in bytes that pass by: covered wherever they are seen, however the bytes are cut into pieces.
+
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
+
+use base64::Engine as _;
+
+/// What a secret is covered with.
+const COVER: &[u8] = b"***";
+/// Shortest part of a secret that is looked for by itself, in bytes. A shorter one is in every other text.
+const PART_MIN: usize = 4;
+/// Shortest secret whose Base64 is looked for, in bytes.
+const ENCODED_MIN: usize = 6;
+/// Bytes that are read at once.
+const PIECE: usize = 8192;
+
+/// What must not be written, in every spelling in which programs print it.
+#[derive(Clone)]
+pub struct Mask(Arc<Spellings>);
+
+struct Spellings {
+    all: Vec<Vec<u8>>,
+    /// Which of them begin with a byte.
+    by_first: Vec<Vec<usize>>,
+}
+
+impl std::fmt::Debug for Mask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} spellings", self.0.all.len())
+    }
+}
+
+impl Mask {
+    /// Of these secrets. Of one with several lines each line counts, since a program may indent it or print it alone.
+    pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
+        let mut all: Vec<Vec<u8>> = secrets.into_iter().flat_map(|s| spellings(&s)).collect();
+        all.sort();
+        all.dedup();
+        let mut by_first = vec![Vec::new(); 256];
+        for (n, spelling) in all.iter().enumerate() {
+            by_first[usize::from(spelling[0])].push(n);
+        }
+        Self(Arc::new(Spellings { all, by_first }))
+    }
+
+    /// Whether there is nothing to cover.
+    pub fn is_empty(&self) -> bool {
+        self.0.all.is_empty()
+    }
+
+    /// The text without secrets.
+    pub fn apply(&self, text: &str) -> String {
+        if self.is_empty() {
+            return text.to_owned();
+        }
+        let mut out = Vec::with_capacity(text.len());
+        let mut sieve = Sieve::new(self.clone());
+        sieve.push(text.as_bytes(), &mut out);
+        sieve.finish(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    /// Copies what is read until its end, without secrets. What cannot be written is still read: a full pipe would stop the writer.
+    pub fn copy(&self, mut from: impl Read, to: &mut impl Write) {
+        let (mut sieve, mut piece) = (Sieve::new(self.clone()), [0; PIECE]);
+        while let Ok(n @ 1..) = from.read(&mut piece) {
+            let mut out = Vec::new();
+            sieve.push(&piece[..n], &mut out);
+            let _ = to.write_all(&out).and_then(|()| to.flush());
+        }
+        let mut out = Vec::new();
+        sieve.finish(&mut out);
+        let _ = to.write_all(&out).and_then(|()| to.flush());
+    }
+}
+
+/// Covers secrets in bytes that come in pieces. It holds back only what may be the beginning of a secret.
+struct Sieve {
+    mask: Mask,
+    held: Vec<u8>,
+    /// So many of the held bytes belong to a secret.
+    secret: usize,
+    /// Whether the last byte that was let through was covered.
+    covers: bool,
+}
+
+impl Sieve {
+    fn new(mask: Mask) -> Self {
+        Self { mask, held: Vec::new(), secret: 0, covers: false }
+    }
+
+    fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        self.held.extend_from_slice(bytes);
+        self.let_through(out, false);
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        self.let_through(out, true);
+    }
+
+    fn let_through(&mut self, out: &mut Vec<u8>, is_last: bool) {
+        let spellings = &self.mask.0;
+        let mut at = 0;
+        while let Some(first) = self.held.get(at) {
+            let rest = &self.held[at..];
+            let mut may_begin = false;
+            for n in &spellings.by_first[usize::from(*first)] {
+                let spelling = &spellings.all[*n];
+                if rest.starts_with(spelling) {
+                    self.secret = self.secret.max(at + spelling.len());
+                } else {
+                    may_begin |= !is_last && spelling.starts_with(rest);
+                }
+            }
+            if may_begin {
+                break;
+            }
+            if at >= self.secret {
+                out.push(*first);
+            } else if !self.covers {
+                out.extend_from_slice(COVER);
+            }
+            self.covers = at < self.secret;
+            at += 1;
+        }
+        self.held.drain(..at);
+        self.secret = self.secret.saturating_sub(at);
+    }
+}
+
+/// A secret as programs print it: as it is, line by line, and each of these inside a JSON or TOML string, an address, or Base64.
+fn spellings(secret: &str) -> Vec<Vec<u8>> {
+    let is_part = |part: &&str| part.len() >= PART_MIN;
+    let lines: Vec<&str> = secret.lines().map(str::trim).filter(is_part).collect();
+    let parts = std::iter::once(secret).chain(lines);
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    for part in parts.filter(|part| !part.is_empty()) {
+        all.extend([part.to_owned(), quoted(part), in_address(part)].map(String::into_bytes));
+        all.extend(encoded(part.as_bytes()));
+    }
+    all
+}
+
+/// As it is written inside a JSON or TOML string.
+fn quoted(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// As it is written in the query of an address.
+fn in_address(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let one =
+        |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    text.bytes().map(one).collect()
+}
+
+/// Its Base64, whatever is before and behind it in what was encoded: the letters that depend on nothing else.
+fn encoded(bytes: &[u8]) -> Vec<Vec<u8>> {
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+    if bytes.len() < ENCODED_MIN {
+        return Vec::new();
+    }
+    let of = |before: usize| {
+        let whole = [&vec![0; before], bytes].concat();
+        let (from, to) = ((before * 8).div_ceil(6), whole.len() * 8 / 6);
+        [STANDARD_NO_PAD.encode(&whole), URL_SAFE_NO_PAD.encode(&whole)]
+            .map(|text| text.as_bytes()[from..to].to_vec())
+    };
+    (0..3).flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn mask(secrets: &[&str]) -> Mask {
+        Mask::new(secrets.iter().map(|secret| (*secret).to_owned()))
+    }
+
+    #[test]
+    fn every_line_of_a_secret_is_covered_however_it_is_printed() {
+        let mask = mask(&["first-half-0001\nsecond-half-0002\r\n}\n", "a\"b\\c d", "hunter2"]);
+        for (text, covered) in [
+            ("x first-half-0001\n   second-half-0002\n}\n", "x ***\n   ***\n}\n"),
+            ("{\"k\": \"first-half-0001\\nsecond-half-0002\\r\\n}\\n\"}", "{\"k\": \"***\"}"),
+            ("second-half-00", "second-half-00"),
+            ("a\"b\\c d|a\\\"b\\\\c d|a%22b%5Cc%20d", "***|***|***"),
+            ("hunterhunter2hunter", "hunter***hunter"),
+            ("", ""),
+        ] {
+            assert_eq!(mask.apply(text), covered, "{text}");
+        }
+        assert!(Mask::new([String::new()]).is_empty());
+        assert_eq!(Mask::new([]).apply("hunter2"), "hunter2");
+        assert!(!format!("{mask:?}").contains("hunter2"));
+    }
+
+    /// What `base64` of GNU coreutils prints, at each distance from a whole group of three bytes.
+    #[test]
+    fn the_base64_of_a_secret_is_covered() {
+        let mask = mask(&["hunter2-hunter2"]);
+        for encoded in [
+            "aHVudGVyMi1odW50ZXIy",
+            "dTpodW50ZXIyLWh1bnRlcjI=",
+            "dXM6aHVudGVyMi1odW50ZXIyCg==",
+            "dXNlOmh1bnRlcjItaHVudGVyMg==",
+        ] {
+            let covered = mask.apply(encoded);
+            assert!(covered.contains("***") && covered.len() <= 12, "{encoded}: {covered}");
+        }
+    }
+
+    /// Two secrets that overlap: neither leaves a rest.
+    #[test]
+    fn secrets_that_overlap_are_covered_together() {
+        assert_eq!(mask(&["abcdef", "defghi"]).apply("xabcdefghix"), "x***x");
+        assert_eq!(mask(&["abc", "abcdef"]).apply("abcdef abcde"), "*** ***de");
+    }
+
+    proptest! {
+        /// However a text is cut into pieces, the same comes out, and no secret is in it.
+        #[test]
+        fn pieces_do_not_matter(
+            text in "[ab\n]{0,60}",
+            secrets in prop::collection::vec("[ab\n]{4,8}", 1..3),
+            cut in 1_usize..7,
+        ) {
+            let mask = Mask::new(secrets.clone());
+            let (mut out, mut sieve) = (Vec::new(), Sieve::new(mask.clone()));
+            for piece in text.as_bytes().chunks(cut) {
+                sieve.push(piece, &mut out);
+            }
+            sieve.finish(&mut out);
+            let out = String::from_utf8(out).unwrap();
+            prop_assert_eq!(&out, &mask.apply(&text));
+            for secret in &secrets {
+                prop_assert!(!out.contains(secret.as_str()), "{:?} in {:?}", secret, out);
+            }
+        }
+    }
+}
