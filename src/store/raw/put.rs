@@ -64,6 +64,10 @@ impl<D: Disk> RawStore<'_, D> {
         seen_at: UtcMs,
         health: &mut Health,
     ) -> Result<PutReport, StoreError> {
+        if health.is_unfinished {
+            self.finish(health)?;
+            health.is_unfinished = false;
+        }
         let days = self.days()?;
         let span = days.first().copied().zip(days.last().copied());
         let mut report = PutReport::default();
@@ -82,7 +86,10 @@ impl<D: Disk> RawStore<'_, D> {
             }
         }
         report.days = changed.len();
-        self.log_revisions(&log, seen_at)?;
+        if !log.is_empty() {
+            self.log_revisions(&log, seen_at)?;
+            health.is_unfinished = true;
+        }
         for (day, bytes) in &changed {
             let staged = self.disk.stage(&self.layout.partition(&self.series, *day), bytes)?;
             self.disk.settle(staged)?;
@@ -92,7 +99,40 @@ impl<D: Disk> RawStore<'_, D> {
             self.disk.sync_dir(&self.dir())?;
             health.is_unsettled = false;
         }
+        health.is_unfinished = false;
         Ok(report)
+    }
+
+    /// Puts the revisions into their partitions that the last write to the log has and that a crash, or a disk that refused, kept out:
+    /// they were seen and written down. Else the venue's next answer would be written down as the same revision again.
+    fn finish(&self, health: &mut Health) -> Result<(), StoreError> {
+        let log = self.revisions()?;
+        let Some(last) = log.last() else { return Ok(()) };
+        let batch = log.iter().rev().take_while(|revision| revision.seen_at == last.seen_at);
+        let mut by_day: BTreeMap<i64, BTreeMap<SlotTs, &Revision>> = BTreeMap::new();
+        for revision in batch {
+            let day = by_day.entry(revision.ts.open_day()).or_default();
+            day.entry(revision.ts).or_insert(revision);
+        }
+        for (day, revisions) in by_day {
+            let mut bars: BTreeMap<SlotTs, TimedBar> =
+                self.load_day(day)?.into_iter().map(|bar| (bar.ts, bar)).collect();
+            let mut is_changed = false;
+            for (ts, revision) in revisions {
+                if bars.get(&ts).map(|bar| bar.bar) == revision.old {
+                    bars.insert(ts, TimedBar { ts, bar: revision.new });
+                    is_changed = revision.old != Some(revision.new) || is_changed;
+                }
+            }
+            if is_changed {
+                let bars: Vec<TimedBar> = bars.into_values().collect();
+                let path = self.layout.partition(&self.series, day);
+                let staged = self.disk.stage(&path, &codec::encode(&bars))?;
+                self.disk.settle(staged)?;
+                health.is_unsettled = true;
+            }
+        }
+        Ok(())
     }
 
     fn by_day(&self, bars: &[ClosedBar]) -> BTreeMap<i64, BTreeMap<SlotTs, TimedBar>> {

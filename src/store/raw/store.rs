@@ -1,6 +1,9 @@
 //! The bars of one series: which days are there, and loading them.
 
-use std::{path::PathBuf, sync::Mutex};
+use std::{
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use rayon::prelude::*;
 
@@ -34,6 +37,8 @@ pub struct RawStore<'d, D: Disk> {
 pub(super) struct Health {
     /// A partition has its new name, but the folder is not synced yet.
     pub(super) is_unsettled: bool,
+    /// The log may have revisions that no partition has: an earlier write ended between the two.
+    pub(super) is_unfinished: bool,
     /// A sync failed: what is on disk is unknown, and nothing is written any more.
     pub(super) poisoned: Option<String>,
 }
@@ -130,6 +135,8 @@ impl<'d, D: Disk> RawStore<'d, D> {
         let removed = self.disk.clean_temps(&self.dir())?;
         // A partition may have got its name just before its writer died. Nothing is trusted that a power cut could take back.
         self.disk.sync_dir(&self.dir())?;
+        // It may also have died between the log and the partitions: the first write looks.
+        self.health.lock().unwrap_or_else(PoisonError::into_inner).is_unfinished = true;
         Ok(removed)
     }
 }

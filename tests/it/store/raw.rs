@@ -74,6 +74,7 @@ fn c9_a_death_at_any_operation_loses_nothing_and_the_log_comes_first() {
                 let store = RawStore::new(&layout, &disk, &series());
                 let now: Vec<_> = store.load_all().unwrap().iter().map(|b| b.bar.close()).collect();
                 assert_eq!(now, [1.0, 2.5, 3.0, 5.0, 6.5]);
+                check_told_once(&layout, &disk);
                 crashes += 1;
             }
         }
@@ -94,6 +95,17 @@ fn check_as_seen(layout: &Layout, disk: &SimDisk, at: i64) {
     }
 }
 
+/// No revision is in the log a second time, whenever it was seen.
+fn check_told_once(layout: &Layout, disk: &SimDisk) {
+    let log = String::from_utf8(disk.peek(&layout.revisions(&series())).unwrap()).unwrap();
+    let mut told: Vec<&str> =
+        log.lines().skip(1).map(|row| row.rsplit_once(',').unwrap().0).collect();
+    let all = told.len();
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!((told.len(), all), (3, 3), "{log}");
+}
+
 #[test]
 fn a_failed_sync_is_final_and_another_failure_is_not() {
     let layout = Layout::new(Path::new("/r"));
@@ -111,6 +123,7 @@ fn a_failed_sync_is_final_and_another_failure_is_not() {
                 disk.restart(Death::PowerNothing);
                 let now: Vec<_> = store.load_all().unwrap().iter().map(|b| b.bar.close()).collect();
                 assert_eq!(now, [1.0, 2.5, 3.0, 5.0, 6.5]);
+                check_told_once(&layout, &disk);
             }
             Err(error) => {
                 assert!(matches!(error, StoreError::Poisoned { .. }), "{error}");
