@@ -12,7 +12,7 @@ use mjolnir::{
         time::{Timeframe, Window},
     },
     engine::{
-        model::Timeline,
+        model::{Speaker, Timeline},
         slot::SlotMaker,
         step::{Core, Engine},
         strategy::{
@@ -62,8 +62,8 @@ fn engine(c: &mut Criterion) {
     group.bench_function("rsi_revert", |b| b.iter(|| play(&rsi, black_box(&bars))));
     let read = model::files().read().expect("a whole model");
     let scored = ByScore::new(
-        Timeline::new(read.id, Arc::new(read.model)),
-        ByScoreParams { enter: 200_000, exit: 0, stops: plain::stops() },
+        Timeline::new(Speaker { id: read.id, model: Arc::new(read.model), enter: 200_000 }),
+        ByScoreParams { exit: 0, stops: plain::stops() },
     )
     .expect("valid parameters");
     group.bench_function("model", |b| b.iter(|| play(&scored, black_box(&bars))));

@@ -13,7 +13,7 @@ use mjolnir::{
         history::history,
         logs::logs,
         next::next,
-        operator::order,
+        operator::{commands, order, take_back},
         output::say,
         pause::{pause, resume},
         retry::retry,
@@ -59,6 +59,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Reduce(args) => order(root, Order::Reduce, args, json),
         Verb::Resume(args) => resume(root, args, json),
         Verb::Flatten(args) => order(root, Order::Flatten, args, json),
+        Verb::Commands(args) => commands(root, args, json),
+        Verb::Revoke(args) => take_back(root, args, json),
         Verb::Reference => view::reference(json),
         Verb::Plan(args) => return plan(root, args, json),
         Verb::Deploy(args) => match &args.part {

@@ -74,6 +74,10 @@ pub enum Verb {
     Resume(ResumeArgs),
     /// Close the position at the next fill, then stay halted
     Flatten(OrderArgs),
+    /// List the planned commands of a tag, in the order in which they take effect
+    Commands(CommandsArgs),
+    /// Take back a planned command, by its line in `runner commands`
+    Revoke(RevokeArgs),
     /// Print the reference of all job kinds (JOBS.md)
     Reference,
     /// Show what a deploy would do, and write the plan it can hold on to
@@ -175,9 +179,36 @@ pub struct OrderArgs {
     /// Who; the user of this process when absent
     #[arg(long)]
     pub who: Option<String>,
-    /// When it takes effect: `now`, `next` for the first undecided slot of a loop on recorded bars, or a time
+    /// When it takes effect: a time; `next`, the first undecided slot; without it, or `now`, the same, for loops in real time
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
+}
+
+/// Which commands.
+#[derive(Debug, Args)]
+pub struct CommandsArgs {
+    /// The tag; the variable DATA_TAG when absent
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// Every line of the ledger, in the order of appending
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// What is taken back.
+#[derive(Debug, Args)]
+pub struct RevokeArgs {
+    /// Its line, which `runner commands` shows
+    pub line: u64,
+    /// The tag; the variable DATA_TAG when absent
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// Why; it stands in the commands ledger
+    #[arg(long)]
+    pub reason: String,
+    /// Who; the user of this process when absent
+    #[arg(long)]
+    pub who: Option<String>,
 }
 
 /// Which runs.
@@ -269,7 +300,7 @@ pub struct ResumeArgs {
     /// Who; the user of this process when absent
     #[arg(long)]
     pub who: Option<String>,
-    /// For a loop, when it takes effect: `now`, `next` for the first undecided slot of a loop on recorded bars, or a time
+    /// For a loop, when it takes effect: a time; `next`, the first undecided slot; without it, or `now`, the same in real time
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
 }

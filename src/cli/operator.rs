@@ -1,13 +1,14 @@
-//! The verbs of the operator: halt, reduce, resume, flatten.
+//! The verbs of the operator: halt, reduce, resume, flatten; what is planned, and taking it back.
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    args::OrderArgs,
+    args::{CommandsArgs, OrderArgs, RevokeArgs},
     load::environment,
-    output::{print, print_json},
+    output::{plain, print, print_json},
+    table::table,
     view::tell,
 };
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     domain::{command::Order, ids::Tag},
     exit::Exit,
     jobs::{
-        commands::{Given, When, Wish, give},
+        commands::{Given, Listed, Standing, When, Wish, give, listed, revoke},
         context::Failure,
     },
     store::{disk::RealDisk, layout::Layout},
@@ -25,18 +26,25 @@ use crate::{
 pub fn order(root: &Path, order: Order, args: &OrderArgs, json: bool) -> Exit {
     match take_down(root, order, args) {
         Ok((tag, given)) => {
-            let last = given.last.map(|last| last.to_string());
+            let Given { at, line, last, planned } = given;
+            let last = last.map(|last| last.to_string());
             if json {
                 print_json(&json!({
                     "schema": "mjolnir.command/1", "tag": tag.as_str(), "command": order.name(),
-                    "at": given.at.to_string(), "at_ms": given.at.get(), "last_decided": last,
+                    "at": at.to_string(), "at_ms": at.get(), "line": line, "last_decided": last,
+                    "planned": planned.iter().map(document).collect::<Vec<_>>(),
                 }));
             } else {
                 let last = last.unwrap_or_else(|| "none".to_owned());
                 print(&format!(
-                    "{order} for tag {tag}: takes effect at the first slot that closes at or after {} (last decided: {last})\n",
-                    given.at
+                    "{order} for tag {tag}: takes effect at the first slot that closes at or after {at} (last decided: {last})\n"
                 ));
+                for Listed { line, command, .. } in &planned {
+                    let (order, at) = (command.order, command.at);
+                    print(&format!(
+                        "planned for later: {order} at {at}; to take it back: runner revoke {line} --tag {tag} --reason \"...\"\n"
+                    ));
+                }
             }
             Exit::Ok
         }
@@ -45,15 +53,9 @@ pub fn order(root: &Path, order: Order, args: &OrderArgs, json: bool) -> Exit {
 }
 
 fn take_down(root: &Path, order: Order, args: &OrderArgs) -> Result<(Tag, Given), Failure> {
-    let usage = |message: String| Failure::new(Exit::Usage, message);
-    let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
-    if args.reason.trim().is_empty() {
-        return Err(usage("--reason is empty: say why, others will read it".to_owned()));
-    }
+    said(&args.reason)?;
     let env = environment();
-    let told = args.tag.as_ref().or_else(|| env.get("DATA_TAG"));
-    let told = told.ok_or_else(|| usage("which tag? give --tag, or set DATA_TAG".to_owned()))?;
-    let tag: Tag = told.parse().map_err(|error| usage(format!("--tag: {error}")))?;
+    let tag = tag(args.tag.as_ref(), &env)?;
     let when = match args.at.as_deref() {
         None | Some("now") => When::Now,
         Some("next") => When::Next,
@@ -62,11 +64,109 @@ fn take_down(root: &Path, order: Order, args: &OrderArgs) -> Result<(Tag, Given)
         ),
     };
     let who = person(args.who.as_ref(), &env);
-    let layout = Layout::new(&root);
-    let disk = RealDisk::new(layout.data());
+    let (disk, layout) = place(root)?;
     let wish = Wish { order, reason: args.reason.clone(), who, when };
     let given = give(&disk, &layout, &tag, wish, SystemClock.now())?;
     Ok((tag, given))
+}
+
+/// Lists what is planned for a tag, or every line of its commands.
+pub fn commands(root: &Path, args: &CommandsArgs, json: bool) -> Exit {
+    match lines(root, args) {
+        Ok((tag, lines)) => {
+            if json {
+                print_json(&json!({
+                    "schema": "mjolnir.commands/1", "tag": tag.as_str(),
+                    "commands": lines.iter().map(document).collect::<Vec<_>>(),
+                }));
+            } else if lines.is_empty() {
+                let what = if args.all { "there is no command" } else { "nothing is planned" };
+                print(&format!("{what} for tag {tag}\n"));
+            } else {
+                let row = |Listed { line, command, standing }: &Listed| {
+                    let (order, who) = (command.order.to_string(), plain(&command.who));
+                    let (at, reason) = (command.at.to_string(), plain(&command.reason));
+                    vec![line.to_string(), at, order, standing.name().to_owned(), who, reason]
+                };
+                print(&table("", &lines.iter().map(row).collect::<Vec<_>>()));
+            }
+            Exit::Ok
+        }
+        Err(failure) => tell(&failure, json),
+    }
+}
+
+fn lines(root: &Path, args: &CommandsArgs) -> Result<(Tag, Vec<Listed>), Failure> {
+    let tag = tag(args.tag.as_ref(), &environment())?;
+    let (disk, layout) = place(root)?;
+    let mut lines = listed(&disk, &layout, &tag)?;
+    if !args.all {
+        lines.retain(|one| one.standing == Standing::Planned);
+        lines.sort_by_key(|one| one.command.at);
+    }
+    Ok((tag, lines))
+}
+
+/// Takes back a planned command.
+pub fn take_back(root: &Path, args: &RevokeArgs, json: bool) -> Exit {
+    match revoked(root, args) {
+        Ok((tag, one)) => {
+            let (order, at) = (one.command.order, one.command.at);
+            if json {
+                print_json(&json!({
+                    "schema": "mjolnir.revoke/1", "tag": tag.as_str(), "revoked": document(&one),
+                }));
+            } else {
+                let line = one.line;
+                print(&format!(
+                    "line {line} of tag {tag}, {order} at {at}, is revoked: it never takes effect\n"
+                ));
+            }
+            Exit::Ok
+        }
+        Err(failure) => tell(&failure, json),
+    }
+}
+
+fn revoked(root: &Path, args: &RevokeArgs) -> Result<(Tag, Listed), Failure> {
+    said(&args.reason)?;
+    let env = environment();
+    let tag = tag(args.tag.as_ref(), &env)?;
+    let what = (args.line, args.reason.clone(), person(args.who.as_ref(), &env));
+    let (disk, layout) = place(root)?;
+    let one = revoke(&disk, &layout, &tag, what, SystemClock.now())?;
+    Ok((tag, one))
+}
+
+fn document(Listed { line, command, standing }: &Listed) -> Value {
+    json!({
+        "line": line, "at": command.at.to_string(), "at_ms": command.at.get(),
+        "command": command.order.to_string(), "standing": standing.name(),
+        "reason": command.reason, "who": command.who,
+    })
+}
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(Exit::Usage, message)
+}
+
+fn said(reason: &str) -> Result<(), Failure> {
+    if reason.trim().is_empty() {
+        return Err(usage("--reason is empty: say why, others will read it"));
+    }
+    Ok(())
+}
+
+fn tag(given: Option<&String>, env: &BTreeMap<String, String>) -> Result<Tag, Failure> {
+    let given = given.or_else(|| env.get("DATA_TAG"));
+    let given = given.ok_or_else(|| usage("which tag? give --tag, or set DATA_TAG"))?;
+    given.parse().map_err(|error| usage(format!("--tag: {error}")))
+}
+
+fn place(root: &Path) -> Result<(RealDisk, Layout), Failure> {
+    let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
+    let layout = Layout::new(&root);
+    Ok((RealDisk::new(layout.data()), layout))
 }
 
 /// Who gives an order: as told, or the user of this process.

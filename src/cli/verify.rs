@@ -122,7 +122,7 @@ fn judge_again(
 fn side(root: &Path, side: &SideHashes, broken: &mut Vec<String>) -> Result<RecordBytes, Failure> {
     let decisions = file(root, &side.decisions, broken)?;
     let trades = file(root, &side.trades, broken)?;
-    Ok(RecordBytes { decisions, trades, timing: Vec::new() })
+    Ok(RecordBytes { decisions, trades, timing: Vec::new(), is_torn: false })
 }
 
 fn file(root: &Path, ledger: &LedgerHash, broken: &mut Vec<String>) -> Result<Vec<u8>, Failure> {

@@ -45,8 +45,8 @@ impl Risk {
 
     pub(super) fn obey(&mut self, order: Order, equity: Money) {
         match order {
-            // Strategies know their models; no risk changes.
-            Order::Model(_) => {}
+            // Strategies know their models, and what is revoked never comes here; no risk changes.
+            Order::Model(_) | Order::Revoke(_) => {}
             Order::Halt => self.set(RiskState::Halted),
             Order::Reduce => self.set(self.state.max(RiskState::Reducing)),
             Order::Flatten => {

@@ -1,10 +1,12 @@
 //! What the engine is given at one point of the grid, and how slots are made from bars and causes.
 
+use std::collections::BTreeMap;
+
 use crate::domain::{
     bar::{Bar, TimedBar},
-    command::{Command, Order},
+    command::{Command, Order, in_order_of_effect, line_of, place_of},
     decision::Degraded,
-    time::{SlotTs, Timeframe},
+    time::{SlotTs, Timeframe, UtcMs},
 };
 
 /// One point of the grid with everything that is known there. Either a bar or a cause why there is none.
@@ -55,33 +57,59 @@ impl Slot {
 }
 
 /// Makes slots in order: keeps back the bars of slots whose fetch or persist failed until the next slot
-/// that has a bar, and hands each operator command to the first slot that closes at or after it.
+/// that has a bar, and hands each operator command to the first slot that closes at or after it. Commands are obeyed by their own
+/// time, of equals in the order of appending: one that is planned for later delays no other.
 #[derive(Debug, Clone, Default)]
 pub struct SlotMaker {
     held: Vec<SlotTs>,
     commands: Vec<Command>,
-    obeyed: usize,
+    /// Those that wait for their time, by it and by their place in the ledger.
+    waiting: BTreeMap<(UtcMs, usize), Order>,
+}
+
+/// Why a maker does not take a longer list of commands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unlearned {
+    /// One whose time is at or before that of the last slot made: a replay would obey it there.
+    Late(Command),
+    /// The line that is another one now, or gone, though the list only grows.
+    Changed(u64),
 }
 
 impl SlotMaker {
-    /// A maker that will obey `commands`, which are in order of their instants.
+    /// A maker that will obey `commands`, the whole ledger in the order of appending.
     pub fn new(commands: Vec<Command>) -> Self {
-        Self { held: Vec::new(), commands, obeyed: 0 }
+        let waiting = in_order_of_effect(&commands)
+            .into_iter()
+            .map(|(place, command)| ((command.at, place), command.order))
+            .collect();
+        Self { held: Vec::new(), commands, waiting }
     }
 
-    /// Replaces the commands by a longer list that begins with the obeyed ones and goes on after `last`, the last slot made.
-    /// A command that should have been obeyed at or before `last` is refused and given back: a replay would obey it there.
-    pub fn learn(&mut self, commands: Vec<Command>, last: Option<SlotTs>) -> Result<(), Command> {
-        let obeyed = &self.commands[..self.obeyed];
-        let fresh = commands.get(self.obeyed..).filter(|_| commands.starts_with(obeyed));
-        let too_late = |command: &&Command| last.is_some_and(|last| command.at <= last.close());
-        match fresh {
-            Some(fresh) => match fresh.iter().find(too_late) {
-                Some(late) => return Err(late.clone()),
-                None => self.commands = commands,
-            },
-            None => panic!("the commands ledger only grows"),
+    /// Replaces the commands by a longer list that begins with the known ones and goes on after `last`, the last slot made.
+    pub fn learn(&mut self, commands: Vec<Command>, last: Option<SlotTs>) -> Result<(), Unlearned> {
+        let known = self.commands.len();
+        let same = |(ours, theirs): &(&Command, &Command)| ours == theirs;
+        let kept = self.commands.iter().zip(&commands).take_while(same).count();
+        if kept < known {
+            return Err(Unlearned::Changed(line_of(kept)));
         }
+        let too_late = |command: &&Command| last.is_some_and(|last| command.at <= last.close());
+        if let Some(late) = commands[known..].iter().find(too_late) {
+            return Err(Unlearned::Late(late.clone()));
+        }
+        for (place, command) in commands.iter().enumerate().skip(known) {
+            match command.order {
+                // It has the time of what it revokes, which therefore still waits.
+                Order::Revoke(line) => {
+                    place_of(line).and_then(|place| self.waiting.remove(&(command.at, place)));
+                }
+                Order::Halt | Order::Reduce | Order::Resume | Order::Flatten | Order::Model(_) => {
+                    self.waiting.insert((command.at, place), command.order);
+                }
+            }
+        }
+        self.commands = commands;
         Ok(())
     }
 
@@ -119,10 +147,13 @@ impl SlotMaker {
     }
 
     fn due(&mut self, ts: SlotTs) -> Vec<Order> {
-        let fresh = &self.commands[self.obeyed..];
-        let due = fresh.iter().take_while(|command| command.at <= ts.close()).count();
-        self.obeyed += due;
-        fresh[..due].iter().map(|command| command.order).collect()
+        let later = match self.waiting.first_key_value() {
+            Some(((at, _), _)) if *at <= ts.close() => {
+                self.waiting.split_off(&(ts.close().plus_ms(1), 0))
+            }
+            Some(_) | None => return Vec::new(),
+        };
+        std::mem::replace(&mut self.waiting, later).into_values().collect()
     }
 }
 
@@ -134,8 +165,9 @@ pub fn first_at_or_after(timeframe: Timeframe, ms: i64) -> Option<SlotTs> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::domain::time::UtcMs;
 
     fn ts(n: i64) -> SlotTs {
         Timeframe::M1.slot(n * 60_000).unwrap()
@@ -161,18 +193,155 @@ mod tests {
         assert!(maker.held().is_empty());
     }
 
+    fn at(ms: i64, order: Order) -> Command {
+        let at = UtcMs::new(ms).unwrap();
+        Command { at, order, reason: String::new(), who: String::new() }
+    }
+
+    fn orders(maker: &mut SlotMaker, n: i64) -> Vec<Order> {
+        maker.make(ts(n), None, None, |_| None).orders().to_vec()
+    }
+
     #[test]
     fn a_command_takes_effect_once_at_the_first_slot_that_closes_at_or_after_it() {
-        let at = |ms| Command {
-            at: UtcMs::new(ms).unwrap(),
-            order: Order::Halt,
-            reason: String::new(),
-            who: String::new(),
+        let mut maker = SlotMaker::new(vec![at(60_000, Order::Halt), at(60_001, Order::Halt)]);
+        let counts = [1, 2, 3].map(|n| orders(&mut maker, n).len());
+        assert_eq!(counts, [1, 1, 0]);
+    }
+
+    #[test]
+    fn c17_a_planned_command_delays_no_other_and_equals_keep_their_order() {
+        use Order::{Flatten, Halt, Reduce, Resume};
+        let mut list = vec![at(240_000, Halt), at(60_000, Reduce), at(60_000, Resume)];
+        let mut maker = SlotMaker::new(list.clone());
+        assert_eq!(orders(&mut maker, 1), [Reduce, Resume]);
+        list.push(at(60_001, Flatten));
+        maker.learn(list.clone(), Some(ts(1))).unwrap();
+        assert_eq!(orders(&mut maker, 2), [Flatten], "next week's halt is on the line before it");
+        list.push(at(240_000, Order::Revoke(2)));
+        maker.learn(list.clone(), Some(ts(2))).unwrap();
+        assert_eq!([3, 4, 5].map(|n| orders(&mut maker, n).len()), [0; 3], "it was revoked");
+        assert_eq!(orders(&mut SlotMaker::new(list), 9), [Reduce, Resume, Flatten]);
+    }
+
+    #[test]
+    fn a_ledger_that_changed_or_a_command_of_the_past_is_not_taken() {
+        let (halt, late) = (at(90_000, Order::Halt), at(60_000, Order::Resume));
+        let mut maker = SlotMaker::new(vec![halt.clone()]);
+        maker.make(ts(1), None, None, |_| None);
+        let mut learn = |list: &[Command]| maker.learn(list.to_vec(), Some(ts(1)));
+        assert_eq!(learn(&[]), Err(Unlearned::Changed(2)));
+        assert_eq!(learn(std::slice::from_ref(&late)), Err(Unlearned::Changed(2)));
+        assert_eq!(learn(&[halt.clone(), late.clone()]), Err(Unlearned::Late(late)));
+        learn(&[halt.clone(), at(60_001, Order::Halt)]).unwrap();
+        assert_eq!(learn(&[halt]), Err(Unlearned::Changed(3)));
+    }
+
+    /// What an operator does before a slot is decided: a command so many half slots after the last decided one, or the revocation
+    /// of one that is planned, chosen by a number.
+    #[derive(Debug, Clone)]
+    enum Deed {
+        Give(Order, i64),
+        Revoke(usize),
+    }
+
+    fn deeds() -> impl Strategy<Value = Vec<Vec<Deed>>> {
+        let order = prop::sample::select(Order::ALL.to_vec());
+        let halves = prop_oneof![3 => 0_i64..2, 2 => 0_i64..12, 1 => Just(1000)];
+        let deed = prop_oneof![
+            4 => (order, halves).prop_map(|(order, halves)| Deed::Give(order, halves)),
+            1 => (0_usize..8).prop_map(Deed::Revoke),
+        ];
+        prop::collection::vec(prop::collection::vec(deed, 0..3), 1..12)
+    }
+
+    /// The rule as DESIGN says it, without anything that is kept between slots: of the whole ledger, what is not revoked and lies
+    /// after the slot before, up to this one; by time, then by line.
+    fn naive(ledger: &[Command], n: i64) -> Vec<Order> {
+        let mut due = Vec::new();
+        for (place, command) in ledger.iter().enumerate() {
+            let revoked = ledger.iter().any(|c| c.order == Order::Revoke(place as u64 + 2));
+            let is_due =
+                (n == 1 || command.at.get() > (n - 1) * 60_000) && command.at.get() <= n * 60_000;
+            if is_due && !revoked && !matches!(command.order, Order::Revoke(_)) {
+                due.push((command.at.get(), place, command.order));
+            }
+        }
+        due.sort_by_key(|(at, place, _)| (*at, *place));
+        due.into_iter().map(|(.., order)| order).collect()
+    }
+
+    /// As it was before: obeyed in the order of appending, and none before the one appended before it.
+    fn as_it_was(ledger: &[Command]) -> Vec<Command> {
+        let mut latest = UtcMs::EPOCH;
+        let redated = |command: &Command| {
+            latest = latest.max(command.at);
+            Command { at: latest, ..command.clone() }
         };
-        let mut maker = SlotMaker::new(vec![at(60_000), at(60_001)]);
-        let orders = |slot: Slot| slot.orders().len();
-        assert_eq!(orders(maker.make(ts(1), None, None, |_| None)), 1);
-        assert_eq!(orders(maker.make(ts(2), None, None, |_| None)), 1);
-        assert_eq!(orders(maker.make(ts(3), None, None, |_| None)), 0);
+        ledger.iter().map(redated).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn c17_commands_take_effect_by_their_own_time_in_any_interleaving(deeds in deeds()) {
+            let (mut maker, mut ledger) = (SlotMaker::default(), Vec::<Command>::new());
+            let mut obeyed = Vec::new();
+            for (before, n) in deeds.iter().zip(1..) {
+                for deed in before {
+                    match deed {
+                        Deed::Give(order, halves) => {
+                            ledger.push(at((n - 1) * 60_000 + 1 + halves * 30_000, *order));
+                        }
+                        Deed::Revoke(which) => {
+                            let planned: Vec<(usize, UtcMs)> = in_order_of_effect(&ledger)
+                                .into_iter()
+                                .filter(|(_, c)| c.at.get() > (n - 1) * 60_000)
+                                .map(|(place, c)| (place, c.at))
+                                .collect();
+                            if let Some((place, when)) = planned.get(*which) {
+                                ledger.push(at(when.get(), Order::Revoke(line_of(*place))));
+                            }
+                        }
+                    }
+                }
+                maker.learn(ledger.clone(), (n > 1).then(|| ts(n - 1))).unwrap();
+                let now = orders(&mut maker, n);
+                // What was given without a time, at the instant after the last slot, is obeyed here.
+                let plain = before.iter().filter(|deed| matches!(deed, Deed::Give(_, 0))).count();
+                let revoked = before.iter().filter(|deed| matches!(deed, Deed::Revoke(_))).count();
+                prop_assert!(now.len() + revoked >= plain, "slot {}", n);
+                obeyed.push(now);
+            }
+            let (mut again, mut folded) = (SlotMaker::new(ledger.clone()), Vec::new());
+            for (now, n) in obeyed.iter().zip(1..) {
+                folded.push(orders(&mut again, n));
+                prop_assert_eq!(now, &naive(&ledger, n), "slot {}", n);
+            }
+            prop_assert_eq!(obeyed, folded, "a replay knows the whole ledger from the start");
+        }
+
+        #[test]
+        fn a_ledger_of_an_older_build_is_obeyed_as_it_was(deeds in deeds()) {
+            let given = deeds.iter().flatten().filter_map(|deed| match deed {
+                Deed::Give(order, halves) => Some(at(halves * 30_000, *order)),
+                Deed::Revoke(_) => None,
+            });
+            let ledger = as_it_was(&given.collect::<Vec<_>>());
+            let mut maker = SlotMaker::new(ledger.clone());
+            let mut rest = &ledger[..];
+            for n in 1..12 {
+                let due = rest.iter().take_while(|command| command.at <= ts(n).close()).count();
+                let want: Vec<Order> = rest[..due].iter().map(|command| command.order).collect();
+                rest = &rest[due..];
+                prop_assert_eq!(orders(&mut maker, n), want);
+            }
+        }
+    }
+
+    #[test]
+    fn c17_the_rule_of_an_older_build_fails_the_property() {
+        let list = [at(240_000, Order::Halt), at(60_001, Order::Flatten)];
+        let mut maker = SlotMaker::new(as_it_was(&list));
+        assert_ne!(orders(&mut maker, 2), naive(&list, 2), "the flatten would be put off");
     }
 }

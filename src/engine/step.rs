@@ -125,7 +125,7 @@ impl<S: Strategy> Core<S> {
             Readiness::CadenceFailed => return Verdict::skip(SkipReason::CadenceFailed),
             Readiness::Invalid => return Verdict::skip(SkipReason::FeaturesInvalid),
         }
-        match self.strategy.decide(&features.values, features.score, state.side()) {
+        match self.strategy.decide(slot.ts(), &features.values, features.score, state.side()) {
             Intent::Exit(rule) if state.side().is_some() => {
                 exit(state, CloseReason::ExitSignal, rule)
             }

@@ -1,20 +1,22 @@
-//! Operator commands: appended to a tag's ledger, in order, never behind a slot that is decided already.
+//! Operator commands: appended to a tag's ledger, never for a slot that is decided already. One that is planned delays no other.
 
 use std::time::Duration;
 
 use super::{
     context::Failure,
-    ledgers::{last_decided, series_of, tags},
+    ledgers::{in_recorded_time, last_decided, series_of, tags},
 };
 use crate::{
     clock::nap,
     domain::{
-        command::{Command, Order},
+        command::{Command, Order, in_order_of_effect, line_of, place_of},
         ids::Tag,
         model_id::ModelId,
         time::{SlotTs, UtcMs},
     },
+    engine::slot::first_at_or_after,
     exit::Exit,
+    session::record::read_commands,
     store::{
         disk::Disk,
         error::StoreError,
@@ -34,9 +36,9 @@ const ENTER_PAUSE: Duration = Duration::from_millis(5);
 pub enum When {
     /// This instant.
     At(UtcMs),
-    /// Now.
+    /// Now: at the first slot that is not decided yet. For loops in real time.
     Now,
-    /// The first slot that is not decided yet, whatever its time: for loops on recorded bars.
+    /// The same for any loop, also one on recorded bars.
     Next,
 }
 
@@ -45,8 +47,12 @@ pub enum When {
 pub struct Given {
     /// It takes effect at the first slot that closes at or after this.
     pub at: UtcMs,
+    /// Its line in the ledger.
+    pub line: u64,
     /// The last slot that was decided then, over all series of the tag.
     pub last: Option<SlotTs>,
+    /// What is planned for a later time.
+    pub planned: Vec<Listed>,
 }
 
 /// What an operator orders.
@@ -62,6 +68,42 @@ pub struct Wish {
     pub when: When,
 }
 
+/// How a line of a commands ledger stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Its time has yet to come.
+    Planned,
+    /// It took effect.
+    Obeyed,
+    /// It never takes effect.
+    Revoked,
+    /// It revokes another line.
+    Revocation,
+}
+
+impl Standing {
+    /// How it is shown.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Obeyed => "obeyed",
+            Self::Revoked => "revoked",
+            Self::Revocation => "revocation",
+        }
+    }
+}
+
+/// A line of a commands ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its number in the file.
+    pub line: u64,
+    /// What it says.
+    pub command: Command,
+    /// How it stands.
+    pub standing: Standing,
+}
+
 /// Takes down a command for a tag. On return it is durable, and the tag's loop will obey it.
 pub fn give<D: Disk>(
     disk: &D,
@@ -70,72 +112,180 @@ pub fn give<D: Disk>(
     wish: Wish,
     now: UtcMs,
 ) -> Result<Given, Failure> {
-    if disk.list(&layout.tag_dir(tag))?.is_empty() {
-        let known: Vec<String> = tags(disk, layout)?.iter().map(ToString::to_string).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        let message = format!("tag {tag} has no ledger that could obey; tags with one: {known}");
-        return Err(Failure::new(Exit::Nothing, message));
+    known(disk, layout, tag)?;
+    if wish.when == When::Now && in_recorded_time(disk, layout, tag)? {
+        let order = wish.order;
+        let message = format!(
+            "the loop of tag {tag} lives in recorded or simulated time, where now means nothing; for its first undecided slot: \
+             runner {order} --tag {tag} --at next --reason \"...\""
+        );
+        return Err(Failure::new(Exit::Usage, message));
     }
     disk.create_dir_all(&layout.commands_dir())?;
     let gate = Gate::open(&layout.commands_gate(tag))?;
-    let Some(_inside) = enter(&gate)? else {
-        let message = format!("the loop of tag {tag} is busy deciding many slots: try again");
-        return Err(Failure::new(Exit::Busy, message));
-    };
-    let last = last_of_all(disk, layout, tag)?;
-    let at = date(wish.when, now, last)?;
+    let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
+    let decided = Decided::of(disk, layout, tag)?;
+    let at = decided.date(wish.when, now)?;
     let command = Command { at, order: wish.order, reason: wish.reason, who: wish.who };
-    let at = append_command(disk, layout, tag, command, now)?;
-    Ok(Given { at, last })
+    let line = append_command(disk, layout, tag, &command, now)?;
+    let commands = read_commands(disk, layout, tag)?;
+    let later = |listed: &Listed| listed.standing == Standing::Planned && listed.command.at > at;
+    let planned = standings(&commands, decided.last).into_iter().filter(later).collect();
+    Ok(Given { at, line, last: decided.last, planned })
 }
 
-/// Takes down that a loop switches to another model at the first slot that no series of the tag has decided, and returns from when on.
+/// Takes down that the planned command on a line never takes effect.
+pub fn revoke<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    (line, reason, who): (u64, String, String),
+    now: UtcMs,
+) -> Result<Listed, Failure> {
+    known(disk, layout, tag)?;
+    disk.create_dir_all(&layout.commands_dir())?;
+    let gate = Gate::open(&layout.commands_gate(tag))?;
+    let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
+    let last = Decided::of(disk, layout, tag)?.last;
+    let all = standings(&read_commands(disk, layout, tag)?, last);
+    let list = format!("runner commands --tag {tag} --all");
+    let Some(found) = place_of(line).and_then(|place| all.into_iter().nth(place)) else {
+        let message = format!("line {line} is not a command of tag {tag}; to see them: {list}");
+        return Err(Failure::new(Exit::Nothing, message));
+    };
+    let Command { at, order, .. } = &found.command;
+    let refused = |why: &str| {
+        let message = format!("line {line}, {order} for {at}, {why}; to see them: {list}");
+        Err(Failure::new(Exit::Negative, message))
+    };
+    match (found.standing, order.is_stance()) {
+        (Standing::Planned, true) => {}
+        (Standing::Obeyed, _) => {
+            return refused("took effect and cannot be revoked: give the command that undoes it");
+        }
+        (Standing::Revoked, _) => return refused("is revoked already"),
+        (Standing::Revocation, _) | (Standing::Planned, false) => {
+            return refused("cannot be revoked: only halt, reduce, resume and flatten can");
+        }
+    }
+    let command = Command { at: *at, order: Order::Revoke(line), reason, who };
+    append_command(disk, layout, tag, &command, now)?;
+    Ok(Listed { standing: Standing::Revoked, ..found })
+}
+
+/// Every line of a tag's commands, in the order of appending, and how it stands.
+pub fn listed<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Vec<Listed>, Failure> {
+    known(disk, layout, tag)?;
+    let last = Decided::of(disk, layout, tag)?.last;
+    Ok(standings(&read_commands(disk, layout, tag)?, last))
+}
+
+fn standings(commands: &[Command], last: Option<SlotTs>) -> Vec<Listed> {
+    let effective: Vec<usize> =
+        in_order_of_effect(commands).into_iter().map(|(place, _)| place).collect();
+    let standing = |place: usize, command: &Command| {
+        if matches!(command.order, Order::Revoke(_)) {
+            Standing::Revocation
+        } else if !effective.contains(&place) {
+            Standing::Revoked
+        } else if last.is_some_and(|last| command.at <= last.close()) {
+            Standing::Obeyed
+        } else {
+            Standing::Planned
+        }
+    };
+    let line = |(place, command): (usize, &Command)| Listed {
+        line: line_of(place),
+        command: command.clone(),
+        standing: standing(place, command),
+    };
+    commands.iter().enumerate().map(line).collect()
+}
+
+/// Refuses a tag without a ledger.
+fn known<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<(), Failure> {
+    if !disk.list(&layout.tag_dir(tag))?.is_empty() {
+        return Ok(());
+    }
+    let known: Vec<String> = tags(disk, layout)?.iter().map(ToString::to_string).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let message = format!("tag {tag} has no ledger that could obey; tags with one: {known}");
+    Err(Failure::new(Exit::Nothing, message))
+}
+
+fn busy(tag: &Tag) -> Failure {
+    let message = format!("the loop of tag {tag} is busy deciding many slots: try again");
+    Failure::new(Exit::Busy, message)
+}
+
+/// Takes down that a loop switches to another model at the first slot that no series of the tag has decided, and not before the
+/// switch it comes behind. Returns from when on.
 pub fn switch_model<D: Disk>(
     disk: &D,
     layout: &Layout,
     tag: &Tag,
-    (id, reason): (ModelId, String),
+    (id, reason, behind): (ModelId, String, UtcMs),
     now: UtcMs,
 ) -> Result<UtcMs, Failure> {
     disk.create_dir_all(&layout.commands_dir())?;
     let gate = Gate::open(&layout.commands_gate(tag))?;
-    let Some(_inside) = enter(&gate)? else {
-        let message = format!("another loop of tag {tag} is busy deciding many slots: try again");
-        return Err(Failure::new(Exit::Busy, message));
-    };
-    let last = last_of_all(disk, layout, tag)?;
-    let at = last.map_or(UtcMs::EPOCH, |last| last.close().plus_ms(1));
+    let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
+    let at = Decided::of(disk, layout, tag)?.earliest().max(behind);
     let command = Command { at, order: Order::Model(id), reason, who: "live".to_owned() };
-    Ok(append_command(disk, layout, tag, command, now)?)
+    append_command(disk, layout, tag, &command, now)?;
+    Ok(at)
 }
 
-/// The last slot that was decided, over all series of a tag.
-fn last_of_all<D: Disk>(
-    disk: &D,
-    layout: &Layout,
-    tag: &Tag,
-) -> Result<Option<SlotTs>, StoreError> {
-    let mut last = None;
-    for series in series_of(disk, layout, tag)? {
-        last = last.max(last_decided(disk, layout, tag, &series)?);
-    }
-    Ok(last)
+/// How far the ledgers of a tag are decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decided {
+    /// The last slot, over all series.
+    pub last: Option<SlotTs>,
+    /// The first close, over all series, of a slot that a command dated as early as possible takes effect at.
+    next: Option<UtcMs>,
 }
 
-/// Never at or before the last decided slot: a replay would obey there what the loop could not.
-fn date(when: When, now: UtcMs, last: Option<SlotTs>) -> Result<UtcMs, Failure> {
-    let earliest = last.map_or(UtcMs::EPOCH, |last| last.close().plus_ms(1));
-    match when {
-        When::Now => Ok(now.max(earliest)),
-        When::Next => Ok(if last.is_some() { earliest } else { now }),
-        When::At(at) if at < earliest => {
-            let message = format!(
-                "--at {at} is too early: slots up to {} are decided; leave --at out, or give a later time",
-                earliest.plus_ms(-1)
-            );
-            Err(Failure::new(Exit::Usage, message))
+impl Decided {
+    /// Of a tag.
+    pub fn of<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Self, StoreError> {
+        let all = series_of(disk, layout, tag)?;
+        let mut last = None;
+        for series in &all {
+            last = last.max(last_decided(disk, layout, tag, series)?);
         }
-        When::At(at) => Ok(at),
+        let next = last.and_then(|last: SlotTs| {
+            let first = |tf| first_at_or_after(tf, last.ts_ms() + 1).map(SlotTs::close);
+            all.iter().filter_map(|series| first(series.timeframe())).min()
+        });
+        Ok(Self { last, next })
+    }
+
+    /// The earliest date of a command. At or before a decided slot, a replay would obey it where the loop could not.
+    pub fn earliest(&self) -> UtcMs {
+        self.last.map_or(UtcMs::EPOCH, |last| last.close().plus_ms(1))
+    }
+
+    /// An instant that the first undecided slot closes at or after, as late as that may be.
+    pub fn first(&self) -> UtcMs {
+        self.next.unwrap_or(self.earliest())
+    }
+
+    /// The date of a command. Without a time it is one at which the first undecided slot obeys it, whatever the clock says; the
+    /// present instant, where that comes to the same.
+    fn date(&self, when: When, now: UtcMs) -> Result<UtcMs, Failure> {
+        let earliest = self.earliest();
+        match when {
+            When::Now => Ok(now.clamp(earliest, self.first())),
+            When::Next => Ok(earliest),
+            When::At(at) if at < earliest => {
+                let message = format!(
+                    "--at {at} is too early: slots up to {} are decided; leave --at out, or give a later time",
+                    earliest.plus_ms(-1)
+                );
+                Err(Failure::new(Exit::Usage, message))
+            }
+            When::At(at) => Ok(at),
+        }
     }
 }
 
@@ -150,26 +300,24 @@ pub fn enter(gate: &Gate) -> Result<Option<Inside<'_>>, StoreError> {
     Ok(None)
 }
 
-/// Appends one command durably and returns its date: no earlier than that of the last one, since the ledger is in order.
-/// The caller is inside the gate.
+/// Appends one command durably, as it is, and returns its line. The caller is inside the gate.
 pub fn append_command<D: Disk>(
     disk: &D,
     layout: &Layout,
     tag: &Tag,
-    command: Command,
+    command: &Command,
     now: UtcMs,
-) -> Result<UtcMs, StoreError> {
+) -> Result<u64, StoreError> {
     disk.create_dir_all(&layout.commands_dir())?;
     let path = layout.commands(tag);
     let found = ledger::inspect(disk, &path, COMMANDS_HEADER)?;
-    let last =
-        if found.whole().is_empty() { None } else { parse_commands(found.whole(), &path)?.pop() };
-    let at = last.map_or(command.at, |last| last.at.max(command.at));
+    let whole = found.whole();
+    let before = if whole.is_empty() { 0 } else { parse_commands(whole, &path)?.len() };
     let (mut ledger, _) = ledger::open(disk, &found, &layout.quarantine(&path, now))?;
     let mut row = Vec::new();
-    push_command(&mut row, &Command { at, ..command });
+    push_command(&mut row, command);
     ledger.append(&row, true)?;
-    Ok(at)
+    Ok(line_of(before))
 }
 
 #[cfg(test)]
@@ -177,16 +325,40 @@ mod tests {
     use super::*;
     use crate::domain::time::Timeframe;
 
+    fn ms(ms: i64) -> UtcMs {
+        UtcMs::new(ms).unwrap()
+    }
+
     #[test]
-    fn a_command_is_never_dated_behind_a_decided_slot() {
-        let last = Timeframe::M1.slot(600_000).unwrap();
-        let ms = |ms| UtcMs::new(ms).unwrap();
-        let dated = |when, now| date(when, ms(now), Some(last)).map(UtcMs::get);
+    fn c17_a_command_without_a_time_is_for_the_first_undecided_slot_and_never_behind_a_decided_one()
+    {
+        let last = Timeframe::M1.slot(600_000).ok();
+        let decided = Decided { last, next: Some(ms(660_000)) };
+        let dated = |when, now| decided.date(when, ms(now)).map(UtcMs::get);
         assert_eq!(dated(When::Now, 650_000), Ok(650_000));
         assert_eq!(dated(When::Now, 600_000), Ok(600_001), "the loop's clock is ahead of ours");
+        assert_eq!(dated(When::Now, 9_000_000), Ok(660_000), "the loop is behind: it catches up");
         assert_eq!(dated(When::Next, 9_000_000), Ok(600_001));
         assert_eq!(dated(When::At(ms(600_001)), 0), Ok(600_001));
         assert_eq!(dated(When::At(ms(600_000)), 0).unwrap_err().exit, Exit::Usage);
-        assert_eq!(date(When::Next, ms(5), None).map(UtcMs::get), Ok(5));
+        let fresh = Decided { last: None, next: None };
+        for when in [When::Now, When::Next] {
+            assert_eq!(fresh.date(when, ms(5)), Ok(UtcMs::EPOCH), "the first row may be older");
+        }
+    }
+
+    #[test]
+    fn how_a_line_stands() {
+        let command =
+            |at, order| Command { at: ms(at), order, reason: String::new(), who: String::new() };
+        let all = [
+            command(900_000, Order::Halt),
+            command(600_000, Order::Reduce),
+            command(600_001, Order::Resume),
+            command(900_000, Order::Revoke(2)),
+        ];
+        let found = standings(&all, Timeframe::M1.slot(600_000).ok());
+        let found: Vec<_> = found.iter().map(|one| (one.line, one.standing.name())).collect();
+        assert_eq!(found, [(2, "revoked"), (3, "obeyed"), (4, "planned"), (5, "revocation")]);
     }
 }

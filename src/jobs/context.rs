@@ -127,7 +127,8 @@ impl From<SessionError> for Failure {
             SessionError::NotLater(_)
             | SessionError::Origin(_)
             | SessionError::NoOrigin(_)
-            | SessionError::LateCommand(_) => Exit::Data,
+            | SessionError::LateCommand(_)
+            | SessionError::ChangedCommand(_) => Exit::Data,
         };
         Self::new(exit, error.to_string())
     }

@@ -1,5 +1,7 @@
 //! Which models a job follows: the one that the manifest names, or those of a ledger, which began with one and was switched to others.
 
+use std::path::Path;
+
 use super::{
     commands::switch_model,
     context::{Context, Failure},
@@ -7,9 +9,12 @@ use super::{
     models::{Loaded, find, load, lost, resolve},
 };
 use crate::{
-    domain::{ids::Tag, model_id::ModelId, series::Series, time::UtcMs},
-    engine::model::{OtherFeatures, Timeline},
+    domain::{
+        command::in_order_of_effect, ids::Tag, model_id::ModelId, series::Series, time::UtcMs,
+    },
+    engine::model::{OtherFeatures, Speaker, Timeline},
     exit::Exit,
+    manifest::ModelRule,
     session::{
         card::Origin,
         record::{read_commands, read_origin},
@@ -33,17 +38,27 @@ pub enum Whose<'a> {
     DryLoop(&'a Tag),
 }
 
-/// The models that a job follows. `path` is what the manifest names.
+impl<'a> Whose<'a> {
+    /// The tag of the ledger.
+    pub const fn tag(self) -> Option<&'a Tag> {
+        match self {
+            Self::Named => None,
+            Self::Ledger(tag) | Self::Loop(tag) | Self::DryLoop(tag) => Some(tag),
+        }
+    }
+}
+
+/// The models that a job follows. `rule` is what the manifest names.
 pub fn models(
     context: &Context<'_>,
     series: &Series,
-    path: &str,
+    rule: &ModelRule,
     whose: Whose<'_>,
 ) -> Result<Timeline, Failure> {
-    let tag = match whose {
-        Whose::Named => return named(context, path).map(alone),
-        Whose::Ledger(tag) | Whose::Loop(tag) | Whose::DryLoop(tag) => tag,
-    };
+    let path = rule.path.as_str();
+    let speaker = |loaded: Loaded| loaded.speaker(rule.enter);
+    let alone = |loaded: Loaded| Timeline::new(speaker(loaded));
+    let Some(tag) = whose.tag() else { return named(context, path).map(alone) };
     let origin = read_origin(context.disk, context.layout, tag, series)?;
     let mut timeline = alone(match origin.as_ref().map(begun).transpose()?.flatten() {
         Some(id) => of_id(context, path, id)?,
@@ -51,24 +66,23 @@ pub fn models(
     });
     // What is replayed without a ledger is replayed without commands.
     if origin.is_some() || !matches!(whose, Whose::Ledger(_)) {
-        for command in read_commands(context.disk, context.layout, tag)? {
+        let commands = read_commands(context.disk, context.layout, tag)?;
+        for (_, command) in in_order_of_effect(&commands) {
             if let Some(id) = command.order.model() {
-                let model = of_id(context, path, id)?.model;
-                timeline.switch(command.at, id, model).map_err(|error| refused(tag, &error))?;
+                let next = speaker(of_id(context, path, id)?);
+                timeline.switch(command.at, next).map_err(|error| refused(tag, &error))?;
             }
         }
     }
     match whose {
         Whose::Named | Whose::Ledger(_) => {}
         Whose::Loop(_) | Whose::DryLoop(_) => {
-            switch(context, (series, tag), named(context, path)?, whose, &mut timeline)?;
+            let wanted = named(context, path)?;
+            let (dir, next) = (wanted.dir.clone(), speaker(wanted));
+            switch(context, (series, tag), (next, &dir), whose, &mut timeline)?;
         }
     }
     Ok(timeline)
-}
-
-fn alone(loaded: Loaded) -> Timeline {
-    Timeline::new(loaded.id, loaded.model)
 }
 
 /// The model that a path means.
@@ -97,26 +111,28 @@ pub(in crate::jobs) fn begun(origin: &Origin) -> Result<Option<ModelId>, Failure
 fn switch(
     context: &Context<'_>,
     (series, tag): (&Series, &Tag),
-    wanted: Loaded,
+    (next, dir): (Speaker, &Path),
     whose: Whose<'_>,
     timeline: &mut Timeline,
 ) -> Result<(), Failure> {
-    let (id, present) = (wanted.id, timeline.present());
+    let (id, present) = (next.id, timeline.present());
     if id == present {
         return Ok(());
     }
-    timeline.admit(id, &wanted.model).map_err(|error| refused(tag, &error))?;
+    timeline.admit(id, &next.model).map_err(|error| refused(tag, &error))?;
     let at = match whose {
         Whose::Loop(_) => {
-            let reason = format!("it takes the place of {present}: {}", wanted.dir.display());
-            switch_model(context.disk, context.layout, tag, (id, reason), context.started)?
+            let reason = format!("it takes the place of {present}: {}", dir.display());
+            // Behind the present one, which an older build may have dated later than now.
+            let behind = timeline.switched();
+            switch_model(context.disk, context.layout, tag, (id, reason, behind), context.started)?
         }
         Whose::Named | Whose::Ledger(_) | Whose::DryLoop(_) => {
             let last = last_decided(context.disk, context.layout, tag, series);
-            last?.map_or(UtcMs::EPOCH, |last| last.close().plus_ms(1))
+            last?.map_or(UtcMs::EPOCH, |last| last.close().plus_ms(1)).max(timeline.switched())
         }
     };
-    timeline.switch(at, id, wanted.model).map_err(|error| refused(tag, &error))?;
+    timeline.switch(at, next).map_err(|error| refused(tag, &error))?;
     tracing::info!("the model {id} takes the place of {present} from {at} on");
     Ok(())
 }

@@ -1,9 +1,38 @@
 //! Which ledgers there are.
 
 use crate::{
-    domain::{ids::Tag, series::Series, time::SlotTs},
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+        time::SlotTs,
+    },
     store::{disk::Disk, error::StoreError, layout::Layout},
 };
+
+/// What a run was started with: its manifest with all values in place; `None` where that is gone.
+pub fn manifest_of<D: Disk>(disk: &D, layout: &Layout, run: &RunId) -> Option<toml::Table> {
+    let bytes = disk.read(&layout.run_dir(run).join("manifest.toml")).ok().flatten()?;
+    toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()
+}
+
+/// Whether the run that decided last, in any series of a tag, lived in recorded, made-up or simulated time: on bars of a file or a
+/// seed, or faster than real time. Real time is what is believed where its manifest is gone.
+pub fn in_recorded_time<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<bool, StoreError> {
+    for series in series_of(disk, layout, tag)? {
+        let timing = disk.read(&layout.timing(tag, &series))?.unwrap_or_default();
+        let timing = String::from_utf8_lossy(&timing);
+        let row = timing.rsplit('\n').skip(1).find(|row| row.contains(','));
+        let run = row.and_then(|row| row.rsplit(',').next()?.parse::<RunId>().ok());
+        let manifest = run.and_then(|run| manifest_of(disk, layout, &run));
+        let live = manifest.as_ref().and_then(|table| table.get("live")?.as_table());
+        let word = |key: &str| live.and_then(|live| live.get(key)?.as_str());
+        let is_fast = word("speed").is_some_and(|speed| !["max", "1x"].contains(&speed));
+        if word("feed").is_some_and(|feed| feed != "http") || is_fast {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
 
 /// Every tag that has a folder of decisions. Replays, of which there may be thousands, are left out.
 pub fn tags<D: Disk>(disk: &D, layout: &Layout) -> Result<Vec<Tag>, StoreError> {

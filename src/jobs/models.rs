@@ -8,7 +8,7 @@ use std::{
 use super::context::Failure;
 use crate::{
     domain::{ids::Tag, model_id::ModelId},
-    engine::model::Model,
+    engine::model::{Model, Speaker},
     exit::Exit,
     model::{
         card::Card,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Longest text that names the model in use, in bytes.
 const NAME_BYTES_MAX: u64 = 256;
+/// The score from which a model from elsewhere trades, for which none was chosen.
+const ENTER_FROM_ELSEWHERE: i64 = 200_000;
 /// What a person can do about a damaged folder.
 const MEND: &str = "restore the folder from a copy, or train the model again";
 
@@ -36,6 +38,15 @@ pub struct Loaded {
     pub card: Card,
     /// Where it lies.
     pub dir: PathBuf,
+}
+
+impl Loaded {
+    /// The model with the score it trades from: the one that is named for it, or the one that was chosen for it.
+    pub fn speaker(self, named: Option<i64>) -> Speaker {
+        let chosen = self.card.metrics.map(|metrics| metrics.threshold);
+        let enter = named.or(chosen).unwrap_or(ENTER_FROM_ELSEWHERE);
+        Speaker { id: self.id, model: self.model, enter }
+    }
 }
 
 fn damaged(path: &Path, what: &str) -> Failure {

@@ -24,8 +24,11 @@ use crate::{
     },
     exit::Exit,
     manifest::{self, ModelRule, Rule, Trading},
-    session::{card::Card, live::all_known},
+    session::{card::Card, live::all_known, record::read_origin},
 };
+
+/// The setting of a ledger's card that names the score all its models trade from.
+const ENTER_KEY: &str = "strategy.model.enter";
 
 /// A core of any strategy. [`with_core`] unwraps it once, so that nothing is dispatched per bar.
 pub enum AnyCore {
@@ -74,7 +77,8 @@ pub fn set_up(
     stop_fill: manifest::StopFill,
     whose: Whose<'_>,
 ) -> Result<SetUp, Failure> {
-    let followed = |table: &ModelRule| models(context, &trading.series, &table.path, whose);
+    let trading = &as_begun(context, trading, whose)?;
+    let followed = |table: &ModelRule| models(context, &trading.series, table, whose);
     let core = core(trading, stop_fill, followed)?;
     let models = match &core {
         AnyCore::EmaAtr(_) | AnyCore::RsiRevert(_) => None,
@@ -83,6 +87,31 @@ pub fn set_up(
     let card = card(trading, stop_fill, models.map(Timeline::begun));
     let model = models.map(Timeline::present);
     Ok(SetUp { core, card, model })
+}
+
+/// What a manifest asks for, with the score that a ledger trades from since it began, where the manifest names none: in an older
+/// build the market's settings named one for all models.
+fn as_begun(
+    context: &Context<'_>,
+    trading: &Trading,
+    whose: Whose<'_>,
+) -> Result<Trading, Failure> {
+    let mut trading = trading.clone();
+    if let (Rule::Model(table), Some(tag)) = (&mut trading.rule, whose.tag())
+        && table.enter.is_none()
+    {
+        let origin = read_origin(context.disk, context.layout, tag, &trading.series)?;
+        let written = origin.and_then(|origin| origin.card.settings.get(ENTER_KEY).cloned());
+        table.enter = written.and_then(|text| text.parse().ok());
+    }
+    Ok(trading)
+}
+
+/// Every setting that trades depend on, by its manifest key, but the model and the score it trades from.
+pub(super) fn settings(trading: &Trading) -> BTreeMap<String, String> {
+    let mut settings = card(trading, manifest::StopFill::ThroughOpen, None).settings;
+    settings.remove(ENTER_KEY);
+    settings
 }
 
 /// Refuses commands that came after the models were loaded and that switch to another one.
@@ -120,8 +149,7 @@ pub fn core(
             Ok(AnyCore::RsiRevert(Core { strategy: strategy.map_err(refused)?, rules }))
         }
         Rule::Model(table) => {
-            let params =
-                ByScoreParams { enter: table.enter, exit: table.exit, stops: stops(&table.stops) };
+            let params = ByScoreParams { exit: table.exit, stops: stops(&table.stops) };
             let strategy = ByScore::new(followed(table)?, params).map_err(refused)?;
             Ok(AnyCore::ByScore(Core { strategy, rules }))
         }

@@ -30,9 +30,9 @@ pub use explain::ExplainRow;
 pub use names::{Namesake, namesakes};
 pub use origin::{Origin, SourceKind};
 pub use plan::{
-    Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob, Eqflat,
+    Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob,
     EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob,
-    Manifest, PipelineJob, PreflightJob, Rule, Step, Trading, TrainJob, Work,
+    Manifest, PipelineJob, PreflightJob, PromoteJob, Rule, Step, Trading, TrainJob, Work,
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;

@@ -92,7 +92,7 @@ pub enum Job {
     /// The training of a model.
     Train(Box<TrainJob>),
     /// The promotion of a model.
-    Promote(Promote),
+    Promote(Box<PromoteJob>),
     /// Several jobs and programs.
     Pipeline(PipelineJob),
     /// One program.
@@ -211,9 +211,6 @@ pub struct EquivalenceJob {
     pub equivalence: Equivalence,
 }
 
-/// What an eqflat job compares.
-pub type Eqflat = Equivalence;
-
 /// An eqflat job.
 #[derive(Debug, Clone)]
 pub struct EqflatJob {
@@ -221,8 +218,14 @@ pub struct EqflatJob {
     pub trading: Trading,
     /// How the replay runs.
     pub backtest: Backtest,
-    /// The comparison.
-    pub eqflat: Eqflat,
+    /// Storage namespace of LIVE.
+    pub tag: Tag,
+    /// Names the replay; `None`: by the time.
+    pub runid: Option<RunId>,
+    /// Fewest rows that are worth a verdict.
+    pub min_overlap_bars: u32,
+    /// Rows printed before and after the first difference.
+    pub context_rows: u32,
     /// What a verdict of FAIL leads to.
     pub on_fail: OnFail,
     /// How many replays are kept.
@@ -336,6 +339,15 @@ pub struct TrainJob {
     pub compute: Compute,
 }
 
+/// A promote job.
+#[derive(Debug, Clone)]
+pub struct PromoteJob {
+    /// Market, strategy, fill, account, risk, as LIVE will trade with the model; a rollback needs none.
+    pub live: Option<Trading>,
+    /// The candidate, and what is demanded.
+    pub promote: Promote,
+}
+
 /// A pipeline job.
 #[derive(Debug, Clone)]
 pub struct PipelineJob {
@@ -424,11 +436,8 @@ pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Mani
             preflight: file.preflight,
             compute: file.compute,
         })),
-        Kind::Train => {
-            let (trading, compute) = (trading(&file)?, file.compute);
-            Job::Train(Box::new(TrainJob { trading, train: file.train?, compute }))
-        }
-        Kind::Promote => Job::Promote(file.promote?),
+        Kind::Train => Job::Train(Box::new(train(&file)?)),
+        Kind::Promote => Job::Promote(Box::new(promote(&file)?)),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob {
@@ -504,17 +513,25 @@ fn backtest(file: &File) -> Option<BacktestJob> {
 
 fn eqflat(file: &File) -> Option<EqflatJob> {
     let table = file.eqflat.clone()?;
-    let (on_fail, keep) = (table.on_fail, table.keep);
-    let eqflat = Equivalence {
-        tag: table.tag,
-        runid: table.runid,
-        exchange: None,
-        symbol: None,
-        timeframe: None,
+    Some(EqflatJob {
+        trading: trading(file)?,
+        backtest: replay(file),
+        tag: table.tag.into_inner(),
+        runid: table.runid.map(Parsed::into_inner),
         min_overlap_bars: table.min_overlap_bars,
         context_rows: table.context_rows,
-    };
-    Some(EqflatJob { trading: trading(file)?, backtest: replay(file), eqflat, on_fail, keep })
+        on_fail: table.on_fail,
+        keep: table.keep,
+    })
+}
+
+fn train(file: &File) -> Option<TrainJob> {
+    let (trading, compute) = (trading(file)?, file.compute.clone());
+    Some(TrainJob { trading, train: file.train.clone()?, compute })
+}
+
+fn promote(file: &File) -> Option<PromoteJob> {
+    Some(PromoteJob { live: trading(file), promote: file.promote.clone()? })
 }
 
 fn health(file: &File) -> Option<HealthJob> {

@@ -41,7 +41,7 @@ pub(super) fn check(
         Kind::Import => rules.import(),
         Kind::ExchangeSim => rules.exchange_sim(),
         Kind::DataQuality => rules.data_quality(),
-        Kind::Check => rules.strategy(),
+        Kind::Check | Kind::Promote => rules.strategy(),
         Kind::Healthcheck => rules.health(),
         Kind::Heartbeat => {
             rules.health();
@@ -56,7 +56,7 @@ pub(super) fn check(
             rules.strategy();
             rules.train();
         }
-        Kind::Equivalence | Kind::Preflight | Kind::Promote | Kind::Pipeline | Kind::Exec => {}
+        Kind::Equivalence | Kind::Preflight | Kind::Pipeline | Kind::Exec => {}
     }
 }
 

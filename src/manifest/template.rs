@@ -135,7 +135,7 @@ fn run_reference(rest: &str) -> Option<Read> {
             None => Ok(Reference::RunStarted(Some(pattern.to_owned()))),
             Some(letter) => Err((
                 format!("`%{letter}` is not a part of a time"),
-                "use %Y %m %d %H %M %S, %y %j %s %F %T, or %% for a percent sign",
+                "use %Y %m %d %H %M %S, %3f for milliseconds, %y %j %s %F %T, or %% for a percent sign",
             )),
         }),
         _ => None,
@@ -147,6 +147,11 @@ fn bad_letter(pattern: &str) -> Option<String> {
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         if c == '%' {
+            // `%3f` are the milliseconds.
+            if chars.as_str().starts_with("3f") {
+                chars.nth(1);
+                continue;
+            }
             match chars.next() {
                 Some(letter) if TIME_LETTERS.contains(letter) => {}
                 other => return Some(other.map(String::from).unwrap_or_default()),
@@ -240,6 +245,7 @@ mod tests {
             ("${run.id}", Reference::RunId),
             ("${run.job}", Reference::RunJob),
             ("${run.started}", Reference::RunStarted(None)),
+            ("${run.started:%S_%3f}", Reference::RunStarted(Some("%S_%3f".into()))),
             ("${run.started:%Y-%m}", Reference::RunStarted(Some("%Y-%m".into()))),
             ("${steps.a.out.b}", Reference::Step { id: "a".into(), path: "a.out.b".into() }),
             ("${secrets.K}", Reference::Secret("K".into())),
@@ -275,6 +281,7 @@ mod tests {
             ("${run.idd}", "unknown reference \"${run.idd}\""),
             ("${run.started:%Q}", "`%Q` is not a part of a time"),
             ("${run.started:%}", "`%` is not a part of a time"),
+            ("${run.started:%3}", "`%3` is not a part of a time"),
         ] {
             assert_eq!(pieces(text).1.first().map(|b| b.message.as_str()), Some(message), "{text}");
         }

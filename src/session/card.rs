@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::time::UtcMs;
+use crate::{domain::time::UtcMs, store::digest::sha256_hex};
 
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.origin/1";
@@ -55,8 +55,12 @@ pub struct Born {
 
 /// The birth certificate of a LIVE ledger, `origin.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Origin {
     schema: String,
+    /// The first slot that was decided, milliseconds UTC; absent in a ledger that an older build began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_ts_ms: Option<i64>,
     /// Close of the oldest bar LIVE could see at its very first start, milliseconds UTC.
     pub floor_ts_ms: i64,
     /// When it saw the warm-up bars, milliseconds UTC.
@@ -68,24 +72,52 @@ pub struct Origin {
     pub card: Card,
     /// The build that started it.
     pub build: String,
+    /// sha256 of the document without this line; absent in a ledger that an older build began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
 }
 
 impl Origin {
-    /// A new ledger's certificate.
-    pub fn new(floor_ts_ms: i64, born: Born, card: Card, build: String) -> Self {
-        let Born { at, revisions: born_revisions } = born;
-        let born_at_ms = at.get();
-        Self { schema: SCHEMA.to_owned(), floor_ts_ms, born_at_ms, born_revisions, card, build }
+    /// A new ledger's certificate, of the oldest bar it could see and of its first slot.
+    pub fn new(
+        (floor_ts_ms, first_ts_ms): (i64, i64),
+        born: Born,
+        card: Card,
+        build: String,
+    ) -> Self {
+        let mut origin = Self {
+            schema: SCHEMA.to_owned(),
+            first_ts_ms: Some(first_ts_ms),
+            floor_ts_ms,
+            born_at_ms: born.at.get(),
+            born_revisions: born.revisions,
+            card,
+            build,
+            sha256: None,
+        };
+        origin.sha256 = Some(origin.digest());
+        origin
+    }
+
+    /// What stands for everything in it.
+    fn digest(&self) -> String {
+        let bare = Self { sha256: None, ..self.clone() };
+        sha256_hex(&serde_json::to_vec(&bare).expect("plain values serialise"))
     }
 
     /// Reads `origin.json`; the error says what is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
         let origin: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if origin.schema == SCHEMA {
-            Ok(origin)
-        } else {
-            Err(format!("schema `{}`, expected `{SCHEMA}`", origin.schema))
+        if origin.schema != SCHEMA {
+            return Err(format!("schema `{}`, expected `{SCHEMA}`", origin.schema));
         }
+        if origin.sha256.as_ref().is_some_and(|written| *written != origin.digest()) {
+            return Err(
+                "it was changed after it was written, its sha256 is another one: restore it from a backup, or start a new tag"
+                    .to_owned(),
+            );
+        }
+        Ok(origin)
     }
 }
 
@@ -112,12 +144,30 @@ mod tests {
     #[test]
     fn an_origin_survives_its_file_and_a_foreign_one_is_refused() {
         let born = Born { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
-        let mut origin = Origin::new(300_000, born, card("20"), "build".into());
+        let mut origin = Origin::new((300_000, 600_000), born, card("20"), "build".into());
         assert_eq!(Origin::from_json(document(&origin).as_bytes()), Ok(origin.clone()));
-        origin.born_revisions = None;
+        (origin.born_revisions, origin.first_ts_ms, origin.sha256) = (None, None, None);
         let older = document(&origin);
         assert!(!older.contains("revisions"), "as builds wrote it that did not count them");
+        assert!(!older.contains("first_ts_ms") && !older.contains("sha256"), "{older}");
         assert_eq!(Origin::from_json(older.as_bytes()), Ok(origin));
         assert!(Origin::from_json(b"{}").is_err());
+    }
+
+    #[test]
+    fn any_changed_letter_of_an_origin_is_noticed() {
+        let born = Born { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
+        let whole = document(&Origin::new((300_000, 600_000), born, card("20"), "build".into()));
+        for at in 0..whole.len() {
+            let old = whole.as_bytes()[at];
+            if !old.is_ascii_alphanumeric() {
+                continue;
+            }
+            let mut text = whole.clone().into_bytes();
+            text[at] = if old == b'7' { b'8' } else { b'7' };
+            if text != whole.as_bytes() {
+                assert!(Origin::from_json(&text).is_err(), "{}", String::from_utf8_lossy(&text));
+            }
+        }
     }
 }

@@ -36,6 +36,11 @@ pub enum SessionError {
         .0.order, .0.at
     )]
     LateCommand(Command),
+    /// A line that this process had read is another one now, or gone.
+    #[error(
+        "line {0} of the commands ledger is not what it was when this process read it: restore the line; commands are given and revoked with their verbs, which append"
+    )]
+    ChangedCommand(u64),
     /// A switch to a model that was not loaded at the start.
     #[error(
         "the commands ledger has `{}` from {} on, given after this process had loaded its models: start it again, and it knows it",

@@ -2,6 +2,7 @@
 
 use super::{
     card::{Born, Card, Origin},
+    cover::covered,
     error::SessionError,
     record::{Record, RecordBytes, birth, durable_commands, load_bars, read_origin},
 };
@@ -16,7 +17,7 @@ use crate::{
         trade::TradeEvent,
     },
     engine::{
-        slot::SlotMaker,
+        slot::{SlotMaker, Unlearned},
         step::{Core, Engine},
         strategy::Strategy,
     },
@@ -26,7 +27,7 @@ use crate::{
         document::document,
         error::StoreError,
         layout::Layout,
-        ledger::{self, Cut, Inspection, Ledger},
+        ledger::{self, Cut, Found, Inspection, Ledger},
         monotonic::Monotonic,
         raw::RawStore,
         rows::{
@@ -118,8 +119,15 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
             ledger::inspect(*disk, &layout.timing(tag, series), TIMING_HEADER)?,
         ];
         let [decisions, trades, timing] = found.each_ref().map(|file| file.whole().to_vec());
-        let bytes = RecordBytes { decisions, trades, timing };
+        let is_torn = found[0].is_torn();
+        let bytes = RecordBytes { decisions, trades, timing, is_torn };
         let record = bytes.parse(layout, tag, series)?;
+        let origin = read_origin(*disk, layout, tag, series)?;
+        if origin.is_some() && *found[0].found() == Found::Absent {
+            let reason = "is missing, but the origin.json beside it says that a ledger began here: restore it, or start a new tag";
+            return Err(StoreError::damaged(found[0].path(), 0, reason).into());
+        }
+        covered(&record, origin.as_ref(), (layout, tag, series))?;
         // A decision that is not there will be made again, and then it has another time.
         let last_ms = record.window().map_or(i64::MIN, |window| window.last().ts_ms());
         found[2].keep_rows(record.seen_at.range(..=last_ms).count());
@@ -135,7 +143,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
             card,
             place,
         };
-        let owed = session.fold(&record)?;
+        let owed = session.fold(&record, origin.as_ref())?;
         let mut recovered = Recovered { rows: record.decisions.len(), ..Recovered::default() };
         if !dry {
             recovered.trades_owed = owed.len();
@@ -145,14 +153,17 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     }
 
     /// Replays the recorded rows and returns the trade rows that are still owed.
-    fn fold(&mut self, record: &Record<'_>) -> Result<Vec<Vec<u8>>, SessionError> {
+    fn fold(
+        &mut self,
+        record: &Record<'_>,
+        origin: Option<&Origin>,
+    ) -> Result<Vec<Vec<u8>>, SessionError> {
         let Place { disk, layout, tag, series } = &self.place;
         let (disk, layout) = (*disk, *layout);
         let Some(window) = record.window() else {
             return self.settle_trades(record, Vec::new());
         };
-        let origin = read_origin(disk, layout, tag, series)?
-            .ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
+        let origin = origin.ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
         let mut differences = self.card.differences(&origin.card);
         if self.card.stop_fill != origin.card.stop_fill {
             let (ours, theirs) = (self.card.stop_fill.clone(), origin.card.stop_fill.clone());
@@ -164,7 +175,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let raw = RawStore::new(layout, disk, series);
         let blocks = self.engine.core().blocks(series.timeframe());
         let (stored, revisions) = load_bars(&raw, window, blocks)?;
-        let seen = seen_bars(&stored, &revisions, &record.decided(), birth(&origin, series)?);
+        let seen = seen_bars(&stored, &revisions, &record.decided(), birth(origin, series)?);
         let path = layout.decisions(tag, series);
         if let Some(lost) = seen.unresolved.first() {
             let line = lost.since(window.first()).unsigned_abs() + 2;
@@ -299,7 +310,8 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     ) -> Result<(), SessionError> {
         assert!(self.last().is_none(), "a ledger begins once");
         let floor = warm_up.first().map_or(first, |bar| bar.ts);
-        let origin = Origin::new(floor.ts_ms(), born, self.card.clone(), build.to_owned());
+        let from = (floor.ts_ms(), first.ts_ms());
+        let origin = Origin::new(from, born, self.card.clone(), build.to_owned());
         if self.journal.is_some() {
             let Place { disk, layout, tag, series } = &self.place;
             let path = layout.origin(tag, series);
@@ -318,7 +330,10 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         if commands.len() != self.maker.commands().len() {
             all_known(&self.engine.core().strategy, &commands)?;
         }
-        self.maker.learn(commands, last).map_err(SessionError::LateCommand)
+        self.maker.learn(commands, last).map_err(|why| match why {
+            Unlearned::Late(command) => SessionError::LateCommand(command),
+            Unlearned::Changed(line) => SessionError::ChangedCommand(line),
+        })
     }
 
     /// Decides one slot and makes it durable: the decision row, then its trade rows, then its timing.

@@ -2,6 +2,7 @@
 
 pub mod as_seen;
 pub mod card;
+pub mod cover;
 pub mod error;
 pub mod live;
 pub mod record;

@@ -41,6 +41,8 @@ pub struct RecordBytes {
     pub trades: Vec<u8>,
     /// `timing.csv`; empty for a backtest.
     pub timing: Vec<u8>,
+    /// Whether something follows the last whole row of `decisions.csv`.
+    pub is_torn: bool,
 }
 
 /// The checked content of a tag's files.
@@ -52,6 +54,8 @@ pub struct Record<'a> {
     pub trades: Vec<TradeLine<'a>>,
     /// When each slot's answer came, where that is recorded.
     pub seen_at: BTreeMap<i64, UtcMs>,
+    /// Whether something follows the last decision.
+    pub is_torn: bool,
 }
 
 impl RecordBytes {
@@ -62,12 +66,14 @@ impl RecordBytes {
         tag: &Tag,
         series: &Series,
     ) -> Result<Option<Self>, StoreError> {
+        // A row of timing is written after its decision: read before, it never knows of one that is not there.
+        let timing = disk.read(&layout.timing(tag, series))?.unwrap_or_default();
         let Some(decisions) = disk.read(&layout.decisions(tag, series))? else { return Ok(None) };
         // Trades are written after their decision: reading them later can only show more than needed, never less.
         let trades = disk.read(&layout.trades(tag, series))?.unwrap_or_default();
-        let timing = disk.read(&layout.timing(tag, series))?.unwrap_or_default();
+        let is_torn = !decisions.ends_with(b"\n");
         let [decisions, trades, timing] = [decisions, trades, timing].map(whole_lines);
-        Ok(Some(Self { decisions, trades, timing }))
+        Ok(Some(Self { decisions, trades, timing, is_torn }))
     }
 
     /// Checks and parses all of it.
@@ -93,7 +99,7 @@ impl RecordBytes {
             parse_timing(&self.timing, series.timeframe(), &layout.timing(tag, series))?
         };
         let seen_at = timing.iter().map(|row| (row.ts.ts_ms(), row.seen_at)).collect();
-        Ok(Record { decisions, trades, seen_at })
+        Ok(Record { decisions, trades, seen_at, is_torn: self.is_torn })
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Inputs {
     pub bars: Vec<TimedBar>,
     /// Slots that were hindered from outside.
     pub degraded: BTreeMap<i64, Degraded>,
-    /// Operator commands, oldest first.
+    /// Operator commands, in the order of appending.
     pub commands: Vec<Command>,
 }
 

@@ -249,14 +249,19 @@ impl Layout {
         self.reports_dir().join("health").join(tag.as_str()).join("health.json")
     }
 
-    /// The folder in which every comparison has one for its proof.
+    /// The folder in which every tag has one for its proofs. An older build had a folder for each proof there.
     pub fn proofs_dir(&self) -> PathBuf {
         self.reports_dir().join("eqflat")
     }
 
+    /// The folder in which every comparison of a tag has one for its proof.
+    pub fn tag_proofs_dir(&self, tag: &Tag) -> PathBuf {
+        self.proofs_dir().join(tag.as_str())
+    }
+
     /// The folder of one comparison.
-    pub fn proof_dir(&self, run: &RunId) -> PathBuf {
-        self.proofs_dir().join(run.as_str())
+    pub fn proof_dir(&self, tag: &Tag, run: &RunId) -> PathBuf {
+        self.tag_proofs_dir(tag).join(run.as_str())
     }
 
     /// The report about the stored bars of a series.

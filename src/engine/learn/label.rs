@@ -96,6 +96,11 @@ impl Labelling {
         (sound && horizon > 0).then_some(Self { question, horizon })
     }
 
+    /// Bars that the answer takes: those after the row's own on which the price may move.
+    pub const fn horizon(&self) -> u32 {
+        self.horizon
+    }
+
     /// Bars from the row's own to the last one its label may depend on.
     pub const fn reach(&self) -> u32 {
         match self.question {

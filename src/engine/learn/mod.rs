@@ -5,6 +5,7 @@ pub mod chance;
 pub mod folds;
 pub mod label;
 pub mod likelihood;
+pub mod overlap;
 pub mod peek;
 pub mod ranking;
 pub mod rows;

@@ -12,4 +12,4 @@ pub use network::{Activation, CLASSES, Dense, Network, NetworkError};
 pub use normaliser::{Normaliser, NormaliserError};
 pub use running::{FEATURES_MAX, RunningFeatures, Vector};
 pub use scored::{Model, ModelError, SCORER, UNITS};
-pub use timeline::{OtherFeatures, Timeline};
+pub use timeline::{OtherFeatures, Speaker, Timeline};

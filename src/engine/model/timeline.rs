@@ -22,37 +22,36 @@ pub struct OtherFeatures {
     ours: String,
 }
 
-/// One model and what it is known by.
+/// A model, what it is known by, and the score from which it trades.
 #[derive(Debug, Clone, PartialEq)]
-struct Known {
-    id: ModelId,
-    model: Arc<Model>,
+pub struct Speaker {
+    /// Its id.
+    pub id: ModelId,
+    /// It can be asked.
+    pub model: Arc<Model>,
+    /// The score from which a long position is entered, in units of 1e-6; a short one at minus it.
+    pub enter: i64,
 }
 
 /// The models of a ledger in the order in which they speak. All see the same features.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timeline {
-    first: Known,
-    later: Vec<(UtcMs, Known)>,
+    first: Speaker,
+    later: Vec<(UtcMs, Speaker)>,
 }
 
 impl Timeline {
     /// One model, always.
-    pub const fn new(id: ModelId, model: Arc<Model>) -> Self {
-        Self { first: Known { id, model }, later: Vec::new() }
+    pub const fn new(first: Speaker) -> Self {
+        Self { first, later: Vec::new() }
     }
 
     /// From the first slot that closes at or after an instant, another one. Instants never decrease; of two at one instant the
     /// later one speaks.
-    pub fn switch(
-        &mut self,
-        at: UtcMs,
-        id: ModelId,
-        model: Arc<Model>,
-    ) -> Result<(), OtherFeatures> {
+    pub fn switch(&mut self, at: UtcMs, next: Speaker) -> Result<(), OtherFeatures> {
         assert!(self.later.last().is_none_or(|(last, _)| *last <= at), "switches are in order");
-        self.admit(id, &model)?;
-        self.later.push((at, Known { id, model }));
+        self.admit(next.id, &next.model)?;
+        self.later.push((at, next));
         Ok(())
     }
 
@@ -65,14 +64,19 @@ impl Timeline {
         Err(OtherFeatures { id, theirs, begun: self.first.id, ours })
     }
 
-    /// The model that speaks at a slot.
+    /// The one that speaks at a slot.
     #[inline]
-    pub fn at(&self, ts: SlotTs) -> &Model {
+    pub fn at(&self, ts: SlotTs) -> &Speaker {
         let due = self.later.partition_point(|(at, _)| *at <= ts.close());
         match due.checked_sub(1) {
-            Some(last) => &self.later[last].1.model,
-            None => &self.first.model,
+            Some(last) => &self.later[last].1,
+            None => &self.first,
         }
+    }
+
+    /// All of them, in the order in which they speak.
+    pub fn all(&self) -> impl Iterator<Item = &Speaker> {
+        [&self.first].into_iter().chain(self.later.iter().map(|(_, speaker)| speaker))
     }
 
     /// Whether a switch is known.
@@ -88,6 +92,11 @@ impl Timeline {
     /// The model that was switched to last.
     pub fn present(&self) -> ModelId {
         self.later.last().map_or(self.first.id, |(_, known)| known.id)
+    }
+
+    /// From when on it speaks; the epoch for the one it begins with.
+    pub fn switched(&self) -> UtcMs {
+        self.later.last().map_or(UtcMs::EPOCH, |(at, _)| *at)
     }
 
     /// What all of them see.
@@ -121,6 +130,10 @@ mod tests {
         Arc::new(Model::new(vec![feature.parse().unwrap()], normaliser, network).unwrap())
     }
 
+    fn speaker(n: u8, feature: &str, up: f32) -> Speaker {
+        Speaker { id: id(n), model: model(feature, up), enter: i64::from(n) * 100 }
+    }
+
     fn id(n: u8) -> ModelId {
         ModelId::of_digest([n; 32])
     }
@@ -129,20 +142,21 @@ mod tests {
     fn a_switch_counts_from_the_first_slot_at_or_after_it() {
         let at = |ms| UtcMs::new(ms).unwrap();
         let slot = |n: i64| Timeframe::M1.slot(n * 60_000).unwrap();
-        let mut timeline = Timeline::new(id(1), model("rsi_14", 1.0));
-        timeline.switch(at(120_000), id(2), model("rsi_14", 2.0)).unwrap();
-        timeline.switch(at(180_001), id(3), model("rsi_14", 3.0)).unwrap();
-        timeline.switch(at(180_001), id(1), model("rsi_14", 1.0)).unwrap();
-        let up = |n| timeline.at(slot(n)).logits(&[0.0])[2];
+        let mut timeline = Timeline::new(speaker(1, "rsi_14", 1.0));
+        timeline.switch(at(120_000), speaker(2, "rsi_14", 2.0)).unwrap();
+        timeline.switch(at(180_001), speaker(3, "rsi_14", 3.0)).unwrap();
+        timeline.switch(at(180_001), speaker(1, "rsi_14", 1.0)).unwrap();
+        let up = |n| timeline.at(slot(n)).model.logits(&[0.0])[2];
         assert_eq!([1, 2, 3, 4].map(up), [1.0, 2.0, 2.0, 1.0]);
+        assert_eq!([1, 2, 4].map(|n| timeline.at(slot(n)).enter), [100, 200, 100]);
         assert_eq!((timeline.begun(), timeline.present()), (id(1), id(1)));
         assert!(timeline.holds(at(180_001), id(3)) && !timeline.holds(at(180_000), id(3)));
     }
 
     #[test]
     fn a_model_that_sees_something_else_is_refused() {
-        let mut timeline = Timeline::new(id(1), model("rsi_14", 1.0));
-        let error = timeline.switch(UtcMs::EPOCH, id(2), model("rsi_15", 1.0)).unwrap_err();
+        let mut timeline = Timeline::new(speaker(1, "rsi_14", 1.0));
+        let error = timeline.switch(UtcMs::EPOCH, speaker(2, "rsi_15", 1.0)).unwrap_err();
         assert!(
             error.to_string().contains("sees rsi_15, the model 010101010101 sees rsi_14"),
             "{error}"

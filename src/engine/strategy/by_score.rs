@@ -17,8 +17,6 @@ use crate::{
 /// Unchecked parameters of [`ByScore`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ByScoreParams {
-    /// The score from which a long position is entered, in units of 1e-6; a short one at minus it.
-    pub enter: i64,
     /// The score below which a long position is left; a short one above minus it.
     pub exit: i64,
     /// Its stops, and the sides it may be on.
@@ -29,7 +27,6 @@ pub struct ByScoreParams {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ByScore {
     models: Timeline,
-    enter: i64,
     exit: i64,
     stops: Stops,
 }
@@ -37,11 +34,12 @@ pub struct ByScore {
 impl ByScore {
     /// Checks the parameters.
     pub fn new(models: Timeline, params: ByScoreParams) -> Result<Self, StrategyError> {
-        let ByScoreParams { enter, exit, stops } = params;
-        if !(enter > 0 && -enter < exit && exit <= enter) {
+        let ByScoreParams { exit, stops } = params;
+        let crossed = |enter: &i64| !(*enter > 0 && -enter < exit && exit <= *enter);
+        if let Some(enter) = models.all().map(|speaker| speaker.enter).find(crossed) {
             return Err(StrategyError::Scores { enter, exit });
         }
-        Ok(Self { models, enter, exit, stops: Stops::new(stops)? })
+        Ok(Self { models, exit, stops: Stops::new(stops)? })
     }
 
     /// The models it follows.
@@ -50,10 +48,11 @@ impl ByScore {
     }
 
     /// The side a score points to, if that side is allowed.
-    fn wanted(&self, score: i64) -> Option<(Side, &'static str)> {
-        let (side, rule) = if score >= self.enter {
+    fn wanted(&self, ts: SlotTs, score: i64) -> Option<(Side, &'static str)> {
+        let enter = self.models.at(ts).enter;
+        let (side, rule) = if score >= enter {
             (Side::Long, "score_above_enter")
-        } else if score <= -self.enter {
+        } else if score <= -enter {
             (Side::Short, "score_below_enter")
         } else {
             return None;
@@ -112,7 +111,7 @@ impl Strategy for ByScore {
     #[inline]
     fn score(&self, ts: SlotTs, values: &Vector) -> Option<i64> {
         let seen = self.models.features().len();
-        Some(self.models.at(ts).score(&values.as_ref()[..seen]))
+        Some(self.models.at(ts).model.score(&values.as_ref()[..seen]))
     }
 
     fn knows(&self, command: &Command) -> bool {
@@ -121,9 +120,15 @@ impl Strategy for ByScore {
 
     /// A score beyond a threshold enters or reverses; else a faded one leaves; else what is held is held.
     #[inline]
-    fn decide(&self, values: &Vector, score: Option<i64>, held: Option<Side>) -> Intent {
+    fn decide(
+        &self,
+        ts: SlotTs,
+        values: &Vector,
+        score: Option<i64>,
+        held: Option<Side>,
+    ) -> Intent {
         let Some(score) = score else { return Intent::Hold("no_signal") };
-        let wanted = self.wanted(score);
+        let wanted = self.wanted(ts, score);
         let range = values.as_ref().last().copied().unwrap_or(f64::NAN);
         if let Some((side, rule)) = wanted
             && let Some(protection) = self.stops.protection(range)
@@ -148,25 +153,30 @@ mod tests {
         domain::{model_id::ModelId, time::Timeframe},
         engine::{
             indicators::{length::Length, sample},
-            model::{Activation, Dense, Model, Network, Normaliser},
+            model::{Activation, Dense, Model, Network, Normaliser, Speaker},
             strategy::{contract::Protection, stops::Sides},
         },
     };
 
-    const PARAMS: ByScoreParams =
-        ByScoreParams { enter: 200, exit: 50, stops: StopsParams::SAMPLE };
+    const PARAMS: ByScoreParams = ByScoreParams { exit: 50, stops: StopsParams::SAMPLE };
+    const ENTER: i64 = 200;
 
     fn of_atr(atr: u32) -> StopsParams {
         StopsParams { atr, ..PARAMS.stops }
     }
 
-    fn models(feature: &str) -> Timeline {
+    fn slot() -> SlotTs {
+        Timeframe::M5.slot(300_000).unwrap()
+    }
+
+    fn models(feature: &str, enter: i64) -> Timeline {
         let layer =
             Dense { inputs: 1, outputs: 3, weights: vec![0.0, 0.0, 1.0], bias: vec![0.0; 3] };
         let network = Network::new(&[layer], Activation::Relu).unwrap();
         let normaliser = Normaliser::new(vec![0.0], vec![1.0], 9.0).unwrap();
         let model = Model::new(vec![feature.parse().unwrap()], normaliser, network).unwrap();
-        Timeline::new(ModelId::of_digest([7; 32]), Arc::new(model))
+        let id = ModelId::of_digest([7; 32]);
+        Timeline::new(Speaker { id, model: Arc::new(model), enter })
     }
 
     fn values(numbers: [f64; 2]) -> Vector {
@@ -179,19 +189,19 @@ mod tests {
 
     #[test]
     fn parameters_are_checked() {
-        for (params, key) in [
-            (ByScoreParams { enter: 0, exit: 0, ..PARAMS }, "scores"),
-            (ByScoreParams { enter: i64::MIN, ..PARAMS }, "scores"),
-            (ByScoreParams { exit: 201, ..PARAMS }, "scores"),
-            (ByScoreParams { exit: -200, ..PARAMS }, "scores"),
-            (ByScoreParams { exit: i64::MIN, ..PARAMS }, "scores"),
-            (ByScoreParams { stops: of_atr(0), ..PARAMS }, "`atr`"),
+        for (enter, params, key) in [
+            (0, ByScoreParams { exit: 0, ..PARAMS }, "scores"),
+            (i64::MIN, PARAMS, "scores"),
+            (ENTER, ByScoreParams { exit: 201, ..PARAMS }, "scores"),
+            (ENTER, ByScoreParams { exit: -200, ..PARAMS }, "scores"),
+            (ENTER, ByScoreParams { exit: i64::MIN, ..PARAMS }, "scores"),
+            (ENTER, ByScoreParams { stops: of_atr(0), ..PARAMS }, "`atr`"),
         ] {
-            let message = ByScore::new(models("rsi_14"), params).unwrap_err().to_string();
+            let message = ByScore::new(models("rsi_14", enter), params).unwrap_err().to_string();
             assert!(message.contains(key), "{message}");
         }
         for exit in [-199, 0, 200] {
-            ByScore::new(models("rsi_14"), ByScoreParams { exit, ..PARAMS }).unwrap();
+            ByScore::new(models("rsi_14", ENTER), ByScoreParams { exit, ..PARAMS }).unwrap();
         }
     }
 
@@ -228,25 +238,40 @@ mod tests {
             (Sides::Short, -200, None, sell),
         ] {
             let strategy = ByScore::new(
-                models("rsi_14"),
+                models("rsi_14", ENTER),
                 ByScoreParams { stops: StopsParams { sides, ..PARAMS.stops }, ..PARAMS },
             )
             .unwrap();
-            let got = strategy.decide(&values([0.0, 4.0]), Some(score), held);
+            let got = strategy.decide(slot(), &values([0.0, 4.0]), Some(score), held);
             assert_eq!(got, expected, "{sides:?} {score} {held:?}");
         }
-        let strategy = ByScore::new(models("rsi_14"), PARAMS).unwrap();
-        let decide = |score, held| strategy.decide(&values([0.0, 0.0]), score, held);
+        let strategy = ByScore::new(models("rsi_14", ENTER), PARAMS).unwrap();
+        let decide = |score, held| strategy.decide(slot(), &values([0.0, 0.0]), score, held);
         assert_eq!(decide(Some(200), None), Intent::Hold("no_range"));
         assert_eq!(decide(Some(-200), Some(Long)), exit, "what cannot be reversed is left");
         assert_eq!(decide(None, None), none, "without a score nothing is wanted");
     }
 
     #[test]
+    fn each_model_trades_from_its_own_score() {
+        let mut models = models("rsi_14", ENTER);
+        let (id, model) = (ModelId::of_digest([8; 32]), Arc::clone(&models.at(slot()).model));
+        models.switch(slot().next().close(), Speaker { id, model, enter: 300 }).unwrap();
+        let strategy = ByScore::new(models.clone(), PARAMS).unwrap();
+        let decide = |ts| strategy.decide(ts, &values([0.0, 4.0]), Some(250), None);
+        assert!(matches!(decide(slot()), Intent::Enter(Side::Long, ..)));
+        assert_eq!(decide(slot().next()), Intent::Hold("no_signal"));
+        let between = ByScoreParams { exit: 250, ..PARAMS };
+        assert!(ByScore::new(models, between).is_err(), "the first one trades from 200");
+    }
+
+    #[test]
     fn it_sees_the_features_of_its_model_and_the_range() {
-        let strategy =
-            ByScore::new(models("log_return_3"), ByScoreParams { stops: of_atr(2), ..PARAMS })
-                .unwrap();
+        let strategy = ByScore::new(
+            models("log_return_3", ENTER),
+            ByScoreParams { stops: of_atr(2), ..PARAMS },
+        )
+        .unwrap();
         assert_eq!(strategy.feature_names(), ["log_return_3", "atr"]);
         assert_eq!(strategy.warm_up_bars(), 13, "the slower of the two");
         let mut features = strategy.features();
@@ -254,8 +279,7 @@ mod tests {
         let last = sample::bars().map(|bar| (features.update(&bar), atr.update(&bar))).last();
         let (values, range) = last.unwrap();
         assert_eq!(values.as_ref()[1], range);
-        let slot = Timeframe::M5.slot(300_000).unwrap();
         let expected = (values.as_ref()[0] * 1e6).round_ties_even() as i64;
-        assert_eq!(strategy.score(slot, &values), Some(expected));
+        assert_eq!(strategy.score(slot(), &values), Some(expected));
     }
 }

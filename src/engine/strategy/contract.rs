@@ -41,8 +41,14 @@ pub trait Strategy: Clone + Send + Sync {
         true
     }
 
-    /// What the rule wants at this close. The score is that of [`Strategy::score`].
-    fn decide(&self, values: &Values<Self>, score: Option<i64>, held: Option<Side>) -> Intent;
+    /// What the rule wants at the close of a slot. The score is that of [`Strategy::score`].
+    fn decide(
+        &self,
+        ts: SlotTs,
+        values: &Values<Self>,
+        score: Option<i64>,
+        held: Option<Side>,
+    ) -> Intent;
 }
 
 /// What a strategy wants. The text is the name of the rule that fired.

@@ -6,7 +6,7 @@ use super::{
     stops::{Stops, StopsParams},
 };
 use crate::{
-    domain::{bar::Bar, decision::Side},
+    domain::{bar::Bar, decision::Side, time::SlotTs},
     engine::indicators::{atr::Atr, ema::Ema, length::Length},
 };
 
@@ -105,7 +105,13 @@ impl Strategy for EmaAtr {
     }
 
     #[inline]
-    fn decide(&self, values: &EmaAtrValues, _: Option<i64>, held: Option<Side>) -> Intent {
+    fn decide(
+        &self,
+        _: SlotTs,
+        values: &EmaAtrValues,
+        _: Option<i64>,
+        held: Option<Side>,
+    ) -> Intent {
         let [fast, slow, fast_prev, slow_prev, atr] = values.0;
         let (side, rule) = if fast_prev <= slow_prev && fast > slow {
             (Side::Long, "ema_cross_up")
@@ -128,7 +134,10 @@ impl Strategy for EmaAtr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::strategy::{contract::Protection, stops::Sides};
+    use crate::{
+        domain::time::Timeframe,
+        engine::strategy::{contract::Protection, stops::Sides},
+    };
 
     const PARAMS: EmaAtrParams = EmaAtrParams { fast: 20, slow: 50, stops: StopsParams::SAMPLE };
 
@@ -160,6 +169,7 @@ mod tests {
 
     #[test]
     fn every_branch_of_the_rule() {
+        let slot = Timeframe::M5.slot(300_000).unwrap();
         use Side::{Long, Short};
         let protection = Protection { stop: Some(8.0), target: Some(12.0), trail: None };
         let hold = Intent::Hold("no_signal");
@@ -195,14 +205,14 @@ mod tests {
             .unwrap();
             let values = EmaAtrValues([fast, slow, fast_prev, slow_prev, 4.0]);
             assert_eq!(
-                strategy.decide(&values, None, held),
+                strategy.decide(slot, &values, None, held),
                 expected,
                 "{sides:?} {values:?} {held:?}"
             );
         }
         let strategy = EmaAtr::new(PARAMS).unwrap();
         let without_range = EmaAtrValues([2.0, 1.0, 1.0, 2.0, 0.0]);
-        assert_eq!(strategy.decide(&without_range, None, None), Intent::Hold("no_range"));
+        assert_eq!(strategy.decide(slot, &without_range, None, None), Intent::Hold("no_range"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     stops::{Stops, StopsParams},
 };
 use crate::{
-    domain::{bar::Bar, decision::Side},
+    domain::{bar::Bar, decision::Side, time::SlotTs},
     engine::indicators::{atr::Atr, length::Length, rsi::Rsi},
 };
 
@@ -116,7 +116,13 @@ impl Strategy for RsiRevert {
 
     /// A recross against the position reverses it; else a reached exit level closes it; else a recross enters.
     #[inline]
-    fn decide(&self, values: &RsiRevertValues, _: Option<i64>, held: Option<Side>) -> Intent {
+    fn decide(
+        &self,
+        _: SlotTs,
+        values: &RsiRevertValues,
+        _: Option<i64>,
+        held: Option<Side>,
+    ) -> Intent {
         let [rsi, rsi_prev, atr] = values.0;
         let recross = self.recross(rsi, rsi_prev);
         let reverses = recross.is_some_and(|(side, _)| held == Some(side.opposite()));
@@ -134,7 +140,10 @@ impl Strategy for RsiRevert {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::strategy::{contract::Protection, stops::Sides};
+    use crate::{
+        domain::time::Timeframe,
+        engine::strategy::{contract::Protection, stops::Sides},
+    };
 
     const PARAMS: RsiRevertParams = RsiRevertParams {
         rsi: 14,
@@ -176,6 +185,7 @@ mod tests {
 
     #[test]
     fn every_branch_of_the_rule() {
+        let slot = Timeframe::M5.slot(300_000).unwrap();
         use Side::{Long, Short};
         let protection = Protection { stop: Some(8.0), target: None, trail: Some(6.0) };
         let hold = Intent::Hold("no_signal");
@@ -219,14 +229,14 @@ mod tests {
             .unwrap();
             let values = RsiRevertValues([rsi, rsi_prev, 4.0]);
             assert_eq!(
-                strategy.decide(&values, None, held),
+                strategy.decide(slot, &values, None, held),
                 expected,
                 "{sides:?} {values:?} {held:?}"
             );
         }
         let strategy = RsiRevert::new(PARAMS).unwrap();
         let without_range = RsiRevertValues([31.0, 25.0, 0.0]);
-        assert_eq!(strategy.decide(&without_range, None, None), Intent::Hold("no_range"));
+        assert_eq!(strategy.decide(slot, &without_range, None, None), Intent::Hold("no_range"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::{
     engine::anchor::Blocks,
     session::{
         card::Origin,
+        cover::covered,
         error::SessionError,
         live::Place,
         record::{Record, birth, inputs_as_seen, load_bars, read_commands, read_origin},
@@ -55,6 +56,7 @@ pub fn recorded<D: Disk>(
     blocks: Blocks,
 ) -> Result<Inputs, SessionError> {
     let (plain, origin) = (plain(place, window, blocks)?, origin_of(place)?);
+    covered(record, Some(&origin), (place.layout, &place.tag, &place.series))?;
     let floor = birth(&origin, &place.series)?.floor;
     Ok(Inputs {
         bars: above(plain.bars, floor),
@@ -73,6 +75,7 @@ pub fn both_views<D: Disk>(
 ) -> Result<LiveInputs, SessionError> {
     let raw = RawStore::new(place.layout, place.disk, &place.series);
     let origin = origin_of(place)?;
+    covered(record, Some(&origin), (place.layout, &place.tag, &place.series))?;
     let birth = birth(&origin, &place.series)?;
     let (stored, revisions) = load_bars(&raw, window, blocks)?;
     let commands = read_commands(place.disk, place.layout, &place.tag)?;

@@ -40,7 +40,7 @@ use crate::{
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
         match error {
-            WriteError::Exists(_) => Self::new(Exit::Negative, error.to_string()),
+            WriteError::Exists(_) => Self::new(Exit::Busy, error.to_string()),
             WriteError::Store(error) => error.into(),
         }
     }
@@ -124,7 +124,8 @@ pub fn leave_card(
 ) -> Result<(), Failure> {
     let floor = inputs.bars.first().map_or(inputs.window.first(), |bar| bar.ts);
     let born = Born { at: context.started, revisions: None };
-    let origin = Origin::new(floor.ts_ms(), born, card.clone(), context.build.to_owned());
+    let from = (floor.ts_ms(), inputs.window.first().ts_ms());
+    let origin = Origin::new(from, born, card.clone(), context.build.to_owned());
     let path = context.layout.origin(&place.tag, &place.series);
     Ok(context.disk.replace(&path, document(&origin).as_bytes())?)
 }

@@ -189,7 +189,7 @@ fn compare<S: Strategy>(
         }
         // The distances of stops move with the features; which rule fires must not.
         let rule = |row: &FeatureRow<Values<S>>| {
-            std::mem::discriminant(&strategy.decide(&row.values, row.score, None))
+            std::mem::discriminant(&strategy.decide(bar.ts, &row.values, row.score, None))
         };
         if rule(ours) != rule(theirs) {
             found.signals += 1;

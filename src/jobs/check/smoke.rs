@@ -19,8 +19,8 @@ use crate::{
         setup::{set_up, with_core},
     },
     manifest::{
-        Backtest, CheckPart, EqflatJob, Equivalence, Inputs, Live, LiveJob, OnExisting, OnFail,
-        Parsed, Rule, StopFill, Trading,
+        Backtest, CheckPart, EqflatJob, Inputs, Live, LiveJob, OnExisting, OnFail, Rule, StopFill,
+        Trading,
     },
     store::{
         disk::{Disk, DiskResult, RealDisk, parent},
@@ -106,22 +106,22 @@ fn live_and_proof(context: &Context<'_>, trading: &Trading) -> Result<Outcome, F
     ))
     .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
     live::job::run(context, &LiveJob { trading: trading.clone(), live })?;
-    let eqflat = Equivalence {
-        tag: Parsed::new("smoke".parse().expect("a plain word is a tag")),
-        runid: Parsed::new("replay".parse().expect("a plain word is a run id")),
-        exchange: None,
-        symbol: None,
-        timeframe: None,
-        min_overlap_bars: 12,
-        context_rows: 3,
-    };
     let backtest = Backtest {
         stop_fill,
         inputs: Inputs::Auto,
         close_at_end: false,
         on_existing: OnExisting::Replace,
     };
-    let job = EqflatJob { trading, backtest, eqflat, on_fail: OnFail::None, keep: 1 };
+    let job = EqflatJob {
+        trading,
+        backtest,
+        tag: "smoke".parse().expect("a plain word is a tag"),
+        runid: Some("replay".parse().expect("a plain word is a run id")),
+        min_overlap_bars: 12,
+        context_rows: 3,
+        on_fail: OnFail::None,
+        keep: 1,
+    };
     equivalence::job::eqflat(context, &job)
 }
 

@@ -10,11 +10,16 @@ use super::{
     locate::locate,
     orders::reduce,
     proof::Mismatch,
+    proofs::names,
     prove::{AsIs, Case, Proved, prove},
     retention::retain,
 };
 use crate::{
-    domain::{ids::Tag, series::Series, time::Window},
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+        time::Window,
+    },
     engine::{step::Core, strategy::Strategy},
     exit::Exit,
     jobs::{
@@ -28,15 +33,21 @@ use crate::{
         ledgers::tags,
         setup::{SetUp, set_up, still_all_known, with_core},
     },
-    manifest::{self, EqflatJob, Equivalence, EquivalenceJob, OnFail},
+    manifest::{self, EqflatJob, EquivalenceJob, OnFail},
     session::{
         card::{Card, Origin},
+        cover::covered,
         error::SessionError,
+        live::Place,
         record::{RecordBytes, read_origin},
         render::{Rows, render},
         replay::Inputs,
     },
-    store::rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
+    store::{
+        disk::{Disk as _, RealDisk},
+        lock::Lock,
+        rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
+    },
 };
 
 /// Compares LIVE's ledger with that of a backtest that was run before.
@@ -50,7 +61,15 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
     let backtest = ledger(context, &backtest_tag, series)?;
     let origin = origin(context, tag, series)?;
     let card = origin_card(context, &backtest_tag, series)?;
-    let case = case(context, series, table, &origin, &card);
+    let record = live.parse(context.layout, tag, series)?;
+    covered(&record, Some(&origin), (context.layout, tag, series))?;
+    let what = What {
+        tag,
+        runid,
+        min_overlap_bars: table.min_overlap_bars,
+        context_rows: table.context_rows,
+    };
+    let case = case(context, series, &what, &origin, &card);
     let proved = prove(&case, &live, &backtest, None)?;
     Ok(outcome(context, &proved))
 }
@@ -59,7 +78,7 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
 /// stand back, and old replays are taken away.
 pub fn eqflat(context: &Context<'_>, job: &EqflatJob) -> Result<Outcome, Failure> {
     let stop_fill = job.backtest.stop_fill;
-    let whose = Whose::Ledger(job.eqflat.tag.get());
+    let whose = Whose::Ledger(&job.tag);
     let SetUp { core, card, model } = set_up(context, &job.trading, stop_fill, whose)?;
     let outcome = with_core!(core, core => eqflat_core(context, job, &core, &card))?;
     Ok(SetUp::noted(model, outcome))
@@ -71,8 +90,7 @@ fn eqflat_core<S: Strategy>(
     core: &Core<S>,
     card: &Card,
 ) -> Result<Outcome, Failure> {
-    let (series, table) = (&job.trading.series, &job.eqflat);
-    let (tag, runid) = (table.tag.get(), table.runid.get());
+    let (series, tag) = (&job.trading.series, &job.tag);
     // Read once: a LIVE ledger that goes on growing cannot change the verdict while it is found.
     let live = ledger(context, tag, series)?;
     let record = live.parse(context.layout, tag, series)?;
@@ -83,8 +101,7 @@ fn eqflat_core<S: Strategy>(
     let blocks = core.blocks(series.timeframe());
     let views = both_views(&live_place, &record, window, blocks)?;
     still_all_known(core, &views.as_seen.commands)?;
-    let place = backtest_place(context, tag, runid, &live_place)?;
-    let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
+    let Claimed { runid, place, lock: _lock } = claim(context, job, &live_place)?;
     let on_existing = match job.backtest.on_existing {
         manifest::OnExisting::Fail => OnExisting::Fail,
         manifest::OnExisting::Replace => OnExisting::Replace,
@@ -99,7 +116,9 @@ fn eqflat_core<S: Strategy>(
     };
     context.progress.end();
     let as_is = AsIs { ledgers: today.as_ref(), revised: revised(&views, window) };
-    let case = case(context, series, table, &origin, card);
+    let (min_overlap_bars, context_rows) = (job.min_overlap_bars, job.context_rows);
+    let what = What { tag, runid: &runid, min_overlap_bars, context_rows };
+    let case = case(context, series, &what, &origin, card);
     let proved = prove(&case, &live, &backtest, Some(&as_is))?;
     let mut outcome = outcome(context, &proved);
     if job.on_fail == OnFail::Reduce && proved.proof.verdict() == Verdict::Fail {
@@ -113,6 +132,48 @@ fn eqflat_core<S: Strategy>(
         Err(error) => tracing::warn!("old replays of tag {tag} stay: {}", error.message),
     }
     Ok(outcome)
+}
+
+/// A name that this run alone has, and where its replay goes.
+struct Claimed<'a> {
+    runid: RunId,
+    place: Place<'a, RealDisk>,
+    lock: Lock,
+}
+
+/// Takes the name that is given, or one made from the time that nothing has. A name counts as taken by whoever holds its lock, by a
+/// replay, and by a report.
+fn claim<'a>(
+    context: &Context<'a>,
+    job: &EqflatJob,
+    live: &Place<'a, RealDisk>,
+) -> Result<Claimed<'a>, Failure> {
+    let (disk, layout, series) = (context.disk, context.layout, &job.trading.series);
+    let take = |runid: RunId| {
+        let place = backtest_place(context, &job.tag, &runid, live)?;
+        let lock = context.lock(&layout.decisions_lock(&place.tag, series))?;
+        Ok(Claimed { runid, place, lock })
+    };
+    if let Some(runid) = &job.runid {
+        return take(runid.clone());
+    }
+    for runid in names(&job.tag, context.started) {
+        let claimed = match take(runid) {
+            Ok(claimed) => claimed,
+            Err(failure) if failure.exit == Exit::Busy => continue,
+            Err(failure) => return Err(failure),
+        };
+        let replay = layout.decisions(&claimed.place.tag, series);
+        let report = layout.proof_dir(&job.tag, &claimed.runid);
+        if disk.len(&replay)?.is_none() && !disk.is_dir(&report)? {
+            return Ok(claimed);
+        }
+    }
+    let message = format!(
+        "there is no free name for a replay of tag {}: give one with RUNID, or take a shorter tag",
+        job.tag
+    );
+    Err(Failure::new(Exit::Busy, message))
 }
 
 fn revised(views: &LiveInputs, window: Window) -> BTreeSet<i64> {
@@ -133,7 +194,7 @@ fn in_memory<S: Strategy>(
         trades.extend_from_slice(&rows.trades);
         Ok::<(), SessionError>(())
     })?;
-    Ok(RecordBytes { decisions, trades, timing: Vec::new() })
+    Ok(RecordBytes { decisions, trades, timing: Vec::new(), is_torn: false })
 }
 
 fn ledger(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<RecordBytes, Failure> {
@@ -166,10 +227,18 @@ fn origin_card(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Card
     origin(context, tag, series).map(|origin| origin.card)
 }
 
+/// What is compared, and how it is shown.
+struct What<'a> {
+    tag: &'a Tag,
+    runid: &'a RunId,
+    min_overlap_bars: u32,
+    context_rows: u32,
+}
+
 fn case<'a>(
     context: &'a Context<'_>,
     series: &'a Series,
-    table: &'a Equivalence,
+    what: &What<'a>,
     origin: &'a Origin,
     card: &'a Card,
 ) -> Case<'a, crate::store::disk::RealDisk> {
@@ -178,10 +247,10 @@ fn case<'a>(
         layout: context.layout,
         root: context.root,
         series,
-        tag: table.tag.get(),
-        runid: table.runid.get(),
-        min_overlap_bars: table.min_overlap_bars as usize,
-        context_rows: table.context_rows as usize,
+        tag: what.tag,
+        runid: what.runid,
+        min_overlap_bars: what.min_overlap_bars as usize,
+        context_rows: what.context_rows as usize,
         origin,
         card,
         build: context.build,

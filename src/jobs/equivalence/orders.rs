@@ -3,11 +3,11 @@
 use super::proof::{Mismatch, Proof};
 use crate::{
     domain::{
-        command::{Command, Order},
+        command::{Command, Order, in_force},
         ids::Tag,
     },
     jobs::{
-        commands::{When, Wish, give},
+        commands::{Decided, When, Wish, give},
         context::{Context, Failure},
     },
     session::record::read_commands,
@@ -16,7 +16,7 @@ use crate::{
 /// Who gives the order.
 const WHO: &str = "eqflat";
 
-/// Gives the order, unless an earlier one still waits for an operator; says in one line what was done. The verdict stands
+/// Gives the order, unless one is in force that still waits for an operator; what is planned for later does not count. Says in one line what was done. The verdict stands
 /// whatever comes of it.
 pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &Proof) -> String {
     match order(context, tag, proof) {
@@ -29,13 +29,14 @@ pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &Proof) -> String {
 }
 
 fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Failure> {
-    let commands = read_commands(context.disk, context.layout, tag)?;
+    let (disk, layout) = (context.disk, context.layout);
+    let commands = read_commands(disk, layout, tag)?;
     let acknowledge = format!("runner resume --tag {tag} --reason \"...\"");
-    let mut orders = commands.iter().rev().filter(|command| command.order.model().is_none());
-    if let Some(open) = orders.next().filter(|last| is_open(last)) {
+    let decided = Decided::of(disk, layout, tag)?;
+    if let Some(open) = in_force(&commands, decided.first()).filter(|last| is_open(last)) {
         let Command { order, at, who, .. } = open;
         return Ok(format!(
-            "no order was given: {order} of {who}, given at {at}, still stands; to end it: {acknowledge}"
+            "no order was given: {order} of {who}, given at {at}, is in force; to end it: {acknowledge}"
         ));
     }
     let first = proof.mismatch.as_ref().map_or(String::new(), Mismatch::place);
@@ -46,7 +47,7 @@ fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Fail
         who: WHO.to_owned(),
         when: When::Next,
     };
-    give(context.disk, context.layout, tag, wish, context.started)?;
+    give(disk, layout, tag, wish, context.started)?;
     tracing::warn!("tag {tag} was told to reduce: no entries until `resume`");
     Ok(format!("order: reduce for tag {tag} from its next slot on; to end it: {acknowledge}"))
 }
@@ -55,6 +56,6 @@ fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Fail
 fn is_open(command: &Command) -> bool {
     match command.order {
         Order::Halt | Order::Reduce | Order::Flatten => true,
-        Order::Resume | Order::Model(_) => false,
+        Order::Resume | Order::Model(_) | Order::Revoke(_) => false,
     }
 }

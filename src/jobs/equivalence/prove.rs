@@ -110,7 +110,7 @@ impl Findings {
     }
 }
 
-/// Compares and writes `proof.json` and `report.txt` into `data/reports/eqflat/<runid>/`.
+/// Compares and writes `proof.json` and `report.txt` into `data/reports/eqflat/<tag>/<runid>/`.
 pub fn prove<D: Disk>(
     case: &Case<'_, D>,
     live: &RecordBytes,
@@ -220,7 +220,7 @@ fn proof<D: Disk>(
 }
 
 fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathBuf, StoreError> {
-    let dir = case.layout.proof_dir(case.runid);
+    let dir = case.layout.proof_dir(case.tag, case.runid);
     case.disk.create_dir_all(&dir)?;
     case.disk.replace(&dir.join("report.txt"), text.as_bytes())?;
     let path = dir.join("proof.json");

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     judge::Verdict,
-    proofs::{Left, proofs},
+    proofs::{Found, Left, proofs, stamped},
 };
 use crate::{
     domain::ids::{RunId, Tag},
@@ -20,8 +20,6 @@ use crate::{
     },
 };
 
-/// How the run ids begin that are made from a time.
-const STEM: &str = "eqflat_";
 /// The files of one series of a replay. Whatever else lies there stays, and its folder with it.
 const REPLAY_FILES: [&str; 5] =
     ["decisions.csv", "trades.csv", "timing.csv", "origin.json", WRITER_LOCK];
@@ -38,18 +36,14 @@ pub fn retain(context: &Context<'_>, tag: &Tag, keep: usize) -> Result<usize, Fa
         let runs = names.iter().filter_map(|name| name.strip_prefix(prefix.as_str()));
         replays.extend(runs.filter_map(stamped));
     }
-    let mut reports = BTreeMap::new();
-    for (run, left) in proofs(disk, layout)? {
-        match left {
-            Left::Proof(proof) if proof.tag == tag.as_str() => {
-                reports.insert(run, Some(proof.verdict()));
-            }
-            // The report of another tag that ran in the same second.
-            Left::Proof(_) => {}
-            Left::Nothing => {
-                reports.insert(run, None);
-            }
-        }
+    let (mut reports, mut dirs) = (BTreeMap::new(), BTreeMap::new());
+    for Found { run, dir, left } in proofs(disk, layout, tag)? {
+        let verdict = match left {
+            Left::Proof(proof) => Some(proof.verdict()),
+            Left::Nothing => None,
+        };
+        dirs.insert(run.clone(), dir);
+        reports.insert(run, verdict);
     }
     let gone = superfluous(&replays, &reports, keep);
     let mut files = 0;
@@ -58,18 +52,11 @@ pub fn retain(context: &Context<'_>, tag: &Tag, keep: usize) -> Result<usize, Fa
         for dir in [layout.tags_dir(), layout.tags_trades_dir()] {
             files += remove_replay(disk, &dir.join(place.as_str()))?;
         }
-        if reports.contains_key(run) {
-            files += remove_files(disk, &layout.proof_dir(run), &REPORT_FILES)?;
+        if let Some(dir) = dirs.get(run) {
+            files += remove_files(disk, dir, &REPORT_FILES)?;
         }
     }
     Ok(files)
-}
-
-/// The run id in a name made from a time: `eqflat_YYYYmmdd_HHMMSS`, and nothing else.
-fn stamped(name: &str) -> Option<RunId> {
-    let (day, time) = name.strip_prefix(STEM)?.split_once('_')?;
-    let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|b| b.is_ascii_digit());
-    (digits(day, 8) && digits(time, 6)).then(|| name.parse().ok()).flatten()
 }
 
 /// The older runs that are not kept for what they say. A report of this tag without a verdict that can be read is kept too: it
@@ -136,24 +123,6 @@ mod tests {
 
     fn at(second: u32) -> RunId {
         run(&format!("eqflat_20240101_0000{second:02}"))
-    }
-
-    #[test]
-    fn only_names_made_from_a_time_are_ours() {
-        assert_eq!(stamped("eqflat_20240101_000000"), Some(at(0)));
-        for other in [
-            "eqflat_20240101_00000",
-            "eqflat_20240101_0000000",
-            "eqflat_20240101_000000_2",
-            "eqflat_2024o101_000000",
-            "xeqflat_20240101_000000",
-            "eqflat_20240101-000000",
-            "eqflat_+0240101_000000",
-            "eqflat_",
-            "march",
-        ] {
-            assert_eq!(stamped(other), None, "{other}");
-        }
     }
 
     #[test]

@@ -88,6 +88,8 @@ pub enum Fold {
 pub struct LastProof {
     /// Its run id.
     pub run: RunId,
+    /// Its folder, as people know it.
+    pub dir: String,
     /// What it says.
     pub verdict: Verdict,
     /// When it was made.

@@ -3,7 +3,7 @@
 use super::facts::{Followed, InUse};
 use crate::{
     domain::{
-        command::Command,
+        command::{Command, in_order_of_effect},
         ids::{RunId, Tag},
         model_id::ModelId,
         time::UtcMs,
@@ -12,6 +12,7 @@ use crate::{
     jobs::{
         context::{Context, Failure},
         ledger_models::begun,
+        ledgers::manifest_of,
         models::{find, load, resolve},
         promote::history::History,
     },
@@ -36,7 +37,8 @@ pub fn followed(
     let tag: &Tag = job.health.tag.get();
     let origin = read_origin(context.disk, context.layout, tag, &job.series).ok().flatten()?;
     let begun = begun(&origin).ok().flatten()?;
-    let present = commands.iter().rev().find_map(|command| command.order.model()).unwrap_or(begun);
+    let mut switches = in_order_of_effect(commands).into_iter().rev();
+    let present = switches.find_map(|(_, command)| command.order.model()).unwrap_or(begun);
     let root = format!("{}/", context.root.display());
     let said = |failure: Failure| failure.message.replace(&root, "");
     Some(Followed { present, in_use: in_use(context, present).map_err(said) })
@@ -44,18 +46,13 @@ pub fn followed(
 
 /// The model that the manifest of a run names, or the one at hand, where that of the run is gone.
 fn path(context: &Context<'_>, job: &HealthJob, run: Option<&RunId>) -> Option<String> {
-    let Some(table) = run.and_then(|run| manifest_of(context, run)) else { return at_hand(job) };
+    let Some(table) = run.and_then(|run| manifest_of(context.disk, context.layout, run)) else {
+        return at_hand(job);
+    };
     let strategy = table.get("strategy").filter(|strategy| {
         strategy.get("kind").and_then(toml::Value::as_str) == Some(StrategyKind::Model.name())
     })?;
     strategy.get("model")?.get("path")?.as_str().map(str::to_owned)
-}
-
-/// What a run was started with.
-fn manifest_of(context: &Context<'_>, run: &RunId) -> Option<toml::Table> {
-    let path = context.layout.run_dir(run).join("manifest.toml");
-    let bytes = context.disk.read(&path).ok().flatten()?;
-    toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()
 }
 
 fn at_hand(job: &HealthJob) -> Option<String> {
@@ -70,7 +67,7 @@ fn in_use(context: &Context<'_>, present: ModelId) -> Result<InUse, Failure> {
     let Context { disk, layout, .. } = *context;
     let named = load(disk, &resolve(disk, layout, &layout.model_in_use())?)?;
     let unfit = find(disk, layout, present)?.and_then(|ours| {
-        let timeline = Timeline::new(ours.id, ours.model);
+        let timeline = Timeline::new(ours.speaker(None));
         timeline.admit(named.id, &named.model).err().map(|error| error.to_string())
     });
     Ok(InUse { id: named.id, since: since(context, named.id), unfit })

@@ -7,6 +7,7 @@ use super::{
 };
 use crate::{
     domain::{
+        command::in_force,
         ids::{RunId, Tag},
         series::Series,
         time::{SlotTs, UtcMs},
@@ -22,7 +23,10 @@ use crate::{
     },
     manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
     os::space::free_bytes,
-    session::record::{RecordBytes, read_commands},
+    session::{
+        cover::covered,
+        record::{RecordBytes, read_commands, read_origin},
+    },
     store::{
         disk::Disk as _,
         error::StoreError,
@@ -46,12 +50,13 @@ pub fn gather(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Resul
     let live_run = live_run(context, ledger.as_ref(), heard.as_ref());
     let run = live_run.as_ref().map(|(run, _)| run);
     let model = commands.as_ref().ok().and_then(|all| followed(context, job, run, all));
+    // What is planned for later does not say how the loop stands.
+    let last = ledger.as_ref().and_then(|ledger| ledger.tail.last());
+    let until = last.map_or(now, |last| last.ts.next().close());
     Ok(Facts {
         now,
         newest_bar: newest_bar(context, series, as_of).map_err(said),
-        order: commands
-            .map_err(said)
-            .map(|all| all.into_iter().rev().find(|command| command.order.model().is_none())),
+        order: commands.map_err(said).map(|all| in_force(&all, until).cloned()),
         fold: fold(context, job, mode, ledger.as_ref())?,
         proof: last_proof(context, series, tag, now).map_err(said),
         is_held: is_held(&layout.decisions_lock(tag, series)),
@@ -78,8 +83,11 @@ fn ledger(
     // One row more than the grace, since it is the distances that count, and one whose time may not be written yet.
     let most = table.tail.max(table.grace_bars.saturating_add(2)) as usize;
     let tail = Tail::read(&bytes.decisions, &timing, series.timeframe(), most, as_of);
-    let parsed = bytes.parse(layout, tag, series);
-    let damage = parsed.err().map(|error| told(context, &error));
+    let origin = read_origin(disk, layout, tag, series);
+    let sound = bytes
+        .parse(layout, tag, series)
+        .and_then(|record| covered(&record, origin?.as_ref(), (layout, tag, series)));
+    let damage = sound.err().map(|error| told(context, &error));
     let is_torn = length.is_some_and(|length| length > bytes.decisions.len() as u64);
     Ok(Some(Ledger { tail, damage, is_torn }))
 }
@@ -152,13 +160,14 @@ fn last_proof(
     let ours = |proof: &Proof| {
         proof.tag == tag.as_str() && proof.series == own && proof.made_at_ms <= now.get()
     };
-    let found = proofs(context.disk, context.layout)?.into_iter().filter_map(|(run, left)| {
-        let Left::Proof(proof) = left else { return None };
-        ours(&proof).then_some((run, proof))
+    let found = proofs(context.disk, context.layout, tag)?.into_iter().filter_map(|found| {
+        let Left::Proof(proof) = found.left else { return None };
+        ours(&proof).then_some((found.run, found.dir, proof))
     });
-    let newest = found.max_by_key(|(_, proof)| proof.made_at_ms);
-    Ok(newest.map(|(run, proof)| LastProof {
+    let newest = found.max_by_key(|(.., proof)| proof.made_at_ms);
+    Ok(newest.map(|(run, dir, proof)| LastProof {
         run,
+        dir: context.shown(&dir),
         verdict: proof.verdict(),
         made: UtcMs::EPOCH.plus_ms(proof.made_at_ms),
         mismatch: proof.mismatch.as_ref().map(Mismatch::place),

@@ -224,7 +224,7 @@ impl Judge<'_> {
         }
         match proof.verdict {
             Verdict::Fail => {
-                let next = format!("cat data/reports/eqflat/{}/report.txt", proof.run);
+                let next = format!("cat {}/report.txt", proof.dir);
                 check(Level::Fail, value).next(next)
             }
             Verdict::Inconclusive => check(Level::Warn, value).next(again),

@@ -17,7 +17,7 @@ use crate::{
         feed::{Feed, FeedError},
         venue::answer::Class,
     },
-    jobs::commands::{append_command, enter},
+    jobs::commands::{Decided, append_command, enter},
     session::{
         card::Born,
         error::SessionError,
@@ -249,13 +249,15 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
             "{reason}: from {} on they are bar_missing, and the series is halted",
             beyond.ts
         ));
+        // Another series of the tag may have decided more: what it has decided cannot be halted any more.
+        let decided = Decided::of(place.disk, place.layout, &place.tag)?;
         let halt = Command {
-            at: beyond.ts.close(),
+            at: beyond.ts.close().max(decided.earliest()),
             order: Order::Halt,
             reason: reason.to_owned(),
             who: "live".to_owned(),
         };
-        append_command(place.disk, place.layout, &place.tag, halt, on.clock.now())?;
+        append_command(place.disk, place.layout, &place.tag, &halt, on.clock.now())?;
     }
     let mut commands = read_commands(place.disk, place.layout, &place.tag)?;
     if commands != session.commands() {

@@ -76,6 +76,12 @@ pub fn outcome<S: Strategy, D: Disk>(
     };
     let last = session.last().map_or("none".to_owned(), |last| last.to_string());
     let mut summary = format!("{} rows added, the last one is {last}: {why}", tally.rows);
+    match ended {
+        LoopOutcome::Ended(Ended::Window | Ended::Feed) if tally.rows == 0 => summary.push_str(
+            " and was decided before this start, so there was nothing to do: give a later live.to, or another tag",
+        ),
+        LoopOutcome::Ended(_) | LoopOutcome::Stopped => {}
+    }
     if job.live.dry_run {
         summary.push_str(" (dry run: nothing was written)");
     }

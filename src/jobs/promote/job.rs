@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     history::{Event, History, Row},
-    judge::{Demand, Verdict, judge},
+    judge::{Demand, Live, Verdict, judge},
 };
 use crate::{
     domain::ids::Tag,
@@ -12,14 +12,15 @@ use crate::{
     jobs::{
         context::{Context, Failure, Outcome},
         models,
+        setup::settings,
         train::report::Report,
     },
-    manifest::Promote,
+    manifest::{Promote, PromoteJob, Rule, Trading},
     store::disk::{Disk as _, parent},
 };
 
 /// Runs the job.
-pub fn run(context: &Context<'_>, job: &Promote) -> Result<Outcome, Failure> {
+pub fn run(context: &Context<'_>, job: &PromoteJob) -> Result<Outcome, Failure> {
     let _lock = context.lock(&context.layout.models_lock())?;
     context.disk.clean_temps(&context.layout.models_dir())?;
     let history = history(context)?;
@@ -27,23 +28,43 @@ pub fn run(context: &Context<'_>, job: &Promote) -> Result<Outcome, Failure> {
     if let Some(model) = history.in_use() {
         point_at(context, model)?;
     }
-    if job.rollback { rollback(context, history) } else { promote(context, job, history) }
+    if job.promote.rollback {
+        return rollback(context, history);
+    }
+    promote(context, &job.promote, &live(job.live.as_ref())?, history)
 }
 
-fn promote(context: &Context<'_>, job: &Promote, history: History) -> Result<Outcome, Failure> {
+/// How LIVE will trade, by the market that the manifest extends.
+fn live(trading: Option<&Trading>) -> Result<Live, Failure> {
+    match trading.map(|trading| (&trading.rule, trading)) {
+        Some((Rule::Model(rule), trading)) => {
+            Ok(Live { enter: rule.enter, settings: settings(trading) })
+        }
+        Some((Rule::EmaAtr(_) | Rule::RsiRevert(_), _)) | None => {
+            let message = "how LIVE will trade with the model must be known: extend profiles/market.toml and profiles/model.toml, as jobs/promote.toml does";
+            Err(Failure::new(Exit::Manifest, message))
+        }
+    }
+}
+
+fn promote(
+    context: &Context<'_>,
+    job: &Promote,
+    live: &Live,
+    history: History,
+) -> Result<Outcome, Failure> {
     let id = candidate(context, job)?;
     let report = report(context, &job.name, &id)?;
     let model = format!("{}/{id}", job.name);
     whole(context, &model)?;
     let in_use = history.in_use().map(|model| report_of(context, model));
     let demand = Demand { metric: job.metric, by: job.by, min_folds: job.min_folds };
-    let verdict = judge(demand, &report, in_use.as_ref().and_then(|report| report.as_ref().ok()));
+    let theirs = in_use.as_ref().and_then(|report| report.as_ref().ok());
+    let verdict = judge(demand, &report, theirs, live);
     let mut text = numbers(job, &model, &verdict);
-    let threshold = report.published.threshold;
-    let _ = writeln!(
-        text,
-        "enter: {threshold} was chosen for it; LIVE uses strategy.model.enter of its market"
-    );
+    let chosen = report.published.threshold;
+    let enter = live.enter.unwrap_or(chosen);
+    let _ = writeln!(text, "LIVE would enter from a score of {enter}; {chosen} was chosen for it");
     match (&in_use, verdict.in_use) {
         (Some(Err(why)), _) => {
             let _ = writeln!(text, "the model in use is no measure: {}", why.message);
@@ -59,6 +80,9 @@ fn promote(context: &Context<'_>, job: &Promote, history: History) -> Result<Out
             ("candidate", verdict.candidate.to_string()),
             ("baseline", verdict.baseline.to_string()),
             ("folds_better", verdict.folds_better.to_string()),
+            ("net", verdict.net.to_string()),
+            ("buy_and_hold", verdict.held.to_string()),
+            ("enter", enter.to_string()),
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()
@@ -206,5 +230,10 @@ fn numbers(job: &Promote, model: &str, verdict: &Verdict) -> String {
         line("in use", in_use);
     }
     let _ = writeln!(text, "better in {} of {} folds", verdict.folds_better, verdict.folds);
+    let Verdict { net, held, .. } = verdict;
+    let _ = writeln!(
+        text,
+        "its trades on the test bars, through the engine of LIVE: {net:.2} after fees; flat 0.00, buy and hold {held:.2}"
+    );
     text
 }

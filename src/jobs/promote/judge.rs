@@ -1,4 +1,7 @@
-//! Whether a candidate may take the place: its tests against the baselines of the same folds, and against the model in use.
+//! Whether a candidate may take the place: its tests against the baselines of the same folds, and against the model in use; and
+//! whether LIVE would trade with it as it was judged, and earn more than by doing nothing or by holding.
+
+use std::collections::BTreeMap;
 
 use crate::{
     jobs::train::report::{FoldReport, Judged, Report},
@@ -7,6 +10,9 @@ use crate::{
 
 /// AUC of chance.
 const CHANCE: f64 = 0.5;
+/// Standard errors that an AUC must be better than chance by. Two are reached by luck once in forty trainings, and many are tried:
+/// Harvey, Liu and Zhu (Review of Financial Studies 29, 2016) ask three of a new signal.
+const ERRORS_MIN: f64 = 3.0;
 
 /// What is demanded.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,6 +23,15 @@ pub(super) struct Demand {
     pub(super) by: f64,
     /// In how many folds it must be better by whatever little.
     pub(super) min_folds: u32,
+}
+
+/// How LIVE will trade with the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Live {
+    /// The score that the market's settings name for all models; `None` when each has its own.
+    pub(super) enter: Option<i64>,
+    /// Every other setting that its trades depend on.
+    pub(super) settings: BTreeMap<String, String>,
 }
 
 /// The numbers of a promotion, higher is better: losses are turned round.
@@ -32,12 +47,21 @@ pub(super) struct Verdict {
     pub(super) folds_better: u32,
     /// All folds.
     pub(super) folds: u32,
+    /// What its trades on the test bars came to, each fold from the score chosen for it, in the quote currency.
+    pub(super) net: f64,
+    /// What buying and holding came to there.
+    pub(super) held: f64,
     /// Every reason against it.
     pub(super) against: Vec<String>,
 }
 
 /// Judges a candidate. The report in use counts only if it was made on the same series, question and test windows.
-pub(super) fn judge(demand: Demand, candidate: &Report, in_use: Option<&Report>) -> Verdict {
+pub(super) fn judge(
+    demand: Demand,
+    candidate: &Report,
+    in_use: Option<&Report>,
+    live: &Live,
+) -> Verdict {
     let metric = demand.metric;
     let of_model = |report: &Report| over(metric, report, |fold| value(metric, &fold.network));
     let ours = of_model(candidate);
@@ -49,7 +73,7 @@ pub(super) fn judge(demand: Demand, candidate: &Report, in_use: Option<&Report>)
     let better =
         |fold: &&FoldReport| rivals.iter().all(|of| value(metric, &fold.network) > of(fold));
     let folds_better = candidate.folds.iter().filter(better).count() as u32;
-    let mut against = Vec::new();
+    let mut against = judged_otherwise(candidate, live);
     let by = demand.by;
     // Not a number is never good enough.
     if !(ours - baseline > 0.0 && ours - baseline >= by) {
@@ -74,7 +98,97 @@ pub(super) fn judge(demand: Demand, candidate: &Report, in_use: Option<&Report>)
         ));
     }
     let folds = candidate.folds.len() as u32;
-    Verdict { candidate: ours, baseline, in_use: theirs, folds_better, folds, against }
+    let net = candidate.folds.iter().map(|fold| fold.network.trading.net).sum();
+    let held = candidate.folds.iter().map(|fold| fold.buy_and_hold).sum();
+    match metric {
+        PromoteMetric::Auc => against.extend(luck(candidate, ours)),
+        PromoteMetric::LogLoss | PromoteMetric::Pnl => {}
+    }
+    against.extend(poor(candidate, net, held));
+    Verdict { candidate: ours, baseline, in_use: theirs, folds_better, folds, net, held, against }
+}
+
+/// Where LIVE would not trade as the candidate was judged.
+fn judged_otherwise(candidate: &Report, live: &Live) -> Vec<String> {
+    if candidate.settings.is_empty() {
+        let why = "its report is of a build that did not write how it was judged: train it again";
+        return vec![why.to_owned()];
+    }
+    let mut against = Vec::new();
+    let chosen = candidate.published.threshold;
+    if let Some(enter) = live.enter.filter(|enter| *enter != chosen) {
+        against.push(format!(
+            "it was judged trading from a score of {chosen}, LIVE would trade from {enter} (strategy.model.enter): leave that key out, and each model trades from its own"
+        ));
+    }
+    let (theirs, ours) = (&candidate.settings, &live.settings);
+    let keys: std::collections::BTreeSet<&String> = theirs.keys().chain(ours.keys()).collect();
+    let of = |settings: &BTreeMap<String, String>, key: &String| {
+        settings.get(key).cloned().unwrap_or_else(|| "-".to_owned())
+    };
+    against.extend(keys.into_iter().filter(|key| theirs.get(*key) != ours.get(*key)).map(|key| {
+        format!(
+            "it was judged with {key} = {}, LIVE would trade with {}: train it again",
+            of(theirs, key),
+            of(ours, key)
+        )
+    }));
+    against
+}
+
+/// Whether its AUC may be luck.
+fn luck(candidate: &Report, auc: f64) -> Option<String> {
+    let error = |fold: &FoldReport| match fold.network.auc {
+        Some(_) => fold.network.auc_error.filter(|_| fold.network.auc_rows.is_some()),
+        // It counts as chance, which has no error.
+        None => Some(0.0),
+    };
+    let errors: Option<Vec<f64>> = candidate.folds.iter().map(error).collect();
+    let Some(errors) = errors else {
+        return Some(
+            "its report is of a build that took overlapping labels for independent: train it again"
+                .to_owned(),
+        );
+    };
+    let squares: f64 = errors.iter().map(|error| error * error).sum();
+    let error = squares.sqrt() / errors.len() as f64;
+    (!is_more(auc - CHANCE, ERRORS_MIN * error)).then(|| {
+        format!(
+            "its auc is better than chance by {:.6}, which may be luck: {ERRORS_MIN} standard errors are {:.6}",
+            auc - CHANCE,
+            ERRORS_MIN * error
+        )
+    })
+}
+
+/// Not a number is more than nothing, and nothing is more than it.
+fn is_more(a: f64, b: f64) -> bool {
+    a > b
+}
+
+/// Whether its trades earned less than those of somebody without a model. Not a number is never good enough.
+fn poor(candidate: &Report, net: f64, held: f64) -> Vec<String> {
+    let mut against = Vec::new();
+    if !is_more(net, 0.0) {
+        against.push(format!(
+            "its trades on the test bars came to {net:.2} after fees: to stay flat is better"
+        ));
+    }
+    if !is_more(net, held) {
+        against.push(format!(
+            "its trades on the test bars came to {net:.2} after fees, to buy and hold came to {held:.2}"
+        ));
+    }
+    let published = &candidate.published;
+    let at_chosen = |(threshold, _): &&(i64, f64)| *threshold == published.threshold;
+    let chosen = published.tried.iter().find(at_chosen).map_or(f64::NAN, |(_, net)| *net);
+    if !is_more(chosen, 0.0) {
+        against.push(format!(
+            "from the score chosen for it, {}, its own trades on the validation bars came to {chosen:.2}",
+            published.threshold
+        ));
+    }
+    against
 }
 
 /// Whether two reports are about the same test: then their numbers can be compared.
@@ -129,6 +243,15 @@ fn rivals(metric: PromoteMetric, report: &Report) -> Vec<OfFold> {
 mod tests {
     use super::*;
     use crate::jobs::train::report::sample;
+
+    fn live() -> Live {
+        Live { enter: None, settings: sample::settings() }
+    }
+
+    /// How it would trade is not what these tests are about.
+    fn judge(demand: Demand, candidate: &Report, in_use: Option<&Report>) -> Verdict {
+        super::judge(demand, candidate, in_use, &live())
+    }
 
     const BY_LOSS: Demand = Demand { metric: PromoteMetric::LogLoss, by: 0.001, min_folds: 2 };
 
@@ -194,10 +317,81 @@ mod tests {
             let report = sample::report("a", &[(0.98, auc, net); 3]);
             judge(Demand { metric, by: 0.0, min_folds: 0 }, &report, None)
         };
-        let auc = of(PromoteMetric::Auc, 0.55, 0.0);
+        let auc = of(PromoteMetric::Auc, 0.55, 6.0);
         assert!((auc.baseline - 0.52).abs() < 1e-9 && auc.against.is_empty(), "{auc:?}");
         let pnl = of(PromoteMetric::Pnl, 0.5, 9.0);
         assert_eq!((pnl.candidate, pnl.baseline), (27.0, 15.0), "buying and holding earned most");
         assert!(!of(PromoteMetric::Pnl, 0.5, 4.0).against.is_empty());
+    }
+
+    #[test]
+    fn a_model_that_loses_money_is_refused_whatever_else_it_is_measured_by() {
+        for metric in [PromoteMetric::LogLoss, PromoteMetric::Auc, PromoteMetric::Pnl] {
+            let demand = Demand { metric, by: 0.0, min_folds: 0 };
+            let says = |net: f64, held: f64| {
+                let mut report = sample::report("a", &[(0.5, 0.9, net); 3]);
+                report.folds.iter_mut().for_each(|fold| fold.buy_and_hold = held / 3.0);
+                judge(demand, &report, None).against.join("; ")
+            };
+            let lost = says(-1_629.0, -9_000.0);
+            assert!(lost.contains("came to -4887.00 after fees: to stay flat is better"), "{lost}");
+            assert!(says(0.0, -1.0).contains("to stay flat is better"), "it never traded");
+            assert!(
+                says(5.0, 15.01)
+                    .contains("came to 15.00 after fees, to buy and hold came to 15.01")
+            );
+            assert!(says(f64::NAN, 0.0).contains("NaN"));
+        }
+        let mut report = report("a", [0.5; 3]);
+        report.published.tried = vec![(50_000, -3.0), (60_000, 9.0)];
+        let against = judge(BY_LOSS, &report, None).against;
+        assert_eq!(against.len(), 1, "{against:?}");
+        assert!(
+            against[0].contains("from the score chosen for it, 50000, its own trades"),
+            "{against:?}"
+        );
+    }
+
+    #[test]
+    fn a_model_is_refused_where_live_would_trade_otherwise_than_it_was_judged() {
+        let good = report("a", [0.5; 3]);
+        let says = |live: &Live| super::judge(BY_LOSS, &good, None, live).against;
+        assert_eq!(says(&Live { enter: Some(50_000), ..live() }), [""; 0]);
+        let pinned = says(&Live { enter: Some(200_000), ..live() });
+        assert!(
+            pinned[0].contains("from a score of 50000, LIVE would trade from 200000"),
+            "{pinned:?}"
+        );
+        let mut settings = sample::settings();
+        settings.insert("fill.fee-bps".to_owned(), "25".to_owned());
+        settings.insert("risk.cooldown-bars".to_owned(), "3".to_owned());
+        let other = says(&Live { enter: None, settings });
+        assert_eq!(other.len(), 2, "{other:?}");
+        assert!(other[0].contains("fill.fee-bps = 10, LIVE would trade with 25: train it again"));
+        assert!(other[1].contains("risk.cooldown-bars = -, LIVE would trade with 3"));
+        let old = Report { settings: BTreeMap::new(), ..good.clone() };
+        assert!(judge(BY_LOSS, &old, None).against[0].contains("train it again"));
+    }
+
+    #[test]
+    fn an_area_that_may_be_luck_is_refused() {
+        // Three folds with an error of 0.01 each: of their mean it is 0.01 / sqrt(3) = 0.005774, three times that 0.017321.
+        let demand = Demand { metric: PromoteMetric::Auc, by: 0.0, min_folds: 0 };
+        let says = |auc: f64, change: &dyn Fn(&mut Report)| {
+            let mut report = sample::report("a", &[(0.5, auc, 10.0); 3]);
+            report.folds.iter_mut().for_each(|fold| fold.logistic.auc = Some(0.5));
+            change(&mut report);
+            judge(demand, &report, None).against.join("; ")
+        };
+        assert_eq!(says(0.5174, &|_| {}), "");
+        let luck = says(0.5173, &|_| {});
+        assert!(
+            luck.contains(
+                "better than chance by 0.017300, which may be luck: 3 standard errors are 0.017321"
+            ),
+            "{luck}"
+        );
+        let older = says(0.6, &|report| report.folds[1].network.auc_rows = None);
+        assert!(older.contains("took overlapping labels for independent"), "{older}");
     }
 }

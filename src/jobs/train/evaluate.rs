@@ -11,6 +11,7 @@ use crate::{
     engine::{
         learn::{
             calibration::Calibration,
+            folds::number,
             label::Class,
             likelihood::{accuracy, log_loss, softmax},
             ranking::Area,
@@ -114,16 +115,23 @@ pub(super) struct Said {
     probabilities: Vec<[f64; 3]>,
     scores: Vec<f64>,
     classes: Vec<Class>,
+    /// The slots that each label looks at, by their numbers.
+    windows: Vec<Range<i64>>,
 }
 
 impl Said {
-    /// Asks the model about some rows, by the scorer that decides.
-    pub(super) fn of(model: &Model, rows: &Rows, of: &[usize]) -> Self {
+    /// Asks the model about some rows, by the scorer that decides. Labels look `horizon` slots ahead.
+    pub(super) fn of(model: &Model, rows: &Rows, of: &[usize], horizon: u32) -> Self {
+        let window = |row: &usize| {
+            let next = number(rows.slots()[*row]) + 1;
+            next..next + i64::from(horizon)
+        };
         let logits = of.iter().map(|row| model.logits(rows.inputs(*row)));
         Self {
             probabilities: logits.map(softmax).collect(),
             scores: of.iter().map(|row| model.score(rows.inputs(*row)) as f64).collect(),
             classes: of.iter().map(|row| rows.classes()[*row]).collect(),
+            windows: of.iter().map(window).collect(),
         }
     }
 
@@ -134,13 +142,14 @@ impl Said {
 
     /// Everything about them.
     pub(super) fn judged(&self, fitted: &Fitted, chosen: Chosen, trading: Trading) -> Judged {
-        let area = Area::of(&self.scores, &self.classes);
+        let area = Area::of_windows(&self.scores, &self.classes, &self.windows);
         let calibration =
             Calibration::of(&self.probabilities, &self.classes).expect("a part has rows");
         Judged {
             log_loss: self.log_loss(),
             auc: area.map(|area| area.auc),
             auc_error: area.map(|area| area.error),
+            auc_rows: area.map(|area| area.rows),
             accuracy: accuracy(&self.probabilities, &self.classes).expect("a part has rows"),
             calibration_error: calibration.error,
             calibration: calibration
@@ -263,7 +272,7 @@ mod tests {
             drawdown: 0.25,
             curve: vec![(300_000, 4.0)],
         };
-        let judged = Said::of(&model(), &rows(), &[0, 1, 2, 3, 4]).judged(
+        let judged = Said::of(&model(), &rows(), &[0, 1, 2, 3, 4], 1).judged(
             &fitted,
             chosen.clone(),
             trading.clone(),

@@ -21,6 +21,7 @@ use crate::{
     jobs::{
         compute::{checkpoints::Checkpoints, trainer::Trainer},
         context::{Context, Failure, Outcome},
+        setup,
     },
     manifest::TrainJob,
     model::train::Fitted,
@@ -71,6 +72,7 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
         },
         overall,
         folds,
+        settings: setup::settings(&job.trading),
         published: ready.published,
     };
     let outcome = leave(context, &report, rows_seen as f64 * 1_000.0 / took_ms.max(1) as f64)?;

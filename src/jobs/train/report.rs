@@ -1,5 +1,7 @@
 //! What a training found out, as `report.json`: the same numbers that the table, the picture and a promotion are made of.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Name and version of the document.
@@ -28,6 +30,10 @@ pub struct Report {
     pub data: Data,
     /// What was checked before it was trained.
     pub checks: Checks,
+    /// Every setting that its trades depend on, by its manifest key, but the model and the score it trades from; empty in a report of
+    /// a build that did not write them.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     /// Every test, oldest first.
     pub folds: Vec<FoldReport>,
     /// Over all folds.
@@ -103,8 +109,11 @@ pub struct Judged {
     pub log_loss: f64,
     /// How well scores tell ups from downs; absent when one of them did not occur.
     pub auc: Option<f64>,
-    /// Its standard error under chance, as if rows were independent.
+    /// Its standard error under chance, of as many independent rows as those come to whose labels overlap.
     pub auc_error: Option<f64>,
+    /// How many independent ups and downs that is; absent in a report of a build that took all rows for independent.
+    #[serde(default)]
+    pub auc_rows: Option<f64>,
     /// How often the most probable class was right.
     pub accuracy: f64,
     /// Mean distance between the probability of an up and how often it went up.
@@ -245,6 +254,13 @@ impl Means {
 pub(in crate::jobs) mod sample {
     use super::*;
 
+    /// What the reports here were judged with.
+    pub fn settings() -> BTreeMap<String, String> {
+        [("fill.fee-bps", "10"), ("strategy.model.exit", "0")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+
     /// Folds of `(log loss, AUC, net)` of the model, with baselines that are always the same.
     pub fn report(model: &str, folds: &[(f64, f64, f64)]) -> Report {
         let part = Part { window: [300_000, 600_000], rows: 100 };
@@ -252,6 +268,7 @@ pub(in crate::jobs) mod sample {
             log_loss,
             auc: Some(auc),
             auc_error: Some(0.01),
+            auc_rows: Some(833.3),
             accuracy: 0.5,
             calibration_error: 0.01,
             calibration: vec![(100, 0.3, 0.25); 10],
@@ -305,6 +322,7 @@ pub(in crate::jobs) mod sample {
             },
             overall: Overall::of(&folds),
             folds,
+            settings: settings(),
             published: Published {
                 train: part.clone(),
                 validation: part,

@@ -16,7 +16,7 @@ use crate::{
             likelihood::prior,
             rows::Rows,
         },
-        model::{Activation, CLASSES, Dense, Model, Network, Normaliser, Timeline},
+        model::{Activation, CLASSES, Dense, Model, Network, Normaliser, Speaker, Timeline},
         rules::Rules,
         step::Core,
         strategy::by_score::ByScore,
@@ -74,14 +74,11 @@ impl<'a> Walk<'a> {
         model: &Arc<Model>,
         threshold: i64,
     ) -> Result<Core<ByScore>, Failure> {
-        let mut trading = self.job.trading.clone();
-        if let Rule::Model(table) = &mut trading.rule {
-            table.enter = threshold;
-        }
         // Models of folds are asked here and nowhere else: they have no name.
         let unnamed = ModelId::of_digest([0; 32]);
-        let models = |_: &ModelRule| Ok(Timeline::new(unnamed, Arc::clone(model)));
-        match setup::core(&trading, StopFill::ThroughOpen, models)? {
+        let speaker = Speaker { id: unnamed, model: Arc::clone(model), enter: threshold };
+        let models = |_: &ModelRule| Ok(Timeline::new(speaker));
+        match setup::core(&self.job.trading, StopFill::ThroughOpen, models)? {
             AnyCore::ByScore(core) => Ok(core),
             AnyCore::EmaAtr(_) | AnyCore::RsiRevert(_) => {
                 let message = "`strategy.kind` must be \"model\" where a model is trained: extend profiles/model.toml";
@@ -104,7 +101,7 @@ impl<'a> Walk<'a> {
         let (scale, network) = scale.zip(network).expect("zeros and ones make a model");
         let model = Model::new(self.asked.features.clone(), scale, network)
             .map_err(|error| Failure::new(Exit::Manifest, format!("`train.features`: {error}")))?;
-        let threshold = self.job.train.thresholds.iter().copied().min().unwrap_or(i64::MAX);
+        let threshold = self.thresholds().iter().copied().min().unwrap_or(i64::MAX);
         self.core(&Arc::new(model), threshold)
     }
 
@@ -178,6 +175,18 @@ impl<'a> Walk<'a> {
         Ok((reports, self.ready(rows, last, fitted)?))
     }
 
+    fn horizon(&self) -> u32 {
+        self.asked.labelling.horizon()
+    }
+
+    /// The scores to choose from: the one that the market's settings name, where they name one, or else those that are asked for.
+    fn thresholds(&self) -> &[i64] {
+        match &self.job.trading.rule {
+            Rule::Model(ModelRule { enter: Some(pinned), .. }) => std::slice::from_ref(pinned),
+            Rule::Model(_) | Rule::EmaAtr(_) | Rule::RsiRevert(_) => &self.job.train.thresholds,
+        }
+    }
+
     fn has_hidden(&self) -> bool {
         !self.asked.network.hidden.is_empty()
     }
@@ -219,14 +228,14 @@ impl<'a> Walk<'a> {
         let chosen = self.threshold(&model, &leg.fold.validation)?;
         let window = window_of(&leg.fold.test, self.job.trading.series.timeframe())?;
         let trading = trade(&self.core(&model, chosen.threshold)?, self.bars, window);
-        Ok(Said::of(&model, rows, &leg.parts.test).judged(fitted, chosen, trading))
+        Ok(Said::of(&model, rows, &leg.parts.test, self.horizon()).judged(fitted, chosen, trading))
     }
 
     /// The threshold that earns most on the validation bars.
     fn threshold(&self, model: &Arc<Model>, validation: &Range<i64>) -> Result<Chosen, Failure> {
         let window = window_of(validation, self.job.trading.series.timeframe())?;
         let core_of = |threshold| self.core(model, threshold);
-        choose(&self.job.train.thresholds, core_of, self.bars, window)
+        choose(self.thresholds(), core_of, self.bars, window)
     }
 
     fn part(&self, numbers: &Range<i64>, rows: &[usize]) -> Result<Part, Failure> {
@@ -244,7 +253,8 @@ impl<'a> Walk<'a> {
             threshold: chosen.threshold,
             tried: chosen.tried,
             best_epoch: fitted.best_epoch,
-            validation_log_loss: Said::of(&model, rows, &leg.parts.validation).log_loss(),
+            validation_log_loss: Said::of(&model, rows, &leg.parts.validation, self.horizon())
+                .log_loss(),
             losses: losses(fitted),
         };
         Ok(Ready { fitted: fitted.clone(), normaliser: leg.normaliser.clone(), published })

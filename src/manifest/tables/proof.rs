@@ -127,8 +127,9 @@ pub struct Equivalence {
 pub(in super::super) struct EqflatTable {
     /// Storage namespace of LIVE.
     pub tag: Parsed<Tag>,
-    /// Names the replay.
-    pub runid: Parsed<RunId>,
+    /// Names the replay. Without it, `eqflat_YYYYmmdd_HHMMSS_mmm` of the time in UTC, and a number behind it if that is in use.
+    #[serde(default)]
+    pub runid: Option<Parsed<RunId>>,
     /// Fewer rows in both: the verdict is INCONCLUSIVE.
     #[serde(default = "twelve")]
     #[schemars(range(min = 1))]
@@ -139,7 +140,7 @@ pub(in super::super) struct EqflatTable {
     /// What a verdict of FAIL leads to.
     #[serde(default = "nothing")]
     pub on_fail: OnFail,
-    /// Replays and reports named `eqflat_YYYYmmdd_HHMMSS` that are kept of this tag: the newest, and every one that says FAIL.
+    /// Replays and reports named by the time that are kept of this tag: the newest, and every one that says FAIL.
     /// Others of that name are removed after the run.
     #[serde(default = "two_days")]
     #[schemars(range(min = 1, max = 100_000))]

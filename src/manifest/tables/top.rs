@@ -109,7 +109,11 @@ pub(in super::super) const KINDS: [Kinds; 19] = [
         required: &["train", "market", "strategy"],
         optional: &["fill", "account", "risk"],
     },
-    Kinds { kind: Kind::Promote, required: &["promote"], optional: &[] },
+    Kinds {
+        kind: Kind::Promote,
+        required: &["promote"],
+        optional: &["market", "strategy", "fill", "account", "risk"],
+    },
     Kinds { kind: Kind::Pipeline, required: &["step"], optional: &["pipeline"] },
     Kinds { kind: Kind::Exec, required: &["exec"], optional: &[] },
 ];

@@ -154,9 +154,10 @@ pub struct ModelRule {
     /// The folder of a model, or a file that names one as `name/id`, below the root. LIVE loads it at its start; one that differs
     /// from the ledger's is switched to from the first undecided slot on, and stands in the commands ledger.
     pub path: String,
-    /// Long at this score or above; short at this score below zero, or lower.
+    /// Long at this score or above; short at this score below zero, or lower. Without it, the one that was chosen for the model
+    /// when it was trained, which its folder holds; 200000 for a model from elsewhere. A ledger that began with one keeps it.
     #[schemars(range(min = 1))]
-    pub enter: i64,
+    pub enter: Option<i64>,
     /// A long is left below this score, a short above it with the sign turned; above -`enter`, at most `enter`.
     pub exit: i64,
     /// Its stops, and the sides it may take.
@@ -168,7 +169,7 @@ impl Default for ModelRule {
     fn default() -> Self {
         Self {
             path: "data/models/current".to_owned(),
-            enter: 200_000,
+            enter: None,
             exit: 0,
             stops: Stops::default(),
         }

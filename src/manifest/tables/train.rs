@@ -197,7 +197,7 @@ pub struct Train {
     #[serde(default = "Train::seed")]
     pub seed: u32,
     /// Scores from which a position is entered, in units of 1e-6. Of several, the one that earns most on the validation rows, of equals
-    /// the higher; nothing is chosen on test rows.
+    /// the higher; nothing is chosen on test rows. LIVE trades from it. Where `strategy.model.enter` is set, only that one counts.
     #[serde(default = "Train::thresholds")]
     #[schemars(length(min = 1), inner(range(min = 1)))]
     pub thresholds: Vec<i64>,
@@ -247,7 +247,8 @@ words! {
         /// Mean logarithmic loss of the test rows, in nats: lower is better. The baseline is the better one of class frequencies and
         /// logistic regression.
         LogLoss = "log-loss",
-        /// How well its scores tell ups from downs: higher is better. The baseline is the better one of chance and logistic regression.
+        /// How well its scores tell ups from downs: higher is better. The baseline is the better one of chance and logistic regression,
+        /// and chance must be beaten by three standard errors, which are those of as many rows as have labels of their own.
         Auc = "auc",
         /// Profit and loss of its trades on the test bars after fees, in the quote currency, summed up: higher is better. The baseline
         /// is the best one of no trades, logistic regression, and buying and holding.
@@ -255,7 +256,8 @@ words! {
     }
 }
 
-/// When a model becomes the one in use, and the way back.
+/// When a model becomes the one in use, and the way back. Whatever it is measured by, its trades on the test bars must have earned more
+/// than nothing and than buying and holding, and LIVE must trade with the settings it was judged with.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Promote {

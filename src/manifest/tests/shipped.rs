@@ -149,7 +149,11 @@ fn backtest_equivalence_and_eqflat_take_their_run_ids() {
     assert_eq!(same.equivalence.runid.get().as_str(), "r2");
 
     let Job::Eqflat(eqflat) = job("eqflat").good().manifest.job else { panic!("not an eqflat") };
-    assert_eq!(eqflat.eqflat.runid.get().as_str(), "eqflat_20231114_221320");
+    assert_eq!(eqflat.runid, None, "the job names it");
+    let Job::Eqflat(named) = job("eqflat").env("RUNID", "r3").good().manifest.job else {
+        panic!("not an eqflat")
+    };
+    assert_eq!(named.runid.unwrap().as_str(), "r3");
     assert_eq!(eqflat.backtest.stop_fill, StopFill::ThroughOpen);
 }
 
@@ -328,15 +332,17 @@ fn jobs_that_follow_a_model_take_its_folder_and_refuse_scores_that_cross() {
         let recorded = job("live-model").p("feed", "replay").p("source", "b.parquet");
         recorded.p("from", "2023-03-20T00:00:00Z").p("to", "2023-03-28T00:00:00Z")
     };
-    let usual = ("data/models/current".to_owned(), 200_000, 0);
+    let usual = ("data/models/current".to_owned(), None, 0);
     assert_eq!(followed(live()), usual);
     assert_eq!(followed(job("backtest-model").p("runid", "r")), usual);
     assert_eq!(followed(job("eqflat").profile("model")), usual);
     assert_eq!(followed(live().p("model", "m/x")).0, "m/x");
     let set = |key: &str, value: &str| live().set(&format!("strategy.model.{key}"), value);
-    assert_eq!(followed(set("exit", "-199999")).2, -199_999);
+    let pinned = |exit: &str| set("enter", "200000").set("strategy.model.exit", exit);
+    assert_eq!(followed(pinned("-199999")).1, Some(200_000));
+    assert_eq!(followed(pinned("-199999")).2, -199_999);
     for exit in ["200001", "-200000"] {
-        let said = set("exit", exit).says();
+        let said = pinned(exit).says();
         let wanted =
             format!("`strategy.model.exit` is {exit}, it must be above -200000 and at most 200000");
         assert!(said.contains(&wanted), "{said}");
@@ -348,7 +354,9 @@ fn jobs_that_follow_a_model_take_its_folder_and_refuse_scores_that_cross() {
 #[test]
 fn promote_takes_its_criterion() {
     let case = job("promote").p("metric", "pnl").p("by", "10").p("rollback", "yes");
-    let Job::Promote(promote) = case.good().manifest.job else { panic!("not a promotion") };
+    let Job::Promote(job) = case.good().manifest.job else { panic!("not a promotion") };
+    let promote = job.promote;
+    assert!(matches!(job.live.unwrap().rule, Rule::Model(_)), "how LIVE trades is known");
     assert_eq!((promote.metric, promote.by), (PromoteMetric::Pnl, 10.0));
     assert!(promote.rollback && promote.model.is_none());
 }

@@ -6,7 +6,7 @@ use csv::{ReaderBuilder, StringRecord, WriterBuilder};
 
 use crate::{
     domain::{
-        command::{Command, Order},
+        command::{Command, Order, place_of},
         time::UtcMs,
     },
     store::error::StoreError,
@@ -49,7 +49,8 @@ fn unguard(text: &str) -> String {
     text.strip_prefix('\'').unwrap_or(text).to_owned()
 }
 
-/// Reads a commands ledger. Instants never decrease. Bytes after the last newline are ignored.
+/// Reads a commands ledger, in the order of appending: a command may be given for a time before that of an earlier line.
+/// Bytes after the last newline are ignored.
 pub fn parse_commands(bytes: &[u8], path: &Path) -> Result<Vec<Command>, StoreError> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let lines = bytes[..end].split_inclusive(|byte| *byte == b'\n').zip(1..);
@@ -64,12 +65,30 @@ pub fn parse_commands(bytes: &[u8], path: &Path) -> Result<Vec<Command>, StoreEr
             continue;
         }
         let command = command(&record).map_err(damaged)?;
-        if commands.last().is_some_and(|last| command.at < last.at) {
-            return Err(damaged(format!("reordering: {} comes after a later command", command.at)));
+        if let Order::Revoke(line) = command.order
+            && let Some(reason) = revokes_nothing(&commands, line, command.at)
+        {
+            return Err(damaged(reason));
         }
         commands.push(command);
     }
     Ok(commands)
+}
+
+/// Why a revocation of a line, behind some commands, means nothing.
+fn revokes_nothing(before: &[Command], line: u64, at: UtcMs) -> Option<String> {
+    let Some(target) = place_of(line).and_then(|place| before.get(place)) else {
+        return Some(format!("line {line}, which it revokes, is not a command before it"));
+    };
+    if !target.order.is_stance() {
+        return Some(format!("line {line} is `{}`, which cannot be revoked", target.order));
+    }
+    if before.iter().any(|command| command.order == Order::Revoke(line)) {
+        return Some(format!("line {line} is revoked twice"));
+    }
+    (target.at != at).then(|| {
+        format!("it has not the time of line {line}, which it revokes: {at}, not {}", target.at)
+    })
 }
 
 /// The fields of one line. A row never spans lines: a quote that is not closed is damage.
@@ -133,9 +152,42 @@ mod tests {
     }
 
     #[test]
+    fn a_command_may_be_for_a_time_before_that_of_an_earlier_line() {
+        let given = [command(9, "next week"), command(5, "now"), command(7, "later")];
+        let revoked = Command { order: Order::Revoke(2), ..command(9, "not next week") };
+        let all = [&given[..], &[revoked]].concat();
+        let bytes = file(&all);
+        assert!(bytes.ends_with(b"9,revoke:2,not next week,ops\n"));
+        assert_eq!(parse_commands(&bytes, Path::new("c")).unwrap(), all);
+    }
+
+    /// A ledger that an older build wrote: it dated a command no earlier than the line before it.
+    #[test]
+    fn a_ledger_of_an_older_build_is_read() {
+        let bytes = b"ts_ms,command,reason,who\n\
+            1704110700001,model:0a1b2c3d4e5f,it takes the place of 5f4e3d2c1b0a: data/models/m/0a1b2c3d4e5f,live\n\
+            1704715200000,halt,\"maintenance, all day\",eva\n\
+            1704715200000,flatten,'=now,eva\n\
+            1704715200000,reduce,eqflat_20240102_101700 FAIL: first mismatch,eqflat\n\
+            1704801600000,resume,,eva\n";
+        let commands = parse_commands(bytes, Path::new("c")).unwrap();
+        let names: Vec<String> = commands.iter().map(|c| c.order.to_string()).collect();
+        assert_eq!(names, ["model:0a1b2c3d4e5f", "halt", "flatten", "reduce", "resume"]);
+        let at: Vec<i64> = commands.iter().map(|c| c.at.get()).collect();
+        assert!(at.is_sorted() && at[1] == at[3] && at[4] == 1_704_801_600_000);
+        assert_eq!([&*commands[1].reason, &*commands[2].reason], ["maintenance, all day", "=now"]);
+    }
+
+    #[test]
     fn damage_is_named_by_line() {
         for (rows, message) in [
-            ("5,halt,x,y\n4,halt,x,y\n", "c:3: reordering"),
+            ("5,halt,x,y\n5,revoke:3,x,y\n", "c:3: line 3, which it revokes, is not a command"),
+            ("5,halt,x,y\n5,revoke:1,x,y\n", "c:3: line 1, which it revokes, is not a command"),
+            ("5,halt,x,y\n6,revoke:2,x,y\n", "c:3: it has not the time of line 2"),
+            ("5,halt,x,y\n5,revoke:2,x,y\n5,revoke:2,x,y\n", "c:4: line 2 is revoked twice"),
+            ("5,halt,x,y\n5,revoke:2,x,y\n5,revoke:3,x,y\n", "c:4: line 3 is `revoke:2`, which"),
+            ("5,model:0a1b2c3d4e5f,x,y\n5,revoke:2,x,y\n", "c:3: line 2 is `model:0a1b2c3d4e5f`"),
+            ("5,halt,x,y\n5,revoke:02,x,y\n", "c:3: column 2: `revoke:02` is not a command"),
             ("5,stop,x,y\n", "c:2: column 2: `stop` is not a command"),
             ("5,model:0A,x,y\n", "c:2: column 2: `model:0A` is not a command"),
             ("x,halt,x,y\n", "c:2: column 1: `x` is not an instant"),

@@ -20,8 +20,9 @@ fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
     );
     assert!(runs[..3].iter().all(|run| run["parent"] == runs[3]["run_id"]));
 
-    let proofs = root.list("data/reports/eqflat");
-    let proof = format!("data/reports/eqflat/{}/proof.json", proofs[0]);
+    let tag = root.list("data/reports/eqflat").remove(0);
+    let run = root.list(&format!("data/reports/eqflat/{tag}")).remove(0);
+    let proof = format!("data/reports/eqflat/{tag}/{run}/proof.json");
     root.run(&format!("verify {proof}")).ok().prints(&["the proof holds"]);
     let proof: serde_json::Value = serde_json::from_str(&root.read(&proof)).expect("a document");
     assert_eq!((&proof["as_seen"], &proof["as_is"]), (&"PASS".into(), &"PASS".into()));

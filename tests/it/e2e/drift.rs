@@ -29,10 +29,10 @@ fn passes_with_drift(root: &Root, ts_ms: i64) {
     let passed = eqflat(root, "paper", "e1").run().ok();
     let named = format!("on today's store the first difference is ts_ms {ts_ms} column bar_hash");
     passed.prints(&["[decisions] PASS\n[trades] PASS\n", &named, "Result: PASS_DATA_DRIFT\n"]);
-    let left: Value = serde_json::from_str(&root.read(&proof("e1"))).expect("a document");
+    let left: Value = serde_json::from_str(&root.read(&proof("paper", "e1"))).expect("a document");
     assert_eq!((&left["as_seen"], &left["as_is"]), (&"PASS".into(), &"PASS_DATA_DRIFT".into()));
     assert_eq!(left["drift"]["ts_ms"], ts_ms);
-    root.run(&format!("verify {}", proof("e1"))).ok();
+    root.run(&format!("verify {}", proof("paper", "e1"))).ok();
     live(root, "paper", EVENING).run().ok().prints(&["0 rows added"]);
 }
 
@@ -88,7 +88,7 @@ fn the_stop_rules_of_the_original_system_agree_on_the_lifecycle() {
     profile(live(&root, "paper", "2024-01-03T00:00:00Z")).ok();
     let proved = profile(eqflat(&root, "paper", "e1")).ok();
     proved.prints(&["[decisions] PASS", "[trades] PASS", "Result: PASS\n"]);
-    let left: Value = serde_json::from_str(&root.read(&proof("e1"))).expect("a document");
+    let left: Value = serde_json::from_str(&root.read(&proof("paper", "e1"))).expect("a document");
     let rules = (&left["live"]["stop_fill"], &left["backtest"]["stop_fill"]);
     assert_eq!(rules, (&"at-stop".into(), &"through-open".into()));
 }
@@ -97,7 +97,7 @@ fn the_stop_rules_of_the_original_system_agree_on_the_lifecycle() {
 fn a_proof_that_was_changed_no_longer_holds() {
     let root = ledger(EVENING);
     eqflat(&root, "paper", "e1").run().ok();
-    let path = proof("e1");
+    let path = proof("paper", "e1");
     let whole: Value = serde_json::from_str(&root.read(&path)).expect("a document");
     let changed = |pointer: &str, value: Value, told: &str| {
         let mut proof = whole.clone();

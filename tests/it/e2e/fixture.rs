@@ -33,8 +33,8 @@ pub fn trades(tag: &str) -> String {
     format!("data/processed/trades/{tag}/BTC_USD/5m/trades.csv")
 }
 
-pub fn proof(runid: &str) -> String {
-    format!("data/reports/eqflat/{runid}/proof.json")
+pub fn proof(tag: &str, runid: &str) -> String {
+    format!("data/reports/eqflat/{tag}/{runid}/proof.json")
 }
 
 /// One cell of a CSV text. Line 1 is the header; columns count from 0.

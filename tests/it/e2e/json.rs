@@ -14,9 +14,9 @@ fn every_verb_prints_one_document_and_every_refusal_too() {
         ("history", "mjolnir.history/1", 0),
         ("logs", "mjolnir.logs/1", 0),
         ("reference", "mjolnir.reference/1", 0),
-        ("verify data/reports/eqflat/e1/proof.json", "mjolnir.verify/1", 0),
+        ("verify data/reports/eqflat/paper/e1/proof.json", "mjolnir.verify/1", 0),
         ("run backtest -p exchange=demo runid=r1", "mjolnir.run/1", 0),
-        ("run backtest -p exchange=demo runid=r1", "mjolnir.run/1", 1),
+        ("run backtest -p exchange=demo runid=r1", "mjolnir.run/1", 75),
         ("run backtest -p exchange=nope", "mjolnir.run/1", 4),
         ("run nosuch", "mjolnir.run/1", 4),
         ("run backtest --run-id ../x", "mjolnir.run/1", 2),
@@ -27,6 +27,11 @@ fn every_verb_prints_one_document_and_every_refusal_too() {
         ("check nosuch", "mjolnir.check/1", 4),
         ("logs nosuch", "mjolnir.error/1", 4),
         ("verify nosuch", "mjolnir.error/1", 4),
+        ("halt --tag paper --at next --reason x", "mjolnir.command/1", 0),
+        ("halt --tag paper --at 2024-01-09T00:00:00Z --reason x", "mjolnir.command/1", 0),
+        ("commands --tag paper", "mjolnir.commands/1", 0),
+        ("revoke 3 --tag paper --reason x", "mjolnir.revoke/1", 0),
+        ("revoke 9 --tag paper --reason x", "mjolnir.error/1", 4),
     ] {
         let ran = root.run(&format!("{words} --json")).code(code);
         assert_eq!(ran.json()["schema"], schema, "{ran}");

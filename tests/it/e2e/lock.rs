@@ -47,5 +47,5 @@ fn c15_the_proof_and_the_replay_work_while_live_is_at_work() {
     run.signal("TERM");
     run.end().ok();
     // The proof stands for what was there when it was made, however far the ledger has grown.
-    root.run("verify data/reports/eqflat/e1/proof.json").ok();
+    root.run("verify data/reports/eqflat/paper/e1/proof.json").ok();
 }

@@ -100,8 +100,78 @@ fn orders_nobody_could_obey_are_refused() {
         .code(2)
         .says(&["is too early: slots up to 2024-01-01T12:00:00Z are decided"]);
     assert_eq!(root.read("data/processed/commands/paper.csv"), "");
-    let told = root.call("resume --reason y --json").env("DATA_TAG", "paper").run().ok().json();
+    // The loop lives in recorded time: now is years behind its last slot, or before it.
+    for at in ["", " --at now"] {
+        root.run(&format!("flatten --tag paper --reason y{at}")).code(2).says(&[
+            "lives in recorded or simulated time",
+            "runner flatten --tag paper --at next --reason",
+        ]);
+    }
+    assert_eq!(root.read("data/processed/commands/paper.csv"), "");
+    let told = root.call("resume --reason y --at next --json").env("DATA_TAG", "paper").run();
+    let told = told.ok().json();
     assert_eq!([&told["tag"], &told["command"]], ["paper", "resume"]);
+    assert_eq!(told["line"], 2);
+}
+
+#[test]
+fn c17_a_command_for_now_is_not_put_off_by_one_that_is_planned() {
+    let root = ledger(NOON);
+    let run = at_work(&root, "15000x");
+    let planned = |verb: &str, at: &str| {
+        root.run(&format!("{verb} --tag paper --who eva --reason maintenance --at {at}")).ok();
+    };
+    planned("halt", "2024-03-30T00:00:00Z");
+    planned("resume", "2024-03-31T00:00:00Z");
+    for (verb, state) in [("reduce", "REDUCING"), ("resume", "ACTIVE"), ("flatten", "HALTED")] {
+        order(&root, verb, "at once").run().ok().prints(&[
+            &format!("{verb} for tag paper: takes effect"),
+            "planned for later: halt at 2024-03-30T00:00:00Z; to take it back: runner revoke 2 --tag paper",
+            "planned for later: resume at 2024-03-31T00:00:00Z",
+        ]);
+        let rows = root.rows(&decisions("paper"));
+        root.await_rows(&decisions("paper"), rows + 3);
+        assert_eq!(risk_states(&root).last().map(String::as_str), Some(state), "after {verb}");
+    }
+    let list = root.run("commands --tag paper").ok();
+    assert_eq!(list.stdout.lines().count(), 2, "{list}");
+    list.prints(&["2  2024-03-30T00:00:00Z  halt    planned  eva  maintenance"]);
+    root.run("revoke 3 --tag paper --reason").code(2);
+    root.call("revoke 3 --tag paper --reason")
+        .arg("not that day")
+        .run()
+        .ok()
+        .prints(&["line 3 of tag paper, resume at 2024-03-31T00:00:00Z, is revoked"]);
+    root.run("revoke 3 --tag paper --reason y").code(1).says(&["is revoked already"]);
+    root.run("revoke 6 --tag paper --reason y")
+        .code(1)
+        .says(&["took effect and cannot be revoked"]);
+    root.run("revoke 7 --tag paper --reason y").code(1).says(&["line 7, revoke:3 for"]);
+    root.run("revoke 9 --tag paper --reason y").code(4).says(&["line 9 is not a command"]);
+    let json = root.run("commands --tag paper --all --json").ok().json();
+    let standing: Vec<&str> =
+        (0..6).filter_map(|n| json["commands"][n]["standing"].as_str()).collect();
+    assert_eq!(standing, ["planned", "revoked", "obeyed", "obeyed", "obeyed", "revocation"]);
+    run.signal("TERM");
+    run.end().ok();
+    // The ledger folds and is proved, with lines that are not in the order of their times.
+    live(&root, "paper", &next_day(&root)).run().ok();
+    eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);
+    let commands = root.read("data/processed/commands/paper.csv");
+    let lines: Vec<i64> =
+        commands.lines().skip(1).map(|line| cell(line, 1, 0).parse().unwrap()).collect();
+    assert!(lines[0] > lines[2] && lines[2] < lines[3] && lines[1] == lines[5], "{commands}");
+}
+
+#[test]
+fn a_line_that_somebody_changed_under_a_loop_ends_it_and_is_named() {
+    let root = ledger(NOON);
+    root.run("halt --tag paper --reason y --at 2024-03-30T00:00:00Z").ok();
+    let run = at_work(&root, "15000x");
+    let path = "data/processed/commands/paper.csv";
+    root.write("changed", &root.read(path).replace(",halt,", ",resume,"));
+    root.rename("changed", path);
+    run.end().code(65).says(&["line 2 of the commands ledger is not what it was"]);
 }
 
 #[test]
@@ -112,5 +182,25 @@ fn an_order_waits_for_its_time() {
     let text = root.read(&decisions("paper"));
     let first = (2..=text.lines().count()).find(|line| cell(&text, *line, 13) == "HALTED").unwrap();
     assert_eq!(cell(&text, first, 3), "1704121500000", "15:05");
+    eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);
+}
+
+#[test]
+fn c17_a_command_without_a_time_is_obeyed_at_the_first_undecided_slot_whatever_is_planned() {
+    let root = ledger(NOON);
+    root.run("resume --tag paper --reason planned --at 2024-01-01T17:00:00Z").ok();
+    // Where its run was swept, the loop counts as one in real time: its first undecided slot is years ago, and it catches up.
+    root.rename("data/runs", "swept");
+    root.run("flatten --tag paper --reason danger").ok();
+    live(&root, "paper", EVENING).run().ok();
+    let text = root.read(&decisions("paper"));
+    let state = |ts_ms: i64| {
+        let line = (2..=text.lines().count()).find(|l| cell(&text, *l, 3) == ts_ms.to_string());
+        cell(&text, line.unwrap(), 13).to_owned()
+    };
+    let noon = 1_704_110_400_000;
+    assert_eq!([state(noon), state(noon + 300_000)], ["ACTIVE", "HALTED"]);
+    let five = noon + 5 * 3_600_000;
+    assert_eq!([state(five - 300_000), state(five)], ["HALTED", "ACTIVE"], "as it was planned");
     eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);
 }

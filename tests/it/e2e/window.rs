@@ -158,5 +158,5 @@ fn equivalence_needs_tag_and_runid_alone() {
     root.run("run backtest -p tag=t runid=r").ok();
     let job = root.call("run jobs/equivalence.toml").env("DATA_TAG", "t").env("RUNID", "r");
     job.run().ok().prints(&["Result: PASS\nDATA_TAG=t\nRUNID=r\n"]);
-    root.run("verify data/reports/eqflat/r/proof.json").ok();
+    root.run("verify data/reports/eqflat/t/r/proof.json").ok();
 }

@@ -39,14 +39,11 @@ fn stays(root: &Root) {
     );
     assert_eq!(
         root.list("data/reports/eqflat"),
-        [
-            "eqflat_20230101_000000",
-            "eqflat_20230101_000001",
-            "eqflat_20240101_000002",
-            "eqflat_20240101_000004",
-            "eqflat_20240101_000005",
-            "march",
-        ]
+        ["eqflat_20230101_000000", "eqflat_20230101_000001", "eqflat_20230101_000003", "paper"]
+    );
+    assert_eq!(
+        root.list("data/reports/eqflat/paper"),
+        ["eqflat_20240101_000002", "eqflat_20240101_000004", "eqflat_20240101_000005", "march"]
     );
 }
 
@@ -78,7 +75,12 @@ fn old_replays_go_and_failures_and_foreign_names_stay() {
         // Somebody's own file in the folder of a replay.
         "data/processed/trades/paper_bt_eqflat_20240101_000001/BTC_USD/5m/notes.txt",
     ];
-    let proof = root.read("data/reports/eqflat/eqflat_20240101_000001/proof.json");
+    let proof = root.read("data/reports/eqflat/paper/eqflat_20240101_000001/proof.json");
+    // An older build had the reports of all tags in one folder: what passed goes, and what failed stays.
+    root.write("data/reports/eqflat/eqflat_20230101_000002/proof.json", &proof);
+    let failed = proof.replace("\"as_seen\": \"PASS\"", "\"as_seen\": \"FAIL\"");
+    assert_ne!(failed, proof);
+    root.write("data/reports/eqflat/eqflat_20230101_000003/proof.json", &failed);
     for other in others {
         root.write(other, &proof.replace("\"tag\": \"paper\"", "\"tag\": \"other\""));
     }
@@ -94,5 +96,5 @@ fn old_replays_go_and_failures_and_foreign_names_stay() {
     let kept = root.list("data/processed/trades/paper_bt_eqflat_20240101_000001/BTC_USD/5m");
     assert_eq!(kept, ["notes.txt"]);
     assert!(root.at(&decisions("paper_bt_march")).exists(), "through a link nothing is reached");
-    root.run("verify data/reports/eqflat/eqflat_20240101_000005/proof.json").ok();
+    root.run("verify data/reports/eqflat/paper/eqflat_20240101_000005/proof.json").ok();
 }

@@ -51,9 +51,9 @@ pub fn empty() -> Box {
 
 /// Dates the proof `e1`.
 pub fn prove_at(root: &Root, at: &str) {
-    let mut text: Json = serde_json::from_str(&root.read(&proof("e1"))).unwrap();
+    let mut text: Json = serde_json::from_str(&root.read(&proof("paper", "e1"))).unwrap();
     text["made_at_ms"] = json!(ms(at));
-    root.write(&proof("e1"), &text.to_string());
+    root.write(&proof("paper", "e1"), &text.to_string());
 }
 
 /// The scheduler service looked at its clock then.

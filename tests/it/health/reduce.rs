@@ -46,6 +46,8 @@ fn c4_c5_a_fail_makes_the_loop_reduce_once_until_it_is_resumed() {
     root.await_rows(&decisions("paper"), 160);
     prove(&root, "e0").run().ok();
     assert_eq!(root.read(COMMANDS), "", "a PASS orders nothing");
+    // What is planned for later is not in force.
+    root.run("halt --tag paper --reason later --at 2024-02-08T00:00:00Z").ok();
     let text = root.read(&decisions("paper"));
     let ts_ms = cell(&text, LINE, 3).to_owned();
     let other = if text.lines().nth(LINE - 1).unwrap().ends_with('0') { b'1' } else { b'0' };
@@ -61,13 +63,16 @@ fn c4_c5_a_fail_makes_the_loop_reduce_once_until_it_is_resumed() {
     let words = "no order was given: reduce of eqflat, given at ";
     prove(&root, "e2").run().code(1).prints(&[words, "runner resume --tag paper"]);
     let commands = root.read(COMMANDS);
-    assert_eq!(commands.lines().count(), 2, "{commands}");
+    assert_eq!(commands.lines().count(), 3, "{commands}");
     assert!(commands.contains(&format!("e1 FAIL: {mismatch}")), "{commands}");
     assert!(commands.trim_end().ends_with(",eqflat"), "{commands}");
 
     let said = root.run("run healthcheck -p tag=paper exchange=demo json=1").code(1).json();
     let line = one(&said, "eqflat");
-    assert_eq!([&line["level"], &line["next"]], ["fail", "cat data/reports/eqflat/e2/report.txt"]);
+    assert_eq!(
+        [&line["level"], &line["next"]],
+        ["fail", "cat data/reports/eqflat/paper/e2/report.txt"]
+    );
     assert!(line["value"].as_str().unwrap().contains(&mismatch), "{line}");
     let risk = one(&said, "risk");
     assert_eq!(risk["level"], "warn");
@@ -84,7 +89,7 @@ fn c4_c5_a_fail_makes_the_loop_reduce_once_until_it_is_resumed() {
     prove(&root, "e5").run().ok().prints(&["Result: PASS"]);
     run.signal("TERM");
     run.end().ok();
-    assert_eq!(root.read(COMMANDS).lines().count(), 4);
+    assert_eq!(root.read(COMMANDS).lines().count(), 5);
     // The orders are inputs: the ledger folds, goes on, and is equal to its replay.
     let text = root.read(&decisions("paper"));
     let end = cell(&text, text.lines().count(), 3).parse::<i64>().unwrap() + 3_600_000;

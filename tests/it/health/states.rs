@@ -81,7 +81,7 @@ fn reducing(made: &mut Box) {
 fn unlike_its_replay(made: &mut Box) {
     let root = &made.root;
     edited(root, 40, 13, "HALTED");
-    root.remove("data/reports/eqflat/e1/proof.json");
+    root.remove("data/reports/eqflat/paper/e1/proof.json");
     root.rename("data/processed/decisions/paper_bt_e1", "data/old_decisions");
     root.rename("data/processed/trades/paper_bt_e1", "data/old_trades");
     eqflat(root, "paper", "e1").run().code(1);
@@ -126,7 +126,7 @@ fn states() -> Vec<State> {
         state("raw_stale", |b| b.root.remove("data/raw/demo/BTC_USD/5m/2024-01-01.parquet"), FAIL),
         state("eqflat_fail", unlike_its_replay, FAIL),
         state("eqflat_old", |b| prove_at(&b.root, "2024-01-01T10:00:00Z"), WARN),
-        state("eqflat_none", |b| b.root.remove("data/reports/eqflat/e1/proof.json"), WARN),
+        state("eqflat_none", |b| b.root.remove("data/reports/eqflat/paper/e1/proof.json"), WARN),
         state("scheduler_dead", |b| tick(&b.root, "2024-01-01T17:55:00Z"), FAIL),
         state("scheduler_unreadable", |b| b.root.write(SCHEDULER, "{"), FAIL),
         state("no_loop", Box::release, WARN),

@@ -4,7 +4,10 @@ use mjolnir::{
     domain::model_id::ModelId,
     engine::model::{Activation, Dense, Feature, Normaliser},
     jobs::models::write,
-    model::folder::{Files, Made},
+    model::{
+        card::Metrics,
+        folder::{Files, Made},
+    },
     store::disk::RealDisk,
 };
 
@@ -61,6 +64,11 @@ fn mirrored(seed: u64, inputs: usize) -> Vec<Dense> {
 
 /// The files of a model that sees the first so many features.
 pub fn files(seed: u64, features: usize) -> Files {
+    files_with(seed, features, None)
+}
+
+/// The same of one for which a score was chosen that it trades from.
+fn files_with(seed: u64, features: usize, threshold: Option<i64>) -> Files {
     let seen = &SEEN[..features];
     let names: Vec<Feature> = seen.iter().map(|(name, ..)| name.parse().unwrap()).collect();
     let (mean, inv_sd) = (seen.iter().map(|s| s.1).collect(), seen.iter().map(|s| s.2).collect());
@@ -70,13 +78,30 @@ pub fn files(seed: u64, features: usize) -> Files {
         layers: &mirrored(seed, features),
         activation: Activation::Relu,
     };
-    Files::make(made, |_| {}).unwrap()
+    let metrics = threshold.map(|threshold| Metrics {
+        log_loss: 1.0,
+        prior_log_loss: 1.0,
+        auc: None,
+        accuracy: 0.5,
+        calibration_error: 0.0,
+        net: 0.0,
+        trades: 0,
+        threshold,
+    });
+    Files::make(made, |card| card.metrics = metrics).unwrap()
 }
 
 /// Writes a model under the name `m`.
 pub fn plant_seeing(root: &Root, seed: u64, features: usize) -> ModelId {
     let disk = RealDisk::new(root.at("data"));
     write(&disk, &root.at("data/models/m"), &files(seed, features)).unwrap()
+}
+
+/// Writes a model that sees everything and trades from a score.
+pub fn plant_from(root: &Root, seed: u64, threshold: i64) -> ModelId {
+    let disk = RealDisk::new(root.at("data"));
+    let files = files_with(seed, SEEN.len(), Some(threshold));
+    write(&disk, &root.at("data/models/m"), &files).unwrap()
 }
 
 /// The same for one that sees everything.

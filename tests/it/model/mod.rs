@@ -9,3 +9,4 @@ mod network;
 mod precise;
 mod scorer;
 mod switch;
+mod threshold;

@@ -151,7 +151,7 @@ fn a_command_that_was_obeyed_survives_a_power_cut() {
     let at = UtcMs::new(slot(4).ts_ms() - 5_000).unwrap();
     let halt = Command { at, order: Order::Halt, reason: "test".into(), who: "test".into() };
     let liar = FalseDisk { disk: &disk, lie: Lie::Sync("commands") };
-    append_command(&liar, &world.layout, &tag(), halt, at).unwrap();
+    append_command(&liar, &world.layout, &tag(), &halt, at).unwrap();
     work(&world, &disk, slot(4).ts_ms() + 2_000, 8).unwrap();
     disk.restart(Death::PowerNothing);
     check_final(&world, &disk, &market(14, span(30))).unwrap();

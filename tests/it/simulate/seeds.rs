@@ -135,11 +135,20 @@ impl<'a> Life<'a> {
         let is_halted = self.log.is_halted;
         if self.rng.chance(if is_halted { 60 } else { 4 }) {
             let order = if is_halted { Order::Resume } else { Order::ALL[self.rng.below(4)] };
-            let at = UtcMs::new(self.clock.now_ms()).unwrap();
-            let command = Command { at, order, reason: "sim".into(), who: "sim".into() };
-            let honest = FalseDisk { disk: &self.disk, lie: Lie::Honest };
-            append_command(&honest, &self.world.layout, &tag(), command, at)
-                .map_err(|error| format!("an operator is refused: {error}"))?;
+            let now = UtcMs::new(self.clock.now_ms()).unwrap();
+            let mut given = vec![(order, 0)];
+            // A line before it is planned for later.
+            if self.rng.chance(40) {
+                let ahead_ms = [2, 30][self.rng.below(2)] * HOUR_MS;
+                given.insert(0, (Order::ALL[self.rng.below(4)], ahead_ms));
+            }
+            for (order, ahead_ms) in given {
+                let at = now.plus_ms(ahead_ms);
+                let command = Command { at, order, reason: "sim".into(), who: "sim".into() };
+                let honest = FalseDisk { disk: &self.disk, lie: Lie::Honest };
+                append_command(&honest, &self.world.layout, &tag(), &command, now)
+                    .map_err(|error| format!("an operator is refused: {error}"))?;
+            }
         }
         Ok(())
     }

@@ -58,7 +58,7 @@ impl Strategy for Scripted {
         Echo
     }
 
-    fn decide(&self, values: &[f64; 2], _: Option<i64>, _: Option<Side>) -> Intent {
+    fn decide(&self, _: SlotTs, values: &[f64; 2], _: Option<i64>, _: Option<Side>) -> Intent {
         match values[1] {
             LONG => Intent::Enter(Side::Long, "told_long", self.protection),
             SHORT => Intent::Enter(Side::Short, "told_short", self.protection),

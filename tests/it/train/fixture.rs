@@ -54,11 +54,25 @@ pub fn report(root: &Root) -> serde_json::Value {
     serde_json::from_str(&root.read(&path)).unwrap()
 }
 
-/// Lets the report of the model that was trained last say of it what a test wants to be said.
+/// Lets the report of the model that was trained last say of it what a test wants to be said, and that it earned money.
 pub fn plant(root: &Root, log_loss: f64) {
+    plant_with(root, log_loss, true);
+}
+
+/// The same, with the money that it really earned, or with some.
+pub fn plant_with(root: &Root, log_loss: f64, earns: bool) {
     let mut report = report(root);
     for fold in report["folds"].as_array_mut().unwrap() {
         fold["network"]["log_loss"] = log_loss.into();
+        if earns {
+            fold["network"]["trading"]["net"] = 50.0.into();
+            fold["buy_and_hold"] = 10.0.into();
+        }
+    }
+    if earns {
+        for tried in report["published"]["tried"].as_array_mut().unwrap() {
+            tried[1] = 5.0.into();
+        }
     }
     let path = format!("data/reports/train/direction/{}/report.json", latest(root));
     root.write(&path, &report.to_string());

@@ -9,6 +9,7 @@ mod job;
 mod leaks;
 mod market;
 mod newcomer;
+mod noise;
 mod numbers;
 mod pipeline;
 mod promote;

@@ -1,7 +1,7 @@
 //! Which model is in use: only one that beats the baseline, and one command leads back.
 
-use super::fixture::{latest, plant, promote, root, train};
-use crate::support::runner::Root;
+use super::fixture::{latest, plant, plant_with, promote, report, root, scored, train};
+use crate::{e2e::fixture::cell, support::runner::Root};
 
 fn current(root: &Root) -> String {
     root.read("data/models/current").trim().to_owned()
@@ -113,4 +113,75 @@ fn the_model_trained_last_asks_by_itself_and_unknown_ones_are_refused() {
     promote(&root, "name=other").code(4).says(&["no model named other was trained here"]);
     root.write(&format!("data/reports/train/direction/{good}/report.json"), "{}");
     promote(&root, &format!("model={good}")).code(65).says(&["report.json"]);
+}
+
+#[test]
+fn a_model_that_foresees_and_loses_money_is_refused_with_its_numbers() {
+    let root = root(8);
+    train(&root).run().ok();
+    // By its loss it beats every baseline; its trades are those it made.
+    plant_with(&root, 0.1, false);
+    let net: f64 = report(&root)["folds"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|fold| fold["network"]["trading"]["net"].as_f64().unwrap())
+        .sum();
+    assert!(net <= 0.0, "nothing is earned with three epochs on made-up bars: {net}");
+    let refused = promote(&root, "min-folds=2").code(1);
+    refused.prints(&[
+        "better in 2 of 2 folds",
+        &format!("its trades on the test bars came to {net:.2} after fees: to stay flat is better"),
+        "through the engine of LIVE: ",
+    ]);
+    assert_eq!(current(&root), "", "nothing is in use");
+}
+
+#[test]
+fn the_threshold_chosen_on_validation_travels_with_the_model_or_it_is_refused() {
+    let root = root(8);
+    train(&root).run().ok();
+    plant(&root, 0.1);
+    let chosen = report(&root)["published"]["threshold"].as_i64().unwrap();
+    let pinned = chosen / 8;
+    let other = format!("run jobs/promote.toml -p min-folds=2 --set strategy.model.enter={pinned}");
+    root.run(&other).code(1).prints(&[&format!(
+        "it was judged trading from a score of {chosen}, LIVE would trade from {pinned} (strategy.model.enter)"
+    )]);
+    let fees = "run jobs/promote.toml -p min-folds=2 --set fill.fee-bps=25";
+    let told = "it was judged with fill.fee-bps = 10, LIVE would trade with 25: train it again";
+    root.run(fees).code(1).prints(&[told]);
+    let bare = root.read("jobs/promote.toml").replace(", \"../profiles/model.toml\"", "");
+    root.write("jobs/bare.toml", &bare.replace("name = \"promote\"", "name = \"bare\""));
+    root.run("run jobs/bare.toml")
+        .code(78)
+        .says(&["extend profiles/market.toml and profiles/model.toml"]);
+    assert_eq!(current(&root), "", "nothing is in use");
+    promote(&root, "min-folds=2").ok();
+    // LIVE follows it, and enters at the score chosen for it, never nearer.
+    let live = "run live-model -p tag=judged exchange=demo feed=synthetic seed=9";
+    root.run(&format!("{live} from=2024-02-01T00:00:00Z to=2024-02-03T00:00:00Z")).ok();
+    let text = root.read("data/processed/decisions/judged/BTC_USD/5m/decisions.csv");
+    let mut quiet = 0;
+    for (line, (_, score)) in (2..).zip(scored(&root, "judged")) {
+        let Some(score) = score else { continue };
+        let [decision, reason] = [4, 5].map(|column| cell(&text, line, column));
+        let is_beyond = score.abs() >= chosen;
+        assert!(!decision.starts_with("enter") || is_beyond, "{score} at line {line}");
+        assert!(reason != "no_signal" || !is_beyond, "{score} at line {line}");
+        quiet += usize::from(!is_beyond && score.abs() >= pinned);
+    }
+    assert!(quiet > 0, "no score lies between {pinned} and {chosen}");
+}
+
+#[test]
+fn where_the_market_names_a_score_the_model_is_judged_with_that_one_alone() {
+    let root = root(8);
+    train(&root).arg("--set").arg("strategy.model.enter=300000").run().ok();
+    let report = report(&root);
+    assert_eq!(report["published"]["threshold"], 300_000);
+    for fold in report["folds"].as_array().unwrap() {
+        assert_eq!(fold["network"]["threshold"], 300_000);
+        assert_eq!(fold["network"]["tried"].as_array().unwrap().len(), 1);
+    }
 }

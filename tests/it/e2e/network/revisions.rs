@@ -32,7 +32,7 @@ fn drifts(faults: &str, is_fill: bool) {
     }
     let named = format!("the first difference is ts_ms {} column bar_hash", first.ts_ms());
     drill.proves(&[&named, "Result: PASS_DATA_DRIFT\n"]);
-    let proof: Value = serde_json::from_str(&drill.root.read(&proof("e1"))).unwrap();
+    let proof: Value = serde_json::from_str(&drill.root.read(&proof("net", "e1"))).unwrap();
     assert_eq!((&proof["as_seen"], &proof["as_is"]), (&"PASS".into(), &"PASS_DATA_DRIFT".into()));
     assert_eq!(proof["drift"]["ts_ms"], first.ts_ms());
     assert!(first > slot(0));
