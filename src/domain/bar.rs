@@ -14,8 +14,8 @@ pub enum BarError {
     /// Zero or less.
     #[error("a price is not positive")]
     NotPositive,
-    /// A price outside 1e-8..=1e12, or a volume above 1e18: no market has them, and exact money could not hold them.
-    #[error("a price is outside 0.00000001 to 1000000000000, or the volume is above 1e18")]
+    /// A price outside 1e-12..=1e12, or a volume above 1e18: no market has them, and exact money could not hold them.
+    #[error("a price is outside 0.000000000001 to 1000000000000, or the volume is above 1e18")]
     OutOfRange,
     /// Below zero.
     #[error("the volume is negative")]
@@ -50,7 +50,7 @@ impl Bar {
         if volume < 0.0 {
             return Err(BarError::NegativeVolume);
         }
-        if [open, high, low, close].iter().any(|x| !(1e-8..=1e12).contains(x)) || volume > 1e18 {
+        if [open, high, low, close].iter().any(|x| !(1e-12..=1e12).contains(x)) || volume > 1e18 {
             return Err(BarError::OutOfRange);
         }
         if high < open.max(close).max(low) {

@@ -44,7 +44,7 @@ pub(super) fn check_name(what: &'static str, text: &str) -> Result<(), NameError
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $what:literal) => {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $normal:path) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $type(String);
@@ -61,7 +61,7 @@ macro_rules! name {
 
             fn from_str(text: &str) -> Result<Self, NameError> {
                 check_name($what, text)?;
-                Ok(Self(text.to_owned()))
+                Ok(Self($normal(text)))
             }
         }
 
@@ -76,17 +76,20 @@ macro_rules! name {
 name!(
     /// Storage namespace of a series of decisions, e.g. `paper_local_check`.
     Tag,
-    "tag"
+    "tag",
+    str::to_owned
 );
 name!(
     /// The id of one execution of a job.
     RunId,
-    "run id"
+    "run id",
+    str::to_owned
 );
 name!(
-    /// A venue, e.g. `binance`.
+    /// A venue in lower case, e.g. `binance`, however it is written.
     Exchange,
-    "exchange"
+    "exchange",
+    str::to_ascii_lowercase
 );
 
 impl Tag {
@@ -110,6 +113,7 @@ mod tests {
         for good in ["paper_local_check", "a", "7", "a.b-c_D"] {
             assert_eq!(good.parse::<Tag>().unwrap().as_str(), good);
         }
+        assert_eq!("Binance".parse::<Exchange>().unwrap().as_str(), "binance");
     }
 
     #[test]

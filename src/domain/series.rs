@@ -7,6 +7,9 @@ use super::{
     time::Timeframe,
 };
 
+/// What venues call a coin that has another name elsewhere, and that other name.
+const ALIASES: [(&str, &str); 2] = [("XBT", "BTC"), ("XDG", "DOGE")];
+
 /// A traded pair, upper-case: written `BTC/USD` in files, `BTC_USD` in paths.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Symbol {
@@ -18,6 +21,12 @@ impl Symbol {
     /// What is bought, e.g. `BTC`.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    /// The base, and what some venues call it: `BTC`, `XBT`.
+    pub fn base_names(&self) -> Vec<&str> {
+        let alias = ALIASES.iter().find(|(_, name)| *name == self.base).map(|(alias, _)| *alias);
+        std::iter::once(self.base.as_str()).chain(alias).collect()
     }
 
     /// What it is paid in, e.g. `USD`.
@@ -40,7 +49,7 @@ impl fmt::Display for Symbol {
 impl FromStr for Symbol {
     type Err = NameError;
 
-    /// `BTC/USD`, or the path form `BTC_USD`.
+    /// `BTC/USD`, or the path form `BTC_USD`. `XBT/USD` is the same pair, under the name that most use.
     fn from_str(text: &str) -> Result<Self, NameError> {
         let refuse = |why| NameError::new("symbol", text, why);
         let (base, quote) = text
@@ -56,7 +65,11 @@ impl FromStr for Symbol {
         if base.len() + quote.len() >= super::ids::NAME_MAX {
             return Err(refuse("is longer than 64 characters"));
         }
-        Ok(Self { base: base.to_owned(), quote: quote.to_owned() })
+        let [base, quote] = [base, quote].map(|part| {
+            let known = ALIASES.iter().find(|(alias, _)| *alias == part);
+            known.map_or(part, |(_, name)| *name).to_owned()
+        });
+        Ok(Self { base, quote })
     }
 }
 
@@ -105,6 +118,9 @@ mod tests {
         for text in ["BTC/USD", "BTC_USD"] {
             let symbol: Symbol = text.parse().unwrap();
             assert_eq!((symbol.to_string(), symbol.dir()), ("BTC/USD".into(), "BTC_USD".into()));
+        }
+        for (alias, name) in [("XBT/USD", "BTC/USD"), ("XDG_XBT", "DOGE/BTC")] {
+            assert_eq!(alias.parse::<Symbol>().unwrap().to_string(), name);
         }
         for bad in ["BTCUSD", "btc/usd", "BTC/", "/USD", "BTC/US/D", "../USD", "BTC/US D"] {
             assert!(bad.parse::<Symbol>().is_err(), "{bad}");

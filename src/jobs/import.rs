@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     manifest::{Import, ImportJob, ImportSource, ImportTime, ImportUnit},
     store::{
-        archive::{self, Archive, Meaning, Options, Order, Unit},
+        archive::{self, Archive, ColumnNames, Conflict, Meaning, Options, Order, Unit},
         raw::{PutReport, RawStore},
     },
 };
@@ -36,22 +36,7 @@ pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
 fn from_file(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.import);
     let written = table.path.as_deref().expect("the manifest demands a path of a file");
-    let options = Options {
-        timeframe: series.timeframe(),
-        meaning: match table.time {
-            ImportTime::Auto => None,
-            ImportTime::Open => Some(Meaning::Open),
-            ImportTime::Close => Some(Meaning::Close),
-        },
-        unit: match table.unit {
-            ImportUnit::Seconds => Some(Unit::Seconds),
-            ImportUnit::Millis => Some(Unit::Millis),
-            ImportUnit::Micros => Some(Unit::Micros),
-            ImportUnit::Nanos => Some(Unit::Nanos),
-            ImportUnit::Auto | ImportUnit::Rfc3339 => None,
-        },
-        offset_minutes: table.offset.as_ref().map(|offset| i64::from(offset.get().minutes())),
-    };
+    let options = options(context, job)?;
     let path = context.path(written);
     let read = archive::read(context.disk, &path, &options)?;
     for refused in &read.refused {
@@ -60,6 +45,9 @@ fn from_file(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure>
     for warning in &read.warnings {
         tracing::info!("{warning}");
     }
+    for Conflict { ts, kept, lost } in &read.conflicts {
+        tracing::info!(ts_ms = ts.ts_ms(), kept = kept.0, lost = lost.0, "rows differ");
+    }
     let refused = read.refused.len() as u64;
     if table.max_refused.is_some_and(|most| refused > most) {
         let shown = refused_lines(&read);
@@ -67,11 +55,60 @@ fn from_file(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure>
         return Err(Failure::new(Exit::Data, message));
     }
     if read.bars.is_empty() {
-        let message = format!("{written}: no bar in {} rows\n{}", read.read, refused_lines(&read));
+        let rows = read.read;
+        let message = format!("{written}: no bar in {rows} rows\n{}", refused_lines(&read));
         return Err(Failure::new(if refused > 0 { Exit::Data } else { Exit::Nothing }, message));
     }
     let put = put(context, series, &read.bars)?;
     Ok(outcome(context, job, &read, &put))
+}
+
+fn options(context: &Context<'_>, job: &ImportJob) -> Result<Options, Failure> {
+    let (series, table) = (&job.series, &job.import);
+    let (plain, columns) = (Options::new(series.timeframe()), &table.columns);
+    let select = table.select.as_deref().map(|select| select.split(',').map(chosen).collect());
+    Ok(Options {
+        symbol: Some(series.symbol().clone()),
+        exchange: Some(series.exchange().clone()),
+        meaning: match table.time {
+            ImportTime::Auto => None,
+            ImportTime::Open => Some(Meaning::Open),
+            ImportTime::Close => Some(Meaning::Close),
+        },
+        unit: match table.unit {
+            ImportUnit::Auto => None,
+            ImportUnit::Seconds => Some(Unit::Seconds),
+            ImportUnit::Millis => Some(Unit::Millis),
+            ImportUnit::Micros => Some(Unit::Micros),
+            ImportUnit::Nanos => Some(Unit::Nanos),
+            ImportUnit::Rfc3339 => Some(Unit::Dates),
+        },
+        offset_minutes: table.offset.as_ref().map(|offset| i64::from(offset.get().minutes())),
+        columns: ColumnNames {
+            time: columns.time.clone(),
+            open: columns.open.clone(),
+            high: columns.high.clone(),
+            low: columns.low.clone(),
+            close: columns.close.clone(),
+            volume: columns.volume.clone(),
+        },
+        select: select.unwrap_or_else(|| Ok(Vec::new()))?,
+        is_sparse: table.sparse,
+        earliest_ms: table.earliest.map_or(plain.earliest_ms, |earliest| earliest.get().get()),
+        now_ms: Some(context.started.get()),
+        ..plain
+    })
+}
+
+/// One `COLUMN=VALUE`.
+fn chosen(text: &str) -> Result<(String, String), Failure> {
+    let part = |part: &str| part.trim().to_owned();
+    let (column, value) = text.split_once('=').ok_or_else(|| {
+        let message =
+            format!("`import.select`: `{text}` is not COLUMN=VALUE, such as symbol=BTC/USD");
+        Failure::new(Exit::Manifest, message)
+    })?;
+    Ok((part(column), part(value)))
 }
 
 fn put(context: &Context<'_>, series: &Series, bars: &[TimedBar]) -> Result<PutReport, Failure> {
@@ -136,9 +173,13 @@ fn window(series: &Series, table: &Import) -> Result<Window, Failure> {
 }
 
 fn outcome(context: &Context<'_>, job: &ImportJob, read: &Archive, put: &PutReport) -> Outcome {
+    let conflicts = match read.conflicts.len() {
+        0 => String::new(),
+        conflicts => format!(" ({conflicts} with other values)"),
+    };
     let missing: i64 = read.gaps.iter().map(|gap| gap.slots).sum();
     let summary = format!(
-        "{} rows read, {} bars written, {} replaced, {} unchanged, {} duplicates, {} refused, {} gaps ({missing} slots)",
+        "{} rows read, {} bars written, {} replaced, {} unchanged, {} duplicates{conflicts}, {} refused, {} gaps ({missing} slots)",
         read.read,
         put.written,
         put.replaced,
@@ -156,6 +197,7 @@ fn outcome(context: &Context<'_>, job: &ImportJob, read: &Archive, put: &PutRepo
     for warning in &read.warnings {
         let _ = writeln!(text, "note: {warning}");
     }
+    text.push_str(&conflict_lines(read));
     text.push_str(&refused_lines(read));
     for gap in read.gaps.iter().take(SHOWN_MAX) {
         let _ = writeln!(text, "gap: {} slots from {} on", gap.slots, gap.first);
@@ -176,7 +218,25 @@ fn outcome(context: &Context<'_>, job: &ImportJob, read: &Archive, put: &PutRepo
         ("last_ts_ms", last.to_string()),
     ];
     let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    Outcome { exit: Exit::Ok, summary, text, out }
+    let exit = if read.refused.is_empty() { Exit::Ok } else { Exit::Inconclusive };
+    Outcome { exit, summary, text, out }
+}
+
+/// Rows with one stamp and different values, and which of them was taken.
+fn conflict_lines(read: &Archive) -> String {
+    let mut text = String::new();
+    for Conflict { ts, kept, lost } in read.conflicts.iter().take(SHOWN_MAX) {
+        let [(kept, taken), (lost, left)] = [kept, lost].map(|(row, bar)| (row, bar.values()));
+        let _ = writeln!(
+            text,
+            "conflict: {ts}: row {kept} {taken:?} is taken, row {lost} {left:?} is not"
+        );
+    }
+    if read.conflicts.len() > SHOWN_MAX {
+        let more = read.conflicts.len() - SHOWN_MAX;
+        let _ = writeln!(text, "... and {more} more conflicts, all of them in the log");
+    }
+    text
 }
 
 fn refused_lines(read: &Archive) -> String {

@@ -13,8 +13,11 @@ pub fn recorded(
     series: &Series,
 ) -> Result<Vec<TimedBar>, Failure> {
     let path = context.path(written);
-    let options = archive::Options::new(series.timeframe());
-    let files = if context.disk.is_dir(&path)? {
+    let is_folder = context.disk.is_dir(&path)?;
+    // A day of a thin market may hold two bars that are far apart.
+    let plain = archive::Options::new(series.timeframe());
+    let options = archive::Options { is_sparse: is_folder, ..plain };
+    let files = if is_folder {
         let names = context.disk.list(&path)?;
         names.iter().filter(|name| name.ends_with(".parquet")).map(|name| path.join(name)).collect()
     } else {

@@ -70,7 +70,7 @@ pub enum Job {
     /// Bars from a venue.
     Fetch(FetchJob),
     /// Bars from a file.
-    Import(ImportJob),
+    Import(Box<ImportJob>),
     /// A simulated venue.
     ExchangeSim(Box<ExchangeSimJob>),
     /// A look at the stored bars.
@@ -404,7 +404,9 @@ pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Mani
         Kind::Equivalence => Job::Equivalence(EquivalenceJob { equivalence: file.equivalence? }),
         Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file)?)),
         Kind::Fetch => Job::Fetch(FetchJob { series: series(&file)?, fetch: file.fetch? }),
-        Kind::Import => Job::Import(ImportJob { series: series(&file)?, import: file.import? }),
+        Kind::Import => {
+            Job::Import(Box::new(ImportJob { series: series(&file)?, import: file.import? }))
+        }
         Kind::ExchangeSim => Job::ExchangeSim(Box::new(ExchangeSimJob {
             series: series(&file)?,
             exchange_sim: file.exchange_sim?,

@@ -22,6 +22,8 @@ mod golden;
 #[cfg(test)]
 mod health;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod notices;

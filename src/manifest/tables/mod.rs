@@ -54,6 +54,6 @@ pub use train::{
     BarrierUnit, ClassWeights, FoldGrowth, LabelKind, LayerActivation, Promote, PromoteMetric,
     Train, TrainFit, TrainFolds, TrainLabel,
 };
-pub use work::{Exec, Import, ImportSource, ImportTime, ImportUnit, Pipeline, When};
+pub use work::{Exec, Import, ImportColumns, ImportSource, ImportTime, ImportUnit, Pipeline, When};
 
 use spelling::words;

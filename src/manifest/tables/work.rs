@@ -49,12 +49,31 @@ words! {
         Micros = "us",
         /// Nanoseconds since 1970.
         Nanos = "ns",
-        /// Dates and times.
+        /// Not a number, but dates and times.
         Rfc3339 = "rfc3339",
     }
 }
 
-/// Bars from a file into the raw store. Rows that are no bars are refused and named.
+/// The names of columns that cannot be told by the custom. `-p` cannot give them; `--set import.columns.time=NAME` can.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ImportColumns {
+    /// The time. No other column is compared with it then.
+    pub time: Option<String>,
+    /// The first price.
+    pub open: Option<String>,
+    /// The highest price.
+    pub high: Option<String>,
+    /// The lowest price.
+    pub low: Option<String>,
+    /// The last price.
+    pub close: Option<String>,
+    /// The volume in the base of the symbol.
+    pub volume: Option<String>,
+}
+
+/// Bars from a file into the raw store. Rows that are not bars are refused and named, with exit code 3. A file that contradicts what is
+/// asked for (timeframe, symbol, venue, unit) is refused as a whole, with exit code 65.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Import {
@@ -77,9 +96,20 @@ pub struct Import {
     /// How the time column is written.
     #[serde(default = "Import::unit")]
     pub unit: ImportUnit,
-    /// The offset from UTC of dates that carry none, such as `+00:00`; without it, such dates are refused.
+    /// The offset from UTC of dates that carry none, such as `+02:00`; without it they are taken as UTC, and that is said.
     pub offset: Option<Parsed<Offset>>,
-    /// Most rows that may be refused; above it the job ends with exit 65. Without it, any number.
+    /// The rows that are meant in a file with several series: `COLUMN=VALUE`, such as `symbol=BTC/USD`; several with commas between them.
+    #[schemars(length(min = 1))]
+    pub select: Option<String>,
+    /// Bars that close before this time are refused, since most of them are numbers in another unit; without it, 2009-01-01.
+    pub earliest: Option<Time>,
+    /// Whether the file may have more holes than bars. Without it, rows that are mostly further apart than the timeframe are refused.
+    #[serde(default)]
+    pub sparse: bool,
+    /// The names of columns that cannot be told by the custom.
+    #[serde(default)]
+    pub columns: ImportColumns,
+    /// Most rows that may be refused; above it nothing is stored and the job ends with exit 65. Without it, any number.
     pub max_refused: Option<u64>,
 }
 

@@ -1,13 +1,18 @@
-//! From rows in any order to bars: sorted, unique, the latest in the file wins, holes and refusals named.
+//! From rows in any order to bars: sorted, unique, the row that was written last wins, holes and refusals named.
 
+use super::{
+    distance,
+    read::Options,
+    row::Fields,
+    stamp::{Kind, Meaning},
+    when::instant,
+};
 use crate::domain::{
     bar::{Bar, TimedBar},
-    time::{SlotTs, Timeframe},
+    time::SlotTs,
 };
 
-use super::stamp::{Meaning, Stamp};
-
-/// A row that is no bar.
+/// A row that is not a bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     /// Line of a text file, row of a table; from 1.
@@ -16,7 +21,7 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// A row as it stands in a file: nothing about it is checked.
+/// A row as it is in a file: nothing about it is checked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RawRow {
     /// Row of the table, from 1.
@@ -30,7 +35,7 @@ pub struct RawRow {
 /// The rows of a file in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rows {
-    /// Those whose fields can be read.
+    /// Those with fields that can be read.
     pub rows: Vec<RawRow>,
     /// The others.
     pub refused: Vec<Refused>,
@@ -56,6 +61,41 @@ pub enum Order {
     Mixed,
 }
 
+/// Two rows with one stamp and different values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Conflict {
+    /// Their stamp.
+    pub ts: SlotTs,
+    /// The row that was taken, and its values.
+    pub kept: (u64, Bar),
+    /// The row that gave way, and its values.
+    pub lost: (u64, Bar),
+}
+
+impl Archive {
+    /// Whether the bars go on better when open and close change places: then the columns are in another order than was thought.
+    pub(super) fn is_turned_round(&self) -> bool {
+        let mut jumps = [0.0, 0.0];
+        for pair in self.bars.windows(2).filter(|pair| pair[0].ts.next() == pair[1].ts) {
+            let (one, next) = (pair[0].bar, pair[1].bar);
+            jumps[0] += (next.open() - one.close()).abs();
+            jumps[1] += (next.close() - one.open()).abs();
+        }
+        jumps[1] < jumps[0]
+    }
+}
+
+impl Conflict {
+    /// Whether the row that was taken can be the same bar, seen later.
+    fn is_growth(&self) -> bool {
+        let (now, before) = (self.kept.1, self.lost.1);
+        now.open() == before.open()
+            && now.high() >= before.high()
+            && now.low() <= before.low()
+            && now.volume() >= before.volume()
+    }
+}
+
 /// What a file of others holds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Archive {
@@ -63,11 +103,11 @@ pub struct Archive {
     pub bars: Vec<TimedBar>,
     /// Rows read, the refused ones included.
     pub read: u64,
-    /// Rows that gave way to a later row with the same stamp.
+    /// Rows that gave way to another row with the same stamp.
     pub duplicates: u64,
-    /// Of these, rows whose values differed from the row that won.
-    pub conflicts: u64,
-    /// Rows that are no bars.
+    /// Those of them with other values than the row that won.
+    pub conflicts: Vec<Conflict>,
+    /// Rows that are not bars.
     pub refused: Vec<Refused>,
     /// Holes between the bars.
     pub gaps: Vec<Gap>,
@@ -77,96 +117,153 @@ pub struct Archive {
     pub warnings: Vec<String>,
 }
 
+/// A bar and the row it comes from.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    row: u64,
+    bar: TimedBar,
+}
+
 /// Takes in rows one by one.
 #[derive(Debug)]
-pub(super) struct Assembler {
-    timeframe: Timeframe,
+pub(super) struct Assembler<'a> {
+    options: &'a Options,
     meaning: Meaning,
-    bars: Vec<TimedBar>,
+    found: Vec<Found>,
+    /// When the bars of all rows with a possible time close, in the order of the file.
+    closes: Vec<i64>,
     refused: Vec<Refused>,
     read: u64,
     naive: u64,
-    rises: u64,
-    falls: u64,
 }
 
-impl Assembler {
-    pub(super) const fn new(timeframe: Timeframe, meaning: Meaning) -> Self {
+impl<'a> Assembler<'a> {
+    pub(super) const fn new(options: &'a Options, meaning: Meaning) -> Self {
         Self {
-            timeframe,
+            options,
             meaning,
-            bars: Vec::new(),
+            found: Vec::new(),
+            closes: Vec::new(),
             refused: Vec::new(),
             read: 0,
             naive: 0,
-            rises: 0,
-            falls: 0,
         }
     }
 
-    /// A row whose fields could be read, or the reason why not.
-    pub(super) fn push(&mut self, row: u64, fields: Result<(Stamp, [f64; 5]), String>) {
+    /// A row that is refused, whatever its fields say.
+    pub(super) fn refuse(&mut self, row: u64, reason: String) {
         self.read += 1;
-        let bar = fields.and_then(|(stamp, values)| {
-            self.naive += u64::from(stamp.is_naive);
-            self.bar(stamp.ms, values)
-        });
-        match bar {
-            Ok(bar) => {
-                if let Some(last) = self.bars.last() {
-                    self.rises += u64::from(bar.ts > last.ts);
-                    self.falls += u64::from(bar.ts < last.ts);
-                }
-                self.bars.push(bar);
-            }
+        self.refused.push(Refused { row, reason });
+    }
+
+    /// A row.
+    pub(super) fn push(&mut self, row: u64, fields: Fields) {
+        self.read += 1;
+        match self.bar(fields) {
+            Ok(bar) => self.found.push(Found { row, bar }),
             Err(reason) => self.refused.push(Refused { row, reason }),
         }
     }
 
-    fn bar(&self, stamp_ms: i64, values: [f64; 5]) -> Result<TimedBar, String> {
-        let ts = match self.meaning {
-            Meaning::Open => self.timeframe.slot_of_open(stamp_ms),
+    fn bar(&mut self, fields: Fields) -> Result<TimedBar, String> {
+        let stamp = fields.stamp?;
+        let timeframe = self.options.timeframe;
+        let close_ms = match self.meaning {
+            Meaning::Open => stamp.ms.saturating_add(timeframe.ms()),
             // Some venues give the last millisecond of the bar.
-            Meaning::Close if stamp_ms.rem_euclid(1000) == 999 => {
-                self.timeframe.slot(stamp_ms.saturating_add(1))
-            }
-            Meaning::Close => self.timeframe.slot(stamp_ms),
+            Meaning::Close if stamp.ms.rem_euclid(1000) == 999 => stamp.ms.saturating_add(1),
+            Meaning::Close => stamp.ms,
         };
-        let ts = ts.map_err(|error| error.to_string())?;
+        let earliest_ms = self.options.earliest_ms;
+        if close_ms < earliest_ms {
+            let (close, earliest) = (instant(close_ms), instant(earliest_ms));
+            return Err(format!(
+                "the bar closes at {close}, before {earliest}: see `unit` and `earliest`"
+            ));
+        }
+        if let Some(now_ms) = self.options.now_ms
+            && close_ms > now_ms
+        {
+            let (close, now) = (instant(close_ms), instant(now_ms));
+            return Err(format!("the bar closes at {close}, which is after now, {now}"));
+        }
+        self.naive += u64::from(stamp.kind != Kind::Exact);
+        self.closes.push(close_ms);
+        let values = fields.values?;
+        let ts = timeframe.slot(close_ms).map_err(|error| error.to_string())?;
         let bar = Bar::new(values).map_err(|error| error.to_string())?;
         Ok(TimedBar { ts, bar })
     }
 
-    pub(super) fn finish(self, mut warnings: Vec<String>, offset: Option<i64>) -> Archive {
-        let Self { timeframe: _, meaning: _, bars: mut rows, refused, read, naive, rises, falls } =
-            self;
-        if naive > 0 && offset.is_none() {
+    /// All rows are there. An error is a reason to trust none of them.
+    pub(super) fn finish(self, mut warnings: Vec<String>) -> Result<Archive, String> {
+        let Self { options, meaning: _, found: mut rows, mut closes, refused, read, naive } = self;
+        let order = order(&closes);
+        closes.sort_unstable();
+        closes.dedup();
+        distance::judge(&closes, options.timeframe, options.is_sparse)?;
+        let is_offset_unknown = naive > 0 && options.offset_minutes.is_none();
+        if is_offset_unknown {
             warnings.push(format!("{naive} stamps have no offset and are taken as UTC"));
         }
-        // The sort is stable, so of several rows with one stamp the latest in the file stays last.
-        rows.sort_by_key(|bar| bar.ts);
-        let mut bars: Vec<TimedBar> = Vec::with_capacity(rows.len());
-        let (mut duplicates, mut conflicts) = (0, 0);
-        for row in rows {
-            match bars.last_mut() {
-                Some(last) if last.ts == row.ts => {
+        // In a file that is kept newest first, the first of several rows was written last.
+        if order == Order::Descending {
+            rows.reverse();
+        }
+        // The sort is stable, so of several rows with one stamp the one written last stays last.
+        rows.sort_by_key(|found| found.bar.ts);
+        let mut kept: Vec<Found> = Vec::with_capacity(rows.len());
+        let (mut duplicates, mut conflicts): (u64, Vec<Conflict>) = (0, Vec::new());
+        for now in rows {
+            match kept.last_mut() {
+                Some(last) if last.bar.ts == now.bar.ts => {
                     duplicates += 1;
-                    conflicts += u64::from(last.bar != row.bar);
-                    *last = row;
+                    let [lost, kept] = [*last, now].map(|found| (found.row, found.bar.bar));
+                    let of_slot = |conflict: &&mut Conflict| conflict.ts == now.bar.ts;
+                    conflicts.iter_mut().rev().take_while(of_slot).for_each(|one| one.kept = kept);
+                    if lost.1 != kept.1 {
+                        conflicts.push(Conflict { ts: now.bar.ts, kept, lost });
+                    }
+                    *last = now;
                 }
-                _ => bars.push(row),
+                _ => kept.push(now),
             }
         }
+        if let Some(conflict) = conflicts.iter().find(|conflict| !conflict.is_growth())
+            && is_offset_unknown
+        {
+            return Err(twice(conflict));
+        }
+        let bars: Vec<TimedBar> = kept.into_iter().map(|found| found.bar).collect();
         let gaps = bars
             .windows(2)
             .map(|pair| Gap { first: pair[0].ts.next(), slots: pair[1].ts.since(pair[0].ts) - 1 })
             .filter(|gap| gap.slots > 0)
             .collect();
-        let order = match (rises, falls) {
-            (_, 0) => Order::Ascending,
-            (0, _) => Order::Descending,
-            (_, _) => Order::Mixed,
-        };
-        Archive { bars, read, duplicates, conflicts, refused, gaps, order, warnings }
+        Ok(Archive { bars, read, duplicates, conflicts, refused, gaps, order, warnings })
     }
+}
+
+/// How rows with these stamps follow each other. A few rows out of order do not turn a file round.
+fn order(closes: &[i64]) -> Order {
+    let rises = closes.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    let falls = closes.windows(2).filter(|pair| pair[0] > pair[1]).count();
+    match (rises, falls) {
+        (_, 0) => Order::Ascending,
+        (0, _) => Order::Descending,
+        (rises, falls) if falls > 10 * rises => Order::Descending,
+        (_, _) => Order::Mixed,
+    }
+}
+
+/// Why a stamp without an offset that is there twice is no small thing.
+fn twice(conflict: &Conflict) -> String {
+    let [first, second] = [conflict.lost, conflict.kept].map(|(row, bar)| (row.to_string(), bar));
+    let (ts, (a, x), (b, y)) = (conflict.ts, first, second);
+    format!(
+        "rows {a} and {b} both close at {ts} and differ ({:?}, {:?}): without an offset they may be local times of a night with a change of clocks. \
+         Write the stamps in UTC, or say offset=+00:00 if they are",
+        x.values(),
+        y.values()
+    )
 }

@@ -1,95 +1,333 @@
-//! Which column holds what, by its name.
+//! Which column may hold what, by its name.
 
-use super::stamp::Meaning;
+use super::{claim::Claim, read::Options, stamp::Meaning};
 
-/// Names of columns that say nothing about open or close. By custom they are the open.
-const PLAIN_TIMES: [&str; 7] = ["timestamp", "ts", "time", "datetime", "date", "unix", "start"];
-const VALUES: [(&str, &[&str]); 5] = [
-    ("open", &["open", "o"]),
-    ("high", &["high", "h"]),
-    ("low", &["low", "l"]),
-    ("close", &["close", "c"]),
-    ("volume", &["volume", "v", "vol", "base_volume", "volume_base"]),
+/// Names of columns that say nothing about open or close. By custom they are the open. The first are preferred.
+const PLAIN_TIMES: [&str; 26] = [
+    "timestamp",
+    "ts",
+    "time",
+    "datetime",
+    "date",
+    "unix",
+    "start",
+    "gmt_time",
+    "time_utc",
+    "time_gmt",
+    "utc_time",
+    "utc",
+    "timestamp_utc",
+    "datetime_utc",
+    "date_utc",
+    "utc_datetime",
+    "utc_timestamp",
+    "utc_date",
+    "date_time",
+    "unix_timestamp",
+    "unix_time",
+    "unixtime",
+    "timestamp_ms",
+    "unix_ms",
+    "epoch",
+    "t",
 ];
+/// How the index of a table is called when it has no name.
+const BARE: [&str; 5] = ["", "unnamed_0", "index", "level_0", "index_level_0"];
+const PRICES: [(&str, &[&str]); 4] = [
+    ("open", &["open", "o", "open_price", "price_open"]),
+    ("high", &["high", "h", "high_price", "price_high"]),
+    ("low", &["low", "l", "low_price", "price_low"]),
+    ("close", &["close", "c", "close_price", "price_close"]),
+];
+/// What the volume is called when its unit is not in the name.
+const VOLUMES: [&str; 9] = [
+    "base_volume",
+    "volume_base",
+    "basevolume",
+    "volumefrom",
+    "volume",
+    "v",
+    "vol",
+    "volume_traded",
+    "traded_volume",
+];
+/// Parts of names of columns that hold an amount.
+const AMOUNTS: [&str; 7] = ["vol", "amount", "turnover", "quote", "notional", "value", "volume"];
 /// Longest list of names shown in an error, in characters.
 const NAMES_MAX: usize = 300;
 
-/// Where the stamp and the five values are, counted from 0.
+/// What the name of a time column says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    Open,
+    Close,
+    /// Open or close: the open by custom.
+    Plain,
+    /// Not even that it is a time.
+    Bare,
+}
+
+impl Role {
+    pub(super) const fn meaning(self) -> Option<Meaning> {
+        match self {
+            Self::Open => Some(Meaning::Open),
+            Self::Close => Some(Meaning::Close),
+            Self::Plain | Self::Bare => None,
+        }
+    }
+}
+
+/// A column that may be the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TimeColumn {
+    pub at: usize,
+    pub role: Role,
+    /// The name says that dates without an offset are UTC.
+    pub is_utc: bool,
+    /// It is called `ts_ms`, as the close in our own files.
+    pub is_own: bool,
+}
+
+impl TimeColumn {
+    fn named(at: usize, name: &str) -> Option<Self> {
+        let is_utc = name.split('_').any(|word| matches!(word, "utc" | "gmt"));
+        Some(Self { at, role: role_of(name)?, is_utc, is_own: name == "ts_ms" })
+    }
+
+    const fn plain(at: usize) -> Self {
+        Self { at, role: Role::Plain, is_utc: false, is_own: false }
+    }
+}
+
+/// Where what may be, counted from 0.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Columns {
-    pub time: usize,
-    pub meaning: Meaning,
-    /// The meaning follows from custom, not from the name.
-    pub is_guess: bool,
+    /// As they are shown in messages.
+    pub names: Vec<String>,
+    /// The preferred ones first, as far as names tell.
+    pub times: Vec<TimeColumn>,
+    /// The columns `date` and `time`, which may have to be joined.
+    pub date_and_time: Option<(usize, usize)>,
     pub values: [usize; 5],
+    /// What says something about all of a row.
+    pub claims: Vec<(usize, Claim)>,
+    /// Columns with amounts other than the volume.
+    pub amounts: Vec<usize>,
+    /// The columns that rows are chosen by, and the value wanted.
+    pub select: Vec<(usize, String)>,
+    pub has_names: bool,
 }
 
 impl Columns {
     /// The custom of files without a header: time of the open, then the five values.
-    pub(super) const fn without_header(told: Option<Meaning>) -> Self {
-        let meaning = match told {
-            Some(meaning) => meaning,
-            None => Meaning::Open,
-        };
-        Self { time: 0, meaning, is_guess: told.is_none(), values: [1, 2, 3, 4, 5] }
+    pub(super) fn without_header(count: usize) -> Self {
+        let mut times = vec![TimeColumn::plain(0)];
+        // Files of Binance have the close of the bar there.
+        if count >= 11 {
+            times.push(TimeColumn { role: Role::Close, ..TimeColumn::plain(6) });
+        }
+        Self {
+            names: (1..=count).map(|n| format!("column {n}")).collect(),
+            times,
+            date_and_time: None,
+            values: [1, 2, 3, 4, 5],
+            claims: Vec::new(),
+            amounts: (6..count).collect(),
+            select: Vec::new(),
+            has_names: false,
+        }
     }
 
-    /// Finds the columns by name; `told` overrides what the names mean.
-    pub(super) fn find(names: &[String], told: Option<Meaning>) -> Result<Self, String> {
-        let names: Vec<String> = names.iter().map(|name| normal(name)).collect();
-        let (time, named) = time(&names, told).ok_or_else(|| missing("a time", &names))?;
+    /// Finds the columns by name. Names in `options` beat the custom.
+    pub(super) fn find(shown: &[String], options: &Options) -> Result<Self, String> {
+        let names: Vec<String> = shown.iter().map(|name| normal(name)).collect();
+        let told = |wanted: &str, key: &str| {
+            let exact = shown.iter().position(|name| name.trim() == wanted);
+            let at = exact.or_else(|| names.iter().position(|name| *name == normal(wanted)));
+            at.ok_or_else(|| {
+                format!("`{wanted}` ({key}) is not among the columns `{}`", listed(shown))
+            })
+        };
+        let mut times = match &options.columns.time {
+            Some(name) => {
+                let at = told(name, "columns.time")?;
+                let named =
+                    TimeColumn::named(at, &names[at]).filter(|time| time.role != Role::Bare);
+                vec![named.unwrap_or(TimeColumn::plain(at))]
+            }
+            None => times(&names),
+        };
         let mut values = [0; 5];
-        for (found, (what, aliases)) in values.iter_mut().zip(VALUES) {
-            let at = aliases.iter().find_map(|alias| names.iter().position(|name| name == alias));
-            *found = at.ok_or_else(|| missing(what, &names))?;
+        let keys = &options.columns;
+        for (found, ((what, aliases), told_name)) in values.iter_mut().zip(PRICES.iter().zip([
+            &keys.open,
+            &keys.high,
+            &keys.low,
+            &keys.close,
+        ])) {
+            *found = match told_name {
+                Some(name) => told(name, &format!("columns.{what}"))?,
+                None => only(&names, aliases)?.ok_or_else(|| missing(what, shown))?,
+            };
         }
-        let meaning = told.or(named).unwrap_or(Meaning::Open);
-        Ok(Self { time, meaning, is_guess: told.is_none() && named.is_none(), values })
+        values[4] = match &keys.volume {
+            Some(name) => told(name, "columns.volume")?,
+            None => volume(&names, shown, options)?,
+        };
+        times.retain(|time| !values.contains(&time.at));
+        if times.is_empty() {
+            return Err(missing("a time", shown));
+        }
+        let select = options.select.iter();
+        let select = select.map(|(name, value)| Ok((told(name, "select")?, value.clone())));
+        let select: Vec<(usize, String)> = select.collect::<Result<_, String>>()?;
+        let position = |wanted: &str| names.iter().position(|name| name == wanted);
+        let date_and_time = match options.columns.time {
+            Some(_) => None,
+            None => position("date").zip(position("time").or_else(|| position("timestamp"))),
+        };
+        let is_time = |at: usize| times.iter().any(|time| time.at == at);
+        let free = || (0..names.len()).filter(|at| !values.contains(at) && !is_time(*at));
+        let is_amount = |name: &str| AMOUNTS.iter().any(|part| name.contains(part));
+        let is_chosen = |at: usize| select.iter().any(|(chosen, _)| *chosen == at);
+        let claims = free()
+            .filter(|at| !is_chosen(*at))
+            .filter_map(|at| Claim::of(&names[at]).map(|claim| (at, claim)))
+            .collect();
+        // A volume that is told is not weighed against other amounts.
+        let is_weighed = |at: &usize| keys.volume.is_none() && is_amount(&names[*at]);
+        let amounts = free().filter(is_weighed).collect();
+        let names = shown.iter().map(|name| name.trim().escape_debug().to_string()).collect();
+        let has_names = true;
+        Ok(Self { names, times, date_and_time, values, claims, amounts, select, has_names })
+    }
+
+    /// Whether a file cannot be read without the column.
+    pub(super) fn is_needed(&self, at: usize) -> bool {
+        let is_only_time = self.times.len() == 1 && self.times[0].at == at;
+        let is_chosen = self.select.iter().any(|(chosen, _)| *chosen == at);
+        let is_claim = self.claims.iter().any(|(claim, _)| *claim == at);
+        is_only_time || is_chosen || is_claim || self.values.contains(&at)
+    }
+
+    /// Every column that is looked at.
+    pub(super) fn used(&self) -> impl Iterator<Item = usize> {
+        self.read().chain(self.amounts.iter().copied())
+    }
+
+    /// Whether a row can be right only if this field of it is.
+    pub(super) fn is_read(&self, at: usize) -> bool {
+        self.read().any(|read| read == at)
+    }
+
+    fn read(&self) -> impl Iterator<Item = usize> {
+        let times = self.times.iter().map(|time| time.at);
+        let joined = self.date_and_time.into_iter().flat_map(|(date, time)| [date, time]);
+        times
+            .chain(joined)
+            .chain(self.values)
+            .chain(self.claims.iter().map(|(at, _)| *at))
+            .chain(self.select.iter().map(|(at, _)| *at))
     }
 }
 
+/// Whether a word is the name of a column that is looked for.
+pub(super) fn is_known(word: &str) -> bool {
+    let name = normal(word);
+    let is_price = PRICES.iter().any(|(_, aliases)| aliases.contains(&name.as_str()));
+    is_price
+        || VOLUMES.contains(&name.as_str())
+        || role_of(&name).is_some_and(|role| role != Role::Bare)
+}
+
+/// A name without case, brackets and the marks between its words.
 fn normal(name: &str) -> String {
-    name.trim().trim_start_matches('\u{feff}').to_lowercase().replace([' ', '-', '.'], "_")
+    let lower = name.trim_start_matches('\u{feff}').to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join("_")
+}
+
+fn listed(names: &[String]) -> String {
+    names.join(" ").escape_debug().take(NAMES_MAX).collect()
 }
 
 fn missing(what: &str, names: &[String]) -> String {
-    let names: String = names.join(" ").escape_debug().take(NAMES_MAX).collect();
-    format!("no column for {what} among `{names}`")
+    let key = if what == "a time" { "time" } else { what };
+    let names = listed(names);
+    format!("no column for {what} among `{names}`: name it with columns.{key}")
 }
 
-/// The best time column, and what its name says about it. A stamp that is surely the open is preferred, unless the close is asked for.
-fn time(names: &[String], told: Option<Meaning>) -> Option<(usize, Option<Meaning>)> {
-    let named = |wanted| names.iter().position(|name| meaning_of(name) == Some(wanted));
-    let plain = || PLAIN_TIMES.iter().find_map(|plain| names.iter().position(|name| name == plain));
-    let open = || named(Meaning::Open).map(|at| (at, Some(Meaning::Open)));
-    let close = || named(Meaning::Close).map(|at| (at, Some(Meaning::Close)));
-    let plain = || plain().map(|at| (at, None));
-    match told {
-        Some(Meaning::Open) => open().or_else(plain).or_else(close),
-        Some(Meaning::Close) => close().or_else(plain).or_else(open),
-        // `ts_ms` is how our own files call the close.
-        None => match names.iter().position(|name| name == "ts_ms") {
-            Some(at) => Some((at, Some(Meaning::Close))),
-            None => open().or_else(plain).or_else(close),
-        },
+/// The column with the first of the names that is there; two of the same name are one too many.
+fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, String> {
+    for alias in aliases {
+        let mut found = names.iter().enumerate().filter(|(_, name)| name == alias);
+        if let Some((at, _)) = found.next() {
+            return match found.next() {
+                None => Ok(Some(at)),
+                Some(_) => Err(format!("two columns are called `{alias}`")),
+            };
+        }
     }
+    Ok(None)
 }
 
-/// What a name says by itself.
-fn meaning_of(name: &str) -> Option<Meaning> {
+/// The volume in the base of the symbol: the one that says so, else the one that does not say what it counts.
+fn volume(names: &[String], shown: &[String], options: &Options) -> Result<usize, String> {
+    if let Some(symbol) = &options.symbol {
+        for base in symbol.base_names() {
+            let base = base.to_lowercase();
+            let aliases = [
+                format!("volume_{base}"),
+                format!("vol_{base}"),
+                format!("{base}_volume"),
+                format!("volume{base}"),
+            ];
+            if let Some(at) = only(names, &aliases.each_ref().map(String::as_str))? {
+                return Ok(at);
+            }
+        }
+    }
+    only(names, &VOLUMES)?.ok_or_else(|| missing("volume", shown))
+}
+
+/// The columns that may be the time, the preferred ones first.
+fn times(names: &[String]) -> Vec<TimeColumn> {
+    let mut found: Vec<(usize, TimeColumn)> = Vec::new();
+    for (at, name) in names.iter().enumerate() {
+        let Some(time) = TimeColumn::named(at, name) else { continue };
+        let rank = PLAIN_TIMES.iter().position(|plain| plain == name).unwrap_or(0);
+        found.push((rank, time));
+    }
+    found.sort_by_key(|(rank, time)| (time.role, *rank));
+    found.into_iter().map(|(_, time)| time).collect()
+}
+
+/// What a name says by itself; `None`: it is not a time.
+fn role_of(name: &str) -> Option<Role> {
+    // So our own files call the close.
     if name == "ts_ms" {
-        return Some(Meaning::Close);
+        return Some(Role::Close);
     }
-    let about_time = name
-        .split('_')
-        .any(|word| matches!(word, "time" | "timestamp" | "ts" | "date" | "datetime"))
-        || matches!(name, "opentime" | "closetime");
-    if !about_time {
+    if PLAIN_TIMES.contains(&name) {
+        return Some(Role::Plain);
+    }
+    if BARE.contains(&name) {
+        return Some(Role::Bare);
+    }
+    let words: Vec<&str> = name.split('_').collect();
+    let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(word));
+    if matches!(name, "opentime" | "starttime") {
+        return Some(Role::Open);
+    }
+    if matches!(name, "closetime" | "endtime" | "end") {
+        return Some(Role::Close);
+    }
+    if !has(&["time", "timestamp", "ts", "date", "datetime", "period"]) {
         return None;
     }
-    match (name.contains("open"), name.contains("close")) {
-        (true, false) => Some(Meaning::Open),
-        (false, true) => Some(Meaning::Close),
+    match (has(&["open", "start", "begin"]), has(&["close", "end"])) {
+        (true, false) => Some(Role::Open),
+        (false, true) => Some(Role::Close),
         (true, true) | (false, false) => None,
     }
 }
@@ -97,44 +335,75 @@ fn meaning_of(name: &str) -> Option<Meaning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::time::Timeframe;
 
-    fn find(names: &str, told: Option<Meaning>) -> Result<Columns, String> {
+    fn find(names: &str) -> Result<Columns, String> {
         let names: Vec<String> = names.split(',').map(String::from).collect();
-        Columns::find(&names, told)
+        let symbol = Some("BTC/USDT".parse().unwrap());
+        Columns::find(&names, &Options { symbol, ..Options::new(Timeframe::M5) })
     }
 
     #[test]
     fn columns_are_found_in_any_order_and_case() {
-        let open = Meaning::Open;
-        let close = Meaning::Close;
-        for (names, time, meaning, is_guess, values) in [
-            ("ts_ms_open,open,high,low,close,volume", 0, open, false, [1, 2, 3, 4, 5]),
-            ("ts_ms,open,high,low,close,volume", 0, close, false, [1, 2, 3, 4, 5]),
-            ("Datetime,Close,High,Low,Open,Volume", 0, open, true, [4, 2, 3, 1, 5]),
-            ("Datetime,index,Open,High,Low,Close,Volume", 0, open, true, [2, 3, 4, 5, 6]),
-            ("open,high,low,close,volume,close_time", 5, close, false, [0, 1, 2, 3, 4]),
-            ("close_time,open_time,o,h,l,c,v,quote_volume", 1, open, false, [2, 3, 4, 5, 6]),
-            ("\u{feff}Open Time,Open,High,Low,Close,Volume", 0, open, false, [1, 2, 3, 4, 5]),
-            ("Close,Adj Close,High,Low,Open,Volume,Date", 6, open, true, [4, 2, 3, 0, 5]),
+        use Role::{Bare, Close, Open, Plain};
+        for (names, time, role, values) in [
+            ("ts_ms_open,open,high,low,close,volume", 0, Open, [1, 2, 3, 4, 5]),
+            ("ts_ms,open,high,low,close,volume", 0, Close, [1, 2, 3, 4, 5]),
+            ("Datetime,Close,High,Low,Open,Volume", 0, Plain, [4, 2, 3, 1, 5]),
+            ("Datetime,index,Open,High,Low,Close,Volume", 0, Plain, [2, 3, 4, 5, 6]),
+            ("open,high,low,close,volume,close_time", 5, Close, [0, 1, 2, 3, 4]),
+            ("close_time,open_time,o,h,l,c,v,quote_volume", 1, Open, [2, 3, 4, 5, 6]),
+            ("\u{feff}Open Time,Open,High,Low,Close,Volume", 0, Open, [1, 2, 3, 4, 5]),
+            ("Close,Adj Close,High,Low,Open,Volume,Date", 6, Plain, [4, 2, 3, 0, 5]),
+            ("Gmt time,Open,High,Low,Close,Volume", 0, Plain, [1, 2, 3, 4, 5]),
+            ("Time (UTC),Open,High,Low,Close,Volume ", 0, Plain, [1, 2, 3, 4, 5]),
+            ("unix,o,h,l,c,Volume USDT,Volume BTC", 0, Plain, [1, 2, 3, 4, 6]),
+            ("unix,o,h,l,c,Volume_(BTC),Volume_(Currency)", 0, Plain, [1, 2, 3, 4, 5]),
+            (",open,high,low,close,volume", 0, Bare, [1, 2, 3, 4, 5]),
+            (
+                "<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<TICKVOL>,<VOL>",
+                1,
+                Plain,
+                [2, 3, 4, 5, 7],
+            ),
+            ("time_period_end,time_period_start,o,h,l,c,v", 1, Open, [2, 3, 4, 5, 6]),
         ] {
-            let expected = Columns { time, meaning, is_guess, values };
-            assert_eq!(find(names, None), Ok(expected), "{names}");
+            let found = find(names).unwrap_or_else(|error| panic!("{names}: {error}"));
+            assert_eq!((found.times[0].at, found.times[0].role), (time, role), "{names}");
+            assert_eq!(found.values, values, "{names}");
         }
     }
 
     #[test]
-    fn what_the_user_says_wins() {
-        let both = "open_time,open,high,low,close,volume,close_time";
-        assert_eq!(find(both, Some(Meaning::Close)).unwrap().time, 6);
-        let plain = find("time,o,h,l,c,v", Some(Meaning::Close)).unwrap();
-        assert_eq!((plain.meaning, plain.is_guess), (Meaning::Close, false));
+    fn a_missing_column_is_named() {
+        let error = find("time,open,high,close,volume").unwrap_err();
+        assert_eq!(
+            error,
+            "no column for low among `time open high close volume`: name it with columns.low"
+        );
+        for (names, told) in [
+            ("open,high,low,close,volume", "no column for a time among"),
+            ("time,o,h,l,c,Volume USDT", "no column for volume among"),
+            ("time,o,h,l,c,quote_volume", "no column for volume among"),
+            ("time,open,high,low,close,Close,volume", "two columns are called `close`"),
+            ("Time (EST),open,high,low,close,volume", "no column for a time among"),
+        ] {
+            let error = find(names).unwrap_err();
+            assert!(error.starts_with(told), "{error}");
+        }
     }
 
     #[test]
-    fn a_missing_column_is_named() {
-        let error = find("time,open,high,close,volume", None).unwrap_err();
-        assert_eq!(error, "no column for low among `time open high close volume`");
-        let error = find("open,high,low,close,volume", None).unwrap_err();
-        assert!(error.starts_with("no column for a time among"), "{error}");
+    fn names_that_are_told_beat_the_custom() {
+        let names = ["t", "when", "open", "high", "low", "close", "volume", "Amount"];
+        let names = names.map(String::from);
+        let mut options = Options::new(Timeframe::M5);
+        options.columns.time = Some("when".to_owned());
+        options.columns.volume = Some("amount".to_owned());
+        let found = Columns::find(&names, &options).unwrap();
+        assert_eq!((found.times.len(), found.times[0].at, found.values[4]), (1, 1, 7));
+        options.columns.low = Some("lowest".to_owned());
+        let error = Columns::find(&names, &options).unwrap_err();
+        assert!(error.starts_with("`lowest` (columns.low) is not among the columns"), "{error}");
     }
 }

@@ -1,102 +1,323 @@
-//! A CSV file of others: any separator of the usual ones, with a header or, as some venues publish, without.
+//! A CSV file of others: any separator of the usual ones, with a header or, as some venues publish, without. A row is a line.
 
-use std::path::Path;
-
-use csv::{ByteRecord, Reader, ReaderBuilder};
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, path::Path};
 
 use super::{
     assemble::{Archive, Assembler},
-    columns::Columns,
+    cell::Cell,
+    columns::{self, Columns},
     read::Options,
-    stamp::{self, Stamp},
+    row::{RowReader, SAMPLE},
+    stamp::{self, shown},
 };
 use crate::store::error::StoreError;
 
-const VALUES: [&str; 5] = ["open", "high", "low", "close", "volume"];
-/// Longest field shown in a reason, in characters.
-const SHOWN_MAX: usize = 60;
+/// Lines of remarks that may come before the header.
+const PREAMBLE_MAX: usize = 30;
+/// Fewer fields than this are not a row of bars.
+const FIELDS_MIN: usize = 6;
+/// Rows that must end alike before the last one, which has no line end, is trusted to be whole.
+const ALIKE_MIN: usize = 20;
+
+type Fields<'a> = Vec<Cow<'a, str>>;
+
+/// A line, counted from 1, without its end.
+#[derive(Debug, Clone, Copy)]
+struct Line<'a> {
+    number: u64,
+    text: &'a [u8],
+}
+
+/// The parts of a file.
+struct Parts<'a> {
+    header: Option<Fields<'a>>,
+    rows: &'a [Line<'a>],
+    separator: char,
+    /// Lines before the header that say something else.
+    remarks: &'a [Line<'a>],
+}
+
+impl<'a> Parts<'a> {
+    /// The fields of the rows, or why a line is not a row.
+    fn fields(&self) -> impl Iterator<Item = Result<Fields<'a>, String>> {
+        self.rows.iter().map(|line| fields(*line, self.separator))
+    }
+}
 
 pub(super) fn parse(bytes: &[u8], path: &Path, options: &Options) -> Result<Archive, StoreError> {
+    let damaged = |(line, reason): (u64, String)| StoreError::damaged(path, line, reason);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(separator(bytes))
-        .from_reader(bytes);
-    let mut record = ByteRecord::new();
-    let damaged = |line: u64, reason: String| StoreError::damaged(path, line, reason);
-    if !read(&mut reader, &mut record).map_err(|(line, reason)| damaged(line, reason))? {
-        return Err(damaged(0, "the file is empty".to_owned()));
-    }
+    let is_ended = matches!(bytes.last(), None | Some(b'\n' | b'\r'));
+    read(&lines(bytes), is_ended, options).map_err(damaged)
+}
+
+fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive, (u64, String)> {
+    let whole = |reason: String| (0, reason);
+    let parts = parts(lines, options)?;
     let mut warnings = Vec::new();
-    let has_header = stamp(&record, 0, options).is_err();
-    let columns = if has_header {
-        let names: Vec<_> =
-            record.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect();
-        let columns =
-            Columns::find(&names, options.meaning).map_err(|reason| damaged(1, reason))?;
-        if columns.is_guess {
-            let name = &names[columns.time];
-            warnings.push(format!("column `{}` is taken as the bar's open", name.escape_debug()));
-        }
-        columns
+    for line in parts.remarks {
+        let text = String::from_utf8_lossy(line.text);
+        warnings.push(format!("line {} is skipped: `{}`", line.number, shown(&text)));
+    }
+    let columns = if let Some(names) = &parts.header {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        Columns::find(&names, options).map_err(whole)?
     } else {
-        warnings.push(
-            "no header: columns are taken as time, open, high, low, close, volume".to_owned(),
-        );
-        Columns::without_header(options.meaning)
+        let note = "no header: columns are taken as time, open, high, low, close, volume";
+        warnings.push(note.to_owned());
+        Columns::without_header(commonest_count(&parts))
     };
-    let mut assembler = Assembler::new(options.timeframe, columns.meaning);
-    let mut is_pending = !has_header;
-    loop {
-        if !is_pending && !read(&mut reader, &mut record).map_err(|(l, why)| damaged(l, why))? {
-            return Ok(assembler.finish(warnings, options.offset_minutes));
+    let count = columns.names.len();
+    let first: Vec<Fields<'_>> = parts
+        .fields()
+        .filter_map(Result::ok)
+        .filter(|row| is_full(row, count))
+        .take(SAMPLE)
+        .collect();
+    let sample: Vec<Vec<Cell<'_>>> =
+        first.iter().map(|row| row.iter().map(|field| Cell::Text(field)).collect()).collect();
+    let mut rows = RowReader::new(columns, options, &sample).map_err(whole)?;
+    let mut assembler = Assembler::new(options, rows.meaning());
+    push_all(&parts, is_ended, &mut rows, &mut assembler)?;
+    let has_names = rows.columns.has_names;
+    warnings.extend(rows.finish().map_err(whole)?);
+    let archive = assembler.finish(warnings).map_err(whole)?;
+    if !has_names && archive.is_turned_round() {
+        let reason = "no header, and column 2 is the close and column 5 the open, not the other way round: give the file a header";
+        return Err(whole(reason.to_owned()));
+    }
+    Ok(archive)
+}
+
+/// Hands over the rows in the order of the file. An error is a reason to trust none of them.
+fn push_all(
+    parts: &Parts<'_>,
+    is_ended: bool,
+    rows: &mut RowReader<'_>,
+    assembler: &mut Assembler<'_>,
+) -> Result<(), (u64, String)> {
+    let options = rows.options;
+    let torn = if is_ended { None } else { torn(parts, &rows.columns) };
+    let mut coming = parts.rows.iter().map(|line| line.number).zip(parts.fields()).peekable();
+    while let Some((number, row)) = coming.next() {
+        let next = coming.peek().and_then(|(_, next)| next.as_ref().ok());
+        let has_piece = next.is_some_and(|next| is_piece(next, &rows.columns, options));
+        match row.and_then(|row| whole_row(row, parts.header.as_ref(), &rows.columns)) {
+            Err(reason) => assembler.refuse(number, reason),
+            Ok(row) if parts.header.is_some() && is_header(&row, options) => {
+                let reason = "another header: bring in each of the two files by itself";
+                return Err((number, reason.to_owned()));
+            }
+            Ok(row) => {
+                let is_one = is_full(&row, rows.columns.names.len());
+                if is_one && has_piece {
+                    let reason = "the next line is a piece of a row, perhaps of this one";
+                    assembler.refuse(number, reason.to_owned());
+                    continue;
+                }
+                if is_one && torn == Some(number) {
+                    let reason = "the file ends without a line end, so this row may be torn: if it is whole, add one";
+                    assembler.refuse(number, reason.to_owned());
+                    continue;
+                }
+                if let Some(fields) = rows.read(|at| Cell::Text(&row[at])) {
+                    assembler.push(number, fields);
+                }
+                if !is_one {
+                    let reason =
+                        "two rows are on one line: the first of them is taken, the second is not";
+                    assembler.refuse(number, reason.to_owned());
+                }
+            }
         }
-        is_pending = false;
-        let line = record.position().map_or(0, csv::Position::line);
-        assembler.push(line, fields(&record, &columns, options));
     }
+    Ok(())
 }
 
-/// The next record; false at the end. An error here is one of the reader, not of a row.
-fn read(reader: &mut Reader<&[u8]>, record: &mut ByteRecord) -> Result<bool, (u64, String)> {
-    reader
-        .read_byte_record(record)
-        .map_err(|error| (error.position().map_or(0, csv::Position::line), error.to_string()))
+/// The lines that are not blank. A file without any line feed has the carriage returns of old.
+fn lines(bytes: &[u8]) -> Vec<Line<'_>> {
+    let end = if bytes.contains(&b'\n') { b'\n' } else { b'\r' };
+    let lines = bytes
+        .split(|byte| *byte == end)
+        .zip(1..)
+        .map(|(text, number)| Line { number, text: text.strip_suffix(b"\r").unwrap_or(text) });
+    lines.filter(|line| !line.text.trim_ascii().is_empty()).collect()
 }
 
-/// The separator that occurs most often in the first line.
-fn separator(bytes: &[u8]) -> u8 {
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let count = |wanted: u8| line.split(|byte| *byte == wanted).count();
-    b",;\t".iter().copied().rev().max_by_key(|wanted| count(*wanted)).unwrap_or(b',')
+/// Finds the header, or the first row of a file that has none. Lines before it are remarks, if no name of a column is among them.
+fn parts<'a>(lines: &'a [Line<'a>], options: &Options) -> Result<Parts<'a>, (u64, String)> {
+    let mut reason = (0, "the file is empty".to_owned());
+    for (n, line) in lines.iter().take(PREAMBLE_MAX).enumerate() {
+        let separator = separator(line.text);
+        let marked = line.text.trim_ascii_start().strip_prefix(b"#");
+        let (rows, remarks) = (&lines[n + 1..], &lines[..n]);
+        let bare = Line { text: marked.unwrap_or(line.text), ..*line };
+        let row = match fields(bare, separator) {
+            Ok(row) => row,
+            Err(_) if marked.is_some() => continue,
+            Err(why) => return Err((line.number, why)),
+        };
+        let names: Vec<String> = row.iter().map(ToString::to_string).collect();
+        let Err(why) = Columns::find(&names, options) else {
+            return Ok(Parts { header: Some(row), rows, separator, remarks });
+        };
+        if marked.is_some() {
+            continue;
+        }
+        if row.len() >= FIELDS_MIN && stamp::from_text(&row[0], None, 0).is_ok() {
+            // Without a header a line is a remark only if it is marked as one; else it may be a piece of a row.
+            let is_row = |line: &Line<'_>| !line.text.trim_ascii_start().starts_with(b"#");
+            let first = lines.iter().position(is_row).unwrap_or(n);
+            let (remarks, rows) = lines.split_at(first);
+            return Ok(Parts { header: None, rows, separator, remarks });
+        }
+        if reason.0 == 0 {
+            reason = (line.number, why);
+        }
+        if row.len() >= FIELDS_MIN || names.iter().any(|name| columns::is_known(name)) {
+            break;
+        }
+    }
+    Err(reason)
 }
 
-fn text(record: &ByteRecord, n: usize) -> Result<&str, String> {
-    let bytes = record.get(n).ok_or_else(|| format!("column {} is absent", n + 1))?;
-    str::from_utf8(bytes).map_err(|_| format!("column {} is not UTF-8", n + 1))
+fn is_header(row: &Fields<'_>, options: &Options) -> bool {
+    let is_word =
+        |field: &Cow<'_, str>| field.trim().starts_with(|c: char| c.is_alphabetic() || c == '<');
+    // Cheap first: a row starts with a number or a symbol, and few of its fields are words.
+    row.iter().filter(|field| is_word(field)).count() >= FIELDS_MIN - 1
+        && Columns::find(&row.iter().map(ToString::to_string).collect::<Vec<_>>(), options).is_ok()
 }
 
-fn stamp(record: &ByteRecord, n: usize, options: &Options) -> Result<Stamp, String> {
-    let text = text(record, n)?;
-    stamp::from_text(text, options.unit, options.offset_ms())
-        .ok_or_else(|| format!("`{}` is not a time", shown(text)))
+/// The separator that occurs most often in a line.
+fn separator(line: &[u8]) -> char {
+    let count = |wanted: char| line.iter().filter(|byte| char::from(**byte) == wanted).count();
+    [',', ';', '\t', '|'].into_iter().rev().max_by_key(|wanted| count(*wanted)).unwrap_or(',')
 }
 
-fn fields(
-    record: &ByteRecord,
+/// The number of fields that most rows have.
+fn commonest_count(parts: &Parts<'_>) -> usize {
+    let mut counts = BTreeMap::new();
+    for row in parts.fields().flatten().filter(|row| row.len() >= FIELDS_MIN) {
+        *counts.entry(row.len()).or_insert(0) += 1;
+    }
+    let most = counts.into_iter().max_by_key(|(count, rows)| (*rows, Reverse(*count)));
+    most.map_or(FIELDS_MIN, |(count, _)| count)
+}
+
+/// A row with as many fields as it must have, or two of them that are on one line with nothing lost of the first; or why it is neither.
+fn whole_row<'a>(
+    row: Fields<'a>,
+    header: Option<&Fields<'a>>,
     columns: &Columns,
-    options: &Options,
-) -> Result<(Stamp, [f64; 5]), String> {
-    let stamp = stamp(record, columns.time, options)?;
-    let mut values = [0.0; 5];
-    for ((value, n), name) in values.iter_mut().zip(columns.values).zip(VALUES) {
-        let text = text(record, n)?.trim();
-        *value = text.parse().map_err(|_| format!("{name} `{}` is not a number", shown(text)))?;
+) -> Result<Fields<'a>, String> {
+    let count = columns.names.len();
+    if header == Some(&row) {
+        return Err("it is the header again".to_owned());
     }
-    Ok((stamp, values))
+    if is_full(&row, count) || is_two(&row, columns) {
+        return Ok(row);
+    }
+    let of = if header.is_some() { "the header" } else { "most rows" };
+    Err(format!("it has {} fields, {of} {count}", row.len()))
 }
 
-fn shown(text: &str) -> String {
-    text.escape_debug().take(SHOWN_MAX).collect()
+/// Whether a line is two rows without a line end between them, with the place where they meet in a column that is not used.
+fn is_two(row: &Fields<'_>, columns: &Columns) -> bool {
+    let last = columns.names.len() - 1;
+    let is_number = |at: usize| row[at + last].trim().parse::<f64>().is_ok();
+    row.len() == 2 * last + 1 && !columns.is_read(last) && columns.values.into_iter().all(is_number)
+}
+
+/// Whether a line is too short for a row and does not begin as one.
+fn is_piece(row: &Fields<'_>, columns: &Columns, options: &Options) -> bool {
+    let is_time = |at: usize| {
+        let stamp = row.get(at).map(|field| stamp::from_text(field, options.unit, 0));
+        stamp.is_some_and(|stamp| stamp.is_ok_and(|stamp| stamp.ms >= options.earliest_ms))
+    };
+    let last = columns.names.len() - 1;
+    row.len() <= last && columns.is_read(last) && !columns.times.iter().any(|time| is_time(time.at))
+}
+
+/// Whether a row has as many fields as it must; separators after the last one do no harm.
+fn is_full(row: &Fields<'_>, count: usize) -> bool {
+    row.len() >= count && row[count..].iter().all(|field| field.is_empty())
+}
+
+/// The last row, if nothing shows that it is whole: its last field matters, and does not end as those before it do.
+fn torn(parts: &Parts<'_>, columns: &Columns) -> Option<u64> {
+    let at = columns.names.len() - 1;
+    if !columns.is_read(at) {
+        return None;
+    }
+    let (last, earlier) = parts.rows.split_last()?;
+    let field = |line: &Line<'_>| Some(fields(*line, parts.separator).ok()?.get(at)?.to_string());
+    let end = field(last)?;
+    let earlier: Vec<String> = earlier.iter().rev().take(ALIKE_MIN).filter_map(field).collect();
+    let is_whole = earlier.len() == ALIKE_MIN && earlier.iter().all(|other| is_alike(other, &end));
+    if is_whole { None } else { Some(last.number) }
+}
+
+/// Whether two fields end at the same place: as many decimals, or as many characters when they are not whole numbers.
+fn is_alike(a: &str, b: &str) -> bool {
+    let decimals = |text: &str| text.rsplit_once('.').map(|(_, decimals)| decimals.len());
+    let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    match (decimals(a), decimals(b)) {
+        (Some(a), Some(b)) => a == b,
+        (None, None) => a == b || (a.len() == b.len() && !is_number(a) && !is_number(b)),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// The fields of a line. A quote opens a field at its start and closes it at its end, and nowhere else.
+fn fields(line: Line<'_>, separator: char) -> Result<Fields<'_>, String> {
+    let text = str::from_utf8(line.text).map_err(|_| "it is not UTF-8".to_owned())?;
+    if text.contains('\r') {
+        return Err("there is a line end inside of it".to_owned());
+    }
+    if !text.contains('"') {
+        return Ok(text.split(separator).map(Cow::Borrowed).collect());
+    }
+    let mut fields = Vec::new();
+    let mut rest = text;
+    loop {
+        let Some(quoted) = rest.trim_start_matches(' ').strip_prefix('"') else {
+            let (field, more) =
+                rest.split_once(separator).map_or((rest, None), |(f, m)| (f, Some(m)));
+            if field.contains('"') {
+                return Err(format!("a quote is inside of the field `{}`", shown(field)));
+            }
+            fields.push(Cow::Borrowed(field));
+            let Some(more) = more else { return Ok(fields) };
+            rest = more;
+            continue;
+        };
+        let (field, after) = unquoted(quoted)?;
+        fields.push(Cow::Owned(field));
+        let after = after.trim_start_matches(' ');
+        if after.is_empty() {
+            return Ok(fields);
+        }
+        rest = after
+            .strip_prefix(separator)
+            .ok_or_else(|| format!("a quote is followed by `{}`", shown(after)))?;
+    }
+}
+
+/// What is inside of quotes, and what comes after them; two quotes are one.
+fn unquoted(text: &str) -> Result<(String, &str), String> {
+    let mut field = String::new();
+    let mut rest = text;
+    loop {
+        let at = rest.find('"').ok_or("a quote is opened and not closed")?;
+        field.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        match rest.strip_prefix('"') {
+            Some(more) => {
+                field.push('"');
+                rest = more;
+            }
+            None => return Ok((field, rest)),
+        }
+    }
 }

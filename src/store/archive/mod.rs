@@ -1,12 +1,18 @@
-//! Bars from files of others: CSV, gzipped CSV, Parquet, in whatever order, unit and column names. Every row that is refused is named.
+//! Bars from files of others: CSV and Parquet, gzipped or not, in whatever order, unit and column names. Every row that is refused is named.
 
 mod assemble;
+mod cell;
+mod claim;
 mod columns;
 mod csv;
+mod distance;
+mod format;
 mod parquet;
 mod read;
+mod row;
 mod stamp;
+mod when;
 
-pub use assemble::{Archive, Gap, Order, RawRow, Refused, Rows};
-pub use read::{Options, parse, parse_rows, read};
+pub use assemble::{Archive, Conflict, Gap, Order, RawRow, Refused, Rows};
+pub use read::{ColumnNames, Options, parse, parse_rows, read};
 pub use stamp::{Meaning, Unit};

@@ -9,7 +9,10 @@ use bytes::Bytes;
 use parquet::{
     basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical},
     column::reader::get_typed_column_reader,
-    data_type::{DataType, DoubleType, FloatType, Int32Type, Int64Type},
+    data_type::{
+        BoolType, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType, Int32Type,
+        Int64Type,
+    },
     errors::ParquetError,
     file::reader::{FileReader, RowGroupReader, SerializedFileReader},
     schema::types::ColumnDescriptor,
@@ -17,57 +20,46 @@ use parquet::{
 
 use super::{
     assemble::{Archive, Assembler, RawRow, Refused, Rows},
+    cell::Cell,
     columns::Columns,
     read::Options,
-    stamp::{self, Meaning, Stamp, Unit},
+    row::{Fields, RowReader, SAMPLE},
+    stamp::{Kind, Meaning, Stamp, Unit},
 };
 use crate::store::error::StoreError;
 
 /// Rows a file may have.
 const ROWS_MAX: i64 = 50_000_000;
 const BATCH: usize = 16_384;
-const VALUES: [&str; 5] = ["open", "high", "low", "close", "volume"];
-
-/// A number of a column: whole numbers stay exact, since stamps are.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Number {
-    Int(i64),
-    Float(f64),
-}
-
-impl Number {
-    fn float(self) -> f64 {
-        match self {
-            Self::Int(value) => value as f64,
-            Self::Float(value) => value,
-        }
-    }
-}
 
 pub(super) fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Archive, StoreError> {
     guarded(path, || {
         let opened = Opened::new(bytes, options)?;
-        let mut assembler = Assembler::new(options.timeframe, opened.columns.meaning);
-        opened.each_row(|row, fields| assembler.push(row, fields))?;
-        Ok(assembler.finish(opened.warnings, options.offset_minutes))
+        let mut rows = opened.rows(options)?;
+        let mut assembler = Assembler::new(options, rows.meaning());
+        opened.each_row(&mut rows, |row, fields| assembler.push(row, fields))?;
+        assembler.finish(rows.finish()?)
     })
 }
 
-/// Every row as it stands in the file, in the order of the file, whatever its values are. Stamps are brought to the bar's close.
+/// Every row as it is in the file, in the order of the file, whatever its values are. Stamps are brought to the bar's close.
 pub(super) fn rows(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Rows, StoreError> {
     guarded(path, || {
         let opened = Opened::new(bytes, options)?;
-        let shift_ms = match opened.columns.meaning {
+        let mut reader = opened.rows(options)?;
+        let shift_ms = match reader.meaning() {
             Meaning::Open => options.timeframe.ms(),
             Meaning::Close => 0,
         };
         let mut rows = Rows::default();
-        opened.each_row(|row, fields| match fields {
-            Ok((stamp, values)) => {
-                let ts_ms = stamp.ms.saturating_add(shift_ms);
-                rows.rows.push(RawRow { row, ts_ms, values });
+        opened.each_row(&mut reader, |row, Fields { stamp, values }| {
+            match stamp.and_then(|stamp| Ok((stamp, values?))) {
+                Ok((stamp, values)) => {
+                    let ts_ms = stamp.ms.saturating_add(shift_ms);
+                    rows.rows.push(RawRow { row, ts_ms, values });
+                }
+                Err(reason) => rows.refused.push(Refused { row, reason }),
             }
-            Err(reason) => rows.refused.push(Refused { row, reason }),
         })?;
         Ok(rows)
     })
@@ -83,13 +75,14 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, String>) -> Result<T
     Err(StoreError::damaged(path, 0, reason))
 }
 
-/// A file whose columns are found.
+/// A file with the columns that are known by name.
 struct Opened {
     reader: SerializedFileReader<Bytes>,
     columns: Columns,
-    time: Time,
-    warnings: Vec<String>,
 }
+
+/// The columns of a row group that are looked at; the others are left out.
+type Group = Vec<Option<Column>>;
 
 impl Opened {
     fn new(bytes: Vec<u8>, options: &Options) -> Result<Self, String> {
@@ -101,44 +94,72 @@ impl Opened {
         let described = file.schema_descr().columns();
         let names: Vec<_> = described
             .iter()
-            .map(|c| if c.path().parts().len() == 1 { c.name().to_owned() } else { String::new() })
+            .map(|c| if c.path().parts().len() == 1 { c.name() } else { "(nested)" }.to_owned())
             .collect();
-        let columns = Columns::find(&names, options.meaning)?;
-        let time = Time::of(&described[columns.time], options);
-        let mut warnings = Vec::new();
-        if columns.is_guess {
-            let name = names[columns.time].escape_debug();
-            warnings.push(format!("column `{name}` is taken as the bar's open"));
-        }
-        Ok(Self { reader, columns, time, warnings })
+        let columns = Columns::find(&names, options)?;
+        Ok(Self { reader, columns })
     }
 
-    /// Hands over the rows in order, counted from 1: the fields of each, or why they cannot be read.
+    /// What is what, decided from the first rows.
+    fn rows<'a>(&self, options: &'a Options) -> Result<RowReader<'a>, String> {
+        let first = match self.reader.num_row_groups() {
+            0 => Vec::new(),
+            _ => self.group(0)?,
+        };
+        let count = length(&first).min(SAMPLE);
+        let cells = |n: usize| first.iter().map(|column| cell(column.as_ref(), n)).collect();
+        let sample: Vec<Vec<Cell<'_>>> = (0..count).map(cells).collect();
+        RowReader::new(self.columns.clone(), options, &sample)
+    }
+
+    /// Hands over the rows in order, counted from 1.
     fn each_row(
         &self,
-        mut take: impl FnMut(u64, Result<(Stamp, [f64; 5]), String>),
+        rows: &mut RowReader<'_>,
+        mut take: impl FnMut(u64, Fields),
     ) -> Result<(), String> {
-        let described = self.reader.metadata().file_metadata().schema_descr().columns();
         let mut row = 0;
         for n in 0..self.reader.num_row_groups() {
-            let group = self.reader.get_row_group(n).map_err(text)?;
-            let at = self.columns.time;
-            let stamps = read_column(&*group, at, &described[at])?;
-            let mut values: [Vec<Option<Number>>; 5] = Default::default();
-            for (into, at) in values.iter_mut().zip(self.columns.values) {
-                *into = read_column(&*group, at, &described[at])?;
-                if into.len() != stamps.len() {
-                    return Err("the columns differ in length".to_owned());
-                }
-            }
-            for (n, stamp) in stamps.into_iter().enumerate() {
+            let group = self.group(n)?;
+            for n in 0..length(&group) {
                 row += 1;
-                let numbers = values.each_ref().map(|column| column[n]);
-                take(row, fields(stamp, numbers, &self.time));
+                if let Some(fields) = rows.read(|at| cell(group[at].as_ref(), n)) {
+                    take(row, fields);
+                }
             }
         }
         Ok(())
     }
+
+    fn group(&self, n: usize) -> Result<Group, String> {
+        let described = self.reader.metadata().file_metadata().schema_descr().columns();
+        let group = self.reader.get_row_group(n).map_err(text)?;
+        let mut columns: Group = described.iter().map(|_| None).collect();
+        for at in self.columns.used() {
+            if columns[at].is_some() {
+                continue;
+            }
+            let column = read_column(&*group, at, &described[at]);
+            let is_needed = self.columns.is_needed(at);
+            columns[at] = match column {
+                Err(_) if !is_needed => None,
+                column => Some(column?),
+            };
+        }
+        let lengths = || columns.iter().flatten().map(Column::len);
+        if lengths().min() != lengths().max() {
+            return Err("the columns differ in length".to_owned());
+        }
+        Ok(columns)
+    }
+}
+
+fn length(group: &Group) -> usize {
+    group.iter().flatten().map(Column::len).next().unwrap_or(0)
+}
+
+fn cell(column: Option<&Column>, n: usize) -> Cell<'_> {
+    column.map_or(Cell::Null, |column| column.cell(n))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "`map_err` hands over the error")]
@@ -146,96 +167,208 @@ fn text(error: ParquetError) -> String {
     error.to_string()
 }
 
-/// What the stamps of a column mean.
-struct Time {
-    unit: Option<Unit>,
-    is_naive: bool,
-    offset_ms: i64,
+/// A column of a row group as what its type says it holds.
+enum Column {
+    Ints(Vec<Option<i64>>),
+    Floats(Vec<Option<f64>>),
+    Texts(Vec<Option<String>>),
+    Stamps(Vec<Option<Stamp>>),
 }
 
-impl Time {
-    fn of(column: &ColumnDescriptor, options: &Options) -> Self {
-        let (declared, is_naive) = match (column.logical_type_ref(), column.converted_type()) {
-            (Some(LogicalType::Timestamp(kind)), _) => {
-                let unit = match kind.unit {
-                    TimeUnit::MILLIS => Unit::Millis,
-                    TimeUnit::MICROS => Unit::Micros,
-                    TimeUnit::NANOS => Unit::Nanos,
-                };
-                (Some(unit), !kind.is_adjusted_to_u_t_c)
+impl Column {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Ints(values) => values.len(),
+            Self::Floats(values) => values.len(),
+            Self::Texts(values) => values.len(),
+            Self::Stamps(values) => values.len(),
+        }
+    }
+
+    fn cell(&self, n: usize) -> Cell<'_> {
+        match self {
+            Self::Ints(values) => values[n].map_or(Cell::Null, Cell::Int),
+            Self::Floats(values) => values[n].map_or(Cell::Null, Cell::Float),
+            Self::Texts(values) => values[n].as_deref().map_or(Cell::Null, Cell::Text),
+            Self::Stamps(values) => values[n].map_or(Cell::Null, Cell::Stamp),
+        }
+    }
+}
+
+/// What the type of a column says beyond how its values are kept.
+enum Logical {
+    Plain,
+    Unsigned,
+    Stamp {
+        unit: Unit,
+        kind: Kind,
+    },
+    Decimal {
+        scale: i32,
+    },
+    Text,
+    /// One that is not read, and its name.
+    Other(String),
+}
+
+impl Logical {
+    fn of(column: &ColumnDescriptor) -> Self {
+        if let Some(logical) = column.logical_type_ref() {
+            return match logical {
+                LogicalType::Timestamp(of) => {
+                    let unit = match of.unit {
+                        TimeUnit::MILLIS => Unit::Millis,
+                        TimeUnit::MICROS => Unit::Micros,
+                        TimeUnit::NANOS => Unit::Nanos,
+                    };
+                    let kind = if of.is_adjusted_to_u_t_c { Kind::Exact } else { Kind::Naive };
+                    Self::Stamp { unit, kind }
+                }
+                LogicalType::Date => Self::Stamp { unit: Unit::Days, kind: Kind::Day },
+                LogicalType::Decimal(of) => Self::Decimal { scale: of.scale },
+                LogicalType::Integer(of) if !of.is_signed => Self::Unsigned,
+                LogicalType::Integer(_) => Self::Plain,
+                LogicalType::String | LogicalType::Enum | LogicalType::Json => Self::Text,
+                other => Self::Other(format!("{other:?}")),
+            };
+        }
+        match column.converted_type() {
+            ConvertedType::TIMESTAMP_MILLIS => {
+                Self::Stamp { unit: Unit::Millis, kind: Kind::Exact }
             }
-            (Some(LogicalType::Date), _) | (_, ConvertedType::DATE) => (Some(Unit::Days), true),
-            (_, ConvertedType::TIMESTAMP_MILLIS) => (Some(Unit::Millis), false),
-            (_, ConvertedType::TIMESTAMP_MICROS) => (Some(Unit::Micros), false),
-            _ => (options.unit, false),
-        };
-        Self { unit: declared, is_naive, offset_ms: options.offset_ms() }
+            ConvertedType::TIMESTAMP_MICROS => {
+                Self::Stamp { unit: Unit::Micros, kind: Kind::Exact }
+            }
+            ConvertedType::DATE => Self::Stamp { unit: Unit::Days, kind: Kind::Day },
+            ConvertedType::DECIMAL => Self::Decimal { scale: column.type_scale() },
+            ConvertedType::UINT_8
+            | ConvertedType::UINT_16
+            | ConvertedType::UINT_32
+            | ConvertedType::UINT_64 => Self::Unsigned,
+            ConvertedType::UTF8 | ConvertedType::ENUM => Self::Text,
+            ConvertedType::NONE
+            | ConvertedType::INT_8
+            | ConvertedType::INT_16
+            | ConvertedType::INT_32
+            | ConvertedType::INT_64 => Self::Plain,
+            other => Self::Other(other.to_string()),
+        }
     }
-
-    fn stamp(&self, value: Number) -> Option<Stamp> {
-        let stamp = match value {
-            Number::Int(value) => stamp::from_int(value, self.unit),
-            Number::Float(value) => stamp::from_float(value, self.unit),
-        }?;
-        let offset_ms = if self.is_naive { self.offset_ms } else { 0 };
-        Some(Stamp { ms: stamp.ms.checked_sub(offset_ms)?, is_naive: self.is_naive })
-    }
-}
-
-fn fields(
-    stamp: Option<Number>,
-    numbers: [Option<Number>; 5],
-    time: &Time,
-) -> Result<(Stamp, [f64; 5]), String> {
-    let stamp = stamp.ok_or("the time is null")?;
-    let stamp = time.stamp(stamp).ok_or_else(|| format!("`{}` is not a time", stamp.float()))?;
-    let mut values = [0.0; 5];
-    for ((value, number), name) in values.iter_mut().zip(numbers).zip(VALUES) {
-        *value = number.ok_or_else(|| format!("{name} is null"))?.float();
-    }
-    Ok((stamp, values))
 }
 
 fn read_column(
     group: &dyn RowGroupReader,
     at: usize,
     column: &ColumnDescriptor,
-) -> Result<Vec<Option<Number>>, String> {
+) -> Result<Column, String> {
     let name = column.name().escape_debug();
     if column.max_rep_level() > 0 {
         return Err(format!("column `{name}` is a list"));
     }
-    let read = match column.physical_type() {
-        Physical::INT32 => typed::<Int32Type>(group, at, column, |v| Number::Int(v.into())),
-        Physical::INT64 => typed::<Int64Type>(group, at, column, Number::Int),
-        Physical::FLOAT => typed::<FloatType>(group, at, column, |v| Number::Float(v.into())),
-        Physical::DOUBLE => typed::<DoubleType>(group, at, column, Number::Float),
-        other => return Err(format!("column `{name}` is of type {other}, expected numbers")),
+    let (physical, logical) = (column.physical_type(), Logical::of(column));
+    let read = match (physical, &logical) {
+        (Physical::INT32, Logical::Plain | Logical::Stamp { .. } | Logical::Decimal { .. }) => {
+            typed::<Int32Type, _>(group, at, column, |v| i64::from(*v)).map(Column::Ints)
+        }
+        (Physical::INT32, Logical::Unsigned) => {
+            typed::<Int32Type, _>(group, at, column, |v| i64::from(v.cast_unsigned()))
+                .map(Column::Ints)
+        }
+        (Physical::INT64, Logical::Plain | Logical::Stamp { .. } | Logical::Decimal { .. }) => {
+            typed::<Int64Type, _>(group, at, column, |v| *v).map(Column::Ints)
+        }
+        (Physical::INT64, Logical::Unsigned) => {
+            let number = |v: &i64| i64::try_from(v.cast_unsigned()).unwrap_or(i64::MAX);
+            typed::<Int64Type, _>(group, at, column, number).map(Column::Ints)
+        }
+        (Physical::FLOAT, Logical::Plain) => {
+            typed::<FloatType, _>(group, at, column, |v| f64::from(*v)).map(Column::Floats)
+        }
+        (Physical::DOUBLE, Logical::Plain) => {
+            typed::<DoubleType, _>(group, at, column, |v| *v).map(Column::Floats)
+        }
+        (Physical::BOOLEAN, Logical::Plain) => {
+            typed::<BoolType, _>(group, at, column, |v| i64::from(*v)).map(Column::Ints)
+        }
+        (Physical::BYTE_ARRAY, Logical::Text | Logical::Plain) => {
+            let word =
+                |v: &parquet::data_type::ByteArray| String::from_utf8_lossy(v.data()).into_owned();
+            typed::<ByteArrayType, _>(group, at, column, word).map(Column::Texts)
+        }
+        (Physical::BYTE_ARRAY, Logical::Decimal { scale }) => {
+            typed::<ByteArrayType, _>(group, at, column, |v| wide(v.data(), *scale))
+                .map(Column::Floats)
+        }
+        (Physical::FIXED_LEN_BYTE_ARRAY, Logical::Decimal { scale }) => {
+            typed::<FixedLenByteArrayType, _>(group, at, column, |v| wide(v.data(), *scale))
+                .map(Column::Floats)
+        }
+        (_, Logical::Other(logical)) => {
+            return Err(format!(
+                "column `{name}` is of type {logical}, which is not read: write it as DOUBLE or as TIMESTAMP"
+            ));
+        }
+        (other, _) => return Err(format!("column `{name}` is of type {other}, expected numbers")),
     };
-    read.map_err(|error| format!("column `{name}`: {error}"))
+    let read = read.map_err(|error| format!("column `{name}`: {error}"))?;
+    Ok(match (read, logical) {
+        (Column::Ints(values), Logical::Decimal { scale }) => {
+            Column::Floats(values.into_iter().map(|v| v.map(|v| scaled(v.into(), scale))).collect())
+        }
+        (Column::Ints(values), Logical::Stamp { unit, kind }) => {
+            let stamp = |v: i64| unit.to_ms(v).map(|ms| Stamp { ms, kind });
+            Column::Stamps(values.into_iter().map(|v| v.and_then(stamp)).collect())
+        }
+        (read, _) => read,
+    })
 }
 
-fn typed<T: DataType>(
+/// The number nearest to a decimal that is kept as its digits without the point.
+fn scaled(digits: i128, scale: i32) -> f64 {
+    const EXACT_MAX: u128 = 1 << 53;
+    if digits.unsigned_abs() <= EXACT_MAX && (0..=22).contains(&scale) {
+        // Both operands are exact, so one correctly rounded division gives the nearest float.
+        return digits as f64 / 10_f64.powi(scale);
+    }
+    format!("{digits}e{}", -scale).parse().unwrap_or(f64::NAN)
+}
+
+/// A decimal that is kept as bytes, the highest first; a NaN if it has more digits than a price can have.
+fn wide(bytes: &[u8], scale: i32) -> f64 {
+    let negative = bytes.first().is_some_and(|first| *first >= 0x80);
+    let fill = if negative { 0xff } else { 0 };
+    let (high, low) = bytes.split_at(bytes.len().saturating_sub(16));
+    if high.iter().any(|byte| *byte != fill) || bytes.is_empty() {
+        return f64::NAN;
+    }
+    let mut whole = [fill; 16];
+    whole[16 - low.len()..].copy_from_slice(low);
+    let digits = i128::from_be_bytes(whole);
+    // The sign must not be lost with the bytes before.
+    if (digits < 0) == negative { scaled(digits, scale) } else { f64::NAN }
+}
+
+fn typed<T: DataType, V>(
     group: &dyn RowGroupReader,
     at: usize,
     column: &ColumnDescriptor,
-    number: impl Fn(T::T) -> Number,
-) -> Result<Vec<Option<Number>>, ParquetError> {
+    value: impl Fn(&T::T) -> V,
+) -> Result<Vec<Option<V>>, ParquetError> {
     let mut reader = get_typed_column_reader::<T>(group.get_column_reader(at)?);
     let present = column.max_def_level();
-    let (mut numbers, mut levels, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut read, mut levels, mut values) = (Vec::new(), Vec::new(), Vec::new());
     loop {
         levels.clear();
         values.clear();
         let (records, _, _) = reader.read_records(BATCH, Some(&mut levels), None, &mut values)?;
         if records == 0 {
-            return Ok(numbers);
+            return Ok(read);
         }
-        let mut values = values.drain(..).map(&number);
+        let mut values = values.drain(..).map(|v| value(&v));
         if present == 0 {
-            numbers.extend(values.map(Some));
+            read.extend(values.map(Some));
         } else {
-            numbers.extend(levels.iter().map(
+            read.extend(levels.iter().map(
                 |level| {
                     if *level == present { values.next() } else { None }
                 },

@@ -6,35 +6,90 @@ use flate2::read::MultiGzDecoder;
 
 use super::{
     assemble::{Archive, Rows},
-    csv, parquet,
+    csv,
+    format::Format,
+    parquet,
     stamp::{Meaning, Unit},
 };
 use crate::{
-    domain::time::Timeframe,
+    domain::{ids::Exchange, series::Symbol, time::Timeframe},
     store::{disk::Disk, error::StoreError},
 };
 
 /// Most bytes a gzipped file may unpack to.
 const UNPACKED_MAX: u64 = 4 << 30;
 const MINUTE_MS: i64 = 60_000;
+/// The year in which the first of the coins could be traded: 2009-01-01.
+const EARLIEST_MS: i64 = 1_230_768_000_000;
 
-/// What is known about a file beforehand. What is not told is found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The names of columns that are told; the others are found out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ColumnNames {
+    /// The time.
+    pub time: Option<String>,
+    /// The first price.
+    pub open: Option<String>,
+    /// The highest price.
+    pub high: Option<String>,
+    /// The lowest price.
+    pub low: Option<String>,
+    /// The last price.
+    pub close: Option<String>,
+    /// The volume in the base.
+    pub volume: Option<String>,
+}
+
+/// What is asked for, and what is known about a file beforehand. What is not told is found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Length of its bars.
     pub timeframe: Timeframe,
+    /// What is traded. A file that says something else is refused.
+    pub symbol: Option<Symbol>,
+    /// Where it is traded. A file that says something else is refused.
+    pub exchange: Option<Exchange>,
     /// Whether its stamps are the open or the close.
     pub meaning: Option<Meaning>,
-    /// What its numeric stamps count.
+    /// What its stamps count.
     pub unit: Option<Unit>,
     /// Minutes east of UTC for stamps without an offset.
     pub offset_minutes: Option<i64>,
+    /// Names of its columns.
+    pub columns: ColumnNames,
+    /// The rows that are meant: those that have these values in these columns.
+    pub select: Vec<(String, String)>,
+    /// It may have more holes than bars.
+    pub is_sparse: bool,
+    /// A bar that closes before this is not believed.
+    pub earliest_ms: i64,
+    /// A bar that closes after this is not closed.
+    pub now_ms: Option<i64>,
 }
 
 impl Options {
     /// Only the timeframe is known.
     pub const fn new(timeframe: Timeframe) -> Self {
-        Self { timeframe, meaning: None, unit: None, offset_minutes: None }
+        let columns = ColumnNames {
+            time: None,
+            open: None,
+            high: None,
+            low: None,
+            close: None,
+            volume: None,
+        };
+        Self {
+            timeframe,
+            symbol: None,
+            exchange: None,
+            meaning: None,
+            unit: None,
+            offset_minutes: None,
+            columns,
+            select: Vec::new(),
+            is_sparse: false,
+            earliest_ms: EARLIEST_MS,
+            now_ms: None,
+        }
     }
 
     pub(super) fn offset_ms(&self) -> i64 {
@@ -53,12 +108,28 @@ pub fn read<D: Disk>(disk: &D, path: &Path, options: &Options) -> Result<Archive
 
 /// Reads the bytes of a file of others; `path` only names it in errors.
 pub fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Archive, StoreError> {
-    if bytes.starts_with(b"PAR1") {
-        parquet::parse(bytes, path, options)
-    } else if bytes.starts_with(&[0x1f, 0x8b]) {
-        csv::parse(&unpack(&bytes, path)?, path, options)
-    } else {
-        csv::parse(&bytes, path, options)
+    match Format::of(&bytes) {
+        Format::Gzip => {
+            let unpacked = unpack(&bytes, path)?;
+            match Format::of(&unpacked) {
+                Format::Gzip => Err(StoreError::damaged(path, 0, "it is gzipped twice: unpack it")),
+                format => parse_as(format, unpacked, path, options),
+            }
+        }
+        format => parse_as(format, bytes, path, options),
+    }
+}
+
+fn parse_as(
+    format: Format,
+    bytes: Vec<u8>,
+    path: &Path,
+    options: &Options,
+) -> Result<Archive, StoreError> {
+    match format {
+        Format::Parquet => parquet::parse(bytes, path, options),
+        Format::Other(what) => Err(StoreError::damaged(path, 0, format!("it is {what}"))),
+        Format::Text | Format::Gzip => csv::parse(&bytes, path, options),
     }
 }
 
@@ -78,5 +149,7 @@ fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
     Ok(unpacked)
 }
 
+#[cfg(test)]
+mod mangled;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Time stamps of others: numbers in seconds to nanoseconds, or text with or without an offset, of a bar's open or its close.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _};
 
 /// Whether a stamp is the open or the close of its bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +11,7 @@ pub enum Meaning {
     Close,
 }
 
-/// What a numeric stamp counts.
+/// What a stamp counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     /// Seconds.
@@ -24,6 +24,8 @@ pub enum Unit {
     Nanos,
     /// Days.
     Days,
+    /// Nothing: it is a date.
+    Dates,
 }
 
 impl Unit {
@@ -37,15 +39,27 @@ impl Unit {
         }
     }
 
-    fn to_ms(self, value: i64) -> Option<i64> {
+    pub(super) fn to_ms(self, value: i64) -> Option<i64> {
         match self {
             Self::Seconds => value.checked_mul(1000),
             Self::Millis => Some(value),
             Self::Micros => Some(value.div_euclid(1000)),
             Self::Nanos => Some(value.div_euclid(1_000_000)),
             Self::Days => value.checked_mul(86_400_000),
+            Self::Dates => None,
         }
     }
+}
+
+/// How much a stamp says. In order: the surest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// An instant: a number, or a date with an offset.
+    Exact,
+    /// A date and a time of day without an offset.
+    Naive,
+    /// A day.
+    Day,
 }
 
 /// A stamp that was read.
@@ -53,61 +67,170 @@ impl Unit {
 pub(super) struct Stamp {
     /// Milliseconds since 1970.
     pub ms: i64,
-    /// It had no offset of its own.
-    pub is_naive: bool,
+    pub kind: Kind,
 }
 
-/// A whole number, in `unit` or in the unit its size suggests.
-pub(super) fn from_int(value: i64, unit: Option<Unit>) -> Option<Stamp> {
-    let ms = unit.unwrap_or_else(|| Unit::by_magnitude(value)).to_ms(value)?;
-    Some(Stamp { ms, is_naive: false })
+impl Stamp {
+    pub(super) const fn exact(ms: i64) -> Self {
+        Self { ms, kind: Kind::Exact }
+    }
+
+    /// A date and a time of day, taken at `offset_ms` east of UTC.
+    pub(super) fn naive(ms: i64, kind: Kind, offset_ms: i64) -> Option<Self> {
+        Some(Self { ms: ms.checked_sub(offset_ms)?, kind })
+    }
+}
+
+/// A whole number: a date written as YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, or a count in `unit` or in the unit its size suggests.
+pub(super) fn from_int(value: i64, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
+    if matches!(unit, None | Some(Unit::Dates))
+        && let Some(stamp) = calendar(&value.to_string(), offset_ms)
+    {
+        return Ok(stamp);
+    }
+    if unit == Some(Unit::Dates) {
+        return Err(format!("`{value}` is a number, and the unit asked for is dates"));
+    }
+    let ms = unit.unwrap_or_else(|| Unit::by_magnitude(value)).to_ms(value);
+    ms.map(Stamp::exact).ok_or_else(|| not_a_time(&value.to_string()))
 }
 
 /// A number that may have a fraction.
-pub(super) fn from_float(value: f64, unit: Option<Unit>) -> Option<Stamp> {
+pub(super) fn from_float(value: f64, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
     const EXACT_MAX: f64 = 9.2e18;
+    let refuse = || not_a_time(&value.to_string());
     if !value.is_finite() || value.abs() > EXACT_MAX {
-        return None;
+        return Err(refuse());
     }
-    let unit = unit.unwrap_or_else(|| Unit::by_magnitude(value as i64));
-    let ms = match unit {
-        Unit::Seconds if value.abs() < EXACT_MAX / 1000.0 => (value * 1000.0).round() as i64,
-        unit => unit.to_ms(value as i64)?,
-    };
-    Some(Stamp { ms, is_naive: false })
+    if value.fract() == 0.0 {
+        return from_int(value as i64, unit, offset_ms);
+    }
+    match unit.unwrap_or_else(|| Unit::by_magnitude(value as i64)) {
+        Unit::Seconds if value.abs() < EXACT_MAX / 1000.0 => {
+            Ok(Stamp::exact((value * 1000.0).round() as i64))
+        }
+        _ => Err(refuse()),
+    }
 }
 
 /// A stamp as text; without an offset it is taken at `offset_ms` east of UTC.
-pub(super) fn from_text(text: &str, unit: Option<Unit>, offset_ms: i64) -> Option<Stamp> {
+pub(super) fn from_text(text: &str, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
     let text = text.trim();
-    if let Ok(value) = text.parse::<i64>() {
-        return from_int(value, unit);
+    let is_number = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    if is_number && let Ok(value) = text.parse::<f64>() {
+        if text.contains(['e', 'E']) {
+            let shown = shown(text);
+            return Err(format!("`{shown}` is rounded: write the stamp with all its digits"));
+        }
+        return match text.parse::<i64>() {
+            Ok(value) => from_int(value, unit, offset_ms),
+            Err(_) => from_float(value, unit, offset_ms),
+        };
     }
-    if let Ok(value) = text.parse::<f64>() {
-        return from_float(value, unit);
+    if unit.is_some_and(|unit| unit != Unit::Dates) {
+        return Err(format!("`{}` is not a number, and the unit asked for is one", shown(text)));
     }
     if !text.is_ascii() || text.len() > 64 {
-        return None;
+        return Err(not_a_time(text));
     }
-    let (text, is_utc) = match text.strip_suffix(" UTC").or_else(|| text.strip_suffix('Z')) {
-        Some(text) => (text, true),
-        None => (text, false),
-    };
-    let mut text = text.replacen('T', " ", 1);
-    if is_utc {
-        text.push_str("+00:00");
+    let (text, is_utc) =
+        match [" UTC", " GMT", "UTC", "Z"].iter().find_map(|s| text.strip_suffix(s)) {
+            Some(text) => (text, true),
+            None => (text, false),
+        };
+    let (day, clock) = text.split_once([' ', 'T']).unwrap_or((text, ""));
+    let day = day_of(day)?;
+    let clock = clock.trim_start();
+    if clock.is_empty() {
+        let midnight =
+            day.and_hms_opt(0, 0, 0).expect("a midnight is").and_utc().timestamp_millis();
+        return Stamp::naive(midnight, Kind::Day, offset_ms).ok_or_else(|| not_a_time(text));
     }
-    let with_offset = ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M%#z"];
-    let found = with_offset.iter().find_map(|form| DateTime::parse_from_str(&text, form).ok());
-    if let Some(found) = found {
-        return Some(Stamp { ms: found.timestamp_millis(), is_naive: false });
+    if let (false, Some(ms)) = (is_utc, time_of_day(clock)) {
+        let ms = day.and_hms_opt(0, 0, 0).expect("a midnight is").and_utc().timestamp_millis() + ms;
+        return Stamp::naive(ms, Kind::Naive, offset_ms).ok_or_else(|| not_a_time(text));
     }
-    let naive = ["%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%d %H:%M"]
+    let whole = format!("{day} {clock}{}", if is_utc { "+00:00" } else { "" });
+    ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M%#z"]
         .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(&text, form).ok())
-        .or_else(|| NaiveDate::parse_from_str(&text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0))?;
-    let ms = naive.and_utc().timestamp_millis().checked_sub(offset_ms)?;
-    Some(Stamp { ms, is_naive: true })
+        .find_map(|form| DateTime::parse_from_str(&whole, form).ok())
+        .map(|found| Stamp::exact(found.timestamp_millis()))
+        .ok_or_else(|| not_a_time(text))
+}
+
+/// A time of day as text, in milliseconds: `HH:MM`, `HH:MM:SS`, `HHMM`, `HHMMSS`.
+pub(super) fn time_of_day(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    let forms: &[&str] = match (digits, text.len()) {
+        (true, 4) => &["%H%M"],
+        (true, 6) => &["%H%M%S"],
+        (true, _) => &[],
+        (false, _) => &["%H:%M:%S%.f", "%H:%M"],
+    };
+    let time = forms.iter().find_map(|form| NaiveTime::parse_from_str(text, form).ok())?;
+    // A leap second would be a second of the next minute.
+    (time.nanosecond() < 1_000_000_000).then(|| {
+        i64::from(time.num_seconds_from_midnight()) * 1000
+            + i64::from(time.nanosecond()) / 1_000_000
+    })
+}
+
+/// A date: the year first, or, with dots, the day first. With slashes, day and month could be either way round.
+fn day_of(text: &str) -> Result<NaiveDate, String> {
+    let parts: Vec<&str> = text.split(['-', '/', '.']).collect();
+    let refuse = || not_a_time(text);
+    let number = |part: &str| part.parse::<u32>().map_err(|_| refuse());
+    let [first, second, third] = parts[..] else {
+        let day = text.parse::<i64>().ok().and_then(|_| calendar(text, 0));
+        let day = day.filter(|stamp| stamp.kind == Kind::Day).ok_or_else(refuse)?;
+        let day = DateTime::from_timestamp_millis(day.ms).ok_or_else(refuse)?;
+        return Ok(day.date_naive());
+    };
+    let (year, month, day) = match (first.len(), third.len()) {
+        (4, 1 | 2) => (first, second, third),
+        (1 | 2, 4) if text.contains('.') && !text.contains(['-', '/']) => (third, second, first),
+        (1 | 2, 2 | 4) => {
+            let shown = shown(text);
+            return Err(format!(
+                "`{shown}` is a date with an order that is unclear: write YYYY-MM-DD"
+            ));
+        }
+        _ => return Err(refuse()),
+    };
+    let year = year.parse().map_err(|_| refuse())?;
+    NaiveDate::from_ymd_opt(year, number(month)?, number(day)?).ok_or_else(refuse)
+}
+
+/// A date written as one number.
+fn calendar(digits: &str, offset_ms: i64) -> Option<Stamp> {
+    /// Years that are meant when a number looks like a date.
+    const YEARS: std::ops::Range<i32> = 1900..2200;
+    let (form, kind) = match digits.len() {
+        8 => ("", Kind::Day),
+        12 => ("%H%M", Kind::Naive),
+        14 => ("%H%M%S", Kind::Naive),
+        _ => return None,
+    };
+    let part = |range: std::ops::Range<usize>| digits.get(range)?.parse::<u32>().ok();
+    let year = i32::try_from(part(0..4)?).ok().filter(|year| YEARS.contains(year))?;
+    let day = NaiveDate::from_ymd_opt(year, part(4..6)?, part(6..8)?)?;
+    let time = match form {
+        "" => NaiveTime::MIN,
+        form => NaiveTime::parse_from_str(&digits[8..], form).ok()?,
+    };
+    Stamp::naive(NaiveDateTime::new(day, time).and_utc().timestamp_millis(), kind, offset_ms)
+}
+
+fn not_a_time(text: &str) -> String {
+    format!("`{}` is not a time", shown(text))
+}
+
+/// A field in a message: escaped, and not longer than a line.
+pub(super) fn shown(text: &str) -> String {
+    /// Longest field shown in a reason, in characters.
+    const SHOWN_MAX: usize = 60;
+    text.escape_debug().take(SHOWN_MAX).collect()
 }
 
 #[cfg(test)]
@@ -123,7 +246,6 @@ mod tests {
             "1749000000000000",
             "1749000000000000000",
             "1749000000.0",
-            "1.749e9",
             "2025-06-04T01:20:00Z",
             "2025-06-04 01:20:00+00:00",
             "2025-06-04 01:20:00.000000+00:00",
@@ -131,34 +253,75 @@ mod tests {
             "2025-06-03T21:20:00-0400",
             "2025-06-04 01:20:00 UTC",
             "2025-06-04 01:20:00 +0000",
+            "2025/06/04 01:20:00Z",
+            "04.06.2025 01:20:00.000 GMT",
             " 2025-06-04 01:20+00:00 ",
         ] {
-            let stamp = from_text(text, None, 7).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!(stamp, Stamp { ms: MS, is_naive: false }, "{text}");
+            let stamp = from_text(text, None, 7);
+            assert_eq!(stamp, Ok(Stamp::exact(MS)), "{text}");
         }
-        for text in ["2025-06-04 03:20:00", "2025-06-04T03:20", "2025-06-04 03:20:00.000"] {
-            let stamp = from_text(text, None, 7_200_000).unwrap();
-            assert_eq!(stamp, Stamp { ms: MS, is_naive: true }, "{text}");
+        for text in [
+            "2025-06-04 03:20:00",
+            "2025-06-04T03:20",
+            "2025-06-04 03:20:00.000",
+            "2025/06/04 03:20",
+            "2025.06.04 03:20:00",
+            "04.06.2025 03:20:00.000",
+            "20250604 032000",
+            "202506040320",
+            "20250604032000",
+        ] {
+            let stamp = from_text(text, None, 7_200_000);
+            assert_eq!(stamp, Ok(Stamp { ms: MS, kind: Kind::Naive }), "{text}");
         }
-        assert_eq!(from_text("1970-01-02", None, 0).unwrap().ms, 86_400_000);
-        assert_eq!(from_text("1970", Some(Unit::Millis), 0).unwrap().ms, 1970);
+        for text in ["1970-01-02", "1970/01/02", "02.01.1970", "19700102"] {
+            assert_eq!(from_text(text, None, 0), Ok(Stamp { ms: 86_400_000, kind: Kind::Day }));
+        }
+        assert_eq!(from_text("1970", Some(Unit::Millis), 0), Ok(Stamp::exact(1970)));
+        // A number of seconds is one when it is said, whatever else it could be.
+        assert_eq!(from_text("20250604", Some(Unit::Seconds), 0), Ok(Stamp::exact(20_250_604_000)));
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn what_is_not_a_time_is_refused() {
         for text in [
             "",
             "x",
             "NaN",
             "inf",
             "1e300",
+            "1.6122E+12",
+            "1.749e9",
             "2025-13-01",
             "04/06/2025",
+            "04-06-2025",
+            "04.13.2025",
+            "2025-06-04 24:00",
+            "2025-06-04 03:20:60",
+            "1749000000000.5",
             "٣",
             "99999999999999999999",
         ] {
-            assert_eq!(from_text(text, None, 0).filter(|s| s.ms < 1 << 60), None, "{text}");
+            assert!(from_text(text, None, 0).is_err(), "{text}");
         }
-        assert_eq!(from_text(&i64::MAX.to_string(), Some(Unit::Seconds), 0), None);
+        assert!(from_text(&i64::MAX.to_string(), Some(Unit::Seconds), 0).is_err());
+        assert!(from_text("2025-06-04", Some(Unit::Seconds), 0).is_err());
+        assert!(from_text("1749000000", Some(Unit::Dates), 0).is_err());
+    }
+
+    #[test]
+    fn times_of_day_have_two_digits_each() {
+        for (text, ms) in [
+            ("00:05", Some(300_000)),
+            ("23:59:59.5", Some(86_399_500)),
+            ("0005", Some(300_000)),
+            ("000500", Some(300_000)),
+            ("5", None),
+            ("500", None),
+            ("2460", None),
+            ("12 AM", None),
+        ] {
+            assert_eq!(time_of_day(text), ms, "{text}");
+        }
     }
 }

@@ -37,20 +37,24 @@ fn an_ascending_file_with_a_forming_bar_logged_again_and_again() {
          2025-09-12 19:35:00,10,12,9,11,1\n\
          2025-09-12 19:35:00,10,12,9,10.5,2\n\
          2025-09-12 19:35:00,10,12,9,10.5,2\n\
-         2025-09-12 19:50:00,10,12,9,11.5,3\n",
+         2025-09-12 19:40:00,10,12,9,11.5,3\n\
+         2025-09-12 19:55:00,10,12,9,11.5,3\n",
         &M5,
     )
     .unwrap();
-    assert_eq!(closes(&archive), [(1_757_706_000_000, 10.5), (1_757_706_900_000, 11.5)]);
-    assert_eq!((archive.read, archive.duplicates, archive.conflicts), (4, 2, 1));
+    assert_eq!(
+        closes(&archive),
+        [(1_757_706_000_000, 10.5), (1_757_706_300_000, 11.5), (1_757_707_200_000, 11.5)]
+    );
+    assert_eq!((archive.read, archive.duplicates, archive.conflicts.len()), (5, 2, 1));
     assert_eq!(archive.gaps.len(), 1);
-    assert_eq!((archive.gaps[0].first.ts_ms(), archive.gaps[0].slots), (1_757_706_300_000, 2));
+    assert_eq!((archive.gaps[0].first.ts_ms(), archive.gaps[0].slots), (1_757_706_600_000, 2));
     assert_eq!(archive.order, Order::Ascending);
     assert_eq!(
         archive.warnings,
         [
             "column `timestamp` is taken as the bar's open",
-            "4 stamps have no offset and are taken as UTC",
+            "5 stamps have no offset and are taken as UTC",
         ]
     );
     let told = Options { offset_minutes: Some(120), meaning: Some(Meaning::Open), ..M5 };
@@ -69,7 +73,7 @@ fn a_descending_file_with_an_offset_and_a_stray_column() {
         &M5,
     )
     .unwrap();
-    assert_eq!(closes(&archive), [(1_748_908_200_000, 9.5), (1_748_908_500_000, 11.0)]);
+    assert_eq!(closes(&archive), [(1_748_908_200_000, 10.0), (1_748_908_500_000, 11.0)]);
     assert_eq!((archive.order, archive.duplicates), (Order::Descending, 1));
 }
 
@@ -94,6 +98,8 @@ fn closes_that_end_in_999_belong_to_the_next_millisecond() {
 fn every_refused_row_is_named_by_line_and_reason() {
     let archive = csv(
         "open_time,open,high,low,close,volume\n\
+         1672530600,10,12,9,11,1\n\
+         1672530900,10,12,9,11,1\n\
          1672531200,10,12,9,11,1\n\
          1672531201,10,12,9,11,1\n\
          yesterday,10,12,9,11,1\n\
@@ -105,16 +111,16 @@ fn every_refused_row_is_named_by_line_and_reason() {
         &M5,
     )
     .unwrap();
-    assert_eq!((archive.read, archive.bars.len()), (8, 1));
+    assert_eq!((archive.read, archive.bars.len()), (10, 3));
     let reasons = reasons(&archive);
     let expected = [
-        (3, "ts_ms 1672531501000 is not aligned to 5m"),
-        (4, "`yesterday` is not a time"),
-        (5, "close `` is not a number"),
-        (6, "a value is not a finite number"),
-        (7, "the high lies below another price of the bar"),
-        (8, "column 3 is absent"),
-        (9, "a price is not positive"),
+        (5, "ts_ms 1672531501000 is not aligned to 5m"),
+        (6, "`yesterday` is not a time"),
+        (7, "close `` is not a number"),
+        (8, "a value is not a finite number"),
+        (9, "the high lies below another price of the bar"),
+        (10, "it has 2 fields, the header 6"),
+        (11, "a price is not positive"),
     ];
     assert_eq!(reasons.len(), expected.len());
     for ((row, reason), (line, start)) in reasons.iter().zip(expected) {
@@ -206,7 +212,7 @@ fn nulls_units_and_zones_of_a_foreign_parquet_file() {
     ];
     assert_eq!(reasons(&archive), expected);
     assert_eq!((archive.read, archive.order), (6, Order::Descending));
-    assert_eq!(archive.warnings[1], "2 stamps have no offset and are taken as UTC");
+    assert_eq!(archive.warnings[1], "4 stamps have no offset and are taken as UTC");
     let east = Options { offset_minutes: Some(60), ..M5 };
     let archive = parse(foreign(), Path::new("p"), &east).unwrap();
     assert_eq!(archive.bars[0].ts.ts_ms(), 1_672_531_500_000 - 3_600_000);

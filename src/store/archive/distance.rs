@@ -1,0 +1,150 @@
+//! How far apart the rows of a file are, and whether that is the timeframe asked for.
+
+use std::collections::BTreeMap;
+
+use super::when::instant;
+use crate::domain::time::Timeframe;
+
+/// Below this chance, a run of equal holes is not a run of holes.
+const CHANCE_MIN: f64 = 1e-4;
+/// Fewer rows than this do not show another timeframe.
+const RUN_MIN: u64 = 4;
+
+/// Whether rows that close at these times, sorted and unique, can be bars of `timeframe`.
+/// `is_sparse`: there may be more holes than bars.
+pub(super) fn judge(closes: &[i64], timeframe: Timeframe, is_sparse: bool) -> Result<(), String> {
+    let tf_ms = timeframe.ms();
+    let distances: Vec<i64> = closes.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
+    for distance in &distances {
+        *counts.entry(*distance).or_default() += 1;
+    }
+    let most = counts.values().copied().max().unwrap_or(0);
+    let Some((commonest, _)) = counts.iter().find(|(_, count)| **count == most) else {
+        return Ok(());
+    };
+    let is_multiple = commonest % tf_ms == 0;
+    let is_timeframe = counts.get(&tf_ms) == Some(&most);
+    if !is_timeframe && !(is_multiple && (is_sparse || is_thin(&counts, most, tf_ms))) {
+        let help = if is_multiple && *commonest > tf_ms {
+            "ask for the timeframe of the file, or say sparse=true if it has more holes than bars"
+        } else {
+            "ask for the timeframe of the file"
+        };
+        return Err(format!("the rows are {} apart, not {timeframe}: {help}", length(*commonest)));
+    }
+    let mut at = 0;
+    while at < distances.len() {
+        let distance = distances[at];
+        let run = distances[at..].iter().take_while(|next| **next == distance).count();
+        let is_finer = distance < tf_ms && run >= 2;
+        let is_coarser = !is_sparse
+            && distance > tf_ms
+            && distance % tf_ms == 0
+            && is_no_chance(run as u64, counts[&distance], distances.len());
+        if is_finer || is_coarser {
+            let (from, rows) = (instant(closes[at]), run + 1);
+            return Err(format!(
+                "{rows} rows from {from} on are {} apart, not {timeframe}: the file holds bars of two timeframes, bring them in from a file each",
+                length(distance)
+            ));
+        }
+        at += run;
+    }
+    Ok(())
+}
+
+/// Whether so many distances differ that no longer timeframe explains them: a market in which many bars have no trade.
+fn is_thin(counts: &BTreeMap<i64, u64>, most: u64, tf_ms: i64) -> bool {
+    let neighbours = counts.get(&tf_ms).copied().unwrap_or(0);
+    2 * most < counts.values().sum() && 2 * neighbours >= most
+}
+
+/// Whether a run of equal holes is too long to come from holes that are as frequent as elsewhere in the file.
+fn is_no_chance(run: u64, of_all: u64, distances: usize) -> bool {
+    let distances = distances as f64;
+    let share = (of_all - run + 1) as f64 / (distances + 1.0);
+    run >= RUN_MIN && distances * share.powf(run as f64) < CHANCE_MIN
+}
+
+/// A length as people write it. One that ends with the last millisecond of a bar is that of the bar.
+pub(super) fn length(ms: i64) -> String {
+    let ms = ms + i64::from(ms.rem_euclid(1000) == 999);
+    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")] {
+        if ms % unit == 0 {
+            return format!("{}{name}", ms / unit);
+        }
+    }
+    format!("{ms}ms")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const M: i64 = 60_000;
+
+    /// Closes of rows that are so many minutes apart.
+    fn closes(minutes: impl IntoIterator<Item = i64>) -> Vec<i64> {
+        let mut close = 1_704_067_200_000;
+        let mut closes = vec![close];
+        for minutes in minutes {
+            close += minutes * M;
+            closes.push(close);
+        }
+        closes
+    }
+
+    #[test]
+    fn holes_are_no_other_timeframe() {
+        let week = [5; 200].into_iter().chain([2885]);
+        let sessions = [5; 77].into_iter().chain([1060]);
+        let fair: [(&str, Vec<i64>); 8] = [
+            ("one row", vec![]),
+            ("two rows", vec![5]),
+            ("a hole", vec![5, 15]),
+            ("weekends", week.clone().chain(week.clone()).chain(week).collect()),
+            ("sessions", std::iter::repeat_n(sessions, 9).flatten().collect()),
+            ("every second bar for a while", [[5; 40].as_slice(), &[10; 3], &[5; 40]].concat()),
+            ("a thin market", [5, 10, 25, 10, 5, 35, 15, 10, 20, 10, 5, 45].to_vec()),
+            ("a stray row", vec![5, 5, 2, 3, 5]),
+        ];
+        for (what, minutes) in fair {
+            assert_eq!(judge(&closes(minutes), Timeframe::M5, false), Ok(()), "{what}");
+        }
+        let daily = [1440, 1440, 1440, 1440, 4320].repeat(9);
+        assert_eq!(judge(&closes(daily), Timeframe::D1, false), Ok(()));
+    }
+
+    #[test]
+    fn another_timeframe_is_seen() {
+        let (all, part) = ("the rows are", "the file holds bars of two timeframes");
+        for (what, minutes, timeframe, told) in [
+            ("minutes", vec![1; 30], Timeframe::M5, all),
+            ("hours", vec![60; 5], Timeframe::M5, all),
+            ("two rows", vec![15], Timeframe::M5, all),
+            ("hours with holes", vec![60, 60, 120, 60, 180, 60], Timeframe::M5, all),
+            ("hours with a stray row", vec![60, 60, 55, 5, 60, 60], Timeframe::M5, all),
+            ("weeks", vec![10_080; 8], Timeframe::D1, all),
+            ("months", vec![44_640, 41_760, 44_640, 43_200, 44_640], Timeframe::D1, all),
+            ("months of spring", vec![41_760, 44_640, 43_200, 44_640, 43_200], Timeframe::D1, all),
+            ("minutes at the end", [[5; 50].as_slice(), &[1; 9]].concat(), Timeframe::M5, part),
+            ("hours at the end", [[5; 50].as_slice(), &[60; 9]].concat(), Timeframe::M5, part),
+            ("hours at the start", [[60; 5].as_slice(), &[5; 10]].concat(), Timeframe::M5, part),
+            (
+                "three minutes inside",
+                [[5; 9].as_slice(), &[1; 2], &[3], &[5; 9]].concat(),
+                Timeframe::M5,
+                part,
+            ),
+        ] {
+            let error = judge(&closes(minutes.clone()), timeframe, false).expect_err(what);
+            assert!(error.contains(told), "{what}: {error}");
+        }
+        let hours = closes([60; 5]);
+        assert_eq!(judge(&hours, Timeframe::M5, true), Ok(()), "it is said that holes are many");
+        let error = judge(&hours, Timeframe::M5, false).unwrap_err();
+        assert!(error.starts_with("the rows are 1h apart, not 5m"), "{error}");
+        assert!(judge(&closes([1; 30]), Timeframe::M5, true).is_err());
+    }
+}

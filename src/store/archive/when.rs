@@ -1,0 +1,381 @@
+//! Which column tells the time of a file, and what the other time columns have to agree with.
+
+use std::collections::BTreeMap;
+
+use super::{
+    cell::Cell,
+    columns::{Columns, Role, TimeColumn},
+    distance,
+    read::Options,
+    stamp::{Kind, Meaning, Stamp, Unit, shown},
+};
+use crate::domain::time::UtcMs;
+
+/// Farthest that clocks of the world are from UTC.
+const OFFSET_MAX_MS: i64 = 14 * 3_600_000;
+/// What every offset from UTC is a multiple of.
+const OFFSET_STEP_MS: i64 = 900_000;
+/// No number of a column without a name is a time before this.
+const TIMES_FROM_MS: i64 = 1_230_768_000_000;
+
+/// The columns of our own files, in which the time has a type of its own.
+const OUR_NAMES: [&str; 6] = ["ts_ms", "open", "high", "low", "close", "volume"];
+
+/// The column or columns a stamp is read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Column(TimeColumn),
+    /// A day and a time of day.
+    Joined {
+        date: usize,
+        time: usize,
+    },
+}
+
+/// How the time of a row is found, and what else it says about time.
+#[derive(Debug, Clone)]
+pub(super) struct When {
+    source: Source,
+    others: Vec<TimeColumn>,
+    /// How much the stamps of the first rows say.
+    kind: Option<Kind>,
+    pub meaning: Meaning,
+    /// What has to be told about it.
+    pub notes: Vec<String>,
+    /// Rows in which a date without an offset is a local time.
+    local: u64,
+    first_local: Option<String>,
+}
+
+/// What the fields of a column look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    Stamp(Kind),
+    /// Times of day.
+    Clock,
+    /// Nothing that could be a time.
+    Other,
+}
+
+impl When {
+    /// Decides from the first rows; `rows` holds the cells of the used columns of each.
+    pub(super) fn of(
+        columns: &Columns,
+        options: &Options,
+        rows: &[Vec<Cell<'_>>],
+    ) -> Result<Self, String> {
+        let look = |at: usize, is_bare: bool| commonest_look(rows, at, options, is_bare);
+        let looked =
+            columns.times.iter().map(|time| (look(time.at, time.role == Role::Bare), *time));
+        let looked: Vec<(Option<Look>, TimeColumn)> = looked.collect();
+        let is_stamp = |look: &Option<Look>| matches!(look, Some(Look::Stamp(_)));
+        let mut stamps: Vec<_> =
+            looked.iter().filter(|(look, _)| is_stamp(look)).copied().collect();
+        // The sort is stable: of equals the one with the better name is first.
+        stamps.sort_by_key(|(look, time)| rank(*look, *time, options.meaning));
+        if let Some((date, time)) = columns.date_and_time
+            && look(date, false) == Some(Look::Stamp(Kind::Day))
+            && !matches!(stamps.first(), Some((Some(Look::Stamp(Kind::Exact | Kind::Naive)), _)))
+        {
+            if look(time, false) == Some(Look::Clock) {
+                return Ok(Self::joined(columns, date, time, options));
+            }
+            let word = rows.first().map(|row| row[time].word()).unwrap_or_default();
+            return Err(format!(
+                "`{}` in column `{}` is not a time of day: write HH:MM, or name the time with columns.time",
+                shown(&word),
+                columns.names[time]
+            ));
+        }
+        if let (Some((date, _)), None) = (columns.date_and_time, stamps.first())
+            && let Some(Err(reason)) = rows.first().map(|row| row[date].stamp(options.unit, 0))
+        {
+            return Err(format!("column `{}`: {reason}", columns.names[date]));
+        }
+        let (kind, chosen) = match stamps.first() {
+            Some((Some(Look::Stamp(kind)), time)) => (Some(*kind), *time),
+            Some(_) | None => (None, without_stamps(columns, &looked, rows)?),
+        };
+        let is_other = |(_, time): &(Option<Look>, TimeColumn)| {
+            time.at != chosen.at && time.role != Role::Bare
+        };
+        let others = stamps.into_iter().filter(is_other).map(|(_, time)| time).collect();
+        let mut notes = Vec::new();
+        let is_ours = columns.names == OUR_NAMES
+            && rows.iter().all(|row| matches!(row[chosen.at], Cell::Stamp(_)));
+        let meaning = meaning(columns, chosen, options, is_ours, &mut notes)?;
+        Ok(Self {
+            source: Source::Column(chosen),
+            others,
+            kind,
+            meaning,
+            notes,
+            local: 0,
+            first_local: None,
+        })
+    }
+
+    fn joined(columns: &Columns, date: usize, time: usize, options: &Options) -> Self {
+        let [first, second] = [date, time].map(|at| &columns.names[at]);
+        let meaning = options.meaning.unwrap_or(Meaning::Open);
+        let mut note = format!("columns `{first}` and `{second}` are joined");
+        if options.meaning.is_none() {
+            note.push_str(" and taken as the bar's open");
+        }
+        let source = Source::Joined { date, time };
+        Self {
+            source,
+            others: Vec::new(),
+            kind: None,
+            meaning,
+            notes: vec![note],
+            local: 0,
+            first_local: None,
+        }
+    }
+
+    /// The stamp of a row. The other time columns must say the same.
+    pub(super) fn stamp<'a>(
+        &mut self,
+        cell: impl Fn(usize) -> Cell<'a>,
+        columns: &Columns,
+        options: &Options,
+    ) -> Result<Stamp, String> {
+        let chosen = match self.source {
+            Source::Column(time) => time,
+            Source::Joined { date, time } => {
+                let day = cell(date).stamp(options.unit, options.offset_ms())?;
+                let word = cell(time).word();
+                let clock = cell(time).time_of_day();
+                let clock =
+                    clock.ok_or_else(|| format!("`{}` is not a time of day", shown(&word)))?;
+                if day.kind != Kind::Day {
+                    return Err(format!("`{}` is not a day", shown(&cell(date).word())));
+                }
+                return Ok(Stamp { ms: day.ms + clock, kind: Kind::Naive });
+            }
+        };
+        let stamp = read(cell(chosen.at), chosen, options.unit, options)?;
+        if stamp.kind == Kind::Day && options.timeframe.ms() < crate::domain::time::DAY_MS {
+            let word = shown(&cell(chosen.at).word());
+            return Err(format!("`{word}` is a day without a time of day"));
+        }
+        if self.kind == Some(Kind::Exact) && stamp.kind != Kind::Exact {
+            let word = shown(&cell(chosen.at).word());
+            return Err(format!("`{word}` has no offset, and other rows have one"));
+        }
+        for other in &self.others {
+            // The unit that is asked for is that of the time column.
+            let Ok(said) = read(cell(other.at), *other, None, options) else { continue };
+            let about = Pair {
+                this: (chosen, stamp),
+                other: (*other, said),
+                meaning: self.meaning,
+                tf_ms: options.timeframe.ms(),
+            };
+            match about.judge() {
+                Agreement::Same => {}
+                Agreement::Local => {
+                    self.local += 1;
+                    self.first_local.get_or_insert_with(|| columns.names[other.at].clone());
+                }
+                Agreement::None => {
+                    let [a, b] = [chosen.at, other.at].map(|at| &columns.names[at]);
+                    let timeframe = options.timeframe;
+                    if (self.meaning, other.role) == (Meaning::Open, Role::Close)
+                        && said.ms > stamp.ms
+                    {
+                        let is = distance::length(said.ms - stamp.ms);
+                        return Err(format!("from `{a}` to `{b}` it is {is}, not {timeframe}"));
+                    }
+                    let (x, y) = (instant(stamp.ms), instant(said.ms));
+                    return Err(format!(
+                        "`{a}` says {x} and `{b}` says {y}, which do not agree for a bar of {timeframe}: name the right one with columns.time"
+                    ));
+                }
+            }
+        }
+        Ok(stamp)
+    }
+
+    /// What has to be told once all rows are read.
+    pub(super) fn finish(self, columns: &Columns) -> Vec<String> {
+        let mut notes = self.notes;
+        if let (Some(name), Source::Column(time)) = (&self.first_local, self.source) {
+            let (chosen, rows) = (&columns.names[time.at], self.local);
+            notes.push(format!(
+                "column `{name}` is a local time in {rows} rows: the time is taken from `{chosen}`"
+            ));
+        }
+        notes
+    }
+}
+
+/// An instant as people read it.
+pub(super) fn instant(ms: i64) -> String {
+    UtcMs::new(ms).map_or_else(|_| format!("{ms} ms"), |instant| instant.to_string())
+}
+
+fn read(
+    cell: Cell<'_>,
+    time: TimeColumn,
+    unit: Option<Unit>,
+    options: &Options,
+) -> Result<Stamp, String> {
+    let offset_ms = if time.is_utc { 0 } else { options.offset_ms() };
+    let stamp = cell.stamp(unit, offset_ms)?;
+    let is_told = time.is_utc && stamp.kind == Kind::Naive;
+    Ok(if is_told { Stamp::exact(stamp.ms) } else { stamp })
+}
+
+/// What most fields of a column look like; of looks that are equally frequent the surest one.
+fn commonest_look(
+    rows: &[Vec<Cell<'_>>],
+    at: usize,
+    options: &Options,
+    is_bare: bool,
+) -> Option<Look> {
+    let mut counts: BTreeMap<Look, usize> = BTreeMap::new();
+    for seen in rows.iter().filter_map(|row| look(row[at], options, is_bare)) {
+        *counts.entry(seen).or_default() += 1;
+    }
+    counts.into_iter().rev().max_by_key(|(_, rows)| *rows).map(|(look, _)| look)
+}
+
+fn look(cell: Cell<'_>, options: &Options, is_bare: bool) -> Option<Look> {
+    if cell == Cell::Null || matches!(cell, Cell::Text(text) if text.trim().is_empty()) {
+        return None;
+    }
+    if cell.time_of_day().is_some() {
+        return Some(Look::Clock);
+    }
+    Some(match cell.stamp(options.unit, options.offset_ms()) {
+        Ok(stamp) if is_bare && stamp.ms < TIMES_FROM_MS => Look::Other,
+        Ok(stamp) => Look::Stamp(stamp.kind),
+        Err(_) => Look::Other,
+    })
+}
+
+/// Smaller is better. An exact stamp beats a date without an offset, unless it is asked for the open or the close.
+fn rank(look: Option<Look>, time: TimeColumn, told: Option<Meaning>) -> (u8, Option<Look>, u8) {
+    let by_role = match (told, time.role) {
+        (_, Role::Bare) => 3,
+        (None, Role::Close) if time.is_own => 0,
+        (Some(Meaning::Open) | None, Role::Open) | (Some(Meaning::Close), Role::Close) => 0,
+        (_, Role::Plain) => 1,
+        (Some(Meaning::Open) | None, Role::Close) | (Some(Meaning::Close), Role::Open) => 2,
+    };
+    if told.is_some() { (by_role, look, 0) } else { (0, look, by_role) }
+}
+
+/// No column looks like a time: the first one, so that each row is refused by what it says; or the reason why there can be none.
+fn without_stamps(
+    columns: &Columns,
+    looked: &[(Option<Look>, TimeColumn)],
+    rows: &[Vec<Cell<'_>>],
+) -> Result<TimeColumn, String> {
+    let named = looked.iter().filter(|(_, time)| time.role != Role::Bare);
+    let clock = looked.iter().find(|(look, _)| *look == Some(Look::Clock));
+    match (named.map(|(_, time)| *time).next(), clock) {
+        (_, Some((_, time))) => {
+            let word = rows.first().map(|row| row[time.at].word()).unwrap_or_default();
+            let (name, word) = (&columns.names[time.at], shown(&word));
+            Err(format!(
+                "column `{name}` has times of day only, such as `{word}`: the day is not in the file"
+            ))
+        }
+        (Some(time), None) => Ok(time),
+        (None, None) => {
+            let names: Vec<&str> = columns.names.iter().map(String::as_str).collect();
+            let names = names.join(" ");
+            Err(format!("no column for a time among `{names}`: name it with columns.time"))
+        }
+    }
+}
+
+/// Whether the stamps are the open or the close.
+fn meaning(
+    columns: &Columns,
+    chosen: TimeColumn,
+    options: &Options,
+    is_ours: bool,
+    notes: &mut Vec<String>,
+) -> Result<Meaning, String> {
+    let name = &columns.names[chosen.at];
+    if let Some(told) = options.meaning {
+        return Ok(told);
+    }
+    if let Some(named) = chosen.role.meaning() {
+        if chosen.is_own && !is_ours {
+            notes.push("column `ts_ms` is taken as the bar's close, as in files of this program: if it is the open, say time=open".to_owned());
+        }
+        return Ok(named);
+    }
+    let is_bitmex = options.exchange.as_ref().is_some_and(|venue| venue.as_str() == "bitmex");
+    let is_bitmex_own =
+        columns.names.iter().any(|name| name.eq_ignore_ascii_case("foreignNotional"));
+    if is_bitmex_own {
+        notes.push(format!("column `{name}` is taken as the bar's close, as BitMEX has it"));
+        return Ok(Meaning::Close);
+    }
+    if is_bitmex {
+        return Err(format!(
+            "column `{name}` is the bar's close in files of BitMEX and the open in most others: say time=close or time=open"
+        ));
+    }
+    if columns.has_names {
+        notes.push(format!("column `{name}` is taken as the bar's open"));
+    }
+    Ok(Meaning::Open)
+}
+
+/// Two stamps of one row.
+struct Pair {
+    this: (TimeColumn, Stamp),
+    other: (TimeColumn, Stamp),
+    /// Of the first one.
+    meaning: Meaning,
+    tf_ms: i64,
+}
+
+enum Agreement {
+    Same,
+    /// The other one is the same instant as a clock elsewhere shows it.
+    Local,
+    None,
+}
+
+impl Pair {
+    fn judge(&self) -> Agreement {
+        let (this, other) = (self.this.1, self.other.1);
+        let later_ms = other.ms.saturating_sub(this.ms);
+        // The last second, millisecond or microsecond of a bar is its close, too.
+        let is_length = |ms: i64| [0, 1, 1000].contains(&self.tf_ms.saturating_sub(ms));
+        let fits = match (self.meaning, self.other.0.role) {
+            (Meaning::Open, Role::Close) => is_length(later_ms),
+            (Meaning::Close, Role::Open) => is_length(-later_ms),
+            (Meaning::Open, Role::Open) | (Meaning::Close, Role::Close) => later_ms == 0,
+            // A column that does not say which it is may be the other one, if the first does.
+            (_, Role::Plain | Role::Bare) => {
+                later_ms == 0 || (self.this.0.role.meaning().is_some() && is_length(later_ms.abs()))
+            }
+        };
+        let is_vague = self.this.0.role == Role::Plain || self.other.0.role == Role::Plain;
+        match (fits, other.kind) {
+            (true, _) => Agreement::Same,
+            // The day of the same instant somewhere.
+            (false, Kind::Day) if is_vague => {
+                let day = crate::domain::time::DAY_MS;
+                let within = -(OFFSET_MAX_MS + day)..=OFFSET_MAX_MS;
+                if within.contains(&later_ms) { Agreement::Same } else { Agreement::None }
+            }
+            (false, Kind::Naive) if is_vague && self.is_offset(later_ms) => Agreement::Local,
+            (false, Kind::Exact | Kind::Naive | Kind::Day) => Agreement::None,
+        }
+    }
+
+    /// Whether a difference can be that between two clocks, and not that between the open and the close.
+    fn is_offset(&self, ms: i64) -> bool {
+        ms % OFFSET_STEP_MS == 0 && ms.abs() <= OFFSET_MAX_MS && ms.abs() != self.tf_ms
+    }
+}
