@@ -18,6 +18,7 @@ pub fn rules() -> Rules {
         slippage_bps: Decimal::ZERO,
         cash: Money::new(Decimal::from(10_000)),
         notional: Money::new(Decimal::from(1_000)),
+        leverage: Decimal::ONE,
         cadence_bars: 12,
         limits: Limits {
             cooldown_bars: 0,

@@ -5,6 +5,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::time::SlotTs;
 
+/// Lowest price of a bar.
+pub const PRICE_MIN: f64 = 1e-12;
+/// Highest price of a bar.
+pub const PRICE_MAX: f64 = 1e12;
+/// Largest volume of a bar: what a coin at the lowest price trades for 1e12.
+pub const VOLUME_MAX: f64 = 1e24;
+
 /// Why five numbers are no bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum BarError {
@@ -14,8 +21,9 @@ pub enum BarError {
     /// Zero or less.
     #[error("a price is not positive")]
     NotPositive,
-    /// A price outside 1e-12..=1e12, or a volume above 1e18: no market has them, and exact money could not hold them.
-    #[error("a price is outside 0.000000000001 to 1000000000000, or the volume is above 1e18")]
+    /// A price outside [`PRICE_MIN`] to [`PRICE_MAX`], or a volume above [`VOLUME_MAX`]: no market has them, and exact money
+    /// could not hold them.
+    #[error("a price is outside 0.000000000001 to 1000000000000, or the volume is above 1e24")]
     OutOfRange,
     /// Below zero.
     #[error("the volume is negative")]
@@ -50,7 +58,9 @@ impl Bar {
         if volume < 0.0 {
             return Err(BarError::NegativeVolume);
         }
-        if [open, high, low, close].iter().any(|x| !(1e-12..=1e12).contains(x)) || volume > 1e18 {
+        if [open, high, low, close].iter().any(|x| !(PRICE_MIN..=PRICE_MAX).contains(x))
+            || volume > VOLUME_MAX
+        {
             return Err(BarError::OutOfRange);
         }
         if high < open.max(close).max(low) {
@@ -186,9 +196,9 @@ mod tests {
             ([1.0, 2.0, 0.5, f64::NAN, 1.0], BarError::NotFinite),
             ([1.0, 2.0, 0.0, 1.5, 1.0], BarError::NotPositive),
             ([1.0, 2.0, 0.5, 1.5, -1.0], BarError::NegativeVolume),
-            ([1.0, 2.0, 0.9e-8, 1.5, 1.0], BarError::OutOfRange),
+            ([1.0, 2.0, 0.9e-12, 1.5, 1.0], BarError::OutOfRange),
             ([1.0, 2e12, 0.5, 1.5, 1.0], BarError::OutOfRange),
-            ([1.0, 2.0, 0.5, 1.5, 2e18], BarError::OutOfRange),
+            ([1.0, 2.0, 0.5, 1.5, 2e24], BarError::OutOfRange),
             ([1.0, 1.2, 0.5, 1.5, 1.0], BarError::HighTooLow),
             ([1.0, 2.0, 1.1, 1.5, 1.0], BarError::LowTooHigh),
         ] {

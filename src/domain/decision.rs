@@ -196,6 +196,8 @@ pub enum Limit {
     TradesPerDay,
     /// Size of one position.
     MaxPosition,
+    /// Equity of zero or less. Latches.
+    Ruin,
 }
 
 /// The `blocked_by` column: who vetoed what the strategy wanted.
@@ -205,6 +207,10 @@ pub enum Block {
     Cooldown,
     /// A risk limit.
     Risk(Limit),
+    /// More than the equity times the leverage.
+    Cash,
+    /// Less than any order is worth.
+    Size,
     /// A catch-up that only observes. It vetoes the entry half of a reversal; the row must say so, or a replay would enter.
     CatchUp,
 }
@@ -220,6 +226,9 @@ impl Block {
             Self::Risk(Limit::Operator) => "risk:operator",
             Self::Risk(Limit::TradesPerDay) => "risk:trades_per_day",
             Self::Risk(Limit::MaxPosition) => "risk:max_position",
+            Self::Risk(Limit::Ruin) => "risk:ruin",
+            Self::Cash => "cash",
+            Self::Size => "size",
             Self::CatchUp => "catchup",
         }
     }

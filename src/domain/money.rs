@@ -1,4 +1,8 @@
 //! Money in exact decimals: prices paid, quantities, amounts. Indicators use `f64`; what is paid never does.
+//!
+//! A market at 1e-9 is kept as exactly as one at 1e5. A price of a bar keeps every digit. Of what is computed, prices from
+//! 100 up have eight decimals and smaller ones twelve digits; quantities from 0.005 up have eight decimals and smaller ones
+//! twelve digits; amounts have eight decimals, and twelve where positions are worth less than a tenth of a unit.
 
 use std::{
     fmt,
@@ -7,93 +11,31 @@ use std::{
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-/// Decimal places kept for prices and quantities.
-pub const PLACES: u32 = 8;
+use super::decimal::{PLACES, decimal, divide, float, places, product, to_even};
 
-/// The decimal a float stands for: its shortest round-trip form, to [`PLACES`] places.
-/// `None` when it is not finite or does not fit.
-pub fn decimal(value: f64) -> Option<Decimal> {
-    /// Below this, every decimal of up to eight places is exact in the division below.
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    let mut scale = 1.0;
-    for places in 0..=PLACES {
-        let scaled = value * scale;
-        if scaled.abs() >= EXACT_MAX {
-            break;
-        }
-        let rounded = scaled.round();
-        if rounded / scale == value {
-            return Some(Decimal::new(rounded as i64, places));
-        }
-        scale *= 10.0;
-    }
-    if !value.is_finite() {
-        return None;
-    }
-    let mut buffer = ryu::Buffer::new();
-    let text = buffer.format_finite(value);
-    let exact = text.parse::<Decimal>().or_else(|_| Decimal::from_scientific(text)).ok()?;
-    Some(exact.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven).normalize())
-}
-
-/// Hundred-millionths in one.
-const UNITS: i64 = 100_000_000;
-
-/// A float as hundred-millionths: [`decimal`], as an integer.
-fn units_of(value: f64) -> Option<i128> {
-    /// Below this, decimals of eight places lie further apart than floats: only one of them can be the float.
-    const FAST_MAX: f64 = 33_554_432.0;
-    if value > 0.0 && value < FAST_MAX {
-        // Rounded by the conversion; whether it is the right one is asked by going back.
-        let units = (value * UNITS as f64 + 0.5) as i64;
-        if units as f64 / UNITS as f64 == value {
-            return Some(i128::from(units));
-        }
-    }
-    decimal(value).map(units)
-}
-
-/// A decimal of at most [`PLACES`] places as hundred-millionths.
-fn units(value: Decimal) -> i128 {
-    value.mantissa() * 10_i128.pow(PLACES - value.scale().min(PLACES))
-}
-
-/// Division, ties to even.
-fn divide(value: i128, by: i64) -> i128 {
-    if let Ok(small) = i64::try_from(value) {
-        let (whole, rest) = (small.div_euclid(by), small.rem_euclid(by));
-        let up = 2 * rest > by || (2 * rest == by && whole % 2 != 0);
-        return i128::from(whole + i64::from(up));
-    }
-    let by = i128::from(by);
-    let (whole, rest) = (value.div_euclid(by), value.rem_euclid(by));
-    let up = 2 * rest > by || (2 * rest == by && whole % 2 != 0);
-    whole + i128::from(up)
-}
-
-/// The nearest float to a decimal: what its digits parse to.
-pub fn float(value: Decimal) -> f64 {
-    let mantissa = value.mantissa();
-    let scale = value.scale();
-    if mantissa.unsigned_abs() < (1 << 53) && scale <= 22 {
-        // Both operands are exact, so one correctly rounded division gives the nearest float.
-        return mantissa as f64 / 10_f64.powi(scale as i32);
-    }
-    value.to_string().parse().expect("a decimal prints as a float literal")
-}
+/// From here up, eight decimals are at least eleven digits of a price.
+const AMPLE_PRICE: Decimal = Decimal::ONE_HUNDRED;
+/// From here up, what eight decimals cut off a quantity is at most two millionths of it.
+const AMPLE_QTY: Decimal = Decimal::from_parts(5, 0, 0, false, 3);
+/// From here up, a position's results in eight decimals are good to a ten-millionth of it.
+const AMPLE_NOTIONAL: Money = Money(UNITS / 10);
 
 /// A price: positive, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Price(Decimal);
 
 impl Price {
-    /// A positive price, rounded to [`PLACES`] places, ties to even; `None` when nothing positive is left.
+    /// A positive price, as it is.
     pub fn new(value: Decimal) -> Option<Self> {
-        let rounded = value.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven);
-        (rounded > Decimal::ZERO).then(|| Self(rounded.normalize()))
+        (value > Decimal::ZERO).then(|| Self(value.normalize()))
     }
 
-    /// The price a float stands for.
+    /// A computed price, rounded to the places kept at its size, ties to even; `None` when nothing positive is left.
+    pub fn computed(value: Decimal) -> Option<Self> {
+        Self::new(to_even(value, places(value, AMPLE_PRICE)))
+    }
+
+    /// The price a float stands for, every digit of it.
     pub fn from_float(value: f64) -> Option<Self> {
         decimal(value).and_then(Self::new)
     }
@@ -108,9 +50,24 @@ impl Price {
         float(self.0)
     }
 
+    /// A distance in the places kept at this price; `None` when it is not finite or too long for any price.
+    pub fn distance(self, value: f64) -> Option<Decimal> {
+        decimal(value).map(|value| to_even(value, places(self.0, AMPLE_PRICE)))
+    }
+
+    /// The computed price this far above it; below it for a negative distance. `None` when that is no price.
+    pub fn moved(self, distance: Decimal) -> Option<Self> {
+        self.0.checked_add(distance).and_then(Self::computed)
+    }
+
+    /// So many basis points of it.
+    pub fn bps(self, bps: Decimal) -> Decimal {
+        part(self.0, bps)
+    }
+
     /// What a quantity costs at this price, unrounded.
     pub fn times(self, qty: Qty) -> Decimal {
-        self.0 * qty.0
+        product(self.0, qty.0)
     }
 }
 
@@ -120,15 +77,21 @@ impl fmt::Display for Price {
     }
 }
 
-/// A quantity of the base currency: positive, exact, rounded down to [`PLACES`] places.
+/// A quantity of the base currency: positive, exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Qty(Decimal);
 
 impl Qty {
-    /// A positive quantity; `None` when rounding down leaves nothing.
+    /// A positive quantity, rounded down to the places kept at its size; `None` when that leaves nothing.
     pub fn new(value: Decimal) -> Option<Self> {
-        let rounded = value.round_dp_with_strategy(PLACES, RoundingStrategy::ToZero);
+        let kept = places(value, AMPLE_QTY);
+        let rounded = value.round_dp_with_strategy(kept, RoundingStrategy::ToZero);
         (rounded > Decimal::ZERO).then(|| Self(rounded.normalize()))
+    }
+
+    /// What an amount buys at a price.
+    pub fn bought(amount: Money, price: Price) -> Option<Self> {
+        amount.get().checked_div(price.0).and_then(Self::new)
     }
 
     /// The decimal.
@@ -143,92 +106,147 @@ impl fmt::Display for Qty {
     }
 }
 
-/// An amount of the quote currency, of either sign: a whole number of hundred-millionths. Zero has no sign.
+/// Decimal places amounts are rounded to when they are booked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grain(u32);
+
+impl Grain {
+    /// That of positions worth this much.
+    pub fn of(notional: Money) -> Self {
+        if notional >= AMPLE_NOTIONAL { Self(PLACES) } else { Self(Money::PLACES) }
+    }
+
+    /// Units of [`Money`] in the last of the places.
+    pub(super) fn units(self) -> i128 {
+        10_i128.pow(Money::PLACES - self.0)
+    }
+
+    /// The places.
+    pub(super) const fn places(self) -> u32 {
+        self.0
+    }
+}
+
+/// Units of [`Money`] in one.
+const UNITS: i128 = 10_i128.pow(Money::PLACES);
+/// Units of [`Money`] in the eighth place: most amounts are whole numbers of these.
+const COARSE: i128 = 10_i128.pow(Money::PLACES - PLACES);
+
+/// An amount of the quote currency, of either sign. Zero has no sign. What is beyond any account stays at the largest amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Money(i128);
 
 impl Money {
+    /// Most decimal places of an amount.
+    pub const PLACES: u32 = 12;
+
     /// Nothing.
     pub const ZERO: Self = Self(0);
 
-    /// An amount, rounded to [`PLACES`] places, ties to even.
+    /// An amount, rounded to [`Money::PLACES`], ties to even.
     pub fn new(value: Decimal) -> Self {
-        Self(units(value.round_dp_with_strategy(PLACES, RoundingStrategy::MidpointNearestEven)))
+        let rounded = to_even(value, Self::PLACES);
+        Self(rounded.mantissa().saturating_mul(10_i128.pow(Self::PLACES - rounded.scale())))
+    }
+
+    /// So many ten-thousandths.
+    pub const fn ten_thousandths(many: i128) -> Self {
+        Self(many * UNITS / 10_000)
+    }
+
+    /// So many units.
+    pub(super) const fn of_units(units: i128) -> Self {
+        Self(units)
+    }
+
+    /// An amount, rounded to a grain, ties to even.
+    pub fn rounded(value: Decimal, grain: Grain) -> Self {
+        Self::new(to_even(value, grain.0))
     }
 
     /// So many basis points (1e-4) of a value.
-    pub fn bps(value: Decimal, bps: Decimal) -> Self {
-        Self::new(value * bps / Decimal::from(10_000))
+    pub fn bps(value: Decimal, bps: Decimal, grain: Grain) -> Self {
+        Self::rounded(part(value, bps), grain)
     }
 
-    /// The decimal.
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, factor: Decimal) -> Self {
+        Self::new(product(self.get(), factor))
+    }
+
+    /// The decimal. An amount too large for all of its places has as many as fit.
     pub fn get(self) -> Decimal {
-        Decimal::from_i128_with_scale(self.0, PLACES)
+        let (mut units, mut places) = self.shorter();
+        loop {
+            match Decimal::try_from_i128_with_scale(units, places) {
+                Ok(value) => return value,
+                Err(_) if places > 0 => (units, places) = (divide(units, 10), places - 1),
+                Err(_) if units < 0 => return Decimal::MIN,
+                Err(_) => return Decimal::MAX,
+            }
+        }
     }
 
     /// The nearest float.
     pub fn float(self) -> f64 {
+        let (units, places) = self.shorter();
         // Up to 2^53 both operands are exact, and one correctly rounded division gives the nearest float.
-        if self.0.unsigned_abs() < (1 << 53) {
-            self.0 as f64 / UNITS as f64
+        if units.unsigned_abs() < (1 << 53) {
+            units as f64 / 10_f64.powi(places as i32)
         } else {
             float(self.get())
         }
     }
+
+    /// Units and their places: the eighth where that says it all.
+    fn shorter(self) -> (i128, u32) {
+        if let Ok(small) = i64::try_from(self.0) {
+            const COARSE: i64 = 10_i64.pow(Money::PLACES - PLACES);
+            let is_coarse = small % COARSE == 0;
+            return if is_coarse {
+                (i128::from(small / COARSE), PLACES)
+            } else {
+                (self.0, Self::PLACES)
+            };
+        }
+        if self.0 % COARSE == 0 { (self.0 / COARSE, PLACES) } else { (self.0, Self::PLACES) }
+    }
 }
 
-/// What a quantity gained or lost between two prices, by whole units; cheap enough for every bar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stake {
-    entry: i128,
-    qty: i128,
-}
-
-impl Stake {
-    /// A quantity bought at a price.
-    pub fn new(entry: Price, qty: Qty) -> Self {
-        Self { entry: units(entry.0), qty: units(qty.0) }
-    }
-
-    /// Gain when the price has become this.
-    pub fn gain(self, price: Price) -> Money {
-        self.gain_units(units(price.0))
-    }
-
-    /// Gain when the price has become what this float stands for; `None` for a float that stands for no price.
-    pub fn gain_at(self, price: f64) -> Option<Money> {
-        units_of(price).map(|units| self.gain_units(units))
-    }
-
-    fn gain_units(self, price: i128) -> Money {
-        Money(divide((price - self.entry) * self.qty, UNITS))
+/// So many basis points of a value.
+fn part(value: Decimal, bps: Decimal) -> Decimal {
+    let whole = Decimal::from(10_000);
+    match value.checked_mul(bps) {
+        Some(times) => times / whole,
+        None => product(value / whole, bps),
     }
 }
 
 impl Add for Money {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0)
+        Self(self.0.saturating_add(other.0))
     }
 }
 
 impl AddAssign for Money {
     fn add_assign(&mut self, other: Self) {
-        self.0 += other.0;
+        *self = *self + other;
     }
 }
 
 impl Sub for Money {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0)
+        Self(self.0.saturating_sub(other.0))
     }
 }
 
 impl Neg for Money {
     type Output = Self;
     fn neg(self) -> Self {
-        Self(-self.0)
+        Self(self.0.saturating_neg())
     }
 }
 
@@ -240,72 +258,76 @@ impl fmt::Display for Money {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    #[test]
-    fn floats_become_the_decimals_they_are_written_as() {
-        for (value, text) in [
-            (0.1, "0.1"),
-            (27_344.11, "27344.11"),
-            (1e-8, "0.00000001"),
-            (116_517.31, "116517.31"),
-            (5.0, "5"),
-            (0.000_012_345_678_9, "0.00001235"),
-        ] {
-            assert_eq!(decimal(value).unwrap().normalize().to_string(), text);
-        }
-        assert_eq!(decimal(f64::NAN), None);
-        assert_eq!(decimal(f64::INFINITY), None);
-        assert_eq!(decimal(1e300), None);
+    fn dec(text: &str) -> Decimal {
+        text.parse().unwrap()
     }
 
     #[test]
     fn a_price_and_a_quantity_are_positive() {
-        for bad in [Decimal::ZERO, Decimal::new(-1, 0), Decimal::new(1, 9)] {
+        for bad in [Decimal::ZERO, Decimal::new(-1, 0)] {
             assert_eq!(Qty::new(bad), None);
             assert_eq!(Price::new(bad), None);
+            assert_eq!(Price::computed(bad), None);
+        }
+    }
+
+    #[test]
+    fn computed_prices_have_eight_decimals_from_a_hundred_up_and_twelve_digits_below() {
+        for (text, want) in [
+            ("27344.123456785", "27344.12345678"),
+            ("27344.123456795", "27344.1234568"),
+            ("100.0000000049", "100"),
+            ("99.123456789012", "99.123456789"),
+            ("0.000000001512345678901234", "0.00000000151234567890"),
+            ("0.00000000000212345678901234", "0.00000000000212345678901"),
+        ] {
+            assert_eq!(Price::computed(dec(text)).unwrap().get(), dec(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn small_quantities_keep_twelve_digits_and_ordinary_ones_eight_decimals() {
+        for (text, want) in [
+            ("666666666666.66666666666666", "666666666666.66666666"),
+            ("0.036570970000001", "0.03657097"),
+            ("0.00500000999", "0.005"),
+            ("0.00499999999999999", "0.00499999999999"),
+            ("0.0000000009999999999999999", "0.000000000999999999999"),
+        ] {
+            assert_eq!(Qty::new(dec(text)).unwrap().get(), dec(want), "{text}");
         }
     }
 
     #[test]
     fn amounts_are_rounded_to_even_and_zero_has_no_sign() {
-        for (text, want) in [
-            ("0.000000005", "0"),
-            ("0.000000015", "0.00000002"),
-            ("-0.000000005", "0"),
-            ("10.50", "10.5"),
+        let (plain, fine) =
+            (Grain::of(Money::new(Decimal::ONE)), Grain::of(Money::new(dec("0.09"))));
+        for (text, want, fine_want) in [
+            ("0.000000005", "0", "0.000000005"),
+            ("0.000000015", "0.00000002", "0.000000015"),
+            ("-0.000000005", "0", "-0.000000005"),
+            ("0.0000000000005", "0", "0"),
+            ("0.0000000000015", "0", "0.000000000002"),
+            ("10.50", "10.5", "10.5"),
         ] {
-            assert_eq!(Money::new(text.parse().unwrap()).to_string(), want, "{text}");
+            assert_eq!(Money::rounded(dec(text), plain).to_string(), want, "{text}");
+            assert_eq!(Money::rounded(dec(text), fine).to_string(), fine_want, "{text}");
         }
         assert_eq!((-Money::ZERO).to_string(), "0");
-        for (value, want) in [(15, 2), (25, 2), (-15, -2), (-25, -2), (26, 3), (-26, -3), (24, 2)] {
-            assert_eq!(divide(value, 10), want, "{value}");
-            // The same beyond what fits 64 bits.
-            let far = 20 * i128::from(i64::MAX - 7);
-            assert_eq!(divide(far + value, 10), far / 10 + want, "{value}");
-        }
     }
 
-    proptest! {
-        #[test]
-        fn a_gain_is_the_rounded_product_in_exact_decimals(
-            entry in 1_i64..9_000_000_000_000, price in 1_i64..9_000_000_000_000, qty in 1_i64..9_000_000_000,
-        ) {
-            let (entry, price, qty) = (Decimal::new(entry, 6), Decimal::new(price, 4), Decimal::new(qty, 8));
-            let stake = Stake::new(Price::new(entry).unwrap(), Qty::new(qty).unwrap());
-            let want = Money::new((price - entry) * qty);
-            prop_assert_eq!(stake.gain(Price::new(price).unwrap()), want);
-            prop_assert_eq!(stake.gain_at(float(price)).unwrap(), want);
-        }
-
-        #[test]
-        fn the_fast_path_gives_the_shortest_round_trip_form(cents in 1_i64..90_000_000_000, places in 0_u32..9) {
-            let exact = Decimal::new(cents, places);
-            let value: f64 = exact.to_string().parse().unwrap();
-            prop_assert_eq!(decimal(value).unwrap().normalize(), exact.normalize());
-            prop_assert_eq!(float(exact).to_bits(), value.to_bits());
-        }
+    #[test]
+    fn amounts_beyond_any_account_keep_what_fits_and_never_overflow() {
+        let huge = Money::new(dec("70000000000000000000000000.12345678"));
+        assert_eq!(huge.get(), dec("70000000000000000000000000.12"));
+        assert_eq!(Money::new(Decimal::MAX).get().trunc(), dec("170141183460469231731687303"));
+        let most = Money::new(Decimal::MAX);
+        assert_eq!((most + most, -(-most) - Money::ZERO), (most, most));
+        assert_eq!(-most - most, Money::new(Decimal::MIN));
+        assert_eq!(most.times(Decimal::MAX), most);
+        assert!(Money::bps(Decimal::MAX, Decimal::from(9_999), Grain::of(most)) > Money::ZERO);
+        assert!(most.float() > 1e26 && (-most).float() < -1e26);
     }
 }

@@ -11,6 +11,7 @@ use super::{
 use crate::domain::{
     decision::Side,
     money::{Money, Price, Qty},
+    stake::Stake,
     time::SlotTs,
     trade::{CloseReason, Event, TradeEvent},
 };
@@ -34,7 +35,9 @@ impl State {
                 if self.position.is_some_and(|held| held.side != side) {
                     self.leave(ts, at, CloseReason::Reversal, book);
                 }
-                if self.position.is_none() {
+                // A reversal can cost all there is: then there is nothing to enter with, and the account is ruined.
+                let ruined = self.cash <= Money::ZERO;
+                if self.position.is_none() && !ruined {
                     self.enter(ts, at, (side, rule, &protection), book);
                 }
             }
@@ -74,14 +77,12 @@ impl State {
     ) {
         let rules = book.rules;
         let price = slipped(at, side, rules.slippage_bps);
-        // A price so high that the position would hold nothing: there is nothing to enter.
-        let Some(qty) = rules.notional.get().checked_div(price.get()).and_then(Qty::new) else {
-            return;
-        };
-        let fee = Money::bps(price.times(qty), rules.fee_bps);
+        let Some(qty) = Qty::bought(rules.notional, price) else { return };
+        let fee = Money::bps(price.times(qty), rules.fee_bps, rules.grain());
         self.book(ts, -fee, rules);
         self.risk.entered(ts);
-        self.position = Some(Position::open(side, ts, price, qty, protection));
+        self.position =
+            Some(Position::open((side, ts), Stake::new(price, qty, rules.grain()), protection));
         let event = Event::Open(rule);
         book.events.push(TradeEvent {
             ts,
@@ -97,10 +98,10 @@ impl State {
     }
 
     fn close(&mut self, ts: SlotTs, hit: Hit, book: &mut Book<'_>) {
-        let Some(Position { side, entry, qty, .. }) = self.position else { return };
-        let rules = book.rules;
-        let fee = Money::bps(hit.price.times(qty), rules.fee_bps);
-        let gross = self.position.map_or(Money::ZERO, |held| held.gross(hit.price));
+        let Some(held) = self.position else { return };
+        let (Position { side, entry, .. }, qty, rules) = (held, held.qty(), book.rules);
+        let fee = Money::bps(hit.price.times(qty), rules.fee_bps, rules.grain());
+        let gross = held.gross(hit.price);
         let pnl = gross - fee;
         self.position = None;
         self.open_result = Money::ZERO;
@@ -136,10 +137,10 @@ fn slipped(price: Price, side: Side, slippage_bps: Decimal) -> Price {
     if slippage_bps.is_zero() {
         return price;
     }
-    let part = price.get() * slippage_bps / Decimal::from(10_000);
+    let part = price.bps(slippage_bps);
     let moved = match side {
-        Side::Long => price.get() + part,
-        Side::Short => price.get() - part,
+        Side::Long => part,
+        Side::Short => -part,
     };
-    Price::new(moved).unwrap_or(price)
+    price.moved(moved).unwrap_or(price)
 }

@@ -6,7 +6,8 @@ use super::{rules::StopFill, strategy::Protection};
 use crate::domain::{
     bar::Bar,
     decision::Side,
-    money::{Money, Price, Qty, Stake, decimal},
+    money::{Money, Price, Qty},
+    stake::Stake,
     time::SlotTs,
     trade::CloseReason,
 };
@@ -22,6 +23,11 @@ impl Level {
     fn new(price: Price) -> Self {
         Self { price, float: price.float() }
     }
+
+    /// Whether the bar traded at it.
+    fn lies_within(self, bar: &Bar) -> bool {
+        bar.low() <= self.float && self.float <= bar.high()
+    }
 }
 
 /// An open position.
@@ -30,8 +36,6 @@ pub(super) struct Position {
     pub(super) side: Side,
     /// The slot whose bar it was entered in.
     pub(super) entry: SlotTs,
-    pub(super) entry_px: Price,
-    pub(super) qty: Qty,
     stake: Stake,
     pub(super) stop: Option<Level>,
     target: Option<Level>,
@@ -48,26 +52,35 @@ pub(super) struct Hit {
 
 impl Position {
     pub(super) fn open(
-        side: Side,
-        entry: SlotTs,
-        entry_px: Price,
-        qty: Qty,
+        (side, entry): (Side, SlotTs),
+        stake: Stake,
         protection: &Protection,
     ) -> Self {
+        let Protection { stop, target, trail } = *protection;
+        let exact = |distance: Option<f64>| stake.entry().distance(distance?);
         let behind = |distance: Decimal| match side {
-            Side::Long => Price::new(entry_px.get() - distance),
-            Side::Short => Price::new(entry_px.get() + distance),
+            Side::Long => stake.entry().moved(-distance),
+            Side::Short => stake.entry().moved(distance),
         };
         let level = |distance: Option<Decimal>| distance.and_then(behind).map(Level::new);
-        let trail = protection.trail.and_then(decimal);
-        let stop = level(protection.stop.and_then(decimal));
-        let trailing = level(trail);
-        let target = level(protection.target.and_then(decimal).map(|distance| -distance));
-        let (stake, stop) = (Stake::new(entry_px, qty), tighter(side, stop, trailing));
-        Self { side, entry, entry_px, qty, stake, stop, target, trail }
+        let trail = exact(trail);
+        let stop = tighter(side, level(exact(stop)), level(trail));
+        let target = level(exact(target).map(|distance| -distance));
+        Self { side, entry, stake, stop, target, trail }
     }
 
-    /// Whether this bar ends the position. Touch is inclusive; of stop and target in one bar the stop comes first.
+    /// Price it was entered at.
+    pub(super) fn entry_px(&self) -> Price {
+        self.stake.entry()
+    }
+
+    /// How much is held.
+    pub(super) fn qty(&self) -> Qty {
+        self.stake.qty()
+    }
+
+    /// Whether this bar ends the position. Touch is inclusive; of stop and target in one bar the stop comes first. The price is
+    /// one of the bar's: a level that the bar has jumped over was not to be had.
     pub(super) fn hit(&self, bar: &Bar, stop_fill: StopFill) -> Option<Hit> {
         let (stop_hit, gap, target_hit) = match self.side {
             Side::Long => (
@@ -83,22 +96,33 @@ impl Position {
         };
         if let Some(stop) = stop_hit {
             let ambiguous = target_hit.is_some() && !gap;
-            let (price, reason) = match stop_fill {
-                StopFill::ThroughOpen if gap => (price_of(bar.open()), CloseReason::StopGap),
-                StopFill::ThroughOpen | StopFill::AtStop => (stop.price, CloseReason::StopHit),
+            let at_open = match stop_fill {
+                StopFill::ThroughOpen => gap,
+                // A stop that trails lies where the price was a moment ago: filling it there after a jump would be a gift.
+                StopFill::AtStop => gap && (self.trail.is_some() || !stop.lies_within(bar)),
+            };
+            let (price, reason) = if at_open {
+                (price_of(bar.open()), CloseReason::StopGap)
+            } else {
+                (stop.price, CloseReason::StopHit)
             };
             return Some(Hit { price, reason, ambiguous });
         }
         let target = target_hit?;
-        Some(Hit { price: target.price, reason: CloseReason::TargetHit, ambiguous: false })
+        let price = match self.side {
+            _ if target.lies_within(bar) => target.price,
+            Side::Long => price_of(bar.low()),
+            Side::Short => price_of(bar.high()),
+        };
+        Some(Hit { price, reason: CloseReason::TargetHit, ambiguous: false })
     }
 
     /// Moves a trailing stop behind the best price of a bar the position has survived.
     pub(super) fn ratchet(&mut self, bar: &Bar) {
         let Some(trail) = self.trail else { return };
         let moved = match self.side {
-            Side::Long => Price::new(price_of(bar.high()).get() - trail),
-            Side::Short => Price::new(price_of(bar.low()).get() + trail),
+            Side::Long => price_of(bar.high()).moved(-trail),
+            Side::Short => price_of(bar.low()).moved(trail),
         };
         self.stop = tighter(self.side, self.stop, moved.map(Level::new));
     }

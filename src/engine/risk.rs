@@ -19,7 +19,7 @@ pub(super) struct Risk {
     pub(super) latch: Option<Limit>,
     pub(super) stops_in_a_row: u32,
     pub(super) cooldown_until: Option<SlotTs>,
-    /// An operator wants the position closed.
+    /// An operator, or ruin, wants the position closed.
     pub(super) flatten: bool,
     entries_day: i64,
     entries: u32,
@@ -89,6 +89,13 @@ impl Risk {
     /// Trips the limits that are exceeded at this slot.
     pub(super) fn check(&mut self, ts: SlotTs, equity: Money, open_result: Money, limits: &Limits) {
         self.peak = self.peak.max(equity);
+        if equity <= Money::ZERO {
+            // Nothing is left to trade with: whatever the limits say, the account is closed.
+            self.state = RiskState::Halted;
+            self.latch = Some(Limit::Ruin);
+            self.flatten = true;
+            return;
+        }
         if self.state != RiskState::Active {
             return;
         }
@@ -122,7 +129,7 @@ impl Risk {
         if self.peak <= equity || self.peak <= Money::ZERO {
             return false;
         }
-        (self.peak - equity).get() * Decimal::ONE_HUNDRED >= self.peak.get() * most_pct
+        (self.peak - equity).times(Decimal::ONE_HUNDRED) >= self.peak.times(most_pct)
     }
 
     /// Who vetoes an entry at this slot.

@@ -2,7 +2,13 @@
 
 use rust_decimal::Decimal;
 
-use crate::domain::money::Money;
+use crate::domain::{
+    decision::Block,
+    money::{Grain, Money},
+};
+
+/// The smallest order of any venue is worth more than this, in any quote currency.
+const ORDER_MIN: Money = Money::ten_thousandths(1);
 
 /// When a signal is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +22,7 @@ pub enum FillAt {
 /// At which price a touched stop fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopFill {
-    /// At the stop, whatever the bar did.
+    /// At the stop where the bar reaches it; at the open where it does not, or where a stop that trails was jumped over.
     AtStop,
     /// At the open when the bar opens beyond the stop, else at the stop.
     ThroughOpen,
@@ -65,8 +71,26 @@ pub struct Rules {
     pub cash: Money,
     /// Value of one position at entry.
     pub notional: Money,
+    /// How many times the equity a position may be worth at entry.
+    pub leverage: Decimal,
     /// Slots without a hole that a decision needs behind it.
     pub cadence_bars: u32,
     /// The limits.
     pub limits: Limits,
+}
+
+impl Rules {
+    /// What amounts are rounded to.
+    pub(super) fn grain(&self) -> Grain {
+        Grain::of(self.notional)
+    }
+
+    /// Who vetoes an entry for its size, with this equity.
+    pub(super) fn size_veto(&self, equity: Money) -> Option<Block> {
+        if self.notional > equity.times(self.leverage) {
+            Some(Block::Cash)
+        } else {
+            (self.notional <= ORDER_MIN).then_some(Block::Size)
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{
     bar::Bar,
     command::Order,
-    decision::{Limit, RiskState, Side},
+    decision::{Block, Limit, RiskState, Side},
     money::{Money, Price},
     time::SlotTs,
     trade::{CloseReason, TradeEvent},
@@ -34,6 +34,8 @@ pub struct State {
     pub(super) position: Option<Position>,
     pub(super) pending: Option<Pending>,
     pub(super) risk: Risk,
+    /// Whether the slot before was skipped: the strategy was not asked there. The row before says so too, hence it is not hashed.
+    pub(super) unasked: bool,
 }
 
 impl State {
@@ -45,6 +47,7 @@ impl State {
             position: None,
             pending: None,
             risk: Risk::new(rules.cash),
+            unasked: false,
         }
     }
 
@@ -60,7 +63,7 @@ impl State {
 
     /// Entry price, while in a position.
     pub fn entry_px(&self) -> Option<Price> {
-        self.position.map(|held| held.entry_px)
+        self.position.map(|held| held.entry_px())
     }
 
     /// Stop level, while in a position that has one.
@@ -71,6 +74,20 @@ impl State {
     /// The risk state.
     pub fn risk_state(&self) -> RiskState {
         self.risk.state
+    }
+
+    /// The risk state as people read it, with what brought it about: `HALTED (risk:ruin)`.
+    pub fn risk_shown(&self) -> String {
+        let state = self.risk_state().name();
+        match self.latch() {
+            Some(limit) => format!("{state} ({})", Block::Risk(limit).name()),
+            None => state.to_owned(),
+        }
+    }
+
+    /// What keeps entries away until an operator resumes.
+    pub fn latch(&self) -> Option<Limit> {
+        self.risk.latch
     }
 
     pub(super) fn obey(&mut self, orders: &[Order]) {
@@ -97,15 +114,18 @@ impl State {
         }
     }
 
-    /// Closes what is open at the end of a backtest.
-    pub fn close_out(
+    /// Closes what is open at the end of a backtest. An order that waits for a bar after the end is dropped with it.
+    pub(super) fn close_out(
         &mut self,
         ts: SlotTs,
         close: f64,
         rules: &Rules,
         events: &mut Vec<TradeEvent>,
     ) {
-        self.leave(ts, price_of(close), CloseReason::EndOfWindow, &mut Book { rules, events });
+        if self.position.is_some() {
+            self.leave(ts, price_of(close), CloseReason::EndOfWindow, &mut Book { rules, events });
+            self.pending = None;
+        }
     }
 
     /// Hash of what a restart must not forget and money cannot show: side, entry slot, pending order, cooldown,
@@ -134,6 +154,7 @@ impl State {
             Some(Limit::Operator) => 4,
             Some(Limit::TradesPerDay) => 5,
             Some(Limit::MaxPosition) => 6,
+            Some(Limit::Ruin) => 7,
         };
         let mut bytes = [0_u8; 32];
         bytes[..8].copy_from_slice(&entry.to_le_bytes());

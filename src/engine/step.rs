@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     bar::{TimedBar, hash_bars},
-    decision::{Action, Block, Decision, Degraded, RiskState, Side, SkipReason},
+    decision::{Action, Block, Decision, Degraded, Limit, RiskState, Side, SkipReason},
     time::Timeframe,
     trade::{CloseReason, TradeEvent},
 };
@@ -63,11 +63,31 @@ impl<S: Strategy> Core<S> {
         }
         state.risk.check(slot.ts(), state.equity(), state.open_result, &rules.limits);
         let verdict = self.decide(state, slot, features);
+        state.unasked = verdict.action == Action::Skip;
         if let (FillAt::Close, Some(bar)) = (rules.fill_at, slot.bar()) {
             state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
             state.mark(bar.close());
         }
         self.row(state, slot, features, &verdict)
+    }
+
+    /// Closes what is open after the last slot of a window, at the last known close, and returns the row of that slot as it then is.
+    pub fn close_out(
+        &self,
+        state: &mut State,
+        row: Decision,
+        close: f64,
+        events: &mut Vec<TradeEvent>,
+    ) -> Decision {
+        state.close_out(row.ts, close, &self.rules, events);
+        Decision {
+            position: state.side(),
+            entry_px: state.entry_px(),
+            stop_px: state.stop_px(),
+            equity: state.equity(),
+            state_hash: state.residual_hash(row.ts, &self.rules),
+            ..row
+        }
     }
 
     fn row(
@@ -86,7 +106,12 @@ impl<S: Strategy> Core<S> {
             ts: slot.ts(),
             action: verdict.action,
             reason: verdict.reason,
-            blocked_by: verdict.blocked_by,
+            // After ruin every row says why nothing more is done.
+            blocked_by: if state.latch() == Some(Limit::Ruin) {
+                Some(Block::Risk(Limit::Ruin))
+            } else {
+                verdict.blocked_by
+            },
             score: features.and_then(|row| row.score),
             position: state.side(),
             close: slot.bar().map(crate::domain::bar::Bar::close),
@@ -111,7 +136,11 @@ impl<S: Strategy> Core<S> {
             return Verdict::skip(cause.reason());
         };
         if state.risk.flatten && state.side().is_some() {
-            return exit(state, CloseReason::KillSwitch, CloseReason::KillSwitch.name());
+            let rule = match state.latch() {
+                Some(Limit::Ruin) => "ruin",
+                _ => CloseReason::KillSwitch.name(),
+            };
+            return exit(state, CloseReason::KillSwitch, rule);
         }
         if state.risk.state == RiskState::Halted {
             return Verdict::skip(SkipReason::Halted);
@@ -125,7 +154,14 @@ impl<S: Strategy> Core<S> {
             Readiness::CadenceFailed => return Verdict::skip(SkipReason::CadenceFailed),
             Readiness::Invalid => return Verdict::skip(SkipReason::FeaturesInvalid),
         }
-        match self.strategy.decide(slot.ts(), &features.values, features.score, state.side()) {
+        let intent =
+            self.strategy.decide(slot.ts(), &features.values, features.score, state.side());
+        if let (Intent::Hold(_), Some(held), true) = (intent, state.side(), state.unasked)
+            && let Some(rule) = self.strategy.overdue(&features.values, held)
+        {
+            return exit(state, CloseReason::ExitSignal, rule);
+        }
+        match intent {
             Intent::Exit(rule) if state.side().is_some() => {
                 exit(state, CloseReason::ExitSignal, rule)
             }
@@ -156,7 +192,8 @@ impl<S: Strategy> Core<S> {
                 Verdict::skip(SkipReason::CatchupNoEntry)
             };
         }
-        if let Some(block) = state.risk.veto(slot.ts(), self.rules.notional, &self.rules.limits) {
+        let block = state.risk.veto(slot.ts(), self.rules.notional, &self.rules.limits);
+        if let Some(block) = block.or_else(|| self.rules.size_veto(state.equity())) {
             let verdict = if reversing {
                 exit(state, CloseReason::ExitSignal, rule)
             } else {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 use super::{
@@ -172,6 +173,7 @@ pub(super) fn rules(trading: &Trading, stop_fill: manifest::StopFill) -> Rules {
         slippage_bps: fill.slippage_bps.get(),
         cash: Money::new(account.cash.get()),
         notional: Money::new(account.notional.get()),
+        leverage: account.leverage.map_or(Decimal::ONE, manifest::Dec::get),
         cadence_bars: *cadence_bars,
         limits: Limits {
             cooldown_bars: risk.cooldown_bars,

@@ -229,7 +229,7 @@ fn check_scalar(node: &Node, schema: &Json, path: &str) -> Result<(), String> {
             check_range(*n as f64, schema, path)
         }
         Value::Float(x) => {
-            if format == "decimal" && crate::domain::money::decimal(*x).is_none() {
+            if format == "decimal" && crate::domain::decimal::decimal(*x).is_none() {
                 return Err(format!("`{path}` is {x}, which does not fit a decimal"));
             }
             check_range(*x, schema, path)

@@ -1,13 +1,18 @@
 //! What the schema cannot say: values that must fit each other. Each rule reads the tree and stays silent where a value is missing.
 
+use rust_decimal::Decimal;
+
 use super::{
     origin::Origin,
     problem::Problem,
-    tables::{FaultTable, Kind},
+    tables::{Account, FaultTable, Kind},
     tree::{Node, Table, get, quoted},
     values::{Size, Span},
 };
-use crate::domain::time::{Timeframe, UtcMs};
+use crate::domain::{
+    decimal::decimal,
+    time::{Timeframe, UtcMs},
+};
 
 /// The shortest time that a program which uses a card may be given.
 const COMPUTE_SPAN_MIN: Span = Span::seconds(1);
@@ -147,6 +152,30 @@ impl Rules<'_> {
         self.not_empty("strategy.model.path");
         self.below_root("strategy.model.path");
         self.scores();
+        self.affordable();
+    }
+
+    /// Demands that the account can pay for one position.
+    fn affordable(&mut self) {
+        let standard = Account::default();
+        let keys = ["notional", "cash", "leverage"].map(|key| format!("account.{key}"));
+        let given = keys.each_ref().map(|key| self.get(key));
+        let usual = [standard.notional.get(), standard.cash.get(), Decimal::ONE];
+        let value = |n: usize| match given[n] {
+            Some(node) => node.as_float().and_then(decimal),
+            None => Some(usual[n]),
+        };
+        let (Some(wants), Some(has), Some(times)) = (value(0), value(1), value(2)) else { return };
+        if has.checked_mul(times).is_none_or(|most| wants <= most) {
+            return;
+        }
+        let Some(at) = given.into_iter().flatten().map(|node| node.at.clone()).next() else {
+            return;
+        };
+        let message = format!(
+            "`account.notional` is {wants}, more than `account.cash` ({has}) times `account.leverage` ({times}) can pay for"
+        );
+        self.push(&at, message, "lower it, or raise one of the two");
     }
 
     /// Demands that a position is not left at a score at which it is entered.

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::domain::{
     base_url::BaseUrl,
     cron::Cron,
+    decimal::{decimal, float},
     ids::{Exchange, RunId, Tag},
-    money::{decimal, float},
     pattern::{Anchored, Floating},
     series::Symbol,
     target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},

@@ -2,9 +2,14 @@
 
 use rayon::prelude::*;
 
-use super::replay::{Batch, Inputs, replay};
+use super::replay::{AtEnd, Batch, Inputs, replay};
 use crate::{
-    domain::{decision::Decision, series::Series, trade::TradeEvent},
+    domain::{
+        decision::{Decision, RiskState},
+        series::Series,
+        time::SlotTs,
+        trade::TradeEvent,
+    },
     engine::{metrics::curve::Point, state::State, step::Core, strategy::Strategy},
     store::rows::encode::{SeriesPrefix, push_decision, push_trade},
 };
@@ -32,16 +37,18 @@ pub struct Played {
     pub trades: Vec<TradeEvent>,
     /// Equity after each slot.
     pub curve: Vec<Point>,
+    /// Since which slot risk is in the state it ends in; `None` when that is ACTIVE.
+    pub tripped: Option<(RiskState, SlotTs)>,
     /// State after the last slot.
     pub state: State,
 }
 
-/// Plays the inputs and delivers the rows. With `close_at_end` an open position is closed at the last known close.
+/// Plays the inputs and delivers the rows.
 pub fn render<S, E>(
     core: &Core<S>,
     inputs: &Inputs,
     series: &Series,
-    close_at_end: bool,
+    at_end: AtEnd,
     mut deliver: impl FnMut(&Rows) -> Result<(), E> + Send,
 ) -> Result<Played, E>
 where
@@ -51,20 +58,24 @@ where
     let prefix = SeriesPrefix::new(series);
     let mut rows = 0;
     let mut trades = Vec::new();
+    let mut tripped = None;
     let mut curve = Vec::with_capacity(inputs.window.slots().unsigned_abs() as usize);
-    let mut state = replay(core, inputs, |batch: &Batch| {
+    let state = replay(core, inputs, at_end, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
         trades.extend_from_slice(&batch.trades);
         curve.extend(batch.decisions.iter().map(point));
+        batch.decisions.iter().for_each(|row| tripped = since(tripped, row));
         deliver(&format(batch, &prefix, series))
     })?;
-    if let (true, Some(last)) = (close_at_end, inputs.bars.last()) {
-        let known = trades.len();
-        state.close_out(inputs.window.last(), last.bar.close(), &core.rules, &mut trades);
-        let batch = Batch { decisions: Vec::new(), trades: trades[known..].to_vec() };
-        deliver(&format(&batch, &prefix, series))?;
+    Ok(Played { rows, trades, curve, tripped, state })
+}
+
+/// The risk state of a row and its first slot, after that of the row before; `None` for ACTIVE.
+fn since(before: Option<(RiskState, SlotTs)>, row: &Decision) -> Option<(RiskState, SlotTs)> {
+    match row.risk_state {
+        RiskState::Active => None,
+        state => before.filter(|(held, _)| *held == state).or(Some((state, row.ts))),
     }
-    Ok(Played { rows, trades, curve, state })
 }
 
 fn point(decision: &Decision) -> Point {

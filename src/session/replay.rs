@@ -46,15 +46,29 @@ pub struct Batch {
     pub trades: Vec<TradeEvent>,
 }
 
+/// What becomes of a position that is open after the last slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtEnd {
+    /// It stays open.
+    Keep,
+    /// It is closed at the last known close, in the row of the last slot.
+    Close,
+}
+
 /// Plays the window and hands over the rows, batch by batch and in order. While one batch is delivered the next is made.
 /// Returns the state after the last slot.
-pub fn replay<S, E, F>(core: &Core<S>, inputs: &Inputs, mut deliver: F) -> Result<State, E>
+pub fn replay<S, E, F>(
+    core: &Core<S>,
+    inputs: &Inputs,
+    at_end: AtEnd,
+    mut deliver: F,
+) -> Result<State, E>
 where
     S: Strategy,
     E: Send,
     F: FnMut(&Batch) -> Result<(), E> + Send,
 {
-    let mut player = Player::new(core, inputs);
+    let mut player = Player::new(core, inputs, at_end);
     let mut ready = Batch::default();
     loop {
         let (delivered, next) = rayon::join(|| deliver(&ready), || player.next_batch());
@@ -73,10 +87,13 @@ struct Player<'a, S: Strategy> {
     state: State,
     maker: SlotMaker,
     next: SlotTs,
+    at_end: AtEnd,
+    /// The last close the engine was given.
+    close: Option<f64>,
 }
 
 impl<'a, S: Strategy> Player<'a, S> {
-    fn new(core: &'a Core<S>, inputs: &'a Inputs) -> Self {
+    fn new(core: &'a Core<S>, inputs: &'a Inputs, at_end: AtEnd) -> Self {
         let first = inputs.window.first();
         assert!(inputs.bars.is_sorted_by(|a, b| a.ts < b.ts), "bars are sorted and unique");
         Self {
@@ -86,6 +103,8 @@ impl<'a, S: Strategy> Player<'a, S> {
             state: State::new(&core.rules),
             maker: SlotMaker::new(inputs.commands.clone()),
             next: first,
+            at_end,
+            close: None,
         }
     }
 
@@ -109,12 +128,14 @@ impl<'a, S: Strategy> Player<'a, S> {
                 .maker
                 .make(ts, found.map(|bar| bar.bar), degraded, |ts| bar_at(&self.inputs.bars, ts));
             let features = slot.bar().map(|_| &rows[cursor - bars.start]);
-            batch.decisions.push(self.core.step(
-                &mut self.state,
-                &slot,
-                features,
-                &mut batch.trades,
-            ));
+            self.close = slot.bar().map(Bar::close).or(self.close);
+            let row = self.core.step(&mut self.state, &slot, features, &mut batch.trades);
+            batch.decisions.push(match (self.at_end, self.close) {
+                (AtEnd::Close, Some(close)) if ts == last => {
+                    self.core.close_out(&mut self.state, row, close, &mut batch.trades)
+                }
+                (AtEnd::Close | AtEnd::Keep, _) => row,
+            });
             cursor += usize::from(found.is_some());
             self.next = ts.next();
         }

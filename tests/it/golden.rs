@@ -18,21 +18,27 @@ use crate::support::scripted::{
     At, At::*, BROKEN, EXIT, HOLD, LONG, SHORT, Scripted, plain_rules, play, slot,
 };
 
-fn told(stop: Option<f64>, target: Option<f64>, trail: Option<f64>) -> Scripted {
+pub(crate) fn told(stop: Option<f64>, target: Option<f64>, trail: Option<f64>) -> Scripted {
     Scripted { protection: Protection { stop, target, trail }, warm_up_bars: 1 }
 }
 
-fn rules(change: impl FnOnce(&mut Rules)) -> Rules {
+pub(crate) fn rules(change: impl FnOnce(&mut Rules)) -> Rules {
     let mut rules = plain_rules();
     change(&mut rules);
     rules
 }
 
-fn check(strategy: Scripted, rules: Rules, story: &[At], want: &str) {
+pub(crate) fn check(strategy: Scripted, rules: Rules, story: &[At], want: &str) {
     check_with(strategy, rules, story, SlotMaker::default(), want);
 }
 
-fn check_with(strategy: Scripted, rules: Rules, story: &[At], maker: SlotMaker, want: &str) {
+pub(crate) fn check_with(
+    strategy: Scripted,
+    rules: Rules,
+    story: &[At],
+    maker: SlotMaker,
+    want: &str,
+) {
     let got = play(strategy, rules, story, maker);
     let tidy = |text: &str| {
         text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join("\n")
@@ -171,18 +177,94 @@ fn stop_and_target_in_one_bar_take_the_stop_and_say_so() {
 }
 
 #[test]
-fn a_target_fills_at_the_target_even_when_the_bar_opens_beyond_it() {
-    let story = [Flat(100.0, SHORT), Flat(100.0, HOLD), Bar([90.0, 91.0, 90.0, 91.0], HOLD)];
+fn a_target_fills_at_the_target_or_where_the_bar_comes_nearest_to_it() {
+    let head = "
+        1 enter_short told_short - | flat - - | 10000 ACTIVE
+        2 hold told_nothing - | short 100 102 | 10000 ACTIVE
+          = 2 open short at 100 for 10 fee 0 pnl 0 told_short";
+    // It opens beyond the target and comes back to it; then it never comes back.
+    for (prices, result) in [
+        (
+            [90.0, 98.0, 90.0, 91.0],
+            "10030 ACTIVE\n = 3 close short at 97 for 10 fee 0 pnl 30 target_hit",
+        ),
+        (
+            [90.0, 91.0, 90.0, 91.0],
+            "10090 ACTIVE\n = 3 close short at 91 for 10 fee 0 pnl 90 target_hit",
+        ),
+    ] {
+        let story = [Flat(100.0, SHORT), Flat(100.0, HOLD), Bar(prices, HOLD)];
+        check(
+            told(Some(2.0), Some(3.0), None),
+            plain_rules(),
+            &story,
+            &format!("{head}\n3 hold told_nothing - | flat - - | {result}"),
+        );
+    }
+    let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Bar([110.0, 112.0, 108.0, 111.0], HOLD)];
     check(
         told(Some(2.0), Some(3.0), None),
         plain_rules(),
         &story,
         "
-        1 enter_short told_short - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | short 100 102 | 10000 ACTIVE
-          = 2 open short at 100 for 10 fee 0 pnl 0 told_short
-        3 hold told_nothing - | flat - - | 10030 ACTIVE
-          = 3 close short at 97 for 10 fee 0 pnl 30 target_hit
+        1 enter_long told_long - | flat - - | 10000 ACTIVE
+        2 hold told_nothing - | long 100 98 | 10000 ACTIVE
+          = 2 open long at 100 for 10 fee 0 pnl 0 told_long
+        3 hold told_nothing - | flat - - | 10080 ACTIVE
+          = 3 close long at 108 for 10 fee 0 pnl 80 target_hit
+    ",
+    );
+}
+
+/// A stop at 98 that the bar never comes back to was not to be had, whatever the rule.
+#[test]
+fn a_stop_that_the_bar_jumps_over_fills_at_the_open_under_both_rules() {
+    for stop_fill in [StopFill::AtStop, StopFill::ThroughOpen] {
+        for (order, prices, side, stop, result) in [
+            (LONG, [95.0, 97.0, 94.0, 96.0], "long", 98, "9950 ACTIVE\n = 3 close long at 95"),
+            (
+                SHORT,
+                [105.0, 106.0, 103.0, 104.0],
+                "short",
+                102,
+                "9950 ACTIVE\n = 3 close short at 105",
+            ),
+        ] {
+            let story = [Flat(100.0, order), Flat(100.0, HOLD), Bar(prices, HOLD)];
+            check(
+                told(Some(2.0), None, None),
+                rules(|r| r.stop_fill = stop_fill),
+                &story,
+                &format!(
+                    "
+        1 enter_{side} told_{side} - | flat - - | 10000 ACTIVE
+        2 hold told_nothing - | {side} 100 {stop} | 10000 ACTIVE
+          = 2 open {side} at 100 for 10 fee 0 pnl 0 told_{side}
+        3 hold told_nothing - | flat - - | {result} for 10 fee 0 pnl -50 stop_gap"
+                ),
+            );
+        }
+    }
+}
+
+/// The stop trails to 104 and the next bar opens at 101. At 104 it could only have been sold a bar ago.
+#[test]
+fn a_trailing_stop_under_at_stop_is_never_better_than_the_open() {
+    let story = [
+        Flat(100.0, LONG),
+        Bar([100.0, 105.0, 99.5, 104.5], HOLD),
+        Bar([101.0, 104.5, 100.0, 104.0], HOLD),
+    ];
+    check(
+        told(None, None, Some(1.0)),
+        rules(|r| r.stop_fill = StopFill::AtStop),
+        &story,
+        "
+        1 enter_long told_long - | flat - - | 10000 ACTIVE
+        2 hold told_nothing - | long 100 104 | 10045 ACTIVE
+          = 2 open long at 100 for 10 fee 0 pnl 0 told_long
+        3 hold told_nothing - | flat - - | 10010 ACTIVE
+          = 3 close long at 101 for 10 fee 0 pnl 10 stop_gap
     ",
     );
 }

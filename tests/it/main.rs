@@ -20,6 +20,8 @@ mod foreign;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod golden_money;
+#[cfg(test)]
 mod health;
 #[cfg(test)]
 mod imports;
@@ -33,6 +35,8 @@ mod properties;
 mod quality;
 #[cfg(test)]
 mod remote;
+#[cfg(test)]
+mod scale;
 #[cfg(test)]
 mod schedule;
 #[cfg(test)]

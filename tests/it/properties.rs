@@ -22,7 +22,7 @@ use mjolnir::{
     },
     session::{
         render::{Rows, render},
-        replay::Inputs,
+        replay::{AtEnd, Inputs},
     },
     store::rows::{
         decisions::{DECISIONS_HEADER, parse_decisions},
@@ -180,7 +180,7 @@ fn replayed<S: Rule>(core: &Core<S>, inputs: &Inputs) -> [Vec<u8>; 2] {
         bytes[1].extend_from_slice(&rows.trades);
         Ok(())
     };
-    render(core, inputs, &series(), false, deliver).expect("delivery cannot fail");
+    render(core, inputs, &series(), AtEnd::Keep, deliver).expect("delivery cannot fail");
     bytes
 }
 

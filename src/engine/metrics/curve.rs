@@ -57,7 +57,8 @@ pub struct CurveStats {
     pub total_return: f64,
     /// `(end / start) ^ (365 / days) - 1`; `None` under 30 days or when nothing is left.
     pub cagr: Option<f64>,
-    /// `mean / sd * sqrt 365` of daily returns (sample sd, risk-free rate 0); `None` under 30 days or without spread.
+    /// `mean / sd * sqrt 365` of daily returns (sample sd, risk-free rate 0); `None` under 30 days or without spread. A return for
+    /// every UTC day of the curve, of the days begun and broken off at its two ends too: together they are all of `total_return`.
     pub sharpe: Option<f64>,
     /// `mean / rms(min(r, 0)) * sqrt 365` of daily returns, the RMS over all of them; `None` under 30 days or without a losing day.
     pub sortino: Option<f64>,
@@ -149,7 +150,8 @@ impl Walk {
         let long_enough = days >= ANNUALISED_DAYS_MIN;
         let growth = self.last.equity / start.equity;
         let cagr = (long_enough && growth > 0.0).then(|| libm::pow(growth, YEAR_DAYS / days) - 1.0);
-        let returns = self.daily.returns.as_slice();
+        let returns = self.daily.finish(self.last);
+        let returns = returns.as_slice();
         CurveStats {
             slots: self.slots,
             days,
@@ -178,9 +180,10 @@ fn sortino(returns: &[f64]) -> Option<f64> {
     Some(mean(returns)? / downside * YEAR_DAYS.sqrt())
 }
 
-/// Returns between the equities at 00:00 UTC. The first one begins at the start, wherever in the day that lies; the day
-/// under way at the end has none yet. A midnight without a slot has the equity of the slot before.
+/// Returns between the equities at 00:00 UTC. The first one begins at the start and the last one stops at the end, wherever in
+/// the day they lie. A midnight without a slot has the equity of the slot before.
 struct DailyReturns {
+    begun_ms: i64,
     base: f64,
     next_midnight_ms: i64,
     returns: Vec<f64>,
@@ -189,20 +192,32 @@ struct DailyReturns {
 impl DailyReturns {
     fn new(start: Start) -> Self {
         let next_midnight_ms = (start.ts_ms.div_euclid(DAY_MS) + 1) * DAY_MS;
-        Self { base: start.equity, next_midnight_ms, returns: vec![] }
+        Self { begun_ms: start.ts_ms, base: start.equity, next_midnight_ms, returns: vec![] }
     }
 
     fn take(&mut self, last_equity: f64, point: Point) {
         while self.next_midnight_ms <= point.ts_ms {
             let at_it = self.next_midnight_ms == point.ts_ms;
             let equity = if at_it { point.equity } else { last_equity };
-            // Once everything is lost there is nothing to earn a return on.
-            if self.base > 0.0 {
-                self.returns.push((equity - self.base) / self.base);
-            }
-            self.base = equity;
+            self.close_day(equity);
             self.next_midnight_ms += DAY_MS;
         }
+    }
+
+    /// The returns, that of the day under way at the end included.
+    fn finish(mut self, last: Start) -> Vec<f64> {
+        if last.ts_ms > self.begun_ms.max(self.next_midnight_ms - DAY_MS) {
+            self.close_day(last.equity);
+        }
+        self.returns
+    }
+
+    fn close_day(&mut self, equity: f64) {
+        // Once everything is lost there is nothing to earn a return on.
+        if self.base > 0.0 {
+            self.returns.push((equity - self.base) / self.base);
+        }
+        self.base = equity;
     }
 }
 
@@ -324,6 +339,39 @@ mod tests {
             last = equity;
         }
         assert_eq!(daily.returns, [0.1, 0.1, -0.5]);
+        // The last day is one hour old: from 60.5 at midnight to 70.
+        let end = Start { ts_ms: 11 * DAY_MS + 49 * HOUR_MS, equity: last };
+        assert_eq!(daily.finish(end)[3..], [(70.0 - 60.5) / 60.5]);
+    }
+
+    #[test]
+    fn a_curve_that_ends_at_midnight_has_no_day_under_way() {
+        let noon = Start { ts_ms: 10 * DAY_MS + 12 * HOUR_MS, equity: 100.0 };
+        let mut daily = DailyReturns::new(noon);
+        daily.take(100.0, Point { ts_ms: 11 * DAY_MS, equity: 110.0, in_position: false });
+        assert_eq!(daily.finish(Start { ts_ms: 11 * DAY_MS, equity: 110.0 }), [0.1]);
+        assert_eq!(DailyReturns::new(noon).finish(noon), [0.0; 0]);
+    }
+
+    /// By hand in Python: 35 days of an hour's slots, and the first six hours of a 36th. Day n ends at 100 + n + (n % 3), and
+    /// the end is 150. `statistics.mean(r) / statistics.stdev(r) * 365 ** 0.5` over 36 returns, the last one that of six hours.
+    #[test]
+    fn the_day_that_is_broken_off_counts_in_the_ratios() {
+        let day_end = |n: i64| (100 + n + n % 3) as f64;
+        let mut points: Vec<f64> = (1..=35).flat_map(|n| [day_end(n); 24]).collect();
+        points.extend([150.0; 6]);
+        let stats = curve(&points, HOUR_MS);
+        // An equity holds from the slot that closes at midnight on.
+        let ends: Vec<f64> = (1..=35).map(day_end).chain([150.0]).collect();
+        let starts = std::iter::once(100.0).chain(ends.iter().copied());
+        let returns: Vec<f64> =
+            ends.iter().zip(starts).map(|(end, start)| end / start - 1.0).collect();
+        let growth: f64 = returns.iter().map(|r| 1.0 + r).product();
+        assert!((growth - 1.5).abs() < 1e-12, "the returns make up the whole of the growth");
+        let mean = returns.iter().sum::<f64>() / 36.0;
+        let sd = (returns.iter().map(|r| (r - mean) * (r - mean)).sum::<f64>() / 35.0).sqrt();
+        assert!((stats.sharpe.unwrap() - mean / sd * 365.0_f64.sqrt()).abs() < 1e-9);
+        assert!((stats.sharpe.unwrap() - 11.774_090_381_916_157).abs() < 1e-9);
     }
 
     #[test]

@@ -108,8 +108,9 @@ impl TradeStats {
         let holds: Vec<f64> = trips.iter().map(|trip| trip.exit.since(trip.entry) as f64).collect();
         let count = |want: fn(&RoundTrip) -> bool| trips.iter().filter(|t| want(t)).count() as u64;
         let wins = count(|trip| trip.pnl > Money::ZERO);
-        let won: f64 = results.iter().filter(|pnl| **pnl > 0.0).sum();
-        let lost: f64 = results.iter().filter(|pnl| **pnl < 0.0).sum();
+        // Folded, not summed: the sum of nothing is a negative zero.
+        let won = results.iter().filter(|pnl| **pnl > 0.0).fold(0.0, |sum, pnl| sum + pnl);
+        let lost = results.iter().filter(|pnl| **pnl < 0.0).fold(0.0, |sum, pnl| sum + pnl);
         Self {
             trades: trips.len() as u64,
             wins,
@@ -241,6 +242,8 @@ mod tests {
         let won = TradeStats::of(&trade(1, 2, 100, CloseReason::TargetHit), |_| Some(0.0));
         assert_eq!((won.win_rate, won.profit_factor, won.sqn), (Some(1.0), None, None));
         assert_eq!((won.expectancy, won.expectancy_r), (Some(1.0), None));
+        let lost = TradeStats::of(&trade(1, 2, -100, CloseReason::StopHit), |_| None);
+        assert_eq!(lost.profit_factor.map(f64::to_bits), Some(0.0_f64.to_bits()), "no minus zero");
     }
 
     #[test]

@@ -41,6 +41,13 @@ pub trait Strategy: Clone + Send + Sync {
         true
     }
 
+    /// The rule by which a position on this side should have been left already, by how the features stand now. It is asked at the
+    /// first slot that is decided again, behind slots at which [`Strategy::decide`] was not asked: an exit that is an event, such as
+    /// a cross, may have come and gone there. `None` where all exits are states, which `decide` sees by itself.
+    fn overdue(&self, _values: &Values<Self>, _held: Side) -> Option<&'static str> {
+        None
+    }
+
     /// What the rule wants at the close of a slot. The score is that of [`Strategy::score`].
     fn decide(
         &self,

@@ -129,6 +129,14 @@ impl Strategy for EmaAtr {
             None => Intent::Hold("no_range"),
         }
     }
+
+    fn overdue(&self, values: &EmaAtrValues, held: Side) -> Option<&'static str> {
+        let [fast, slow, ..] = values.0;
+        match held {
+            Side::Long => (fast < slow).then_some("ema_cross_down"),
+            Side::Short => (fast > slow).then_some("ema_cross_up"),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::{domain::time::DAY_MS, engine::metrics::tearsheet::Tearsheet};
+use crate::{
+    domain::time::{DAY_MS, Window},
+    engine::metrics::tearsheet::Tearsheet,
+};
 
 /// The figures, one line per theme.
 pub fn figures(sheet: &Tearsheet) -> String {
@@ -11,8 +14,8 @@ pub fn figures(sheet: &Tearsheet) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "net {:.2} ({})  CAGR {}  Sharpe {}  Sortino {}  Calmar {}",
-        curve.net,
+        "net {} ({})  CAGR {}  Sharpe {}  Sortino {}  Calmar {}",
+        number(Some(curve.net)),
         percent(Some(curve.total_return)),
         percent(curve.cagr),
         number(curve.sharpe),
@@ -50,10 +53,73 @@ pub fn figures(sheet: &Tearsheet) -> String {
     text
 }
 
+/// The share of slots without a bar, above the figures that were computed without them; nothing when there is none.
+pub fn holes(missing: u64, window: Window) -> String {
+    let slots = window.slots();
+    if missing == 0 {
+        return String::new();
+    }
+    let share = percent(Some(missing as f64 / slots as f64));
+    format!(
+        "no bar in {missing} of {slots} slots ({share}): nothing was decided there, and stops did not run\n"
+    )
+}
+
 fn number(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |value| format!("{value:.2}"))
+    value.map_or("-".to_owned(), two_places)
 }
 
 fn percent(value: Option<f64>) -> String {
-    value.map_or("-".to_owned(), |value| format!("{:.2}%", value * 100.0))
+    value.map_or("-".to_owned(), |value| format!("{}%", two_places(value * 100.0)))
+}
+
+/// Two decimals. What is rounded to zero has no sign.
+fn two_places(value: f64) -> String {
+    let text = format!("{value:.2}");
+    if text == "-0.00" { "0.00".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::time::Timeframe,
+        engine::metrics::curve::{Point, Start},
+    };
+
+    #[test]
+    fn zero_has_no_sign_and_what_has_no_meaning_is_a_dash() {
+        for (value, want) in [
+            (Some(-0.0), "0.00"),
+            (Some(-0.004), "0.00"),
+            (Some(-0.006), "-0.01"),
+            (Some(0.0), "0.00"),
+            (None, "-"),
+        ] {
+            assert_eq!(number(value), want);
+        }
+        assert_eq!((percent(Some(-0.000_04)), percent(None)), ("0.00%".into(), "-".into()));
+    }
+
+    #[test]
+    fn figures_of_a_run_without_trades() {
+        let start = Start { ts_ms: 0, equity: 100.0 };
+        let point = Point { ts_ms: 300_000, equity: 100.0, in_position: false };
+        let text = figures(&Tearsheet::of(start, [point], &[], |_| None));
+        assert_eq!(
+            text,
+            "net 0.00 (0.00%)  CAGR -  Sharpe -  Sortino -  Calmar -\n\
+             max drawdown -  longest under water 0.0 days  exposure 0.00%\n\
+             trades 0  win rate -  profit factor -  expectancy -  SQN -  fees 0  ambiguous bars 0\n\
+             exits: none\n"
+        );
+    }
+
+    #[test]
+    fn holes_are_a_share_of_the_slots() {
+        let slot = |n: i64| Timeframe::M5.slot(n * 300_000).unwrap();
+        let window = Window::new(slot(1), slot(1400)).unwrap();
+        assert_eq!(holes(0, window), "");
+        assert!(holes(200, window).starts_with("no bar in 200 of 1400 slots (14.29%):"));
+    }
 }

@@ -1,7 +1,7 @@
 //! The backtest job: a window of the raw store played under `<tag>_bt_<runid>`.
 
 use super::{
-    figures::figures,
+    figures::{figures, holes},
     inputs::{plain, recorded},
     write::{OnExisting, WriteError, write_backtest},
 };
@@ -28,7 +28,7 @@ use crate::{
         live::Place,
         record::{RecordBytes, read_origin},
         render::Played,
-        replay::Inputs,
+        replay::{AtEnd, Inputs},
     },
     store::{
         disk::{Disk, RealDisk},
@@ -95,9 +95,10 @@ fn run_core<S: Strategy>(
         manifest::OnExisting::Fail => OnExisting::Fail,
         manifest::OnExisting::Replace => OnExisting::Replace,
     };
+    let at_end = if job.backtest.close_at_end { AtEnd::Close } else { AtEnd::Keep };
     let place = backtest_place(context, &job.tag, &job.runid, &live)?;
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
-    let played = write_backtest(&place, core, &inputs, job.backtest.close_at_end, on_existing)?;
+    let played = write_backtest(&place, core, &inputs, at_end, on_existing)?;
     leave_card(context, &place, &inputs, card)?;
     context.progress.end();
     Ok(outcome(context, &place, &inputs, &played, core.rules.cash))
@@ -183,19 +184,36 @@ fn outcome(
         |_| None,
     );
     let closed = sheet.trades.trades;
+    let tripped =
+        played.tripped.map(|(_, since)| format!("; {} since {since}", played.state.risk_shown()));
     let summary = format!(
-        "{} rows, {closed} closed trades, equity {equity} over {}",
-        played.rows, inputs.window
+        "{} rows, {closed} closed trades, equity {equity} over {}{}",
+        played.rows,
+        inputs.window,
+        tripped.unwrap_or_default()
     );
+    let missing = missing_slots(inputs);
     let out = [
         ("decisions", decisions.clone()),
         ("trades", trades.clone()),
         ("rows", played.rows.to_string()),
         ("equity", equity.to_string()),
+        ("missing_slots", missing.to_string()),
+        ("risk_state", played.state.risk_state().name().to_owned()),
         ("first_ts_ms", inputs.window.first().ts_ms().to_string()),
         ("last_ts_ms", inputs.window.last().ts_ms().to_string()),
     ];
     let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    let text = format!("{summary}\n{}{decisions}\n{trades}\n", figures(&sheet));
+    let text = format!(
+        "{summary}\n{}{}{decisions}\n{trades}\n",
+        holes(missing, inputs.window),
+        figures(&sheet)
+    );
     Outcome { exit: Exit::Ok, summary, text, out }
+}
+
+/// Slots of the window for which the store has no bar.
+fn missing_slots(inputs: &Inputs) -> u64 {
+    let bars = inputs.bars.iter().filter(|bar| inputs.window.contains(bar.ts)).count();
+    inputs.window.slots().unsigned_abs().saturating_sub(bars as u64)
 }

@@ -7,7 +7,7 @@ use crate::{
     session::{
         live::Place,
         render::{Played, Rows, render},
-        replay::Inputs,
+        replay::{AtEnd, Inputs},
     },
     store::{
         disk::Disk,
@@ -41,7 +41,7 @@ pub fn write_backtest<S: Strategy, D: Disk>(
     place: &Place<'_, D>,
     core: &Core<S>,
     inputs: &Inputs,
-    close_at_end: bool,
+    at_end: AtEnd,
     on_existing: OnExisting,
 ) -> Result<Played, WriteError> {
     let Place { disk, layout, tag, series } = place;
@@ -59,7 +59,7 @@ pub fn write_backtest<S: Strategy, D: Disk>(
         let played = (|| {
             disk.append(staged[0].path(), format!("{DECISIONS_HEADER}\n").as_bytes())?;
             disk.append(staged[1].path(), format!("{TRADES_HEADER}\n").as_bytes())?;
-            render(core, inputs, series, close_at_end, |rows: &Rows| {
+            render(core, inputs, series, at_end, |rows: &Rows| {
                 for piece in &rows.decisions {
                     disk.append(staged[0].path(), piece)?;
                 }

@@ -24,7 +24,7 @@ use crate::{
         setup::{set_up, with_core},
     },
     manifest::{CheckJob, CheckPart, StopFill},
-    session::replay::{Batch, Inputs, replay},
+    session::replay::{AtEnd, Batch, Inputs, replay},
     store::raw::RawStore,
 };
 
@@ -205,7 +205,7 @@ fn blind<S: Strategy>(core: &Core<S>, bars: &[TimedBar], window: Window, every: 
         let (degraded, commands) = (BTreeMap::new(), Vec::new());
         let inputs = Inputs { window, bars: bars.to_vec(), degraded, commands };
         let mut rows = Vec::with_capacity(window.slots().unsigned_abs() as usize);
-        replay(core, &inputs, |batch: &Batch| {
+        replay(core, &inputs, AtEnd::Keep, |batch: &Batch| {
             rows.extend(batch.decisions.iter().map(Row::from));
             Ok::<(), std::convert::Infallible>(())
         })?;

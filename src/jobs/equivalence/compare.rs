@@ -240,7 +240,7 @@ fn differences(
 
 fn equity_gap(live: &DecisionRow, backtest: &DecisionRow) -> Option<Decimal> {
     let equity = |row: &DecisionRow| row.at(Column::Equity).parse::<Decimal>().ok();
-    Some(equity(live)? - equity(backtest)?)
+    equity(live)?.checked_sub(equity(backtest)?)
 }
 
 fn first_trade(live: &[TradeRow], backtest: &[TradeRow], same_policy: bool) -> Option<Finding> {

@@ -41,7 +41,7 @@ use crate::{
         live::Place,
         record::{RecordBytes, read_origin},
         render::{Rows, render},
-        replay::Inputs,
+        replay::{AtEnd, Inputs},
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -106,7 +106,7 @@ fn eqflat_core<S: Strategy>(
         manifest::OnExisting::Fail => OnExisting::Fail,
         manifest::OnExisting::Replace => OnExisting::Replace,
     };
-    write_backtest(&place, core, &views.as_seen, false, on_existing)?;
+    write_backtest(&place, core, &views.as_seen, AtEnd::Keep, on_existing)?;
     leave_card(context, &place, &views.as_seen, card)?;
     let backtest = ledger(context, &place.tag, series)?;
     let today = if views.as_seen.bars == views.as_is.bars {
@@ -189,7 +189,7 @@ fn in_memory<S: Strategy>(
 ) -> Result<RecordBytes, SessionError> {
     let mut decisions = format!("{DECISIONS_HEADER}\n").into_bytes();
     let mut trades = format!("{TRADES_HEADER}\n").into_bytes();
-    render(core, inputs, series, false, |rows: &Rows| {
+    render(core, inputs, series, AtEnd::Keep, |rows: &Rows| {
         rows.decisions.iter().for_each(|piece| decisions.extend_from_slice(piece));
         trades.extend_from_slice(&rows.trades);
         Ok::<(), SessionError>(())

@@ -50,7 +50,7 @@ mod tests {
                 "D" => stamp(Origin::Degraded, 2_000),
                 _ => None,
             };
-            Row { ts, skipped: None, equity: String::new(), risk: None, timing }
+            Row { ts, skipped: None, equity: String::new(), risk: None, is_ruined: false, timing }
         };
         text.split_whitespace().map(row).collect()
     }

@@ -188,17 +188,24 @@ impl Judge<'_> {
             return check(Level::Fail, "the last row has no risk state".to_owned());
         };
         let level = match (state, self.mode) {
+            _ if last.is_ruined => Level::Fail,
             (RiskState::Active, _) => Level::Ok,
             (RiskState::Halted, HealthMode::Strict) => Level::Fail,
             (RiskState::Halted | RiskState::Reducing, _) => Level::Warn,
         };
-        let mut value = format!("{}, equity {}", state.name(), last.equity);
+        let ruin = if last.is_ruined { " (risk:ruin)" } else { "" };
+        let mut value = format!("{}{ruin}, equity {}", state.name(), last.equity);
         if let Some(order) =
             order.filter(|order| order.order != Order::Resume || level != Level::Ok)
         {
             let waits = if order.at > last.ts.close() { ", from the next slot on" } else { "" };
             let (what, who, why) = (order.order, &order.who, &order.reason);
             let _ = write!(value, "; last order: {what} of {who}{waits}: {why}");
+        }
+        if last.is_ruined {
+            // Its cash cannot be trusted to a command: `resume` would trip again at the next slot.
+            return check(level, value)
+                .next("runner run jobs/live.toml -p tag=ANOTHER_TAG".to_owned());
         }
         check(level, value).next(resume)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     domain::{
-        decision::{RiskState, SkipReason},
+        decision::{Block, Limit, RiskState, SkipReason},
         ids::RunId,
         time::{SlotTs, Timeframe, UtcMs},
     },
@@ -25,6 +25,8 @@ pub struct Row {
     pub equity: String,
     /// Risk state after it.
     pub risk: Option<RiskState>,
+    /// Whether the account is ruined.
+    pub is_ruined: bool,
     /// When it was decided; absent after a crash between the decision and this.
     pub timing: Option<Stamp>,
 }
@@ -113,5 +115,6 @@ fn row(line: &[u8], timeframe: Timeframe, stamps: &BTreeMap<SlotTs, &Timing>) ->
         run_id: timing.run_id.clone(),
     });
     let equity = field(Column::Equity).unwrap_or_default().to_owned();
-    Some(Row { ts, skipped, equity, risk, timing })
+    let is_ruined = field(Column::BlockedBy) == Some(Block::Risk(Limit::Ruin).name());
+    Some(Row { ts, skipped, equity, risk, is_ruined, timing })
 }

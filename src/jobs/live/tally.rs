@@ -94,7 +94,7 @@ pub fn outcome<S: Strategy, D: Disk>(
         let _ = write!(text, "origin: {}\nskipped: {skipped}\n", counts(&tally.by_origin));
     }
     let state = session.engine().state();
-    let _ = writeln!(text, "equity {}, risk {}", state.equity(), state.risk_state().name());
+    let _ = writeln!(text, "equity {}, risk {}", state.equity(), state.risk_shown());
     if !job.live.dry_run {
         let _ = write!(text, "{decisions}\n{trades}\n");
     }

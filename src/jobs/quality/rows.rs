@@ -10,7 +10,10 @@ use super::{
     frame::{Entry, VALUES, entries},
 };
 use crate::{
-    domain::time::{DAY_MS, Timeframe, UtcMs},
+    domain::{
+        bar::{PRICE_MAX, PRICE_MIN, VOLUME_MAX},
+        time::{DAY_MS, Timeframe, UtcMs},
+    },
     manifest::QualityCheck,
 };
 
@@ -37,8 +40,8 @@ impl<'a> Columns<'a> {
         let prices = [open, high, low, close];
         // A NaN compares as larger than every number, so it is not below infinity.
         let finite = all(self.values.map(|x| x.gt(f64::NEG_INFINITY) & x.lt(f64::INFINITY)));
-        let too_small = any(prices.map(|price| price.gt(0.0) & price.lt(1e-8)));
-        let too_large = any(prices.map(|price| price.gt(1e12)));
+        let too_small = any(prices.map(|price| price.gt(0.0) & price.lt(PRICE_MIN)));
+        let too_large = any(prices.map(|price| price.gt(PRICE_MAX)));
         let enclosed = all([
             high.gt_eq(open),
             high.gt_eq(close),
@@ -46,7 +49,7 @@ impl<'a> Columns<'a> {
             low.lt_eq(open),
             low.lt_eq(close),
         ]);
-        let out_of_range = too_small | too_large | volume.gt(1e18);
+        let out_of_range = too_small | too_large | volume.gt(VOLUME_MAX);
         let disorder = self.ts.lt(&self.ts.shift(1)) & self.day.equal(&self.day.shift(1));
         let misaligned = self.misaligned(timeframe);
         let wrong_day = !&misaligned & self.wrong_day(timeframe);

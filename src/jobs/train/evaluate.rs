@@ -28,7 +28,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     model::train::Fitted,
-    session::replay::{Batch, Inputs, replay},
+    session::replay::{AtEnd, Batch, Inputs, replay},
 };
 
 /// Points kept of an equity curve.
@@ -55,7 +55,7 @@ pub(super) fn trade<S: Strategy>(core: &Core<S>, bars: &[TimedBar], window: Wind
         commands: Vec::new(),
     };
     let (mut curve, mut events) = (Vec::new(), Vec::new());
-    let played = replay(core, &inputs, |batch: &Batch| {
+    let played = replay(core, &inputs, AtEnd::Close, |batch: &Batch| {
         curve.extend(batch.decisions.iter().map(|decision| Point {
             ts_ms: decision.ts.ts_ms(),
             equity: decision.equity.float(),
@@ -64,13 +64,7 @@ pub(super) fn trade<S: Strategy>(core: &Core<S>, bars: &[TimedBar], window: Wind
         events.extend_from_slice(&batch.trades);
         Ok::<(), std::convert::Infallible>(())
     });
-    let Ok(mut state) = played;
-    if let Some(last) = inputs.bars.last() {
-        state.close_out(window.last(), last.bar.close(), &core.rules, &mut events);
-    }
-    if let Some(last) = curve.last_mut() {
-        last.equity = state.equity().float();
-    }
+    let Ok(_) = played;
     let start = Start { ts_ms: window.first().open_ms(), equity: core.rules.cash.float() };
     let sheet = Tearsheet::of(start, curve.iter().copied(), &events, |_| None);
     Trading {

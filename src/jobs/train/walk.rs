@@ -207,7 +207,7 @@ impl<'a> Walk<'a> {
         };
         let window = window_of(&leg.fold.test, self.job.trading.series.timeframe())?;
         let fee = Dec::get(self.job.trading.fill.fee_bps);
-        let fee = crate::domain::money::float(fee) / BPS;
+        let fee = crate::domain::decimal::float(fee) / BPS;
         let hold_curve = buy_and_hold(self.bars, window, self.rules.notional.float(), fee);
         Ok(FoldReport {
             fold,

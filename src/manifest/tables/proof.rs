@@ -48,7 +48,7 @@ pub(in super::super) struct BacktestTable {
     pub stop_fill: StopFill,
     /// What is taken over from LIVE besides the bars.
     pub inputs: Inputs,
-    /// Whether an open position is closed at the end of the window.
+    /// Whether an open position is closed at the end of the window, at the last known close. The last row and all figures count it.
     pub close_at_end: bool,
     /// What happens when the ledgers exist already.
     pub on_existing: OnExisting,

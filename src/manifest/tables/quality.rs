@@ -137,7 +137,7 @@ pub struct QualityLevels {
     pub non_positive: QualityLevel,
     /// Volumes below zero.
     pub negative_volume: QualityLevel,
-    /// Prices outside 0.00000001 to 1000000000000, or volumes above 1e18.
+    /// Prices outside 0.000000000001 to 1000000000000, or volumes above 1e24.
     pub out_of_range: QualityLevel,
     /// High or low that do not enclose the other prices.
     pub ohlc: QualityLevel,

@@ -189,7 +189,7 @@ words! {
 words! {
     /// At which price a stop is filled when the bar opens beyond it.
     StopFill {
-        /// Always at the stop.
+        /// At the stop where the bar trades there, else at the open; a stop of a position that trails is never better than the open.
         AtStop = "at-stop",
         /// At the open.
         ThroughOpen = "through-open",
@@ -226,11 +226,14 @@ pub struct Account {
     /// Amount of each position, in the quote currency.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub notional: Dec,
+    /// How many times the equity a position may be worth when it is entered; 1 without it. A larger entry is vetoed (`cash`).
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 1000))]
+    pub leverage: Option<Dec>,
 }
 
 impl Default for Account {
     fn default() -> Self {
-        Self { cash: Dec::whole(10_000), notional: Dec::whole(1_000) }
+        Self { cash: Dec::whole(10_000), notional: Dec::whole(1_000), leverage: None }
     }
 }
 

@@ -14,6 +14,7 @@ mod json;
 mod kill;
 mod limits;
 mod lock;
+mod money;
 mod names;
 mod network;
 mod operator;

@@ -13,7 +13,7 @@ use mjolnir::{
             Record, RecordBytes, birth, inputs_as_seen, load_bars, read_commands, read_origin,
         },
         render::{Rows, render},
-        replay::Inputs,
+        replay::{AtEnd, Inputs},
     },
     store::{
         layout::Layout,
@@ -116,7 +116,7 @@ pub fn replayed(world: &World, inputs: &Inputs) -> [Vec<u8>; 2] {
         trades.extend_from_slice(&rows.trades);
         Ok(())
     };
-    render(&world.core, inputs, &world.series, false, deliver).unwrap();
+    render(&world.core, inputs, &world.series, AtEnd::Keep, deliver).unwrap();
     [decisions, trades]
 }
 

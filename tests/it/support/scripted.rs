@@ -23,6 +23,8 @@ pub const LONG: f64 = 2.0;
 pub const SHORT: f64 = 3.0;
 pub const EXIT: f64 = 4.0;
 pub const BROKEN: f64 = 5.0;
+/// Nothing happens here, but what would have ended a position stands.
+pub const PAST: f64 = 6.0;
 
 #[derive(Clone)]
 pub struct Scripted {
@@ -58,6 +60,10 @@ impl Strategy for Scripted {
         Echo
     }
 
+    fn overdue(&self, values: &[f64; 2], _: Side) -> Option<&'static str> {
+        (values[1] == PAST).then_some("told_before")
+    }
+
     fn decide(&self, _: SlotTs, values: &[f64; 2], _: Option<i64>, _: Option<Side>) -> Intent {
         match values[1] {
             LONG => Intent::Enter(Side::Long, "told_long", self.protection),
@@ -77,6 +83,7 @@ pub fn plain_rules() -> Rules {
         slippage_bps: Decimal::ZERO,
         cash: Money::new(Decimal::from(10_000)),
         notional: Money::new(Decimal::from(1_000)),
+        leverage: Decimal::ONE,
         cadence_bars: 1,
         limits: Limits {
             cooldown_bars: 0,
