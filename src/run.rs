@@ -13,19 +13,19 @@ use serde_json::json;
 
 use self::{
     call::call,
-    guard::{Asked, Guard},
+    guard::{Asked, Guard, Last, asked_by},
     ping::Pings,
     ready::{ready, was_out_of_memory},
-    record::{Why, document, record},
+    record::{Recorder, Why, document, record, record_cut},
 };
 use crate::{
     cli::{
         args::RunArgs,
-        load::{LoadError, Loaded, load},
+        load::{LoadError, Loaded, environment, load},
         output::{Bar, OUTCOME, print, print_json, say},
         view::{refuse, say_problems},
     },
-    clock::{Clock as _, SystemClock},
+    clock::{Clock as _, Deadline, SystemClock, nap},
     domain::{ids::RunId, time::UtcMs},
     exit::Exit,
     jobs::{
@@ -34,13 +34,22 @@ use crate::{
         deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, preflight,
         promote, quality, train,
     },
-    manifest::{Job, Manifest, RunFacts},
-    os::{mask::Mask, process::Results, signals::Stop},
+    manifest::{HealthExit, Job, Manifest, RunFacts},
+    os::{
+        family::{Cookie, Hit},
+        mask::Mask,
+        process::Results,
+        signals::Stop,
+    },
+    serve::children::RUN_ID,
     store::{disk::RealDisk, layout::Layout},
 };
 
 /// Version of the documents that `--json` prints.
 const SCHEMA: &str = "mjolnir.run/1";
+
+/// Between two looks at what a run left behind.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// This build: the version and a hash of its sources and build settings (`build.rs`).
 pub fn build_id() -> String {
@@ -90,6 +99,8 @@ struct Prepared {
     run_id: RunId,
     started: UtcMs,
     build: String,
+    /// Which attempt of a queued run it is.
+    attempt: Option<u32>,
 }
 
 fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, LoadError> {
@@ -136,6 +147,7 @@ fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, Load
         loaded,
         run_id,
         started,
+        attempt: args.attempt,
     })
 }
 
@@ -146,20 +158,25 @@ impl Prepared {
             say_problems(&self.loaded.resolved.warnings);
         }
         let recorder = match record(&self, args) {
-            Ok(recorder) => recorder,
+            Ok(recorder) => Some(recorder),
+            // Whoever looks after the box must be able to say that its disk is full.
+            Err(failure) if failure.exit == Exit::Io && is_watch(manifest) => {
+                say(&format!("warning: this run is not recorded: {}", failure.message));
+                None
+            }
             Err(failure) => {
                 let exit = fail(&failure, json);
                 return convention::failed(exit, &failure.message, convention::of(manifest), json);
             }
         };
-        let pings = Pings::of(&self, args.attempt);
+        let pings = Pings::of(&self);
         let (result, why) = self.guarded(manifest, args, json, pings.as_ref());
         let result = masked(result, &self.mask);
         if let Err(failure) = &result {
             tracing::error!(target: OUTCOME, "{}", failure.message.lines().next().unwrap_or_default());
         }
         let result = convention::put(result, convention::of(manifest));
-        let exit = match recorder.finish(&self, &result, &why) {
+        let exit = match self.finished(recorder.as_ref(), manifest, (&result, &why)) {
             Ok(()) => {
                 show(&self, &result, json);
                 result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit)
@@ -175,6 +192,27 @@ impl Prepared {
         exit
     }
 
+    fn finished(
+        &self,
+        recorder: Option<&Recorder<'_>>,
+        manifest: &Manifest,
+        (result, why): (&Result<Outcome, Failure>, &Why),
+    ) -> Result<(), Failure> {
+        let Some(recorder) = recorder else {
+            let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
+            // What could not be recorded at the beginning may have got a record all the same, and may be recorded now.
+            let _ = record_cut(&self.layout, &self.run_id, self.attempt, (exit, summary(result)));
+            return Ok(());
+        };
+        match recorder.finish(self, result, why) {
+            Err(failure) if failure.exit == Exit::Io && is_watch(manifest) => {
+                say(&format!("warning: how this run ended is not recorded: {}", failure.message));
+                Ok(())
+            }
+            finished => finished,
+        }
+    }
+
     fn guarded(
         &self,
         manifest: &Manifest,
@@ -183,38 +221,84 @@ impl Prepared {
         pings: Option<&Pings>,
     ) -> (Result<Outcome, Failure>, Why) {
         let grace = manifest.run.grace.get().duration();
-        let prepared = Stop::listen()
-            .map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))
-            .and_then(|stop| Ok((timeout(manifest, args)?, ready(self, &stop)?, stop)));
-        let (limit, _lock, stop) = match prepared {
+        let stop_file = self.layout.run_stop(&self.run_id);
+        let stop = match Stop::listen() {
+            Ok(stop) => stop,
+            Err(error) => {
+                let failure = Failure::new(Exit::Bug, format!("signals: {error}"));
+                return (Err(failure), Why::Unready);
+            }
+        };
+        let prepared = timeout(manifest, args).and_then(|limit| Ok((limit, ready(self, &stop)?)));
+        let (limit, _lock) = match prepared {
             Ok(prepared) => prepared,
+            // It was asked to stop while it waited for its lock.
+            Err(failure) if stop.asked() => {
+                return ended(Err(failure), asked_by(&stop_file), &stop);
+            }
             Err(failure) => return (Err(failure), Why::Unready),
         };
-        let stop_file = self.layout.run_stop(&self.run_id);
-        let last = pings.cloned();
-        let convention = convention::of(manifest);
-        let last = Box::new(move |exit| {
-            let why = "the job did not end in time";
-            if let Some(pings) = last {
-                pings.end(exit, why);
-            }
-            convention::failed(exit, why, convention, json)
-        });
+        let last = self.last(pings.cloned(), convention::of(manifest), json);
         let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
         if let Some(pings) = pings {
             pings.begin();
         }
-        let result = self.caught(manifest, stop, grace, json);
+        let result = self.caught(manifest, stop.clone(), grace, json);
         told.over();
+        if starts_programs(manifest) {
+            self.leave_nothing(grace);
+        }
         match told.why() {
-            None => (result, Why::ByItself),
+            // Told by a signal, a loop has done all there was to do.
+            None if has_no_end(manifest) => (result, Why::ByItself),
+            None => ended(result, None, &stop),
             Some(Asked::Timeout) => {
                 let message = "the job took longer than its timeout and was stopped";
                 let why = Why::Asked(Asked::Timeout);
                 (Err(Failure::new(Exit::Timeout, message)), why)
             }
-            Some(asked) => (result, Why::Asked(asked.clone())),
+            Some(Asked::Somebody(reason)) => ended(result, Some(reason.clone()), &stop),
         }
+    }
+
+    /// What is left to do for a run that does not end in time: its processes are ended, its end is recorded and told.
+    fn last(&self, pings: Option<Pings>, convention: HealthExit, json: bool) -> Last {
+        let (layout, run, attempt) = (self.layout.clone(), self.run_id.clone(), self.attempt);
+        let cookie = self.cookie();
+        Box::new(move |exit, what| {
+            cookie.hit(Hit::Kill);
+            if let Err(error) = record_cut(&layout, &run, attempt, (exit, what)) {
+                say(&format!("warning: how this run ended is not recorded: {error}"));
+            }
+            if let Some(pings) = pings {
+                pings.end(exit, what);
+            }
+            convention::failed(exit, what, convention, json)
+        })
+    }
+
+    /// What every process carries that this run starts.
+    fn cookie(&self) -> Cookie {
+        Cookie::of_run(&self.root, self.run_id.as_str())
+    }
+
+    /// Ends what the programs of a run left behind. A service does that for the runs it starts, and says so.
+    fn leave_nothing(&self, grace: Duration) {
+        let of_service = environment().get(RUN_ID).is_some_and(|id| id == self.run_id.as_str());
+        let cookie = self.cookie();
+        let left = if of_service { 0 } else { cookie.count() };
+        if left == 0 {
+            return;
+        }
+        tracing::warn!(
+            "{left} processes were left behind and are ended: TERM, and KILL after {grace:?}"
+        );
+        cookie.hit(Hit::Term);
+        let deadline = Deadline::after(Some(grace));
+        while cookie.count() > 0 && !deadline.is_over() {
+            nap(LOOK);
+        }
+        cookie.hit(Hit::Kill);
     }
 
     /// A job that panics is a bug, and is recorded as one.
@@ -251,6 +335,43 @@ impl Prepared {
             Err(Failure::new(Exit::Bug, message))
         })
     }
+}
+
+/// Kinds that look after the box, and say so when it cannot be written to.
+fn is_watch(manifest: &Manifest) -> bool {
+    matches!(manifest.job, Job::Healthcheck(_) | Job::Heartbeat(_) | Job::Preflight(_))
+}
+
+/// Loops that go on until they are told to stop.
+fn has_no_end(manifest: &Manifest) -> bool {
+    match &manifest.job {
+        Job::Live(job) => job.live.to.is_none() && job.live.max_bars.is_none(),
+        Job::ExchangeSim(job) => job.exchange_sim.to.is_none(),
+        _ => false,
+    }
+}
+
+/// Kinds with programs that may leave others behind.
+fn starts_programs(manifest: &Manifest) -> bool {
+    matches!(manifest.job, Job::Exec(_) | Job::Pipeline(_))
+}
+
+/// How a run ended that no time limit ended. One that was asked to stop did not do its work, whatever its job or its program says of it:
+/// only what is damaged or broken is that whether it was stopped or not.
+fn ended(
+    result: Result<Outcome, Failure>,
+    reason: Option<String>,
+    stop: &Stop,
+) -> (Result<Outcome, Failure>, Why) {
+    let Some(signal) = stop.signal() else { return (result, Why::ByItself) };
+    let exit = Exit::Signal(signal);
+    let result = match result {
+        Ok(outcome) => Ok(Outcome { exit, ..outcome }),
+        Err(failure) if matches!(failure.exit, Exit::Data | Exit::Bug | Exit::Io) => Err(failure),
+        Err(failure) => Err(Failure { exit, ..failure }),
+    };
+    let reason = reason.unwrap_or_else(|| format!("signal {signal}"));
+    (result, Why::Asked(Asked::Somebody(reason)))
 }
 
 /// One line about how it ended.

@@ -59,6 +59,8 @@ pub enum Verb {
     },
     /// Keep the schedules of a job from starting it, until `resume`
     Pause(PauseArgs),
+    /// Let schedules go on that a wrong clock had decide their slots far ahead; what was run is not run again
+    Rewind(RewindArgs),
     /// Turn the lines of a crontab into jobs; exit code 1 when some could not be
     ImportCrontab(CrontabArgs),
     /// Check a proof.json again: hashes and verdict
@@ -278,6 +280,17 @@ pub struct StopArgs {
 pub struct PauseArgs {
     /// The job
     pub job: String,
+    /// Why; others will read it
+    #[arg(long)]
+    pub reason: String,
+    /// Who; the user of this process when absent
+    #[arg(long)]
+    pub who: Option<String>,
+}
+
+/// Why what was decided is taken back.
+#[derive(Debug, Args)]
+pub struct RewindArgs {
     /// Why; others will read it
     #[arg(long)]
     pub reason: String,

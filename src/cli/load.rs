@@ -53,11 +53,15 @@ pub fn profiles(root: &Path) -> Vec<String> {
     stems(&root.join("profiles"))
 }
 
+/// Whether a file in a folder of manifests is one: hidden files are those of editors.
+pub fn is_manifest(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !is_hidden && path.extension().is_some_and(|extension| extension == "toml")
+}
+
 fn stems(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    let path = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "toml"));
+    let path = entries.map(|entry| entry.path()).filter(|path| is_manifest(path));
     let mut names: Vec<String> =
         path.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect();
     names.sort();

@@ -17,6 +17,7 @@ pub mod pause;
 mod planned;
 mod records;
 pub mod retry;
+pub mod rewind;
 pub mod serve;
 mod show_model;
 pub mod status;

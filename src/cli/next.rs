@@ -23,7 +23,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{Due, Schedule, StartOn},
-    store::runs::Pause,
+    store::runs::{Ahead, Pause},
 };
 
 /// Slots of each schedule when one job is asked for.
@@ -39,21 +39,29 @@ pub fn next(root: &Path, args: &NextArgs, json: bool) -> Exit {
     };
     let from = args.from.as_deref().map(str::parse::<UtcMs>).transpose();
     let paused = Records::open_if_any(root).and_then(|records| {
-        records.map_or_else(|| Ok(BTreeMap::new()), |records| Ok(records.store.pauses()?))
+        let paused = records.as_ref().map(|records| records.store.pauses()).transpose()?;
+        Ok((records, paused.unwrap_or_default()))
     });
-    let (from, paused) = match (from, paused) {
-        (Ok(from), Ok(paused)) => (from.unwrap_or_else(|| SystemClock.now()), paused),
+    let (from, (records, paused)) = match (from, paused) {
+        (Ok(from), Ok(found)) => (from.unwrap_or_else(|| SystemClock.now()), found),
         (Err(error), _) => {
             return tell(&Failure::new(Exit::Usage, format!("--from: {error}")), json);
         }
         (_, Err(failure)) => return tell(&failure, json),
     };
     let count = args.count.unwrap_or(if args.job.is_some() { ONE_JOB } else { ALL_JOBS });
-    let coming: Vec<Coming<'_>> = jobs
+    let coming: Result<Vec<Coming<'_>>, Failure> = jobs
         .iter()
         .flat_map(|job| job.schedules.iter().map(move |schedule| (job, schedule)))
-        .map(|(job, schedule)| Coming::of(job, schedule, from, count, &paused))
+        .map(|(job, schedule)| {
+            let coming = Coming::of(job, schedule, from, count, &paused);
+            coming.decided(records.as_ref(), SystemClock.now())
+        })
         .collect();
+    let coming = match coming {
+        Ok(coming) => coming,
+        Err(failure) => return tell(&failure, json),
+    };
     if coming.is_empty() && broken.is_empty() {
         let message = match &args.job {
             Some(job) => {
@@ -104,6 +112,7 @@ pub struct Coming<'a> {
     schedule: &'a Schedule,
     slots: Vec<(UtcMs, Option<ClockChange>)>,
     paused: Option<&'a Pause>,
+    silent: Option<(UtcMs, Ahead)>,
 }
 
 impl<'a> Coming<'a> {
@@ -124,7 +133,22 @@ impl<'a> Coming<'a> {
             Due::On(_) => Vec::new(),
         };
         let (name, paused) = (job.schedule_name(schedule), paused.get(&job.job));
-        Self { name, job, schedule, slots, paused }
+        Self { name, job, schedule, slots, paused, silent: None }
+    }
+
+    /// The same schedule, whose slots are recorded as decided; `at` is now.
+    pub fn decided(self, records: Option<&Records>, at: UtcMs) -> Result<Self, Failure> {
+        let (Some(records), Due::At(_)) = (records, &self.schedule.due) else { return Ok(self) };
+        let known = records.store.decided(&self.name)?;
+        let fingerprint = self.schedule.due.fingerprint();
+        let upto = known.filter(|known| known.fingerprint == fingerprint).map(|known| known.upto);
+        let silent = upto.and_then(|upto| Some((upto, Ahead::of(upto, at)?)));
+        Ok(Self { silent, ..self })
+    }
+
+    /// Up to when it is silent, since that is decided already.
+    pub fn silent(&self) -> Option<(UtcMs, Ahead)> {
+        self.silent
     }
 
     /// The next slot, or the event that makes it due.
@@ -154,6 +178,9 @@ impl<'a> Coming<'a> {
         let mut notes = Vec::new();
         if let Some(change) = change {
             notes.push(said(change).to_owned());
+        }
+        if let Some((upto, ahead)) = self.silent {
+            notes.push(format!("silent until {upto}: {ahead}"));
         }
         for name in &self.schedule.lacks {
             notes.push(format!("param `{name}` has no value"));
@@ -185,6 +212,7 @@ impl<'a> Coming<'a> {
             "due": short(&self.schedule.due), "zone": zone.to_string(),
             "jitter_ms": jitter_ms.unwrap_or(u64::MAX), "slots": slots,
             "when": self.first().err(), "lacks": self.schedule.lacks, "paused": self.paused.map(pause_json),
+            "silent_until_ms": self.silent.map(|(upto, _)| upto.get()),
         })
     }
 }

@@ -27,7 +27,7 @@ use crate::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
         lock::is_held,
-        runs::{Filter, Incident, Pause, Run, RunState},
+        runs::{Ahead, Filter, Incident, Pause, Run, RunState},
     },
 };
 
@@ -56,6 +56,7 @@ struct ScheduleRow {
     last: Option<Run>,
     next: Result<UtcMs, &'static str>,
     paused: Option<Pause>,
+    silent: Option<(UtcMs, Ahead)>,
 }
 
 struct Loop {
@@ -124,15 +125,15 @@ fn rows(
 ) -> Result<Vec<ScheduleRow>, Failure> {
     let mut rows = Vec::new();
     for schedule in &job.schedules {
-        let coming = Coming::of(job, schedule, now, 1, pauses);
+        let coming = Coming::of(job, schedule, now, 1, pauses).decided(records, now)?;
         let filter =
             Filter { schedule: Some(coming.name.clone()), limit: Some(1), ..Filter::default() };
         let last = match records {
             Some(records) => records.list(&filter)?.pop(),
             None => None,
         };
-        let (next, paused) = (coming.first(), coming.paused().cloned());
-        rows.push(ScheduleRow { name: coming.name, last, next, paused });
+        let (next, paused, silent) = (coming.first(), coming.paused().cloned(), coming.silent());
+        rows.push(ScheduleRow { name: coming.name, last, next, paused, silent });
     }
     Ok(rows)
 }
@@ -196,6 +197,13 @@ impl Status {
     fn text(&self) -> String {
         let now = self.now;
         let mut text = format!("service  {}\n", self.service.line(now));
+        let silent = self.schedules.iter().filter_map(|schedule| schedule.silent);
+        if let Some((_, ahead)) = silent.max() {
+            let _ = writeln!(
+                text,
+                "scheduler FAIL: {ahead}: schedules are silent; if it was wrong once, `runner rewind --reason ...` takes that back"
+            );
+        }
         section(&mut text, "runs", "none goes on or waits", &self.going, |run| {
             let (id, state) = (run.run_id.as_str(), run.state.name());
             row([state, id, &run.job, &ago(run.started, now), &self.waits(run)])
@@ -206,6 +214,10 @@ impl Status {
                 |run| format!("{} {}", run.state.name(), ago(run.started, now)),
             );
             let next = match schedule.next {
+                _ if schedule.silent.is_some() => {
+                    let upto = schedule.silent.map(|(upto, _)| upto.to_string());
+                    format!("silent until {}", upto.unwrap_or_default())
+                }
                 Ok(at) => format!("next {at} ({})", ago(at, now)),
                 Err(when) => format!("next {when}"),
             };
@@ -266,6 +278,7 @@ impl Status {
                     "schedule": schedule.name, "last": schedule.last.as_ref().map(run_json),
                     "next_ms": schedule.next.ok().map(UtcMs::get), "when": schedule.next.err(),
                     "paused": schedule.paused.as_ref().map(pause_json),
+                    "silent_until_ms": schedule.silent.map(|(upto, _)| upto.get()),
                 })
             })
             .collect();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{JobArgs, SchemaOf, ShowArgs, ShowPart},
-    load::{LoadError, check_only, environment, facts, load, names, read_text},
+    load::{LoadError, check_only, environment, facts, is_manifest, load, names, read_text},
     output::{plain, print, print_json, say, say_drawn, style},
     planned,
     show_model::show_model,
@@ -74,7 +74,7 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
         if root.join(path).is_dir() {
             let entries = fs::read_dir(root.join(path)).into_iter().flatten().flatten();
             let inside = entries.map(|entry| path.join(entry.file_name()));
-            files.extend(inside.filter(|file| file.extension().is_some_and(|e| e == "toml")));
+            files.extend(inside.filter(|file| is_manifest(file)));
         } else {
             files.push(path.clone());
         }

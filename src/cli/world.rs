@@ -22,7 +22,7 @@ use crate::{
     store::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
-        runs::{Filter, Run, RunStore},
+        runs::{Filter, Run, RunState, RunStore},
     },
 };
 
@@ -30,6 +30,9 @@ use crate::{
 const LAST_NOTICES: Duration = Duration::from_secs(5);
 /// Most ended runs that wait until the records can be written again; of more, the oldest are told to nobody.
 const WAITING_MAX: usize = 1_000;
+/// Most missed slots of one job that are noted one by one; of more, only the newest. A clock that jumps a year ahead misses half a million,
+/// and each note is a durable write.
+const MISSED_MAX: usize = 20;
 
 /// Whom the service tells.
 #[derive(Clone)]
@@ -72,11 +75,15 @@ impl World {
     pub fn show(&self, status: &Status) {
         let decided = |ms: Option<i64>| ms.and_then(|ms| UtcMs::new(ms).ok());
         let schedules = status.schedules.iter();
+        let timed = schedules.clone().filter(|s| s.next_ms.is_some());
+        let furthest =
+            timed.filter_map(|s| Some((decided(s.decided_ms)?, s.schedule.clone()))).max();
         self.board.turned(Turn {
             jobs: Some(status.jobs as u64),
             running: status.running.len() as u64,
             queued: status.waiting_count as u64,
             rebuilds: status.rebuilds,
+            furthest,
             schedules: schedules
                 .filter_map(|s| Some((s.schedule.clone(), decided(s.decided_ms)?)))
                 .collect(),
@@ -121,6 +128,14 @@ impl Inner {
     /// Hands on the runs that wait.
     fn pay(&mut self) {
         let Self { notifier: Some(notifier), manifests, waiting } = self else { return };
+        let mut missed: BTreeMap<String, usize> = BTreeMap::new();
+        waiting.reverse();
+        waiting.retain(|run| {
+            let seen = missed.entry(run.job.clone()).or_default();
+            *seen += usize::from(run.state == RunState::Missed);
+            run.state != RunState::Missed || *seen <= MISSED_MAX
+        });
+        waiting.reverse();
         waiting.retain(|run| {
             let Some(manifest) = manifests.get(&run.job) else { return false };
             let told = notifier.observe(run, manifest);
@@ -144,6 +159,9 @@ impl Ears for World {
         self.board.observe(run);
         let mut inner = self.lock();
         inner.waiting.push(run.clone());
-        inner.pay();
+        // Missed slots may be many at once: they are noted with the next status.
+        if run.state != RunState::Missed {
+            inner.pay();
+        }
     }
 }

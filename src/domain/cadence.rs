@@ -2,7 +2,13 @@
 
 use std::{fmt, time::Duration};
 
-use super::{cron::Cron, time::UtcMs, zone::Zone};
+use chrono::TimeDelta;
+
+use super::{
+    cron::Cron,
+    time::UtcMs,
+    zone::{Instants, Zone},
+};
 
 /// What becomes of a time that the clocks jump over, in spring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,19 +60,7 @@ impl Cadence {
                 let step = i64::try_from(step.as_millis()).ok().filter(|step| *step > 0)?;
                 UtcMs::new((after.get().div_euclid(step) + 1).checked_mul(step)?).ok()
             }
-            Self::Cron { cron, zone, gap } => {
-                let mut from = after;
-                loop {
-                    let start = zone.at_ms(from.get());
-                    let next = cron.pattern().find_next_occurrence(&start, false).ok()?;
-                    let next =
-                        UtcMs::new(next.timestamp_millis()).ok().filter(|next| *next > from)?;
-                    if *gap == Gap::Shift || !is_shifted(cron, *zone, next) {
-                        return Some(next);
-                    }
-                    from = next;
-                }
-            }
+            Self::Cron { cron, zone, gap } => next_on_clocks(cron, *zone, *gap, after),
         }
     }
 
@@ -98,9 +92,37 @@ impl Cadence {
     }
 }
 
+/// The first instant after `after` at which the clocks of a zone show a time of the line.
+///
+/// Times are taken from the line as if clocks never changed, and each is looked up on the clocks: so what becomes of a time that does not
+/// exist, or comes twice, never depends on what else the line has.
+fn next_on_clocks(cron: &Cron, zone: Zone, gap: Gap, after: UtcMs) -> Option<UtcMs> {
+    let after_ms = after.get();
+    let set_back_s = (zone.offset_s(after) - zone.offset_s(after.plus_ms(CHANGE_MAX_MS))).max(0);
+    // What clocks that are about to be set back show now, and showed a while ago, they show once more.
+    let mut from = zone.wall(after) - TimeDelta::seconds(set_back_s.into());
+    let mut second_pass: Option<i64> = None;
+    while let Some(wall) = cron.next_wall(from) {
+        from = wall + TimeDelta::minutes(1);
+        let (at, again) = match zone.instants(wall)? {
+            Instants::Once(at) => (at, None),
+            Instants::Twice(first, second) => (first, Some(second).filter(|_| !cron.is_fixed())),
+            Instants::Never(_) if gap == Gap::Skip => continue,
+            Instants::Never(after_jump) => (after_jump, None),
+        };
+        // No later time of the line comes before this one, but a second pass may.
+        if at > after_ms {
+            return UtcMs::new(second_pass.map_or(at, |second| second.min(at))).ok();
+        }
+        let again = again.filter(|again| *again > after_ms);
+        second_pass = [second_pass, again].into_iter().flatten().min();
+    }
+    second_pass.and_then(|at| UtcMs::new(at).ok())
+}
+
 /// Whether an instant is due although its time does not stand on the line: the time that does was jumped over.
 fn is_shifted(cron: &Cron, zone: Zone, at: UtcMs) -> bool {
-    !cron.pattern().is_time_matching(&zone.at_ms(at.get())).unwrap_or(true)
+    !cron.has(zone.wall(at))
 }
 
 impl fmt::Display for Cadence {
@@ -150,6 +172,36 @@ mod tests {
             let skipping = cadence("30 2 * * *", zone, Gap::Skip);
             assert_eq!(due(&skipping, before, &end), [skipped_to], "{zone}");
         }
+    }
+
+    #[test]
+    fn what_becomes_of_a_time_that_does_not_exist_does_not_depend_on_the_other_times_of_the_line() {
+        let (from, to) = ("2026-03-28T20:00:00Z", "2026-03-29T03:00:00Z");
+        for (line, shifted, skipped) in [
+            ("0 2,14 * * *", vec!["29T01:00"], vec![]),
+            ("0,30 2,14 * * *", vec!["29T01:00"], vec![]),
+            (
+                "30 1-3 * * *",
+                vec!["29T00:30", "29T01:00", "29T01:30"],
+                vec!["29T00:30", "29T01:30"],
+            ),
+            (
+                "15,45 */2 * * *",
+                vec![
+                    "28T21:15", "28T21:45", "28T23:15", "28T23:45", "29T01:00", "29T02:15",
+                    "29T02:45",
+                ],
+                vec!["28T21:15", "28T21:45", "28T23:15", "28T23:45", "29T02:15", "29T02:45"],
+            ),
+            ("0 2,3 * * *", vec!["29T01:00"], vec!["29T01:00"]),
+        ] {
+            let by = |gap| due(&cadence(line, "Europe/Berlin", gap), from, to);
+            assert_eq!(by(Gap::Shift), shifted, "{line}");
+            assert_eq!(by(Gap::Skip), skipped, "{line}");
+        }
+        let half_an_hour = cadence("15 2,12 * * *", "Australia/Lord_Howe", Gap::Shift);
+        let night = due(&half_an_hour, "2026-10-03T12:00:00Z", "2026-10-04T00:00:00Z");
+        assert_eq!(night, ["03T15:30"]);
     }
 
     #[test]

@@ -2,13 +2,19 @@
 
 use std::{fmt, str::FromStr};
 
-use croner::parser::{CronParser, Seconds, Year};
+use chrono::{NaiveDateTime, TimeZone as _, Utc};
+use croner::{
+    JobType,
+    parser::{CronParser, Seconds, Year},
+};
 use thiserror::Error;
 
 use super::zone::Zone;
 
 /// Names of the five fields, in order.
 const FIELDS: [&str; 5] = ["minute", "hour", "day of month", "month", "day of week"];
+/// How many values each of them has.
+const SIZES: [u32; 5] = [60, 24, 31, 12, 7];
 /// A search for the first time starts here; any instant does, since cron lines repeat.
 const SEARCH_FROM_MS: i64 = 1_700_000_000_000;
 
@@ -82,8 +88,20 @@ impl Cron {
         !free(2) && !free(4)
     }
 
-    pub(super) fn pattern(&self) -> &croner::Cron {
-        &self.pattern
+    /// Whether it has one fixed minute and hour.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.pattern.determine_job_type() == JobType::FixedTime
+    }
+
+    /// The first time of the line after `from`, or `from` itself, on clocks that never change.
+    pub(super) fn next_wall(&self, from: NaiveDateTime) -> Option<NaiveDateTime> {
+        let found = self.pattern.find_next_occurrence(&Utc.from_utc_datetime(&from), true);
+        found.ok().map(|found| found.naive_utc())
+    }
+
+    /// Whether the line has a time.
+    pub(super) fn has(&self, wall: NaiveDateTime) -> bool {
+        self.pattern.is_time_matching(&Utc.from_utc_datetime(&wall)).unwrap_or(true)
     }
 }
 
@@ -126,9 +144,36 @@ impl FromStr for Cron {
 fn check_field(text: &str, n: usize, field: &str, name: &'static str) -> Result<(), CronError> {
     let mut alone = ["*"; 5];
     alone[n] = field;
-    let Err(why) = parse(&alone.join(" "), DayMatch::Or) else { return Ok(()) };
+    let parsed = check_items(field, SIZES[n])
+        .and_then(|()| parse(&alone.join(" "), DayMatch::Or).map(|_| ()));
+    let Err(why) = parsed else { return Ok(()) };
     let column = field.as_ptr() as usize - text.as_ptr() as usize + 1;
     Err(CronError::Field { text: text.to_owned(), column, field: field.to_owned(), name, why })
+}
+
+/// What a line may have and its writer cannot have meant: an empty item, a step that is never taken.
+fn check_items(field: &str, size: u32) -> Result<(), String> {
+    for item in field.split(',') {
+        if item.is_empty() {
+            return Err("an item of its list is empty: take a comma out".to_owned());
+        }
+        let Some((range, step)) = item.split_once('/') else { continue };
+        let Ok(step) = step.parse::<u32>() else { continue };
+        let values = values(range).unwrap_or(size);
+        if step > values {
+            return Err(format!(
+                "its step {step} is wider than its {values} values, so only the first of them is ever due: write that one, or a smaller step"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// How many values a range of two numbers has.
+fn values(range: &str) -> Option<u32> {
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (u32, u32) = (first.parse().ok()?, last.parse().ok()?);
+    last.checked_sub(first)?.checked_add(1)
 }
 
 fn parse(text: &str, days: DayMatch) -> Result<croner::Cron, String> {
@@ -167,6 +212,35 @@ mod tests {
         for text in ["61 * * * *", "* * 32 * *", "* * * 13 *", "* * * * 8", "@hourly", "a b c d e"]
         {
             assert!(text.parse::<Cron>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_never_taken_and_an_empty_item_are_refused() {
+        for (line, column, field) in [
+            ("*/90 * * * *", 1, "*/90"),
+            ("*/61 * * * *", 1, "*/61"),
+            ("0 */30 * * *", 3, "*/30"),
+            ("0 0 */32 * *", 5, "*/32"),
+            ("0 0 * */13 *", 7, "*/13"),
+            ("0 0 * * */8", 9, "*/8"),
+            ("10-20/30 * * * *", 1, "10-20/30"),
+            ("0,10-14/6 * * * *", 1, "0,10-14/6"),
+            ("0 0 * * MON-FRI/9", 9, "MON-FRI/9"),
+            ("5,, * * * *", 1, "5,,"),
+            (",5 * * * *", 1, ",5"),
+            ("5 1,,2 * * *", 3, "1,,2"),
+        ] {
+            let found = line.parse::<Cron>().unwrap_err();
+            let CronError::Field { column: at, field: named, why, .. } = found else {
+                panic!("{line}: {found:?}")
+            };
+            assert_eq!((at, named.as_str()), (column, field), "{line}: {why}");
+        }
+        for line in
+            ["*/60 * * * *", "0 */24 * * *", "0 0 1 */12 *", "10-20/11 * * * *", "5,10 * * * *"]
+        {
+            assert!(line.parse::<Cron>().is_ok(), "{line}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use chrono::{DateTime, TimeZone as _};
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone as _};
 use chrono_tz::Tz;
 use thiserror::Error;
 
@@ -20,6 +20,20 @@ pub struct ZoneError {
     help: String,
 }
 
+/// A time as the clocks of a zone show it, as instants in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Instants {
+    /// They show it once.
+    Once(i64),
+    /// They were set back and show it twice.
+    Twice(i64, i64),
+    /// They jump over it: the first instant after the jump.
+    Never(i64),
+}
+
+/// The longest jump, in minutes: a whole day, as where the date line was moved.
+const JUMP_MAX: i64 = 26 * 60;
+
 impl Zone {
     /// Coordinated universal time, which never changes its clocks.
     pub const UTC: Self = Self(Tz::UTC);
@@ -33,6 +47,29 @@ impl Zone {
     pub fn offset_s(self, at: UtcMs) -> i32 {
         use chrono::Offset as _;
         self.at_ms(at.get()).offset().fix().local_minus_utc()
+    }
+
+    /// What the clocks show at an instant.
+    pub(super) fn wall(self, at: UtcMs) -> NaiveDateTime {
+        self.at_ms(at.get()).naive_local()
+    }
+
+    /// When the clocks show a time; `None` where the database does not say.
+    pub(super) fn instants(self, wall: NaiveDateTime) -> Option<Instants> {
+        match self.0.from_local_datetime(&wall) {
+            MappedLocalTime::Single(at) => Some(Instants::Once(at.timestamp_millis())),
+            MappedLocalTime::Ambiguous(one, other) => {
+                let (one, other) = (one.timestamp_millis(), other.timestamp_millis());
+                Some(Instants::Twice(one.min(other), one.max(other)))
+            }
+            MappedLocalTime::None => {
+                // One minute after the last one that they show before it.
+                let mut earlier = (1..=JUMP_MAX).filter_map(|n| {
+                    self.0.from_local_datetime(&(wall - TimeDelta::minutes(n))).latest()
+                });
+                earlier.next().map(|last| Instants::Never(last.timestamp_millis() + 60_000))
+            }
+        }
     }
 
     pub(super) fn at_ms(self, ms: i64) -> DateTime<Tz> {

@@ -12,7 +12,7 @@ use crate::{
         time::UtcMs,
     },
     exit::Exit,
-    os::{mask::Mask, process::Results, signals::Stop},
+    os::{family::Cookie, mask::Mask, process::Results, signals::Stop},
     session::{error::SessionError, live::Place},
     store::{
         disk::{Disk, RealDisk, parent},
@@ -135,6 +135,11 @@ impl From<SessionError> for Failure {
 }
 
 impl<'a> Context<'a> {
+    /// What every process carries that this run starts, or one of its steps, by its id.
+    pub fn cookie(&self, id: &str) -> Cookie {
+        Cookie::of_run(self.root, id)
+    }
+
     /// A path from a manifest: relative ones lie below the root.
     pub fn path(&self, written: &str) -> PathBuf {
         self.root.join(written)

@@ -6,7 +6,7 @@ use super::context::{Context, Failure, Outcome};
 use crate::{
     exit::Exit,
     manifest::Exec,
-    os::process::{self, Ended, Spawn},
+    os::process::{self, Asker, Ended, Kin, Spawn},
 };
 
 /// Runs the job.
@@ -29,23 +29,30 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
         let message = format!("exec.workdir {}: there is no such folder", spawn.dir.display());
         return Err(Failure::new(Exit::Negative, message));
     }
+    let cookie = context.cookie(context.run_id.as_str());
+    let kin = Some(Kin { cookie: &cookie, asked_by: Asker::Us });
     let ended = runtime.block_on(async {
         // What is written to a file or a page is covered here: the secrets of today are not known when it is shown.
         if context.mask.is_empty() {
-            process::run(&spawn, &context.stop).await
+            process::run(&spawn, kin, &context.stop).await
         } else {
-            process::run_masked(&spawn, context.mask, &context.stop).await
+            process::run_masked(&spawn, kin, context.mask, &context.stop).await
         }
     });
     let ended = ended
         .map_err(|error| Failure::new(Exit::Negative, format!("start `{program}`: {error}")))?;
-    let Ended { code, .. } = ended;
-    let exit = match context.stop.signal() {
-        _ if code == exec.expect_exit => Exit::Ok,
+    let Ended { code, stopped, .. } = ended;
+    // What a program that was stopped says of itself does not count.
+    let exit = match context.stop.signal().filter(|_| stopped) {
         Some(signal) => Exit::Signal(signal),
+        None if code == exec.expect_exit && !stopped => Exit::Ok,
         None => Exit::Negative,
     };
-    let summary = format!("`{program}` ended with exit code {code}, expected {}", exec.expect_exit);
+    let summary = if stopped {
+        format!("`{program}` was stopped and ended with exit code {code}")
+    } else {
+        format!("`{program}` ended with exit code {code}, expected {}", exec.expect_exit)
+    };
     if exit != Exit::Ok {
         tracing::error!("{summary}");
     }

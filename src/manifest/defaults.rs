@@ -3,9 +3,9 @@
 use serde_json::Value as Json;
 
 use super::{
-    origin::Origin,
+    origin::{Origin, SourceKind},
     schema,
-    tables::{Kind, StrategyKind},
+    tables::{Kind, RetryOn, StrategyKind},
     tree::{Node, Table, Value},
 };
 
@@ -31,9 +31,24 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
             keep_own_numbers(node);
         }
         fill_table(node, table);
+        if key == "run" && matches!(kind, Kind::Exec | Kind::Pipeline) {
+            retry_failures(node);
+        }
         if key == "strategy" {
             keep_own_numbers(node);
         }
+    }
+}
+
+/// A program that fails is what a retry of programs is for: elsewhere exit code 1 is a verdict, which stays what it is.
+fn retry_failures(run: &mut Node) {
+    let retry = run.as_table_mut().and_then(|run| run.get_mut("retry"));
+    let on = retry.and_then(Node::as_table_mut).and_then(|retry| retry.get_mut("on"));
+    if let Some(on) = on.filter(|on| on.at.kind() == SourceKind::Default)
+        && let Value::Array(items) = &mut on.value
+    {
+        let failed = Value::String(RetryOn::Failed.name().to_owned());
+        items.insert(0, Node::new(failed, &Origin::built_in()));
     }
 }
 

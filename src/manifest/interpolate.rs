@@ -8,6 +8,7 @@ use super::{
     params::{Given, ParamSet},
     problem::Problem,
     resolve::RunFacts,
+    steps::Outs,
     template::{BadReference, Piece, Reference, escape, pieces},
     tree::{Node, Table, Value},
 };
@@ -39,7 +40,7 @@ pub(super) enum Scope<'a> {
     /// A place that is never shown, such as the environment of a program: secrets too.
     Hidden,
     /// The arguments and parameters of a step: outputs of the steps it needs, filled when it starts.
-    Step { needs: &'a [String], ids: &'a BTreeSet<String> },
+    Step { needs: &'a [String], outs: &'a Outs },
 }
 
 /// Fills references and reports those that cannot be filled.
@@ -203,7 +204,7 @@ impl Interpolator<'_> {
                 }
             }
             Reference::Secret(name) => self.secret(name, written, at, scope),
-            Reference::Step { id, .. } => self.step(id, written, at, scope),
+            Reference::Step { id, path } => self.step((id, path), written, at, scope),
         }
     }
 
@@ -262,29 +263,49 @@ impl Interpolator<'_> {
         }
     }
 
-    fn step(&mut self, id: &str, written: &str, at: &Origin, scope: Scope<'_>) -> Filled {
-        let Scope::Step { needs, ids } = scope else {
+    fn step(
+        &mut self,
+        (id, path): (&str, &str),
+        written: &str,
+        at: &Origin,
+        scope: Scope<'_>,
+    ) -> Filled {
+        let Scope::Step { needs, outs } = scope else {
             let message = format!("`{written}` may not stand here");
             return self.fail(
                 Problem::new(&at.find(written), message)
                     .help("outputs of steps are known only in `params` and `run` of a [[step]]"),
             );
         };
-        if !ids.contains(id) {
-            let known: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let Some(put_out) = outs.get(id) else {
+            let known: Vec<&str> = outs.keys().map(String::as_str).collect();
             let help = closest(id, &known).map_or_else(
                 || format!("the steps are {}", known.join(", ")),
                 |meant| format!("did you mean `{meant}`?"),
             );
             let message = format!("unknown step `{id}`");
             return self.fail(Problem::new(&at.find(written), message).help(help));
-        }
+        };
         if !needs.iter().any(|need| need == id) {
             let message =
                 format!("this step does not need `{id}`, so its outputs may not be there");
             return self.fail(
                 Problem::new(&at.find(written), message).help(format!("add \"{id}\" to `needs`")),
             );
+        }
+        let key = path.rsplit('.').next().unwrap_or_default();
+        if let Some(keys) = put_out.filter(|keys| !keys.contains(&key)) {
+            let message =
+                format!("`{written}` can never be filled: step `{id}` does not put out `{key}`");
+            let help = match (keys, closest(key, keys)) {
+                ([], _) => {
+                    "only some kinds of jobs put values out, a program never does: take it out"
+                        .to_owned()
+                }
+                (_, Some(meant)) => format!("did you mean `{meant}`?"),
+                (keys, None) => format!("it puts out {}", keys.join(", ")),
+            };
+            return self.fail(Problem::new(&at.find(written), message).help(help));
         }
         Filled::Waiting
     }

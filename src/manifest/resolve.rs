@@ -180,7 +180,7 @@ impl Work {
         let Sources { job, read, read_secret, is_inside, profiles, env, .. } = sources;
         let Sources { params, scheduled, sets, run, .. } = sources;
         let mut problems = Vec::new();
-        let mut loader = Loader::new(read, &mut problems);
+        let mut loader = Loader::new(&mut *read, &mut problems);
         loader.file(SourceKind::Job, &job.path, &job.text);
         for name in profiles {
             loader.profile(name);
@@ -207,6 +207,11 @@ impl Work {
             return Err(Problems::new(problems));
         };
         own_tables_only(&layers, kind, &mut problems);
+        let outs = if kind == Kind::Pipeline {
+            steps::outs(merged.get("step"), read)
+        } else {
+            steps::Outs::new()
+        };
         let name = merged.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
         let facts = Facts { env, run, job: &name };
         let declared = merged.get("params").and_then(Node::as_table);
@@ -227,11 +232,12 @@ impl Work {
         };
         work.warn_unused(&layers, &merged, params);
         work.tree = work.prune(layers);
-        work.interpolate(&facts);
+        work.interpolate(&facts, &outs);
         work.walk();
         defaults::fill(&mut work.tree, kind);
         rules::check(&work.tree, kind, is_inside, &mut work.problems);
         schedules::check(&work.tree, &mut work.problems);
+        rules::warn(&work.tree, &mut work.warnings);
         if kind == Kind::Pipeline {
             steps::check(&work.tree, &mut work.problems);
         }
@@ -319,7 +325,7 @@ impl Work {
         true
     }
 
-    fn interpolate(&mut self, facts: &Facts<'_>) {
+    fn interpolate(&mut self, facts: &Facts<'_>, outs: &steps::Outs) {
         let tables = self.kind.tables();
         let mut unheard = Vec::new();
         let mut tree = std::mem::take(&mut self.tree);
@@ -333,7 +339,7 @@ impl Work {
                 Interpolator { facts, params: &self.params, secrets: &self.secrets, problems };
             match (key.as_str(), &mut node.value) {
                 ("step", _) => {
-                    steps::interpolate(node, &mut interpolator);
+                    steps::interpolate(node, outs, &mut interpolator);
                     true
                 }
                 ("exec" | "heartbeat", Value::Table(table)) => {

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{
-    origin::Origin,
+    origin::{Origin, SourceKind},
     problem::Problem,
     tables::{Account, FaultTable, Kind},
     tree::{Node, Table, get, quoted},
@@ -62,6 +62,27 @@ pub(super) fn check(
             rules.train();
         }
         Kind::Equivalence | Kind::Preflight | Kind::Pipeline | Kind::Exec => {}
+    }
+}
+
+/// What is not wrong, but does nothing.
+pub(super) fn warn(tree: &Table, warnings: &mut Vec<Problem>) {
+    let (attempts, on) = (get(tree, "run.retry.attempts"), get(tree, "run.retry.on"));
+    let retried = attempts.filter(|node| node.at.kind() == SourceKind::Job);
+    let retried = retried.filter(|node| node.as_integer().is_some_and(|attempts| attempts != 1));
+    let Some(attempts) = retried else { return };
+    if get(tree, "schedule").is_none_or(|node| node.items().is_empty()) {
+        let message = "`run.retry.attempts` does nothing: only `runner serve` tries again, and this job has no [[schedule]]";
+        warnings.push(
+            Problem::warning(&attempts.at, message.to_owned())
+                .help("add a [[schedule]], or take it out"),
+        );
+    }
+    if on.is_none_or(|on| on.items().is_empty()) {
+        let message = "`run.retry.attempts` does nothing: `run.retry.on` names no failure";
+        warnings.push(
+            Problem::warning(&attempts.at, message.to_owned()).help("name one, such as \"failed\""),
+        );
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     interpolate::{Interpolator, Scope},
     layers::relative,
     problem::Problem,
+    tables::{Kind, When},
     tree::{Node, Table, Value},
 };
 
@@ -21,16 +22,37 @@ fn needs(step: &Node) -> impl Iterator<Item = (&str, &Node)> {
     list.into_iter().flat_map(Node::items).filter_map(|node| Some((node.as_str()?, node)))
 }
 
+/// What other steps can take from each step: its keys, or `None` where only a run can tell.
+pub(super) type Outs = BTreeMap<String, Option<&'static [&'static str]>>;
+
+/// What the steps put out: a program nothing, a job what its kind does. A job whose file does not say its kind is not judged.
+pub(super) fn outs(
+    steps: Option<&Node>,
+    read: &mut dyn FnMut(&str) -> Result<String, String>,
+) -> Outs {
+    let mut kind = |job: &Node| -> Option<Kind> {
+        let text = read(&relative(job.at.file(), job.as_str()?).ok()?).ok()?;
+        let file: toml::Table = toml::from_str(&text).ok()?;
+        let word = file.get("kind")?.as_str()?;
+        Kind::ALL.iter().copied().find(|kind| kind.name() == word)
+    };
+    let mut put_out = |step: &Node| match step.as_table()?.get("job") {
+        Some(job) => kind(job)?.puts_out(),
+        None => Some(&[][..]),
+    };
+    let steps = steps.map(Node::items).into_iter().flatten();
+    steps.filter_map(|step| Some((id(step)?.to_owned(), put_out(step)))).collect()
+}
+
 /// Fills the references of steps; those to outputs of other steps stay until the step starts.
-pub(super) fn interpolate(steps: &mut Node, interpolator: &mut Interpolator<'_>) {
-    let ids: BTreeSet<String> = steps.items().iter().filter_map(id).map(str::to_owned).collect();
+pub(super) fn interpolate(steps: &mut Node, outs: &Outs, interpolator: &mut Interpolator<'_>) {
     let Value::Array(items) = &mut steps.value else { return };
     for step in items {
         let needs: Vec<String> = needs(step).map(|(need, _)| need.to_owned()).collect();
         let Some(table) = step.as_table_mut() else { continue };
         table.retain(|key, node| {
             let waits = matches!(key.as_str(), "params" | "run");
-            let scope = if waits { Scope::Step { needs: &needs, ids: &ids } } else { Scope::Plain };
+            let scope = if waits { Scope::Step { needs: &needs, outs } } else { Scope::Plain };
             interpolator.node(node, scope)
         });
     }
@@ -55,6 +77,7 @@ pub(super) fn check(tree: &Table, problems: &mut Vec<Problem>) {
             first.entry(name).or_insert(step);
         }
         check_one(step, problems);
+        answers_something(step, problems);
     }
     let known: Vec<&str> = first.keys().copied().collect();
     for step in steps {
@@ -103,6 +126,19 @@ fn check_one(step: &Node, problems: &mut Vec<Problem>) {
                 }
             }
         }
+    }
+}
+
+/// A step that answers a failure must have steps before it that can fail.
+fn answers_something(step: &Node, problems: &mut Vec<Problem>) {
+    let when = step.as_table().and_then(|table| table.get("when"));
+    let answers = when.filter(|when| when.as_str() == Some(When::Failure.name()));
+    if let Some(when) = answers.filter(|_| needs(step).next().is_none()) {
+        let name = id(step).unwrap_or("?");
+        let message =
+            format!("step `{name}` waits for a failure and needs no step: it can never run");
+        let help = "write in `needs` which steps it answers; the last one of a chain is enough";
+        problems.push(Problem::new(&when.at, message).help(help));
     }
 }
 

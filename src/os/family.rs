@@ -1,8 +1,10 @@
 //! All processes of a run, wherever they went: each carries the same variables in its environment, which only it can take off.
 
-use std::{collections::BTreeMap, fs, io};
+use std::{collections::BTreeMap, fs, io, path::Path};
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, getpgid, kill_process, pidfd_open, pidfd_send_signal,
+};
 
 /// How hard a process is told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,15 @@ impl Cookie {
         Self(variables.iter().map(owned).collect())
     }
 
+    /// The one of everything that a run starts below a root, and that those start: each run and each step has a variable of its own, so that
+    /// the processes of a step carry those of its pipeline too.
+    pub fn of_run(root: &Path, run: &str) -> Self {
+        let home = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+        let of = format!("{}\n{run}", home.display());
+        let hash = xxhash_rust::xxh3::xxh3_64(of.as_bytes());
+        Self::new(&[(&format!("MJOLNIR_OF_{hash:016X}"), run)])
+    }
+
     /// To be set in the environment of the first one.
     pub fn variables(&self) -> BTreeMap<String, String> {
         self.0.clone()
@@ -46,6 +57,14 @@ impl Cookie {
     /// Tells all of them to end. One that ends meanwhile is not missed: nobody else is hit in its place.
     pub fn hit(&self, hit: Hit) {
         for pid in self.pids() {
+            // A process that is gone needs no signal.
+            let _ = self.hit_one(pid, hit);
+        }
+    }
+
+    /// Tells those of them to end that are not in this group: its members get the signal by other means.
+    pub fn hit_outside(&self, group: Option<Pid>, hit: Hit) {
+        for pid in self.pids().into_iter().filter(|pid| getpgid(Some(*pid)).ok() != group) {
             // A process that is gone needs no signal.
             let _ = self.hit_one(pid, hit);
         }

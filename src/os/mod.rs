@@ -5,6 +5,7 @@ pub mod kill;
 pub mod limits;
 pub mod machine;
 pub mod mask;
+pub mod orphans;
 pub mod owner;
 pub mod process;
 pub mod signals;

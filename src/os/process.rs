@@ -14,10 +14,17 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::{family::Hit, mask::Mask, signals::Stop};
+use super::{
+    family::{Cookie, Hit},
+    mask::Mask,
+    orphans::Ours,
+    signals::Stop,
+};
 
 /// Most bytes of a child's output that are kept.
 const OUTPUT_MAX: usize = 64 * 1024;
+/// Between two looks at a child.
+const LOOK: Duration = Duration::from_millis(50);
 /// How long a child that was killed may take to be gone. One that hangs in the kernel never is.
 const KILLED_MAX: Duration = Duration::from_secs(5);
 /// How long the rest of its output is read once it is gone.
@@ -60,12 +67,41 @@ pub struct Ended {
     pub code: i32,
     /// Whether the time limit ended it.
     pub timed_out: bool,
+    /// Whether it was asked to end because this process was.
+    pub stopped: bool,
     /// The end of its output, when kept.
     pub output: String,
 }
 
-/// Starts a child and waits for it. When this process is asked to stop, or the time is up, its whole group gets TERM, then KILL.
-pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
+/// How the processes of a child are found that left its group.
+#[derive(Debug, Clone, Copy)]
+pub struct Kin<'a> {
+    /// What all of them carry.
+    pub cookie: &'a Cookie,
+    /// Who asks them to end.
+    pub asked_by: Asker,
+}
+
+/// Who asks the processes of a child to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// This process.
+    Us,
+    /// The child, which is this program again. Asked twice, it would take that for hurry.
+    Child,
+}
+
+/// Why a child was ended, if it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    Not,
+    TimedOut,
+    Stopped,
+}
+
+/// Starts a child and waits for it. When this process is asked to stop, or the time is up, its whole group gets TERM, then KILL, and so
+/// does its kin.
+pub async fn run(spawn: &Spawn, kin: Option<Kin<'_>>, stop: &Stop) -> io::Result<Ended> {
     let (stdout, stderr) = match spawn.results {
         Results::Shown => (Stdio::inherit(), Stdio::inherit()),
         Results::Aside => (Stdio::from(io::stderr()), Stdio::inherit()),
@@ -73,21 +109,32 @@ pub async fn run(spawn: &Spawn, stop: &Stop) -> io::Result<Ended> {
     };
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
     command.stdout(stdout).stderr(stderr);
-    let (mut child, group) = start(command)?;
+    if let Some(kin) = kin {
+        command.envs(kin.cookie.variables());
+    }
+    let (mut child, group, _ours) = start(command)?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let reading = async {
         let (a, b) = tokio::join!(tail(out.as_mut()), tail(err.as_mut()));
         format!("{a}{b}")
     };
-    let waiting = wait(&mut child, group, spawn, stop);
+    let waiting = wait((&mut child, group), kin, spawn, stop);
     let (output, waited) = tokio::join!(reading, waiting);
-    let (code, timed_out) = waited?;
-    Ok(Ended { code, timed_out, output })
+    let (code, cut) = waited?;
+    Ok(Ended { code, timed_out: cut == Cut::TimedOut, stopped: cut == Cut::Stopped, output })
 }
 
 /// Starts a child and waits for it, as [`run`] does with results that are shown, and covers secrets in what it prints.
-pub async fn run_masked(spawn: &Spawn, mask: &Mask, stop: &Stop) -> io::Result<Ended> {
+pub async fn run_masked(
+    spawn: &Spawn,
+    kin: Option<Kin<'_>>,
+    mask: &Mask,
+    stop: &Stop,
+) -> io::Result<Ended> {
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
+    if let Some(kin) = kin {
+        command.envs(kin.cookie.variables());
+    }
     let (out, out_end) = io::pipe()?;
     let (err, err_end) = io::pipe()?;
     command.stdout(out_end).stderr(err_end);
@@ -107,15 +154,16 @@ pub async fn run_masked(spawn: &Spawn, mask: &Mask, stop: &Stop) -> io::Result<E
         })?;
     }
     drop(tell);
-    let (mut child, group) = started;
-    let (code, timed_out) = wait(&mut child, group, spawn, stop).await?;
+    let (mut child, group, _ours) = started;
+    let (code, cut) = wait((&mut child, group), kin, spawn, stop).await?;
     // Another program may hold its streams open: what is not there by then is not waited for.
     for _stream in 0..2 {
         if ends.recv_timeout(LAST_WORDS_MAX).is_err() {
             break;
         }
     }
-    Ok(Ended { code, timed_out, output: String::new() })
+    let (timed_out, stopped) = (cut == Cut::TimedOut, cut == Cut::Stopped);
+    Ok(Ended { code, timed_out, stopped, output: String::new() })
 }
 
 /// What a child knows of the environment of this process.
@@ -131,7 +179,7 @@ pub enum Knows {
 pub(super) fn piped(
     spawn: &Spawn,
     knows: Knows,
-) -> io::Result<(tokio::process::Child, Option<Pid>)> {
+) -> io::Result<(tokio::process::Child, Option<Pid>, Option<Ours>)> {
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
     if knows == Knows::OnlyGiven {
         command.env_clear().envs(&spawn.env);
@@ -154,34 +202,66 @@ fn command(
     Ok(command)
 }
 
-fn start(command: std::process::Command) -> io::Result<(tokio::process::Child, Option<Pid>)> {
-    let child = Command::from(command).kill_on_drop(true).spawn()?;
+fn start(
+    command: std::process::Command,
+) -> io::Result<(tokio::process::Child, Option<Pid>, Option<Ours>)> {
+    let mut command = Command::from(command);
+    let (child, ours) =
+        Ours::start(|| command.kill_on_drop(true).spawn(), tokio::process::Child::id)?;
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    Ok((child, group))
+    Ok((child, group, ours))
 }
 
 async fn wait(
-    child: &mut tokio::process::Child,
-    group: Option<Pid>,
+    (child, group): (&mut tokio::process::Child, Option<Pid>),
+    kin: Option<Kin<'_>>,
     spawn: &Spawn,
     stop: &Stop,
-) -> io::Result<(i32, bool)> {
-    /// Between two looks at whether to stop.
-    const LOOK: Duration = Duration::from_millis(50);
+) -> io::Result<(i32, Cut)> {
     let mut left = spawn.timeout;
-    let timed_out = loop {
+    let cut = loop {
         match tokio::time::timeout(LOOK, child.wait()).await {
-            Ok(status) => return Ok((code(status?), false)),
-            Err(_) if stop.asked() => break false,
+            Ok(status) => return Ok((code(status?), Cut::Not)),
+            Err(_) if stop.asked() => break Cut::Stopped,
             Err(_) => match left.map(|left| left.checked_sub(LOOK)) {
                 None => {}
                 Some(Some(rest)) => left = Some(rest),
-                Some(None) => break true,
+                Some(None) => break Cut::TimedOut,
             },
         }
     };
-    let status = end(child, group, spawn.grace).await;
-    Ok((status.map_or(KILLED, code), timed_out))
+    let status = match kin {
+        Some(kin) => end_with_kin(child, group, kin, spawn.grace).await,
+        None => end(child, group, spawn.grace).await,
+    };
+    Ok((status.map_or(KILLED, code), cut))
+}
+
+/// Asks a child, its group and its kin to end, and ends all that is left of them after the grace.
+async fn end_with_kin(
+    child: &mut tokio::process::Child,
+    group: Option<Pid>,
+    kin: Kin<'_>,
+    grace: Duration,
+) -> Option<ExitStatus> {
+    if kin.asked_by == Asker::Us {
+        kin.cookie.hit_outside(group, Hit::Term);
+    }
+    signal(group, Signal::TERM);
+    let all = async {
+        let status = child.wait().await;
+        while kin.cookie.count() > 0 {
+            let _ = tokio::time::timeout(LOOK, std::future::pending::<()>()).await;
+        }
+        status
+    };
+    let left = tokio::time::timeout(grace, all).await;
+    signal(group, Signal::KILL);
+    kin.cookie.hit(Hit::Kill);
+    match left {
+        Ok(status) => status.ok(),
+        Err(_) => tokio::time::timeout(KILLED_MAX, child.wait()).await.ok()?.ok(),
+    }
 }
 
 /// Asks the whole group to end, then ends it; `None` of a child that hangs in the kernel.
@@ -243,13 +323,17 @@ impl Detached {
     pub fn start(self) -> io::Result<Child> {
         let mut command = command(&self.argv, &self.env, &self.dir)?;
         command.stdout(self.output.try_clone()?).stderr(self.output);
-        Ok(Child(command.spawn()?))
+        let (child, ours) = Ours::start(|| command.spawn(), |child| Some(child.id()))?;
+        Ok(Child { child, _ours: ours })
     }
 }
 
 /// A process that was started. Dropping this does not end it.
 #[derive(Debug)]
-pub struct Child(std::process::Child);
+pub struct Child {
+    child: std::process::Child,
+    _ours: Option<Ours>,
+}
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -274,7 +358,7 @@ impl Left {
 impl Child {
     /// How it ended, if it has.
     pub fn left(&mut self) -> Option<Left> {
-        match self.0.try_wait() {
+        match self.child.try_wait() {
             Ok(None) => None,
             Ok(Some(status)) => Some(Left::of(status)),
             Err(_) => Some(Left::Unknown),
@@ -283,7 +367,7 @@ impl Child {
 
     /// Tells its whole group to end. It must not have been seen to end.
     pub fn hit_group(&self, hit: Hit) {
-        signal(i32::try_from(self.0.id()).ok().and_then(Pid::from_raw), hit.signal());
+        signal(i32::try_from(self.child.id()).ok().and_then(Pid::from_raw), hit.signal());
     }
 }
 

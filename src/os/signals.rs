@@ -44,7 +44,15 @@ impl Stop {
         self.asked.store(true, Ordering::Relaxed);
     }
 
-    /// The signal that asked.
+    /// Asks as SIGTERM would.
+    pub fn term(&self) {
+        let number = usize::try_from(SIGTERM).unwrap_or_default();
+        // The signal first: who sees that it was asked may look for it.
+        let _ = self.signal.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Release);
+    }
+
+    /// The signal that asked, or the one in the place of which it was asked; none of a time limit.
     pub fn signal(&self) -> Option<u8> {
         u8::try_from(self.signal.load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
     }

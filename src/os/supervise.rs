@@ -65,7 +65,7 @@ pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> i
         Itself(ExitStatus),
         Cut(Gone),
     }
-    let (mut child, group) = piped(&watch.spawn, watch.knows)?;
+    let (mut child, group, _ours) = piped(&watch.spawn, watch.knows)?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
     let quiet = Cell::new(0);
     let (mut stdout, mut stderr) = (Kept::new(watch.most), Kept::new(watch.most));

@@ -1,7 +1,7 @@
 //! Watches a run from beside: asks it to stop when its time is up or somebody says so, and ends the process when it does not.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -32,6 +32,9 @@ pub enum Asked {
     Somebody(String),
 }
 
+/// Records and tells how a run ended, in the place of its job.
+pub type Last = Box<dyn FnOnce(Exit, &str) -> Exit + Send>;
+
 /// What a guard watches.
 pub struct Guard {
     /// The longest the run may take.
@@ -43,7 +46,7 @@ pub struct Guard {
     /// How the run is asked.
     pub stop: Stop,
     /// What is done last, before the process of a run that does not end in time is ended; with the exit code that is returned.
-    pub last: Box<dyn FnOnce(Exit) -> Exit + Send>,
+    pub last: Last,
 }
 
 /// Tells why a run was asked to stop, if it was.
@@ -78,6 +81,13 @@ impl Told {
     }
 }
 
+/// Why a run is asked to end, when its stop file is there.
+pub fn asked_by(stop_file: &Path) -> Option<String> {
+    let reason = std::fs::read(stop_file).ok()?;
+    let reason = String::from_utf8_lossy(&reason);
+    Some(reason.trim().escape_debug().take(REASON_MAX).collect())
+}
+
 impl Guard {
     /// Watches until the job is over or this process ends.
     pub fn start(self) -> Told {
@@ -96,9 +106,7 @@ impl Guard {
             if deadline.is_over() {
                 break Asked::Timeout;
             }
-            if let Ok(reason) = std::fs::read(&self.stop_file) {
-                let reason = String::from_utf8_lossy(&reason);
-                let reason = reason.trim().escape_debug().take(REASON_MAX).collect();
+            if let Some(reason) = asked_by(&self.stop_file) {
                 break Asked::Somebody(reason);
             }
             nap(deadline.left().min(LOOK));
@@ -107,15 +115,21 @@ impl Guard {
             Asked::Timeout => (Exit::Timeout, "the job took longer than its timeout"),
             Asked::Somebody(_) => (Exit::Signal(15), "the job was told to stop"),
         };
+        let is_timeout = asked == Asked::Timeout;
         // Set once, here.
         let _ = told.why.set(asked);
-        self.stop.ask();
+        if is_timeout {
+            self.stop.ask();
+        } else {
+            self.stop.term();
+        }
         nap(self.grace + KILLED);
         if told.settle().is_err() {
             return;
         }
-        say(&format!("error: {what} and did not end in time"));
-        let exit = (self.last)(exit);
+        let what = format!("{what} and did not end in time");
+        say(&format!("error: {what}"));
+        let exit = (self.last)(exit, &what);
         std::process::exit(i32::from(exit.code()));
     }
 }

@@ -52,7 +52,7 @@ struct Begun {
 
 impl Pings {
     /// The pings of a run; none without an address.
-    pub fn of(prepared: &Prepared, attempt: Option<u32>) -> Option<Self> {
+    pub fn of(prepared: &Prepared) -> Option<Self> {
         let heartbeat = &prepared.loaded.resolved.manifest.heartbeat;
         let target = match Target::new(heartbeat.url.as_ref()?.reveal()) {
             Ok(target) => target,
@@ -63,7 +63,7 @@ impl Pings {
         };
         let (layout, run) = (&prepared.layout, &prepared.run_id);
         Some(Self(Arc::new(Inner {
-            target: target.with("rid", &uuid(run.as_str(), attempt.unwrap_or(1))),
+            target: target.with("rid", &uuid(run.as_str(), prepared.attempt.unwrap_or(1))),
             tell_start: heartbeat.start,
             body_max: heartbeat.log_bytes.get().bytes(),
             timeout: heartbeat.timeout.get().duration(),

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use super::Prepared;
+use super::{Prepared, guard::asked_by};
 use crate::{
     clock::{Deadline, nap},
     exit::Exit,
@@ -12,7 +12,7 @@ use crate::{
         limits::{limit_memory, stand_back},
         machine::address_space_bytes,
         signals::Stop,
-        space::free_bytes,
+        space::room,
     },
     store::{
         disk::{Disk as _, parent},
@@ -30,7 +30,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Makes ready for the job. The lock is held until the returned value is dropped.
 pub fn ready(prepared: &Prepared, stop: &Stop) -> Result<Option<Lock>, Failure> {
     let manifest = &prepared.loaded.resolved.manifest;
-    enough_space(manifest, &prepared.root)?;
+    enough_space(manifest, prepared.layout.data())?;
     let lock = match &manifest.run.lock {
         Some(name) => Some(take(prepared, name, manifest.run.lock_wait.get().duration(), stop)?),
         None => None,
@@ -76,26 +76,33 @@ fn take(prepared: &Prepared, name: &str, wait: Duration, stop: &Stop) -> Result<
         since: prepared.started,
     };
     let deadline = Deadline::after(Some(wait));
+    let stop_file = prepared.layout.run_stop(&prepared.run_id);
     loop {
         match Lock::take(&path, &owner) {
-            Err(error) if error.is_held() && !deadline.is_over() && !stop.asked() => nap(AGAIN),
+            Err(error) if error.is_held() && !deadline.is_over() && !stop.asked() => {
+                if asked_by(&stop_file).is_some() {
+                    stop.term();
+                }
+                nap(AGAIN);
+            }
             result => return Ok(result?),
         }
     }
 }
 
-fn enough_space(manifest: &Manifest, root: &Path) -> Result<(), Failure> {
+fn enough_space(manifest: &Manifest, data: &Path) -> Result<(), Failure> {
     let Some(least) = manifest.run.disk_free_min.as_ref().map(|size| size.get().bytes()) else {
         return Ok(());
     };
-    let free = free_bytes(root)
-        .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", root.display())))?;
-    if free >= least {
+    let room =
+        room(data).map_err(|error| Failure::new(Exit::Io, format!("free space: {error}")))?;
+    if room.bytes >= least {
         return Ok(());
     }
     let message = format!(
-        "only {free} bytes are free in {}, run.disk-free-min asks for {least}: make room",
-        root.display()
+        "only {} bytes are free in {}, run.disk-free-min asks for {least}: make room",
+        room.bytes,
+        room.path.display()
     );
     Err(Failure::new(Exit::Busy, message))
 }

@@ -8,11 +8,13 @@ use super::{Prepared, SCHEMA, guard::Asked, summary};
 use crate::{
     cli::{args::RunArgs, output::log_to},
     clock::{Clock as _, Deadline, SystemClock, nap},
+    domain::ids::RunId,
     exit::Exit,
     jobs::context::{Failure, Outcome},
     store::{
         disk::{Disk as _, RealDisk},
         error::StoreError,
+        layout::Layout,
         lock::Lock,
         runs::{End, Given, Run, RunFolder, RunInfo, RunState, RunStore, Start},
     },
@@ -53,7 +55,7 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
     let store = RunStore::open(disk, layout)?;
     let kind = manifest.job.kind().name().to_owned();
     let id = |text: &Option<String>| text.as_ref().and_then(|id| id.parse().ok());
-    if let Some(attempt) = args.attempt {
+    if let Some(attempt) = prepared.attempt {
         if !store.begin(run_id, attempt, std::process::id(), *started)? {
             let message = format!(
                 "attempt {attempt} of run {run_id} is not queued: it was given to somebody else, nothing was done"
@@ -144,11 +146,33 @@ impl Recorder<'_> {
     }
 }
 
+/// Records the end of a run that does not end in time, beside it and in its place.
+pub fn record_cut(
+    layout: &Layout,
+    run: &RunId,
+    attempt: Option<u32>,
+    (exit, summary): (Exit, &str),
+) -> Result<(), StoreError> {
+    let end = End {
+        state: state(exit, &Why::ByItself),
+        exit_code: i32::from(exit.code()),
+        summary: summary.to_owned(),
+        at: SystemClock.now(),
+    };
+    let store = RunStore::open(&RealDisk::new(layout.data()), layout)?;
+    store.settle(run, attempt.unwrap_or(1), &end).map(|_| ())
+}
+
+/// How a run stands after this exit code: the two never differ.
 fn state(exit: Exit, why: &Why) -> RunState {
     match (exit, why) {
         (_, Why::Unready) => RunState::SkippedPrecondition,
         (Exit::Timeout, _) | (_, Why::Asked(Asked::Timeout)) => RunState::TimedOut,
-        (_, Why::Asked(Asked::Somebody(_))) | (Exit::Signal(_), _) => RunState::Cancelled,
+        // The convention of another program may have put its own code in the place of that of a signal.
+        (Exit::Signal(_), _)
+        | (Exit::Negative | Exit::Foreign(_), Why::Asked(Asked::Somebody(_))) => {
+            RunState::Cancelled
+        }
         (Exit::Ok, _) => RunState::Succeeded,
         (Exit::Bug, _) => RunState::Panicked,
         _ => RunState::Failed,

@@ -39,6 +39,8 @@ pub struct Turn {
     pub rebuilds: u64,
     /// Every schedule, as records call it, and up to where it is decided.
     pub schedules: Vec<(String, UtcMs)>,
+    /// The schedule that is due by the clock and decided furthest, and up to where.
+    pub furthest: Option<(UtcMs, String)>,
 }
 
 /// What the service shows of itself.

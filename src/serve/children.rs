@@ -20,6 +20,8 @@ use crate::{
     },
 };
 
+/// The variable by which a service knows the processes of a run.
+pub const RUN_ID: &str = "MJOLNIR_RUN_ID";
 /// Longest reason that is taken from a stop file, in characters.
 const REASON_MAX: usize = 200;
 
@@ -51,7 +53,7 @@ impl Children {
 
     /// What every process of a run carries in its environment.
     fn cookie(&self, run: &RunId) -> Cookie {
-        Cookie::new(&[("MJOLNIR_RUN_ID", run.as_str()), ("MJOLNIR_RUN_ROOT", &self.home)])
+        Cookie::new(&[(RUN_ID, run.as_str()), ("MJOLNIR_RUN_ROOT", &self.home)])
     }
 
     fn argv(&self, order: &Order) -> Vec<String> {

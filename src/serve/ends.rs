@@ -34,11 +34,14 @@ impl<L: Launcher> Service<L> {
             }
         }
         for held in self.held.values_mut() {
-            if let Phase::Going(going) = held.phase
-                && !going.ours
-                && !self.launcher.is_alive(&held.run)
-            {
-                held.phase = Phase::Ended(going, Gone::Unseen);
+            let Phase::Going(going) = &mut held.phase else { continue };
+            if going.ours {
+                continue;
+            }
+            if self.launcher.is_alive(&held.run) {
+                going.is_fresh = false;
+            } else if !going.is_fresh || self.launcher.family(&held.run) == 0 {
+                held.phase = Phase::Ended(*going, Gone::Unseen);
             }
         }
     }
@@ -127,7 +130,8 @@ impl<L: Launcher> Service<L> {
     /// A run goes on: one of ours, or one that was found.
     pub(super) fn goes(&mut self, key: u64, now: Moment, before: Duration, ours: bool) {
         if let Some(held) = self.held.get_mut(&key) {
-            held.phase = Phase::Going(Going { since: now.up, before, ours, ending: None });
+            let (since, is_fresh, ending) = (now.up, false, None);
+            held.phase = Phase::Going(Going { since, before, ours, is_fresh, ending });
         }
     }
 
@@ -261,6 +265,20 @@ fn is_passing(gone: Gone) -> bool {
     }
 }
 
+/// The exit code in a record never says that all is well where the state does not.
+fn agreed(state: RunState, code: i32) -> i32 {
+    let exit = if state == RunState::TimedOut {
+        Exit::Timeout
+    } else if code != 0 {
+        return code;
+    } else if state == RunState::Cancelled {
+        Exit::Signal(15)
+    } else {
+        Exit::Bug
+    };
+    i32::from(exit.code())
+}
+
 /// How a run ended whose process recorded nothing.
 fn end_of(going: Going, gone: Gone, asked: Option<String>, now: Moment) -> End {
     let (exit_code, what) = match gone {
@@ -287,5 +305,5 @@ fn end_of(going: Going, gone: Gone, asked: Option<String>, now: Moment) -> End {
     };
     let why = going.ending.map(|ending| ending.reason.text().to_owned()).or(asked);
     let summary = why.map_or(what.clone(), |why| format!("{why}: {what}"));
-    End { state, exit_code, summary, at: now.at }
+    End { state, exit_code: agreed(state, exit_code), summary, at: now.at }
 }

@@ -72,6 +72,8 @@ pub struct Going {
     pub before: Duration,
     /// Whether this service started it, and so sees its end.
     pub ours: bool,
+    /// Whether its process may not have come to show that it lives: an earlier service started it a moment ago.
+    pub is_fresh: bool,
     /// Whether it is being ended.
     pub ending: Option<Ending>,
 }

@@ -2,6 +2,7 @@
 //! address of its own. Nothing can be changed through it.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     io::ErrorKind,
     net::{IpAddr, SocketAddr},
@@ -20,7 +21,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    task::JoinSet,
+    task::{AbortHandle, JoinSet},
     time::timeout,
 };
 
@@ -32,11 +33,15 @@ use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::context::Failure,
-    store::{disk::RealDisk, layout::Layout, runs::RunStore},
+    store::{
+        disk::RealDisk,
+        layout::Layout,
+        runs::{Ahead, RunStore},
+    },
 };
 
-/// Connections at one time; more wait until one of them is over.
-const CONNECTIONS_MAX: usize = 32;
+/// Connections at one time. One more takes the place of the oldest that has not asked anything yet.
+const CONNECTIONS_MAX: usize = 128;
 /// Bytes of the head of a request.
 const HEAD_MAX: usize = 16 * 1024;
 /// Headers of a request.
@@ -53,7 +58,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const INDEX: &str = "mjolnir: the scheduler service\n\n/healthz  whether the scheduler makes its turns\n\
-                     /readyz   whether jobs are loaded and the records answer\n/metrics  numbers, as Prometheus reads them: text, or OpenMetrics for who asks for it\n";
+                     /readyz   whether jobs are loaded, the records answer and no schedule is silent\n/metrics  numbers, as Prometheus reads them: text, or OpenMetrics for who asks for it\n";
 
 /// Where to listen, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,23 +157,46 @@ fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
     )
 }
 
+/// A connection, and whether it has asked for a page.
+struct Guest {
+    task: AbortHandle,
+    has_asked: Arc<AtomicBool>,
+}
+
+/// Makes room for one more guest, if one of them can go: the one that has been silent for longest.
+fn show_out(guests: &mut VecDeque<Guest>) {
+    guests.retain(|guest| !guest.task.is_finished());
+    if guests.len() >= CONNECTIONS_MAX {
+        let silent = guests.iter().position(|guest| !guest.has_asked.load(Ordering::Relaxed));
+        if let Some(guest) = silent.and_then(|at| guests.remove(at)) {
+            guest.task.abort();
+        }
+    }
+}
+
 async fn serve(pages: Arc<Pages>, listener: TcpListener, over: &AtomicBool) {
     let mut open = JoinSet::new();
+    let mut guests = VecDeque::new();
     while !over.load(Ordering::Relaxed) {
         while let Some(ended) = open.try_join_next() {
-            if let Err(error) = ended {
+            if let Some(error) = ended.err().filter(|error| !error.is_cancelled()) {
                 tracing::error!("a page failed: {error}");
             }
         }
-        if open.len() >= CONNECTIONS_MAX {
-            // One of them ends soon: each has its time.
+        show_out(&mut guests);
+        if guests.len() >= CONNECTIONS_MAX {
+            // All of them are being answered: one of them ends soon.
             let _ = timeout(LOOK, std::future::pending::<()>()).await;
             continue;
         }
         match timeout(LOOK, listener.accept()).await {
             Ok(Ok((stream, _))) => {
-                let pages = Arc::clone(&pages);
-                open.spawn(async move { timeout(WHOLE_TIME, converse(pages, stream)).await });
+                let (pages, has_asked) = (Arc::clone(&pages), Arc::new(AtomicBool::new(false)));
+                let asks = Arc::clone(&has_asked);
+                let talk = async move { timeout(WHOLE_TIME, converse(pages, stream, asks)).await };
+                guests.push_back(Guest { task: open.spawn(talk), has_asked });
+                // It may ask before others come in: who has asked is not shown out.
+                tokio::task::yield_now().await;
             }
             Ok(Err(error)) => {
                 tracing::warn!("a connection could not be taken: {error}");
@@ -181,8 +209,9 @@ async fn serve(pages: Arc<Pages>, listener: TcpListener, over: &AtomicBool) {
 }
 
 /// One connection: one request, one answer.
-async fn converse(pages: Arc<Pages>, stream: TcpStream) {
+async fn converse(pages: Arc<Pages>, stream: TcpStream, has_asked: Arc<AtomicBool>) {
     let service = service_fn(move |request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
         let pages = Arc::clone(&pages);
         async move {
             let head = request.map(|_| ());
@@ -241,9 +270,16 @@ impl Pages {
     fn readyz(&self) -> Page {
         let wait =
             |why: &str| Page::new(StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n"));
-        let Some(jobs) = self.board.last().and_then(|(_, turn)| turn.jobs) else {
+        let turn = self.board.last().map(|(_, turn)| turn).unwrap_or_default();
+        let Some(jobs) = turn.jobs else {
             return wait("no jobs are loaded yet");
         };
+        let furthest = turn.furthest.as_ref();
+        if let Some((ahead, name)) =
+            furthest.and_then(|(upto, name)| Some((Ahead::of(*upto, SystemClock.now())?, name)))
+        {
+            return wait(&format!("{ahead}: {name} is silent; see `runner status`"));
+        }
         match lock(&self.store).pauses() {
             Ok(_) => Page::new(StatusCode::OK, format!("ready: {jobs} jobs\n")),
             Err(error) => wait(&format!("the records do not answer: {error}")),

@@ -14,7 +14,7 @@ use crate::{
     manifest::{Due, StartOn},
     store::{
         error::StoreError,
-        runs::{End, Pause, Run, RunState, RunStore},
+        runs::{Ahead, End, Pause, Run, RunState, RunStore},
     },
 };
 
@@ -57,9 +57,6 @@ pub struct Service<L> {
     /// The second in which it was last looked whether somebody stopped a run that waits.
     looked: Option<u64>,
 }
-
-/// The longest a schedule may lie in the future before that is said.
-const AHEAD_MS: i64 = 60_000;
 
 impl<L: Launcher> Service<L> {
     /// A service over recorded runs. Before its first turn it takes over what earlier ones left.
@@ -246,13 +243,14 @@ impl<L: Launcher> Service<L> {
     }
 
     fn warn_when_back(&mut self, name: &str, upto: Option<UtcMs>, now: UtcMs) {
-        let Some(upto) = upto.filter(|upto| upto.get() - now.get() > AHEAD_MS) else {
+        let Some((upto, ahead)) = upto.and_then(|upto| Some((upto, Ahead::of(upto, now)?))) else {
             self.warned_back.remove(name);
             return;
         };
         if self.warned_back.insert(name.to_owned()) {
             self.say(&format!(
-                "warning: {name}: the clock was set back: its slots up to {upto} are decided already, and none of them runs again"
+                "warning: {name}: {ahead}: the clock was set back: its slots up to {upto} are decided already, and none of them runs \
+                 again; if the clock was wrong then, `runner rewind --reason ...` takes that back"
             ));
         }
     }
@@ -368,6 +366,16 @@ impl<L: Launcher> Service<L> {
     /// Takes other schedules from now on. Runs that go on are not touched.
     pub fn reload(&mut self, works: Works) {
         self.works = works;
+        if let Err(error) = self.forget_absent() {
+            // Then they are forgotten at the next start, or missed when they come back.
+            self.say(&format!("warning: schedules that are gone are still remembered: {error}"));
+        }
+    }
+
+    /// A schedule that is gone is forgotten: for the time in which there was none, nothing was due.
+    pub(super) fn forget_absent(&mut self) -> Result<(), StoreError> {
+        let known: Vec<&str> = self.works.iter().map(|work| work.name.as_str()).collect();
+        self.store.forget_schedules(&known).map(|_| ())
     }
 
     /// How many schedules it knows.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    held::{Cause, Held, Moment},
+    held::{Cause, Held, Moment, Phase},
     launcher::Launcher,
     plan::{LATE_MS, judge_again},
     service::Service,
@@ -24,6 +24,7 @@ const LOOK_BACK: u32 = 200;
 impl<L: Launcher> Service<L> {
     /// Takes over what earlier services left: adopts runs that go on, judges those that wait, looks after those that were lost.
     pub fn take_over(&mut self, now: Moment) -> Result<(), StoreError> {
+        self.forget_absent()?;
         self.bury(now)?;
         self.adopt(now)?;
         self.judge_waiting(now)?;
@@ -99,9 +100,12 @@ impl<L: Launcher> Service<L> {
         keep.sort_by_key(|(slot, held, _)| (*slot, held.run.clone()));
         for (_, held, runs) in keep {
             let key = self.hold(held);
-            if self.launcher.is_alive(&self.held[&key].run) {
-                // A process is about to take it over.
+            if self.launcher.family(&self.held[&key].run) > 0 {
+                // A process that the service before started is about to take it over.
                 self.goes(key, now, Duration::ZERO, false);
+                if let Some(Held { phase: Phase::Going(going), .. }) = self.held.get_mut(&key) {
+                    going.is_fresh = true;
+                }
             } else if !runs {
                 let why = "nobody was there when it was due".to_owned();
                 self.drop_waiting(key, RunState::Missed, why, now)?;

@@ -8,7 +8,7 @@ use super::result::{Checked, Level};
 use crate::{
     jobs::context::{Context, Failure},
     manifest::{CheckJob, CheckPart, Parsed},
-    os::{owner::not_ours, space::free_bytes},
+    os::{owner::not_ours, space::room as room_left},
     store::{
         disk::{Disk as _, TEMP_SUFFIX},
         raw::RawStore,
@@ -119,15 +119,15 @@ fn quarantine(context: &Context<'_>) -> Result<Checked, Failure> {
 }
 
 fn room(context: &Context<'_>) -> Checked {
-    match free_bytes(context.root) {
-        Ok(free) => {
-            let level = match free {
+    match room_left(context.layout.data()) {
+        Ok(room) => {
+            let level = match room.bytes {
                 0..FREE_FAIL => Level::Fail,
                 FREE_FAIL..FREE_WARN => Level::Warn,
                 FREE_WARN.. => Level::Ok,
             };
             let next = format!("du -sh {}/*", context.shown(context.layout.data()));
-            check("free-space", level, format!("{} MiB", free >> 20)).next(next)
+            check("free-space", level, format!("{} MiB", room.bytes >> 20)).next(next)
         }
         Err(error) => check("free-space", Level::Fail, error.to_string()),
     }

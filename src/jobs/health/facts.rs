@@ -9,7 +9,8 @@ use crate::{
         time::{SlotTs, UtcMs},
     },
     jobs::{equivalence::judge::Verdict, live::state::LiveState},
-    store::runs::RunState,
+    os::space::Room,
+    store::runs::{Ahead, RunState},
 };
 
 /// The facts. A text in place of a value says why it could not be had.
@@ -35,10 +36,12 @@ pub struct Facts {
     pub heard: Option<LiveState>,
     /// When the scheduler service last looked at its clock; `None` when none has run here.
     pub tick: Result<Option<UtcMs>, String>,
+    /// Up to where a schedule is decided that is silent, since that is ahead of the clock: the furthest one.
+    pub silent: Option<Ahead>,
     /// The models of a ledger that follows the one in use; `None` for any other.
     pub model: Option<Followed>,
-    /// Free bytes.
-    pub free: Result<u64, String>,
+    /// What is left of the fullest disk that data is written to, and where that is when it is a part of the data only.
+    pub free: Result<(Room, Option<String>), String>,
 }
 
 /// The models of a ledger that follows the one in use.

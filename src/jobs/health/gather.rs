@@ -22,7 +22,7 @@ use crate::{
         live::state::LiveState,
     },
     manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
-    os::space::free_bytes,
+    os::space::{Room, room},
     session::{
         cover::covered,
         record::{RecordBytes, read_commands, read_origin},
@@ -33,7 +33,7 @@ use crate::{
         lock::is_held,
         raw::RawStore,
         rows::timing::parse_timing,
-        runs::{RunState, RunStore},
+        runs::{Ahead, RunState, RunStore},
     },
 };
 
@@ -62,8 +62,9 @@ pub fn gather(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Resul
         is_held: is_held(&layout.decisions_lock(tag, series)),
         live_run,
         tick: tick(context),
+        silent: silent(context),
         model,
-        free: free_bytes(context.root).map_err(|error| error.to_string()),
+        free: free(context),
         ledger,
         heard,
     })
@@ -189,6 +190,15 @@ fn live_run(
     Some((run, state))
 }
 
+/// The room that is left.
+fn free(context: &Context<'_>) -> Result<(Room, Option<String>), String> {
+    let data = context.layout.data();
+    let room = room(data).map_err(|error| error.to_string())?;
+    let is_part = room.path.starts_with(data) && room.path != data;
+    let place = is_part.then(|| context.shown(&room.path));
+    Ok((room, place))
+}
+
 /// When the scheduler service last looked at its clock.
 fn tick(context: &Context<'_>) -> Result<Option<UtcMs>, String> {
     let path = context.layout.scheduler_tick();
@@ -199,4 +209,16 @@ fn tick(context: &Context<'_>) -> Result<Option<UtcMs>, String> {
     let tick = document.and_then(|document| document.get("tick_ms")?.as_i64());
     let tick = tick.and_then(|ms| UtcMs::new(ms).ok());
     tick.map(Some).ok_or_else(|| format!("{shown} has no tick_ms"))
+}
+
+/// The watermark of the scheduler that is furthest ahead of its clock.
+fn silent(context: &Context<'_>) -> Option<Ahead> {
+    let bytes = context.disk.read(&context.layout.scheduler_tick()).ok().flatten()?;
+    let document: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let tick = UtcMs::new(document.get("tick_ms")?.as_i64()?).ok()?;
+    let schedules = document.get("schedules")?.as_array()?;
+    // Without a next slot it is an event that makes it due, whatever the clock says.
+    let timed = schedules.iter().filter(|schedule| schedule["next_ms"].is_i64());
+    let upto = timed.filter_map(|schedule| UtcMs::new(schedule["decided_ms"].as_i64()?).ok());
+    upto.filter_map(|upto| Ahead::of(upto, tick)).max()
 }

@@ -28,11 +28,19 @@ pub fn heartbeat(context: &Context<'_>, job: &HealthJob) -> Result<Outcome, Fail
     let health = examine(context, job, HealthMode::Operator)?;
     let mut outcome = outcome(context, job, &health);
     let line = heartbeat::line(&health, context.started);
-    let log = heartbeat::append(context, job.health.tag.get(), &line)?;
-    if !job.health.json {
-        outcome.text = format!("{line}\nlog: {log}\n");
+    // A disk that is full must not hide the line.
+    let log = heartbeat::append(context, job.health.tag.get(), &line);
+    let shown = match &log {
+        Ok(log) => format!("log: {log}"),
+        Err(failure) => format!("log: none: {}", failure.message),
+    };
+    if let Err(failure) = &log {
+        tracing::warn!("the line could not be left: {}", failure.message);
     }
-    outcome.out.insert("log".to_owned(), log);
+    if !job.health.json {
+        outcome.text = format!("{line}\n{shown}\n");
+    }
+    outcome.out.extend(log.ok().map(|log| ("log".to_owned(), log)));
     Ok(outcome)
 }
 

@@ -119,6 +119,10 @@ fn scheduler(judge: &Judge<'_>, facts: &Facts) -> Checked {
         }
         (_, Ok(Some(tick))) => *tick,
     };
+    if let Some(ahead) = facts.silent {
+        let next = "runner rewind --reason \"the clock was wrong\"";
+        return check(Level::Fail, ahead.to_string()).next(next);
+    }
     let age_ms = facts.now.get() - tick.get();
     let level = if age_ms > most_ms {
         Level::Fail
@@ -138,15 +142,16 @@ fn disk_free(judge: &Judge<'_>, facts: &Facts) -> Checked {
     };
     match &facts.free {
         Err(error) => check(Level::Fail, error.clone()),
-        Ok(free) => {
-            let level = if *free < fail.bytes() {
+        Ok((room, place)) => {
+            let level = if room.bytes < fail.bytes() {
                 Level::Fail
-            } else if *free < warn.bytes() {
+            } else if room.bytes < warn.bytes() {
                 Level::Warn
             } else {
                 Level::Ok
             };
-            check(level, format!("{} MiB", free >> 20))
+            let place = place.as_ref().map_or_else(String::new, |place| format!(" in {place}"));
+            check(level, format!("{} MiB{place}", room.bytes >> 20))
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 use super::plan::{Node, Plan, StepState};
 use crate::{
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
     manifest::{ComputeDevice, PipelineJob, Step, Work},
-    os::process::{self, Ended, Spawn},
+    os::process::{self, Asker, Ended, Kin, Spawn},
     store::disk::Disk,
 };
 
@@ -36,25 +36,84 @@ async fn follow(
     let node =
         |step: &Step| Node { id: step.id.clone(), needs: step.needs.clone(), when: step.when };
     let nodes = job.steps.iter().map(node).collect();
-    let mut plan = Plan::new(nodes, job.pipeline.max_parallel as usize, job.pipeline.fail_fast);
-    let mut out: BTreeMap<String, String> = BTreeMap::new();
-    let mut codes: BTreeMap<String, i32> = BTreeMap::new();
+    let plan = Plan::new(nodes, job.pipeline.max_parallel as usize, job.pipeline.fail_fast);
+    let (out, codes) = (BTreeMap::new(), BTreeMap::new());
+    let mut course = Course { context, job, globals, plan, out, codes };
     let mut children: JoinSet<(usize, std::io::Result<Ended>)> = JoinSet::new();
-    while !plan.is_over() {
-        for at in plan.start_ready() {
-            let step = &job.steps[at];
-            let spawn = spawn(context, step, &out, (globals, job.device))?;
-            tracing::info!(step = step.id, argv = spawn.argv.join(" "), "step starts");
-            let stop = context.stop.clone();
-            children.spawn(async move { (at, process::run(&spawn, &stop).await) });
+    let mut places: BTreeMap<Id, usize> = BTreeMap::new();
+    // Whatever becomes of one step, every one that was started is waited for, so that none outlives its pipeline.
+    while !course.plan.is_over() {
+        // A step that cannot start is over at once, and others may have waited for it.
+        while !context.stop.asked() {
+            let ready = course.plan.start_ready();
+            if ready.is_empty() {
+                break;
+            }
+            for at in ready {
+                if let Some(started) = course.start(at) {
+                    places.insert(children.spawn(started).id(), at);
+                }
+            }
         }
-        let Some(joined) = children.join_next().await else { continue };
-        let (at, ended) = joined
-            .map_err(|error| Failure::new(Exit::Bug, format!("a step's task died: {error}")))?;
-        let step = &job.steps[at];
-        let well = match &ended {
+        let (at, ended) = match children.join_next_with_id().await {
+            Some(Ok((_, ended))) => ended,
+            Some(Err(error)) => {
+                let at = places.get(&error.id()).copied().unwrap_or_default();
+                (at, Err(std::io::Error::other(format!("its task died: {error}"))))
+            }
+            None if context.stop.asked() => break,
+            None => continue,
+        };
+        course.end(at, &ended);
+    }
+    Ok(course.outcome())
+}
+
+/// A pipeline on its way.
+struct Course<'a, 'c> {
+    context: &'a Context<'c>,
+    job: &'a PipelineJob,
+    globals: &'a [String],
+    plan: Plan,
+    /// What steps put out.
+    out: BTreeMap<String, String>,
+    codes: BTreeMap<String, i32>,
+}
+
+impl Course<'_, '_> {
+    /// A step that starts. One that cannot fails by itself: the others go on.
+    fn start(
+        &mut self,
+        at: usize,
+    ) -> Option<impl Future<Output = (usize, std::io::Result<Ended>)> + Send + use<>> {
+        let step = &self.job.steps[at];
+        let spawn = match spawn(self.context, step, &self.out, (self.globals, self.job.device)) {
+            Ok(spawn) => spawn,
+            Err(failure) => {
+                tracing::error!(step = step.id, "could not be started: {}", failure.message);
+                self.plan.ended(&step.id, false);
+                return None;
+            }
+        };
+        tracing::info!(step = step.id, argv = spawn.argv.join(" "), "step starts");
+        let (stop, cookie) =
+            (self.context.stop.clone(), self.context.cookie(&child_id(self.context, step)));
+        let asked_by = match step.work {
+            Work::Program(_) => Asker::Us,
+            Work::Job { .. } => Asker::Child,
+        };
+        Some(async move {
+            let kin = Kin { cookie: &cookie, asked_by };
+            (at, process::run(&spawn, Some(kin), &stop).await)
+        })
+    }
+
+    /// A step is over.
+    fn end(&mut self, at: usize, ended: &std::io::Result<Ended>) {
+        let step = &self.job.steps[at];
+        let mut well = match ended {
             Ok(ended) => {
-                codes.insert(step.id.clone(), ended.code);
+                self.codes.insert(step.id.clone(), ended.code);
                 judge(step, ended)
             }
             Err(error) => {
@@ -62,27 +121,42 @@ async fn follow(
                 false
             }
         };
-        out.extend(outputs(context, step)?);
-        plan.ended(&step.id, well);
-        if context.stop.asked() {
-            while children.join_next().await.is_some() {}
-            break;
+        match outputs(self.context, step) {
+            Ok(out) => self.out.extend(out),
+            Err(failure) => {
+                tracing::error!(step = step.id, "its result cannot be read: {}", failure.message);
+                well = false;
+            }
         }
+        self.plan.ended(&step.id, well);
     }
-    Ok(outcome(context, &plan, &codes, out))
+
+    fn outcome(self) -> Outcome {
+        outcome(self.context, &self.plan, &self.codes, self.out)
+    }
 }
 
 fn judge(step: &Step, ended: &Ended) -> bool {
-    let well = ended.code == step.expect_exit && !ended.timed_out;
     let (step_id, code, expected) = (&step.id, ended.code, step.expect_exit);
-    if well {
-        tracing::info!(step = step_id, code, "step ended as expected");
+    if ended.stopped {
+        tracing::error!(step = step_id, code, "step was stopped");
     } else if ended.timed_out {
         tracing::error!(step = step_id, "step took longer than its timeout");
+    } else if is_cut_job(step, code) {
+        tracing::error!(step = step_id, code, "the job of the step was stopped or timed out");
+    } else if code == expected {
+        tracing::info!(step = step_id, code, "step ended as expected");
+        return true;
     } else {
         tracing::error!(step = step_id, code, expected, "step failed");
     }
-    well
+    false
+}
+
+/// Whether the run of a job did not come to its end. That is never what a step expects, whatever it says.
+fn is_cut_job(step: &Step, code: i32) -> bool {
+    let is_job = matches!(step.work, Work::Job { .. });
+    is_job && (code == i32::from(Exit::Timeout.code()) || code > 128)
 }
 
 fn spawn(
@@ -114,9 +188,12 @@ fn spawn(
             argv
         }
     };
+    // What a step leaves behind ends with its pipeline.
+    let mut env = context.cookie(context.run_id.as_str()).variables();
+    env.insert(DEVICE.to_owned(), device.name().to_owned());
     Ok(Spawn {
         argv,
-        env: BTreeMap::from([(DEVICE.to_owned(), device.name().to_owned())]),
+        env,
         dir: context.root.to_owned(),
         timeout: step.timeout.as_ref().map(|limit| limit.get().duration()),
         grace: context.grace,

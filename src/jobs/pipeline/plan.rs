@@ -1,6 +1,6 @@
 //! Which step of a pipeline may start, and what becomes of the ones that cannot. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::When;
 
@@ -66,7 +66,16 @@ impl Plan {
     /// Marks the steps that start now and returns their places; steps that can never run become skipped.
     pub fn start_ready(&mut self) -> Vec<usize> {
         let mut ready = Vec::new();
-        for (at, node) in self.nodes.iter().enumerate() {
+        // A step that is skipped may have been what another one waited for.
+        while self.pass(&mut ready) {}
+        ready
+    }
+
+    /// Looks at every step once; whether one was skipped.
+    fn pass(&mut self, ready: &mut Vec<usize>) -> bool {
+        let mut skipped = false;
+        for at in 0..self.nodes.len() {
+            let node = &self.nodes[at];
             if self.states[&node.id] != StepState::Waiting {
                 continue;
             }
@@ -75,21 +84,39 @@ impl Plan {
                 continue;
             }
             let all_well = needs.iter().all(|state| *state == StepState::Succeeded);
-            let one_failed = needs.contains(&StepState::Failed);
             let stopped_early = self.fail_fast && self.failed() && node.when == When::Success;
             let runs = match node.when {
                 When::Always => true,
                 When::Success => all_well && !stopped_early,
-                When::Failure => one_failed,
+                When::Failure => self.failed_before(node),
             };
+            let id = node.id.clone();
             if !runs {
-                self.states.insert(node.id.clone(), StepState::Skipped);
+                self.states.insert(id, StepState::Skipped);
+                skipped = true;
             } else if self.running() < self.parallel_max {
-                self.states.insert(node.id.clone(), StepState::Running);
+                self.states.insert(id, StepState::Running);
                 ready.push(at);
             }
         }
-        ready
+        skipped
+    }
+
+    /// Whether a step failed among those that this one needs, those that they need, and so on.
+    fn failed_before(&self, node: &Node) -> bool {
+        let mut open: Vec<&str> = node.needs.iter().map(String::as_str).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            if self.states[id] == StepState::Failed {
+                return true;
+            }
+            let before = self.nodes.iter().filter(|node| node.id == id);
+            open.extend(before.flat_map(|node| &node.needs).map(String::as_str));
+        }
+        false
     }
 
     /// A step is over.
@@ -176,6 +203,34 @@ mod tests {
         assert_eq!(ended, "a failed, b skipped, repair succeeded, report succeeded");
         let (ended, _) = play(&nodes, 2, true, &[]);
         assert_eq!(ended, "a succeeded, b succeeded, repair skipped, report succeeded");
+    }
+
+    #[test]
+    fn a_failure_anywhere_before_is_answered() {
+        let nodes = vec![
+            node("a", &[], When::Success),
+            node("b", &["a"], When::Success),
+            node("c", &["b"], When::Success),
+            node("tell", &["c"], When::Failure),
+            node("other", &[], When::Success),
+            node("quiet", &["other"], When::Failure),
+            node("after", &["tell"], When::Always),
+        ];
+        let ends = |failing: &[&str]| play(&nodes, 3, false, failing).0;
+        let skipped =
+            "b skipped, c skipped, tell succeeded, other succeeded, quiet skipped, after succeeded";
+        assert_eq!(ends(&["a"]), format!("a failed, {skipped}"));
+        assert_eq!(
+            ends(&["other"]),
+            "a succeeded, b succeeded, c succeeded, tell skipped, other failed, quiet succeeded, after succeeded"
+        );
+        // One that answers and fails itself is a failure before those that need it.
+        let chain = vec![
+            node("a", &[], When::Success),
+            node("repair", &["a"], When::Failure),
+            node("last", &["repair"], When::Failure),
+        ];
+        assert_eq!(play(&chain, 1, true, &["a"]).0, "a failed, repair succeeded, last succeeded");
     }
 
     #[test]

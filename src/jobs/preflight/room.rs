@@ -4,36 +4,36 @@ use super::{
     job::Look,
     result::{Checked, Level},
 };
-use crate::{
-    manifest::PreflightPart,
-    os::space::{free_bytes, free_inodes},
-};
+use crate::{manifest::PreflightPart, os::space::room as left};
 
-/// Looks where `data/` lies, or will lie.
+/// Looks where `data/` and its parts lie, or will lie.
 pub fn room(look: &Look<'_>) -> Vec<Checked> {
     let (data, rules) = (look.context.layout.data(), look.rules);
-    let data = if data.exists() { data } else { look.context.root };
     let check = |name: &str, level, limit, value| {
         Checked::new(PreflightPart::Room, name, level, limit, value)
     };
-    let least = rules.disk_free_min.get();
-    let limit = format!("at least {least}");
-    let bytes = match free_bytes(data) {
-        Ok(free) => {
-            let level = if free < least.bytes() { Level::Fail } else { Level::Ok };
-            check("disk", level, limit, format!("{} MiB", free >> 20))
+    let (bytes_min, inodes_min) = (rules.disk_free_min.get(), rules.inodes_free_min);
+    let limits = [format!("at least {bytes_min}"), format!("at least {inodes_min}")];
+    let [of_bytes, of_inodes] = limits;
+    let (bytes, inodes) = match left(data) {
+        Ok(room) => {
+            let is_full = room.bytes < bytes_min.bytes();
+            let level = if is_full { Level::Fail } else { Level::Ok };
+            let place =
+                if is_full { format!(" in {}", room.path.display()) } else { String::new() };
+            let value = format!("{} MiB{place}", room.bytes >> 20);
+            let bytes = check("disk", level, of_bytes, value);
+            let is_full = room.inodes.is_some_and(|free| free < inodes_min);
+            let level = if is_full { Level::Fail } else { Level::Ok };
+            let value = room
+                .inodes
+                .map_or_else(|| "not counted here".to_owned(), |free| format!("{free} more files"));
+            (bytes, check("inodes", level, of_inodes, value))
         }
-        Err(error) => check("disk", Level::Fail, limit, error.to_string()),
-    };
-    let least = rules.inodes_free_min;
-    let limit = format!("at least {least}");
-    let inodes = match free_inodes(data) {
-        Ok(Some(free)) => {
-            let level = if free < least { Level::Fail } else { Level::Ok };
-            check("inodes", level, limit, format!("{free} more files"))
-        }
-        Ok(None) => check("inodes", Level::Ok, limit, "not counted here".to_owned()),
-        Err(error) => check("inodes", Level::Fail, limit, error.to_string()),
+        Err(error) => (
+            check("disk", Level::Fail, of_bytes, error.to_string()),
+            check("inodes", Level::Fail, of_inodes, error.to_string()),
+        ),
     };
     vec![bytes.next("df -h data; du -sh data/*"), inodes.next("df -i data")]
 }

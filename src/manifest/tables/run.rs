@@ -86,7 +86,7 @@ words! {
 pub struct Retry {
     /// Attempts in all; 1 is no retry, 0 is without end, for a loop that must always be up.
     pub attempts: u32,
-    /// Which failures are tried again.
+    /// Which failures are tried again. Where it is not given, programs that fail are too: kinds `exec` and `pipeline` have `failed` in it.
     pub on: Vec<RetryOn>,
     /// The pause before the second attempt.
     pub delay: Parsed<Span>,

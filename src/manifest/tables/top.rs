@@ -119,6 +119,30 @@ pub(in super::super) const KINDS: [Kinds; 19] = [
 ];
 
 impl Kind {
+    /// What a job of this kind leaves for other steps of a pipeline; `None` where that depends on what it finds.
+    pub const fn puts_out(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Exec => Some(&["exit"]),
+            // What its own steps put out has longer names than a reference can have.
+            Self::Pipeline => Some(&[]),
+            Self::Live => Some(&["rows", "last_ts_ms", "decisions", "trades", "model_id"]),
+            Self::Equivalence | Self::Eqflat => Some(&["verdict", "proof", "rows"]),
+            Self::Healthcheck => Some(&["level", "report"]),
+            Self::Heartbeat => Some(&["level", "report", "log"]),
+            Self::ExchangeSim => Some(&["requests", "faults"]),
+            Self::Check | Self::Preflight => Some(&["report", "level"]),
+            Self::Drift => Some(&["report", "drifted"]),
+            Self::Backtest
+            | Self::Fetch
+            | Self::Import
+            | Self::DataQuality
+            | Self::DeployCheck
+            | Self::Deploy
+            | Self::Train
+            | Self::Promote => None,
+        }
+    }
+
     /// The tables it has.
     pub(in super::super) fn tables(self) -> &'static Kinds {
         KINDS.iter().find(|k| k.kind == self).expect("every kind stands in the list")

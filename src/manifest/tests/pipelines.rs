@@ -14,8 +14,8 @@ fn pipeline(steps: &str) -> Case {
 #[test]
 fn steps_wait_for_the_outputs_of_the_steps_they_need() {
     let case = pipeline(
-        "[params.tag]\ndefault = 'a${run.id}'\n[params.n]\ntype = 'integer'\n[[step]]\nid = 'a'\nrun = ['x', '$${y}', '${params.n}']\n\
-         [[step]]\nid = 'b'\njob = '../other/j.toml'\nneeds = ['a']\n\
+        "[params.tag]\ndefault = 'a${run.id}'\n[params.n]\ntype = 'integer'\n[[step]]\nid = 'p'\nrun = ['x', '$${y}', '${params.n}']\n\
+         [[step]]\nid = 'a'\njob = 'unseen.toml'\n[[step]]\nid = 'b'\njob = '../other/j.toml'\nneeds = ['a']\n\
          params = { from = 'at ${steps.a.out.ts}', tag = '${params.tag}', n = 3, gone = '${params.n}', b = true, v = '${env.V}' }\n",
     )
     .env("V", "${steps.a.out.ts}");
@@ -24,7 +24,7 @@ fn steps_wait_for_the_outputs_of_the_steps_they_need() {
     let Work::Program(argv) = &pipeline.steps[0].work else { panic!("no program") };
     let argv: Vec<_> = argv.iter().map(|t| t.fill(&outs).unwrap()).collect();
     assert_eq!(argv, ["x", "${y}"]);
-    let Work::Job { path, params, .. } = &pipeline.steps[1].work else { panic!("no job") };
+    let Work::Job { path, params, .. } = &pipeline.steps[2].work else { panic!("no job") };
     assert_eq!(path, "other/j.toml");
     let filled: Vec<_> =
         params.iter().map(|(k, t)| format!("{k}={}", t.fill(&outs).unwrap())).collect();

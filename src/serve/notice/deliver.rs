@@ -70,10 +70,11 @@ pub fn command(argv: &[String], notice: &Notice, root: &Path, stop: &Stop) -> Re
     // A program that left somebody behind who holds its output would be waited for without end.
     let whole = COMMAND_MAX + GRACE + GRACE;
     let ended = runtime
-        .block_on(async { tokio::time::timeout(whole, process::run(&spawn, stop)).await })
+        .block_on(async { tokio::time::timeout(whole, process::run(&spawn, None, stop)).await })
         .map_err(|_| wrong("left programs behind that hold its output"))?
         .map_err(|error| wrong(&format!("was not started: {error}")))?;
     match ended.code {
+        _ if ended.stopped => Err(wrong("was stopped, as the service ends")),
         _ if ended.timed_out => Err(wrong(&format!("took longer than {COMMAND_MAX:?}"))),
         0 => Ok(()),
         code => {

@@ -8,6 +8,7 @@ mod records;
 mod retention;
 mod schema;
 mod state;
+mod watermark;
 
 pub use counts::Count;
 pub use folder::{Given, Input, RunFolder, RunInfo};
@@ -16,3 +17,4 @@ pub use planned::{Decided, Pause};
 pub use records::{End, Filter, Run, RunStore, Start};
 pub use retention::{Keep, Sweeper, Swept};
 pub use state::RunState;
+pub use watermark::{Ahead, TakenBack};

@@ -75,6 +75,30 @@ impl RunStore {
         write().map_err(|error| self.refused(&error))
     }
 
+    /// Up to where each schedule is decided.
+    pub fn watermarks(&self) -> Result<BTreeMap<String, UtcMs>, StoreError> {
+        let query = || -> rusqlite::Result<Vec<(String, i64)>> {
+            let mut select = self.db.prepare("SELECT schedule, watermark_ms FROM schedules")?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        };
+        let rows = query().map_err(|error| self.refused(&error))?;
+        let read = |(schedule, ms)| {
+            let upto = UtcMs::new(ms).map_err(|error| self.bad(error.to_string()))?;
+            Ok((schedule, upto))
+        };
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Forgets how far the schedules on time were decided that are not among these: one that comes back starts then. Returns how many
+    /// were forgotten.
+    pub fn forget_schedules(&self, known: &[&str]) -> Result<usize, StoreError> {
+        let known = serde_json::to_string(known).expect("names are texts");
+        let delete = "DELETE FROM schedules WHERE fingerprint NOT LIKE 'on %' \
+                      AND schedule NOT IN (SELECT value FROM json_each(?1))";
+        self.db.execute(delete, [known]).map_err(|error| self.refused(&error))
+    }
+
     /// Ends a run that waits and will not be started: true when it still waited for this attempt. It gets no exit code.
     pub fn settle_unstarted(
         &self,

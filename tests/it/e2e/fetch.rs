@@ -28,7 +28,7 @@ fn slot(n: i64) -> SlotTs {
 }
 
 /// Fetches the slots `0 ..= last`.
-fn fetch<'a>(root: &'a Root, url: &str, last: i64) -> Call<'a> {
+pub fn fetch<'a>(root: &'a Root, url: &str, last: i64) -> Call<'a> {
     let (from, to) = (slot(0).close(), slot(last).close());
     root.call(&format!("run fetch -p exchange=binance symbol=BTC/USDT base-url={url} timeout=2m from={from} to={to}"))
 }

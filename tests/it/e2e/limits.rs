@@ -61,7 +61,7 @@ fn a_run_is_asked_to_stop_by_a_file_that_says_why() {
     let run = root.call("run e --run-id r1").start();
     root.await_lines("up.txt", 1);
     root.write("data/runs/r1/stop", "ann: venue looks odd\n");
-    run.end().code(1);
+    run.end().code(143);
     let (state, summary) = latest(&root);
     assert_eq!(state, "cancelled");
     assert!(summary.starts_with("stopped (ann: venue looks odd): "), "{summary}");

@@ -123,7 +123,10 @@ fn a_job_that_is_told_to_stop_takes_its_children_along_and_says_so() {
     for run in history["runs"].as_array().expect("a list") {
         assert_eq!((&run["state"], &run["exit_code"]), (&"cancelled".into(), &143.into()), "{run}");
     }
-    assert_eq!(history["runs"][1]["summary"], "0 of 2 steps succeeded: told to stop");
+    assert_eq!(
+        history["runs"][1]["summary"],
+        "stopped (signal 15): 0 of 2 steps succeeded: told to stop"
+    );
 }
 
 #[test]

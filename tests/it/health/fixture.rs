@@ -62,6 +62,17 @@ pub fn tick(root: &Root, at: &str) {
     root.write(SCHEDULER, &document.to_string());
 }
 
+/// The same with a schedule that a wrong clock had decide its slots up to `upto`.
+pub fn silent(root: &Root, upto: &str) {
+    let timed = json!({ "schedule": "j.1", "next_ms": ms(upto) + 60_000, "decided_ms": ms(upto) });
+    let event =
+        json!({ "schedule": "k.1", "next_ms": null, "decided_ms": ms(upto) + 9_000_000_000_i64 });
+    let document = json!({
+        "schema": "mjolnir.scheduler/1", "pid": 1, "tick_ms": ms(TICK), "schedules": [timed, event],
+    });
+    root.write(SCHEDULER, &document.to_string());
+}
+
 /// What the loop heard three seconds after its last slot.
 pub fn heard(root: &Root, skew_ms: i64, failed: u32) {
     let trouble = (failed > 0).then_some("kraken gave no bars: HTTP 500 (https://x/OHLC)");

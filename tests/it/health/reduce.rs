@@ -88,7 +88,7 @@ fn c4_c5_a_fail_makes_the_loop_reduce_once_until_it_is_resumed() {
     poke(&root, byte);
     prove(&root, "e5").run().ok().prints(&["Result: PASS"]);
     run.signal("TERM");
-    run.end().ok();
+    run.end().code(143);
     assert_eq!(root.read(COMMANDS).lines().count(), 5);
     // The orders are inputs: the ledger folds, goes on, and is equal to its replay.
     let text = root.read(&decisions("paper"));

@@ -1,6 +1,8 @@
 //! One made ledger for each state a box can be in: the whole table, and the exit code in every mode and convention.
 
-use super::fixture::{AT, Box, HEARD, SCHEDULER, empty, heard, masked, one, prove_at, tick, well};
+use super::fixture::{
+    AT, Box, HEARD, SCHEDULER, empty, heard, masked, one, prove_at, silent, tick, well,
+};
 use crate::{
     e2e::fixture::{EVENING, cell, decisions, eqflat, live, with_cell},
     support::runner::Root,
@@ -128,6 +130,7 @@ fn states() -> Vec<State> {
         state("eqflat_old", |b| prove_at(&b.root, "2024-01-01T10:00:00Z"), WARN),
         state("eqflat_none", |b| b.root.remove("data/reports/eqflat/paper/e1/proof.json"), WARN),
         state("scheduler_dead", |b| tick(&b.root, "2024-01-01T17:55:00Z"), FAIL),
+        state("scheduler_silent", |b| silent(&b.root, "2024-12-30T19:00:00Z"), FAIL),
         state("scheduler_unreadable", |b| b.root.write(SCHEDULER, "{"), FAIL),
         state("no_loop", Box::release, WARN),
         state("venue_in_trouble", |b| heard(&b.root, -3_600_000, 7), WARN),

@@ -64,7 +64,7 @@ fn a_loop_at_work_is_to_be_stopped_first() {
     make_current(&root, plant(&root, 4));
     warns(&said(&root, ""), "start the loop again to follow it", "runner stop live_1");
     run.signal("TERM");
-    run.end().code(0);
+    run.end().code(143);
 }
 
 #[test]

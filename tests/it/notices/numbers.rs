@@ -124,7 +124,14 @@ fn the_service_and_its_runs_are_shown() {
     assert_eq!(before["mjolnir_incidents_open"], 0.0);
     let now = UtcMs::new(1_700_000_000_000).unwrap();
     let schedules = vec![("fetch.1".to_owned(), now), ("od\\d\".\n1".to_owned(), now)];
-    board.turned(Turn { jobs: Some(2), running: 1, queued: 4, rebuilds: 5, schedules });
+    board.turned(Turn {
+        jobs: Some(2),
+        running: 1,
+        queued: 4,
+        rebuilds: 5,
+        schedules,
+        furthest: None,
+    });
     let records = store(&root);
     let notifier = notifier(&root, &manifest(""));
     for (minute, state) in [

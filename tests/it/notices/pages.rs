@@ -8,7 +8,7 @@ use std::{
 };
 
 use mjolnir::{
-    clock::Stopwatch,
+    clock::{Clock as _, Stopwatch, SystemClock},
     exit::Exit,
     serve::{
         board::{Board, Turn},
@@ -16,6 +16,8 @@ use mjolnir::{
     },
     store::layout::Layout,
 };
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::fixture::BUILD;
 use crate::support::runner::Root;
@@ -66,6 +68,13 @@ fn pages_say_how_the_service_is() {
     assert_eq!(ask("/readyz").0, 503);
     board.turned(Turn { jobs: Some(3), ..Turn::default() });
     assert_eq!(ask("/readyz"), (200, "ready: 3 jobs\n".to_owned()));
+    // A year ahead, with an hour for a slow test.
+    let upto = SystemClock.now().plus_ms(364 * 86_400_000 + 3_600_000);
+    board.turned(Turn { jobs: Some(3), furthest: Some((upto, "j.1".into())), ..Turn::default() });
+    let silent =
+        "not ready: watermark 364d ahead of the clock: j.1 is silent; see `runner status`\n";
+    assert_eq!(ask("/readyz"), (503, silent.to_owned()));
+    board.turned(Turn { jobs: Some(3), ..Turn::default() });
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert!(ask("/").1.contains(path));
     }
@@ -179,6 +188,35 @@ fn slow_clients_are_cut_off_and_others_get_their_turn() {
     let mut left = Vec::new();
     slow[0].read_to_end(&mut left).ok();
     assert!(!String::from_utf8_lossy(&left).contains(" 200 "));
+}
+
+#[test]
+fn five_hundred_silent_connections_keep_nobody_waiting() {
+    // So many at once are more than a process may open by itself.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let root = Root::new();
+    let (server, board) = pages(&root);
+    board.turned(Turn::default());
+    let at = server.address();
+    let mut silent: Vec<TcpStream> = (0..500).map(|_| TcpStream::connect(at).unwrap()).collect();
+    // Others have said half of what they want.
+    for stream in silent.iter_mut().step_by(3) {
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: ").ok();
+    }
+    let watch = Stopwatch::start();
+    for _ in 0..20 {
+        assert_eq!(status(&get(at, "/healthz")), 200);
+    }
+    // Twenty answers; one behind five hundred who each have five seconds would take a minute.
+    assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
+    // The newest of them are still there, and may still ask.
+    let mut last = silent.pop().unwrap();
+    last.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    last.write_all(format!("GET /healthz HTTP/1.1\r\nHost: {at}\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).ok();
+    assert_eq!(status(&answer), 200, "{answer}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use mjolnir::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Decided, Filter, Pause, Run, RunStore},
+        runs::{Filter, Pause, Run, RunStore},
     },
 };
 
@@ -43,6 +43,8 @@ const CHANGES: [&str; 4] = [
     "2026-10-25T01:00:00Z",
     "2026-11-01T06:00:00Z",
 ];
+/// Most runs that go on at once.
+const PLACES: i32 = 4;
 /// How long before a change a life begins, and how long it is.
 const BEFORE_MS: i64 = 8 * 3_600_000;
 const LIFE: Duration = Duration::from_hours(18);
@@ -129,6 +131,8 @@ struct Story {
     since: BTreeMap<String, UtcMs>,
     deaths: u32,
     told: String,
+    /// Up to where each schedule was decided, before its service was taken away.
+    upto: BTreeMap<String, UtcMs>,
     _root: Root,
 }
 
@@ -143,7 +147,8 @@ impl Story {
         let cases = cases(&mut dice);
         let told = format!("seed {seed}, start {}", UtcMs::new(start_ms).unwrap());
         let (since, world) = (BTreeMap::new(), Rc::new(RefCell::new(world)));
-        Self { world, layout, cases, db, since, deaths: 0, told, _root: root }
+        let upto = BTreeMap::new();
+        Self { world, layout, cases, db, since, deaths: 0, told, upto, _root: root }
     }
 
     fn works(&self) -> Works {
@@ -155,7 +160,7 @@ impl Story {
         let store = RunStore::open(&disk, &self.layout).unwrap();
         let (hand, mouth) = (Hand(Rc::clone(&self.world)), Mouth(Rc::clone(&self.world)));
         let settings = Settings {
-            most: 4,
+            most: PLACES.unsigned_abs(),
             machine: "m".to_owned(),
             boot: "b".to_owned(),
             build: "x".to_owned(),
@@ -251,7 +256,11 @@ impl Story {
             service.turn(now).unwrap();
             self.look();
             if n == 200 {
+                let disk = RealDisk::new(self.layout.data());
+                let store = RunStore::open(&disk, &self.layout).unwrap();
+                self.upto = store.watermarks().unwrap();
                 service.reload(Works::default());
+                assert!(store.watermarks().unwrap().is_empty(), "what is gone is forgotten");
             }
             if n > 200 {
                 service.end_all(now);
@@ -279,6 +288,7 @@ impl Story {
             self.judge_overlap(case);
         }
         self.judge_stretches();
+        self.judge_places();
         slots
     }
 
@@ -292,7 +302,7 @@ impl Story {
         let name = &case.work.name;
         let told = format!("{}: {name}", self.told);
         let since = self.since[name];
-        let Decided { upto, .. } = store.decided(name).unwrap().unwrap();
+        let upto = self.upto[name];
         let expected: BTreeSet<i64> = match (&case.line, &case.work.schedule.due) {
             (Some(line), _) => line.slots(since.get(), upto.get()).into_iter().collect(),
             (None, Due::At(Cadence::Every(step))) => {
@@ -332,6 +342,23 @@ impl Story {
         for pair in own.windows(2) {
             let to = pair[0].to.unwrap();
             assert!(to <= pair[1].from, "{}: {pair:?} at once", self.told);
+        }
+    }
+
+    /// No more at once than may be, whoever started them.
+    fn judge_places(&self) {
+        let world = self.world.borrow();
+        let ends = world.stretches.iter().map(|stretch| (stretch.to.unwrap(), -1));
+        let mut changes: Vec<_> = world.stretches.iter().map(|s| (s.from, 1)).chain(ends).collect();
+        changes.sort_unstable();
+        let mut at_once = 0;
+        for (when, change) in changes {
+            at_once += change;
+            assert!(
+                at_once <= PLACES,
+                "{}: {at_once} at once, {when:?} after the start",
+                self.told
+            );
         }
     }
 

@@ -112,3 +112,30 @@ fn a_run_whose_lock_is_held_is_tried_again_when_busy_counts() {
     until_count(&root, "j", RunState::Flaky, 1);
     end(service).code(0);
 }
+
+#[test]
+fn a_program_and_a_pipeline_that_fail_are_tried_again_without_being_told_on_what() {
+    let retry = "[run.retry]\nattempts = 3\ndelay = \"100ms\"";
+    let root = with("echo x >> tries; exit 1", &format!("{retry}\n{ON_START}"));
+    let steps =
+        "[[step]]\nid = 'a'\nrun = ['sh', '-c', 'echo x >> steps; [ $(wc -l < steps) -gt 1 ]']\n";
+    root.write(
+        "jobs/p.toml",
+        &format!("manifest = 1\nname = \"p\"\nkind = \"pipeline\"\n{steps}{retry}\n{ON_START}\n"),
+    );
+    // One that is not there is tried again too: it may come with the next deploy.
+    let absent =
+        "manifest = 1\nname = \"n\"\nkind = \"exec\"\n[exec]\nrun = [\"/no/such/program\"]\n";
+    root.write("jobs/n.toml", &format!("{absent}{retry}\n{ON_START}\n"));
+    let service = serve(&root, "").start();
+    until_count(&root, "j", RunState::Failed, 1);
+    until_count(&root, "n", RunState::Failed, 1);
+    until_count(&root, "p", RunState::Flaky, 1);
+    until("all attempts", || {
+        runs(&root)
+            .iter()
+            .all(|run| run.job == "p" || (run.attempt, run.state) == (3, RunState::Failed))
+    });
+    end(service).code(0);
+    assert_eq!((root.read("tries").lines().count(), root.read("steps").lines().count()), (3, 2));
+}

@@ -1,6 +1,8 @@
 //! The service with real processes, real files, real signals.
 
+mod ahead;
 mod bad;
+mod burst;
 mod clock;
 mod ends;
 pub mod fixture;

@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use mjolnir::{clock::nap, os::space::free_bytes};
+use mjolnir::{clock::nap, manifest::Kind, os::space::room};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -36,7 +36,7 @@ impl Root {
     /// In memory where there is room, so that syncs cost nothing.
     pub fn new() -> Self {
         let shm = Path::new(SHM);
-        let roomy = free_bytes(shm).is_ok_and(|free| free > ROOM);
+        let roomy = room(shm).is_ok_and(|room| room.bytes > ROOM);
         if roomy { Self::below(shm) } else { Self::on_disk() }
     }
 
@@ -146,6 +146,37 @@ impl Root {
         let mut command = Command::new("sh");
         command.args(["-c", line]).current_dir(self.path());
         Ran::of(line.to_owned(), &command.output().unwrap())
+    }
+}
+
+/// Nothing that a job put out is missing on the list by which references to it are checked.
+impl Drop for Root {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        for run in self.list("data/runs") {
+            let document = |name: &str| -> Option<serde_json::Value> {
+                serde_json::from_str(&self.read(&format!("data/runs/{run}/{name}"))).ok()
+            };
+            let (Some(info), Some(result)) = (document("run.json"), document("result.json")) else {
+                continue;
+            };
+            let kind = Kind::ALL.iter().find(|kind| kind.name() == info["kind"]);
+            let (Some(keys), Some(out)) =
+                (kind.and_then(|kind| kind.puts_out()), result["out"].as_object())
+            else {
+                continue;
+            };
+            let own = out.keys().filter(|key| !key.starts_with("steps."));
+            for key in own {
+                assert!(
+                    keys.contains(&key.as_str()),
+                    "{}: `{key}` is not in Kind::puts_out",
+                    info["kind"]
+                );
+            }
+        }
     }
 }
 

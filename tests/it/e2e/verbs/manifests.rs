@@ -37,3 +37,64 @@ fn the_list_has_the_schedules_in_short() {
     let json = root.run("list --json").ok().json();
     assert_eq!(json["jobs"][0]["schedules"][1], "every 10m");
 }
+
+#[test]
+fn hidden_files_are_not_manifests_whatever_an_editor_leaves() {
+    let root = Root::new();
+    for name in root.list("jobs").into_iter().filter(|name| name != "live.toml") {
+        root.remove(&format!("jobs/{name}"));
+    }
+    root.write("jobs/t.toml", &job("t", "[[schedule]]\nevery = '1h'\n"));
+    // A lock of Emacs, which is a link to nowhere; a swap file; a copy of a synchroniser; a backup.
+    root.shell("ln -s someone@host.1:2 'jobs/.#t.toml'").code(0);
+    root.write("jobs/.t.toml", "half a li");
+    root.write("jobs/.t.toml.swp", "\0");
+    root.write("jobs/.syncthing.t.toml", &job("t", ""));
+    root.write("jobs/t.toml~", &job("t", ""));
+    root.shell("ln -s nowhere profiles/.#base.toml").code(0);
+    root.run("check").ok().prints(&["2 manifests are valid"]);
+    let listed = root.run("list").ok();
+    assert_eq!(listed.stdout.lines().count(), 2, "{listed}");
+    root.run("next").ok().prints(&["t.1"]);
+    let service = root.call("serve --no-listen").start();
+    crate::serve::fixture::until_up(&root, &service);
+    service.signal("HUP");
+    let log = || root.read("data/state/scheduler.log");
+    crate::serve::fixture::until("it reads them again", || {
+        log().contains("reload: 1 schedules of 2 jobs")
+    });
+    crate::serve::fixture::end(service).code(0);
+    // Who asks for one by its name means it.
+    root.run("check jobs/.t.toml").code(78);
+}
+
+#[test]
+fn a_retry_that_never_happens_is_told_and_programs_are_tried_again() {
+    let root = Root::new();
+    let retry = "[run.retry]\nattempts = 3\n";
+    let on = |job: &str| {
+        let shown = root.run(&format!("explain {job}")).code(0).stdout;
+        let line = shown.lines().find(|line| line.starts_with("run.retry.on")).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{shown}"))
+    };
+    root.write("jobs/a.toml", &job("a", retry));
+    root.run("check jobs/a.toml")
+        .code(0)
+        .says(&["`run.retry.attempts` does nothing", "no [[schedule]]"]);
+    assert!(on("a").contains("failed"), "{}", on("a"));
+    root.write("jobs/a.toml", &job("a", &format!("{retry}[[schedule]]\non = 'start'\n")));
+    root.run("check jobs/a.toml").ok();
+    root.write("jobs/a.toml", &job("a", &format!("{retry}on = []\n[[schedule]]\non = 'start'\n")));
+    root.run("check jobs/a.toml").code(0).says(&["`run.retry.on` names no failure"]);
+    root.write(
+        "jobs/a.toml",
+        &job("a", &format!("{retry}on = ['io']\n[[schedule]]\non = 'start'\n")),
+    );
+    assert!(!on("a").contains("failed"), "what is written counts");
+    assert!(!on("eqflat").contains("failed"), "a verdict stays what it is");
+    root.write(
+        "jobs/p.toml",
+        &format!("manifest = 1\nname = 'p'\nkind = 'pipeline'\n{retry}[[step]]\nid = 'a'\nrun = ['true']\n[[schedule]]\non = 'start'\n"),
+    );
+    assert!(on("p").contains("failed"));
+}
