@@ -1,22 +1,28 @@
 //! The only file that reads a clock. The real one, and a virtual one that replays run on.
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::domain::time::UtcMs;
+use crate::domain::time::{Steady, UtcMs};
 
 /// Longest real sleep between two looks at whether to stop.
 const NAP: Duration = Duration::from_millis(50);
 
 /// Where a loop gets its time from.
 pub trait Clock {
-    /// Now.
+    /// The time of day, which can be wrong and can be set.
     fn now(&self) -> UtcMs;
 
-    /// Sleeps until `at`, or until `stopped` says so.
-    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool);
+    /// The time that nobody can set.
+    fn steady(&self) -> Steady;
+
+    /// Sleeps until the steady clock shows `until`, or until `stopped` says so.
+    fn sleep_until(&self, until: Steady, stopped: &dyn Fn() -> bool);
 }
 
 /// The clock of this machine.
@@ -30,11 +36,15 @@ impl Clock for SystemClock {
         UtcMs::EPOCH.plus_ms(since.as_millis().try_into().unwrap_or(i64::MAX))
     }
 
-    /// A clock that is set back meanwhile does not make it longer.
-    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
-        let (watch, whole_ms) = (Stopwatch::start(), at.get() - self.now().get());
+    fn steady(&self) -> Steady {
+        static NEWEST_MS: AtomicI64 = AtomicI64::new(0);
+        let ms = uptime_ms().unwrap_or(0);
+        Steady::new(NEWEST_MS.fetch_max(ms, Ordering::Relaxed).max(ms))
+    }
+
+    fn sleep_until(&self, until: Steady, stopped: &dyn Fn() -> bool) {
         loop {
-            let left_ms = left_ms(at.get() - self.now().get(), whole_ms, watch.elapsed());
+            let left_ms = until.since(self.steady());
             if left_ms <= 0 || stopped() {
                 return;
             }
@@ -43,10 +53,22 @@ impl Clock for SystemClock {
     }
 }
 
-/// What is left of a sleep of `whole_ms`: what the clock says, but no more than what has not passed yet.
-fn left_ms(by_clock_ms: i64, whole_ms: i64, passed: Duration) -> i64 {
-    let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
-    by_clock_ms.min(whole_ms.saturating_sub(passed_ms))
+/// How long this machine is up, its sleep included, which [`Instant`] leaves out: after a night of sleep a loop must not go by
+/// the evening. Where Linux does not say, `Instant` has to do. Never both in one process, since they differ.
+fn uptime_ms() -> Option<i64> {
+    static FIRST: LazyLock<Option<Stopwatch>> =
+        LazyLock::new(|| kernel_uptime_ms().is_none().then(Stopwatch::start));
+    match &*FIRST {
+        Some(watch) => watch.elapsed().as_millis().try_into().ok(),
+        None => kernel_uptime_ms(),
+    }
+}
+
+/// The first number of `/proc/uptime`: seconds with two places.
+fn kernel_uptime_ms() -> Option<i64> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = text.split(' ').next()?.parse().ok()?;
+    Some((seconds * 1000.0).round() as i64)
 }
 
 /// A clock that starts at a given instant and runs faster or slower than the real one: for drills against a simulated venue.
@@ -70,13 +92,17 @@ impl Clock for ScaledClock {
         self.start.plus_ms(passed_ms as i64)
     }
 
-    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
+    fn steady(&self) -> Steady {
+        Steady::new(self.now().get())
+    }
+
+    fn sleep_until(&self, until: Steady, stopped: &dyn Fn() -> bool) {
         loop {
-            let left = at.get() - self.now().get();
-            if left <= 0 || stopped() {
+            let left_ms = until.since(self.steady());
+            if left_ms <= 0 || stopped() {
                 return;
             }
-            let left = left.unsigned_abs() as f64 / 1000.0 / self.factor;
+            let left = left_ms.unsigned_abs() as f64 / 1000.0 / self.factor;
             nap(Duration::from_secs_f64(left).min(NAP));
         }
     }
@@ -110,8 +136,12 @@ impl Clock for VirtualClock {
         UtcMs::EPOCH.plus_ms(self.now_ms.load(Ordering::Relaxed))
     }
 
-    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
-        let left_ms = at.get() - self.now().get();
+    fn steady(&self) -> Steady {
+        Steady::new(self.now().get())
+    }
+
+    fn sleep_until(&self, until: Steady, stopped: &dyn Fn() -> bool) {
+        let left_ms = until.since(self.steady());
         if left_ms <= 0 {
             return;
         }
@@ -124,7 +154,7 @@ impl Clock for VirtualClock {
             }
         }
         if !stopped() {
-            self.now_ms.store(at.get(), Ordering::Relaxed);
+            self.now_ms.fetch_add(left_ms, Ordering::Relaxed);
         }
     }
 }
@@ -186,32 +216,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_clock_that_is_set_back_does_not_prolong_a_sleep_and_one_set_ahead_ends_it() {
-        let second = Duration::from_secs(1);
-        assert_eq!(left_ms(2_000, 3_000, second), 2_000);
-        assert_eq!(left_ms(7_202_000, 3_000, second), 2_000, "set back by two hours");
-        assert_eq!(left_ms(-5_000, 3_000, second), -5_000, "set ahead");
+    fn the_steady_clock_goes_forward_as_fast_as_time_passes() {
+        let (watch, before) = (Stopwatch::start(), SystemClock.steady());
+        SystemClock.sleep_until(before.plus_ms(120), &|| false);
+        let passed_ms = SystemClock.steady().since(before);
+        // The kernel tells it in steps of ten milliseconds.
+        let most_ms = i64::try_from(watch.elapsed().as_millis()).unwrap() + 20;
+        assert!((120..=most_ms).contains(&passed_ms), "{passed_ms} ms of {most_ms}");
+        SystemClock.sleep_until(before.plus_ms(i64::MAX / 2), &|| true);
     }
 
     #[test]
     fn a_scaled_clock_never_wakes_early() {
         let start = UtcMs::new(1_700_000_000_000).unwrap();
         let clock = ScaledClock::new(start, 60_000.0);
-        let at = start.plus_ms(600_000);
-        clock.sleep_until(at, &|| false);
-        assert!(clock.now() >= at);
-        clock.sleep_until(at.plus_ms(i64::from(u32::MAX)), &|| true);
+        let until = clock.steady().plus_ms(600_000);
+        clock.sleep_until(until, &|| false);
+        assert!(clock.steady() >= until && clock.now() >= start.plus_ms(600_000));
+        clock.sleep_until(until.plus_ms(i64::from(u32::MAX)), &|| true);
     }
 
     #[test]
     fn virtual_time_moves_only_forward_and_only_by_sleeping() {
         let at = |ms| UtcMs::new(ms).unwrap();
         let clock = VirtualClock::new(at(1_000), Speed::Max);
-        clock.sleep_until(at(500), &|| false);
+        let start = clock.steady();
+        clock.sleep_until(start.plus_ms(-500), &|| false);
         assert_eq!(clock.now(), at(1_000));
-        clock.sleep_until(at(9_000_000), &|| false);
+        clock.sleep_until(start.plus_ms(8_999_000), &|| false);
         assert_eq!(clock.now(), at(9_000_000));
-        clock.sleep_until(at(9_100_000), &|| true);
+        clock.sleep_until(start.plus_ms(9_099_000), &|| true);
         assert_eq!(clock.now(), at(9_000_000), "a stopped sleep does not arrive");
     }
 }

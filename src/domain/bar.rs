@@ -141,19 +141,50 @@ pub fn hash_bars(bars: &[TimedBar]) -> u64 {
     }
 }
 
+/// A row of an answer that is not a bar: off the grid, impossible, out of place, or unreadable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRow {
+    /// The slot it belongs to, as far as its stamp can be read.
+    pub ts: Option<SlotTs>,
+    /// Its number and text, and what is wrong with it.
+    pub why: String,
+}
+
+/// What one answer of a venue has to show: its bars, the newest perhaps still forming, and rows that are none.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Shown {
+    /// The bars, in any order; of several of one slot the last one counts.
+    pub bars: Vec<TimedBar>,
+    /// What is left out.
+    pub bad: Vec<BadRow>,
+}
+
+/// The closed part of what was shown.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Closed {
+    /// The bars, oldest first.
+    pub bars: Vec<ClosedBar>,
+    /// Rows that are not bars. Of the forming one nothing is said: it may still become one.
+    pub bad: Vec<BadRow>,
+    /// The newest slot of either.
+    pub newest: Option<SlotTs>,
+}
+
 /// Proof that a bar is closed: a later bar stood in the same answer, or it comes from the store, which holds no other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClosedBar(TimedBar);
 
 impl ClosedBar {
-    /// The closed bars of one answer of a venue: sorted, last duplicate wins, the newest dropped, since it may still be forming.
-    pub fn from_answer(mut answer: Vec<TimedBar>) -> Vec<Self> {
+    /// The closed part of one answer of a venue: sorted, last duplicate wins, the newest row dropped without a look at it,
+    /// since it may still be forming. A row that is not a bar proves as much about those before it as a bar does.
+    pub fn from_answer(answer: Shown) -> Closed {
+        let Shown { mut bars, mut bad } = answer;
         // The sort is stable, so of several rows with one stamp the last one received stays last.
-        answer.sort_by_key(|bar| bar.ts);
-        let newest = answer.last().map(|bar| bar.ts);
-        let mut closed: Vec<Self> = Vec::with_capacity(answer.len());
-        for bar in answer {
-            if Some(bar.ts) == newest {
+        bars.sort_by_key(|bar| bar.ts);
+        let forming = bars.last().map(|bar| bar.ts).max(bad.iter().filter_map(|row| row.ts).max());
+        let mut closed: Vec<Self> = Vec::with_capacity(bars.len());
+        for bar in bars {
+            if Some(bar.ts) == forming {
                 break;
             }
             match closed.last_mut() {
@@ -161,7 +192,9 @@ impl ClosedBar {
                 _ => closed.push(Self(bar)),
             }
         }
-        closed
+        bad.retain(|row| row.ts.is_none() || row.ts < forming);
+        let newest = closed.last().map(Self::ts).max(bad.iter().filter_map(|row| row.ts).max());
+        Closed { bars: closed, bad, newest }
     }
 
     /// A bar read back from the raw store, or from an archive of finished bars.
@@ -209,17 +242,32 @@ mod tests {
 
     #[test]
     fn c2_the_newest_bar_of_an_answer_never_passes() {
-        let closed = ClosedBar::from_answer(vec![
-            at(3, 3.0),
-            at(1, 1.0),
-            at(2, 2.0),
-            at(1, 1.5),
-            at(3, 9.0),
-        ]);
-        let got: Vec<_> = closed.iter().map(|b| (b.ts().ts_ms(), b.get().bar.close())).collect();
+        let closed =
+            |bars: Vec<TimedBar>| ClosedBar::from_answer(Shown { bars, bad: Vec::new() }).bars;
+        let answer = vec![at(3, 3.0), at(1, 1.0), at(2, 2.0), at(1, 1.5), at(3, 9.0)];
+        let got: Vec<_> =
+            closed(answer).iter().map(|b| (b.ts().ts_ms(), b.get().bar.close())).collect();
         assert_eq!(got, [(300_000, 1.5), (600_000, 2.0)]);
-        assert!(ClosedBar::from_answer(vec![at(1, 1.0)]).is_empty());
-        assert!(ClosedBar::from_answer(vec![]).is_empty());
+        assert!(closed(vec![at(1, 1.0)]).is_empty());
+        assert!(closed(vec![]).is_empty());
+    }
+
+    #[test]
+    fn c2_a_row_that_is_not_a_bar_closes_those_before_it_and_is_not_judged_while_it_forms() {
+        let row = |n: i64| BadRow { ts: Some(at(n, 1.0).ts), why: n.to_string() };
+        let nowhere = BadRow { ts: None, why: "nowhere".to_owned() };
+        let answer = |bars: &[i64], bad: &[i64]| {
+            let bars = bars.iter().map(|n| at(*n, 1.0)).collect();
+            let bad = bad.iter().map(|n| row(*n)).chain([nowhere.clone()]).collect();
+            let closed = ClosedBar::from_answer(Shown { bars, bad });
+            let slots: Vec<i64> = closed.bars.iter().map(|b| b.ts().ts_ms() / 300_000).collect();
+            let told: Vec<String> = closed.bad.into_iter().map(|row| row.why).collect();
+            (slots, told.join(" "), closed.newest.map_or(0, |ts| ts.ts_ms() / 300_000))
+        };
+        assert_eq!(answer(&[1, 2, 4], &[3]), (vec![1, 2], "3 nowhere".to_owned(), 3));
+        assert_eq!(answer(&[1, 2], &[3]), (vec![1, 2], "nowhere".to_owned(), 2), "3 is forming");
+        assert_eq!(answer(&[1, 2, 3], &[3]), (vec![1, 2], "nowhere".to_owned(), 2));
+        assert_eq!(answer(&[], &[3, 4]), (vec![], "3 nowhere".to_owned(), 3));
     }
 
     #[test]

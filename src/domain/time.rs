@@ -82,6 +82,37 @@ impl UtcMs {
     }
 }
 
+/// A point on a clock that nobody can set: it only goes forward, also while the machine sleeps. Pauses are measured by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Steady(i64);
+
+impl Steady {
+    /// Milliseconds since a moment that means nothing but to this process.
+    pub const fn new(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds from `earlier` to here.
+    pub const fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// This point moved by `ms`.
+    #[must_use]
+    pub const fn plus_ms(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
+
+/// One instant on both clocks: the time of day names slots, the steady one measures pauses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// The time of day, as far as it is known. It can be wrong, and it can be set.
+    pub at: UtcMs,
+    /// The steady clock.
+    pub up: Steady,
+}
+
 impl fmt::Display for UtcMs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pattern =

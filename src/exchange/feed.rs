@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use super::venue::answer::Class;
 use crate::domain::{
-    bar::TimedBar,
-    time::{SlotTs, UtcMs},
+    bar::Shown,
+    time::{SlotTs, Steady, UtcMs},
 };
 
 /// Why a venue did not answer with bars.
@@ -20,31 +20,43 @@ pub struct FeedError {
     pub class: Class,
     /// What was wrong.
     pub why: String,
-    /// The venue wants to be left alone until then.
-    pub retry_at: Option<UtcMs>,
+    /// The venue wants to be left alone for so long, milliseconds.
+    pub pause_ms: Option<i64>,
 }
 
 /// A source of recent bars.
 pub trait Feed {
     /// The bars that close at `since` or later, as known at `now`, in any order, the newest possibly still forming.
-    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Vec<TimedBar>, FeedError>;
+    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Shown, FeedError>;
 
     /// When the feed has nothing more to tell; `None` for a venue that goes on.
     fn ends(&self) -> Option<UtcMs>;
 
-    /// How far the venue's clock is ahead of ours, once enough answers agree on it.
-    fn skew_ms(&self) -> Option<i64> {
+    /// What time the venue's answers so far say that it is at `up`.
+    fn heard(&self, _up: Steady) -> Option<Heard> {
         None
     }
 }
 
+/// The time of a venue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// What time it is there.
+    pub at: UtcMs,
+    /// Whether enough answers agree on it. One alone may be wrong.
+    pub is_sure: bool,
+}
+
 /// Time, as the loop has it, for whoever must wait between two requests.
 pub trait Waits {
-    /// Now.
+    /// The time of day.
     fn now(&self) -> UtcMs;
 
-    /// Waits until `at`; `false` when told to stop meanwhile.
-    fn wait_until(&self, at: UtcMs) -> bool;
+    /// The time that nobody can set.
+    fn steady(&self) -> Steady;
+
+    /// Waits until the steady clock shows `until`; `false` when told to stop meanwhile.
+    fn wait_until(&self, until: Steady) -> bool;
 
     /// Whether to stop.
     fn stopped(&self) -> bool;

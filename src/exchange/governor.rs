@@ -1,9 +1,10 @@
-//! How often a venue may be asked, when to ask again after a failure, and when to leave it alone. Pure: the time is given.
+//! How often a venue may be asked, when to ask again after a failure, and when to leave it alone. Pure: the time is given, by a
+//! clock that nobody can set.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::venue::{answer::Class, spec::Pace};
-use crate::domain::time::UtcMs;
+use crate::domain::time::Steady;
 
 /// The first pause after a failure that may pass by itself, milliseconds; it doubles with each further one.
 const BACKOFF_MS: i64 = 500;
@@ -13,6 +14,10 @@ const THROTTLED_MS: i64 = 5_000;
 const BACKOFF_MAX_MS: i64 = 30_000;
 /// How long a venue that shut us out is left alone when it does not say for how long, milliseconds.
 const BANNED_MS: i64 = 600_000;
+/// Longest pause that is granted to a venue that was asked too often, milliseconds; Binance shuts out for three days at most.
+const SHUT_MAX_MS: i64 = 3 * 86_400_000;
+/// Longest pause that is granted for anything else, milliseconds: a page of a proxy must not silence a loop for a day.
+const PAUSE_MAX_MS: i64 = 3_600_000;
 /// Longest pause that is worth waiting for inside one question, milliseconds; for a longer one the question is given up.
 const PATIENCE_MS: i64 = 60_000;
 
@@ -22,11 +27,11 @@ pub enum Admit {
     /// It may, and it was counted.
     Now,
     /// It may then.
-    At(UtcMs),
+    At(Steady),
     /// Not before the pause is over that the venue asked for.
     Shut {
         /// The end of the pause.
-        until: UtcMs,
+        until: Steady,
         /// What it was for.
         class: Class,
     },
@@ -36,7 +41,7 @@ pub enum Admit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// Ask again then.
-    Retry(UtcMs),
+    Retry(Steady),
     /// Ask no more.
     GiveUp,
 }
@@ -48,19 +53,19 @@ pub struct Governor {
     attempts_max: u32,
     seed: u64,
     drawn: u64,
-    /// When the bucket is full again, milliseconds since 1970.
-    full_at_ms: i64,
-    shut: Option<(UtcMs, Class)>,
+    /// When the bucket is full again.
+    full_at: Steady,
+    shut: Option<(Steady, Class)>,
 }
 
 impl Governor {
     /// At most `attempts_max` requests for one question, with pauses drawn from `seed`.
     pub fn new(pace: Pace, attempts_max: u32, seed: u64) -> Self {
-        Self { pace, attempts_max, seed, drawn: 0, full_at_ms: 0, shut: None }
+        Self { pace, attempts_max, seed, drawn: 0, full_at: Steady::default(), shut: None }
     }
 
     /// Asks for a request at `now`.
-    pub fn admit(&mut self, now: UtcMs) -> Admit {
+    pub fn admit(&mut self, now: Steady) -> Admit {
         if let Some((until, class)) = self.shut {
             if now < until {
                 return Admit::Shut { until, class };
@@ -69,13 +74,12 @@ impl Governor {
         }
         let refill_ms = i64::from(self.pace.refill_ms);
         let room_ms = refill_ms * i64::from(self.pace.burst.max(1));
-        // A clock that was set back must not make the bucket emptier than empty.
-        let full_at_ms = self.full_at_ms.clamp(now.get(), now.get() + room_ms);
-        let free_at_ms = full_at_ms + refill_ms - room_ms;
-        if free_at_ms > now.get() {
-            return Admit::At(now.plus_ms(free_at_ms - now.get()));
+        let full_at = self.full_at.max(now);
+        let free_at = full_at.plus_ms(refill_ms - room_ms);
+        if free_at > now {
+            return Admit::At(free_at);
         }
-        self.full_at_ms = full_at_ms + refill_ms;
+        self.full_at = full_at.plus_ms(refill_ms);
         Admit::Now
     }
 
@@ -85,30 +89,35 @@ impl Governor {
         class: Class,
         pause_ms: Option<i64>,
         attempt: u32,
-        now: UtcMs,
+        now: Steady,
     ) -> Next {
+        let most_ms = match class {
+            Class::Banned | Class::Throttled => SHUT_MAX_MS,
+            Class::Config | Class::Refused | Class::Transient | Class::Malformed => PAUSE_MAX_MS,
+        };
+        let pause_ms = pause_ms.map(|ms| ms.min(most_ms));
         let wait_ms = match class {
             Class::Config => return Next::GiveUp,
-            Class::Banned => {
-                self.shut = Some((now.plus_ms(pause_ms.unwrap_or(BANNED_MS)), class));
-                return Next::GiveUp;
-            }
+            Class::Refused => pause_ms.unwrap_or(0),
+            Class::Banned => pause_ms.unwrap_or(BANNED_MS),
             Class::Throttled => pause_ms.unwrap_or_else(|| self.backoff_ms(THROTTLED_MS, attempt)),
             Class::Transient | Class::Malformed => {
                 pause_ms.unwrap_or_else(|| self.backoff_ms(BACKOFF_MS, attempt))
             }
         };
         let until = now.plus_ms(wait_ms);
-        if class == Class::Throttled || pause_ms.is_some() {
+        if matches!(class, Class::Throttled | Class::Banned) || pause_ms.is_some() {
             self.shut = Some((until, class));
         }
+        // What asks again at once is answered alike: whoever asked may ask later.
+        let gives_up = matches!(class, Class::Banned | Class::Refused);
         let is_last = attempt >= self.attempts_max;
-        if is_last || wait_ms > PATIENCE_MS { Next::GiveUp } else { Next::Retry(until) }
+        if gives_up || is_last || wait_ms > PATIENCE_MS { Next::GiveUp } else { Next::Retry(until) }
     }
 
-    /// The end of the pause that is on at `now`.
-    pub fn shut_until(&self, now: UtcMs) -> Option<UtcMs> {
-        self.shut.map(|(until, _)| until).filter(|until| now < *until)
+    /// What is left at `now` of the pause that is on, milliseconds.
+    pub fn shut_ms(&self, now: Steady) -> Option<i64> {
+        self.shut.map(|(until, _)| until.since(now)).filter(|left_ms| *left_ms > 0)
     }
 
     /// Half of the doubled pause for certain, the other half by the dice.
@@ -128,8 +137,8 @@ mod tests {
 
     const PACE: Pace = Pace { burst: 3, refill_ms: 100 };
 
-    fn at(ms: i64) -> UtcMs {
-        UtcMs::new(1_700_000_000_000 + ms).unwrap()
+    fn at(ms: i64) -> Steady {
+        Steady::new(1_000_000 + ms)
     }
 
     fn governor() -> Governor {
@@ -142,7 +151,7 @@ mod tests {
         let mut times = Vec::new();
         while times.len() < n {
             match governor.admit(now) {
-                Admit::Now => times.push(now.get() - at(0).get()),
+                Admit::Now => times.push(now.since(at(0))),
                 Admit::At(then) => {
                     assert!(then > now);
                     now = then;
@@ -162,20 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_costs_one_bucket_at_most() {
-        let mut governor = governor();
-        sent(&mut governor, 3, 3_600_000);
-        let Admit::At(then) = governor.admit(at(0)) else { panic!("the bucket is empty") };
-        assert_eq!(then, at(100));
-    }
-
-    #[test]
     fn pauses_double_within_bounds_and_are_the_same_for_the_same_seed() {
         let waits = |seed: u64| {
             let mut governor = Governor::new(PACE, 99, seed);
             (1..=12)
                 .map(|n| match governor.failed(Class::Transient, None, n, at(0)) {
-                    Next::Retry(then) => then.get() - at(0).get(),
+                    Next::Retry(then) => then.since(at(0)),
                     Next::GiveUp => panic!("attempt {n}"),
                 })
                 .collect::<Vec<i64>>()
@@ -196,6 +197,25 @@ mod tests {
             assert_eq!(governor.failed(class, None, 4, at(0)), Next::GiveUp, "{class:?}");
         }
         assert_eq!(governor.failed(Class::Config, Some(1), 1, at(0)), Next::GiveUp);
+        let mut governor = self::governor();
+        assert_eq!(governor.failed(Class::Refused, None, 1, at(0)), Next::GiveUp);
+        assert_eq!(governor.admit(at(0)), Admit::Now, "the next question may follow at once");
+    }
+
+    #[test]
+    fn no_pause_is_endless_whatever_a_page_in_between_asks_for() {
+        let year_ms = 31_536_000_000;
+        for (class, most_ms) in [
+            (Class::Refused, PAUSE_MAX_MS),
+            (Class::Transient, PAUSE_MAX_MS),
+            (Class::Malformed, PAUSE_MAX_MS),
+            (Class::Throttled, SHUT_MAX_MS),
+            (Class::Banned, SHUT_MAX_MS),
+        ] {
+            let mut governor = governor();
+            assert_eq!(governor.failed(class, Some(year_ms), 1, at(0)), Next::GiveUp);
+            assert_eq!(governor.shut_ms(at(0)), Some(most_ms), "{class:?}");
+        }
     }
 
     #[test]
@@ -204,9 +224,9 @@ mod tests {
             let mut governor = governor();
             assert_eq!(governor.failed(class, Some(7_000), 1, at(0)), Next::Retry(at(7_000)));
             assert_eq!(governor.admit(at(6_999)), Admit::Shut { until: at(7_000), class });
-            assert_eq!(governor.shut_until(at(6_999)), Some(at(7_000)));
+            assert_eq!(governor.shut_ms(at(6_999)), Some(1));
             assert_eq!(governor.admit(at(7_000)), Admit::Now);
-            assert_eq!(governor.shut_until(at(7_000)), None);
+            assert_eq!(governor.shut_ms(at(7_000)), None);
         }
         // One that is too long to wait for ends the question, and is kept all the same.
         let mut governor = governor();

@@ -6,6 +6,6 @@ pub mod http;
 pub mod remote;
 pub mod replay;
 pub mod sim;
-pub mod skew;
 pub mod synthetic;
 pub mod venue;
+pub mod venue_time;

@@ -1,25 +1,28 @@
 //! A venue over the network: pages asked with good manners, joined whole or not at all, and the venue's clock beside ours.
 
 use super::{
-    feed::{Feed, FeedError, Waits},
+    feed::{Feed, FeedError, Heard, Waits},
     governor::{Admit, Governor, Next},
     http::{
-        client::{Answer, Client, Limits},
+        client::{Answer, Client, Get, Limits},
         error::{Broke, HttpError},
     },
-    skew::Skew,
     venue::{
         answer::{Class, Fault},
         ask::Ask,
         which::Venue,
     },
+    venue_time::VenueTime,
 };
 use crate::domain::{
-    bar::TimedBar,
+    bar::Shown,
     base_url::BaseUrl,
     series::Symbol,
-    time::{SlotTs, UtcMs, Window},
+    time::{Now, SlotTs, Steady, UtcMs, Window},
 };
+
+/// A clock that differs less from the venue's, milliseconds, is as good as it.
+const APART_MS: i64 = 2_000;
 
 /// How a venue is reached.
 #[derive(Debug, Clone)]
@@ -35,13 +38,13 @@ pub struct Access {
 }
 
 /// The bars of one symbol of one venue.
-pub struct RemoteFeed<'w> {
+pub struct RemoteFeed<'w, G = Client> {
     venue: Venue,
     symbol: Symbol,
     base_url: String,
-    client: Client,
+    client: G,
     governor: Governor,
-    skew: Skew,
+    time: VenueTime,
     waits: &'w dyn Waits,
 }
 
@@ -52,24 +55,35 @@ struct Trouble {
 }
 
 impl<'w> RemoteFeed<'w> {
-    /// Nothing is asked yet.
+    /// A feed over the network. Nothing is asked yet.
     pub fn new(
         venue: Venue,
         symbol: Symbol,
         access: Access,
         waits: &'w dyn Waits,
     ) -> Result<Self, FeedError> {
-        let own = || venue.spec().base_url.to_owned();
-        let base_url = access.base_url.map_or_else(own, |url| url.to_string());
         let client = Client::new(access.limits).map_err(|error| FeedError {
             venue: venue.name().to_owned(),
-            url: base_url.clone(),
+            url: base_url(venue, &access),
             class: Class::Config,
             why: error.to_string(),
-            retry_at: None,
+            pause_ms: None,
         })?;
+        Ok(Self::over(client, (venue, symbol), &access, waits))
+    }
+}
+
+impl<'w, G: Get> RemoteFeed<'w, G> {
+    /// A feed over anything that answers.
+    pub fn over(
+        client: G,
+        (venue, symbol): (Venue, Symbol),
+        access: &Access,
+        waits: &'w dyn Waits,
+    ) -> Self {
         let governor = Governor::new(venue.spec().pace, access.attempts_max, access.seed);
-        Ok(Self { venue, symbol, base_url, client, governor, skew: Skew::default(), waits })
+        let (base_url, time) = (base_url(venue, access), VenueTime::default());
+        Self { venue, symbol, base_url, client, governor, time, waits }
     }
 
     /// Asks the base URL itself once, whatever the status, and returns what time it is there.
@@ -86,8 +100,8 @@ impl<'w> RemoteFeed<'w> {
         answer.date.ok_or_else(dateless)
     }
 
-    /// One page: the bars of `window` that the venue has, the newest perhaps still forming. Asks again where that may help.
-    pub fn page(&mut self, window: Window, now: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
+    /// One page: what the venue shows of `window`, the newest bar perhaps still forming. Asks again where that may help.
+    pub fn page(&mut self, window: Window, now: UtcMs) -> Result<Shown, FeedError> {
         let ask = Ask { symbol: self.symbol.clone(), window, now };
         let request = self.venue.request(&ask);
         let request = request.map_err(|fault| self.error(&self.base_url, fault))?;
@@ -97,16 +111,16 @@ impl<'w> RemoteFeed<'w> {
             attempt += 1;
             self.admitted(&url)?;
             let Trouble { fault, pause_ms } = match self.once(&ask, &url) {
-                Ok(bars) => return Ok(bars),
+                Ok(shown) => return Ok(shown),
                 Err(trouble) => trouble,
             };
             if self.waits.stopped() {
                 return Err(self.stopped(&url));
             }
-            match self.governor.failed(fault.class, pause_ms, attempt, self.waits.now()) {
+            match self.governor.failed(fault.class, pause_ms, attempt, self.waits.steady()) {
                 Next::GiveUp => return Err(self.error(&url, fault)),
                 Next::Retry(then) => {
-                    let pause_ms = then.get() - self.waits.now().get();
+                    let pause_ms = then.since(self.waits.steady());
                     tracing::warn!(attempt, pause_ms, "{}: asking again", self.error(&url, fault));
                     if !self.waits.wait_until(then) {
                         return Err(self.stopped(&url));
@@ -119,12 +133,15 @@ impl<'w> RemoteFeed<'w> {
     /// Waits for its turn.
     fn admitted(&mut self, url: &str) -> Result<(), FeedError> {
         loop {
-            match self.governor.admit(self.waits.now()) {
+            let now = self.waits.steady();
+            match self.governor.admit(now) {
                 Admit::Now => return Ok(()),
                 Admit::At(then) if self.waits.wait_until(then) => {}
                 Admit::At(_) => return Err(self.stopped(url)),
                 Admit::Shut { until, class } => {
-                    let why = format!("it was not asked, since a pause is on until {until}");
+                    let left_s = until.since(now) / 1000;
+                    let why =
+                        format!("it was not asked, since a pause is on for another {left_s} s");
                     return Err(self.error(url, Fault::new(class, why)));
                 }
             }
@@ -132,23 +149,23 @@ impl<'w> RemoteFeed<'w> {
     }
 
     /// One request.
-    fn once(&mut self, ask: &Ask, url: &str) -> Result<Vec<TimedBar>, Trouble> {
-        let asked = self.waits.now();
+    fn once(&mut self, ask: &Ask, url: &str) -> Result<Shown, Trouble> {
+        let asked = self.waits.steady();
         let got = self.client.get(url, self.waits);
         let answer = got.map_err(|error| Trouble { fault: fault_of(&error), pause_ms: None })?;
-        let bars = self.bars(ask, &answer);
-        let bars = bars.map_err(|fault| Trouble { fault, pause_ms: answer.pause_ms })?;
+        let shown = self.shown(ask, &answer);
+        let shown = shown.map_err(|fault| Trouble { fault, pause_ms: answer.pause_ms })?;
         if let Some(date) = answer.date {
-            self.skew.add(date, asked, self.waits.now());
+            self.time.add(date, asked, self.waits.steady());
         }
-        Ok(bars)
+        Ok(shown)
     }
 
-    fn bars(&self, ask: &Ask, answer: &Answer) -> Result<Vec<TimedBar>, Fault> {
+    fn shown(&self, ask: &Ask, answer: &Answer) -> Result<Shown, Fault> {
         if (300..400).contains(&answer.status) {
             let to = answer.location.as_deref().unwrap_or_default().escape_debug();
             let why = format!("HTTP {}: a redirect to `{to}`, not followed", answer.status);
-            return Err(Fault::new(Class::Config, why));
+            return Err(Fault::new(Class::Refused, why));
         }
         self.venue.parse(ask, answer.status, &answer.body)
     }
@@ -159,7 +176,7 @@ impl<'w> RemoteFeed<'w> {
             url: url.to_owned(),
             class: fault.class,
             why: fault.why,
-            retry_at: self.governor.shut_until(self.waits.now()),
+            pause_ms: self.governor.shut_ms(self.waits.steady()),
         }
     }
 
@@ -168,36 +185,58 @@ impl<'w> RemoteFeed<'w> {
     }
 }
 
-impl Feed for RemoteFeed<'_> {
+fn base_url(venue: Venue, access: &Access) -> String {
+    let own = || venue.spec().base_url.to_owned();
+    access.base_url.as_ref().map_or_else(own, ToString::to_string)
+}
+
+impl<G: Get> Feed for RemoteFeed<'_, G> {
     /// All of it or nothing: a page that fails would look like a hole. The newest page is asked first, so that every bar of an
-    /// older one was closed already when it was asked for: only the newest bar of the whole can still be forming.
-    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
-        let pages = pages(self.venue, since, now);
-        let mut bars = Vec::new();
-        for window in pages.into_iter().rev() {
-            bars.extend(self.page(window, now)?);
+    /// older one was closed already when it was asked for: only the newest bar of the whole can still be forming. Its answer has
+    /// a date: where that makes another slot the forming one, the question was the wrong one, and whoever asked asks again.
+    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Shown, FeedError> {
+        let begun = self.waits.steady();
+        let mut all = Shown::default();
+        for window in pages(self.venue, since, now).into_iter().rev() {
+            let asked = self.waits.steady();
+            let Shown { bars, bad } = self.page(window, now)?;
+            let up = self.waits.steady();
+            // A date is no better than the way of its answer is short.
+            let least_ms = APART_MS + up.since(asked);
+            let here = Now { at: now.plus_ms(up.since(begun)), up };
+            if let Some(apart_ms) = self.time.contradicts(here, since.timeframe(), least_ms) {
+                let (seconds, side) =
+                    (apart_ms.abs() / 1000, if apart_ms > 0 { "behind" } else { "ahead of" });
+                let why = format!("the question went by a clock {seconds} s {side} the venue's");
+                return Err(self.error(&self.base_url, Fault::new(Class::Transient, why)));
+            }
+            all.bars.extend(bars);
+            all.bad.extend(bad);
         }
-        Ok(bars)
+        Ok(all)
     }
 
     fn ends(&self) -> Option<UtcMs> {
         None
     }
 
-    fn skew_ms(&self) -> Option<i64> {
-        self.skew.ms()
+    fn heard(&self, up: Steady) -> Option<Heard> {
+        self.time.at(up)
     }
 }
 
-/// The pages from `since` to the slot that is forming at `now`, as far back as the venue answers. When `since` is still to come
-/// it alone is asked for: its answer has a date, which tells how wrong `now` is.
+/// The pages from `since` to the slot that is forming at `now`, as far back as the venue answers. When `since` is still to come,
+/// `now` is wrong, and one page is asked for: whatever time it is, it has the bars of the next hours.
 fn pages(venue: Venue, since: SlotTs, now: UtcMs) -> Vec<Window> {
     let spec = venue.spec();
     let forming = since.timeframe().last_closed(now).map_or(since, SlotTs::next);
+    if forming <= since {
+        let last = since.plus(i64::from(spec.page_bars) - 1);
+        return vec![Window::new(since, last).expect("a page has bars")];
+    }
     let oldest = spec.horizon_bars.map(|bars| forming.plus(-i64::from(bars)));
     let first = oldest.map_or(since, |oldest| since.max(oldest));
-    let window =
-        Window::new(first, forming.max(first)).expect("the last slot is not before the first");
+    let window = Window::new(first, forming).expect("the last slot is not before the first");
     window.pages(spec.page_bars)
 }
 
@@ -231,7 +270,7 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(ends(slot(0)), [(0, 999), (1000, 1999), (2000, 2501)]);
-        assert_eq!(ends(slot(2_501)), [(2_501, 2_501)]);
-        assert_eq!(ends(slot(2_900)), [(2_900, 2_900)], "a clock that is behind");
+        assert_eq!(ends(slot(2_500)), [(2_500, 2_501)]);
+        assert_eq!(ends(slot(2_900)), [(2_900, 3_899)], "a clock that is behind");
     }
 }

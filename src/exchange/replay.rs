@@ -3,7 +3,7 @@
 
 use super::feed::{Feed, FeedError};
 use crate::domain::{
-    bar::{Bar, TimedBar},
+    bar::{Bar, Shown, TimedBar},
     time::{SlotTs, UtcMs},
 };
 
@@ -23,7 +23,7 @@ impl ReplayFeed {
 }
 
 impl Feed for ReplayFeed {
-    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
+    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Shown, FeedError> {
         let opened = self.bars.partition_point(|bar| bar.ts.open_ms() <= now.get());
         let wanted = self.bars.partition_point(|bar| bar.ts < since);
         let from = wanted.max(opened.saturating_sub(self.horizon_bars)).min(opened);
@@ -31,7 +31,7 @@ impl Feed for ReplayFeed {
         if let Some(newest) = answer.last_mut().filter(|newest| newest.ts.close() > now) {
             newest.bar = forming(&newest.bar);
         }
-        Ok(answer)
+        Ok(Shown { bars: answer, bad: Vec::new() })
     }
 
     fn ends(&self) -> Option<UtcMs> {
@@ -69,9 +69,10 @@ mod tests {
         let mut feed = ReplayFeed::new(all.clone(), 100);
         let now = UtcMs::new(3 * 60_000 + 2_000).unwrap();
         let answer = feed.fetch(all[0].ts, now).unwrap();
-        assert_eq!(answer.len(), 4, "bar 4 has opened");
-        assert_ne!(answer[3].bar, all[3].bar);
-        let closed: Vec<_> = ClosedBar::from_answer(answer).iter().map(ClosedBar::get).collect();
+        assert_eq!(answer.bars.len(), 4, "bar 4 has opened");
+        assert_ne!(answer.bars[3].bar, all[3].bar);
+        let closed = ClosedBar::from_answer(answer).bars;
+        let closed: Vec<_> = closed.iter().map(ClosedBar::get).collect();
         assert_eq!(closed, all[..3]);
     }
 
@@ -79,7 +80,7 @@ mod tests {
     fn a_venue_answers_only_as_far_back_as_its_horizon() {
         let mut feed = ReplayFeed::new(bars(50), 10);
         let now = UtcMs::new(50 * 60_000).unwrap();
-        let answer = feed.fetch(Timeframe::M1.slot(60_000).unwrap(), now).unwrap();
+        let answer = feed.fetch(Timeframe::M1.slot(60_000).unwrap(), now).unwrap().bars;
         assert_eq!((answer.len(), answer[0].ts.ts_ms()), (10, 41 * 60_000));
     }
 }

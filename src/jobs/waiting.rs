@@ -1,6 +1,11 @@
 //! The time and the stop of a job, as a venue over the network needs them.
 
-use crate::{clock::Clock, domain::time::UtcMs, exchange::feed::Waits, os::signals::Stop};
+use crate::{
+    clock::Clock,
+    domain::time::{Steady, UtcMs},
+    exchange::feed::Waits,
+    os::signals::Stop,
+};
 
 /// A clock, and whether to stop.
 #[derive(Debug, Clone, Copy)]
@@ -16,8 +21,12 @@ impl<C: Clock> Waits for Waiting<'_, C> {
         self.clock.now()
     }
 
-    fn wait_until(&self, at: UtcMs) -> bool {
-        self.clock.sleep_until(at, &|| self.stop.asked());
+    fn steady(&self) -> Steady {
+        self.clock.steady()
+    }
+
+    fn wait_until(&self, until: Steady) -> bool {
+        self.clock.sleep_until(until, &|| self.stop.asked());
         !self.stop.asked()
     }
 

@@ -8,11 +8,11 @@ use std::{
 use mjolnir::{
     clock::{Clock as _, Speed, Stopwatch, VirtualClock},
     domain::{
-        bar::TimedBar,
-        time::{SlotTs, Timeframe, UtcMs, Window},
+        bar::Shown,
+        time::{SlotTs, Steady, Timeframe, UtcMs, Window},
     },
     exchange::{
-        feed::{Feed as _, FeedError, Waits},
+        feed::{Feed as _, FeedError, Heard, Waits},
         http::client::Limits,
         remote::{Access, RemoteFeed},
         synthetic,
@@ -39,8 +39,12 @@ impl Waits for Patience {
         self.clock.now()
     }
 
-    fn wait_until(&self, at: UtcMs) -> bool {
-        self.clock.sleep_until(at, &|| self.stopped());
+    fn steady(&self) -> Steady {
+        self.clock.steady()
+    }
+
+    fn wait_until(&self, until: Steady) -> bool {
+        self.clock.sleep_until(until, &|| self.stopped());
         !self.stopped()
     }
 
@@ -74,7 +78,7 @@ fn feed_within<'w>(
 }
 
 /// One page of a server that answers every request alike, and how often it was asked.
-fn asked_of(reply: Reply, attempts_max: u32) -> (Result<Vec<TimedBar>, FeedError>, usize) {
+fn asked_of(reply: Reply, attempts_max: u32) -> (Result<Shown, FeedError>, usize) {
     asked_within(ENOUGH, reply, attempts_max)
 }
 
@@ -82,7 +86,7 @@ fn asked_within(
     time: Duration,
     reply: Reply,
     attempts_max: u32,
-) -> (Result<Vec<TimedBar>, FeedError>, usize) {
+) -> (Result<Shown, FeedError>, usize) {
     let server = Server::start(move |_, _| reply.clone());
     let waits = Patience::new(slot(10).close());
     let page = Window::new(slot(0), slot(10)).unwrap();
@@ -108,7 +112,7 @@ fn pages_are_joined_and_an_empty_one_is_not_the_end() {
         Server::start(|n, asked| if n == 1 { Reply::klines(&[]) } else { Reply::made_up(asked) });
     let waits = Patience::new(slot(2_500).close().plus_ms(1_000));
     let mut feed = feed(&server.url(), 1, &waits);
-    let bars = feed.fetch(slot(0), waits.now()).unwrap();
+    let Shown { bars, .. } = feed.fetch(slot(0), waits.now()).unwrap();
     let asked: Vec<_> = server.asked().iter().map(Asked::opens).collect();
     let page = |first, last| (slot(first).open_ms(), slot(last).open_ms());
     assert_eq!(asked, [page(2_000, 2_501), page(1_000, 1_999), page(0, 999)], "newest first");
@@ -131,7 +135,7 @@ fn a_page_that_fails_fails_the_whole_fetch() {
     let server = Server::start(|n, asked| {
         if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { Reply::made_up(asked) }
     });
-    let mut bars = feed(&server.url(), 2, &waits).fetch(slot(0), waits.now()).unwrap();
+    let mut bars = feed(&server.url(), 2, &waits).fetch(slot(0), waits.now()).unwrap().bars;
     bars.sort_by_key(|bar| bar.ts);
     assert_eq!(bars, synthetic::bars(7, Window::new(slot(0), slot(2_501)).unwrap()));
     assert_eq!(server.asked().len(), 4, "the page that failed was asked again");
@@ -146,7 +150,7 @@ fn what_passes_by_itself_is_asked_again_and_what_cannot_is_not() {
     let unknown = r#"{"code":-1121,"msg":"Invalid symbol."}"#;
     fails(Reply::new("400 Bad Request", unknown), Class::Config, "-1121 Invalid symbol.");
     let moved = Reply::new("301 Moved", "").header("Location", "http://127.0.0.1:1/elsewhere");
-    fails(moved, Class::Config, "a redirect to `http://127.0.0.1:1/elsewhere`, not followed");
+    fails(moved, Class::Refused, "a redirect to `http://127.0.0.1:1/elsewhere`, not followed");
 }
 
 #[test]
@@ -178,7 +182,7 @@ fn every_way_to_break_is_named() {
 fn gzip_is_unpacked() {
     let bars = synthetic::bars(7, Window::new(slot(0), slot(10)).unwrap());
     let (got, asked) = asked_of(Reply::klines(&bars).gzip(), 1);
-    assert_eq!((got.unwrap(), asked), (bars, 1));
+    assert_eq!((got.unwrap().bars, asked), (bars, 1));
 }
 
 #[test]
@@ -195,13 +199,12 @@ fn a_pause_is_kept_and_until_then_nothing_is_asked() {
     patient.page(page, waits.now()).unwrap();
     assert_eq!(waits.now(), start.plus_ms(7_000), "to the second, no jitter");
     let banned = patient.page(page, waits.now()).unwrap_err();
-    let until = start.plus_ms(127_000);
-    assert_eq!((banned.class, banned.retry_at), (Class::Banned, Some(until)), "{banned}");
+    assert_eq!((banned.class, banned.pause_ms), (Class::Banned, Some(120_000)), "{banned}");
     let again = patient.page(page, waits.now()).unwrap_err();
-    assert_eq!((again.class, again.retry_at), (Class::Banned, Some(until)), "{again}");
+    assert_eq!((again.class, again.pause_ms), (Class::Banned, Some(120_000)), "{again}");
     assert!(again.why.contains("it was not asked"), "{again}");
     assert_eq!(server.asked().len(), 3);
-    waits.wait_until(until);
+    waits.wait_until(waits.steady().plus_ms(120_000));
     patient.page(page, waits.now()).unwrap_err();
     assert_eq!(server.asked().len(), 4, "it is asked when the pause is over");
 }
@@ -233,7 +236,7 @@ fn a_request_that_hangs_is_given_up_when_told_to_stop() {
 }
 
 #[test]
-fn the_clock_of_the_venue_is_read_from_any_answer_and_compared_after_three() {
+fn the_time_of_the_venue_is_read_from_answers_with_bars_and_sure_after_three() {
     let server = Server::start(|n, asked| {
         let reply = if n == 0 { Reply::new("404 Not Found", "") } else { Reply::made_up(asked) };
         reply.header("Date", "Tue, 14 Nov 2023 23:00:00 GMT")
@@ -243,12 +246,12 @@ fn the_clock_of_the_venue_is_read_from_any_answer_and_compared_after_three() {
     let mut feed = feed(&server.url(), 1, &waits);
     assert_eq!(feed.probe().unwrap(), there);
     let page = Window::new(slot(0), slot(5)).unwrap();
-    for _ in 0..2 {
+    assert_eq!(feed.heard(waits.steady()), None, "whatever answers without bars may be anybody");
+    let at = there.plus_ms(500);
+    for is_sure in [false, false, true] {
         feed.page(page, waits.now()).unwrap();
-        assert_eq!(feed.skew_ms(), None);
+        assert_eq!(feed.heard(waits.steady()), Some(Heard { at, is_sure }));
     }
-    feed.page(page, waits.now()).unwrap();
-    assert_eq!(feed.skew_ms(), Some(3_000));
     let dateless = Server::start(|_, _| Reply::new("200 OK", ""));
     let error = self::feed(&dateless.url(), 1, &waits).probe().unwrap_err();
     assert!(error.why.contains("without a date"), "{error}");

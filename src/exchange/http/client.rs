@@ -53,6 +53,12 @@ pub struct Answer {
     pub location: Option<String>,
 }
 
+/// Whatever answers a GET.
+pub trait Get {
+    /// Asks once. Any status is an answer.
+    fn get(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError>;
+}
+
 /// A client with its own connections, on a runtime of its own that works only while somebody waits for an answer.
 #[derive(Debug)]
 pub struct Client {
@@ -85,22 +91,6 @@ impl Client {
         Ok(Self { http, runtime: Some(runtime), limits })
     }
 
-    /// Asks once. Any status is an answer.
-    pub fn get(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError> {
-        let runtime = self.runtime.as_ref().expect("only a dropped client has none");
-        runtime.block_on(async {
-            let mut work = pin!(self.ask(url, waits));
-            loop {
-                if waits.stopped() {
-                    return Err(HttpError::new(Broke::Stopped, "the request was given up"));
-                }
-                if let Ok(done) = tokio::time::timeout(LOOK, work.as_mut()).await {
-                    return done;
-                }
-            }
-        })
-    }
-
     async fn ask(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError> {
         let failed = |error: reqwest::Error| HttpError::of(&error, &self.in_words());
         let mut response = self.http.get(url).send().await.map_err(failed)?;
@@ -125,6 +115,23 @@ impl Client {
 
     fn in_words(&self) -> String {
         format!("the limit is {:?}, {:?} to connect", self.limits.total, self.limits.connect)
+    }
+}
+
+impl Get for Client {
+    fn get(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError> {
+        let runtime = self.runtime.as_ref().expect("only a dropped client has none");
+        runtime.block_on(async {
+            let mut work = pin!(self.ask(url, waits));
+            loop {
+                if waits.stopped() {
+                    return Err(HttpError::new(Broke::Stopped, "the request was given up"));
+                }
+                if let Ok(done) = tokio::time::timeout(LOOK, work.as_mut()).await {
+                    return done;
+                }
+            }
+        })
     }
 }
 

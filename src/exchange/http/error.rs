@@ -55,7 +55,7 @@ pub struct HttpError {
 
 impl HttpError {
     /// A failure.
-    pub(super) fn new(broke: Broke, root: impl Into<String>) -> Self {
+    pub fn new(broke: Broke, root: impl Into<String>) -> Self {
         Self { broke, root: root.into() }
     }
 

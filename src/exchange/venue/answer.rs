@@ -7,10 +7,12 @@ use thiserror::Error;
 
 use super::{ask::Ask, number::decimal};
 use crate::domain::{
-    bar::{Bar, TimedBar},
-    time::SlotTs,
+    bar::{BadRow, Bar, Shown, TimedBar},
+    time::{SlotTs, UtcMs},
 };
 
+/// Rows below which any share of them may be wrong: whoever asks for one slot gets one row.
+const FEW_ROWS: usize = 10;
 /// Longest part of an answer that is quoted in a message, in characters.
 const QUOTED_MAX: usize = 120;
 
@@ -23,9 +25,11 @@ pub enum Class {
     Throttled,
     /// Shut out for a long time: asking on makes it longer.
     Banned,
-    /// The question is wrong, such as an unknown symbol: asking again cannot help.
+    /// The question is wrong, such as an unknown symbol, in the venue's own words: asking again cannot help.
     Config,
-    /// The answer is not in the venue's format, or its bars are impossible.
+    /// Refused without the venue's own words, as a captive portal or a proxy refuses too: it may pass.
+    Refused,
+    /// The answer is not in the venue's format.
     Malformed,
 }
 
@@ -72,7 +76,7 @@ pub fn fault_of_status(status: u16, body: &[u8]) -> Fault {
         429 => Class::Throttled,
         418 => Class::Banned,
         408 | 425 | 500..=599 => Class::Transient,
-        _ => Class::Config,
+        _ => Class::Refused,
     };
     Fault::new(class, format!("HTTP {status}: {}", quote(body)))
 }
@@ -109,6 +113,8 @@ pub fn accepted(
             (418 | 429, _) => fault.class,
             (_, Some(class)) => class,
             (200, None) => Class::Transient,
+            // Words without a code: with these statuses they are about the question. Others a gateway says in the same form.
+            (400 | 404 | 422 | 451, None) => Class::Config,
             (_, None) => fault.class,
         };
         return Err(Fault::new(class, fault.why));
@@ -163,46 +169,104 @@ pub struct RawRow<'v> {
     pub values: [&'v Value; 5],
 }
 
-/// The bars of rows that came in `order`, oldest first, none outside the page. Of rows with one stamp, which must be
+/// What rows that came in `order` show, oldest first, nothing outside the page. Of rows with one stamp, which must be
 /// neighbours, the one received last wins. `row` finds the fields; it refuses a row of another length, since then the
 /// fields may have moved.
+///
+/// A row that is not a bar, or not in its place, is left out and named, and the others count. Where hardly a row is right, the
+/// format is another one than we know, and the answer is refused as a whole.
 pub fn bars<'v>(
     ask: &Ask,
     order: Order,
     rows: &'v [Value],
     row: impl Fn(&'v Value) -> Option<RawRow<'v>>,
-) -> Result<Vec<TimedBar>, Fault> {
-    let mut found: Vec<TimedBar> = Vec::with_capacity(rows.len());
+) -> Result<Shown, Fault> {
+    let mut shown = Shown { bars: Vec::with_capacity(rows.len()), bad: Vec::new() };
+    let (mut newest, mut off_grid, mut readable) = (None, 0, 0);
     for (value, number) in rows.iter().zip(1_u32..) {
-        let bad = |why: String| {
+        let mut leave_out = |ts: Option<SlotTs>, why: String| {
             let row = quote(value.to_string().as_bytes());
-            Fault::malformed(format!("row {number}: {why}: {row}"))
+            shown.bad.push(BadRow { ts, why: format!("row {number}: {why}: {row}") });
         };
-        let raw = row(value).ok_or_else(|| bad("not in the format of this venue".to_owned()))?;
-        let bar = timed(ask, &raw).map_err(bad)?;
-        match found.last_mut() {
-            Some(last) if last.ts == bar.ts => *last = bar,
-            Some(last) if !order.holds(last.ts, bar.ts) => {
-                return Err(bad(format!("out of order: {} after {}", bar.ts, last.ts)));
+        let Some(raw) = row(value) else {
+            leave_out(None, "not in the format of this venue".to_owned());
+            continue;
+        };
+        readable += 1;
+        let ts = match slot_of(ask, raw.open_ms) {
+            Stamp::On(ts) => ts,
+            Stamp::Off(ts, why) => {
+                off_grid += 1;
+                leave_out(Some(ts), why);
+                continue;
             }
-            _ => found.push(bar),
+            Stamp::Impossible(why) => {
+                leave_out(None, why);
+                continue;
+            }
+        };
+        // Some venues send rows around the page; they say nothing about those in it.
+        if !ask.window.contains(ts) {
+            continue;
+        }
+        let is_again = newest == Some(ts);
+        if let Some(newest) = newest.filter(|newest| !is_again && !order.holds(*newest, ts)) {
+            leave_out(Some(ts), format!("out of order: {ts} after {newest}"));
+            continue;
+        }
+        newest = Some(ts);
+        if is_again && shown.bars.last().is_some_and(|last| last.ts == ts) {
+            shown.bars.pop();
+        }
+        match bar_of(&raw) {
+            Ok(bar) => shown.bars.push(TimedBar { ts, bar }),
+            Err(why) => leave_out(Some(ts), why),
         }
     }
-    if order == Order::NewestFirst {
-        found.reverse();
+    let wrong = shown.bad.len() - off_grid;
+    if let Some(first) = shown.bad.first()
+        && (readable == 0 || rows.len() >= FEW_ROWS && wrong > rows.len() / 2)
+    {
+        return Err(Fault::malformed(first.why.clone()));
     }
-    found.retain(|bar| ask.window.contains(bar.ts));
-    Ok(found)
+    if order == Order::NewestFirst {
+        shown.bars.reverse();
+        shown.bad.reverse();
+    }
+    shown.bad.retain(|row| row.ts.is_none_or(|ts| ask.window.contains(ts)));
+    Ok(shown)
 }
 
-fn timed(ask: &Ask, raw: &RawRow<'_>) -> Result<TimedBar, String> {
-    let ts = ask.timeframe().slot_of_open(raw.open_ms).map_err(|error| error.to_string())?;
+/// What the stamp of a row says.
+enum Stamp {
+    On(SlotTs),
+    /// Inside this slot, and not where it opens.
+    Off(SlotTs, String),
+    /// No time of any market.
+    Impossible(String),
+}
+
+fn slot_of(ask: &Ask, open_ms: i64) -> Stamp {
+    let timeframe = ask.timeframe();
+    let error = match timeframe.slot_of_open(open_ms) {
+        Ok(ts) => return Stamp::On(ts),
+        Err(error) => error.to_string(),
+    };
+    match UtcMs::new(open_ms).ok().and_then(|open| timeframe.last_closed(open)) {
+        Some(before) => {
+            let open = UtcMs::EPOCH.plus_ms(open_ms);
+            Stamp::Off(before.next(), format!("off the grid of {timeframe}: it opens at {open}"))
+        }
+        None => Stamp::Impossible(error),
+    }
+}
+
+fn bar_of(raw: &RawRow<'_>) -> Result<Bar, String> {
     let mut values = [0.0; 5];
     for (number, value) in values.iter_mut().zip(raw.values) {
-        *number = decimal(value).ok_or_else(|| format!("`{value}` is no number"))?;
+        *number = decimal(value).ok_or_else(|| format!("`{value}` is not a number"))?;
     }
-    let bar = Bar::new(values).map_err(|error| error.to_string())?;
-    Ok(TimedBar { ts, bar })
+    Bar::new(values).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -214,13 +278,13 @@ mod tests {
         for (status, class) in [
             (200, Class::Malformed),
             (204, Class::Malformed),
-            (301, Class::Config),
-            (400, Class::Config),
-            (404, Class::Config),
+            (301, Class::Refused),
+            (400, Class::Refused),
+            (404, Class::Refused),
             (408, Class::Transient),
             (418, Class::Banned),
             (429, Class::Throttled),
-            (451, Class::Config),
+            (451, Class::Refused),
             (502, Class::Transient),
             (520, Class::Transient),
             (530, Class::Transient),

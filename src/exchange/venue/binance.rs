@@ -17,7 +17,7 @@ use super::{
     number::whole,
     spec::{Pace, Spec},
 };
-use crate::domain::bar::TimedBar;
+use crate::domain::bar::Shown;
 
 /// What it serves. The pace is a tenth of what it allows: 6000 a minute, and a page costs 2.
 pub const SPEC: Spec = Spec {
@@ -43,7 +43,7 @@ pub fn request(ask: &Ask) -> Request {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     if status == 403 {
         return Err(Fault::new(Class::Banned, fault_of_status(status, body).why));
     }

@@ -18,7 +18,7 @@ use super::{
     number::whole,
     spec::{Pace, Spec, Spelling, spelled},
 };
-use crate::domain::{bar::TimedBar, series::Symbol, time::Timeframe};
+use crate::domain::{bar::Shown, series::Symbol, time::Timeframe};
 
 /// What it serves. The pace is the slowest that it asks for, 10 a minute.
 pub const SPEC: Spec = Spec {
@@ -63,7 +63,7 @@ fn pair(symbol: &Symbol) -> String {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
     bars(ask, Order::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [time, open, close, high, low, volume] => {

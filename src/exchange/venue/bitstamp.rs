@@ -17,7 +17,7 @@ use super::{
     number::seconds,
     spec::{Pace, Spec, Spelling, spelled},
 };
-use crate::domain::{bar::TimedBar, time::Timeframe};
+use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. The pace is a third of the 10,000 in ten minutes that it allows.
 pub const SPEC: Spec = Spec {
@@ -58,7 +58,7 @@ pub fn request(ask: &Ask) -> Result<Request, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
     same(&answer, "/data/pair", &ask.symbol.to_string())?;
     bars(ask, Order::OldestFirst, rows(&answer, "/data/ohlc")?, |row| {
@@ -123,7 +123,7 @@ mod tests {
                 Class::Config,
             ),
             (404, r#"{"status":"error","reason":"Not found"}"#, Class::Config),
-            (404, "<html>Not found</html>", Class::Config),
+            (404, "<html>Not found</html>", Class::Refused),
             (503, r#"{"error":"Service unavailable"}"#, Class::Transient),
             (200, r#"{"error":"Words without a status"}"#, Class::Transient),
             (200, r#"{"data":{"ohlc":[],"pair":"ETH/USD"}}"#, Class::Malformed),

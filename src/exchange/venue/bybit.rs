@@ -17,7 +17,7 @@ use super::{
     number::whole,
     spec::{Pace, Spec, Spelling, spelled},
 };
-use crate::domain::{bar::TimedBar, series::Symbol, time::Timeframe};
+use crate::domain::{bar::Shown, series::Symbol, time::Timeframe};
 
 /// What it serves. The pace is a twelfth of the 600 in five seconds that it allows.
 pub const SPEC: Spec = Spec {
@@ -65,10 +65,10 @@ pub fn request(ask: &Ask) -> Result<Request, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     if status == 403 {
         let of_country = String::from_utf8_lossy(body).contains("country");
-        let class = if of_country { Class::Config } else { Class::Banned };
+        let class = if of_country { Class::Refused } else { Class::Banned };
         return Err(Fault::new(class, fault_of_status(status, body).why));
     }
     let answer = accepted(status, body, refusal)?;
@@ -158,7 +158,7 @@ mod tests {
         for (status, body, class) in [
             (403, "access too frequent", Class::Banned),
             (403, r#"{"retCode":10006,"retMsg":"access too frequent"}"#, Class::Banned),
-            (403, "<html>configured to block access from your country</html>", Class::Config),
+            (403, "<html>configured to block access from your country</html>", Class::Refused),
             (429, "system protection", Class::Throttled),
             (502, "<html>", Class::Transient),
         ] {

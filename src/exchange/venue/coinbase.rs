@@ -18,7 +18,7 @@ use super::{
     spec::{Pace, Spec, Spelling, spelled},
 };
 use crate::domain::{
-    bar::TimedBar,
+    bar::Shown,
     time::{Timeframe, UtcMs},
 };
 
@@ -55,7 +55,7 @@ pub fn request(ask: &Ask) -> Result<Request, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
     bars(ask, Order::NewestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [time, low, high, open, close, volume] => {

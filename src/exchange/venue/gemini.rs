@@ -17,7 +17,7 @@ use super::{
     number::whole,
     spec::{Pace, Spec, Spelling, spelled},
 };
-use crate::domain::{bar::TimedBar, time::Timeframe};
+use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. How far back is told nowhere: the horizon is a cautious guess. The pace is what it advises.
 pub const SPEC: Spec = Spec {
@@ -46,7 +46,7 @@ pub fn request(ask: &Ask) -> Result<Request, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
     bars(ask, Order::NewestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [time, open, high, low, close, volume] => {

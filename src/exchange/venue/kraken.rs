@@ -18,7 +18,7 @@ use super::{
     number::seconds,
     spec::{Pace, Spec, Spelling, spelled},
 };
-use crate::domain::{bar::TimedBar, time::Timeframe};
+use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. One request a second is what it calls safe.
 pub const SPEC: Spec = Spec {
@@ -54,7 +54,7 @@ pub fn request(ask: &Ask) -> Result<Request, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
     let told: Vec<Option<&str>> = rows(&answer, "/error")?.iter().map(Value::as_str).collect();
     if told.iter().any(|told| !told.is_some_and(|told| told.starts_with('W'))) {

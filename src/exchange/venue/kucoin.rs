@@ -17,7 +17,7 @@ use super::{
     number::seconds,
     spec::{Pace, Spec, Spelling, spelled},
 };
-use crate::domain::{bar::TimedBar, time::Timeframe};
+use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. Its limits are not told; the pace is a cautious guess.
 pub const SPEC: Spec = Spec {
@@ -59,7 +59,7 @@ pub fn request(ask: &Ask) -> Result<Request, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
     same(&answer, "/code", ACCEPTED)?;
     bars(ask, Order::NewestFirst, rows(&answer, "/data")?, |row| match row.as_array()?.as_slice() {

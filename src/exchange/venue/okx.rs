@@ -18,7 +18,7 @@ use super::{
     number::whole,
     spec::{Pace, Spec, Spelling, spelled},
 };
-use crate::domain::{bar::TimedBar, time::Timeframe};
+use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. The page is that of the old bars; the pace is half of what it allows for them.
 pub const SPEC: Spec = Spec {
@@ -64,7 +64,7 @@ pub fn request(ask: &Ask) -> Result<Request, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
     same(&answer, "/code", "0")?;
     bars(ask, Order::NewestFirst, rows(&answer, "/data")?, |row| match row.as_array()?.as_slice() {

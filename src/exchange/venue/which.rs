@@ -6,7 +6,7 @@ use super::{
     binance, binanceus, bitfinex, bitstamp, bybit, coinbase, gemini, kraken, kucoin, okx,
     spec::Spec,
 };
-use crate::domain::{bar::TimedBar, ids::Exchange};
+use crate::domain::{bar::Shown, ids::Exchange};
 
 /// A venue this program speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,9 +104,9 @@ impl Venue {
         }
     }
 
-    /// The bars of an answer, oldest first, each stamp once, none outside the page; the newest may still be forming.
-    /// Anything but a complete answer in the venue's own format is a fault, never an empty success.
-    pub fn parse(self, ask: &Ask, status: u16, body: &[u8]) -> Result<Vec<TimedBar>, Fault> {
+    /// What an answer shows: bars, oldest first, each stamp once, none outside the page, the newest perhaps still forming; and
+    /// the rows that are not bars. Anything but a complete answer in the venue's own format is a fault, never an empty success.
+    pub fn parse(self, ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
         match self {
             Self::Binance | Self::BinanceUs => binance::parse(ask, status, body),
             Self::Bitfinex => bitfinex::parse(ask, status, body),

@@ -1,15 +1,13 @@
 //! The fetch job: asks the venue for page after page and makes each durable before it asks for the next.
 
-use std::collections::BTreeSet;
-
 use super::{
-    plan::{Bounds, Plan, closed},
-    report::{Ended, Tally, outcome},
+    plan::{Bounds, Plan, Seen},
+    report::{Ended, Found, Tally, outcome},
 };
 use crate::{
     clock::SystemClock,
     domain::{
-        bar::{ClosedBar, TimedBar},
+        bar::{ClosedBar, Shown},
         time::{SlotTs, Timeframe, UtcMs, Window},
     },
     engine::slot::first_at_or_after,
@@ -50,14 +48,14 @@ pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let bounds = Bounds { page_bars: spec.page_bars, horizon_bars: spec.horizon_bars, forming };
     let plan = Plan::new(wanted, &stored, bounds);
     let tally = Tally { already_there: stored.len(), ..Tally::default() };
-    let mut filling = Filling { feed, raw, waits, tally, got: BTreeSet::new(), newest_seen: None };
+    let mut filling = Filling { feed, raw, waits, tally, seen: Seen::default(), bad: Vec::new() };
     context.progress.begin(&format!("fetch {series}"), plan.pages().len() as u64);
     let ended = filling.fill(context, &plan);
     context.progress.end();
     let ended = ended?;
-    let Filling { tally, got, newest_seen, .. } = filling;
-    let lacks = plan.lacks(tally.pages, &got, newest_seen.map(|bar| bar.ts));
-    Ok(outcome(context, job, &tally, &lacks, &ended))
+    let Filling { tally, seen, bad, .. } = filling;
+    let found = Found { tally, lacks: plan.lacks(tally.pages, &seen), bad };
+    Ok(outcome(context, job, &found, &ended))
 }
 
 /// The slots between `from` and `to`, both included, that are over by our clock, and the slot after them.
@@ -85,8 +83,9 @@ struct Filling<'w, 'd> {
     raw: RawStore<'d, RealDisk>,
     waits: Waiting<'w, SystemClock>,
     tally: Tally,
-    got: BTreeSet<SlotTs>,
-    newest_seen: Option<TimedBar>,
+    seen: Seen,
+    /// Rows that are not bars, as they are named.
+    bad: Vec<String>,
 }
 
 impl Filling<'_, '_> {
@@ -96,27 +95,45 @@ impl Filling<'_, '_> {
             if self.waits.stopped() {
                 return Ok(Ended::Stopped);
             }
-            let answer = match self.feed.page(*page, self.waits.now()) {
+            let answer = match self.page(*page) {
                 Ok(answer) => answer,
                 Err(_) if self.waits.stopped() => return Ok(Ended::Stopped),
                 Err(error) => return refused(error),
             };
-            let mut bars = closed(answer, &mut self.newest_seen);
-            bars.retain(|bar| plan.wants(bar.ts()));
-            let put = self.raw.put(&bars, self.waits.now())?;
-            self.got.extend(bars.iter().map(ClosedBar::ts));
-            self.tally.count(bars.len(), &put);
+            let mut closed = self.seen.closed(answer);
+            closed.bars.retain(|bar| plan.wants(bar.ts()));
+            let put = self.raw.put(&closed.bars, self.waits.now())?;
+            self.seen.got.extend(closed.bars.iter().map(ClosedBar::ts));
+            for row in closed.bad {
+                // A row without a slot could be any of them.
+                if row.ts.is_some_and(|ts| !plan.wants(ts)) {
+                    continue;
+                }
+                tracing::warn!("page from {}: {}", page.first(), row.why);
+                self.seen.bad.extend(row.ts);
+                self.bad.push(format!("page from {}: {}", page.first(), row.why));
+            }
+            self.tally.count(closed.bars.len(), &put);
             context.progress.advance(&page.first().close().to_string());
         }
         Ok(Ended::Done)
     }
+
+    /// A page. One with rows that are not bars is asked for once more before that is believed.
+    fn page(&mut self, page: Window) -> Result<Shown, FeedError> {
+        let answer = self.feed.page(page, self.waits.now())?;
+        if answer.bad.is_empty() {
+            return Ok(answer);
+        }
+        self.feed.page(page, self.waits.now())
+    }
 }
 
-/// A question that is wrong is no failure of the venue.
+/// A question that is wrong is not a failure of the venue.
 fn refused(error: FeedError) -> Result<Ended, Failure> {
     match error.class {
         Class::Config => Err(Failure::new(Exit::Manifest, error.to_string())),
-        Class::Transient | Class::Throttled | Class::Banned | Class::Malformed => {
+        Class::Refused | Class::Transient | Class::Throttled | Class::Banned | Class::Malformed => {
             Ok(Ended::Failed(error))
         }
     }

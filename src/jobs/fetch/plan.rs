@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{
-    bar::{ClosedBar, TimedBar},
+    bar::{BadRow, Closed, ClosedBar, Shown},
     time::{SlotTs, Window},
 };
 
@@ -55,16 +55,13 @@ impl Plan {
         self.missing.get(at).is_some_and(|run| run.contains(slot))
     }
 
-    /// What is missing after the first `answered` pages gave the slots `got`, in runs: for each the reason, newest reason last.
-    pub fn lacks(
-        &self,
-        answered: usize,
-        got: &BTreeSet<SlotTs>,
-        newest_seen: Option<SlotTs>,
-    ) -> Vec<(Why, Window)> {
+    /// What is missing after the first `answered` pages, in runs: for each the reason, newest reason last.
+    pub fn lacks(&self, answered: usize, seen: &Seen) -> Vec<(Why, Window)> {
+        let Seen { got, bad, newest } = seen;
         let asked_from = answered.checked_sub(1).and_then(|last| self.pages.get(last));
         let why = |slot: SlotTs| match asked_from {
-            Some(page) if slot >= page.first() && newest_seen == Some(slot) => Why::Unproven,
+            Some(page) if slot >= page.first() && bad.contains(&slot) => Why::BadRow,
+            Some(page) if slot >= page.first() && *newest == Some(slot) => Why::Unproven,
             Some(page) if slot >= page.first() => Why::NoBar,
             Some(_) | None => Why::NotAnswered,
         };
@@ -72,7 +69,7 @@ impl Plan {
             self.beyond.iter().map(|run| (Why::BeyondHorizon, *run)).collect();
         let absent = self.missing.iter().flat_map(|run| run.iter());
         let absent: Vec<SlotTs> = absent.filter(|slot| !got.contains(slot)).collect();
-        for kind in [Why::NotAnswered, Why::NoBar, Why::Unproven] {
+        for kind in [Why::NotAnswered, Why::BadRow, Why::NoBar, Why::Unproven] {
             let of_kind = absent.iter().copied().filter(|slot| why(*slot) == kind);
             found.extend(runs(of_kind).into_iter().map(|run| (kind, run)));
         }
@@ -87,18 +84,36 @@ pub enum Why {
     BeyondHorizon,
     /// The venue did not answer for it.
     NotAnswered,
+    /// The venue answered, with a row there that is not a bar.
+    BadRow,
     /// The venue answered, without a bar there.
     NoBar,
     /// Its bar is the newest one the venue showed, which may still be forming.
     Unproven,
 }
 
-/// The closed bars of the answer to a page that lies before `newest_seen`. A later bar that was seen before the page was
-/// asked for proves as much as one in the same answer.
-pub fn closed(mut answer: Vec<TimedBar>, newest_seen: &mut Option<TimedBar>) -> Vec<ClosedBar> {
-    answer.extend(*newest_seen);
-    *newest_seen = answer.iter().copied().max_by_key(|bar| bar.ts);
-    ClosedBar::from_answer(answer)
+/// What the pages so far showed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// Slots that have their bar.
+    pub got: BTreeSet<SlotTs>,
+    /// Slots whose row is not a bar.
+    pub bad: BTreeSet<SlotTs>,
+    /// The newest slot of any page, which may still be forming.
+    pub newest: Option<SlotTs>,
+}
+
+impl Seen {
+    /// The closed part of the answer to a page that lies before the newest slot seen. A later bar that was seen before the page
+    /// was asked for proves as much as one in the same answer.
+    pub fn closed(&mut self, mut answer: Shown) -> Closed {
+        // It says nothing but that its slot was seen, so that it is not looked at.
+        let newest = self.newest.map(|ts| BadRow { ts: Some(ts), why: String::new() });
+        answer.bad.extend(newest);
+        let shown = answer.bars.iter().map(|bar| bar.ts);
+        self.newest = shown.chain(answer.bad.iter().filter_map(|row| row.ts)).max();
+        ClosedBar::from_answer(answer)
+    }
 }
 
 /// Slots in ascending order as runs without a hole.
@@ -141,7 +156,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{bar::Bar, time::Timeframe};
+    use crate::domain::{
+        bar::{Bar, TimedBar},
+        time::Timeframe,
+    };
 
     fn slot(n: i64) -> SlotTs {
         Timeframe::M5.slot(1_700_000_100_000).unwrap().plus(n)
@@ -194,17 +212,19 @@ mod tests {
         let near = bounds(10, Some(5), 20);
         let plan = Plan::new(window(10, 19), &[slot(11)], near);
         assert_eq!(ends(plan.pages()), [(15, 20)]);
-        let got: BTreeSet<SlotTs> = [15, 16, 18].map(slot).into();
-        let lacks = plan.lacks(1, &got, Some(slot(19)));
+        let got: BTreeSet<SlotTs> = [15, 16].map(slot).into();
+        let seen = Seen { got, bad: [slot(18)].into(), newest: Some(slot(19)) };
+        let lacks = plan.lacks(1, &seen);
         let told: Vec<_> = lacks.iter().map(|(why, run)| (*why, ends(&[*run])[0])).collect();
         let expected = [
             (Why::BeyondHorizon, (10, 10)),
             (Why::BeyondHorizon, (12, 14)),
+            (Why::BadRow, (18, 18)),
             (Why::NoBar, (17, 17)),
             (Why::Unproven, (19, 19)),
         ];
         assert_eq!(told, expected);
-        let unanswered = plan.lacks(0, &BTreeSet::new(), None);
+        let unanswered = plan.lacks(0, &Seen::default());
         assert_eq!(unanswered[2], (Why::NotAnswered, window(15, 19)));
     }
 
@@ -214,10 +234,12 @@ mod tests {
             ts: slot(n),
             bar: Bar::new([1.0, 1.0, 1.0, 1.0, n as f64]).unwrap(),
         };
-        let mut newest = None;
+        let mut seen = Seen::default();
         let mut stored = |answer: &[i64]| -> Vec<i64> {
-            let answer = answer.iter().map(|n| bar(*n)).collect();
-            closed(answer, &mut newest).iter().map(|bar| bar.ts().since(slot(0))).collect()
+            let bars = answer.iter().map(|n| bar(*n)).collect();
+            let closed = seen.closed(Shown { bars, bad: Vec::new() });
+            assert!(closed.bad.is_empty());
+            closed.bars.iter().map(|bar| bar.ts().since(slot(0))).collect()
         };
         assert!(stored(&[]).is_empty());
         assert_eq!(stored(&[17, 18, 19]), [17, 18], "19 may be forming");

@@ -55,11 +55,23 @@ impl Tally {
     }
 }
 
+/// What came of the pages that were asked.
+#[derive(Debug)]
+pub struct Found {
+    /// What was done.
+    pub tally: Tally,
+    /// What could not be got, and why.
+    pub lacks: Vec<(Why, Window)>,
+    /// Rows that are not bars, as they are named.
+    pub bad: Vec<String>,
+}
+
 impl Why {
     fn words(self) -> &'static str {
         match self {
             Self::BeyondHorizon => "too old for the venue",
             Self::NotAnswered => "not answered",
+            Self::BadRow => "the venue's row is not a bar",
             Self::NoBar => "the venue has no bar",
             Self::Unproven => "the newest bar of the venue, perhaps still forming",
         }
@@ -67,13 +79,8 @@ impl Why {
 }
 
 /// The result of the job. Missing is what could not be got, and why.
-pub fn outcome(
-    context: &Context<'_>,
-    job: &FetchJob,
-    tally: &Tally,
-    lacks: &[(Why, Window)],
-    ended: &Ended,
-) -> Outcome {
+pub fn outcome(context: &Context<'_>, job: &FetchJob, found: &Found, ended: &Ended) -> Outcome {
+    let Found { tally, lacks, bad } = found;
     let slots = |kind: Why| -> i64 {
         lacks.iter().filter(|(why, _)| *why == kind).map(|(_, run)| run.slots()).sum()
     };
@@ -82,7 +89,7 @@ pub fn outcome(
         (Ended::Failed(_), _) => Exit::Unavailable,
         (Ended::Stopped, Some(signal)) => Exit::Signal(signal),
         (Ended::Stopped, None) => Exit::Timeout,
-        (Ended::Done, _) if beyond > 0 => Exit::Inconclusive,
+        (Ended::Done, _) if beyond > 0 || !bad.is_empty() => Exit::Inconclusive,
         (Ended::Done, _) => Exit::Ok,
     };
     let counts = [
@@ -91,6 +98,8 @@ pub fn outcome(
         ("filled", tally.filled as i64),
         ("replaced", tally.replaced as i64),
         ("already_there", tally.already_there as i64),
+        ("rows_left_out", bad.len() as i64),
+        ("missing_bad_row", slots(Why::BadRow)),
         ("missing_no_bar", slots(Why::NoBar)),
         ("missing_unproven", slots(Why::Unproven)),
         ("missing_beyond_horizon", beyond),
@@ -101,13 +110,18 @@ pub fn outcome(
     let ending = match ended {
         Ended::Done => String::new(),
         Ended::Stopped => ": told to stop".to_owned(),
-        Ended::Failed(error) => match error.retry_at {
-            Some(until) => format!(": {error}; it wants to be left alone until {until}"),
+        Ended::Failed(error) => match error.pause_ms {
+            Some(ms) => format!(": {error}; it wants to be left alone for another {} s", ms / 1000),
             None => format!(": {error}"),
         },
     };
+    let left_out = match bad.len() {
+        0 => String::new(),
+        1 => ", 1 row left out that is not a bar".to_owned(),
+        more => format!(", {more} rows left out that are not bars"),
+    };
     let summary = format!(
-        "{} bars read, {} written, {} filled, {} replaced, {} already there, {missing} missing{ending}",
+        "{} bars read, {} written, {} filled, {} replaced, {} already there, {missing} missing{left_out}{ending}",
         tally.read, tally.written, tally.filled, tally.replaced, tally.already_there
     );
     if exit == Exit::Unavailable {
@@ -117,6 +131,7 @@ pub fn outcome(
     for (name, count) in counts {
         let _ = writeln!(text, "{:<24}{count:>9}", name.replace('_', " "));
     }
+    text.push_str(&left_out_lines(bad));
     text.push_str(&missing_lines(lacks));
     if beyond > 0 {
         text.push_str(&horizon_line(job));
@@ -127,6 +142,19 @@ pub fn outcome(
     }
     let out = counts.into_iter().map(|(key, count)| (key.to_owned(), count.to_string())).collect();
     Outcome { exit, summary, text, out }
+}
+
+fn left_out_lines(bad: &[String]) -> String {
+    let shown = bad.iter().take(SHOWN_MAX).map(|row| format!("left out: {row}\n"));
+    let mut text: String = shown.collect();
+    if bad.len() > SHOWN_MAX {
+        let _ = writeln!(
+            text,
+            "... and {} more rows left out, all of them in the log",
+            bad.len() - SHOWN_MAX
+        );
+    }
+    text
 }
 
 fn missing_lines(lacks: &[(Why, Window)]) -> String {

@@ -1,20 +1,22 @@
 //! The live loop: carries out the planner's acts on a feed, a clock and a session. No decision is made here.
 
+use std::collections::BTreeSet;
+
 use thiserror::Error;
 
-use super::plan::{Act, Ended, Pace, Planned, Planner, Remark};
+use super::plan::{Act, Ended, Failed, Pace, Planned, Planner, Remark};
 use crate::{
     clock::Clock,
     domain::{
-        bar::{ClosedBar, TimedBar},
+        bar::{BadRow, Bar, Closed, ClosedBar, Shown, TimedBar},
         command::{Command, Order},
         decision::{Decision, Degraded},
         ids::RunId,
-        time::{SlotTs, UtcMs},
+        time::{Now, SlotTs, Steady, UtcMs, Window},
     },
     engine::strategy::Strategy,
     exchange::{
-        feed::{Feed, FeedError},
+        feed::{Feed, FeedError, Heard},
         venue::answer::Class,
     },
     jobs::commands::{Decided, append_command, enter},
@@ -37,6 +39,10 @@ use crate::{
 const SKEW_MS_MIN: i64 = 2_000;
 /// A skew that changed by this much is told again.
 const SKEW_MS_TOLD: i64 = 60_000;
+/// Longest sleep in front of a venue before the time of day is looked at again: it may have been set meanwhile, milliseconds.
+const LOOK_MS: i64 = 30_000;
+/// Bad rows that are remembered as told. An answer reaches a few slots back each time, and brings them again.
+const TOLD_MAX: usize = 1_000;
 
 /// How a loop ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,8 +111,9 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
     on: &mut Surroundings<'_, D, F, C>,
 ) -> Result<Outcome, LoopError> {
     let held = session.held().first().copied();
-    let mut planner = Planner::new(pace, session.last(), held, on.feed.ends());
-    let (mut answered, mut told_skew_ms) = (false, 0);
+    let mut planner = Planner::new(pace, session.last(), held, on.feed.ends(), on.clock.steady());
+    let mut told = Told::default();
+    let mut first_start = session.last().is_none();
     loop {
         if (on.stopped)() {
             return Ok(Outcome::Stopped);
@@ -114,46 +121,81 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
         let now = on.now();
         match planner.next(now) {
             Act::Done(ended) => return Ok(Outcome::Ended(ended)),
-            Act::Sleep(until) => on.sleep_until(until),
-            Act::Decide(planned) => decide(&mut planner, session, on, planned, now)?,
+            Act::Sleep(until) => on.sleep_until(now.up, until),
+            Act::Decide(planned) => decide(&mut planner, session, on, planned, now.at)?,
             Act::Fetch(since) => {
-                let fetched = on.feed.fetch(since, now);
+                let fetched = on.feed.fetch(since, planner.reckoned(now).at);
                 if (on.stopped)() {
                     return Ok(Outcome::Stopped);
                 }
-                let (at, skew_ms) = (on.clock.now(), on.feed.skew_ms());
-                (on.fetched)(Fetched { at, skew_ms, error: fetched.as_ref().err() });
-                let (planned, seen_at) = match fetched {
-                    Err(error) if error.class == Class::Config && !answered => {
+                on.tell(fetched.as_ref().err());
+                told.skew_ms = on.tell_skew(told.skew_ms);
+                // A venue in trouble says such things too: only a question that was never answered can be a wrong one.
+                let fetched = match fetched {
+                    Err(error) if error.class == Class::Config && first_start => {
                         return Err(LoopError::Refused(error));
                     }
-                    fetched => take(&mut planner, pace, fetched, on)?,
+                    fetched => fetched,
                 };
-                answered |= !planned.is_empty();
-                told_skew_ms = on.tell_skew(told_skew_ms);
+                first_start &= fetched.is_err();
+                let (planned, seen_at) =
+                    take(&mut planner, pace, (fetched, now.up), &mut told, on)?;
                 decide(&mut planner, session, on, planned, seen_at)?;
             }
         }
     }
 }
 
+/// What was said, and is not said again.
+#[derive(Default)]
+struct Told {
+    skew_ms: i64,
+    bad: BTreeSet<(Option<SlotTs>, String)>,
+}
+
+impl Told {
+    /// The rows that are not bars and were not said to be.
+    fn new(&mut self, bad: &[BadRow]) -> Vec<String> {
+        if self.bad.len() > TOLD_MAX {
+            self.bad.clear();
+        }
+        // The number of a row changes from answer to answer.
+        let text = |row: &BadRow| row.why.split_once(": ").map_or("", |(_, why)| why).to_owned();
+        let is_new = |row: &&BadRow| self.bad.insert((row.ts, text(row)));
+        bad.iter().filter(is_new).map(|row| row.why.clone()).collect()
+    }
+}
+
 impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
     /// The time of the venue, as far as it is known: a clock that is wrong by hours must not make slots late that are not.
-    fn now(&self) -> UtcMs {
-        self.clock.now().plus_ms(self.skew_ms())
+    fn now(&self) -> Now {
+        let (at, up) = (self.clock.now(), self.clock.steady());
+        Now { at: at.plus_ms(self.skew_ms(at, up)), up }
     }
 
-    /// Sleeps until it is `at` for the venue.
-    fn sleep_until(&self, at: UtcMs) {
-        self.clock.sleep_until(at.plus_ms(-self.skew_ms()), self.stopped);
+    /// Sleeps until the steady clock shows `until`, or so long that the time should be looked at again.
+    fn sleep_until(&self, up: Steady, until: Steady) {
+        let until = if self.feed.ends().is_none() { until.min(up.plus_ms(LOOK_MS)) } else { until };
+        self.clock.sleep_until(until, self.stopped);
+    }
+
+    /// Tells what came of a question.
+    fn tell(&mut self, error: Option<&FeedError>) {
+        let (at, up) = (self.clock.now(), self.clock.steady());
+        let sure = self.feed.heard(up).filter(|heard| heard.is_sure);
+        (self.fetched)(Fetched { at, skew_ms: sure.map(|heard| ahead_ms(heard, at)), error });
     }
 
     /// Warns of a skew that is new, or far from the one told of last, and returns the one told of.
     fn tell_skew(&mut self, told_ms: i64) -> i64 {
-        let skew_ms = self.skew_ms();
+        let skew_ms = self.skew_ms(self.clock.now(), self.clock.steady());
         let is_new = told_ms == 0 && skew_ms != 0;
         if !is_new && (skew_ms - told_ms).abs() < SKEW_MS_TOLD {
             return told_ms;
+        }
+        if skew_ms == 0 {
+            (self.warn)("the clock of this machine agrees with the venue's again".to_owned());
+            return skew_ms;
         }
         let (seconds, side) = (skew_ms.abs() / 1000, if skew_ms > 0 { "behind" } else { "ahead" });
         (self.warn)(format!(
@@ -162,41 +204,58 @@ impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
         skew_ms
     }
 
-    fn skew_ms(&self) -> i64 {
-        self.feed.skew_ms().filter(|ms| ms.abs() >= SKEW_MS_MIN).unwrap_or(0)
+    fn skew_ms(&self, at: UtcMs, up: Steady) -> i64 {
+        let skew_ms = self.feed.heard(up).map(|heard| ahead_ms(heard, at));
+        skew_ms.filter(|ms| ms.abs() >= SKEW_MS_MIN).unwrap_or(0)
     }
 }
 
-/// Makes the closed bars of an answer durable. Returns the slots to decide, and when the answer came.
+fn ahead_ms(heard: Heard, at: UtcMs) -> i64 {
+    heard.at.get() - at.get()
+}
+
+/// Makes the closed bars of an answer to a question of `asked` durable. Returns the slots to decide, and when the answer came.
 fn take<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
     pace: Pace,
-    fetched: Result<Vec<TimedBar>, FeedError>,
+    (fetched, asked): (Result<Shown, FeedError>, Steady),
+    told: &mut Told,
     on: &mut Surroundings<'_, D, F, C>,
 ) -> Result<(Vec<Planned>, UtcMs), LoopError> {
-    let seen_at = on.now();
-    let closed = match fetched {
+    let now = planner.reckoned(on.now());
+    if let Some(heard) = on.feed.heard(now.up).filter(|heard| heard.is_sure) {
+        planner.learn(Now { at: heard.at, up: now.up });
+    }
+    let failed = |cause, pause_ms| Failed { asked, cause, pause_ms };
+    let persist_failed = failed(Degraded::PersistFailed, None);
+    let mut closed = match fetched {
         Ok(answer) => ClosedBar::from_answer(answer),
         Err(error) => {
             (on.warn)(error.to_string());
-            let retry_at = error.retry_at.map(|at| at.plus_ms(on.skew_ms()));
-            return Ok((planner.failed(seen_at, Degraded::FetchFailed, retry_at), seen_at));
+            let failed = failed(Degraded::FetchFailed, error.pause_ms);
+            let given_up = planner.failed(now, failed);
+            return Ok((stored_after_all(planner, given_up, on)?, now.at));
         }
     };
-    let persist_failed =
-        |planner: &mut Planner| planner.failed(seen_at, Degraded::PersistFailed, None);
-    if pace.forced == Some(Degraded::PersistFailed) {
-        return Ok((planner.answered(seen_at, &closed), seen_at));
+    for why in told.new(&closed.bad) {
+        (on.warn)(format!("{}: a row is left out, its slot has no bar: {why}", on.raw.series()));
     }
-    match store(&closed, seen_at, on)? {
+    if let Some(newest) = closed.newest {
+        planner.learn(Now { at: newest.close(), up: now.up });
+    }
+    if pace.forced == Some(Degraded::PersistFailed) {
+        return Ok((planner.answered(now, &closed), now.at));
+    }
+    match store(&closed.bars, now.at, on)? {
         Some(report) if report.replaced + report.filled > 0 => (on.warn)(format!(
             "the venue changed {} and filled in {} bars it had shown before; decided slots stay as they are",
             report.replaced, report.filled
         )),
         Some(_) => {}
-        None => return Ok((persist_failed(planner), seen_at)),
+        None => return Ok((planner.failed(now, persist_failed), now.at)),
     }
-    let planned = planner.answered(seen_at, &closed);
+    complete(&mut closed, planner, pace, on)?;
+    let planned = planner.answered(now, &closed);
     let carried = planned
         .iter()
         .filter(|one| one.remark == Remark::Carried)
@@ -204,11 +263,71 @@ fn take<D: Disk, F: Feed, C: Clock>(
     let carried: Vec<ClosedBar> = carried.collect();
     if !carried.is_empty() {
         tracing::info!("nobody traded in {} slots: the last close is carried", carried.len());
-        if store(&carried, seen_at, on)?.is_none() {
-            return Ok((persist_failed(planner), seen_at));
+        if store(&carried, now.at, on)?.is_none() {
+            return Ok((planner.failed(now, persist_failed), now.at));
         }
     }
-    Ok((planned, seen_at))
+    Ok((planned, now.at))
+}
+
+/// Adds what an earlier answer brought, or an import, and this one leaves out: a bar that was seen is there.
+fn complete<D: Disk, F: Feed, C: Clock>(
+    closed: &mut Closed,
+    planner: &Planner,
+    pace: Pace,
+    on: &mut Surroundings<'_, D, F, C>,
+) -> Result<(), LoopError> {
+    let wanted = closed.newest.and_then(|newest| planner.wants(newest));
+    let Some((first, last)) = wanted else { return Ok(()) };
+    let shown: BTreeSet<SlotTs> = closed.bars.iter().map(ClosedBar::ts).collect();
+    if shown.range(first..=last).count() as i64 == last.since(first) + 1 {
+        return Ok(());
+    }
+    let mut stored = stored(first, last, on)?;
+    // On a venue that leaves bars out, one without a trade is a close that was carried, and not one to carry on from.
+    stored.retain(|bar| pace.carry_bars_max == 0 || bar.bar.volume() > 0.0);
+    closed
+        .bars
+        .extend(stored.into_iter().filter(|bar| !shown.contains(&bar.ts)).map(ClosedBar::archived));
+    closed.bars.sort_by_key(ClosedBar::ts);
+    Ok(())
+}
+
+/// Of slots that are to be given up, those whose bar is in the store are decided with it.
+fn stored_after_all<D: Disk, F: Feed, C: Clock>(
+    planner: &Planner,
+    given_up: Vec<Planned>,
+    on: &mut Surroundings<'_, D, F, C>,
+) -> Result<Vec<Planned>, LoopError> {
+    let ends = given_up.first().zip(given_up.last());
+    let Some((first, last)) = ends.map(|(first, last)| (first.ts, last.ts)) else {
+        return Ok(given_up);
+    };
+    let stored = stored(first, last, on)?;
+    let bar = |ts: SlotTs| bar_of(&stored, ts);
+    let after_all = |one: Planned| bar(one.ts).map_or(one, |bar| planner.found(one, bar));
+    Ok(given_up.into_iter().map(after_all).collect())
+}
+
+/// The stored bars of these slots. A disk that cannot be read now has none.
+fn stored<D: Disk, F: Feed, C: Clock>(
+    first: SlotTs,
+    last: SlotTs,
+    on: &mut Surroundings<'_, D, F, C>,
+) -> Result<Vec<TimedBar>, LoopError> {
+    let window = Window::new(first, last).expect("the first is not later than the last");
+    match on.raw.load_window(window) {
+        Ok(bars) => Ok(bars),
+        Err(error) if error.is_io() => {
+            (on.warn)(format!("bars could not be read: {error}"));
+            Ok(Vec::new())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn bar_of(stored: &[TimedBar], ts: SlotTs) -> Option<Bar> {
+    stored.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|at| stored[at].bar)
 }
 
 /// Makes bars durable. Damage ends the loop; `None` from a disk that refuses them, since it may recover.
@@ -279,8 +398,7 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
         }
         Some(_) | None => Vec::new(),
     };
-    let late =
-        |ts: SlotTs| stored.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|at| stored[at].bar);
+    let late = |ts: SlotTs| bar_of(&stored, ts);
     for one in planned {
         let cause = match (one.degraded, one.caught_up) {
             (Some(_), _) => Origin::Degraded,

@@ -1,10 +1,14 @@
 //! The live loop's planner: given the time, what to do next; given an answer, which slots to decide. Pure.
+//!
+//! The time of day names slots and nothing else: every pause and every deadline is measured by the steady clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
     domain::{
-        bar::{Bar, ClosedBar},
+        bar::{Bar, Closed, ClosedBar},
         decision::Degraded,
-        time::{SlotTs, Timeframe, UtcMs},
+        time::{Now, SlotTs, Steady, Timeframe, UtcMs},
     },
     engine::{anchor::Blocks, slot::first_at_or_after},
 };
@@ -33,7 +37,7 @@ pub struct Pace {
     pub blocks: Blocks,
     /// Wait after a bar's close before asking for it.
     pub settle_ms: i64,
-    /// Timeframes after which a slot whose fetch keeps failing is given up.
+    /// Timeframes after which a slot whose fetch keeps failing is given up, from the first question after its close.
     pub deadline_bars: i64,
     /// Bars asked for again behind the last decided one, to notice revisions.
     pub overlap_bars: i64,
@@ -57,7 +61,7 @@ pub struct Pace {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Act {
     /// Sleep until then.
-    Sleep(UtcMs),
+    Sleep(Steady),
     /// Ask for the bars that close at this slot or later.
     Fetch(SlotTs),
     /// Decide these slots without asking.
@@ -103,6 +107,17 @@ pub enum Remark {
     Carried,
 }
 
+/// A question of this process that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    /// When it was asked.
+    pub asked: Steady,
+    /// What the slots get that are given up.
+    pub cause: Degraded,
+    /// How long the venue wants to be left alone, milliseconds.
+    pub pause_ms: Option<i64>,
+}
+
 /// The state between two acts.
 #[derive(Debug, Clone)]
 pub struct Planner {
@@ -111,9 +126,16 @@ pub struct Planner {
     oldest_held: Option<SlotTs>,
     feed_ends: Option<UtcMs>,
     decided: u64,
-    retry_at: UtcMs,
+    retry_at: Steady,
     retries: u32,
-    confirming: bool,
+    /// Whether this process was answered.
+    is_answered: bool,
+    /// Slots that had no bar in the last answer, though it had later ones.
+    absent: BTreeSet<SlotTs>,
+    /// The earliest that it can be, and when that was known. A wrong clock does not move it.
+    sure: Option<Now>,
+    /// Questions that failed since the last answer, oldest first: the newest slot that had closed for certain, for each the first.
+    failing: VecDeque<(SlotTs, Steady)>,
 }
 
 impl Planner {
@@ -123,17 +145,21 @@ impl Planner {
         last: Option<SlotTs>,
         oldest_held: Option<SlotTs>,
         feed_ends: Option<UtcMs>,
+        up: Steady,
     ) -> Self {
-        let retry_at = UtcMs::EPOCH;
         Self {
             pace,
             last,
             oldest_held,
             feed_ends,
             decided: 0,
-            retry_at,
+            retry_at: up,
             retries: 0,
-            confirming: false,
+            is_answered: false,
+            absent: BTreeSet::new(),
+            // What is decided has closed.
+            sure: last.map(|last| Now { at: last.close(), up }),
+            failing: VecDeque::new(),
         }
     }
 
@@ -150,23 +176,41 @@ impl Planner {
         self.last
     }
 
+    /// Tells a time that has come for certain: a venue said so, or showed a bar that closed then.
+    pub fn learn(&mut self, told: Now) {
+        if self.sure_at(told.up).is_none_or(|at| at < told.at) {
+            self.sure = Some(told);
+        }
+    }
+
+    /// The earliest that it can be at `up`.
+    fn sure_at(&self, up: Steady) -> Option<UtcMs> {
+        self.sure.map(|sure| sure.at.plus_ms(up.since(sure.up).max(0)))
+    }
+
+    /// The time to go by: `now`, or the earliest that it can be, when that is later.
+    pub fn reckoned(&self, now: Now) -> Now {
+        Now { at: self.sure_at(now.up).map_or(now.at, |sure| sure.max(now.at)), up: now.up }
+    }
+
     /// What to do at `now`.
-    pub fn next(&self, now: UtcMs) -> Act {
-        if let Some(ended) = self.ended(now) {
+    pub fn next(&self, now: Now) -> Act {
+        let Now { at, up } = self.reckoned(now);
+        if let Some(ended) = self.ended(at) {
             return Act::Done(ended);
         }
-        let due = self.last.map_or(now, |last| last.next().close().plus_ms(self.pace.settle_ms));
-        // What is decided has closed: a clock that has yet to reach it is behind, and only answers can tell by how much.
-        let behind = self.last.is_some_and(|last| now < last.close()) && self.asks();
-        let wake = if behind { self.retry_at } else { due.max(self.retry_at) };
-        if now < wake {
+        let due = self.last.map_or(at, |last| last.next().close().plus_ms(self.pace.settle_ms));
+        // A clock that nobody has confirmed may be behind, and only an answer can tell.
+        let wait_ms = if self.asks() && !self.is_answered { 0 } else { due.get() - at.get() };
+        let wake = up.plus_ms(wait_ms).max(self.retry_at);
+        if up < wake {
             return Act::Sleep(wake);
         }
         match (self.last, self.pace.forced) {
             (Some(last), Some(Degraded::FetchFailed)) => {
-                Act::Decide(vec![self.planned(last.next(), None, now, self.pace.forced)])
+                Act::Decide(vec![self.planned(last.next(), None, at, self.pace.forced)])
             }
-            _ => Act::Fetch(self.since(now)),
+            _ => Act::Fetch(self.since(at)),
         }
     }
 
@@ -204,50 +248,68 @@ impl Planner {
         }
     }
 
-    /// The closed bars of an answer came: which slots can be decided now. A hole is asked about once more before it is believed.
-    pub fn answered(&mut self, now: UtcMs, closed: &[ClosedBar]) -> Vec<Planned> {
+    /// What slots an answer must have a bar for, that none is looked for elsewhere: those up to its newest one that are to be
+    /// decided, and those whose close may have to be carried.
+    pub fn wants(&self, newest: SlotTs) -> Option<(SlotTs, SlotTs)> {
+        let first = self.last?.next().plus(-self.pace.carry_bars_max);
+        let oldest = newest.plus(1 - self.pace.catch_up_bars_max);
+        (newest > self.last?).then(|| (first.max(oldest), newest))
+    }
+
+    /// The closed part of an answer came: which slots can be decided now. A slot without a bar is asked about once more before
+    /// that is believed; until then only the slots before it are decided.
+    pub fn answered(&mut self, now: Now, closed: &Closed) -> Vec<Planned> {
+        self.is_answered = true;
+        self.failing.clear();
         let inside = |ts: &SlotTs| self.pace.until.is_none_or(|until| *ts <= until);
-        let all = || closed.iter().map(ClosedBar::ts);
         let (next, newest) = match self.last {
             // A bar behind the end of the window says that the last slot inside will have none.
             Some(last) => {
                 let end = |ts: SlotTs| self.pace.until.map_or(ts, |until| ts.min(until));
-                (Some(last.next()), all().max().map(end))
+                (Some(last.next()), closed.newest.map(end))
             }
-            None => (all().filter(inside).max(), all().filter(inside).max()),
+            None => {
+                let newest = closed.bars.iter().map(ClosedBar::ts).filter(inside).max();
+                (newest, newest)
+            }
         };
         let (Some(next), Some(newest)) = (next, newest) else {
-            self.wait(now);
+            self.wait(now.up);
             return Vec::new();
         };
         if newest < next {
-            self.wait(now);
+            self.wait(now.up);
             return Vec::new();
         }
-        let known =
-            |ts: SlotTs| closed.iter().rev().find(|bar| bar.ts() == ts).map(|bar| bar.get().bar);
-        let reach = self.pace.catch_up_bars_max.min(self.pace.horizon_bars);
-        let oldest = newest.plus(1 - reach);
-        let slots: Vec<SlotTs> = (0..=newest.since(next)).map(|n| next.plus(n)).collect();
-        let hole = slots.iter().any(|ts| *ts >= oldest && known(*ts).is_none());
-        if hole && !self.confirming {
-            self.confirming = true;
-            self.retry_at = now.plus_ms(RETRY_FIRST_MS);
-            return Vec::new();
+        let bars: BTreeMap<SlotTs, Bar> =
+            closed.bars.iter().map(|bar| (bar.ts(), bar.get().bar)).collect();
+        let known = |ts: SlotTs| bars.get(&ts).copied();
+        let (reach, horizon) = (self.pace.catch_up_bars_max, self.pace.horizon_bars);
+        let is_beyond = |ts: SlotTs| {
+            ts < newest.plus(1 - reach) || ts < newest.plus(1 - horizon) && known(ts).is_none()
+        };
+        let mut slots: Vec<SlotTs> = (0..=newest.since(next)).map(|n| next.plus(n)).collect();
+        let holes: BTreeSet<SlotTs> =
+            slots.iter().copied().filter(|ts| !is_beyond(*ts) && known(*ts).is_none()).collect();
+        if let Some(new) = holes.difference(&self.absent).next().copied() {
+            self.retry_at = now.up.plus_ms(RETRY_FIRST_MS);
+            slots.retain(|ts| *ts < new);
+            self.absent = holes;
+        } else {
+            self.settled(now.up);
         }
-        self.settled();
         let first_start = self.last.is_none();
         let mut carry = Carry::into(next, self.pace.carry_bars_max, known);
         slots
             .into_iter()
             .take(self.left())
             .map(|ts| {
-                let beyond = ts < oldest;
+                let beyond = is_beyond(ts);
                 let own = if beyond { None } else { known(ts) };
                 let flat = carry.over(own, beyond);
                 let bar = own.or(flat);
                 let cause = self.pace.forced.or(bar.is_none().then_some(Degraded::BarMissing));
-                let planned = self.planned(ts, bar, now, cause);
+                let planned = self.planned(ts, bar, now.at, cause);
                 let caught_up = planned.caught_up && !first_start;
                 let remark = match (beyond, flat.is_some() && planned.bar.is_some()) {
                     (true, _) => Remark::Beyond,
@@ -260,6 +322,11 @@ impl Planner {
             .collect()
     }
 
+    /// A slot that was to be given up has its bar after all.
+    pub fn found(&self, planned: Planned, bar: Bar) -> Planned {
+        self.under_policy(Planned { bar: Some(bar), degraded: None, ..planned })
+    }
+
     fn under_policy(&self, planned: Planned) -> Planned {
         let cause = match (planned.caught_up && planned.degraded.is_none(), self.pace.catch_up) {
             (false, _) | (true, CatchUp::Replay) => planned.degraded,
@@ -269,24 +336,33 @@ impl Planner {
         Planned { degraded: cause, ..planned }
     }
 
-    /// The fetch or the raw store failed: which slots are past their deadline and must be given up.
-    /// Nothing is asked before `not_before`.
-    pub fn failed(
-        &mut self,
-        now: UtcMs,
-        cause: Degraded,
-        not_before: Option<UtcMs>,
-    ) -> Vec<Planned> {
-        self.wait(now);
-        self.retry_at = not_before.map_or(self.retry_at, |at| at.max(self.retry_at));
+    /// The fetch or the raw store failed: which slots are past their deadline and must be given up. It counts from the first
+    /// question after their close, so that what was missed while the machine was off is caught up; and a slot closes when that
+    /// is certain, so that a wrong clock gives up nothing that has not happened.
+    pub fn failed(&mut self, now: Now, failed: Failed) -> Vec<Planned> {
+        self.wait(now.up);
+        let Failed { asked, cause, pause_ms } = failed;
+        self.retry_at = self.retry_at.max(now.up.plus_ms(pause_ms.unwrap_or(0)));
         let Some(last) = self.last else { return Vec::new() };
-        let patience = self.pace.deadline_bars * self.pace.timeframe.ms();
-        let waiting = now.get() - patience - last.ts_ms();
-        (1..=waiting.div_euclid(self.pace.timeframe.ms()))
+        let closed = self.sure_at(asked).and_then(|at| self.pace.timeframe.last_closed(at));
+        let newest = self.failing.back().map_or(last, |(ts, _)| *ts);
+        if let Some(closed) = closed.filter(|closed| *closed > newest) {
+            self.failing.push_back((closed, asked));
+        }
+        let patience_ms = self.pace.deadline_bars * self.pace.timeframe.ms();
+        let mut upto = last;
+        while let Some((ts, since)) = self.failing.front().copied() {
+            if now.up.since(since) < patience_ms {
+                break;
+            }
+            self.failing.pop_front();
+            upto = upto.max(ts);
+        }
+        (1..=upto.since(last))
             .map(|n| last.plus(n))
             .take_while(|ts| self.pace.until.is_none_or(|until| *ts <= until))
             .take(self.left())
-            .map(|ts| self.planned(ts, None, now, Some(cause)))
+            .map(|ts| self.planned(ts, None, now.at, Some(cause)))
             .collect()
     }
 
@@ -310,16 +386,16 @@ impl Planner {
         Planned { ts, bar, degraded, caught_up, remark: Remark::Plain }
     }
 
-    fn wait(&mut self, now: UtcMs) {
+    fn wait(&mut self, up: Steady) {
         let pause = (RETRY_FIRST_MS << self.retries.min(10)).min(RETRY_MAX_MS);
         self.retries += 1;
-        self.retry_at = now.plus_ms(pause);
+        self.retry_at = up.plus_ms(pause);
     }
 
-    fn settled(&mut self) {
+    fn settled(&mut self, up: Steady) {
         self.retries = 0;
-        self.retry_at = UtcMs::EPOCH;
-        self.confirming = false;
+        self.retry_at = up;
+        self.absent.clear();
     }
 }
 
@@ -366,13 +442,25 @@ mod tests {
         Timeframe::M1.slot(T0 + n * 60_000).unwrap()
     }
 
-    fn at(n: i64, ms: i64) -> UtcMs {
-        ts(n).close().plus_ms(ms)
+    /// When slot 10 closes on the steady clock, which shows what a right clock would.
+    const UP: Steady = Steady::new(T0 + 600_000);
+
+    fn at(n: i64, ms: i64) -> Now {
+        let at = ts(n).close().plus_ms(ms);
+        Now { at, up: Steady::new(at.get()) }
     }
 
-    fn closed(slots: &[i64]) -> Vec<ClosedBar> {
+    fn closed(slots: &[i64]) -> Closed {
         let bar = Bar::new([1.0; 5]).unwrap();
-        slots.iter().map(|n| ClosedBar::archived(TimedBar { ts: ts(*n), bar })).collect()
+        let bars: Vec<ClosedBar> =
+            slots.iter().map(|n| ClosedBar::archived(TimedBar { ts: ts(*n), bar })).collect();
+        Closed { newest: bars.last().map(ClosedBar::ts), bars, bad: Vec::new() }
+    }
+
+    /// A question that was asked and failed at `now`.
+    fn fails(planner: &mut Planner, now: Now) -> Vec<(i64, Option<Degraded>)> {
+        let failed = Failed { asked: now.up, cause: Degraded::FetchFailed, pause_ms: None };
+        names(&planner.failed(now, failed))
     }
 
     fn pace() -> Pace {
@@ -398,14 +486,16 @@ mod tests {
 
     #[test]
     fn it_sleeps_to_the_boundary_plus_settle_then_asks_with_overlap() {
-        let planner = Planner::new(pace(), Some(ts(10)), None, None);
-        assert_eq!(planner.next(at(10, 500)), Act::Sleep(at(11, 2_000)));
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        assert_eq!(planner.next(at(10, 500)), Act::Fetch(ts(6)), "what time it is must be told");
+        assert!(planner.answered(at(10, 500), &closed(&[9, 10])).is_empty());
+        assert_eq!(planner.next(at(10, 500)), Act::Sleep(at(11, 2_000).up));
         assert_eq!(planner.next(at(11, 2_000)), Act::Fetch(ts(6)));
     }
 
     #[test]
     fn a_first_start_looks_back_to_the_anchor_and_decides_only_the_newest() {
-        let mut planner = Planner::new(pace(), None, None, None);
+        let mut planner = Planner::new(pace(), None, None, None, UP);
         let Act::Fetch(since) = planner.next(at(10, 0)) else { panic!("it must ask at once") };
         assert_eq!(since.open_ms(), pace().blocks.anchor_ms(ts(10)));
         assert_eq!(names(&planner.answered(at(10, 0), &closed(&[7, 8, 9, 10]))), [(10, None)]);
@@ -419,7 +509,7 @@ mod tests {
             (CatchUp::Off, Some(Degraded::Downtime)),
         ] {
             let mut planner =
-                Planner::new(Pace { catch_up: mode, ..pace() }, Some(ts(10)), None, None);
+                Planner::new(Pace { catch_up: mode, ..pace() }, Some(ts(10)), None, None, UP);
             let planned = planner.answered(at(13, 2_000), &closed(&[9, 10, 11, 12, 13]));
             assert_eq!(names(&planned), [(11, cause), (12, cause), (13, None)], "{mode:?}");
         }
@@ -427,60 +517,138 @@ mod tests {
 
     #[test]
     fn a_hole_is_confirmed_by_asking_again_and_then_named() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
-        assert!(planner.answered(at(13, 2_000), &closed(&[11, 13])).is_empty());
-        assert_eq!(planner.next(at(13, 2_000)), Act::Sleep(at(13, 3_000)));
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        let before = planner.answered(at(13, 2_000), &closed(&[11, 13]));
+        assert_eq!(names(&before), [(11, None)], "what lies before the hole does not wait");
+        planner.decided(ts(11), None);
+        assert_eq!(planner.next(at(13, 2_000)), Act::Sleep(at(13, 3_000).up));
         let planned = planner.answered(at(13, 3_000), &closed(&[11, 13]));
-        assert_eq!(names(&planned), [(11, None), (12, Some(Degraded::BarMissing)), (13, None)]);
+        assert_eq!(names(&planned), [(12, Some(Degraded::BarMissing)), (13, None)]);
+    }
+
+    #[test]
+    fn a_hole_that_moves_is_asked_about_twice_wherever_it_is() {
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        assert!(planner.answered(at(13, 2_000), &closed(&[12, 13])).is_empty(), "11 is absent");
+        let planned = planner.answered(at(13, 3_000), &closed(&[11, 13]));
+        assert_eq!(names(&planned), [(11, None)], "12 was absent once");
+        planner.decided(ts(11), None);
+        let planned = planner.answered(at(13, 4_000), &closed(&[11, 12, 13]));
+        assert_eq!(names(&planned), [(12, None), (13, None)]);
+    }
+
+    #[test]
+    fn a_slot_whose_row_is_not_a_bar_is_missing_in_its_turn() {
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        // A later row, which is forming, closed it.
+        let answer = Closed { newest: Some(ts(12)), ..closed(&[10, 11]) };
+        assert_eq!(names(&planner.answered(at(12, 2_000), &answer)), [(11, None)]);
+        planner.decided(ts(11), None);
+        let planned = planner.answered(at(12, 3_000), &answer);
+        assert_eq!(names(&planned), [(12, Some(Degraded::BarMissing))]);
     }
 
     #[test]
     fn a_window_that_ends_in_a_hole_ends_all_the_same() {
         let pace = Pace { until: Some(ts(12)), ..pace() };
-        let mut planner = Planner::new(pace, Some(ts(10)), None, None);
-        assert!(planner.answered(at(13, 2_000), &closed(&[11, 13])).is_empty());
+        let mut planner = Planner::new(pace, Some(ts(10)), None, None, UP);
+        assert_eq!(names(&planner.answered(at(13, 2_000), &closed(&[11, 13]))), [(11, None)]);
+        planner.decided(ts(11), None);
         let planned = planner.answered(at(13, 3_000), &closed(&[11, 13]));
-        assert_eq!(names(&planned), [(11, None), (12, Some(Degraded::BarMissing))]);
-        let late = Planner::new(pace, None, None, None).answered(at(14, 0), &closed(&[10, 11, 14]));
+        assert_eq!(names(&planned), [(12, Some(Degraded::BarMissing))]);
+        let late =
+            Planner::new(pace, None, None, None, UP).answered(at(14, 0), &closed(&[10, 11, 14]));
         assert_eq!(names(&late), [(11, None)], "a first start decides a bar it has");
     }
 
     #[test]
     fn a_stale_answer_consumes_no_slot_and_is_asked_again_ever_more_slowly() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
-        let mut now = at(11, 2_000);
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        let mut ms = 2_000;
         for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
-            assert!(planner.answered(now, &closed(&[9, 10])).is_empty());
-            assert_eq!(planner.next(now), Act::Sleep(now.plus_ms(pause)));
-            now = now.plus_ms(pause);
+            assert!(planner.answered(at(11, ms), &closed(&[9, 10])).is_empty());
+            assert_eq!(planner.next(at(11, ms)), Act::Sleep(at(11, ms + pause).up));
+            ms += pause;
         }
     }
 
     #[test]
     fn a_failed_fetch_consumes_no_slot_until_its_deadline() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
-        assert!(planner.failed(at(11, 2_000), Degraded::FetchFailed, None).is_empty());
-        assert!(planner.failed(at(13, 59_999), Degraded::FetchFailed, None).is_empty());
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        assert!(fails(&mut planner, at(11, 2_000)).is_empty());
+        assert!(fails(&mut planner, at(12, 2_000)).is_empty());
+        assert!(fails(&mut planner, at(14, 1_999)).is_empty());
         let gone = Some(Degraded::FetchFailed);
-        assert_eq!(names(&planner.failed(at(14, 0), Degraded::FetchFailed, None)), [(11, gone)]);
-        assert_eq!(
-            names(&planner.failed(at(15, 0), Degraded::FetchFailed, None)),
-            [(11, gone), (12, gone)]
-        );
+        assert_eq!(fails(&mut planner, at(14, 2_000)), [(11, gone)]);
+        planner.decided(ts(11), Some(ts(11)));
+        assert_eq!(fails(&mut planner, at(15, 2_000)), [(12, gone)]);
+        planner.decided(ts(12), Some(ts(11)));
+        // An answer that has nothing new is an answer: the venue is there.
+        assert!(planner.answered(at(16, 0), &closed(&[9, 10])).is_empty());
+        assert!(fails(&mut planner, at(18, 0)).is_empty());
+    }
+
+    #[test]
+    fn c8_a_start_in_the_dark_gives_up_nothing_before_its_own_deadline() {
+        let start = at(110, 0).up;
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, start);
+        planner.learn(at(110, 0));
+        assert!(fails(&mut planner, at(110, 0)).is_empty(), "one failed question");
+        assert!(fails(&mut planner, at(112, 59_999)).is_empty());
+        let all: Vec<i64> = (11..=110).collect();
+        let mut lit = planner.clone();
+        let planned = lit.answered(at(112, 59_999), &closed(&all));
+        assert!(names(&planned).iter().all(|(_, cause)| cause.is_none()) && planned.len() == 100);
+        let gone: Vec<i64> = fails(&mut planner, at(113, 0)).iter().map(|(n, _)| *n).collect();
+        assert_eq!(gone, all, "the deadline is over for all of them");
+    }
+
+    #[test]
+    fn nothing_is_given_up_before_it_can_have_happened() {
+        // The clock is two days ahead, no venue ever answers, and slot 10 had closed when the process began.
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        let ahead = |n: i64, ms: i64| Now { at: at(n + 2_880, ms).at, ..at(n, ms) };
+        let mut given_up = 10;
+        for n in 10..60 {
+            for (slot, cause) in fails(&mut planner, ahead(n, 30_000)) {
+                assert_eq!((slot, cause), (given_up + 1, Some(Degraded::FetchFailed)));
+                assert!(slot + 3 <= n, "slot {slot} was given up when {n} had closed");
+                planner.decided(ts(slot), None);
+                given_up = slot;
+            }
+        }
+        assert_eq!(given_up, 56, "and it is not stuck");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_does_not_move_a_pause() {
+        for apart in [-5_256_000, -60, -1, 0, 1, 60, 5_256_000] {
+            let set =
+                |n: i64, ms: i64| Now { at: at(n, ms).at.plus_ms(apart * 60_000), ..at(n, ms) };
+            let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+            assert!(planner.answered(at(10, 500), &closed(&[9, 10])).is_empty());
+            assert!(fails(&mut planner, at(11, 2_000)).is_empty());
+            let Act::Sleep(until) = planner.next(set(11, 2_000)) else { panic!("{apart}") };
+            assert!(
+                until >= at(11, 3_000).up && until <= at(11, 4_000).up,
+                "set by {apart} slots: {until:?}"
+            );
+        }
     }
 
     #[test]
     fn a_venue_that_wants_to_be_left_alone_is_left_alone() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
-        let until = at(11, 20_000);
-        assert!(planner.failed(at(11, 2_000), Degraded::FetchFailed, Some(until)).is_empty());
-        assert_eq!(planner.next(at(11, 3_000)), Act::Sleep(until));
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        let asked = at(11, 2_000).up;
+        let failed = Failed { asked, cause: Degraded::FetchFailed, pause_ms: Some(18_000) };
+        assert!(planner.failed(at(11, 2_000), failed).is_empty());
+        assert_eq!(planner.next(at(11, 3_000)), Act::Sleep(at(11, 20_000).up));
     }
 
     #[test]
     fn the_last_close_is_carried_over_slots_without_a_trade_but_not_for_ever() {
         let pace = Pace { carry_bars_max: 2, ..pace() };
-        let mut planner = Planner::new(pace, Some(ts(10)), None, None);
+        let mut planner = Planner::new(pace, Some(ts(10)), None, None, UP);
         assert!(planner.answered(at(16, 2_000), &closed(&[10, 14, 16])).is_empty(), "asked again");
         let planned = planner.answered(at(16, 3_000), &closed(&[10, 14, 16]));
         assert_eq!(
@@ -497,7 +665,7 @@ mod tests {
         let carried: Vec<bool> = planned.iter().map(|p| p.remark == Remark::Carried).collect();
         assert_eq!(carried, [true, true, false, false, true, false]);
         assert_eq!(planned[0].bar.unwrap().values(), [1.0, 1.0, 1.0, 1.0, 0.0]);
-        let mut unknown = Planner::new(pace, Some(ts(10)), None, None);
+        let mut unknown = Planner::new(pace, Some(ts(10)), None, None, UP);
         unknown.answered(at(12, 2_000), &closed(&[12]));
         let planned = unknown.answered(at(12, 3_000), &closed(&[12]));
         assert_eq!(names(&planned), [(11, Some(Degraded::BarMissing)), (12, None)]);
@@ -511,50 +679,55 @@ mod tests {
             (11, vec![(12, None), (13, Some(Degraded::BarMissing)), (14, None)]),
             (12, vec![(13, Some(Degraded::BarMissing)), (14, None)]),
         ] {
-            let mut planner = Planner::new(pace, Some(ts(last)), None, None);
+            let mut planner = Planner::new(pace, Some(ts(last)), None, None, UP);
             let Act::Fetch(since) = planner.next(at(14, 2_000)) else { panic!("it is due") };
             let mut shown = vec![9, 10, 14];
             shown.retain(|n| ts(*n) >= since);
-            planner.answered(at(14, 2_000), &closed(&shown));
-            let planned = planner.answered(at(14, 3_000), &closed(&shown));
+            let mut planned = planner.answered(at(14, 2_000), &closed(&shown));
+            planned.iter().for_each(|one| planner.decided(one.ts, None));
+            planned.extend(planner.answered(at(14, 3_000), &closed(&shown)));
             assert_eq!(names(&planned), expected, "after {last}");
         }
     }
 
     #[test]
     fn a_clock_that_has_yet_to_reach_the_last_slot_does_not_keep_the_loop_from_asking() {
-        let mut planner = Planner::new(pace(), Some(ts(130)), None, None);
+        let mut planner = Planner::new(pace(), Some(ts(130)), None, None, UP);
         assert_eq!(planner.next(at(10, 0)), Act::Fetch(ts(126)));
-        assert!(planner.answered(at(10, 0), &[]).is_empty());
+        assert!(fails(&mut planner, at(10, 0)).is_empty());
         assert_eq!(
             planner.next(at(10, 0)),
-            Act::Sleep(at(10, 1_000)),
+            Act::Sleep(at(10, 1_000).up),
             "it is not asked in a hurry"
         );
         assert_eq!(planner.next(at(10, 1_000)), Act::Fetch(ts(126)));
+        // Once it was answered it goes by the last slot, which has closed, and the time that has passed.
+        assert!(planner.answered(at(10, 1_000), &closed(&[130])).is_empty());
+        assert_eq!(planner.next(at(10, 1_000)), Act::Sleep(at(11, 2_000).up));
         let forced = Pace { forced: Some(Degraded::FetchFailed), ..pace() };
-        let drill = Planner::new(forced, Some(ts(130)), None, None);
-        assert_eq!(drill.next(at(10, 0)), Act::Sleep(at(131, 2_000)), "nobody is asked");
-        let recording = Planner::new(pace(), Some(ts(130)), None, Some(at(200, 0)));
-        assert_eq!(recording.next(at(10, 0)), Act::Sleep(at(131, 2_000)), "it has its own time");
+        let drill = Planner::new(forced, Some(ts(130)), None, None, UP);
+        assert_eq!(drill.next(at(10, 0)), Act::Sleep(at(11, 2_000).up), "nobody is asked");
+        let recording = Planner::new(pace(), Some(ts(130)), None, Some(at(200, 0).at), UP);
+        assert_eq!(recording.next(at(10, 0)), Act::Sleep(at(11, 2_000).up), "it has its own time");
     }
 
     #[test]
     fn no_more_slots_are_decided_than_wanted_however_many_an_answer_brings() {
         let pace = Pace { bars_max: Some(2), ..pace() };
-        let mut planner = Planner::new(pace, Some(ts(10)), None, None);
+        let mut planner = Planner::new(pace, Some(ts(10)), None, None, UP);
         assert_eq!(
             names(&planner.answered(at(14, 2_000), &closed(&[11, 12, 13, 14]))),
             [(11, None), (12, None)]
         );
         planner.decided(ts(11), None);
         let gone = Some(Degraded::FetchFailed);
-        assert_eq!(names(&planner.failed(at(19, 0), Degraded::FetchFailed, None)), [(12, gone)]);
+        assert!(fails(&mut planner, at(19, 0)).is_empty());
+        assert_eq!(fails(&mut planner, at(22, 0)), [(12, gone)]);
     }
 
     #[test]
     fn a_held_bar_is_asked_for_again() {
-        let mut planner = Planner::new(pace(), Some(ts(10)), None, None);
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
         planner.decided(ts(11), Some(ts(11)));
         planner.decided(ts(12), Some(ts(11)));
         assert_eq!(planner.next(at(13, 2_000)), Act::Fetch(ts(6)));
@@ -563,7 +736,7 @@ mod tests {
     #[test]
     fn what_lies_beyond_the_horizon_is_named_missing_and_halts() {
         let mut planner =
-            Planner::new(Pace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None, None);
+            Planner::new(Pace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None, None, UP);
         let planned = planner.answered(at(14, 2_000), &closed(&[11, 12, 13, 14]));
         let missing = Some(Degraded::BarMissing);
         assert_eq!(names(&planned), [(11, missing), (12, missing), (13, None), (14, None)]);
@@ -576,20 +749,21 @@ mod tests {
     #[test]
     fn forced_failures_take_every_slot_at_once() {
         let forced = Some(Degraded::FetchFailed);
-        let planner = Planner::new(Pace { forced, ..pace() }, Some(ts(10)), None, None);
+        let planner = Planner::new(Pace { forced, ..pace() }, Some(ts(10)), None, None, UP);
         let Act::Decide(planned) = planner.next(at(11, 2_000)) else { panic!("no question asked") };
         assert_eq!(names(&planned), [(11, forced)]);
     }
 
     #[test]
     fn it_ends_with_the_window_the_count_or_the_feed() {
-        let window = Planner::new(Pace { until: Some(ts(10)), ..pace() }, Some(ts(10)), None, None);
+        let window =
+            Planner::new(Pace { until: Some(ts(10)), ..pace() }, Some(ts(10)), None, None, UP);
         assert_eq!(window.next(at(10, 0)), Act::Done(Ended::Window));
         let mut counted =
-            Planner::new(Pace { bars_max: Some(1), ..pace() }, Some(ts(10)), None, None);
+            Planner::new(Pace { bars_max: Some(1), ..pace() }, Some(ts(10)), None, None, UP);
         counted.decided(ts(11), None);
         assert_eq!(counted.next(at(11, 0)), Act::Done(Ended::MaxBars));
-        let feed = Planner::new(pace(), Some(ts(10)), None, Some(at(10, 0)));
+        let feed = Planner::new(pace(), Some(ts(10)), None, Some(at(10, 0).at), UP);
         assert_eq!(feed.next(at(11, 2_000)), Act::Fetch(ts(6)));
         assert_eq!(feed.next(at(11, 2_001)), Act::Done(Ended::Feed));
     }

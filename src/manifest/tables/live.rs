@@ -93,7 +93,8 @@ pub struct Live {
     /// How long after a bar closes the venue is asked for it.
     #[serde(default = "Live::settle_2s")]
     pub settle: Parsed<Span>,
-    /// Bars after which a slot whose bar cannot be fetched is given up as `fetch_failed`.
+    /// Bars after which a slot whose bar cannot be fetched is given up as `fetch_failed`, from the first question after its close
+    /// that failed: what was missed while the loop was off, or the machine slept, is caught up.
     #[serde(default = "Live::deadline")]
     #[schemars(range(min = 1))]
     pub decide_deadline_bars: u32,

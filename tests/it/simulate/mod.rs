@@ -1,10 +1,12 @@
 //! The whole live loop in one process, on a virtual clock, a lying venue and a disk that fails, tears and loses power.
 
 mod false_disk;
+mod liveness;
 mod oracle;
 mod regressions;
 mod seeds;
 mod systematic;
 mod teeth;
 mod venue;
+mod wire;
 mod world;

@@ -6,6 +6,7 @@ use mjolnir::{
     domain::{
         decision::{Decision, RiskState},
         ids::Tag,
+        time::SlotTs,
     },
     session::{
         live::{Recovered, Session},
@@ -45,6 +46,9 @@ pub struct Log {
     /// `trades.csv` after the last report.
     pub trades: Vec<u8>,
     pub counts: Counts,
+    /// Every decided slot, its reason, and the true time.
+    pub rows: Vec<(SlotTs, &'static str, i64)>,
+    pub warned: Vec<String>,
     /// Whether the last decision was taken with entries forbidden.
     pub is_halted: bool,
 }

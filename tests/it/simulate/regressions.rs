@@ -30,7 +30,7 @@ fn work(world: &World, disk: &SimDisk, now_ms: i64, slots: i64) -> Result<(), St
     let [mut decisions, trades] = files(&world.layout, world, disk);
     decisions.truncate(decisions.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1));
     let mut log = Log { decisions, trades, ..Log::default() };
-    let done = world.work(disk, &mut venue, &shift(world, slots), &mut log);
+    let done = world.work(disk, (&clock, &mut venue), &shift(world, slots), &mut log);
     done.map(|_| ()).map_err(|error| error.to_string())
 }
 

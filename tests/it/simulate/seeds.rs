@@ -115,7 +115,7 @@ impl<'a> Life<'a> {
 
     fn work(&mut self, shift: &Shift, mood: Option<Mood>) -> Result<Outcome, LoopError> {
         let mut venue = Venue { clock: &self.clock, market: &self.market, mood };
-        let done = self.world.work(&self.disk, &mut venue, shift, &mut self.log);
+        let done = self.world.work(&self.disk, (&self.clock, &mut venue), shift, &mut self.log);
         if let Some(mood) = venue.mood {
             self.mood = mood;
         }

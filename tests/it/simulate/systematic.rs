@@ -130,7 +130,7 @@ impl Systematic {
         let stop_at_ms = slot(SLOTS).ts_ms() + 10 * HOUR_MS;
         let shift = Shift { pace, lie: self.lie, stop_at_ms };
         let mut venue = Venue { clock, market: &self.market, mood: None };
-        match self.world.work(disk, &mut venue, &shift, log) {
+        match self.world.work(disk, (clock, &mut venue), &shift, log) {
             Ok(Outcome::Ended(Ended::Window)) => Ok(()),
             Ok(other) => Err(format!("no progress: {other:?}")),
             Err(error) => Err(error.to_string()),

@@ -5,8 +5,8 @@ use std::cell::{Cell, RefCell};
 use mjolnir::{
     clock::Clock,
     domain::{
-        bar::{Bar, TimedBar},
-        time::{SlotTs, UtcMs, Window},
+        bar::{Bar, Shown, TimedBar},
+        time::{SlotTs, Steady, UtcMs, Window},
     },
     exchange::{
         feed::{Feed, FeedError},
@@ -21,9 +21,22 @@ use crate::support::sim_disk::Rng;
 const JUMP_HOURS: usize = 5;
 pub const HOUR_MS: i64 = 3_600_000;
 
-/// A clock that moves when someone sleeps or asks the venue, and sometimes much further than wanted.
+/// Sleeps of a simulation that never ends.
+const SLEEPS_MAX: usize = 200_000;
+
+/// True time, and a machine whose clock may be wrong. It moves when someone sleeps or asks the venue, and sometimes much further
+/// than wanted.
 pub struct SimClock {
     now_ms: Cell<i64>,
+    /// How far the clock of the machine is ahead of the truth.
+    ahead_ms: Cell<i64>,
+    /// After so many more moves it is set.
+    step: Cell<Option<(usize, i64)>>,
+    /// After so many more sleeps the machine sleeps for so long.
+    nap: Cell<Option<(usize, i64)>>,
+    /// When it woke.
+    woke_ms: Cell<Option<i64>>,
+    sleeps: Cell<usize>,
     jumps: RefCell<Option<Rng>>,
     /// The shortest sleep; with a long one, a bar that does not come is not asked for a hundred times.
     nap_ms: i64,
@@ -31,15 +44,53 @@ pub struct SimClock {
 
 impl SimClock {
     pub fn new(now_ms: i64, nap_ms: i64, jumps: Option<Rng>) -> Self {
-        Self { now_ms: Cell::new(now_ms), jumps: RefCell::new(jumps), nap_ms }
+        Self {
+            now_ms: Cell::new(now_ms),
+            ahead_ms: Cell::new(0),
+            step: Cell::new(None),
+            nap: Cell::new(None),
+            woke_ms: Cell::new(None),
+            sleeps: Cell::new(0),
+            jumps: RefCell::new(jumps),
+            nap_ms,
+        }
     }
 
     pub fn advance(&self, ms: i64) {
         self.now_ms.set(self.now_ms.get() + ms);
+        let step = self.step.take();
+        self.step.set(step.and_then(|(left, ms)| {
+            if left > 0 {
+                return Some((left - 1, ms));
+            }
+            self.set_ahead(ms);
+            None
+        }));
     }
 
+    /// The true time.
     pub fn now_ms(&self) -> i64 {
         self.now_ms.get()
+    }
+
+    /// Sets the clock of the machine.
+    pub fn set_ahead(&self, ms: i64) {
+        self.ahead_ms.set(ms);
+    }
+
+    /// Sets it after so many more moves.
+    pub fn set_ahead_after(&self, moves: usize, ms: i64) {
+        self.step.set(Some((moves, ms)));
+    }
+
+    /// The machine sleeps for so long in the middle of the loop's sleep after so many more.
+    pub fn sleep_after(&self, sleeps: usize, ms: i64) {
+        self.nap.set(Some((self.sleeps.get() + sleeps, ms)));
+    }
+
+    /// When the machine woke.
+    pub fn woke_ms(&self) -> Option<i64> {
+        self.woke_ms.get()
     }
 
     pub fn calm(&self) {
@@ -49,15 +100,25 @@ impl SimClock {
 
 impl Clock for SimClock {
     fn now(&self) -> UtcMs {
-        UtcMs::new(self.now_ms.get()).unwrap()
+        UtcMs::EPOCH.plus_ms(self.now_ms.get() + self.ahead_ms.get())
     }
 
-    fn sleep_until(&self, at: UtcMs, stopped: &dyn Fn() -> bool) {
+    fn steady(&self) -> Steady {
+        Steady::new(self.now_ms.get())
+    }
+
+    fn sleep_until(&self, until: Steady, stopped: &dyn Fn() -> bool) {
         if stopped() {
             return;
         }
-        let soonest = self.now_ms.get() + self.nap_ms;
-        self.now_ms.set(soonest.max(at.get()));
+        self.sleeps.set(self.sleeps.get() + 1);
+        assert!(self.sleeps.get() < SLEEPS_MAX, "it sleeps and sleeps, and nothing comes of it");
+        self.advance(until.since(self.steady()).max(self.nap_ms));
+        if let Some((_, ms)) = self.nap.get().filter(|(at, _)| self.sleeps.get() > *at) {
+            self.nap.set(None);
+            self.advance(ms);
+            self.woke_ms.set(Some(self.now_ms.get()));
+        }
         if let Some(rng) = self.jumps.borrow_mut().as_mut()
             && rng.chance(2)
         {
@@ -84,7 +145,7 @@ impl Listed {
         self.shown_at_ms <= self.ts.ts_ms()
     }
 
-    fn at(&self, now_ms: i64) -> Option<Bar> {
+    pub fn at(&self, now_ms: i64) -> Option<Bar> {
         if now_ms < self.ts.ts_ms() {
             return self.is_in_time().then(|| forming(&self.first));
         }
@@ -143,15 +204,16 @@ impl Venue<'_> {
 }
 
 impl Feed for Venue<'_> {
-    fn fetch(&mut self, since: SlotTs, _: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
+    fn fetch(&mut self, since: SlotTs, _: UtcMs) -> Result<Shown, FeedError> {
+        let shown = |bars: Vec<TimedBar>| Shown { bars, bad: Vec::new() };
         let Some(mut mood) = self.mood.take() else {
             self.clock.advance(150);
-            return Ok(self.snapshot(since, self.clock.now_ms()));
+            return Ok(shown(self.snapshot(since, self.clock.now_ms())));
         };
         self.clock.advance(20 + mood.rng.below(400) as i64);
         let answer = bad_answer(self, &mut mood, since);
         self.mood = Some(mood);
-        answer
+        answer.map(shown)
     }
 
     fn ends(&self) -> Option<UtcMs> {
@@ -175,7 +237,7 @@ fn bad_answer(
             url: String::new(),
             class: Class::Transient,
             why: "injected".into(),
-            retry_at: None,
+            pause_ms: None,
         });
     }
     let age_ms = if rng.chance(badness) { rng.below(4 * HOUR_MS as usize) as i64 } else { 0 };

@@ -1,6 +1,6 @@
 //! The pieces every simulation shares: one series, one strategy with short lengths, and one shift of the live loop.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use mjolnir::{
     clock::Clock,
@@ -17,6 +17,7 @@ use mjolnir::{
             stops::{Sides, StopsParams},
         },
     },
+    exchange::feed::Feed,
     jobs::live::{
         cycle::{LoopError, Outcome, Surroundings, run},
         plan::{CatchUp, Pace},
@@ -32,7 +33,7 @@ use rust_decimal::Decimal;
 use super::{
     false_disk::{FalseDisk, Lie},
     oracle::Log,
-    venue::Venue,
+    venue::SimClock,
 };
 use crate::support::{scripted::plain_rules, sim_disk::SimDisk};
 
@@ -135,14 +136,14 @@ impl World {
     }
 
     /// Starts the loop as the live job does and works until it ends, stops or fails.
-    pub fn work(
+    pub fn work<F: Feed>(
         &self,
         disk: &SimDisk,
-        venue: &mut Venue<'_>,
+        (clock, feed): (&SimClock, &mut F),
         shift: &Shift,
         log: &mut Log,
     ) -> Result<Outcome, LoopError> {
-        let clock = venue.clock;
+        let warned = RefCell::<Vec<String>>::default();
         let false_disk = FalseDisk { disk, lie: shift.lie };
         let raw = RawStore::new(&self.layout, &false_disk, &self.series);
         raw.prepare()?;
@@ -150,19 +151,29 @@ impl World {
         let (mut session, recovered) = Session::open(place, core, card(), clock.now(), false)?;
         log.opened(self, disk, &recovered);
         let mut on = Surroundings {
-            feed: venue,
+            feed,
             clock,
             raw,
             commands_gate: None,
             stopped: &|| disk.is_dead() || clock.now_ms() >= shift.stop_at_ms,
-            decided: &mut |decision, origin| log.decided(self, disk, decision, origin),
+            decided: &mut |decision, origin| {
+                assert!(
+                    decision.ts.ts_ms() <= clock.now_ms(),
+                    "{} is decided before it has happened",
+                    decision.ts
+                );
+                log.rows.push((decision.ts, decision.reason, clock.now_ms()));
+                log.decided(self, disk, decision, origin);
+            },
             fetched: &mut |_| {},
-            warn: &mut |_| {},
+            warn: &mut |text| warned.borrow_mut().push(text),
             run_id: "run".parse().unwrap(),
             build: "test",
             skip_not_later: false,
         };
-        run(shift.pace, &mut session, &mut on)
+        let done = run(shift.pace, &mut session, &mut on);
+        log.warned.append(&mut warned.borrow_mut());
+        done
     }
 }
 

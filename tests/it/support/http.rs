@@ -81,19 +81,33 @@ impl Reply {
 
     /// Bars in Binance's format.
     pub fn klines(bars: &[TimedBar]) -> Self {
+        Self::of_rows(&Self::rows_of(bars))
+    }
+
+    /// The rows of bars in that format.
+    pub fn rows_of(bars: &[TimedBar]) -> Vec<String> {
         let row = |TimedBar { ts, bar }: &TimedBar| {
             let values = bar.values().map(|value| format!("\"{value}\"")).join(",");
             format!("[{},{values},{},\"0\",1,\"0\",\"0\",\"0\"]", ts.open_ms(), ts.ts_ms() - 1)
         };
-        let rows: Vec<String> = bars.iter().map(row).collect();
+        bars.iter().map(row).collect()
+    }
+
+    /// These rows.
+    pub fn of_rows(rows: &[String]) -> Self {
         Self::new("200 OK", format!("[{}]", rows.join(",")))
     }
 
     /// The made-up 5m bars that a request asks for.
     pub fn made_up(asked: &Asked) -> Self {
+        Self::klines(&Self::made_up_bars(asked))
+    }
+
+    /// Those bars.
+    pub fn made_up_bars(asked: &Asked) -> Vec<TimedBar> {
         let slot = |open_ms| Timeframe::M5.slot_of_open(open_ms).unwrap();
         let (first, last) = asked.opens();
-        Self::klines(&synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap()))
+        synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap())
     }
 
     /// Takes the request and never answers.

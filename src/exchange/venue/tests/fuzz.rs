@@ -1,14 +1,19 @@
 //! Damaged answers: no venue panics over one, and whatever it accepts are bars of the page, oldest first.
 
+use std::collections::BTreeSet;
+
 use proptest::{collection::vec, prelude::*, sample::Index};
 
 use super::{
-    check::{T, bits, page},
+    check::{T, bits, good, page},
     wire::{Row, answer},
 };
 use crate::{
-    domain::time::Timeframe,
-    exchange::venue::{answer::Class, which::Venue},
+    domain::{
+        bar::{Shown, TimedBar},
+        time::Timeframe,
+    },
+    exchange::venue::which::Venue,
 };
 
 const SLOTS: i64 = 5;
@@ -102,16 +107,17 @@ proptest! {
         status in prop_oneof![9 => Just(200_u16), 1 => any::<u16>()],
     ) {
         let ask = page("BTC/USD", Timeframe::M1, SLOTS);
-        let good = answer(venue.name(), &rows).into_bytes();
-        let whole = venue.parse(&ask, 200, &good).unwrap();
+        let sent = answer(venue.name(), &rows).into_bytes();
+        let whole = venue.parse(&ask, 200, &sent).unwrap().bars;
         prop_assert_eq!(whole.len(), (rows.len() - 1).min(SLOTS as usize));
-        let mut body = good;
+        let mut body = sent;
         for damage in &damages {
             apply(&mut body, damage);
         }
         match venue.parse(&ask, status, &body) {
-            Ok(bars) => {
+            Ok(Shown { bars, bad }) => {
                 prop_assert_eq!(status, 200);
+                prop_assert!(bad.iter().all(|row| (5..700).contains(&row.why.len())), "{:?}", bad);
                 prop_assert!(bars.is_sorted_by(|a, b| a.ts < b.ts));
                 prop_assert!(bars.iter().all(|bar| ask.window.contains(bar.ts)));
                 if matches!(damages[..], [Damage::CutOff(_)]) {
@@ -125,7 +131,7 @@ proptest! {
     #[test]
     fn every_digit_arrives(venue in venue(), rows in rows()) {
         let ask = page("BTC/USD", Timeframe::M1, SLOTS);
-        let bars = venue.parse(&ask, 200, answer(venue.name(), &rows).as_bytes()).unwrap();
+        let bars = good(venue, &ask, &answer(venue.name(), &rows));
         let sent = rows.iter().skip(1).take(SLOTS as usize);
         for (bar, row) in bars.iter().zip(sent) {
             prop_assert_eq!(bar.ts.open_ms(), row.open_ms);
@@ -135,14 +141,14 @@ proptest! {
     }
 
     #[test]
-    fn rows_out_of_place_are_refused(
+    fn rows_out_of_place_are_left_out_and_never_change_the_others(
         venue in venue(),
         rows in rows(),
         (from, to) in (any::<Index>(), any::<Index>()),
         copies: bool,
     ) {
         let ask = page("BTC/USD", Timeframe::M1, SLOTS);
-        let good = venue.parse(&ask, 200, answer(venue.name(), &rows).as_bytes()).unwrap();
+        let whole = good(venue, &ask, &answer(venue.name(), &rows));
         let (from, to) = (from.index(rows.len()), to.index(rows.len()));
         let mut moved = rows.clone();
         if copies {
@@ -150,17 +156,11 @@ proptest! {
         } else {
             moved.swap(from, to);
         }
-        let in_place = from == to || copies && to == from + 1;
-        match venue.parse(&ask, 200, answer(venue.name(), &moved).as_bytes()) {
-            Ok(bars) => {
-                prop_assert!(in_place);
-                prop_assert_eq!(bits(&bars), bits(&good));
-            }
-            Err(fault) => {
-                prop_assert!(!in_place);
-                prop_assert_eq!(fault.class, Class::Malformed);
-                prop_assert!(fault.why.contains("out of order"), "{}", fault);
-            }
-        }
+        let shown = venue.parse(&ask, 200, answer(venue.name(), &moved).as_bytes()).unwrap();
+        prop_assert!(shown.bad.iter().all(|row| row.why.contains("out of order")), "{:?}", shown.bad);
+        prop_assert!(bits(&shown.bars).iter().all(|bar| bits(&whole).contains(bar)));
+        let slots = |bars: &[TimedBar]| bars.iter().map(|bar| bar.ts).collect::<BTreeSet<_>>();
+        let lost = shown.bad.iter().filter_map(|row| row.ts).chain(slots(&shown.bars)).collect();
+        prop_assert_eq!(slots(&whole), lost, "each slot has its bar or its bad row");
     }
 }

@@ -1,4 +1,6 @@
-//! A machine whose clock is wrong by two hours: the venue's time is followed. In real time.
+//! A machine whose clock is wrong, or is set while the loop is at work: the venue's time is followed. In real time.
+
+use std::path::Path;
 
 use mjolnir::{
     clock::{Clock as _, SystemClock},
@@ -47,4 +49,54 @@ fn a_clock_two_hours_ahead_follows_the_venue() {
 #[test]
 fn a_clock_two_hours_behind_follows_the_venue() {
     follows(TWO_HOURS_MS, "behind");
+}
+
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// Sets the clock of the loop. In one step: who finds the file empty ends.
+fn set(drill: &Drill, ahead: &str) {
+    drill.root.write("now.next", &format!("{ahead}\n"));
+    drill.root.rename("now.next", "now");
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
+fn a_clock_that_is_set_under_a_loop_neither_mutes_it_nor_hurries_it() {
+    if !Path::new(FAKETIME).exists() {
+        eprintln!("skipped: {FAKETIME} is not there; the package is libfaketime");
+        return;
+    }
+    std::thread::scope(|scope| {
+        for step in ["-60", "-3600", "-3650d", "+2d", "+3650d"] {
+            scope.spawn(move || is_set(step));
+        }
+    });
+}
+
+/// A loop that decides a slot every minute is told another time: the next slots are decided in their turn.
+fn is_set(step: &str) {
+    let mut drill = Drill::new("binance");
+    let slot = Timeframe::M1.last_closed(SystemClock.now()).unwrap().next();
+    drill.open_at(slot.close().plus_ms(-LEAD_MS), "speed=1x");
+    set(&drill, "+0");
+    let call = drill.live_at("--set live.settle=500ms").env("LD_PRELOAD", FAKETIME);
+    let run = call
+        .env("FAKETIME_TIMESTAMP_FILE", drill.root.at("now").to_str().unwrap())
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .start();
+    // The slot before is decided at the start, and this one ten seconds later.
+    drill.root.await_rows(DECISIONS, 2);
+    set(&drill, step);
+    drill.root.await_rows(DECISIONS, 3);
+    run.signal("TERM");
+    let ran = run.end().code(0);
+    assert!(ran.stderr.contains("of the venue's, whose time is followed"), "{step}: {ran}");
+    let rows = drill.rows();
+    assert_eq!(rows.len(), 3, "{step}: nothing is decided before it has happened: {rows:?}");
+    let last = &rows[2];
+    assert!(
+        (0..45_000).contains(&last.late_ms) && last.reason != "fetch_failed",
+        "{step}: {last:?}"
+    );
 }

@@ -2,6 +2,7 @@
 
 mod causes;
 mod clock;
+mod dark;
 mod downtime;
 mod drill;
 mod empty;
