@@ -153,6 +153,14 @@ pub enum Order {
 }
 
 impl Order {
+    /// Whether row `number`, from 1, has the place of the newest one.
+    fn is_newest(self, number: u32, rows: usize) -> bool {
+        match self {
+            Self::OldestFirst => number as usize == rows,
+            Self::NewestFirst => number == 1,
+        }
+    }
+
     fn holds(self, earlier: SlotTs, later: SlotTs) -> bool {
         match self {
             Self::OldestFirst => earlier < later,
@@ -183,6 +191,8 @@ pub fn bars<'v>(
 ) -> Result<Shown, Fault> {
     let mut shown = Shown { bars: Vec::with_capacity(rows.len()), bad: Vec::new() };
     let (mut newest, mut off_grid, mut readable) = (None, 0, 0);
+    // By its place the newest row is the one that is forming, of which nothing is judged, though its stamp cannot be read.
+    let mut forming = None;
     for (value, number) in rows.iter().zip(1_u32..) {
         let mut leave_out = |ts: Option<SlotTs>, why: String| {
             let row = quote(value.to_string().as_bytes());
@@ -190,6 +200,7 @@ pub fn bars<'v>(
         };
         let Some(raw) = row(value) else {
             leave_out(None, "not in the format of this venue".to_owned());
+            forming = forming.or(order.is_newest(number, rows.len()).then(|| shown.bad.len() - 1));
             continue;
         };
         readable += 1;
@@ -229,6 +240,7 @@ pub fn bars<'v>(
     {
         return Err(Fault::malformed(first.why.clone()));
     }
+    forming.map(|at| shown.bad.remove(at));
     if order == Order::NewestFirst {
         shown.bars.reverse();
         shown.bad.reverse();

@@ -182,7 +182,7 @@ fn rows_that_are_not_bars_are_left_out_and_named_and_everything_else_is_stored()
     let root = Root::new();
     let ran = fetch(&root, &server.url(), 2_500).run().code(3);
     ran.prints(&[
-        "left out: page from 2024-01-01T",
+        "left out: page from 17",
         "off the grid of 5m: it opens at 2024-01-02T09:20:14.838Z",
         "the high lies below another price of the bar",
         "missing: 1 slots from 1704187500000: the venue's row is not a bar",

@@ -157,6 +157,12 @@ fn a_row_with_a_field_more_or_less_is_left_out() {
             }
             let shown = venue.parse(&ask(), 200, sent.to_string().as_bytes()).unwrap();
             assert_eq!(shown.bars.len(), 3, "{}", venue.name());
+            let newest_first =
+                sent.to_string().find("106003.25") < sent.to_string().find("106000.25");
+            if newest_first {
+                assert!(shown.bad.is_empty(), "it is forming: {:?}", shown.bad);
+                continue;
+            }
             assert!(shown.bad[0].why.starts_with("row 1: not in the format"), "{:?}", shown.bad);
         }
     }
