@@ -59,17 +59,17 @@ impl<'w> RemoteFeed<'w> {
     pub fn new(
         venue: Venue,
         symbol: Symbol,
-        access: Access,
+        access: &Access,
         waits: &'w dyn Waits,
     ) -> Result<Self, FeedError> {
         let client = Client::new(access.limits).map_err(|error| FeedError {
             venue: venue.name().to_owned(),
-            url: base_url(venue, &access),
+            url: base_url(venue, access),
             class: Class::Config,
             why: error.to_string(),
             pause_ms: None,
         })?;
-        Ok(Self::over(client, (venue, symbol), &access, waits))
+        Ok(Self::over(client, (venue, symbol), access, waits))
     }
 }
 

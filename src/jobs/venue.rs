@@ -41,7 +41,7 @@ pub fn access(
 pub fn remote_feed<'w>(
     venue: Venue,
     symbol: &Symbol,
-    access: Access,
+    access: &Access,
     waits: &'w dyn Waits,
 ) -> Result<RemoteFeed<'w>, Failure> {
     RemoteFeed::new(venue, symbol.clone(), access, waits)

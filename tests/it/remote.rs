@@ -74,7 +74,7 @@ fn feed_within<'w>(
     let base_url = Some(base_url.parse().unwrap());
     let limits = Limits { connect: time, total: time, body_bytes_max: 1 << 20 };
     let access = Access { base_url, limits, attempts_max, seed: 7 };
-    RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), access, waits).unwrap()
+    RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), &access, waits).unwrap()
 }
 
 /// One page of a server that answers every request alike, and how often it was asked.
@@ -220,7 +220,7 @@ fn a_request_that_hangs_is_given_up_when_told_to_stop() {
         seed: 7,
     };
     let mut feed =
-        RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), access, &waits).unwrap();
+        RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), &access, &waits).unwrap();
     std::thread::scope(|scope| {
         let told = scope.spawn(|| {
             server.await_asked(1);

@@ -35,7 +35,7 @@ pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let (wanted, forming) =
         wanted(series.timeframe(), table.from.get(), table.to.map(Time::get), now)?;
     let access = access(context, table.base_url.as_ref(), &table.timeout, table.attempts);
-    let feed = remote_feed(venue, series.symbol(), access, &waits)?;
+    let feed = remote_feed(venue, series.symbol(), &access, &waits)?;
     let _lock = context.lock(&context.layout.raw_lock(series))?;
     let raw = RawStore::new(context.layout, context.disk, series);
     raw.prepare()?;

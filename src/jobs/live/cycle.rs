@@ -155,7 +155,7 @@ struct Told {
 
 impl Told {
     /// The rows that are not bars and were not said to be.
-    fn new(&mut self, bad: &[BadRow]) -> Vec<String> {
+    fn unsaid(&mut self, bad: &[BadRow]) -> Vec<String> {
         if self.bad.len() > TOLD_MAX {
             self.bad.clear();
         }
@@ -237,7 +237,7 @@ fn take<D: Disk, F: Feed, C: Clock>(
             return Ok((stored_after_all(planner, given_up, on)?, now.at));
         }
     };
-    for why in told.new(&closed.bad) {
+    for why in told.unsaid(&closed.bad) {
         (on.warn)(format!("{}: a row is left out, its slot has no bar: {why}", on.raw.series()));
     }
     if let Some(newest) = closed.newest {

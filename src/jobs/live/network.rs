@@ -44,7 +44,7 @@ impl<'a> Network<'a> {
         &self,
         waiting: &'w Waiting<'_, C>,
     ) -> Result<RemoteFeed<'w>, Failure> {
-        remote_feed(self.venue, self.job.trading.series.symbol(), self.access.clone(), waiting)
+        remote_feed(self.venue, self.job.trading.series.symbol(), &self.access, waiting)
     }
 
     /// How many bars back the venue answers.

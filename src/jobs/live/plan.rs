@@ -262,16 +262,13 @@ impl Planner {
         self.is_answered = true;
         self.failing.clear();
         let inside = |ts: &SlotTs| self.pace.until.is_none_or(|until| *ts <= until);
-        let (next, newest) = match self.last {
+        let (next, newest) = if let Some(last) = self.last {
             // A bar behind the end of the window says that the last slot inside will have none.
-            Some(last) => {
-                let end = |ts: SlotTs| self.pace.until.map_or(ts, |until| ts.min(until));
-                (Some(last.next()), closed.newest.map(end))
-            }
-            None => {
-                let newest = closed.bars.iter().map(ClosedBar::ts).filter(inside).max();
-                (newest, newest)
-            }
+            let end = |ts: SlotTs| self.pace.until.map_or(ts, |until| ts.min(until));
+            (Some(last.next()), closed.newest.map(end))
+        } else {
+            let newest = closed.bars.iter().map(ClosedBar::ts).filter(inside).max();
+            (newest, newest)
         };
         let (Some(next), Some(newest)) = (next, newest) else {
             self.wait(now.up);
@@ -684,7 +681,9 @@ mod tests {
             let mut shown = vec![9, 10, 14];
             shown.retain(|n| ts(*n) >= since);
             let mut planned = planner.answered(at(14, 2_000), &closed(&shown));
-            planned.iter().for_each(|one| planner.decided(one.ts, None));
+            for one in &planned {
+                planner.decided(one.ts, None);
+            }
             planned.extend(planner.answered(at(14, 3_000), &closed(&shown)));
             assert_eq!(names(&planned), expected, "after {last}");
         }

@@ -32,7 +32,7 @@ impl fmt::Display for Ahead {
         let minutes = self.0 / 60_000;
         let (count, unit) = match minutes {
             ..120 => (minutes, "m"),
-            ..2_880 => (minutes / 60, "h"),
+            120..2_880 => (minutes / 60, "h"),
             _ => (minutes / 1_440, "d"),
         };
         write!(f, "watermark {count}{unit} ahead of the clock")

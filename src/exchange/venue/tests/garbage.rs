@@ -186,7 +186,9 @@ fn an_answer_in_which_hardly_a_row_is_right_has_another_format() {
         assert_eq!(parse(&rows(11)[..1]).unwrap().bad.len(), 1, "{}", venue.name());
         // Off the grid may lie as much as there is: a venue that was restarted has had such hours.
         let mut off = rows(0);
-        off.iter_mut().for_each(|row| row.open_ms += 14_838);
+        for row in &mut off {
+            row.open_ms += 14_838;
+        }
         let shown = parse(&off).unwrap();
         assert_eq!((shown.bars.len(), shown.bad.len()), (0, 20), "{}", venue.name());
         let why = &shown.bad[0].why;
