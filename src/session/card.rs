@@ -9,6 +9,8 @@ use crate::{domain::time::UtcMs, store::digest::sha256_hex};
 
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.origin/1";
+/// What a person can do about a damaged one.
+const MEND: &str = "restore it from a backup, or start a new tag";
 
 /// Every value the engine depends on, by its manifest key. Two runs with equal cards decide alike on equal bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,15 +109,15 @@ impl Origin {
 
     /// Reads `origin.json`; the error says what is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
-        let origin: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let told = |error: serde_json::Error| format!("{error}: {MEND}");
+        let origin: Self = serde_json::from_slice(bytes).map_err(told)?;
         if origin.schema != SCHEMA {
             return Err(format!("schema `{}`, expected `{SCHEMA}`", origin.schema));
         }
         if origin.sha256.as_ref().is_some_and(|written| *written != origin.digest()) {
-            return Err(
-                "it was changed after it was written, its sha256 is another one: restore it from a backup, or start a new tag"
-                    .to_owned(),
-            );
+            return Err(format!(
+                "it was changed after it was written, its sha256 is another one: {MEND}"
+            ));
         }
         Ok(origin)
     }

@@ -9,6 +9,12 @@ use crate::{
 /// What a person can do about it.
 const MEND: &str = "rows were taken away; restore the file from a backup, or start a new tag";
 
+/// A ledger whose `decisions.csv` is not there, though its `origin.json` is: that one comes later.
+pub fn gone((layout, tag, series): (&Layout, &Tag, &Series)) -> StoreError {
+    let reason = "is missing, but the origin.json beside it says that a ledger began here: restore it, or start a new tag";
+    StoreError::damaged(layout.decisions(tag, series), 0, reason)
+}
+
 /// Refuses a ledger that lacks rows at its beginning or its end, and names `decisions.csv`. What a crash leaves is none of it: the
 /// decision is durable before its row of `timing.csv`, which may therefore be missing, and `origin.json` is there before the first row.
 pub fn covered(

@@ -2,7 +2,7 @@
 
 use super::{
     card::{Born, Card, Origin},
-    cover::covered,
+    cover::{covered, gone},
     error::SessionError,
     record::{Record, RecordBytes, birth, durable_commands, load_bars, read_origin},
 };
@@ -124,8 +124,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let record = bytes.parse(layout, tag, series)?;
         let origin = read_origin(*disk, layout, tag, series)?;
         if origin.is_some() && *found[0].found() == Found::Absent {
-            let reason = "is missing, but the origin.json beside it says that a ledger began here: restore it, or start a new tag";
-            return Err(StoreError::damaged(found[0].path(), 0, reason).into());
+            return Err(gone((layout, tag, series)).into());
         }
         covered(&record, origin.as_ref(), (layout, tag, series))?;
         // A decision that is not there will be made again, and then it has another time.

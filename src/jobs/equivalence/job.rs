@@ -36,7 +36,7 @@ use crate::{
     manifest::{self, EqflatJob, EquivalenceJob, OnFail},
     session::{
         card::{Card, Origin},
-        cover::covered,
+        cover::{covered, gone},
         error::SessionError,
         live::Place,
         record::{RecordBytes, read_origin},
@@ -94,6 +94,7 @@ fn eqflat_core<S: Strategy>(
     // Read once: a LIVE ledger that goes on growing cannot change the verdict while it is found.
     let live = ledger(context, tag, series)?;
     let record = live.parse(context.layout, tag, series)?;
+    covered(&record, None, (context.layout, tag, series))?;
     let window = record.window().ok_or_else(|| no_rows(context, tag, series))?;
     let origin = origin(context, tag, series)?;
     let live_place = context.place(tag, series);
@@ -199,6 +200,9 @@ fn in_memory<S: Strategy>(
 
 fn ledger(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<RecordBytes, Failure> {
     let found = RecordBytes::read(context.disk, context.layout, tag, series)?;
+    if found.is_none() && context.disk.len(&context.layout.origin(tag, series))?.is_some() {
+        return Err(gone((context.layout, tag, series)).into());
+    }
     found.filter(|bytes| !bytes.decisions.is_empty()).ok_or_else(|| no_rows(context, tag, series))
 }
 

@@ -171,12 +171,12 @@ fn poor(candidate: &Report, net: f64, held: f64) -> Vec<String> {
     let mut against = Vec::new();
     if !is_more(net, 0.0) {
         against.push(format!(
-            "its trades on the test bars came to {net:.2} after fees: to stay flat is better"
+            "its trades on the test bars came to {net:.2} after fees, no more than staying flat"
         ));
     }
     if !is_more(net, held) {
         against.push(format!(
-            "its trades on the test bars came to {net:.2} after fees, to buy and hold came to {held:.2}"
+            "its trades on the test bars came to {net:.2} after fees, buying and holding to {held:.2}"
         ));
     }
     let published = &candidate.published;
@@ -334,11 +334,13 @@ mod tests {
                 judge(demand, &report, None).against.join("; ")
             };
             let lost = says(-1_629.0, -9_000.0);
-            assert!(lost.contains("came to -4887.00 after fees: to stay flat is better"), "{lost}");
-            assert!(says(0.0, -1.0).contains("to stay flat is better"), "it never traded");
             assert!(
-                says(5.0, 15.01)
-                    .contains("came to 15.00 after fees, to buy and hold came to 15.01")
+                lost.contains("came to -4887.00 after fees, no more than staying flat"),
+                "{lost}"
+            );
+            assert!(says(0.0, -1.0).contains("no more than staying flat"), "it never traded");
+            assert!(
+                says(5.0, 15.01).contains("came to 15.00 after fees, buying and holding to 15.01")
             );
             assert!(says(f64::NAN, 0.0).contains("NaN"));
         }

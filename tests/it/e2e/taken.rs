@@ -72,6 +72,7 @@ fn a_ledger_that_was_emptied_is_missed_while_anything_beside_it_remembers() {
     let [text, timing] = [&path, &beside("timing.csv")].map(|path| root.read(path));
     let told = |code: &str| {
         live(&root, "paper", EVENING).run().code(65).says(&["decisions.csv", code]);
+        eqflat(&root, "paper", "e1").run().code(65).says(&["decisions.csv", code]);
     };
     root.write(&path, &rows(&text, 0..0));
     told("it has no row, timing.csv has a row for");

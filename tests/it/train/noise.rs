@@ -11,10 +11,8 @@ use crate::support::{
     runner::Root,
 };
 
-const DAYS: i64 = 12;
-
 /// Bars of a price whose every move is `drift` and chance, both in basis points.
-fn walk(seed: u64, drift: impl Fn(&mut Dice, i64) -> f64) -> Vec<TimedBar> {
+fn walk(seed: u64, days: i64, drift: impl Fn(&mut Dice, i64) -> f64) -> Vec<TimedBar> {
     let mut dice = Dice::new(seed);
     let mut price = 20_000.0;
     let mut bar = |n: i64| {
@@ -31,7 +29,18 @@ fn walk(seed: u64, drift: impl Fn(&mut Dice, i64) -> f64) -> Vec<TimedBar> {
         let ts = Timeframe::M5.slot(MIDNIGHT_MS + n * 300_000).unwrap();
         TimedBar { ts, bar: Bar::new([open, high, low, price, volume]).unwrap() }
     };
-    (1..=DAYS * 288).map(&mut bar).collect()
+    (1..=days * 288).map(&mut bar).collect()
+}
+
+/// A market that goes one way for four hours, and then perhaps the other.
+pub fn foreseeable(seed: u64, days: i64) -> Vec<TimedBar> {
+    let side = std::cell::Cell::new(1.0);
+    walk(seed, days, |dice, n| {
+        if n % 48 == 0 {
+            side.set(if dice.below(2) == 0 { 8.0 } else { -8.0 });
+        }
+        side.get()
+    })
 }
 
 fn trained(bars: &[TimedBar], seed: u64) -> Root {
@@ -47,7 +56,7 @@ fn trained(bars: &[TimedBar], seed: u64) -> Root {
 fn six_markets_of_noise_bring_no_model_into_use() {
     let mut better_by_luck = 0;
     for seed in 1..=6 {
-        let root = trained(&walk(seed, |_, _| 0.0), seed);
+        let root = trained(&walk(seed, 12, |_, _| 0.0), seed);
         let refused = promote(&root, "metric=auc min-folds=0").code(1);
         refused.prints(&["which may be luck: 3 standard errors are"]);
         let json = root.run("run jobs/promote.toml --json -p metric=auc min-folds=0").json();
@@ -63,14 +72,6 @@ fn six_markets_of_noise_bring_no_model_into_use() {
 
 #[test]
 fn a_market_that_can_be_foreseen_brings_a_model_into_use() {
-    // For four hours it goes one way, and then perhaps the other.
-    let side = std::cell::Cell::new(1.0);
-    let bars = walk(3, |dice, n| {
-        if n % 48 == 0 {
-            side.set(if dice.below(2) == 0 { 8.0 } else { -8.0 });
-        }
-        side.get()
-    });
-    let root = trained(&bars, 3);
+    let root = trained(&foreseeable(3, 12), 3);
     promote(&root, "metric=auc min-folds=2").ok().prints(&["is in use now"]);
 }

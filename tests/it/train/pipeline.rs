@@ -1,11 +1,16 @@
 //! The pipeline against a simulated venue: from its bars to a model in use, or to none.
 
-use super::fixture::{latest, report, scored};
-use crate::support::{ran::Ran, runner::Root, sim::Sim};
+use super::{
+    fixture::{latest, report, scored},
+    noise::foreseeable,
+};
+use crate::support::{market::csv, ran::Ran, runner::Root, sim::Sim};
 
 /// A month of the venue's bars through the pipeline.
 fn pipeline(root: &Root, params: &str) -> Ran {
-    let sim = Sim::start(root, "-p protocol=binance from=2024-01-31T00:10:00Z speed=1x");
+    root.write("market.csv", &csv(&foreseeable(5, 32)));
+    let market = "-p protocol=binance source=market.csv from=2024-01-31T00:10:00Z speed=1x";
+    let sim = Sim::start(root, market);
     let series = "exchange=binance symbol=BTC/USD";
     let window = "from=2024-01-01T00:05:00Z to=2024-01-31T00:00:00Z";
     let url = format!("base-url=http://{}", sim.address);
@@ -19,7 +24,7 @@ fn pipeline(root: &Root, params: &str) -> Ran {
 #[test]
 fn bars_become_a_model_in_use_if_it_deserves_it() {
     let root = Root::new();
-    let ran = pipeline(&root, "metric=log-loss min-folds=1").code(0);
+    let ran = pipeline(&root, "metric=log-loss min-folds=1 epochs-max=10").code(0);
     let id = latest(&root);
     assert_eq!(root.read("data/models/current"), format!("direction/{id}\n"), "{ran}");
     let report = report(&root);
@@ -44,7 +49,7 @@ fn a_model_that_does_not_deserve_it_ends_the_pipeline_with_its_numbers() {
 
 #[test]
 fn after_a_step_that_failed_nothing_comes_into_use() {
-    let deserving = "metric=log-loss min-folds=1";
+    let deserving = "metric=log-loss min-folds=1 epochs-max=10";
     // A training that has too little for its folds.
     let root = Root::new();
     let ran = pipeline(&root, &format!("{deserving} folds=100")).code(1);

@@ -131,7 +131,9 @@ fn a_model_that_foresees_and_loses_money_is_refused_with_its_numbers() {
     let refused = promote(&root, "min-folds=2").code(1);
     refused.prints(&[
         "better in 2 of 2 folds",
-        &format!("its trades on the test bars came to {net:.2} after fees: to stay flat is better"),
+        &format!(
+            "its trades on the test bars came to {net:.2} after fees, no more than staying flat"
+        ),
         "through the engine of LIVE: ",
     ]);
     assert_eq!(current(&root), "", "nothing is in use");
