@@ -34,10 +34,11 @@ fn resume_is_for_a_job_or_for_a_loop() {
     root.run("resume --reason x").code(2).says(&["resume what?", "give --tag, or set DATA_TAG"]);
     root.run("resume --tag paper").code(2).says(&["--reason is missing"]);
     root.run("resume fetch --at now").code(2).says(&["--at has no meaning for a job"]);
-    root.run("resume --tag paper --reason x").ok().prints(&["resume for tag paper"]);
+    root.run("resume --tag paper --reason x --at next").ok().prints(&["resume for tag paper"]);
     root.run("pause fetch --reason x").ok();
     // A job that is named beats the variable.
     root.call("resume fetch").env("DATA_TAG", "paper").run().ok().prints(&["job fetch is resumed"]);
-    let told = root.call("resume --reason x --json").env("DATA_TAG", "paper").run().ok().json();
+    let told = root.call("resume --reason x --at next --json").env("DATA_TAG", "paper").run();
+    let told = told.ok().json();
     assert_eq!(told["tag"], "paper");
 }
