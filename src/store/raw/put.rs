@@ -106,6 +106,8 @@ impl<D: Disk> RawStore<'_, D> {
     /// Puts the revisions into their partitions that the last write to the log has and that a crash, or a disk that refused, kept out:
     /// they were seen and written down. Else the venue's next answer would be written down as the same revision again.
     fn finish(&self, health: &mut Health) -> Result<(), StoreError> {
+        // Made durable before it is trusted: a power cut must not take back why a partition changed.
+        ledger::inspect(self.disk, &self.layout.revisions(&self.series), REVISIONS_HEADER)?;
         let log = self.revisions()?;
         let Some(last) = log.last() else { return Ok(()) };
         let batch = log.iter().rev().take_while(|revision| revision.seen_at == last.seen_at);
