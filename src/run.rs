@@ -239,6 +239,7 @@ impl Prepared {
             Err(failure) => return (Err(failure), Why::Unready),
         };
         let last = self.last(pings.cloned(), convention::of(manifest), json);
+        let deadline = Deadline::after(limit);
         let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
         if let Some(pings) = pings {
             pings.begin();
@@ -248,7 +249,9 @@ impl Prepared {
         if starts_programs(manifest) {
             self.leave_nothing(grace);
         }
-        match told.why() {
+        // A guard looks now and then: a job that was over before its next look took too long all the same.
+        let late = deadline.is_over().then_some(Asked::Timeout);
+        match told.why().or(late.as_ref()) {
             // Told by a signal, a loop has done all there was to do.
             None if has_no_end(manifest) => (result, Why::ByItself),
             None => ended(result, None, &stop),

@@ -8,6 +8,8 @@ pub struct Entry {
     pub name: String,
     /// What both give it; `None` where they differ.
     pub value: Option<String>,
+    /// Whether nothing but a comment follows the `=`: some programs take it for the value, others for nothing.
+    pub is_only_comment: bool,
     /// Its line, from 1.
     pub line: usize,
 }
@@ -84,6 +86,7 @@ impl<'t> Reader<'t> {
         }
         self.take(1);
         self.take_while(is_blank);
+        let is_only_comment = self.rest.starts_with('#');
         let value = match self.rest.chars().next() {
             Some(quote @ ('"' | '\'')) => match self.quoted(quote) {
                 Some(Quoted::Alike(value)) => Some(value),
@@ -92,7 +95,7 @@ impl<'t> Reader<'t> {
             },
             _ => self.bare(),
         };
-        self.found.entries.push(Entry { name, value, line });
+        self.found.entries.push(Entry { name, value, is_only_comment, line });
         true
     }
 
@@ -101,7 +104,7 @@ impl<'t> Reader<'t> {
         self.take_while(|c| c != '\n');
         self.found.odd_lines.push(line);
         if !name.is_empty() {
-            self.found.entries.push(Entry { name, value: None, line });
+            self.found.entries.push(Entry { name, value: None, is_only_comment: false, line });
         }
         true
     }
@@ -114,8 +117,10 @@ impl<'t> Reader<'t> {
         let comment = text.match_indices('#').map(|(at, _)| at).find(blank_before);
         let other = comment.map_or(text, |at| &text[..at]).trim_end();
         // One of them fills in `$NAME`, the other only `${NAME}`.
-        let is_plain =
-            one == other && !one.contains(['$', '\r']) && !one.contains(char::is_control);
+        let is_plain = !text.starts_with('#')
+            && one == other
+            && !one.contains(['$', '\r'])
+            && !one.contains(char::is_control);
         is_plain.then(|| one.to_owned())
     }
 
@@ -175,13 +180,13 @@ mod tests {
             ("A='1 # 2' # c\n", Some("1 # 2")),
             ("A=\"x\nA=127.0.0.1\n\"\n", Some("x\nA=127.0.0.1\n")),
             ("A=1#2 # c\n", Some("1#2")),
-            ("A= # fill me in\n", Some("# fill me in")),
             ("A=\"\" # none\n", Some("")),
             ("A=\n", Some("")),
             ("A=1\nA=2\n", Some("2")),
             ("A=a\"b'c\n", Some("a\"b'c")),
             // From here on they differ.
             ("A: 1\n", None),
+            ("A= # fill me in\n", None),
             ("A=1\t# c\n", None),
             ("A=$B\n", None),
             ("A=\"${B}\"\n", None),

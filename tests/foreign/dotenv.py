@@ -4,7 +4,10 @@ import io
 import json
 import sys
 
-from dotenv import dotenv_values
+# This file has the name of the module.
+del sys.path[0]
+
+from dotenv import dotenv_values  # noqa: E402
 
 texts = json.load(sys.stdin)
 # Compose reads the file without its byte order mark, and fills in references later.

@@ -46,10 +46,8 @@ pub fn compare(env: &str, example: &str) -> Faults {
     let Dotenv { entries, odd_lines } = dotenv::read(env);
     let (mut faults, mut given) = (Faults::default(), BTreeMap::<&str, bool>::new());
     let names = |entry: &&Entry| is_name(&entry.name);
-    for Entry { name, value, .. } in entries.iter().filter(names) {
-        // A shell takes a comment there for one; programs take it for the value, which was not meant.
-        let is_empty =
-            value.as_deref().is_some_and(|text| text.is_empty() || text.starts_with('#'));
+    for Entry { name, value, is_only_comment, .. } in entries.iter().filter(names) {
+        let is_empty = *is_only_comment || value.as_deref() == Some("");
         if given.insert(name, is_empty).is_some() {
             faults.twice.push(name.clone());
         }
