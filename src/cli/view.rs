@@ -217,7 +217,7 @@ pub fn list(root: &Path, json: bool) -> Exit {
     } else {
         let shown = |(path, kind, due, about): &(String, String, Vec<String>, String)| {
             let due = if due.is_empty() { "-".to_owned() } else { due.join(", ") };
-            row([path, kind, &due, &plain(about)])
+            row([&plain(path), &plain(kind), &plain(&due), &plain(about)])
         };
         print(&table("", &jobs.iter().map(shown).collect::<Vec<_>>()));
     }

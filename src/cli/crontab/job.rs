@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn names_come_from_programs_and_are_counted() {
-        let text = "*/10 * * * * /bin/bash -lc 'cd /home/t/trade && make heartbeat >> log 2>&1'\n* * * * * /opt/x/back.up.sh\n* * * * * back -x\n* * * * * python3 -u /opt/load_bars.py\n* * * * * '...'\n";
+        let text = "*/10 * * * * /bin/bash -lc 'cd /srv/trade && make heartbeat >> log 2>&1'\n* * * * * /opt/x/back.up.sh\n* * * * * back -x\n* * * * * python3 -u /opt/load_bars.py\n* * * * * '...'\n";
         let mut taken = BTreeMap::new();
         let names: Vec<String> = read(text, Form::User, Zone::UTC, &|_| None)
             .lines

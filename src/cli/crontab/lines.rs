@@ -328,14 +328,14 @@ mod tests {
     #[test]
     fn tz_is_for_the_command_and_a_command_starts_at_home() {
         let home = |user: Option<&str>| match user {
-            None => Some("/home/me".to_owned()),
+            None => Some("/srv/me".to_owned()),
             Some("root") => Some("/root".to_owned()),
             Some(_) => None,
         };
         let text = "TZ=America/New_York\n0 9 * * * bin/a\nHOME=/srv\n0 9 * * * bin/b\n";
         let crontab = read(text, Form::User, Zone::UTC, &home);
         let of = |n: usize| crontab.lines[n].found.clone().unwrap();
-        assert_eq!((of(0).zone, of(0).home.as_deref()), (Zone::UTC, Some("/home/me")));
+        assert_eq!((of(0).zone, of(0).home.as_deref()), (Zone::UTC, Some("/srv/me")));
         assert_eq!(of(0).env.get("TZ").map(String::as_str), Some("America/New_York"));
         assert_eq!(of(1).home.as_deref(), Some("/srv"));
         assert!(crontab.hints[0].contains("only CRON_TZ does"), "{:?}", crontab.hints);

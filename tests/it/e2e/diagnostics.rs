@@ -152,7 +152,7 @@ fn a_model_is_below_the_root_links_followed() {
         let said = root.run(&format!("explain live-model {}", set(bad))).code(78);
         said.says(&["`strategy.model.path` is", "is outside the root"]);
         root.run(&format!("run live-model {}", set(bad))).code(78).says(&["is outside the root"]);
-        root.write("jobs/m.toml", &format!("{}\n[strategy.model]\npath = '{bad}'\n", "manifest = 1\nname = 'm'\nkind = 'check'\nextends = ['../profiles/market.toml']\n[market]\nexchange = 'kraken'\nsymbol = 'BTC/USD'\ntimeframe = '5m'"));
+        root.write("jobs/m.toml", &format!("{}\n[strategy]\nkind = 'model'\n[strategy.model]\npath = '{bad}'\n", "manifest = 1\nname = 'm'\nkind = 'check'\nextends = ['../profiles/market.toml']\n[market]\nexchange = 'kraken'\nsymbol = 'BTC/USD'\ntimeframe = '5m'"));
         root.run("check jobs/m.toml").code(78).says(&["is outside the root"]);
     }
     let port = "run exchange-sim --timeout 1ms --set exchange-sim.port-file=";

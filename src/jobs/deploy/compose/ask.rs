@@ -40,7 +40,7 @@ pub fn services(
         Env::Beside => (BTreeMap::new(), Variables::default().mask(), vec![Vec::new()]),
         Env::Given { variables, text, empty } => {
             let elsewhere = vec!["--project-directory".to_owned(), empty.display().to_string()];
-            let none = ["--env-file", "/dev/null"].map(str::to_owned).to_vec();
+            let none = vec!["--env-file".to_owned(), empty.join(".env").display().to_string()];
             // In the empty folder a file of variables for a container is looked for that the source lacks; where a file extends
             // another one, that is looked for there too, in vain, and the second way finds it.
             (variables.asked_for(text)?, variables.mask(), vec![elsewhere, none])
