@@ -14,9 +14,13 @@ pub fn recorded(
 ) -> Result<Vec<TimedBar>, Failure> {
     let path = context.path(written);
     let is_folder = context.disk.is_dir(&path)?;
-    // A day of a thin market may hold two bars that are far apart.
-    let plain = archive::Options::new(series.timeframe());
-    let options = archive::Options { is_sparse: is_folder, ..plain };
+    let plain = archive::Options { is_ours: true, ..archive::Options::new(series.timeframe()) };
+    // A folder holds what was imported: old bars, too, and days of thin markets with two bars that are far apart.
+    let options = if is_folder {
+        archive::Options { is_sparse: true, earliest_ms: 0, ..plain }
+    } else {
+        plain
+    };
     let files = if is_folder {
         let names = context.disk.list(&path)?;
         names.iter().filter(|name| name.ends_with(".parquet")).map(|name| path.join(name)).collect()

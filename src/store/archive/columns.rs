@@ -157,6 +157,9 @@ impl Columns {
             }
             None => times(&names),
         };
+        if times.is_empty() {
+            return Err(missing("a time", shown));
+        }
         let mut values = [0; 5];
         let keys = &options.columns;
         for (found, ((what, aliases), told_name)) in values.iter_mut().zip(PRICES.iter().zip([

@@ -60,6 +60,8 @@ pub struct Options {
     pub select: Vec<(String, String)>,
     /// It may have more holes than bars.
     pub is_sparse: bool,
+    /// It is one of our own, in which `ts_ms` is the close.
+    pub is_ours: bool,
     /// A bar that closes before this is not believed.
     pub earliest_ms: i64,
     /// A bar that closes after this is not closed.
@@ -87,6 +89,7 @@ impl Options {
             columns,
             select: Vec::new(),
             is_sparse: false,
+            is_ours: false,
             earliest_ms: EARLIEST_MS,
             now_ms: None,
         }
@@ -149,7 +152,5 @@ fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
     Ok(unpacked)
 }
 
-#[cfg(test)]
-mod mangled;
 #[cfg(test)]
 mod tests;

@@ -101,8 +101,8 @@ impl When {
         };
         let others = stamps.into_iter().filter(is_other).map(|(_, time)| time).collect();
         let mut notes = Vec::new();
-        let is_ours = columns.names == OUR_NAMES
-            && rows.iter().all(|row| matches!(row[chosen.at], Cell::Stamp(_)));
+        let is_typed = rows.iter().all(|row| matches!(row[chosen.at], Cell::Stamp(_)));
+        let is_ours = options.is_ours || (columns.names == OUR_NAMES && is_typed);
         let meaning = meaning(columns, chosen, options, is_ours, &mut notes)?;
         Ok(Self {
             source: Source::Column(chosen),

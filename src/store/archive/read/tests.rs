@@ -1,5 +1,7 @@
 //! Files of others as they are found in the wild, small: shapes, orders, units, damage.
 
+mod mangled;
+
 use std::{io::Write, sync::Arc};
 
 use ::parquet::{

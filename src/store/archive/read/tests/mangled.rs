@@ -6,7 +6,6 @@ use chrono::DateTime;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::bar::Bar;
 
 const FIRST_MS: i64 = 1_704_067_200_000;
 const BARS: i64 = 40;
