@@ -7,7 +7,10 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mjolnir::{
-    domain::time::{Timeframe, Window},
+    domain::{
+        bar::Shown,
+        time::{Timeframe, Window},
+    },
     exchange::{
         synthetic,
         venue::{ask::Ask, which::Venue},

@@ -144,7 +144,7 @@ impl Stage {
             dark_ms,
             start_ms,
             oddity: scene.oddity,
-            answers: Default::default(),
+            answers: RefCell::default(),
         };
         let stop_at_ms = slot(last).ts_ms() + dark_ms + 3 * HOUR_MS;
         let waits = SimWaits { clock: &clock, stop_at_ms };

@@ -148,11 +148,15 @@ impl Wire<'_> {
         match self.oddity {
             Oddity::BadRow(ts, bad) => {
                 let row = shown.iter_mut().find(|(shown, _)| *shown == ts);
-                row.into_iter().for_each(|(_, row)| *row = spoiled(row, bad));
+                if let Some((_, row)) = row {
+                    *row = spoiled(row, bad);
+                }
             }
             Oddity::BadForming => {
                 let forming = shown.last_mut().filter(|(ts, _)| ts.ts_ms() > now_ms);
-                forming.into_iter().for_each(|(_, row)| *row = spoiled(row, Bad::HighTooLow));
+                if let Some((_, row)) = forming {
+                    *row = spoiled(row, Bad::HighTooLow);
+                }
             }
             Oddity::MovingHole if shown.len() > 2 => {
                 shown.remove(answers.len() % (shown.len() - 1));
