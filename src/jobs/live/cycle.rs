@@ -118,13 +118,13 @@ pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
         if (on.stopped)() {
             return Ok(Outcome::Stopped);
         }
-        let now = on.now();
+        let now = on.now(&planner);
         match planner.next(now) {
             Act::Done(ended) => return Ok(Outcome::Ended(ended)),
             Act::Sleep(until) => on.sleep_until(now.up, until),
             Act::Decide(planned) => decide(&mut planner, session, on, planned, now.at)?,
             Act::Fetch(since) => {
-                let fetched = on.feed.fetch(since, planner.reckoned(now).at);
+                let fetched = on.feed.fetch(since, now.at);
                 if (on.stopped)() {
                     return Ok(Outcome::Stopped);
                 }
@@ -168,9 +168,14 @@ impl Told {
 
 impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
     /// The time of the venue, as far as it is known: a clock that is wrong by hours must not make slots late that are not.
-    fn now(&self) -> Now {
+    fn now(&self, planner: &Planner) -> Now {
         let (at, up) = (self.clock.now(), self.clock.steady());
-        Now { at: at.plus_ms(self.skew_ms(at, up)), up }
+        let now = Now { at: at.plus_ms(self.skew_ms(at, up)), up };
+        if self.feed.heard(up).is_none() && self.feed.ends().is_none() {
+            planner.reckoned(now)
+        } else {
+            now
+        }
     }
 
     /// Sleeps until the steady clock shows `until`, or so long that the time should be looked at again.
@@ -222,9 +227,9 @@ fn take<D: Disk, F: Feed, C: Clock>(
     told: &mut Told,
     on: &mut Surroundings<'_, D, F, C>,
 ) -> Result<(Vec<Planned>, UtcMs), LoopError> {
-    let now = planner.reckoned(on.now());
+    let now = on.now(planner);
     if let Some(heard) = on.feed.heard(now.up).filter(|heard| heard.is_sure) {
-        planner.learn(Now { at: heard.at, up: now.up });
+        planner.told(Now { at: heard.at, up: now.up });
     }
     let failed = |cause, pause_ms| Failed { asked, cause, pause_ms };
     let persist_failed = failed(Degraded::PersistFailed, None);

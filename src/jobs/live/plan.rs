@@ -176,7 +176,12 @@ impl Planner {
         self.last
     }
 
-    /// Tells a time that has come for certain: a venue said so, or showed a bar that closed then.
+    /// Tells what time it is for certain, by the venue. That may be earlier than what was known: dates can be wrong for a while.
+    pub fn told(&mut self, told: Now) {
+        self.sure = Some(told);
+    }
+
+    /// Tells a time that has come: the venue showed a bar that closed then.
     pub fn learn(&mut self, told: Now) {
         if self.sure_at(told.up).is_none_or(|at| at < told.at) {
             self.sure = Some(told);
@@ -188,14 +193,14 @@ impl Planner {
         self.sure.map(|sure| sure.at.plus_ms(up.since(sure.up).max(0)))
     }
 
-    /// The time to go by: `now`, or the earliest that it can be, when that is later.
+    /// The time to go by where no venue says what time it is: `now`, or the earliest that it can be, when that is later.
     pub fn reckoned(&self, now: Now) -> Now {
         Now { at: self.sure_at(now.up).map_or(now.at, |sure| sure.max(now.at)), up: now.up }
     }
 
     /// What to do at `now`.
     pub fn next(&self, now: Now) -> Act {
-        let Now { at, up } = self.reckoned(now);
+        let Now { at, up } = now;
         if let Some(ended) = self.ended(at) {
             return Act::Done(ended);
         }
@@ -618,6 +623,18 @@ mod tests {
     }
 
     #[test]
+    fn a_date_that_was_wrong_is_taken_back() {
+        let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
+        planner.told(Now { at: at(5_000, 0).at, ..at(11, 0) });
+        assert!(fails(&mut planner, at(11, 2_000)).is_empty());
+        planner.told(at(12, 0));
+        assert!(planner.answered(at(12, 0), &closed(&[9, 10])).is_empty());
+        assert!(fails(&mut planner, at(12, 2_000)).is_empty());
+        let gone = Some(Degraded::FetchFailed);
+        assert_eq!(fails(&mut planner, at(15, 2_000)), [(11, gone), (12, gone)]);
+    }
+
+    #[test]
     fn a_clock_that_is_set_does_not_move_a_pause() {
         for apart in [-5_256_000, -60, -1, 0, 1, 60, 5_256_000] {
             let set =
@@ -702,12 +719,13 @@ mod tests {
         assert_eq!(planner.next(at(10, 1_000)), Act::Fetch(ts(126)));
         // Once it was answered it goes by the last slot, which has closed, and the time that has passed.
         assert!(planner.answered(at(10, 1_000), &closed(&[130])).is_empty());
-        assert_eq!(planner.next(at(10, 1_000)), Act::Sleep(at(11, 2_000).up));
+        let reckoned = planner.reckoned(at(10, 1_000));
+        assert_eq!(planner.next(reckoned), Act::Sleep(at(11, 2_000).up));
         let forced = Pace { forced: Some(Degraded::FetchFailed), ..pace() };
         let drill = Planner::new(forced, Some(ts(130)), None, None, UP);
-        assert_eq!(drill.next(at(10, 0)), Act::Sleep(at(11, 2_000).up), "nobody is asked");
+        assert_eq!(drill.next(at(10, 0)), Act::Sleep(at(131, 2_000).up), "nobody is asked");
         let recording = Planner::new(pace(), Some(ts(130)), None, Some(at(200, 0).at), UP);
-        assert_eq!(recording.next(at(10, 0)), Act::Sleep(at(11, 2_000).up), "it has its own time");
+        assert_eq!(recording.next(at(10, 0)), Act::Sleep(at(131, 2_000).up), "it has its own time");
     }
 
     #[test]
