@@ -1,7 +1,7 @@
 //! Once the venue answers again, every slot whose bar it can still give is decided with it, within two answers; whatever the
 //! clock of the machine says, whoever answered before, and with whatever row between the others. The real feed over a false wire.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use mjolnir::{
     domain::time::SlotTs,
