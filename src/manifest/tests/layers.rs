@@ -70,9 +70,12 @@ fn each_layer_beats_the_one_below() {
 #[test]
 fn an_unset_param_lets_the_layer_below_show_through() {
     let job = BACKTEST.replace("[market]", "extends = [\"base.toml\"]\n[params.c]\ntype = \"float\"\n[account]\ncash = \"${params.c}\"\n[market]");
-    let case = Case::new(&job).file("jobs/base.toml", "manifest = 1\n[account]\ncash = 7\n");
-    assert_eq!(case.explained("account.cash"), "7 | jobs/base.toml:3:8");
-    assert_eq!(case.p("c", "8").explained("account.cash"), "8.0 | -p c (through jobs/t.toml:8:8)");
+    let case = Case::new(&job).file("jobs/base.toml", "manifest = 1\n[account]\ncash = 7000\n");
+    assert_eq!(case.explained("account.cash"), "7000 | jobs/base.toml:3:8");
+    assert_eq!(
+        case.p("c", "8000").explained("account.cash"),
+        "8000.0 | -p c (through jobs/t.toml:8:8)"
+    );
     assert_eq!(
         Case::new(&job.replace("extends", "labels = { a = \"\" }\n#")).explained("account.cash"),
         "10000 | default"
