@@ -1,6 +1,6 @@
 //! The program `runner`.
 
-use std::{panic, process::ExitCode};
+use std::{panic, process::ExitCode, time::Duration};
 
 use clap::Parser as _;
 use mjolnir::{
@@ -24,13 +24,26 @@ use mjolnir::{
         verify::verify,
         view,
     },
+    clock::nap,
     domain::command::Order,
     exit::Exit,
+    os::orphans,
     run::run,
 };
 
+/// Between two looks for orphans.
+const ORPHANS: Duration = Duration::from_millis(50);
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if orphans::is_first() {
+        std::thread::spawn(|| {
+            loop {
+                orphans::reap();
+                nap(ORPHANS);
+            }
+        });
+    }
     let work = panic::AssertUnwindSafe(|| dispatch(&cli));
     panic::catch_unwind(work).unwrap_or_else(|_| {
         say("error: this is a bug in runner; the lines above say where. Nothing was left half-written: start again");
