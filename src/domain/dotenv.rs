@@ -32,8 +32,9 @@ pub struct Dotenv {
 
 /// Reads a file.
 pub fn read(text: &str) -> Dotenv {
+    let has_crlf = text.contains("\r\n");
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reader = Reader { rest: &text, line: 1, found: Dotenv::default() };
+    let mut reader = Reader { rest: &text, has_crlf, line: 1, found: Dotenv::default() };
     while reader.statement() {}
     // For one of them it ends a line, for the other it does not.
     let returns = (1..).zip(text.split('\n')).filter(|(_, line)| line.contains('\r'));
@@ -45,6 +46,8 @@ pub fn read(text: &str) -> Dotenv {
 
 struct Reader<'t> {
     rest: &'t str,
+    /// Whether lines end in two characters: what a value of several lines is then differs.
+    has_crlf: bool,
     line: usize,
     found: Dotenv,
 }
@@ -143,7 +146,9 @@ impl<'t> Reader<'t> {
         if !follows.is_empty() && !follows.starts_with('#') {
             return None;
         }
-        let is_plain = !text.contains(['\\', '\r']) && (quote == '\'' || !text.contains('$'));
+        let is_whole = !(self.has_crlf && text.contains('\n'));
+        let is_plain =
+            is_whole && !text.contains(['\\', '\r']) && (quote == '\'' || !text.contains('$'));
         let value = if is_plain { Quoted::Alike(text.to_owned()) } else { Quoted::Unlike };
         self.take(end + 2 + behind.len());
         Some(value)
@@ -186,6 +191,7 @@ mod tests {
             ("A=a\"b'c\n", Some("a\"b'c")),
             // From here on they differ.
             ("A: 1\n", None),
+            ("A=\"a\r\nb\"\r\n", None),
             ("A= # fill me in\n", None),
             ("A=1\t# c\n", None),
             ("A=$B\n", None),
