@@ -8,7 +8,7 @@ use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 use mjolnir::{
     clock::{Clock as _, Speed, Stopwatch, VirtualClock},
     domain::{
-        bar::TimedBar,
+        bar::Shown,
         series::Series,
         time::{SlotTs, Timeframe, UtcMs, Window},
     },
@@ -42,7 +42,7 @@ struct Timed {
 }
 
 impl Feed for Timed {
-    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Vec<TimedBar>, FeedError> {
+    fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Shown, FeedError> {
         let answer = self.feed.fetch(since, now);
         self.answered.set(Some(Stopwatch::start()));
         answer
