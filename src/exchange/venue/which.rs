@@ -132,7 +132,8 @@ mod tests {
             assert_eq!(of(venue.name()), Some(venue));
         }
         assert_eq!(of("coinbaseexchange"), Some(Venue::Coinbase));
-        for other in ["demo", "Kraken", "binance.us", "synthetic"] {
+        assert_eq!(of("Kraken"), Some(Venue::Kraken), "names of venues are lower-cased");
+        for other in ["demo", "binance.us", "synthetic"] {
             assert_eq!(of(other), None, "{other}");
         }
         assert!(Venue::ALL.is_sorted_by(|a, b| a.name() < b.name()));

@@ -66,7 +66,7 @@ fn account(trading: &Trading) -> Checked {
                 notional > cash,
                 Level::Warn,
                 format!(
-                    "account.notional {notional} is more than account.cash {cash}: a leverage nobody lends"
+                    "account.notional {notional} is more than account.cash {cash}: the account borrows"
                 ),
             ),
         ],

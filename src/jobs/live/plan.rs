@@ -642,7 +642,9 @@ mod tests {
             let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
             assert!(planner.answered(at(10, 500), &closed(&[9, 10])).is_empty());
             assert!(fails(&mut planner, at(11, 2_000)).is_empty());
-            let Act::Sleep(until) = planner.next(set(11, 2_000)) else { panic!("{apart}") };
+            let Act::Sleep(until) = planner.next(planner.reckoned(set(11, 2_000))) else {
+                panic!("{apart}")
+            };
             assert!(
                 until >= at(11, 3_000).up && until <= at(11, 4_000).up,
                 "set by {apart} slots: {until:?}"

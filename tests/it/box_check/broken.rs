@@ -19,7 +19,7 @@ fn a_contradiction_in_the_settings_fails_and_an_odd_one_warns() {
     let words = "run check --json -p exchange=demo --set check.only=[\"sanity\"] --set";
     for (set, name, level, code) in [
         ("risk.position-max=999", "notional", "fail", 1),
-        ("account.notional=10001", "notional", "warn", 0),
+        ("account.notional=10001 --set account.leverage=2", "notional", "warn", 0),
         ("risk.daily-loss-max=20000", "daily-loss", "warn", 0),
         ("risk.daily-loss-max=1", "daily-loss", "fail", 1),
     ] {

@@ -3,9 +3,10 @@
 use super::compose::text;
 
 /// What may be copied into an image.
-const COPIED: [&str; 7] = [
+const COPIED: [&str; 8] = [
     "!Cargo.toml",
     "!Cargo.lock",
+    "!build.rs",
     "!src",
     "!jobs",
     "!profiles",
