@@ -129,7 +129,7 @@ impl Life {
             run.signal(signal);
             let ran = run.end();
             match (signal, ran.code) {
-                ("KILL", 137) | ("TERM", 0) => self.count(signal, 1),
+                ("KILL", 137) | ("TERM", 143) => self.count(signal, 1),
                 // It was done before the signal came.
                 (_, 0) => return Ok(()),
                 _ => return Err(format!("after {signal}: {ran}")),

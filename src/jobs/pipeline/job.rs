@@ -153,10 +153,14 @@ fn judge(step: &Step, ended: &Ended) -> bool {
     false
 }
 
-/// Whether the run of a job did not come to its end. That is never what a step expects, whatever it says.
+/// Exit codes of a run that was asked to stop: by a hangup, an interrupt, or a termination.
+const STOPPED: [i32; 3] = [129, 130, 143];
+
+/// Whether the run of a job was stopped or timed out. That is never what a step expects, whatever it says. A job that was killed
+/// (137) may be: a drill kills its own process.
 fn is_cut_job(step: &Step, code: i32) -> bool {
     let is_job = matches!(step.work, Work::Job { .. });
-    is_job && (code == i32::from(Exit::Timeout.code()) || code > 128)
+    is_job && (code == i32::from(Exit::Timeout.code()) || STOPPED.contains(&code))
 }
 
 fn spawn(

@@ -126,7 +126,7 @@ impl Kind {
             // What its own steps put out has longer names than a reference can have.
             Self::Pipeline => Some(&[]),
             Self::Live => Some(&["rows", "last_ts_ms", "decisions", "trades", "model_id"]),
-            Self::Equivalence | Self::Eqflat => Some(&["verdict", "proof", "rows"]),
+            Self::Equivalence | Self::Eqflat => Some(&["verdict", "proof", "rows", "model_id"]),
             Self::Healthcheck => Some(&["level", "report"]),
             Self::Heartbeat => Some(&["level", "report", "log"]),
             Self::ExchangeSim => Some(&["requests", "faults"]),

@@ -63,14 +63,14 @@ fn nothing_that_a_terminal_would_obey_is_said() {
     let bare = |text: &str| !text.contains(|c: char| c.is_control() && c != '\n');
     let root = root("manifest = 1\rname = \"a\"\n");
     let ran = root.run("check").code(78).says(&["jobs/a.toml:1:", "control character U+000D"]);
-    assert!(bare(&ran.to_string()), "{ran:?}");
+    assert!(bare(&ran.stdout) && bare(&ran.stderr), "{ran:?}");
     root.write("jobs/\u{1b}[31m.toml", "x");
     for line in ["check", "next", "list"] {
         let ran = root.run(line);
-        assert!(bare(&ran.to_string()), "{ran:?}");
+        assert!(bare(&ran.stdout) && bare(&ran.stderr), "{ran:?}");
     }
     let ran = root.call("run").arg("\u{1b}[2J\u{7}").run().code(4).says(&["there is no job"]);
-    assert!(bare(&ran.to_string()), "{ran:?}");
+    assert!(bare(&ran.stdout) && bare(&ran.stderr), "{ran:?}");
     root.write(
         "jobs/a.toml",
         "manifest = 1\r\nname = 'a'\r\nkind = 'exec'\r\n[exec]\r\nrun = ['x']\r\n",

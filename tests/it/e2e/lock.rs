@@ -45,7 +45,7 @@ fn c15_the_proof_and_the_replay_work_while_live_is_at_work() {
     let rows = root.rows(&decisions("paper"));
     root.await_rows(&decisions("paper"), rows + 1);
     run.signal("TERM");
-    run.end().ok();
+    run.end().code(143);
     // The proof stands for what was there when it was made, however far the ledger has grown.
     root.run("verify data/reports/eqflat/paper/e1/proof.json").ok();
 }
