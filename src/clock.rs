@@ -13,6 +13,9 @@ use crate::domain::time::{Steady, UtcMs};
 /// Longest real sleep between two looks at whether to stop.
 const NAP: Duration = Duration::from_millis(50);
 
+/// The kernel tells its uptime in steps of so many milliseconds.
+const GRAIN_MS: i64 = 10;
+
 /// Where a loop gets its time from.
 pub trait Clock {
     /// The time of day, which can be wrong and can be set.
@@ -42,9 +45,10 @@ impl Clock for SystemClock {
         Steady::new(NEWEST_MS.fetch_max(ms, Ordering::Relaxed).max(ms))
     }
 
+    /// No shorter than asked for: the clock shows whole hundredths of a second.
     fn sleep_until(&self, until: Steady, stopped: &dyn Fn() -> bool) {
         loop {
-            let left_ms = until.since(self.steady());
+            let left_ms = until.since(self.steady()) + GRAIN_MS;
             if left_ms <= 0 || stopped() {
                 return;
             }
@@ -221,8 +225,10 @@ mod tests {
         SystemClock.sleep_until(before.plus_ms(120), &|| false);
         let passed_ms = SystemClock.steady().since(before);
         // The kernel tells it in steps of ten milliseconds.
-        let most_ms = i64::try_from(watch.elapsed().as_millis()).unwrap() + 20;
+        let real_ms = i64::try_from(watch.elapsed().as_millis()).unwrap();
+        let most_ms = real_ms + 2 * GRAIN_MS;
         assert!((120..=most_ms).contains(&passed_ms), "{passed_ms} ms of {most_ms}");
+        assert!(real_ms >= 120, "no shorter than asked for: {real_ms} ms");
         SystemClock.sleep_until(before.plus_ms(i64::MAX / 2), &|| true);
     }
 

@@ -185,7 +185,7 @@ fn rows_that_are_not_bars_are_left_out_and_named_and_everything_else_is_stored()
         "left out: page from 17",
         "off the grid of 5m: it opens at 2024-01-02T09:20:14.838Z",
         "the high lies below another price of the bar",
-        "missing: 1 slots from 1704187500000: the venue's row is not a bar",
+        "missing: 1 slots from 1704187500000 (2024-01-02T09:25:00Z) on: the venue's row is not a bar",
         "rows left out                   2",
         "missing bad row                 2",
     ]);
