@@ -294,7 +294,7 @@ impl Prepared {
             return;
         }
         tracing::warn!(
-            "{left} processes were left behind and are ended: TERM, and KILL after {grace:?}"
+            "processes left behind: {left}; they are ended: TERM, and KILL after {grace:?}"
         );
         cookie.hit(Hit::Term);
         let deadline = Deadline::after(Some(grace));

@@ -28,7 +28,7 @@ fn a_daemon_ends_with_its_run_by_hand_however_that_ends() {
         assert!(!is_alive(&root, "far"), "timed out, stubborn {stubborn}");
         root.remove("far");
         root.write("jobs/w.toml", &job("w", &daemon("far", stubborn), "[run]\ngrace = '1s'"));
-        root.run("run w").warns(&["processes were left behind"]);
+        root.run("run w").warns(&["processes left behind: "]);
         assert!(!is_alive(&root, "far"), "by itself, stubborn {stubborn}");
         root.remove("far");
         root.write(

@@ -55,7 +55,7 @@ fn halt_reduce_resume_and_flatten_are_obeyed_at_the_next_slot_and_replayed() {
         assert_eq!(risk_states(&root).last().map(String::as_str), Some(state), "after {verb}");
     }
     run.signal("TERM");
-    run.end().ok();
+    run.end().code(143);
     let text = root.read(&decisions("paper"));
     let last = text.lines().count();
     assert_eq!([4, 5, 8].map(|column| cell(&text, last, column)), ["skip", "halted", "flat"]);
@@ -80,7 +80,7 @@ fn orders_given_at_any_moment_never_come_behind_a_decided_slot() {
     }
     assert!(given > 5, "the loop was over after {given} orders");
     run.signal("TERM");
-    run.end().ok();
+    run.end().code(143);
     live(&root, "paper", &next_day(&root)).run().ok();
     eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);
 }
@@ -153,7 +153,7 @@ fn c17_a_command_for_now_is_not_put_off_by_one_that_is_planned() {
         (0..6).filter_map(|n| json["commands"][n]["standing"].as_str()).collect();
     assert_eq!(standing, ["planned", "revoked", "obeyed", "obeyed", "obeyed", "revocation"]);
     run.signal("TERM");
-    run.end().ok();
+    run.end().code(143);
     // The ledger folds and is proved, with lines that are not in the order of their times.
     live(&root, "paper", &next_day(&root)).run().ok();
     eqflat(&root, "paper", "e1").run().ok().prints(&["Result: PASS"]);

@@ -43,7 +43,7 @@ const PIECES: [&str; 32] = [
     "B_1='a\nb'\n",
     "\u{feff}",
 ];
-const TEXTS: usize = 4000;
+const TEXTS: usize = 16_000;
 const PIECES_MAX: u64 = 14;
 
 /// Texts, always the same ones.
