@@ -93,7 +93,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
             "tracing",
         ],
     ),
-    ("os", 2, &["base64", "rustix", "signal_hook", "thiserror", "tokio", "tracing"]),
+    ("os", 2, &["base64", "rustix", "signal_hook", "thiserror", "tokio", "tracing", "xxhash_rust"]),
     ("clock", 2, &[]),
     (
         "notify",
