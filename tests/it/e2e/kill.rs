@@ -96,5 +96,5 @@ fn int_stops_like_term() {
     let run = live(&root, "paper", TO).arg("-p").arg("speed=6000x").start();
     root.await_rows(&decisions("paper"), 1);
     run.signal("INT");
-    run.end().code(143).prints(&["told to stop"]);
+    run.end().code(130).prints(&["told to stop"]);
 }
