@@ -159,8 +159,7 @@ impl Wire<'_> {
                 }
             }
             Oddity::MovingHole if shown.len() > 2 => {
-                // Behind what is decided at first, and then further on: what one answer leaves out the one before it had.
-                shown.remove((answers.len() + 7) % (shown.len() - 1));
+                shown.remove(answers.len() % (shown.len() - 1));
             }
             Oddity::MovingHole | Oddity::None | Oddity::Dateless => {}
         }
