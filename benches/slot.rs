@@ -27,7 +27,7 @@ use mjolnir::{
     },
     session::{
         card::Card,
-        live::{Place, Session},
+        live::{Belief, CHECKPOINT_ROWS, Place, Session},
     },
     store::{disk::RealDisk, layout::Layout, lock::Gate, raw::RawStore},
 };
@@ -90,8 +90,15 @@ fn main() {
         forced: None,
         carry_bars_max: 0,
     };
-    let (mut session, _) =
-        Session::open(place, core, card, clock.now(), false).expect("a new ledger");
+    let (mut session, _) = Session::open(
+        place,
+        core,
+        (card, "bench"),
+        Belief::Checkpoint(CHECKPOINT_ROWS),
+        clock.now(),
+        false,
+    )
+    .expect("a new ledger");
     let gate_path = dir.path().join("gate");
     let gate = Gate::open(&gate_path).expect("a gate");
     let mut slots_us = Vec::new();
@@ -108,7 +115,6 @@ fn main() {
         fetched: &mut |_| {},
         warn: &mut |_| {},
         run_id: "bench".parse().expect("a run id"),
-        build: "bench",
         skip_not_later: false,
     };
     run(pace, &mut session, &mut on).expect("the loop runs to its end");

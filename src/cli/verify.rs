@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Read as _,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
 };
 
 use serde_json::json;
@@ -13,18 +13,19 @@ use super::{
     view::tell,
 };
 use crate::{
-    domain::{ids::Tag, series::Series},
+    domain::series::Series,
     exit::Exit,
     jobs::{
         context::Failure,
         equivalence::{
-            compare::{Comparison, compare},
+            both::compare_files,
+            compare::Comparison,
             judge::{Circumstances, Verdict, verdict},
-            proof::{LedgerHash, Proof, Rows, SCHEMA, SideHashes},
+            proof::{LedgerHash, Proof, SCHEMA},
         },
     },
-    session::record::RecordBytes,
-    store::{digest::sha256_hex, layout::Layout},
+    session::reader::{Extent, Files},
+    store::{digest::sha256_of, disk::RealDisk, layout::Layout},
 };
 
 /// Longest proof that is read, in bytes.
@@ -70,13 +71,16 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
         return Err(damaged(format!("schema `{}`, expected `{SCHEMA}`", proof.schema)));
     }
     let mut broken = Vec::new();
-    let live = side(root, &proof.live, &mut broken)?;
-    let backtest = side(root, &proof.backtest, &mut broken)?;
+    let disk = RealDisk::new(Layout::new(root).data());
+    let sides = [&proof.live, &proof.backtest];
+    for ledger in sides.into_iter().flat_map(|side| [&side.decisions, &side.trades]) {
+        check_hash(&disk, root, ledger, &mut broken)?;
+    }
     if !broken.is_empty() {
         return Ok(broken);
     }
     let (again, found) =
-        judge_again(root, &proof, &live, &backtest).map_err(|failure| damaged(failure.message))?;
+        judge_again(&disk, root, &proof).map_err(|failure| damaged(failure.message))?;
     if again.name() != proof.as_seen {
         broken.push(format!("the verdict is {}, the proof says {}", again.name(), proof.as_seen));
     }
@@ -94,10 +98,9 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
 }
 
 fn judge_again(
+    disk: &RealDisk,
     root: &Path,
     proof: &Proof,
-    live: &RecordBytes,
-    backtest: &RecordBytes,
 ) -> Result<(Verdict, Comparison), Failure> {
     let name = |error: crate::domain::ids::NameError| Failure::new(Exit::Data, error.to_string());
     let [exchange, symbol, timeframe] = &proof.series;
@@ -106,52 +109,64 @@ fn judge_again(
     })?;
     let series =
         Series::new(exchange.parse().map_err(name)?, symbol.parse().map_err(name)?, timeframe);
-    let tag: Tag = proof.tag.parse().map_err(name)?;
-    let backtest_tag = tag.backtest(&proof.runid.parse().map_err(name)?).map_err(name)?;
-    let layout = Layout::new(root);
-    let (live, backtest) =
-        (live.parse(&layout, &tag, &series)?, backtest.parse(&layout, &backtest_tag, &series)?);
+    let [live, backtest] = [&proof.live, &proof.backtest].map(|side| {
+        let files = Files {
+            decisions: root.join(&side.decisions.path),
+            trades: root.join(&side.trades.path),
+            timing: PathBuf::new(),
+        };
+        let (decisions, trades) = (side.decisions.bytes, side.trades.bytes);
+        (files, Extent { decisions, trades, timing: 0, is_torn: false })
+    });
     let same_policy = proof.live.stop_fill == proof.backtest.stop_fill;
-    let (live, backtest) = (Rows::of(&live), Rows::of(&backtest));
-    let found = compare(live.ledgers(), backtest.ledgers(), same_policy);
+    let sides = [(&live.0, live.1), (&backtest.0, backtest.1)];
+    let found = compare_files(disk, &series, sides, same_policy, None)?.found;
     let around =
         Circumstances { min_overlap_bars: proof.min_overlap_bars, ..Circumstances::default() };
     Ok((verdict(&found, &around), found))
 }
 
-fn side(root: &Path, side: &SideHashes, broken: &mut Vec<String>) -> Result<RecordBytes, Failure> {
-    let decisions = file(root, &side.decisions, broken)?;
-    let trades = file(root, &side.trades, broken)?;
-    Ok(RecordBytes { decisions, trades, timing: Vec::new(), is_torn: false })
-}
-
-fn file(root: &Path, ledger: &LedgerHash, broken: &mut Vec<String>) -> Result<Vec<u8>, Failure> {
+/// Adds what is not as the proof says about one of its files.
+fn check_hash(
+    disk: &RealDisk,
+    root: &Path,
+    ledger: &LedgerHash,
+    broken: &mut Vec<String>,
+) -> Result<(), Failure> {
     let path = Path::new(&ledger.path);
     if !path.components().all(|part| matches!(part, Component::Normal(_))) {
         let message = format!("{}: a ledger of a proof is below the root", path.display());
         return Err(Failure::new(Exit::Data, message));
     }
-    let bytes = match ledger.bytes {
-        0 => Vec::new(),
-        most => read(&root.join(path), most)?,
-    };
-    if (bytes.len() as u64) < ledger.bytes {
-        broken.push(format!("{} has only {} of {} bytes", ledger.path, bytes.len(), ledger.bytes));
+    let path = &root.join(path);
+    if ledger.bytes > 0 {
+        refuse_irregular(path)?;
     }
-    if sha256_hex(&bytes) != ledger.sha256 {
+    let (bytes, sha256) = sha256_of(disk, path, ledger.bytes)?;
+    if bytes < ledger.bytes {
+        broken.push(format!("{} has only {bytes} of {} bytes", ledger.path, ledger.bytes));
+    }
+    if sha256 != ledger.sha256 {
         broken.push(format!("{} was changed: its hash is not the one in the proof", ledger.path));
     }
-    Ok(bytes)
+    Ok(())
 }
 
-/// The first bytes of a regular file. A pipe or a device may never end.
+/// A pipe or a device may never end.
+fn refuse_irregular(path: &Path) -> Result<(), Failure> {
+    let missing =
+        |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", path.display()));
+    if fs::metadata(path).map_err(missing)?.is_file() {
+        return Ok(());
+    }
+    Err(Failure::new(Exit::Data, format!("{}: it is not a regular file", path.display())))
+}
+
+/// The first bytes of a regular file.
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let missing =
         |error: std::io::Error| Failure::new(Exit::Nothing, format!("{}: {error}", path.display()));
-    if !fs::metadata(path).map_err(missing)?.is_file() {
-        let message = format!("{}: it is not a regular file", path.display());
-        return Err(Failure::new(Exit::Data, message));
-    }
+    refuse_irregular(path)?;
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(missing)?;
     file.take(most).read_to_end(&mut bytes).map_err(missing)?;

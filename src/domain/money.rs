@@ -159,6 +159,16 @@ impl Money {
         Self(units)
     }
 
+    /// All of it as text, for [`Money::from_exact`]. [`Money::get`] rounds an amount that is too large for a decimal.
+    pub fn exact(self) -> String {
+        self.0.to_string()
+    }
+
+    /// The amount that [`Money::exact`] wrote.
+    pub fn from_exact(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self)
+    }
+
     /// An amount, rounded to a grain, ties to even.
     pub fn rounded(value: Decimal, grain: Grain) -> Self {
         Self::new(to_even(value, grain.0))

@@ -9,6 +9,7 @@ pub mod model;
 mod position;
 mod risk;
 pub mod rules;
+pub mod saved;
 pub mod slot;
 pub mod state;
 pub mod step;

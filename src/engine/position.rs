@@ -20,7 +20,7 @@ pub(super) struct Level {
 }
 
 impl Level {
-    fn new(price: Price) -> Self {
+    pub(super) fn new(price: Price) -> Self {
         Self { price, float: price.float() }
     }
 
@@ -36,10 +36,10 @@ pub(super) struct Position {
     pub(super) side: Side,
     /// The slot whose bar it was entered in.
     pub(super) entry: SlotTs,
-    stake: Stake,
+    pub(super) stake: Stake,
     pub(super) stop: Option<Level>,
-    target: Option<Level>,
-    trail: Option<Decimal>,
+    pub(super) target: Option<Level>,
+    pub(super) trail: Option<Decimal>,
 }
 
 /// How a bar ends a position.

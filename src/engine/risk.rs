@@ -21,11 +21,11 @@ pub(super) struct Risk {
     pub(super) cooldown_until: Option<SlotTs>,
     /// An operator, or ruin, wants the position closed.
     pub(super) flatten: bool,
-    entries_day: i64,
-    entries: u32,
-    peak: Money,
+    pub(super) entries_day: i64,
+    pub(super) entries: u32,
+    pub(super) peak: Money,
     /// Realised results of the last 24 hours, oldest first.
-    realised: VecDeque<(SlotTs, Money)>,
+    pub(super) realised: VecDeque<(SlotTs, Money)>,
 }
 
 impl Risk {

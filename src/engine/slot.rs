@@ -86,6 +86,13 @@ impl SlotMaker {
         Self { held: Vec::new(), commands, waiting }
     }
 
+    /// A maker that made `last` already and keeps back the bars of `held`: the commands up to then are obeyed.
+    pub fn behind(commands: Vec<Command>, last: SlotTs, held: Vec<SlotTs>) -> Self {
+        let mut maker = Self { held, ..Self::new(commands) };
+        maker.due(last);
+        maker
+    }
+
     /// Replaces the commands by a longer list that begins with the known ones and goes on after `last`, the last slot made.
     pub fn learn(&mut self, commands: Vec<Command>, last: Option<SlotTs>) -> Result<(), Unlearned> {
         let known = self.commands.len();

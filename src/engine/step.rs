@@ -214,6 +214,11 @@ impl<S: Strategy> Engine<S> {
         Self { core, anchored, state }
     }
 
+    /// A run that goes on from a state. The features know of no bar yet.
+    pub fn resume(core: Core<S>, timeframe: Timeframe, state: State) -> Self {
+        Self { state, ..Self::new(core, timeframe) }
+    }
+
     /// A warm-up bar: features take it in; nothing is decided, nothing is returned.
     pub fn warm(&mut self, bar: &TimedBar) {
         self.anchored.observe(bar);

@@ -311,8 +311,10 @@ pub fn append_command<D: Disk>(
     disk.create_dir_all(&layout.commands_dir())?;
     let path = layout.commands(tag);
     let found = ledger::inspect(disk, &path, COMMANDS_HEADER)?;
-    let whole = found.whole();
-    let before = if whole.is_empty() { 0 } else { parse_commands(whole, &path)?.len() };
+    let before = match found.whole() {
+        0 => 0,
+        whole => parse_commands(&disk.read_at(&path, 0, whole as usize)?, &path)?.len(),
+    };
     let (mut ledger, _) = ledger::open(disk, &found, &layout.quarantine(&path, now))?;
     let mut row = Vec::new();
     push_command(&mut row, command);

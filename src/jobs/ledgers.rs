@@ -1,12 +1,14 @@
 //! Which ledgers there are.
 
+use std::path::Path;
+
 use crate::{
     domain::{
         ids::{RunId, Tag},
         series::Series,
         time::SlotTs,
     },
-    store::{disk::Disk, error::StoreError, layout::Layout},
+    store::{disk::Disk, error::StoreError, layout::Layout, ledger::last_line},
 };
 
 /// What a run was started with: its manifest with all values in place; `None` where that is gone.
@@ -19,9 +21,7 @@ pub fn manifest_of<D: Disk>(disk: &D, layout: &Layout, run: &RunId) -> Option<to
 /// seed, or faster than real time. Real time is what is believed where its manifest is gone.
 pub fn in_recorded_time<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<bool, StoreError> {
     for series in series_of(disk, layout, tag)? {
-        let timing = disk.read(&layout.timing(tag, &series))?.unwrap_or_default();
-        let timing = String::from_utf8_lossy(&timing);
-        let row = timing.rsplit('\n').skip(1).find(|row| row.contains(','));
+        let row = last_row(disk, &layout.timing(tag, &series))?;
         let run = row.and_then(|row| row.rsplit(',').next()?.parse::<RunId>().ok());
         let manifest = run.and_then(|run| manifest_of(disk, layout, &run));
         let live = manifest.as_ref().and_then(|table| table.get("live")?.as_table());
@@ -51,7 +51,10 @@ pub fn series_of<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Vec<Se
         }
         for timeframe in disk.list(&dir.join(&symbol))? {
             let path = dir.join(&symbol).join(&timeframe).join("decisions.csv");
-            let bytes = disk.read(&path)?.unwrap_or_default();
+            let bytes = match disk.len(&path)? {
+                Some(_) => disk.read_at(&path, 0, HEAD)?,
+                None => Vec::new(),
+            };
             let text = String::from_utf8_lossy(&bytes);
             let exchange = text.lines().nth(1).and_then(|row| row.split(',').next());
             let (Some(exchange), Ok(symbol), Ok(timeframe)) =
@@ -73,10 +76,7 @@ pub fn last_decided<D: Disk>(
     series: &Series,
 ) -> Result<Option<SlotTs>, StoreError> {
     let path = layout.decisions(tag, series);
-    let bytes = disk.read(&path)?.unwrap_or_default();
-    let mut lines = bytes.split(|byte| *byte == b'\n').rev().skip(1);
-    let Some(row) = lines.next().filter(|_| lines.next().is_some()) else { return Ok(None) };
-    let text = String::from_utf8_lossy(row);
+    let Some(text) = last_row(disk, &path)? else { return Ok(None) };
     let slot = text.split(',').nth(3).and_then(|ts_ms| ts_ms.parse().ok());
     let slot = slot.and_then(|ts_ms| series.timeframe().slot(ts_ms).ok());
     match slot {
@@ -85,4 +85,18 @@ pub fn last_decided<D: Disk>(
             Err(StoreError::damaged(path, 0, "the last row has no slot in column 4".to_owned()))
         }
     }
+}
+
+/// Bytes at the beginning of a ledger that hold its header and its first row.
+const HEAD: usize = 4 << 10;
+
+/// The last whole row of a ledger, without reading the rows before it; `None` where there is none.
+fn last_row<D: Disk>(disk: &D, path: &Path) -> Result<Option<String>, StoreError> {
+    let Some(len) = disk.len(path)? else { return Ok(None) };
+    let (end, start) = last_line(disk, path, len)?;
+    if start == 0 {
+        return Ok(None);
+    }
+    let row = disk.read_at(path, start, (end - start) as usize)?;
+    Ok(Some(String::from_utf8_lossy(&row).trim_end_matches('\n').to_owned()))
 }

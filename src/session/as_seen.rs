@@ -54,42 +54,87 @@ pub fn seen_bars(
     decided: &[Decided],
     birth: Birth,
 ) -> Seen {
-    let view = AsSeen::new(stored, revisions);
-    let mut seen = Seen::default();
-    let Some(first) = decided.first() else { return seen };
-    let warm_up = stored.iter().filter(|bar| birth.floor <= bar.ts && bar.ts < first.ts);
-    let later = birth.revisions.map(|count| {
-        (AsSeen::new(stored, revisions.get(count..).unwrap_or_default()), UtcMs::EPOCH)
-    });
-    let (born, born_at) = later.as_ref().map_or((&view, birth.at), |(view, at)| (view, *at));
-    seen.bars.extend(warm_up.filter_map(|stored| {
-        born.at(stored.ts, born_at).map(|bar| TimedBar { ts: stored.ts, bar })
-    }));
-    let mut held = Vec::new();
-    let mut cursor = stored.partition_point(|bar| bar.ts < first.ts);
-    for row in decided {
-        if row.degraded.is_some_and(Degraded::holds_bar_back) {
-            held.push(row.ts);
-        }
-        while stored.get(cursor).is_some_and(|bar| bar.ts < row.ts) {
-            cursor += 1;
-        }
-        let Some(hash) = row.bar_hash else { continue };
-        let own = stored.get(cursor).filter(|bar| bar.ts == row.ts);
-        match own {
-            Some(own) if held.is_empty() && hash_bars(&[*own]) == hash => seen.bars.push(*own),
-            _ => {
-                if let Some(bars) = find(&view, &held, row, hash) {
-                    seen.bars.extend(bars);
-                } else {
-                    seen.unresolved.push(row.ts);
-                    seen.bars.extend(own);
+    let Some(first) = decided.first() else { return Seen::default() };
+    let mut seen =
+        Seen { bars: warm_up_bars(stored, revisions, first.ts, birth), ..Seen::default() };
+    let Seen { bars, unresolved } = SeenRows::default().next(stored, revisions, decided);
+    seen.bars.extend(bars);
+    seen.unresolved = unresolved;
+    seen
+}
+
+/// The bars at or above the floor and before the first decided slot, as LIVE saw them when it began.
+pub fn warm_up_bars(
+    stored: &[TimedBar],
+    revisions: &[Revision],
+    first: SlotTs,
+    birth: Birth,
+) -> Vec<TimedBar> {
+    let (known, at) = match birth.revisions {
+        Some(count) => (revisions.get(count..).unwrap_or_default(), UtcMs::EPOCH),
+        None => (revisions, birth.at),
+    };
+    let view = AsSeen::new(stored, known);
+    let earlier = stored.iter().filter(|bar| birth.floor <= bar.ts && bar.ts < first);
+    earlier
+        .filter_map(|stored| view.at(stored.ts, at).map(|bar| TimedBar { ts: stored.ts, bar }))
+        .collect()
+}
+
+/// Rebuilds what LIVE saw piece by piece: it remembers the slots whose bars are held back.
+#[derive(Debug, Clone, Default)]
+pub struct SeenRows {
+    held: Vec<SlotTs>,
+}
+
+impl SeenRows {
+    /// Behind a row after which the bars of these slots are held back.
+    pub fn behind(held: Vec<SlotTs>) -> Self {
+        Self { held }
+    }
+
+    /// Slots whose bars are held back.
+    pub fn held(&self) -> &[SlotTs] {
+        &self.held
+    }
+
+    /// The bars of the next rows, which follow those before without a hole. `stored` has those of the rows and of the held slots.
+    pub fn next(
+        &mut self,
+        stored: &[TimedBar],
+        revisions: &[Revision],
+        decided: &[Decided],
+    ) -> Seen {
+        let mut seen = Seen::default();
+        let Some(first) = decided.first() else { return seen };
+        let view = AsSeen::new(stored, revisions);
+        let mut cursor = stored.partition_point(|bar| bar.ts < first.ts);
+        for row in decided {
+            if row.degraded.is_some_and(Degraded::holds_bar_back) {
+                self.held.push(row.ts);
+            }
+            while stored.get(cursor).is_some_and(|bar| bar.ts < row.ts) {
+                cursor += 1;
+            }
+            let Some(hash) = row.bar_hash else { continue };
+            let own = stored.get(cursor).filter(|bar| bar.ts == row.ts);
+            match own {
+                Some(own) if self.held.is_empty() && hash_bars(&[*own]) == hash => {
+                    seen.bars.push(*own);
+                }
+                _ => {
+                    if let Some(bars) = find(&view, &self.held, row, hash) {
+                        seen.bars.extend(bars);
+                    } else {
+                        seen.unresolved.push(row.ts);
+                        seen.bars.extend(own);
+                    }
                 }
             }
+            self.held.clear();
         }
-        held.clear();
+        seen
     }
-    seen
 }
 
 /// The versions of the held bars and the slot's own bar that together have the recorded hash.

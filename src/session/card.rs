@@ -102,7 +102,7 @@ impl Origin {
     }
 
     /// What stands for everything in it.
-    fn digest(&self) -> String {
+    pub fn digest(&self) -> String {
         let bare = Self { sha256: None, ..self.clone() };
         sha256_hex(&serde_json::to_vec(&bare).expect("plain values serialise"))
     }

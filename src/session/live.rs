@@ -2,9 +2,11 @@
 
 use super::{
     card::{Born, Card, Origin},
-    cover::{covered, gone},
+    checkpoint::{Checkpoint, Proved, Stand, Whose},
     error::SessionError,
-    record::{Record, RecordBytes, birth, durable_commands, load_bars, read_origin},
+    fold::{Fold, Folded, Given, MEND},
+    reader::{Extent, Files},
+    record::{durable_commands, gone, read_origin},
 };
 use crate::{
     domain::{
@@ -21,7 +23,6 @@ use crate::{
         step::{Core, Engine},
         strategy::Strategy,
     },
-    session::as_seen::seen_bars,
     store::{
         disk::Disk,
         document::document,
@@ -29,9 +30,8 @@ use crate::{
         layout::Layout,
         ledger::{self, Cut, Found, Inspection, Ledger},
         monotonic::Monotonic,
-        raw::RawStore,
         rows::{
-            decisions::{Column, DECISIONS_HEADER, DecisionLine},
+            decisions::DECISIONS_HEADER,
             encode::{SeriesPrefix, push_decision, push_timing, push_trade},
             timing::{Origin as Cause, TIMING_HEADER, Timing},
             trades::TRADES_HEADER,
@@ -41,9 +41,8 @@ use crate::{
 
 /// How often one row is offered to a disk that refuses it before the session gives up.
 const APPEND_TRIES: u32 = 3;
-/// What a person can do about a ledger that contradicts itself.
-const MEND: &str =
-    "the file was changed after it was written; restore it from a backup, or start a new tag";
+/// Rows between two checkpoints of a loop: a start folds at most so many, and writing one costs two syncs.
+pub const CHECKPOINT_ROWS: u64 = 64;
 
 /// Where a session writes, and whose ledger it is.
 #[derive(Debug)]
@@ -69,15 +68,28 @@ pub struct Stamp {
     pub run_id: RunId,
 }
 
+/// What of a ledger a start believes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Belief {
+    /// A checkpoint that fits; the rows before it are to be proved while the loop goes on, which writes one every so many rows.
+    Checkpoint(u64),
+    /// Nothing: every row is played again, and no checkpoint is written.
+    Nothing,
+}
+
 /// What a start found and repaired.
 #[derive(Debug, Default)]
 pub struct Recovered {
-    /// Rows whose fold was proved.
-    pub rows: usize,
+    /// Rows that were played again, and came out as they were written.
+    pub rows: u64,
     /// Torn tails that were cut, with the file's name.
     pub cuts: Vec<(String, Cut)>,
     /// Trade rows that a crash had left unwritten.
     pub trades_owed: usize,
+    /// The checkpoint that the start went on from: what is before it was not proved yet.
+    pub behind: Option<Checkpoint>,
+    /// Why a checkpoint was not used.
+    pub ignored: Option<String>,
 }
 
 /// The durable side of a session.
@@ -87,163 +99,111 @@ struct Journal<'d, D: Disk> {
     timing: Ledger<'d, D>,
 }
 
-/// A ledger with the engine that stands behind its last row.
+/// When the next checkpoint is due.
+#[derive(Debug, Clone, Copy)]
+struct Checkpoints {
+    /// Rows in the one on disk.
+    known: u64,
+    every: u64,
+}
+
+/// A ledger with the engine that is behind its last row.
 pub struct Session<'d, S: Strategy, D: Disk> {
     place: Place<'d, D>,
     prefix: SeriesPrefix,
     card: Card,
+    build: String,
+    origin: Option<Origin>,
     engine: Engine<S>,
     maker: SlotMaker,
     gate: Monotonic,
     journal: Option<Journal<'d, D>>,
+    proved: Proved,
+    /// `None` where none is written.
+    checkpoints: Option<Checkpoints>,
     buffer: Vec<u8>,
 }
 
 impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     /// Opens or creates a ledger. The caller holds its writer lock.
     ///
-    /// Everything is read and checked before anything is touched: the rows are folded through the engine on the bars as
-    /// they were seen, and every recomputed row must equal the recorded one. Then torn tails are cut and owed trades written.
-    /// With `dry` nothing is written, now or later.
+    /// Everything is read and checked before anything is touched: the rows behind the checkpoint, or all of them, are folded through
+    /// the engine on the bars as they were seen, and every recomputed row must equal the recorded one. Then torn tails are cut and
+    /// owed trades written. With `dry` nothing is written, now or later.
     pub fn open(
         place: Place<'d, D>,
         core: Core<S>,
-        card: Card,
+        (card, build): (Card, &str),
+        belief: Belief,
         now: UtcMs,
         dry: bool,
     ) -> Result<(Self, Recovered), SessionError> {
         let Place { disk, layout, tag, series } = &place;
-        let mut found = [
-            ledger::inspect(*disk, &layout.decisions(tag, series), DECISIONS_HEADER)?,
-            ledger::inspect(*disk, &layout.trades(tag, series), TRADES_HEADER)?,
-            ledger::inspect(*disk, &layout.timing(tag, series), TIMING_HEADER)?,
-        ];
-        let [decisions, trades, timing] = found.each_ref().map(|file| file.whole().to_vec());
-        let is_torn = found[0].is_torn();
-        let bytes = RecordBytes { decisions, trades, timing, is_torn };
-        let record = bytes.parse(layout, tag, series)?;
+        let files = (*layout, tag, series);
         let origin = read_origin(*disk, layout, tag, series)?;
-        if origin.is_some() && *found[0].found() == Found::Absent {
-            return Err(gone((layout, tag, series)).into());
-        }
-        covered(&record, origin.as_ref(), (layout, tag, series))?;
-        // A decision that is not there will be made again, and then it has another time.
-        let last_ms = record.window().map_or(i64::MIN, |window| window.last().ts_ms());
-        found[2].keep_rows(record.seen_at.range(..=last_ms).count());
         let commands = durable_commands(*disk, layout, tag)?;
+        let mut recovered = Recovered::default();
+        let checkpoint = match (belief, &origin) {
+            (Belief::Checkpoint(_), Some(origin)) => {
+                let whose = Whose { build, card: &card, origin, commands: &commands };
+                usable(*disk, files, whose).unwrap_or_else(|why| {
+                    recovered.ignored = Some(why);
+                    None
+                })
+            }
+            (Belief::Checkpoint(_) | Belief::Nothing, _) => None,
+        };
+        let known = checkpoint.as_ref().map_or([0; 3], |checkpoint| {
+            let Extent { decisions, trades, timing, .. } = checkpoint.extent();
+            [decisions, trades, timing]
+        });
+        let look = |path, header, known| ledger::inspect_behind(*disk, path, header, known);
+        let mut found = [
+            look(&layout.decisions(tag, series), DECISIONS_HEADER, known[0])?,
+            look(&layout.trades(tag, series), TRADES_HEADER, known[1])?,
+            look(&layout.timing(tag, series), TIMING_HEADER, known[2])?,
+        ];
+        if origin.is_some() && *found[0].found() == Found::Absent {
+            return Err(gone(files).into());
+        }
+        let [decisions, trades, timing] = found.each_ref().map(Inspection::whole);
+        let extent = Extent { decisions, trades, timing, is_torn: found[0].is_torn() };
         all_known(&core.strategy, &commands)?;
+        let (origin_ref, commands) = (origin.as_ref(), commands.as_slice());
+        let given = Given { place: &place, core: &core, card: &card, origin: origin_ref, commands };
+        let fold = folded(&given, checkpoint, extent, &mut recovered)?;
+        // A decision that is not there will be made again, and then it has another time.
+        found[2].keep(*disk, fold.proved.mark.timing.bytes)?;
+        recovered.rows = fold.rows;
+        let Fold { engine, maker, mut proved, owed, last_row, .. } = fold;
+        let last = proved.mark.after;
+        let owed: Vec<Vec<u8>> = owed.into();
+        owed.iter().for_each(|row| advance_trades(&mut proved, row));
+        let known = recovered.behind.as_ref().map_or(0, Checkpoint::rows);
+        let checkpoints = match belief {
+            Belief::Checkpoint(every) => Some(Checkpoints { known, every }),
+            Belief::Nothing => None,
+        };
         let mut session = Self {
-            prefix: SeriesPrefix::new(series),
-            engine: Engine::new(core, series.timeframe()),
-            maker: SlotMaker::new(commands),
-            gate: Monotonic::after(None),
+            prefix: SeriesPrefix::new(&place.series),
+            engine,
+            maker,
+            gate: Monotonic::after(last),
             journal: None,
-            buffer: Vec::new(),
+            proved,
+            checkpoints,
+            buffer: last_row.into_bytes(),
+            build: build.to_owned(),
+            origin,
             card,
             place,
         };
-        let owed = session.fold(&record, origin.as_ref())?;
-        let mut recovered = Recovered { rows: record.decisions.len(), ..Recovered::default() };
         if !dry {
             recovered.trades_owed = owed.len();
             session.open_journal(&found, &owed, now, &mut recovered)?;
+            session.checkpoint_if_due();
         }
         Ok((session, recovered))
-    }
-
-    /// Replays the recorded rows and returns the trade rows that are still owed.
-    fn fold(
-        &mut self,
-        record: &Record<'_>,
-        origin: Option<&Origin>,
-    ) -> Result<Vec<Vec<u8>>, SessionError> {
-        let Place { disk, layout, tag, series } = &self.place;
-        let (disk, layout) = (*disk, *layout);
-        let Some(window) = record.window() else {
-            return self.settle_trades(record, Vec::new());
-        };
-        let origin = origin.ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
-        let mut differences = self.card.differences(&origin.card);
-        if self.card.stop_fill != origin.card.stop_fill {
-            let (ours, theirs) = (self.card.stop_fill.clone(), origin.card.stop_fill.clone());
-            differences.push(("live.stop-fill".into(), ours, theirs));
-        }
-        if !differences.is_empty() {
-            return Err(SessionError::OtherSettings(differences));
-        }
-        let raw = RawStore::new(layout, disk, series);
-        let blocks = self.engine.core().blocks(series.timeframe());
-        let (stored, revisions) = load_bars(&raw, window, blocks)?;
-        let seen = seen_bars(&stored, &revisions, &record.decided(), birth(origin, series)?);
-        let path = layout.decisions(tag, series);
-        if let Some(lost) = seen.unresolved.first() {
-            let line = lost.since(window.first()).unsigned_abs() + 2;
-            return Err(StoreError::damaged(path, line, bar_lost(*lost)).into());
-        }
-        let series = series.clone();
-        let bar_at = |ts: SlotTs| {
-            seen.bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| seen.bars[n].bar)
-        };
-        for bar in seen.bars.iter().take_while(|bar| bar.ts < window.first()) {
-            self.engine.warm(bar);
-        }
-        let (mut events, mut trades) = (Vec::new(), Vec::new());
-        for (line, number) in record.decisions.iter().zip(2..) {
-            let slot = self.maker.make(line.ts(), bar_at(line.ts()), line.degraded(), bar_at);
-            events.clear();
-            let decision = self.engine.step(&slot, &mut events);
-            self.buffer.clear();
-            push_decision(&mut self.buffer, &self.prefix, &decision);
-            if self.buffer.strip_suffix(b"\n") != Some(line.line().as_bytes()) {
-                return Err(StoreError::damaged(path, number, self.mismatch(line)).into());
-            }
-            self.gate.admit(line.ts())?;
-            trades.extend(events.iter().map(|event| trade_row(&self.prefix, &series, event)));
-        }
-        self.settle_trades(record, trades)
-    }
-
-    /// The recorded trades must be the first ones of the fold; the rest is owed.
-    fn settle_trades(
-        &self,
-        record: &Record<'_>,
-        folded: Vec<Vec<u8>>,
-    ) -> Result<Vec<Vec<u8>>, SessionError> {
-        let path = self.place.layout.trades(&self.place.tag, &self.place.series);
-        for (n, line) in record.trades.iter().enumerate() {
-            let reason = match folded.get(n) {
-                Some(row) if row.strip_suffix(b"\n") == Some(line.line().as_bytes()) => continue,
-                Some(row) => format!(
-                    "the decisions lead to `{}` here, the file has `{}`: {MEND}",
-                    String::from_utf8_lossy(row).trim_end(),
-                    line.line()
-                ),
-                None => format!("a trade that no decision leads to: {MEND}"),
-            };
-            return Err(StoreError::damaged(path, n as u64 + 2, reason).into());
-        }
-        Ok(folded.into_iter().skip(record.trades.len()).collect())
-    }
-
-    /// Names the first column in which the recomputed row in the buffer differs from the recorded one.
-    fn mismatch(&self, line: &DecisionLine<'_>) -> String {
-        let text = String::from_utf8_lossy(&self.buffer);
-        let recomputed: Vec<&str> = text.trim_end().split(',').collect();
-        let differing = Column::ALL
-            .into_iter()
-            .zip(&recomputed)
-            .find(|(column, now)| line.column(*column) != **now);
-        match differing {
-            Some((column, now)) => format!(
-                "replaying the row for ts_ms {} gives another result: column {} is recorded as `{}`, recomputed as `{now}`; {MEND}",
-                line.ts_ms(),
-                column.name(),
-                line.column(column)
-            ),
-            None => {
-                format!("replaying the row for ts_ms {} gives another row; {MEND}", line.ts_ms())
-            }
-        }
     }
 
     fn open_journal(
@@ -274,6 +234,49 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         Ok(())
     }
 
+    fn checkpoint_if_due(&mut self) {
+        let rows = self.proved.mark.decisions.line - 2;
+        if self.checkpoints.is_some_and(|kept| rows >= kept.known + kept.every) {
+            self.checkpoint();
+        }
+    }
+
+    /// Writes down how far the ledger is proved, so that the next start is short. A disk that refuses costs that start time and
+    /// nothing else.
+    pub fn checkpoint(&mut self) {
+        let rows = self.proved.mark.decisions.line - 2;
+        let Some(origin) = &self.origin else { return };
+        let is_new = self.checkpoints.is_some_and(|kept| kept.known != rows);
+        if self.journal.is_none() || rows == 0 || !is_new {
+            return;
+        }
+        let Place { disk, layout, tag, series } = &self.place;
+        let whose =
+            Whose { build: &self.build, card: &self.card, origin, commands: self.maker.commands() };
+        let last_row = String::from_utf8_lossy(&self.buffer).trim_end().to_owned();
+        let stand = Stand {
+            proved: &self.proved,
+            last_row: &last_row,
+            held: self.maker.held(),
+            state: &self.engine.state().save(),
+        };
+        let text = document(&Checkpoint::new(whose, stand));
+        let path = layout.checkpoint(tag, series);
+        match disk.replace(&path, text.as_bytes()) {
+            Ok(()) => {
+                if let Some(kept) = &mut self.checkpoints {
+                    kept.known = rows;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(
+                    "no checkpoint could be written, so the next start takes longer: {error}"
+                );
+                self.checkpoints = None;
+            }
+        }
+    }
+
     /// Where it writes.
     pub fn place(&self) -> &Place<'d, D> {
         &self.place
@@ -282,6 +285,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     /// The last decided slot.
     pub fn last(&self) -> Option<SlotTs> {
         self.gate.last()
+    }
+
+    /// Rows of `trades.csv`, recorded or owed.
+    pub fn recorded_trades(&self) -> u64 {
+        self.proved.mark.trades.line - 2
     }
 
     /// Slots whose bars are held back.
@@ -305,17 +313,17 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         first: SlotTs,
         warm_up: &[TimedBar],
         born: Born,
-        build: &str,
     ) -> Result<(), SessionError> {
         assert!(self.last().is_none(), "a ledger begins once");
         let floor = warm_up.first().map_or(first, |bar| bar.ts);
         let from = (floor.ts_ms(), first.ts_ms());
-        let origin = Origin::new(from, born, self.card.clone(), build.to_owned());
+        let origin = Origin::new(from, born, self.card.clone(), self.build.clone());
         if self.journal.is_some() {
             let Place { disk, layout, tag, series } = &self.place;
             let path = layout.origin(tag, series);
             disk.replace(&path, document(&origin).as_bytes()).map_err(StoreError::from)?;
         }
+        self.origin = Some(origin);
         for bar in warm_up {
             assert!(bar.ts < first, "warm-up ends before the first slot");
             self.engine.warm(bar);
@@ -353,17 +361,108 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         self.buffer.clear();
         push_decision(&mut self.buffer, &self.prefix, &decision);
         append(&mut journal.decisions, &self.buffer, true)?;
+        let Proved { mark, decisions, .. } = &mut self.proved;
+        decisions.add(&self.buffer);
+        mark.decisions.bytes = journal.decisions.len_bytes();
+        mark.decisions.line += 1;
+        mark.after = Some(ts);
         for (n, event) in events.iter().enumerate() {
             let row = trade_row(&self.prefix, &self.place.series, event);
             append(&mut journal.trades, &row, n + 1 == events.len())?;
+            advance_trades(&mut self.proved, &row);
         }
         let late_ms = stamp.seen_at.get() - ts.ts_ms();
         let Stamp { cause, seen_at, run_id } = stamp;
-        self.buffer.clear();
-        push_timing(&mut self.buffer, &Timing { ts, origin: cause, seen_at, late_ms, run_id });
-        append(&mut journal.timing, &self.buffer, true)?;
+        let mut row = Vec::new();
+        push_timing(&mut row, &Timing { ts, origin: cause, seen_at, late_ms, run_id });
+        append(&mut journal.timing, &row, true)?;
+        self.proved.mark.timing.bytes = journal.timing.len_bytes();
+        self.proved.mark.timing.line += 1;
+        self.checkpoint_if_due();
         Ok(decision)
     }
+}
+
+/// Plays the rows behind a checkpoint, or all of them. What cannot be gone on from is no worse than none: then every row is played, and
+/// that says what is wrong.
+fn folded<S: Strategy, D: Disk>(
+    given: &Given<'_, '_, S, D>,
+    checkpoint: Option<Checkpoint>,
+    extent: Extent,
+    recovered: &mut Recovered,
+) -> Result<Fold<S>, SessionError> {
+    if let Some(checkpoint) = checkpoint {
+        let behind = Fold::behind(given, &checkpoint).and_then(|mut fold| {
+            fold.run(given, extent, &|| false).map_err(|error| error.to_string())?;
+            Ok(fold)
+        });
+        match behind {
+            Ok(fold) => {
+                recovered.behind = Some(checkpoint);
+                return Ok(fold);
+            }
+            Err(why) => recovered.ignored = Some(why),
+        }
+    }
+    let mut fold = Fold::fresh(given);
+    fold.run(given, extent, &|| false)?;
+    Ok(fold)
+}
+
+/// The checkpoint of a ledger, if there is one that fits; the error says why it does not.
+fn usable<D: Disk>(
+    disk: &D,
+    files: (&Layout, &Tag, &Series),
+    whose: Whose<'_>,
+) -> Result<Option<Checkpoint>, String> {
+    let Some(checkpoint) = Checkpoint::read(disk, files)? else { return Ok(None) };
+    let (layout, tag, series) = files;
+    let extent =
+        Extent::of(disk, &Files::of(layout, tag, series)).map_err(|error| error.to_string())?;
+    let extent = extent.ok_or("there is no decisions.csv beside it")?;
+    checkpoint.fits(disk, files, whose, extent)?;
+    Ok(Some(checkpoint))
+}
+
+fn advance_trades(proved: &mut Proved, row: &[u8]) {
+    proved.trades.add(row);
+    proved.mark.trades.bytes += row.len() as u64;
+    proved.mark.trades.line += 1;
+}
+
+/// Plays the rows before a checkpoint again, as a start without one does, and compares the engine behind them with that of the
+/// checkpoint: what went on from it stands on these rows. `stop` is asked now and then.
+pub fn prove_before<S: Strategy, D: Disk>(
+    place: &Place<'_, D>,
+    core: &Core<S>,
+    card: &Card,
+    checkpoint: &Checkpoint,
+    stop: &dyn Fn() -> bool,
+) -> Result<Folded, SessionError> {
+    let Place { disk, layout, tag, series } = place;
+    let origin = read_origin(*disk, layout, tag, series)?;
+    let commands = crate::session::record::read_commands(*disk, layout, tag)?;
+    let given = Given { place, core, card, origin: origin.as_ref(), commands: &commands };
+    let mut fold = Fold::fresh(&given);
+    if fold.run(&given, checkpoint.extent(), stop)? == Folded::Stopped {
+        return Ok(Folded::Stopped);
+    }
+    let lacking = fold.owed.front().map(|row| {
+        let row = String::from_utf8_lossy(row).trim_end().to_owned();
+        let line = fold.proved.mark.trades.line;
+        let reason =
+            format!("the decisions lead to `{row}` here, the file has no such row: {MEND}");
+        StoreError::damaged(layout.trades(tag, series), line, reason)
+    });
+    if let Some(lacking) = lacking {
+        return Err(lacking.into());
+    }
+    if fold.state() == checkpoint.state {
+        return Ok(Folded::Whole);
+    }
+    let reason = "the rows of decisions.csv lead to another state than the one in it: stop, remove it, \
+                  and start again, which plays every row";
+    Err(StoreError::damaged(layout.checkpoint(tag, series), 0, reason).into())
 }
 
 /// Refuses commands that a strategy has not what it needs for: it would decide otherwise than its replay.
@@ -372,13 +471,6 @@ pub fn all_known<S: Strategy>(strategy: &S, commands: &[Command]) -> Result<(), 
         Some(unknown) => Err(SessionError::UnknownModel(unknown.clone())),
         None => Ok(()),
     }
-}
-
-fn bar_lost(ts: SlotTs) -> String {
-    format!(
-        "column bar_hash of the row for ts_ms {ts} fits no version of that bar in the raw store: \
-         restore this file, or the bars of that day and revisions.csv"
-    )
 }
 
 /// Appends one row. A refused write has been rolled back and is offered again; what was not synced is never offered again.
@@ -393,7 +485,8 @@ fn append<D: Disk>(ledger: &mut Ledger<'_, D>, row: &[u8], sync: bool) -> Result
     }
 }
 
-fn trade_row(prefix: &SeriesPrefix, series: &Series, event: &TradeEvent) -> Vec<u8> {
+/// The row of a trade event, with its newline.
+pub(super) fn trade_row(prefix: &SeriesPrefix, series: &Series, event: &TradeEvent) -> Vec<u8> {
     let mut row = Vec::with_capacity(160);
     push_trade(&mut row, prefix, series, event);
     row

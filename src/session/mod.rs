@@ -2,9 +2,11 @@
 
 pub mod as_seen;
 pub mod card;
-pub mod cover;
+pub mod checkpoint;
 pub mod error;
+pub mod fold;
 pub mod live;
+pub mod reader;
 pub mod record;
 pub mod render;
 pub mod replay;

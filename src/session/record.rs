@@ -6,6 +6,7 @@ use super::{
     as_seen::{Birth, Decided, Seen, seen_bars},
     card::Origin,
     error::SessionError,
+    reader::RecordReader,
     replay::Inputs,
 };
 use crate::{
@@ -209,4 +210,113 @@ pub fn inputs_as_seen(
 ) -> (Inputs, Vec<SlotTs>) {
     let Seen { bars, unresolved } = seen_bars(stored, revisions, &record.decided(), birth);
     (Inputs { window, bars, degraded: record.degraded(), commands }, unresolved)
+}
+
+/// What a person can do about rows that were taken away.
+const TAKEN: &str = "rows were taken away; restore the file from a backup, or start a new tag";
+
+/// A ledger whose `decisions.csv` is not there, though its `origin.json` is: that one comes later.
+pub fn gone((layout, tag, series): (&Layout, &Tag, &Series)) -> StoreError {
+    let reason = "is missing, but the origin.json beside it says that a ledger began here: restore it, or start a new tag";
+    StoreError::damaged(layout.decisions(tag, series), 0, reason)
+}
+
+/// Refuses a ledger that lacks rows at its beginning or its end, and names `decisions.csv`: its files know of each other where it
+/// begins and how far it goes. What a crash leaves is none of it: the decision is durable before its row of `timing.csv`, which may
+/// therefore be missing, and `origin.json` is there before the first row.
+pub fn covered(
+    record: &Record<'_>,
+    origin: Option<&Origin>,
+    files: (&Layout, &Tag, &Series),
+) -> Result<(), StoreError> {
+    let [first, last] =
+        [record.decisions.first(), record.decisions.last()].map(|row| row.map(DecisionLine::ts));
+    let after = record.seen_at.range(last.map_or(i64::MIN, |last| last.ts_ms() + 1)..);
+    let end = End {
+        rows: record.decisions.len() as u64,
+        last: last.map(SlotTs::ts_ms),
+        timed: after.clone().count(),
+        timed_last: after.clone().next_back().map(|(ts, _)| *ts),
+        first_trade: record.trades.first().map(|trade| trade.ts().ts_ms()),
+        is_torn: record.is_torn,
+    };
+    ends(&end, files)?;
+    match first {
+        Some(first) => begins(first, record.seen_at.keys().next().copied(), origin, files),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a ledger that lacks rows at its beginning.
+pub fn begins(
+    first: SlotTs,
+    timed: Option<i64>,
+    origin: Option<&Origin>,
+    (layout, tag, series): (&Layout, &Tag, &Series),
+) -> Result<(), StoreError> {
+    let first = first.ts_ms();
+    let reason = match (timed, origin.and_then(|origin| origin.first_ts_ms)) {
+        (Some(known), _) if known < first => {
+            format!("it begins at ts_ms {first}, timing.csv has a row for {known}")
+        }
+        (_, Some(begun)) if begun != first => {
+            format!("it begins at ts_ms {first}, by origin.json it began at {begun}")
+        }
+        _ => return Ok(()),
+    };
+    Err(StoreError::damaged(layout.decisions(tag, series), 2, format!("{reason}: {TAKEN}")))
+}
+
+/// Where a ledger ends, and what the files beside it have behind that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// Decisions.
+    pub rows: u64,
+    /// The last of them.
+    pub last: Option<i64>,
+    /// Rows of timing behind it.
+    pub timed: usize,
+    /// The last of these.
+    pub timed_last: Option<i64>,
+    /// The first trade behind it; of a ledger without a row, the first one.
+    pub first_trade: Option<i64>,
+    /// Whether something follows the last whole row.
+    pub is_torn: bool,
+}
+
+impl End {
+    /// Of a ledger that was read to its last row.
+    pub fn of<D: Disk>(reader: &mut RecordReader<'_, D>) -> Result<Self, StoreError> {
+        let left = reader.left()?;
+        Ok(Self {
+            rows: reader.mark().decisions.line.saturating_sub(2),
+            last: reader.mark().after.map(SlotTs::ts_ms),
+            timed: left.timed,
+            timed_last: left.timed_last.map(SlotTs::ts_ms),
+            first_trade: left.trade.as_ref().map(|trade| trade.ts.ts_ms()),
+            is_torn: reader.is_torn(),
+        })
+    }
+}
+
+/// Refuses a ledger that lacks rows at its end.
+pub fn ends(end: &End, (layout, tag, series): (&Layout, &Tag, &Series)) -> Result<(), StoreError> {
+    let lacks = |line: u64, reason: String| {
+        let path = layout.decisions(tag, series);
+        Err(StoreError::damaged(path, line, format!("{reason}: {TAKEN}")))
+    };
+    if let Some(known) = end.timed_last {
+        // A crash that tore a decision came before its row of timing; only a hand tears behind it.
+        if !(end.is_torn && end.timed == 1) {
+            let ends =
+                end.last.map_or("it has no row".to_owned(), |l| format!("it ends at ts_ms {l}"));
+            return lacks(end.rows + 1, format!("{ends}, timing.csv has a row for {known}"));
+        }
+    }
+    match (end.last, end.first_trade) {
+        (None, Some(trade)) if !end.is_torn => {
+            lacks(1, format!("it has no row, trades.csv has one for ts_ms {trade}"))
+        }
+        _ => Ok(()),
+    }
 }

@@ -86,7 +86,8 @@ fn point(decision: &Decision) -> Point {
     }
 }
 
-fn format(batch: &Batch, prefix: &SeriesPrefix, series: &Series) -> Rows {
+/// The rows of a batch as bytes, formatted on all cores.
+pub fn format(batch: &Batch, prefix: &SeriesPrefix, series: &Series) -> Rows {
     let decisions = batch
         .decisions
         .par_chunks(ROWS_PER_TASK)

@@ -68,86 +68,129 @@ where
     E: Send,
     F: FnMut(&Batch) -> Result<(), E> + Send,
 {
-    let mut player = Player::new(core, inputs, at_end);
+    let (first, last) = (inputs.window.first(), inputs.window.last());
+    let mut player = Player::new(core, first, inputs.commands.clone());
+    let mut from = first;
+    let mut next_batch = || {
+        let to = from.plus(SLOTS_AT_ONCE - 1).min(last);
+        let window = Window::new(from, to).ok()?;
+        let mut batch = player.play(window, &inputs.bars, &inputs.degraded);
+        if to == last && at_end == AtEnd::Close {
+            player.close_out(&mut batch);
+        }
+        from = to.next();
+        Some(batch)
+    };
     let mut ready = Batch::default();
     loop {
-        let (delivered, next) = rayon::join(|| deliver(&ready), || player.next_batch());
+        let (delivered, next) = rayon::join(|| deliver(&ready), &mut next_batch);
         delivered?;
         match next {
             Some(batch) => ready = batch,
-            None => return Ok(player.state),
+            None => break,
         }
     }
+    Ok(player.state)
 }
 
-struct Player<'a, S: Strategy> {
+/// A replay under way: it plays windows that follow each other.
+#[derive(Clone)]
+pub struct Player<'a, S: Strategy> {
     core: &'a Core<S>,
-    inputs: &'a Inputs,
     blocks: Blocks,
     state: State,
     maker: SlotMaker,
-    next: SlotTs,
-    at_end: AtEnd,
     /// The last close the engine was given.
     close: Option<f64>,
 }
 
 impl<'a, S: Strategy> Player<'a, S> {
-    fn new(core: &'a Core<S>, inputs: &'a Inputs, at_end: AtEnd) -> Self {
-        let first = inputs.window.first();
-        assert!(inputs.bars.is_sorted_by(|a, b| a.ts < b.ts), "bars are sorted and unique");
+    /// Before the slot `first`.
+    pub fn new(core: &'a Core<S>, first: SlotTs, commands: Vec<Command>) -> Self {
         Self {
             core,
-            inputs,
             blocks: core.blocks(first.timeframe()),
             state: State::new(&core.rules),
-            maker: SlotMaker::new(inputs.commands.clone()),
-            next: first,
-            at_end,
+            maker: SlotMaker::new(commands),
             close: None,
         }
     }
 
-    fn next_batch(&mut self) -> Option<Batch> {
-        let last = self.inputs.window.last();
-        if self.next > last {
-            return None;
-        }
-        let end = self.next.plus(SLOTS_AT_ONCE - 1).min(last);
-        let (bars, rows) = self.features(self.next, end);
-        let mut batch = Batch {
-            decisions: Vec::with_capacity(end.since(self.next) as usize + 1),
-            trades: vec![],
-        };
-        let mut cursor = bars.start;
-        while self.next <= end {
-            let ts = self.next;
-            let found = self.inputs.bars.get(cursor).filter(|bar| bar.ts == ts);
-            let degraded = self.inputs.degraded.get(&ts.ts_ms()).copied();
-            let slot = self
-                .maker
-                .make(ts, found.map(|bar| bar.bar), degraded, |ts| bar_at(&self.inputs.bars, ts));
-            let features = slot.bar().map(|_| &rows[cursor - bars.start]);
-            self.close = slot.bar().map(Bar::close).or(self.close);
-            let row = self.core.step(&mut self.state, &slot, features, &mut batch.trades);
-            batch.decisions.push(match (self.at_end, self.close) {
-                (AtEnd::Close, Some(close)) if ts == last => {
-                    self.core.close_out(&mut self.state, row, close, &mut batch.trades)
-                }
-                (AtEnd::Close | AtEnd::Keep, _) => row,
-            });
-            cursor += usize::from(found.is_some());
-            self.next = ts.next();
-        }
-        Some(batch)
+    /// Behind the slot `last`, with the state there and the slots whose bars are held back.
+    pub fn behind(
+        core: &'a Core<S>,
+        last: SlotTs,
+        commands: Vec<Command>,
+        (state, held): (State, Vec<SlotTs>),
+    ) -> Self {
+        let maker = SlotMaker::behind(commands, last, held);
+        Self { state, maker, ..Self::new(core, last, Vec::new()) }
     }
 
-    /// The bars from `first` to `last` and their features, each block computed from its own anchor.
-    fn features(&self, first: SlotTs, last: SlotTs) -> (Range<usize>, Vec<FeatureRow<Values<S>>>) {
-        let all = &self.inputs.bars;
-        let range =
-            all.partition_point(|bar| bar.ts < first)..all.partition_point(|bar| bar.ts <= last);
-        let Some(newest) = all[range.clone()].last() else { return (range, Vec::new()) };
+    /// The state behind the last slot.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Slots whose bars are held back.
+    pub fn held(&self) -> &[SlotTs] {
+        self.maker.held()
+    }
+
+    /// Plays the slots of a window. `bars` are sorted and unique: those of the window, as many before it as the features reach back,
+    /// and those of slots whose bars are held back.
+    pub fn play(
+        &mut self,
+        window: Window,
+        bars: &[TimedBar],
+        degraded: &BTreeMap<i64, Degraded>,
+    ) -> Batch {
+        let (range, rows) = self.features(window, bars);
+        let mut batch = Batch {
+            decisions: Vec::with_capacity(window.slots().unsigned_abs() as usize),
+            trades: vec![],
+        };
+        let (mut cursor, mut ts) = (range.start, window.first());
+        while ts <= window.last() {
+            let found = bars.get(cursor).filter(|bar| bar.ts == ts);
+            let cause = degraded.get(&ts.ts_ms()).copied();
+            let own = found.map(|bar| bar.bar);
+            let slot = self.maker.make(ts, own, cause, |ts| bar_at(bars, ts));
+            let features = slot.bar().map(|_| &rows[cursor - range.start]);
+            self.close = slot.bar().map(Bar::close).or(self.close);
+            let row = self.core.step(&mut self.state, &slot, features, &mut batch.trades);
+            batch.decisions.push(row);
+            cursor += usize::from(found.is_some());
+            ts = ts.next();
+        }
+        batch
+    }
+
+    /// Closes what is open behind the last slot of a batch, at the last known close.
+    fn close_out(&mut self, batch: &mut Batch) {
+        if let (Some(close), Some(row)) = (self.close, batch.decisions.pop()) {
+            let row = self.core.close_out(&mut self.state, row, close, &mut batch.trades);
+            batch.decisions.push(row);
+        }
+    }
+
+    /// Open time of the oldest bar that the slot `next` and those after it can depend on.
+    pub fn needs_from_ms(&self, next: SlotTs) -> i64 {
+        let anchor_ms = self.blocks.anchor_ms(next);
+        self.maker.held().first().map_or(anchor_ms, |oldest| oldest.open_ms().min(anchor_ms))
+    }
+
+    /// The bars of a window and their features, each block computed from its own anchor.
+    fn features(
+        &self,
+        window: Window,
+        all: &[TimedBar],
+    ) -> (Range<usize>, Vec<FeatureRow<Values<S>>>) {
+        let range = all.partition_point(|bar| bar.ts < window.first())
+            ..all.partition_point(|bar| bar.ts <= window.last());
+        let own = &all[range.clone()];
+        assert!(own.is_sorted_by(|a, b| a.ts < b.ts), "bars are sorted and unique");
+        let Some(newest) = own.last() else { return (range, Vec::new()) };
         let (from, to) = (self.blocks.of(all[range.start].ts), self.blocks.of(newest.ts));
         let start_of = |block: i64| all.partition_point(|bar| self.blocks.of(bar.ts) < block);
         let rows: Vec<Vec<_>> = (from..=to)

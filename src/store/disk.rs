@@ -144,6 +144,8 @@ pub trait Disk: Send + Sync {
     fn root(&self) -> &Path;
     /// The whole content; `None` when there is no such file.
     fn read(&self, path: &Path) -> DiskResult<Option<Vec<u8>>>;
+    /// At most `most` bytes from `offset` on; fewer where the file ends.
+    fn read_at(&self, path: &Path, offset: u64, most: usize) -> DiskResult<Vec<u8>>;
     /// The length in bytes; `None` when there is no such file.
     fn len(&self, path: &Path) -> DiskResult<Option<u64>>;
     /// Names in a folder, sorted; empty when there is no such folder.
@@ -349,6 +351,18 @@ impl Disk for RealDisk {
     fn read(&self, path: &Path) -> DiskResult<Option<Vec<u8>>> {
         absent_is_none(refuse_link(path).and_then(|_| fs::read(path)))
             .map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, most: usize) -> DiskResult<Vec<u8>> {
+        let read = || -> io::Result<Vec<u8>> {
+            refuse_link(path)?;
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            let mut bytes = Vec::with_capacity(most);
+            file.take(most as u64).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
     }
 
     fn len(&self, path: &Path) -> DiskResult<Option<u64>> {

@@ -88,6 +88,11 @@ impl Layout {
         self.decisions_dir(tag, series).join("origin.json")
     }
 
+    /// How far the ledger was proved, and the engine's state there.
+    pub fn checkpoint(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.decisions_dir(tag, series).join("checkpoint.json")
+    }
+
     /// Lock of the writer of one series of decisions.
     pub fn decisions_lock(&self, tag: &Tag, series: &Series) -> PathBuf {
         self.decisions_dir(tag, series).join(WRITER_LOCK)
@@ -237,6 +242,13 @@ impl Layout {
     pub fn live_state(&self, tag: &Tag, series: &Series) -> PathBuf {
         let dir = self.state_dir().join("live").join(tag.as_str()).join(series.symbol().dir());
         dir.join(format!("{}.json", series.timeframe()))
+    }
+
+    /// How far the ledger of a tag was found equal to its replay.
+    pub fn proven(&self, tag: &Tag, series: &Series) -> PathBuf {
+        let dir = self.state_dir().join("proven").join(tag.as_str());
+        let (exchange, pair) = (series.exchange(), series.symbol().dir());
+        dir.join(format!("{exchange}_{pair}_{}.json", series.timeframe()))
     }
 
     /// The log of the heartbeats of a tag.

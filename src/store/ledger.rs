@@ -11,16 +11,21 @@ use super::{
 /// Names tried for one quarantined tail.
 const QUARANTINE_TRIES: u32 = 10_000;
 
-/// What stands in a ledger, before anything is changed.
+/// Bytes read at once where a file is looked through.
+const PIECE: usize = 1 << 20;
+/// Bytes at the end of a file in which its last lines are looked for first.
+const TAIL: u64 = 4 << 10;
+
+/// What is in a ledger, before anything is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// No file.
     Absent,
     /// A file.
     Present {
-        /// Bytes up to and including the last good newline; empty when the file was torn while it was created.
-        whole: Vec<u8>,
-        /// Bytes after it.
+        /// How many bytes there are up to and including the last good newline; 0 when the file was torn while it was created.
+        whole: u64,
+        /// The bytes after them.
         torn: Vec<u8>,
     },
 }
@@ -39,85 +44,146 @@ impl Inspection {
         &self.path
     }
 
-    /// What stands in it.
+    /// What is in it.
     pub fn found(&self) -> &Found {
         &self.found
     }
 
-    /// The bytes that count: header and whole rows. Empty when there are none.
-    pub fn whole(&self) -> &[u8] {
+    /// How many bytes count: header and whole rows.
+    pub fn whole(&self) -> u64 {
         match &self.found {
-            Found::Absent => &[],
-            Found::Present { whole, torn: _ } => whole,
+            Found::Absent => 0,
+            Found::Present { whole, torn: _ } => *whole,
         }
     }
 
-    /// Lets only the first rows count. What comes after them is cut and kept like a torn tail.
-    pub fn keep_rows(&mut self, rows: usize) {
-        let Found::Present { whole, torn } = &mut self.found else { return };
-        let newlines = whole.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        // The first newline ends the header.
-        if let Some(end) = newlines.map(|(at, _)| at + 1).nth(rows) {
-            let mut tail = whole.split_off(end);
+    /// Lets only the first `end` bytes count, which end with a row. What comes after them is cut and kept like a torn tail.
+    pub fn keep<D: Disk>(&mut self, disk: &D, end: u64) -> Result<(), StoreError> {
+        let Found::Present { whole, torn } = &mut self.found else { return Ok(()) };
+        if end < *whole {
+            let mut tail = disk.read_at(&self.path, end, (*whole - end) as usize)?;
             tail.append(torn);
-            *torn = tail;
+            (*whole, *torn) = (end, tail);
         }
+        Ok(())
     }
 
     /// Whether opening it will cut something off.
     pub fn is_torn(&self) -> bool {
-        matches!(&self.found, Found::Present { whole, torn } if !torn.is_empty() || whole.is_empty())
+        matches!(&self.found, Found::Present { whole, torn } if !torn.is_empty() || *whole == 0)
     }
 }
 
-/// Reads a ledger. What is read is made durable first, so that nothing is trusted that a power cut could still take back.
+/// Looks at a ledger. What is there is made durable first, so that nothing is trusted that a power cut could still take back.
 pub fn inspect<D: Disk>(
     disk: &D,
     path: &Path,
     header: &'static str,
 ) -> Result<Inspection, StoreError> {
-    let found = if disk.len(path)?.is_some() {
+    inspect_behind(disk, path, header, 0)
+}
+
+/// The same where the first `proved` bytes are known to be rows without a hole: only what follows is looked through.
+pub fn inspect_behind<D: Disk>(
+    disk: &D,
+    path: &Path,
+    header: &'static str,
+    proved: u64,
+) -> Result<Inspection, StoreError> {
+    let mut found = Found::Absent;
+    if disk.len(path)?.is_some() {
         disk.sync(path)?;
         disk.sync_dir(parent(path))?;
-        match disk.read(path)? {
-            Some(bytes) => split(path, header, bytes)?,
-            None => Found::Absent,
+        if let Some(len) = disk.len(path)? {
+            found = look(disk, path, header, (proved, len))?;
         }
-    } else {
-        Found::Absent
-    };
+    }
     Ok(Inspection { path: path.to_owned(), header, found })
 }
 
-fn split(path: &Path, header: &str, mut bytes: Vec<u8>) -> Result<Found, StoreError> {
-    let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    let head = header.as_bytes();
-    if written <= head.len() && head.starts_with(&bytes[..written]) {
-        return Ok(Found::Present { whole: Vec::new(), torn: bytes });
+fn look<D: Disk>(
+    disk: &D,
+    path: &Path,
+    header: &str,
+    (proved, len): (u64, u64),
+) -> Result<Found, StoreError> {
+    let start = disk.read_at(path, 0, header.len() + 1)?;
+    if start.strip_suffix(b"\n") != Some(header.as_bytes()) {
+        return torn_at_birth(disk, path, header, &start);
     }
-    if !bytes.starts_with(head) || bytes[head.len()] != b'\n' {
-        let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let line: String = String::from_utf8_lossy(line).escape_debug().take(200).collect();
-        let reason = format!("foreign header `{line}`, expected `{header}`");
-        return Err(StoreError::damaged(path, 1, reason));
-    }
-    let mut end = line_end(&bytes);
+    let (mut end, before) = last_line(disk, path, len)?;
     // A whole last line with a hole in it was never synced either.
-    let before = line_end(&bytes[..end - 1]);
-    if before > 0 && bytes[before..end].contains(&0) {
+    if before > 0 && disk.read_at(path, before, (end - before) as usize)?.contains(&0) {
         end = before;
     }
-    if let Some(at) = bytes[..end].iter().position(|byte| *byte == 0) {
-        let line = bytes[..at].split(|byte| *byte == b'\n').count() as u64;
+    if let Some(line) = hole(disk, path, proved, end)? {
         return Err(StoreError::damaged(path, line, "NUL bytes before the last line"));
     }
-    let torn = bytes.split_off(end);
-    Ok(Found::Present { whole: bytes, torn })
+    let torn = disk.read_at(path, end, len.saturating_sub(end) as usize)?;
+    Ok(Found::Present { whole: end, torn })
 }
 
-/// Length up to and including the last newline.
-fn line_end(bytes: &[u8]) -> usize {
-    bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
+/// A file without its header: one that was torn while it was created, or a foreign one.
+fn torn_at_birth<D: Disk>(
+    disk: &D,
+    path: &Path,
+    header: &str,
+    start: &[u8],
+) -> Result<Found, StoreError> {
+    let written = start.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    if written <= header.len() && header.as_bytes().starts_with(&start[..written]) {
+        let torn = disk.read(path)?.unwrap_or_default();
+        if torn[written.min(torn.len())..].iter().all(|byte| *byte == 0) {
+            return Ok(Found::Present { whole: 0, torn });
+        }
+    }
+    let bytes = disk.read_at(path, 0, TAIL as usize)?;
+    Err(foreign(path, header, &bytes))
+}
+
+/// The error of a file that begins with another header.
+pub fn foreign(path: &Path, header: &str, bytes: &[u8]) -> StoreError {
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line: String = String::from_utf8_lossy(line).escape_debug().take(200).collect();
+    StoreError::damaged(path, 1, format!("foreign header `{line}`, expected `{header}`"))
+}
+
+/// Where the last whole line of the first `len` bytes ends, and where it begins; 0 for a line that is not there.
+pub fn last_line<D: Disk>(disk: &D, path: &Path, len: u64) -> Result<(u64, u64), StoreError> {
+    let mut room = TAIL;
+    loop {
+        let from = len.saturating_sub(room);
+        let bytes = disk.read_at(path, from, (len - from) as usize)?;
+        let mut ends = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+        let mut next = || ends.next().map(|(at, _)| from + at as u64 + 1);
+        match (next(), next()) {
+            (Some(end), Some(before)) => return Ok((end, before)),
+            (end, before) if from == 0 => return Ok((end.unwrap_or(0), before.unwrap_or(0))),
+            _ => room = room.saturating_mul(8),
+        }
+    }
+}
+
+/// The line of the first NUL byte from `from` to `end`.
+fn hole<D: Disk>(disk: &D, path: &Path, from: u64, end: u64) -> Result<Option<u64>, StoreError> {
+    let piece = |at: u64| disk.read_at(path, at, PIECE.min((end - at) as usize));
+    let newlines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let mut at = from;
+    while at < end {
+        let bytes = piece(at)?;
+        if let Some(nul) = bytes.iter().position(|byte| *byte == 0) {
+            let (mut line, mut counted) = (newlines(&bytes[..nul]) + 1, 0);
+            while counted < at {
+                let before = piece(counted)?;
+                let many = before.len().min((at - counted) as usize);
+                line += newlines(&before[..many]);
+                counted += many.max(1) as u64;
+            }
+            return Ok(Some(line));
+        }
+        at += bytes.len().max(1) as u64;
+    }
+    Ok(None)
 }
 
 /// What was cut off at the start.
@@ -145,12 +211,12 @@ pub fn open<'d, D: Disk>(
     quarantine: &Quarantine,
 ) -> Result<(Ledger<'d, D>, Option<Cut>), StoreError> {
     let Inspection { path, header, found } = inspection;
-    let (whole, torn): (&[u8], &[u8]) = match found {
-        Found::Absent => (&[], &[]),
-        Found::Present { whole, torn } => (whole, torn),
+    let (whole, torn): (u64, &[u8]) = match found {
+        Found::Absent => (0, &[]),
+        Found::Present { whole, torn } => (*whole, torn),
     };
     let kept = if torn.is_empty() { None } else { Some(keep(disk, quarantine, torn)?) };
-    let len = if whole.is_empty() {
+    let len = if whole == 0 {
         let line = format!("{header}\n");
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         disk.clean_temps_of(parent(path), &format!("{name}."))?;
@@ -158,10 +224,10 @@ pub fn open<'d, D: Disk>(
         line.len() as u64
     } else {
         if !torn.is_empty() {
-            disk.truncate(path, whole.len() as u64)?;
+            disk.truncate(path, whole)?;
             disk.sync(path)?;
         }
-        whole.len() as u64
+        whole
     };
     let cut = inspection.is_torn().then_some(Cut { bytes: torn.len(), kept });
     Ok((Ledger { disk, path: path.clone(), len, poisoned: None }, cut))
@@ -242,12 +308,20 @@ impl<D: Disk> Ledger<'_, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::disk::RealDisk;
 
     const HEADER: &str = "a,b";
 
     fn look(bytes: &[u8]) -> Result<(usize, usize), String> {
-        match split(Path::new("f"), HEADER, bytes.to_vec()).map_err(|e| e.to_string())? {
-            Found::Present { whole, torn } => Ok((whole.len(), torn.len())),
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("f");
+        std::fs::write(&path, bytes).unwrap();
+        let disk = RealDisk::new(temp.path());
+        let relative = |error: StoreError| {
+            error.to_string().replace(&format!("{}/", temp.path().display()), "")
+        };
+        match inspect(&disk, &path, HEADER).map_err(relative)?.found() {
+            Found::Present { whole, torn } => Ok((*whole as usize, torn.len())),
             Found::Absent => unreachable!(),
         }
     }

@@ -8,6 +8,7 @@ pub mod document;
 pub mod error;
 pub mod layout;
 pub mod ledger;
+pub mod lines;
 pub mod lock;
 pub mod monotonic;
 pub mod raw;

@@ -97,6 +97,10 @@ impl Strategy for ByScore {
         seen.chain(["atr".to_owned()]).collect()
     }
 
+    fn entry_rules(&self) -> &'static [&'static str] {
+        &["score_above_enter", "score_below_enter"]
+    }
+
     fn warm_up_bars(&self) -> u32 {
         self.models.warm_up_bars().max(self.stops.warm_up_bars())
     }

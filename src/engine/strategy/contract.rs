@@ -25,6 +25,9 @@ pub trait Strategy: Clone + Send + Sync {
     /// Names of the features, in the order of the vector.
     fn feature_names(&self) -> Vec<String>;
 
+    /// Names of the rules that enter: what a saved state names one by.
+    fn entry_rules(&self) -> &'static [&'static str];
+
     /// Bars since the anchor before the features are meaningful.
     fn warm_up_bars(&self) -> u32;
 

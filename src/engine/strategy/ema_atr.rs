@@ -90,6 +90,10 @@ impl Strategy for EmaAtr {
             .to_vec()
     }
 
+    fn entry_rules(&self) -> &'static [&'static str] {
+        &["ema_cross_up", "ema_cross_down"]
+    }
+
     fn warm_up_bars(&self) -> u32 {
         warm_up(self.slow.get()).max(self.stops.warm_up_bars())
     }

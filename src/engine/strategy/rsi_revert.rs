@@ -106,6 +106,10 @@ impl Strategy for RsiRevert {
         ["rsi", "rsi_prev", "atr"].map(str::to_owned).to_vec()
     }
 
+    fn entry_rules(&self) -> &'static [&'static str] {
+        &["rsi_oversold_recross", "rsi_overbought_recross"]
+    }
+
     fn warm_up_bars(&self) -> u32 {
         warm_up(wilder_as_ema(self.rsi)).max(self.stops.warm_up_bars())
     }

@@ -99,7 +99,8 @@ fn run_core<S: Strategy>(
     let place = backtest_place(context, &job.tag, &job.runid, &live)?;
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
     let played = write_backtest(&place, core, &inputs, at_end, on_existing)?;
-    leave_card(context, &place, &inputs, card)?;
+    let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
+    leave_card(context, &place, (floor, window.first()), card)?;
     context.progress.end();
     Ok(outcome(context, &place, &inputs, &played, core.rules.cash))
 }
@@ -116,17 +117,17 @@ pub fn backtest_place<'a>(
     Ok(context.place(&tag, &live.series))
 }
 
-/// Writes what the backtest was made with beside its ledger, so that it can be compared later.
+/// Writes what the backtest was made with beside its ledger, so that it can be compared later: from the oldest bar it used, and its
+/// first slot.
 pub fn leave_card(
     context: &Context<'_>,
     place: &Place<'_, RealDisk>,
-    inputs: &Inputs,
+    (floor, first): (SlotTs, SlotTs),
     card: &Card,
 ) -> Result<(), Failure> {
-    let floor = inputs.bars.first().map_or(inputs.window.first(), |bar| bar.ts);
     let born = Born { at: context.started, revisions: None };
-    let from = (floor.ts_ms(), inputs.window.first().ts_ms());
-    let origin = Origin::new(from, born, card.clone(), context.build.to_owned());
+    let origin =
+        Origin::new((floor.ts_ms(), first.ts_ms()), born, card.clone(), context.build.to_owned());
     let path = context.layout.origin(&place.tag, &place.series);
     Ok(context.disk.replace(&path, document(&origin).as_bytes())?)
 }

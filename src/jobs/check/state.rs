@@ -13,8 +13,9 @@ use crate::{
     session::{
         card::{Card, Origin},
         error::SessionError,
-        live::Session,
-        record::{RecordBytes, read_commands, read_origin},
+        live::{Belief, Session},
+        reader::{Extent, Files},
+        record::{read_commands, read_origin},
     },
     store::{
         ledger,
@@ -111,8 +112,8 @@ fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
 
 fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
     let series = &job.trading.series;
-    let rows = RecordBytes::read(context.disk, context.layout, tag, series);
-    let has_rows = rows.is_ok_and(|bytes| bytes.is_some_and(|bytes| !bytes.decisions.is_empty()));
+    let extent = Extent::of(context.disk, &Files::of(context.layout, tag, series));
+    let has_rows = extent.is_ok_and(|extent| extent.is_some_and(|extent| extent.decisions > 0));
     if has_rows {
         let missing = SessionError::NoOrigin(context.layout.origin(tag, series));
         return check("ledger", Level::Fail, missing.to_string());
@@ -132,13 +133,12 @@ fn prove<S: Strategy>(
 ) -> Result<String, SessionError> {
     let series = &job.trading.series;
     let place = context.place(tag, series);
+    let card = (card.clone(), context.build);
     let (session, recovered) =
-        Session::open(place, core.clone(), card.clone(), context.started, true)?;
-    let trades = RecordBytes::read(context.disk, context.layout, tag, series)?;
-    let trades = trades
-        .map_or(0, |bytes| bytes.parse(context.layout, tag, series).map_or(0, |r| r.trades.len()));
+        Session::open(place, core.clone(), card, Belief::Nothing, context.started, true)?;
     let last = session.last().map_or("none".to_owned(), |last| last.to_string());
-    Ok(format!("{} rows and {trades} trade rows proved, the last one is {last}", recovered.rows))
+    let (rows, trades) = (recovered.rows, session.recorded_trades());
+    Ok(format!("{rows} rows and {trades} trade rows proved, the last one is {last}"))
 }
 
 fn build(context: &Context<'_>, origin: &Origin) -> Checked {

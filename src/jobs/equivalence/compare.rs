@@ -1,37 +1,29 @@
 //! The comparison of two ledgers, pure: where they may be compared, and where they first differ, in causal order.
 
+use std::collections::VecDeque;
+
 use rust_decimal::Decimal;
 
 use crate::store::rows::{decisions::Column, trades::TRADES_HEADER};
 
-/// One row: its slot and its columns.
+/// The columns of a row of `decisions.csv`.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a, const N: usize> {
-    /// Bar close.
-    pub ts_ms: i64,
-    /// Every column, as text.
-    pub columns: [&'a str; N],
-}
+struct Columns<'a>([&'a str; 17]);
 
-/// One row of `decisions.csv`.
-pub type DecisionRow<'a> = Row<'a, 17>;
-impl<'a> DecisionRow<'a> {
+impl<'a> Columns<'a> {
+    fn of(row: &'a str) -> Self {
+        let mut columns = [""; 17];
+        row.split(',').zip(&mut columns).for_each(|(text, column)| *column = text);
+        Self(columns)
+    }
+
     fn at(&self, column: Column) -> &'a str {
-        self.columns[column as usize]
+        self.0[column as usize]
     }
 }
 
-/// One row of `trades.csv`.
-pub type TradeRow<'a> = Row<'a, 13>;
-
-/// Both ledgers of one run.
-#[derive(Debug, Clone, Copy)]
-pub struct Ledgers<'a> {
-    /// Decisions, one per slot.
-    pub decisions: &'a [DecisionRow<'a>],
-    /// Trade events.
-    pub trades: &'a [TradeRow<'a>],
-}
+/// A row of one side: its slot and its text, without its newline.
+pub type Row<'a> = (i64, &'a str);
 
 /// The layers, in causal order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,152 +128,204 @@ enum Money {
     Ignored,
 }
 
-/// Compares two ledgers. With `same_policy` prices and money are compared to the last digit; without it, lifecycle only.
-pub fn compare(live: Ledgers, backtest: Ledgers, same_policy: bool) -> Comparison {
-    let nothing = Comparison {
-        overlap: None,
-        sync_ts_ms: None,
-        rows: 0,
-        trades: 0,
-        differing: 0,
-        decisions: None,
-        trade: None,
-    };
-    let (Some(l0), Some(b0)) = (live.decisions.first(), backtest.decisions.first()) else {
-        return nothing;
-    };
-    let first = l0.ts_ms.max(b0.ts_ms);
-    let ends = [live.decisions.last(), backtest.decisions.last()]
-        .map(|row| row.map_or(0, |row| row.ts_ms));
-    let last = ends[0].min(ends[1]);
-    if first > last {
-        return nothing;
-    }
-    let within = |rows: &[DecisionRow]| {
-        let from = rows.partition_point(|row| row.ts_ms < first);
-        from..rows.partition_point(|row| row.ts_ms <= last)
-    };
-    let (l, b) =
-        (&live.decisions[within(live.decisions)], &backtest.decisions[within(backtest.decisions)]);
-    assert_eq!(l.len(), b.len(), "both ledgers have one row per slot");
-    let overlap = Some((first, last));
-    // Two ledgers that begin at one slot both began fresh, flat and with nothing pending: they are in sync before it.
-    let from_start = l0.ts_ms == b0.ts_ms;
-    let sync = if from_start { Some(0) } else { sync_index(l, b) };
-    let Some(sync) = sync else { return Comparison { overlap, ..nothing } };
-    let (l, b) = (&l[sync..], &b[sync..]);
-    let from = if from_start { l[0].ts_ms } else { l[0].ts_ms + 1 };
-    let events = |rows: &'_ [TradeRow]| {
-        rows.partition_point(|row| row.ts_ms < from)..rows.partition_point(|row| row.ts_ms <= last)
-    };
-    let (lt, bt) = (&live.trades[events(live.trades)], &backtest.trades[events(backtest.trades)]);
-    let money = match (same_policy, from_start) {
-        (false, _) => Money::Ignored,
-        (true, true) => Money::Exactly,
-        (true, false) => Money::Gains(equity_gap(&l[0], &b[0])),
-    };
-    let (differing, decisions) = differences(l, b, money);
-    Comparison {
-        overlap,
-        sync_ts_ms: Some(l[0].ts_ms),
-        rows: l.len(),
-        trades: lt.len(),
-        differing,
-        decisions,
-        trade: first_trade(lt, bt, same_policy),
-    }
+/// Where the ledgers of both sides begin and end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spans {
+    /// First and last slot of LIVE.
+    pub live: (i64, i64),
+    /// First and last slot of the backtest.
+    pub backtest: (i64, i64),
 }
 
-/// The first slot where both are flat with nothing pending and equal residual state.
-fn sync_index(live: &[DecisionRow], backtest: &[DecisionRow]) -> Option<usize> {
-    let (mut live_pending, mut backtest_pending) = (false, false);
-    live.iter().zip(backtest).position(|(l, b)| {
-        live_pending = pending_after(l, live_pending);
-        backtest_pending = pending_after(b, backtest_pending);
-        let flat = |row: &DecisionRow| row.at(Column::Position) == "flat";
+/// Compares two ledgers row by row, in order, and remembers nothing but what it found.
+#[derive(Debug, Clone)]
+pub struct Comparer {
+    same_policy: bool,
+    /// Two ledgers that begin at one slot both began fresh, flat and with nothing pending: they are in sync before it.
+    from_start: bool,
+    pending: [bool; 2],
+    money: Money,
+    /// Trades from this time on are compared; known when the sync slot is.
+    trades_from: Option<i64>,
+    /// Trades that the other side has not shown yet: of LIVE, of the backtest.
+    ahead: [VecDeque<(i64, String)>; 2],
+    paired: usize,
+    /// Whether every row and every trade was the same to the byte.
+    identical: bool,
+    found: Comparison,
+}
+
+impl Comparer {
+    /// With `same_policy` prices and money are compared to the last digit; without it, lifecycle only.
+    pub fn new(spans: Spans, same_policy: bool) -> Self {
+        let Spans { live, backtest } = spans;
+        let overlap = (live.0.max(backtest.0), live.1.min(backtest.1));
+        Self {
+            same_policy,
+            from_start: live.0 == backtest.0,
+            pending: [false; 2],
+            money: if same_policy { Money::Exactly } else { Money::Ignored },
+            trades_from: None,
+            ahead: [VecDeque::new(), VecDeque::new()],
+            paired: 0,
+            identical: true,
+            found: Comparison {
+                overlap: (overlap.0 <= overlap.1).then_some(overlap),
+                sync_ts_ms: None,
+                rows: 0,
+                trades: 0,
+                differing: 0,
+                decisions: None,
+                trade: None,
+            },
+        }
+    }
+
+    /// Goes on behind rows and trades that were the same to the byte, from the first slot on.
+    pub fn behind(spans: Spans, (rows, trades): (usize, usize)) -> Self {
+        let mut comparer = Self::new(spans, true);
+        let first = spans.live.0;
+        comparer.trades_from = Some(first);
+        comparer.paired = trades;
+        comparer.found = Comparison { sync_ts_ms: Some(first), rows, trades, ..comparer.found };
+        comparer
+    }
+
+    /// Whether all so far was the same to the byte; then how many trades that were.
+    pub fn identical_trades(&self) -> Option<usize> {
+        let none_ahead = self.ahead.iter().all(VecDeque::is_empty);
+        (self.identical && self.from_start && none_ahead).then_some(self.paired)
+    }
+
+    /// Both rows of a slot of the overlap; the slots come in order.
+    pub fn rows(&mut self, ts_ms: i64, live: &str, backtest: &str) {
+        if self.found.sync_ts_ms.is_none() {
+            if self.from_start {
+                self.trades_from = Some(ts_ms);
+            } else if self.is_synced(live, backtest) {
+                self.trades_from = Some(ts_ms + 1);
+                if self.same_policy {
+                    self.money =
+                        Money::Gains(equity_gap(&Columns::of(live), &Columns::of(backtest)));
+                }
+            } else {
+                return;
+            }
+            self.found.sync_ts_ms = Some(ts_ms);
+        }
+        self.found.rows += 1;
+        if live == backtest {
+            return;
+        }
+        self.identical = false;
+        if let Some(finding) = difference(ts_ms, live, backtest, self.money) {
+            self.found.differing += 1;
+            self.found.decisions.get_or_insert(finding);
+        }
+    }
+
+    /// Whether both are flat with nothing pending and equal residual state.
+    fn is_synced(&mut self, live: &str, backtest: &str) -> bool {
+        let (l, b) = (Columns::of(live), Columns::of(backtest));
+        let [live_pending, backtest_pending] = &mut self.pending;
+        *live_pending = pending_after(&l, *live_pending);
+        *backtest_pending = pending_after(&b, *backtest_pending);
+        let flat = |row: &Columns<'_>| row.at(Column::Position) == "flat";
         let equal = l.at(Column::StateHash) == b.at(Column::StateHash);
-        !live_pending && !backtest_pending && flat(l) && flat(b) && equal
-    })
+        self.pending == [false; 2] && flat(&l) && flat(&b) && equal
+    }
+
+    /// Trades of both sides up to the last rows that were compared, each side in order.
+    pub fn trades<'a>(
+        &mut self,
+        live: impl Iterator<Item = Row<'a>>,
+        backtest: impl Iterator<Item = Row<'a>>,
+    ) {
+        let (Some(from), Some((_, last))) = (self.trades_from, self.found.overlap) else { return };
+        let counts = |row: &Row<'_>| from <= row.0 && row.0 <= last;
+        let owned = |(ts_ms, text): Row<'_>| (ts_ms, text.to_owned());
+        let before = self.ahead[0].len();
+        self.ahead[0].extend(live.filter(counts).map(owned));
+        self.found.trades += self.ahead[0].len() - before;
+        self.ahead[1].extend(backtest.filter(counts).map(owned));
+        while let [Some(l), Some(b)] = self.ahead.each_ref().map(VecDeque::front) {
+            self.identical &= l == b;
+            let finding = trade_difference(self.paired, Some(l), Some(b), self.same_policy);
+            if let Some(finding) = finding {
+                self.found.trade.get_or_insert(finding);
+            }
+            self.paired += 1;
+            self.ahead.iter_mut().for_each(|rows| drop(rows.pop_front()));
+        }
+    }
+
+    /// What was found when all rows were compared.
+    pub fn finish(mut self) -> Comparison {
+        let [l, b] = self.ahead.each_ref().map(VecDeque::front);
+        if let Some(finding) = trade_difference(self.paired, l, b, self.same_policy) {
+            self.found.trade.get_or_insert(finding);
+        }
+        self.found
+    }
 }
 
 /// An order decided at a slot waits for the next slot that has a bar.
-fn pending_after(row: &DecisionRow, before: bool) -> bool {
+fn pending_after(row: &Columns<'_>, before: bool) -> bool {
     let still = before && row.at(Column::BarHash).is_empty();
     still || matches!(row.at(Column::Decision), "enter_long" | "enter_short" | "exit")
 }
 
-/// How many rows differ, and the first difference.
-fn differences(
-    live: &[DecisionRow],
-    backtest: &[DecisionRow],
-    money: Money,
-) -> (usize, Option<Finding>) {
-    let mut found = live.iter().zip(backtest).filter_map(|(l, b)| {
-        if l.columns == b.columns {
-            return None;
-        }
-        let differs = |(layer, column): &&(Layer, Column)| match (*layer, money) {
-            (Layer::Pnl, Money::Ignored) => false,
-            (Layer::Pnl, Money::Gains(gap)) if *column == Column::Equity => equity_gap(l, b) != gap,
-            _ => l.at(*column) != b.at(*column),
-        };
-        COMPARED.iter().find(differs).map(|found| (l, b, *found))
-    });
-    let first = found.next().map(|(l, b, (layer, column))| Finding {
-        layer,
-        ts_ms: l.ts_ms,
+/// The first column, in causal order, in which two rows differ.
+fn difference(ts_ms: i64, live: &str, backtest: &str, money: Money) -> Option<Finding> {
+    let (l, b) = (Columns::of(live), Columns::of(backtest));
+    let differs = |(layer, column): &&(Layer, Column)| match (*layer, money) {
+        (Layer::Pnl, Money::Ignored) => false,
+        (Layer::Pnl, Money::Gains(gap)) if *column == Column::Equity => equity_gap(&l, &b) != gap,
+        _ => l.at(*column) != b.at(*column),
+    };
+    COMPARED.iter().find(differs).map(|(layer, column)| Finding {
+        layer: *layer,
+        ts_ms,
         column: column.name(),
-        live: l.at(column).to_owned(),
-        backtest: b.at(column).to_owned(),
+        live: l.at(*column).to_owned(),
+        backtest: b.at(*column).to_owned(),
         index: None,
-    });
-    (usize::from(first.is_some()) + found.count(), first)
+    })
 }
 
-fn equity_gap(live: &DecisionRow, backtest: &DecisionRow) -> Option<Decimal> {
-    let equity = |row: &DecisionRow| row.at(Column::Equity).parse::<Decimal>().ok();
+fn equity_gap(live: &Columns<'_>, backtest: &Columns<'_>) -> Option<Decimal> {
+    let equity = |row: &Columns<'_>| row.at(Column::Equity).parse::<Decimal>().ok();
     equity(live)?.checked_sub(equity(backtest)?)
 }
 
-fn first_trade(live: &[TradeRow], backtest: &[TradeRow], same_policy: bool) -> Option<Finding> {
-    let most = live.len().max(backtest.len());
-    (0..most).find_map(|n| trade_difference(n, live.get(n), backtest.get(n), same_policy))
-}
+type Trade = (i64, String);
 
 fn trade_difference(
     n: usize,
-    live: Option<&TradeRow>,
-    backtest: Option<&TradeRow>,
+    live: Option<&Trade>,
+    backtest: Option<&Trade>,
     same_policy: bool,
 ) -> Option<Finding> {
     let finding = |ts_ms, layer, column, live: &str, backtest: &str| {
         let (live, backtest) = (live.to_owned(), backtest.to_owned());
         Some(Finding { layer, ts_ms, column, live, backtest, index: Some(n) })
     };
-    let (l, b) = match (live, backtest) {
+    let ((l_ts, l), (b_ts, b)) = match (live, backtest) {
         (Some(l), Some(b)) => (l, b),
-        (Some(l), None) => {
-            return finding(l.ts_ms, Layer::Trades, "row", &l.columns.join(","), "no such event");
-        }
-        (None, Some(b)) => {
-            return finding(b.ts_ms, Layer::Trades, "row", "no such event", &b.columns.join(","));
-        }
+        (Some((ts, l)), None) => return finding(*ts, Layer::Trades, "row", l, "no such event"),
+        (None, Some((ts, b))) => return finding(*ts, Layer::Trades, "row", "no such event", b),
         (None, None) => return None,
     };
-    let ts_ms = l.ts_ms.min(b.ts_ms);
-    for (column, name) in TRADES_HEADER.split(',').enumerate().skip(3) {
+    let both = l.split(',').zip(b.split(','));
+    for (name, (l, b)) in TRADES_HEADER.split(',').zip(both).skip(3) {
         let (layer, same) = match name {
-            "price" | "qty" | "fee" | "pnl" => {
-                (Layer::Pnl, !same_policy || l.columns[column] == b.columns[column])
-            }
+            "price" | "qty" | "fee" | "pnl" => (Layer::Pnl, !same_policy || l == b),
             // One rule stops at the stop, the other through the open: the lifecycle is the same.
-            "reason" if !same_policy => {
-                (Layer::Trades, plain(l.columns[column]) == plain(b.columns[column]))
-            }
-            _ => (Layer::Trades, l.columns[column] == b.columns[column]),
+            "reason" if !same_policy => (Layer::Trades, plain(l) == plain(b)),
+            _ => (Layer::Trades, l == b),
         };
         if !same {
-            return finding(ts_ms, layer, name, l.columns[column], b.columns[column]);
+            return finding(*l_ts.min(b_ts), layer, name, l, b);
         }
     }
     None
@@ -296,7 +340,7 @@ mod tests {
     use super::*;
 
     /// A flat, uneventful row with some columns changed.
-    fn row(ts_ms: i64, changes: &[(&str, &'static str)]) -> DecisionRow<'static> {
+    fn row(ts_ms: i64, changes: &[(&str, &'static str)]) -> (i64, String) {
         let mut columns = [
             "x",
             "A/B",
@@ -320,12 +364,19 @@ mod tests {
             let at = Column::ALL.into_iter().find(|known| known.name() == *name).unwrap();
             columns[at as usize] = value;
         }
-        Row { ts_ms, columns }
+        (ts_ms, columns.join(","))
     }
 
-    fn run(live: &[DecisionRow], backtest: &[DecisionRow], same_policy: bool) -> Comparison {
-        let ledgers = |decisions| Ledgers { decisions, trades: &[] };
-        compare(ledgers(live), ledgers(backtest), same_policy)
+    fn run(live: &[(i64, String)], backtest: &[(i64, String)], same_policy: bool) -> Comparison {
+        let span = |rows: &[(i64, String)]| (rows[0].0, rows[rows.len() - 1].0);
+        let spans = Spans { live: span(live), backtest: span(backtest) };
+        let mut comparer = Comparer::new(spans, same_policy);
+        for (ts_ms, l) in live {
+            if let Some((_, b)) = backtest.iter().find(|(ts, _)| ts == ts_ms) {
+                comparer.rows(*ts_ms, l, b);
+            }
+        }
+        comparer.finish()
     }
 
     #[test]
@@ -392,10 +443,33 @@ mod tests {
         assert!(run(&gone, &[row(1, &[]), row(2, &[])], false).first().is_some());
     }
 
-    fn trade(ts_ms: i64, price: &'static str, reason: &'static str) -> TradeRow<'static> {
+    fn trade(ts_ms: i64, price: &str, reason: &str) -> Trade {
         let columns =
             ["x", "A/B", "1m", "2", "id", "close", "long", price, "1", "0", "5", reason, "0"];
-        Row { ts_ms, columns }
+        (ts_ms, columns.join(","))
+    }
+
+    fn first_trade(live: &[Trade], backtest: &[Trade], same_policy: bool) -> Option<Finding> {
+        let spans = Spans { live: (1, 9), backtest: (1, 9) };
+        let mut comparer = Comparer::new(spans, same_policy);
+        comparer.rows(1, "same", "same");
+        let rows = |trades: &'_ [Trade]| {
+            trades.iter().map(|(ts, text)| (*ts, text.clone())).collect::<Vec<_>>()
+        };
+        // One side may show its trades before the other.
+        for part in 0..2 {
+            let of = |trades: &[Trade]| {
+                rows(&trades[trades.len() * part / 2..trades.len() * (part + 1) / 2])
+            };
+            let (l, b) = (of(live), of(backtest));
+            let borrowed = |rows: &'_ [Trade]| -> Vec<(i64, String)> { rows.to_vec() };
+            let (l, b) = (borrowed(&l), borrowed(&b));
+            comparer.trades(
+                l.iter().map(|(ts, text)| (*ts, text.as_str())),
+                b.iter().map(|(ts, text)| (*ts, text.as_str())),
+            );
+        }
+        comparer.finish().trade
     }
 
     #[test]

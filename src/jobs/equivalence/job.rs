@@ -1,18 +1,17 @@
 //! The jobs `equivalence` (two ledgers that exist) and `eqflat` (the backtest of LIVE's window first, then the same).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
-};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
+    both::compare_files,
+    flat::{Given, Replayed, replay_live},
     judge::Verdict,
     locate::locate,
     orders::reduce,
     proof::Mismatch,
     proofs::names,
     prove::{AsIs, Case, Proved, prove},
-    retention::retain,
+    retention::{discard, retain},
 };
 use crate::{
     domain::{
@@ -24,9 +23,8 @@ use crate::{
     exit::Exit,
     jobs::{
         backtest::{
-            inputs::{LiveInputs, both_views},
             job::{backtest_place, leave_card},
-            write::{OnExisting, write_backtest},
+            write::{OnExisting, write_rows},
         },
         context::{Context, Failure, Outcome},
         ledger_models::Whose,
@@ -36,17 +34,14 @@ use crate::{
     manifest::{self, EqflatJob, EquivalenceJob, OnFail},
     session::{
         card::{Card, Origin},
-        cover::{covered, gone},
         error::SessionError,
         live::Place,
-        record::{RecordBytes, read_origin},
-        render::{Rows, render},
-        replay::{AtEnd, Inputs},
+        reader::{Extent, Files, RecordReader, RowFinder},
+        record::{End, ends, gone, read_commands, read_origin},
     },
     store::{
         disk::{Disk as _, RealDisk},
         lock::Lock,
-        rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
     },
 };
 
@@ -57,12 +52,19 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
     let series = &locate(context, table)?;
     let backtest_tag =
         tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
-    let live = ledger(context, tag, series)?;
-    let backtest = ledger(context, &backtest_tag, series)?;
+    let live = extent(context, tag, series)?;
+    let backtest = extent(context, &backtest_tag, series)?;
     let origin = origin(context, tag, series)?;
     let card = origin_card(context, &backtest_tag, series)?;
-    let record = live.parse(context.layout, tag, series)?;
-    covered(&record, Some(&origin), (context.layout, tag, series))?;
+    let files = [tag, &backtest_tag].map(|tag| Files::of(context.layout, tag, series));
+    let same_policy = card.stop_fill == origin.card.stop_fill;
+    let compared = compare_files(
+        context.disk,
+        series,
+        [(&files[0], live), (&files[1], backtest)],
+        same_policy,
+        Some((&origin, (context.layout, tag, series))),
+    )?;
     let what = What {
         tag,
         runid,
@@ -70,7 +72,7 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
         context_rows: table.context_rows,
     };
     let case = case(context, series, &what, &origin, &card);
-    let proved = prove(&case, &live, &backtest, None)?;
+    let proved = prove(&case, [live, backtest], compared, None)?;
     Ok(outcome(context, &proved))
 }
 
@@ -91,36 +93,59 @@ fn eqflat_core<S: Strategy>(
     card: &Card,
 ) -> Result<Outcome, Failure> {
     let (series, tag) = (&job.trading.series, &job.tag);
-    // Read once: a LIVE ledger that goes on growing cannot change the verdict while it is found.
-    let live = ledger(context, tag, series)?;
-    let record = live.parse(context.layout, tag, series)?;
-    covered(&record, None, (context.layout, tag, series))?;
-    let window = record.window().ok_or_else(|| no_rows(context, tag, series))?;
+    // Looked at once: a LIVE ledger that goes on growing cannot change the verdict while it is found.
+    let live = extent(context, tag, series)?;
+    let rows = RowFinder::new(context.disk, &Files::of(context.layout, tag, series), series, live)?;
+    let Some(rows) = rows else {
+        // A ledger without a row may have been emptied.
+        let paths = Files::of(context.layout, tag, series);
+        let mut reader = RecordReader::new(context.disk, &paths, series, live, 1)?;
+        ends(&End::of(&mut reader)?, (context.layout, tag, series))?;
+        return Err(no_rows(context, tag, series));
+    };
+    let window = Window::new(rows.first, rows.last)
+        .map_err(|error| Failure::new(Exit::Data, error.to_string()))?;
     let origin = origin(context, tag, series)?;
     let live_place = context.place(tag, series);
     context.progress.begin("replaying the LIVE window", 0);
-    let blocks = core.blocks(series.timeframe());
-    let views = both_views(&live_place, &record, window, blocks)?;
-    still_all_known(core, &views.as_seen.commands)?;
-    let Claimed { runid, place, lock: _lock } = claim(context, job, &live_place)?;
+    let commands = read_commands(context.disk, context.layout, tag)?;
+    still_all_known(core, &commands)?;
+    let Claimed { runid, place, lock } = claim(context, job, &live_place)?;
     let on_existing = match job.backtest.on_existing {
         manifest::OnExisting::Fail => OnExisting::Fail,
         manifest::OnExisting::Replace => OnExisting::Replace,
     };
-    write_backtest(&place, core, &views.as_seen, AtEnd::Keep, on_existing)?;
-    leave_card(context, &place, &views.as_seen, card)?;
-    let backtest = ledger(context, &place.tag, series)?;
-    let today = if views.as_seen.bars == views.as_is.bars {
-        None
-    } else {
-        Some(in_memory(core, &views.as_is, series)?)
+    let given = Given {
+        place: &live_place,
+        extent: live,
+        window,
+        origin: &origin,
+        commands: &commands,
+        core,
+        card,
+        build: context.build,
+        same_policy: card.stop_fill == origin.card.stop_fill,
     };
+    let replayed = write_rows(&place, on_existing, |deliver| {
+        replay_live(&given, deliver).map_err(Failure::from)
+    });
+    let replayed = replayed.inspect_err(|_| {
+        drop(lock);
+        discard(context, &place.tag, series);
+    })?;
+    leave_card(context, &place, (replayed.floor, window.first()), card)?;
+    let backtest = extent(context, &place.tag, series)?;
     context.progress.end();
-    let as_is = AsIs { ledgers: today.as_ref(), revised: revised(&views, window) };
+    let Replayed { seen, today, revised, known, .. } = replayed;
+    if known > 0 {
+        tracing::info!(
+            "the first {known} rows are those of an earlier proof and were not replayed"
+        );
+    }
     let (min_overlap_bars, context_rows) = (job.min_overlap_bars, job.context_rows);
     let what = What { tag, runid: &runid, min_overlap_bars, context_rows };
     let case = case(context, series, &what, &origin, card);
-    let proved = prove(&case, &live, &backtest, Some(&as_is))?;
+    let proved = prove(&case, [live, backtest], seen, Some(AsIs { today, revised }))?;
     let mut outcome = outcome(context, &proved);
     if job.on_fail == OnFail::Reduce && proved.proof.verdict() == Verdict::Fail {
         let _ = writeln!(outcome.text, "{}", reduce(context, tag, &proved.proof));
@@ -177,33 +202,14 @@ fn claim<'a>(
     Err(Failure::new(Exit::Busy, message))
 }
 
-fn revised(views: &LiveInputs, window: Window) -> BTreeSet<i64> {
-    let logged =
-        views.revisions.iter().map(|revision| revision.ts).filter(|ts| *ts <= window.last());
-    logged.chain(views.unresolved.iter().copied()).map(crate::domain::time::SlotTs::ts_ms).collect()
-}
-
-fn in_memory<S: Strategy>(
-    core: &Core<S>,
-    inputs: &Inputs,
-    series: &Series,
-) -> Result<RecordBytes, SessionError> {
-    let mut decisions = format!("{DECISIONS_HEADER}\n").into_bytes();
-    let mut trades = format!("{TRADES_HEADER}\n").into_bytes();
-    render(core, inputs, series, AtEnd::Keep, |rows: &Rows| {
-        rows.decisions.iter().for_each(|piece| decisions.extend_from_slice(piece));
-        trades.extend_from_slice(&rows.trades);
-        Ok::<(), SessionError>(())
-    })?;
-    Ok(RecordBytes { decisions, trades, timing: Vec::new(), is_torn: false })
-}
-
-fn ledger(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<RecordBytes, Failure> {
-    let found = RecordBytes::read(context.disk, context.layout, tag, series)?;
+/// How much of a ledger counts now.
+fn extent(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Extent, Failure> {
+    let found = Extent::of(context.disk, &Files::of(context.layout, tag, series))?;
     if found.is_none() && context.disk.len(&context.layout.origin(tag, series))?.is_some() {
         return Err(gone((context.layout, tag, series)).into());
     }
-    found.filter(|bytes| !bytes.decisions.is_empty()).ok_or_else(|| no_rows(context, tag, series))
+    let has_line = |extent: &Extent| extent.decisions > 0;
+    found.filter(has_line).ok_or_else(|| no_rows(context, tag, series))
 }
 
 fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {

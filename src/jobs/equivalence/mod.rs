@@ -1,6 +1,8 @@
 //! The proof: LIVE and BACKTEST compared slot by slot, synced at flat.
 
+pub mod both;
 pub mod compare;
+mod flat;
 pub mod job;
 pub mod judge;
 mod locate;
@@ -8,5 +10,6 @@ mod orders;
 pub mod proof;
 pub mod proofs;
 pub mod prove;
+mod proven;
 pub mod report;
 mod retention;

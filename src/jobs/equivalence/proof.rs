@@ -4,17 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    compare::{Comparison, DecisionRow, Ledgers, Row, TradeRow},
-    judge::Verdict,
-};
-use crate::store::{
-    digest::sha256_hex,
-    rows::{
-        decisions::{Column, DecisionLine},
-        trades::TradeLine,
-    },
-};
+use super::{compare::Comparison, judge::Verdict};
+use crate::store::{digest::sha256_of, disk::Disk, error::StoreError};
 
 /// Name and version of the document.
 pub const SCHEMA: &str = "mjolnir.proof/1";
@@ -32,9 +23,10 @@ pub struct LedgerHash {
 
 impl LedgerHash {
     /// Of the first bytes of a file.
-    pub fn of(path: &Path, root: &Path, bytes: &[u8]) -> Self {
+    pub fn of<D: Disk>(disk: &D, path: &Path, root: &Path, bytes: u64) -> Result<Self, StoreError> {
+        let sha256 = sha256_of(disk, path, bytes)?.1;
         let path = path.strip_prefix(root).unwrap_or(path).display().to_string();
-        Self { path, bytes: bytes.len() as u64, sha256: sha256_hex(bytes) }
+        Ok(Self { path, bytes, sha256 })
     }
 }
 
@@ -153,42 +145,4 @@ pub fn mismatch(found: &Comparison, cause: &str) -> Option<Mismatch> {
         backtest: first.backtest.clone(),
         cause: cause.to_owned(),
     })
-}
-
-/// Ledger lines as rows to compare.
-pub fn decision_rows<'a>(lines: &[DecisionLine<'a>]) -> Vec<DecisionRow<'a>> {
-    let row = |line: &DecisionLine<'a>| Row {
-        ts_ms: line.ts_ms(),
-        columns: Column::ALL.map(|column| line.column(column)),
-    };
-    lines.iter().map(row).collect()
-}
-
-/// Trade lines as rows to compare.
-pub fn trade_rows<'a>(lines: &[TradeLine<'a>]) -> Vec<TradeRow<'a>> {
-    let row = |line: &TradeLine<'a>| Row {
-        ts_ms: line.ts().ts_ms(),
-        columns: std::array::from_fn(|n| line.column(n)),
-    };
-    lines.iter().map(row).collect()
-}
-
-/// Both kinds of rows of one side.
-pub struct Rows<'a> {
-    /// Decisions.
-    pub decisions: Vec<DecisionRow<'a>>,
-    /// Trades.
-    pub trades: Vec<TradeRow<'a>>,
-}
-
-impl<'a> Rows<'a> {
-    /// From parsed ledgers.
-    pub fn of(record: &crate::session::record::Record<'a>) -> Self {
-        Self { decisions: decision_rows(&record.decisions), trades: trade_rows(&record.trades) }
-    }
-
-    /// As input of the comparison.
-    pub fn ledgers(&self) -> Ledgers<'_> {
-        Ledgers { decisions: &self.decisions, trades: &self.trades }
-    }
 }

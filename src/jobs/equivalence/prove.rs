@@ -6,9 +6,10 @@ use std::{
 };
 
 use super::{
-    compare::{Comparison, compare},
+    both::Compared,
+    compare::{Comparison, Finding},
     judge::{Circumstances, Verdict, cause, hypothesis, verdict, verdict_as_is},
-    proof::{LedgerHash, Mismatch, Proof, Rows, SCHEMA, SideHashes, mismatch},
+    proof::{LedgerHash, Mismatch, Proof, SCHEMA, SideHashes, mismatch},
     report::{Names, layer_lines, mismatch_block, operators_report},
 };
 use crate::{
@@ -20,12 +21,9 @@ use crate::{
     session::{
         card::{Card, Origin},
         error::SessionError,
-        record::{Record, RecordBytes},
+        reader::{Extent, Files, RowFinder},
     },
-    store::{
-        disk::Disk, document::document, error::StoreError, layout::Layout,
-        rows::decisions::DecisionLine,
-    },
+    store::{disk::Disk, document::document, error::StoreError, layout::Layout},
 };
 
 /// What is to be proved, and with what.
@@ -57,9 +55,9 @@ pub struct Case<'a, D: Disk> {
 }
 
 /// What today's store adds to a proof.
-pub struct AsIs<'a> {
-    /// The backtest on today's store, where its bars differ from those LIVE saw.
-    pub ledgers: Option<&'a RecordBytes>,
+pub struct AsIs {
+    /// What was found on today's store, where its bars differ from those LIVE saw.
+    pub today: Option<Comparison>,
     /// Slots whose bars were revised, filled in, or cannot be found as seen.
     pub revised: BTreeSet<i64>,
 }
@@ -110,53 +108,65 @@ impl Findings {
     }
 }
 
-/// Compares and writes `proof.json` and `report.txt` into `data/reports/eqflat/<tag>/<runid>/`.
+/// Judges what was found and writes `proof.json` and `report.txt` into `data/reports/eqflat/<tag>/<runid>/`. The extents are those of
+/// LIVE's files and of the backtest's, as far as they were compared.
 pub fn prove<D: Disk>(
     case: &Case<'_, D>,
-    live: &RecordBytes,
-    backtest: &RecordBytes,
-    as_is: Option<&AsIs<'_>>,
+    extents: [Extent; 2],
+    compared: Compared,
+    as_is: Option<AsIs>,
 ) -> Result<Proved, SessionError> {
     let backtest_tag =
         case.tag.backtest(case.runid).map_err(|error| SessionError::Origin(error.to_string()))?;
-    let live_record = live.parse(case.layout, case.tag, case.series)?;
-    let backtest_record = backtest.parse(case.layout, &backtest_tag, case.series)?;
-    let today = as_is.and_then(|as_is| as_is.ledgers);
-    let today =
-        today.map(|bytes| bytes.parse(case.layout, &backtest_tag, case.series)).transpose()?;
-    let around =
-        circumstances(case, live, as_is.map(|as_is| as_is.revised.clone()).unwrap_or_default());
-    let (live_rows, backtest_rows) = (Rows::of(&live_record), Rows::of(&backtest_record));
-    let against =
-        |rows: &Rows<'_>| compare(live_rows.ledgers(), rows.ledgers(), around.same_policy);
-    let seen = against(&backtest_rows);
-    let today = today.map(|record| against(&Rows::of(&record)));
+    let Compared { found: seen, degraded, restarts } = compared;
+    let (is_judged, today, revised) = match as_is {
+        Some(AsIs { today, revised }) => (true, today, revised),
+        None => (false, None, BTreeSet::new()),
+    };
+    let around = circumstances(case, restarts, revised);
     let seen_verdict = verdict(&seen, &around);
-    let as_is = as_is.map(|_| {
+    let as_is = is_judged.then(|| {
         today.as_ref().map_or(seen_verdict, |today| verdict_as_is(seen_verdict, today, &around))
     });
     let found = Findings { around, seen, seen_verdict, today, as_is };
-    let text = text(case, &backtest_tag, &found, &live_rows, &backtest_rows);
-    let sides = [(case.tag, live, &case.origin.card), (&backtest_tag, backtest, case.card)]
-        .map(|(tag, bytes, card)| hashes(case, tag, bytes, card));
-    let proof = proof(case, &found, sides, degraded(&live_record));
+    let tags = [case.tag, &backtest_tag];
+    let text = text(case, &backtest_tag, &found, &near(case, tags, extents, found.seen.first())?);
+    let cards = [&case.origin.card, case.card];
+    let [live, backtest] = [0, 1].map(|n| hashes(case, tags[n], extents[n], cards[n]));
+    let proof = proof(case, &found, [live?, backtest?], degraded);
     let path = leave(case, &proof, &text)?;
     Ok(Proved { proof, text, path })
+}
+
+/// The rows around the first difference, of LIVE and of the backtest.
+fn near<D: Disk>(
+    case: &Case<'_, D>,
+    tags: [&Tag; 2],
+    extents: [Extent; 2],
+    first: Option<&Finding>,
+) -> Result<[Vec<(i64, String)>; 2], StoreError> {
+    let Some(first) = first else { return Ok([Vec::new(), Vec::new()]) };
+    let rows = |n: usize| {
+        let files = Files::of(case.layout, tags[n], case.series);
+        match RowFinder::new(case.disk, &files, case.series, extents[n])? {
+            Some(rows) => rows.near(first.ts_ms, case.context_rows as i64),
+            None => Ok(Vec::new()),
+        }
+    };
+    Ok([rows(0)?, rows(1)?])
 }
 
 fn text<D: Disk>(
     case: &Case<'_, D>,
     backtest_tag: &Tag,
     found: &Findings,
-    live: &Rows<'_>,
-    backtest: &Rows<'_>,
+    [live, backtest]: &[Vec<(i64, String)>; 2],
 ) -> String {
     let seen = &found.seen;
     let mut text = layer_lines(seen, found.seen_verdict).join("\n");
     text.push('\n');
     if let (Some(first), Some(cause)) = (seen.first(), found.cause(seen)) {
-        let rows = (live.decisions.as_slice(), backtest.decisions.as_slice());
-        text.push_str(&mismatch_block(first, rows, case.context_rows, cause));
+        text.push_str(&mismatch_block(first, (live, backtest), cause));
     }
     if let Some(drift) = found.today.as_ref().and_then(|today| found.mismatch(today)) {
         text.push_str(&drift_line(&drift, found.as_is));
@@ -167,21 +177,18 @@ fn text<D: Disk>(
     text
 }
 
-fn hashes<D: Disk>(case: &Case<'_, D>, tag: &Tag, bytes: &RecordBytes, card: &Card) -> SideHashes {
-    let root = case.root;
-    SideHashes {
-        decisions: LedgerHash::of(&case.layout.decisions(tag, case.series), root, &bytes.decisions),
-        trades: LedgerHash::of(&case.layout.trades(tag, case.series), root, &bytes.trades),
+fn hashes<D: Disk>(
+    case: &Case<'_, D>,
+    tag: &Tag,
+    extent: Extent,
+    card: &Card,
+) -> Result<SideHashes, StoreError> {
+    let Files { decisions, trades, timing: _ } = Files::of(case.layout, tag, case.series);
+    Ok(SideHashes {
+        decisions: LedgerHash::of(case.disk, &decisions, case.root, extent.decisions)?,
+        trades: LedgerHash::of(case.disk, &trades, case.root, extent.trades)?,
         stop_fill: card.stop_fill.clone(),
-    }
-}
-
-fn degraded(record: &Record<'_>) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    for cause in record.decisions.iter().filter_map(DecisionLine::degraded) {
-        *counts.entry(cause.reason().name().to_owned()).or_insert(0) += 1;
-    }
-    counts
+    })
 }
 
 fn proof<D: Disk>(
@@ -230,7 +237,7 @@ fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathB
 
 fn circumstances<D: Disk>(
     case: &Case<'_, D>,
-    live: &RecordBytes,
+    restarts: BTreeSet<i64>,
     revised: BTreeSet<i64>,
 ) -> Circumstances {
     let one = |(key, now, was): (String, String, String)| format!("{key} is {now}, was {was}");
@@ -239,26 +246,9 @@ fn circumstances<D: Disk>(
         same_policy: case.card.stop_fill == case.origin.card.stop_fill,
         same_build: case.build == case.origin.build,
         revised,
-        restarts: restarts(&live.timing),
+        restarts,
         min_overlap_bars: case.min_overlap_bars,
     }
-}
-
-/// Slots at which another run took over, from the last column of `timing.csv`.
-fn restarts(timing: &[u8]) -> BTreeSet<i64> {
-    let text = String::from_utf8_lossy(timing);
-    let mut last_run: Option<&str> = None;
-    let mut slots = BTreeSet::new();
-    for line in text.lines().skip(1) {
-        let (Some((ts, _)), Some((_, run))) = (line.split_once(','), line.rsplit_once(',')) else {
-            continue;
-        };
-        if last_run.is_some_and(|last| last != run) {
-            slots.extend(ts.parse::<i64>());
-        }
-        last_run = Some(run);
-    }
-    slots
 }
 
 fn names<D: Disk>(case: &Case<'_, D>, backtest_tag: &Tag) -> Names {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    compare::{Comparison, DecisionRow, Finding},
+    compare::{Comparison, Finding},
     judge::Verdict,
 };
 
@@ -87,8 +87,7 @@ fn next_check(found: &Comparison, names: &Names) -> String {
 /// Both rows of the first difference with their neighbours; lines of LIVE begin with `-`, of the backtest with `+`.
 pub fn mismatch_block(
     finding: &Finding,
-    (live, backtest): (&[DecisionRow<'_>], &[DecisionRow<'_>]),
-    context_rows: usize,
+    (live, backtest): (&[(i64, String)], &[(i64, String)]),
     cause: &str,
 ) -> String {
     let mut text = format!(
@@ -99,17 +98,12 @@ pub fn mismatch_block(
         shown(&finding.live),
         shown(&finding.backtest),
     );
-    let near = |rows: &[DecisionRow<'_>]| {
-        let at = rows.partition_point(|row| row.ts_ms < finding.ts_ms);
-        at.saturating_sub(context_rows)..(at + 1 + context_rows).min(rows.len())
-    };
-    for row in &live[near(live)] {
-        let other = backtest.iter().find(|other| other.ts_ms == row.ts_ms);
-        let line = |row: &DecisionRow<'_>| row.columns.join(",");
+    for (ts_ms, row) in live {
+        let other = backtest.iter().find(|(other, _)| other == ts_ms);
         let _ = match other {
-            Some(other) if other.columns == row.columns => writeln!(text, "    {}", line(row)),
-            Some(other) => writeln!(text, "  - {}\n  + {}", line(row), line(other)),
-            None => writeln!(text, "  - {}", line(row)),
+            Some((_, other)) if other == row => writeln!(text, "    {row}"),
+            Some((_, other)) => writeln!(text, "  - {row}\n  + {other}"),
+            None => writeln!(text, "  - {row}"),
         };
     }
     text

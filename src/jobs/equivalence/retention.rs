@@ -10,7 +10,10 @@ use super::{
     proofs::{Found, Left, proofs, stamped},
 };
 use crate::{
-    domain::ids::{RunId, Tag},
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+    },
     jobs::context::{Context, Failure},
     store::{
         disk::{Disk, RealDisk, is_own_dir, remove_empty_dir},
@@ -57,6 +60,17 @@ pub fn retain(context: &Context<'_>, tag: &Tag, keep: usize) -> Result<usize, Fa
         }
     }
     Ok(files)
+}
+
+/// Takes away what a replay that failed has left of its folders. A ledger that is there stays.
+pub fn discard(context: &Context<'_>, tag: &Tag, series: &Series) {
+    let (disk, layout) = (context.disk, context.layout);
+    if matches!(disk.len(&layout.decisions(tag, series)), Ok(None)) {
+        for dir in [layout.tag_dir(tag), layout.tags_trades_dir().join(tag.as_str())] {
+            // What cannot be taken away is empty, and does no harm.
+            remove_replay(disk, &dir).ok();
+        }
+    }
 }
 
 /// The older runs that are not kept for what they say. A report of this tag without a verdict that can be read is kept too: it

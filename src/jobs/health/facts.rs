@@ -30,6 +30,8 @@ pub struct Facts {
     pub proof: Result<Option<LastProof>, String>,
     /// Whether a loop holds the ledger.
     pub is_held: bool,
+    /// Whether the loop lived in recorded or simulated time.
+    pub is_recorded: bool,
     /// The run that wrote last, and how it stands.
     pub live_run: Option<(RunId, Option<RunState>)>,
     /// What the loop last heard from its venue.

@@ -1,5 +1,7 @@
 //! Reading what there is to know about a box. Nothing is changed, and no lock is taken.
 
+use std::path::Path;
+
 use super::{
     facts::{Facts, Fold, LastProof, Ledger},
     follows::followed,
@@ -19,20 +21,22 @@ use crate::{
             proof::{Mismatch, Proof},
             proofs::{Left, proofs},
         },
+        ledgers::in_recorded_time,
         live::state::LiveState,
     },
     manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
     os::space::{Room, room},
     session::{
-        cover::covered,
-        record::{RecordBytes, read_commands, read_origin},
+        reader::{Extent, Files, RecordReader, RowFinder},
+        record::{End, begins, ends, read_commands, read_origin},
     },
     store::{
-        disk::Disk as _,
+        disk::{Disk as _, RealDisk},
         error::StoreError,
+        lines::LineReader,
         lock::is_held,
         raw::RawStore,
-        rows::timing::parse_timing,
+        rows::timing::{TIMING_HEADER, parse_timing_rows},
         runs::{Ahead, RunState, RunStore},
     },
 };
@@ -60,6 +64,7 @@ pub fn gather(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Resul
         fold: fold(context, job, mode, ledger.as_ref())?,
         proof: last_proof(context, series, tag, now).map_err(said),
         is_held: is_held(&layout.decisions_lock(tag, series)),
+        is_recorded: in_recorded_time(disk, layout, tag).unwrap_or(false),
         live_run,
         tick: tick(context),
         silent: silent(context),
@@ -77,20 +82,94 @@ fn ledger(
 ) -> Result<Option<Ledger>, Failure> {
     let Context { disk, layout, .. } = *context;
     let (series, tag, table) = (&job.series, job.health.tag.get(), &job.health);
-    let length = disk.len(&layout.decisions(tag, series))?;
-    let Some(bytes) = RecordBytes::read(disk, layout, tag, series)? else { return Ok(None) };
-    let path = layout.timing(tag, series);
-    let timing = parse_timing(&bytes.timing, series.timeframe(), &path).unwrap_or_default();
+    let files = Files::of(layout, tag, series);
+    let Some(extent) = Extent::of(disk, &files)? else { return Ok(None) };
     // One row more than the grace, since it is the distances that count, and one whose time may not be written yet.
     let most = table.tail.max(table.grace_bars.saturating_add(2)) as usize;
-    let tail = Tail::read(&bytes.decisions, &timing, series.timeframe(), most, as_of);
-    let origin = read_origin(disk, layout, tag, series);
-    let sound = bytes
-        .parse(layout, tag, series)
-        .and_then(|record| covered(&record, origin?.as_ref(), (layout, tag, series)));
-    let damage = sound.err().map(|error| told(context, &error));
-    let is_torn = length.is_some_and(|length| length > bytes.decisions.len() as u64);
-    Ok(Some(Ledger { tail, damage, is_torn }))
+    let rows = last_lines(disk, &files.decisions, extent.decisions, most)?;
+    let timing = last_lines(disk, &files.timing, extent.timing, most)?;
+    let place = (files.timing.as_path(), 0);
+    let timing = parse_timing_rows(&timing.bytes, series.timeframe(), place, None);
+    let (checked, damage) = match checked(context, (tag, series), &files, extent) {
+        Ok(rows) => (Some(rows), None),
+        Err(error) => (None, Some(told(context, &error))),
+    };
+    // Where it cannot be told from the slots, the lines that were read are all that is known.
+    let lines = if rows.is_whole { rows.lines } else { checked.unwrap_or(rows.lines) };
+    let timing = timing.unwrap_or_default();
+    let tail = Tail::read(&rows.bytes, lines, &timing, series.timeframe(), (most, as_of));
+    Ok(Some(Ledger { tail, damage, is_torn: extent.is_torn }))
+}
+
+/// Rows of a ledger that are checked each time: a proof, a check and the next start of the loop look at all of them.
+const CHECKED_ROWS: u64 = 2_000;
+/// Bytes that are read for each row wanted: rows are shorter.
+const ROW_BYTES: u64 = 320;
+
+/// The last lines of a file.
+struct LastLines {
+    bytes: Vec<u8>,
+    lines: usize,
+    /// Whether these are all of them, without the header.
+    is_whole: bool,
+}
+
+fn last_lines(
+    disk: &RealDisk,
+    path: &Path,
+    end: u64,
+    most: usize,
+) -> Result<LastLines, StoreError> {
+    let from = end.saturating_sub((most as u64 + 2) * ROW_BYTES);
+    let mut bytes = match end {
+        0 => Vec::new(),
+        end => disk.read_at(path, from, (end - from) as usize)?,
+    };
+    // What comes first is the header, or a part of a line.
+    let first = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+    bytes.drain(..first);
+    let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    Ok(LastLines { bytes, lines, is_whole: from == 0 })
+}
+
+/// Checks the last rows of a ledger and where it begins and ends, and says how many rows there are.
+fn checked(
+    context: &Context<'_>,
+    (tag, series): (&Tag, &Series),
+    files: &Files,
+    extent: Extent,
+) -> Result<usize, StoreError> {
+    let Context { disk, layout, .. } = *context;
+    let origin = read_origin(disk, layout, tag, series)?;
+    let place = (layout, tag, series);
+    let rows = RowFinder::new(disk, files, series, extent)?;
+    let count = rows.as_ref().map_or(0, RowFinder::count);
+    let mut reader = match &rows {
+        Some(rows) if count > CHECKED_ROWS => {
+            rows.reader(count - CHECKED_ROWS, CHECKED_ROWS as usize)?
+        }
+        Some(_) | None => RecordReader::new(disk, files, series, extent, CHECKED_ROWS as usize)?,
+    };
+    while reader.next()?.is_some() {}
+    ends(&End::of(&mut reader)?, place)?;
+    if let Some(rows) = &rows {
+        begins(rows.first, first_timed(disk, files, series, extent)?, origin.as_ref(), place)?;
+    }
+    Ok(count as usize)
+}
+
+/// The slot of the first row of `timing.csv`.
+fn first_timed(
+    disk: &RealDisk,
+    files: &Files,
+    series: &Series,
+    extent: Extent,
+) -> Result<Option<i64>, StoreError> {
+    let mut lines = LineReader::of_rows(disk, &files.timing, TIMING_HEADER, extent.timing)?;
+    let Some(row) = lines.next(1)? else { return Ok(None) };
+    let place = (files.timing.as_path(), row.first);
+    let rows = parse_timing_rows(&row.bytes, series.timeframe(), place, None)?;
+    Ok(rows.first().map(|row| row.ts.ts_ms()))
 }
 
 /// An error with its paths as people know them.

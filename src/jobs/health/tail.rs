@@ -54,19 +54,18 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// The last `most` rows. Bytes after the last newline are ignored. With `as_of`, rows that were decided later are left out.
+    /// The last `most` rows of some whole lines, which are the last of `lines` of the file. With `as_of`, rows that were decided later
+    /// are left out.
     pub fn read(
         bytes: &[u8],
+        mut lines: usize,
         timing: &[Timing],
         timeframe: Timeframe,
-        most: usize,
-        as_of: Option<UtcMs>,
+        (most, as_of): (usize, Option<UtcMs>),
     ) -> Self {
         let stamps: BTreeMap<SlotTs, &Timing> = timing.iter().map(|row| (row.ts, row)).collect();
-        let end = bytes.iter().rposition(|byte| *byte == b'\n').unwrap_or_default();
-        let mut lines = bytes[..end].split(|byte| *byte == b'\n').count().saturating_sub(1);
         let mut rows = Vec::new();
-        for line in bytes[..end].rsplit(|byte| *byte == b'\n') {
+        for line in bytes.rsplit(|byte| *byte == b'\n') {
             let Some(row) = row(line, timeframe, &stamps) else { continue };
             if as_of.is_some_and(|at| row.known_at() > at) {
                 lines = lines.saturating_sub(1);

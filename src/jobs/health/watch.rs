@@ -33,7 +33,12 @@ fn writer(judge: &Judge<'_>, facts: &Facts) -> Checked {
     } else {
         (Level::Warn, "held by nobody: no loop is at work")
     };
-    let next = format!("runner run jobs/live.toml -p {}", judge.words());
+    // In recorded or simulated time a loop has to be started as it was: with its source, or its venue and speed.
+    let next = if facts.is_recorded {
+        "runner history live --last 5".to_owned()
+    } else {
+        format!("runner run jobs/live.toml -p {}", judge.words())
+    };
     Checked::new("writer-lock", level, "held", value).next(next)
 }
 

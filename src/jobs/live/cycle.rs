@@ -98,8 +98,6 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     pub warn: &'a mut dyn FnMut(String),
     /// This run.
     pub run_id: RunId,
-    /// This build.
-    pub build: &'a str,
     /// A slot that is not later than the last one is left out with a warning instead of ending the loop.
     pub skip_not_later: bool,
 }
@@ -394,7 +392,7 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
         let mut warm_up = on.raw.load(anchor_day, first.ts.open_day())?;
         warm_up.retain(|bar| bar.ts < first.ts);
         let born = Born { at: seen_at, revisions: Some(on.raw.revisions()?.len()) };
-        session.begin(first.ts, &warm_up, born, on.build)?;
+        session.begin(first.ts, &warm_up, born)?;
     }
     // A bar that was held back is taken from the store: an answer may leave out what an earlier one brought.
     let stored = match session.held().first() {

@@ -1,7 +1,8 @@
 //! The live job: builds feed, clock and session from the manifest, takes the locks, and runs the loop.
 
 use super::{
-    cycle::{LoopError, Surroundings, run as run_loop},
+    background::Background,
+    cycle::{LoopError, Outcome as LoopOutcome, Surroundings, run as run_loop},
     network::Network,
     plan::{CatchUp, Pace},
     recording::{Recording, recording},
@@ -21,12 +22,16 @@ use crate::{
     jobs::{
         context::{Context, Failure, Outcome},
         ledger_models::Whose,
+        ledgers::{in_recorded_time, last_decided},
         setup::{SetUp, set_up, with_core},
         waiting::Waiting,
     },
     manifest::{self, LiveJob},
     os,
-    session::{card::Card, live::Session},
+    session::{
+        card::Card,
+        live::{Belief, CHECKPOINT_ROWS, Session},
+    },
     store::{disk::Disk as _, lock::Gate, raw::RawStore, rows::timing::Origin},
 };
 
@@ -54,10 +59,34 @@ pub fn run(context: &Context<'_>, job: &LiveJob) -> Result<Outcome, Failure> {
             let network = Network::new(context, job)?;
             match network.drill_clock(context)? {
                 Some(clock) => over(context, job, &network, &clock),
-                None => over(context, job, &network, &SystemClock),
+                None => {
+                    refuse_recorded(context, job)?;
+                    over(context, job, &network, &SystemClock)
+                }
             }
         }
     }
+}
+
+/// Refuses a loop in real time on a ledger that lives in recorded or simulated time, further from now than what is caught up: it would
+/// fill the years between with rows without bars, which cannot be taken back.
+fn refuse_recorded(context: &Context<'_>, job: &LiveJob) -> Result<(), Failure> {
+    let (tag, series) = (job.live.tag.get(), &job.trading.series);
+    let last = last_decided(context.disk, context.layout, tag, series)?;
+    let is_near = |last: SlotTs| {
+        let slots = (context.started.get() - last.ts_ms()) / series.timeframe().ms();
+        slots.unsigned_abs() <= u64::from(job.live.catch_up.max_bars)
+    };
+    let Some(last) = last.filter(|last| !is_near(*last)) else { return Ok(()) };
+    if !in_recorded_time(context.disk, context.layout, tag)? {
+        return Ok(());
+    }
+    let message = format!(
+        "the ledger of tag {tag} lives in recorded or simulated time and ends at {}, and this loop would run in real time: start it \
+         as it was started (runner history live, runner logs RUN), or take another tag",
+        last.close()
+    );
+    Err(Failure::new(Exit::Manifest, message))
 }
 
 /// How far a loop goes, and how far back it can see.
@@ -133,7 +162,16 @@ impl<S: Strategy> Frame<'_, '_, S> {
         let raw = RawStore::new(context.layout, context.disk, series);
         raw.prepare()?;
         let pace = pace(job, core.blocks(series.timeframe()), &bound);
-        let (mut session, recovered) = Session::open(place, core, card, clock.now(), live.dry_run)?;
+        let again = core.clone();
+        let settings = (card.clone(), context.build);
+        let (mut session, recovered) = Session::open(
+            place,
+            core,
+            settings,
+            Belief::Checkpoint(CHECKPOINT_ROWS),
+            clock.now(),
+            live.dry_run,
+        )?;
         report_recovery(&recovered, session.last().map(|last| last.to_string()));
         let left = match (bound.until, session.last()) {
             (Some(until), Some(last)) => until.since(last).max(0),
@@ -141,6 +179,7 @@ impl<S: Strategy> Frame<'_, '_, S> {
             (None, _) => 0,
         };
         context.progress.begin(&format!("live {series}"), left.unsigned_abs());
+        let proof = Background::default();
         let mut tally = Tally::default();
         let mut decided = |decision: &Decision, origin: Origin| {
             tally.count(decision, origin);
@@ -161,7 +200,7 @@ impl<S: Strategy> Frame<'_, '_, S> {
             clock,
             raw,
             commands_gate: gate.as_ref(),
-            stopped: &|| context.stop.asked(),
+            stopped: &|| context.stop.asked() || proof.contradicts(),
             decided: &mut decided,
             fetched: &mut |fetched| {
                 if let Some(state) = &mut state {
@@ -170,12 +209,26 @@ impl<S: Strategy> Frame<'_, '_, S> {
             },
             warn: &mut |text| tracing::warn!("{text}"),
             run_id: context.run_id.clone(),
-            build: context.build,
             skip_not_later: live.monotonic == manifest::Monotonic::Warn,
         };
-        let ended = run_loop(pace, &mut session, &mut on);
+        let ended = std::thread::scope(|threads| {
+            if let Some(checkpoint) = &recovered.behind {
+                let place = context.place(tag, series);
+                let (proof, core, card) = (&proof, &again, &card);
+                let told = || context.stop.asked();
+                threads.spawn(move || proof.run(&place, core, card, checkpoint, &told));
+            }
+            let ended = run_loop(pace, &mut session, &mut on);
+            // A loop that came to its end waits for the proof; one that was told to stop, or failed, does not.
+            if !matches!(ended, Ok(LoopOutcome::Ended(_))) {
+                proof.end();
+            }
+            ended
+        });
         context.progress.end();
+        proof.into_result()?;
         let ended = ended?;
+        session.checkpoint();
         Ok(outcome(context, job, &session, &tally, ended))
     }
 }

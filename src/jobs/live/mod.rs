@@ -1,5 +1,6 @@
 //! The live paper loop: one decision per closed bar, restart-safe, catch-up-safe.
 
+pub mod background;
 pub mod cycle;
 pub mod job;
 pub mod network;

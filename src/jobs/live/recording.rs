@@ -11,6 +11,7 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure},
+        ledgers::last_decided,
         recorded::recorded,
     },
     manifest::{Feed, LiveJob, Speed},
@@ -59,7 +60,11 @@ pub fn recording(context: &Context<'_>, job: &LiveJob) -> Result<Recording, Fail
         Speed::Times(factor) => clock::Speed::Times(f64::from(factor.get())),
     };
     let feed = ReplayFeed::new(bars, horizon_bars as usize);
-    Ok(Recording { feed, clock: VirtualClock::new(from, speed), window, horizon_bars })
+    // What is decided was lived through already: waiting for it again at a given speed would be silence. A damaged ledger is named by the
+    // start of the loop.
+    let decided = last_decided(context.disk, context.layout, live.tag.get(), series).ok().flatten();
+    let start = decided.map_or(from, |last| from.max(last.close()));
+    Ok(Recording { feed, clock: VirtualClock::new(start, speed), window, horizon_bars })
 }
 
 /// The slots between `from` and `to`, both included.

@@ -38,10 +38,22 @@ pub fn report_recovery(recovered: &Recovered, last: Option<String>) {
     match last {
         None => tracing::info!("a new ledger"),
         Some(last) => {
-            tracing::info!("{} rows folded and proved; the last one is {last}", recovered.rows);
+            let behind = recovered.behind.as_ref().map_or(String::new(), |checkpoint| {
+                let rows = checkpoint.rows();
+                format!(" behind a checkpoint; the {rows} rows before it are proved meanwhile")
+            });
+            let rows = recovered.rows;
+            tracing::info!("{rows} rows folded and proved{behind}; the last one is {last}");
         }
     }
+    if let Some(why) = &recovered.ignored {
+        tracing::warn!("checkpoint.json is not used, and every row was proved instead: {why}");
+    }
     for (file, cut) in &recovered.cuts {
+        if cut.bytes == 0 {
+            tracing::warn!("{file} was empty; it has its header again");
+            continue;
+        }
         let kept = cut
             .kept
             .as_ref()

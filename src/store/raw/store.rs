@@ -77,15 +77,22 @@ impl<'d, D: Disk> RawStore<'d, D> {
 
     /// All bars that open on the days `first ..= last`, in order.
     pub fn load(&self, first: i64, last: i64) -> Result<Vec<TimedBar>, StoreError> {
-        let mut days = self.days()?;
-        days.retain(|day| (first..=last).contains(day));
+        let is_short = last.saturating_sub(first) < DAYS_AT_ONCE as i64;
+        let days = if is_short {
+            // Few days are looked for by name: the folder has one for each day of all years.
+            (first..=last).collect()
+        } else {
+            let mut days = self.days()?;
+            days.retain(|day| (first..=last).contains(day));
+            days
+        };
         let mut bars = Vec::new();
         for part in days.chunks(DAYS_AT_ONCE) {
             let loaded: Result<Vec<_>, StoreError> =
                 part.par_iter().map(|day| self.load_day(*day)).collect();
             let loaded = loaded?;
             if bars.is_empty() {
-                let per_day = loaded.first().map_or(0, Vec::len);
+                let per_day = loaded.iter().map(Vec::len).max().unwrap_or(0);
                 bars.reserve_exact(per_day.saturating_mul(days.len()));
             }
             for day in &loaded {

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::{
     encode::SeriesPrefix,
     number::parse_hash,
-    table::{Fields, Row, rows},
+    table::{Fields, Row, lines, rows},
 };
 use crate::{
     domain::{
@@ -204,17 +204,36 @@ pub fn parse_decisions<'a>(
     series: &Series,
     path: &Path,
 ) -> Result<Vec<DecisionLine<'a>>, StoreError> {
+    checked(rows(bytes, DECISIONS_HEADER, path)?, bytes.len(), series, None)
+}
+
+/// Reads rows of it from line `first` on, the first of which comes one slot after `after`.
+pub fn parse_decision_rows<'a>(
+    bytes: &'a [u8],
+    series: &Series,
+    (path, first): (&Path, u64),
+    after: Option<SlotTs>,
+) -> Result<Vec<DecisionLine<'a>>, StoreError> {
+    checked(lines(bytes, first, path)?, bytes.len(), series, after)
+}
+
+fn checked<'a, 'p>(
+    rows: impl Iterator<Item = Result<Row<'a, 'p, 17>, StoreError>>,
+    bytes: usize,
+    series: &Series,
+    mut after: Option<SlotTs>,
+) -> Result<Vec<DecisionLine<'a>>, StoreError> {
     let prefix = SeriesPrefix::new(series);
-    let mut lines: Vec<DecisionLine<'a>> = Vec::with_capacity(bytes.len() / 150);
-    for row in rows::<17>(bytes, DECISIONS_HEADER, path)? {
+    let mut lines: Vec<DecisionLine<'a>> = Vec::with_capacity(bytes / 150);
+    for row in rows {
         let row = row?;
         if !row.fields().line().starts_with(prefix.as_str()) {
             let expected = prefix.as_str().trim_end_matches(',');
             return Err(row.damaged(format!("foreign series, expected `{expected}`")));
         }
         let ts = row.slot(Column::TsMs as usize, series.timeframe())?;
-        if let Some(last) = lines.last() {
-            check_order(&row, last.ts, ts)?;
+        if let Some(last) = after.replace(ts) {
+            check_order(&row, last, ts)?;
         }
         check_fields(&row)?;
         lines.push(DecisionLine { ts, fields: row.fields() });

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::number::parse_hash;
 use crate::{
     domain::time::{SlotTs, Timeframe, UtcMs},
-    store::error::StoreError,
+    store::{error::StoreError, ledger::foreign},
 };
 
 /// The columns of one line.
@@ -144,20 +144,27 @@ pub fn rows<'a, 'p, const N: usize>(
     header: &str,
     path: &'p Path,
 ) -> Result<impl Iterator<Item = Result<Row<'a, 'p, N>, StoreError>> + use<'a, 'p, N>, StoreError> {
+    let after = match bytes.iter().position(|byte| *byte == b'\n') {
+        None => &[],
+        Some(end) if bytes[..end] == *header.as_bytes() => &bytes[end + 1..],
+        Some(_) => return Err(foreign(path, header, bytes)),
+    };
+    lines(after, 2, path)
+}
+
+/// The rows of a piece of a file that begins with line `first`. Bytes after the last newline are ignored.
+pub fn lines<'a, 'p, const N: usize>(
+    bytes: &'a [u8],
+    first: u64,
+    path: &'p Path,
+) -> Result<impl Iterator<Item = Result<Row<'a, 'p, N>, StoreError>> + use<'a, 'p, N>, StoreError> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let text = str::from_utf8(&bytes[..end]).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
-        let line = good.split(|byte| *byte == b'\n').count() as u64;
-        StoreError::damaged(path, line, "not UTF-8")
+        let before = good.iter().filter(|byte| **byte == b'\n').count() as u64;
+        StoreError::damaged(path, first + before, "not UTF-8")
     })?;
-    let mut lines = text.split_terminator('\n').zip(1..);
-    if let Some((first, _)) = lines.next()
-        && first != header
-    {
-        let first: String = first.escape_debug().take(200).collect();
-        let reason = format!("foreign header `{first}`, expected `{header}`");
-        return Err(StoreError::damaged(path, 1, reason));
-    }
+    let lines = text.split_terminator('\n').zip(first..);
     Ok(lines.map(move |(line, number)| match Fields::split(line) {
         Ok(fields) => Ok(Row { fields, number, path }),
         Err(found) => {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::table::rows;
+use super::table::{Row, lines, rows};
 use crate::{
     domain::{
         ids::RunId,
@@ -63,11 +63,29 @@ pub fn parse_timing(
     timeframe: Timeframe,
     path: &Path,
 ) -> Result<Vec<Timing>, StoreError> {
+    checked(rows(bytes, TIMING_HEADER, path)?, timeframe, None)
+}
+
+/// Reads rows of it from line `first` on, which come after the slot `after`.
+pub fn parse_timing_rows(
+    bytes: &[u8],
+    timeframe: Timeframe,
+    (path, first): (&Path, u64),
+    after: Option<SlotTs>,
+) -> Result<Vec<Timing>, StoreError> {
+    checked(lines(bytes, first, path)?, timeframe, after)
+}
+
+fn checked<'a, 'p>(
+    rows: impl Iterator<Item = Result<Row<'a, 'p, 5>, StoreError>>,
+    timeframe: Timeframe,
+    mut after: Option<SlotTs>,
+) -> Result<Vec<Timing>, StoreError> {
     let mut all: Vec<Timing> = Vec::new();
-    for row in rows::<5>(bytes, TIMING_HEADER, path)? {
+    for row in rows {
         let row = row?;
         let ts = row.slot(0, timeframe)?;
-        if all.last().is_some_and(|last| last.ts >= ts) {
+        if after.replace(ts).is_some_and(|last| last >= ts) {
             return Err(row.damaged(format!("ts_ms {ts} does not come after the row before")));
         }
         all.push(Timing {

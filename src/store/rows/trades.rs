@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{
     encode::SeriesPrefix,
-    table::{Fields, Row, rows},
+    table::{Fields, Row, lines, rows},
 };
 use crate::{
     domain::{decision::Side, series::Series, time::SlotTs, trade::CloseReason},
@@ -87,6 +87,28 @@ impl<'a> TradeLine<'a> {
     }
 }
 
+/// What the next row of `trades.csv` has to follow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AfterTrade {
+    ts: Option<SlotTs>,
+    /// The trade that is open.
+    held: Option<(String, Side)>,
+}
+
+impl AfterTrade {
+    /// What the row behind this one has to follow; the error is that of a row that is not a trade of the series.
+    pub fn row(text: &str, series: &Series, path: &Path) -> Result<Self, StoreError> {
+        let bytes = format!("{text}\n").into_bytes();
+        let mut after = Self::default();
+        for row in lines::<13>(&bytes, 1, path)? {
+            let line = check_fields(&row?, series)?;
+            after.ts = Some(line.ts);
+            after.held = line.is_open.then(|| (line.trade_id().to_owned(), line.side));
+        }
+        Ok(after)
+    }
+}
+
 /// Reads `trades.csv`: the header, the series, every field, that `ts_ms` never decreases, and that each trade is opened and then closed.
 /// Bytes after the last newline are ignored; the last trade may still be open.
 pub fn parse_trades<'a>(
@@ -94,16 +116,36 @@ pub fn parse_trades<'a>(
     series: &Series,
     path: &Path,
 ) -> Result<Vec<TradeLine<'a>>, StoreError> {
+    checked(rows(bytes, TRADES_HEADER, path)?, series, &mut AfterTrade::default())
+}
+
+/// Reads rows of it from line `first` on, which follow `after`; that becomes what the next ones have to follow.
+pub fn parse_trade_rows<'a>(
+    bytes: &'a [u8],
+    series: &Series,
+    (path, first): (&Path, u64),
+    after: &mut AfterTrade,
+) -> Result<Vec<TradeLine<'a>>, StoreError> {
+    checked(lines(bytes, first, path)?, series, after)
+}
+
+fn checked<'a, 'p>(
+    rows: impl Iterator<Item = Result<Row<'a, 'p, 13>, StoreError>>,
+    series: &Series,
+    after: &mut AfterTrade,
+) -> Result<Vec<TradeLine<'a>>, StoreError> {
     let prefix = SeriesPrefix::new(series);
     let mut lines: Vec<TradeLine<'a>> = Vec::new();
-    for row in rows::<13>(bytes, TRADES_HEADER, path)? {
+    for row in rows {
         let row = row?;
         if !row.fields().line().starts_with(prefix.as_str()) {
             let expected = prefix.as_str().trim_end_matches(',');
             return Err(row.damaged(format!("foreign series, expected `{expected}`")));
         }
         let line = check_fields(&row, series)?;
-        check_order(&row, lines.last(), &line)?;
+        check_order(&row, after, &line)?;
+        after.ts = Some(line.ts);
+        after.held = line.is_open.then(|| (line.trade_id().to_owned(), line.side));
         lines.push(line);
     }
     Ok(lines)
@@ -132,23 +174,20 @@ fn check_fields<'a>(row: &Row<'a, '_, 13>, series: &Series) -> Result<TradeLine<
 
 fn check_order(
     row: &Row<'_, '_, 13>,
-    last: Option<&TradeLine<'_>>,
+    after: &AfterTrade,
     line: &TradeLine<'_>,
 ) -> Result<(), StoreError> {
-    let held = last.filter(|last| last.is_open);
-    if let Some(last) = last
-        && line.ts < last.ts
+    if let Some(last) = after.ts
+        && line.ts < last
     {
-        let (now, then) = (line.ts.ts_ms(), last.ts.ts_ms());
+        let (now, then) = (line.ts.ts_ms(), last.ts_ms());
         return Err(row.damaged(format!("reordering: ts_ms {now} comes after {then}")));
     }
-    match (held, line.is_open) {
+    match (&after.held, line.is_open) {
         (None, true) => Ok(()),
-        (Some(held), false) if held.trade_id() == line.trade_id() && held.side == line.side => {
-            Ok(())
-        }
-        (Some(held), _) => {
-            Err(row.damaged(format!("trade {} is open and must be closed first", held.trade_id())))
+        (Some((id, side)), false) if id == line.trade_id() && *side == line.side => Ok(()),
+        (Some((id, _)), _) => {
+            Err(row.damaged(format!("trade {id} is open and must be closed first")))
         }
         (None, false) => {
             Err(row.damaged(format!("trade {} is closed but not open", line.trade_id())))

@@ -37,7 +37,12 @@ fn a_torn_tail_is_cut_kept_and_decided_again() {
             live(&root, "paper", NOON).run().code(65).says(&[&path, "rows were taken away"]);
             break;
         }
-        live(&root, "paper", NOON).run().warns(&["a torn tail of"]);
+        let warnings: &[&str] = match what {
+            // The checkpoint of the loop's end knew the row that is torn.
+            "zeros" => &["a torn tail of"],
+            _ => &["a torn tail of", "it is ahead of decisions.csv"],
+        };
+        live(&root, "paper", NOON).run().warns(warnings);
         assert_eq!(root.read(&path), whole, "{what}");
         let kept = root.files("data/quarantine");
         // Where a decision is torn, its row in timing.csv goes with it.

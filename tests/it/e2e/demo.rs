@@ -32,7 +32,9 @@ fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
     // The kill was real: the second run found rows, and decided only the rest.
     let killed_after = 432;
     let log = root.read(&format!("data/runs/{}/log.jsonl", text(&runs[1]["run_id"])));
-    assert!(log.contains(&format!("{killed_after} rows folded and proved")), "{log}");
+    let (before, behind) = (killed_after / 64 * 64, killed_after % 64);
+    assert!(log.contains(&format!("{behind} rows folded and proved behind a checkpoint")), "{log}");
+    assert!(log.contains(&format!("the {before} rows before the checkpoint are proved")), "{log}");
     let left = format!("{} rows added", rows - killed_after);
     assert!(text(&runs[1]["summary"]).starts_with(&left), "{}", runs[1]["summary"]);
 }

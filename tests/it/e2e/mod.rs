@@ -1,5 +1,6 @@
 //! The real program from outside: what operators type, what it answers, and what it leaves on the disk.
 
+mod again;
 mod bad_disk;
 mod bad_files;
 mod bad_words;

@@ -45,6 +45,10 @@ impl Disk for FalseDisk<'_> {
         self.disk.read(path)
     }
 
+    fn read_at(&self, path: &Path, offset: u64, most: usize) -> DiskResult<Vec<u8>> {
+        self.disk.read_at(path, offset, most)
+    }
+
     fn len(&self, path: &Path) -> DiskResult<Option<u64>> {
         self.disk.len(path)
     }

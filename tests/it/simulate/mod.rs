@@ -1,5 +1,6 @@
 //! The whole live loop in one process, on a virtual clock, a lying venue and a disk that fails, tears and loses power.
 
+mod checkpoints;
 mod false_disk;
 mod liveness;
 mod oracle;

@@ -9,7 +9,7 @@ use mjolnir::{
         time::SlotTs,
     },
     session::{
-        live::{Recovered, Session},
+        live::{Belief, Recovered, Session},
         record::{
             Record, RecordBytes, birth, inputs_as_seen, load_bars, read_commands, read_origin,
         },
@@ -138,7 +138,8 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     check_rows(&record, market)?;
     let window = record.window().ok_or("no rows")?;
     let now = window.last().close();
-    Session::open(world.place(&honest), world.core.clone(), card(), now, true)
+    let (core, card) = (world.core.clone(), (card(), "test"));
+    Session::open(world.place(&honest), core, card, Belief::Nothing, now, true)
         .map_err(|e| format!("does not fold: {e}"))?;
     let raw = RawStore::new(layout, &honest, series);
     let (stored, revisions) = load_bars(&raw, window, world.blocks()).map_err(|e| text(&e))?;

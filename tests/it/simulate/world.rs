@@ -24,7 +24,7 @@ use mjolnir::{
     },
     session::{
         card::Card,
-        live::{Place, Session},
+        live::{Belief, Place, Session},
     },
     store::{layout::Layout, raw::RawStore},
 };
@@ -51,6 +51,8 @@ pub struct World {
     pub layout: Layout,
     pub series: Series,
     pub core: Core<EmaAtr>,
+    /// Rows between two checkpoints.
+    pub checkpoint_rows: u64,
 }
 
 /// How one shift is worked.
@@ -102,6 +104,7 @@ impl World {
             layout: Layout::new(Path::new("/r")),
             series: Series::new("kraken".parse().unwrap(), symbol, Timeframe::H1),
             core: Core { strategy: EmaAtr::new(params).unwrap(), rules },
+            checkpoint_rows: 4,
         }
     }
 
@@ -148,7 +151,14 @@ impl World {
         let raw = RawStore::new(&self.layout, &false_disk, &self.series);
         raw.prepare()?;
         let (place, core) = (self.place(&false_disk), self.core.clone());
-        let (mut session, recovered) = Session::open(place, core, card(), clock.now(), false)?;
+        let (mut session, recovered) = Session::open(
+            place,
+            core,
+            (card(), "test"),
+            Belief::Checkpoint(self.checkpoint_rows),
+            clock.now(),
+            false,
+        )?;
         log.opened(self, disk, &recovered);
         let mut on = Surroundings {
             feed,
@@ -168,7 +178,6 @@ impl World {
             fetched: &mut |_| {},
             warn: &mut |text| warned.borrow_mut().push(text),
             run_id: "run".parse().unwrap(),
-            build: "test",
             skip_not_later: false,
         };
         let done = run(shift.pace, &mut session, &mut on);

@@ -52,6 +52,10 @@ impl Strategy for Scripted {
         ["close", "order"].map(str::to_owned).to_vec()
     }
 
+    fn entry_rules(&self) -> &'static [&'static str] {
+        &["told_long", "told_short"]
+    }
+
     fn warm_up_bars(&self) -> u32 {
         self.warm_up_bars
     }

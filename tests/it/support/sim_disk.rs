@@ -408,6 +408,14 @@ impl Disk for SimDisk {
         })
     }
 
+    fn read_at(&self, path: &Path, offset: u64, most: usize) -> DiskResult<Vec<u8>> {
+        self.whole(DiskOp::Read, path, |state| {
+            let now = &state.file(path)?.now;
+            let from = usize::try_from(offset).unwrap_or(usize::MAX).min(now.len());
+            Ok(now[from..from.saturating_add(most).min(now.len())].to_vec())
+        })
+    }
+
     fn len(&self, path: &Path) -> DiskResult<Option<u64>> {
         self.whole(DiskOp::Read, path, |state| {
             Ok(state.file(path).ok().map(|inode| inode.now.len() as u64))

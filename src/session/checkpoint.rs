@@ -1,0 +1,261 @@
+//! `checkpoint.json`: how far a ledger was proved, by which build, and the engine's state there. A cache: a start goes on from it,
+//! nothing else believes it, and without it a start takes longer.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    card::{Card, Origin},
+    reader::{Extent, Mark},
+};
+use crate::{
+    domain::{
+        command::Command,
+        ids::Tag,
+        series::Series,
+        time::{SlotTs, Timeframe},
+    },
+    engine::saved::SavedState,
+    store::{
+        digest::{Running, sha256_hex},
+        disk::Disk,
+        error::StoreError,
+        layout::Layout,
+        ledger::last_line,
+        lines::At,
+        rows::{
+            commands::push_command, decisions::DECISIONS_HEADER, timing::TIMING_HEADER,
+            trades::TRADES_HEADER,
+        },
+    },
+};
+
+/// Name and version of the document.
+const SCHEMA: &str = "mjolnir.checkpoint/1";
+/// Longest document that is read, in bytes.
+const BYTES_MAX: u64 = 1 << 20;
+
+/// How much of each file was proved, and the digests of that much.
+#[derive(Debug, Clone)]
+pub struct Proved {
+    /// Where the next rows are.
+    pub mark: Mark,
+    /// Of the rows of `decisions.csv`, without its header.
+    pub decisions: Running,
+    /// Of the rows of `trades.csv`, without its header.
+    pub trades: Running,
+}
+
+impl Proved {
+    /// Before the first row.
+    pub fn nothing() -> Self {
+        let head = |header: &str| At { bytes: header.len() as u64 + 1, line: 2 };
+        let mark = Mark {
+            decisions: head(DECISIONS_HEADER),
+            trades: head(TRADES_HEADER),
+            timing: head(TIMING_HEADER),
+            after: None,
+        };
+        Self { mark, decisions: Running::default(), trades: Running::default() }
+    }
+}
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    schema: String,
+    /// The build that proved the rows: another one may decide otherwise.
+    build: String,
+    /// What the rows were proved with.
+    card: Card,
+    /// sha256 of the certificate of the ledger.
+    origin_sha256: String,
+    /// The commands that were known, and the sha256 of their lines.
+    commands: (usize, String),
+    decisions: At,
+    trades: At,
+    timing: At,
+    /// The last slot that was proved.
+    last_ts_ms: i64,
+    /// Its row, without its newline.
+    last_row: String,
+    /// Unfinished sha256 of the proved rows of decisions and trades.
+    running: [String; 2],
+    /// Slots whose bars are held back.
+    held_ts_ms: Vec<i64>,
+    /// The state of the engine behind the last row.
+    pub state: SavedState,
+    /// sha256 of the document without this line.
+    sha256: Option<String>,
+}
+
+/// Whose ledger it is, and what a start goes on with.
+#[derive(Debug, Clone, Copy)]
+pub struct Whose<'a> {
+    /// This build.
+    pub build: &'a str,
+    /// Strategy and rules.
+    pub card: &'a Card,
+    /// The certificate of the ledger.
+    pub origin: &'a Origin,
+    /// All operator commands of the tag, in the order of appending.
+    pub commands: &'a [Command],
+}
+
+/// Where the engine is behind the last proved row.
+#[derive(Debug, Clone, Copy)]
+pub struct Stand<'a> {
+    /// How far the files are proved.
+    pub proved: &'a Proved,
+    /// The last row, without its newline.
+    pub last_row: &'a str,
+    /// Slots whose bars are held back.
+    pub held: &'a [SlotTs],
+    /// The state.
+    pub state: &'a SavedState,
+}
+
+impl Checkpoint {
+    /// A new one.
+    pub fn new(whose: Whose<'_>, stand: Stand<'_>) -> Self {
+        let Proved { mark, decisions, trades } = stand.proved;
+        let last = mark.after.expect("a checkpoint is behind a row");
+        let mut checkpoint = Self {
+            schema: SCHEMA.to_owned(),
+            build: whose.build.to_owned(),
+            card: whose.card.clone(),
+            origin_sha256: whose.origin.digest(),
+            commands: (whose.commands.len(), digest_of(whose.commands)),
+            decisions: mark.decisions,
+            trades: mark.trades,
+            timing: mark.timing,
+            last_ts_ms: last.ts_ms(),
+            last_row: stand.last_row.to_owned(),
+            running: [decisions.save(), trades.save()],
+            held_ts_ms: stand.held.iter().map(|ts| ts.ts_ms()).collect(),
+            state: stand.state.clone(),
+            sha256: None,
+        };
+        checkpoint.sha256 = Some(checkpoint.digest());
+        checkpoint
+    }
+
+    fn digest(&self) -> String {
+        let bare = Self { sha256: None, ..self.clone() };
+        sha256_hex(&serde_json::to_vec(&bare).expect("plain values serialise"))
+    }
+
+    /// Reads the checkpoint of a ledger; `None` without one. The error says why it is not used.
+    pub fn read<D: Disk>(
+        disk: &D,
+        (layout, tag, series): (&Layout, &Tag, &Series),
+    ) -> Result<Option<Self>, String> {
+        let path = layout.checkpoint(tag, series);
+        let told = |error: StoreError| error.to_string();
+        let Some(len) = disk.len(&path).map_err(|error| told(error.into()))? else {
+            return Ok(None);
+        };
+        if len > BYTES_MAX {
+            return Err(format!("it has {len} bytes, more than a checkpoint has"));
+        }
+        let bytes = disk.read(&path).map_err(|error| told(error.into()))?.unwrap_or_default();
+        let found: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        if found.schema != SCHEMA {
+            return Err(format!("schema `{}`, expected `{SCHEMA}`", found.schema));
+        }
+        if found.sha256.as_ref() != Some(&found.digest()) {
+            return Err("it was changed after it was written".to_owned());
+        }
+        Ok(Some(found))
+    }
+
+    /// Whether a start may go on from it; the error says why not. The files are only looked at where they should end with the last
+    /// proved row: that the rows before it are the same is for a proof to find.
+    pub fn fits<D: Disk>(
+        &self,
+        disk: &D,
+        (layout, tag, series): (&Layout, &Tag, &Series),
+        whose: Whose<'_>,
+        extent: Extent,
+    ) -> Result<(), String> {
+        if self.build != whose.build {
+            return Err(format!("it is by build {}, this is {}", self.build, whose.build));
+        }
+        if self.card != *whose.card {
+            return Err("it is by other settings".to_owned());
+        }
+        if self.origin_sha256 != whose.origin.digest() {
+            return Err("it is of another ledger: its origin.json is not this one".to_owned());
+        }
+        let longer = [
+            (self.decisions, extent.decisions, "decisions.csv"),
+            (self.trades, extent.trades, "trades.csv"),
+            (self.timing, extent.timing, "timing.csv"),
+        ];
+        if let Some((.., name)) = longer.iter().find(|(at, end, _)| at.bytes > *end) {
+            return Err(format!("it is ahead of {name}, which is shorter"));
+        }
+        let (known, digest) = &self.commands;
+        let Some(before) = whose.commands.get(..*known) else {
+            return Err("there were more commands when it was written".to_owned());
+        };
+        if digest_of(before) != *digest {
+            return Err("a command that it knows was changed".to_owned());
+        }
+        let obeyed_late = |command: &Command| command.at.get() <= self.last_ts_ms;
+        if whose.commands[*known..].iter().any(obeyed_late) {
+            return Err("there is a new command for a slot that was decided before".to_owned());
+        }
+        let path = layout.decisions(tag, series);
+        let row = last_line(disk, &path, self.decisions.bytes).and_then(|(end, before)| {
+            let most = (end - before) as usize;
+            Ok((end, disk.read_at(&path, before, most)?))
+        });
+        let (end, row) = row.map_err(|error| error.to_string())?;
+        let same = row.strip_suffix(b"\n") == Some(self.last_row.as_bytes());
+        if end != self.decisions.bytes || !same {
+            return Err("its last row is not in decisions.csv where it should be".to_owned());
+        }
+        Ok(())
+    }
+
+    /// How far the files are proved; `None` where a value is not possible.
+    pub fn proved(&self, timeframe: Timeframe) -> Option<Proved> {
+        let [decisions, trades] = self.running.each_ref().map(|text| Running::resume(text));
+        let after = Some(timeframe.slot(self.last_ts_ms).ok()?);
+        let Self { decisions: at, trades: trades_at, timing, .. } = self;
+        let mark = Mark { decisions: *at, trades: *trades_at, timing: *timing, after };
+        Some(Proved { mark, decisions: decisions?, trades: trades? })
+    }
+
+    /// Slots whose bars are held back; `None` where one is not on the grid.
+    pub fn held(&self, timeframe: Timeframe) -> Option<Vec<SlotTs>> {
+        self.held_ts_ms.iter().map(|ts_ms| timeframe.slot(*ts_ms).ok()).collect()
+    }
+
+    /// The row of the last slot that was proved, without its newline.
+    pub fn last_row(&self) -> &str {
+        &self.last_row
+    }
+
+    /// How many rows of decisions are proved.
+    pub fn rows(&self) -> u64 {
+        self.decisions.line.saturating_sub(2)
+    }
+
+    /// What of the files is proved.
+    pub fn extent(&self) -> Extent {
+        Extent {
+            decisions: self.decisions.bytes,
+            trades: self.trades.bytes,
+            timing: self.timing.bytes,
+            is_torn: false,
+        }
+    }
+}
+
+fn digest_of(commands: &[Command]) -> String {
+    let mut lines = Vec::new();
+    commands.iter().for_each(|command| push_command(&mut lines, command));
+    sha256_hex(&lines)
+}

@@ -1,0 +1,397 @@
+//! A recorded ledger played again: row by row, on the bars as they were seen, and every row must come out as it was written.
+
+use std::collections::VecDeque;
+
+use super::{
+    as_seen::{SeenRows, warm_up_bars},
+    card::{Card, Origin},
+    checkpoint::{Checkpoint, Proved},
+    error::SessionError,
+    live::{Place, trade_row},
+    reader::{Extent, Files, Mark, Piece, RecordReader, RowFinder},
+    record::{End, begins, birth, ends},
+};
+use crate::{
+    domain::{
+        bar::TimedBar,
+        command::Command,
+        series::Series,
+        time::{SlotTs, UtcMs},
+    },
+    engine::{
+        saved::SavedState,
+        slot::SlotMaker,
+        step::{Core, Engine},
+        strategy::Strategy,
+    },
+    store::{
+        disk::Disk,
+        error::StoreError,
+        ledger::last_line,
+        raw::{RawStore, Revision},
+        rows::{
+            decisions::Column,
+            encode::{SeriesPrefix, push_decision},
+            trades::AfterTrade,
+        },
+    },
+};
+
+/// Rows played between two looks at the store.
+const ROWS_AT_ONCE: usize = 4_096;
+/// Rows read at once where the rows that the features need are looked for.
+const ROWS_BACK: u64 = 256;
+/// What a person can do about a ledger that contradicts itself.
+pub(super) const MEND: &str =
+    "the file was changed after it was written; restore it from a backup, or start a new tag";
+
+/// What a ledger is folded with.
+pub struct Given<'a, 'd, S: Strategy, D: Disk> {
+    /// Whose ledger it is.
+    pub place: &'a Place<'d, D>,
+    /// Strategy and rules.
+    pub core: &'a Core<S>,
+    /// The same as text.
+    pub card: &'a Card,
+    /// Its certificate; `None` only for a ledger without rows.
+    pub origin: Option<&'a Origin>,
+    /// All commands of the tag.
+    pub commands: &'a [Command],
+}
+
+/// The engine behind the last row that was played, and how far the files are proved.
+pub struct Fold<S: Strategy> {
+    /// The engine.
+    pub engine: Engine<S>,
+    /// What makes its slots.
+    pub maker: SlotMaker,
+    /// How far the files are proved.
+    pub proved: Proved,
+    /// The last row, without its newline.
+    pub last_row: String,
+    /// Trades that the rows lead to and that are not in `trades.csv`.
+    pub owed: VecDeque<Vec<u8>>,
+    /// Decisions that were played.
+    pub rows: u64,
+    seen: SeenRows,
+    revisions: Vec<Revision>,
+}
+
+/// How a fold ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Folded {
+    /// Behind the last row.
+    Whole,
+    /// It was told to stop.
+    Stopped,
+}
+
+impl<S: Strategy> Fold<S> {
+    /// Before the first row.
+    pub fn fresh<D: Disk>(given: &Given<'_, '_, S, D>) -> Self {
+        let timeframe = given.place.series.timeframe();
+        Self {
+            engine: Engine::new(given.core.clone(), timeframe),
+            maker: SlotMaker::new(given.commands.to_vec()),
+            proved: Proved::nothing(),
+            last_row: String::new(),
+            owed: VecDeque::new(),
+            rows: 0,
+            seen: SeenRows::default(),
+            revisions: Vec::new(),
+        }
+    }
+
+    /// Behind the last row of a checkpoint that fits: its state, and the features made of the bars since their anchor. The error says
+    /// why that could not be done.
+    pub fn behind<D: Disk>(
+        given: &Given<'_, '_, S, D>,
+        checkpoint: &Checkpoint,
+    ) -> Result<Self, String> {
+        let told = |error: SessionError| error.to_string();
+        let Place { series, .. } = given.place;
+        let timeframe = series.timeframe();
+        let impossible = || "a value in it is not possible".to_owned();
+        let proved = checkpoint.proved(timeframe).ok_or_else(impossible)?;
+        let held = checkpoint.held(timeframe).ok_or_else(impossible)?;
+        let last = proved.mark.after.ok_or_else(impossible)?;
+        let known = |name: &str| {
+            given.core.strategy.entry_rules().iter().copied().find(|rule| *rule == name)
+        };
+        let state = checkpoint.state.restore(timeframe, &given.core.rules, known);
+        let state = state.ok_or_else(impossible)?;
+        let mut engine = Engine::resume(given.core.clone(), timeframe, state);
+        let raw = RawStore::new(given.place.layout, given.place.disk, series);
+        for bar in since_anchor(given, &raw, checkpoint.extent(), last).map_err(told)? {
+            engine.warm(&bar);
+        }
+        Ok(Self {
+            engine,
+            maker: SlotMaker::behind(given.commands.to_vec(), last, held.clone()),
+            last_row: checkpoint.last_row().to_owned(),
+            proved,
+            owed: VecDeque::new(),
+            rows: 0,
+            seen: SeenRows::behind(held),
+            revisions: raw.revisions().map_err(|error| error.to_string())?,
+        })
+    }
+
+    /// Plays the rows of `extent` behind those that are proved. `stop` is asked between pieces.
+    pub fn run<D: Disk>(
+        &mut self,
+        given: &Given<'_, '_, S, D>,
+        extent: Extent,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Folded, SessionError> {
+        let Place { disk, layout, tag, series } = given.place;
+        let files = (*layout, tag, series);
+        let paths = Files::of(layout, tag, series);
+        let from_start = self.proved.mark.after.is_none();
+        let mut reader = if from_start {
+            RecordReader::new(*disk, &paths, series, extent, ROWS_AT_ONCE)?
+        } else {
+            let after = after_trade(*disk, &paths, series, &self.proved.mark)?;
+            let mark = self.proved.mark.clone();
+            RecordReader::from(*disk, &paths, series, extent, (mark, after), ROWS_AT_ONCE)
+        };
+        let raw = RawStore::new(layout, *disk, series);
+        while let Some(piece) = reader.next()? {
+            if stop() {
+                return Ok(Folded::Stopped);
+            }
+            if self.proved.mark.after.is_none() {
+                let timed = piece.timing.first().map(|timing| timing.ts.ts_ms());
+                begins(piece.window().first(), timed, given.origin, files)?;
+                self.warm_up(given, &raw, piece.window().first())?;
+            }
+            self.play(given, &raw, &piece)?;
+        }
+        let end = End::of(&mut reader)?;
+        ends(&end, files)?;
+        match reader.next_trade() {
+            // Of a ledger without a row, torn at its first one, the trade is of the row that was torn.
+            Some(trade) => Err(self.no_decision(given, trade.line).into()),
+            None => Ok(Folded::Whole),
+        }
+    }
+
+    /// What comes before the first row: the settings must be those of the certificate, and the features see the bars before it.
+    fn warm_up<D: Disk>(
+        &mut self,
+        given: &Given<'_, '_, S, D>,
+        raw: &RawStore<'_, D>,
+        first: SlotTs,
+    ) -> Result<(), SessionError> {
+        let Place { layout, tag, series, .. } = given.place;
+        let origin =
+            given.origin.ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
+        same_settings(given.card, &origin.card)?;
+        let anchor = given.core.blocks(series.timeframe()).anchor_ms(first);
+        let stored = load(raw, anchor, first)?;
+        self.revisions = raw.revisions()?;
+        let birth = birth(origin, series)?;
+        for bar in warm_up_bars(&stored, &self.revisions, first, birth) {
+            self.engine.warm(&bar);
+        }
+        Ok(())
+    }
+
+    fn play<D: Disk>(
+        &mut self,
+        given: &Given<'_, '_, S, D>,
+        raw: &RawStore<'_, D>,
+        piece: &Piece,
+    ) -> Result<(), SessionError> {
+        let Place { layout, tag, series, .. } = given.place;
+        let path = layout.decisions(tag, series);
+        let (first, last) = (piece.window().first(), piece.window().last());
+        let oldest = self.seen.held().first().copied().unwrap_or(first);
+        let stored = load(raw, oldest.open_ms(), last)?;
+        let within = |revision: &&Revision| (oldest..=last).contains(&revision.ts);
+        let revisions: Vec<Revision> = self.revisions.iter().filter(within).copied().collect();
+        let seen = self.seen.next(&stored, &revisions, &piece.decided());
+        if let Some(lost) = seen.unresolved.first() {
+            let line = piece.line(lost.since(first).unsigned_abs() as usize);
+            return Err(StoreError::damaged(path, line, bar_lost(*lost)).into());
+        }
+        let bar_at = |ts: SlotTs| {
+            seen.bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| seen.bars[n].bar)
+        };
+        let commands = format!("commands/{tag}.csv");
+        let prefix = SeriesPrefix::new(series);
+        let (mut events, mut text) = (Vec::new(), Vec::new());
+        for (n, row) in piece.rows.iter().enumerate() {
+            let (ts, recorded) = (row.decided.ts, piece.text(row));
+            let slot = self.maker.make(ts, bar_at(ts), row.decided.degraded, bar_at);
+            events.clear();
+            let decision = self.engine.step(&slot, &mut events);
+            text.clear();
+            push_decision(&mut text, &prefix, &decision);
+            if text.strip_suffix(b"\n") != Some(recorded.as_bytes()) {
+                let reason = mismatch(ts, recorded, &text, &commands);
+                return Err(StoreError::damaged(path, piece.line(n), reason).into());
+            }
+            self.owed.extend(events.iter().map(|event| trade_row(&prefix, series, event)));
+        }
+        for trade in &piece.trades {
+            let path = layout.trades(tag, series);
+            let reason = match self.owed.pop_front() {
+                Some(row) if row.strip_suffix(b"\n") == Some(trade.text.as_bytes()) => {
+                    self.proved.trades.add(&row);
+                    continue;
+                }
+                Some(row) => format!(
+                    "the decisions lead to `{}` here, the file has `{}`: {MEND}",
+                    String::from_utf8_lossy(&row).trim_end(),
+                    trade.text
+                ),
+                None => return Err(self.no_decision(given, trade.line).into()),
+            };
+            return Err(StoreError::damaged(path, trade.line, reason).into());
+        }
+        self.rows += piece.rows.len() as u64;
+        self.proved.decisions.add(piece.bytes());
+        self.proved.mark = piece.end.clone();
+        if let Some(row) = piece.rows.last() {
+            piece.text(row).clone_into(&mut self.last_row);
+        }
+        Ok(())
+    }
+
+    fn no_decision<D: Disk>(&self, given: &Given<'_, '_, S, D>, line: u64) -> StoreError {
+        let Place { layout, tag, series, .. } = given.place;
+        let reason = format!("a trade that no decision leads to: {MEND}");
+        StoreError::damaged(layout.trades(tag, series), line, reason)
+    }
+
+    /// The state behind the last row, as plain values.
+    pub fn state(&self) -> SavedState {
+        self.engine.state().save()
+    }
+}
+
+/// What the next trade behind a place has to follow.
+pub fn after_trade<D: Disk>(
+    disk: &D,
+    files: &Files,
+    series: &Series,
+    mark: &Mark,
+) -> Result<AfterTrade, StoreError> {
+    if mark.trades.line <= 2 {
+        return Ok(AfterTrade::default());
+    }
+    let (end, start) = last_line(disk, &files.trades, mark.trades.bytes)?;
+    let row = disk.read_at(&files.trades, start, (end - start) as usize)?;
+    AfterTrade::row(String::from_utf8_lossy(&row).trim_end(), series, &files.trades)
+}
+
+/// Refuses to go on with other settings than those a ledger was begun with.
+fn same_settings(ours: &Card, theirs: &Card) -> Result<(), SessionError> {
+    let mut differences = ours.differences(theirs);
+    if ours.stop_fill != theirs.stop_fill {
+        let (ours, theirs) = (ours.stop_fill.clone(), theirs.stop_fill.clone());
+        differences.push(("live.stop-fill".into(), ours, theirs));
+    }
+    if differences.is_empty() { Ok(()) } else { Err(SessionError::OtherSettings(differences)) }
+}
+
+/// The stored bars of the days from an instant on that close by a slot.
+pub fn load<D: Disk>(
+    raw: &RawStore<'_, D>,
+    open_ms: i64,
+    last: SlotTs,
+) -> Result<Vec<TimedBar>, StoreError> {
+    let mut bars = raw.load(UtcMs::EPOCH.plus_ms(open_ms).day(), last.open_day())?;
+    bars.retain(|bar| bar.ts <= last);
+    Ok(bars)
+}
+
+/// The bars that the features behind a row are made of, as they were seen: those since the anchor of the next slot.
+pub fn since_anchor<S: Strategy, D: Disk>(
+    given: &Given<'_, '_, S, D>,
+    raw: &RawStore<'_, D>,
+    extent: Extent,
+    last: SlotTs,
+) -> Result<Vec<TimedBar>, SessionError> {
+    let Place { disk, layout, tag, series } = given.place;
+    let files = Files::of(layout, tag, series);
+    let origin = given.origin.ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
+    let anchor = given.core.blocks(series.timeframe()).anchor_ms(last.next());
+    let ledger = RowFinder::new(*disk, &files, series, extent)?
+        .ok_or_else(|| StoreError::damaged(&files.decisions, 2, "it has no row"))?;
+    let first = ledger.first;
+    let ahead = (anchor.saturating_sub(first.open_ms()) / series.timeframe().ms()).max(0);
+    let mut from = ahead.unsigned_abs();
+    // Bars that were held back before are handed in with a row behind: nothing may be held where reading begins.
+    while from > 0 {
+        let back = from.saturating_sub(ROWS_BACK);
+        let mut reader = ledger.reader(back, 1)?;
+        let mut free = None;
+        for n in back..from {
+            let Some(piece) = reader.next()? else { break };
+            if piece.rows[0].decided.bar_hash.is_some() {
+                free = Some(n + 1);
+            }
+        }
+        if let Some(n) = free {
+            from = n;
+            break;
+        }
+        from = back;
+    }
+    let revisions = raw.revisions()?;
+    let mut bars = Vec::new();
+    if from == 0 {
+        let stored = load(raw, anchor, first)?;
+        bars = warm_up_bars(&stored, &revisions, first, birth(origin, series)?);
+    }
+    let mut reader = ledger.reader(from, ROWS_AT_ONCE)?;
+    let mut seen = SeenRows::default();
+    while let Some(piece) = reader.next()? {
+        let (first, last) = (piece.window().first(), piece.window().last());
+        let oldest = seen.held().first().copied().unwrap_or(first);
+        let stored = load(raw, oldest.open_ms(), last)?;
+        let found = seen.next(&stored, &revisions, &piece.decided());
+        if let Some(lost) = found.unresolved.first() {
+            let path = layout.decisions(tag, series);
+            return Err(StoreError::damaged(path, 0, bar_lost(*lost)).into());
+        }
+        bars.extend(found.bars);
+    }
+    bars.retain(|bar| bar.ts.open_ms() >= anchor);
+    Ok(bars)
+}
+
+fn bar_lost(ts: SlotTs) -> String {
+    format!(
+        "column bar_hash of the row for ts_ms {ts} fits no version of that bar in the raw store: \
+         restore this file, or the bars of that day and revisions.csv"
+    )
+}
+
+/// Names the first column in which the recomputed row differs from the recorded one. Where what operators ordered made the difference,
+/// the ledger of commands is named first.
+fn mismatch(ts: SlotTs, recorded: &str, recomputed: &[u8], commands: &str) -> String {
+    let text = String::from_utf8_lossy(recomputed);
+    let columns = || {
+        let both = recorded.split(',').zip(text.trim_end().split(','));
+        Column::ALL.into_iter().zip(both).filter(|(_, (was, now))| was != now)
+    };
+    let is_ordered = |(column, (was, now)): (Column, (&str, &str))| {
+        let words = ["halted", "kill_switch", "risk:operator"];
+        column == Column::RiskState || words.contains(&was) || words.contains(&now)
+    };
+    let mend = if columns().any(is_ordered) {
+        format!("{commands} was changed after it was obeyed, or {MEND}")
+    } else {
+        MEND.to_owned()
+    };
+    match columns().next() {
+        Some((column, (was, now))) => format!(
+            "replaying the row for ts_ms {ts} gives another result: column {} is recorded as `{was}`, recomputed as `{now}`; {mend}",
+            column.name(),
+        ),
+        None => format!("replaying the row for ts_ms {ts} gives another row; {mend}"),
+    }
+}

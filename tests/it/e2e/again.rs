@@ -1,0 +1,130 @@
+//! A proof that follows a proof replays only what is new, comes to the same bytes, and believes nothing that has changed since.
+
+use serde_json::Value;
+
+use super::fixture::{
+    EVENING, NOON, cell, decisions, eqflat, ledger, live, proof, trades, with_cell,
+};
+use crate::support::runner::Root;
+
+const PROVEN: &str = "data/state/proven/paper/demo_BTC_USD_5m.json";
+
+/// What a proof says, without its name, its time, and where its replay is.
+fn said(root: &Root, runid: &str) -> Value {
+    let mut document: Value = serde_json::from_str(&root.read(&proof("paper", runid))).unwrap();
+    for key in ["runid", "made_at_ms"] {
+        document[key] = Value::Null;
+    }
+    for file in ["decisions", "trades"] {
+        document["backtest"][file]["path"] = Value::Null;
+    }
+    document
+}
+
+fn replay(root: &Root, runid: &str) -> [String; 2] {
+    let tag = format!("paper_bt_{runid}");
+    [decisions(&tag), trades(&tag)].map(|path| root.read(&path))
+}
+
+/// How many rows were not replayed, by the log of the run.
+fn known(root: &Root, runid: &str) -> Option<usize> {
+    let before = root.list("data/runs");
+    eqflat(root, "paper", runid).run();
+    let new = root.list("data/runs").into_iter().find(|name| !before.contains(name)).unwrap();
+    let log = root.read(&format!("data/runs/{new}/log.jsonl"));
+    let line = log.lines().find(|line| line.contains("are those of an earlier proof"))?;
+    let number = line.split("the first ").nth(1)?.split(' ').next()?;
+    Some(number.parse().unwrap())
+}
+
+fn rows(root: &Root) -> usize {
+    root.read(&decisions("paper")).lines().count() - 1
+}
+
+#[test]
+fn what_was_proved_is_not_replayed_again_and_comes_to_the_same_bytes() {
+    let root = ledger(NOON);
+    assert_eq!(known(&root, "first"), None);
+    let noon = rows(&root);
+    assert_eq!(known(&root, "nothing_new"), Some(noon));
+    assert!(replay(&root, "first") == replay(&root, "nothing_new"));
+    assert_eq!(said(&root, "first"), said(&root, "nothing_new"));
+    live(&root, "paper", EVENING).run().ok();
+    assert_eq!(known(&root, "evening"), Some(noon));
+    root.remove(PROVEN);
+    assert_eq!(known(&root, "whole"), None);
+    assert!(replay(&root, "evening") == replay(&root, "whole"));
+    assert_eq!(said(&root, "evening"), said(&root, "whole"));
+    assert_eq!(said(&root, "whole")["as_is"], "PASS");
+    root.run(&format!("verify {}", proof("paper", "evening"))).ok();
+    assert_eq!(known(&root, "at_last"), Some(rows(&root)));
+}
+
+#[test]
+fn an_edit_behind_an_earlier_proof_is_found_as_without_one() {
+    let root = ledger(EVENING);
+    eqflat(&root, "paper", "before").run().ok();
+    let proven = root.read(PROVEN);
+    for (n, (path, column, value)) in [
+        (decisions("paper"), 12, "9999.99"),
+        (decisions("paper"), 16, "0123456789abcdef"),
+        (trades("paper"), 7, "1.5"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let whole = root.read(&path);
+        root.write(&path, &with_cell(&whole, 3, column, value));
+        let (with, without) = (format!("with{n}"), format!("without{n}"));
+        assert_eq!(known(&root, &with), None, "{path} {column}");
+        root.remove(PROVEN);
+        assert_eq!(known(&root, &without), None);
+        assert_eq!(said(&root, &with), said(&root, &without));
+        assert_eq!(said(&root, &with)["as_seen"], "FAIL");
+        root.write(&path, &whole);
+        root.write(PROVEN, &proven);
+    }
+    assert_eq!(known(&root, "whole_again"), Some(rows(&root)));
+}
+
+#[test]
+fn nothing_that_a_proof_stands_on_is_believed_when_it_has_changed() {
+    let root = ledger(EVENING);
+    eqflat(&root, "paper", "before").run().ok();
+    let proven = root.read(PROVEN);
+    // The document itself: torn, edited, of other rows.
+    for (n, text) in [
+        String::new(),
+        proven[..proven.len() / 2].to_owned(),
+        proven.replacen("\"trades\"", "\"tradez\"", 1),
+        proven.replacen('7', "8", 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        root.write(PROVEN, &text);
+        assert_eq!(known(&root, &format!("document{n}")), None, "{n}");
+        assert_eq!(said(&root, &format!("document{n}"))["as_seen"], "PASS");
+        root.write(PROVEN, &proven);
+    }
+    // A stored bar that was changed behind the revision log.
+    let day = "data/raw/demo/BTC_USD/5m/2024-01-01.parquet";
+    let bytes = std::fs::read(root.at(day)).unwrap();
+    let late = root.read(&decisions("paper"));
+    let ts_ms: i64 = cell(&late, 30, 3).parse().unwrap();
+    let other = mjolnir::domain::time::Timeframe::M5;
+    let near = crate::support::market::market(other, ts_ms - 3_000_000, ts_ms);
+    let row = crate::support::market::csv(&near[near.len() - 1..]);
+    let last = near[near.len() - 1].ts.ts_ms().to_string();
+    let volume = row.trim_end().rsplit(',').next().unwrap().to_owned();
+    let row = row.replace(&last, &ts_ms.to_string()).replace(&volume, "0.125");
+    root.write("late.csv", &row);
+    root.run("run import -p exchange=demo path=late.csv").ok();
+    assert_eq!(known(&root, "revised"), None);
+    assert_eq!(said(&root, "revised")["as_is"], "PASS_DATA_DRIFT");
+    // Without its log, the bar that LIVE saw is lost.
+    root.remove("data/raw/demo/BTC_USD/5m/revisions.csv");
+    eqflat(&root, "paper", "lost").run().code(1);
+    root.write_bytes(day, &bytes);
+    assert_eq!(known(&root, "restored"), Some(rows(&root)));
+}
