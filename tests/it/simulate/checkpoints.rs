@@ -233,11 +233,7 @@ fn a_state_that_the_rows_do_not_lead_to_is_found_by_the_proof() {
     assert!(recovered.ignored.unwrap().contains("replaying the row"));
     assert!(recovered.behind.is_none() && recovered.rows == STOPPED as u64);
     // What no row behind it shows is found by the proof.
-    let quiet = scene.edited(|document| {
-        let entries = document["state"]["risk"]["entries"].as_u64().unwrap();
-        document["state"]["risk"]["entries_day"] = 1.into();
-        document["state"]["risk"]["entries"] = (entries + 1).into();
-    });
+    let quiet = scene.edited(|document| document["state"]["risk"]["peak"] = "1".into());
     let disk = scene.with_checkpoint(&quiet);
     let recovered = scene.start(&disk, Belief::Checkpoint(100)).unwrap();
     let error = scene.prove(&disk, &recovered).unwrap_err();
