@@ -39,9 +39,9 @@ const BYTES_MAX: u64 = 1 << 20;
 pub struct Proved {
     /// Where the next rows are.
     pub mark: Mark,
-    /// Of the rows of `decisions.csv`, without its header.
+    /// Of `decisions.csv` up to there, its header included.
     pub decisions: Running,
-    /// Of the rows of `trades.csv`, without its header.
+    /// Of `trades.csv` likewise.
     pub trades: Running,
 }
 
@@ -55,7 +55,11 @@ impl Proved {
             timing: head(TIMING_HEADER),
             after: None,
         };
-        Self { mark, decisions: Running::default(), trades: Running::default() }
+        Self {
+            mark,
+            decisions: Running::of_header(DECISIONS_HEADER),
+            trades: Running::of_header(TRADES_HEADER),
+        }
     }
 }
 

@@ -44,6 +44,14 @@ pub fn sha256_of<D: Disk>(disk: &D, path: &Path, len: u64) -> Result<(u64, Strin
 pub struct Running(Sha256);
 
 impl Running {
+    /// Of a ledger that has its header and no row.
+    pub fn of_header(header: &str) -> Self {
+        let mut running = Self::default();
+        running.add(header.as_bytes());
+        running.add(b"\n");
+        running
+    }
+
     /// Takes in what follows.
     pub fn add(&mut self, bytes: &[u8]) {
         self.0.update(bytes);

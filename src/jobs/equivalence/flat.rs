@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     both::{Beside, Compared},
     compare::{Comparer, Comparison, Spans},
+    prove::Digests,
     proven::{Equal, Proven, copy},
 };
 use crate::{
@@ -73,6 +74,8 @@ pub struct Replayed {
     pub floor: SlotTs,
     /// Rows that an earlier proof replayed, and that were not replayed again.
     pub known: u64,
+    /// Digests of what was read and of what was delivered.
+    pub digests: Digests,
 }
 
 /// One replay: its bars since the anchor of what comes next, and what it was compared to.
@@ -149,6 +152,7 @@ pub fn replay_live<S: Strategy, D: Disk>(
     });
     let mut course = match proven.and_then(|proven| Course::behind(given, &raw, &proven)) {
         Some(course) => {
+            // The same bytes have the same digest.
             copy(given, &course.proved, deliver)?;
             course
         }
@@ -163,16 +167,24 @@ pub fn replay_live<S: Strategy, D: Disk>(
             RecordReader::from(*disk, &paths, series, given.extent, mark, ROWS_AT_ONCE)
         }
     };
+    let Proved { mut decisions, mut trades, .. } = course.proved.clone();
     while let Some(piece) = reader.next()? {
         if piece.window().first() == given.window.first() {
             let timed = piece.timing.first().map(|timing| timing.ts.ts_ms());
             begins(piece.window().first(), timed, Some(given.origin), files)?;
         }
-        deliver(&course.play(given, &raw, &revisions, &piece)?)?;
+        let rows = course.play(given, &raw, &revisions, &piece)?;
+        rows.decisions.iter().for_each(|part| decisions.add(part));
+        trades.add(&rows.trades);
+        deliver(&rows)?;
     }
     ends(&End::of(&mut reader)?, files)?;
     course.leave(given, &revisions);
-    let Course { seen, today, beside, unresolved, floor, known, .. } = course;
+    let Course { seen, today, beside, proved, unresolved, floor, known, .. } = course;
+    // Trades behind the last row are not read.
+    let all_trades = proved.mark.trades.bytes == given.extent.trades;
+    let live = [Some(proved.decisions.digest()), all_trades.then(|| proved.trades.digest())];
+    let digests = [live, [decisions, trades].map(|running| Some(running.digest()))];
     let logged = revisions.iter().map(|revision| revision.ts);
     let logged = logged.filter(|ts| *ts <= given.window.last());
     Ok(Replayed {
@@ -181,6 +193,7 @@ pub fn replay_live<S: Strategy, D: Disk>(
         revised: logged.chain(unresolved).map(SlotTs::ts_ms).collect(),
         floor,
         known,
+        digests,
     })
 }
 

@@ -10,7 +10,7 @@ use super::{
     orders::reduce,
     proof::Mismatch,
     proofs::names,
-    prove::{AsIs, Case, Proved, prove},
+    prove::{AsIs, Case, Digests, Proved, prove},
     retention::{discard, retain},
 };
 use crate::{
@@ -72,7 +72,7 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
         context_rows: table.context_rows,
     };
     let case = case(context, series, &what, &origin, &card);
-    let proved = prove(&case, [live, backtest], compared, None)?;
+    let proved = prove(&case, ([live, backtest], Digests::default()), compared, None)?;
     Ok(outcome(context, &proved))
 }
 
@@ -136,7 +136,7 @@ fn eqflat_core<S: Strategy>(
     leave_card(context, &place, (replayed.floor, window.first()), card)?;
     let backtest = extent(context, &place.tag, series)?;
     context.progress.end();
-    let Replayed { seen, today, revised, known, .. } = replayed;
+    let Replayed { seen, today, revised, known, digests, .. } = replayed;
     if known > 0 {
         tracing::info!(
             "the first {known} rows are those of an earlier proof and were not replayed"
@@ -145,7 +145,7 @@ fn eqflat_core<S: Strategy>(
     let (min_overlap_bars, context_rows) = (job.min_overlap_bars, job.context_rows);
     let what = What { tag, runid: &runid, min_overlap_bars, context_rows };
     let case = case(context, series, &what, &origin, card);
-    let proved = prove(&case, [live, backtest], seen, Some(AsIs { today, revised }))?;
+    let proved = prove(&case, ([live, backtest], digests), seen, Some(AsIs { today, revised }))?;
     let mut outcome = outcome(context, &proved);
     if job.on_fail == OnFail::Reduce && proved.proof.verdict() == Verdict::Fail {
         let _ = writeln!(outcome.text, "{}", reduce(context, tag, &proved.proof));

@@ -24,9 +24,13 @@ pub struct LedgerHash {
 impl LedgerHash {
     /// Of the first bytes of a file.
     pub fn of<D: Disk>(disk: &D, path: &Path, root: &Path, bytes: u64) -> Result<Self, StoreError> {
-        let sha256 = sha256_of(disk, path, bytes)?.1;
+        Ok(Self::known(path, root, bytes, sha256_of(disk, path, bytes)?.1))
+    }
+
+    /// Of the first bytes of a file whose digest is known.
+    pub fn known(path: &Path, root: &Path, bytes: u64, sha256: String) -> Self {
         let path = path.strip_prefix(root).unwrap_or(path).display().to_string();
-        Ok(Self { path, bytes, sha256 })
+        Self { path, bytes, sha256 }
     }
 }
 

@@ -54,6 +54,10 @@ pub struct Case<'a, D: Disk> {
     pub now: UtcMs,
 }
 
+/// Digests of the files of both sides as far as they were compared, where they are known already: decisions and trades of LIVE, then
+/// of the backtest.
+pub type Digests = [[Option<String>; 2]; 2];
+
 /// What today's store adds to a proof.
 pub struct AsIs {
     /// What was found on today's store, where its bars differ from those LIVE saw.
@@ -112,7 +116,7 @@ impl Findings {
 /// LIVE's files and of the backtest's, as far as they were compared.
 pub fn prove<D: Disk>(
     case: &Case<'_, D>,
-    extents: [Extent; 2],
+    (extents, digests): ([Extent; 2], Digests),
     compared: Compared,
     as_is: Option<AsIs>,
 ) -> Result<Proved, SessionError> {
@@ -132,7 +136,8 @@ pub fn prove<D: Disk>(
     let tags = [case.tag, &backtest_tag];
     let text = text(case, &backtest_tag, &found, &near(case, tags, extents, found.seen.first())?);
     let cards = [&case.origin.card, case.card];
-    let [live, backtest] = [0, 1].map(|n| hashes(case, tags[n], extents[n], cards[n]));
+    let [live, backtest] =
+        [0, 1].map(|n| hashes(case, tags[n], (extents[n], &digests[n]), cards[n]));
     let proof = proof(case, &found, [live?, backtest?], degraded);
     let path = leave(case, &proof, &text)?;
     Ok(Proved { proof, text, path })
@@ -180,13 +185,17 @@ fn text<D: Disk>(
 fn hashes<D: Disk>(
     case: &Case<'_, D>,
     tag: &Tag,
-    extent: Extent,
+    (extent, [decisions_digest, trades_digest]): (Extent, &[Option<String>; 2]),
     card: &Card,
 ) -> Result<SideHashes, StoreError> {
     let Files { decisions, trades, timing: _ } = Files::of(case.layout, tag, case.series);
+    let hash = |path: &Path, bytes, digest: &Option<String>| match digest {
+        Some(digest) => Ok(LedgerHash::known(path, case.root, bytes, digest.clone())),
+        None => LedgerHash::of(case.disk, path, case.root, bytes),
+    };
     Ok(SideHashes {
-        decisions: LedgerHash::of(case.disk, &decisions, case.root, extent.decisions)?,
-        trades: LedgerHash::of(case.disk, &trades, case.root, extent.trades)?,
+        decisions: hash(&decisions, extent.decisions, decisions_digest)?,
+        trades: hash(&trades, extent.trades, trades_digest)?,
         stop_fill: card.stop_fill.clone(),
     })
 }

@@ -174,7 +174,7 @@ fn is_same<S: Strategy, D: Disk>(
     given: &Given<'_, '_, S, D>,
     proved: &Proved,
 ) -> Result<bool, StoreError> {
-    let [mut decisions, mut trades] = [Running::default(), Running::default()];
+    let Proved { mut decisions, mut trades, .. } = Proved::nothing();
     copy(given, proved, &mut |rows| {
         rows.decisions.iter().for_each(|part| decisions.add(part));
         trades.add(&rows.trades);
