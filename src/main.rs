@@ -1,6 +1,11 @@
 //! The program `runner`.
 
-use std::{panic, process::ExitCode, time::Duration};
+use std::{
+    panic,
+    process::ExitCode,
+    sync::mpsc::{RecvTimeoutError, sync_channel},
+    time::Duration,
+};
 
 use clap::Parser as _;
 use mjolnir::{
@@ -10,6 +15,7 @@ use mjolnir::{
         deploy::{deploy, plan},
         deploy_init::init,
         doctor::doctor,
+        fit::fit,
         history::history,
         logs::logs,
         next::next,
@@ -24,31 +30,46 @@ use mjolnir::{
         verify::verify,
         view,
     },
-    clock::nap,
     domain::command::Order,
     exit::Exit,
-    os::orphans,
+    os::{orphans, signals::wake_on_children},
     run::run,
 };
 
-/// Between two looks for orphans.
-const ORPHANS: Duration = Duration::from_millis(50);
+/// Between two looks for orphans, when no signal tells of one.
+const ORPHANS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if orphans::is_first() {
-        std::thread::spawn(|| {
-            loop {
-                orphans::reap();
-                nap(ORPHANS);
-            }
-        });
+        reap_orphans();
     }
     let work = panic::AssertUnwindSafe(|| dispatch(&cli));
     panic::catch_unwind(work).unwrap_or_else(|_| {
         say("error: this is a bug in runner; the lines above say where. Nothing was left half-written: start again");
         ExitCode::from(Exit::Bug.code())
     })
+}
+
+/// Waits for orphans as they end, for as long as this process lives.
+fn reap_orphans() {
+    let (tell, told) = sync_channel(1);
+    // When it was told already, once more says nothing new. Without signals it looks now and then.
+    let wakes = wake_on_children({
+        let tell = tell.clone();
+        move || {
+            let _ = tell.try_send(());
+        }
+    });
+    if let Err(error) = wakes {
+        say(&format!("warning: ended orphans are noticed late: {error}"));
+    }
+    std::thread::spawn(move || {
+        let _open = tell;
+        while !matches!(told.recv_timeout(ORPHANS), Err(RecvTimeoutError::Disconnected)) {
+            orphans::reap();
+        }
+    });
 }
 
 fn dispatch(cli: &Cli) -> ExitCode {
@@ -84,6 +105,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         },
         Verb::Doctor(values) => doctor(root, values, json),
         Verb::Serve(args) => serve(root, args, json),
+        Verb::Fit { spec } => fit(spec),
     };
     ExitCode::from(exit.code())
 }

@@ -90,6 +90,13 @@ pub enum Verb {
     Doctor(ValueArgs),
     /// Run jobs by their schedules, until told to stop
     Serve(ServeArgs),
+    /// Carry out one fit of a training, with a line after each epoch
+    #[command(hide = true)]
+    Fit {
+        /// The task
+        #[arg(long, value_name = "FILE")]
+        spec: PathBuf,
+    },
 }
 
 /// A part of a deploy that is done by itself.

@@ -5,6 +5,7 @@ pub mod crontab;
 pub mod deploy;
 pub mod deploy_init;
 pub mod doctor;
+pub mod fit;
 mod follow;
 mod given;
 pub mod history;

@@ -371,6 +371,11 @@ impl Child {
     }
 }
 
+/// Lets this process be killed when the thread that started it ends, however that comes about.
+pub fn die_with_parent() -> io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
+}
+
 /// This program's own file.
 pub fn own_program() -> io::Result<PathBuf> {
     std::env::current_exe()

@@ -1,7 +1,7 @@
 //! SIGTERM and SIGINT ask a job to finish its slot and leave; a second one ends it at once. SIGHUP is not a crash.
 
 use std::{
-    io,
+    io::{self, ErrorKind, Read as _},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -9,8 +9,9 @@ use std::{
 };
 
 use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM},
     flag,
+    low_level::pipe,
 };
 
 /// Whether this process was asked to stop, by a signal or by its time limit.
@@ -74,6 +75,36 @@ impl Hangup {
     pub fn take(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)
     }
+}
+
+/// Calls `wake` when this process is asked to stop or to read its settings again, and when a child of it ends, from a thread that
+/// sleeps in between. Whoever listens with [`Stop`] and [`Hangup`] does so first: then they know when `wake` is called.
+pub fn wake_on_signals(wake: impl Fn() + Send + 'static) -> io::Result<()> {
+    wake_on(&[SIGTERM, SIGINT, SIGHUP, SIGCHLD], wake)
+}
+
+/// The same when a child ends, and when one that another process started is left to this one.
+pub fn wake_on_children(wake: impl Fn() + Send + 'static) -> io::Result<()> {
+    wake_on(&[SIGCHLD], wake)
+}
+
+fn wake_on(all: &[i32], wake: impl Fn() + Send + 'static) -> io::Result<()> {
+    let (mut signals, end) = io::pipe()?;
+    for signal in all {
+        pipe::register(*signal, end.try_clone()?)?;
+    }
+    std::thread::Builder::new().spawn(move || {
+        let mut some = [0; 64];
+        loop {
+            match signals.read(&mut some) {
+                Ok(0) => return,
+                Ok(_) => wake(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    })?;
+    Ok(())
 }
 
 /// Ends this process as a power cut would: at once, with nothing flushed and nothing cleaned up.

@@ -15,14 +15,14 @@ use super::{
     work::Works,
 };
 use crate::{
-    clock::{Clock as _, Deadline, Stopwatch, SystemClock, nap},
+    clock::{Clock as _, Deadline, Stopwatch, SystemClock},
     domain::time::UtcMs,
     exit::Exit,
     jobs::context::Failure,
     os::{
         machine::{boot_id, machine_id},
         process::own_program,
-        signals::{Hangup, Stop},
+        signals::{Hangup, Stop, wake_on_signals},
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Between two documents.
-const DOCUMENT: Duration = Duration::from_secs(2);
+const DOCUMENT: Duration = Duration::from_secs(5);
 /// How long the end of the service waits for runs that do not end, or for records that cannot be written.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// Between two looks while the service ends.
@@ -95,6 +95,8 @@ pub fn serve(
     let disk = RealDisk::new(layout.data());
     let signals = |error| Failure::new(Exit::Bug, format!("signals: {error}"));
     let (stop, hangup) = (Stop::listen().map_err(signals)?, Hangup::listen().map_err(signals)?);
+    let wake = Wake::start();
+    wake_on_signals(wake.waker()).map_err(signals)?;
     let loaded = (surroundings.load)()?;
     let store = RunStore::open(&disk, &layout)?;
     let program =
@@ -116,7 +118,7 @@ pub fn serve(
         layout,
         disk,
         service,
-        wake: Wake::start(),
+        wake,
         watch,
         started,
         jobs: loaded.jobs,
@@ -129,7 +131,9 @@ pub fn serve(
             host.reload(&surroundings);
         }
         host.turn(&mut surroundings)?;
-        host.wake.wait();
+        let now = moment(host.watch);
+        host.wake.sleep_until(host.service.due(now));
+        host.wake.wait(host.service.patience(now));
     }
     host.drain(&mut surroundings)
 }
@@ -196,7 +200,8 @@ impl Host<'_> {
         (surroundings.publish)(&status);
         let mut json = serde_json::to_vec_pretty(&status).unwrap_or_default();
         json.push(b'\n');
-        if let Err(error) = self.disk.replace(&self.layout.scheduler_tick(), &json) {
+        // A power cut may take it, and with it everything that went on.
+        if let Err(error) = self.disk.swap(&self.layout.scheduler_tick(), &json) {
             tracing::warn!("{error}");
         }
         Ok(())
@@ -222,6 +227,7 @@ impl Host<'_> {
 
     /// Lets what goes on end, then ends it.
     fn drain(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+        self.wake.sleep_until(None);
         self.service
             .say("drain: nothing is started any more; a second signal ends the service at once");
         self.service.close(moment(self.watch));
@@ -239,7 +245,7 @@ impl Host<'_> {
             if deadline.is_over() {
                 self.service.end_all(moment(self.watch));
             }
-            nap(LOOK);
+            self.wake.wait(LOOK);
         }
         self.publish(surroundings)?;
         self.service.say("serve: the end");

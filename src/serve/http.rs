@@ -21,6 +21,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
+    sync::oneshot,
     task::{AbortHandle, JoinSet},
     time::timeout,
 };
@@ -50,8 +51,8 @@ const HEADERS_MAX: usize = 64;
 const HEAD_TIME: Duration = Duration::from_secs(5);
 /// How long a connection may take, answer and all.
 const WHOLE_TIME: Duration = Duration::from_secs(15);
-/// Between two looks at whether it is over.
-const LOOK: Duration = Duration::from_millis(20);
+/// After a connection that could not be taken, such as when there are too many open files.
+const PAUSE: Duration = Duration::from_millis(20);
 /// A scheduler whose last turn is older than this does not work.
 const TICK_MAX: Duration = Duration::from_secs(15);
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -96,7 +97,8 @@ impl Listen {
 /// The pages at work. Dropping it closes the port.
 pub struct Server {
     address: SocketAddr,
-    over: Arc<AtomicBool>,
+    /// Dropping it ends the thread.
+    over: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -109,7 +111,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        drop(self.over.take());
         // One that panicked has said so.
         self.thread.take().map(JoinHandle::join);
     }
@@ -129,13 +131,12 @@ pub fn start(listen: &Listen, root: &Path, board: Arc<Board>) -> Result<Server, 
     let hosts = Hosts { address, names: listen.names.clone() };
     let loops = Mutex::default();
     let pages = Arc::new(Pages { board, store, loops, disk, layout, hosts });
-    let over = Arc::new(AtomicBool::new(false));
-    let end = Arc::clone(&over);
+    let (over, end) = oneshot::channel();
     let thread = std::thread::spawn(move || {
-        runtime.block_on(serve(pages, listener, &end));
+        runtime.block_on(serve(pages, listener, end));
         runtime.shutdown_background();
     });
-    Ok(Server { address, over, thread: Some(thread) })
+    Ok(Server { address, over: Some(over), thread: Some(thread) })
 }
 
 fn refused(address: SocketAddr, error: &std::io::Error) -> Failure {
@@ -174,23 +175,27 @@ fn show_out(guests: &mut VecDeque<Guest>) {
     }
 }
 
-async fn serve(pages: Arc<Pages>, listener: TcpListener, over: &AtomicBool) {
+async fn serve(pages: Arc<Pages>, listener: TcpListener, mut over: oneshot::Receiver<()>) {
     let mut open = JoinSet::new();
     let mut guests = VecDeque::new();
-    while !over.load(Ordering::Relaxed) {
-        while let Some(ended) = open.try_join_next() {
-            if let Some(error) = ended.err().filter(|error| !error.is_cancelled()) {
-                tracing::error!("a page failed: {error}");
-            }
-        }
+    loop {
         show_out(&mut guests);
-        if guests.len() >= CONNECTIONS_MAX {
-            // All of them are being answered: one of them ends soon.
-            let _ = timeout(LOOK, std::future::pending::<()>()).await;
-            continue;
-        }
-        match timeout(LOOK, listener.accept()).await {
-            Ok(Ok((stream, _))) => {
+        let has_room = guests.len() < CONNECTIONS_MAX;
+        let taken = tokio::select! {
+            biased;
+            // An error means that the other end was dropped, which is the signal.
+            _ = &mut over => break,
+            Some(ended) = open.join_next() => {
+                if let Err(error) = ended && !error.is_cancelled() {
+                    tracing::error!("a page failed: {error}");
+                }
+                continue;
+            }
+            // Without room all of them are being answered: one of them ends soon.
+            taken = listener.accept(), if has_room => taken,
+        };
+        match taken {
+            Ok((stream, _)) => {
                 let (pages, has_asked) = (Arc::clone(&pages), Arc::new(AtomicBool::new(false)));
                 let asks = Arc::clone(&has_asked);
                 let talk = async move { timeout(WHOLE_TIME, converse(pages, stream, asks)).await };
@@ -198,11 +203,10 @@ async fn serve(pages: Arc<Pages>, listener: TcpListener, over: &AtomicBool) {
                 // It may ask before others come in: who has asked is not shown out.
                 tokio::task::yield_now().await;
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 tracing::warn!("a connection could not be taken: {error}");
-                let _ = timeout(LOOK, std::future::pending::<()>()).await;
+                let _ = timeout(PAUSE, std::future::pending::<()>()).await;
             }
-            Err(_) => {}
         }
     }
     open.shutdown().await;

@@ -1,12 +1,16 @@
 //! The core of the service: one turn looks at everything it holds, decides what is due, records it, and then starts it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     held::{Cause, Held, Moment, Phase, Reason},
     launcher::{Launcher, Order},
     plan::{Event, Gate, Load, Plan, Verdict, View, plan},
     seats::{Act, Seat, acts},
+    wake::NAP,
     work::{Work, Works},
 };
 use crate::{
@@ -17,6 +21,9 @@ use crate::{
         runs::{Ahead, End, Pause, Run, RunState, RunStore},
     },
 };
+
+/// Between two looks at a run that is being ended or cleared away.
+const SOON: Duration = Duration::from_millis(200);
 
 /// Who is told what happens.
 pub trait Ears {
@@ -299,7 +306,7 @@ impl<L: Launcher> Service<L> {
         let run = self.store.get(&held.run)?;
         if !done && run.as_ref().is_some_and(|run| run.state == RunState::Running) {
             // A process that an earlier service started was faster.
-            self.goes(key, now, std::time::Duration::ZERO, false);
+            self.goes(key, now, Duration::ZERO, false);
             return Ok(());
         }
         self.held.remove(&key);
@@ -344,7 +351,7 @@ impl<L: Launcher> Service<L> {
         match self.launcher.start(&order) {
             Ok(()) => {
                 let (run, attempt, slot) = (&held.run, held.attempt, held.slot);
-                self.goes(key, now, std::time::Duration::ZERO, true);
+                self.goes(key, now, Duration::ZERO, true);
                 self.say(&format!("start {run}: slot {slot}, attempt {attempt}"));
                 Ok(())
             }
@@ -376,6 +383,39 @@ impl<L: Launcher> Service<L> {
     pub(super) fn forget_absent(&mut self) -> Result<(), StoreError> {
         let known: Vec<&str> = self.works.iter().map(|work| work.name.as_str()).collect();
         self.store.forget_schedules(&known).map(|_| ())
+    }
+
+    /// How long it may sleep when nothing wakes it. A run that is being ended or cleared away is looked at again soon, and one that
+    /// waits for its time when that comes; the rest is woken for.
+    pub fn patience(&self, now: Moment) -> Duration {
+        let of = |held: &Held| match held.phase {
+            Phase::Ended(..) | Phase::Clearing(_) => SOON,
+            Phase::Going(going) if going.ending.is_some() || going.is_fresh => SOON,
+            Phase::Going(_) | Phase::Waiting(None) => NAP,
+            Phase::Waiting(Some(at)) => {
+                let left_ms = u64::try_from(at.get() - now.at.get()).unwrap_or_default();
+                Duration::from_millis(left_ms).clamp(SOON, NAP)
+            }
+        };
+        self.held.values().map(of).min().unwrap_or(NAP)
+    }
+
+    /// When it has something to look at next, by the clock; none where it has at any time. Only what it has in hand can be stopped,
+    /// end unseen, or wait for records that cannot be written.
+    pub fn due(&self, now: Moment) -> Option<UtcMs> {
+        if !self.held.is_empty() || !self.events.is_empty() || self.trouble.is_some() {
+            return None;
+        }
+        let mut first = now.at.plus_ms(i64::from(u32::MAX));
+        for work in self.works.iter() {
+            let Due::At(cadence) = &work.schedule.due else { continue };
+            // What became due since the last turn is due now, so that it is not slept over.
+            let decided = self.store.decided(&work.name).ok()?.map_or(now.at, |known| known.upto);
+            let delay_ms = work.delay_ms(&self.settings.machine);
+            let next = cadence.next(decided).map(|slot| slot.plus_ms(delay_ms));
+            first = first.min(next.unwrap_or(first));
+        }
+        Some(first)
     }
 
     /// How many schedules it knows.

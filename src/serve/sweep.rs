@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     clock::{Clock as _, SystemClock, nap},
+    os::limits::stand_back,
     store::{
         disk::RealDisk,
         error::StoreError,
@@ -19,6 +20,9 @@ use crate::{
 
 /// Between two sweeps.
 const PAUSE: Duration = Duration::from_hours(1);
+
+/// Behind everybody else who wants the processor.
+const LAST: u32 = 19;
 
 /// How much the runs of each job may leave behind, by the name of the job.
 pub type Keeps = BTreeMap<String, Keep>;
@@ -42,6 +46,10 @@ impl Broom {
     }
 
     fn work(&self, root: &Path) {
+        // Of this thread alone. A first sweep may have years to take away, and nobody waits for it.
+        if let Err(error) = stand_back(LAST) {
+            tracing::debug!("a sweep does not stand back: {error}");
+        }
         loop {
             let keeps = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
             match sweep(root, &keeps) {

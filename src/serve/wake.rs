@@ -1,9 +1,11 @@
-//! What wakes the service in time: tokio-cron-scheduler, once a second, and nothing but that. Which slots are due is not its
-//! business, so that nothing is lost when it is late, stops, or follows a clock that was set.
+//! What wakes the service: tokio-cron-scheduler, which ticks once a second and wakes when something is due, and between its ticks
+//! what asks for it, such as a signal. Which slots are due is not its business, so that nothing is lost when it is late, stops, or
+//! follows a clock that was set: then a coarse timer wakes until another one takes its place.
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
     },
     thread,
@@ -13,10 +15,15 @@ use std::{
 use tokio::sync::oneshot;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
-use crate::clock::Deadline;
+use crate::{
+    clock::{Clock as _, Deadline, SystemClock},
+    domain::time::UtcMs,
+};
 
 /// The longest the service waits without being woken.
-const NAP: Duration = Duration::from_millis(200);
+pub const NAP: Duration = Duration::from_secs(5);
+/// In the place of a time: there is always something to look at.
+const NOW_MS: i64 = i64::MIN;
 /// A waker that said nothing for this long is replaced.
 const STALE: Duration = Duration::from_secs(10);
 /// Every second, in UTC.
@@ -27,6 +34,8 @@ pub struct Wake {
     woken: Receiver<()>,
     sender: SyncSender<()>,
     heard: Arc<Mutex<Deadline>>,
+    /// From when on there is something to look at, in milliseconds.
+    due_ms: Arc<AtomicI64>,
     /// Dropping it ends the thread.
     until: oneshot::Sender<()>,
     rebuilds: u64,
@@ -37,15 +46,30 @@ impl Wake {
     pub fn start() -> Self {
         let (sender, woken) = sync_channel(1);
         let heard = Arc::new(Mutex::new(Deadline::after(Some(STALE))));
-        let until = begin(sender.clone(), Arc::clone(&heard));
-        Self { woken, sender, heard, until, rebuilds: 0 }
+        let due_ms = Arc::new(AtomicI64::new(NOW_MS));
+        let until = begin(sender.clone(), Arc::clone(&heard), Arc::clone(&due_ms));
+        Self { woken, sender, heard, due_ms, until, rebuilds: 0 }
     }
 
-    /// Waits until it is time to look again.
-    pub fn wait(&mut self) {
-        match self.woken.recv_timeout(NAP) {
+    /// Waits until it is time to look again, at most so long.
+    pub fn wait(&mut self, most: Duration) {
+        match self.woken.recv_timeout(most) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => crate::clock::nap(NAP),
+            Err(RecvTimeoutError::Disconnected) => crate::clock::nap(most),
+        }
+    }
+
+    /// Wakes at the first tick at or after this time of day, and not before; without a time at every tick.
+    pub fn sleep_until(&self, due: Option<UtcMs>) {
+        self.due_ms.store(due.map_or(NOW_MS, UtcMs::get), Ordering::Relaxed);
+    }
+
+    /// Wakes whoever waits, from any thread.
+    pub fn waker(&self) -> impl Fn() + Send + use<> {
+        let sender = self.sender.clone();
+        // When there is a wake already, one more says nothing new.
+        move || {
+            let _ = sender.try_send(());
         }
     }
 
@@ -60,7 +84,7 @@ impl Wake {
             return false;
         }
         self.heard = Arc::new(Mutex::new(Deadline::after(Some(STALE))));
-        self.until = begin(self.sender.clone(), Arc::clone(&self.heard));
+        self.until = begin(self.sender.clone(), Arc::clone(&self.heard), Arc::clone(&self.due_ms));
         self.rebuilds += 1;
         true
     }
@@ -72,13 +96,17 @@ impl Wake {
 }
 
 /// Runs a scheduler in a thread of its own until the returned value is dropped.
-fn begin(wake: SyncSender<()>, heard: Arc<Mutex<Deadline>>) -> oneshot::Sender<()> {
+fn begin(
+    wake: SyncSender<()>,
+    heard: Arc<Mutex<Deadline>>,
+    due_ms: Arc<AtomicI64>,
+) -> oneshot::Sender<()> {
     let (until, end) = oneshot::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => {
-                if let Err(error) = runtime.block_on(run(wake, heard, end)) {
+                if let Err(error) = runtime.block_on(run((wake, heard, due_ms), end)) {
                     tracing::warn!("the waker ended: {error}; another one takes its place");
                 }
             }
@@ -89,15 +117,16 @@ fn begin(wake: SyncSender<()>, heard: Arc<Mutex<Deadline>>) -> oneshot::Sender<(
 }
 
 async fn run(
-    wake: SyncSender<()>,
-    heard: Arc<Mutex<Deadline>>,
+    (wake, heard, due_ms): (SyncSender<()>, Arc<Mutex<Deadline>>, Arc<AtomicI64>),
     end: oneshot::Receiver<()>,
 ) -> Result<(), tokio_cron_scheduler::JobSchedulerError> {
     let mut scheduler = JobScheduler::new().await?;
     let job = Job::new_async(EVERY_SECOND, move |_, _| {
         *heard.lock().unwrap_or_else(PoisonError::into_inner) = Deadline::after(Some(STALE));
-        // When there is a wake already, one more says nothing new.
-        let _ = wake.try_send(());
+        if SystemClock.now().get() >= due_ms.load(Ordering::Relaxed) {
+            // When there is a wake already, one more says nothing new.
+            let _ = wake.try_send(());
+        }
         Box::pin(async {})
     })?;
     scheduler.add(job).await?;

@@ -12,11 +12,11 @@ use crate::{
 };
 
 /// Between asking a worker to end and ending it: it has nothing to put away.
-const GRACE: Duration = Duration::from_secs(2);
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// A complaint is for people: its words, not the way to them.
-const NO_BACKTRACES: [&str; 2] = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
+pub(super) const NO_BACKTRACES: [&str; 2] = ["RUST_BACKTRACE", "RUST_LIB_BACKTRACE"];
 /// Most bytes that are kept of what it says.
-const SAID_MAX: usize = 1 << 20;
+pub(super) const SAID_MAX: usize = 1 << 20;
 
 /// The worker with some arguments, in the root. It gets the environment of this process, in which the libraries of the card are named.
 pub(super) fn worker(

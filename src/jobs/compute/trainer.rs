@@ -1,18 +1,16 @@
-//! Where the fits of a training are computed: here on the processor, or by a worker on a card, and what happens when that fails.
+//! Where the fits of a training are computed: on the processor, or by a worker on a card, and what happens when that fails.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use super::{
     checked::checked,
-    checkpoints::Checkpoints,
     find::worker,
+    handed::{Handed, Keeping, Went},
     judge::failed,
     kept::{Kept, keep},
-    probe::{probe, runtime},
-    wire::{Heartbeat, Returned, Spec, rows},
+    probe::probe,
+    processor::{CPU, fit_here},
+    wire::Heartbeat,
 };
 use crate::{
     exit::Exit,
@@ -20,16 +18,11 @@ use crate::{
     manifest::{Compute, ComputeDevice, OnDeviceFailure},
     model::{
         probe::{Reason, Verdict},
-        train::{Fitted, State, Task},
+        train::{Fitted, Task},
     },
-    os::supervise::watch,
-    store::disk::Disk as _,
 };
 
-/// What the processor is called.
-pub const CPU: &str = "cpu";
-
-/// Computes fits elsewhere, when that is wanted and works. One at a time: a card is not shared.
+/// Computes fits. On a card one at a time: it is not shared.
 pub struct Trainer<'a, 'c> {
     context: &'a Context<'c>,
     compute: &'a Compute,
@@ -88,12 +81,24 @@ impl<'a, 'c> Trainer<'a, 'c> {
         self.lock().kept.device_used.clone()
     }
 
-    /// Fits on the card, and says after which epoch it went on; none means that the fit is to be done here. Where it stands is kept every
-    /// so many epochs, and `heard` is told of each.
-    pub fn away(
+    /// Carries out a fit, and says after which epoch it went on. Where it stands is kept, and `heard` is told of each epoch.
+    pub fn fit(
         &self,
         (name, task): (&str, &Task<'_>),
-        (checkpoints, every): (&Checkpoints<'_, '_>, u32),
+        kept: Keeping<'_, '_, '_>,
+        heard: &mut dyn FnMut(Heartbeat),
+    ) -> Result<(Fitted, usize), Failure> {
+        match self.on_card((name, task), kept, heard)? {
+            Some(done) => Ok(done),
+            None => fit_here(self.context, (name, task), Some(kept), heard),
+        }
+    }
+
+    /// The same on the card; none means that the processor has to do it.
+    fn on_card(
+        &self,
+        (name, task): (&str, &Task<'_>),
+        kept: Keeping<'_, '_, '_>,
         heard: &mut dyn FnMut(Heartbeat),
     ) -> Result<Option<(Fitted, usize)>, Failure> {
         let mut held = self.lock();
@@ -104,10 +109,10 @@ impl<'a, 'c> Trainer<'a, 'c> {
             return Ok(None);
         }
         let card = held.kept.device_used.clone();
-        let done = match self.fit((name, &card), task, (checkpoints, every), heard) {
+        let done = match self.by_worker((name, &card), task, kept, heard) {
             Ok(Ok(done)) => Ok(Some(done)),
             Ok(Err(refused)) => {
-                checkpoints.forget(name)?;
+                kept.checkpoints.forget(name)?;
                 self.lost(&mut held, name, &refused).map(|()| None)
             }
             Err(failure) => Err(failure),
@@ -154,97 +159,31 @@ impl<'a, 'c> Trainer<'a, 'c> {
     }
 
     /// Hands the task to a worker and takes the network back, if it is one.
-    fn fit(
+    fn by_worker(
         &self,
         (name, card): (&str, &str),
         task: &Task<'_>,
-        (checkpoints, every): (&Checkpoints<'_, '_>, u32),
+        kept: Keeping<'_, '_, '_>,
         heard: &mut dyn FnMut(Heartbeat),
     ) -> Result<Result<(Fitted, usize), Box<Verdict>>, Failure> {
         let Self { context, compute, .. } = self;
-        let files = Files::of(context, name);
-        let from = checkpoints.load(name, card)?;
-        let begun = from.as_ref().map_or(0, State::epochs);
-        if begun > 0 {
-            tracing::info!("{name}: goes on after epoch {begun}");
-        }
-        files.write(context, task, from.as_ref())?;
-        let path = files.spec.display().to_string();
+        let handed = Handed::new(context, (name, card), Some(kept));
         let limits = (None, Some(compute.silence_timeout.get().duration()));
-        let asked = worker(context, compute, &["train", "--spec", &path], limits);
-        let keep = || -> Result<(), Failure> {
-            let stands = context.disk.read(&files.state)?;
-            // One that the worker left half-said is none.
-            let stands = stands.and_then(|bytes| serde_json::from_slice::<State>(&bytes).ok());
-            Ok(stands.map_or(Ok(()), |stands| checkpoints.save(name, card, &stands))?)
-        };
-        let mut kept = Ok(());
-        let seen = runtime()?.block_on(watch(&asked, &context.stop, &mut |line: &str| {
-            let Ok(beat) = serde_json::from_str::<Heartbeat>(line) else { return };
-            if beat.epoch.is_multiple_of(every) && kept.is_ok() {
-                kept = keep();
-            }
-            heard(beat);
-        }));
-        context.disk.remove(&files.rows)?;
-        kept?;
-        if context.stop.asked() {
-            keep()?;
-            let exit = context.stop.signal().map_or(Exit::Timeout, Exit::Signal);
-            let message =
-                format!("{name}: told to stop; run the job again, and it goes on from there");
-            return Err(Failure::new(exit, message));
-        }
+        let process = |spec: &str| worker(context, compute, &["train", "--spec", spec], limits);
+        let Went { seen, begun } = handed.carry_out(task, process, heard)?;
         if let Err(refused) = failed(&seen, &compute.worker) {
             return Ok(Err(refused));
         }
-        let Some(bytes) = context.disk.read(&files.result)? else {
+        let Some(fitted) = handed.fitted()? else {
             let nothing = "exit code 0, and no network";
             return Ok(Err(Box::new(Verdict::refused(Reason::NoVerdict, nothing))));
         };
-        let fitted = Returned::read(&bytes)
+        let fitted = fitted
             .map_err(|error| Box::new(Verdict::refused(Reason::NoVerdict, error)))
             .and_then(|fitted| checked(fitted, task, compute.tolerance));
         if fitted.is_ok() {
-            keep()?;
+            handed.keep()?;
         }
-        Ok(fitted.map(|fitted| (fitted, begun as usize)))
-    }
-}
-
-/// What is handed over about one fit.
-struct Files {
-    spec: PathBuf,
-    rows: PathBuf,
-    result: PathBuf,
-    state: PathBuf,
-}
-
-impl Files {
-    fn of(context: &Context<'_>, name: &str) -> Self {
-        let dir = context.layout.run_compute_dir(&context.run_id);
-        let [spec, rows, result, state] = ["json", "rows", "fitted.json", "state.json"]
-            .map(|end| dir.join(format!("{name}.{end}")));
-        Self { spec, rows, result, state }
-    }
-
-    fn write(
-        &self,
-        context: &Context<'_>,
-        task: &Task<'_>,
-        from: Option<&State>,
-    ) -> Result<(), Failure> {
-        let name =
-            |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let spec = Spec::of(task, [&self.rows, &self.result, &self.state].map(|path| name(path)));
-        let spec = serde_json::to_vec_pretty(&spec).expect("plain values serialise");
-        let disk = context.disk;
-        disk.create_dir_all(&context.layout.run_compute_dir(&context.run_id))?;
-        disk.replace(&self.rows, &rows(task))?;
-        if let Some(from) = from {
-            let text = serde_json::to_vec(from).expect("plain values serialise");
-            disk.swap(&self.state, &text)?;
-        }
-        Ok(disk.replace(&self.spec, &spec)?)
+        Ok(fitted.map(|fitted| (fitted, begun)))
     }
 }

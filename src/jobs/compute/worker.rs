@@ -6,14 +6,30 @@ use std::{
     path::Path,
 };
 
+use thiserror::Error;
+
 use super::wire::{Heartbeat, Returned, Spec};
 use crate::{
     model::{
         probe::{About, Reason, Verdict, prove},
-        train::{Device, Flow, State, Task, fit, on_one_thread},
+        train::{Device, FitError, Flow, State, Task, fit, on_one_thread},
     },
     store::disk::{Disk as _, RealDisk},
 };
+
+/// Why a task came to nothing.
+#[derive(Debug, Error)]
+pub enum NoFit {
+    /// Its files cannot be read or written, or are not those of a task.
+    #[error("{0}")]
+    Files(String),
+    /// The device refused, or a library that panicked did.
+    #[error("{0}")]
+    Device(String),
+    /// The fit has no end.
+    #[error(transparent)]
+    Fit(#[from] FitError),
+}
 
 /// A device that answers.
 pub struct Opened {
@@ -43,21 +59,21 @@ pub fn train(
     open: Open<'_>,
     spec: &Path,
     heard: &mut (dyn FnMut(&str) -> bool + Send),
-) -> Result<(), String> {
+) -> Result<(), NoFit> {
     let dir = spec.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let disk = RealDisk::new(dir);
-    let read = |path: &Path| -> Result<Vec<u8>, String> {
-        let bytes = disk.read(path).map_err(|error| error.to_string())?;
-        bytes.ok_or_else(|| format!("{}: there is no such file", path.display()))
+    let read = |path: &Path| -> Result<Vec<u8>, NoFit> {
+        let bytes = disk.read(path).map_err(|error| NoFit::Files(error.to_string()))?;
+        bytes.ok_or_else(|| NoFit::Files(format!("{}: there is no such file", path.display())))
     };
-    let damaged = |path: &Path, why: String| format!("{}: {why}", path.display());
+    let damaged = |path: &Path, why: String| NoFit::Files(format!("{}: {why}", path.display()));
     let asked = Spec::read(&read(spec)?).map_err(|why| damaged(spec, why))?;
     let rows = dir.join(&asked.rows);
     let [train, validation] = asked.samples(&read(&rows)?).map_err(|why| damaged(&rows, why))?;
     let settings = asked.settings().map_err(|why| damaged(spec, why))?;
     let task = Task { train: &train, validation: &validation, settings: &settings };
     let stands = dir.join(&asked.state);
-    let from = match disk.read(&stands).map_err(|error| error.to_string())? {
+    let from = match disk.read(&stands).map_err(|error| NoFit::Files(error.to_string()))? {
         Some(bytes) => Some(
             serde_json::from_slice(&bytes).map_err(|error| damaged(&stands, error.to_string()))?,
         ),
@@ -73,17 +89,17 @@ pub fn train(
         if is_heard && unkept.is_none() { Flow::GoOn } else { Flow::Stop }
     };
     let work = || {
-        let Opened { device, .. } = open()?;
-        let fitted = on_one_thread(|| fit(&task, &device, from, &mut beat));
-        fitted.and_then(|fitted| fitted).map_err(|error| error.to_string())
+        let Opened { device, .. } = open().map_err(NoFit::Device)?;
+        Ok(on_one_thread(|| fit(&task, &device, from, &mut beat)).and_then(|fitted| fitted)?)
     };
     let fitted = catch_unwind(AssertUnwindSafe(work));
     if let Some(error) = unkept {
-        return Err(error.to_string());
+        return Err(NoFit::Files(error.to_string()));
     }
-    let fitted = fitted.unwrap_or_else(|panic| Err(words_of(&*panic)))?;
+    let fitted = fitted.unwrap_or_else(|panic| Err(NoFit::Device(words_of(&*panic))))?;
     let text = serde_json::to_vec(&Returned::of(&fitted)).expect("plain values serialise");
-    disk.replace(&dir.join(&asked.result), &text).map_err(|error| error.to_string())
+    let result = dir.join(&asked.result);
+    disk.replace(&result, &text).map_err(|error| NoFit::Files(error.to_string()))
 }
 
 fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
@@ -136,7 +152,8 @@ mod tests {
                 epochs.push(serde_json::from_str::<Heartbeat>(line).unwrap().epoch);
                 epochs.last() < Some(&last)
             };
-            (train(&|| Ok(opened()), &dir.join("a.json"), &mut heard), epochs)
+            let done = train(&|| Ok(opened()), &dir.join("a.json"), &mut heard);
+            (done.map_err(|error| error.to_string()), epochs)
         };
         let (whole, cut) = (begun(), begun());
         assert_eq!(upto(whole.path(), 9), (Ok(()), vec![1, 2, 3, 4, 5, 6]));
@@ -154,7 +171,7 @@ mod tests {
     fn a_task_that_is_not_there_or_damaged_is_an_error_that_names_it() {
         let temp = tempfile::tempdir().unwrap();
         let spec = temp.path().join("a.json");
-        let train = || train(&|| Ok(opened()), &spec, &mut |_| true).unwrap_err();
+        let train = || train(&|| Ok(opened()), &spec, &mut |_| true).unwrap_err().to_string();
         assert!(train().contains("a.json: there is no such file"));
         RealDisk::new(temp.path()).replace(&spec, b"{}").unwrap();
         assert!(train().contains("a.json: missing field"), "{}", train());

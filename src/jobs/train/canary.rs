@@ -15,7 +15,7 @@ use crate::{
     },
     exit::Exit,
     jobs::context::Failure,
-    model::train::{Device, FitError, Fitted, Flow, Samples, Settings, Task, fit, on_one_thread},
+    model::train::{Fitted, Samples, Settings, Task},
 };
 
 /// How many standard errors chance may be away from one half.
@@ -25,11 +25,12 @@ const EPOCHS: u32 = 2;
 
 /// Fits a logistic regression to the mixed-up labels of the training rows, and asks it about those of the test rows. Labels are mixed up
 /// among all rows of the parts at once: a row that stands in two of them has one answer in both. `None` when the test rows have no up or
-/// no down. `model` makes of what was fitted something that can be asked.
+/// no down. `fit` carries the fit out, and `model` makes of what was fitted something that can be asked.
 pub(super) fn canary(
     rows: &Rows,
     (parts, normaliser): (&Parts, &Normaliser),
     logistic: &Settings,
+    fit: impl FnOnce(&Task<'_>) -> Result<Fitted, Failure>,
     model: impl Fn(&Fitted, &Normaliser) -> Result<Model, Failure>,
 ) -> Result<Option<Area>, Failure> {
     let settings = Settings { epochs_max: EPOCHS, ..logistic.clone() };
@@ -44,10 +45,7 @@ pub(super) fn canary(
         samples
     });
     let task = Task { train: &train, validation: &validation, settings: &settings };
-    let broken = |error: FitError| Failure::new(Exit::Bug, format!("the canary: {error}"));
-    let fitted = on_one_thread(|| fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn))
-        .and_then(|fitted| fitted)
-        .map_err(broken)?;
+    let fitted = fit(&task)?;
     let model = model(&fitted, normaliser)?;
     let scores: Vec<f64> =
         parts.test.iter().map(|row| model.score(rows.inputs(*row)) as f64).collect();
@@ -90,7 +88,7 @@ mod tests {
             learn::label::Label,
             model::{Activation, Feature, Network},
         },
-        model::train::Weighting,
+        model::train::{Device, Flow, Weighting, fit},
     };
 
     /// So many features that as few rows are told apart by them.
@@ -130,7 +128,9 @@ mod tests {
         };
         let rows = rows(240);
         let scale = Normaliser::new(vec![0.0; WIDTH], vec![1.0; WIDTH], 5.0).unwrap();
-        canary(&rows, (parts, &scale), &logistic, |fitted, scale| {
+        let here =
+            |task: &Task<'_>| Ok(fit(task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap());
+        canary(&rows, (parts, &scale), &logistic, here, |fitted, scale| {
             let names = (2..).take(WIDTH).map(|bars| format!("rsi_{bars}"));
             let features: Vec<Feature> = names.map(|name| name.parse().unwrap()).collect();
             let network = Network::new(&fitted.layers, Activation::Relu).unwrap();

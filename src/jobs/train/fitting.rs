@@ -1,4 +1,4 @@
-//! Carrying out the fits of a training: as many at once as there are threads, each on a thread of its own, with checkpoints.
+//! Carrying out the fits of a training: as many at once as there are threads, with checkpoints.
 
 use std::sync::{
     Mutex, PoisonError,
@@ -10,18 +10,11 @@ use crate::{
         learn::{folds::Parts, rows::Rows},
         model::{FEATURES_MAX, Normaliser},
     },
-    exit::Exit,
     jobs::{
-        compute::{
-            checkpoints::Checkpoints,
-            trainer::{CPU, Trainer},
-            wire::Heartbeat,
-        },
+        compute::{handed::Keeping, trainer::Trainer, wire::Heartbeat},
         context::{Context, Failure},
     },
-    model::train::{
-        Device, FitError, Fitted, Flow, Samples, Settings, State, Task, fit, on_one_thread,
-    },
+    model::train::{Fitted, Samples, Settings, Task},
 };
 
 /// One fit.
@@ -49,7 +42,7 @@ pub(super) fn fit_all(
     (context, trainer): (&Context<'_>, &Trainer<'_, '_>),
     rows: &Rows,
     fits: &[Fit<'_>],
-    (checkpoints, every): (&Checkpoints<'_, '_>, u32),
+    kept: Keeping<'_, '_, '_>,
 ) -> Result<FittedAll, Failure> {
     let epochs: u64 = fits.iter().map(|fit| u64::from(fit.settings.epochs_max)).sum();
     context.progress.begin("train", epochs);
@@ -60,7 +53,7 @@ pub(super) fn fit_all(
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(fit) = fits.get(place) else { return };
-            let result = one((context, trainer), rows, fit, (checkpoints, every));
+            let result = one((context, trainer), rows, fit, kept);
             let result = result.map(|(fitted, seen)| {
                 rows_seen.fetch_add(seen, Ordering::Relaxed);
                 fitted
@@ -87,58 +80,23 @@ pub(super) fn fit_all(
 fn one(
     (context, trainer): (&Context<'_>, &Trainer<'_, '_>),
     rows: &Rows,
-    fit_: &Fit<'_>,
-    (checkpoints, every): (&Checkpoints<'_, '_>, u32),
+    fit: &Fit<'_>,
+    kept: Keeping<'_, '_, '_>,
 ) -> Result<(Fitted, u64), Failure> {
-    let train = samples(rows, &fit_.parts.train, fit_.normaliser);
-    let validation = samples(rows, &fit_.parts.validation, fit_.normaliser);
-    let task = Task { train: &train, validation: &validation, settings: fit_.settings };
+    let train = samples(rows, &fit.parts.train, fit.normaliser);
+    let validation = samples(rows, &fit.parts.validation, fit.normaliser);
+    let task = Task { train: &train, validation: &validation, settings: fit.settings };
     let mut shown = 0;
     let mut hear = |beat: Heartbeat| {
         while shown < beat.epoch {
             shown += 1;
-            let note = format!("{}: epoch {shown}, loss {:.5}", fit_.name, beat.validation);
+            let note = format!("{}: epoch {shown}, loss {:.5}", fit.name, beat.validation);
             context.progress.advance(&note);
         }
     };
-    let away = trainer.away((&fit_.name, &task), (checkpoints, every), &mut hear)?;
-    if let Some((fitted, begun)) = away {
-        for _ in shown..fit_.settings.epochs_max {
-            context.progress.advance(&format!("{}: done", fit_.name));
-        }
-        let seen = (fitted.losses.len() - begun) * train.len();
-        return Ok((fitted, seen as u64));
-    }
-    let from = checkpoints.load(&fit_.name, CPU)?;
-    let begun = from.as_ref().map_or(0, |state| state.epochs() as usize);
-    let mut show = |state: &State| {
-        while shown < state.epochs() {
-            shown += 1;
-            let loss = state.losses().last().map_or(f64::NAN, |losses| losses.validation);
-            context.progress.advance(&format!("{}: epoch {shown}, loss {loss:.5}", fit_.name));
-        }
-    };
-    if let Some(state) = &from {
-        tracing::info!("{}: goes on after epoch {}", fit_.name, state.epochs());
-        show(state);
-    }
-    let mut unsaved = None;
-    let mut watch = |state: &State| {
-        show(state);
-        let stops = context.stop.asked();
-        if stops || state.epochs().is_multiple_of(every) {
-            unsaved = checkpoints.save(&fit_.name, CPU, state).err();
-        }
-        if stops || unsaved.is_some() { Flow::Stop } else { Flow::GoOn }
-    };
-    let result =
-        on_one_thread(|| fit(&task, &Device::Cpu, from, &mut watch)).and_then(|fitted| fitted);
-    if let Some(error) = unsaved {
-        return Err(error.into());
-    }
-    let fitted = result.map_err(|error| failed(context, &fit_.name, &error))?;
-    for _ in shown..fit_.settings.epochs_max {
-        context.progress.advance(&format!("{}: done", fit_.name));
+    let (fitted, begun) = trainer.fit((&fit.name, &task), kept, &mut hear)?;
+    for _ in shown..fit.settings.epochs_max {
+        context.progress.advance(&format!("{}: done", fit.name));
     }
     let seen = (fitted.losses.len() - begun) * train.len();
     Ok((fitted, seen as u64))
@@ -153,21 +111,4 @@ fn samples(rows: &Rows, of: &[usize], normaliser: &Normaliser) -> Samples {
         samples.push(&scaled[..rows.width()], rows.classes()[*row]);
     }
     samples
-}
-
-fn failed(context: &Context<'_>, name: &str, error: &FitError) -> Failure {
-    match error {
-        FitError::Stopped => {
-            let exit = context.stop.signal().map_or(Exit::Timeout, Exit::Signal);
-            let message =
-                format!("{name}: told to stop; run the job again, and it goes on from there");
-            Failure::new(exit, message)
-        }
-        FitError::Astray(_) | FitError::NoRows { .. } => {
-            Failure::new(Exit::Data, format!("{name}: {error}"))
-        }
-        FitError::ForeignState | FitError::Tensors(_) | FitError::Thread(_) => {
-            Failure::new(Exit::Bug, format!("{name}: {error}"))
-        }
-    }
 }

@@ -19,12 +19,14 @@ use crate::{
     },
     exit::Exit,
     jobs::{
-        compute::{checkpoints::Checkpoints, trainer::Trainer},
+        compute::{
+            checkpoints::Checkpoints, handed::Keeping, processor::fit_here, trainer::Trainer,
+        },
         context::{Context, Failure, Outcome},
         setup,
     },
     manifest::TrainJob,
-    model::train::Fitted,
+    model::train::{Fitted, Task},
     store::{digest::sha256_hex, raw::RawStore},
 };
 
@@ -38,15 +40,16 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
     let legs = walk.legs(&rows)?;
     let first = &legs[0];
     let model = |fitted: &Fitted, scale: &Normaliser| walk.model(fitted, scale);
-    let area = canary(&rows, (&first.parts, &first.normaliser), &asked.logistic, model)?;
+    let fit =
+        |task: &Task<'_>| fit_here(context, ("canary", task), None, &mut |_| {}).map(|(it, _)| it);
+    let area = canary(&rows, (&first.parts, &first.normaliser), &asked.logistic, fit, model)?;
     let sha256 = sha256_of(&rows);
     let trainer = Trainer::new(context, &job.compute)?;
     let checkpoints = Checkpoints::open(context, key(context, job, &sha256))?;
     let fits = walk.fits(&legs);
     let began = SystemClock.now();
-    let every = job.train.fit.checkpoint_epochs;
-    let FittedAll { fitted, rows_seen } =
-        fit_all((context, &trainer), &rows, &fits, (&checkpoints, every))?;
+    let kept = Keeping { checkpoints: &checkpoints, every: job.train.fit.checkpoint_epochs };
+    let FittedAll { fitted, rows_seen } = fit_all((context, &trainer), &rows, &fits, kept)?;
     let took_ms = SystemClock.now().get() - began.get();
     context.progress.begin("test", 0);
     let (folds, ready) = walk.tested(&rows, &legs, &fitted)?;

@@ -30,8 +30,10 @@ use crate::{
     },
 };
 
-/// Between two looks at what is owed when nothing happens.
+/// Between two looks at what is owed while something is.
 const LOOK: Duration = Duration::from_secs(1);
+/// Between two looks while nothing is: whoever records an incident wakes the thread, only a repetition comes by itself.
+const LOOK_IDLE: Duration = Duration::from_secs(10);
 /// After something happened: several slots that were missed are told as one.
 const SETTLE: Duration = Duration::from_millis(200);
 /// Before a delivery that failed is tried again, for the first time; then twice as long each time.
@@ -87,6 +89,9 @@ impl Notifier {
     pub fn learn(&self, manifest: &Manifest) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.insert(manifest.name.clone(), manifest.notify.clone());
+        drop(jobs);
+        // Something may be owed to it. A wake that is there already does as well.
+        let _ = self.wake.try_send(());
     }
 
     /// Takes note of a run that is over, or of a slot that was not run. Whatever state it is in, once is enough and twice is
@@ -97,7 +102,6 @@ impl Notifier {
             return Ok(());
         }
         self.store.change_incidents(&run.job, |known| change(&known, run, &manifest.notify))?;
-        // One that is there already wakes it just as well.
         let _ = self.wake.try_send(());
         Ok(())
     }
@@ -114,6 +118,12 @@ impl Notifier {
     }
 }
 
+/// Whether a round found something to tell.
+enum Now {
+    Nothing,
+    Something,
+}
+
 struct Worker {
     store: RunStore,
     jobs: Jobs,
@@ -128,8 +138,9 @@ struct Worker {
 
 impl Worker {
     fn work(mut self, woken: &Receiver<()>) {
+        let mut look = LOOK;
         loop {
-            let rounds = match woken.recv_timeout(LOOK) {
+            let rounds = match woken.recv_timeout(look) {
                 Ok(()) => {
                     nap(SETTLE);
                     1
@@ -138,9 +149,14 @@ impl Worker {
                 Err(RecvTimeoutError::Disconnected) => ROUNDS,
             };
             for _ in 0..rounds {
-                if let Err(error) = self.round() {
-                    tracing::warn!("incidents: {error}; they are looked at again in {LOOK:?}");
-                }
+                look = match self.round() {
+                    Ok(Now::Nothing) => LOOK_IDLE,
+                    Ok(Now::Something) => LOOK,
+                    Err(error) => {
+                        tracing::warn!("incidents: {error}; they are looked at again in {LOOK:?}");
+                        LOOK
+                    }
+                };
             }
             if rounds == ROUNDS {
                 return;
@@ -148,8 +164,8 @@ impl Worker {
         }
     }
 
-    /// Tells all that is owed now.
-    fn round(&mut self) -> Result<(), StoreError> {
+    /// Tells all that is owed now. What could not be delivered is owed still.
+    fn round(&mut self) -> Result<Now, StoreError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = self.store.incidents(None)?;
         let mut still_owed = BTreeSet::new();
@@ -167,13 +183,13 @@ impl Worker {
                 let key = key(job, &one);
                 still_owed.insert(key.clone());
                 if self.stop.asked() {
-                    return Ok(());
+                    return Ok(Now::Something);
                 }
                 self.tell(&key, &one, notify)?;
             }
         }
         self.tries.retain(|key, _| still_owed.contains(key));
-        Ok(())
+        Ok(if still_owed.is_empty() { Now::Nothing } else { Now::Something })
     }
 
     /// Tells one thing. That it was told is recorded after it worked, or when it is given up.

@@ -1,21 +1,77 @@
-//! The fast way to read a partition: one plain zstd page per column, as the writer makes it. Anything else is left to the general reader.
+//! The fast way to read and write a partition: one plain zstd page per column. Anything else is left to the library.
 //!
-//! The general reader sets up a compressor and a decompressor per column, which costs many times what decoding a day does.
+//! The library sets up a compressor and a decompressor per column, which costs many times what a day of bars does.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, io};
 
 use parquet::{
     basic::Compression,
     file::metadata::{ColumnChunkMetaData, ParquetMetaData},
 };
-use zstd::bulk::Decompressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::codec::{Columns, ROWS_MAX};
 
 const VALUE_BYTES: usize = 8;
 
+/// What the library takes when no level is asked for.
+pub(super) const LEVEL: i32 = 1;
+
 thread_local! {
     static ZSTD: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// A column as it lies in the file.
+pub(super) struct Chunk {
+    /// Its only page, behind the header of that.
+    pub(super) bytes: Vec<u8>,
+    /// How long it would be if it were not packed.
+    pub(super) unpacked: usize,
+}
+
+/// Packs the plain values of a column, byte for byte as the library does.
+pub(super) fn pack(plain: &[u8]) -> io::Result<Chunk> {
+    let packed = PACKER.with_borrow_mut(|packer| {
+        let packer = match packer {
+            Some(packer) => packer,
+            None => packer.insert(Compressor::new(LEVEL)?),
+        };
+        packer.compress(plain)
+    })?;
+    let mut bytes = header(plain.len(), packed.len());
+    let unpacked = bytes.len() + plain.len();
+    bytes.extend_from_slice(&packed);
+    Ok(Chunk { bytes, unpacked })
+}
+
+/// The header of a plain data page of required values, which is a Thrift struct in the compact protocol. What counts as a field is the
+/// type with a step of one, but for the struct, which follows a checksum that is not there.
+fn header(unpacked: usize, packed: usize) -> Vec<u8> {
+    const NEXT_I32: u8 = 1 << 4 | Thrift::I32;
+    const AFTER_NEXT_STRUCT: u8 = 2 << 4 | Thrift::STRUCT;
+    const PLAIN: usize = 0;
+    const RLE: usize = 3;
+    let mut bytes = Vec::new();
+    let int = |bytes: &mut Vec<u8>, value: usize| {
+        bytes.push(NEXT_I32);
+        // Zigzag doubles what is not negative.
+        let mut left = value << 1;
+        while left > 127 {
+            bytes.push(left as u8 | 128);
+            left >>= 7;
+        }
+        bytes.push(left as u8);
+    };
+    for value in [0, unpacked, packed] {
+        int(&mut bytes, value);
+    }
+    bytes.push(AFTER_NEXT_STRUCT);
+    for value in [unpacked / VALUE_BYTES, PLAIN, RLE, RLE] {
+        int(&mut bytes, value);
+    }
+    bytes.extend([Thrift::STOP; 2]);
+    bytes
 }
 
 /// The columns, when the file has the simple shape; `None` when the general reader must look. The schema was checked before.

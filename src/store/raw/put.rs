@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::PoisonError};
 use super::{
     codec,
     revisions::{REVISIONS_HEADER, Revision, push_revision},
-    store::{Health, RawStore},
+    store::{Health, RawStore, Span},
 };
 use crate::{
     domain::{
@@ -68,14 +68,22 @@ impl<D: Disk> RawStore<'_, D> {
             self.finish(health)?;
             health.is_unfinished = false;
         }
-        let days = self.days()?;
-        let span = days.first().copied().zip(days.last().copied());
+        // A write that fails leaves nothing known: what it did is looked at, not guessed.
+        let mut newest = health.newest.take();
+        let mut span = match std::mem::take(&mut health.span) {
+            Span::Unlisted => Span::of(&self.days()?),
+            known @ (Span::Empty | Span::Days(..)) => known,
+        };
         let mut report = PutReport::default();
         let mut log = Vec::new();
         let mut changed = Vec::new();
         for (day, offered) in self.by_day(bars) {
             let inside = |stored: &[TimedBar], ts| lies_inside(span, day, stored, ts);
-            let merge = merge(&self.load_day(day)?, &offered, seen_at, inside);
+            let stored = match newest.take_if(|(known, _)| *known == day) {
+                Some((_, bars)) => bars,
+                None => self.load_day(day)?,
+            };
+            let merge = merge(&stored, &offered, seen_at, inside);
             report.written += merge.report.written;
             report.filled += merge.report.filled;
             report.replaced += merge.report.replaced;
@@ -84,6 +92,7 @@ impl<D: Disk> RawStore<'_, D> {
             if merge.report.written + merge.report.replaced > 0 {
                 changed.push((day, codec::encode(&merge.bars)));
             }
+            newest = Some((day, merge.bars));
         }
         report.days = changed.len();
         if !log.is_empty() {
@@ -93,6 +102,7 @@ impl<D: Disk> RawStore<'_, D> {
         for (day, bytes) in &changed {
             let staged = self.disk.stage(&self.layout.partition(&self.series, *day), bytes)?;
             self.disk.settle(staged)?;
+            span = span.with(*day);
             health.is_unsettled = true;
         }
         if health.is_unsettled {
@@ -100,6 +110,7 @@ impl<D: Disk> RawStore<'_, D> {
             health.is_unsettled = false;
         }
         health.is_unfinished = false;
+        (health.span, health.newest) = (span, newest);
         Ok(report)
     }
 
@@ -199,11 +210,10 @@ fn merge(
 }
 
 /// Whether a slot of `day` lies strictly between the oldest and the newest stored bar. Only the partition of `day` must be known for it.
-fn lies_inside(span: Option<(i64, i64)>, day: i64, stored: &[TimedBar], ts: SlotTs) -> bool {
-    span.is_some_and(|(first, last)| {
-        (day > first || (day == first && stored.first().is_some_and(|bar| bar.ts < ts)))
-            && (day < last || (day == last && stored.last().is_some_and(|bar| ts < bar.ts)))
-    })
+fn lies_inside(span: Span, day: i64, stored: &[TimedBar], ts: SlotTs) -> bool {
+    let Span::Days(first, last) = span else { return false };
+    (day > first || (day == first && stored.first().is_some_and(|bar| bar.ts < ts)))
+        && (day < last || (day == last && stored.last().is_some_and(|bar| ts < bar.ts)))
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ use crate::{
 
 /// Days decoded before their bars are joined: enough for every core, little memory on top of the result.
 const DAYS_AT_ONCE: usize = 512;
+/// So few days are looked for one by one: the folder, which grows with the years, is not listed for them.
+const DAYS_FEW: i64 = 16;
 
 /// The stored bars of one series.
 #[derive(Debug)]
@@ -39,8 +41,43 @@ pub(super) struct Health {
     pub(super) is_unsettled: bool,
     /// The log may have revisions that no partition has: an earlier write ended between the two.
     pub(super) is_unfinished: bool,
+    /// Which days have a partition, as far as this writer knows. Nobody else adds one while it holds the lock.
+    pub(super) span: Span,
+    /// The day written last with its bars, which the next slot of a loop adds to.
+    pub(super) newest: Option<(i64, Vec<TimedBar>)>,
     /// A sync failed: what is on disk is unknown, and nothing is written any more.
     pub(super) poisoned: Option<String>,
+}
+
+/// The days between which partitions lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Span {
+    /// The folder was not listed since the lock was taken, or since a write failed.
+    #[default]
+    Unlisted,
+    /// There is no partition.
+    Empty,
+    /// The oldest and the newest day that have one.
+    Days(i64, i64),
+}
+
+impl Span {
+    /// What a folder with partitions of these sorted days spans.
+    pub(super) fn of(days: &[i64]) -> Self {
+        match (days.first(), days.last()) {
+            (Some(first), Some(last)) => Self::Days(*first, *last),
+            (None, _) | (_, None) => Self::Empty,
+        }
+    }
+
+    /// The same, with a partition of `day` beside what is there.
+    pub(super) fn with(self, day: i64) -> Self {
+        match self {
+            Self::Unlisted => Self::Unlisted,
+            Self::Empty => Self::Days(day, day),
+            Self::Days(first, last) => Self::Days(first.min(day), last.max(day)),
+        }
+    }
 }
 
 impl<'d, D: Disk> RawStore<'d, D> {
@@ -77,15 +114,7 @@ impl<'d, D: Disk> RawStore<'d, D> {
 
     /// All bars that open on the days `first ..= last`, in order.
     pub fn load(&self, first: i64, last: i64) -> Result<Vec<TimedBar>, StoreError> {
-        let is_short = last.saturating_sub(first) < DAYS_AT_ONCE as i64;
-        let days = if is_short {
-            // Few days are looked for by name: the folder has one for each day of all years.
-            (first..=last).collect()
-        } else {
-            let mut days = self.days()?;
-            days.retain(|day| (first..=last).contains(day));
-            days
-        };
+        let days = self.days_between(first, last)?;
         let mut bars = Vec::new();
         for part in days.chunks(DAYS_AT_ONCE) {
             let loaded: Result<Vec<_>, StoreError> =
@@ -100,6 +129,16 @@ impl<'d, D: Disk> RawStore<'d, D> {
             }
         }
         Ok(bars)
+    }
+
+    /// The days `first ..= last`: of many only those that have a partition.
+    fn days_between(&self, first: i64, last: i64) -> Result<Vec<i64>, StoreError> {
+        if last.saturating_sub(first) < DAYS_FEW {
+            return Ok((first..=last).collect());
+        }
+        let mut days = self.days()?;
+        days.retain(|day| (first..=last).contains(day));
+        Ok(days)
     }
 
     /// All bars.
@@ -142,8 +181,11 @@ impl<'d, D: Disk> RawStore<'d, D> {
         let removed = self.disk.clean_temps(&self.dir())?;
         // A partition may have got its name just before its writer died. Nothing is trusted that a power cut could take back.
         self.disk.sync_dir(&self.dir())?;
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         // It may also have died between the log and the partitions: the first write looks.
-        self.health.lock().unwrap_or_else(PoisonError::into_inner).is_unfinished = true;
+        health.is_unfinished = true;
+        health.span = Span::Unlisted;
+        health.newest = None;
         Ok(removed)
     }
 }

@@ -202,8 +202,9 @@ impl RunStore {
     /// One run.
     pub fn get(&self, run: &RunId) -> Result<Option<Run>, StoreError> {
         let select = format!("SELECT {COLUMNS} FROM runs WHERE run_id = ?1");
-        let found = self.db.query_row(&select, [run.as_str()], |row| Ok(read(row)));
-        found
+        let query =
+            || self.db.prepare_cached(&select)?.query_row([run.as_str()], |row| Ok(read(row)));
+        query()
             .optional()
             .map_err(|error| self.refused(&error))?
             .transpose()

@@ -24,6 +24,9 @@ use crate::{
 
 /// A folder without a record may belong to a run that is being recorded right now; one older than this does not.
 const STRAY_MS: i64 = DAY_MS;
+/// Records that are taken away in one durable step. Others who write wait for one step at most, and no folder is without its record
+/// for longer than one.
+const AT_ONCE: usize = 200;
 /// Folders of runs are not nested deeper than this.
 const DEPTH_MAX: u32 = 16;
 
@@ -97,19 +100,34 @@ impl<D: Disk> Sweeper<'_, D> {
         let (mut count, mut sum) = (runs.len() as u64, bytes.values().sum::<u64>());
         let oldest_kept = self.now.plus_ms(-i64::from(keep.days).saturating_mul(DAY_MS));
         let mut swept = Swept::default();
-        for run in runs.iter().rev().filter(|run| !stays.contains(&run.run_id)) {
-            let is_old = run.ended.unwrap_or(run.started) < oldest_kept;
-            if !is_old && count <= u64::from(keep.runs) && sum <= keep.bytes {
-                continue;
+        let mut candidates = runs.iter().rev().filter(|run| !stays.contains(&run.run_id));
+        loop {
+            let mut batch = Vec::new();
+            for run in candidates.by_ref() {
+                let is_old = run.ended.unwrap_or(run.started) < oldest_kept;
+                if is_old || count > u64::from(keep.runs) || sum > keep.bytes {
+                    count -= 1;
+                    sum -= bytes[&run.run_id];
+                    batch.push(run);
+                }
+                if batch.len() == AT_ONCE {
+                    break;
+                }
             }
-            if !self.store.forget(run)? {
-                // It was queued anew meanwhile.
-                continue;
+            if batch.is_empty() {
+                break;
             }
-            swept.records += 1;
-            count -= 1;
-            sum -= bytes.get(&run.run_id).copied().unwrap_or_default();
-            self.folder(&run.run_id, &mut swept)?;
+            let forgotten = self.store.forget(&batch)?;
+            for (run, is_forgotten) in batch.into_iter().zip(forgotten) {
+                if is_forgotten {
+                    swept.records += 1;
+                    self.folder(&run.run_id, &mut swept)?;
+                } else {
+                    // It was queued anew meanwhile.
+                    count += 1;
+                    sum += bytes[&run.run_id];
+                }
+            }
         }
         Ok(swept)
     }
@@ -170,25 +188,31 @@ impl<D: Disk> Sweeper<'_, D> {
                 return Ok(());
             }
         }
-        let bytes = self.size(&dir, 0)?;
-        self.clear(&dir, 0)?;
+        swept.bytes += self.clear(&dir, 0)?;
         swept.folders += 1;
-        swept.bytes += bytes;
         Ok(())
     }
 
-    /// Removes a folder with all that is in it. A link is removed itself, what it points to is not touched.
-    fn clear(&self, dir: &Path, depth: u32) -> Result<(), StoreError> {
+    /// Removes a folder with all that is in it, and says how many bytes that was. A link is removed itself, what it points to is not
+    /// touched.
+    fn clear(&self, dir: &Path, depth: u32) -> Result<u64, StoreError> {
         self.not_too_deep(dir, depth)?;
+        let mut sum = 0;
         for name in self.disk.list(dir)? {
             let path = dir.join(name);
-            match self.disk.look(&path)?.map(|found| found.kind) {
-                Some(EntryKind::Dir) => self.clear(&path, depth + 1)?,
-                Some(EntryKind::File | EntryKind::Link) => self.disk.remove(&path)?,
+            match self.disk.look(&path)? {
+                Some(found) if found.kind == EntryKind::Dir => {
+                    sum += self.clear(&path, depth + 1)?;
+                }
+                Some(found) => {
+                    self.disk.remove(&path)?;
+                    sum += found.bytes;
+                }
                 None => {}
             }
         }
-        Ok(self.disk.remove_dir(dir)?)
+        self.disk.remove_dir(dir)?;
+        Ok(sum)
     }
 
     fn size(&self, dir: &Path, depth: u32) -> Result<u64, StoreError> {
@@ -221,10 +245,23 @@ impl<D: Disk> Sweeper<'_, D> {
 }
 
 impl RunStore {
-    /// Removes the record of a run that stands as it was seen: false when it has changed meanwhile.
-    fn forget(&self, seen: &Run) -> Result<bool, StoreError> {
+    /// Removes the records of runs that stand as they were seen, in one durable step: false for one that has changed meanwhile.
+    fn forget(&self, seen: &[&Run]) -> Result<Vec<bool>, StoreError> {
         let delete = "DELETE FROM runs WHERE run_id = ?1 AND attempt = ?2 AND state = ?3";
-        let seen = (seen.run_id.as_str(), seen.attempt, seen.state.name());
-        Ok(self.db.execute(delete, seen).map_err(|error| self.refused(&error))? == 1)
+        let remove = || -> rusqlite::Result<Vec<bool>> {
+            let change = self.db.unchecked_transaction()?;
+            let forgotten = {
+                let mut delete = change.prepare_cached(delete)?;
+                let one = |run: &&Run| {
+                    delete
+                        .execute((run.run_id.as_str(), run.attempt, run.state.name()))
+                        .map(|gone| gone == 1)
+                };
+                seen.iter().map(one).collect::<rusqlite::Result<_>>()?
+            };
+            change.commit()?;
+            Ok(forgotten)
+        };
+        remove().map_err(|error| self.refused(&error))
     }
 }

@@ -5,4 +5,4 @@ mod doctor;
 mod failing;
 mod fits;
 mod linked;
-mod stub;
+pub mod stub;

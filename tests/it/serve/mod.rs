@@ -6,6 +6,7 @@ mod burst;
 mod clock;
 mod ends;
 pub mod fixture;
+mod idle;
 mod kill;
 mod records;
 mod rules;

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use mjolnir::{
     clock::{Stopwatch, nap},
-    serve::wake::Wake,
+    serve::wake::{NAP, Wake},
 };
 
 #[test]
@@ -14,7 +14,7 @@ fn it_wakes_about_once_a_second_and_is_not_replaced_without_need() {
     let mut heard = 0;
     let mut before = wake.left();
     while heard < 3 {
-        wake.wait();
+        wake.wait(NAP);
         let left = wake.left();
         heard += u32::from(left > before);
         before = left;

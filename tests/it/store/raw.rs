@@ -135,3 +135,58 @@ fn a_failed_sync_is_final_and_another_failure_is_not() {
     }
     assert!(refused > 3, "{refused}");
 }
+
+#[test]
+fn bar_by_bar_the_folder_is_not_listed_and_the_log_is_what_fresh_stores_write() {
+    let layout = Layout::new(Path::new("/r"));
+    let (one, fresh) = (SimDisk::new(Path::new("/r/data")), SimDisk::new(Path::new("/r/data")));
+    let store = RawStore::new(&layout, &one, &series());
+    store.prepare().unwrap();
+    let mut before = None;
+    // Days of six bars: forwards with holes, then before everything, then into the holes of days that were added since.
+    let order = [60, 61, 66, 79, 85, 62, 30, 84, 31, 90, 29, 88, 102];
+    for (n, at) in order.into_iter().enumerate() {
+        let (value, seen) = ([(at, 1.0 + at as f64)], 10 + n as i64);
+        store.put(&bars(&value), UtcMs::new(seen).unwrap()).unwrap();
+        put(&fresh, &value, seen).unwrap();
+        assert!(store.load(at / 6 - 1, at / 6).unwrap().iter().any(|bar| bar.ts == slot(at)));
+        // By then the days are known, and the log of revisions is there.
+        if at == 62 {
+            before = Some(one.lists());
+        }
+    }
+    assert_eq!(Some(one.lists()), before);
+    let log = |disk: &SimDisk| disk.peek(&layout.revisions(&series())).unwrap();
+    assert_eq!(String::from_utf8(log(&one)), String::from_utf8(log(&fresh)));
+    let filled: Vec<SlotTs> = store.revisions().unwrap().iter().map(|told| told.ts).collect();
+    assert_eq!(filled, [62, 84, 31, 88].map(slot));
+}
+
+#[test]
+fn after_a_write_that_failed_the_store_knows_which_days_there_are() {
+    let layout = Layout::new(Path::new("/r"));
+    let at = |seen| UtcMs::new(seen).unwrap();
+    let mut gone_on = 0;
+    for fault in [Fault::Eio, Fault::Enospc] {
+        for n in 0.. {
+            let disk = SimDisk::new(Path::new("/r/data"));
+            put(&disk, &[(60, 1.0)], 10).unwrap();
+            let store = RawStore::new(&layout, &disk, &series());
+            store.put(&bars(&[(61, 1.0)]), at(11)).unwrap();
+            disk.fail_at(n, fault);
+            if store.put(&bars(&[(72, 1.0), (90, 1.0)]), at(12)).is_ok() {
+                break;
+            }
+            match store.put(&bars(&[(90, 1.0)]), at(13)) {
+                Ok(_) => {}
+                Err(StoreError::Poisoned { .. }) => continue,
+                Err(other) => panic!("{other}"),
+            }
+            store.put(&bars(&[(80, 2.0), (96, 2.0)]), at(14)).unwrap();
+            let told: Vec<SlotTs> = store.revisions().unwrap().iter().map(|it| it.ts).collect();
+            assert_eq!(told, [slot(80)], "fault {fault:?} at {n}");
+            gone_on += 1;
+        }
+    }
+    assert!(gone_on > 6, "{gone_on}");
+}

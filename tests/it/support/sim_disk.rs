@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::{OsStr, OsString},
     io::{self, ErrorKind},
+    ops::Bound,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard},
 };
@@ -116,14 +119,32 @@ enum Name {
     File(usize),
 }
 
+/// What has a name, in the order of bytes: what lies in a folder stands together, and paths are not taken apart to be compared.
+type Tree = BTreeMap<OsString, Name>;
+
+/// What lies directly in a folder.
+fn inside<'t>(tree: &'t Tree, dir: &Path) -> impl Iterator<Item = (&'t OsStr, Name)> {
+    let mut begin = dir.as_os_str().to_owned();
+    if dir.parent().is_some() {
+        begin.push("/");
+    }
+    let end = begin.len();
+    let begins = begin.clone();
+    tree.range::<OsStr, _>((Bound::Included(&*begin), Bound::Unbounded))
+        .take_while(move |(name, _)| name.as_bytes().starts_with(begins.as_bytes()))
+        .filter(move |(name, _)| !name.as_bytes()[end..].contains(&b'/'))
+        .map(|(name, what)| (&**name, *what))
+}
+
 #[derive(Debug, Default, Clone)]
 struct State {
     inodes: Vec<Inode>,
-    names: BTreeMap<PathBuf, Name>,
-    durable: BTreeMap<PathBuf, Name>,
+    names: Tree,
+    durable: Tree,
     /// Renames since the folder was synced: a power cut may bring the old name back.
     renamed: Vec<(PathBuf, PathBuf)>,
     ops: usize,
+    lists: usize,
     plan: Option<(usize, Fault)>,
     is_dead: bool,
 }
@@ -163,9 +184,8 @@ impl SimDisk {
     pub fn new(root: &Path) -> Self {
         let mut state = State::default();
         for dir in parent(root).ancestors() {
-            state.names.insert(dir.to_owned(), Name::Dir);
+            state.names.insert(dir.into(), Name::Dir);
         }
-        state.names.insert(PathBuf::from("."), Name::Dir);
         state.durable = state.names.clone();
         Self { root: root.to_owned(), state: Mutex::new(state) }
     }
@@ -177,6 +197,11 @@ impl SimDisk {
     /// Operations so far.
     pub fn ops(&self) -> usize {
         self.state().ops
+    }
+
+    /// How often a folder was listed.
+    pub fn lists(&self) -> usize {
+        self.state().lists
     }
 
     /// Plans a fault at the `n`th operation from now, counted from 0.
@@ -218,7 +243,7 @@ impl SimDisk {
         let state = self.state();
         let mut bytes = Vec::new();
         for (path, name) in &state.names {
-            let text = path.to_string_lossy();
+            let (text, path) = (path.to_string_lossy(), Path::new(path));
             // `NAME.PID.N.tmp`: the number depends on what ran before.
             let name_only = text.strip_suffix(".tmp").and_then(|text| text.rsplit_once('.'));
             bytes.extend_from_slice(name_only.map_or(&text[..], |(name, _)| name).as_bytes());
@@ -233,7 +258,7 @@ impl SimDisk {
     /// The content as a test sees it, without an operation.
     pub fn peek(&self, path: &Path) -> Option<Vec<u8>> {
         let state = self.state();
-        match state.names.get(path)? {
+        match state.names.get(path.as_os_str())? {
             Name::File(id) => Some(state.inodes[*id].now.clone()),
             Name::Dir => None,
         }
@@ -243,20 +268,20 @@ impl SimDisk {
     pub fn plant(&self, path: &Path, bytes: &[u8]) {
         let mut state = self.state();
         for dir in parent(path).ancestors() {
-            state.names.insert(dir.to_owned(), Name::Dir);
-            state.durable.insert(dir.to_owned(), Name::Dir);
+            state.names.insert(dir.into(), Name::Dir);
+            state.durable.insert(dir.into(), Name::Dir);
         }
         let id = state.inodes.len();
         state.inodes.push(Inode { now: bytes.to_vec(), durable: bytes.to_vec() });
-        state.names.insert(path.to_owned(), Name::File(id));
-        state.durable.insert(path.to_owned(), Name::File(id));
+        state.names.insert(path.into(), Name::File(id));
+        state.durable.insert(path.into(), Name::File(id));
     }
 
     /// Every file, without an operation.
     pub fn files(&self) -> Vec<PathBuf> {
         let state = self.state();
         let is_file = |name: &Name| matches!(name, Name::File(_));
-        state.names.iter().filter(|(_, name)| is_file(name)).map(|(path, _)| path.clone()).collect()
+        state.names.iter().filter(|(_, name)| is_file(name)).map(|(path, _)| path.into()).collect()
     }
 
     /// Counts the operation, lets a planned fault happen, or does it.
@@ -312,7 +337,7 @@ impl SimDisk {
 
 impl State {
     fn file(&mut self, path: &Path) -> io::Result<&mut Inode> {
-        match self.names.get(path) {
+        match self.names.get(path.as_os_str()) {
             Some(Name::File(id)) => Ok(&mut self.inodes[*id]),
             Some(Name::Dir) => Err(ErrorKind::IsADirectory.into()),
             None => Err(ErrorKind::NotFound.into()),
@@ -320,7 +345,7 @@ impl State {
     }
 
     fn need_dir(&self, dir: &Path) -> io::Result<()> {
-        match self.names.get(dir) {
+        match self.names.get(dir.as_os_str()) {
             Some(Name::Dir) => Ok(()),
             Some(Name::File(_)) => Err(ErrorKind::NotADirectory.into()),
             None => Err(ErrorKind::NotFound.into()),
@@ -329,7 +354,7 @@ impl State {
 
     fn lose_power(&mut self, mut fate: Fate) {
         let mut names = self.durable.clone();
-        let changed: Vec<PathBuf> = self
+        let changed: Vec<OsString> = self
             .names
             .keys()
             .chain(self.durable.keys())
@@ -345,11 +370,11 @@ impl State {
             }
         }
         for (from, to) in &self.renamed {
-            if let Some(name) = self.names.get(to)
-                && names.get(to) != Some(name)
+            if let Some(name) = self.names.get(to.as_os_str())
+                && names.get(to.as_os_str()) != Some(name)
                 && fate.brings_back()
             {
-                names.insert(from.clone(), *name);
+                names.insert(from.into(), *name);
             }
         }
         for inode in &mut self.inodes {
@@ -360,11 +385,11 @@ impl State {
             path.ancestors()
                 .skip(1)
                 .filter(|dir| !dir.as_os_str().is_empty())
-                .all(|dir| names.get(dir) == Some(&Name::Dir))
+                .all(|dir| names.get(dir.as_os_str()) == Some(&Name::Dir))
         };
-        let reachable: BTreeMap<_, _> = names
+        let reachable: Tree = names
             .iter()
-            .filter(|(path, _)| is_reachable(path))
+            .filter(|(path, _)| is_reachable(Path::new(path)))
             .map(|(path, name)| (path.clone(), *name))
             .collect();
         self.durable = reachable.clone();
@@ -424,8 +449,9 @@ impl Disk for SimDisk {
 
     fn list(&self, dir: &Path) -> DiskResult<Vec<String>> {
         self.whole(DiskOp::List, dir, |state| {
-            let inside = state.names.keys().filter(|path| path.parent() == Some(dir));
-            let names = inside.filter_map(|path| path.file_name());
+            state.lists += 1;
+            let names =
+                inside(&state.names, dir).filter_map(|(path, _)| Path::new(path).file_name());
             Ok(names.map(|name| name.to_string_lossy().into_owned()).collect())
         })
     }
@@ -437,12 +463,12 @@ impl Disk for SimDisk {
     fn create_new(&self, path: &Path) -> DiskResult<()> {
         self.whole(DiskOp::Create, path, |state| {
             state.need_dir(parent(path))?;
-            if state.names.contains_key(path) {
+            if state.names.contains_key(path.as_os_str()) {
                 return Err(ErrorKind::AlreadyExists.into());
             }
             let id = state.inodes.len();
             state.inodes.push(Inode::default());
-            state.names.insert(path.to_owned(), Name::File(id));
+            state.names.insert(path.into(), Name::File(id));
             Ok(())
         })
     }
@@ -476,16 +502,20 @@ impl Disk for SimDisk {
     fn sync_dir(&self, dir: &Path) -> DiskResult<()> {
         self.whole(DiskOp::SyncDir, dir, |state| {
             state.need_dir(dir)?;
-            let is_inside = |path: &Path| path.parent() == Some(dir) || parent(path) == dir;
-            state.durable.retain(|path, _| !is_inside(path));
-            let now: Vec<_> = state
-                .names
-                .iter()
-                .filter(|(path, _)| is_inside(path))
-                .map(|(path, name)| (path.clone(), *name))
-                .collect();
-            state.durable.extend(now);
-            state.renamed.retain(|(_, to)| !is_inside(to));
+            let names = &state.names;
+            let gone =
+                |(path, _): (&OsStr, Name)| (!names.contains_key(path)).then(|| path.to_owned());
+            let gone: Vec<OsString> = inside(&state.durable, dir).filter_map(gone).collect();
+            for path in &gone {
+                state.durable.remove(path);
+            }
+            for (path, name) in inside(names, dir) {
+                match state.durable.get_mut(path) {
+                    Some(durable) => *durable = name,
+                    None => drop(state.durable.insert(path.to_owned(), name)),
+                }
+            }
+            state.renamed.retain(|(_, to)| to.parent() != Some(dir));
             Ok(())
         })
     }
@@ -493,11 +523,11 @@ impl Disk for SimDisk {
     fn make_dir(&self, dir: &Path) -> DiskResult<()> {
         self.whole(DiskOp::MakeDir, dir, |state| {
             state.need_dir(parent(dir))?;
-            match state.names.get(dir) {
+            match state.names.get(dir.as_os_str()) {
                 Some(Name::File(_)) => Err(ErrorKind::NotADirectory.into()),
                 Some(Name::Dir) => Ok(()),
                 None => {
-                    state.names.insert(dir.to_owned(), Name::Dir);
+                    state.names.insert(dir.into(), Name::Dir);
                     Ok(())
                 }
             }
@@ -507,8 +537,8 @@ impl Disk for SimDisk {
     fn rename(&self, from: &Path, to: &Path) -> DiskResult<()> {
         self.whole(DiskOp::Rename, to, |state| {
             state.need_dir(parent(to))?;
-            let name = state.names.remove(from).ok_or(ErrorKind::NotFound)?;
-            state.names.insert(to.to_owned(), name);
+            let name = state.names.remove(from.as_os_str()).ok_or(ErrorKind::NotFound)?;
+            state.names.insert(to.into(), name);
             state.renamed.push((from.to_owned(), to.to_owned()));
             Ok(())
         })
@@ -517,7 +547,7 @@ impl Disk for SimDisk {
     fn remove(&self, path: &Path) -> DiskResult<()> {
         self.whole(DiskOp::Remove, path, |state| {
             state.file(path)?;
-            state.names.remove(path);
+            state.names.remove(path.as_os_str());
             Ok(())
         })
     }
@@ -525,10 +555,10 @@ impl Disk for SimDisk {
     fn remove_dir(&self, dir: &Path) -> DiskResult<()> {
         self.whole(DiskOp::Remove, dir, |state| {
             state.need_dir(dir)?;
-            if state.names.keys().any(|path| path.parent() == Some(dir)) {
+            if inside(&state.names, dir).next().is_some() {
                 return Err(ErrorKind::DirectoryNotEmpty.into());
             }
-            state.names.remove(dir);
+            state.names.remove(dir.as_os_str());
             Ok(())
         })
     }
@@ -536,7 +566,7 @@ impl Disk for SimDisk {
     /// Everything here is as old as can be.
     fn look(&self, path: &Path) -> DiskResult<Option<Entry>> {
         self.whole(DiskOp::Read, path, |state| {
-            Ok(state.names.get(path).map(|name| match name {
+            Ok(state.names.get(path.as_os_str()).map(|name| match name {
                 Name::Dir => Entry { kind: EntryKind::Dir, bytes: 0, changed: UtcMs::EPOCH },
                 Name::File(id) => {
                     let bytes = state.inodes[*id].now.len() as u64;

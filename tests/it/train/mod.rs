@@ -12,4 +12,5 @@ mod newcomer;
 mod noise;
 mod numbers;
 mod pipeline;
+mod process;
 mod promote;
