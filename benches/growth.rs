@@ -30,11 +30,11 @@ use mjolnir::{
     },
 };
 
-const FIRST_MS: i64 = 1_400_000_100_000;
+const FIRST_MS: i64 = 1_400_000_040_000;
 const ROWS: [i64; 4] = [10_000, 100_000, 1_000_000, 5_000_000];
 /// Bars made and stored at once.
 const BARS_AT_ONCE: i64 = 200_000;
-const MARKET: [&str; 4] = ["exchange=kraken", "symbol=BTC/USD", "timeframe=5m", "tag=grow"];
+const MARKET: [&str; 4] = ["exchange=kraken", "symbol=BTC/USD", "timeframe=1m", "tag=grow"];
 /// The kernel counts CPU time in hundredths of a second.
 const TICKS: f64 = 100.0;
 
@@ -128,12 +128,12 @@ fn prepare(rows: i64) -> PathBuf {
         }
     }
     let symbol = "BTC/USD".parse().expect("a symbol");
-    let series = Series::new("kraken".parse().expect("a name"), symbol, Timeframe::M5);
+    let series = Series::new("kraken".parse().expect("a name"), symbol, Timeframe::M1);
     let layout = Layout::new(&root);
     let disk = RealDisk::new(layout.data());
     let raw = RawStore::new(&layout, &disk, &series);
     raw.prepare().expect("a folder");
-    let first = Timeframe::M5.slot(FIRST_MS).expect("on the grid");
+    let first = Timeframe::M1.slot(FIRST_MS).expect("on the grid");
     let all = synthetic::bars(7, Window::new(first, first.plus(rows - 1)).expect("not empty"));
     for part in all.chunks(BARS_AT_ONCE as usize) {
         let bars: Vec<ClosedBar> = part.iter().copied().map(ClosedBar::archived).collect();
@@ -181,7 +181,7 @@ fn main() {
         whole(&root, "eqflat, nothing new", rows, &job("jobs/eqflat.toml", &replace));
         let proof = root.join("data/reports/eqflat/grow/bench/proof.json");
         whole(&root, "verify", rows, &["verify", &proof.display().to_string()]);
-        let checkpoint = root.join("data/processed/decisions/grow/BTC_USD/5m/checkpoint.json");
+        let checkpoint = root.join("data/processed/decisions/grow/BTC_USD/1m/checkpoint.json");
         fs::remove_file(&checkpoint).ok();
         restart(&root, rows);
         restart(&root, rows);
