@@ -207,6 +207,8 @@ proptest! {
         prop_assume!(which != CLOSES || !matches!(how, Mangle::Behead | Mangle::NoHeader));
         let (text, options) = layout(which);
         let (text, options) = mangled(&text, options, &how, at, other);
+        // So is one whose header comes behind a row.
+        prop_assume!(which != CLOSES || !text.starts_with(|c: char| c.is_ascii_digit()));
         let right = right();
         if let Ok(archive) = read(text.as_bytes(), &options) {
             // Of one bar without a header nothing tells which price is the open.
