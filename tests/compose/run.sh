@@ -50,7 +50,6 @@ cleanup() {
     fi
     if [ -f "$BOX/docker-compose.yml" ] && [ -n "${BUILDER:-}" ]; then
         demo down --timeout 5 --volumes --remove-orphans > /dev/null 2>&1 || true
-        docker rm -f "$NAME-long" > /dev/null 2>&1 || true
         docker image rm --force "$IMAGE" > /dev/null 2>&1 || true
     fi
     stop_engine
@@ -153,53 +152,6 @@ image_is_made() {
     docker run --rm --read-only --network none "$IMAGE" --version > /dev/null
     docker run --rm --read-only --network none --entrypoint test "$IMAGE" -s /etc/ssl/certs/ca-certificates.crt || fail "no certificates in the image"
 }
-
-# Years of bars: a start, a health check and a proof must not need more memory than a young ledger does.
-long_ledger_fits_the_memory_of_the_loop() {
-    local rows=${MJOLNIR_TEST_ROWS:-2000000} root=$TEMP/long first=1400000040000 name=$NAME-long
-    say "step: a ledger of $rows rows in $(grep -m 1 -oE 'mem_limit: *[0-9a-z]+' "$BOX/docker-compose.yml" | tr -d ' ')"
-    local market=(exchange=kraken symbol=BTC/USD timeframe=1m tag=long)
-    local limits=(--network none --memory 512m --memory-swap 512m --user "$OWNER:$GROUP")
-    limits+=(-v "$root/data:/box/data" -v "$root/jobs:/box/jobs:ro" -v "$root/profiles:/box/profiles:ro")
-    mkdir -p "$root/data"
-    cp -R "$REPO/jobs" "$REPO/profiles" "$root"
-    awk -v rows="$rows" -v first="$first" 'BEGIN {
-        print "open_time,open,high,low,close,volume"
-        for (n = 0; n < rows; n++) {
-            o = c ? c : 20000; c = 20000 + 900 * sin(n / 97) + 300 * sin(n / 13) + n % 7
-            h = (o > c ? o : c) + 5; l = (o < c ? o : c) - 5
-            printf "%d,%.2f,%.2f,%.2f,%.2f,%.1f\n", first - 60000 + n * 60000, o, h, l, c, 1 + n % 9
-        }}' > "$root/bars.csv"
-    local run=("$PROGRAM" --root "$root" run)
-    "${run[@]}" jobs/import.toml -p "path=$root/bars.csv" "${market[@]:0:3}" > "$TEMP/said" 2>&1 || { cat "$TEMP/said" >&2; fail "import"; }
-    "${run[@]}" jobs/backtest.toml -p "${market[@]}" runid=seed > "$TEMP/said" 2>&1 || { cat "$TEMP/said" >&2; fail "backtest"; }
-    local kind
-    for kind in decisions trades; do mv "$root/data/processed/$kind/long_bt_seed" "$root/data/processed/$kind/long"; done
-    awk -F, 'BEGIN {print "ts_ms,origin,seen_at_ms,late_ms,run_id"} NR > 1 {printf "%d,live,%d,2000,live_1\n", $4, $4 + 2000}' \
-        "$root/data/processed/decisions/long/BTC_USD/1m/decisions.csv" > "$root/data/processed/decisions/long/BTC_USD/1m/timing.csv"
-    rm -f "$root/bars.csv"
-    chown -R "$OWNER:$GROUP" "$root/data"
-    docker run --rm "${limits[@]}" "$IMAGE" run jobs/eqflat.toml -p "${market[@]}" > "$TEMP/said" 2>&1 ||
-        { tail -n 20 "$TEMP/said" >&2; fail "eqflat in 512 MB"; }
-    [ "$(grep -cE '^\[(decisions|trades)\] PASS' "$TEMP/said")" = 2 ] || fail "eqflat: $(cat "$TEMP/said")"
-    # Twice: without a checkpoint, and with the one that the first start left. No venue is there.
-    local start
-    for start in every-row checkpoint; do
-        docker run -d --name "$name" "${limits[@]}" "$IMAGE" run jobs/live.toml -p "${market[@]}" base-url=http://127.0.0.1:9 > /dev/null
-        await 60 "the ledger is folded ($start)" said_by "$name" 'rows folded and proved'
-        docker exec "$name" runner run jobs/healthcheck.toml -p "${market[@]}" > "$TEMP/said" 2>&1 || true
-        grep -q 'OK\|WARN\|FAIL' "$TEMP/said" || fail "healthcheck beside the loop: $(cat "$TEMP/said")"
-        [ "$start" = every-row ] || await 60 "the rows before the checkpoint are proved" said_by "$name" 'before the checkpoint are proved'
-        docker stop --time 20 "$name" > /dev/null
-        [ "$(docker inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' "$name")" = "false 0" ] ||
-            fail "the loop ended as $(docker inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' "$name")"
-        docker rm -f "$name" > /dev/null
-    done
-    rm -rf --one-file-system "$root"
-    say "restart, health check and eqflat of $rows rows stay within 512 MB"
-}
-
-said_by() { docker logs "$1" 2>&1 | grep -q "$2"; }
 
 loop_trades_against_the_venue() {
     say "step: the demo in fast motion, from $FAST_FROM on"
@@ -402,7 +354,6 @@ find_base
 lay_out_the_box
 nothing_private_reaches_an_image
 image_is_made
-long_ledger_fits_the_memory_of_the_loop
 jobs_run_often
 loop_trades_against_the_venue
 service_is_confined paper
