@@ -1,6 +1,12 @@
 //! What grows with a ledger and what does not: restart, healthcheck, eqflat, verify and check of ledgers of growing length, as whole
 //! processes. Prints one line each: wall seconds, CPU seconds, peak memory. `GROWTH_ROWS=10000,100000` sets the lengths.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a benchmark makes its own files, waits, and prints its numbers"
+)]
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
@@ -38,7 +44,6 @@ const MARKET: [&str; 4] = ["exchange=kraken", "symbol=BTC/USD", "timeframe=1m", 
 /// The kernel counts CPU time in hundredths of a second.
 const TICKS: f64 = 100.0;
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark starts the program as a shell would")]
 fn start(root: &Path, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_runner"))
         .args(args)

@@ -260,6 +260,8 @@ impl Checkpoint {
 
 fn digest_of(commands: &[Command]) -> String {
     let mut lines = Vec::new();
-    commands.iter().for_each(|command| push_command(&mut lines, command));
+    for command in commands {
+        push_command(&mut lines, command);
+    }
     sha256_hex(&lines)
 }

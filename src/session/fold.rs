@@ -171,7 +171,7 @@ impl<S: Strategy> Fold<S> {
         ends(&end, files)?;
         match reader.next_trade() {
             // Of a ledger without a row, torn at its first one, the trade is of the row that was torn.
-            Some(trade) => Err(self.no_decision(given, trade.line).into()),
+            Some(trade) => Err(Self::no_decision(given, trade.line).into()),
             None => Ok(Folded::Whole),
         }
     }
@@ -246,7 +246,7 @@ impl<S: Strategy> Fold<S> {
                     String::from_utf8_lossy(&row).trim_end(),
                     trade.text
                 ),
-                None => return Err(self.no_decision(given, trade.line).into()),
+                None => return Err(Self::no_decision(given, trade.line).into()),
             };
             return Err(StoreError::damaged(path, trade.line, reason).into());
         }
@@ -259,7 +259,7 @@ impl<S: Strategy> Fold<S> {
         Ok(())
     }
 
-    fn no_decision<D: Disk>(&self, given: &Given<'_, '_, S, D>, line: u64) -> StoreError {
+    fn no_decision<D: Disk>(given: &Given<'_, '_, S, D>, line: u64) -> StoreError {
         let Place { layout, tag, series, .. } = given.place;
         let reason = format!("a trade that no decision leads to: {MEND}");
         StoreError::damaged(layout.trades(tag, series), line, reason)

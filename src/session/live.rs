@@ -130,6 +130,11 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     /// Everything is read and checked before anything is touched: the rows behind the checkpoint, or all of them, are folded through
     /// the engine on the bars as they were seen, and every recomputed row must equal the recorded one. Then torn tails are cut and
     /// owed trades written. With `dry` nothing is written, now or later.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another thing, and named where it is called"
+    )]
+    #[expect(clippy::needless_pass_by_value, reason = "the session keeps them")]
     pub fn open(
         place: Place<'d, D>,
         core: Core<S>,
@@ -178,7 +183,9 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         let Fold { engine, maker, mut proved, owed, last_row, .. } = fold;
         let last = proved.mark.after;
         let owed: Vec<Vec<u8>> = owed.into();
-        owed.iter().for_each(|row| advance_trades(&mut proved, row));
+        for row in &owed {
+            advance_trades(&mut proved, row);
+        }
         let known = recovered.behind.as_ref().map_or(0, Checkpoint::rows);
         let checkpoints = match belief {
             Belief::Checkpoint(every) => Some(Checkpoints { known, every }),

@@ -211,6 +211,10 @@ impl<'d, D: Disk> RecordReader<'d, D> {
     }
 
     /// From a place on. `after_trade` is what the next trade has to follow.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "files, how much of them, where, and how many rows at once"
+    )]
     pub fn from(
         disk: &'d D,
         files: &Files,
@@ -247,6 +251,7 @@ impl<'d, D: Disk> RecordReader<'d, D> {
     }
 
     /// The next piece; `None` behind the last row.
+    #[expect(clippy::should_implement_trait, reason = "it can fail")]
     pub fn next(&mut self) -> Result<Option<Piece>, StoreError> {
         let Some(lines) = self.decisions.next(self.rows)? else { return Ok(None) };
         let place = (self.decisions.path(), lines.first);

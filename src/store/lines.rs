@@ -115,14 +115,14 @@ mod tests {
         let path = temp.path().join("f");
         let rows: Vec<String> = (0..50).map(|n| format!("{n},{}\n", "x".repeat(n * 37))).collect();
         let text = format!("a,b\n{}torn", rows.concat());
-        std::fs::write(&path, &text).unwrap();
+        disk.replace(&path, text.as_bytes()).unwrap();
         let end = text.len() as u64 - 4;
         for most in [1, 2, 7, 49, 50, 51] {
             let mut reader = LineReader::of_rows(&disk, &path, "a,b", end).unwrap();
             let (mut read, mut line) = (Vec::new(), 2);
             while let Some(lines) = reader.next(most).unwrap() {
                 assert_eq!(lines.first, line);
-                line += lines.bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+                line += lines.bytes.split_inclusive(|byte| *byte == b'\n').count() as u64;
                 read.extend_from_slice(&lines.bytes);
             }
             assert_eq!(read, rows.concat().as_bytes());
@@ -135,7 +135,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let disk = RealDisk::new(temp.path());
         let path = temp.path().join("f");
-        std::fs::write(&path, "x,y\n1,2\n").unwrap();
+        disk.replace(&path, b"x,y\n1,2\n").unwrap();
         let error = LineReader::of_rows(&disk, &path, "a,b", 8).unwrap_err().to_string();
         assert!(error.ends_with("f:1: foreign header `x,y`, expected `a,b`"), "{error}");
         let mut none = LineReader::of_rows(&disk, &path, "a,b", 0).unwrap();

@@ -139,6 +139,7 @@ pub struct Spans {
 
 /// Compares two ledgers row by row, in order, and remembers nothing but what it found.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about both ledgers")]
 pub struct Comparer {
     same_policy: bool,
     /// Two ledgers that begin at one slot both began fresh, flat and with nothing pending: they are in sync before it.

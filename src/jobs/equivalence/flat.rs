@@ -159,13 +159,12 @@ pub fn replay_live<S: Strategy, D: Disk>(
         None => Course::fresh(given, &raw, &revisions)?,
     };
     let paths = Files::of(layout, tag, series);
-    let mut reader = match course.proved.mark.after {
-        None => RecordReader::new(*disk, &paths, series, given.extent, ROWS_AT_ONCE)?,
-        Some(_) => {
-            let after = after_trade(*disk, &paths, series, &course.proved.mark)?;
-            let mark = (course.proved.mark.clone(), after);
-            RecordReader::from(*disk, &paths, series, given.extent, mark, ROWS_AT_ONCE)
-        }
+    let mut reader = if course.proved.mark.after.is_none() {
+        RecordReader::new(*disk, &paths, series, given.extent, ROWS_AT_ONCE)?
+    } else {
+        let after = after_trade(*disk, &paths, series, &course.proved.mark)?;
+        let mark = (course.proved.mark.clone(), after);
+        RecordReader::from(*disk, &paths, series, given.extent, mark, ROWS_AT_ONCE)
     };
     let Proved { mut decisions, mut trades, .. } = course.proved.clone();
     while let Some(piece) = reader.next()? {
@@ -332,7 +331,7 @@ impl<'a, S: Strategy> Course<'a, S> {
             state: &player.state().save(),
         };
         let equal = Equal { stand, trades, beside: &self.beside, floor: self.floor };
-        if let Err(error) = Proven::leave(given, revisions, equal) {
+        if let Err(error) = Proven::leave(given, revisions, &equal) {
             tracing::warn!("the next proof replays every row: {error}");
         }
     }

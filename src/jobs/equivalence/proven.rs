@@ -115,10 +115,10 @@ impl Proven {
     pub fn leave<S: Strategy, D: Disk>(
         given: &Given<'_, '_, S, D>,
         revisions: &[Revision],
-        equal: Equal<'_>,
+        equal: &Equal<'_>,
     ) -> Result<(), StoreError> {
         let Place { disk, layout, tag, series } = given.place;
-        let Equal { stand, trades, beside, floor } = equal;
+        let Equal { stand, trades, beside, floor } = *equal;
         let Some(last) = stand.proved.mark.after else { return Ok(()) };
         let mut proven = Self {
             schema: SCHEMA.to_owned(),

@@ -84,10 +84,13 @@ fn next_check(found: &Comparison, names: &Names) -> String {
     }
 }
 
+/// A row: its slot and its text.
+pub type TimedRow = (i64, String);
+
 /// Both rows of the first difference with their neighbours; lines of LIVE begin with `-`, of the backtest with `+`.
 pub fn mismatch_block(
     finding: &Finding,
-    (live, backtest): (&[(i64, String)], &[(i64, String)]),
+    (live, backtest): (&[TimedRow], &[TimedRow]),
     cause: &str,
 ) -> String {
     let mut text = format!(

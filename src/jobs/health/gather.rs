@@ -114,6 +114,7 @@ struct LastLines {
     is_whole: bool,
 }
 
+#[expect(clippy::naive_bytecount, reason = "once for a file, or a part of one")]
 fn last_lines(
     disk: &RealDisk,
     path: &Path,

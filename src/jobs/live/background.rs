@@ -30,8 +30,7 @@ impl Background {
     pub fn run<S: Strategy, D: Disk>(
         &self,
         place: &Place<'_, D>,
-        core: &Core<S>,
-        card: &Card,
+        (core, card): (&Core<S>, &Card),
         checkpoint: &Checkpoint,
         told: &(dyn Fn() -> bool + Sync),
     ) {

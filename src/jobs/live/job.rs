@@ -57,12 +57,11 @@ pub fn run(context: &Context<'_>, job: &LiveJob) -> Result<Outcome, Failure> {
         }
         manifest::Feed::Http => {
             let network = Network::new(context, job)?;
-            match network.drill_clock(context)? {
-                Some(clock) => over(context, job, &network, &clock),
-                None => {
-                    refuse_recorded(context, job)?;
-                    over(context, job, &network, &SystemClock)
-                }
+            if let Some(clock) = network.drill_clock(context)? {
+                over(context, job, &network, &clock)
+            } else {
+                refuse_recorded(context, job)?;
+                over(context, job, &network, &SystemClock)
             }
         }
     }
@@ -149,6 +148,7 @@ struct Frame<'a, 'c, S: Strategy> {
 }
 
 impl<S: Strategy> Frame<'_, '_, S> {
+    #[expect(clippy::too_many_lines, reason = "one loop is wired up in one place")]
     fn live<F: Feed, C: Clock>(
         self,
         feed: &mut F,
@@ -216,7 +216,7 @@ impl<S: Strategy> Frame<'_, '_, S> {
                 let place = context.place(tag, series);
                 let (proof, core, card) = (&proof, &again, &card);
                 let told = || context.stop.asked();
-                threads.spawn(move || proof.run(&place, core, card, checkpoint, &told));
+                threads.spawn(move || proof.run(&place, (core, card), checkpoint, &told));
             }
             let ended = run_loop(pace, &mut session, &mut on);
             // A loop that came to its end waits for the proof; one that was told to stop, or failed, does not.
