@@ -32,17 +32,17 @@ const BARS: [[f64; 5]; 24] = [
 ];
 
 /// The series.
-pub(in crate::engine) fn bars() -> impl Iterator<Item = Bar> {
+pub(crate) fn bars() -> impl Iterator<Item = Bar> {
     BARS.into_iter().map(|values| Bar::new(values).unwrap())
 }
 
 /// Its closes.
-pub(in crate::engine) fn closes() -> impl Iterator<Item = f64> {
+pub(crate) fn closes() -> impl Iterator<Item = f64> {
     bars().map(|bar| bar.close())
 }
 
 /// A length that is known to be good.
-pub(in crate::engine) fn length(bars: u32) -> Length {
+pub(crate) fn length(bars: u32) -> Length {
     Length::new(bars).unwrap()
 }
 

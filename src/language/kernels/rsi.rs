@@ -40,7 +40,7 @@ impl Rsi {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{check, closes, length, outputs};
+    use crate::language::kernels::sample::{check, closes, length, outputs};
 
     #[test]
     fn it_agrees_with_ta_lib() {

@@ -36,7 +36,7 @@ impl VolumeZ {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{bars, check, length};
+    use crate::language::kernels::sample::{bars, check, length};
 
     #[test]
     fn it_agrees_with_numpy() {

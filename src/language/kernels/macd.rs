@@ -58,7 +58,7 @@ impl Macd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{check, closes, length};
+    use crate::language::kernels::sample::{check, closes, length};
 
     #[test]
     fn it_agrees_with_ta_lib() {

@@ -88,7 +88,7 @@ impl RollingLow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{bars, check, length};
+    use crate::language::kernels::sample::{bars, check, length};
 
     #[test]
     fn they_agree_with_ta_lib() {

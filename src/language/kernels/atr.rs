@@ -38,7 +38,7 @@ impl Atr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{bars, check, length, outputs};
+    use crate::language::kernels::sample::{bars, check, length, outputs};
 
     #[test]
     fn it_agrees_with_ta_lib() {

@@ -33,7 +33,7 @@ impl Sma {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{check, closes, length};
+    use crate::language::kernels::sample::{check, closes, length};
 
     #[test]
     fn it_agrees_with_numpy() {

@@ -50,7 +50,7 @@ impl Bollinger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{check, closes, length};
+    use crate::language::kernels::sample::{check, closes, length};
 
     #[test]
     fn it_agrees_with_numpy_and_ta_lib() {

@@ -58,7 +58,7 @@ impl Ema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{check, closes, length, outputs};
+    use crate::language::kernels::sample::{check, closes, length, outputs};
 
     #[test]
     fn it_agrees_with_ta_lib() {

@@ -45,7 +45,7 @@ impl Returns {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{check, closes, length, outputs};
+    use crate::language::kernels::sample::{check, closes, length, outputs};
 
     #[test]
     fn they_agree_with_ta_lib_and_numpy() {

@@ -41,7 +41,7 @@ impl RealisedVolatility {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::indicators::sample::{check, closes, length, outputs};
+    use crate::language::kernels::sample::{check, closes, length, outputs};
 
     #[test]
     fn it_agrees_with_numpy_and_pandas() {
