@@ -8,7 +8,7 @@ use crate::{
         series::Series,
         time::SlotTs,
     },
-    store::{disk::Disk, error::StoreError, layout::Layout, ledger::last_line},
+    store::{disk::Disk, error::StoreError, layout::Layout, ledger::last_row},
 };
 
 /// What a run was started with: its manifest with all values in place; `None` where that is gone.
@@ -21,7 +21,7 @@ pub fn manifest_of<D: Disk>(disk: &D, layout: &Layout, run: &RunId) -> Option<to
 /// seed, or faster than real time. Real time is what is believed where its manifest is gone.
 pub fn in_recorded_time<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<bool, StoreError> {
     for series in series_of(disk, layout, tag)? {
-        let row = last_row(disk, &layout.timing(tag, &series))?;
+        let row = newest_row(disk, &layout.timing(tag, &series))?;
         let run = row.and_then(|row| row.rsplit(',').next()?.parse::<RunId>().ok());
         let manifest = run.and_then(|run| manifest_of(disk, layout, &run));
         let live = manifest.as_ref().and_then(|table| table.get("live")?.as_table());
@@ -76,7 +76,7 @@ pub fn last_decided<D: Disk>(
     series: &Series,
 ) -> Result<Option<SlotTs>, StoreError> {
     let path = layout.decisions(tag, series);
-    let Some(text) = last_row(disk, &path)? else { return Ok(None) };
+    let Some(text) = newest_row(disk, &path)? else { return Ok(None) };
     let slot = text.split(',').nth(3).and_then(|ts_ms| ts_ms.parse().ok());
     let slot = slot.and_then(|ts_ms| series.timeframe().slot(ts_ms).ok());
     match slot {
@@ -91,12 +91,7 @@ pub fn last_decided<D: Disk>(
 const HEAD: usize = 4 << 10;
 
 /// The last whole row of a ledger, without reading the rows before it; `None` where there is none.
-fn last_row<D: Disk>(disk: &D, path: &Path) -> Result<Option<String>, StoreError> {
+fn newest_row<D: Disk>(disk: &D, path: &Path) -> Result<Option<String>, StoreError> {
     let Some(len) = disk.len(path)? else { return Ok(None) };
-    let (end, start) = last_line(disk, path, len)?;
-    if start == 0 {
-        return Ok(None);
-    }
-    let row = disk.read_at(path, start, (end - start) as usize)?;
-    Ok(Some(String::from_utf8_lossy(&row).trim_end_matches('\n').to_owned()))
+    Ok(last_row(disk, path, len)?.map(|(_, row)| row))
 }

@@ -47,22 +47,6 @@ pub struct Seen {
     pub unresolved: Vec<SlotTs>,
 }
 
-/// Rebuilds what LIVE saw. `decided` is in order, without holes.
-pub fn seen_bars(
-    stored: &[TimedBar],
-    revisions: &[Revision],
-    decided: &[Decided],
-    birth: Birth,
-) -> Seen {
-    let Some(first) = decided.first() else { return Seen::default() };
-    let mut seen =
-        Seen { bars: warm_up_bars(stored, revisions, first.ts, birth), ..Seen::default() };
-    let Seen { bars, unresolved } = SeenRows::default().next(stored, revisions, decided);
-    seen.bars.extend(bars);
-    seen.unresolved = unresolved;
-    seen
-}
-
 /// The bars at or above the floor and before the first decided slot, as LIVE saw them when it began.
 pub fn warm_up_bars(
     stored: &[TimedBar],

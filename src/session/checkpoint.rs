@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     card::{Card, Origin},
-    reader::{Extent, Mark},
+    reader::{Extent, Mark, Piece},
 };
 use crate::{
     domain::{
@@ -14,13 +14,13 @@ use crate::{
         series::Series,
         time::{SlotTs, Timeframe},
     },
-    engine::saved::SavedState,
+    engine::{saved::SavedState, state::State, step::Core, strategy::Strategy},
     store::{
         digest::{Running, sha256_hex},
         disk::Disk,
         error::StoreError,
         layout::Layout,
-        ledger::last_line,
+        ledger::last_row,
         lines::At,
         rows::{
             commands::push_command, decisions::DECISIONS_HEADER, timing::TIMING_HEADER,
@@ -60,6 +60,16 @@ impl Proved {
             decisions: Running::of_header(DECISIONS_HEADER),
             trades: Running::of_header(TRADES_HEADER),
         }
+    }
+
+    /// Takes in a piece whose rows came out as they were written.
+    pub fn add(&mut self, piece: &Piece) {
+        self.decisions.add(piece.bytes());
+        for trade in &piece.trades {
+            self.trades.add(trade.text.as_bytes());
+            self.trades.add(b"\n");
+        }
+        self.mark = piece.end.clone();
     }
 }
 
@@ -211,16 +221,21 @@ impl Checkpoint {
             return Err("there is a new command for a slot that was decided before".to_owned());
         }
         let path = layout.decisions(tag, series);
-        let row = last_line(disk, &path, self.decisions.bytes).and_then(|(end, before)| {
-            let most = (end - before) as usize;
-            Ok((end, disk.read_at(&path, before, most)?))
-        });
-        let (end, row) = row.map_err(|error| error.to_string())?;
-        let same = row.strip_suffix(b"\n") == Some(self.last_row.as_bytes());
-        if end != self.decisions.bytes || !same {
+        let found =
+            last_row(disk, &path, self.decisions.bytes).map_err(|error| error.to_string())?;
+        let is_known =
+            |(end, row): (u64, String)| end == self.decisions.bytes && row == self.last_row;
+        if !found.is_some_and(is_known) {
             return Err("its last row is not in decisions.csv where it should be".to_owned());
         }
         Ok(())
+    }
+
+    /// The state behind the last row; `None` where a value is not one that a state of this strategy can have.
+    pub fn restore<S: Strategy>(&self, core: &Core<S>, timeframe: Timeframe) -> Option<State> {
+        let rules = core.strategy.entry_rules();
+        let known = |name: &str| rules.iter().copied().find(|rule| *rule == name);
+        self.state.restore(timeframe, &core.rules, known)
     }
 
     /// How far the files are proved; `None` where a value is not possible.

@@ -3,21 +3,16 @@
 use std::collections::VecDeque;
 
 use super::{
-    as_seen::{SeenRows, warm_up_bars},
+    as_seen::{Seen, SeenRows, warm_up_bars},
     card::{Card, Origin},
     checkpoint::{Checkpoint, Proved},
     error::SessionError,
     live::{Place, trade_row},
-    reader::{Extent, Files, Mark, Piece, RecordReader, RowFinder},
-    record::{End, begins, birth, ends},
+    reader::{DecisionRow, Extent, Files, Piece, RecordReader, RowFinder},
+    record::{End, begins, birth, ends, stored_bars},
 };
 use crate::{
-    domain::{
-        bar::TimedBar,
-        command::Command,
-        series::Series,
-        time::{SlotTs, UtcMs},
-    },
+    domain::{bar::TimedBar, command::Command, time::SlotTs},
     engine::{
         saved::SavedState,
         slot::SlotMaker,
@@ -27,12 +22,10 @@ use crate::{
     store::{
         disk::Disk,
         error::StoreError,
-        ledger::last_line,
         raw::{RawStore, Revision},
         rows::{
             decisions::Column,
             encode::{SeriesPrefix, push_decision},
-            trades::AfterTrade,
         },
     },
 };
@@ -115,14 +108,12 @@ impl<S: Strategy> Fold<S> {
         let proved = checkpoint.proved(timeframe).ok_or_else(impossible)?;
         let held = checkpoint.held(timeframe).ok_or_else(impossible)?;
         let last = proved.mark.after.ok_or_else(impossible)?;
-        let known = |name: &str| {
-            given.core.strategy.entry_rules().iter().copied().find(|rule| *rule == name)
-        };
-        let state = checkpoint.state.restore(timeframe, &given.core.rules, known);
-        let state = state.ok_or_else(impossible)?;
+        let state = checkpoint.restore(given.core, timeframe).ok_or_else(impossible)?;
         let mut engine = Engine::resume(given.core.clone(), timeframe, state);
         let raw = RawStore::new(given.place.layout, given.place.disk, series);
-        for bar in since_anchor(given, &raw, checkpoint.extent(), last).map_err(told)? {
+        let revisions = raw.revisions().map_err(|error| error.to_string())?;
+        let (extent, store) = (checkpoint.extent(), (&raw, revisions.as_slice()));
+        for bar in since_anchor(given, store, extent, last).map_err(told)? {
             engine.warm(&bar);
         }
         Ok(Self {
@@ -133,7 +124,7 @@ impl<S: Strategy> Fold<S> {
             owed: VecDeque::new(),
             rows: 0,
             seen: SeenRows::behind(held),
-            revisions: raw.revisions().map_err(|error| error.to_string())?,
+            revisions,
         })
     }
 
@@ -147,14 +138,8 @@ impl<S: Strategy> Fold<S> {
         let Place { disk, layout, tag, series } = given.place;
         let files = (*layout, tag, series);
         let paths = Files::of(layout, tag, series);
-        let from_start = self.proved.mark.after.is_none();
-        let mut reader = if from_start {
-            RecordReader::new(*disk, &paths, series, extent, ROWS_AT_ONCE)?
-        } else {
-            let after = after_trade(*disk, &paths, series, &self.proved.mark)?;
-            let mark = self.proved.mark.clone();
-            RecordReader::from(*disk, &paths, series, extent, (mark, after), ROWS_AT_ONCE)
-        };
+        let place = (&self.proved.mark, ROWS_AT_ONCE);
+        let mut reader = RecordReader::behind(*disk, &paths, series, extent, place)?;
         let raw = RawStore::new(layout, *disk, series);
         while let Some(piece) = reader.next()? {
             if stop() {
@@ -188,7 +173,7 @@ impl<S: Strategy> Fold<S> {
             given.origin.ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
         same_settings(given.card, &origin.card)?;
         let anchor = given.core.blocks(series.timeframe()).anchor_ms(first);
-        let stored = load(raw, anchor, first)?;
+        let stored = stored_bars(raw, anchor, first)?;
         self.revisions = raw.revisions()?;
         let birth = birth(origin, series)?;
         for bar in warm_up_bars(&stored, &self.revisions, first, birth) {
@@ -205,14 +190,9 @@ impl<S: Strategy> Fold<S> {
     ) -> Result<(), SessionError> {
         let Place { layout, tag, series, .. } = given.place;
         let path = layout.decisions(tag, series);
-        let (first, last) = (piece.window().first(), piece.window().last());
-        let oldest = self.seen.held().first().copied().unwrap_or(first);
-        let stored = load(raw, oldest.open_ms(), last)?;
-        let within = |revision: &&Revision| (oldest..=last).contains(&revision.ts);
-        let revisions: Vec<Revision> = self.revisions.iter().filter(within).copied().collect();
-        let seen = self.seen.next(&stored, &revisions, &piece.decided());
+        let (_, seen) = next_seen(&mut self.seen, raw, &self.revisions, piece)?;
         if let Some(lost) = seen.unresolved.first() {
-            let line = piece.line(lost.since(first).unsigned_abs() as usize);
+            let line = piece.line(lost.since(piece.window().first()).unsigned_abs() as usize);
             return Err(StoreError::damaged(path, line, bar_lost(*lost)).into());
         }
         let bar_at = |ts: SlotTs| {
@@ -237,10 +217,7 @@ impl<S: Strategy> Fold<S> {
         for trade in &piece.trades {
             let path = layout.trades(tag, series);
             let reason = match self.owed.pop_front() {
-                Some(row) if row.strip_suffix(b"\n") == Some(trade.text.as_bytes()) => {
-                    self.proved.trades.add(&row);
-                    continue;
-                }
+                Some(row) if row.strip_suffix(b"\n") == Some(trade.text.as_bytes()) => continue,
                 Some(row) => format!(
                     "the decisions lead to `{}` here, the file has `{}`: {MEND}",
                     String::from_utf8_lossy(&row).trim_end(),
@@ -251,11 +228,8 @@ impl<S: Strategy> Fold<S> {
             return Err(StoreError::damaged(path, trade.line, reason).into());
         }
         self.rows += piece.rows.len() as u64;
-        self.proved.decisions.add(piece.bytes());
-        self.proved.mark = piece.end.clone();
-        if let Some(row) = piece.rows.last() {
-            piece.text(row).clone_into(&mut self.last_row);
-        }
+        self.proved.add(piece);
+        piece.last_text().clone_into(&mut self.last_row);
         Ok(())
     }
 
@@ -271,21 +245,6 @@ impl<S: Strategy> Fold<S> {
     }
 }
 
-/// What the next trade behind a place has to follow.
-pub fn after_trade<D: Disk>(
-    disk: &D,
-    files: &Files,
-    series: &Series,
-    mark: &Mark,
-) -> Result<AfterTrade, StoreError> {
-    if mark.trades.line <= 2 {
-        return Ok(AfterTrade::default());
-    }
-    let (end, start) = last_line(disk, &files.trades, mark.trades.bytes)?;
-    let row = disk.read_at(&files.trades, start, (end - start) as usize)?;
-    AfterTrade::row(String::from_utf8_lossy(&row).trim_end(), series, &files.trades)
-}
-
 /// Refuses to go on with other settings than those a ledger was begun with.
 fn same_settings(ours: &Card, theirs: &Card) -> Result<(), SessionError> {
     let mut differences = ours.differences(theirs);
@@ -296,21 +255,26 @@ fn same_settings(ours: &Card, theirs: &Card) -> Result<(), SessionError> {
     if differences.is_empty() { Ok(()) } else { Err(SessionError::OtherSettings(differences)) }
 }
 
-/// The stored bars of the days from an instant on that close by a slot.
-pub fn load<D: Disk>(
+/// The stored bars of a piece and of the slots held back before it, and what of them LIVE saw.
+pub fn next_seen<D: Disk>(
+    seen: &mut SeenRows,
     raw: &RawStore<'_, D>,
-    open_ms: i64,
-    last: SlotTs,
-) -> Result<Vec<TimedBar>, StoreError> {
-    let mut bars = raw.load(UtcMs::EPOCH.plus_ms(open_ms).day(), last.open_day())?;
-    bars.retain(|bar| bar.ts <= last);
-    Ok(bars)
+    revisions: &[Revision],
+    piece: &Piece,
+) -> Result<(Vec<TimedBar>, Seen), StoreError> {
+    let (first, last) = (piece.window().first(), piece.window().last());
+    let oldest = seen.held().first().copied().unwrap_or(first);
+    let stored = stored_bars(raw, oldest.open_ms(), last)?;
+    let within = |revision: &&Revision| (oldest..=last).contains(&revision.ts);
+    let revisions: Vec<Revision> = revisions.iter().filter(within).copied().collect();
+    let found = seen.next(&stored, &revisions, &piece.decided());
+    Ok((stored, found))
 }
 
 /// The bars that the features behind a row are made of, as they were seen: those since the anchor of the next slot.
 pub fn since_anchor<S: Strategy, D: Disk>(
     given: &Given<'_, '_, S, D>,
-    raw: &RawStore<'_, D>,
+    (raw, revisions): (&RawStore<'_, D>, &[Revision]),
     extent: Extent,
     last: SlotTs,
 ) -> Result<Vec<TimedBar>, SessionError> {
@@ -326,33 +290,25 @@ pub fn since_anchor<S: Strategy, D: Disk>(
     // Bars that were held back before are handed in with a row behind: nothing may be held where reading begins.
     while from > 0 {
         let back = from.saturating_sub(ROWS_BACK);
-        let mut reader = ledger.reader(back, 1)?;
-        let mut free = None;
-        for n in back..from {
-            let Some(piece) = reader.next()? else { break };
-            if piece.rows[0].decided.bar_hash.is_some() {
-                free = Some(n + 1);
+        let piece = ledger.reader(back, (from - back) as usize)?.next()?;
+        let had_bar = |row: &DecisionRow| row.decided.bar_hash.is_some();
+        match piece.and_then(|piece| piece.rows.iter().rposition(had_bar)) {
+            Some(n) => {
+                from = back + n as u64 + 1;
+                break;
             }
+            None => from = back,
         }
-        if let Some(n) = free {
-            from = n;
-            break;
-        }
-        from = back;
     }
-    let revisions = raw.revisions()?;
     let mut bars = Vec::new();
     if from == 0 {
-        let stored = load(raw, anchor, first)?;
-        bars = warm_up_bars(&stored, &revisions, first, birth(origin, series)?);
+        let stored = stored_bars(raw, anchor, first)?;
+        bars = warm_up_bars(&stored, revisions, first, birth(origin, series)?);
     }
     let mut reader = ledger.reader(from, ROWS_AT_ONCE)?;
     let mut seen = SeenRows::default();
     while let Some(piece) = reader.next()? {
-        let (first, last) = (piece.window().first(), piece.window().last());
-        let oldest = seen.held().first().copied().unwrap_or(first);
-        let stored = load(raw, oldest.open_ms(), last)?;
-        let found = seen.next(&stored, &revisions, &piece.decided());
+        let (_, found) = next_seen(&mut seen, raw, revisions, &piece)?;
         if let Some(lost) = found.unresolved.first() {
             let path = layout.decisions(tag, series);
             return Err(StoreError::damaged(path, 0, bar_lost(*lost)).into());

@@ -6,7 +6,7 @@ use super::{
     error::SessionError,
     fold::{Fold, Folded, Given, MEND},
     reader::{Extent, Files},
-    record::{durable_commands, gone, read_origin},
+    record::{commands_in, commands_ledger, durable_commands, gone, read_origin},
 };
 use crate::{
     domain::{
@@ -121,6 +121,8 @@ pub struct Session<'d, S: Strategy, D: Disk> {
     proved: Proved,
     /// `None` where none is written.
     checkpoints: Option<Checkpoints>,
+    /// The commands ledger as it was learned last; `None` before the first time.
+    commands_read: Option<Option<Vec<u8>>>,
     buffer: Vec<u8>,
 }
 
@@ -199,6 +201,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
             journal: None,
             proved,
             checkpoints,
+            commands_read: None,
             buffer: last_row.into_bytes(),
             build: build.to_owned(),
             origin,
@@ -304,11 +307,6 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         self.maker.held()
     }
 
-    /// Operator commands it has taken note of.
-    pub fn commands(&self) -> &[Command] {
-        self.maker.commands()
-    }
-
     /// The engine behind the last row.
     pub fn engine(&self) -> &Engine<S> {
         &self.engine
@@ -338,8 +336,17 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         Ok(())
     }
 
-    /// Takes note of operator commands that came since.
-    pub fn learn(&mut self, commands: Vec<Command>) -> Result<(), SessionError> {
+    /// Takes note of operator commands that came since. A ledger that is as it was read last is not parsed again.
+    pub fn learn(&mut self) -> Result<(), SessionError> {
+        let Place { disk, layout, tag, .. } = &self.place;
+        let ledger = commands_ledger(*disk, layout, tag)?;
+        if self.commands_read.as_ref() == Some(&ledger) {
+            return Ok(());
+        }
+        let mut commands = commands_in(ledger.as_deref(), layout, tag)?;
+        if commands != self.maker.commands() {
+            commands = durable_commands(*disk, layout, tag)?;
+        }
         let last = self.last();
         if commands.len() != self.maker.commands().len() {
             all_known(&self.engine.core().strategy, &commands)?;
@@ -347,7 +354,9 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
         self.maker.learn(commands, last).map_err(|why| match why {
             Unlearned::Late(command) => SessionError::LateCommand(command),
             Unlearned::Changed(line) => SessionError::ChangedCommand(line),
-        })
+        })?;
+        self.commands_read = Some(ledger);
+        Ok(())
     }
 
     /// Decides one slot and makes it durable: the decision row, then its trade rows, then its timing.

@@ -17,7 +17,7 @@ use crate::{
         disk::Disk,
         error::StoreError,
         layout::Layout,
-        ledger::last_line,
+        ledger::{last_line, last_row},
         lines::{At, LineReader, Lines},
         rows::{
             decisions::{DECISIONS_HEADER, DecisionLine, parse_decision_rows},
@@ -141,6 +141,11 @@ impl Piece {
         str::from_utf8(&self.lines.bytes[row.text.clone()]).expect("rows were read as text")
     }
 
+    /// The text of the last row, without its newline.
+    pub fn last_text(&self) -> &str {
+        self.text(self.rows.last().expect("a piece has rows"))
+    }
+
     /// The number of row `n` of this piece in the file, from 1.
     pub fn line(&self, n: usize) -> u64 {
         self.lines.first + n as u64
@@ -207,21 +212,30 @@ impl<'d, D: Disk> RecordReader<'d, D> {
             timing: timing.at(),
             after: None,
         };
-        Ok(Self::from(disk, files, series, extent, (mark, AfterTrade::default()), rows))
+        Ok(Self::from(disk, files, series, extent, (mark, AfterTrade::default(), rows)))
     }
 
-    /// From a place on. `after_trade` is what the next trade has to follow.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "files, how much of them, where, and how many rows at once"
-    )]
-    pub fn from(
+    /// Behind the rows before a place; from the first row on where nothing is before it.
+    pub fn behind(
         disk: &'d D,
         files: &Files,
         series: &Series,
         extent: Extent,
-        (mark, after_trade): (Mark, AfterTrade),
-        rows: usize,
+        (mark, rows): (&Mark, usize),
+    ) -> Result<Self, StoreError> {
+        if mark.after.is_none() {
+            return Self::new(disk, files, series, extent, rows);
+        }
+        let after = after_trade(disk, files, series, mark.trades.bytes)?;
+        Ok(Self::from(disk, files, series, extent, (mark.clone(), after, rows)))
+    }
+
+    fn from(
+        disk: &'d D,
+        files: &Files,
+        series: &Series,
+        extent: Extent,
+        (mark, after_trade, rows): (Mark, AfterTrade, usize),
     ) -> Self {
         let open = |path, at, end| LineReader::from(disk, path, at, end);
         Self {
@@ -310,36 +324,30 @@ impl<'d, D: Disk> RecordReader<'d, D> {
     fn timing_to(&mut self, last: SlotTs) -> Result<Vec<Timing>, StoreError> {
         let mut timing = Vec::new();
         loop {
-            let Some((row, _)) = self.timing_ahead.front() else {
-                if self.read_timing()? {
-                    continue;
-                }
-                return Ok(timing);
-            };
-            if row.ts > last {
+            take_to(
+                &mut self.timing_ahead,
+                last,
+                |row| row.ts,
+                (&mut timing, &mut self.mark.timing),
+            );
+            if !self.timing_ahead.is_empty() || !self.read_timing()? {
                 return Ok(timing);
             }
-            let (row, end) = self.timing_ahead.pop_front().expect("it was looked at");
-            self.mark.timing = end;
-            timing.push(row);
         }
     }
 
     fn trades_to(&mut self, last: SlotTs) -> Result<Vec<TradeRow>, StoreError> {
         let mut trades = Vec::new();
         loop {
-            let Some((row, _)) = self.trades_ahead.front() else {
-                if self.read_trades()? {
-                    continue;
-                }
-                return Ok(trades);
-            };
-            if row.ts > last {
+            take_to(
+                &mut self.trades_ahead,
+                last,
+                |row| row.ts,
+                (&mut trades, &mut self.mark.trades),
+            );
+            if !self.trades_ahead.is_empty() || !self.read_trades()? {
                 return Ok(trades);
             }
-            let (row, end) = self.trades_ahead.pop_front().expect("it was looked at");
-            self.mark.trades = end;
-            trades.push(row);
         }
     }
 
@@ -368,6 +376,36 @@ impl<'d, D: Disk> RecordReader<'d, D> {
         });
         self.trades_ahead.extend(rows.zip(ends(&lines.bytes, at)));
         Ok(true)
+    }
+}
+
+/// Moves the rows up to a slot out of those read ahead, and the place behind them on.
+fn take_to<T>(
+    ahead: &mut Ahead<T>,
+    last: SlotTs,
+    slot: impl Fn(&T) -> SlotTs,
+    (rows, behind): (&mut Vec<T>, &mut At),
+) {
+    while let Some((row, end)) = ahead.pop_front_if(|(row, _)| slot(row) <= last) {
+        *behind = end;
+        rows.push(row);
+    }
+}
+
+/// What a trade has to follow that begins at a byte of `trades.csv`.
+fn after_trade<D: Disk>(
+    disk: &D,
+    files: &Files,
+    series: &Series,
+    bytes: u64,
+) -> Result<AfterTrade, StoreError> {
+    // Without a trade there may be no file.
+    if bytes <= TRADES_HEADER.len() as u64 + 1 {
+        return Ok(AfterTrade::default());
+    }
+    match last_row(disk, &files.trades, bytes)? {
+        Some((_, row)) => AfterTrade::row(&row, series, &files.trades),
+        None => Ok(AfterTrade::default()),
     }
 }
 
@@ -450,21 +488,13 @@ impl<'d, D: Disk> RowFinder<'d, D> {
     /// Reads from row `n` on, from 0, in pieces of at most `rows`.
     pub fn reader(&self, n: u64, rows: usize) -> Result<RecordReader<'d, D>, StoreError> {
         let mark = self.mark(n)?;
-        let after = match mark.trades.bytes {
-            bytes if bytes <= TRADES_HEADER.len() as u64 + 1 => AfterTrade::default(),
-            bytes => {
-                let path = &self.files.trades;
-                let (end, start) = last_line(self.disk, path, bytes)?;
-                let row = self.disk.read_at(path, start, (end - start) as usize)?;
-                AfterTrade::row(String::from_utf8_lossy(&row).trim_end(), &self.series, path)?
-            }
-        };
         let (files, series) = (&self.files, &self.series);
-        Ok(RecordReader::from(self.disk, files, series, self.extent, (mark, after), rows))
+        let after = after_trade(self.disk, files, series, mark.trades.bytes)?;
+        Ok(RecordReader::from(self.disk, files, series, self.extent, (mark, after, rows)))
     }
 
     /// Where row `n` is, from 0.
-    pub fn mark(&self, n: u64) -> Result<Mark, StoreError> {
+    fn mark(&self, n: u64) -> Result<Mark, StoreError> {
         let slot = self.first.plus(n as i64);
         let find = |path: &Path, header: &str, end: u64, column: usize| {
             self.find(path, (header.len() as u64 + 1, end), column, slot.ts_ms())

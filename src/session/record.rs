@@ -2,13 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    as_seen::{Birth, Decided, Seen, seen_bars},
-    card::Origin,
-    error::SessionError,
-    reader::RecordReader,
-    replay::Inputs,
-};
+use super::{as_seen::Birth, card::Origin, error::SessionError, reader::RecordReader};
 use crate::{
     domain::{
         bar::TimedBar,
@@ -117,17 +111,6 @@ impl Record<'_> {
         Window::new(first.ts(), last.ts()).ok()
     }
 
-    /// What each row says about its bars.
-    pub fn decided(&self) -> Vec<Decided> {
-        let one = |line: &DecisionLine<'_>| Decided {
-            ts: line.ts(),
-            degraded: line.degraded(),
-            bar_hash: line.bar_hash(),
-            seen_at: self.seen_at.get(&line.ts_ms()).copied(),
-        };
-        self.decisions.iter().map(one).collect()
-    }
-
     /// The slots that were hindered from outside. An absent bar is not among them: the bars show that themselves.
     pub fn degraded(&self) -> BTreeMap<i64, Degraded> {
         let cause = |line: &DecisionLine<'_>| line.degraded().map(|cause| (line.ts_ms(), cause));
@@ -151,17 +134,31 @@ pub fn read_origin<D: Disk>(
     Origin::from_json(&bytes).map(Some).map_err(|reason| StoreError::damaged(path, 0, reason))
 }
 
+/// The bytes of the commands ledger of a tag; `None` without one.
+pub fn commands_ledger<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(disk.read(&layout.commands(tag))?)
+}
+
 /// The operator commands of a tag.
 pub fn read_commands<D: Disk>(
     disk: &D,
     layout: &Layout,
     tag: &Tag,
 ) -> Result<Vec<Command>, StoreError> {
-    let path = layout.commands(tag);
-    match disk.read(&path)? {
-        Some(bytes) => parse_commands(&bytes, &path),
-        None => Ok(Vec::new()),
-    }
+    commands_in(commands_ledger(disk, layout, tag)?.as_deref(), layout, tag)
+}
+
+/// The operator commands in the bytes of a commands ledger.
+pub fn commands_in(
+    bytes: Option<&[u8]>,
+    layout: &Layout,
+    tag: &Tag,
+) -> Result<Vec<Command>, StoreError> {
+    bytes.map_or_else(|| Ok(Vec::new()), |bytes| parse_commands(bytes, &layout.commands(tag)))
 }
 
 /// The same for a loop that acts on them: they are made durable first, since whoever gave one may have died before he could.
@@ -184,10 +181,19 @@ pub fn load_bars<D: Disk>(
     window: Window,
     blocks: Blocks,
 ) -> Result<(Vec<TimedBar>, Vec<Revision>), StoreError> {
-    let anchor = crate::domain::time::UtcMs::EPOCH.plus_ms(blocks.anchor_ms(window.first()));
-    let mut bars = raw.load(anchor.day(), window.last().open_day())?;
-    bars.retain(|bar| bar.ts <= window.last());
+    let bars = stored_bars(raw, blocks.anchor_ms(window.first()), window.last())?;
     Ok((bars, raw.revisions()?))
+}
+
+/// The stored bars of the days from an instant on that close by a slot.
+pub fn stored_bars<D: Disk>(
+    raw: &RawStore<'_, D>,
+    open_ms: i64,
+    last: SlotTs,
+) -> Result<Vec<TimedBar>, StoreError> {
+    let mut bars = raw.load(UtcMs::EPOCH.plus_ms(open_ms).day(), last.open_day())?;
+    bars.retain(|bar| bar.ts <= last);
+    Ok(bars)
 }
 
 /// When and from where a ledger began.
@@ -198,18 +204,6 @@ pub fn birth(origin: &Origin, series: &Series) -> Result<Birth, SessionError> {
         (Ok(floor), Ok(at)) => Ok(Birth { floor, at, revisions: origin.born_revisions }),
         (Err(error), _) | (_, Err(error)) => Err(SessionError::Origin(error.to_string())),
     }
-}
-
-/// The inputs that replay a ledger on the bars LIVE saw, and the slots whose bars could not be found again.
-pub fn inputs_as_seen(
-    record: &Record<'_>,
-    window: Window,
-    (stored, revisions): (&[TimedBar], &[Revision]),
-    commands: Vec<Command>,
-    birth: Birth,
-) -> (Inputs, Vec<SlotTs>) {
-    let Seen { bars, unresolved } = seen_bars(stored, revisions, &record.decided(), birth);
-    (Inputs { window, bars, degraded: record.degraded(), commands }, unresolved)
 }
 
 /// What a person can do about rows that were taken away.

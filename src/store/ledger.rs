@@ -164,6 +164,20 @@ pub fn last_line<D: Disk>(disk: &D, path: &Path, len: u64) -> Result<(u64, u64),
     }
 }
 
+/// The last whole row of the first `len` bytes, without its newline, and where it ends; `None` where there is nothing but a header.
+pub fn last_row<D: Disk>(
+    disk: &D,
+    path: &Path,
+    len: u64,
+) -> Result<Option<(u64, String)>, StoreError> {
+    let (end, start) = last_line(disk, path, len)?;
+    if start == 0 {
+        return Ok(None);
+    }
+    let row = disk.read_at(path, start, (end - start) as usize)?;
+    Ok(Some((end, String::from_utf8_lossy(&row).trim_end_matches('\n').to_owned())))
+}
+
 /// The line of the first NUL byte from `from` to `end`.
 #[expect(clippy::naive_bytecount, reason = "only a damaged file is counted")]
 fn hole<D: Disk>(disk: &D, path: &Path, from: u64, end: u64) -> Result<Option<u64>, StoreError> {

@@ -72,6 +72,20 @@ impl<'a, 'c> Checkpoints<'a, 'c> {
         if is_there { self.context.disk.remove(&path) } else { Ok(()) }
     }
 
+    /// Takes away all that one device has left, other fits' too: its numbers are wrong.
+    pub fn distrust(&self, device: &str) -> Result<(), Failure> {
+        for name in self.context.disk.list(&self.dir)? {
+            let path = self.dir.join(name);
+            let bytes = self.context.disk.read(&path)?.unwrap_or_default();
+            let by_another = serde_json::from_slice::<Document>(&bytes)
+                .is_ok_and(|document| document.key != self.key_on(device));
+            if !by_another {
+                self.context.disk.remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Takes them away: the training is done.
     pub fn clear(self) -> Result<(), Failure> {
         for name in self.context.disk.list(&self.dir)? {

@@ -112,7 +112,11 @@ impl<'a, 'c> Trainer<'a, 'c> {
         let done = match self.by_worker((name, &card), task, kept, heard) {
             Ok(Ok(done)) => Ok(Some(done)),
             Ok(Err(refused)) => {
-                kept.checkpoints.forget(name)?;
+                if [Some(Reason::Mismatch), Some(Reason::Nonfinite)].contains(&refused.reason) {
+                    kept.checkpoints.distrust(&card)?;
+                } else {
+                    kept.checkpoints.forget(name)?;
+                }
                 self.lost(&mut held, name, &refused).map(|()| None)
             }
             Err(failure) => Err(failure),

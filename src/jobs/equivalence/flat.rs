@@ -22,10 +22,10 @@ use crate::{
         card::{Card, Origin},
         checkpoint::{Proved, Stand},
         error::SessionError,
-        fold::{self, after_trade, load},
+        fold::{self, next_seen},
         live::Place,
-        reader::{Extent, Files, Piece, RecordReader},
-        record::{End, begins, birth, ends},
+        reader::{DecisionRow, Extent, Files, Piece, RecordReader},
+        record::{End, begins, birth, ends, stored_bars},
         render::{Rows, format},
         replay::Player,
     },
@@ -150,22 +150,18 @@ pub fn replay_live<S: Strategy, D: Disk>(
         tracing::info!("every row is replayed, since {why}");
         None
     });
-    let mut course = match proven.and_then(|proven| Course::behind(given, &raw, &proven)) {
-        Some(course) => {
-            // The same bytes have the same digest.
-            copy(given, &course.proved, deliver)?;
-            course
-        }
-        None => Course::fresh(given, &raw, &revisions)?,
-    };
+    let mut course =
+        match proven.and_then(|proven| Course::behind(given, (&raw, &revisions), &proven)) {
+            Some(course) => {
+                // The same bytes have the same digest.
+                copy(given, &course.proved, deliver)?;
+                course
+            }
+            None => Course::fresh(given, &raw, &revisions)?,
+        };
     let paths = Files::of(layout, tag, series);
-    let mut reader = if course.proved.mark.after.is_none() {
-        RecordReader::new(*disk, &paths, series, given.extent, ROWS_AT_ONCE)?
-    } else {
-        let after = after_trade(*disk, &paths, series, &course.proved.mark)?;
-        let mark = (course.proved.mark.clone(), after);
-        RecordReader::from(*disk, &paths, series, given.extent, mark, ROWS_AT_ONCE)
-    };
+    let behind = (&course.proved.mark, ROWS_AT_ONCE);
+    let mut reader = RecordReader::behind(*disk, &paths, series, given.extent, behind)?;
     let Proved { mut decisions, mut trades, .. } = course.proved.clone();
     while let Some(piece) = reader.next()? {
         if piece.window().first() == given.window.first() {
@@ -211,7 +207,7 @@ impl<'a, S: Strategy> Course<'a, S> {
         let first = given.window.first();
         let birth = birth(given.origin, raw.series())?;
         let anchor_ms = given.core.blocks(first.timeframe()).anchor_ms(first);
-        let mut stored = load(raw, anchor_ms, first)?;
+        let mut stored = stored_bars(raw, anchor_ms, first)?;
         stored.retain(|bar| birth.floor <= bar.ts && bar.ts < first);
         let bars = warm_up_bars(&stored, revisions, first, birth);
         let player = Player::new(given.core, first, given.commands.to_vec());
@@ -235,17 +231,14 @@ impl<'a, S: Strategy> Course<'a, S> {
     /// Behind what an earlier proof found equal; `None` where that cannot be gone on from.
     fn behind<D: Disk>(
         given: &Given<'a, '_, S, D>,
-        raw: &RawStore<'_, D>,
+        store: (&RawStore<'_, D>, &[Revision]),
         proven: &Proven,
     ) -> Option<Self> {
         let timeframe = given.window.first().timeframe();
         let checkpoint = &proven.checkpoint;
         let proved = checkpoint.proved(timeframe)?;
         let (held, last) = (checkpoint.held(timeframe)?, proved.mark.after?);
-        let known = |name: &str| {
-            given.core.strategy.entry_rules().iter().copied().find(|rule| *rule == name)
-        };
-        let state = checkpoint.state.restore(timeframe, &given.core.rules, known)?;
+        let state = checkpoint.restore(given.core, timeframe)?;
         let fold = fold::Given {
             place: given.place,
             core: given.core,
@@ -253,7 +246,7 @@ impl<'a, S: Strategy> Course<'a, S> {
             origin: Some(given.origin),
             commands: given.commands,
         };
-        let bars = fold::since_anchor(&fold, raw, checkpoint.extent(), last).ok()?;
+        let bars = fold::since_anchor(&fold, store, checkpoint.extent(), last).ok()?;
         let commands = given.commands.to_vec();
         let player = Player::behind(given.core, last, commands, (state, held.clone()));
         let rows = checkpoint.rows();
@@ -285,11 +278,7 @@ impl<'a, S: Strategy> Course<'a, S> {
         piece: &Piece,
     ) -> Result<Rows, SessionError> {
         let (from, to) = (piece.window().first(), piece.window().last());
-        let oldest = self.held.held().first().copied().unwrap_or(from);
-        let mut stored = load(raw, oldest.open_ms(), to)?;
-        let within = |revision: &&Revision| (oldest..=to).contains(&revision.ts);
-        let known: Vec<Revision> = revisions.iter().filter(within).copied().collect();
-        let found = self.held.next(&stored, &known, &piece.decided());
+        let (mut stored, found) = next_seen(&mut self.held, raw, revisions, piece)?;
         self.unresolved.extend(found.unresolved);
         stored.retain(|bar| from <= bar.ts);
         if self.today.is_none() && stored != found.bars {
@@ -305,15 +294,8 @@ impl<'a, S: Strategy> Course<'a, S> {
             today.forget(to.next());
         }
         self.beside.add(piece);
-        self.proved.decisions.add(piece.bytes());
-        for trade in &piece.trades {
-            self.proved.trades.add(trade.text.as_bytes());
-            self.proved.trades.add(b"\n");
-        }
-        self.proved.mark = piece.end.clone();
-        if let Some(row) = piece.rows.last() {
-            piece.text(row).clone_into(&mut self.last_row);
-        }
+        self.proved.add(piece);
+        piece.last_text().clone_into(&mut self.last_row);
         Ok(rows)
     }
 
@@ -339,9 +321,8 @@ impl<'a, S: Strategy> Course<'a, S> {
 
 /// The slots that were hindered from outside. An absent bar is not among them: the bars show that themselves.
 fn degraded(piece: &Piece) -> BTreeMap<i64, Degraded> {
-    let cause = |row: &crate::session::reader::DecisionRow| {
-        row.decided.degraded.map(|cause| (row.decided.ts.ts_ms(), cause))
-    };
+    let cause =
+        |row: &DecisionRow| row.decided.degraded.map(|cause| (row.decided.ts.ts_ms(), cause));
     let all = piece.rows.iter().filter_map(cause);
     all.filter(|(_, cause)| *cause != Degraded::BarMissing).collect()
 }

@@ -24,7 +24,6 @@ use crate::{
         card::Born,
         error::SessionError,
         live::{Session, Stamp},
-        record::{durable_commands, read_commands},
     },
     store::{
         disk::Disk,
@@ -381,11 +380,7 @@ fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
         };
         append_command(place.disk, place.layout, &place.tag, &halt, on.clock.now())?;
     }
-    let mut commands = read_commands(place.disk, place.layout, &place.tag)?;
-    if commands != session.commands() {
-        commands = durable_commands(place.disk, place.layout, &place.tag)?;
-    }
-    session.learn(commands)?;
+    session.learn()?;
     if session.last().is_none() {
         let blocks = session.engine().core().blocks(first.ts.timeframe());
         let anchor_day = UtcMs::EPOCH.plus_ms(blocks.anchor_ms(first.ts)).day();

@@ -4,23 +4,23 @@ use std::collections::BTreeMap;
 
 use mjolnir::{
     domain::{
+        bar::TimedBar,
         decision::{Decision, RiskState},
         ids::Tag,
         time::SlotTs,
     },
     session::{
+        as_seen::{Birth, Decided, Seen, SeenRows, warm_up_bars},
         live::{Belief, Recovered, Session},
-        record::{
-            Record, RecordBytes, birth, inputs_as_seen, load_bars, read_commands, read_origin,
-        },
+        record::{Record, RecordBytes, birth, load_bars, read_commands, read_origin},
         render::{Rows, render},
         replay::{AtEnd, Inputs},
     },
     store::{
         layout::Layout,
-        raw::RawStore,
+        raw::{RawStore, Revision},
         rows::{
-            decisions::DECISIONS_HEADER,
+            decisions::{DECISIONS_HEADER, DecisionLine},
             encode::{SeriesPrefix, push_decision},
             timing::Origin,
             trades::TRADES_HEADER,
@@ -124,6 +124,30 @@ pub fn replayed(world: &World, inputs: &Inputs) -> [Vec<u8>; 2] {
     [decisions, trades]
 }
 
+/// What each row says about its bars.
+fn decided(record: &Record<'_>) -> Vec<Decided> {
+    let one = |line: &DecisionLine<'_>| Decided {
+        ts: line.ts(),
+        degraded: line.degraded(),
+        bar_hash: line.bar_hash(),
+        seen_at: record.seen_at.get(&line.ts_ms()).copied(),
+    };
+    record.decisions.iter().map(one).collect()
+}
+
+/// What LIVE saw in a whole ledger: the warm-up bars, then those of its rows.
+pub fn seen_bars(
+    stored: &[TimedBar],
+    revisions: &[Revision],
+    decided: &[Decided],
+    birth: Birth,
+) -> Seen {
+    let mut bars = warm_up_bars(stored, revisions, decided[0].ts, birth);
+    let rows = SeenRows::default().next(stored, revisions, decided);
+    bars.extend(rows.bars);
+    Seen { bars, unresolved: rows.unresolved }
+}
+
 /// Everything that must hold when all is quiet. Returns what was seen on the way.
 pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<Counts, String> {
     if let Some(temp) = disk.files().iter().find(|path| path.to_string_lossy().ends_with(".tmp")) {
@@ -146,8 +170,9 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     let commands = read_commands(&honest, layout, &tag).map_err(|e| text(&e))?;
     let origin = read_origin(&honest, layout, &tag, series).map_err(|e| text(&e))?;
     let birth = birth(&origin.ok_or("no origin")?, series).map_err(|e| text(&e))?;
-    let (inputs, lost) = inputs_as_seen(&record, window, (&stored, &revisions), commands, birth);
-    if let Some(lost) = lost.first() {
+    let Seen { bars, unresolved } = seen_bars(&stored, &revisions, &decided(&record), birth);
+    let inputs = Inputs { window, bars, degraded: record.degraded(), commands };
+    if let Some(lost) = unresolved.first() {
         return Err(format!("the bars of {lost} are lost"));
     }
     let [decisions, trades] = replayed(world, &inputs);

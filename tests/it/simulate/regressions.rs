@@ -6,12 +6,13 @@ use mjolnir::{
         decision::Degraded,
         time::UtcMs,
     },
-    session::as_seen::{Birth, Decided, seen_bars},
+    session::as_seen::{Birth, Decided},
     store::{disk::Disk, raw::Revision},
 };
 
 use super::{
     false_disk::Lie,
+    oracle::seen_bars,
     oracle::{Log, check_final, files},
     venue::{HOUR_MS, SimClock, Venue, market},
     world::{Shift, World, slot, span},
