@@ -3,20 +3,42 @@
 use super::{ema::Ema, length::Length};
 use crate::domain::bar::Bar;
 
-/// Wilder's ATR in quote currency, as in TA-Lib (`ta_ATR.c`): the true range is the part of the price axis from the previous
-/// close to both ends of the bar; its first average is the mean of the first `n`. The first bar has no previous close and
-/// gives no range.
+/// The part of the price axis from the previous close to both ends of the bar, in quote currency (TA-Lib `ta_TRANGE.c`). The first
+/// bar has no previous close and gives NaN.
+#[derive(Debug, Clone, Default)]
+pub struct TrueRange {
+    last_close: Option<f64>,
+}
+
+impl TrueRange {
+    /// Has seen no bar.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in the next bar; NaN for the first one.
+    #[inline]
+    pub fn update(&mut self, bar: &Bar) -> f64 {
+        let Some(last) = self.last_close.replace(bar.close()) else { return f64::NAN };
+        // Plain comparisons: both numbers are finite, and `f64::max` would check for NaN again.
+        let top = if bar.high() > last { bar.high() } else { last };
+        let bottom = if bar.low() < last { bar.low() } else { last };
+        top - bottom
+    }
+}
+
+/// Wilder's ATR in quote currency, as in TA-Lib (`ta_ATR.c`): the average of the [`TrueRange`]; its first value is the mean of the first `n`.
 #[derive(Debug, Clone)]
 pub struct Atr {
     n: Length,
-    last_close: Option<f64>,
+    range: TrueRange,
     average: Ema,
 }
 
 impl Atr {
     /// Over `n` true ranges.
     pub fn new(n: Length) -> Self {
-        Self { n, last_close: None, average: Ema::wilder(n) }
+        Self { n, range: TrueRange::new(), average: Ema::wilder(n) }
     }
 
     /// Bars until the first value: `n` true ranges need `n + 1` bars.
@@ -27,11 +49,29 @@ impl Atr {
     /// Takes in the next bar; NaN until warm.
     #[inline]
     pub fn update(&mut self, bar: &Bar) -> f64 {
-        let Some(last) = self.last_close.replace(bar.close()) else { return f64::NAN };
-        // Plain comparisons: both numbers are finite, and `f64::max` would check for NaN again.
-        let top = if bar.high() > last { bar.high() } else { last };
-        let bottom = if bar.low() < last { bar.low() } else { last };
-        self.average.update(top - bottom)
+        // The first bar gives NaN, which an average does not take in.
+        self.average.update(self.range.update(bar))
+    }
+}
+
+/// The ATR in per cent of the close, as in TA-Lib (`ta_NATR.c`).
+///
+/// One difference: `n` = 1 is in per cent too; TA-Lib's is not.
+#[derive(Debug, Clone)]
+pub struct Natr {
+    atr: Atr,
+}
+
+impl Natr {
+    /// Over `n` true ranges.
+    pub fn new(n: Length) -> Self {
+        Self { atr: Atr::new(n) }
+    }
+
+    /// Takes in the next bar; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, bar: &Bar) -> f64 {
+        100.0 * (self.atr.update(bar) / bar.close())
     }
 }
 

@@ -47,6 +47,77 @@ impl Bollinger {
     }
 }
 
+/// The population standard deviation of the last `n` inputs, as in TA-Lib (`ta_STDDEV.c`); exactly 0 when they are equal.
+#[derive(Debug, Clone)]
+pub struct Stdev {
+    window: Window<Moments>,
+}
+
+impl Stdev {
+    /// Over `n` inputs.
+    pub fn new(n: Length) -> Self {
+        Self { window: Window::new(n) }
+    }
+
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        self.window.push(x).map_or(f64::NAN, Moments::population_sd)
+    }
+}
+
+/// [`Bands::upper`] alone.
+#[derive(Debug, Clone)]
+pub struct BbUpper(Bollinger);
+
+impl BbUpper {
+    /// As [`Bollinger::new`].
+    pub fn new(n: Length, k: f64) -> Self {
+        Self(Bollinger::new(n, k))
+    }
+
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        self.0.update(x).upper
+    }
+}
+
+/// [`Bands::middle`] alone: the simple average, exactly in the middle of the bands; its last digits may differ from those of
+/// [`Sma`](super::sma::Sma), which sums in another way.
+#[derive(Debug, Clone)]
+pub struct BbMid(Bollinger);
+
+impl BbMid {
+    /// Over `n` inputs.
+    pub fn new(n: Length) -> Self {
+        Self(Bollinger::new(n, 0.0))
+    }
+
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        self.0.update(x).middle
+    }
+}
+
+/// [`Bands::lower`] alone.
+#[derive(Debug, Clone)]
+pub struct BbLower(Bollinger);
+
+impl BbLower {
+    /// As [`Bollinger::new`].
+    pub fn new(n: Length, k: f64) -> Self {
+        Self(Bollinger::new(n, k))
+    }
+
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        self.0.update(x).lower
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

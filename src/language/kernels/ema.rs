@@ -3,6 +3,9 @@
 use super::length::Length;
 
 /// `value += (x - value) * alpha`, started from the mean of the first `n` inputs, as in TA-Lib (`ta_EMA.c`, "classic" start).
+///
+/// An unknown input (NaN or infinite) is not taken in: NaN for that bar, and the average goes on as if the bar had not been. The
+/// same goes for an input so large that the average would become infinite, which it would stay for ever.
 #[derive(Debug, Clone)]
 pub struct Ema {
     n: Length,
@@ -33,19 +36,27 @@ impl Ema {
         self.n.get()
     }
 
-    /// Takes in the next input; NaN until warm.
+    /// Takes in the next input; NaN until warm, and for an unknown input.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
         if self.missing > 0 {
             return self.seed(x);
         }
-        self.value += (x - self.value) * self.alpha;
-        self.value
+        let next = self.value + (x - self.value) * self.alpha;
+        if !next.is_finite() {
+            return f64::NAN;
+        }
+        self.value = next;
+        next
     }
 
     #[cold]
     fn seed(&mut self, x: f64) -> f64 {
-        self.value += x;
+        let sum = self.value + x;
+        if !sum.is_finite() {
+            return f64::NAN;
+        }
+        self.value = sum;
         self.missing -= 1;
         if self.missing > 0 {
             return f64::NAN;
@@ -115,5 +126,22 @@ mod tests {
         let inputs = [1e300, 1.0, 1e300, 1.0, f64::MAX / 4.0, 1.0];
         let got = outputs(inputs.into_iter().map(|x| ema.update(x)), 3);
         assert!(got.iter().all(|x| x.is_finite()), "{got:?}");
+    }
+
+    #[test]
+    fn an_unknown_input_is_not_taken_in() {
+        for unknown in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let (mut plain, mut holed) = (Ema::new(length(3)), Ema::new(length(3)));
+            for x in closes() {
+                assert!(holed.update(unknown).is_nan());
+                assert_eq!(holed.update(x).to_bits(), plain.update(x).to_bits());
+            }
+        }
+    }
+
+    #[test]
+    fn an_average_of_an_average_becomes_warm() {
+        let (mut inner, mut outer) = (Ema::new(length(5)), Ema::new(length(5)));
+        outputs(closes().map(|x| outer.update(inner.update(x))), 9);
     }
 }

@@ -2,13 +2,15 @@
 
 use super::{
     length::Length,
-    window::{Merge, Window},
+    window::{Known, Merge, Window},
 };
 
 #[derive(Debug, Clone, Copy)]
 struct Highest(f64);
 
 impl Merge for Highest {
+    type Input = f64;
+
     #[inline]
     fn of(value: f64) -> Self {
         Self(value)
@@ -16,7 +18,7 @@ impl Merge for Highest {
 
     #[inline]
     fn merge(older: Self, newer: Self) -> Self {
-        Self(older.0.max(newer.0))
+        Self(if older.0 > newer.0 { older.0 } else { newer.0 })
     }
 }
 
@@ -24,6 +26,8 @@ impl Merge for Highest {
 struct Lowest(f64);
 
 impl Merge for Lowest {
+    type Input = f64;
+
     #[inline]
     fn of(value: f64) -> Self {
         Self(value)
@@ -31,7 +35,7 @@ impl Merge for Lowest {
 
     #[inline]
     fn merge(older: Self, newer: Self) -> Self {
-        Self(older.0.min(newer.0))
+        Self(if older.0 < newer.0 { older.0 } else { newer.0 })
     }
 }
 
@@ -39,13 +43,14 @@ impl Merge for Lowest {
 #[derive(Debug, Clone)]
 pub struct RollingHigh {
     n: Length,
+    known: Known,
     window: Window<Highest>,
 }
 
 impl RollingHigh {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { n, window: Window::new(n) }
+        Self { n, known: Known::new(n.get()), window: Window::new(n) }
     }
 
     /// Inputs until the first value.
@@ -53,10 +58,11 @@ impl RollingHigh {
         self.n.get()
     }
 
-    /// Takes in the next input; NaN until warm.
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.window.push(x).map_or(f64::NAN, |highest| highest.0)
+        let value = self.window.push(x);
+        if self.known.take(x) { value.map_or(f64::NAN, |highest| highest.0) } else { f64::NAN }
     }
 }
 
@@ -64,13 +70,14 @@ impl RollingHigh {
 #[derive(Debug, Clone)]
 pub struct RollingLow {
     n: Length,
+    known: Known,
     window: Window<Lowest>,
 }
 
 impl RollingLow {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { n, window: Window::new(n) }
+        Self { n, known: Known::new(n.get()), window: Window::new(n) }
     }
 
     /// Inputs until the first value.
@@ -78,10 +85,11 @@ impl RollingLow {
         self.n.get()
     }
 
-    /// Takes in the next input; NaN until warm.
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.window.push(x).map_or(f64::NAN, |lowest| lowest.0)
+        let value = self.window.push(x);
+        if self.known.take(x) { value.map_or(f64::NAN, |lowest| lowest.0) } else { f64::NAN }
     }
 }
 
@@ -113,6 +121,21 @@ mod tests {
         let (mut high, mut low) = (RollingHigh::new(length(1)), RollingLow::new(length(1)));
         for x in [3.0, 1e300, -4.0, 4.0] {
             assert_eq!((high.update(x), low.update(x)), (x, x));
+        }
+    }
+
+    #[test]
+    fn an_unknown_input_hides_the_value_until_it_has_left() {
+        for unknown in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let (mut high, mut low) = (RollingHigh::new(length(3)), RollingLow::new(length(3)));
+            let inputs = [unknown, 5.0, 1.0, 2.0, unknown, 3.0, 4.0, 6.0];
+            let got = inputs.map(|x| (high.update(x), low.update(x)));
+            for (i, (high, low)) in got.into_iter().enumerate() {
+                let expected = if i == 3 { (5.0, 1.0) } else { (6.0, 3.0) };
+                let warm = i == 3 || i == 7;
+                assert_eq!(warm, (high, low) == expected, "{i}: {high} {low}");
+                assert_eq!(warm, !high.is_nan() && !low.is_nan());
+            }
         }
     }
 }

@@ -18,6 +18,11 @@ impl Length {
         self.0
     }
 
+    /// `bars`, but at least 1 and at most this length.
+    pub(super) fn shorter(self, bars: u32) -> Self {
+        Self(bars.clamp(1, self.0))
+    }
+
     /// In bars, as a divisor.
     pub(super) fn float(self) -> f64 {
         f64::from(self.0)

@@ -2,63 +2,86 @@
 
 use super::{ema::Ema, length::Length};
 
-/// The MACD at one close, in the unit of the input.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct MacdValue {
-    /// Fast average minus slow average.
-    pub macd: f64,
-    /// The average of `macd`.
-    pub signal: f64,
-    /// `macd - signal`.
-    pub histogram: f64,
-}
-
-/// The difference of two EMAs and its own EMA, as in TA-Lib (`ta_MACD.c`): the fast average skips the first `slow - fast`
-/// inputs, so that both give their first value at the same bar.
+/// The difference of two EMAs, as in TA-Lib (`ta_MACD.c`): the fast average skips the first `slow - fast` inputs, so that both
+/// give their first value at the same bar.
+///
+/// An unknown input (NaN or infinite) is not taken in: NaN for that bar. That also goes for the two below.
 #[derive(Debug, Clone)]
-pub struct Macd {
+pub struct MacdLine {
     fast: Ema,
     slow: Ema,
-    signal: Ema,
     /// Inputs the fast average has still to skip.
     to_skip: u32,
 }
 
-impl Macd {
+impl MacdLine {
     /// `None` unless `fast` is shorter than `slow`.
-    pub fn new(fast: Length, slow: Length, signal: Length) -> Option<Self> {
+    pub fn new(fast: Length, slow: Length) -> Option<Self> {
         let to_skip = slow.get().checked_sub(fast.get()).filter(|more| *more > 0)?;
-        let [fast, slow, signal] = [fast, slow, signal].map(Ema::new);
-        Some(Self { fast, slow, signal, to_skip })
+        let [fast, slow] = [fast, slow].map(Ema::new);
+        Some(Self { fast, slow, to_skip })
     }
 
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.slow.warm_up_bars() + self.signal.warm_up_bars() - 1
-    }
-
-    /// Takes in the next input; all three NaN until warm.
+    /// Takes in the next input; NaN until warm, and for an unknown input.
     #[inline]
-    pub fn update(&mut self, x: f64) -> MacdValue {
-        let none = MacdValue { macd: f64::NAN, signal: f64::NAN, histogram: f64::NAN };
+    pub fn update(&mut self, x: f64) -> f64 {
+        if !x.is_finite() {
+            return f64::NAN;
+        }
         let slow = self.slow.update(x);
         if self.to_skip > 0 {
             self.to_skip -= 1;
-            return none;
+            return f64::NAN;
         }
-        let macd = self.fast.update(x) - slow;
-        if macd.is_nan() {
-            return none;
-        }
-        let signal = self.signal.update(macd);
-        if signal.is_nan() { none } else { MacdValue { macd, signal, histogram: macd - signal } }
+        self.fast.update(x) - slow
+    }
+}
+
+/// The EMA of a [`MacdLine`].
+#[derive(Debug, Clone)]
+pub struct MacdSignal {
+    line: MacdLine,
+    signal: Ema,
+}
+
+impl MacdSignal {
+    /// `None` unless `fast` is shorter than `slow`.
+    pub fn new(fast: Length, slow: Length, signal: Length) -> Option<Self> {
+        Some(Self { line: MacdLine::new(fast, slow)?, signal: Ema::new(signal) })
+    }
+
+    /// Takes in the next input; NaN until warm, and for an unknown input.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        self.signal.update(self.line.update(x))
+    }
+}
+
+/// A [`MacdLine`] minus its EMA.
+#[derive(Debug, Clone)]
+pub struct MacdHist {
+    line: MacdLine,
+    signal: Ema,
+}
+
+impl MacdHist {
+    /// `None` unless `fast` is shorter than `slow`.
+    pub fn new(fast: Length, slow: Length, signal: Length) -> Option<Self> {
+        Some(Self { line: MacdLine::new(fast, slow)?, signal: Ema::new(signal) })
+    }
+
+    /// Takes in the next input; NaN until warm, and for an unknown input.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        let line = self.line.update(x);
+        line - self.signal.update(line)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::kernels::sample::{check, closes, length};
+    use crate::language::kernels::sample::{check, closes, length, outputs};
 
     #[test]
     fn it_agrees_with_ta_lib() {
@@ -111,28 +134,42 @@ mod tests {
             -0.16568637825764362,
             0.07850655629137437,
         ];
-        let mut indicator = Macd::new(length(4), length(9), length(3)).unwrap();
-        let warm_up = indicator.warm_up_bars();
-        assert_eq!(warm_up, 11);
-        let got: Vec<MacdValue> = closes().map(|x| indicator.update(x)).collect();
-        check(got.iter().map(|value| value.macd), warm_up, &macd);
-        check(got.iter().map(|value| value.signal), warm_up, &signal);
-        check(got.iter().map(|value| value.histogram), warm_up, &histogram);
+        let [fast, slow, of] = [4, 9, 3].map(length);
+        let mut line = MacdLine::new(fast, slow).unwrap();
+        let mut average = MacdSignal::new(fast, slow, of).unwrap();
+        let mut rest = MacdHist::new(fast, slow, of).unwrap();
+        let got = outputs(closes().map(|x| line.update(x)), 9);
+        check(got[2..].iter().copied(), 1, &macd);
+        check(closes().map(|x| average.update(x)), 11, &signal);
+        check(closes().map(|x| rest.update(x)), 11, &histogram);
     }
 
     #[test]
     fn constant_inputs_give_zero() {
-        let mut macd = Macd::new(length(1), length(2), length(1)).unwrap();
-        assert!(macd.update(0.1).macd.is_nan());
+        let [one, two] = [1, 2].map(length);
+        let mut line = MacdLine::new(one, two).unwrap();
+        let mut rest = MacdHist::new(one, two, one).unwrap();
+        assert!(line.update(0.1).is_nan() && rest.update(0.1).is_nan());
         for _ in 0..20 {
-            let zero = MacdValue { macd: 0.0, signal: 0.0, histogram: 0.0 };
-            assert_eq!(macd.update(0.1), zero);
+            assert_eq!((line.update(0.1), rest.update(0.1)), (0.0, 0.0));
+        }
+    }
+
+    #[test]
+    fn an_unknown_input_is_not_taken_in() {
+        let [fast, slow, of] = [2, 5, 3].map(length);
+        let mut plain = MacdHist::new(fast, slow, of).unwrap();
+        let mut holed = plain.clone();
+        for x in closes() {
+            assert!(holed.update(f64::NAN).is_nan() && holed.update(f64::INFINITY).is_nan());
+            let (plain, holed) = (plain.update(x), holed.update(x));
+            assert!(plain == holed || plain.is_nan() && holed.is_nan());
         }
     }
 
     #[test]
     fn the_fast_average_must_be_the_faster_one() {
-        assert!(Macd::new(length(9), length(9), length(3)).is_none());
-        assert!(Macd::new(length(12), length(9), length(3)).is_none());
+        assert!(MacdLine::new(length(9), length(9)).is_none());
+        assert!(MacdHist::new(length(12), length(9), length(3)).is_none());
     }
 }

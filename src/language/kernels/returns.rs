@@ -1,6 +1,6 @@
 //! Returns over a number of bars.
 
-use super::length::Length;
+use super::{length::Length, logic::Delay};
 
 /// How a return is expressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,70 @@ impl Returns {
             ReturnKind::Simple => (price - before) / before,
             ReturnKind::Log => libm::log(price / before),
         }
+    }
+}
+
+/// `100 (x - x_n) / x_n`, in per cent, from the input `n` bars ago to the newest one, as in TA-Lib (`ta_ROC.c`); 0 if that input
+/// was 0, as there.
+#[derive(Debug, Clone)]
+pub struct Roc {
+    delay: Delay,
+}
+
+impl Roc {
+    /// Over `n` bars.
+    pub fn new(n: Length) -> Self {
+        Self { delay: Delay::new(n) }
+    }
+
+    /// Takes in the next input; NaN until warm, unknown if one of the two is.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        let before = self.delay.update(x);
+        if before == 0.0 {
+            // 0 for all but an unknown input.
+            return x - x;
+        }
+        100.0 * ((x - before) / before)
+    }
+}
+
+/// `x - x_n`, from the input `n` bars ago to the newest one, as in TA-Lib (`ta_MOM.c`).
+#[derive(Debug, Clone)]
+pub struct Mom {
+    delay: Delay,
+}
+
+impl Mom {
+    /// Over `n` bars.
+    pub fn new(n: Length) -> Self {
+        Self { delay: Delay::new(n) }
+    }
+
+    /// Takes in the next input; NaN until warm, unknown if one of the two is.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        x - self.delay.update(x)
+    }
+}
+
+/// `ln(x / x_n)`, from the input `n` bars ago to the newest one, the logarithm from `libm`. Unknown unless both are above 0.
+#[derive(Debug, Clone)]
+pub struct LogReturn {
+    delay: Delay,
+}
+
+impl LogReturn {
+    /// Over `n` bars.
+    pub fn new(n: Length) -> Self {
+        Self { delay: Delay::new(n) }
+    }
+
+    /// Takes in the next input; NaN until warm, unknown if one of the two is.
+    #[inline]
+    pub fn update(&mut self, x: f64) -> f64 {
+        let before = self.delay.update(x);
+        if before > 0.0 && x > 0.0 { libm::log(x / before) } else { f64::NAN }
     }
 }
 
@@ -110,6 +174,28 @@ mod tests {
             let got = outputs([0.1, 0.1, 0.1, 1e300].into_iter().map(|x| returns.update(x)), 2);
             assert_eq!(got[..2], [0.0, 0.0]);
             assert!(got[2].is_finite());
+        }
+    }
+
+    #[test]
+    fn what_has_no_return_is_zero_or_unknown() {
+        let mut roc = Roc::new(length(1));
+        assert_eq!([0.0, 5.0, 0.0, 0.0].map(|x| roc.update(x))[1..], [0.0, -100.0, 0.0]);
+        assert!(roc.update(f64::NAN).is_nan() && roc.update(1.0).is_nan());
+        assert_eq!(roc.update(0.5), -50.0);
+        let mut log_return = LogReturn::new(length(1));
+        let got = [-1.0, -2.0, 0.0, 3.0, 3.0].map(|x| log_return.update(x));
+        assert!(got[..4].iter().all(|x| !x.is_finite()), "{got:?}");
+        assert_eq!(got[4], 0.0);
+    }
+
+    #[test]
+    fn a_log_return_is_the_one_of_the_returns() {
+        let (mut one, mut all) =
+            (LogReturn::new(length(3)), Returns::new(length(3), ReturnKind::Log));
+        for x in closes() {
+            let (one, all) = (one.update(x), all.update(x));
+            assert!(one.to_bits() == all.to_bits() || one.is_nan() && all.is_nan());
         }
     }
 }

@@ -6,6 +6,8 @@ use super::{ema::Ema, length::Length};
 ///
 /// One difference: when there was no movement at all the value is 50, not 0. TA-Lib's 0 reads as "heavily sold" and would
 /// make a mean-reversion rule buy a dead market.
+///
+/// An unknown input (NaN or infinite) is not taken in: NaN for that bar, and the next change is from the last known input.
 #[derive(Debug, Clone)]
 pub struct Rsi {
     n: Length,
@@ -25,9 +27,12 @@ impl Rsi {
         self.n.get() + 1
     }
 
-    /// Takes in the next close; NaN until warm.
+    /// Takes in the next input; NaN until warm, and for an unknown input.
     #[inline]
     pub fn update(&mut self, close: f64) -> f64 {
+        if !close.is_finite() {
+            return f64::NAN;
+        }
         let Some(last) = self.last.replace(close) else { return f64::NAN };
         let change = close - last;
         let (up, down) = if change > 0.0 { (change, 0.0) } else { (0.0, 0.0 - change) };

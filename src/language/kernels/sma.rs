@@ -5,7 +5,7 @@ use super::{
     window::{Sum, Window},
 };
 
-/// The mean of the last `n` inputs.
+/// The mean of the last `n` inputs (TA-Lib `ta_SMA.c`), each summed up anew and none subtracted.
 #[derive(Debug, Clone)]
 pub struct Sma {
     n: Length,
@@ -23,7 +23,7 @@ impl Sma {
         self.n.get()
     }
 
-    /// Takes in the next input; NaN until warm.
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
         self.window.push(x).map_or(f64::NAN, |sum| sum.0 / self.n.float())

@@ -4,8 +4,11 @@ use super::length::Length;
 
 /// What a window keeps of its values: anything that can be merged, older part first.
 pub(super) trait Merge: Copy {
+    /// What is put into the window.
+    type Input: Copy + Default;
+
     /// What stands for one value.
-    fn of(value: f64) -> Self;
+    fn of(value: Self::Input) -> Self;
 
     /// What stands for both parts.
     fn merge(older: Self, newer: Self) -> Self;
@@ -17,6 +20,8 @@ pub(super) trait Merge: Copy {
 /// one huge value wipes out the small ones beside it. So nothing is subtracted here. `ring[..at]` are the values of this round;
 /// `ring[at..]` are those of the round before, each already merged with all after it; `newer` is this round so far. The window is
 /// always `ring[at]` merged with `newer`. When a round ends it is merged from its end to its start, one merge per value.
+///
+/// So a NaN in a sum or in moments makes them NaN as long as it is in the window, and leaves nothing behind.
 #[derive(Debug, Clone)]
 pub(super) struct Window<M> {
     ring: Box<[M]>,
@@ -28,13 +33,13 @@ pub(super) struct Window<M> {
 impl<M: Merge> Window<M> {
     /// An empty window of `n` values.
     pub(super) fn new(n: Length) -> Self {
-        let ring = vec![M::of(0.0); n.get() as usize].into_boxed_slice();
+        let ring = vec![M::of(M::Input::default()); n.get() as usize].into_boxed_slice();
         Self { ring, at: 0, newer: None, full: false }
     }
 
     /// Takes in a value, lets the oldest go, and gives what stands for the last `n`; `None` until there are that many.
     #[inline]
-    pub(super) fn push(&mut self, value: f64) -> Option<M> {
+    pub(super) fn push(&mut self, value: M::Input) -> Option<M> {
         let one = M::of(value);
         let newer = self.newer.map_or(one, |newer| M::merge(newer, one));
         self.ring[self.at] = one;
@@ -57,11 +62,39 @@ impl<M: Merge> Window<M> {
     }
 }
 
+/// Whether the last inputs are all known; for windows whose value would not show a NaN.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    bars: u32,
+    /// Known inputs still missing since the start or the last unknown one.
+    missing: u32,
+}
+
+impl Known {
+    /// Asks for `bars` known inputs in a row.
+    pub(super) fn new(bars: u32) -> Self {
+        Self { bars, missing: bars }
+    }
+
+    /// Takes in the next input; true if it and those before it are finite.
+    #[inline]
+    pub(super) fn take(&mut self, x: f64) -> bool {
+        self.missing = if x.is_finite() { self.missing.saturating_sub(1) } else { self.bars };
+        self.missing == 0
+    }
+}
+
+/// The share of two sums of prices by which rounding alone may part them (TA-Lib's `TA_EPSILON`): as numbers in decimal they are
+/// equal.
+pub(super) const ROUNDING: f64 = 1e-14;
+
 /// The sum of the values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sum(pub(super) f64);
 
 impl Merge for Sum {
+    type Input = f64;
+
     #[inline]
     fn of(value: f64) -> Self {
         Self(value)
@@ -97,9 +130,12 @@ impl Moments {
 }
 
 impl Merge for Moments {
+    type Input = f64;
+
     #[inline]
     fn of(value: f64) -> Self {
-        Self { count: 1.0, mean: value, squares: 0.0 }
+        // 0, but for an unknown value: one value alone must not hide that it is unknown.
+        Self { count: 1.0, mean: value, squares: value - value }
     }
 
     #[inline]

@@ -1,20 +1,20 @@
-//! How unusual the volume is.
+//! How unusual a value is.
 
 use super::{
     length::Length,
     window::{Moments, Window},
 };
 
-/// The newest volume's distance from the mean of the last `n` volumes (itself included) in population standard deviations;
-/// 0 when all of them are equal.
+/// The newest input's distance from the mean of the last `n` inputs (itself included) in population standard deviations;
+/// 0 when all of them are equal. Of the volume it is `volume_z`.
 #[derive(Debug, Clone)]
-pub struct VolumeZ {
+pub struct ZScore {
     n: Length,
     window: Window<Moments>,
 }
 
-impl VolumeZ {
-    /// Over `n` volumes.
+impl ZScore {
+    /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
         Self { n, window: Window::new(n) }
     }
@@ -24,12 +24,12 @@ impl VolumeZ {
         self.n.get()
     }
 
-    /// Takes in the next volume; NaN until warm.
+    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
-    pub fn update(&mut self, volume: f64) -> f64 {
-        let Some(moments) = self.window.push(volume) else { return f64::NAN };
+    pub fn update(&mut self, x: f64) -> f64 {
+        let Some(moments) = self.window.push(x) else { return f64::NAN };
         let sd = moments.population_sd();
-        if sd == 0.0 { 0.0 } else { (volume - moments.mean) / sd }
+        if sd == 0.0 { 0.0 } else { (x - moments.mean) / sd }
     }
 }
 
@@ -62,7 +62,7 @@ mod tests {
             -0.9697808268869366,
             -0.264873978843338,
         ];
-        let mut z = VolumeZ::new(length(6));
+        let mut z = ZScore::new(length(6));
         let warm_up = z.warm_up_bars();
         check(bars().map(|bar| z.update(bar.volume())), warm_up, &expected);
     }
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn equal_volumes_are_not_unusual() {
         for n in [1, 3] {
-            let mut z = VolumeZ::new(length(n));
+            let mut z = ZScore::new(length(n));
             for i in 1..20 {
                 let got = z.update(0.1);
                 assert!(if i < n { got.is_nan() } else { got == 0.0 }, "{n} {i} {got}");

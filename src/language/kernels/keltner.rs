@@ -1,0 +1,90 @@
+//! Keltner's channel.
+
+use super::{atr::Atr, ema::Ema, length::Length};
+use crate::domain::bar::Bar;
+
+/// The middle of the channel: the EMA of `n` closes.
+///
+/// TA-Lib (`ta_KC.c`) takes the EMA of `hlc3` instead, which is `ema(hlc3, n)` here.
+#[derive(Debug, Clone)]
+pub struct KcMid {
+    average: Ema,
+}
+
+impl KcMid {
+    /// Over `n` bars.
+    pub fn new(n: Length) -> Self {
+        Self { average: Ema::new(n) }
+    }
+
+    /// Takes in the next bar; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, bar: &Bar) -> f64 {
+        self.average.update(bar.close())
+    }
+}
+
+/// The upper end of the channel: the middle plus `k` ATRs of `n`.
+#[derive(Debug, Clone)]
+pub struct KcUpper {
+    middle: KcMid,
+    atr: Atr,
+    k: f64,
+}
+
+impl KcUpper {
+    /// Over `n` bars, `k` ATRs above the middle.
+    pub fn new(n: Length, k: f64) -> Self {
+        Self { middle: KcMid::new(n), atr: Atr::new(n), k }
+    }
+
+    /// Takes in the next bar; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, bar: &Bar) -> f64 {
+        self.middle.update(bar) + self.k * self.atr.update(bar)
+    }
+}
+
+/// The lower end of the channel: the middle minus `k` ATRs of `n`.
+#[derive(Debug, Clone)]
+pub struct KcLower {
+    middle: KcMid,
+    atr: Atr,
+    k: f64,
+}
+
+impl KcLower {
+    /// Over `n` bars, `k` ATRs below the middle.
+    pub fn new(n: Length, k: f64) -> Self {
+        Self { middle: KcMid::new(n), atr: Atr::new(n), k }
+    }
+
+    /// Takes in the next bar; NaN until warm.
+    #[inline]
+    pub fn update(&mut self, bar: &Bar) -> f64 {
+        self.middle.update(bar) - self.k * self.atr.update(bar)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::kernels::sample::{bars, length};
+
+    #[test]
+    fn the_channel_is_as_wide_as_the_range() {
+        let n = length(4);
+        let (mut upper, mut middle, mut lower) =
+            (KcUpper::new(n, 1.5), KcMid::new(n), KcLower::new(n, 1.5));
+        let mut atr = Atr::new(n);
+        for (i, bar) in bars().enumerate() {
+            let (upper, lower) = (upper.update(&bar), lower.update(&bar));
+            let (middle, atr) = (middle.update(&bar), atr.update(&bar));
+            assert_eq!((middle.is_nan(), upper.is_nan(), lower.is_nan()), (i < 3, i < 4, i < 4));
+            if i >= 4 {
+                assert!((upper - lower - 3.0 * atr).abs() < 1e-12, "{upper} {lower} {atr}");
+                assert!(((upper + lower) / 2.0 - middle).abs() < 1e-12, "{upper} {lower} {middle}");
+            }
+        }
+    }
+}
