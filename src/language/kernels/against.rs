@@ -144,11 +144,12 @@ fn lengths() -> impl Strategy<Value = [u32; 3]> {
 /// The arguments and the lengths of a function, from series and lengths that serve all of them.
 fn arguments<'a>(
     (name, kinds, count): (&str, &str, usize),
-    [x, y, c]: [&'a [f64]; 3],
+    [first, second, condition]: [&'a [f64]; 3],
     [n, m, d]: [u32; 3],
 ) -> (Vec<&'a [f64]>, Vec<u32>) {
-    let mut numbers = [x, y].into_iter();
-    let args = kinds.chars().map(|kind| if kind == 'x' { numbers.next().unwrap() } else { c });
+    let mut numbers = [first, second].into_iter();
+    let args =
+        kinds.chars().map(|kind| if kind == 'x' { numbers.next().unwrap() } else { condition });
     let lengths = match name {
         name if name.starts_with("macd") => [n, n + m, d],
         "volatility" => [n + 1, m, d],

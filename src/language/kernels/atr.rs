@@ -30,7 +30,6 @@ impl TrueRange {
 /// Wilder's ATR in quote currency, as in TA-Lib (`ta_ATR.c`): the average of the [`TrueRange`]; its first value is the mean of the first `n`.
 #[derive(Debug, Clone)]
 pub struct Atr {
-    n: Length,
     range: TrueRange,
     average: Ema,
 }
@@ -38,12 +37,7 @@ pub struct Atr {
 impl Atr {
     /// Over `n` true ranges.
     pub fn new(n: Length) -> Self {
-        Self { n, range: TrueRange::new(), average: Ema::wilder(n) }
-    }
-
-    /// Bars until the first value: `n` true ranges need `n + 1` bars.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get() + 1
+        Self { range: TrueRange::new(), average: Ema::wilder(n) }
     }
 
     /// Takes in the next bar; NaN until warm.
@@ -131,8 +125,7 @@ mod tests {
         ];
         for (n, expected) in [(5, &of_5[..]), (1, &of_1[..])] {
             let mut atr = Atr::new(length(n));
-            let warm_up = atr.warm_up_bars();
-            check(bars().map(|bar| atr.update(&bar)), warm_up, expected);
+            check(bars().map(|bar| atr.update(&bar)), n + 1, expected);
         }
     }
 

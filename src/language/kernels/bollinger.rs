@@ -1,51 +1,9 @@
-//! Bollinger bands.
+//! The standard deviation, and Bollinger's bands.
 
 use super::{
     length::Length,
     window::{Moments, Window},
 };
-
-/// The bands at one close, in the unit of the input.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bands {
-    /// `middle - k sd`.
-    pub lower: f64,
-    /// The simple average.
-    pub middle: f64,
-    /// `middle + k sd`.
-    pub upper: f64,
-}
-
-/// The simple average of the last `n` inputs, and `k` population standard deviations to both sides (TA-Lib `ta_BBANDS.c`).
-#[derive(Debug, Clone)]
-pub struct Bollinger {
-    n: Length,
-    k: f64,
-    window: Window<Moments>,
-}
-
-impl Bollinger {
-    /// Over `n` inputs, `k` standard deviations wide to each side.
-    pub fn new(n: Length, k: f64) -> Self {
-        Self { n, k, window: Window::new(n) }
-    }
-
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get()
-    }
-
-    /// Takes in the next input; NaN until warm.
-    #[inline]
-    pub fn update(&mut self, x: f64) -> Bands {
-        let Some(moments) = self.window.push(x) else {
-            return Bands { lower: f64::NAN, middle: f64::NAN, upper: f64::NAN };
-        };
-        let middle = moments.mean;
-        let half = self.k * moments.population_sd();
-        Bands { lower: middle - half, middle, upper: middle + half }
-    }
-}
 
 /// The population standard deviation of the last `n` inputs, as in TA-Lib (`ta_STDDEV.c`); exactly 0 when they are equal.
 #[derive(Debug, Clone)]
@@ -66,55 +24,65 @@ impl Stdev {
     }
 }
 
-/// [`Bands::upper`] alone.
+/// The simple average of the last `n` inputs plus `k` population standard deviations, as in TA-Lib (`ta_BBANDS.c`).
 #[derive(Debug, Clone)]
-pub struct BbUpper(Bollinger);
+pub struct BbUpper {
+    k: f64,
+    window: Window<Moments>,
+}
 
 impl BbUpper {
-    /// As [`Bollinger::new`].
+    /// Over `n` inputs, `k` standard deviations above the average.
     pub fn new(n: Length, k: f64) -> Self {
-        Self(Bollinger::new(n, k))
+        Self { k, window: Window::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.0.update(x).upper
+        let Some(moments) = self.window.push(x) else { return f64::NAN };
+        moments.mean + self.k * moments.population_sd()
     }
 }
 
-/// [`Bands::middle`] alone: the simple average, exactly in the middle of the bands; its last digits may differ from those of
+/// The simple average of the last `n` inputs, exactly in the middle of the bands; its last digits may differ from those of
 /// [`Sma`](super::sma::Sma), which sums in another way.
 #[derive(Debug, Clone)]
-pub struct BbMid(Bollinger);
+pub struct BbMid {
+    window: Window<Moments>,
+}
 
 impl BbMid {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self(Bollinger::new(n, 0.0))
+        Self { window: Window::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.0.update(x).middle
+        self.window.push(x).map_or(f64::NAN, |moments| moments.mean)
     }
 }
 
-/// [`Bands::lower`] alone.
+/// The simple average of the last `n` inputs minus `k` population standard deviations, as in TA-Lib (`ta_BBANDS.c`).
 #[derive(Debug, Clone)]
-pub struct BbLower(Bollinger);
+pub struct BbLower {
+    k: f64,
+    window: Window<Moments>,
+}
 
 impl BbLower {
-    /// As [`Bollinger::new`].
+    /// Over `n` inputs, `k` standard deviations below the average.
     pub fn new(n: Length, k: f64) -> Self {
-        Self(Bollinger::new(n, k))
+        Self { k, window: Window::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.0.update(x).lower
+        let Some(moments) = self.window.push(x) else { return f64::NAN };
+        moments.mean - self.k * moments.population_sd()
     }
 }
 
@@ -189,24 +157,33 @@ mod tests {
             95.76543094624908,
             97.66049002420179,
         ];
-        let mut bollinger = Bollinger::new(length(6), 2.5);
-        let warm_up = bollinger.warm_up_bars();
-        let got: Vec<Bands> = closes().map(|x| bollinger.update(x)).collect();
-        check(got.iter().map(|bands| bands.upper), warm_up, &upper);
-        check(got.iter().map(|bands| bands.middle), warm_up, &middle);
-        check(got.iter().map(|bands| bands.lower), warm_up, &lower);
+        let (mut above, mut below) = (BbUpper::new(length(6), 2.5), BbLower::new(length(6), 2.5));
+        let mut between = BbMid::new(length(6));
+        check(closes().map(|x| above.update(x)), 6, &upper);
+        check(closes().map(|x| between.update(x)), 6, &middle);
+        check(closes().map(|x| below.update(x)), 6, &lower);
     }
 
     #[test]
     fn without_spread_the_bands_lie_on_the_price() {
         for n in [1, 5] {
-            let mut bollinger = Bollinger::new(length(n), 2.0);
-            for _ in 1..n {
-                bollinger.update(0.1);
+            let (mut above, mut below) =
+                (BbUpper::new(length(n), 2.0), BbLower::new(length(n), 2.0));
+            let (mut between, mut spread) = (BbMid::new(length(n)), Stdev::new(length(n)));
+            for i in 1..20 {
+                let bands = [above.update(0.1), between.update(0.1), below.update(0.1)];
+                let spread = spread.update(0.1);
+                assert!(if i < n { spread.is_nan() } else { bands == [0.1; 3] && spread == 0.0 });
             }
-            for _ in 0..20 {
-                assert_eq!(bollinger.update(0.1), Bands { lower: 0.1, middle: 0.1, upper: 0.1 });
-            }
+        }
+    }
+
+    #[test]
+    fn one_unknown_input_alone_has_no_deviation_either() {
+        for unknown in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let mut spread = Stdev::new(length(1));
+            assert!(spread.update(unknown).is_nan());
+            assert_eq!(spread.update(3.0), 0.0);
         }
     }
 }

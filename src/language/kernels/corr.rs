@@ -58,8 +58,7 @@ impl Corr {
     #[inline]
     pub fn update(&mut self, a: f64, b: f64) -> f64 {
         let pairs = self.window.push((a, b));
-        // `a - a` is 0, but for an unknown one.
-        let known = self.known.take((a - a) + (b - b));
+        let known = self.known.take(if a.is_finite() { b } else { a });
         let Some(pairs) = pairs.filter(|_| known) else { return f64::NAN };
         let spread = pairs.squares.0.sqrt() * pairs.squares.1.sqrt();
         if spread == 0.0 { 0.0 } else { (pairs.products / spread).clamp(-1.0, 1.0) }

@@ -31,11 +31,6 @@ impl Ema {
         Self { n, alpha, missing: n.get(), value: 0.0 }
     }
 
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get()
-    }
-
     /// Takes in the next input; NaN until warm, and for an unknown input.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
@@ -97,8 +92,7 @@ mod tests {
             100.78007494673314,
         ];
         let mut ema = Ema::new(length(5));
-        let warm_up = ema.warm_up_bars();
-        check(closes().map(|x| ema.update(x)), warm_up, &expected);
+        check(closes().map(|x| ema.update(x)), 5, &expected);
     }
 
     #[test]

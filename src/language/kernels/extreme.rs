@@ -42,7 +42,6 @@ impl Merge for Lowest {
 /// The highest of the last `n` inputs, the newest included.
 #[derive(Debug, Clone)]
 pub struct RollingHigh {
-    n: Length,
     known: Known,
     window: Window<Highest>,
 }
@@ -50,12 +49,7 @@ pub struct RollingHigh {
 impl RollingHigh {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { n, known: Known::new(n.get()), window: Window::new(n) }
-    }
-
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get()
+        Self { known: Known::new(n.get()), window: Window::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -69,7 +63,6 @@ impl RollingHigh {
 /// The lowest of the last `n` inputs, the newest included.
 #[derive(Debug, Clone)]
 pub struct RollingLow {
-    n: Length,
     known: Known,
     window: Window<Lowest>,
 }
@@ -77,12 +70,7 @@ pub struct RollingLow {
 impl RollingLow {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { n, known: Known::new(n.get()), window: Window::new(n) }
-    }
-
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get()
+        Self { known: Known::new(n.get()), window: Window::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -110,10 +98,8 @@ mod tests {
             93.4, 93.85, 94.0, 97.55, 97.55,
         ];
         let (mut high, mut low) = (RollingHigh::new(length(6)), RollingLow::new(length(6)));
-        let warm_up = high.warm_up_bars();
-        check(bars().map(|bar| high.update(bar.high())), warm_up, &highest);
-        let warm_up = low.warm_up_bars();
-        check(bars().map(|bar| low.update(bar.low())), warm_up, &lowest);
+        check(bars().map(|bar| high.update(bar.high())), 6, &highest);
+        check(bars().map(|bar| low.update(bar.low())), 6, &lowest);
     }
 
     #[test]

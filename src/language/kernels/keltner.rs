@@ -83,7 +83,7 @@ mod tests {
             assert_eq!((middle.is_nan(), upper.is_nan(), lower.is_nan()), (i < 3, i < 4, i < 4));
             if i >= 4 {
                 assert!((upper - lower - 3.0 * atr).abs() < 1e-12, "{upper} {lower} {atr}");
-                assert!(((upper + lower) / 2.0 - middle).abs() < 1e-12, "{upper} {lower} {middle}");
+                assert!((0.5 * (upper + lower) - middle).abs() < 1e-12, "{upper} {lower} {middle}");
             }
         }
     }

@@ -35,6 +35,7 @@ impl Market {
 }
 
 /// What the function is at each bar. `args` are its number series, `lengths` its lengths in order. The kernels agree to rounding.
+#[expect(clippy::many_single_char_names, reason = "the letters of the definitions")]
 pub(crate) fn eval(
     name: &str,
     market: &Market,
@@ -351,7 +352,7 @@ fn directions(market: &Market, ranges: &[f64], i: usize, n: usize) -> (f64, f64)
 fn supertrend(market: &Market, atr: &[f64], k: f64) -> Vec<f64> {
     let mut out = vec![U; atr.len()];
     let Some(first) = atr.iter().position(|x| x.is_finite()) else { return out };
-    let middle = |i: usize| (market.bars[i].high() + market.bars[i].low()) / 2.0;
+    let middle = |i: usize| 0.5 * (market.bars[i].high() + market.bars[i].low());
     let (mut upper, mut lower, mut up) = (f64::MAX, f64::MIN, true);
     for i in first..atr.len() {
         let (top, bottom) = (middle(i) + k * atr[i], middle(i) - k * atr[i]);

@@ -1,46 +1,6 @@
 //! Returns over a number of bars.
 
-use super::{length::Length, logic::Delay};
-
-/// How a return is expressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReturnKind {
-    /// `x / x_n - 1`, computed as `(x - x_n) / x_n` (TA-Lib `ROCP`).
-    Simple,
-    /// `ln(x / x_n)`, the logarithm from `libm`.
-    Log,
-}
-
-/// The return from the input `n` bars ago to the newest one, a fraction.
-#[derive(Debug, Clone)]
-pub struct Returns {
-    kind: ReturnKind,
-    ring: Box<[f64]>,
-    at: usize,
-}
-
-impl Returns {
-    /// Over `n` bars.
-    pub fn new(n: Length, kind: ReturnKind) -> Self {
-        Self { kind, ring: vec![f64::NAN; n.get() as usize].into_boxed_slice(), at: 0 }
-    }
-
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.ring.len() as u32 + 1
-    }
-
-    /// Takes in the next price, which must be positive; NaN until warm.
-    #[inline]
-    pub fn update(&mut self, price: f64) -> f64 {
-        let before = std::mem::replace(&mut self.ring[self.at], price);
-        self.at = if self.at + 1 == self.ring.len() { 0 } else { self.at + 1 };
-        match self.kind {
-            ReturnKind::Simple => (price - before) / before,
-            ReturnKind::Log => libm::log(price / before),
-        }
-    }
-}
+use super::{length::Length, logic::Delay, window::zero_of};
 
 /// `100 (x - x_n) / x_n`, in per cent, from the input `n` bars ago to the newest one, as in TA-Lib (`ta_ROC.c`); 0 if that input
 /// was 0, as there.
@@ -60,8 +20,7 @@ impl Roc {
     pub fn update(&mut self, x: f64) -> f64 {
         let before = self.delay.update(x);
         if before == 0.0 {
-            // 0 for all but an unknown input.
-            return x - x;
+            return zero_of(x);
         }
         100.0 * ((x - before) / before)
     }
@@ -113,7 +72,7 @@ mod tests {
 
     #[test]
     fn they_agree_with_ta_lib_and_numpy() {
-        // TA-Lib 0.8.1: ROCP(close, 3). NumPy 2.4.6: log(close[i] / close[i-3]).
+        // TA-Lib 0.8.1: ROCP(close, 3), a hundredth of ROC. NumPy 2.4.6: log(close[i] / close[i-3]).
         let simple = [
             -0.037218413320274216,
             -0.028403525954946048,
@@ -160,18 +119,18 @@ mod tests {
             -0.03852328199633552,
             -0.012204203220045636,
         ];
-        for (kind, expected) in [(ReturnKind::Simple, &simple), (ReturnKind::Log, &log)] {
-            let mut returns = Returns::new(length(3), kind);
-            let warm_up = returns.warm_up_bars();
-            check(closes().map(|x| returns.update(x)), warm_up, expected);
-        }
+        let (mut roc, mut log_return) = (Roc::new(length(3)), LogReturn::new(length(3)));
+        check(closes().map(|x| roc.update(x) / 100.0), 4, &simple);
+        check(closes().map(|x| log_return.update(x)), 4, &log);
     }
 
     #[test]
     fn constant_prices_return_nothing_and_huge_ones_stay_finite() {
-        for kind in [ReturnKind::Simple, ReturnKind::Log] {
-            let mut returns = Returns::new(length(1), kind);
-            let got = outputs([0.1, 0.1, 0.1, 1e300].into_iter().map(|x| returns.update(x)), 2);
+        let (mut roc, mut log_return) = (Roc::new(length(1)), LogReturn::new(length(1)));
+        for got in [
+            outputs([0.1, 0.1, 0.1, 1e300].into_iter().map(|x| roc.update(x)), 2),
+            outputs([0.1, 0.1, 0.1, 1e300].into_iter().map(|x| log_return.update(x)), 2),
+        ] {
             assert_eq!(got[..2], [0.0, 0.0]);
             assert!(got[2].is_finite());
         }
@@ -187,15 +146,5 @@ mod tests {
         let got = [-1.0, -2.0, 0.0, 3.0, 3.0].map(|x| log_return.update(x));
         assert!(got[..4].iter().all(|x| !x.is_finite()), "{got:?}");
         assert_eq!(got[4], 0.0);
-    }
-
-    #[test]
-    fn a_log_return_is_the_one_of_the_returns() {
-        let (mut one, mut all) =
-            (LogReturn::new(length(3)), Returns::new(length(3), ReturnKind::Log));
-        for x in closes() {
-            let (one, all) = (one.update(x), all.update(x));
-            assert!(one.to_bits() == all.to_bits() || one.is_nan() && all.is_nan());
-        }
     }
 }

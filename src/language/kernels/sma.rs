@@ -18,11 +18,6 @@ impl Sma {
         Self { n, window: Window::new(n) }
     }
 
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get()
-    }
-
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
@@ -61,8 +56,7 @@ mod tests {
             101.44000000000001,
         ];
         let mut sma = Sma::new(length(5));
-        let warm_up = sma.warm_up_bars();
-        check(closes().map(|x| sma.update(x)), warm_up, &expected);
+        check(closes().map(|x| sma.update(x)), 5, &expected);
     }
 
     #[test]

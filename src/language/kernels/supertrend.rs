@@ -37,7 +37,7 @@ impl Supertrend {
         if atr.is_nan() {
             return f64::NAN;
         }
-        let middle = (bar.high() + bar.low()) / 2.0;
+        let middle = 0.5 * (bar.high() + bar.low());
         let (top, bottom, close) = (middle + self.k * atr, middle - self.k * atr, bar.close());
         let next = match self.state {
             None => State { upper: top, lower: bottom, rising: true, close },

@@ -2,15 +2,14 @@
 
 use super::{
     length::Length,
-    returns::{ReturnKind, Returns},
+    returns::LogReturn,
     window::{Moments, Window},
 };
 
 /// The sample standard deviation (divisor n - 1) of the last `n` one-bar log returns, per bar, not annualised.
 #[derive(Debug, Clone)]
 pub struct RealisedVolatility {
-    n: Length,
-    returns: Returns,
+    returns: LogReturn,
     window: Window<Moments>,
 }
 
@@ -18,13 +17,8 @@ impl RealisedVolatility {
     /// Over `n` returns; `None` for one, which has no spread.
     pub fn new(n: Length) -> Option<Self> {
         let one = Length::new(1)?;
-        let returns = Returns::new(one, ReturnKind::Log);
-        (n > one).then(|| Self { n, returns, window: Window::new(n) })
-    }
-
-    /// Inputs until the first value: `n` returns need `n + 1` prices.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get() + 1
+        let returns = LogReturn::new(one);
+        (n > one).then(|| Self { returns, window: Window::new(n) })
     }
 
     /// Takes in the next price, which must be positive; NaN until warm.
@@ -68,8 +62,7 @@ mod tests {
             0.023009930977907943,
         ];
         let mut volatility = RealisedVolatility::new(length(5)).unwrap();
-        let warm_up = volatility.warm_up_bars();
-        check(closes().map(|x| volatility.update(x)), warm_up, &expected);
+        check(closes().map(|x| volatility.update(x)), 6, &expected);
     }
 
     #[test]

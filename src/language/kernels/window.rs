@@ -84,6 +84,12 @@ impl Known {
     }
 }
 
+/// 0; NaN of an unknown number.
+#[inline]
+pub(super) fn zero_of(x: f64) -> f64 {
+    if x.is_finite() { 0.0 } else { f64::NAN }
+}
+
 /// The share of two sums of prices by which rounding alone may part them (TA-Lib's `TA_EPSILON`): as numbers in decimal they are
 /// equal.
 pub(super) const ROUNDING: f64 = 1e-14;
@@ -134,8 +140,8 @@ impl Merge for Moments {
 
     #[inline]
     fn of(value: f64) -> Self {
-        // 0, but for an unknown value: one value alone must not hide that it is unknown.
-        Self { count: 1.0, mean: value, squares: value - value }
+        // One value alone has no deviation, but must not hide that it is unknown.
+        Self { count: 1.0, mean: value, squares: zero_of(value) }
     }
 
     #[inline]

@@ -10,7 +10,8 @@ use super::{
 struct Weighted {
     count: f64,
     sum: f64,
-    weighted: f64,
+    /// The sum of the values times their weights.
+    product: f64,
 }
 
 impl Merge for Weighted {
@@ -18,7 +19,7 @@ impl Merge for Weighted {
 
     #[inline]
     fn of(value: f64) -> Self {
-        Self { count: 1.0, sum: value, weighted: value }
+        Self { count: 1.0, sum: value, product: value }
     }
 
     #[inline]
@@ -26,7 +27,7 @@ impl Merge for Weighted {
         Self {
             count: older.count + newer.count,
             sum: older.sum + newer.sum,
-            weighted: older.weighted + (newer.weighted + older.count * newer.sum),
+            product: older.product + (newer.product + older.count * newer.sum),
         }
     }
 }
@@ -47,7 +48,7 @@ impl Wma {
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.window.push(x).map_or(f64::NAN, |all| all.weighted / self.weights)
+        self.window.push(x).map_or(f64::NAN, |all| all.product / self.weights)
     }
 }
 

@@ -9,19 +9,13 @@ use super::{
 /// 0 when all of them are equal. Of the volume it is `volume_z`.
 #[derive(Debug, Clone)]
 pub struct ZScore {
-    n: Length,
     window: Window<Moments>,
 }
 
 impl ZScore {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { n, window: Window::new(n) }
-    }
-
-    /// Inputs until the first value.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.n.get()
+        Self { window: Window::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -63,8 +57,7 @@ mod tests {
             -0.264873978843338,
         ];
         let mut z = ZScore::new(length(6));
-        let warm_up = z.warm_up_bars();
-        check(bars().map(|bar| z.update(bar.volume())), warm_up, &expected);
+        check(bars().map(|bar| z.update(bar.volume())), 6, &expected);
     }
 
     #[test]
