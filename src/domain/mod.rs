@@ -13,6 +13,7 @@ pub mod ids;
 pub mod model_id;
 pub mod money;
 pub mod pattern;
+pub mod reason;
 pub mod series;
 pub mod shell;
 pub mod stake;

@@ -1,0 +1,236 @@
+//! The part of a strategy that is evaluated slot by slot: from the feature vector, the bar and the ledger to what a rule says.
+
+use std::collections::BTreeMap;
+
+use super::{
+    op::Op,
+    term::{Term, What},
+    values::{Clock, Price, SlotValue},
+};
+use crate::domain::{bar::Bar, decision::Side, time::SlotTs};
+
+/// The longest time since an exit that is counted, in slots; also what is said before the first exit.
+pub const BARS_SINCE_EXIT_MAX: u32 = 10_000;
+
+/// All that a decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The slot.
+    pub ts: SlotTs,
+    /// Its bar.
+    pub bar: &'a Bar,
+    /// The feature vector at its close.
+    pub values: &'a [f64],
+    /// The score of the model, in millionths; unknown without one.
+    pub score: Option<i64>,
+    /// The signals that the strategy reads, in its order: 1, -1, 0, or NaN.
+    pub signals: &'a [f64],
+    /// What the ledger knows.
+    pub ledger: Ledger,
+}
+
+/// What the ledger knows at a slot.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ledger {
+    /// The position.
+    pub held: Option<Held>,
+    /// Slots since the last exit, at most [`BARS_SINCE_EXIT_MAX`].
+    pub bars_since_exit: u32,
+    /// Stops in a row.
+    pub stops_in_a_row: u32,
+    /// The equity of this row.
+    pub equity: f64,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { held: None, bars_since_exit: BARS_SINCE_EXIT_MAX, stops_in_a_row: 0, equity: 0.0 }
+    }
+}
+
+/// An open position, as rules see it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Held {
+    /// Its side.
+    pub side: Side,
+    /// The price it was entered at.
+    pub entry_px: f64,
+    /// The best price since.
+    pub best_px: f64,
+    /// Slots since that of the entry.
+    pub bars: u32,
+    /// The distance of its first stop, if it has one.
+    pub first_stop: Option<f64>,
+}
+
+/// A node of a condition. Nodes are below those that read them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Node {
+    Constant(f64),
+    Feature(u16),
+    Price(Price),
+    Clock(Clock),
+    Slot(SlotValue),
+    Signal(u16),
+    Op(Op, [u16; 3]),
+}
+
+/// Where a condition or a distance is.
+pub(super) type Root = u16;
+
+/// The conditions and distances of a strategy.
+#[derive(Debug, Clone)]
+pub(super) struct Decision {
+    nodes: Vec<Node>,
+    /// The places of features in the vector, by name or canonical text.
+    features: BTreeMap<String, u16>,
+    signals: Vec<String>,
+}
+
+impl Decision {
+    /// Empty, over a vector of these features and these signals.
+    pub(super) fn new(features: &[String], first: usize, signals: Vec<String>) -> Self {
+        // Those of a model come first and may be there again.
+        let own = features.iter().enumerate().skip(first);
+        let features = own.map(|(at, name)| (name.clone(), small(at))).collect();
+        Self { nodes: Vec::new(), features, signals }
+    }
+
+    /// The place of a feature in the vector.
+    pub(super) fn place(&self, term: &Term) -> Option<usize> {
+        let reads_it = term.looks_back() || matches!(term.what, What::Let(_));
+        if !reads_it {
+            return None;
+        }
+        self.features.get(&term.to_string()).map(|at| usize::from(*at))
+    }
+
+    /// Adds a term; `None` where it is not made of features.
+    pub(super) fn add(&mut self, term: &Term) -> Option<Root> {
+        let node = match (&term.what, term.constant, self.place(term)) {
+            (_, Some(value), _) => Node::Constant(value),
+            (_, _, Some(at)) => Node::Feature(small(at)),
+            (What::Price(price), ..) => Node::Price(*price),
+            (What::Clock(clock), ..) => Node::Clock(*clock),
+            (What::Slot(value), ..) => Node::Slot(*value),
+            (What::Signal(name), ..) => {
+                Node::Signal(small(self.signals.iter().position(|known| known == name)?))
+            }
+            (What::Op(op, parts), ..) => {
+                let mut inputs = [0; 3];
+                for (input, part) in inputs.iter_mut().zip(parts) {
+                    *input = self.add(part)?;
+                }
+                Node::Op(*op, inputs)
+            }
+            (What::Constant | What::Let(_) | What::Back(_) | What::Ago(..) | What::Tf(..), ..) => {
+                return None;
+            }
+        };
+        self.nodes.push(node);
+        Some(small(self.nodes.len() - 1))
+    }
+
+    /// How many nodes there are.
+    pub(super) fn operations(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The value of a term at a slot.
+    pub(super) fn value(&self, root: Root, inputs: &Inputs<'_>) -> f64 {
+        match self.nodes[usize::from(root)] {
+            Node::Constant(value) => value,
+            Node::Feature(at) => inputs.values[usize::from(at)],
+            Node::Price(price) => price.of(inputs.bar),
+            Node::Clock(clock) => clock.of(inputs.ts),
+            Node::Slot(value) => value.of(inputs),
+            Node::Signal(at) => inputs.signals.get(usize::from(at)).copied().unwrap_or(f64::NAN),
+            Node::Op(op, parts) => self.operation(op, parts, inputs),
+        }
+    }
+
+    fn operation(&self, op: Op, [a, b, c]: [Root; 3], inputs: &Inputs<'_>) -> f64 {
+        let a = self.value(a, inputs);
+        match op {
+            // What follows could not change the result.
+            Op::And if a == 0.0 => 0.0,
+            Op::Or if a == 1.0 => 1.0,
+            Op::Negate | Op::Not | Op::Abs | Op::Sqrt | Op::Log | Op::Exp | Op::Floor => {
+                op.of(a, 0.0, 0.0)
+            }
+            Op::If | Op::SafeDiv => op.of(a, self.value(b, inputs), self.value(c, inputs)),
+            _ => op.of(a, self.value(b, inputs), 0.0),
+        }
+    }
+
+    /// The value of a term that may not have been added.
+    pub(super) fn value_of(&self, term: &Term, inputs: &Inputs<'_>) -> f64 {
+        if let Some(value) = term.constant {
+            return value;
+        }
+        if let Some(at) = self.place(term) {
+            return inputs.values[at];
+        }
+        match &term.what {
+            What::Price(price) => price.of(inputs.bar),
+            What::Clock(clock) => clock.of(inputs.ts),
+            What::Slot(value) => value.of(inputs),
+            What::Signal(name) => {
+                let at = self.signals.iter().position(|known| known == name);
+                at.and_then(|at| inputs.signals.get(at)).copied().unwrap_or(f64::NAN)
+            }
+            What::Op(op, parts) => {
+                let value =
+                    |at: usize| parts.get(at).map_or(0.0, |part| self.value_of(part, inputs));
+                op.of(value(0), value(1), value(2))
+            }
+            What::Constant | What::Let(_) | What::Back(_) | What::Ago(..) | What::Tf(..) => {
+                f64::NAN
+            }
+        }
+    }
+}
+
+fn small(at: usize) -> u16 {
+    u16::try_from(at).expect("a strategy has at most 1000 nodes and 64 features")
+}
+
+impl SlotValue {
+    /// Its value; unknown where the ledger has none.
+    fn of(self, inputs: &Inputs<'_>) -> f64 {
+        let Ledger { held, bars_since_exit, stops_in_a_row, equity } = inputs.ledger;
+        let of_position = |value: fn(Held, f64) -> f64| {
+            held.map_or(f64::NAN, |held| super::op::known(value(held, inputs.bar.close())))
+        };
+        match self {
+            Self::Held => held.map_or(0.0, |held| sign(held.side)),
+            Self::EntryPx => of_position(|held, _| held.entry_px),
+            Self::BestPx => of_position(|held, _| held.best_px),
+            Self::BarsHeld => of_position(|held, _| f64::from(held.bars)),
+            Self::Profit => of_position(Held::profit),
+            Self::ProfitPct => {
+                of_position(|held, close| 100.0 * held.profit(close) / held.entry_px)
+            }
+            Self::ProfitR => of_position(|held, close| {
+                held.first_stop.map_or(f64::NAN, |stop| held.profit(close) / stop)
+            }),
+            Self::BarsSinceExit => f64::from(bars_since_exit.min(BARS_SINCE_EXIT_MAX)),
+            Self::StopsInARow => f64::from(stops_in_a_row),
+            Self::Equity => super::op::known(equity),
+            Self::Score => inputs.score.map_or(f64::NAN, |units| units as f64 / 1e6),
+        }
+    }
+}
+
+impl Held {
+    fn profit(self, close: f64) -> f64 {
+        sign(self.side) * (close - self.entry_px)
+    }
+}
+
+fn sign(side: Side) -> f64 {
+    match side {
+        Side::Long => 1.0,
+        Side::Short => -1.0,
+    }
+}

@@ -1,0 +1,41 @@
+//! The rule language: a strategy is text. Text becomes a tree with places, then checked terms, then a program for what depends on
+//! bars alone and a few nodes for what is decided slot by slot. No files, no clock.
+
+mod check;
+mod decision;
+mod expr;
+mod features;
+pub mod functions;
+mod identity;
+mod instance;
+mod intent;
+pub mod kernels;
+mod op;
+mod overdue;
+mod parse;
+mod problem;
+mod program;
+mod raw;
+mod reach;
+mod rule;
+mod running;
+mod strategy;
+mod term;
+mod token;
+mod unit;
+mod values;
+mod warm_up;
+mod why;
+
+pub use decision::{BARS_SINCE_EXIT_MAX, Held, Inputs, Ledger};
+pub use features::{FEATURES_MAX, Features};
+pub use instance::Instance;
+pub use intent::{Intent, NO_RANGE, NO_SIGNAL, Protection};
+pub use parse::{DEPTH_MAX, TEXT_MAX};
+pub use problem::{Problem, Severity};
+pub use raw::{Number, RawDistances, RawParam, RawProtect, RawRule, RawSize, RawStrategy, Values};
+pub use rule::{Kind, Rule, Sides, Size, SizeMode};
+pub use strategy::{Strategy, WARM_UP_MAX, check};
+pub use values::SlotValue;
+pub use warm_up::Derivation;
+pub use why::{Clause, RuleWhy, Why};

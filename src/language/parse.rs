@@ -1,0 +1,328 @@
+//! From text to tree. Neither the length nor the nesting of a text can make it slow or break it.
+
+use super::{
+    expr::{Expr, ExprKind},
+    op::Op,
+    problem::{Fault, Span, quoted},
+    token::{Token, Tokens},
+};
+
+/// Longest text of an expression, in bytes.
+pub const TEXT_MAX: usize = 4096;
+/// Deepest nesting of an expression.
+pub const DEPTH_MAX: usize = 64;
+
+/// The tree of a text, or the first fault in it.
+pub(super) fn parse(text: &str) -> Result<Expr, Fault> {
+    if text.len() > TEXT_MAX {
+        let end = text.floor_char_boundary(TEXT_MAX);
+        let message = format!("the text has {} bytes; at most {TEXT_MAX} are read", text.len());
+        let fault = Fault::error(Span { start: end, end }, message);
+        return Err(fault.help("give parts of it names in [strategy.let]"));
+    }
+    let mut tokens = Tokens::new(text);
+    let (token, span) = tokens.next()?;
+    let mut parser = Parser { tokens, token, span, depth: 0 };
+    if parser.token == Token::End {
+        let fault = Fault::error(parser.span, "the expression is empty");
+        return Err(fault.help("write a condition such as close > ema(close, 20)"));
+    }
+    let expr = parser.expression(0)?;
+    match parser.token {
+        Token::End => Ok(expr),
+        Token::Sign(")") => Err(Fault::error(parser.span, "this bracket was not opened")),
+        _ => {
+            let found = quoted(parser.span.of(text));
+            let fault = Fault::error(parser.span, format!("{found} follows a complete expression"));
+            Err(fault
+                .help("between two values there must be an operator such as `and`, `<` or `+`"))
+        }
+    }
+}
+
+struct Parser<'a> {
+    tokens: Tokens<'a>,
+    /// The word that is read next, and its place.
+    token: Token<'a>,
+    span: Span,
+    depth: usize,
+}
+
+impl<'a> Parser<'a> {
+    fn advance(&mut self) -> Result<(Token<'a>, Span), Fault> {
+        let (token, span) = self.tokens.next()?;
+        let before = std::mem::replace(&mut self.token, token);
+        Ok((before, std::mem::replace(&mut self.span, span)))
+    }
+
+    fn expect(&mut self, sign: &'static str, what: &str) -> Result<Span, Fault> {
+        if self.token == Token::Sign(sign) {
+            return Ok(self.advance()?.1);
+        }
+        Err(Fault::error(self.span, format!("here must be {what}")))
+    }
+
+    /// Goes one level deeper, if there is room.
+    fn deeper(&mut self) -> Result<(), Fault> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX { Err(too_deep(self.span)) } else { Ok(()) }
+    }
+
+    fn node(span: Span, kind: ExprKind) -> Result<Expr, Fault> {
+        let expr = Expr::new(span, kind);
+        if expr.depth > DEPTH_MAX { Err(too_deep(span)) } else { Ok(expr) }
+    }
+
+    /// Operators that bind at least this strongly, and their operands.
+    fn expression(&mut self, strength: u8) -> Result<Expr, Fault> {
+        let mut left = self.operand(strength)?;
+        while let Some(op) = self.operator().filter(|op| op.strength() >= strength) {
+            self.advance()?;
+            let right = self.expression(op.strength() + 1)?;
+            let span = left.span.to(right.span);
+            left = Self::node(span, ExprKind::Op(op, vec![left, right]))?;
+            if op.compares() && self.operator().is_some_and(Op::compares) {
+                let fault = Fault::error(self.span, "comparisons do not form a chain");
+                return Err(fault.help("write a < b and b < c"));
+            }
+        }
+        Ok(left)
+    }
+
+    /// The operator between two operands that is read next.
+    fn operator(&self) -> Option<Op> {
+        match self.token {
+            Token::Sign("+") => Some(Op::Add),
+            Token::Sign("-") => Some(Op::Subtract),
+            Token::Sign("*") => Some(Op::Multiply),
+            Token::Sign("/") => Some(Op::Divide),
+            Token::Sign("<") => Some(Op::Less),
+            Token::Sign("<=") => Some(Op::LessOrEqual),
+            Token::Sign(">") => Some(Op::Greater),
+            Token::Sign(">=") => Some(Op::GreaterOrEqual),
+            Token::Sign("==") => Some(Op::Equal),
+            Token::Sign("!=") => Some(Op::NotEqual),
+            Token::Name("and") => Some(Op::And),
+            Token::Name("or") => Some(Op::Or),
+            Token::Sign(_) | Token::Name(_) | Token::Text(_) | Token::Number { .. } => None,
+            Token::End => None,
+        }
+    }
+
+    fn operand(&mut self, strength: u8) -> Result<Expr, Fault> {
+        let span = self.span;
+        let op = match self.token {
+            Token::Name("not") if strength > Op::Not.strength() => {
+                let fault = Fault::error(span, "`not` binds less than what stands before it");
+                return Err(fault.help("write it in brackets: (not a)"));
+            }
+            Token::Name("not") => Op::Not,
+            Token::Sign("-") => Op::Negate,
+            _ => return self.ago(),
+        };
+        self.advance()?;
+        self.deeper()?;
+        let inner = self.expression(op.strength())?;
+        self.depth -= 1;
+        Self::node(span.to(inner.span), ExprKind::Op(op, vec![inner]))
+    }
+
+    /// A value, perhaps that of some bars ago.
+    fn ago(&mut self) -> Result<Expr, Fault> {
+        let mut value = self.value()?;
+        while self.token == Token::Sign("[") {
+            self.advance()?;
+            self.deeper()?;
+            let bars = self.expression(0)?;
+            self.depth -= 1;
+            let end = self.expect("]", "`]`, as in close[1]")?;
+            let span = value.span.to(end);
+            value = Self::node(span, ExprKind::Ago(Box::new([value, bars])))?;
+        }
+        Ok(value)
+    }
+
+    fn value(&mut self) -> Result<Expr, Fault> {
+        let kind = match self.token {
+            Token::Number { value, whole } => ExprKind::Number { value, whole },
+            Token::Text(text) => ExprKind::Text(text.to_owned()),
+            Token::Name("true") => ExprKind::Bool(true),
+            Token::Name("false") => ExprKind::Bool(false),
+            Token::Name(word @ ("and" | "or")) => {
+                let message = format!("`{word}` needs a condition on its left");
+                return Err(Fault::error(self.span, message));
+            }
+            Token::Name(name) => return self.name(name),
+            Token::Sign("(") => return self.brackets(),
+            Token::Sign(sign) => {
+                let message = format!("here must be a value, not `{sign}`");
+                return Err(Fault::error(self.span, message));
+            }
+            Token::End => {
+                let fault = Fault::error(self.span, "the expression ends too early");
+                return Err(fault.help("a value is missing at the end"));
+            }
+        };
+        let (_, span) = self.advance()?;
+        Self::node(span, kind)
+    }
+
+    fn brackets(&mut self) -> Result<Expr, Fault> {
+        let (_, open) = self.advance()?;
+        self.deeper()?;
+        let mut inner = self.expression(0)?;
+        self.depth -= 1;
+        let close = self.expect(")", "`)`")?;
+        inner.span = open.to(close);
+        Ok(inner)
+    }
+
+    fn name(&mut self, name: &str) -> Result<Expr, Fault> {
+        let (_, span) = self.advance()?;
+        if self.token != Token::Sign("(") {
+            return Self::node(span, ExprKind::Name(name.to_owned()));
+        }
+        self.advance()?;
+        self.deeper()?;
+        let mut arguments = Vec::new();
+        if self.token != Token::Sign(")") {
+            arguments.push(self.expression(0)?);
+            while self.token == Token::Sign(",") {
+                self.advance()?;
+                arguments.push(self.expression(0)?);
+            }
+        }
+        self.depth -= 1;
+        let end = self.expect(")", "`,` or `)`")?;
+        Self::node(span.to(end), ExprKind::Call(name.to_owned(), span, arguments))
+    }
+}
+
+fn too_deep(span: Span) -> Fault {
+    let fault = Fault::error(span, format!("the expression is nested deeper than {DEPTH_MAX}"));
+    fault.help("give parts of it names in [strategy.let]")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The tree with every bracket written.
+    fn shape(expr: &Expr) -> String {
+        let list = |parts: &[Expr]| parts.iter().map(shape).collect::<Vec<_>>();
+        match &expr.kind {
+            ExprKind::Number { value, .. } => value.to_string(),
+            ExprKind::Bool(value) => value.to_string(),
+            ExprKind::Text(text) => format!("'{text}'"),
+            ExprKind::Name(name) => name.clone(),
+            ExprKind::Op(op, parts) => match op.sign() {
+                Some(sign) => format!("({})", list(parts).join(&format!(" {sign} "))),
+                None => format!("{op:?}({})", list(parts).join(" ")).to_lowercase(),
+            },
+            ExprKind::Ago(parts) => format!("{}[{}]", shape(&parts[0]), shape(&parts[1])),
+            ExprKind::Call(name, _, parts) => format!("{name}({})", list(parts).join(", ")),
+        }
+    }
+
+    #[test]
+    fn operators_bind_as_the_document_says() {
+        for (text, expected) in [
+            ("a or b and c", "(a or (b and c))"),
+            ("not a < b and c", "(not((a < b)) and c)"),
+            ("not not a", "not(not(a))"),
+            ("a + b * c - d / e", "((a + (b * c)) - (d / e))"),
+            ("a - b - c", "((a - b) - c)"),
+            ("-x[1]", "negate(x[1])"),
+            ("-a * b", "(negate(a) * b)"),
+            ("2 * -a", "(2 * negate(a))"),
+            ("x[1][2 + n]", "x[1][(2 + n)]"),
+            ("(a + b)[3]", "(a + b)[3]"),
+            ("if(a > 1, b, -1e-4)", "if((a > 1), b, negate(0.0001))"),
+            ("tf('1h', close) > f() # why\n", "(tf('1h', close) > f())"),
+            ("true == false", "(true == false)"),
+        ] {
+            assert_eq!(shape(&parse(text).unwrap()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_fault_has_its_place() {
+        for (text, at, message) in [
+            ("a < b < c", "<", "chain"),
+            ("a b", "b", "complete expression"),
+            ("(a", "", "here must be `)`"),
+            ("a)", ")", "not opened"),
+            ("f(a,", "", "too early"),
+            ("f(a b)", "b", "`,` or `)`"),
+            ("x[1", "", "`]`"),
+            ("a + not b", "not", "binds less"),
+            ("and b", "and", "on its left"),
+            ("a = b", "=", "does not compare"),
+            ("a && b", "&&", "not a sign"),
+            ("a && b", "&&", "not a sign"),
+            ("!a", "!", "not a sign"),
+            ("3..4", "3.", "point"),
+            ("12d", "12d", "neither a number nor a name"),
+            ("1e999", "1e999", "too large"),
+            ("tf('1h, close)", "'", "not closed"),
+            ("", "", "empty"),
+            ("# only this", "", "empty"),
+            ("a + \u{e9}", "\u{e9}", "not a letter"),
+            ("a * * b", "*", "must be a value"),
+            ("a ** b", "**", "not a sign"),
+        ] {
+            let fault = parse(text).unwrap_err();
+            assert!(fault.message.contains(message), "{text}: {}", fault.message);
+            assert_eq!(fault.span.of(text), at, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_or_too_deep_is_refused() {
+        let deep =
+            |n: usize, open: &str, close: &str| format!("{}a{}", open.repeat(n), close.repeat(n));
+        for text in [
+            "x".repeat(65_536),
+            "\u{e9}".repeat(3_000),
+            deep(1_000, "(", ")"),
+            deep(65, "(", ")"),
+            deep(65, "f(", ")"),
+            deep(65, "-", ""),
+            deep(65, "not ", ""),
+            deep(65, "", "[1]"),
+            deep(65, "", " + a"),
+            deep(65, "a[", "]"),
+        ] {
+            let fault = parse(&text).unwrap_err();
+            assert!(fault.help.unwrap().contains("names"), "{}", fault.message);
+        }
+        for text in [deep(60, "(", ")"), deep(60, "-", ""), deep(60, "", " + a")] {
+            parse(&text).unwrap();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_it(text in "\\PC{0,60}|[-a-z0-9+*/()\\[\\],.<>=!'# \n\u{2212}\u{e9}]{0,80}") {
+            if let Err(fault) = parse(&text) {
+                prop_assert!(fault.span.start <= fault.span.end);
+                prop_assert!(text.get(fault.span.start..fault.span.end).is_some());
+            }
+        }
+
+        #[test]
+        fn no_mixture_of_words_breaks_it(
+            words in prop::collection::vec(prop::sample::select(vec![
+                "a", "12", "0.5", "not ", "and ", " or ", "(", ")", "[", "]", ",", "-", "*", "<", "==", "f(", "'1h'", "if(",
+                "# x\n", "\u{2264}", "true ",
+            ]), 0..200),
+        ) {
+            let text = words.concat();
+            if let Err(fault) = parse(&text) {
+                prop_assert!(text.get(fault.span.start..fault.span.end).is_some());
+            }
+        }
+    }
+}

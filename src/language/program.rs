@@ -1,0 +1,194 @@
+//! The program of what depends on bars alone: a list of steps, each written once however often it is read.
+
+use std::collections::BTreeMap;
+
+use super::{
+    check::Lets,
+    functions::Back,
+    kernels::length::Length,
+    op::Op,
+    running::Settings,
+    term::{Call, Term, What},
+    values::{Clock, Price},
+};
+use crate::domain::time::Timeframe;
+
+/// The place of a value in the columns of a run.
+pub(super) type Register = usize;
+
+/// How one column is made. Steps read columns before their own only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// The same number at every bar, as its bits.
+    Constant(u64),
+    Price(Price),
+    Clock(Clock),
+    Op(Op, [Register; 3]),
+    /// A function that looks back: its inputs, lengths, and the bits of its factor.
+    Back(Back, [Register; 2], [Length; 3], u64),
+    Ago(Register, Length),
+    /// A value on bars of a longer timeframe: which of [`Program::frames`], and which of its outputs.
+    Frame(usize, usize),
+}
+
+/// The steps, and which columns are wanted.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    pub(super) timeframe: Timeframe,
+    pub(super) steps: Vec<Step>,
+    pub(super) outputs: Vec<Register>,
+    /// Programs on bars of longer timeframes.
+    pub(super) frames: Vec<Self>,
+}
+
+impl Program {
+    /// The program of these terms on bars of a timeframe. Every name is looked up in `lets`.
+    pub(super) fn new(terms: &[Term], lets: &Lets, timeframe: Timeframe) -> Self {
+        let mut builder = Builder::new(lets, timeframe);
+        let outputs = terms.iter().map(|term| builder.register(term)).collect();
+        builder.finish(outputs)
+    }
+
+    /// How many operations it has, with those on longer timeframes.
+    pub(super) fn operations(&self) -> usize {
+        self.steps.len() + self.frames.iter().map(Self::operations).sum::<usize>()
+    }
+}
+
+impl Step {
+    /// What the kernel of a call is started with.
+    pub(super) fn settings(lengths: [Length; 3], factor: u64, timeframe: Timeframe) -> Settings {
+        Settings { lengths, factor: f64::from_bits(factor), timeframe }
+    }
+}
+
+struct Builder<'a> {
+    lets: &'a Lets,
+    timeframe: Timeframe,
+    steps: Vec<Step>,
+    known: BTreeMap<Step, Register>,
+    /// Names that are in the program already.
+    named: BTreeMap<&'a str, Register>,
+    frames: Vec<(Builder<'a>, Vec<Register>)>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(lets: &'a Lets, timeframe: Timeframe) -> Self {
+        Self {
+            lets,
+            timeframe,
+            steps: Vec::new(),
+            known: BTreeMap::new(),
+            named: BTreeMap::new(),
+            frames: Vec::new(),
+        }
+    }
+
+    fn finish(self, outputs: Vec<Register>) -> Program {
+        let frames = self.frames.into_iter();
+        Program {
+            timeframe: self.timeframe,
+            steps: self.steps,
+            outputs,
+            frames: frames.map(|(builder, outputs)| builder.finish(outputs)).collect(),
+        }
+    }
+
+    /// The column of a term, together with the names it reads.
+    fn register(&mut self, term: &Term) -> Register {
+        // Names in their order, so that a long chain of them is not followed by recursion.
+        let needed = needed(term, self.lets);
+        for name in &self.lets.order {
+            if needed.contains(&name.as_str()) && !self.named.contains_key(name.as_str()) {
+                let register = self.step_of(&self.lets.terms[name]);
+                self.named.insert(name, register);
+            }
+        }
+        self.step_of(term)
+    }
+
+    fn add(&mut self, step: Step) -> Register {
+        if let Some(register) = self.known.get(&step) {
+            return *register;
+        }
+        let register = self.steps.len();
+        self.steps.push(step);
+        self.known.insert(step, register);
+        register
+    }
+
+    fn step_of(&mut self, term: &Term) -> Register {
+        if let Some(value) = term.constant {
+            return self.add(Step::Constant(value.to_bits()));
+        }
+        let step = match &term.what {
+            What::Constant => unreachable!("a constant has a value"),
+            What::Price(price) => Step::Price(*price),
+            What::Clock(clock) => Step::Clock(*clock),
+            What::Let(name) => return self.named[name.as_str()],
+            What::Slot(_) | What::Signal(_) => {
+                unreachable!("what has no history is not read by what depends on bars alone")
+            }
+            What::Op(op, parts) => Step::Op(*op, self.inputs(parts)),
+            What::Back(call) => {
+                let inputs = self.inputs(&call.inputs);
+                let Settings { lengths, factor, .. } = call.settings(self.timeframe);
+                Step::Back(call.back, inputs, lengths, factor.to_bits())
+            }
+            What::Ago(inner, n) => Step::Ago(self.step_of(inner), *n),
+            What::Tf(timeframe, inner) => {
+                let (frame, output) = self.frame(*timeframe, inner);
+                Step::Frame(frame, output)
+            }
+        };
+        self.add(step)
+    }
+
+    /// The columns of the parts; behind the last, that of the first again.
+    fn inputs<const N: usize>(&mut self, parts: &[Term]) -> [Register; N] {
+        let registers: Vec<Register> = parts.iter().map(|part| self.step_of(part)).collect();
+        let first = registers.first().copied().unwrap_or(0);
+        std::array::from_fn(|i| registers.get(i).copied().unwrap_or(first))
+    }
+
+    fn frame(&mut self, timeframe: Timeframe, inner: &Term) -> (usize, usize) {
+        let known = self.frames.iter().position(|(frame, _)| frame.timeframe == timeframe);
+        let at = known.unwrap_or_else(|| {
+            self.frames.push((Builder::new(self.lets, timeframe), Vec::new()));
+            self.frames.len() - 1
+        });
+        let (frame, outputs) = &mut self.frames[at];
+        let register = frame.register(inner);
+        let output = outputs.iter().position(|known| *known == register).unwrap_or_else(|| {
+            outputs.push(register);
+            outputs.len() - 1
+        });
+        (at, output)
+    }
+}
+
+/// The names that a term reads on bars of its own timeframe, directly or by others.
+pub(super) fn needed<'a>(term: &'a Term, lets: &'a Lets) -> Vec<&'a str> {
+    let mut names: Vec<&str> = Vec::new();
+    let mut waiting = vec![term];
+    while let Some(term) = waiting.pop() {
+        term.visit(&mut |part| {
+            if let What::Let(name) = &part.what
+                && !names.contains(&name.as_str())
+            {
+                names.push(name);
+                waiting.push(&lets.terms[name]);
+            }
+            !matches!(part.what, What::Tf(..))
+        });
+    }
+    names
+}
+
+/// Its [`Settings`] on bars of a timeframe come from the call itself.
+impl Call {
+    /// Bars before the first of its own that the function looks at.
+    pub(super) fn lag(&self, timeframe: Timeframe) -> u64 {
+        self.back.lag(self.settings(timeframe))
+    }
+}

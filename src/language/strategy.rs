@@ -1,0 +1,285 @@
+//! A strategy: checked rules, the features they read, and what they say at a slot.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    check::{self, Checked, CheckedRule, Distances, Lets},
+    decision::{Decision, Root},
+    features::{Features, too_many},
+    problem::{Problem, Severity},
+    raw::{Number, RawStrategy, Values},
+    reach::Reach,
+    rule::{Kind, Rule, Sides, Size},
+    term::{Term, What},
+    values::SlotValue,
+    warm_up::{Derivation, Lags},
+};
+use crate::domain::{
+    reason::Reason,
+    time::{DAY_MS, Timeframe},
+};
+
+/// Most bars of a warm-up.
+pub const WARM_UP_MAX: u32 = 500_000;
+
+/// A checked strategy on one timeframe. Copies share it.
+#[derive(Debug, Clone)]
+pub struct Strategy(pub(super) Arc<Plan>);
+
+/// What a strategy is made of.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) timeframe: Timeframe,
+    pub(super) cadence_bars: u32,
+    pub(super) sides: Sides,
+    pub(super) size: Size,
+    pub(super) lets: Lets,
+    /// Names that something reads, on whatever timeframe.
+    pub(super) read: BTreeSet<String>,
+    pub(super) params: BTreeMap<String, Number>,
+    /// Entries, then exits.
+    pub(super) rules: Vec<Rule>,
+    pub(super) whens: Vec<Term>,
+    pub(super) distances: [Distances; 2],
+    pub(super) features: Features,
+    pub(super) decision: Decision,
+    /// The conditions of `rules`.
+    pub(super) roots: Vec<Root>,
+    /// The distances of a long and of a short position.
+    pub(super) protect: [[Option<Root>; 5]; 2],
+    /// Exits that are events, and the states they lead to.
+    pub(super) overdue: Vec<(usize, Root)>,
+    pub(super) signals: Vec<String>,
+    pub(super) slot_values: BTreeSet<SlotValue>,
+    pub(super) remarks: Vec<Problem>,
+}
+
+/// Everything there is to say about a strategy: errors, warnings, notes. Without a timeframe, what needs one is left out.
+pub fn check(raw: &RawStrategy, values: &Values, timeframe: Option<Timeframe>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if let Some(checked) = check::check(raw, values, timeframe, &[], &mut problems) {
+        let reach = Reach::of(&checked);
+        remark(&checked, &reach, &mut problems);
+        if let Some(timeframe) = timeframe {
+            warm_up(&checked, &reach, timeframe, &mut problems);
+        }
+    }
+    problems
+}
+
+impl Strategy {
+    /// A strategy, or all problems, at least one of them an error. `model` names the features of its model, which come first in the
+    /// vector.
+    pub fn new(
+        raw: &RawStrategy,
+        values: &Values,
+        timeframe: Timeframe,
+        model: &[String],
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let Some(checked) = check::check(raw, values, Some(timeframe), model, &mut problems) else {
+            return Err(problems);
+        };
+        let reach = Reach::of(&checked);
+        remark(&checked, &reach, &mut problems);
+        warm_up(&checked, &reach, timeframe, &mut problems);
+        if problems.iter().any(|problem| problem.severity == Severity::Error) {
+            return Err(problems);
+        }
+        Ok(Self(Arc::new(plan(checked, reach, timeframe, problems))))
+    }
+
+    /// Warnings and notes of the check.
+    pub fn remarks(&self) -> &[Problem] {
+        &self.0.remarks
+    }
+
+    /// The timeframe of its bars.
+    pub fn timeframe(&self) -> Timeframe {
+        self.0.timeframe
+    }
+
+    /// What it sees of the bars.
+    pub fn features(&self) -> &Features {
+        &self.0.features
+    }
+
+    /// Every name of `[strategy.let]`, also those that nothing reads.
+    pub fn exports(&self) -> Features {
+        let Lets { terms, .. } = &self.0.lets;
+        let names = terms.keys().cloned().collect();
+        let terms: Vec<Term> = terms.iter().map(|(name, body)| named(name, body)).collect();
+        Features::new(names, &terms, &self.0.lets, self.0.timeframe)
+    }
+
+    /// Its rules: entries, then exits, each in the order of the file.
+    pub fn rules(&self) -> &[Rule] {
+        &self.0.rules
+    }
+
+    /// The entry of this name.
+    pub fn entry_named(&self, text: &str) -> Option<Reason> {
+        let entries = self.0.rules.iter().filter(|rule| rule.kind == Kind::Enter);
+        entries.map(|rule| rule.name).find(|name| *name == text)
+    }
+
+    /// The sides it may hold.
+    pub fn sides(&self) -> Sides {
+        self.0.sides
+    }
+
+    /// How large its positions are.
+    pub fn size(&self) -> &Size {
+        &self.0.size
+    }
+
+    /// The signals that its rules read.
+    pub fn signals(&self) -> &[String] {
+        &self.0.signals
+    }
+
+    /// Whether a rule reads this value, or the size of a position the equity.
+    pub fn reads(&self, value: SlotValue) -> bool {
+        self.0.slot_values.contains(&value)
+            || (value == SlotValue::Equity && self.0.size.reads_equity())
+    }
+
+    /// The first rule that reads this value.
+    pub fn reader_of(&self, value: SlotValue) -> Option<Rule> {
+        let reads = |when: &Term| {
+            let mut found = false;
+            when.visit(&mut |term| {
+                found |= matches!(term.what, What::Slot(read) if read == value);
+                true
+            });
+            found
+        };
+        let rules = self.0.rules.iter().zip(&self.0.whens);
+        rules.filter(|(_, when)| reads(when)).map(|(rule, _)| *rule).next()
+    }
+
+    /// Bars since the anchor before it can be asked: what its features need, at least `cadence-bars`.
+    pub fn warm_up_bars(&self) -> u32 {
+        self.0.features.warm_up_bars().max(self.0.cadence_bars).max(1)
+    }
+
+    /// The slowest feature, and why it is so slow.
+    pub fn warm_up(&self) -> &Derivation {
+        self.0.features.slowest()
+    }
+
+    /// Operations of its program.
+    pub fn operations(&self) -> usize {
+        self.0.features.operations() + self.0.decision.operations()
+    }
+}
+
+impl PartialEq for Strategy {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.timeframe(), self.identity(), self.features().names())
+                == (other.timeframe(), other.identity(), other.features().names())
+    }
+}
+
+/// A term that reads a name.
+fn named(name: &str, body: &Term) -> Term {
+    Term { what: What::Let(name.to_owned()), constant: None, ..body.clone() }
+}
+
+fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Problem>) -> Plan {
+    let Checked { cadence_bars, sides, lets, rules, protect: distances, size, params, model } =
+        checked;
+    let Reach { read, features: own, signals, slot_values } = reach;
+    let model_names = model.iter().map(Term::to_string);
+    let names: Vec<String> = model_names.chain(own.iter().map(Term::to_string)).collect();
+    let terms: Vec<Term> = model.iter().cloned().chain(own).collect();
+    let mut decision = Decision::new(&names, model.len(), signals.clone());
+    let mut root = |term: &Term| decision.add(term).expect("what looks back is a feature");
+    let roots = rules.iter().map(|rule| root(&rule.when)).collect();
+    let protect = [0, 1]
+        .map(|side: usize| std::array::from_fn(|at| distances[side][at].as_ref().map(&mut root)));
+    let overdue = super::overdue::states(&rules, &lets);
+    let overdue = overdue
+        .into_iter()
+        .filter_map(|(at, state)| decision.add(&state).map(|root| (at, root)))
+        .collect();
+    let (rules, whens) =
+        rules.into_iter().map(|CheckedRule { rule, when, .. }| (rule, when)).unzip();
+    let features = Features::new(names, &terms, &lets, timeframe);
+    Plan {
+        timeframe,
+        cadence_bars,
+        sides,
+        size,
+        lets,
+        read,
+        params,
+        rules,
+        whens,
+        distances,
+        features,
+        decision,
+        roots,
+        protect,
+        overdue,
+        signals,
+        slot_values,
+        remarks,
+    }
+}
+
+/// What needs no timeframe and looks at the strategy as a whole.
+fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Problem>) {
+    for name in checked.lets.terms.keys().filter(|name| !reach.read.contains(*name)) {
+        let message = format!("no rule reads `{name}`: it is there for `runner features` only");
+        problems.push(Problem::note(format!("strategy.let.{name}"), message));
+    }
+    if let Some(problem) = too_many("strategy", checked.model.len() + reach.features.len()) {
+        problems.push(problem);
+    }
+    super::overdue::remark(checked, reach, problems);
+}
+
+/// How long the warm-up is.
+fn warm_up(checked: &Checked, reach: &Reach, timeframe: Timeframe, problems: &mut Vec<Problem>) {
+    const LONG_MS: i64 = 90 * DAY_MS;
+    let terms = || checked.model.iter().chain(&reach.features);
+    let mut lags = Lags::new(&checked.lets);
+    let Some((lag, slowest)) =
+        terms().map(|term| (lags.of(term, timeframe), term)).max_by_key(|(lag, _)| *lag)
+    else {
+        return;
+    };
+    let bars = lag + 1;
+    if bars > u64::from(WARM_UP_MAX) {
+        let message = format!(
+            "`{slowest}` needs {bars} bars of {timeframe} before it means something; at most {WARM_UP_MAX} are loaded"
+        );
+        problems.push(
+            Problem::error("strategy", message).help("use shorter lengths, or sma in place of ema"),
+        );
+        return;
+    }
+    let long = i64::try_from(bars).unwrap_or(i64::MAX).saturating_mul(timeframe.ms()) > LONG_MS;
+    let has_tf = terms().any(|term| super::reach::has_tf(term, &checked.lets));
+    if long && has_tf {
+        let mut plain = Lags::with_plain_averages(&checked.lets);
+        let plain = terms().map(|term| plain.of(term, timeframe)).max().unwrap_or(0) + 1;
+        let days = |bars: u64| {
+            bars.saturating_mul(timeframe.ms().unsigned_abs()).div_ceil(DAY_MS.unsigned_abs())
+        };
+        let message = format!(
+            "the warm-up is {bars} bars of {timeframe}, {} days, because of `{slowest}`",
+            days(bars)
+        );
+        let help = format!(
+            "with sma in place of ema and rma it would be {plain} bars, {} days",
+            days(plain)
+        );
+        problems.push(Problem::warning("strategy", message).help(help));
+    }
+}
