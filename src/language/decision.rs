@@ -23,6 +23,8 @@ pub struct Inputs<'a> {
     pub values: &'a [f64],
     /// The score of the model, in millionths; unknown without one.
     pub score: Option<i64>,
+    /// The score from which the model trades, in millionths; unknown without one.
+    pub threshold: Option<i64>,
     /// The signals that the strategy reads, in its order: 1, -1, 0, or NaN.
     pub signals: &'a [f64],
     /// What the ledger knows.
@@ -202,6 +204,7 @@ impl SlotValue {
         let of_position = |value: fn(Held, f64) -> f64| {
             held.map_or(f64::NAN, |held| super::op::known(value(held, inputs.bar.close())))
         };
+        let of_model = |units: Option<i64>| units.map_or(f64::NAN, |units| units as f64 / 1e6);
         match self {
             Self::Held => held.map_or(0.0, |held| sign(held.side)),
             Self::EntryPx => of_position(|held, _| held.entry_px),
@@ -217,7 +220,8 @@ impl SlotValue {
             Self::BarsSinceExit => f64::from(bars_since_exit.min(BARS_SINCE_EXIT_MAX)),
             Self::StopsInARow => f64::from(stops_in_a_row),
             Self::Equity => super::op::known(equity),
-            Self::Score => inputs.score.map_or(f64::NAN, |units| units as f64 / 1e6),
+            Self::Score => of_model(inputs.score),
+            Self::Threshold => of_model(inputs.threshold),
         }
     }
 }

@@ -39,3 +39,6 @@ pub use strategy::{Strategy, WARM_UP_MAX, check};
 pub use values::SlotValue;
 pub use warm_up::Derivation;
 pub use why::{Clause, RuleWhy, Why};
+
+#[cfg(test)]
+mod tests;

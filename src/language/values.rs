@@ -94,7 +94,9 @@ values! {
         /// The account.
         Equity "equity" PURE No "the equity of this row, in the quote currency";
         /// The model's score.
-        Score "score" PURE No "the score of the model, as the column shows it";
+        Score "score" PURE No "the score of the model: the column in millions, so that 0.2 is a column of 200000";
+        /// The score the model trades from.
+        Threshold "threshold" PURE No "the score from which the model trades: what was chosen for it in training, or strategy.model.enter";
     }
 }
 
@@ -136,9 +138,12 @@ impl SlotValue {
     /// Whether an entry rule may read it: without a position the others have no value.
     pub(super) const fn in_entries(self) -> bool {
         match self {
-            Self::Held | Self::BarsSinceExit | Self::StopsInARow | Self::Equity | Self::Score => {
-                true
-            }
+            Self::Held
+            | Self::BarsSinceExit
+            | Self::StopsInARow
+            | Self::Equity
+            | Self::Score
+            | Self::Threshold => true,
             Self::EntryPx
             | Self::BestPx
             | Self::BarsHeld

@@ -166,7 +166,7 @@ impl Checker<'_, '_> {
             ),
             (_, Place::Enter) if !in_entries => (
                 format!("an entry rule cannot read `{name}`: there is no position yet"),
-                "entry rules read held, bars_since_exit, stops_in_a_row, equity, score and signal()",
+                "entry rules read held, bars_since_exit, stops_in_a_row, equity, score, threshold and signal()",
             ),
             (None, Place::Exit(protected)) if value == Some(SlotValue::ProfitR) && !protected => (
                 "`profit_r` needs a stop or a trail on every side of the rule".to_owned(),
@@ -195,7 +195,8 @@ impl Checker<'_, '_> {
 
     /// Whether there is a model where its score is read.
     fn is_declared(&mut self, value: Option<SlotValue>, span: Span) -> bool {
-        if value != Some(SlotValue::Score) || self.scope.model {
+        let of_model = matches!(value, Some(SlotValue::Score | SlotValue::Threshold));
+        if !of_model || self.scope.model {
             return true;
         }
         let fault = Fault::error(span, "there is no model whose score could be read");

@@ -38,18 +38,20 @@ pub(super) fn protect(
     let long = distances(scope, "strategy.protect.long", &protect.long, problems);
     let short = distances(scope, "strategy.protect.short", &protect.short, problems);
     let sides = [(&protect.long, long), (&protect.short, short)];
-    let mut merged = sides.map(|(own, checked)| {
+    let merged = sides.map(|(own, checked)| {
         let given = own.keys().map(|(_, text)| text.is_some());
         std::array::from_fn(|i| if given[i] { checked[i].clone() } else { both[i].clone() })
     });
-    for (side, distances) in ["long", "short"].into_iter().zip(&mut merged) {
-        let [_, _, trail, from, _] = distances;
-        if from.is_some() && trail.is_none() {
-            let message =
-                format!("`trail-from` of a {side} position has no `trail` that could begin");
-            problems.push(Problem::error("strategy.protect.trail-from", message));
-        }
-    }
+    let dangling = |[_, _, trail, from, _]: &Distances| from.is_some() && trail.is_none();
+    let table = match merged.each_ref().map(dangling) {
+        [false, false] => return merged,
+        [true, true] => "strategy.protect",
+        [true, false] => "strategy.protect.long",
+        [false, true] => "strategy.protect.short",
+    };
+    let problem =
+        Problem::error(format!("{table}.trail-from"), "there is no `trail` that could begin");
+    problems.push(problem.help("write trail = \"3 * atr(14)\""));
     merged
 }
 

@@ -99,7 +99,7 @@ mod tests {
             kc_lower supertrend highest lowest zscore rank log_return volatility volume_z corr day_open day_high day_low day_vwap \
             crosses_above crosses_below rising falling count bars_since value_when min max abs sqrt log exp floor safe_div if tf \
             hour minute weekday held entry_px best_px bars_held profit profit_pct profit_r bars_since_exit stops_in_a_row equity \
-            score signal";
+            score threshold signal";
         let document: BTreeSet<&str> = document.split_whitespace().collect();
         assert_eq!(words().into_iter().collect::<BTreeSet<_>>(), document);
     }

@@ -1,0 +1,95 @@
+//! Input that is meant to break a parser or make it slow: an error, quickly.
+
+use std::time::{Duration, Instant};
+
+use super::{super::RawStrategy, errors, raw, rule};
+
+/// The first error, found in less than 50 ms of an optimised build.
+#[expect(clippy::disallowed_methods, reason = "it measures how long a check takes")]
+fn refused(raw: &RawStrategy) -> String {
+    let start = Instant::now();
+    let found = errors(raw);
+    let budget = if cfg!(debug_assertions) { 2000 } else { 50 };
+    assert!(start.elapsed() < Duration::from_millis(budget), "{:?}", start.elapsed());
+    for problem in &found {
+        let span = problem.span.clone().unwrap_or_default();
+        assert!(span.start <= span.end);
+    }
+    found.first().map(|problem| problem.message.clone()).unwrap_or_default()
+}
+
+#[test]
+fn long_and_deep_texts_are_refused_at_once() {
+    for (text, words) in [
+        ("x".repeat(65_536), "65536 bytes"),
+        ("(".repeat(1_000) + "close" + &")".repeat(1_000), "nested deeper"),
+        ("not ".repeat(1_000) + "true", "nested deeper"),
+        (vec!["close > open"; 200].join(" or "), "nested deeper"),
+        ("ema(".repeat(1_000), "nested deeper"),
+        ("close".to_owned() + &"[1]".repeat(1_000) + " > 0", "nested deeper"),
+        ("\u{fffd}".repeat(1_000), "no meaning"),
+        ("\0".to_owned(), "no meaning"),
+    ] {
+        let said = refused(&raw(&text));
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn many_names_are_refused_at_once() {
+    let mut many = raw("close > open");
+    for n in 0..10_000 {
+        many.lets.insert(format!("n{n}"), "close".to_owned());
+    }
+    assert!(refused(&many).contains("10001") || refused(&many).contains("10000 names"));
+    let mut unknown = raw("close > open");
+    for n in 0..900 {
+        unknown.lets.insert(format!("n{n}"), format!("unknown_word_{n}"));
+    }
+    assert!(refused(&unknown).contains("not known"));
+    let mut tangle = raw("close > open");
+    for n in 0..30 {
+        let all: Vec<String> = (0..30).map(|m| format!("(n{m}")).collect();
+        tangle.lets.insert(format!("n{n}"), all.join(" + ") + &")".repeat(30));
+    }
+    assert!(!refused(&tangle).is_empty());
+}
+
+#[test]
+fn a_long_chain_of_names_is_followed_without_recursion() {
+    let mut chain = raw("n0 > close");
+    for n in 0..330 {
+        chain.lets.insert(format!("n{n}"), format!("n{} + close", n + 1));
+    }
+    chain.lets.insert("n330".to_owned(), "close".to_owned());
+    assert!(refused(&chain).contains("at most 64 values"), "{}", refused(&chain));
+    let mut circle = chain.clone();
+    circle.lets.insert("n330".to_owned(), "n0".to_owned());
+    assert!(refused(&circle).starts_with("a circle"));
+}
+
+#[test]
+fn many_rules_and_nodes_are_refused_at_once() {
+    let mut rules = raw("close > open");
+    rules.exit = (0..64).map(|n| rule(&format!("r{n}"), None, "close > open")).collect();
+    assert!(refused(&rules).contains("65 rules"));
+    let mut nodes = raw("close > open");
+    let text = vec!["close"; 30].join(" + ") + " > 0";
+    nodes.exit = (0..20).map(|n| rule(&format!("r{n}"), None, &text)).collect();
+    assert!(refused(&nodes).contains("at most 1000"));
+    let mut vector = raw("close > open");
+    for n in 1..=70 {
+        vector.exit.push(rule(&format!("r{n}"), None, "close > open"));
+    }
+    vector.exit.truncate(60);
+    for (n, rule) in (1..).zip(&mut vector.exit) {
+        rule.when = format!("ema(close, {n}) > sma(close, {n})");
+    }
+    assert!(refused(&vector).contains("120 features"), "{}", refused(&vector));
+}
+
+#[test]
+fn a_warm_up_without_end_is_refused() {
+    let said = refused(&raw("tf('1d', ema(close, 2000) > close)"));
+    assert!(said.contains("at most 500000"), "{said}");
+}
