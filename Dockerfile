@@ -45,6 +45,7 @@ RUN [ "${UID}" -gt 0 ] && [ "${GID}" -gt 0 ] || { echo "UID=${UID} GID=${GID}: t
 COPY --from=binary /runner /usr/local/bin/runner
 COPY jobs jobs
 COPY profiles profiles
+COPY strategies strategies
 USER ${UID}:${GID}
 ENTRYPOINT ["runner"]
 CMD ["--help"]

@@ -2,6 +2,8 @@
 
 mod model;
 mod plain;
+#[path = "../tests/it/support/strategies.rs"]
+mod strategies;
 
 use std::{hint::black_box, sync::Arc};
 
@@ -15,12 +17,7 @@ use mjolnir::{
         model::{Speaker, Timeline},
         slot::SlotMaker,
         step::{Core, Engine},
-        strategy::{
-            Strategy,
-            by_score::{ByScore, ByScoreParams},
-            ema_atr::{EmaAtr, EmaAtrParams},
-            rsi_revert::{RsiRevert, RsiRevertParams},
-        },
+        strategy::Strategy,
     },
     exchange::synthetic,
 };
@@ -33,7 +30,7 @@ fn market() -> Vec<TimedBar> {
     synthetic::bars(7, window)
 }
 
-fn play<S: Strategy>(strategy: &S, bars: &[TimedBar]) -> usize {
+fn play(strategy: &Strategy, bars: &[TimedBar]) -> usize {
     let core = Core { strategy: strategy.clone(), rules: plain::rules() };
     let mut engine = Engine::new(core, Timeframe::M5);
     let (mut maker, mut events) = (SlotMaker::default(), Vec::new());
@@ -48,24 +45,18 @@ fn engine(c: &mut Criterion) {
     let bars = market();
     let mut group = c.benchmark_group("engine");
     group.throughput(Throughput::Elements(bars.len() as u64));
-    let ema = EmaAtr::new(EmaAtrParams { fast: 20, slow: 50, stops: plain::stops() })
-        .expect("valid parameters");
+    let stops = strategies::Stops::only(14, 2.0);
+    let ema = strategies::ema_atr([20, 50], stops, Timeframe::M5);
     group.bench_function("ema_atr", |b| b.iter(|| play(&ema, black_box(&bars))));
-    let rsi = RsiRevert::new(RsiRevertParams {
-        rsi: 14,
-        oversold: 30.0,
-        overbought: 70.0,
-        exit: 50.0,
-        stops: plain::stops(),
-    })
-    .expect("valid parameters");
+    let rsi = strategies::rsi_revert(14, [30.0, 70.0, 50.0], stops, Timeframe::M5);
     group.bench_function("rsi_revert", |b| b.iter(|| play(&rsi, black_box(&bars))));
     let read = model::files().read().expect("a whole model");
-    let scored = ByScore::new(
-        Timeline::new(Speaker { id: read.id, model: Arc::new(read.model), enter: 200_000 }),
-        ByScoreParams { exit: 0, stops: plain::stops() },
-    )
-    .expect("valid parameters");
+    let seen: Vec<String> = read.model.features().iter().map(ToString::to_string).collect();
+    let raw = strategies::shipped("model", &[]);
+    let values = mjolnir::language::Values::new();
+    let rules = mjolnir::language::Strategy::new(&raw, &values, Timeframe::M5, &seen);
+    let speaker = Speaker { id: read.id, model: Arc::new(read.model), enter: 200_000 };
+    let scored = Strategy::new(rules.expect("a good file"), Some(Timeline::new(speaker)));
     group.bench_function("model", |b| b.iter(|| play(&scored, black_box(&bars))));
     group.finish();
 }

@@ -6,18 +6,18 @@ use mjolnir::{
 };
 
 const SEEN: [&str; 12] = [
-    "log_return_1",
-    "log_return_3",
-    "log_return_12",
-    "volatility_12",
-    "volatility_48",
-    "rsi_14",
-    "atr_pct_14",
-    "ema_gap_20",
-    "ema_gap_50",
-    "range_place_48",
-    "volume_z_48",
-    "close_z_20",
+    "log_return(close, 1)",
+    "log_return(close, 3)",
+    "log_return(close, 12)",
+    "volatility(12)",
+    "volatility(48)",
+    "rsi(close, 14)",
+    "atr(14) / close",
+    "(close - ema(close, 20)) / ema(close, 20)",
+    "(close - ema(close, 50)) / ema(close, 50)",
+    "safe_div(close - lowest(low, 48), highest(high, 48) - lowest(low, 48), 0.5)",
+    "volume_z(48)",
+    "zscore(close, 20)",
 ];
 const WIDTHS: [usize; 4] = [12, 64, 32, 3];
 

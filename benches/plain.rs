@@ -2,10 +2,7 @@
 
 use mjolnir::{
     domain::money::Money,
-    engine::{
-        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
-        strategy::stops::{Sides, StopsParams},
-    },
+    engine::rules::{FillAt, Limits, OnTrip, Rules, StopFill},
 };
 use rust_decimal::Decimal;
 
@@ -30,9 +27,4 @@ pub fn rules() -> Rules {
             on_trip: OnTrip::Reduce,
         },
     }
-}
-
-/// A stop, nothing else.
-pub fn stops() -> StopsParams {
-    StopsParams { atr: 14, stop_atr: 2.0, target_atr: None, trail_atr: None, sides: Sides::Both }
 }

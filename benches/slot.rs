@@ -2,6 +2,9 @@
 //! Prints the median and the 99th percentile; the syncs dominate. `TMPDIR` chooses the disk.
 
 mod plain;
+#[path = "../tests/it/support/strategies.rs"]
+#[expect(dead_code, reason = "it is made for tests, which need more")]
+mod strategies;
 
 use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
@@ -12,10 +15,7 @@ use mjolnir::{
         series::Series,
         time::{SlotTs, Timeframe, UtcMs, Window},
     },
-    engine::{
-        step::Core,
-        strategy::ema_atr::{EmaAtr, EmaAtrParams},
-    },
+    engine::step::Core,
     exchange::{
         feed::{Feed, FeedError},
         replay::ReplayFeed,
@@ -53,9 +53,9 @@ impl Feed for Timed {
     }
 }
 
-fn core() -> Core<EmaAtr> {
-    let params = EmaAtrParams { fast: 20, slow: 50, stops: plain::stops() };
-    Core { strategy: EmaAtr::new(params).expect("sound numbers"), rules: plain::rules() }
+fn core() -> Core {
+    let strategy = strategies::ema_atr([20, 50], strategies::Stops::only(14, 2.0), Timeframe::M5);
+    Core { strategy, rules: plain::rules() }
 }
 
 fn main() {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Brings a network that was trained with PyTorch or Keras into a folder that the runner reads.
 
-    ops/export_model.py weights.safetensors --features rsi_14,log_return_12 --scale scale.json --activation relu \\
+    ops/export_model.py weights.safetensors --features 'rsi(close, 14); log_return(close, 12)' --scale scale.json --activation relu \\
         --out data/models/imported/first
     runner show model data/models/imported/first
 
@@ -40,7 +40,7 @@ import sys
 import numpy as np
 
 CLASSES = 3
-FEATURES_MAX = 31
+FEATURES_MAX = 64
 LAYERS_MAX = 6
 WIDTH_MAX = 256
 GOLDEN_ROWS = 16
@@ -249,7 +249,7 @@ def card(layers, features, scale, activation):
 def golden(layers, features, scale, activation):
     """Inputs at the means, beyond the clamp on both sides, and in between, with the outputs they must give."""
     mean, inv_sd, clamp = scale
-    rows = [",".join(features + ANSWERS)]
+    rows = [",".join([f'"{name}"' if "," in name else name for name in features] + ANSWERS)]
     chance = 1
     for row in range(GOLDEN_ROWS):
         values = np.empty(len(features))
@@ -291,17 +291,17 @@ def export(layers, features, scale, activation, out):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", metavar="WEIGHTS", help="the trained network")
-    parser.add_argument("--features", required=True, help="its inputs in their order, with commas between them")
+    parser.add_argument("--features", required=True, help="its inputs in their order, with semicolons between them, each as `runner functions` writes it")
     parser.add_argument("--scale", required=True, help="JSON file with means and deviations of the inputs")
     parser.add_argument("--activation", choices=["relu", "tanh"], default="relu", help="what stands between two layers")
     parser.add_argument("--out", required=True, help="the folder to write; it must not exist")
     asked = parser.parse_args()
-    features = asked.features.split(",")
+    features = [name.strip() for name in asked.features.split(";")]
     try:
-        wrong = [name for name in features if not re.fullmatch(r"[a-z_]+_[1-9][0-9]*", name)]
+        wrong = [name for name in features if not re.fullmatch(r"[a-z0-9_()\[\],.+*/<>=! -]+", name)]
         if wrong or len(features) > FEATURES_MAX or len(set(features)) < len(features):
             shown = f"`{wrong[0]}` is no feature" if wrong else "too many, or one twice"
-            raise Refused(f"--features: {shown}; write names such as rsi_14, at most {FEATURES_MAX}, each once")
+            raise Refused(f"--features: {shown}; write expressions such as rsi(close, 14), at most {FEATURES_MAX}, each once")
         layers = layers_of(arrays_of(asked.weights))
         export(layers, features, scale_of(asked.scale, len(features)), asked.activation, asked.out)
     except (Refused, OSError, ValueError, ImportError) as error:

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod exchange;
 pub mod exit;
 pub mod jobs;
+pub mod language;
 pub mod manifest;
 pub mod model;
 pub mod notify;

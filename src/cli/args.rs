@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "runner", version, max_term_width = 100)]
 pub struct Cli {
-    /// Folder in which jobs/, profiles/ and data/ lie
+    /// Folder in which jobs/, profiles/, strategies/ and data/ lie
     #[arg(long, global = true, default_value = ".", value_name = "DIR")]
     pub root: PathBuf,
     /// Print one JSON document on stdout
@@ -357,7 +357,7 @@ pub enum SchemaOf {
 /// The values a job is given.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ValueArgs {
-    /// Profiles from profiles/; several apply left to right
+    /// Profiles from profiles/, or strategies from strategies/; several apply left to right
     #[arg(short = 'P', long = "profile", value_name = "NAME", num_args = 1..)]
     pub profiles: Vec<String>,
     /// Parameters

@@ -10,15 +10,23 @@ use super::{
     view::tell,
 };
 use crate::{
-    domain::time::UtcMs,
+    domain::time::{Timeframe, UtcMs},
+    engine::model::Model,
     exit::Exit,
     jobs::{
         context::Failure,
         models::{Loaded, load, resolve},
     },
+    language::Features,
     model::card::{Label, LabelKind, LabelUnit},
     store::{disk::RealDisk, layout::Layout},
 };
+
+/// Bars before all that the model sees is known, on the shortest timeframe its expressions can be on.
+fn warm_up(model: &Model) -> Option<u32> {
+    let texts: Vec<String> = model.features().iter().map(ToString::to_string).collect();
+    Features::check(&texts, Timeframe::M1).ok().map(|features| features.warm_up_bars())
+}
 
 /// Shows the model in a folder, or the one that a file such as `data/models/current` names.
 pub fn show_model(root: &Path, dir: &Path, json: bool) -> Exit {
@@ -30,7 +38,7 @@ pub fn show_model(root: &Path, dir: &Path, json: bool) -> Exit {
         let Loaded { id, card, dir, model } = &loaded;
         print_json(&json!({
             "schema": "mjolnir.model-card/1", "id": id.to_string(), "dir": dir.display().to_string(),
-            "warm_up_bars": model.warm_up_bars(), "card": card,
+            "warm_up_bars": warm_up(model), "card": card,
         }));
     } else {
         print(&table("", &rows(&loaded)));
@@ -74,8 +82,11 @@ fn rows(loaded: &Loaded) -> Vec<Vec<String>> {
         row(["id", &id.to_string()]),
         row(["folder", &dir.display().to_string()]),
         row(["scorer", card.scorer()]),
-        row(["features", &card.features().join(" ")]),
-        row(["warm-up", &format!("{} bars", model.warm_up_bars())]),
+        row(["features", &card.features().join("; ")]),
+        row([
+            "warm-up",
+            &warm_up(model).map_or("unknown".to_owned(), |bars| format!("{bars} bars")),
+        ]),
         row(["layers", &layers]),
         row(["label", &label]),
         row(["data", &or_none(window)]),

@@ -19,7 +19,9 @@ use super::{
 use crate::{
     exit::Exit,
     jobs::context::Failure,
-    manifest::{Namesake, Problems, job_schema, jobs_md, namesakes, profile_schema},
+    manifest::{
+        Namesake, Problems, Source, check_strategy, job_schema, jobs_md, namesakes, profile_schema,
+    },
     os::mask::Mask,
 };
 
@@ -85,7 +87,7 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     }
     let (mut worst, mut all) = (Exit::Ok, Vec::new());
     for file in &files {
-        match check_only(root, &JobArgs::of(file.clone()), &facts()) {
+        match check_file(root, file) {
             Ok(warnings) => {
                 all.push(problems_json(&warnings)["problems"].clone());
                 if !json && !warnings.is_empty() {
@@ -125,6 +127,19 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
         print(&format!("{} manifests are valid\n", files.len()));
     }
     worst
+}
+
+/// Checks a job, or a strategy, which lies in a folder of that name.
+fn check_file(root: &Path, file: &Path) -> Result<Problems, LoadError> {
+    let folder = file.parent().and_then(Path::file_name);
+    if folder.is_none_or(|folder| folder != "strategies") {
+        return check_only(root, &JobArgs::of(file.to_owned()), &facts());
+    }
+    let text = read_text(&root.join(file)).map_err(|error| {
+        LoadError::Unreadable(Failure::new(Exit::Nothing, format!("{}: {error}", file.display())))
+    })?;
+    let source = Source { path: file.display().to_string(), text };
+    check_strategy(&source).map_err(LoadError::Problems)
 }
 
 /// The manifests among these whose job has the name of one before it.

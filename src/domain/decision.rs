@@ -2,6 +2,7 @@
 
 use super::{
     money::{Money, Price},
+    reason::Reason,
     time::SlotTs,
 };
 
@@ -242,7 +243,7 @@ pub struct Decision {
     /// What was decided.
     pub action: Action,
     /// The rule that fired, or the skip reason.
-    pub reason: &'static str,
+    pub reason: Reason,
     /// Who vetoed it.
     pub blocked_by: Option<Block>,
     /// Score of a model strategy, in units of 1e-6.

@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{
     decision::Side,
     money::{Money, Price, Qty},
+    reason::Reason,
     series::Series,
     time::SlotTs,
 };
@@ -82,7 +83,7 @@ impl CloseReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// Opened, by this entry rule.
-    Open(&'static str),
+    Open(Reason),
     /// Closed, for this reason.
     Close(CloseReason),
 }
@@ -97,9 +98,9 @@ impl Event {
     }
 
     /// The `reason` column.
-    pub const fn reason(self) -> &'static str {
+    pub const fn reason(&self) -> &str {
         match self {
-            Self::Open(rule) => rule,
+            Self::Open(rule) => rule.as_str(),
             Self::Close(reason) => reason.name(),
         }
     }

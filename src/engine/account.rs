@@ -6,14 +6,17 @@ use super::{
     position::{Hit, Position},
     rules::Rules,
     state::{Pending, State},
-    strategy::Protection,
 };
-use crate::domain::{
-    decision::Side,
-    money::{Money, Price, Qty},
-    stake::Stake,
-    time::SlotTs,
-    trade::{CloseReason, Event, TradeEvent},
+use crate::{
+    domain::{
+        decision::Side,
+        money::{Money, Price, Qty},
+        reason::Reason,
+        stake::Stake,
+        time::SlotTs,
+        trade::{CloseReason, Event, TradeEvent},
+    },
+    language::Protection,
 };
 
 /// The rules fills follow, and where their events go.
@@ -22,8 +25,8 @@ pub(super) struct Book<'a> {
     pub(super) events: &'a mut Vec<TradeEvent>,
 }
 
-/// What is entered: the side, the rule that wants it, and its protection.
-type Entry<'a> = (Side, &'static str, &'a Protection);
+/// What is entered: the side, the rule that wants it, what it will be worth, and its protection.
+type Entry<'a> = (Side, Reason, Money, &'a Protection);
 
 impl State {
     /// Fills the pending order, if any, at a price of the slot `ts`.
@@ -31,14 +34,14 @@ impl State {
         match self.pending.take() {
             None => {}
             Some(Pending::Exit(reason)) => self.leave(ts, at, reason, book),
-            Some(Pending::Enter { side, rule, protection }) => {
+            Some(Pending::Enter { side, rule, value, protection }) => {
                 if self.position.is_some_and(|held| held.side != side) {
                     self.leave(ts, at, CloseReason::Reversal, book);
                 }
                 // A reversal can cost all there is: then there is nothing to enter with, and the account is ruined.
                 let ruined = self.cash <= Money::ZERO;
                 if self.position.is_none() && !ruined {
-                    self.enter(ts, at, (side, rule, &protection), book);
+                    self.enter(ts, at, (side, rule, value, &protection), book);
                 }
             }
         }
@@ -72,12 +75,12 @@ impl State {
         &mut self,
         ts: SlotTs,
         at: Price,
-        (side, rule, protection): Entry<'_>,
+        (side, rule, value, protection): Entry<'_>,
         book: &mut Book<'_>,
     ) {
         let rules = book.rules;
         let price = slipped(at, side, rules.slippage_bps);
-        let Some(qty) = Qty::bought(rules.notional, price) else { return };
+        let Some(qty) = Qty::bought(value, price) else { return };
         let fee = Money::bps(price.times(qty), rules.fee_bps, rules.grain());
         self.book(ts, -fee, rules);
         self.risk.entered(ts);
@@ -104,6 +107,7 @@ impl State {
         let gross = held.gross(hit.price);
         let pnl = gross - fee;
         self.position = None;
+        self.last_exit = Some(ts);
         self.open_result = Money::ZERO;
         self.book(ts, pnl, rules);
         if hit.reason.is_stop() {

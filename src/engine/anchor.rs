@@ -5,13 +5,13 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{
-    model::FEATURES_MAX,
-    strategy::{Features, Strategy, Values},
-};
-use crate::domain::{
-    bar::TimedBar,
-    time::{DAY_MS, SlotTs, Timeframe},
+use super::strategy::Strategy;
+use crate::{
+    domain::{
+        bar::TimedBar,
+        time::{DAY_MS, SlotTs, Timeframe},
+    },
+    language::{FEATURES_MAX, Instance},
 };
 
 /// Most values of a feature vector.
@@ -57,75 +57,138 @@ impl Blocks {
 /// Whether a feature vector may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// It may.
+    /// It may. Single values may still be unknown: what that means is the business of the rules that read them.
     Ready,
     /// Fewer bars than the warm-up length since the anchor.
     NotEnoughBars,
     /// A hole among the last bars.
     CadenceFailed,
-    /// A value is NaN or infinite.
-    Invalid,
 }
 
 /// The features at one bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FeatureRow<V> {
-    /// The vector.
-    pub values: V,
+pub struct FeatureRow<'a> {
+    /// The vector. An unknown value is the one NaN.
+    pub values: &'a [f64],
     /// Whether it may be used.
     pub readiness: Readiness,
     /// Hash of its bits; `None` while there are not enough bars.
     pub hash: Option<u64>,
-    /// What a model makes of it, in units of 1e-6; `None` for a rule without a model, and where the vector may not be used.
+    /// What a model makes of it, in units of 1e-6; `None` for rules without a model, and where the vector may not be used.
     pub score: Option<i64>,
 }
 
-/// One run of indicators from one anchor.
-#[derive(Clone)]
-struct Instance<S: Strategy> {
-    features: S::Features,
+/// All of a row but its values.
+#[derive(Debug, Clone, Copy)]
+struct Head {
+    readiness: Readiness,
+    hash: Option<u64>,
+    score: Option<i64>,
+}
+
+impl Head {
+    const fn with(self, values: &[f64]) -> FeatureRow<'_> {
+        let Self { readiness, hash, score } = self;
+        FeatureRow { values, readiness, hash, score }
+    }
+}
+
+/// The features at consecutive bars, their values in one piece.
+#[derive(Debug, Default)]
+pub struct FeatureRows {
+    width: usize,
+    values: Vec<f64>,
+    heads: Vec<Head>,
+}
+
+impl FeatureRows {
+    /// Rows that are all ready and know nothing but their values, `width` of them each.
+    pub fn ready(width: usize, values: Vec<f64>) -> Self {
+        let head = Head { readiness: Readiness::Ready, hash: None, score: None };
+        let heads = vec![head; values.len() / width];
+        Self { width, values, heads }
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    /// The features at the bar of a place.
+    ///
+    /// # Panics
+    /// Behind the last one.
+    pub fn at(&self, place: usize) -> FeatureRow<'_> {
+        self.heads[place].with(&self.values[place * self.width..(place + 1) * self.width])
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = FeatureRow<'_>> {
+        (0..self.len()).map(|place| self.at(place))
+    }
+
+    /// Puts the rows of consecutive blocks behind each other.
+    pub fn joined(blocks: Vec<Self>) -> Self {
+        let mut blocks = blocks.into_iter();
+        let mut all = blocks.next().unwrap_or_default();
+        for block in blocks {
+            assert!(block.is_empty() || all.is_empty() || block.width == all.width, "one strategy");
+            all.width = all.width.max(block.width);
+            all.values.extend(block.values);
+            all.heads.extend(block.heads);
+        }
+        all
+    }
+}
+
+/// What is counted of the bars since an anchor.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
     bars: u32,
     unbroken: u32,
     last: Option<SlotTs>,
 }
 
-impl<S: Strategy> Instance<S> {
-    fn start(strategy: &S) -> Self {
-        Self { features: strategy.features(), bars: 0, unbroken: 0, last: None }
-    }
-
-    fn update(&mut self, bar: &TimedBar) -> Values<S> {
-        assert!(self.last.is_none_or(|last| last < bar.ts), "bars reach the features in order");
-        let follows = self.last.is_none_or(|last| last.next() == bar.ts);
+impl Count {
+    fn take(&mut self, ts: SlotTs) {
+        assert!(self.last.is_none_or(|last| last < ts), "bars reach the features in order");
+        let follows = self.last.is_none_or(|last| last.next() == ts);
         self.unbroken = if follows { self.unbroken.saturating_add(1) } else { 1 };
         self.bars = self.bars.saturating_add(1);
-        self.last = Some(bar.ts);
-        self.features.update(&bar.bar)
+        self.last = Some(ts);
     }
 
-    fn answer(&mut self, strategy: &S, bar: &TimedBar, blocks: Blocks) -> FeatureRow<Values<S>> {
-        let values = self.update(bar);
+    fn head(self, strategy: &Strategy, blocks: Blocks, values: &[f64], ts: SlotTs) -> Head {
         if self.bars < blocks.warm_up_bars {
-            let readiness = Readiness::NotEnoughBars;
-            return FeatureRow { values, readiness, hash: None, score: None };
+            return Head { readiness: Readiness::NotEnoughBars, hash: None, score: None };
         }
-        let finite = values.as_ref().iter().all(|value| value.is_finite());
-        let readiness = if self.unbroken < blocks.cadence_bars {
-            Readiness::CadenceFailed
-        } else if finite {
-            Readiness::Ready
-        } else {
-            Readiness::Invalid
-        };
-        let score = match readiness {
-            Readiness::Ready => strategy.score(bar.ts, &values),
-            Readiness::NotEnoughBars | Readiness::CadenceFailed | Readiness::Invalid => None,
-        };
-        FeatureRow { values, readiness, hash: Some(hash_values(values.as_ref())), score }
+        let hash = Some(hash_values(values));
+        if self.unbroken < blocks.cadence_bars {
+            return Head { readiness: Readiness::CadenceFailed, hash, score: None };
+        }
+        Head { readiness: Readiness::Ready, hash, score: strategy.score(ts, values) }
     }
 }
 
-/// xxh3-64 of the bit patterns, little endian; every NaN counts as the same one.
+/// One run of indicators from one anchor.
+#[derive(Debug, Clone)]
+struct Run {
+    instance: Instance,
+    count: Count,
+}
+
+impl Run {
+    fn start(strategy: &Strategy) -> Self {
+        Self { instance: strategy.features().start(), count: Count::default() }
+    }
+}
+
+/// xxh3-64 of the bit patterns, little endian. An unknown value is the one NaN already.
 fn hash_values(values: &[f64]) -> u64 {
     // Rules have few values, and room that is not used costs time too.
     if values.len() <= FEW {
@@ -139,67 +202,80 @@ fn hash_within<const BYTES: usize>(values: &[f64]) -> u64 {
     let mut bytes = [0_u8; BYTES];
     assert!(values.len() * 8 <= BYTES, "a feature vector has at most {MANY} values");
     for (chunk, value) in bytes.chunks_exact_mut(8).zip(values) {
-        let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
-        chunk.copy_from_slice(&bits.to_le_bytes());
+        chunk.copy_from_slice(&value.to_bits().to_le_bytes());
     }
     xxh3_64(&bytes[..values.len() * 8])
 }
 
 /// Features bar by bar, with at most two runs of indicators alive.
-#[derive(Clone)]
-pub struct Anchored<S: Strategy> {
-    strategy: S,
+#[derive(Debug, Clone)]
+pub struct Anchored {
+    strategy: Strategy,
     blocks: Blocks,
     block: i64,
     /// Open time at which the block is over; bars come in order, so a division per bar is saved.
     block_ends_ms: i64,
-    answering: Instance<S>,
-    following: Instance<S>,
+    answering: Run,
+    following: Run,
+    /// The values at the last bar.
+    values: Vec<f64>,
 }
 
-impl<S: Strategy> Anchored<S> {
+impl Anchored {
     /// No bar seen yet.
-    pub fn new(strategy: S, blocks: Blocks) -> Self {
-        let fresh = Instance::start(&strategy);
+    pub fn new(strategy: Strategy, blocks: Blocks) -> Self {
+        let fresh = Run::start(&strategy);
         Self {
             blocks,
             block: i64::MIN,
             block_ends_ms: i64::MIN,
             answering: fresh.clone(),
             following: fresh,
+            values: vec![f64::NAN; strategy.features().len()],
             strategy,
         }
     }
 
     /// Takes in the next bar and returns the features at its close.
-    pub fn observe(&mut self, bar: &TimedBar) -> FeatureRow<Values<S>> {
+    pub fn observe(&mut self, bar: &TimedBar) -> FeatureRow<'_> {
         if bar.ts.open_ms() >= self.block_ends_ms {
             let block = self.blocks.of(bar.ts);
-            let fresh = Instance::start(&self.strategy);
+            let fresh = Run::start(&self.strategy);
             let adjacent = self.block != i64::MIN && block == self.block + 1;
             let started_before = std::mem::replace(&mut self.following, fresh.clone());
             self.answering = if adjacent { started_before } else { fresh };
             self.block = block;
             self.block_ends_ms = (block + 1) * self.blocks.block_ms();
         }
-        self.following.update(bar);
-        self.answering.answer(&self.strategy, bar, self.blocks)
+        self.following.count.take(bar.ts);
+        self.following.instance.pass(std::slice::from_ref(bar));
+        let Run { instance, count } = &mut self.answering;
+        count.take(bar.ts);
+        instance.update(bar, &mut self.values);
+        count.head(&self.strategy, self.blocks, &self.values, bar.ts).with(&self.values)
     }
 }
 
 /// The features of all bars of one block, given the bars of the block before: what [`Anchored`] answers there,
 /// computed without the rest of history, so that blocks can be computed in parallel.
-pub fn block_rows<S: Strategy>(
-    strategy: &S,
+pub fn block_rows(
+    strategy: &Strategy,
     blocks: Blocks,
     before: &[TimedBar],
     block: &[TimedBar],
-) -> Vec<FeatureRow<Values<S>>> {
-    let mut instance = Instance::start(strategy);
-    for bar in before {
-        instance.update(bar);
-    }
-    block.iter().map(|bar| instance.answer(strategy, bar, blocks)).collect()
+) -> FeatureRows {
+    let Run { mut instance, mut count } = Run::start(strategy);
+    before.iter().for_each(|bar| count.take(bar.ts));
+    instance.pass(before);
+    let width = strategy.features().len();
+    let mut values = Vec::with_capacity(block.len() * width);
+    instance.run(block, &mut values);
+    let heads = block.iter().enumerate().map(|(place, bar)| {
+        count.take(bar.ts);
+        count.head(strategy, blocks, &values[place * width..(place + 1) * width], bar.ts)
+    });
+    let heads = heads.collect();
+    FeatureRows { width, values, heads }
 }
 
 #[cfg(test)]

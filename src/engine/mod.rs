@@ -2,7 +2,6 @@
 
 mod account;
 pub mod anchor;
-pub mod indicators;
 pub mod learn;
 pub mod metrics;
 pub mod model;

@@ -2,14 +2,17 @@
 
 use rust_decimal::Decimal;
 
-use super::{rules::StopFill, strategy::Protection};
-use crate::domain::{
-    bar::Bar,
-    decision::Side,
-    money::{Money, Price, Qty},
-    stake::Stake,
-    time::SlotTs,
-    trade::CloseReason,
+use super::rules::StopFill;
+use crate::{
+    domain::{
+        bar::Bar,
+        decision::Side,
+        money::{Money, Price, Qty},
+        stake::Stake,
+        time::SlotTs,
+        trade::CloseReason,
+    },
+    language::Protection,
 };
 
 /// A price level, kept exact and as the float bars are compared with.
@@ -40,6 +43,14 @@ pub(super) struct Position {
     pub(super) stop: Option<Level>,
     pub(super) target: Option<Level>,
     pub(super) trail: Option<Decimal>,
+    /// How far the best price must be from the entry before the stop trails; always, without it.
+    pub(super) trail_from: Option<Decimal>,
+    /// How far the best price must be from the entry before the stop moves to the entry.
+    pub(super) break_even_at: Option<Decimal>,
+    /// The best price of the bars it has survived, or the entry.
+    pub(super) best: f64,
+    /// Distance of the first stop; what a result is measured in.
+    pub(super) first_stop: Option<f64>,
 }
 
 /// How a bar ends a position.
@@ -56,17 +67,31 @@ impl Position {
         stake: Stake,
         protection: &Protection,
     ) -> Self {
-        let Protection { stop, target, trail } = *protection;
+        let Protection { stop, target, trail, trail_from, break_even_at } = *protection;
         let exact = |distance: Option<f64>| stake.entry().distance(distance?);
+        let first_stop = stop.into_iter().chain(trail).min_by(f64::total_cmp);
         let behind = |distance: Decimal| match side {
             Side::Long => stake.entry().moved(-distance),
             Side::Short => stake.entry().moved(distance),
         };
         let level = |distance: Option<Decimal>| distance.and_then(behind).map(Level::new);
-        let trail = exact(trail);
-        let stop = tighter(side, level(exact(stop)), level(trail));
+        let (trail, trail_from) = (exact(trail), exact(trail_from));
+        let trails_now = trail.filter(|_| trail_from.is_none());
+        let stop = tighter(side, level(exact(stop)), level(trails_now));
         let target = level(exact(target).map(|distance| -distance));
-        Self { side, entry, stake, stop, target, trail }
+        let (break_even_at, best) = (exact(break_even_at), stake.entry().float());
+        Self {
+            side,
+            entry,
+            stake,
+            stop,
+            target,
+            trail,
+            trail_from,
+            break_even_at,
+            best,
+            first_stop,
+        }
     }
 
     /// Price it was entered at.
@@ -98,8 +123,8 @@ impl Position {
             let ambiguous = target_hit.is_some() && !gap;
             let at_open = match stop_fill {
                 StopFill::ThroughOpen => gap,
-                // A stop that trails lies where the price was a moment ago: filling it there after a jump would be a gift.
-                StopFill::AtStop => gap && (self.trail.is_some() || !stop.lies_within(bar)),
+                // A stop that moves lies where the price was a moment ago: filling it there after a jump would be a gift.
+                StopFill::AtStop => gap && (self.moves() || !stop.lies_within(bar)),
             };
             let (price, reason) = if at_open {
                 (price_of(bar.open()), CloseReason::StopGap)
@@ -117,14 +142,41 @@ impl Position {
         Some(Hit { price, reason: CloseReason::TargetHit, ambiguous: false })
     }
 
-    /// Moves a trailing stop behind the best price of a bar the position has survived.
+    /// Whether its stop can move.
+    fn moves(&self) -> bool {
+        self.trail.is_some() || self.break_even_at.is_some()
+    }
+
+    /// Takes in the best price of a bar the position has survived, and moves the stop: to the entry where the best price is far
+    /// enough, and behind the best price where it trails.
     pub(super) fn ratchet(&mut self, bar: &Bar) {
-        let Some(trail) = self.trail else { return };
-        let moved = match self.side {
-            Side::Long => price_of(bar.high()).moved(-trail),
-            Side::Short => price_of(bar.low()).moved(trail),
+        let ahead = match self.side {
+            Side::Long => Decimal::ONE,
+            Side::Short => Decimal::NEGATIVE_ONE,
         };
-        self.stop = tighter(self.side, self.stop, moved.map(Level::new));
+        self.best = match self.side {
+            Side::Long if bar.high() > self.best => bar.high(),
+            Side::Short if bar.low() < self.best => bar.low(),
+            Side::Long | Side::Short => self.best,
+        };
+        if !self.moves() {
+            return;
+        }
+        let (entry, best) = (self.entry_px(), price_of(self.best));
+        let is_far = |distance: Decimal| {
+            entry.moved(distance * ahead).is_some_and(|level| match self.side {
+                Side::Long => best >= level,
+                Side::Short => best <= level,
+            })
+        };
+        if self.break_even_at.is_some_and(is_far) {
+            self.stop = tighter(self.side, self.stop, Some(Level::new(entry)));
+        }
+        if let Some(trail) = self.trail
+            && self.trail_from.is_none_or(is_far)
+        {
+            self.stop = tighter(self.side, self.stop, best.moved(-trail * ahead).map(Level::new));
+        }
     }
 
     /// Gross result at a price.

@@ -10,6 +10,9 @@ use crate::domain::{
 /// The smallest order of any venue is worth more than this, in any quote currency.
 const ORDER_MIN: Money = Money::ten_thousandths(1);
 
+/// More than any account has; a larger value of a position counts as this one.
+const VALUE_MAX: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
+
 /// When a signal is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FillAt {
@@ -85,12 +88,20 @@ impl Rules {
         Grain::of(self.notional)
     }
 
-    /// Who vetoes an entry for its size, with this equity.
-    pub(super) fn size_veto(&self, equity: Money) -> Option<Block> {
-        if self.notional > equity.times(self.leverage) {
+    /// So many percent of an equity, so many times, rounded to the grain. What is too large for a number is more than any account has.
+    pub(super) fn share(&self, equity: Money, percent: Decimal, times: Decimal) -> Money {
+        let share = equity.get().checked_mul(percent / Decimal::ONE_HUNDRED);
+        let value =
+            share.and_then(|share| share.checked_mul(times)).filter(|value| *value <= VALUE_MAX);
+        Money::rounded(value.unwrap_or(VALUE_MAX), self.grain())
+    }
+
+    /// Who vetoes an entry of this value, with this equity.
+    pub(super) fn size_veto(&self, value: Money, equity: Money) -> Option<Block> {
+        if value > equity.times(self.leverage) {
             Some(Block::Cash)
         } else {
-            (self.notional <= ORDER_MIN).then_some(Block::Size)
+            (value <= ORDER_MIN).then_some(Block::Size)
         }
     }
 }

@@ -10,14 +10,17 @@ use super::{
     risk::Risk,
     rules::Rules,
     state::{Pending, State},
-    strategy::Protection,
 };
-use crate::domain::{
-    decision::{Block, Limit, RiskState, Side},
-    money::{Money, Price, Qty},
-    stake::Stake,
-    time::{SlotTs, Timeframe},
-    trade::CloseReason,
+use crate::{
+    domain::{
+        decision::{Block, Limit, RiskState, Side},
+        money::{Money, Price, Qty},
+        reason::Reason,
+        stake::Stake,
+        time::{SlotTs, Timeframe},
+        trade::CloseReason,
+    },
+    language::Protection,
 };
 
 /// Every limit that can latch.
@@ -40,6 +43,7 @@ pub struct SavedState {
     position: Option<SavedPosition>,
     pending: Option<SavedPending>,
     risk: SavedRisk,
+    last_exit_ts_ms: Option<i64>,
     unasked: bool,
 }
 
@@ -53,13 +57,18 @@ struct SavedPosition {
     stop: Option<String>,
     target: Option<String>,
     trail: Option<String>,
+    trail_from: Option<String>,
+    break_even_at: Option<String>,
+    /// The bits of these two.
+    best: u64,
+    first_stop: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "lowercase")]
 enum SavedPending {
-    /// Side, rule, and the bits of the distances of stop, target and trailing stop.
-    Enter(String, String, [Option<u64>; 3]),
+    /// Side, rule, value, and the bits of the distances of stop, target, trailing stop, its beginning, and break-even.
+    Enter(String, String, String, [Option<u64>; 5]),
     Exit(String),
 }
 
@@ -80,13 +89,14 @@ struct SavedRisk {
 impl State {
     /// The state as plain values.
     pub fn save(&self) -> SavedState {
-        let Self { cash, open_result, position, pending, risk, unasked } = self;
+        let Self { cash, open_result, position, pending, risk, last_exit, unasked } = self;
         SavedState {
             cash: cash.exact(),
             open_result: open_result.exact(),
             position: position.as_ref().map(Position::save),
             pending: pending.as_ref().map(Pending::save),
             risk: risk.save(),
+            last_exit_ts_ms: last_exit.map(SlotTs::ts_ms),
             unasked: *unasked,
         }
     }
@@ -94,12 +104,7 @@ impl State {
 
 impl SavedState {
     /// The state that was saved; `None` where a value is not one that a state of this strategy can have.
-    pub fn restore(
-        &self,
-        timeframe: Timeframe,
-        rules: &Rules,
-        known: impl Fn(&str) -> Option<&'static str>,
-    ) -> Option<State> {
+    pub fn restore(&self, timeframe: Timeframe, rules: &Rules) -> Option<State> {
         Some(State {
             cash: Money::from_exact(&self.cash)?,
             open_result: Money::from_exact(&self.open_result)?,
@@ -108,10 +113,14 @@ impl SavedState {
                 None => None,
             },
             pending: match &self.pending {
-                Some(saved) => Some(saved.restore(known)?),
+                Some(saved) => Some(saved.restore()?),
                 None => None,
             },
             risk: self.risk.restore(timeframe)?,
+            last_exit: match self.last_exit_ts_ms {
+                Some(ts_ms) => Some(timeframe.slot(ts_ms).ok()?),
+                None => None,
+            },
             unasked: self.unasked,
         })
     }
@@ -128,6 +137,10 @@ impl Position {
             stop: level(self.stop),
             target: level(self.target),
             trail: self.trail.map(|distance| distance.to_string()),
+            trail_from: self.trail_from.map(|distance| distance.to_string()),
+            break_even_at: self.break_even_at.map(|distance| distance.to_string()),
+            best: self.best.to_bits(),
+            first_stop: self.first_stop.map(f64::to_bits),
         }
     }
 }
@@ -139,6 +152,10 @@ impl SavedPosition {
             Some(text) => price(text).map(Level::new).map(Some),
             None => Some(None),
         };
+        let distance = |text: &Option<String>| match text {
+            Some(text) => decimal(text).map(Some),
+            None => Some(None),
+        };
         let qty = Qty::new(decimal(&self.qty)?)?;
         let stake = Stake::new(price(&self.entry_px)?, qty, rules.grain());
         Some(Position {
@@ -147,10 +164,11 @@ impl SavedPosition {
             stake,
             stop: level(&self.stop)?,
             target: level(&self.target)?,
-            trail: match &self.trail {
-                Some(text) => Some(decimal(text)?),
-                None => None,
-            },
+            trail: distance(&self.trail)?,
+            trail_from: distance(&self.trail_from)?,
+            break_even_at: distance(&self.break_even_at)?,
+            best: f64::from_bits(self.best),
+            first_stop: self.first_stop.map(f64::from_bits),
         })
     }
 }
@@ -158,10 +176,12 @@ impl SavedPosition {
 impl Pending {
     fn save(&self) -> SavedPending {
         match self {
-            Self::Enter { side, rule, protection } => {
-                let Protection { stop, target, trail } = *protection;
-                let bits = [stop, target, trail].map(|distance| distance.map(f64::to_bits));
-                SavedPending::Enter(side.name().to_owned(), (*rule).to_owned(), bits)
+            Self::Enter { side, rule, value, protection } => {
+                let Protection { stop, target, trail, trail_from, break_even_at } = *protection;
+                let bits = [stop, target, trail, trail_from, break_even_at]
+                    .map(|distance| distance.map(f64::to_bits));
+                let [side, rule] = [side.name(), rule.as_str()].map(str::to_owned);
+                SavedPending::Enter(side, rule, value.exact(), bits)
             }
             Self::Exit(reason) => SavedPending::Exit(reason.name().to_owned()),
         }
@@ -169,12 +189,14 @@ impl Pending {
 }
 
 impl SavedPending {
-    fn restore(&self, known: impl Fn(&str) -> Option<&'static str>) -> Option<Pending> {
+    fn restore(&self) -> Option<Pending> {
         match self {
-            Self::Enter(name, rule, bits) => {
-                let [stop, target, trail] = bits.map(|bits| bits.map(f64::from_bits));
-                let protection = Protection { stop, target, trail };
-                Some(Pending::Enter { side: side(name)?, rule: known(rule)?, protection })
+            Self::Enter(name, rule, value, bits) => {
+                let [stop, target, trail, trail_from, break_even_at] =
+                    bits.map(|bits| bits.map(f64::from_bits));
+                let protection = Protection { stop, target, trail, trail_from, break_even_at };
+                let (rule, value) = (Reason::of(rule)?, Money::from_exact(value)?);
+                Some(Pending::Enter { side: side(name)?, rule, value, protection })
             }
             Self::Exit(reason) => {
                 let known = CloseReason::ALL.into_iter().find(|known| known.name() == reason);

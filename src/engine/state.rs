@@ -7,21 +7,30 @@ use super::{
     position::{Position, price_of},
     risk::Risk,
     rules::Rules,
-    strategy::Protection,
 };
-use crate::domain::{
-    bar::Bar,
-    command::Order,
-    decision::{Block, Limit, RiskState, Side},
-    money::{Money, Price},
-    time::SlotTs,
-    trade::{CloseReason, TradeEvent},
+use crate::{
+    domain::{
+        bar::Bar,
+        command::Order,
+        decision::{Block, Limit, RiskState, Side},
+        money::{Money, Price},
+        reason::Reason,
+        time::SlotTs,
+        trade::{CloseReason, TradeEvent},
+    },
+    language::{BARS_SINCE_EXIT_MAX, Held, Ledger, Protection},
 };
 
 /// An order decided at one slot and filled at the next bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Pending {
-    Enter { side: Side, rule: &'static str, protection: Protection },
+    /// `value` is what the position will be worth, in quote currency.
+    Enter {
+        side: Side,
+        rule: Reason,
+        value: Money,
+        protection: Protection,
+    },
     Exit(CloseReason),
 }
 
@@ -34,6 +43,8 @@ pub struct State {
     pub(super) position: Option<Position>,
     pub(super) pending: Option<Pending>,
     pub(super) risk: Risk,
+    /// The slot whose bar the last position ended in.
+    pub(super) last_exit: Option<SlotTs>,
     /// Whether the slot before was skipped: the strategy was not asked there. The row before says so too, hence it is not hashed.
     pub(super) unasked: bool,
 }
@@ -47,6 +58,7 @@ impl State {
             position: None,
             pending: None,
             risk: Risk::new(rules.cash),
+            last_exit: None,
             unasked: false,
         }
     }
@@ -128,9 +140,33 @@ impl State {
         }
     }
 
+    /// What rules may ask of the ledger at a slot.
+    pub fn ledger(&self, ts: SlotTs) -> Ledger {
+        let held = self.position.map(|held| Held {
+            side: held.side,
+            entry_px: held.entry_px().float(),
+            best_px: held.best,
+            bars: u32::try_from(ts.since(held.entry)).unwrap_or(u32::MAX),
+            first_stop: held.first_stop,
+        });
+        Ledger {
+            held,
+            bars_since_exit: self.bars_since_exit(ts),
+            stops_in_a_row: self.risk.stops_in_a_row,
+            equity: self.equity().float(),
+        }
+    }
+
+    /// Slots since the last exit, as far as they are counted.
+    fn bars_since_exit(&self, ts: SlotTs) -> u32 {
+        let since = self.last_exit.and_then(|exit| u32::try_from(ts.since(exit)).ok());
+        since.unwrap_or(BARS_SINCE_EXIT_MAX).min(BARS_SINCE_EXIT_MAX)
+    }
+
     /// Hash of what a restart must not forget and money cannot show: side, entry slot, pending order, cooldown,
-    /// stops in a row, risk state and latch, a wanted flattening, and the day's entries where they are limited.
-    pub fn residual_hash(&self, ts: SlotTs, rules: &Rules) -> u64 {
+    /// stops in a row, risk state and latch, a wanted flattening, the day's entries where they are limited, and the bars since the last
+    /// exit where a rule counts them.
+    pub fn residual_hash(&self, ts: SlotTs, rules: &Rules, counts_exit: bool) -> u64 {
         let side = |side: Side| match side {
             Side::Long => 1,
             Side::Short => 2,
@@ -163,6 +199,10 @@ impl State {
         bytes[20..24]
             .copy_from_slice(&self.risk.entries_that_count(ts, &rules.limits).to_le_bytes());
         bytes[24..29].copy_from_slice(&[held, pending, state, latch, u8::from(self.risk.flatten)]);
+        if counts_exit {
+            let since = self.bars_since_exit(ts).to_le_bytes();
+            return xxh3_64(&[bytes.as_slice(), since.as_slice()].concat());
+        }
         xxh3_64(&bytes)
     }
 }

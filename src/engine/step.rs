@@ -1,5 +1,7 @@
 //! The step: one slot in, one decision and its trade events out. Pure; the same for live, backtest, restart and proof.
 
+use rust_decimal::Decimal;
+
 use super::{
     account::Book,
     anchor::{Anchored, Blocks, FeatureRow, Readiness},
@@ -7,33 +9,55 @@ use super::{
     rules::{FillAt, Rules},
     slot::Slot,
     state::{Pending, State},
-    strategy::{Intent, Protection, Strategy, Values},
+    strategy::Strategy,
 };
-use crate::domain::{
-    bar::{TimedBar, hash_bars},
-    decision::{Action, Block, Decision, Degraded, Limit, RiskState, Side, SkipReason},
-    time::Timeframe,
-    trade::{CloseReason, TradeEvent},
+use crate::{
+    domain::{
+        bar::{Bar, TimedBar, hash_bars},
+        decision::{Action, Block, Decision, Degraded, Limit, RiskState, Side, SkipReason},
+        money::Money,
+        reason::Reason,
+        time::{SlotTs, Timeframe},
+        trade::{CloseReason, TradeEvent},
+    },
+    language::{Inputs, Intent, Ledger, Protection, Size, SizeMode, SlotValue, Why},
 };
 
 /// The immutable part of a run: strategy and rules.
 #[derive(Debug, Clone)]
-pub struct Core<S> {
+pub struct Core {
     /// The strategy.
-    pub strategy: S,
+    pub strategy: Strategy,
     /// The rules it is played by.
     pub rules: Rules,
 }
 
+/// What rules see at a slot.
+#[derive(Debug, Clone)]
+pub struct Look {
+    /// Whether the features may be used.
+    pub readiness: Readiness,
+    /// Every clause of every rule.
+    pub why: Why,
+    /// What they are made of, by name.
+    pub features: Vec<(String, f64)>,
+    /// What they may ask of the ledger.
+    pub ledger: Ledger,
+    /// What a model says, in units of 1e-6.
+    pub score: Option<i64>,
+    /// The score from which the model trades, in units of 1e-6.
+    pub threshold: Option<i64>,
+}
+
 /// A run fed bar by bar: the core, the features and the state.
 #[derive(Clone)]
-pub struct Engine<S: Strategy> {
-    core: Core<S>,
-    anchored: Anchored<S>,
+pub struct Engine {
+    core: Core,
+    anchored: Anchored,
     state: State,
 }
 
-impl<S: Strategy> Core<S> {
+impl Core {
     /// How time is cut for this strategy on this grid.
     pub fn blocks(&self, timeframe: Timeframe) -> Blocks {
         Blocks::new(timeframe, self.strategy.warm_up_bars(), self.rules.cadence_bars)
@@ -47,10 +71,23 @@ impl<S: Strategy> Core<S> {
         &self,
         state: &mut State,
         slot: &Slot,
-        features: Option<&FeatureRow<Values<S>>>,
+        features: Option<&FeatureRow<'_>>,
         events: &mut Vec<TradeEvent>,
     ) -> Decision {
         assert_eq!(slot.bar().is_some(), features.is_some(), "features belong to a bar");
+        self.arrive(state, slot, events);
+        let rules = &self.rules;
+        let verdict = self.decide(state, slot, features);
+        state.unasked = verdict.action == Action::Skip;
+        if let (FillAt::Close, Some(bar)) = (rules.fill_at, slot.bar()) {
+            state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
+            state.mark(bar.close());
+        }
+        self.row(state, slot, features, &verdict)
+    }
+
+    /// Everything of a slot that comes before its decision.
+    fn arrive(&self, state: &mut State, slot: &Slot, events: &mut Vec<TradeEvent>) {
         let rules = &self.rules;
         state.obey(slot.orders());
         let book = &mut Book { rules, events };
@@ -62,13 +99,6 @@ impl<S: Strategy> Core<S> {
             state.mark(bar.close());
         }
         state.risk.check(slot.ts(), state.equity(), state.open_result, &rules.limits);
-        let verdict = self.decide(state, slot, features);
-        state.unasked = verdict.action == Action::Skip;
-        if let (FillAt::Close, Some(bar)) = (rules.fill_at, slot.bar()) {
-            state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
-            state.mark(bar.close());
-        }
-        self.row(state, slot, features, &verdict)
     }
 
     /// Closes what is open after the last slot of a window, at the last known close, and returns the row of that slot as it then is.
@@ -85,7 +115,7 @@ impl<S: Strategy> Core<S> {
             entry_px: state.entry_px(),
             stop_px: state.stop_px(),
             equity: state.equity(),
-            state_hash: state.residual_hash(row.ts, &self.rules),
+            state_hash: state.residual_hash(row.ts, &self.rules, self.counts_exit()),
             ..row
         }
     }
@@ -94,7 +124,7 @@ impl<S: Strategy> Core<S> {
         &self,
         state: &State,
         slot: &Slot,
-        features: Option<&FeatureRow<Values<S>>>,
+        features: Option<&FeatureRow<'_>>,
         verdict: &Verdict,
     ) -> Decision {
         let bar_hash = match slot.own() {
@@ -121,16 +151,11 @@ impl<S: Strategy> Core<S> {
             risk_state: state.risk_state(),
             bar_hash,
             feat_hash: features.and_then(|row| row.hash),
-            state_hash: state.residual_hash(slot.ts(), &self.rules),
+            state_hash: state.residual_hash(slot.ts(), &self.rules, self.counts_exit()),
         }
     }
 
-    fn decide(
-        &self,
-        state: &mut State,
-        slot: &Slot,
-        features: Option<&FeatureRow<Values<S>>>,
-    ) -> Verdict {
+    fn decide(&self, state: &mut State, slot: &Slot, features: Option<&FeatureRow<'_>>) -> Verdict {
         let Some(features) = features else {
             let cause = slot.degraded().unwrap_or(Degraded::BarMissing);
             return Verdict::skip(cause.reason());
@@ -140,7 +165,7 @@ impl<S: Strategy> Core<S> {
                 Some(Limit::Ruin) => "ruin",
                 _ => CloseReason::KillSwitch.name(),
             };
-            return exit(state, CloseReason::KillSwitch, rule);
+            return exit(state, CloseReason::KillSwitch, Reason::new(rule));
         }
         if state.risk.state == RiskState::Halted {
             return Verdict::skip(SkipReason::Halted);
@@ -152,26 +177,49 @@ impl<S: Strategy> Core<S> {
             Readiness::Ready => {}
             Readiness::NotEnoughBars => return Verdict::skip(SkipReason::NotEnoughBars),
             Readiness::CadenceFailed => return Verdict::skip(SkipReason::CadenceFailed),
-            Readiness::Invalid => return Verdict::skip(SkipReason::FeaturesInvalid),
         }
-        let intent =
-            self.strategy.decide(slot.ts(), &features.values, features.score, state.side());
-        if let (Intent::Hold(_), Some(held), true) = (intent, state.side(), state.unasked)
-            && let Some(rule) = self.strategy.overdue(&features.values, held)
+        let bar = slot.bar().expect("features belong to a bar");
+        let inputs = self.inputs(state, slot.ts(), bar, features);
+        let program = self.strategy.rules();
+        let intent = program.decide(&inputs);
+        // Behind slots at which no rule was asked, an exit that is an event may have come and gone.
+        if let (Intent::Hold(_) | Intent::Skip, Some(_), true) =
+            (intent, state.side(), state.unasked)
+            && let Some(rule) = program.overdue(&inputs)
         {
             return exit(state, CloseReason::ExitSignal, rule);
         }
         match intent {
-            Intent::Exit(rule) if state.side().is_some() => {
-                exit(state, CloseReason::ExitSignal, rule)
-            }
-            Intent::Hold(rule) | Intent::Exit(rule) => Verdict::of(Action::Hold, rule),
-            Intent::Enter(side, rule, _) if state.side() == Some(side) => {
-                Verdict::of(Action::Hold, rule)
-            }
+            Intent::Skip => Verdict::skip(SkipReason::FeaturesInvalid),
+            Intent::Hold(rule) => Verdict::of(Action::Hold, rule),
+            Intent::Exit(rule) => exit(state, CloseReason::ExitSignal, rule),
             Intent::Enter(side, rule, protection) => {
-                self.enter(state, slot, (side, rule, protection))
+                self.enter(state, slot, bar.close(), (side, rule, protection))
             }
+        }
+    }
+
+    /// Whether a rule counts the slots since the last exit.
+    fn counts_exit(&self) -> bool {
+        self.strategy.rules().reads(SlotValue::BarsSinceExit)
+    }
+
+    /// What the rules are asked with.
+    pub fn inputs<'v>(
+        &self,
+        state: &State,
+        ts: SlotTs,
+        bar: &'v Bar,
+        features: &FeatureRow<'v>,
+    ) -> Inputs<'v> {
+        Inputs {
+            ts,
+            bar,
+            values: features.values,
+            score: features.score,
+            threshold: features.score.and_then(|_| self.strategy.threshold(ts)),
+            signals: &[],
+            ledger: state.ledger(ts),
         }
     }
 
@@ -180,9 +228,9 @@ impl<S: Strategy> Core<S> {
         &self,
         state: &mut State,
         slot: &Slot,
-        wanted: (Side, &'static str, Protection),
+        close: f64,
+        (side, rule, protection): (Side, Reason, Protection),
     ) -> Verdict {
-        let (side, rule, protection) = wanted;
         let reversing = state.side().is_some();
         if slot.degraded() == Some(Degraded::CatchupNoEntry) {
             return if reversing {
@@ -192,8 +240,9 @@ impl<S: Strategy> Core<S> {
                 Verdict::skip(SkipReason::CatchupNoEntry)
             };
         }
-        let block = state.risk.veto(slot.ts(), self.rules.notional, &self.rules.limits);
-        if let Some(block) = block.or_else(|| self.rules.size_veto(state.equity())) {
+        let value = self.value(state.equity(), close, &protection);
+        let block = state.risk.veto(slot.ts(), value, &self.rules.limits);
+        if let Some(block) = block.or_else(|| self.rules.size_veto(value, state.equity())) {
             let verdict = if reversing {
                 exit(state, CloseReason::ExitSignal, rule)
             } else {
@@ -201,21 +250,37 @@ impl<S: Strategy> Core<S> {
             };
             return Verdict { blocked_by: Some(block), ..verdict };
         }
-        state.pending = Some(Pending::Enter { side, rule, protection });
+        state.pending = Some(Pending::Enter { side, rule, value, protection });
         Verdict::of(Action::Enter(side), rule)
+    }
+
+    /// What a position will be worth, decided at a close with this equity.
+    fn value(&self, equity: Money, close: f64, protection: &Protection) -> Money {
+        let Size { mode, max_notional } = self.strategy.rules().size();
+        let value = match mode {
+            SizeMode::Fixed => self.rules.notional,
+            SizeMode::Percent(percent) => self.rules.share(equity, *percent, Decimal::ONE),
+            SizeMode::Risk(percent) => {
+                let close = price_of(close);
+                let distance = protection.first_stop().and_then(|stop| close.distance(stop));
+                let times = distance.and_then(|stop| close.get().checked_div(stop));
+                self.rules.share(equity, *percent, times.unwrap_or(Decimal::MAX))
+            }
+        };
+        max_notional.map_or(value, |most| value.min(Money::new(most)))
     }
 }
 
-impl<S: Strategy> Engine<S> {
+impl Engine {
     /// A run that has seen nothing yet.
-    pub fn new(core: Core<S>, timeframe: Timeframe) -> Self {
+    pub fn new(core: Core, timeframe: Timeframe) -> Self {
         let anchored = Anchored::new(core.strategy.clone(), core.blocks(timeframe));
         let state = State::new(&core.rules);
         Self { core, anchored, state }
     }
 
     /// A run that goes on from a state. The features know of no bar yet.
-    pub fn resume(core: Core<S>, timeframe: Timeframe, state: State) -> Self {
+    pub fn resume(core: Core, timeframe: Timeframe, state: State) -> Self {
         Self { state, ..Self::new(core, timeframe) }
     }
 
@@ -233,34 +298,56 @@ impl<S: Strategy> Engine<S> {
         self.core.step(&mut self.state, slot, features.as_ref(), events)
     }
 
+    /// What the rules see at a slot that is not decided yet; `None` without its bar. Nothing is changed.
+    pub fn look(&self, slot: &Slot) -> Option<Look> {
+        let own = slot.own()?;
+        let Self { core, mut anchored, mut state } = self.clone();
+        for late in slot.late() {
+            anchored.observe(late);
+        }
+        let features = anchored.observe(&own);
+        core.arrive(&mut state, slot, &mut Vec::new());
+        let inputs = core.inputs(&state, slot.ts(), &own.bar, &features);
+        let program = core.strategy.rules();
+        let names = program.features().names().iter().cloned();
+        Some(Look {
+            readiness: features.readiness,
+            why: program.why(&inputs),
+            features: names.zip(features.values.iter().copied()).collect(),
+            ledger: inputs.ledger,
+            score: inputs.score,
+            threshold: inputs.threshold,
+        })
+    }
+
     /// The lifecycle state.
     pub fn state(&self) -> &State {
         &self.state
     }
 
     /// Strategy and rules.
-    pub fn core(&self) -> &Core<S> {
+    pub fn core(&self) -> &Core {
         &self.core
     }
 }
 
-fn exit(state: &mut State, reason: CloseReason, rule: &'static str) -> Verdict {
+fn exit(state: &mut State, reason: CloseReason, rule: Reason) -> Verdict {
     state.pending = Some(Pending::Exit(reason));
     Verdict::of(Action::Exit, rule)
 }
 
 struct Verdict {
     action: Action,
-    reason: &'static str,
+    reason: Reason,
     blocked_by: Option<Block>,
 }
 
 impl Verdict {
-    fn of(action: Action, reason: &'static str) -> Self {
+    fn of(action: Action, reason: Reason) -> Self {
         Self { action, reason, blocked_by: None }
     }
 
     fn skip(reason: SkipReason) -> Self {
-        Self::of(Action::Skip, reason.name())
+        Self::of(Action::Skip, Reason::new(reason.name()))
     }
 }

@@ -185,7 +185,7 @@ mod tests {
     };
 
     fn files(seed: f32) -> Files {
-        let features = ["rsi_14".parse().unwrap()];
+        let features = ["rsi(close, 14)".parse().unwrap()];
         let normaliser = Normaliser::new(vec![50.0], vec![0.1], 5.0).unwrap();
         let layers =
             [Dense { inputs: 1, outputs: 3, weights: vec![seed, 0.0, 1.0], bias: vec![0.0; 3] }];

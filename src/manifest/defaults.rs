@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::{
     origin::{Origin, SourceKind},
     schema,
-    tables::{Kind, RetryOn, StrategyKind},
+    tables::{Kind, RetryOn},
     tree::{Node, Table, Value},
 };
 
@@ -27,15 +27,9 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
         let node = tree
             .entry(key.to_owned())
             .or_insert_with(|| Node::new(Value::Table(Table::new()), &Origin::built_in()));
-        if key == "strategy" {
-            keep_own_numbers(node);
-        }
         fill_table(node, table);
         if key == "run" && matches!(kind, Kind::Exec | Kind::Pipeline) {
             retry_failures(node);
-        }
-        if key == "strategy" {
-            keep_own_numbers(node);
         }
     }
 }
@@ -65,21 +59,6 @@ fn fill_schedules(tree: &mut Table, root: &Json) {
         for schedule in schedules {
             fill_table(schedule, items);
         }
-    }
-}
-
-/// Leaves only the numbers of the chosen strategy; those of the others stay unread.
-fn keep_own_numbers(node: &mut Node) {
-    const NUMBERS: [(StrategyKind, &str); 3] = [
-        (StrategyKind::EmaAtr, "ema-atr"),
-        (StrategyKind::RsiRevert, "rsi-revert"),
-        (StrategyKind::Model, "model"),
-    ];
-    let Some(table) = node.as_table_mut() else { return };
-    let kind = table.get("kind").and_then(Node::as_str);
-    let Some((own, _)) = NUMBERS.iter().find(|(each, _)| Some(each.name()) == kind) else { return };
-    for (_, others) in NUMBERS.iter().filter(|(each, _)| each != own) {
-        table.remove(*others);
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     origin::{Origin, SourceKind},
     parse::{Parsed, parse_argument, parse_file},
     problem::Problem,
+    strategy::FOLDER,
     tree::{Node, Table, Value, quoted},
 };
 
@@ -110,17 +111,25 @@ impl<'a> Loader<'a> {
         if !plain || name.is_empty() || name.starts_with('.') {
             let message = format!("{} is not the name of a profile", quoted(name));
             self.problems.push(
-                Problem::new(&at, message).help("name a file of profiles/ without its .toml"),
+                Problem::new(&at, message)
+                    .help("name a file of profiles/ or strategies/ without its .toml"),
             );
             return;
         }
-        let path = format!("profiles/{name}.toml");
-        match (self.read)(&path) {
-            Ok(text) => self.file(SourceKind::Profile, &path, &text),
-            Err(error) => {
-                let message = format!("unknown profile `{name}`: cannot read `{path}`: {error}");
+        let paths = ["profiles/", FOLDER].map(|folder| format!("{folder}{name}.toml"));
+        let [profile, strategy] = &paths;
+        match ((self.read)(profile), (self.read)(strategy)) {
+            (Ok(_), Ok(_)) => {
+                let message = format!("`{name}` is both {profile} and {strategy}");
+                self.problems.push(Problem::new(&at, message).help("rename one of the two files"));
+            }
+            (Ok(text), Err(_)) => self.file(SourceKind::Profile, profile, &text),
+            (Err(_), Ok(text)) => self.file(SourceKind::Profile, strategy, &text),
+            (Err(error), Err(_)) => {
+                let message = format!("unknown profile `{name}`: cannot read `{profile}`: {error}");
                 self.problems.push(
-                    Problem::new(&at, message).help("name a file of profiles/ without its .toml"),
+                    Problem::new(&at, message)
+                        .help("name a file of profiles/ or strategies/ without its .toml"),
                 );
             }
         }

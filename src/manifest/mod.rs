@@ -18,6 +18,7 @@ mod schedules;
 mod schema;
 mod secrets;
 mod steps;
+mod strategy;
 mod tables;
 mod template;
 mod tree;
@@ -32,11 +33,13 @@ pub use origin::{Origin, SourceKind};
 pub use plan::{
     Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob,
     EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob,
-    Manifest, PipelineJob, PreflightJob, PromoteJob, Rule, Step, Trading, TrainJob, Work,
+    Manifest, PipelineJob, PreflightJob, PromoteJob, Step, Trading, TrainJob, Work,
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
-pub use resolve::{Resolved, RunFacts, Source, Sources, Timetable, check, resolve, timetable};
+pub use resolve::{
+    Resolved, RunFacts, Source, Sources, Timetable, check, check_strategy, resolve, timetable,
+};
 pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};
 pub use tables::*;

@@ -7,17 +7,20 @@ use super::{
     params::ParamSet,
     schedules::{self, Schedule},
     tables::{
-        Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift, EmaAtr,
+        Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift,
         Equivalence, ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs,
         Kind, Live, Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote,
-        Risk, RsiRevert, Run, StepTable, StopFill, Stops, StrategyKind, Target, Train, When,
+        Risk, Run, StepTable, StopFill, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
 };
-use crate::domain::{
-    ids::{RunId, Tag},
-    series::Series,
+use crate::{
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+    },
+    language::RawStrategy,
 };
 
 /// One job, checked.
@@ -133,36 +136,16 @@ pub struct Trading {
     pub series: Series,
     /// Slots without a hole that must lie behind a decision.
     pub cadence_bars: u32,
-    /// The rule that decides.
-    pub rule: Rule,
+    /// The rules that decide.
+    pub rules: RawStrategy,
+    /// The model they follow, where they follow one.
+    pub model: Option<ModelRule>,
     /// How signals are filled.
     pub fill: Fill,
     /// The paper account.
     pub account: Account,
     /// Limits that block entries.
     pub risk: Risk,
-}
-
-/// The strategy and its numbers.
-#[derive(Debug, Clone)]
-pub enum Rule {
-    /// Crossing of two averages.
-    EmaAtr(EmaAtr),
-    /// Return from an extreme.
-    RsiRevert(RsiRevert),
-    /// The score of a model.
-    Model(ModelRule),
-}
-
-impl Rule {
-    /// The numbers that every strategy has.
-    pub fn stops(&self) -> &Stops {
-        match self {
-            Self::EmaAtr(table) => &table.stops,
-            Self::RsiRevert(table) => &table.stops,
-            Self::Model(table) => &table.stops,
-        }
-    }
 }
 
 /// A live job.
@@ -392,17 +375,25 @@ pub enum Work {
     Program(Vec<Template>),
 }
 
-/// Builds the plan of a checked file. `folder_of` is the file the steps stand in, `given` are the values of its parameters.
-pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Manifest> {
+/// Builds the plan of a checked file. `folder_of` is the file the steps stand in, `given` are the values of its parameters, `rules` those
+/// of its strategy.
+pub(super) fn plan(
+    file: File,
+    folder_of: &str,
+    given: &ParamSet,
+    rules: Option<&RawStrategy>,
+) -> Option<Manifest> {
     let File { name, description, labels, compute, run, kind, .. } = file.clone();
     let File { schedule, notify, heartbeat, logs, .. } = file.clone();
     let schedules: Option<Vec<_>> =
         (1..).zip(schedule).map(|(place, table)| schedules::plan(place, table, given)).collect();
     let job = match kind {
-        Kind::Live => Job::Live(Box::new(LiveJob { trading: trading(&file)?, live: file.live? })),
-        Kind::Backtest => Job::Backtest(Box::new(backtest(&file)?)),
+        Kind::Live => {
+            Job::Live(Box::new(LiveJob { trading: trading(&file, rules)?, live: file.live? }))
+        }
+        Kind::Backtest => Job::Backtest(Box::new(backtest(&file, rules)?)),
         Kind::Equivalence => Job::Equivalence(EquivalenceJob { equivalence: file.equivalence? }),
-        Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file)?)),
+        Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file, rules)?)),
         Kind::Fetch => Job::Fetch(FetchJob { series: series(&file)?, fetch: file.fetch? }),
         Kind::Import => {
             Job::Import(Box::new(ImportJob { series: series(&file)?, import: file.import? }))
@@ -416,10 +407,10 @@ pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Mani
             quality: file.data_quality,
         })),
         Kind::Check => {
-            Job::Check(Box::new(CheckJob { trading: trading(&file)?, check: file.check }))
+            Job::Check(Box::new(CheckJob { trading: trading(&file, rules)?, check: file.check }))
         }
-        Kind::Healthcheck => Job::Healthcheck(Box::new(health(&file)?)),
-        Kind::Heartbeat => Job::Heartbeat(Box::new(health(&file)?)),
+        Kind::Healthcheck => Job::Healthcheck(Box::new(health(&file, rules)?)),
+        Kind::Heartbeat => Job::Heartbeat(Box::new(health(&file, rules)?)),
         Kind::DeployCheck => Job::DeployCheck(Box::new(DeployCheckJob {
             target: file.target?,
             check: file.deploy_check,
@@ -438,8 +429,8 @@ pub(super) fn plan(file: File, folder_of: &str, given: &ParamSet) -> Option<Mani
             preflight: file.preflight,
             compute: file.compute,
         })),
-        Kind::Train => Job::Train(Box::new(train(&file)?)),
-        Kind::Promote => Job::Promote(Box::new(promote(&file)?)),
+        Kind::Train => Job::Train(Box::new(train(&file, rules)?)),
+        Kind::Promote => Job::Promote(Box::new(promote(&file, rules)?)),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
             Job::Pipeline(PipelineJob {
@@ -474,17 +465,13 @@ fn series(file: &File) -> Option<Series> {
     ))
 }
 
-fn trading(file: &File) -> Option<Trading> {
+fn trading(file: &File, rules: Option<&RawStrategy>) -> Option<Trading> {
     let strategy = file.strategy.clone()?;
-    let rule = match strategy.kind {
-        StrategyKind::EmaAtr => Rule::EmaAtr(strategy.ema_atr),
-        StrategyKind::RsiRevert => Rule::RsiRevert(strategy.rsi_revert),
-        StrategyKind::Model => Rule::Model(strategy.model),
-    };
     Some(Trading {
         series: series(file)?,
         cadence_bars: strategy.cadence_bars,
-        rule,
+        rules: rules?.clone(),
+        model: strategy.model,
         fill: file.fill.clone(),
         account: file.account.clone(),
         risk: file.risk.clone(),
@@ -501,10 +488,10 @@ fn replay(file: &File) -> Backtest {
     }
 }
 
-fn backtest(file: &File) -> Option<BacktestJob> {
+fn backtest(file: &File, rules: Option<&RawStrategy>) -> Option<BacktestJob> {
     let table = file.backtest.clone()?;
     Some(BacktestJob {
-        trading: trading(file)?,
+        trading: trading(file, rules)?,
         tag: table.tag?.into_inner(),
         runid: table.runid?.into_inner(),
         start_ts_ms: table.start_ts_ms,
@@ -513,10 +500,10 @@ fn backtest(file: &File) -> Option<BacktestJob> {
     })
 }
 
-fn eqflat(file: &File) -> Option<EqflatJob> {
+fn eqflat(file: &File, rules: Option<&RawStrategy>) -> Option<EqflatJob> {
     let table = file.eqflat.clone()?;
     Some(EqflatJob {
-        trading: trading(file)?,
+        trading: trading(file, rules)?,
         backtest: replay(file),
         tag: table.tag.into_inner(),
         runid: table.runid.map(Parsed::into_inner),
@@ -527,18 +514,18 @@ fn eqflat(file: &File) -> Option<EqflatJob> {
     })
 }
 
-fn train(file: &File) -> Option<TrainJob> {
-    let (trading, compute) = (trading(file)?, file.compute.clone());
+fn train(file: &File, rules: Option<&RawStrategy>) -> Option<TrainJob> {
+    let (trading, compute) = (trading(file, rules)?, file.compute.clone());
     Some(TrainJob { trading, train: file.train.clone()?, compute })
 }
 
-fn promote(file: &File) -> Option<PromoteJob> {
-    Some(PromoteJob { live: trading(file), promote: file.promote.clone()? })
+fn promote(file: &File, rules: Option<&RawStrategy>) -> Option<PromoteJob> {
+    Some(PromoteJob { live: trading(file, rules), promote: file.promote.clone()? })
 }
 
-fn health(file: &File) -> Option<HealthJob> {
+fn health(file: &File, rules: Option<&RawStrategy>) -> Option<HealthJob> {
     let (series, health) = (series(file)?, file.healthcheck.clone()?);
-    Some(HealthJob { series, trading: trading(file), health })
+    Some(HealthJob { series, trading: trading(file, rules), health })
 }
 
 fn step(table: StepTable, folder_of: &str) -> Option<Step> {

@@ -24,6 +24,8 @@ pub enum Severity {
     Error,
     /// It can, but probably does not say what was meant.
     Warning,
+    /// It can, and this is good to know.
+    Note,
 }
 
 impl Severity {
@@ -32,6 +34,7 @@ impl Severity {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
@@ -49,6 +52,11 @@ impl Problem {
     /// An error at a place.
     pub(super) fn new(at: &Origin, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, at: at.clone(), message: message.into(), help: None }
+    }
+
+    /// Something to say at a place.
+    pub(super) fn of(severity: Severity, at: &Origin, message: impl Into<String>) -> Self {
+        Self { severity, ..Self::new(at, message) }
     }
 
     /// A warning at a place.
@@ -268,6 +276,7 @@ impl Diagnostic for Report<'_> {
         Some(match self.problem.severity {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
+            Severity::Note => miette::Severity::Advice,
         })
     }
 

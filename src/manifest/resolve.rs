@@ -16,11 +16,11 @@ use super::{
     schedules::{self, Schedule},
     schema,
     secrets::{self, Vault},
-    steps,
+    steps, strategy,
     tables::{File, KINDS, Kind, Logs, ScheduleTable},
     tree::{Node, Table, Value, join, merge, quoted},
 };
-use crate::domain::time::UtcMs;
+use crate::{domain::time::UtcMs, language::RawStrategy};
 
 /// A manifest file, read by the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub fn resolve(sources: Sources<'_>) -> Result<Resolved, Problems> {
         .try_into()
         .map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
     let folder_of = work.tree.get("step").map_or("", |node| node.at.file()).to_owned();
-    let manifest = plan(file, &folder_of, &work.params)
+    let manifest = plan(file, &folder_of, &work.params, work.rules.as_ref())
         .ok_or_else(|| work.unexpected("a table of the kind is missing"))?;
     let tree = Tree { table: work.tree, params: work.params, secrets: work.secrets };
     Ok(Resolved { manifest, warnings: Problems::new(work.warnings), tree })
@@ -102,6 +102,40 @@ pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
     } else {
         Err(Problems::new(work.problems))
     }
+}
+
+/// Checks a file of strategies/ by itself, without a market: what needs the timeframe is checked with each job. Returns the warnings.
+pub fn check_strategy(file: &Source) -> Result<Problems, Problems> {
+    let mut problems = Vec::new();
+    let mut read = |path: &str| Err(format!("a strategy stands alone, it does not extend {path}"));
+    let mut loader = Loader::new(&mut read, &mut problems);
+    loader.file(SourceKind::Job, &file.path, &file.text);
+    let Loader { mut layers, bad_values, .. } = loader;
+    problems.extend(bad_values);
+    strategy::whole(&mut layers, &mut problems);
+    let mut tree = merged(&layers);
+    let at = Origin::whole(SourceKind::Job, &file.path, "");
+    let warnings = match tree.get_mut("strategy") {
+        Some(node) => {
+            let schema = schema::property(schema::root(), "strategy").expect("the schema has it");
+            let pruned = BTreeMap::new();
+            Checker { problems: &mut problems, pruned: &pruned, demands: true }
+                .node(node, schema, "strategy");
+            let at = node.key.clone();
+            let rules = strategy::rules(&tree);
+            let (wrong, told) =
+                rules.map(|rules| strategy::check(&tree, &rules, &at)).unwrap_or_default();
+            problems.extend(wrong);
+            told
+        }
+        None if problems.is_empty() => {
+            let help = "write [strategy] and at least one [[strategy.enter]]";
+            problems.push(Problem::new(&at, "[strategy] is missing").help(help));
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    if problems.is_empty() { Ok(Problems::new(warnings)) } else { Err(Problems::new(problems)) }
 }
 
 /// What a job is called and when it runs, before anybody gives it the values of a run.
@@ -171,6 +205,8 @@ struct Work {
     params: ParamSet,
     secrets: BTreeMap<String, SecretValue>,
     pruned: BTreeMap<String, String>,
+    /// What decides, where the kind has a strategy.
+    rules: Option<RawStrategy>,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -188,7 +224,7 @@ impl Work {
         for (path, text) in sets {
             loader.set(path, text);
         }
-        let Loader { layers, bad_values, .. } = loader;
+        let Loader { mut layers, bad_values, .. } = loader;
         let top = layers.iter().filter(|layer| layer.kind == SourceKind::Job);
         let top = top.flat_map(|layer| layer.table.values()).next().map(|node| node.at.sub(0..0));
         // A file that could not be read would make every later message wrong.
@@ -202,6 +238,7 @@ impl Work {
             return Err(Problems::new(problems));
         };
         problems.extend(bad_values);
+        strategy::whole(&mut layers, &mut problems);
         let merged = merged(&layers);
         let Some(kind) = kind(&merged, &top, &mut problems) else {
             return Err(Problems::new(problems));
@@ -214,9 +251,9 @@ impl Work {
         };
         let name = merged.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
         let facts = Facts { env, run, job: &name };
-        let declared = merged.get("params").and_then(Node::as_table);
+        let declared = strategy::declare(&merged, &mut problems);
         let givers = Givers { facts: &facts, args: params, scheduled, demanding };
-        let params_set = params::evaluate(declared, &givers, &mut problems);
+        let params_set = params::evaluate(declared.as_ref(), &givers, &mut problems);
         let declared = merged.get("secrets").and_then(Node::as_table);
         let mut vault = Vault { env, read: read_secret, demanding };
         let secrets = secrets::evaluate(declared, &mut vault, &mut problems);
@@ -227,21 +264,38 @@ impl Work {
             params: params_set,
             secrets,
             pruned: BTreeMap::new(),
+            rules: None,
             problems,
             warnings: Vec::new(),
         };
         work.warn_unused(&layers, &merged, params);
         work.tree = work.prune(layers);
         work.interpolate(&facts, &outs);
+        strategy::give(&mut work.tree, &work.params);
+        strategy::old_keys(&mut work.tree, &mut work.problems);
         work.walk();
         defaults::fill(&mut work.tree, kind);
         rules::check(&work.tree, kind, is_inside, &mut work.problems);
         schedules::check(&work.tree, &mut work.problems);
         rules::warn(&work.tree, &mut work.warnings);
+        work.strategy();
         if kind == Kind::Pipeline {
             steps::check(&work.tree, &mut work.problems);
         }
         Ok(work)
+    }
+
+    /// Reads the rules, and has the language check them.
+    fn strategy(&mut self) {
+        if !self.kind.tables().all().any(|table| table == "strategy") {
+            return;
+        }
+        let Some(rules) = strategy::rules(&self.tree) else { return };
+        let at = self.tree.get("strategy").map_or(&self.top, |node| &node.key).clone();
+        let (problems, warnings) = strategy::check(&self.tree, &rules, &at);
+        self.problems.extend(problems);
+        self.warnings.extend(warnings);
+        self.rules = Some(rules);
     }
 
     fn unexpected(&self, message: &str) -> Problems {
@@ -348,6 +402,14 @@ impl Work {
                 }
                 ("notify", Value::Table(notify)) => {
                     notify.retain(|key, node| address(key, node, &mut interpolator));
+                    true
+                }
+                // An expression is text of its own language: nothing is filled there.
+                ("strategy", Value::Table(table)) => {
+                    table.retain(|key, node| {
+                        strategy::TEXTS.contains(&key.as_str())
+                            || interpolator.node(node, Scope::Plain)
+                    });
                     true
                 }
                 _ => interpolator.node(node, Scope::Plain),

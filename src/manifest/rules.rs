@@ -102,18 +102,6 @@ impl Rules<'_> {
         self.problems.push(Problem::new(at, message).help(help));
     }
 
-    /// Demands `low < high` of two numbers of one table. The place is the one that somebody wrote.
-    fn less(&mut self, low: &str, high: &str) {
-        let (Some(a), Some(b)) = (self.get(low), self.get(high)) else { return };
-        let (Some(x), Some(y)) = (a.as_float(), b.as_float()) else { return };
-        if x < y {
-            return;
-        }
-        let at = if a.at.is_file() { a.at.clone() } else { b.at.clone() };
-        let message = format!("`{low}` is {x}, it must be less than `{high}`, which is {y}");
-        self.push(&at, message, "swap them, or change one");
-    }
-
     fn notify(&mut self) {
         let format = self.get("notify.webhook.format").filter(|f| f.as_str() == Some("telegram"));
         if let Some(at) = format.map(|format| format.at.clone())
@@ -166,13 +154,8 @@ impl Rules<'_> {
     }
 
     fn strategy(&mut self) {
-        self.less("strategy.ema-atr.fast", "strategy.ema-atr.slow");
-        self.less("strategy.rsi-revert.oversold", "strategy.rsi-revert.overbought");
-        self.less("strategy.rsi-revert.oversold", "strategy.rsi-revert.exit");
-        self.less("strategy.rsi-revert.exit", "strategy.rsi-revert.overbought");
         self.not_empty("strategy.model.path");
         self.below_root("strategy.model.path");
-        self.scores();
         self.affordable();
     }
 
@@ -197,20 +180,6 @@ impl Rules<'_> {
             "`account.notional` is {wants}, more than `account.cash` ({has}) times `account.leverage` ({times}) can pay for"
         );
         self.push(&at, message, "lower it, or raise one of the two");
-    }
-
-    /// Demands that a position is not left at a score at which it is entered.
-    fn scores(&mut self) {
-        let (enter, exit) = ("strategy.model.enter", "strategy.model.exit");
-        let (Some(a), Some(b)) = (self.get(enter), self.get(exit)) else { return };
-        let (Some(x), Some(y)) = (a.as_float(), b.as_float()) else { return };
-        if -x < y && y <= x {
-            return;
-        }
-        let at = if b.at.is_file() { b.at.clone() } else { a.at.clone() };
-        let message =
-            format!("`{exit}` is {y}, it must be above -{x} and at most {x}, which `{enter}` is");
-        self.push(&at, message, "leave at a score between the two at which the sides are entered");
     }
 
     fn live(&mut self) {

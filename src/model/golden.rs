@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::engine::model::{CLASSES, FEATURES_MAX, Feature, Model, Normaliser, scored::fixed};
+use crate::{
+    engine::model::{CLASSES, Feature, Model, Normaliser, scored::fixed},
+    language::FEATURES_MAX,
+};
 
 use super::card::{hex, unhex};
 
@@ -14,7 +17,12 @@ const ANSWERS: [&str; CLASSES + 1] = ["logit_down", "logit_flat", "logit_up", "s
 const STEP: (u64, u64) = (6_364_136_223_846_793_005, 1_442_695_040_888_963_407);
 
 fn header(features: &[Feature]) -> String {
-    let names = features.iter().map(ToString::to_string);
+    // As CSV has it: a name with a comma is quoted.
+    let quoted = |name: &Feature| match name.as_str() {
+        name if name.contains(',') => format!("\"{name}\""),
+        name => name.to_owned(),
+    };
+    let names = features.iter().map(quoted);
     names.chain(ANSWERS.map(str::to_owned)).collect::<Vec<_>>().join(",")
 }
 

@@ -14,7 +14,7 @@ use crate::{
         series::Series,
         time::{SlotTs, Timeframe},
     },
-    engine::{saved::SavedState, state::State, step::Core, strategy::Strategy},
+    engine::{saved::SavedState, state::State, step::Core},
     store::{
         digest::{Running, sha256_hex},
         disk::Disk,
@@ -232,10 +232,8 @@ impl Checkpoint {
     }
 
     /// The state behind the last row; `None` where a value is not one that a state of this strategy can have.
-    pub fn restore<S: Strategy>(&self, core: &Core<S>, timeframe: Timeframe) -> Option<State> {
-        let rules = core.strategy.entry_rules();
-        let known = |name: &str| rules.iter().copied().find(|rule| *rule == name);
-        self.state.restore(timeframe, &core.rules, known)
+    pub fn restore(&self, core: &Core, timeframe: Timeframe) -> Option<State> {
+        self.state.restore(timeframe, &core.rules)
     }
 
     /// How far the files are proved; `None` where a value is not possible.

@@ -16,8 +16,7 @@ use crate::{
     engine::{
         saved::SavedState,
         slot::SlotMaker,
-        step::{Core, Engine},
-        strategy::Strategy,
+        step::{Core, Engine, Look},
     },
     store::{
         disk::Disk,
@@ -39,11 +38,11 @@ pub(super) const MEND: &str =
     "the file was changed after it was written; restore it from a backup, or start a new tag";
 
 /// What a ledger is folded with.
-pub struct Given<'a, 'd, S: Strategy, D: Disk> {
+pub struct Given<'a, 'd, D: Disk> {
     /// Whose ledger it is.
     pub place: &'a Place<'d, D>,
     /// Strategy and rules.
-    pub core: &'a Core<S>,
+    pub core: &'a Core,
     /// The same as text.
     pub card: &'a Card,
     /// Its certificate; `None` only for a ledger without rows.
@@ -53,9 +52,9 @@ pub struct Given<'a, 'd, S: Strategy, D: Disk> {
 }
 
 /// The engine behind the last row that was played, and how far the files are proved.
-pub struct Fold<S: Strategy> {
+pub struct Fold {
     /// The engine.
-    pub engine: Engine<S>,
+    pub engine: Engine,
     /// What makes its slots.
     pub maker: SlotMaker,
     /// How far the files are proved.
@@ -66,6 +65,8 @@ pub struct Fold<S: Strategy> {
     pub owed: VecDeque<Vec<u8>>,
     /// Decisions that were played.
     pub rows: u64,
+    /// A slot that is looked at, and what was seen there.
+    pub looked: Option<(SlotTs, Option<(String, Option<Look>)>)>,
     seen: SeenRows,
     revisions: Vec<Revision>,
 }
@@ -79,9 +80,9 @@ pub enum Folded {
     Stopped,
 }
 
-impl<S: Strategy> Fold<S> {
+impl Fold {
     /// Before the first row.
-    pub fn fresh<D: Disk>(given: &Given<'_, '_, S, D>) -> Self {
+    pub fn fresh<D: Disk>(given: &Given<'_, '_, D>) -> Self {
         let timeframe = given.place.series.timeframe();
         Self {
             engine: Engine::new(given.core.clone(), timeframe),
@@ -90,6 +91,7 @@ impl<S: Strategy> Fold<S> {
             last_row: String::new(),
             owed: VecDeque::new(),
             rows: 0,
+            looked: None,
             seen: SeenRows::default(),
             revisions: Vec::new(),
         }
@@ -98,7 +100,7 @@ impl<S: Strategy> Fold<S> {
     /// Behind the last row of a checkpoint that fits: its state, and the features made of the bars since their anchor. The error says
     /// why that could not be done.
     pub fn behind<D: Disk>(
-        given: &Given<'_, '_, S, D>,
+        given: &Given<'_, '_, D>,
         checkpoint: &Checkpoint,
     ) -> Result<Self, String> {
         let told = |error: SessionError| error.to_string();
@@ -123,6 +125,7 @@ impl<S: Strategy> Fold<S> {
             proved,
             owed: VecDeque::new(),
             rows: 0,
+            looked: None,
             seen: SeenRows::behind(held),
             revisions,
         })
@@ -131,7 +134,7 @@ impl<S: Strategy> Fold<S> {
     /// Plays the rows of `extent` behind those that are proved. `stop` is asked between pieces.
     pub fn run<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, S, D>,
+        given: &Given<'_, '_, D>,
         extent: Extent,
         stop: &dyn Fn() -> bool,
     ) -> Result<Folded, SessionError> {
@@ -164,7 +167,7 @@ impl<S: Strategy> Fold<S> {
     /// What comes before the first row: the settings must be those of the certificate, and the features see the bars before it.
     fn warm_up<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, S, D>,
+        given: &Given<'_, '_, D>,
         raw: &RawStore<'_, D>,
         first: SlotTs,
     ) -> Result<(), SessionError> {
@@ -184,7 +187,7 @@ impl<S: Strategy> Fold<S> {
 
     fn play<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, S, D>,
+        given: &Given<'_, '_, D>,
         raw: &RawStore<'_, D>,
         piece: &Piece,
     ) -> Result<(), SessionError> {
@@ -204,6 +207,11 @@ impl<S: Strategy> Fold<S> {
         for (n, row) in piece.rows.iter().enumerate() {
             let (ts, recorded) = (row.decided.ts, piece.text(row));
             let slot = self.maker.make(ts, bar_at(ts), row.decided.degraded, bar_at);
+            if let Some((asked, answer)) = &mut self.looked
+                && *asked == ts
+            {
+                *answer = Some((recorded.to_owned(), self.engine.look(&slot)));
+            }
             events.clear();
             let decision = self.engine.step(&slot, &mut events);
             text.clear();
@@ -233,7 +241,7 @@ impl<S: Strategy> Fold<S> {
         Ok(())
     }
 
-    fn no_decision<D: Disk>(given: &Given<'_, '_, S, D>, line: u64) -> StoreError {
+    fn no_decision<D: Disk>(given: &Given<'_, '_, D>, line: u64) -> StoreError {
         let Place { layout, tag, series, .. } = given.place;
         let reason = format!("a trade that no decision leads to: {MEND}");
         StoreError::damaged(layout.trades(tag, series), line, reason)
@@ -272,8 +280,8 @@ pub fn next_seen<D: Disk>(
 }
 
 /// The bars that the features behind a row are made of, as they were seen: those since the anchor of the next slot.
-pub fn since_anchor<S: Strategy, D: Disk>(
-    given: &Given<'_, '_, S, D>,
+pub fn since_anchor<D: Disk>(
+    given: &Given<'_, '_, D>,
     (raw, revisions): (&RawStore<'_, D>, &[Revision]),
     extent: Extent,
     last: SlotTs,

@@ -108,13 +108,13 @@ struct Checkpoints {
 }
 
 /// A ledger with the engine that is behind its last row.
-pub struct Session<'d, S: Strategy, D: Disk> {
+pub struct Session<'d, D: Disk> {
     place: Place<'d, D>,
     prefix: SeriesPrefix,
     card: Card,
     build: String,
     origin: Option<Origin>,
-    engine: Engine<S>,
+    engine: Engine,
     maker: SlotMaker,
     gate: Monotonic,
     journal: Option<Journal<'d, D>>,
@@ -126,7 +126,7 @@ pub struct Session<'d, S: Strategy, D: Disk> {
     buffer: Vec<u8>,
 }
 
-impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
+impl<'d, D: Disk> Session<'d, D> {
     /// Opens or creates a ledger. The caller holds its writer lock.
     ///
     /// Everything is read and checked before anything is touched: the rows behind the checkpoint, or all of them, are folded through
@@ -139,7 +139,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     #[expect(clippy::needless_pass_by_value, reason = "the session keeps them")]
     pub fn open(
         place: Place<'d, D>,
-        core: Core<S>,
+        core: Core,
         (card, build): (Card, &str),
         belief: Belief,
         now: UtcMs,
@@ -308,7 +308,7 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
     }
 
     /// The engine behind the last row.
-    pub fn engine(&self) -> &Engine<S> {
+    pub fn engine(&self) -> &Engine {
         &self.engine
     }
 
@@ -401,12 +401,12 @@ impl<'d, S: Strategy, D: Disk> Session<'d, S, D> {
 
 /// Plays the rows behind a checkpoint, or all of them. What cannot be gone on from is no worse than none: then every row is played, and
 /// that says what is wrong.
-fn folded<S: Strategy, D: Disk>(
-    given: &Given<'_, '_, S, D>,
+fn folded<D: Disk>(
+    given: &Given<'_, '_, D>,
     checkpoint: Option<Checkpoint>,
     extent: Extent,
     recovered: &mut Recovered,
-) -> Result<Fold<S>, SessionError> {
+) -> Result<Fold, SessionError> {
     if let Some(checkpoint) = checkpoint {
         let behind = Fold::behind(given, &checkpoint).and_then(|mut fold| {
             fold.run(given, extent, &|| false).map_err(|error| error.to_string())?;
@@ -448,9 +448,9 @@ fn advance_trades(proved: &mut Proved, row: &[u8]) {
 
 /// Plays the rows before a checkpoint again, as a start without one does, and compares the engine behind them with that of the
 /// checkpoint: what went on from it stands on these rows. `stop` is asked now and then.
-pub fn prove_before<S: Strategy, D: Disk>(
+pub fn prove_before<D: Disk>(
     place: &Place<'_, D>,
-    core: &Core<S>,
+    core: &Core,
     card: &Card,
     checkpoint: &Checkpoint,
     stop: &dyn Fn() -> bool,
@@ -482,7 +482,7 @@ pub fn prove_before<S: Strategy, D: Disk>(
 }
 
 /// Refuses commands that a strategy has not what it needs for: it would decide otherwise than its replay.
-pub fn all_known<S: Strategy>(strategy: &S, commands: &[Command]) -> Result<(), SessionError> {
+pub fn all_known(strategy: &Strategy, commands: &[Command]) -> Result<(), SessionError> {
     match commands.iter().find(|command| !strategy.knows(command)) {
         Some(unknown) => Err(SessionError::UnknownModel(unknown.clone())),
         None => Ok(()),

@@ -10,7 +10,7 @@ use crate::{
         time::SlotTs,
         trade::TradeEvent,
     },
-    engine::{metrics::curve::Point, state::State, step::Core, strategy::Strategy},
+    engine::{metrics::curve::Point, state::State, step::Core},
     store::rows::encode::{SeriesPrefix, push_decision, push_trade},
 };
 
@@ -44,15 +44,14 @@ pub struct Played {
 }
 
 /// Plays the inputs and delivers the rows.
-pub fn render<S, E>(
-    core: &Core<S>,
+pub fn render<E>(
+    core: &Core,
     inputs: &Inputs,
     series: &Series,
     at_end: AtEnd,
     mut deliver: impl FnMut(&Rows) -> Result<(), E> + Send,
 ) -> Result<Played, E>
 where
-    S: Strategy,
     E: Send,
 {
     let prefix = SeriesPrefix::new(series);

@@ -13,11 +13,10 @@ use crate::{
         trade::TradeEvent,
     },
     engine::{
-        anchor::{Blocks, FeatureRow, block_rows},
+        anchor::{Blocks, FeatureRows, block_rows},
         slot::SlotMaker,
         state::State,
         step::Core,
-        strategy::{Strategy, Values},
     },
 };
 
@@ -57,14 +56,8 @@ pub enum AtEnd {
 
 /// Plays the window and hands over the rows, batch by batch and in order. While one batch is delivered the next is made.
 /// Returns the state after the last slot.
-pub fn replay<S, E, F>(
-    core: &Core<S>,
-    inputs: &Inputs,
-    at_end: AtEnd,
-    mut deliver: F,
-) -> Result<State, E>
+pub fn replay<E, F>(core: &Core, inputs: &Inputs, at_end: AtEnd, mut deliver: F) -> Result<State, E>
 where
-    S: Strategy,
     E: Send,
     F: FnMut(&Batch) -> Result<(), E> + Send,
 {
@@ -95,8 +88,8 @@ where
 
 /// A replay under way: it plays windows that follow each other.
 #[derive(Clone)]
-pub struct Player<'a, S: Strategy> {
-    core: &'a Core<S>,
+pub struct Player<'a> {
+    core: &'a Core,
     blocks: Blocks,
     state: State,
     maker: SlotMaker,
@@ -104,9 +97,9 @@ pub struct Player<'a, S: Strategy> {
     close: Option<f64>,
 }
 
-impl<'a, S: Strategy> Player<'a, S> {
+impl<'a> Player<'a> {
     /// Before the slot `first`.
-    pub fn new(core: &'a Core<S>, first: SlotTs, commands: Vec<Command>) -> Self {
+    pub fn new(core: &'a Core, first: SlotTs, commands: Vec<Command>) -> Self {
         Self {
             core,
             blocks: core.blocks(first.timeframe()),
@@ -118,7 +111,7 @@ impl<'a, S: Strategy> Player<'a, S> {
 
     /// Behind the slot `last`, with the state there and the slots whose bars are held back.
     pub fn behind(
-        core: &'a Core<S>,
+        core: &'a Core,
         last: SlotTs,
         commands: Vec<Command>,
         (state, held): (State, Vec<SlotTs>),
@@ -156,9 +149,9 @@ impl<'a, S: Strategy> Player<'a, S> {
             let cause = degraded.get(&ts.ts_ms()).copied();
             let own = found.map(|bar| bar.bar);
             let slot = self.maker.make(ts, own, cause, |ts| bar_at(bars, ts));
-            let features = slot.bar().map(|_| &rows[cursor - range.start]);
+            let features = slot.bar().map(|_| rows.at(cursor - range.start));
             self.close = slot.bar().map(Bar::close).or(self.close);
-            let row = self.core.step(&mut self.state, &slot, features, &mut batch.trades);
+            let row = self.core.step(&mut self.state, &slot, features.as_ref(), &mut batch.trades);
             batch.decisions.push(row);
             cursor += usize::from(found.is_some());
             ts = ts.next();
@@ -181,34 +174,23 @@ impl<'a, S: Strategy> Player<'a, S> {
     }
 
     /// The bars of a window and their features, each block computed from its own anchor.
-    fn features(
-        &self,
-        window: Window,
-        all: &[TimedBar],
-    ) -> (Range<usize>, Vec<FeatureRow<Values<S>>>) {
+    fn features(&self, window: Window, all: &[TimedBar]) -> (Range<usize>, FeatureRows) {
         let range = all.partition_point(|bar| bar.ts < window.first())
             ..all.partition_point(|bar| bar.ts <= window.last());
         let own = &all[range.clone()];
         assert!(own.is_sorted_by(|a, b| a.ts < b.ts), "bars are sorted and unique");
-        let Some(newest) = own.last() else { return (range, Vec::new()) };
+        let Some(newest) = own.last() else { return (range, FeatureRows::default()) };
         let (from, to) = (self.blocks.of(all[range.start].ts), self.blocks.of(newest.ts));
         let start_of = |block: i64| all.partition_point(|bar| self.blocks.of(bar.ts) < block);
-        let rows: Vec<Vec<_>> = (from..=to)
+        let rows = (from..=to)
             .into_par_iter()
             .map(|block| {
                 let (before, start) = (start_of(block - 1), start_of(block));
                 let (own, end) = (start.max(range.start), start_of(block + 1).min(range.end));
-                let mut rows = block_rows(
-                    &self.core.strategy,
-                    self.blocks,
-                    &all[before..start],
-                    &all[start..end],
-                );
-                rows.drain(..own - start);
-                rows
+                block_rows(&self.core.strategy, self.blocks, &all[before..own], &all[own..end])
             })
             .collect();
-        (range, rows.concat())
+        (range, FeatureRows::joined(rows))
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The layout below `root`, the folder that holds `jobs/`, `profiles/` and `data/`.
+    /// The layout below `root`, the folder that holds `jobs/`, `profiles/`, `strategies/` and `data/`.
     pub fn new(root: &Path) -> Self {
         Self { data: root.join("data") }
     }

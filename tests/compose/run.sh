@@ -93,7 +93,7 @@ program_pid() {
 lay_out_the_box() {
     mkdir -p "$BOX" "$TEMP/empty"
     local one
-    for one in Cargo.toml Cargo.lock src jobs profiles ops tests/compose Dockerfile Dockerfile.lab .dockerignore \
+    for one in Cargo.toml Cargo.lock src jobs profiles strategies ops tests/compose Dockerfile Dockerfile.lab .dockerignore \
         docker-compose.yml docker-compose.gpu.yml .env.example; do
         mkdir -p "$BOX/$(dirname "$one")"
         cp -R "$REPO/$one" "$BOX/$one"

@@ -61,14 +61,22 @@ fn jobs_and_profiles_that_are_named_exist() {
     for doc in DOCS {
         let text = text(doc);
         let files: BTreeSet<&str> = words(&text)
-            .filter(|word| is_manifest(word, "jobs/") || is_manifest(word, "profiles/"))
+            .filter(|word| {
+                ["jobs/", "profiles/", "strategies/"].iter().any(|folder| is_manifest(word, folder))
+            })
             .collect();
         for file in files {
             assert!(exists(file), "{doc} names {file}");
         }
         for profile in text.split("-P ").skip(1).filter_map(|rest| words(rest).next()) {
             let known = profile.is_empty() || profile.chars().all(char::is_uppercase);
-            assert!(known || exists(&format!("profiles/{profile}.toml")), "{doc}: -P {profile}");
+            assert!(
+                known
+                    || ["profiles", "strategies"]
+                        .iter()
+                        .any(|of| exists(&format!("{of}/{profile}.toml"))),
+                "{doc}: -P {profile}"
+            );
         }
     }
 }

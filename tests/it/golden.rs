@@ -1,5 +1,6 @@
 //! Golden rows: small stories on irregular bars, each line checked by hand against the rules of the design.
 
+use mjolnir::language::Protection;
 use mjolnir::{
     domain::{
         command::{Command, Order},
@@ -9,7 +10,6 @@ use mjolnir::{
     engine::{
         rules::{FillAt, OnTrip, Rules, StopFill},
         slot::SlotMaker,
-        strategy::Protection,
     },
 };
 use rust_decimal::Decimal;
@@ -19,7 +19,8 @@ use crate::support::scripted::{
 };
 
 pub(crate) fn told(stop: Option<f64>, target: Option<f64>, trail: Option<f64>) -> Scripted {
-    Scripted { protection: Protection { stop, target, trail }, warm_up_bars: 1 }
+    let protection = Protection { stop, target, trail, ..Protection::default() };
+    Scripted { protection, warm_up_bars: 1 }
 }
 
 pub(crate) fn rules(change: impl FnOnce(&mut Rules)) -> Rules {
@@ -60,10 +61,10 @@ fn a_signal_fills_at_the_open_of_the_next_bar() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 101 - | 10009.90099009 ACTIVE
+        2 hold no_signal - | long 101 - | 10009.90099009 ACTIVE
           = 2 open long at 101 for 9.90099009 fee 0 pnl 0 told_long
         3 exit told_exit - | long 101 - | 10029.70297027 ACTIVE
-        4 hold told_nothing - | flat - - | 10039.60396036 ACTIVE
+        4 hold no_signal - | flat - - | 10039.60396036 ACTIVE
           = 4 close long at 105 for 9.90099009 fee 0 pnl 39.60396036 exit_signal
     ",
     );
@@ -80,7 +81,7 @@ fn a_signal_fills_at_its_own_close_when_told_so_and_the_stop_waits_for_the_next_
         "
         1 enter_long told_long - | long 100 98 | 10000 ACTIVE
           = 1 open long at 100 for 10 fee 0 pnl 0 told_long
-        2 hold told_nothing - | long 100 98 | 9990 ACTIVE
+        2 hold no_signal - | long 100 98 | 9990 ACTIVE
         3 exit told_exit - | flat - - | 10010 ACTIVE
           = 3 close long at 101 for 10 fee 0 pnl 10 exit_signal
     ",
@@ -92,9 +93,9 @@ fn the_stop_is_touched_inclusively_and_fills_at_the_stop() {
     let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Bar([99.0, 99.0, 98.0, 98.5], HOLD)];
     let want = "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 98 | 10000 ACTIVE
+        2 hold no_signal - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
-        3 hold told_nothing - | flat - - | 9980 ACTIVE
+        3 hold no_signal - | flat - - | 9980 ACTIVE
           = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit
     ";
     check(told(Some(2.0), None, None), plain_rules(), &story, want);
@@ -106,7 +107,7 @@ fn a_long_that_opens_below_its_stop_fills_by_the_rule() {
     let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Bar([95.0, 99.0, 94.0, 99.0], HOLD)];
     let head = "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 98 | 10000 ACTIVE
+        2 hold no_signal - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long";
     check(
         told(Some(2.0), None, None),
@@ -114,7 +115,7 @@ fn a_long_that_opens_below_its_stop_fills_by_the_rule() {
         &story,
         &format!(
             "{head}
-        3 hold told_nothing - | flat - - | 9950 ACTIVE
+        3 hold no_signal - | flat - - | 9950 ACTIVE
           = 3 close long at 95 for 10 fee 0 pnl -50 stop_gap"
         ),
     );
@@ -124,7 +125,7 @@ fn a_long_that_opens_below_its_stop_fills_by_the_rule() {
         &story,
         &format!(
             "{head}
-        3 hold told_nothing - | flat - - | 9980 ACTIVE
+        3 hold no_signal - | flat - - | 9980 ACTIVE
           = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit"
         ),
     );
@@ -135,7 +136,7 @@ fn a_short_that_opens_above_its_stop_fills_by_the_rule() {
     let story = [Flat(100.0, SHORT), Flat(100.0, HOLD), Bar([105.0, 106.0, 101.0, 101.0], HOLD)];
     let head = "
         1 enter_short told_short - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | short 100 102 | 10000 ACTIVE
+        2 hold no_signal - | short 100 102 | 10000 ACTIVE
           = 2 open short at 100 for 10 fee 0 pnl 0 told_short";
     check(
         told(Some(2.0), None, None),
@@ -143,7 +144,7 @@ fn a_short_that_opens_above_its_stop_fills_by_the_rule() {
         &story,
         &format!(
             "{head}
-        3 hold told_nothing - | flat - - | 9950 ACTIVE
+        3 hold no_signal - | flat - - | 9950 ACTIVE
           = 3 close short at 105 for 10 fee 0 pnl -50 stop_gap"
         ),
     );
@@ -153,7 +154,7 @@ fn a_short_that_opens_above_its_stop_fills_by_the_rule() {
         &story,
         &format!(
             "{head}
-        3 hold told_nothing - | flat - - | 9980 ACTIVE
+        3 hold no_signal - | flat - - | 9980 ACTIVE
           = 3 close short at 102 for 10 fee 0 pnl -20 stop_hit"
         ),
     );
@@ -168,9 +169,9 @@ fn stop_and_target_in_one_bar_take_the_stop_and_say_so() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 98 | 10000 ACTIVE
+        2 hold no_signal - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
-        3 hold told_nothing - | flat - - | 9980 ACTIVE
+        3 hold no_signal - | flat - - | 9980 ACTIVE
           = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit ambiguous
     ",
     );
@@ -180,7 +181,7 @@ fn stop_and_target_in_one_bar_take_the_stop_and_say_so() {
 fn a_target_fills_at_the_target_or_where_the_bar_comes_nearest_to_it() {
     let head = "
         1 enter_short told_short - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | short 100 102 | 10000 ACTIVE
+        2 hold no_signal - | short 100 102 | 10000 ACTIVE
           = 2 open short at 100 for 10 fee 0 pnl 0 told_short";
     // It opens beyond the target and comes back to it; then it never comes back.
     for (prices, result) in [
@@ -198,7 +199,7 @@ fn a_target_fills_at_the_target_or_where_the_bar_comes_nearest_to_it() {
             told(Some(2.0), Some(3.0), None),
             plain_rules(),
             &story,
-            &format!("{head}\n3 hold told_nothing - | flat - - | {result}"),
+            &format!("{head}\n3 hold no_signal - | flat - - | {result}"),
         );
     }
     let story = [Flat(100.0, LONG), Flat(100.0, HOLD), Bar([110.0, 112.0, 108.0, 111.0], HOLD)];
@@ -208,9 +209,9 @@ fn a_target_fills_at_the_target_or_where_the_bar_comes_nearest_to_it() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 98 | 10000 ACTIVE
+        2 hold no_signal - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
-        3 hold told_nothing - | flat - - | 10080 ACTIVE
+        3 hold no_signal - | flat - - | 10080 ACTIVE
           = 3 close long at 108 for 10 fee 0 pnl 80 target_hit
     ",
     );
@@ -238,9 +239,9 @@ fn a_stop_that_the_bar_jumps_over_fills_at_the_open_under_both_rules() {
                 &format!(
                     "
         1 enter_{side} told_{side} - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | {side} 100 {stop} | 10000 ACTIVE
+        2 hold no_signal - | {side} 100 {stop} | 10000 ACTIVE
           = 2 open {side} at 100 for 10 fee 0 pnl 0 told_{side}
-        3 hold told_nothing - | flat - - | {result} for 10 fee 0 pnl -50 stop_gap"
+        3 hold no_signal - | flat - - | {result} for 10 fee 0 pnl -50 stop_gap"
                 ),
             );
         }
@@ -261,9 +262,9 @@ fn a_trailing_stop_under_at_stop_is_never_better_than_the_open() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 104 | 10045 ACTIVE
+        2 hold no_signal - | long 100 104 | 10045 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
-        3 hold told_nothing - | flat - - | 10010 ACTIVE
+        3 hold no_signal - | flat - - | 10010 ACTIVE
           = 3 close long at 101 for 10 fee 0 pnl 10 stop_gap
     ",
     );
@@ -283,10 +284,10 @@ fn a_trailing_stop_tests_the_level_known_before_the_bar_and_then_moves() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 102 | 10040 ACTIVE
+        2 hold no_signal - | long 100 102 | 10040 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
-        3 hold told_nothing - | long 100 102 | 10030 ACTIVE
-        4 hold told_nothing - | flat - - | 10020 ACTIVE
+        3 hold no_signal - | long 100 102 | 10030 ACTIVE
+        4 hold no_signal - | flat - - | 10020 ACTIVE
           = 4 close long at 102 for 10 fee 0 pnl 20 stop_hit
     ",
     );
@@ -301,7 +302,7 @@ fn an_entry_can_be_stopped_inside_its_own_bar() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | flat - - | 9980 ACTIVE
+        2 hold no_signal - | flat - - | 9980 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
           = 2 close long at 98 for 10 fee 0 pnl -20 stop_hit
     ",
@@ -319,7 +320,7 @@ fn a_reversal_closes_and_opens_at_the_same_price() {
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 enter_short told_short - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
-        3 hold told_nothing - | short 110 - | 10100 ACTIVE
+        3 hold no_signal - | short 110 - | 10100 ACTIVE
           = 3 close long at 110 for 10 fee 0 pnl 100 reversal
           = 3 open short at 110 for 9.09090909 fee 0 pnl 0 told_short
     ",
@@ -339,9 +340,9 @@ fn fees_on_both_sides_and_slippage_on_market_fills_but_not_on_targets() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 101 - | 9989.09900991 ACTIVE
+        2 hold no_signal - | long 101 - | 9989.09900991 ACTIVE
           = 2 open long at 101 for 9.90099009 fee 1 pnl -1 told_long
-        3 hold told_nothing - | flat - - | 10096.910891 ACTIVE
+        3 hold no_signal - | flat - - | 10096.910891 ACTIVE
           = 3 close long at 111 for 9.90099009 fee 1.0990099 pnl 97.910891 target_hit
     ",
     );
@@ -410,7 +411,7 @@ fn losing_too_much_of_the_peak_or_of_the_day_trips_and_a_vetoed_reversal_still_e
         format!(
             "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 - | 10000 ACTIVE
+        2 hold no_signal - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 exit told_short risk:{limit} | long 100 - | 9900 REDUCING
         4 hold told_short risk:{limit} | flat - - | 9900 REDUCING
@@ -442,7 +443,7 @@ fn a_limit_that_halts_skips_but_the_stop_goes_on_protecting() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 98 | 10000 ACTIVE
+        2 hold no_signal - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 skip halted - | long 100 98 | 9990 HALTED
         4 skip halted - | flat - - | 9980 HALTED
@@ -503,7 +504,7 @@ fn operators_halt_flatten_reduce_and_resume() {
         SlotMaker::new(orders),
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 - | 10000 ACTIVE
+        2 hold no_signal - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 exit kill_switch - | long 100 - | 10010 HALTED
         4 skip halted - | flat - - | 10020 HALTED
@@ -544,7 +545,7 @@ fn features_that_cannot_be_used_skip_with_their_reason_and_stops_run_on() {
         6 skip cadence_failed - | long 100 98 | 10000 ACTIVE
         7 skip cadence_failed - | flat - - | 9980 ACTIVE
           = 7 close long at 98 for 10 fee 0 pnl -20 stop_hit
-        8 hold told_nothing - | flat - - | 9980 ACTIVE
+        8 hold no_signal - | flat - - | 9980 ACTIVE
     ",
     );
 }
@@ -566,7 +567,7 @@ fn a_bar_that_comes_late_fills_and_stops_at_its_own_slot() {
             1 enter_long told_long - | flat - - | 10000 ACTIVE
             2 skip {reason} - | flat - - | 10000 ACTIVE
             3 skip {reason} - | flat - - | 10000 ACTIVE
-            4 hold told_nothing - | flat - - | 9980 ACTIVE
+            4 hold no_signal - | flat - - | 9980 ACTIVE
               = 2 open long at 100 for 10 fee 0 pnl 0 told_long
               = 2 close long at 98 for 10 fee 0 pnl -20 stop_hit
         "
@@ -585,7 +586,7 @@ fn an_order_waits_through_a_hole_for_the_next_bar() {
         1 enter_long told_long - | flat - - | 10000 ACTIVE
         2 skip bar_missing - | flat - - | 10000 ACTIVE
         3 skip bar_missing - | flat - - | 10000 ACTIVE
-        4 hold told_nothing - | long 103 - | 10000 ACTIVE
+        4 hold no_signal - | long 103 - | 10000 ACTIVE
           = 4 open long at 103 for 9.70873786 fee 0 pnl 0 told_long
     ",
     );
@@ -607,12 +608,12 @@ fn catch_up_that_observes_suppresses_entries_and_keeps_exits() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 - | 10000 ACTIVE
+        2 hold no_signal - | long 100 - | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 exit told_short catchup | long 100 - | 10010 ACTIVE
         4 skip catchup_no_entry - | flat - - | 10020 ACTIVE
           = 4 close long at 102 for 10 fee 0 pnl 20 exit_signal
-        5 hold told_nothing - | flat - - | 10020 ACTIVE
+        5 hold no_signal - | flat - - | 10020 ACTIVE
     ",
     );
 }
@@ -628,7 +629,7 @@ fn with_catch_up_off_nothing_is_decided_but_stops_run() {
         &story,
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 100 98 | 10000 ACTIVE
+        2 hold no_signal - | long 100 98 | 10000 ACTIVE
           = 2 open long at 100 for 10 fee 0 pnl 0 told_long
         3 skip downtime - | flat - - | 9980 ACTIVE
           = 3 close long at 98 for 10 fee 0 pnl -20 stop_hit

@@ -38,7 +38,7 @@ fn ruin_closes_the_position_halts_and_outlasts_resume() {
         SlotMaker::new(vec![resume.clone()]),
         "
         1 enter_short told_short - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | short 100 - | 10000 ACTIVE
+        2 hold no_signal - | short 100 - | 10000 ACTIVE
           = 2 open short at 100 for 10 fee 0 pnl 0 told_short
         3 exit ruin risk:ruin | short 100 - | -14000 HALTED
         4 skip halted risk:ruin | flat - - | -14000 HALTED
@@ -54,7 +54,7 @@ fn ruin_closes_the_position_halts_and_outlasts_resume() {
         &story[..3],
         "
         1 enter_short told_short - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | short 100 102 | 10000 ACTIVE
+        2 hold no_signal - | short 100 102 | 10000 ACTIVE
           = 2 open short at 100 for 10 fee 0 pnl 0 told_short
         3 skip halted risk:ruin | flat - - | -14000 HALTED
           = 3 close short at 2500 for 10 fee 0 pnl -24000 stop_gap
@@ -125,9 +125,9 @@ fn an_order_too_small_for_any_venue_is_vetoed_and_a_dear_one_is_filled() {
         &[Flat(9e11, LONG), Flat(9e11, HOLD), Flat(9.9e11, HOLD)],
         "
         1 enter_long told_long - | flat - - | 10000 ACTIVE
-        2 hold told_nothing - | long 900000000000 - | 10000 ACTIVE
+        2 hold no_signal - | long 900000000000 - | 10000 ACTIVE
           = 2 open long at 900000000000 for 0.00000000111111111111 fee 0 pnl 0 told_long
-        3 hold told_nothing - | long 900000000000 - | 10100 ACTIVE
+        3 hold no_signal - | long 900000000000 - | 10100 ACTIVE
     ",
     );
 }
@@ -155,20 +155,20 @@ fn an_exit_that_passed_while_nothing_was_decided_is_made_good_at_the_first_slot_
         (
             [PAST, HOLD],
             "7 exit told_before - | long 100 - | 10000 ACTIVE
-        8 hold told_nothing - | flat - - | 9990 ACTIVE
+        8 hold no_signal - | flat - - | 9990 ACTIVE
           = 8 close long at 99 for 10 fee 0 pnl -10 exit_signal",
         ),
-        // A slot that was decided is followed by one that says the same: nothing was missed between the two.
+        // What does not stand any more is not made good; at a slot behind one that was decided the event itself counts.
         (
             [HOLD, PAST],
-            "7 hold told_nothing - | long 100 - | 10000 ACTIVE
-        8 hold told_nothing - | long 100 - | 9990 ACTIVE",
+            "7 hold no_signal - | long 100 - | 10000 ACTIVE
+        8 exit told_before - | long 100 - | 9990 ACTIVE",
         ),
         // What the rule says at that slot goes before.
         (
             [LONG, HOLD],
             "7 hold told_long - | long 100 - | 10000 ACTIVE
-        8 hold told_nothing - | long 100 - | 9990 ACTIVE",
+        8 hold no_signal - | long 100 - | 9990 ACTIVE",
         ),
     ] {
         check(strategy(), rules(), &story(rest), &format!("{head}\n{tail}"));

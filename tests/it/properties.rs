@@ -13,12 +13,6 @@ use mjolnir::{
         rules::{Limits, Rules},
         slot::SlotMaker,
         step::{Core, Engine},
-        strategy::{
-            Strategy as Rule,
-            ema_atr::{EmaAtr, EmaAtrParams},
-            rsi_revert::{RsiRevert, RsiRevertParams},
-            stops::{Sides, StopsParams},
-        },
     },
     session::{
         render::{Rows, render},
@@ -33,7 +27,10 @@ use proptest::prelude::*;
 use rayon::ThreadPoolBuilder;
 use rust_decimal::Decimal;
 
-use crate::support::scripted::plain_rules;
+use crate::support::{
+    scripted::plain_rules,
+    strategies::{Stops, ema_atr, rsi_revert},
+};
 
 /// 2023-11-15 00:00 UTC.
 const MIDNIGHT_MS: i64 = 1_700_006_400_000;
@@ -53,36 +50,15 @@ fn rules() -> Rules {
     Rules { fee_bps: Decimal::from(5), cadence_bars: 3, limits, ..plain }
 }
 
-fn trend() -> Core<EmaAtr> {
-    let params = EmaAtrParams {
-        fast: 2,
-        slow: 5,
-        stops: StopsParams {
-            atr: 3,
-            stop_atr: 0.7,
-            target_atr: Some(1.3),
-            trail_atr: Some(1.1),
-            sides: Sides::Both,
-        },
-    };
-    Core { strategy: EmaAtr::new(params).expect("good parameters"), rules: rules() }
+fn trend() -> Core {
+    let stops = Stops { atr: 3, stop: 0.7, target: Some(1.3), trail: Some(1.1) };
+    Core { strategy: ema_atr([2, 5], stops, Timeframe::H1), rules: rules() }
 }
 
-fn revert() -> Core<RsiRevert> {
-    let params = RsiRevertParams {
-        rsi: 3,
-        oversold: 35.0,
-        overbought: 65.0,
-        exit: 50.0,
-        stops: StopsParams {
-            atr: 2,
-            stop_atr: 0.8,
-            target_atr: None,
-            trail_atr: None,
-            sides: Sides::Both,
-        },
-    };
-    Core { strategy: RsiRevert::new(params).expect("good parameters"), rules: rules() }
+fn revert() -> Core {
+    let stops = Stops::only(2, 0.8);
+    let strategy = rsi_revert(3, [35.0, 65.0, 50.0], stops, Timeframe::H1);
+    Core { strategy, rules: rules() }
 }
 
 /// What one slot of a generated market is.
@@ -132,14 +108,14 @@ fn inputs(hours: &[Hour], first: i64, last: i64) -> Inputs {
 }
 
 /// What a live session does: slot by slot through one engine. Continues `engine`, or starts with the warm-up bars.
-struct Live<S: Rule> {
-    engine: Engine<S>,
+struct Live {
+    engine: Engine,
     maker: SlotMaker,
     bytes: [Vec<u8>; 2],
 }
 
-impl<S: Rule> Live<S> {
-    fn start(core: &Core<S>, inputs: &Inputs) -> Self {
+impl Live {
+    fn start(core: &Core, inputs: &Inputs) -> Self {
         let mut engine = Engine::new(core.clone(), Timeframe::H1);
         let first = inputs.window.first();
         let anchor_ms = core.blocks(Timeframe::H1).anchor_ms(first);
@@ -167,13 +143,13 @@ impl<S: Rule> Live<S> {
     }
 }
 
-fn live<S: Rule>(core: &Core<S>, inputs: &Inputs) -> [Vec<u8>; 2] {
+fn live(core: &Core, inputs: &Inputs) -> [Vec<u8>; 2] {
     let mut live = Live::start(core, inputs);
     live.decide(inputs, inputs.window.iter());
     live.bytes
 }
 
-fn replayed<S: Rule>(core: &Core<S>, inputs: &Inputs) -> [Vec<u8>; 2] {
+fn replayed(core: &Core, inputs: &Inputs) -> [Vec<u8>; 2] {
     let mut bytes = [Vec::new(), Vec::new()];
     let deliver = |rows: &Rows| -> Result<(), ()> {
         bytes[0].extend(rows.decisions.concat());
@@ -191,7 +167,7 @@ fn features(decisions: &[u8]) -> BTreeMap<i64, Option<u64>> {
     rows.iter().map(|row| (row.ts_ms(), row.feat_hash())).collect()
 }
 
-fn check_same_bytes<S: Rule>(core: &Core<S>, inputs: &Inputs) -> Result<(), TestCaseError> {
+fn check_same_bytes(core: &Core, inputs: &Inputs) -> Result<(), TestCaseError> {
     let [decisions, trades] = replayed(core, inputs);
     let live = live(core, inputs);
     prop_assert_eq!(text(&live[0]), text(&decisions));
@@ -207,8 +183,8 @@ fn check_same_bytes<S: Rule>(core: &Core<S>, inputs: &Inputs) -> Result<(), Test
     Ok(())
 }
 
-fn check_any_start<S: Rule>(
-    core: &Core<S>,
+fn check_any_start(
+    core: &Core,
     (hours, first, later, last): (&[Hour], i64, i64, i64),
 ) -> Result<(), TestCaseError> {
     let plain: Vec<Hour> = hours
@@ -235,7 +211,7 @@ fn check_any_start<S: Rule>(
 }
 
 /// Stops after any slot; the next process folds the rows so far and goes on.
-fn check_restart<S: Rule>(core: &Core<S>, inputs: &Inputs, stop: i64) -> Result<(), TestCaseError> {
+fn check_restart(core: &Core, inputs: &Inputs, stop: i64) -> Result<(), TestCaseError> {
     let whole = live(core, inputs);
     let (first, last) = (inputs.window.first(), inputs.window.last());
     let stop = first.plus(stop.rem_euclid(inputs.window.slots())).min(last);

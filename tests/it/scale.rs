@@ -12,17 +12,15 @@ use mjolnir::{
         rules::{FillAt, Limits, Rules, StopFill},
         slot::SlotMaker,
         step::{Core, Engine},
-        strategy::{
-            Strategy,
-            ema_atr::{EmaAtr, EmaAtrParams},
-            rsi_revert::{RsiRevert, RsiRevertParams},
-            stops::{Sides, StopsParams},
-        },
     },
 };
 use rust_decimal::Decimal;
 
-use crate::support::{market::Dice, scripted::plain_rules};
+use crate::support::{
+    market::Dice,
+    scripted::plain_rules,
+    strategies::{Stops, ema_atr, rsi_revert},
+};
 
 /// A bar in ticks, or none.
 type Ticks = Option<[i64; 4]>;
@@ -57,7 +55,7 @@ fn bars(ticks: &[Ticks], power: i32) -> Vec<Option<Bar>> {
     ticks.iter().map(|ticks| ticks.as_ref().map(bar)).collect()
 }
 
-fn play<S: Strategy>(core: &Core<S>, bars: &[Option<Bar>]) -> (Vec<Decision>, Vec<TradeEvent>) {
+fn play(core: &Core, bars: &[Option<Bar>]) -> (Vec<Decision>, Vec<TradeEvent>) {
     let mut engine = Engine::new(core.clone(), Timeframe::M5);
     let mut maker = SlotMaker::default();
     let mut events = Vec::new();
@@ -68,8 +66,8 @@ fn play<S: Strategy>(core: &Core<S>, bars: &[Option<Bar>]) -> (Vec<Decision>, Ve
     (decisions.collect(), events)
 }
 
-fn stops(target_atr: Option<f64>, trail_atr: Option<f64>) -> StopsParams {
-    StopsParams { atr: 5, stop_atr: 1.3, target_atr, trail_atr, sides: Sides::Both }
+fn stops(target: Option<f64>, trail: Option<f64>) -> Stops {
+    Stops { atr: 5, stop: 1.3, target, trail }
 }
 
 fn costly() -> Rules {
@@ -81,15 +79,12 @@ fn costly() -> Rules {
     }
 }
 
-fn trend(rules: Rules, stops: StopsParams) -> Core<EmaAtr> {
-    let params = EmaAtrParams { fast: 3, slow: 8, stops };
-    Core { strategy: EmaAtr::new(params).expect("good parameters"), rules }
+fn trend(rules: Rules, stops: Stops) -> Core {
+    Core { strategy: ema_atr([3, 8], stops, Timeframe::M5), rules }
 }
 
-fn revert(rules: Rules, stops: StopsParams) -> Core<RsiRevert> {
-    let (oversold, overbought, exit) = (35.3, 64.9, 52.1);
-    let params = RsiRevertParams { rsi: 4, oversold, overbought, exit, stops };
-    Core { strategy: RsiRevert::new(params).expect("good parameters"), rules }
+fn revert(rules: Rules, stops: Stops) -> Core {
+    Core { strategy: rsi_revert(4, [35.3, 64.9, 52.1], stops, Timeframe::M5), rules }
 }
 
 /// A millionth of what a position is worth.
@@ -97,7 +92,7 @@ fn hair(rules: &Rules) -> Decimal {
     rules.notional.get() / Decimal::from(1_000_000)
 }
 
-fn same_at_every_scale<S: Strategy>(core: &Core<S>, ticks: &[Ticks], what: &str) -> usize {
+fn same_at_every_scale(core: &Core, ticks: &[Ticks], what: &str) -> usize {
     let (decisions, events) = play(core, &bars(ticks, 0));
     let hair = hair(&core.rules);
     // From about 3e-12 to about 3e11: what the contract promises, and the ends of what a price may be.
@@ -158,7 +153,7 @@ fn c18_holds_for_small_and_for_large_accounts() {
     }
 }
 
-fn exits_lie_in_their_bars<S: Strategy>(core: &Core<S>, bars: &[Option<Bar>], what: &str) -> usize {
+fn exits_lie_in_their_bars(core: &Core, bars: &[Option<Bar>], what: &str) -> usize {
     let (_, events) = play(core, bars);
     let mut exits = 0;
     for event in events.iter().filter(|event| matches!(event.event, Event::Close(_))) {

@@ -16,6 +16,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
         0,
         &["chrono", "chrono_tz", "croner", "rust_decimal", "ryu", "thiserror", "xxhash_rust"],
     ),
+    ("language", 0, &["libm", "rust_decimal", "strsim", "thiserror"]),
     ("engine", 1, &["libm", "rust_decimal", "serde", "thiserror", "xxhash_rust"]),
     (
         "manifest",

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{bar::TimedBar, time::SlotTs},
-    engine::anchor::{Blocks, FeatureRow},
+    engine::anchor::{Blocks, FeatureRows},
 };
 
 /// A row that knew what it may not know.
@@ -53,21 +53,21 @@ pub fn probes(rows: &Rows, many: usize, seed: u64) -> Vec<usize> {
 }
 
 /// Computes the features of some rows anew from the bars since their anchor up to their own, and compares the bits with those the rows have.
-pub fn check_features<V: AsRef<[f64]>>(
+pub fn check_features(
     (rows, probes): (&Rows, &[usize]),
     bars: &[TimedBar],
     blocks: Blocks,
-    compute: impl Fn(&[TimedBar]) -> Vec<FeatureRow<V>>,
+    compute: impl Fn(&[TimedBar]) -> FeatureRows,
 ) -> Result<(), Peek> {
     for probe in probes {
         let (slot, place) = (rows.slots()[*probe], rows.places()[*probe]);
         let anchor_ms = blocks.anchor_ms(slot);
         let start = bars.partition_point(|bar| bar.ts.open_ms() < anchor_ms);
         let anew = compute(&bars[start..=place]);
-        let same = anew.last().is_some_and(|row| {
+        let same = anew.iter().last().is_some_and(|row| {
             let known = rows.inputs(*probe);
             let bits = |values: &[f64]| values.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-            bits(&row.values.as_ref()[..known.len()]) == bits(known)
+            bits(&row.values[..known.len()]) == bits(known)
         });
         if !same {
             return Err(Peek::Features { slot });
@@ -101,10 +101,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{bar::Bar, time::Timeframe},
-        engine::{
-            anchor::Readiness,
-            learn::label::{Class, Labelling, Question},
-        },
+        engine::learn::label::{Class, Labelling, Question},
     };
 
     fn bars() -> Vec<TimedBar> {
@@ -118,15 +115,9 @@ mod tests {
     }
 
     /// One feature: the close `ahead` bars later.
-    fn features(bars: &[TimedBar], ahead: usize) -> Vec<FeatureRow<[f64; 1]>> {
+    fn features(bars: &[TimedBar], ahead: usize) -> FeatureRows {
         let close = |at: usize| bars.get(at).map_or(0.0, |bar| bar.bar.close());
-        let row = |at: usize| FeatureRow {
-            score: None,
-            values: [close(at + ahead)],
-            readiness: Readiness::Ready,
-            hash: None,
-        };
-        (0..bars.len()).map(row).collect()
+        FeatureRows::ready(1, (0..bars.len()).map(|at| close(at + ahead)).collect())
     }
 
     fn question() -> Labelling {

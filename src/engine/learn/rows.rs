@@ -3,7 +3,7 @@
 use super::label::{Class, Label};
 use crate::{
     domain::{bar::TimedBar, time::SlotTs},
-    engine::anchor::{FeatureRow, Readiness},
+    engine::anchor::{FeatureRows, Readiness},
 };
 
 /// Rows in the order of their slots.
@@ -19,24 +19,26 @@ pub struct Rows {
 
 impl Rows {
     /// The rows of `bars`, whose features are `features`, one for each bar. `label` answers for a bar by its place; a bar without an
-    /// answer, and one whose features are not ready, gives no row. Of a feature vector the first `width` values are inputs.
-    pub fn collect<V: AsRef<[f64]>>(
+    /// answer, and one whose features are not ready or not known, gives no row. Of a feature vector the first `width` values are inputs.
+    pub fn collect(
         bars: &[TimedBar],
-        features: &[FeatureRow<V>],
+        features: &FeatureRows,
         width: usize,
-        mut label: impl FnMut(usize, &V) -> Option<Label>,
+        mut label: impl FnMut(usize, &[f64]) -> Option<Label>,
     ) -> Self {
         assert_eq!(bars.len(), features.len(), "every bar has its features");
         let mut rows = Self { width, ..Self::default() };
         for (place, row) in features.iter().enumerate() {
-            if row.readiness != Readiness::Ready {
+            let inputs = &row.values[..width];
+            let is_known = inputs.iter().all(|value| value.is_finite());
+            if row.readiness != Readiness::Ready || !is_known {
                 continue;
             }
-            let Some(label) = label(place, &row.values) else { continue };
+            let Some(label) = label(place, row.values) else { continue };
             rows.slots.push(bars[place].ts);
             rows.ends.push(label.end);
             rows.classes.push(label.class);
-            rows.inputs.extend_from_slice(&row.values.as_ref()[..width]);
+            rows.inputs.extend_from_slice(inputs);
             rows.places.push(place);
         }
         rows

@@ -158,6 +158,7 @@ mod tests {
     use super::*;
     use crate::domain::{
         money::{Price, Qty},
+        reason::Reason,
         time::Timeframe,
     };
 
@@ -184,7 +185,7 @@ mod tests {
     fn trade(entry: i64, exit: i64, pnl: i64, reason: CloseReason) -> [TradeEvent; 2] {
         let fee = money(50);
         [
-            event(entry, entry, Event::Open("rule"), -fee, fee),
+            event(entry, entry, Event::Open(Reason::new("rule")), -fee, fee),
             event(exit, entry, Event::Close(reason), money(pnl + 50), fee),
         ]
     }
@@ -206,7 +207,7 @@ mod tests {
         ]
         .concat();
         events[3].ambiguous = true;
-        events.push(event(30, 30, Event::Open("rule"), money(-50), money(50)));
+        events.push(event(30, 30, Event::Open(Reason::new("rule")), money(-50), money(50)));
         let stats = TradeStats::of(&events, risk_of_twenty_before_ten);
         assert_eq!((stats.trades, stats.wins, stats.losses), (6, 3, 2));
         assert_eq!(stats.win_rate, Some(0.5));

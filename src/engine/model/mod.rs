@@ -3,13 +3,11 @@
 pub mod feature;
 pub mod network;
 pub mod normaliser;
-pub mod running;
 pub mod scored;
 pub mod timeline;
 
 pub use feature::{Feature, FeatureError};
 pub use network::{Activation, CLASSES, Dense, Network, NetworkError};
 pub use normaliser::{Normaliser, NormaliserError};
-pub use running::{FEATURES_MAX, RunningFeatures, Vector};
 pub use scored::{Model, ModelError, SCORER, UNITS};
 pub use timeline::{OtherFeatures, Speaker, Timeline};

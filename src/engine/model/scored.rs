@@ -6,8 +6,8 @@ use super::{
     feature::Feature,
     network::{CLASSES, Network},
     normaliser::Normaliser,
-    running::FEATURES_MAX,
 };
+use crate::language::FEATURES_MAX;
 
 /// Name and version of the way from features to a score. Another order of additions would be another name.
 pub const SCORER: &str = "canon/1";
@@ -27,8 +27,8 @@ pub enum ModelError {
         /// Taken by the network.
         inputs: usize,
     },
-    /// Nothing to see, or too much. One place is left for the range that stops are measured with.
-    #[error("{0} features; there must be 1 to {max}", max = FEATURES_MAX - 1)]
+    /// Nothing to see, or too much.
+    #[error("{0} features; there must be 1 to {FEATURES_MAX}")]
     Features(usize),
     /// A feature named twice.
     #[error("the feature {0} is named twice")]
@@ -50,12 +50,12 @@ impl Model {
         normaliser: Normaliser,
         network: Network,
     ) -> Result<Self, ModelError> {
-        if !(1..FEATURES_MAX).contains(&features.len()) {
+        if !(1..=FEATURES_MAX).contains(&features.len()) {
             return Err(ModelError::Features(features.len()));
         }
         let twice = |(at, feature): &(usize, &Feature)| features[..*at].contains(feature);
         if let Some((_, feature)) = features.iter().enumerate().find(twice) {
-            return Err(ModelError::Twice(*feature));
+            return Err(ModelError::Twice(feature.clone()));
         }
         let (normalised, inputs) = (normaliser.len(), network.inputs());
         if normalised != features.len() || inputs != features.len() {
@@ -67,11 +67,6 @@ impl Model {
     /// What it sees, in the order of its inputs.
     pub fn features(&self) -> &[Feature] {
         &self.features
-    }
-
-    /// Bars since the anchor before all features are meaningful.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.features.iter().map(|feature| feature.warm_up_bars()).max().unwrap_or(1)
     }
 
     /// The outputs for raw features, of which there are as many as [`Model::features`]; down, flat, up.
@@ -117,10 +112,10 @@ mod tests {
 
     #[test]
     fn a_score_is_the_difference_of_up_and_down() {
-        let model = Model::new(vec!["rsi_14".parse().unwrap()], normaliser(1), network(1)).unwrap();
+        let model =
+            Model::new(vec!["rsi(close, 14)".parse().unwrap()], normaliser(1), network(1)).unwrap();
         assert_eq!(model.logits(&[2.0]), [1.0, 1.0, 1.25]);
         assert_eq!(model.score(&[2.0]), 250_000);
-        assert_eq!(model.warm_up_bars(), 109);
     }
 
     #[test]
@@ -139,11 +134,11 @@ mod tests {
 
     #[test]
     fn parts_that_do_not_fit_are_refused() {
-        let rsi: Feature = "rsi_14".parse().unwrap();
+        let rsi: Feature = "rsi(close, 14)".parse().unwrap();
         for (features, normalised, inputs, word) in [
             (vec![], 0, 1, "0 features"),
-            (vec![rsi, rsi], 2, 2, "the feature rsi_14 is named twice"),
-            (vec![rsi], 2, 1, "1 features, a normaliser for 2"),
+            (vec![rsi.clone(), rsi.clone()], 2, 2, "the feature rsi(close, 14) is named twice"),
+            (vec![rsi.clone()], 2, 1, "1 features, a normaliser for 2"),
             (vec![rsi], 1, 2, "1 features, a normaliser for 1 and a network for 2"),
         ] {
             let error = Model::new(features, normaliser(normalised), network(inputs)).unwrap_err();

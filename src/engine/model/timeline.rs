@@ -103,15 +103,10 @@ impl Timeline {
     pub fn features(&self) -> &[Feature] {
         self.first.model.features()
     }
-
-    /// Bars since the anchor before all features are meaningful.
-    pub fn warm_up_bars(&self) -> u32 {
-        self.first.model.warm_up_bars()
-    }
 }
 
 fn names(features: &[Feature]) -> String {
-    features.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    features.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -142,10 +137,10 @@ mod tests {
     fn a_switch_counts_from_the_first_slot_at_or_after_it() {
         let at = |ms| UtcMs::new(ms).unwrap();
         let slot = |n: i64| Timeframe::M1.slot(n * 60_000).unwrap();
-        let mut timeline = Timeline::new(speaker(1, "rsi_14", 1.0));
-        timeline.switch(at(120_000), speaker(2, "rsi_14", 2.0)).unwrap();
-        timeline.switch(at(180_001), speaker(3, "rsi_14", 3.0)).unwrap();
-        timeline.switch(at(180_001), speaker(1, "rsi_14", 1.0)).unwrap();
+        let mut timeline = Timeline::new(speaker(1, "rsi(close, 14)", 1.0));
+        timeline.switch(at(120_000), speaker(2, "rsi(close, 14)", 2.0)).unwrap();
+        timeline.switch(at(180_001), speaker(3, "rsi(close, 14)", 3.0)).unwrap();
+        timeline.switch(at(180_001), speaker(1, "rsi(close, 14)", 1.0)).unwrap();
         let up = |n| timeline.at(slot(n)).model.logits(&[0.0])[2];
         assert_eq!([1, 2, 3, 4].map(up), [1.0, 2.0, 2.0, 1.0]);
         assert_eq!([1, 2, 4].map(|n| timeline.at(slot(n)).enter), [100, 200, 100]);
@@ -155,10 +150,12 @@ mod tests {
 
     #[test]
     fn a_model_that_sees_something_else_is_refused() {
-        let mut timeline = Timeline::new(speaker(1, "rsi_14", 1.0));
-        let error = timeline.switch(UtcMs::EPOCH, speaker(2, "rsi_15", 1.0)).unwrap_err();
+        let mut timeline = Timeline::new(speaker(1, "rsi(close, 14)", 1.0));
+        let error = timeline.switch(UtcMs::EPOCH, speaker(2, "rsi(close, 15)", 1.0)).unwrap_err();
         assert!(
-            error.to_string().contains("sees rsi_15, the model 010101010101 sees rsi_14"),
+            error
+                .to_string()
+                .contains("sees rsi(close, 15), the model 010101010101 sees rsi(close, 14)"),
             "{error}"
         );
         assert_eq!(timeline.present(), id(1));

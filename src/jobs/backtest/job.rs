@@ -14,13 +14,12 @@ use crate::{
     engine::{
         metrics::{curve::Start, tearsheet::Tearsheet},
         step::Core,
-        strategy::Strategy,
     },
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
         ledger_models::Whose,
-        setup::{SetUp, set_up, still_all_known, with_core},
+        setup::{SetUp, set_up, still_all_known},
     },
     manifest::{self, BacktestJob},
     session::{
@@ -54,14 +53,14 @@ pub fn run(context: &Context<'_>, job: &BacktestJob) -> Result<Outcome, Failure>
         manifest::Inputs::None => Whose::Named,
     };
     let SetUp { core, card, model } = set_up(context, &job.trading, stop_fill, whose)?;
-    let outcome = with_core!(core, core => run_core(context, job, &core, &card))?;
+    let outcome = run_core(context, job, &core, &card)?;
     Ok(SetUp::noted(model, outcome))
 }
 
-fn run_core<S: Strategy>(
+fn run_core(
     context: &Context<'_>,
     job: &BacktestJob,
-    core: &Core<S>,
+    core: &Core,
     card: &Card,
 ) -> Result<Outcome, Failure> {
     let series = &job.trading.series;

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::{
-    engine::{step::Core, strategy::Strategy},
+    engine::step::Core,
     session::{
         live::Place,
         render::{Played, Rows, render},
@@ -37,9 +37,9 @@ pub enum OnExisting {
 }
 
 /// Plays the inputs into `decisions.csv` and `trades.csv` of a place. The caller holds its writer lock.
-pub fn write_backtest<S: Strategy, D: Disk>(
+pub fn write_backtest<D: Disk>(
     place: &Place<'_, D>,
-    core: &Core<S>,
+    core: &Core,
     inputs: &Inputs,
     at_end: AtEnd,
     on_existing: OnExisting,

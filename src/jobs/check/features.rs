@@ -14,15 +14,13 @@ use crate::{
         time::{SlotTs, Window},
     },
     engine::{
-        anchor::{Anchored, Blocks, FeatureRow, Readiness, block_rows},
+        anchor::{Anchored, Blocks, FeatureRow, FeatureRows, Readiness, block_rows},
+        state::State,
         step::Core,
-        strategy::{Strategy, Values},
+        strategy::Strategy,
     },
-    jobs::{
-        context::Context,
-        ledger_models::Whose,
-        setup::{set_up, with_core},
-    },
+    jobs::{context::Context, ledger_models::Whose, setup::set_up},
+    language::Intent,
     manifest::{CheckJob, CheckPart, StopFill},
     session::replay::{AtEnd, Batch, Inputs, replay},
     store::raw::RawStore,
@@ -67,14 +65,12 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Checked> {
         Ok(set_up) => set_up.core,
         Err(failure) => return vec![check("strategy", Level::Fail, failure.message)],
     };
-    let checks = with_core!(core, core => {
-        let blocks = core.blocks(series.timeframe());
-        vec![
-            finite(&core.strategy, blocks, &bars),
-            warm(&core.strategy, blocks, &bars),
-            blind(&core, &bars, window, every),
-        ]
-    });
+    let blocks = core.blocks(series.timeframe());
+    let checks = vec![
+        finite(&core.strategy, blocks, &bars),
+        warm(&core, blocks, &bars),
+        blind(&core, &bars, window, every),
+    ];
     context.progress.end();
     checks
 }
@@ -84,7 +80,7 @@ fn check(name: &'static str, level: Level, value: String) -> Checked {
 }
 
 /// A strategy's value that is not a number stops its decisions. It may never happen on possible bars.
-fn finite<S: Strategy>(strategy: &S, blocks: Blocks, bars: &[TimedBar]) -> Checked {
+fn finite(strategy: &Strategy, blocks: Blocks, bars: &[TimedBar]) -> Checked {
     let mut anchored = Anchored::new(strategy.clone(), blocks);
     let (mut warm, mut broken, mut first) = (0_u64, 0_u64, None);
     for bar in bars {
@@ -93,7 +89,7 @@ fn finite<S: Strategy>(strategy: &S, blocks: Blocks, bars: &[TimedBar]) -> Check
             continue;
         }
         warm += 1;
-        let at = row.values.as_ref().iter().position(|value| !value.is_finite());
+        let at = row.values.iter().position(|value| !value.is_finite());
         if let Some(at) = at {
             broken += 1;
             first = first.or(Some((bar.ts, at)));
@@ -101,8 +97,7 @@ fn finite<S: Strategy>(strategy: &S, blocks: Blocks, bars: &[TimedBar]) -> Check
     }
     match first {
         Some((ts, at)) => {
-            let names = strategy.feature_names();
-            let name = names.get(at).map_or("a feature", String::as_str);
+            let name = strategy.features().names().get(at).map_or("a feature", String::as_str);
             let text = format!("{name} is not finite at {ts}; so are {broken} of {warm} slots");
             check("finite", Level::Fail, text)
         }
@@ -136,7 +131,8 @@ impl MoreHistory {
 }
 
 /// Whether the warm-up is long enough: more history moves no feature visibly and changes no signal.
-fn warm<S: Strategy>(strategy: &S, blocks: Blocks, bars: &[TimedBar]) -> Checked {
+fn warm(core: &Core, blocks: Blocks, bars: &[TimedBar]) -> Checked {
+    let strategy = &core.strategy;
     let mut by_block: BTreeMap<i64, &[TimedBar]> = BTreeMap::new();
     for part in bars.chunk_by(|a, b| blocks.of(a.ts) == blocks.of(b.ts)) {
         by_block.insert(blocks.of(part[0].ts), part);
@@ -151,7 +147,7 @@ fn warm<S: Strategy>(strategy: &S, blocks: Blocks, bars: &[TimedBar]) -> Checked
         let longer: Vec<TimedBar> = earlier.iter().chain(before).copied().collect();
         let ours = block_rows(strategy, blocks, before, own);
         let theirs = block_rows(strategy, blocks, &longer, own);
-        compare(strategy, own, &ours, &theirs)
+        compare(core, own, &ours, &theirs)
     });
     let parts: Vec<MoreHistory> = parts.collect();
     let MoreHistory { slots, same_bits, farthest, signals, first } =
@@ -168,30 +164,35 @@ fn warm<S: Strategy>(strategy: &S, blocks: Blocks, bars: &[TimedBar]) -> Checked
     check("warm-up", if is_fine { Level::Ok } else { Level::Warn }, text)
 }
 
-fn compare<S: Strategy>(
-    strategy: &S,
+fn compare(
+    core: &Core,
     bars: &[TimedBar],
-    ours: &[FeatureRow<Values<S>>],
-    theirs: &[FeatureRow<Values<S>>],
+    ours: &FeatureRows,
+    theirs: &FeatureRows,
 ) -> MoreHistory {
     let mut found = MoreHistory::default();
-    for ((bar, ours), theirs) in bars.iter().zip(ours).zip(theirs) {
+    let flat = State::new(&core.rules);
+    for ((bar, ours), theirs) in bars.iter().zip(ours.iter()).zip(theirs.iter()) {
         if ours.readiness != Readiness::Ready || theirs.readiness != Readiness::Ready {
             continue;
         }
         found.slots += 1;
         found.same_bits += u64::from(ours.hash == theirs.hash);
-        for (a, b) in ours.values.as_ref().iter().zip(theirs.values.as_ref()) {
+        for (a, b) in ours.values.iter().zip(theirs.values) {
             let size = a.abs().max(b.abs());
             if size > 0.0 {
                 found.farthest = found.farthest.max((a - b).abs() / size);
             }
         }
         // The distances of stops move with the features; which rule fires must not.
-        let rule = |row: &FeatureRow<Values<S>>| {
-            std::mem::discriminant(&strategy.decide(bar.ts, &row.values, row.score, None))
+        let rule = |row: &FeatureRow<'_>| {
+            let inputs = core.inputs(&flat, bar.ts, &bar.bar, row);
+            match core.strategy.rules().decide(&inputs) {
+                Intent::Skip => None,
+                Intent::Hold(rule) | Intent::Exit(rule) | Intent::Enter(_, rule, _) => Some(rule),
+            }
         };
-        if rule(ours) != rule(theirs) {
+        if rule(&ours) != rule(&theirs) {
             found.signals += 1;
             found.first = found.first.or(Some(bar.ts));
         }
@@ -200,7 +201,7 @@ fn compare<S: Strategy>(
 }
 
 /// Whether anything knew what came after it.
-fn blind<S: Strategy>(core: &Core<S>, bars: &[TimedBar], window: Window, every: u64) -> Checked {
+fn blind(core: &Core, bars: &[TimedBar], window: Window, every: u64) -> Checked {
     let compute = |bars: &[TimedBar], window: Window| {
         let (degraded, commands) = (BTreeMap::new(), Vec::new());
         let inputs = Inputs { window, bars: bars.to_vec(), degraded, commands };

@@ -3,6 +3,7 @@
 use crate::domain::{
     bar::TimedBar,
     decision::Decision,
+    reason::Reason,
     time::{SlotTs, Window},
 };
 
@@ -14,7 +15,7 @@ pub struct Row {
     /// Hash of its features.
     pub features: Option<u64>,
     /// What was decided, and why.
-    pub decision: (&'static str, &'static str),
+    pub decision: (&'static str, Reason),
     /// Hash of the state behind it.
     pub state: u64,
 }
@@ -85,7 +86,7 @@ fn first_difference(full: &[Row], rows: &[Row], cut: SlotTs) -> Option<Peek> {
     } else if with.decision == without.decision {
         "state".to_owned()
     } else {
-        let text = |(action, reason): (&str, &str)| format!("{action} ({reason})");
+        let text = |(action, reason): (&str, Reason)| format!("{action} ({reason})");
         format!("decision: {} became {}", text(without.decision), text(with.decision))
     };
     Some(Peek { ts: with.ts, cut, what })
@@ -108,7 +109,7 @@ mod tests {
         let row = |(n, bar): (usize, &TimedBar)| Row {
             ts: bar.ts,
             features: bars.get(n + ahead).map(|bar| bar.bar.close().to_bits()),
-            decision: ("hold", "no_signal"),
+            decision: ("hold", Reason::new("no_signal")),
             state: 0,
         };
         bars.iter().enumerate().map(row).collect()
@@ -144,7 +145,7 @@ mod tests {
             let mut all = rows(bars, 0);
             for (row, bar) in all.iter_mut().zip(bars) {
                 if bar.bar.close() <= bottom {
-                    row.decision = ("enter_long", "at_the_bottom");
+                    row.decision = ("enter_long", Reason::new("at_the_bottom"));
                 }
             }
             all

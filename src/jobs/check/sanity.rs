@@ -5,30 +5,24 @@ use rust_decimal::Decimal;
 use super::result::{Checked, Level};
 use crate::{
     domain::time::DAY_MS,
-    engine::strategy::Strategy,
+    engine::step::Core,
     exchange::venue::which::Venue,
-    jobs::{
-        context::Failure,
-        setup::{AnyCore, with_core},
-    },
-    manifest::{CheckPart, Dec, Stops, Trading},
+    jobs::context::Failure,
+    language::RawDistances,
+    manifest::{CheckPart, Dec, Trading},
 };
 
-/// A stop closer than this many average ranges is hit by noise.
-const STOP_ATR_MIN: f64 = 0.5;
 /// Costs of one entry and exit, in basis points of the amount, above which hardly any strategy lives.
 const COSTS_BPS_MAX: u32 = 100;
 /// Equity a drawdown of 100 % leaves.
 const WHOLE_PCT: u32 = 100;
 
 /// All of them. `core` is the engine of these settings, or why there is none.
-pub fn sanity(trading: &Trading, core: Result<AnyCore, Failure>) -> Vec<Checked> {
+pub fn sanity(trading: &Trading, core: Result<Core, Failure>) -> Vec<Checked> {
     let mut checks = vec![account(trading), costs(trading), stop(trading)];
     checks.extend(limits(trading));
     match core {
-        Ok(core) => checks.extend(with_core!(core, core => {
-            lengths(trading, core.strategy.warm_up_bars())
-        })),
+        Ok(core) => checks.extend(lengths(trading, core.strategy.warm_up_bars())),
         Err(failure) => checks.push(check("strategy", Level::Fail, failure.message)),
     }
     checks
@@ -104,31 +98,13 @@ fn costs(trading: &Trading) -> Checked {
 }
 
 fn stop(trading: &Trading) -> Checked {
-    let Stops { stop_atr: stop, target_atr: target, trail_atr: trail, .. } = *trading.rule.stops();
-    first(
-        "stop-distance",
-        format!("{stop} average ranges"),
-        vec![
-            (
-                stop < STOP_ATR_MIN,
-                Level::Warn,
-                format!("stop-atr {stop} is inside the noise of a single bar"),
-            ),
-            (
-                target.is_some_and(|target| target < stop),
-                Level::Warn,
-                format!("target-atr {} is nearer than stop-atr {stop}", target.unwrap_or_default()),
-            ),
-            (
-                trail.is_some_and(|trail| trail > stop),
-                Level::Warn,
-                format!(
-                    "trail-atr {} is wider than stop-atr {stop}: the trailing stop starts behind the fixed one",
-                    trail.unwrap_or_default()
-                ),
-            ),
-        ],
-    )
+    let protect = &trading.rules.protect;
+    let stops = |one: &RawDistances| one.stop.is_some() || one.trail.is_some();
+    let is_bounded = stops(&protect.both) || (stops(&protect.long) && stops(&protect.short));
+    let none =
+        "no strategy.protect.stop or trail on every side: only an exit rule ends a losing trade";
+    let complaints = vec![(!is_bounded, Level::Warn, none.to_owned())];
+    first("stop", "a losing trade ends".to_owned(), complaints)
 }
 
 /// Each limit that is set: whether it can trip at all, and whether it trips by itself.
@@ -210,7 +186,8 @@ mod tests {
     use crate::{
         domain::{series::Series, time::Timeframe},
         jobs::setup,
-        manifest::{Account, EmaAtr, Fill, Risk, Rule, StopFill},
+        language::{RawDistances, RawProtect, RawRule, RawStrategy},
+        manifest::{Account, Fill, Risk, StopFill},
     };
 
     fn trading() -> Trading {
@@ -219,7 +196,8 @@ mod tests {
         Trading {
             series,
             cadence_bars: 12,
-            rule: Rule::EmaAtr(EmaAtr::default()),
+            rules: rules(|_| {}),
+            model: None,
             fill: Fill::default(),
             account: Account::default(),
             risk: Risk { daily_loss_max: Some(Dec::whole(300)), ..Risk::default() },
@@ -231,10 +209,22 @@ mod tests {
         sanity(trading, core)
     }
 
-    fn rule(change: impl FnOnce(&mut EmaAtr)) -> Rule {
-        let mut table = EmaAtr::default();
-        change(&mut table);
-        Rule::EmaAtr(table)
+    fn rules(change: impl FnOnce(&mut RawStrategy)) -> RawStrategy {
+        let enter = RawRule {
+            rule: "up".to_owned(),
+            side: Some("long".to_owned()),
+            when: "crosses_above(ema(close, 20), ema(close, 50))".to_owned(),
+        };
+        let stop = RawDistances { stop: Some("2 * atr(14)".to_owned()), ..RawDistances::default() };
+        let mut raw = RawStrategy {
+            cadence_bars: 12,
+            sides: "both".to_owned(),
+            enter: vec![enter],
+            protect: RawProtect { both: stop, ..RawProtect::default() },
+            ..RawStrategy::default()
+        };
+        change(&mut raw);
+        raw
     }
 
     #[test]
@@ -247,15 +237,15 @@ mod tests {
     #[test]
     fn every_odd_setting_warns_and_every_contradiction_fails() {
         type Change = fn(&mut Trading);
-        let cases: [(&str, Level, Change); 17] = [
+        let cases: [(&str, Level, Change); 15] = [
             ("notional", Level::Fail, |t| t.risk.position_max = Some(Dec::whole(999))),
             ("notional", Level::Warn, |t| t.account.notional = Dec::whole(10_001)),
             ("costs", Level::Warn, |t| t.fill.fee_bps = Dec::whole(0)),
             ("costs", Level::Warn, |t| t.fill.slippage_bps = Dec::whole(40)),
-            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.stops.stop_atr = 0.4)),
-            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.stops.target_atr = Some(1.9))),
-            ("stop-distance", Level::Warn, |t| t.rule = rule(|r| r.stops.trail_atr = Some(2.1))),
-            ("strategy", Level::Fail, |t| t.rule = rule(|r| r.fast = 50)),
+            ("stop", Level::Warn, |t| t.rules = rules(|raw| raw.protect.both.stop = None)),
+            ("strategy", Level::Fail, |t| {
+                t.rules = rules(|raw| raw.enter[0].when = "clos > 1".to_owned())
+            }),
             // 1000 at 10 bps in and 10 bps out cost 2.
             ("daily-loss", Level::Fail, |t| t.risk.daily_loss_max = Some(Dec::whole(2))),
             ("daily-loss", Level::Warn, |t| t.risk.daily_loss_max = Some(Dec::whole(10_000))),
@@ -284,10 +274,9 @@ mod tests {
     #[test]
     fn the_value_before_each_edge_is_fine() {
         type Change = fn(&mut Trading);
-        let cases: [(&str, Change); 8] = [
+        let cases: [(&str, Change); 7] = [
             ("notional", |t| t.risk.position_max = Some(Dec::whole(1_000))),
             ("notional", |t| t.account.notional = Dec::whole(10_000)),
-            ("stop-distance", |t| t.rule = rule(|r| r.stops.stop_atr = 0.5)),
             ("daily-loss", |t| t.risk.daily_loss_max = Some(Dec::whole(3))),
             ("drawdown", |t| t.risk.drawdown_max_pct = Some(Dec::whole(99))),
             ("trades-per-day", |t| t.risk.trades_per_day_max = Some(287)),

@@ -8,7 +8,6 @@ use crate::{
         series::Series,
         time::{TimeError, UtcMs},
     },
-    engine::anchor::Blocks,
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
@@ -16,10 +15,10 @@ use crate::{
         ledger_models::Whose,
         live,
         models::resolve,
-        setup::{set_up, with_core},
+        setup::set_up,
     },
     manifest::{
-        Backtest, CheckPart, EqflatJob, Inputs, Live, LiveJob, OnExisting, OnFail, Rule, StopFill,
+        Backtest, CheckPart, EqflatJob, Inputs, Live, LiveJob, OnExisting, OnFail, StopFill,
         Trading,
     },
     store::{
@@ -74,7 +73,7 @@ pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Checked>, F
 /// The same, with the model by a path that holds in any folder.
 fn from_there(context: &Context<'_>, trading: &Trading) -> Result<Trading, Failure> {
     let mut trading = trading.clone();
-    if let Rule::Model(table) = &mut trading.rule {
+    if let Some(table) = &mut trading.model {
         let dir = resolve(context.disk, context.layout, &context.path(&table.path))?;
         let dir = std::path::absolute(&dir)
             .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", dir.display())))?;
@@ -94,7 +93,7 @@ fn live_and_proof(context: &Context<'_>, trading: &Trading) -> Result<Outcome, F
     let series = Series::new(exchange, trading.series.symbol().clone(), timeframe);
     let trading = Trading { series, ..trading.clone() };
     let stop_fill = StopFill::ThroughOpen;
-    let blocks: Blocks = with_core!(set_up(context, &trading, stop_fill, Whose::Named)?.core, core => core.blocks(timeframe));
+    let blocks = set_up(context, &trading, stop_fill, Whose::Named)?.core.blocks(timeframe);
     let bug = |error: TimeError| Failure::new(Exit::Bug, error.to_string());
     let from = UtcMs::new(FROM_MS).map_err(bug)?;
     let to = from.plus_ms(SLOTS * timeframe.ms());

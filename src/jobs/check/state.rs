@@ -3,11 +3,11 @@
 use super::result::{Checked, Level};
 use crate::{
     domain::ids::Tag,
-    engine::{step::Core, strategy::Strategy},
+    engine::step::Core,
     jobs::{
         context::{Context, Failure},
         ledger_models::Whose,
-        setup::{SetUp, set_up, with_core},
+        setup::{SetUp, set_up},
     },
     manifest::{CheckJob, CheckPart, Parsed, StopFill},
     session::{
@@ -56,11 +56,9 @@ pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Fail
                 return Ok(checks);
             }
         };
-    let proof = with_core!(core, core => {
-        // LIVE may have written between two reads; what is really wrong is wrong twice.
-        prove(context, job, tag, &core, &card)
-            .or_else(|_| prove(context, job, tag, &core, &card))
-    });
+    // LIVE may have written between two reads; what is really wrong is wrong twice.
+    let proof =
+        prove(context, job, tag, &core, &card).or_else(|_| prove(context, job, tag, &core, &card));
     let (level, text) = match proof {
         Ok(rows) => (Level::Ok, rows),
         Err(error) => (Level::Fail, error.to_string()),
@@ -124,11 +122,11 @@ fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
 }
 
 /// Folds the whole ledger through the engine, as every start of LIVE does, and writes nothing.
-fn prove<S: Strategy>(
+fn prove(
     context: &Context<'_>,
     job: &CheckJob,
     tag: &Tag,
-    core: &Core<S>,
+    core: &Core,
     card: &Card,
 ) -> Result<String, SessionError> {
     let series = &job.trading.series;

@@ -16,7 +16,7 @@ use crate::{
         decision::Degraded,
         time::{SlotTs, Window},
     },
-    engine::{step::Core, strategy::Strategy},
+    engine::step::Core,
     session::{
         as_seen::{SeenRows, warm_up_bars},
         card::{Card, Origin},
@@ -41,7 +41,7 @@ use crate::{
 const ROWS_AT_ONCE: usize = 16_384;
 
 /// What a replay is made of.
-pub struct Given<'a, 'd, S: Strategy, D: Disk> {
+pub struct Given<'a, 'd, D: Disk> {
     /// LIVE's ledger.
     pub place: &'a Place<'d, D>,
     /// How much of it.
@@ -53,7 +53,7 @@ pub struct Given<'a, 'd, S: Strategy, D: Disk> {
     /// The commands of the tag.
     pub commands: &'a [Command],
     /// Strategy and rules of the backtest.
-    pub core: &'a Core<S>,
+    pub core: &'a Core,
     /// The same as text.
     pub card: &'a Card,
     /// This build.
@@ -80,13 +80,13 @@ pub struct Replayed {
 
 /// One replay: its bars since the anchor of what comes next, and what it was compared to.
 #[derive(Clone)]
-struct Side<'a, S: Strategy> {
-    player: Player<'a, S>,
+struct Side<'a> {
+    player: Player<'a>,
     bars: Vec<TimedBar>,
     comparer: Comparer,
 }
 
-impl<S: Strategy> Side<'_, S> {
+impl Side<'_> {
     /// Plays one piece and compares it.
     fn play(
         &mut self,
@@ -122,11 +122,11 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
 }
 
 /// A replay of LIVE's window under way.
-struct Course<'a, S: Strategy> {
+struct Course<'a> {
     /// On the bars LIVE saw.
-    seen: Side<'a, S>,
+    seen: Side<'a>,
     /// On today's bars, from where they differ.
-    today: Option<Side<'a, S>>,
+    today: Option<Side<'a>>,
     held: SeenRows,
     beside: Beside,
     proved: Proved,
@@ -138,8 +138,8 @@ struct Course<'a, S: Strategy> {
 
 /// Plays LIVE's window and delivers the rows made on the bars LIVE saw. What an earlier proof found equal, and what is still the same,
 /// is not played again.
-pub fn replay_live<S: Strategy, D: Disk>(
-    given: &Given<'_, '_, S, D>,
+pub fn replay_live<D: Disk>(
+    given: &Given<'_, '_, D>,
     deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
 ) -> Result<Replayed, SessionError> {
     let Place { disk, layout, tag, series } = given.place;
@@ -192,15 +192,15 @@ pub fn replay_live<S: Strategy, D: Disk>(
     })
 }
 
-impl<'a, S: Strategy> Course<'a, S> {
-    fn spans<D: Disk>(given: &Given<'_, '_, S, D>) -> Spans {
+impl<'a> Course<'a> {
+    fn spans<D: Disk>(given: &Given<'_, '_, D>) -> Spans {
         let span = (given.window.first().ts_ms(), given.window.last().ts_ms());
         Spans { live: span, backtest: span }
     }
 
     /// Before the first row.
     fn fresh<D: Disk>(
-        given: &Given<'a, '_, S, D>,
+        given: &Given<'a, '_, D>,
         raw: &RawStore<'_, D>,
         revisions: &[Revision],
     ) -> Result<Self, SessionError> {
@@ -230,7 +230,7 @@ impl<'a, S: Strategy> Course<'a, S> {
 
     /// Behind what an earlier proof found equal; `None` where that cannot be gone on from.
     fn behind<D: Disk>(
-        given: &Given<'a, '_, S, D>,
+        given: &Given<'a, '_, D>,
         store: (&RawStore<'_, D>, &[Revision]),
         proven: &Proven,
     ) -> Option<Self> {
@@ -272,7 +272,7 @@ impl<'a, S: Strategy> Course<'a, S> {
     /// Plays one piece on both views of its bars, and returns the rows on those LIVE saw.
     fn play<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, S, D>,
+        given: &Given<'_, '_, D>,
         raw: &RawStore<'_, D>,
         revisions: &[Revision],
         piece: &Piece,
@@ -300,7 +300,7 @@ impl<'a, S: Strategy> Course<'a, S> {
     }
 
     /// Leaves what is equal to the byte, on bars that are today what they were, for the next proof.
-    fn leave<D: Disk>(&self, given: &Given<'_, '_, S, D>, revisions: &[Revision]) {
+    fn leave<D: Disk>(&self, given: &Given<'_, '_, D>, revisions: &[Revision]) {
         let is_plain = self.today.is_none() && self.unresolved.is_empty() && given.same_policy;
         let Some(trades) = self.seen.comparer.identical_trades().filter(|_| is_plain) else {
             return;

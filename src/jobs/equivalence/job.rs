@@ -19,7 +19,7 @@ use crate::{
         series::Series,
         time::Window,
     },
-    engine::{step::Core, strategy::Strategy},
+    engine::step::Core,
     exit::Exit,
     jobs::{
         backtest::{
@@ -29,7 +29,7 @@ use crate::{
         context::{Context, Failure, Outcome},
         ledger_models::Whose,
         ledgers::tags,
-        setup::{SetUp, set_up, still_all_known, with_core},
+        setup::{SetUp, set_up, still_all_known},
     },
     manifest::{self, EqflatJob, EquivalenceJob, OnFail},
     session::{
@@ -82,14 +82,14 @@ pub fn eqflat(context: &Context<'_>, job: &EqflatJob) -> Result<Outcome, Failure
     let stop_fill = job.backtest.stop_fill;
     let whose = Whose::Ledger(&job.tag);
     let SetUp { core, card, model } = set_up(context, &job.trading, stop_fill, whose)?;
-    let outcome = with_core!(core, core => eqflat_core(context, job, &core, &card))?;
+    let outcome = eqflat_core(context, job, &core, &card)?;
     Ok(SetUp::noted(model, outcome))
 }
 
-fn eqflat_core<S: Strategy>(
+fn eqflat_core(
     context: &Context<'_>,
     job: &EqflatJob,
-    core: &Core<S>,
+    core: &Core,
     card: &Card,
 ) -> Result<Outcome, Failure> {
     let (series, tag) = (&job.trading.series, &job.tag);

@@ -11,7 +11,6 @@ use crate::{
         bar::{TimedBar, hash_bars},
         time::{SlotTs, UtcMs},
     },
-    engine::strategy::Strategy,
     session::{
         checkpoint::{Checkpoint, Proved, Stand, Whose},
         live::Place,
@@ -78,8 +77,8 @@ impl Proven {
 
     /// Reads it and compares what it stands on; `None` where a proof has to begin at the first row. The second part says why, where
     /// there is something to say.
-    pub fn find<S: Strategy, D: Disk>(
-        given: &Given<'_, '_, S, D>,
+    pub fn find<D: Disk>(
+        given: &Given<'_, '_, D>,
         revisions: &[Revision],
     ) -> Result<Option<Self>, String> {
         let Place { disk, layout, tag, series } = given.place;
@@ -112,8 +111,8 @@ impl Proven {
     }
 
     /// Leaves one for the next proof. A disk that refuses costs that one time and nothing else.
-    pub fn leave<S: Strategy, D: Disk>(
-        given: &Given<'_, '_, S, D>,
+    pub fn leave<D: Disk>(
+        given: &Given<'_, '_, D>,
         revisions: &[Revision],
         equal: &Equal<'_>,
     ) -> Result<(), StoreError> {
@@ -139,7 +138,7 @@ impl Proven {
     }
 }
 
-fn whose<'a, S: Strategy, D: Disk>(given: &Given<'a, '_, S, D>) -> Whose<'a> {
+fn whose<'a, D: Disk>(given: &Given<'a, '_, D>) -> Whose<'a> {
     let Given { build, card, origin, commands, .. } = given;
     Whose { build, card, origin, commands }
 }
@@ -150,10 +149,7 @@ fn revised(revisions: &[Revision], last: SlotTs) -> String {
 }
 
 /// sha256 of the stored bars that rows up to `last` can depend on: of whole days the files, of the last day the bars.
-fn bars<S: Strategy, D: Disk>(
-    given: &Given<'_, '_, S, D>,
-    last: SlotTs,
-) -> Result<String, StoreError> {
+fn bars<D: Disk>(given: &Given<'_, '_, D>, last: SlotTs) -> Result<String, StoreError> {
     let Place { disk, layout, series, .. } = given.place;
     let anchor_ms = given.core.blocks(series.timeframe()).anchor_ms(given.window.first());
     let mut all = Running::default();
@@ -170,10 +166,7 @@ fn bars<S: Strategy, D: Disk>(
 }
 
 /// Whether LIVE's rows up to there are those that were proved.
-fn is_same<S: Strategy, D: Disk>(
-    given: &Given<'_, '_, S, D>,
-    proved: &Proved,
-) -> Result<bool, StoreError> {
+fn is_same<D: Disk>(given: &Given<'_, '_, D>, proved: &Proved) -> Result<bool, StoreError> {
     let Proved { mut decisions, mut trades, .. } = Proved::nothing();
     copy(given, proved, &mut |rows| {
         rows.decisions.iter().for_each(|part| decisions.add(part));
@@ -185,8 +178,8 @@ fn is_same<S: Strategy, D: Disk>(
 }
 
 /// Delivers LIVE's rows up to there.
-pub fn copy<S: Strategy, D: Disk>(
-    given: &Given<'_, '_, S, D>,
+pub fn copy<D: Disk>(
+    given: &Given<'_, '_, D>,
     proved: &Proved,
     deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {

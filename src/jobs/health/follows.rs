@@ -16,7 +16,7 @@ use crate::{
         models::{find, load, resolve},
         promote::history::History,
     },
-    manifest::{HealthJob, Rule, StrategyKind},
+    manifest::HealthJob,
     session::record::read_origin,
     store::disk::Disk as _,
 };
@@ -49,17 +49,11 @@ fn path(context: &Context<'_>, job: &HealthJob, run: Option<&RunId>) -> Option<S
     let Some(table) = run.and_then(|run| manifest_of(context.disk, context.layout, run)) else {
         return at_hand(job);
     };
-    let strategy = table.get("strategy").filter(|strategy| {
-        strategy.get("kind").and_then(toml::Value::as_str) == Some(StrategyKind::Model.name())
-    })?;
-    strategy.get("model")?.get("path")?.as_str().map(str::to_owned)
+    table.get("strategy")?.get("model")?.get("path")?.as_str().map(str::to_owned)
 }
 
 fn at_hand(job: &HealthJob) -> Option<String> {
-    match &job.trading.as_ref()?.rule {
-        Rule::Model(model) => Some(model.path.clone()),
-        Rule::EmaAtr(_) | Rule::RsiRevert(_) => None,
-    }
+    job.trading.as_ref()?.model.as_ref().map(|model| model.path.clone())
 }
 
 /// What is in use, since when, and whether the ledger can go on with it.

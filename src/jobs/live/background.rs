@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use crate::{
-    engine::{step::Core, strategy::Strategy},
+    engine::step::Core,
     session::{
         card::Card,
         checkpoint::Checkpoint,
@@ -27,10 +27,10 @@ pub struct Background {
 
 impl Background {
     /// Plays the rows before the checkpoint again. Returns when it is done, soon after [`Background::end`], or when it is told to stop.
-    pub fn run<S: Strategy, D: Disk>(
+    pub fn run<D: Disk>(
         &self,
         place: &Place<'_, D>,
-        (core, card): (&Core<S>, &Card),
+        (core, card): (&Core, &Card),
         checkpoint: &Checkpoint,
         told: &(dyn Fn() -> bool + Sync),
     ) {

@@ -14,7 +14,6 @@ use crate::{
         ids::RunId,
         time::{Now, SlotTs, Steady, UtcMs, Window},
     },
-    engine::strategy::Strategy,
     exchange::{
         feed::{Feed, FeedError, Heard},
         venue::answer::Class,
@@ -102,9 +101,9 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
 }
 
 /// Runs until the planner ends it, it is told to stop, or the session fails.
-pub fn run<S: Strategy, D: Disk, F: Feed, C: Clock>(
+pub fn run<D: Disk, F: Feed, C: Clock>(
     pace: Pace,
-    session: &mut Session<'_, S, D>,
+    session: &mut Session<'_, D>,
     on: &mut Surroundings<'_, D, F, C>,
 ) -> Result<Outcome, LoopError> {
     let held = session.held().first().copied();
@@ -349,9 +348,9 @@ fn store<D: Disk, F: Feed, C: Clock>(
     }
 }
 
-fn decide<S: Strategy, D: Disk, F: Feed, C: Clock>(
+fn decide<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
-    session: &mut Session<'_, S, D>,
+    session: &mut Session<'_, D>,
     on: &mut Surroundings<'_, D, F, C>,
     planned: Vec<Planned>,
     seen_at: UtcMs,

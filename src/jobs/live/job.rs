@@ -16,14 +16,14 @@ use crate::{
         ids::Tag,
         time::SlotTs,
     },
-    engine::{anchor::Blocks, step::Core, strategy::Strategy},
+    engine::{anchor::Blocks, step::Core},
     exchange::{feed::Feed, venue::which::Venue},
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
         ledger_models::Whose,
         ledgers::{in_recorded_time, last_decided},
-        setup::{SetUp, set_up, with_core},
+        setup::{SetUp, set_up},
         waiting::Waiting,
     },
     manifest::{self, LiveJob},
@@ -134,20 +134,19 @@ fn on_feed<F: Feed, C: Clock>(
     let _ledger_lock = context.lock(&context.layout.decisions_lock(tag, series))?;
     let whose = if job.live.dry_run { Whose::DryLoop(tag) } else { Whose::Loop(tag) };
     let SetUp { core, card, model } = set_up(context, &job.trading, job.live.stop_fill, whose)?;
-    let outcome =
-        with_core!(core, core => Frame { context, job, core, card }.live(feed, clock, bound))?;
+    let outcome = Frame { context, job, core, card }.live(feed, clock, bound)?;
     Ok(SetUp::noted(model, outcome))
 }
 
 /// What a loop is made of, beside where its bars and its time come from.
-struct Frame<'a, 'c, S: Strategy> {
+struct Frame<'a, 'c> {
     context: &'a Context<'c>,
     job: &'a LiveJob,
-    core: Core<S>,
+    core: Core,
     card: Card,
 }
 
-impl<S: Strategy> Frame<'_, '_, S> {
+impl Frame<'_, '_> {
     #[expect(clippy::too_many_lines, reason = "one loop is wired up in one place")]
     fn live<F: Feed, C: Clock>(
         self,

@@ -4,8 +4,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{cycle::Outcome as LoopOutcome, plan::Ended};
 use crate::{
-    domain::decision::{Action, Decision},
-    engine::strategy::Strategy,
+    domain::{
+        decision::{Action, Decision},
+        reason::Reason,
+    },
     exit::Exit,
     jobs::context::{Context, Outcome},
     manifest::LiveJob,
@@ -19,7 +21,7 @@ pub struct Tally {
     /// Rows added.
     pub rows: u64,
     by_origin: BTreeMap<&'static str, u64>,
-    skipped: BTreeMap<&'static str, u64>,
+    skipped: BTreeMap<Reason, u64>,
 }
 
 impl Tally {
@@ -69,10 +71,10 @@ pub fn report_recovery(recovered: &Recovered, last: Option<String>) {
 }
 
 /// What the job gives back.
-pub fn outcome<S: Strategy, D: Disk>(
+pub fn outcome<D: Disk>(
     context: &Context<'_>,
     job: &LiveJob,
-    session: &Session<'_, S, D>,
+    session: &Session<'_, D>,
     tally: &Tally,
     ended: LoopOutcome,
 ) -> Outcome {
@@ -101,8 +103,11 @@ pub fn outcome<S: Strategy, D: Disk>(
     let trades = context.shown(&context.layout.trades(tag, series));
     let mut text = format!("{summary}\n");
     if tally.rows > 0 {
-        let skipped =
-            if tally.skipped.is_empty() { "none".to_owned() } else { counts(&tally.skipped) };
+        let skipped = if tally.skipped.is_empty() {
+            "none".to_owned()
+        } else {
+            counts(&tally.skipped.iter().map(|(reason, many)| (reason.as_str(), *many)).collect())
+        };
         let _ = write!(text, "origin: {}\nskipped: {skipped}\n", counts(&tally.by_origin));
     }
     let state = session.engine().state();

@@ -15,7 +15,7 @@ use crate::{
         setup::settings,
         train::report::Report,
     },
-    manifest::{Promote, PromoteJob, Rule, Trading},
+    manifest::{Promote, PromoteJob, Trading},
     store::disk::{Disk as _, parent},
 };
 
@@ -36,12 +36,10 @@ pub fn run(context: &Context<'_>, job: &PromoteJob) -> Result<Outcome, Failure> 
 
 /// How LIVE will trade, by the market that the manifest extends.
 fn live(trading: Option<&Trading>) -> Result<Live, Failure> {
-    match trading.map(|trading| (&trading.rule, trading)) {
-        Some((Rule::Model(rule), trading)) => {
-            Ok(Live { enter: rule.enter, settings: settings(trading) })
-        }
-        Some((Rule::EmaAtr(_) | Rule::RsiRevert(_), _)) | None => {
-            let message = "how LIVE will trade with the model must be known: extend profiles/market.toml and profiles/model.toml, as jobs/promote.toml does";
+    match trading.and_then(|trading| Some((trading.model.as_ref()?, trading))) {
+        Some((rule, trading)) => Ok(Live { enter: rule.enter, settings: settings(trading)? }),
+        None => {
+            let message = "how LIVE will trade with the model must be known: extend profiles/market.toml and strategies/model.toml, as jobs/promote.toml does";
             Err(Failure::new(Exit::Manifest, message))
         }
     }

@@ -8,10 +8,7 @@ use crate::{
         bar::{Bar, TimedBar},
         time::SlotTs,
     },
-    engine::indicators::{
-        length::Length,
-        returns::{ReturnKind, Returns},
-    },
+    language::kernels::{length::Length, returns::LogReturn},
     manifest::QualityCheck,
 };
 
@@ -67,7 +64,7 @@ fn wick(bar: &Bar) -> f64 {
 /// Log returns over one slot; none across a gap.
 fn returns(bars: &[TimedBar]) -> Vec<(SlotTs, f64)> {
     let one = Length::new(1).expect("one bar is a length");
-    let mut log_return = Returns::new(one, ReturnKind::Log);
+    let mut log_return = LogReturn::new(one);
     let mut before = None;
     let mut returns = Vec::with_capacity(bars.len());
     for bar in bars {

@@ -7,10 +7,11 @@ use crate::{
             folds::{Cut, Growth},
             label::{Barriers, Labelling, Question},
         },
-        model::{Activation, FEATURES_MAX, Feature},
+        model::{Activation, Feature},
     },
     exit::Exit,
     jobs::context::Failure,
+    language::{FEATURES_MAX, kernels::length::Length},
     manifest::{
         BarrierUnit, ClassWeights, FoldGrowth, LabelKind, LayerActivation, Train, TrainJob,
         TrainLabel,
@@ -32,6 +33,8 @@ pub(super) struct Asked {
     pub(super) features: Vec<Feature>,
     /// The question.
     pub(super) labelling: Labelling,
+    /// Bars of the average true range that its barriers are measured with.
+    pub(super) range: Length,
     /// How rows are cut in time.
     pub(super) cut: Cut,
     /// How the model learns.
@@ -60,7 +63,12 @@ impl Asked {
                 FoldGrowth::Rolling => Growth::Rolling,
             },
         };
-        Ok(Self { features: features(&train.features)?, labelling, cut, network, logistic })
+        let atr = train.label.atr;
+        let range = Length::new(atr).ok_or_else(|| {
+            refused(format!("`train.label.atr` is {atr}, 1 to {} are accepted", Length::MAX))
+        })?;
+        let features = features(&train.features)?;
+        Ok(Self { features, labelling, range, cut, network, logistic })
     }
 }
 
@@ -69,15 +77,15 @@ fn refused(message: impl Into<String>) -> Failure {
 }
 
 fn features(names: &[String]) -> Result<Vec<Feature>, Failure> {
-    if names.len() >= FEATURES_MAX {
-        let (many, most) = (names.len(), FEATURES_MAX - 1);
+    if names.len() > FEATURES_MAX {
+        let many = names.len();
         return Err(refused(format!(
-            "`train.features` has {many} names, at most {most} are accepted"
+            "`train.features` has {many} names, at most {FEATURES_MAX} are accepted"
         )));
     }
     let mut features: Vec<Feature> = Vec::with_capacity(names.len());
     for name in names {
-        let feature =
+        let feature: Feature =
             name.parse().map_err(|error| refused(format!("`train.features`: {error}")))?;
         if features.contains(&feature) {
             return Err(refused(format!("`train.features` names {feature} twice: take one out")));

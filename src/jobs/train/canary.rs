@@ -84,7 +84,7 @@ mod tests {
             time::Timeframe,
         },
         engine::{
-            anchor::{FeatureRow, Readiness},
+            anchor::FeatureRows,
             learn::label::Label,
             model::{Activation, Feature, Network},
         },
@@ -100,13 +100,8 @@ mod tests {
         let slot = |n: i64| Timeframe::M5.slot(300_000 * (1 + n)).unwrap();
         let bars: Vec<TimedBar> = (0..many).map(|n| TimedBar { ts: slot(n), bar }).collect();
         let mut chance = Chance::new(3, Purpose::Probe);
-        let mut row = || FeatureRow {
-            values: [0; WIDTH].map(|_| f64::from(chance.part()) * 2.0 - 1.0),
-            readiness: Readiness::Ready,
-            hash: None,
-            score: None,
-        };
-        let features: Vec<_> = bars.iter().map(|_| row()).collect();
+        let values = (0..bars.len() * WIDTH).map(|_| f64::from(chance.part()) * 2.0 - 1.0);
+        let features = FeatureRows::ready(WIDTH, values.collect());
         Rows::collect(&bars, &features, WIDTH, |place, values| {
             let class = if values[0] > 0.0 { Class::Up } else { Class::Down };
             Some(Label { class, end: bars[place].ts.plus(1) })

@@ -23,7 +23,6 @@ use crate::{
         },
         model::Model,
         step::Core,
-        strategy::Strategy,
     },
     exit::Exit,
     jobs::context::Failure,
@@ -44,7 +43,7 @@ pub(super) fn window_of(numbers: &Range<i64>, timeframe: Timeframe) -> Result<Wi
 }
 
 /// Trades of a core on the bars of a window; what is open at its end is closed at the last price.
-pub(super) fn trade<S: Strategy>(core: &Core<S>, bars: &[TimedBar], window: Window) -> Trading {
+pub(super) fn trade(core: &Core, bars: &[TimedBar], window: Window) -> Trading {
     let anchor_ms = core.blocks(window.first().timeframe()).anchor_ms(window.first());
     let start = bars.partition_point(|bar| bar.ts.open_ms() < anchor_ms);
     let end = bars.partition_point(|bar| bar.ts <= window.last());
@@ -88,9 +87,9 @@ pub(super) struct Chosen {
 }
 
 /// Chooses among some thresholds by the trades in a window.
-pub(super) fn choose<S: Strategy>(
+pub(super) fn choose(
     thresholds: &[i64],
-    core_of: impl Fn(i64) -> Result<Core<S>, Failure>,
+    core_of: impl Fn(i64) -> Result<Core, Failure>,
     bars: &[TimedBar],
     window: Window,
 ) -> Result<Chosen, Failure> {
@@ -206,7 +205,7 @@ mod tests {
     use crate::{
         domain::bar::Bar,
         engine::{
-            anchor::{FeatureRow, Readiness},
+            anchor::FeatureRows,
             learn::label::Label,
             model::{Activation, Dense, Network, Normaliser},
         },
@@ -226,13 +225,7 @@ mod tests {
         let bar = Bar::new([1.0; 5]).unwrap();
         let slot = |n: i64| Timeframe::M5.slot(300_000 * (1 + n)).unwrap();
         let bars: Vec<TimedBar> = (0..5).map(|n| TimedBar { ts: slot(n), bar }).collect();
-        let row = |x: f64| FeatureRow {
-            values: [x],
-            readiness: Readiness::Ready,
-            hash: None,
-            score: None,
-        };
-        let features: Vec<_> = ROWS.iter().map(|(x, _)| row(*x)).collect();
+        let features = FeatureRows::ready(1, ROWS.iter().map(|(x, _)| *x).collect());
         Rows::collect(&bars, &features, 1, |at, _| {
             Some(Label { class: ROWS[at].1, end: slot(at as i64 + 1) })
         })
@@ -243,7 +236,7 @@ mod tests {
             Dense { inputs: 1, outputs: 3, weights: vec![-1.0, 0.0, 1.0], bias: vec![0.0; 3] };
         let network = Network::new(&[layer], Activation::Relu).unwrap();
         let scale = Normaliser::new(vec![0.0], vec![1.0], 10.0).unwrap();
-        Model::new(vec!["rsi_14".parse().unwrap()], scale, network).unwrap()
+        Model::new(vec!["rsi(close, 14)".parse().unwrap()], scale, network).unwrap()
     }
 
     #[test]

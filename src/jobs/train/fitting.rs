@@ -8,12 +8,13 @@ use std::sync::{
 use crate::{
     engine::{
         learn::{folds::Parts, rows::Rows},
-        model::{FEATURES_MAX, Normaliser},
+        model::Normaliser,
     },
     jobs::{
         compute::{handed::Keeping, trainer::Trainer, wire::Heartbeat},
         context::{Context, Failure},
     },
+    language::FEATURES_MAX,
     model::train::{Fitted, Samples, Settings, Task},
 };
 

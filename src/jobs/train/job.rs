@@ -75,7 +75,7 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
         },
         overall,
         folds,
-        settings: setup::settings(&job.trading),
+        settings: setup::settings(&job.trading)?,
         published: ready.published,
     };
     let outcome = leave(context, &report, rows_seen as f64 * 1_000.0 / took_ms.max(1) as f64)?;
@@ -119,6 +119,7 @@ fn rows(
         strategy: &core.strategy,
         blocks: core.blocks(job.trading.series.timeframe()),
         width: asked.features.len(),
+        range: asked.range,
         seed: asked.network.seed,
     };
     let rows = rows_of(&recipe, bars, |bars, at, atr| asked.labelling.label(bars, at, atr))?;

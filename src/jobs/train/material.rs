@@ -5,16 +5,17 @@ use rayon::prelude::*;
 use crate::{
     domain::bar::TimedBar,
     engine::{
-        anchor::{Blocks, FeatureRow, block_rows},
+        anchor::{Blocks, FeatureRows, block_rows},
         learn::{
             label::Label,
             peek::{Peek, check_features, check_labels, probes},
             rows::Rows,
         },
-        strategy::{Strategy, Values},
+        strategy::Strategy,
     },
     exit::Exit,
     jobs::context::Failure,
+    language::kernels::{atr::Atr, length::Length},
 };
 
 /// Rows whose features and labels are computed anew with the future taken away.
@@ -22,27 +23,30 @@ pub const PROBES: usize = 100;
 
 /// How rows are made.
 #[derive(Debug)]
-pub struct Recipe<'a, S> {
-    /// The strategy that LIVE would run: its features are those of the model, and behind them the range its stops are measured with.
-    pub strategy: &'a S,
+pub struct Recipe<'a> {
+    /// The strategy that LIVE would run: its first features are those of the model.
+    pub strategy: &'a Strategy,
     /// How time is cut for it.
     pub blocks: Blocks,
     /// How many of its features the model sees.
     pub width: usize,
+    /// Bars of the average true range that labels are measured with.
+    pub range: Length,
     /// Draws the rows that are looked at more closely.
     pub seed: u64,
 }
 
 /// The rows of `bars`, each checked to know nothing it may not know. `label` answers for the bar at a place, given the bars and the range
 /// there; it must look at no bar after the end it states. Whoever peeks is refused with exit 65.
-pub fn rows_of<S: Strategy>(
-    recipe: &Recipe<'_, S>,
+pub fn rows_of(
+    recipe: &Recipe<'_>,
     bars: &[TimedBar],
     label: impl Fn(&[TimedBar], usize, f64) -> Option<Label>,
 ) -> Result<Rows, Failure> {
-    let Recipe { strategy, blocks, width, seed } = *recipe;
+    let Recipe { strategy, blocks, width, range, seed } = *recipe;
     let features = features_of(strategy, blocks, bars);
-    let range = |place: usize| features[place].values.as_ref()[width];
+    let ranges = ranges(blocks, range, bars);
+    let range = |place: usize| ranges[place];
     let rows = Rows::collect(bars, &features, width, |place, _| label(bars, place, range(place)));
     let probes = probes(&rows, PROBES, seed);
     let compute = |bars: &[TimedBar]| features_of(strategy, blocks, bars);
@@ -61,19 +65,34 @@ fn refused(peek: &Peek) -> Failure {
 }
 
 /// The features of every bar, each block computed from its own anchor: what the engine has there, bit for bit.
-fn features_of<S: Strategy>(
-    strategy: &S,
-    blocks: Blocks,
-    bars: &[TimedBar],
-) -> Vec<FeatureRow<Values<S>>> {
-    let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return Vec::new() };
+fn features_of(strategy: &Strategy, blocks: Blocks, bars: &[TimedBar]) -> FeatureRows {
+    let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
+        return FeatureRows::default();
+    };
     let start_of = |block: i64| bars.partition_point(|bar| blocks.of(bar.ts) < block);
-    let rows: Vec<Vec<_>> = (blocks.of(first.ts)..=blocks.of(last.ts))
+    let rows = (blocks.of(first.ts)..=blocks.of(last.ts))
         .into_par_iter()
         .map(|block| {
             let (before, start, end) = (start_of(block - 1), start_of(block), start_of(block + 1));
             block_rows(strategy, blocks, &bars[before..start], &bars[start..end])
         })
         .collect();
-    rows.into_iter().flatten().collect()
+    FeatureRows::joined(rows)
+}
+
+/// The average true range at every bar, begun anew like the features: NaN where there is none yet.
+fn ranges(blocks: Blocks, length: Length, bars: &[TimedBar]) -> Vec<f64> {
+    let mut ranges = Vec::with_capacity(bars.len());
+    let mut before: &[TimedBar] = &[];
+    for block in bars.chunk_by(|a, b| blocks.of(a.ts) == blocks.of(b.ts)) {
+        let follows =
+            before.last().is_some_and(|last| blocks.of(last.ts) + 1 == blocks.of(block[0].ts));
+        let mut atr = Atr::new(length);
+        for bar in if follows { before } else { &[] } {
+            atr.update(&bar.bar);
+        }
+        ranges.extend(block.iter().map(|bar| atr.update(&bar.bar)));
+        before = block;
+    }
+    ranges
 }

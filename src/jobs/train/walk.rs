@@ -19,14 +19,10 @@ use crate::{
         model::{Activation, CLASSES, Dense, Model, Network, Normaliser, Speaker, Timeline},
         rules::Rules,
         step::Core,
-        strategy::by_score::ByScore,
     },
     exit::Exit,
-    jobs::{
-        context::Failure,
-        setup::{self, AnyCore},
-    },
-    manifest::{Dec, ModelRule, Rule, StopFill, TrainJob},
+    jobs::{context::Failure, setup},
+    manifest::{Dec, ModelRule, StopFill, TrainJob},
     model::train::Fitted,
 };
 
@@ -69,26 +65,21 @@ impl<'a> Walk<'a> {
     }
 
     /// The engine that LIVE runs with a model, which trades from a score on.
-    pub(super) fn core(
-        &self,
-        model: &Arc<Model>,
-        threshold: i64,
-    ) -> Result<Core<ByScore>, Failure> {
+    pub(super) fn core(&self, model: &Arc<Model>, threshold: i64) -> Result<Core, Failure> {
         // Models of folds are asked here and nowhere else: they have no name.
         let unnamed = ModelId::of_digest([0; 32]);
         let speaker = Speaker { id: unnamed, model: Arc::clone(model), enter: threshold };
         let models = |_: &ModelRule| Ok(Timeline::new(speaker));
-        match setup::core(&self.job.trading, StopFill::ThroughOpen, models)? {
-            AnyCore::ByScore(core) => Ok(core),
-            AnyCore::EmaAtr(_) | AnyCore::RsiRevert(_) => {
-                let message = "`strategy.kind` must be \"model\" where a model is trained: extend profiles/model.toml";
-                Err(Failure::new(Exit::Manifest, message))
-            }
+        let core = setup::core(&self.job.trading, StopFill::ThroughOpen, models)?;
+        if core.strategy.models().is_none() {
+            let message = "[strategy.model] is missing, without which no rule can follow the model that is trained: extend strategies/model.toml";
+            return Err(Failure::new(Exit::Manifest, message));
         }
+        Ok(core)
     }
 
     /// The engine before there is a model: one that says nothing, and has the features.
-    pub(super) fn blank(&self) -> Result<Core<ByScore>, Failure> {
+    pub(super) fn blank(&self) -> Result<Core, Failure> {
         let inputs = self.asked.features.len();
         let layer = Dense {
             inputs,
@@ -181,9 +172,9 @@ impl<'a> Walk<'a> {
 
     /// The scores to choose from: the one that the market's settings name, where they name one, or else those that are asked for.
     fn thresholds(&self) -> &[i64] {
-        match &self.job.trading.rule {
-            Rule::Model(ModelRule { enter: Some(pinned), .. }) => std::slice::from_ref(pinned),
-            Rule::Model(_) | Rule::EmaAtr(_) | Rule::RsiRevert(_) => &self.job.train.thresholds,
+        match &self.job.trading.model {
+            Some(ModelRule { enter: Some(pinned), .. }) => std::slice::from_ref(pinned),
+            Some(_) | None => &self.job.train.thresholds,
         }
     }
 

@@ -3,7 +3,8 @@
 use super::{
     super::{Clause, Features, Intent, Ledger, Number, RawStrategy, Strategy, Values, check},
     bars::walk,
-    inputs, of_toml,
+    file::of_toml,
+    inputs,
 };
 use crate::domain::time::Timeframe;
 

@@ -47,8 +47,8 @@ pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
 pub use top::{Kind, Param, ParamType, Secret, SecretFrom};
 pub use trading::{
-    Account, EmaAtr, Fill, FillAt, ModelRule, OnTrip, Risk, RsiRevert, Sides, StopFill, Stops,
-    StrategyKind,
+    Account, EnterRule, ExitRule, Fill, FillAt, ModelRule, OnTrip, ProtectTable, Risk, RuleSide,
+    SideDistances, Sides, SizeBy, SizeTable, StopFill, StrategyParam,
 };
 pub use train::{
     BarrierUnit, ClassWeights, FoldGrowth, LabelKind, LayerActivation, Promote, PromoteMetric,

@@ -1,5 +1,7 @@
 //! What live, backtest and eqflat share: market, strategy, fill, account, risk.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,157 +24,210 @@ pub(in super::super) struct MarketTable {
 }
 
 words! {
-    /// The strategies.
-    StrategyKind {
-        /// Crossing of two exponential averages, with stops in multiples of the average true range.
-        EmaAtr = "ema_atr",
-        /// Return from an extreme of the relative strength index, with the same stops.
-        RsiRevert = "rsi_revert",
-        /// The score of a trained model, with the same stops.
-        Model = "model",
-    }
-}
-
-/// The rule that decides.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(in super::super) struct StrategyTable {
-    /// Which rule.
-    pub kind: StrategyKind,
-    /// Slots without a hole that must lie behind a decision; with a hole among them the row says `cadence_failed`.
-    #[serde(default = "StrategyTable::cadence")]
-    #[schemars(range(min = 1))]
-    pub cadence_bars: u32,
-    /// Numbers of `ema_atr`.
-    #[serde(default)]
-    pub ema_atr: EmaAtr,
-    /// Numbers of `rsi_revert`.
-    #[serde(default)]
-    pub rsi_revert: RsiRevert,
-    /// The model and the numbers of `model`.
-    #[serde(default)]
-    pub model: ModelRule,
-}
-
-impl StrategyTable {
-    fn cadence() -> u32 {
-        12
-    }
-}
-
-words! {
     /// The sides a strategy may take.
     Sides {
         /// Long and short.
         Both = "both",
-        /// Long only.
+        /// Long only: entry rules of the other side are dropped.
         Long = "long",
         /// Short only.
         Short = "short",
     }
 }
 
-/// Numbers that every strategy has: its keys stand among those of the strategy.
+words! {
+    /// The side of a rule.
+    RuleSide {
+        /// A position that gains when the price rises.
+        Long = "long",
+        /// A position that gains when the price falls.
+        Short = "short",
+        /// Both; of exits only.
+        Both = "both",
+    }
+}
+
+/// The rules that decide: expressions over bars, written in the language of docs/RULES.md. A file with [[strategy.enter]] is whole: it
+/// takes away every [strategy] below it, and files above it may set only `params.NAME.default`, `cadence-bars`, `sides`, `size` and
+/// `model`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct Stops {
-    /// Bars of the average true range.
-    #[schemars(range(min = 1, max = 10000))]
-    pub atr: u32,
-    /// Distance of the protective stop from the entry, in average true ranges.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub stop_atr: f64,
-    /// Distance of the profit target, in average true ranges; none without it.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub target_atr: Option<f64>,
-    /// Distance of the trailing stop behind the best price, in average true ranges; none without it.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub trail_atr: Option<f64>,
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(in super::super) struct StrategyTable {
+    /// Slots without a hole that must lie behind a decision; with a hole among them the row says `cadence_failed`.
+    #[serde(default = "StrategyTable::cadence")]
+    #[schemars(range(min = 1))]
+    pub cadence_bars: u32,
     /// The sides it may take.
+    #[serde(default = "StrategyTable::sides")]
     pub sides: Sides,
+    /// Conditions over params: `fast < slow`. One that is false is an error that shows the values.
+    #[serde(default)]
+    pub require: Vec<String>,
+    /// Numbers that can be turned, by name: with `-p NAME=VALUE`, by a variable, a schedule or a sweep.
+    #[serde(default)]
+    pub params: BTreeMap<String, StrategyParam>,
+    /// Named expressions, in any order.
+    #[serde(default, rename = "let")]
+    pub lets: BTreeMap<String, String>,
+    /// Entry rules: of those that are true, the first one counts.
+    pub enter: Vec<EnterRule>,
+    /// Exit rules.
+    #[serde(default)]
+    pub exit: Vec<ExitRule>,
+    /// Distances that protect a position, in quote currency per unit.
+    #[serde(default)]
+    pub protect: ProtectTable,
+    /// What a position is worth.
+    #[serde(default)]
+    pub size: SizeTable,
+    /// The model whose `score` the rules read.
+    pub model: Option<ModelRule>,
 }
 
-impl Default for Stops {
-    fn default() -> Self {
-        Self { atr: 14, stop_atr: 2.0, target_atr: None, trail_atr: None, sides: Sides::Both }
+impl StrategyTable {
+    fn cadence() -> u32 {
+        12
+    }
+
+    fn sides() -> Sides {
+        Sides::Both
     }
 }
 
-/// Numbers of the strategy `ema_atr`.
+/// A number that can be turned. With a whole default it is a whole number, which may be a length.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StrategyParam {
+    /// Its value where nothing else is given.
+    pub default: f64,
+    /// The least that is accepted.
+    pub min: Option<f64>,
+    /// The most that is accepted.
+    pub max: Option<f64>,
+    /// How far a sweep goes from value to value.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub step: Option<f64>,
+    /// One sentence for people.
+    pub help: Option<String>,
+    /// The variable that gives it.
+    pub env: Option<String>,
+}
+
+/// A rule that enters.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EnterRule {
+    /// Its name: the `reason` of decisions.csv.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9_]{0,31}$"))]
+    pub rule: String,
+    /// The side it takes: `long` or `short`.
+    pub side: RuleSide,
+    /// The condition.
+    pub when: String,
+}
+
+/// A rule that leaves.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ExitRule {
+    /// Its name: the `reason` of decisions.csv.
+    #[schemars(regex(pattern = r"^[a-z][a-z0-9_]{0,31}$"))]
+    pub rule: String,
+    /// The side it leaves; both, without it.
+    pub side: Option<RuleSide>,
+    /// The condition.
+    pub when: String,
+}
+
+/// Distances from the entry, each an expression over bars and params: what is left out does not exist. The one of a side counts before
+/// the one of both.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct ProtectTable {
+    /// The protective stop.
+    pub stop: Option<String>,
+    /// The profit target.
+    pub target: Option<String>,
+    /// The trailing stop, behind the best price since entry.
+    pub trail: Option<String>,
+    /// How far the best price must be before the stop trails; at once, without it.
+    pub trail_from: Option<String>,
+    /// How far the best price must be before the stop moves to the entry price.
+    pub break_even_at: Option<String>,
+    /// Of long positions.
+    pub long: SideDistances,
+    /// Of short positions.
+    pub short: SideDistances,
+}
+
+/// Distances of one side, in the place of those of both.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct SideDistances {
+    /// The protective stop.
+    pub stop: Option<String>,
+    /// The profit target.
+    pub target: Option<String>,
+    /// The trailing stop.
+    pub trail: Option<String>,
+    /// How far the best price must be before the stop trails.
+    pub trail_from: Option<String>,
+    /// How far the best price must be before the stop moves to the entry price.
+    pub break_even_at: Option<String>,
+}
+
+words! {
+    /// How the value of a position is found.
+    SizeBy {
+        /// `account.notional`.
+        Fixed = "fixed",
+        /// A part of the equity.
+        Percent = "percent",
+        /// So much that the stop costs a part of the equity.
+        Risk = "risk",
+    }
+}
+
+/// What a position is worth, fixed at the close that decides.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct EmaAtr {
-    /// Bars of the fast average; fewer than `slow`.
-    #[schemars(range(min = 1, max = 10000))]
-    pub fast: u32,
-    /// Bars of the slow average.
-    #[schemars(range(min = 2, max = 10000))]
-    pub slow: u32,
-    /// Its stops, and the sides it may take.
-    #[serde(flatten)]
-    pub stops: Stops,
+pub struct SizeTable {
+    /// How it is found.
+    pub mode: SizeBy,
+    /// Part of the equity, in percent. Of `percent` only.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 100000))]
+    pub percent: Option<Dec>,
+    /// What the stop may cost, in percent of the equity. Of `risk` only.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 100))]
+    pub risk_pct: Option<Dec>,
+    /// The most a position may be worth, in the quote currency.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub max_notional: Option<Dec>,
 }
 
-impl Default for EmaAtr {
+impl Default for SizeTable {
     fn default() -> Self {
-        Self { fast: 20, slow: 50, stops: Stops::default() }
+        Self { mode: SizeBy::Fixed, percent: None, risk_pct: None, max_notional: None }
     }
 }
 
-/// Numbers of the strategy `rsi_revert`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct RsiRevert {
-    /// Bars of the relative strength index.
-    #[schemars(range(min = 1, max = 10000))]
-    pub period: u32,
-    /// Below this, long; less than `overbought`.
-    #[schemars(range(min = 0, max = 100))]
-    pub oversold: f64,
-    /// Above this, short.
-    #[schemars(range(min = 0, max = 100))]
-    pub overbought: f64,
-    /// Where a position is left: a long at or above, a short at or below.
-    #[schemars(range(min = 0, max = 100))]
-    pub exit: f64,
-    /// Its stops, and the sides it may take.
-    #[serde(flatten)]
-    pub stops: Stops,
-}
-
-impl Default for RsiRevert {
-    fn default() -> Self {
-        Self { period: 14, oversold: 30.0, overbought: 70.0, exit: 50.0, stops: Stops::default() }
-    }
-}
-
-/// The model and the numbers of the strategy `model`. A score is how much rather up than down a model says it will go, in millionths:
-/// the difference of two logits, so that 200000 means odds of 1.22 to 1.
+/// The model that rules read as `score`: how much rather up than down it says the price will go, the difference of two logits, so that
+/// 0.2 means odds of 1.22 to 1.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ModelRule {
     /// The folder of a model, or a file that names one as `name/id`, below the root. LIVE loads it at its start; one that differs
     /// from the ledger's is switched to from the first undecided slot on, and stands in the commands ledger.
     pub path: String,
-    /// Long at this score or above; short at this score below zero, or lower. Without it, the one that was chosen for the model
-    /// when it was trained, which its folder holds; 200000 for a model from elsewhere. A ledger that began with one keeps it.
+    /// What rules read as `threshold`, in millionths of the score. Without it, the one that was chosen for the model when it was trained,
+    /// which its folder holds; 200000 for a model from elsewhere.
     #[schemars(range(min = 1))]
     pub enter: Option<i64>,
-    /// A long is left below this score, a short above it with the sign turned; above -`enter`, at most `enter`.
-    pub exit: i64,
-    /// Its stops, and the sides it may take.
-    #[serde(flatten)]
-    pub stops: Stops,
 }
 
 impl Default for ModelRule {
     fn default() -> Self {
-        Self {
-            path: "data/models/current".to_owned(),
-            enter: None,
-            exit: 0,
-            stops: Stops::default(),
-        }
+        Self { path: "data/models/current".to_owned(), enter: None }
     }
 }
 

@@ -40,6 +40,9 @@ pub struct TrainLabel {
     pub threshold_bps: f64,
     /// What the distances of the barriers are measured in. Of `triple_barrier` only.
     pub unit: BarrierUnit,
+    /// Bars of the average true range. Of `unit` = "atr" only.
+    #[schemars(range(min = 1, max = 10000))]
+    pub atr: u32,
     /// Distance of the upper barrier from the entry. Of `triple_barrier` only.
     #[schemars(extend("exclusiveMinimum" = 0))]
     pub upper: f64,
@@ -55,6 +58,7 @@ impl Default for TrainLabel {
             horizon_bars: 12,
             threshold_bps: 20.0,
             unit: BarrierUnit::Atr,
+            atr: 14,
             upper: 2.0,
             lower: 2.0,
         }
@@ -182,10 +186,10 @@ pub struct Train {
     /// Name of the models: they lie under `data/models/<name>/`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$"))]
     pub name: String,
-    /// What the model sees, in this order: an indicator and its bars, such as `rsi_14`. There are `log_return`, `volatility`, `rsi`,
-    /// `atr_pct`, `ema_gap`, `range_place`, `volume_z` and `close_z`.
+    /// What the model sees, in this order: expressions of the rule language over bars, without params, free of the price level, such as
+    /// `rsi(close, 14)` and `atr(14) / close`; `runner functions` lists what there is.
     #[serde(default = "Train::features")]
-    #[schemars(length(min = 1), inner(regex(pattern = r"^[a-z_]+_[1-9][0-9]*$")))]
+    #[schemars(length(min = 1), inner(length(min = 1, max = 4096)))]
     pub features: Vec<String>,
     /// Close time of the first bar that is used; without it, the first one stored.
     #[schemars(range(min = 0))]
@@ -215,19 +219,19 @@ pub struct Train {
 impl Train {
     fn features() -> Vec<String> {
         let names = [
-            "log_return_1",
-            "log_return_3",
-            "log_return_12",
-            "log_return_48",
-            "volatility_12",
-            "volatility_48",
-            "rsi_14",
-            "atr_pct_14",
-            "ema_gap_20",
-            "ema_gap_50",
-            "range_place_48",
-            "close_z_20",
-            "volume_z_48",
+            "log_return(close, 1)",
+            "log_return(close, 3)",
+            "log_return(close, 12)",
+            "log_return(close, 48)",
+            "volatility(12)",
+            "volatility(48)",
+            "rsi(close, 14)",
+            "atr(14) / close",
+            "(close - ema(close, 20)) / ema(close, 20)",
+            "(close - ema(close, 50)) / ema(close, 50)",
+            "safe_div(close - lowest(low, 48), highest(high, 48) - lowest(low, 48), 0.5)",
+            "zscore(close, 20)",
+            "volume_z(48)",
         ];
         names.map(str::to_owned).into()
     }

@@ -16,7 +16,7 @@ exchange = "binance"
 symbol = "BTC/USDT"
 timeframe = "5m"
 [strategy]
-kind = "ema_atr"
+enter = [{ rule = "up", side = "long", when = "close > open" }]
 [backtest]
 tag = "a"
 runid = "r"
@@ -63,7 +63,7 @@ fn each_layer_beats_the_one_below() {
     }
     assert_eq!(own.explained("account.notional"), "1 | a.toml:4:12");
     assert_eq!(own.explained("fill.at"), "\"next_open\" | default");
-    assert_eq!(own.explained("strategy.ema-atr.slow"), "50 | default");
+    assert_eq!(own.explained("strategy.cadence-bars"), "12 | default");
     assert_eq!(own.explained("params.cash"), "5.0 | jobs/t.toml:7:11");
 }
 

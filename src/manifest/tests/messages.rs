@@ -1,11 +1,6 @@
 //! What people read: places, words, several problems at once, files that are no manifests.
 
-use std::collections::BTreeSet;
-
-use super::{
-    super::{Job, Sides, Stops},
-    BACKTEST, Case, EXEC, PLAIN,
-};
+use super::{BACKTEST, Case, EXEC, PLAIN};
 
 #[test]
 fn all_problems_at_once_each_with_its_line_and_column() {
@@ -17,10 +12,10 @@ exchange = "binance"
 symbol = "btc/usdt"
 timeframe = "7m"
 [strategy]
-kind = "ema_art"
-[strategy.ema-atr]
-fast = 50
-slow = "20"
+sides = "bth"
+[[strategy.enter]]
+rule = "up"
+when = 20
 [fill]
 fee_bps = 1
 slippage-bps = -1
@@ -34,8 +29,9 @@ on-existing = "replce"
     let want = [
         r"jobs/t.toml:6:10: `market.symbol`: symbol `btc/usdt` must be upper-case letters and digits, e.g. BTC/USD",
         r"jobs/t.toml:7:13: `market.timeframe`: `7m` is not a timeframe: use one of 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d",
-        r#"jobs/t.toml:9:8: `strategy.kind` is "ema_art", accepted are "ema_atr", "rsi_revert", "model" (did you mean `ema_atr`?)"#,
-        r#"jobs/t.toml:12:8: `strategy.ema-atr.slow` must be an integer, found the string "20""#,
+        r#"jobs/t.toml:9:9: `strategy.sides` is "bth", accepted are "both", "long", "short" (did you mean `both`?)"#,
+        r"jobs/t.toml:10:3: `strategy.enter[0].side` is missing (write it, or give it with --set strategy.enter[0].side=...)",
+        r"jobs/t.toml:12:8: `strategy.enter[0].when` must be a string, found the integer 20",
         r"jobs/t.toml:14:1: unknown key `fee_bps` in [fill] (did you mean `fee-bps`?)",
         r"jobs/t.toml:15:16: `fill.slippage-bps` is -1, at least 0 is accepted",
         r"jobs/t.toml:16:1: `backtest.runid` is missing (write it in [backtest])",
@@ -67,12 +63,6 @@ fn a_rendered_problem_shows_the_line_and_a_caret() {
 fn values_that_do_not_fit_each_other() {
     let case = Case::new(BACKTEST);
     for (path, value, want) in [
-        (
-            "strategy.ema-atr.fast",
-            "50",
-            "`strategy.ema-atr.fast` is 50, it must be less than `strategy.ema-atr.slow`, which is 50",
-        ),
-        ("strategy.ema-atr.stop-atr", "0", "it must be more than 0"),
         ("strategy.cadence-bars", "5000000000", "at most 4294967295 is accepted"),
         ("backtest.start-ts-ms", "300001", "is not aligned to 5m"),
         ("risk.drawdown-max-pct", "101", "at most 100 is accepted"),
@@ -87,14 +77,6 @@ fn values_that_do_not_fit_each_other() {
     let window =
         case.clone().set("backtest.start-ts-ms", "600000").set("backtest.end-ts-ms", "300000");
     assert!(window.says().contains("before `backtest.start-ts-ms`"), "{}", window.says());
-    let rsi = case.set("strategy.kind", "rsi_revert").set("strategy.rsi-revert.oversold", "20");
-    assert!(rsi.good().to_toml().contains("oversold = 20\n"));
-    let rsi = rsi.set("strategy.rsi-revert.exit", "80");
-    assert!(
-        rsi.says().contains("`strategy.rsi-revert.exit` is 80, it must be less than"),
-        "{}",
-        rsi.says()
-    );
 }
 
 #[test]
@@ -107,45 +89,6 @@ fn a_program_that_uses_a_card_is_given_time() {
             assert!(says.starts_with("jobs/t.toml:5:") && says.contains(&want), "{says}");
         }
         Case::new(job).set(&format!("compute.{key}"), "1s").good();
-    }
-}
-
-#[test]
-fn stops_stand_among_the_keys_of_each_strategy_and_unknown_keys_do_not() {
-    for (kind, table) in [("ema_atr", "ema-atr"), ("rsi_revert", "rsi-revert"), ("model", "model")]
-    {
-        let head = format!("{}[strategy.{table}]\n", BACKTEST.replace("ema_atr", kind));
-        let good = Case::new(&format!("{head}atr = 7\ntrail-atr = 3\nsides = \"long\"\n")).good();
-        let Job::Backtest(job) = good.manifest.job else { panic!("no backtest") };
-        let Stops { atr, stop_atr, target_atr, trail_atr, sides } = job.trading.rule.stops();
-        assert_eq!((atr, stop_atr, target_atr, trail_atr), (&7, &2.0, &None, &Some(3.0)), "{kind}");
-        assert_eq!(*sides, Sides::Long, "{kind}");
-        let bad = format!("{head}atr = 0\nstop-art = 1.0\nsides = \"up\"\nstop-atr = \"2\"\n");
-        let at = format!("strategy.{table}");
-        let want = [
-            format!("jobs/t.toml:14:7: `{at}.atr` is 0, at least 1 is accepted"),
-            format!(
-                "jobs/t.toml:15:1: unknown key `stop-art` in [{at}] (did you mean `stop-atr`?)"
-            ),
-            format!(
-                r#"jobs/t.toml:16:9: `{at}.sides` is "up", accepted are "both", "long", "short""#
-            ),
-            format!(r#"jobs/t.toml:17:12: `{at}.stop-atr` must be a number, found the string "2""#),
-        ];
-        assert_eq!(Case::new(&bad).says(), want.join("\n"));
-    }
-}
-
-#[test]
-fn only_the_numbers_of_the_chosen_strategy_are_shown() {
-    for (kind, own) in [("ema_atr", "ema-atr"), ("rsi_revert", "rsi-revert"), ("model", "model")] {
-        let others = "[strategy.ema-atr]\nfast = 3\n[strategy.rsi-revert]\n[strategy.model]\n";
-        let job = format!("{}{others}", BACKTEST.replace("ema_atr", kind));
-        let rows = Case::new(&job).good().explain();
-        let numbers = rows.iter().filter_map(|row| row.path.strip_prefix("strategy."));
-        let shown: BTreeSet<&str> =
-            numbers.filter_map(|key| Some(key.split_once('.')?.0)).collect();
-        assert_eq!(shown, BTreeSet::from([own]), "{kind}");
     }
 }
 

@@ -6,6 +6,7 @@ mod pipelines;
 mod references;
 mod schedules;
 mod shipped;
+mod strategies;
 
 use std::collections::BTreeMap;
 
@@ -130,7 +131,7 @@ exchange = "binance"
 symbol = "BTC/USDT"
 timeframe = "5m"
 [strategy]
-kind = "ema_atr"
+enter = [{ rule = "up", side = "long", when = "close > open" }]
 [backtest]
 tag = "a"
 runid = "r"

@@ -2,23 +2,28 @@
 
 use super::{
     super::{
-        Dec, DeployMode, Feed, Job, LabelKind, Monotonic, PromoteMetric, RefusalLevel, Rule, Speed,
+        Dec, DeployMode, Feed, Job, LabelKind, Monotonic, PromoteMetric, RefusalLevel, Speed,
         StopFill, Work, job_schema, jobs_md,
     },
     Case,
 };
 
-const FILES: [(&str, &str); 33] = [
+const FILES: [(&str, &str); 38] = [
     ("profiles/auto.toml", include_str!("../../../profiles/auto.toml")),
     ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
     ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
     ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
     ("profiles/market.toml", include_str!("../../../profiles/market.toml")),
-    ("profiles/model.toml", include_str!("../../../profiles/model.toml")),
     ("profiles/replay.toml", include_str!("../../../profiles/replay.toml")),
     ("profiles/seed-v02.toml", include_str!("../../../profiles/seed-v02.toml")),
     ("profiles/target-pin.toml", include_str!("../../../profiles/target-pin.toml")),
     ("profiles/target.toml", include_str!("../../../profiles/target.toml")),
+    ("strategies/bollinger_revert.toml", include_str!("../../../strategies/bollinger_revert.toml")),
+    ("strategies/donchian.toml", include_str!("../../../strategies/donchian.toml")),
+    ("strategies/ema_atr.toml", include_str!("../../../strategies/ema_atr.toml")),
+    ("strategies/golden.toml", include_str!("../../../strategies/golden.toml")),
+    ("strategies/model.toml", include_str!("../../../strategies/model.toml")),
+    ("strategies/rsi_revert.toml", include_str!("../../../strategies/rsi_revert.toml")),
     ("jobs/backtest.toml", include_str!("../../../jobs/backtest.toml")),
     ("jobs/backtest-model.toml", include_str!("../../../jobs/backtest-model.toml")),
     ("jobs/check.toml", include_str!("../../../jobs/check.toml")),
@@ -325,28 +330,20 @@ fn jobs_that_follow_a_model_take_its_folder_and_refuse_scores_that_cross() {
             Job::Eqflat(job) => job.trading,
             other => panic!("{other:?}"),
         };
-        let Rule::Model(rule) = trading.rule else { panic!("no model is followed") };
-        (rule.path, rule.enter, rule.exit)
+        let rule = trading.model.expect("a model is followed");
+        (rule.path, rule.enter)
     };
     let live = || {
         let recorded = job("live-model").p("feed", "replay").p("source", "b.parquet");
         recorded.p("from", "2023-03-20T00:00:00Z").p("to", "2023-03-28T00:00:00Z")
     };
-    let usual = ("data/models/current".to_owned(), None, 0);
+    let usual = ("data/models/current".to_owned(), None);
     assert_eq!(followed(live()), usual);
     assert_eq!(followed(job("backtest-model").p("runid", "r")), usual);
     assert_eq!(followed(job("eqflat").profile("model")), usual);
     assert_eq!(followed(live().p("model", "m/x")).0, "m/x");
     let set = |key: &str, value: &str| live().set(&format!("strategy.model.{key}"), value);
-    let pinned = |exit: &str| set("enter", "200000").set("strategy.model.exit", exit);
-    assert_eq!(followed(pinned("-199999")).1, Some(200_000));
-    assert_eq!(followed(pinned("-199999")).2, -199_999);
-    for exit in ["200001", "-200000"] {
-        let said = pinned(exit).says();
-        let wanted =
-            format!("`strategy.model.exit` is {exit}, it must be above -200000 and at most 200000");
-        assert!(said.contains(&wanted), "{said}");
-    }
+    assert_eq!(followed(set("enter", "200000")).1, Some(200_000));
     assert!(set("enter", "0").says().contains("strategy.model.enter"));
     assert!(set("path", "").says().contains("`strategy.model.path` is empty"));
 }
@@ -356,7 +353,7 @@ fn promote_takes_its_criterion() {
     let case = job("promote").p("metric", "pnl").p("by", "10").p("rollback", "yes");
     let Job::Promote(job) = case.good().manifest.job else { panic!("not a promotion") };
     let promote = job.promote;
-    assert!(matches!(job.live.unwrap().rule, Rule::Model(_)), "how LIVE trades is known");
+    assert!(job.live.unwrap().model.is_some(), "how LIVE trades is known");
     assert_eq!((promote.metric, promote.by), (PromoteMetric::Pnl, 10.0));
     assert!(promote.rollback && promote.model.is_none());
 }
@@ -402,7 +399,7 @@ fn the_reference_names_every_key_of_every_kind() {
     for needle in [
         "## eqflat",
         "| `overlap-bars` | integer | `12` |",
-        "#### [strategy.ema-atr]",
+        "#### [strategy.protect]",
         "#### [live.catch-up]",
         "### [params.NAME]",
         "| `feed` | `\"http\"` `\"replay\"` `\"synthetic\"` | mandatory |",

@@ -23,7 +23,7 @@ fn layers() -> Vec<Dense> {
 }
 
 fn make(layers: &[Dense], about: impl FnOnce(&mut Card)) -> Result<Files, PartError> {
-    let features = ["rsi_14", "log_return_3"].map(|name| name.parse().unwrap());
+    let features = ["rsi(close, 14)", "log_return(close, 3)"].map(|name| name.parse().unwrap());
     let normaliser = Normaliser::new(vec![50.0, 1e-5], vec![0.1, 300.0], 5.0).unwrap();
     let activation = Activation::Relu;
     Files::make(Made { features: &features, normaliser: &normaliser, layers, activation }, about)
@@ -119,8 +119,8 @@ fn a_card_is_refused_for_what_is_wrong_with_it() {
     let wrong = |from: &str, to: &str, says: &str| refused(&edited(Part::Card, from, to), says);
     wrong("mjolnir.model/1", "mjolnir.model/2", "schema is `mjolnir.model/2`; this build reads");
     wrong("canon/1", "canon/9", "scorer is `canon/9`; this build reads `canon/1`");
-    wrong("rsi_14", "sharpe_5", "`sharpe_5` is no feature");
-    wrong("\"rsi_14\", ", "", "card.toml: 1 features");
+    wrong("rsi(close, 14)", "sharpe_5", "`sharpe_5` is not a feature");
+    wrong("\"rsi(close, 14)\", ", "", "card.toml: 1 features");
     wrong("\"relu\"", "\"gelu\"", "unknown variant `gelu`");
     wrong("activation =", "colour = 1\nactivation =", "unknown field `colour`");
     wrong("[normaliser]", "[normaliser]\nmedian = 1", "unknown field `median`");
@@ -209,7 +209,10 @@ fn golden_rows_are_refused_for_what_is_wrong_with_them() {
     let lines: Vec<String> =
         String::from_utf8(files().golden).unwrap().lines().map(str::to_owned).collect();
     assert_eq!(lines.len(), ROWS_AND_HEADER);
-    assert_eq!(lines[0], "rsi_14,log_return_3,logit_down,logit_flat,logit_up,score");
+    assert_eq!(
+        lines[0],
+        "\"rsi(close, 14)\",\"log_return(close, 3)\",logit_down,logit_flat,logit_up,score"
+    );
     let with = |change: &dyn Fn(&mut Vec<String>)| {
         let mut lines = lines.clone();
         change(&mut lines);
@@ -233,8 +236,11 @@ fn golden_rows_are_refused_for_what_is_wrong_with_them() {
     refused(&bit_off(16, 4), "golden.csv: line 17: logit_up is");
     refused(&bit_off(2, 2), "golden.csv: line 3: logit_down is");
     refused(&field(5, 5, "1"), "line 6: score is `1` here, the model says");
-    refused(&field(5, 0, "7ff0000000000000"), "line 6: rsi_14 is `7ff0000000000000`, no finite");
-    refused(&field(5, 1, "0.5"), "line 6: log_return_3 is `0.5`, no finite number");
+    refused(
+        &field(5, 0, "7ff0000000000000"),
+        "line 6: rsi(close, 14) is `7ff0000000000000`, no finite",
+    );
+    refused(&field(5, 1, "0.5"), "line 6: log_return(close, 3) is `0.5`, no finite number");
     refused(
         &with(&|lines| {
             lines.pop();
@@ -247,7 +253,7 @@ fn golden_rows_are_refused_for_what_is_wrong_with_them() {
         &with(&|lines| {
             lines.remove(0);
         }),
-        "line 1: the header is not `rsi_14,log_return_3,",
+        "line 1: the header is not `\"rsi(close, 14)\",\"log_return(close, 3)\",",
     );
     refused(&with(&|lines| lines[4].push_str(",1")), "line 5: 7 columns, must be 6");
     let mut torn = files();

@@ -308,6 +308,7 @@ mod tests {
     use crate::{
         domain::{
             decision::{Block, Decision},
+            reason::Reason,
             time::Timeframe,
         },
         store::rows::encode::push_decision,
@@ -321,7 +322,7 @@ mod tests {
         Decision {
             ts: Timeframe::M5.slot((1_000_000 + n) * 300_000).unwrap(),
             action: Action::Hold,
-            reason: "no_signal",
+            reason: Reason::new("no_signal"),
             blocked_by: None,
             score: None,
             position: None,
@@ -353,7 +354,7 @@ mod tests {
     fn a_row_is_written_as_documented() {
         let full = Decision {
             action: Action::Enter(Side::Short),
-            reason: "ema_cross_down",
+            reason: Reason::new("ema_cross_down"),
             blocked_by: Some(Block::Cooldown),
             score: Some(-12),
             position: Some(Side::Short),
@@ -376,7 +377,8 @@ mod tests {
 
     #[test]
     fn rows_come_back_and_a_torn_tail_is_ignored() {
-        let skip = Decision { action: Action::Skip, reason: "fetch_failed", ..decision(1) };
+        let skip =
+            Decision { action: Action::Skip, reason: Reason::new("fetch_failed"), ..decision(1) };
         let mut bytes = file(&[decision(0), skip]);
         bytes.extend_from_slice(b"binance,BTC/US");
         let lines = parse_decisions(&bytes, &series(), Path::new("d")).unwrap();

@@ -32,7 +32,7 @@ pub fn push_decision(out: &mut Vec<u8>, prefix: &SeriesPrefix, decision: &Decisi
     out.extend_from_slice(&prefix.0);
     push_int(out, decision.ts.ts_ms());
     push_text(out, decision.action.name());
-    push_text(out, decision.reason);
+    push_text(out, decision.reason.as_str());
     push_text(out, decision.blocked_by.map_or("", |block| block.name()));
     out.push(b',');
     if let Some(score) = decision.score {

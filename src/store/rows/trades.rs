@@ -205,6 +205,7 @@ mod tests {
     use crate::{
         domain::{
             money::{Money, Price, Qty},
+            reason::Reason,
             time::Timeframe,
             trade::{Event, TradeEvent, TradeId},
         },
@@ -242,7 +243,7 @@ mod tests {
         bytes
     }
 
-    const OPEN: Event = Event::Open("ema_cross_up");
+    const OPEN: Event = Event::Open(Reason::new("ema_cross_up"));
     const CLOSE: Event = Event::Close(CloseReason::StopHit);
 
     #[test]

@@ -24,6 +24,7 @@ fn our_own_tree_can_be_deployed() {
         "benches",
         "jobs",
         "profiles",
+        "strategies",
         ".ci",
         "Cargo.toml",
         "Cargo.lock",

@@ -24,7 +24,7 @@ fn arguments_never_meet_a_shell() {
     let param = "[params.x]\n[exec]\nrun = ['printf', '[%s]', '${params.x}']\n";
     exec(&root, param);
     root.call("run e -p").arg("x=$(touch x) && touch y").run().ok().prints(&["[$(touch x) && "]);
-    assert_eq!(root.list("."), ["data", "jobs", "profiles"], "nothing was touched");
+    assert_eq!(root.list("."), ["data", "jobs", "profiles", "strategies"], "nothing was touched");
 }
 
 #[test]

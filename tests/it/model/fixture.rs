@@ -25,11 +25,11 @@ pub const NIGHT: &str = "2024-01-04T00:00:00Z";
 
 /// What every model here sees, with a mean and an inverse deviation that suit made-up bars.
 const SEEN: [(&str, f64, f64); 5] = [
-    ("log_return_3", 0.0, 1000.0),
-    ("ema_gap_20", 0.0, 600.0),
-    ("rsi_14", 50.0, 0.09),
-    ("close_z_20", 0.0, 0.8),
-    ("range_place_48", 0.5, 3.2),
+    ("log_return(close, 3)", 0.0, 1000.0),
+    ("(close - ema(close, 20)) / ema(close, 20)", 0.0, 600.0),
+    ("rsi(close, 14)", 50.0, 0.09),
+    ("zscore(close, 20)", 0.0, 0.8),
+    ("safe_div(close - lowest(low, 48), highest(high, 48) - lowest(low, 48), 0.5)", 0.5, 3.2),
 ];
 
 /// Layers with weights from a seed, as large as keep the spread of what passes through.

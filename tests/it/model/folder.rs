@@ -50,7 +50,7 @@ fn a_model_is_shown_to_people_and_as_a_document() {
     for dir in ["data/models/current".to_owned(), format!("data/models/m/{id}")] {
         root.run(&format!("show model {dir}")).ok().prints(&[
             &text,
-            "log_return_3 ema_gap_20 rsi_14 close_z_20 range_place_48",
+            "log_return(close, 3); (close - ema(close, 20)) / ema(close, 20); rsi(close, 14); zscore(close, 20); safe_div(close - lowest(low, 48), highest(high, 48) - lowest(low, 48), 0.5)",
             "5-16-3 relu",
             "canon/1",
             "109 bars",

@@ -175,7 +175,8 @@ impl Stage {
             other => return Err(told(format!("it ended with {other:?}"))),
         }
         for (ts, reason, at_ms) in &played.log.rows {
-            let lacks = ["fetch_failed", "persist_failed", "bar_missing"].contains(reason);
+            let lacks =
+                ["fetch_failed", "persist_failed", "bar_missing"].contains(&reason.as_str());
             if lacks && !may_lack(*ts) {
                 return Err(told(format!("{ts} is {reason}")));
             }

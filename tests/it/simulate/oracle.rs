@@ -7,6 +7,7 @@ use mjolnir::{
         bar::TimedBar,
         decision::{Decision, RiskState},
         ids::Tag,
+        reason::Reason,
         time::SlotTs,
     },
     session::{
@@ -36,7 +37,7 @@ use super::{
 use crate::support::sim_disk::SimDisk;
 
 /// How often something happened.
-pub type Counts = BTreeMap<&'static str, u64>;
+pub type Counts = BTreeMap<String, u64>;
 
 /// What the loop told, and what was visible at that time.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +48,7 @@ pub struct Log {
     pub trades: Vec<u8>,
     pub counts: Counts,
     /// Every decided slot, its reason, and the true time.
-    pub rows: Vec<(SlotTs, &'static str, i64)>,
+    pub rows: Vec<(SlotTs, Reason, i64)>,
     pub warned: Vec<String>,
     /// Whether the last decision was taken with entries forbidden.
     pub is_halted: bool,
@@ -67,8 +68,8 @@ pub fn lines(bytes: &[u8]) -> usize {
 }
 
 impl Log {
-    pub fn count(&mut self, what: &'static str, n: usize) {
-        *self.counts.entry(what).or_default() += n as u64;
+    pub fn count(&mut self, what: &str, n: usize) {
+        *self.counts.entry(what.to_owned()).or_default() += n as u64;
     }
 
     /// After a start: at most the row that was not reported any more is new.
@@ -89,7 +90,7 @@ impl Log {
         assert!(decisions == self.decisions, "what is told is not what is written");
         self.trades = trades;
         self.count(origin.name(), 1);
-        self.count(decision.reason, 1);
+        self.count(decision.reason.as_str(), 1);
         self.is_halted = decision.risk_state != RiskState::Active;
     }
 
@@ -182,13 +183,14 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     let held = inputs.degraded.iter().filter(|(_, cause)| cause.holds_bar_back());
     let late = held.filter(|(ts, _)| inputs.bars.iter().any(|bar| bar.ts.ts_ms() == **ts)).count();
     let revised = revisions.iter().filter(|one| one.old.is_some()).count();
-    Ok(Counts::from([
+    let counts = [
         ("rows", record.decisions.len() as u64),
         ("trades", record.trades.len() as u64),
         ("late-delivered bars", late as u64),
         ("revised bars", revised as u64),
         ("filled holes", (revisions.len() - revised) as u64),
-    ]))
+    ];
+    Ok(counts.map(|(what, n)| (what.to_owned(), n)).into())
 }
 
 /// One row per slot, and none was decided on a bar that was still forming.

@@ -181,7 +181,7 @@ impl<'a> Life<'a> {
         self.log.check_durable(self.world, &self.disk)?;
         let mut counts = check_final(self.world, &self.disk, &self.market)?;
         counts.extend(self.log.counts);
-        counts.insert("operations", self.disk.ops() as u64);
+        counts.insert("operations".to_owned(), self.disk.ops() as u64);
         Ok(counts)
     }
 }

@@ -8,15 +8,7 @@ use mjolnir::{
         series::Series,
         time::{SlotTs, Timeframe, Window},
     },
-    engine::{
-        anchor::Blocks,
-        rules::Rules,
-        step::Core,
-        strategy::{
-            ema_atr::{EmaAtr, EmaAtrParams},
-            stops::{Sides, StopsParams},
-        },
-    },
+    engine::{anchor::Blocks, rules::Rules, step::Core},
     exchange::feed::Feed,
     jobs::live::{
         cycle::{LoopError, Outcome, Surroundings, run},
@@ -35,7 +27,11 @@ use super::{
     oracle::Log,
     venue::SimClock,
 };
-use crate::support::{scripted::plain_rules, sim_disk::SimDisk};
+use crate::support::{
+    scripted::plain_rules,
+    sim_disk::SimDisk,
+    strategies::{Stops, ema_atr},
+};
 
 /// 2023-11-15 00:00 UTC.
 const MIDNIGHT_MS: i64 = 1_700_006_400_000;
@@ -50,7 +46,7 @@ const AFTER: i64 = 4;
 pub struct World {
     pub layout: Layout,
     pub series: Series,
-    pub core: Core<EmaAtr>,
+    pub core: Core,
     /// Rows between two checkpoints.
     pub checkpoint_rows: u64,
 }
@@ -76,17 +72,7 @@ pub fn span(slots: i64) -> Window {
 
 impl World {
     pub fn new() -> Self {
-        let params = EmaAtrParams {
-            fast: 2,
-            slow: 4,
-            stops: StopsParams {
-                atr: 2,
-                stop_atr: 0.6,
-                target_atr: Some(0.9),
-                trail_atr: None,
-                sides: Sides::Both,
-            },
-        };
+        let stops = Stops { atr: 2, stop: 0.6, target: Some(0.9), trail: None };
         let plain = plain_rules();
         let rules = Rules {
             fee_bps: Decimal::from(7),
@@ -103,7 +89,7 @@ impl World {
         Self {
             layout: Layout::new(Path::new("/r")),
             series: Series::new("kraken".parse().unwrap(), symbol, Timeframe::H1),
-            core: Core { strategy: EmaAtr::new(params).unwrap(), rules },
+            core: Core { strategy: ema_atr([2, 4], stops, Timeframe::H1), rules },
             checkpoint_rows: 4,
         }
     }

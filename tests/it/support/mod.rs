@@ -8,4 +8,5 @@ pub mod runner;
 pub mod scripted;
 pub mod sim;
 pub mod sim_disk;
+pub mod strategies;
 pub mod wire;

@@ -1,4 +1,4 @@
-//! The real program in a temporary folder that holds the shipped `jobs/` and `profiles/`, with only the variables it is given.
+//! The real program in a temporary folder that holds the shipped `jobs/`, `profiles/` and `strategies/`, with only the variables it is given.
 
 #![expect(
     clippy::disallowed_methods,
@@ -48,7 +48,7 @@ impl Root {
     fn below(dir: &Path) -> Self {
         let root = Self { dir: TempDir::with_prefix_in("runner-", dir).unwrap() };
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for name in ["jobs", "profiles"] {
+        for name in ["jobs", "profiles", "strategies"] {
             copy_tree(&shipped.join(name), &root.at(name));
         }
         root

@@ -12,10 +12,13 @@ use mjolnir::{
         rules::{FillAt, Limits, OnTrip, Rules, StopFill},
         slot::SlotMaker,
         step::{Core, Engine},
-        strategy::{Features, Intent, Protection, Strategy},
+        strategy::Strategy,
     },
+    language::{Protection, RawDistances, RawProtect, RawRule, RawStrategy},
 };
 use rust_decimal::Decimal;
+
+use super::strategies::strategy;
 
 /// Volumes and what they order.
 pub const HOLD: f64 = 1.0;
@@ -32,49 +35,49 @@ pub struct Scripted {
     pub warm_up_bars: u32,
 }
 
-#[derive(Clone)]
-pub struct Echo;
-
-impl Features for Echo {
-    type Values = [f64; 2];
-
-    fn update(&mut self, bar: &Bar) -> [f64; 2] {
-        let close = if bar.volume() == BROKEN { f64::NAN } else { bar.close() };
-        [close, bar.volume()]
-    }
-}
-
-impl Strategy for Scripted {
-    type Features = Echo;
-    const NAME: &'static str = "scripted";
-
-    fn feature_names(&self) -> Vec<String> {
-        ["close", "order"].map(str::to_owned).to_vec()
-    }
-
-    fn entry_rules(&self) -> &'static [&'static str] {
-        &["told_long", "told_short"]
-    }
-
-    fn warm_up_bars(&self) -> u32 {
-        self.warm_up_bars
-    }
-
-    fn features(&self) -> Echo {
-        Echo
-    }
-
-    fn overdue(&self, values: &[f64; 2], _: Side) -> Option<&'static str> {
-        (values[1] == PAST).then_some("told_before")
-    }
-
-    fn decide(&self, _: SlotTs, values: &[f64; 2], _: Option<i64>, _: Option<Side>) -> Intent {
-        match values[1] {
-            LONG => Intent::Enter(Side::Long, "told_long", self.protection),
-            SHORT => Intent::Enter(Side::Short, "told_short", self.protection),
-            EXIT => Intent::Exit("told_exit"),
-            _ => Intent::Hold("told_nothing"),
+impl Scripted {
+    /// The rules. What would have ended a position stands from an order to leave on: only what warms up longer has that rule, since it
+    /// looks one bar back.
+    pub fn strategy(&self) -> Strategy {
+        let rule = |rule: &str, side: &str, when: &str| RawRule {
+            rule: rule.to_owned(),
+            side: Some(side.to_owned()),
+            when: when.to_owned(),
+        };
+        let mut exit = vec![rule("told_exit", "both", "order == 4")];
+        if self.warm_up_bars > 1 {
+            exit.push(rule("told_before", "both", "crosses_above(order, bound)"));
         }
+        // Unknown at the volume that breaks it.
+        let broken = "sqrt((volume - 5) * (volume - 5) - 0.5)";
+        let lets = [
+            ("order", format!("if({broken} > 0, volume, volume)")),
+            ("bound", "order * 0 + 3.5".to_owned()),
+        ];
+        let Protection { stop, target, trail, trail_from, break_even_at } = self.protection;
+        let text = |distance: Option<f64>| distance.map(|distance| distance.to_string());
+        let raw = RawStrategy {
+            cadence_bars: self.warm_up_bars,
+            sides: "both".to_owned(),
+            lets: lets.map(|(name, text)| (name.to_owned(), text)).into(),
+            enter: vec![
+                rule("told_long", "long", "order == 2"),
+                rule("told_short", "short", "order == 3"),
+            ],
+            exit,
+            protect: RawProtect {
+                both: RawDistances {
+                    stop: text(stop),
+                    target: text(target),
+                    trail: text(trail),
+                    trail_from: text(trail_from),
+                    break_even_at: text(break_even_at),
+                },
+                ..RawProtect::default()
+            },
+            ..RawStrategy::default()
+        };
+        strategy(&raw, Timeframe::M1)
     }
 }
 
@@ -120,7 +123,8 @@ pub fn bar([open, high, low, close]: [f64; 4], order: f64) -> Bar {
 
 /// Plays a story from slot 1 and writes one line per decision, each followed by its trade events.
 pub fn play(strategy: Scripted, rules: Rules, story: &[At], maker: SlotMaker) -> String {
-    let mut engine = Engine::new(Core { strategy, rules }, Timeframe::M1);
+    let core = Core { strategy: strategy.strategy(), rules };
+    let mut engine = Engine::new(core, Timeframe::M1);
     let mut maker = maker;
     let known = |at: At| match at {
         At::Bar(prices, order) => (Some(bar(prices, order)), None),

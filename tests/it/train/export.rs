@@ -97,10 +97,10 @@ fn export(root: &Root, python: &str, words: &str) -> Ran {
 
 /// One more than a model may see.
 fn many_features() -> String {
-    (2..34).map(|bars| format!("rsi_{bars}")).collect::<Vec<_>>().join(",")
+    (2..67).map(|bars| format!("rsi(close, {bars})")).collect::<Vec<_>>().join("; ")
 }
 
-const FEATURES: &str = "--features rsi_14,log_return_12,atr_pct_14";
+const FEATURES: &str = "--features 'rsi(close, 14); log_return(close, 12); atr(14) / close'";
 
 #[test]
 fn networks_of_others_become_folders_that_say_the_same_to_the_last_bit() {
@@ -120,7 +120,7 @@ fn networks_of_others_become_folders_that_say_the_same_to_the_last_bit() {
         let card = &shown["card"];
         assert_eq!(card["layers"].to_string(), layers, "{shown}");
         assert_eq!(card["activation"], activation);
-        assert_eq!(card["features"][2], "atr_pct_14");
+        assert_eq!(card["features"][2], "atr(14) / close");
         let golden = root.read(&format!("{dir}/golden.csv"));
         assert_eq!(golden.lines().count(), 17, "{golden}");
         export(&root, &python, &format!("{words} --out {dir}")).code(1).says(&["exists"]);
@@ -154,10 +154,13 @@ fn what_is_no_network_is_refused_and_leaves_nothing() {
         (format!("ragged.npz {FEATURES} {good}"), "4 inputs, but the layer before it has 3"),
         (format!("none.npz {FEATURES} {good}"), "none.npz"),
         (format!("make.py {FEATURES} {good}"), "no .safetensors, .npz"),
-        (format!("relu.npz --features rsi_14,moon {good}"), "`moon` is no feature"),
-        (format!("relu.npz --features rsi_14,rsi_14,atr_pct_14 {good}"), "or one twice"),
+        (format!("relu.npz --features 'rsi(close, 14); mo$n' {good}"), "`mo$n` is no feature"),
         (
-            format!("relu.npz --features rsi_14,atr_pct_14 {good}"),
+            format!("relu.npz --features 'rsi(close, 14); rsi(close, 14); atr(14) / close' {good}"),
+            "or one twice",
+        ),
+        (
+            format!("relu.npz --features 'rsi(close, 14); atr(14) / close' {good}"),
             "3 means and 3 deviations for 2 features",
         ),
         (format!("relu.npz {FEATURES} --scale flat.json --out out"), "above 0"),
@@ -171,10 +174,11 @@ fn what_is_no_network_is_refused_and_leaves_nothing() {
         (format!("wide.npz {FEATURES} {good}"), "a layer is wider than 256"),
         (format!("norm.keras {FEATURES} {good}"), "the layer norm is no Dense layer with a bias"),
         (
-            "relu.npz --features rsi_14,atr_pct_14 --scale two.json --out out".to_owned(),
+            "relu.npz --features 'rsi(close, 14); atr(14) / close' --scale two.json --out out"
+                .to_owned(),
             "2 features are named, the network has 3 inputs",
         ),
-        (format!("relu.npz --features {} {good}", many_features()), "too many, or one twice"),
+        (format!("relu.npz --features '{}' {good}", many_features()), "too many, or one twice"),
         (format!("relu.npz {FEATURES} --scale minus.json --out out"), "finite and above 0"),
         (format!("relu.npz {FEATURES} --scale endless.json --out out"), "finite and above 0"),
         (format!("relu.npz {FEATURES} --scale tiny.json --out out"), "finite and above 0"),
@@ -197,7 +201,8 @@ fn what_is_no_network_is_refused_and_leaves_nothing() {
     export(&root, &python, &plain).code(0);
     root.run("show model plain").ok();
     // A name that only the runner can know is refused by the runner.
-    let words = format!("relu.npz --features rsi_14,log_return_12,moon_14 {good}");
+    let words =
+        format!("relu.npz --features 'rsi(close, 14); log_return(close, 12); moon(14)' {good}");
     export(&root, &python, &words).code(0);
-    root.run("show model out").code(65).says(&["card.toml", "`moon_14` is no feature"]);
+    root.run("show model out").code(65).says(&["card.toml", "`moon(14)` is not a feature"]);
 }

@@ -6,7 +6,7 @@ use mjolnir::{
         time::{SlotTs, Timeframe},
     },
     engine::{
-        anchor::{FeatureRow, Readiness},
+        anchor::FeatureRows,
         learn::{
             folds::{Cut, Growth, PART_ROWS_MIN, number},
             label::{Class, Label},
@@ -25,8 +25,8 @@ fn rows(slots: i64, holes: &[i64], reach: i64) -> Rows {
     let bar = Bar::new([1.0, 1.0, 1.0, 1.0, 1.0]).unwrap();
     let bars: Vec<TimedBar> =
         (0..slots).filter(|n| !holes.contains(n)).map(|n| TimedBar { ts: slot(n), bar }).collect();
-    let row = FeatureRow { values: [0.0], readiness: Readiness::Ready, hash: None, score: None };
-    Rows::collect(&bars, &vec![row; bars.len()], 1, |at, _| {
+    let features = FeatureRows::ready(1, vec![0.0; bars.len()]);
+    Rows::collect(&bars, &features, 1, |at, _| {
         Some(Label { class: Class::Flat, end: bars[at].ts.plus(reach) })
     })
 }

@@ -137,8 +137,8 @@ fn what_cannot_be_trained_is_refused_with_a_reason() {
     let few = train(&root).run().code(65);
     few.says(&["rows, at least 50 are needed", "take more bars, fewer folds"]);
     for (set, says) in [
-        (r#"train.features=["rsi_14","moon_3"]"#, "`moon_3` is no feature"),
-        (r#"train.features=["rsi_14","rsi_14"]"#, "names rsi_14 twice"),
+        (r#"train.features=["rsi(close, 14)","moon(3)"]"#, "`moon(3)` is not a feature"),
+        (r#"train.features=["rsi(close, 14)","rsi(close, 14)"]"#, "names rsi(close, 14) twice"),
         ("train.fit.hidden=[4,4,4,4,4,4]", "has 6 layers, at most 5"),
         ("train.folds.embargo-bars=2", "below `train.label.horizon-bars`, which is 6"),
         ("train.thresholds=[0]", "at least 1 is accepted"),

@@ -8,20 +8,21 @@ use mjolnir::{
             rows::Rows,
         },
         step::Core,
-        strategy::{
-            ema_atr::{EmaAtr, EmaAtrParams},
-            stops::{Sides, StopsParams},
-        },
     },
     exit::Exit,
     jobs::{
         context::Failure,
         train::material::{PROBES, Recipe, rows_of},
     },
+    language::kernels::length::Length,
 };
 
 use super::fixture::MIDNIGHT_MS;
-use crate::support::{market::market, scripted::plain_rules};
+use crate::support::{
+    market::market,
+    scripted::plain_rules,
+    strategies::{Stops, ema_atr},
+};
 
 fn rows(label: impl Fn(&[TimedBar], usize, f64) -> Option<Label>) -> Result<usize, Failure> {
     let bars = market(Timeframe::M5, MIDNIGHT_MS + 300_000, MIDNIGHT_MS + 6 * 86_400_000);
@@ -33,21 +34,12 @@ pub fn rows_with(
     bars: &[TimedBar],
     label: impl Fn(&[TimedBar], usize, f64) -> Option<Label>,
 ) -> Result<Rows, Failure> {
-    let params = EmaAtrParams {
-        fast: 5,
-        slow: 20,
-        stops: StopsParams {
-            atr: 14,
-            stop_atr: 2.0,
-            target_atr: None,
-            trail_atr: None,
-            sides: Sides::Both,
-        },
-    };
-    let core = Core { strategy: EmaAtr::new(params).unwrap(), rules: plain_rules() };
+    let stops = Stops::only(14, 2.0);
+    let core = Core { strategy: ema_atr([5, 20], stops, Timeframe::M5), rules: plain_rules() };
     let blocks = core.blocks(Timeframe::M5);
-    // Its last feature is the range.
-    let recipe = Recipe { strategy: &core.strategy, blocks, width: 4, seed: 7 };
+    let width = core.strategy.features().len();
+    let range = Length::new(14).expect("a length");
+    let recipe = Recipe { strategy: &core.strategy, blocks, width, range, seed: 7 };
     rows_of(&recipe, bars, label)
 }
 

@@ -153,7 +153,7 @@ fn the_threshold_chosen_on_validation_travels_with_the_model_or_it_is_refused() 
     let fees = "run jobs/promote.toml -p min-folds=2 --set fill.fee-bps=25";
     let told = "it was judged with fill.fee-bps = 10, LIVE would trade with 25: train it again";
     root.run(fees).code(1).prints(&[told]);
-    let bare = root.read("jobs/promote.toml").replace(", \"../profiles/model.toml\"", "");
+    let bare = root.read("jobs/promote.toml").replace(", \"../strategies/model.toml\"", "");
     root.write("jobs/bare.toml", &bare.replace("name = \"promote\"", "name = \"bare\""));
     root.run("run jobs/bare.toml")
         .code(78)

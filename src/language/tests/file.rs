@@ -1,65 +1,12 @@
-//! The language as a whole: wrong texts, random programs against a naive evaluator, the shipped strategies.
+//! A strategy file for tests: read as the manifest would read it, but without a word about what is wrong.
 
-mod bad_input;
-mod bars;
-mod frames;
-mod naive;
-mod order;
-mod random;
-mod shipped;
-mod wrong;
-
-use std::collections::BTreeMap;
-
-use super::{
-    Inputs, Ledger, Number, Problem, RawDistances, RawParam, RawProtect, RawRule, RawSize,
-    RawStrategy, Severity, Strategy, Values, check,
+use crate::{
+    domain::decimal::decimal,
+    language::{Number, RawDistances, RawParam, RawProtect, RawRule, RawSize, RawStrategy},
 };
-use crate::domain::{
-    bar::Bar,
-    time::{SlotTs, Timeframe},
-};
-
-/// A strategy that holds a long position while a condition is true, for tests to change.
-fn raw(when: &str) -> RawStrategy {
-    RawStrategy {
-        cadence_bars: 1,
-        sides: "both".to_owned(),
-        enter: vec![rule("in", Some("long"), when)],
-        exit: vec![rule("out", None, "bars_held > 100")],
-        ..RawStrategy::default()
-    }
-}
-
-fn rule(name: &str, side: Option<&str>, when: &str) -> RawRule {
-    RawRule { rule: name.to_owned(), side: side.map(str::to_owned), when: when.to_owned() }
-}
-
-fn param(default: Number) -> RawParam {
-    RawParam { default, min: None, max: None, step: None, help: None }
-}
-
-fn texts<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
-    pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into()
-}
-
-fn errors(raw: &RawStrategy) -> Vec<Problem> {
-    let mut problems = check(raw, &Values::new(), Some(Timeframe::M5));
-    problems.retain(|problem| problem.severity == Severity::Error);
-    problems
-}
-
-fn strategy(raw: &RawStrategy) -> Strategy {
-    Strategy::new(raw, &Values::new(), Timeframe::M5, &[]).unwrap()
-}
-
-/// What a strategy without a model and signals is given.
-fn inputs<'a>(ts: SlotTs, bar: &'a Bar, values: &'a [f64], ledger: Ledger) -> Inputs<'a> {
-    Inputs { ts, bar, values, score: None, threshold: None, signals: &[], ledger }
-}
 
 /// The strategy of a file, as the manifest would read it.
-fn of_toml(text: &str) -> RawStrategy {
+pub(super) fn of_toml(text: &str) -> RawStrategy {
     let file: toml::Table = text.parse().unwrap();
     let table = file["strategy"].as_table().unwrap();
     let text = |value: Option<&toml::Value>| value.map(|value| value.as_str().unwrap().to_owned());
@@ -99,9 +46,7 @@ fn of_toml(text: &str) -> RawStrategy {
         distances(&table.unwrap_or_default())
     };
     let size = section("size");
-    let decimal = |name: &str| {
-        size.get(name).map(|value| crate::domain::decimal::decimal(number(value).float()).unwrap())
-    };
+    let size_of = |name: &str| size.get(name).map(|value| decimal(number(value).float()).unwrap());
     RawStrategy {
         cadence_bars: 12,
         sides: text(table.get("sides")).unwrap(),
@@ -123,9 +68,9 @@ fn of_toml(text: &str) -> RawStrategy {
         },
         size: RawSize {
             mode: text(size.get("mode")),
-            percent: decimal("percent"),
-            risk_pct: decimal("risk-pct"),
-            max_notional: decimal("max-notional"),
+            percent: size_of("percent"),
+            risk_pct: size_of("risk-pct"),
+            max_notional: size_of("max-notional"),
         },
         signals: section("signals").keys().cloned().collect(),
         model: table.contains_key("model"),

@@ -1,0 +1,61 @@
+//! The language as a whole: wrong texts, random programs against a naive evaluator, the shipped strategies.
+
+mod bad_input;
+mod bars;
+mod file;
+mod frames;
+mod functions;
+mod naive;
+mod order;
+mod random;
+mod shipped;
+mod wrong;
+
+use std::collections::BTreeMap;
+
+use super::{
+    Inputs, Ledger, Number, Problem, RawParam, RawRule, RawStrategy, Severity, Strategy, Values,
+    check,
+};
+use crate::domain::{
+    bar::Bar,
+    time::{SlotTs, Timeframe},
+};
+
+/// A strategy that holds a long position while a condition is true, for tests to change.
+fn raw(when: &str) -> RawStrategy {
+    RawStrategy {
+        cadence_bars: 1,
+        sides: "both".to_owned(),
+        enter: vec![rule("in", Some("long"), when)],
+        exit: vec![rule("out", None, "bars_held > 100")],
+        ..RawStrategy::default()
+    }
+}
+
+fn rule(name: &str, side: Option<&str>, when: &str) -> RawRule {
+    RawRule { rule: name.to_owned(), side: side.map(str::to_owned), when: when.to_owned() }
+}
+
+fn param(default: Number) -> RawParam {
+    RawParam { default, min: None, max: None, step: None, help: None }
+}
+
+fn texts<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
+    pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+}
+
+fn errors(raw: &RawStrategy) -> Vec<Problem> {
+    let mut problems = check(raw, &Values::new(), Some(Timeframe::M5));
+    problems.retain(|problem| problem.severity == Severity::Error);
+    problems
+}
+
+fn strategy(raw: &RawStrategy) -> Strategy {
+    Strategy::new(raw, &Values::new(), Timeframe::M5, &[]).unwrap()
+}
+
+/// What a strategy without a model and signals is given.
+fn inputs<'a>(ts: SlotTs, bar: &'a Bar, values: &'a [f64], ledger: Ledger) -> Inputs<'a> {
+    Inputs { ts, bar, values, score: None, threshold: None, signals: &[], ledger }
+}

@@ -1,0 +1,308 @@
+//! A strategy in a manifest: which layer it comes from, the values of its params, and what the rule language says about its texts.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use rust_decimal::Decimal;
+
+use super::{
+    layers::Layer,
+    origin::{Origin, SourceKind},
+    params::{Given, ParamSet},
+    problem::{Problem, Severity},
+    tree::{Node, Table, Value, get},
+};
+use crate::{
+    domain::{decimal::decimal, time::Timeframe},
+    language::{self, Number, RawDistances, RawParam, RawProtect, RawRule, RawSize, RawStrategy},
+};
+
+/// The folder of strategy files.
+pub(super) const FOLDER: &str = "strategies/";
+/// What a strategy file may hold.
+const FILE_KEYS: [&str; 3] = ["manifest", "description", "strategy"];
+/// Keys of [strategy] that a layer above the rules may set.
+const ABOVE: [&str; 5] = ["cadence-bars", "sides", "size", "model", "params"];
+/// Keys that hold expressions, in which nothing is filled.
+pub(super) const TEXTS: [&str; 5] = ["let", "enter", "exit", "protect", "require"];
+
+/// Makes a strategy whole: a layer with entry rules takes away what lies below it; one above them may set only what turns them.
+pub(super) fn whole(layers: &mut [Layer], problems: &mut Vec<Problem>) {
+    for layer in layers.iter().filter(|layer| is_strategy_file(layer)) {
+        let foreign = layer.table.iter().filter(|(key, _)| !FILE_KEYS.contains(&key.as_str()));
+        for (key, node) in foreign {
+            let message = format!("`{key}` does not belong into a file of {FOLDER}");
+            let help =
+                format!("it holds {} only", FILE_KEYS.map(|key| format!("`{key}`")).join(", "));
+            problems.push(Problem::new(&node.key, message).help(help));
+        }
+    }
+    let rules = |layer: &Layer| {
+        layer
+            .table
+            .get("strategy")
+            .and_then(Node::as_table)
+            .is_some_and(|t| t.contains_key("enter"))
+    };
+    let Some(own) = layers.iter().rposition(rules) else { return };
+    let (below, above) = layers.split_at_mut(own);
+    for layer in below {
+        layer.table.remove("strategy");
+    }
+    let from = above[0].table["strategy"].at.file().to_owned();
+    for layer in &above[1..] {
+        let table = layer.table.get("strategy").and_then(Node::as_table);
+        for (key, node) in table.into_iter().flatten() {
+            above_the_rules(key, node, &from, problems);
+        }
+    }
+}
+
+fn is_strategy_file(layer: &Layer) -> bool {
+    let is_file =
+        matches!(layer.kind, SourceKind::Extended | SourceKind::Profile | SourceKind::Job);
+    let node = layer.table.values().next();
+    is_file && node.is_some_and(|node| node.at.file().starts_with(FOLDER))
+}
+
+fn above_the_rules(key: &str, node: &Node, from: &str, problems: &mut Vec<Problem>) {
+    if !ABOVE.contains(&key) {
+        let message =
+            format!("`strategy.{key}` cannot be set here: the rules come whole from {from}");
+        problems.push(Problem::new(&node.key, message).help(
+            "change that file, or write a strategy of your own with [[strategy.enter]]; a layer above may set params.NAME.default, cadence-bars, sides, size and model.path",
+        ));
+        return;
+    }
+    let params = (key == "params").then(|| node.as_table()).flatten();
+    for (name, param) in params.into_iter().flatten() {
+        for (part, value) in param.as_table().into_iter().flatten() {
+            if part != "default" {
+                let message = format!(
+                    "`strategy.params.{name}.{part}` cannot be set here: the rules come whole from {from}"
+                );
+                problems.push(
+                    Problem::new(&value.key, message)
+                        .help("only `default` may be set above the rules"),
+                );
+            }
+        }
+    }
+}
+
+/// Adds the params of the strategy to those of the job: given with `-p`, a variable or a schedule like any other.
+pub(super) fn declare(merged: &Table, problems: &mut Vec<Problem>) -> Option<Table> {
+    let job = merged.get("params").and_then(Node::as_table);
+    let ours = get(merged, "strategy.params").and_then(Node::as_table);
+    let Some(ours) = ours else { return job.cloned() };
+    let mut all = job.cloned().unwrap_or_default();
+    for (name, node) in ours {
+        let Some(table) = node.as_table() else { continue };
+        if let Some(other) = all.get(name) {
+            let message = format!(
+                "the param `{name}` is declared twice, in [params] and in [strategy.params]"
+            );
+            let at = if other.at.is_file() { &other.key } else { &node.key };
+            problems.push(Problem::new(at, message).help("rename one of them"));
+            continue;
+        }
+        let kind = match table.get("default").map(|node| &node.value) {
+            Some(Value::Integer(_)) => "integer",
+            Some(_) => "float",
+            None => continue,
+        };
+        let mut table = table.clone();
+        table.remove("step");
+        table.insert("type".to_owned(), Node::new(Value::String(kind.to_owned()), &node.at));
+        all.insert(name.clone(), Node { value: Value::Table(table), ..node.clone() });
+    }
+    Some(all)
+}
+
+/// Puts what the params were given in the place of their defaults, so that the tree says what is played.
+pub(super) fn give(tree: &mut Table, params: &ParamSet) {
+    let table = tree.get_mut("strategy").and_then(Node::as_table_mut);
+    let declared = table.and_then(|table| table.get_mut("params")).and_then(Node::as_table_mut);
+    for (name, node) in declared.into_iter().flatten() {
+        let Some(Given::Value(value, at)) = params.get(name).map(|param| &param.given) else {
+            continue;
+        };
+        let default = node.as_table_mut().and_then(|table| table.get_mut("default"));
+        if let Some(default) = default {
+            *default = Node { key: default.key.clone(), ..Node::new(value.clone(), at) };
+        }
+    }
+}
+
+/// The rules of a tree, as far as they can be read: what has the wrong type is reported elsewhere.
+pub(super) fn rules(tree: &Table) -> Option<RawStrategy> {
+    let table = tree.get("strategy")?.as_table()?;
+    let text = |table: &Table, key: &str| table.get(key).and_then(Node::as_str).map(str::to_owned);
+    let tables = |key: &str| table.get(key).map(Node::items).unwrap_or_default();
+    let rule = |node: &Node| {
+        let table = node.as_table()?;
+        let rule = text(table, "rule")?;
+        Some(RawRule { rule, side: text(table, "side"), when: text(table, "when")? })
+    };
+    let entries = |key: &str| table.get(key).and_then(Node::as_table).into_iter().flatten();
+    Some(RawStrategy {
+        cadence_bars: table
+            .get("cadence-bars")
+            .and_then(Node::as_integer)
+            .and_then(|n| n.try_into().ok())
+            .unwrap_or(1),
+        sides: text(table, "sides").unwrap_or_else(|| "both".to_owned()),
+        require: tables("require")
+            .iter()
+            .filter_map(|node| node.as_str().map(str::to_owned))
+            .collect(),
+        params: entries("params")
+            .filter_map(|(name, node)| Some((name.clone(), param(node.as_table()?)?)))
+            .collect(),
+        lets: entries("let")
+            .filter_map(|(name, node)| Some((name.clone(), node.as_str()?.to_owned())))
+            .collect(),
+        enter: tables("enter").iter().filter_map(rule).collect(),
+        exit: tables("exit").iter().filter_map(rule).collect(),
+        protect: table.get("protect").and_then(Node::as_table).map(protect).unwrap_or_default(),
+        size: size(table.get("size").and_then(Node::as_table)),
+        signals: entries("signals").map(|(name, _)| name.clone()).collect(),
+        model: table.contains_key("model"),
+    })
+}
+
+fn param(table: &Table) -> Option<RawParam> {
+    let part = |key: &str| table.get(key).and_then(|node| number(&node.value));
+    let help = table.get("help").and_then(Node::as_str).map(str::to_owned);
+    Some(RawParam {
+        default: part("default")?,
+        min: part("min"),
+        max: part("max"),
+        step: part("step"),
+        help,
+    })
+}
+
+fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Integer(n) => Some(Number::Integer(*n)),
+        Value::Float(x) => Some(Number::Float(*x)),
+        Value::String(_)
+        | Value::Boolean(_)
+        | Value::Datetime(_)
+        | Value::Array(_)
+        | Value::Table(_)
+        | Value::Failed => None,
+    }
+}
+
+fn protect(table: &Table) -> RawProtect {
+    let distances = |table: &Table| {
+        let text = |key: &str| table.get(key).and_then(Node::as_str).map(str::to_owned);
+        RawDistances {
+            stop: text("stop"),
+            target: text("target"),
+            trail: text("trail"),
+            trail_from: text("trail-from"),
+            break_even_at: text("break-even-at"),
+        }
+    };
+    let side =
+        |key: &str| table.get(key).and_then(Node::as_table).map(distances).unwrap_or_default();
+    RawProtect { both: distances(table), long: side("long"), short: side("short") }
+}
+
+fn size(table: Option<&Table>) -> RawSize {
+    let part = |key: &str| -> Option<Decimal> { table?.get(key)?.as_float().and_then(decimal) };
+    RawSize {
+        mode: table.and_then(|table| table.get("mode")?.as_str().map(str::to_owned)),
+        percent: part("percent"),
+        risk_pct: part("risk-pct"),
+        max_notional: part("max-notional"),
+    }
+}
+
+/// What the language says about the rules, each at its place in the file: errors, then what is not wrong but told.
+pub(super) fn check(
+    tree: &Table,
+    rules: &RawStrategy,
+    top: &Origin,
+) -> (Vec<Problem>, Vec<Problem>) {
+    let timeframe = get(tree, "market.timeframe").and_then(Node::as_str);
+    let timeframe: Option<Timeframe> = timeframe.and_then(|text| text.parse().ok());
+    let found = language::check(rules, &language::Values::new(), timeframe);
+    let mut split = (Vec::new(), Vec::new());
+    for problem in found {
+        let at = place(tree, &problem.key)
+            .map_or_else(|| top.clone(), |node| inside(node, problem.span));
+        let severity = match problem.severity {
+            language::Severity::Error => Severity::Error,
+            language::Severity::Warning => Severity::Warning,
+            language::Severity::Note => Severity::Note,
+        };
+        let said = Problem::of(severity, &at, problem.message).maybe_help(problem.help);
+        if severity == Severity::Error { split.0.push(said) } else { split.1.push(said) }
+    }
+    split
+}
+
+/// The node of a key such as `strategy.enter[0].when`, or the nearest one around it.
+fn place<'t>(tree: &'t Table, key: &str) -> Option<&'t Node> {
+    let mut found: Option<&Node> = None;
+    for part in key.split('.') {
+        let (name, index) = match part.split_once('[') {
+            Some((name, rest)) => {
+                (name, rest.strip_suffix(']').and_then(|n| n.parse::<usize>().ok()))
+            }
+            None => (part, None),
+        };
+        let table = found.map_or(Some(tree), Node::as_table);
+        let Some(next) = table.and_then(|table| table.get(name)) else { return found };
+        found = Some(next);
+        if let Some(item) = index.and_then(|index| next.items().get(index)) {
+            found = Some(item);
+        }
+    }
+    found
+}
+
+/// A place inside the text of a node. The text in the file is quoted: where it has escapes, the place is the whole of it.
+fn inside(node: &Node, span: Option<Range<usize>>) -> Origin {
+    let (Some(span), Some(text)) = (span, node.as_str()) else {
+        // What has no text of its own is shown by its name.
+        return if node.as_str().is_some() { node.at.clone() } else { node.key.clone() };
+    };
+    let written = node.at.snippet();
+    match written.find(text) {
+        Some(start) if !text.is_empty() => {
+            let start = node.at.span().start + start;
+            node.at.sub(start + span.start..start + span.end)
+        }
+        Some(_) | None => node.at.clone(),
+    }
+}
+
+/// Old keys of [strategy], with what stands in their place.
+pub(super) fn old_keys(tree: &mut Table, problems: &mut Vec<Problem>) {
+    let Some(table) = tree.get_mut("strategy").and_then(Node::as_table_mut) else { return };
+    let old: BTreeMap<&str, &str> = [
+        ("kind", "a strategy is a file of rules"),
+        ("ema-atr", "its numbers are params of strategies/ema_atr.toml"),
+        ("rsi-revert", "its numbers are params of strategies/rsi_revert.toml"),
+    ]
+    .into();
+    for (key, why) in old {
+        let Some(node) = table.remove(key) else { continue };
+        let file = match node.as_str() {
+            Some("model") => "model",
+            Some("rsi_revert") => "rsi_revert",
+            Some(_) => "ema_atr",
+            None if key == "rsi-revert" => "rsi_revert",
+            None => "ema_atr",
+        };
+        let help = format!(
+            "extend \"../strategies/{file}.toml\", or run with -P {file}; change a param with -p NAME=VALUE or [strategy.params]"
+        );
+        let message = format!("`strategy.{key}` is not a key any more: {why}");
+        problems.push(Problem::new(&node.key, message).help(help));
+    }
+}
