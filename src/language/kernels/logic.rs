@@ -45,7 +45,7 @@ impl Run {
     #[inline]
     fn update(&mut self, x: f64) -> f64 {
         let last = std::mem::replace(&mut self.last, x);
-        self.steps = if x >= last { (self.steps + 1).min(self.n) } else { 0 };
+        self.steps = if x > last { (self.steps + 1).min(self.n) } else { 0 };
         if self.known.take(x) { f64::from(self.steps == self.n) } else { f64::NAN }
     }
 }
