@@ -80,6 +80,13 @@ pub enum Verb {
     Commands(CommandsArgs),
     /// Take back a planned command, by its line in `runner commands`
     Revoke(RevokeArgs),
+    /// Show why a slot was decided as it was: every clause of every rule with its value
+    Why(WhyArgs),
+    /// List the functions and values of the rule language, or describe one
+    Functions {
+        /// Which
+        name: Option<String>,
+    },
     /// Print the reference of all job kinds (JOBS.md)
     Reference,
     /// Show what a deploy would do, and write the plan it can hold on to
@@ -343,6 +350,26 @@ pub struct CrontabArgs {
     /// On whose clocks lines are meant that do not say it; those of this machine when absent
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
+}
+
+/// Which slot is looked at.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// A job with the strategy, by its manifest or its name; or the id of a run of one
+    #[arg(default_value = "live")]
+    pub job: String,
+    /// What the job is given
+    #[command(flatten)]
+    pub values: ValueArgs,
+    /// The ledger; that of the job when absent
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// The slot, by a time: the last one that closed then
+    #[arg(long, value_name = "TIME", required_unless_present = "last", conflicts_with = "last")]
+    pub at: Option<String>,
+    /// The last row
+    #[arg(long)]
+    pub last: bool,
 }
 
 /// Which schema.

@@ -7,18 +7,16 @@ use super::{
     load::{LoadError, facts, load_text, profiles},
     output::{print, print_json},
     view::{refuse, tell},
+    without_run::without_run,
 };
 use crate::{
-    clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::{
-        context::{Context, Failure, Progress},
+        context::Failure,
         preflight::doctor::{Doctor, examine},
     },
     manifest::Job,
-    os::{mask::Mask, process::Results, signals::Stop},
-    run::build_id,
-    store::{disk::RealDisk, layout::Layout},
+    os::mask::Mask,
 };
 
 /// A job that asks about the machine and not about the box. Profiles and `--set` are laid over it.
@@ -34,14 +32,6 @@ skip = ["folders", "owners", "ports", "env", "manifests", "git"]
 require = []
 want = ["rsync >= 3.1", "ssh >= 7.6", "git >= 2.25", "docker", "compose"]
 "#;
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn begin(&self, _: &str, _: u64) {}
-    fn advance(&self, _: &str) {}
-    fn end(&self) {}
-}
 
 /// Prints the table, or the document.
 pub fn doctor(root: &Path, values: &ValueArgs, json: bool) -> Exit {
@@ -73,27 +63,5 @@ fn examined(
     job: &crate::manifest::PreflightJob,
     mask: &Mask,
 ) -> Result<Doctor, Failure> {
-    let usage = |message: String| Failure::new(Exit::Usage, message);
-    let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
-    if !root.is_dir() {
-        return Err(usage(format!("--root {}: there is no such folder", root.display())));
-    }
-    let layout = Layout::new(&root);
-    let stop = Stop::listen().map_err(|e| Failure::new(Exit::Bug, format!("signals: {e}")))?;
-    let context = Context {
-        root: &root,
-        disk: &RealDisk::new(layout.data()),
-        layout: &layout,
-        run_id: "doctor".parse().expect("the name is good"),
-        job: "doctor".to_owned(),
-        call: "doctor".to_owned(),
-        mask,
-        build: &build_id(),
-        started: SystemClock.now(),
-        stop,
-        grace: std::time::Duration::from_secs(2),
-        child_results: Results::Kept,
-        progress: &Quiet,
-    };
-    examine(&context, job, profiles(&root))
+    without_run(root, "doctor", mask, |context| examine(context, job, profiles(context.root)))
 }

@@ -26,3 +26,4 @@ pub mod setup;
 pub mod train;
 pub mod venue;
 pub mod waiting;
+pub mod why;

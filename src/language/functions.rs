@@ -9,7 +9,7 @@ use row::{Arg, Gives, Group, Row};
 use super::op::Op;
 
 pub(super) use looking_back::Back;
-pub use reference::{describe, reference, words};
+pub use reference::{describe, nearest, reference, words};
 
 /// What a name with brackets can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,10 @@
 //! The reference of all words: the generated part of the document, and what `runner functions` shows.
 
 use super::{
-    super::values::{Clock, Price, SlotValue, ValueRow},
+    super::{
+        problem::meant,
+        values::{Clock, Price, SlotValue, ValueRow},
+    },
     Function,
     row::{Group, Row},
 };
@@ -57,6 +60,11 @@ pub fn describe(name: &str) -> Option<String> {
         .or(Clock::named(name).map(Clock::row))
         .or(SlotValue::named(name).map(SlotValue::row))?;
     Some(format!("{}\n{}\n", row.name, row.meaning))
+}
+
+/// The word that a wrong one was probably meant to be.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    meant(name, words().into_iter())
 }
 
 /// Every word, values first.
