@@ -146,12 +146,14 @@ impl Op {
             Self::Add | Self::Subtract | Self::Multiply | Self::Divide => {
                 row("", AB, Gives::Like(0), "", "")
             }
-            Self::Less | Self::LessOrEqual | Self::Greater | Self::GreaterOrEqual => {
-                row("", AB, Gives::Truth, "", "")
-            }
-            Self::Equal | Self::NotEqual | Self::And | Self::Or => {
-                row("", AB, Gives::Truth, "", "")
-            }
+            Self::Less
+            | Self::LessOrEqual
+            | Self::Greater
+            | Self::GreaterOrEqual
+            | Self::Equal
+            | Self::NotEqual
+            | Self::And
+            | Self::Or => row("", AB, Gives::Truth, "", ""),
         }
     }
 }

@@ -84,8 +84,11 @@ impl Machine {
                 Some(Memory::Back(running))
             }
             Step::Ago(_, n) => Some(Memory::Ago(Ago::new(n))),
-            Step::Constant(_) | Step::Price(_) | Step::Clock(_) | Step::Op(..) => None,
-            Step::Frame(..) => None,
+            Step::Constant(_)
+            | Step::Price(_)
+            | Step::Clock(_)
+            | Step::Op(..)
+            | Step::Frame(..) => None,
         };
         Self {
             columns: Vec::new(),
@@ -142,7 +145,7 @@ impl Machine {
                     ago.run(column(input), out);
                 }
                 Step::Frame(frame, output) => {
-                    out.copy_from_slice(self.frames[frame].column(output))
+                    out.copy_from_slice(self.frames[frame].column(output));
                 }
             }
         }

@@ -168,7 +168,7 @@ impl Strategy {
         for (distance, root) in distances.iter_mut().zip(self.0.protect[place_of(side)]) {
             let Some(root) = root else { continue };
             let value = self.0.decision.value(root, inputs);
-            if !(value > 0.0) {
+            if value.is_nan() || value <= 0.0 {
                 return None;
             }
             *distance = Some(value);

@@ -138,8 +138,15 @@ impl Op {
             Self::Add | Self::Subtract => 5,
             Self::Multiply | Self::Divide => 6,
             Self::Negate => 7,
-            Self::If | Self::Min | Self::Max | Self::Abs | Self::Sqrt | Self::Log | Self::Exp => 9,
-            Self::Floor | Self::SafeDiv => 9,
+            Self::If
+            | Self::Min
+            | Self::Max
+            | Self::Abs
+            | Self::Sqrt
+            | Self::Log
+            | Self::Exp
+            | Self::Floor
+            | Self::SafeDiv => 9,
         }
     }
 

@@ -36,8 +36,14 @@ fn state(when: &Term, lets: &Lets) -> Option<Term> {
             let moves = inputs.iter().all(|input| input.constant.is_none());
             moves.then(|| truth(op, inputs.clone()))
         }
-        What::Constant | What::Price(_) | What::Clock(_) | What::Slot(_) | What::Signal(_) => None,
-        What::Op(..) | What::Ago(..) | What::Tf(..) => None,
+        What::Constant
+        | What::Price(_)
+        | What::Clock(_)
+        | What::Slot(_)
+        | What::Signal(_)
+        | What::Op(..)
+        | What::Ago(..)
+        | What::Tf(..) => None,
     }
 }
 

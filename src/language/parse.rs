@@ -104,8 +104,11 @@ impl<'a> Parser<'a> {
             Token::Sign("!=") => Some(Op::NotEqual),
             Token::Name("and") => Some(Op::And),
             Token::Name("or") => Some(Op::Or),
-            Token::Sign(_) | Token::Name(_) | Token::Text(_) | Token::Number { .. } => None,
-            Token::End => None,
+            Token::Sign(_)
+            | Token::Name(_)
+            | Token::Text(_)
+            | Token::Number { .. }
+            | Token::End => None,
         }
     }
 

@@ -51,8 +51,11 @@ impl Reach {
                     What::Back(_) | What::Ago(..) | What::Tf(..) => {
                         calls.entry(term.to_string()).or_insert_with(|| term.clone());
                     }
-                    What::Constant | What::Price(_) | What::Clock(_) => {}
-                    What::Let(_) | What::Op(..) => {}
+                    What::Constant
+                    | What::Price(_)
+                    | What::Clock(_)
+                    | What::Let(_)
+                    | What::Op(..) => {}
                 }
                 !matches!(term.what, What::Tf(..))
             });

@@ -69,8 +69,12 @@ impl Term {
             What::Op(_, parts) => parts,
             What::Back(call) => &call.inputs,
             What::Ago(inner, _) | What::Tf(_, inner) => std::slice::from_ref(inner),
-            What::Constant | What::Price(_) | What::Clock(_) | What::Let(_) => &[],
-            What::Slot(_) | What::Signal(_) => &[],
+            What::Constant
+            | What::Price(_)
+            | What::Clock(_)
+            | What::Let(_)
+            | What::Slot(_)
+            | What::Signal(_) => &[],
         }
     }
 
@@ -78,8 +82,13 @@ impl Term {
     pub(super) fn looks_back(&self) -> bool {
         match self.what {
             What::Back(_) | What::Ago(..) | What::Tf(..) => true,
-            What::Op(..) | What::Constant | What::Price(_) | What::Clock(_) | What::Let(_) => false,
-            What::Slot(_) | What::Signal(_) => false,
+            What::Op(..)
+            | What::Constant
+            | What::Price(_)
+            | What::Clock(_)
+            | What::Let(_)
+            | What::Slot(_)
+            | What::Signal(_) => false,
         }
     }
 
@@ -96,11 +105,18 @@ impl Term {
     fn strength(&self) -> u8 {
         match &self.what {
             What::Op(op, _) => op.strength(),
-            What::Constant if self.constant.is_some_and(|x| x.is_sign_negative()) => {
+            What::Constant if self.constant.is_some_and(f64::is_sign_negative) => {
                 Op::Negate.strength()
             }
-            What::Constant | What::Price(_) | What::Clock(_) | What::Let(_) => 9,
-            What::Slot(_) | What::Signal(_) | What::Back(_) | What::Ago(..) | What::Tf(..) => 9,
+            What::Constant
+            | What::Price(_)
+            | What::Clock(_)
+            | What::Let(_)
+            | What::Slot(_)
+            | What::Signal(_)
+            | What::Back(_)
+            | What::Ago(..)
+            | What::Tf(..) => 9,
         }
     }
 

@@ -111,7 +111,7 @@ impl Price {
             Self::Low => low,
             Self::Close => close,
             Self::Volume => volume,
-            Self::Hl2 => (high + low) / 2.0,
+            Self::Hl2 => f64::midpoint(high, low),
             Self::Hlc3 => (high + low + close) / 3.0,
             Self::Ohlc4 => (open + high + low + close) / 4.0,
         }

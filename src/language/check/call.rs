@@ -16,6 +16,7 @@ use super::{
         unit::{Exact, Unit},
     },
     expression::Checker,
+    scope::is_value,
 };
 use crate::domain::time::Timeframe;
 
@@ -204,10 +205,10 @@ impl Checker<'_, '_> {
                 None if self.scope.broken.contains(name) => {
                     Err(no_whole(format!("`{name}` is not a whole param")))
                 }
-                None => match self.scope.is_value(name) {
-                    true => Err(no_whole(format!("`{name}` changes from bar to bar"))),
-                    false => Err(self.scope.unknown_name(name, expr.span)),
-                },
+                None if is_value(name) => {
+                    Err(no_whole(format!("`{name}` changes from bar to bar")))
+                }
+                None => Err(self.scope.unknown_name(name, expr.span)),
             },
             ExprKind::Op(op @ (Op::Add | Op::Subtract | Op::Multiply), parts) => {
                 let (a, b) = (self.whole(&parts[0])?, self.whole(&parts[1])?);
@@ -257,23 +258,21 @@ impl Checker<'_, '_> {
     }
 
     fn timeframe(&mut self, expr: &Expr) -> Option<Timeframe> {
-        let fault = match &expr.kind {
-            ExprKind::Text(text) => match text.parse::<Timeframe>() {
-                Ok(timeframe) => match self.unfit(timeframe) {
-                    None => return Some(timeframe),
-                    Some(message) => Fault::error(expr.span, message),
-                },
-                Err(_) => {
-                    let fault =
-                        Fault::error(expr.span, format!("{} is not a timeframe", quoted(text)));
-                    fault.help("use one of 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d")
-                }
-            },
-            _ => Fault::error(expr.span, "the timeframe is a text in quotes, never a param")
-                .help("write tf('1h', ..)"),
+        let ExprKind::Text(text) = &expr.kind else {
+            let message = "the timeframe is a text in quotes, never a param";
+            self.faults.push(Fault::error(expr.span, message).help("write tf('1h', ..)"));
+            return None;
         };
-        self.faults.push(fault);
-        None
+        let Ok(timeframe) = text.parse::<Timeframe>() else {
+            let fault = Fault::error(expr.span, format!("{} is not a timeframe", quoted(text)));
+            let help = "use one of 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d";
+            self.faults.push(fault.help(help));
+            return None;
+        };
+        let unfit = self.unfit(timeframe).map(|message| Fault::error(expr.span, message));
+        let fits = unfit.is_none();
+        self.faults.extend(unfit);
+        fits.then_some(timeframe)
     }
 
     /// Why bars of this timeframe cannot be made of those of the series.

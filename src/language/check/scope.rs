@@ -98,8 +98,13 @@ impl<'a> Scope<'a> {
                     has_cross |= self.lets_with_cross.contains(other);
                 }
                 What::Back(call) => has_cross |= call.back.crosses(),
-                What::Constant | What::Price(_) | What::Clock(_) | What::Slot(_) => {}
-                What::Signal(_) | What::Op(..) | What::Ago(..) => {}
+                What::Constant
+                | What::Price(_)
+                | What::Clock(_)
+                | What::Slot(_)
+                | What::Signal(_)
+                | What::Op(..)
+                | What::Ago(..) => {}
             }
             true
         });
@@ -110,13 +115,6 @@ impl<'a> Scope<'a> {
             self.lets_with_cross.insert(name.to_owned());
         }
         self.lets.insert(name.to_owned(), term);
-    }
-
-    /// Whether a name is a value of the language.
-    pub(super) fn is_value(&self, name: &str) -> bool {
-        Price::named(name).is_some()
-            || Clock::named(name).is_some()
-            || SlotValue::named(name).is_some()
     }
 
     /// What is said of a name that means nothing.
@@ -154,7 +152,7 @@ impl<'a> Scope<'a> {
 
     /// What is said of a call of something that is no function.
     pub(super) fn unknown_function(&mut self, name: &str, span: Span) -> Fault {
-        if self.lets.contains_key(name) || self.broken.contains(name) || self.is_value(name) {
+        if self.lets.contains_key(name) || self.broken.contains(name) || is_value(name) {
             let fault = Fault::error(span, format!("`{name}` is a value, not a function"));
             return fault.help(format!("the value one bar ago is {name}[1]"));
         }
@@ -190,6 +188,11 @@ fn value_names() -> impl Iterator<Item = &'static str> {
     let clocks = Clock::ALL.iter().map(|clock| clock.row().name);
     let ledger = SlotValue::ALL.iter().map(|value| value.row().name);
     prices.chain(clocks).chain(ledger)
+}
+
+/// Whether a name is a value of the language.
+pub(super) fn is_value(name: &str) -> bool {
+    Price::named(name).is_some() || Clock::named(name).is_some() || SlotValue::named(name).is_some()
 }
 
 /// Why a text cannot name a rule, a param or a series.

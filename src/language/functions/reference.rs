@@ -1,5 +1,7 @@
 //! The reference of all words: the generated part of the document, and what `runner functions` shows.
 
+use std::fmt::Write as _;
+
 use super::{
     super::{
         problem::meant,
@@ -15,18 +17,18 @@ pub fn reference() -> String {
     let values = |title: &str, rows: &mut dyn Iterator<Item = ValueRow>| {
         let mut text = format!("### {title}\n\n| name | meaning |\n|---|---|\n");
         for ValueRow { name, meaning, .. } in rows {
-            text += &format!("| `{name}` | {meaning} |\n");
+            _ = writeln!(text, "| `{name}` | {meaning} |");
         }
         text + "\n"
     };
     text += &values("Prices", &mut Price::ALL.iter().map(|price| price.row()));
     for group in Group::ALL {
-        text += &format!("### {}\n\n", group.title());
+        _ = writeln!(text, "### {}\n", group.title());
         text += "| call | meaning | formula | lag | source | special case |\n|---|---|---|---|---|---|\n";
         for row in Function::all().map(Function::row).filter(|row| row.group == group) {
             let Row { meaning, formula, lag, source, special, .. } = row;
             let cells = [meaning, formula, lag, source, special].map(cell).join(" | ");
-            text += &format!("| `{}` | {cells} |\n", row.signature());
+            _ = writeln!(text, "| `{}` | {cells} |", row.signature());
         }
         text += "\n";
     }
@@ -51,7 +53,7 @@ pub fn describe(name: &str) -> Option<String> {
             [("formula", formula), ("lag", lag), ("source", source), ("special case", special)];
         let mut text = format!("{}\n{meaning}\n", row.signature());
         for (what, line) in lines.iter().filter(|(_, line)| !line.is_empty()) {
-            text += &format!("{what}: {line}\n");
+            _ = writeln!(text, "{what}: {line}");
         }
         return Some(text);
     }

@@ -3,7 +3,7 @@
 use super::{
     super::{
         functions::{Back, row::Arg},
-        kernels::naive::{self, Market},
+        kernels::tests::naive::{self, Market},
     },
     Strategy, Values,
     bars::walk,

@@ -138,13 +138,13 @@ impl World<'_> {
                 (0..c.len()).map(|at| if c[at]? { a[at] } else { b[at] }).collect()
             }
             Num::Call(back, inputs, lengths) => {
-                let inputs = inputs.iter().map(|input| self.number(input)).collect();
-                self.kernel(*back, inputs, lengths)
+                let inputs: Vec<Numbers> = inputs.iter().map(|input| self.number(input)).collect();
+                self.kernel(*back, &inputs, lengths)
             }
-            Num::Counted(back, c, n) => self.kernel(*back, vec![as_numbers(self.truth(c))], &[*n]),
+            Num::Counted(back, c, n) => self.kernel(*back, &[as_numbers(self.truth(c))], &[*n]),
             Num::When(c, x, n) => {
-                let inputs = vec![as_numbers(self.truth(c)), self.number(x)];
-                self.kernel(Back::ValueWhen, inputs, &[*n])
+                let inputs = [as_numbers(self.truth(c)), self.number(x)];
+                self.kernel(Back::ValueWhen, &inputs, &[*n])
             }
             Num::Ago(x, n) => ago(&self.number(x), *n),
             Num::Tf(timeframe, x) => self.longer(*timeframe, |world| world.number(x)),
@@ -181,13 +181,13 @@ impl World<'_> {
                 let each = |at| and(test(now, &a, &b, at), test(then, &a_before, &b_before, at));
                 (0..a.len()).map(each).collect()
             }
-            Cond::Moves(back, x, n) => as_truths(self.kernel(*back, vec![self.number(x)], &[*n])),
+            Cond::Moves(back, x, n) => as_truths(self.kernel(*back, &[self.number(x)], &[*n])),
             Cond::Ago(c, n) => ago(&self.truth(c), *n),
             Cond::Tf(timeframe, c) => self.longer(*timeframe, |world| world.truth(c)),
         }
     }
 
-    fn kernel(&self, back: Back, inputs: Vec<Numbers>, lengths: &[u32]) -> Numbers {
+    fn kernel(&self, back: Back, inputs: &[Numbers], lengths: &[u32]) -> Numbers {
         let length = |at: usize| Length::new(lengths.get(at).copied().unwrap_or(1)).unwrap();
         let lengths = [length(0), length(1), length(2)];
         let settings = Settings { lengths, factor: 2.0, timeframe: self.timeframe };
@@ -303,7 +303,7 @@ fn value(name: &str, timed: &TimedBar) -> f64 {
         "low" => low,
         "close" => close,
         "volume" => volume,
-        "hl2" => (high + low) / 2.0,
+        "hl2" => 0.5 * (high + low),
         "hlc3" => (high + low + close) / 3.0,
         "ohlc4" => (open + high + low + close) / 4.0,
         "hour" => (ms / 3_600_000 % 24) as f64,

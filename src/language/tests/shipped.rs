@@ -81,11 +81,10 @@ fn the_identity_has_the_values_in_place() {
     let values = Values::from([("fast".to_owned(), Number::Integer(21))]);
     let of = |raw: &RawStrategy, values: &Values| {
         let strategy = Strategy::new(raw, values, Timeframe::M5, &[]).unwrap();
-        strategy
-            .identity()
-            .iter()
-            .map(|(key, text)| format!("{key} = {text}\n"))
-            .collect::<String>()
+        let lines = strategy.identity();
+        let lines: Vec<String> =
+            lines.iter().map(|(key, text)| format!("{key} = {text}\n")).collect();
+        lines.concat()
     };
     let expected = "\
 strategy.sides = both

@@ -236,7 +236,8 @@ fn tables_are_checked() {
         (found[0].key.clone(), shown(&found[0], "").1)
     };
     let two = rust_decimal::Decimal::TWO;
-    let cases: [(&dyn Fn(&mut RawStrategy), &str, &str); 19] = [
+    type Change<'a> = &'a dyn Fn(&mut RawStrategy);
+    let cases: [(Change<'_>, &str, &str); 19] = [
         (&|raw| raw.enter.clear(), "strategy.enter", "no rule that enters"),
         (&|raw| raw.sides = "short".to_owned(), "strategy.sides", "no entry is left"),
         (&|raw| raw.enter[0].side = None, "strategy.enter[0].side", "needs a side"),
