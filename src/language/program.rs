@@ -1,6 +1,6 @@
 //! The program of what depends on bars alone: a list of steps, each written once however often it is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     check::Lets,
@@ -99,7 +99,7 @@ impl<'a> Builder<'a> {
         // Names in their order, so that a long chain of them is not followed by recursion.
         let needed = needed(term, self.lets);
         for name in &self.lets.order {
-            if needed.contains(&name.as_str()) && !self.named.contains_key(name.as_str()) {
+            if needed.contains(name.as_str()) && !self.named.contains_key(name.as_str()) {
                 let register = self.step_of(&self.lets.terms[name]);
                 self.named.insert(name, register);
             }
@@ -168,15 +168,14 @@ impl<'a> Builder<'a> {
 }
 
 /// The names that a term reads on bars of its own timeframe, directly or by others.
-pub(super) fn needed<'a>(term: &'a Term, lets: &'a Lets) -> Vec<&'a str> {
-    let mut names: Vec<&str> = Vec::new();
+pub(super) fn needed<'a>(term: &'a Term, lets: &'a Lets) -> BTreeSet<&'a str> {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
     let mut waiting = vec![term];
     while let Some(term) = waiting.pop() {
         term.visit(&mut |part| {
             if let What::Let(name) = &part.what
-                && !names.contains(&name.as_str())
+                && names.insert(name)
             {
-                names.push(name);
                 waiting.push(&lets.terms[name]);
             }
             !matches!(part.what, What::Tf(..))

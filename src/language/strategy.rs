@@ -247,6 +247,10 @@ fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Problem>) {
 /// How long the warm-up is.
 fn warm_up(checked: &Checked, reach: &Reach, timeframe: Timeframe, problems: &mut Vec<Problem>) {
     const LONG_MS: i64 = 90 * DAY_MS;
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        // The vector may be of any length.
+        return;
+    }
     let terms = || checked.model.iter().chain(&reach.features);
     let mut lags = Lags::new(&checked.lets);
     let Some((lag, slowest)) =

@@ -49,7 +49,7 @@ impl<'a> Lags<'a> {
         let needed = needed(term, self.lets);
         for name in &self.lets.order {
             let key = (name.as_str(), timeframe);
-            if needed.contains(&name.as_str()) && !self.known.contains_key(&key) {
+            if needed.contains(name.as_str()) && !self.known.contains_key(&key) {
                 let lag = self.below(&self.lets.terms[name], timeframe);
                 self.known.insert(key, lag);
             }

@@ -119,12 +119,14 @@ pub fn check_strategy(file: &Source) -> Result<Problems, Problems> {
         Some(node) => {
             let schema = schema::property(schema::root(), "strategy").expect("the schema has it");
             let pruned = BTreeMap::new();
+            let before = problems.len();
             Checker { problems: &mut problems, pruned: &pruned, demands: true }
                 .node(node, schema, "strategy");
+            let is_odd = problems.len() > before;
             let at = node.key.clone();
             let rules = strategy::rules(&tree);
             let (wrong, told) =
-                rules.map(|rules| strategy::check(&tree, &rules, &at)).unwrap_or_default();
+                rules.map(|rules| strategy::check(&tree, &rules, is_odd, &at)).unwrap_or_default();
             problems.extend(wrong);
             told
         }
@@ -207,6 +209,8 @@ struct Work {
     pruned: BTreeMap<String, String>,
     /// What decides, where the kind has a strategy.
     rules: Option<RawStrategy>,
+    /// Whether keys of the strategy are missing or wrong.
+    has_odd_rules: bool,
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
 }
@@ -265,6 +269,7 @@ impl Work {
             secrets,
             pruned: BTreeMap::new(),
             rules: None,
+            has_odd_rules: false,
             problems,
             warnings: Vec::new(),
         };
@@ -292,7 +297,7 @@ impl Work {
         }
         let Some(rules) = strategy::rules(&self.tree) else { return };
         let at = self.tree.get("strategy").map_or(&self.top, |node| &node.key).clone();
-        let (problems, warnings) = strategy::check(&self.tree, &rules, &at);
+        let (problems, warnings) = strategy::check(&self.tree, &rules, self.has_odd_rules, &at);
         self.problems.extend(problems);
         self.warnings.extend(warnings);
         self.rules = Some(rules);
@@ -432,8 +437,10 @@ impl Work {
                 continue;
             }
             let demands = is_common(key) || tables.all().any(|table| table == key);
+            let before = self.problems.len();
             Checker { problems: &mut self.problems, pruned: &self.pruned, demands }
                 .node(node, schema, key);
+            self.has_odd_rules |= key == "strategy" && self.problems.len() > before;
         }
         if !self.tree.contains_key("name") {
             self.problems.push(

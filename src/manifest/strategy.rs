@@ -1,6 +1,6 @@
 //! A strategy in a manifest: which layer it comes from, the values of its params, and what the rule language says about its texts.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use rust_decimal::Decimal;
 
@@ -9,6 +9,7 @@ use super::{
     origin::{Origin, SourceKind},
     params::{Given, ParamSet},
     problem::{Problem, Severity},
+    tables::Sides,
     tree::{Node, Table, Value, get},
 };
 use crate::{
@@ -65,6 +66,10 @@ fn is_strategy_file(layer: &Layer) -> bool {
 }
 
 fn above_the_rules(key: &str, node: &Node, from: &str, problems: &mut Vec<Problem>) {
+    // Old keys are told by themselves.
+    if OLD.iter().any(|(old, _)| *old == key) {
+        return;
+    }
     if !ABOVE.contains(&key) {
         let message =
             format!("`strategy.{key}` cannot be set here: the rules come whole from {from}");
@@ -150,7 +155,7 @@ pub(super) fn rules(tree: &Table) -> Option<RawStrategy> {
             .and_then(Node::as_integer)
             .and_then(|n| n.try_into().ok())
             .unwrap_or(1),
-        sides: text(table, "sides").unwrap_or_else(|| "both".to_owned()),
+        sides: text(table, "sides").unwrap_or_else(|| Sides::Both.name().to_owned()),
         require: tables("require")
             .iter()
             .filter_map(|node| node.as_str().map(str::to_owned))
@@ -221,17 +226,19 @@ fn size(table: Option<&Table>) -> RawSize {
     }
 }
 
-/// What the language says about the rules, each at its place in the file: errors, then what is not wrong but told.
+/// What the language says about the rules, each at its place in the file: errors, then what is not wrong but told. Where keys are missing
+/// or wrong already, only what stands inside of an expression is new.
 pub(super) fn check(
     tree: &Table,
     rules: &RawStrategy,
+    is_odd: bool,
     top: &Origin,
 ) -> (Vec<Problem>, Vec<Problem>) {
     let timeframe = get(tree, "market.timeframe").and_then(Node::as_str);
     let timeframe: Option<Timeframe> = timeframe.and_then(|text| text.parse().ok());
     let found = language::check(rules, &language::Values::new(), timeframe);
     let mut split = (Vec::new(), Vec::new());
-    for problem in found {
+    for problem in found.into_iter().filter(|one| !is_odd || one.span.is_some()) {
         let at = place(tree, &problem.key)
             .map_or_else(|| top.clone(), |node| inside(node, problem.span));
         let severity = match problem.severity {
@@ -281,16 +288,17 @@ fn inside(node: &Node, span: Option<Range<usize>>) -> Origin {
     }
 }
 
-/// Old keys of [strategy], with what stands in their place.
+/// Keys of [strategy] from before strategies were text, and what is in their place.
+const OLD: [(&str, &str); 3] = [
+    ("kind", "a strategy is a file of rules"),
+    ("ema-atr", "its numbers are params of strategies/ema_atr.toml"),
+    ("rsi-revert", "its numbers are params of strategies/rsi_revert.toml"),
+];
+
+/// Tells of old keys.
 pub(super) fn old_keys(tree: &mut Table, problems: &mut Vec<Problem>) {
     let Some(table) = tree.get_mut("strategy").and_then(Node::as_table_mut) else { return };
-    let old: BTreeMap<&str, &str> = [
-        ("kind", "a strategy is a file of rules"),
-        ("ema-atr", "its numbers are params of strategies/ema_atr.toml"),
-        ("rsi-revert", "its numbers are params of strategies/rsi_revert.toml"),
-    ]
-    .into();
-    for (key, why) in old {
+    for (key, why) in OLD {
         let Some(node) = table.remove(key) else { continue };
         let file = match node.as_str() {
             Some("model") => "model",

@@ -84,10 +84,9 @@ impl<L: Launcher> Service<L> {
             self.try_again(key, &end.summary, now);
             return Ok(());
         }
-        if open {
-            self.store.settle(&held.run, held.attempt, &end)?;
-        } else if run.state == RunState::Lost {
-            // Whoever looked at the records first knew less.
+        let settled = open && self.store.settle(&held.run, held.attempt, &end)?;
+        if !settled {
+            // Whoever looked at the records first, perhaps just now, knew less and called it lost.
             self.store.explain_lost(&held.run, held.attempt, &end)?;
         }
         let lasted = going.before + now.up.saturating_sub(going.since);

@@ -29,7 +29,7 @@ const FAULTS: &str = "latency=0.02 latency-max=60ms timeout=0.004 ban=0.002 rese
      server-error=0.02 html=0.01 truncate=0.01 duplicate=0.02 reorder=0.01 wrong-date=0.01 \
      holes=0.004 late=0.004 late-bars=3 revise=0.01";
 /// Many trades and near stops, remembered for half an hour, so that a restart has something to forget.
-const RISK: &str = "strategy.ema-atr.fast=5 strategy.ema-atr.slow=12 strategy.ema-atr.stop-atr=1.0 risk.cooldown-bars=30";
+const RISK: &str = "strategy.params.fast.default=5 strategy.params.slow.default=12 strategy.params.stop_atr.default=1.0 risk.cooldown-bars=30";
 /// The longest one life may take, in pauses of [`PAUSE`].
 const PAUSES_MAX: u32 = 60_000;
 const PAUSE: Duration = Duration::from_millis(2);

@@ -28,8 +28,9 @@ use rayon::ThreadPoolBuilder;
 use rust_decimal::Decimal;
 
 use crate::support::{
+    market::market,
     scripted::plain_rules,
-    strategies::{Stops, ema_atr, rsi_revert},
+    strategies::{Stops, ema_atr, rsi_revert, shipped, strategy},
 };
 
 /// 2023-11-15 00:00 UTC.
@@ -279,5 +280,20 @@ proptest! {
         let [decisions, trades] = live(&trend(), &all);
         prop_assert_eq!(text(&decisions).lines().count(), 1);
         prop_assert!(trades.is_empty());
+    }
+}
+
+/// Of everything that is shipped without a model, on a plain market.
+#[test]
+fn all_features_are_finite_when_the_warm_up_ends() {
+    for name in ["ema_atr", "rsi_revert", "donchian", "golden", "bollinger_revert"] {
+        let strategy = strategy(&shipped(name, &[]), Timeframe::M5);
+        let (bars, features) = (i64::from(strategy.warm_up_bars()), strategy.features());
+        let to_ms = MIDNIGHT_MS + bars * Timeframe::M5.ms();
+        let market = market(Timeframe::M5, MIDNIGHT_MS + Timeframe::M5.ms(), to_ms);
+        let (mut run, mut values) = (features.start(), vec![0.0; features.len()]);
+        assert_eq!(market.len() as i64, bars);
+        market.iter().for_each(|bar| run.update(bar, &mut values));
+        assert!(values.iter().all(|value| value.is_finite()), "{name}: {values:?}");
     }
 }

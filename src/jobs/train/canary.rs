@@ -126,7 +126,7 @@ mod tests {
         let here =
             |task: &Task<'_>| Ok(fit(task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap());
         canary(&rows, (parts, &scale), &logistic, here, |fitted, scale| {
-            let names = (2..).take(WIDTH).map(|bars| format!("rsi_{bars}"));
+            let names = (2..).take(WIDTH).map(|bars| format!("rsi(close, {bars})"));
             let features: Vec<Feature> = names.map(|name| name.parse().unwrap()).collect();
             let network = Network::new(&fitted.layers, Activation::Relu).unwrap();
             Ok(Model::new(features, scale.clone(), network).unwrap())

@@ -38,12 +38,6 @@ pub mod wma;
 pub mod zscore;
 
 #[cfg(test)]
-mod against;
-#[cfg(test)]
-mod by_name;
-#[cfg(test)]
-mod expected;
-#[cfg(test)]
-pub(crate) mod naive;
-#[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+pub(crate) mod tests;

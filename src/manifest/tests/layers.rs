@@ -121,7 +121,7 @@ fn extends_in_a_circle_outside_the_root_or_of_nothing() {
 fn unknown_profiles_and_names_that_leave_the_folder() {
     assert_eq!(
         Case::new(EXEC).profile("gpuu").says(),
-        "-P gpuu: unknown profile `gpuu`: cannot read `profiles/gpuu.toml`: no such file (name a file of profiles/ without its .toml)"
+        "-P gpuu: unknown profile `gpuu`: cannot read `profiles/gpuu.toml`: no such file (name a file of profiles/ or strategies/ without its .toml)"
     );
     assert!(Case::new(EXEC).profile("../x").says().contains("is not the name of a profile"));
 }

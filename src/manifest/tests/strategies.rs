@@ -115,9 +115,9 @@ fn places_are_inside_of_the_expression() {
         case.says().lines().next().unwrap_or_default().to_owned()
     };
     for (from, to, place, says) in [
-        ("ema(close, slow)", "ema(clsoe, slow)", "10:52", "clsoe"),
-        ("ema(close, slow)", "emma(close, slow)", "10:48", "emma"),
-        ("ema(close, slow)", "ema(close, 0)", "10:59", "0"),
+        ("ema(close, slow)", "ema(clsoe, slow)", "10:45", "clsoe"),
+        ("ema(close, slow)", "emma(close, slow)", "10:41", "emma"),
+        ("ema(close, slow)", "ema(close, 0)", "10:52", "0"),
         ("2 * atr(14)", "2 * art(14)", "12:13", "art"),
     ] {
         let said = wrong(from, to);

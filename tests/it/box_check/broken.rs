@@ -75,10 +75,10 @@ fn a_torn_tail_warns_and_is_left_as_it_is() {
 fn other_settings_than_the_ledgers_and_bad_commands_fail() {
     let root = sound();
     let words = "run check --json -p tag=paper exchange=demo --set check.only=[\"state\"] --set";
-    let ran = root.run(&format!("{words} strategy.ema-atr.fast=19")).code(1);
+    let ran = root.run(&format!("{words} strategy.params.fast.default=19")).code(1);
     let report = ran.json()["report"].clone();
     let (_, value) = said(&report, "ledger");
-    assert!(value.contains("strategy.ema-atr.fast is 19, was 20"), "{value}");
+    assert!(value.contains("strategy.params.fast is 19, was 20"), "{value}");
     root.write("data/processed/commands/paper.csv", "what is this\n");
     let (report, ran) = check(&root, "state");
     ran.code(1);

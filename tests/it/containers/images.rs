@@ -3,13 +3,14 @@
 use super::compose::text;
 
 /// What may be copied into an image.
-const COPIED: [&str; 8] = [
+const COPIED: [&str; 9] = [
     "!Cargo.toml",
     "!Cargo.lock",
     "!build.rs",
     "!src",
     "!jobs",
     "!profiles",
+    "!strategies",
     "!ops/lab",
     "!target/image/runner",
 ];

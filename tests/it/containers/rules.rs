@@ -4,9 +4,9 @@ use super::compose::{Block, block, items, services, text, unquoted};
 
 const FILE: &str = "docker-compose.yml";
 /// Folders of the project that containers may see.
-const SEEN: [&str; 4] = ["./data", "./jobs", "./profiles", "./notebooks"];
+const SEEN: [&str; 5] = ["./data", "./jobs", "./profiles", "./strategies", "./notebooks"];
 /// Those that nobody in a container changes.
-const READ_ONLY: [&str; 2] = ["./jobs", "./profiles"];
+const READ_ONLY: [&str; 3] = ["./jobs", "./profiles", "./strategies"];
 /// Keys that take promises back.
 const FORBIDDEN: [&str; 9] = [
     "cap_add",

@@ -18,7 +18,11 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
             &["there is no job `nosuch`; jobs here: backtest, backtest-model, check"],
         ),
         ("run backtest -P nosuch", 78, &["unknown profile `nosuch`", "a file of profiles/"]),
-        ("run backtest -p nosuch=1", 78, &["unknown param \"nosuch\"", "this job declares end-ts"]),
+        (
+            "run backtest -p nosuch=1",
+            78,
+            &["unknown param \"nosuch\"", "this job declares atr, end-ts-ms"],
+        ),
         ("run backtest -p symbl=A/B", 78, &["unknown param \"symbl\"", "symbol"]),
         ("run equivalence", 78, &["param `runid` is required", "-p runid=..., or set RUNID"]),
         ("run backtest -p timeframe=7m", 78, &["timeframe", "7m", "5m"]),

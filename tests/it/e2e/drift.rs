@@ -60,7 +60,7 @@ fn another_setting_is_named_by_live_and_by_the_proof() {
     let root = ledger(EVENING);
     let before = root.read(&decisions("paper"));
     for (set, told) in [
-        ("strategy.ema-atr.fast=10", "strategy.ema-atr.fast is 10, was 20"),
+        ("strategy.params.fast.default=10", "strategy.params.fast is 10, was 20"),
         ("fill.fee-bps=11", "fill.fee-bps is 11, was 10"),
         ("risk.cooldown-bars=3", "risk.cooldown-bars is 3, was 0"),
     ] {

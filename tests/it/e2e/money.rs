@@ -55,7 +55,10 @@ fn number(text: &str) -> Decimal {
 #[test]
 fn c18_a_coin_at_two_hundred_billionths_trades_like_one_at_two_thousand() {
     let root = Root::new();
-    let set = "--set fill.slippage-bps=3 --set strategy.ema-atr.target-atr=6.0";
+    let rules = root.read("strategies/ema_atr.toml");
+    let target = format!("{rules}target = \"6.0 * atr(atr)\"\n");
+    root.write("strategies/wide.toml", &target);
+    let set = "-P wide --set fill.slippage-bps=3";
     for (venue, places) in [("dear", 0), ("cheap", 10), ("cheapest", 14)] {
         import(&root, venue, &file(waves(1_500), places));
         backtest(&root, venue, venue, set).ok();

@@ -95,8 +95,8 @@ fn damage_inside_origin_json_is_told_as_such() {
     let origin = beside("origin.json");
     let whole = root.read(&origin);
     for (from, to) in [
-        ("\"strategy.ema-atr.fast\": \"20\"", "\"strategy.ema-atr.fast\": \"21\""),
-        ("\"strategy.kind\"", "\"strategy.kinf\""),
+        ("\"strategy.params.fast\": \"20\"", "\"strategy.params.fast\": \"21\""),
+        ("\"strategy.sides\"", "\"strategy.sidse\""),
         ("\"first_ts_ms\": 1704", "\"first_ts_ms\": 1705"),
         ("\"floor_ts_ms\"", "\"floor_ts_mt\""),
         ("\"sha256\"", "\"sha257\""),
@@ -116,8 +116,8 @@ fn damage_inside_origin_json_is_told_as_such() {
     root.write(&origin, &whole);
     live(&root, "paper", EVENING).run().ok();
     // Other settings are still other settings.
-    let other = live(&root, "paper", EVENING).arg("--set").arg("strategy.ema-atr.fast=21");
-    other.run().code(78).says(&["strategy.ema-atr.fast is 21, was 20"]);
+    let other = live(&root, "paper", EVENING).arg("-p").arg("fast=21");
+    other.run().code(78).says(&["strategy.params.fast is 21, was 20"]);
 }
 
 #[test]

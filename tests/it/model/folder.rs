@@ -53,7 +53,7 @@ fn a_model_is_shown_to_people_and_as_a_document() {
             "log_return(close, 3); (close - ema(close, 20)) / ema(close, 20); rsi(close, 14); zscore(close, 20); safe_div(close - lowest(low, 48), highest(high, 48) - lowest(low, 48), 0.5)",
             "5-16-3 relu",
             "canon/1",
-            "109 bars",
+            "108 bars",
         ]);
     }
     let shown = root.run("show model data/models/current --json").ok().json();

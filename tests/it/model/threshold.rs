@@ -1,6 +1,6 @@
 //! The score a model trades from is its own: it comes with the folder, changes with a switch, and a replay has it too.
 
-use super::fixture::{EVENING, NIGHT, NOON, eqflat, live, make_current, plant, plant_from};
+use super::fixture::{EVENING, NIGHT, NOON, eqflat, live, make_current, plant_from};
 use crate::{
     e2e::fixture::{cell, decisions},
     support::runner::Root,
@@ -41,18 +41,4 @@ fn each_model_trades_from_the_score_that_was_chosen_for_it() {
     assert!(!text.contains(",enter_"), "no score is that large");
     let other = live(&root, EVENING).arg("--set").arg("strategy.model.enter=300000");
     other.run().code(78).says(&["strategy.model.enter is 300000, was -"]);
-}
-
-#[test]
-fn a_ledger_that_an_older_build_began_goes_on_with_the_score_of_its_market() {
-    let root = Root::new();
-    make_current(&root, plant(&root, 3));
-    // As it was begun when the market's settings named one score for all.
-    live(&root, NOON).arg("--set").arg("strategy.model.enter=200000").run().ok();
-    make_current(&root, plant_from(&root, 4, 900_000_000));
-    let line = root.rows(&decisions("paper")) + 2;
-    live(&root, NIGHT).run().ok();
-    let all = entries(&root, line);
-    assert!(!all.is_empty() && all.iter().all(|score| *score >= 200_000), "{all:?}");
-    eqflat(&root, "e1").run().ok().prints(&["Result: PASS"]);
 }

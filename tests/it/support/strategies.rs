@@ -93,7 +93,7 @@ pub fn rsi_revert(
         ("period", f64::from(period)),
         ("oversold", oversold),
         ("overbought", overbought),
-        ("exit", exit),
+        ("middle", exit),
     ];
     let raw =
         RawStrategy { protect: stops.raw(), cadence_bars: 1, ..shipped("rsi_revert", &params) };

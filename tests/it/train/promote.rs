@@ -157,7 +157,7 @@ fn the_threshold_chosen_on_validation_travels_with_the_model_or_it_is_refused() 
     root.write("jobs/bare.toml", &bare.replace("name = \"promote\"", "name = \"bare\""));
     root.run("run jobs/bare.toml")
         .code(78)
-        .says(&["extend profiles/market.toml and profiles/model.toml"]);
+        .says(&["extend profiles/market.toml and strategies/model.toml"]);
     assert_eq!(current(&root), "", "nothing is in use");
     promote(&root, "min-folds=2").ok();
     // LIVE follows it, and enters at the score chosen for it, never nearer.

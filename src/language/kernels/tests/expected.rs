@@ -1,9 +1,9 @@
 //! The kernels against TA-Lib 0.8.1 (Python wheel 0.8.2) and NumPy, on the sample and on 300 bars.
 
-use super::{by_name, naive::Market, sample};
-use crate::domain::bar::Bar;
+use super::{by_name, naive::Market};
+use crate::{domain::bar::Bar, language::kernels::sample};
 
-const EXPECTED: &str = include_str!("expected.txt");
+const EXPECTED: &str = include_str!("expected/expected.txt");
 const HOUR_MS: i64 = 3_600_000;
 const FIRST_OPEN_MS: i64 = 1_700_000_000_000 / HOUR_MS * HOUR_MS;
 

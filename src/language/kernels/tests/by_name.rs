@@ -1,9 +1,9 @@
 //! Runs a kernel over a whole series, by the name its function has in the rule language.
 
-use super::{
+use super::naive::Market;
+use crate::language::kernels::{
     atr, bollinger, cci, corr, day, dmi, ema, extreme, keltner, length::Length, logic, macd, mfi,
-    naive::Market, rank, returns, rsi, sample, sma, stochastic, supertrend, volatility, vwma, wma,
-    zscore,
+    rank, returns, rsi, sample, sma, stochastic, supertrend, volatility, vwma, wma, zscore,
 };
 
 /// A function's arguments.

@@ -4,7 +4,7 @@
     pip install TA-Lib==0.8.2 numpy && python generate.py > expected.txt
 
 A line is: series, function, arguments, "|", index of the first value, distance of those shown, "|", values. The series are the
-24 bars of ../sample.rs and 300 bars that expected/mod.rs makes in the same way as here.
+24 bars of ../../sample.rs and 300 bars that ../expected.rs makes in the same way as here.
 """
 
 import re

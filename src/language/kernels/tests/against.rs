@@ -3,11 +3,13 @@
 use proptest::prelude::*;
 
 use super::{
-    by_name, lag,
+    by_name,
     naive::{self, Market},
-    sample::length,
 };
-use crate::domain::bar::Bar;
+use crate::{
+    domain::bar::Bar,
+    language::kernels::{lag, sample::length},
+};
 
 /// Arguments: `x` a number series, `c` conditions; then the number of lengths, and whether there is a factor.
 const FUNCTIONS: [(&str, &str, usize); 49] = [
