@@ -1,0 +1,88 @@
+//! Dates with the year last: whether the day or the month is first, which a whole column can decide and a single date cannot.
+
+/// Which of the two comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DayOrder {
+    DayFirst,
+    MonthFirst,
+}
+
+/// What the dates of a column say about their order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Evidence {
+    /// Some have more than 12 in the first place.
+    is_day_first: bool,
+    /// Some have more than 12 in the second place.
+    is_month_first: bool,
+    /// Some would be another day the other way round.
+    is_open: bool,
+    /// Some have another mark than a dot.
+    is_marked: bool,
+    is_seen: bool,
+}
+
+impl Evidence {
+    /// Takes in a date; other words say nothing.
+    pub(super) fn see(&mut self, text: &str) {
+        let Some((first, second, mark)) = year_last(text) else { return };
+        self.is_seen = true;
+        self.is_day_first |= first > 12;
+        self.is_month_first |= second > 12;
+        self.is_open |= first != second && first <= 12 && second <= 12;
+        self.is_marked |= mark != '.';
+    }
+
+    /// The order, if all dates together leave only one. `is_custom`: the name of the column says that the day is first.
+    pub(super) const fn order(self, is_custom: bool) -> Option<DayOrder> {
+        match (self.is_day_first, self.is_month_first) {
+            (true, false) => Some(DayOrder::DayFirst),
+            (false, true) => Some(DayOrder::MonthFirst),
+            (true, true) => None,
+            // Dates that are the same either way: dots are seldom used by those who write the month first.
+            (false, false) if self.is_seen && !self.is_marked && (is_custom || !self.is_open) => {
+                Some(DayOrder::DayFirst)
+            }
+            (false, false) => None,
+        }
+    }
+}
+
+/// The two numbers before the year, and the mark between them, of a date that ends with a year of four digits.
+pub(super) fn year_last(text: &str) -> Option<(u32, u32, char)> {
+    let day = text.trim().split([' ', 'T']).next()?;
+    let mark = day.chars().find(|c| !c.is_ascii_digit())?;
+    let parts: Vec<&str> = day.split(['-', '/', '.']).collect();
+    let [first, second, year] = parts[..] else { return None };
+    let is_short = |part: &str| (1..=2).contains(&part.len());
+    if !is_short(first) || !is_short(second) || year.len() != 4 {
+        return None;
+    }
+    year.parse::<u32>().ok()?;
+    Some((first.parse().ok()?, second.parse().ok()?, mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_day_above_twelve_tells_the_order() {
+        use DayOrder::{DayFirst, MonthFirst};
+        for (dates, is_custom, order) in [
+            (vec!["01.02.2024 00:00", "13.02.2024 00:00"], false, Some(DayFirst)),
+            (vec!["01/02/2024", "01/13/2024"], false, Some(MonthFirst)),
+            (vec!["01-02-2024", "31-01-2024"], false, Some(DayFirst)),
+            (vec!["01.02.2024", "12.02.2024"], false, None),
+            (vec!["01.02.2024", "12.02.2024"], true, Some(DayFirst)),
+            (vec!["01/02/2024"], true, None),
+            (vec!["13.02.2024", "01.13.2024"], true, None),
+            (vec!["03.03.2024 12:00"], false, Some(DayFirst)),
+            (vec!["03/03/2024 12:00"], false, None),
+            (vec!["1/2/24", "13/2/24", "2024-01-13", "x", ""], false, None),
+        ] {
+            let mut evidence = Evidence::default();
+            dates.iter().for_each(|date| evidence.see(date));
+            assert_eq!(evidence.order(is_custom), order, "{dates:?}");
+        }
+    }
+}
