@@ -71,7 +71,13 @@ impl Amounts {
             varies: false,
         };
         let all = &columns.amounts;
-        let pairs = all.iter().flat_map(|a| all.iter().map(|b| (*a, *b)));
+        // What takers bought is a part of the volume.
+        let is_part = |at: usize| {
+            let name = columns.names[at].to_lowercase();
+            name.contains("taker") || name.contains("buy") || name.contains("sell")
+        };
+        let whole: Vec<usize> = all.iter().copied().filter(|at| !is_part(*at)).collect();
+        let pairs = whole.iter().flat_map(|a| whole.iter().map(|b| (*a, *b)));
         Self {
             others: all.iter().map(other).collect(),
             pairs: pairs.filter(|(a, b)| a != b).map(Weighed::new).collect(),

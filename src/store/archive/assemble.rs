@@ -212,17 +212,17 @@ impl<'a> Assembler<'a> {
         names: &[String],
     ) -> Result<Archive, String> {
         let Self { options, found: mut rows, mut closes, refused, read, naive, exact, .. } = self;
-        let order = order(&closes);
-        distance::judge_parts(&closes, options.timeframe, options.is_sparse)?;
-        closes.sort_unstable();
-        closes.dedup();
-        distance::judge(&closes, options.timeframe, options.is_sparse)?;
         let is_offset_unknown = naive > 0 && options.offset_minutes.is_none();
         if is_offset_unknown && exact > 0 {
             return Err(format!(
                 "{naive} stamps have no offset and {exact} say which instant they are: write all of them in UTC, or say with offset which clock the others are of"
             ));
         }
+        let order = order(&closes);
+        distance::judge_parts(&closes, options.timeframe, options.is_sparse)?;
+        closes.sort_unstable();
+        closes.dedup();
+        distance::judge(&closes, options.timeframe, options.is_sparse)?;
         if is_offset_unknown {
             warnings.push(format!("{naive} stamps have no offset and are taken as UTC"));
         }
