@@ -65,6 +65,8 @@ def column_of_time(dice, opens, tf_ms):
         return plain, [s.astimezone(zone).isoformat(sep=dice.choice(" T")) for s in stamps], ""
     if kind == "naive":
         form = dice.choice(["%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S.000", "%Y%m%d%H%M"])
+        if form.startswith("%d") and all(s.day <= 12 for s in stamps) and any(s.day != s.month for s in stamps):
+            form = "%Y-%m-%d %H:%M:%S"  # no day tells which number is the month
         return plain, [s.strftime(form) for s in stamps], dice.choice(["", "offset=+00:00"])
     if kind == "stamp":
         return plain, stamps, ""

@@ -166,7 +166,9 @@ impl Amounts {
         }
         let is_loose = columns.names.len() > 6 && self.rows > 0;
         if is_loose && !columns.has_names && self.prices == self.rows {
-            return Err(format!("{volume} is a price of its bar in each row, not a volume: give the file a header"));
+            return Err(format!(
+                "{volume} is a price of its bar in each row, not a volume: give the file a header"
+            ));
         }
         if is_loose && self.thousands.contains(&self.rows) {
             return Err("the numbers look split at their thousands: write them without separators, or give the file a header".to_owned());
@@ -178,10 +180,7 @@ impl Amounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::time::Timeframe,
-        store::archive::read::Options,
-    };
+    use crate::{domain::time::Timeframe, store::archive::read::Options};
 
     /// Judges rows of price 100 and so, with these amounts after the close.
     fn judge(names: &str, rows: &[&str]) -> Result<(), String> {
@@ -218,7 +217,10 @@ mod tests {
     fn a_volume_that_agrees_is_one() {
         for (names, rows) in [
             ("volume,quote_volume", ["5,500", "0,0"]),
-            ("volume,taker_buy_base_asset_volume,taker_buy_quote_asset_volume", ["5,2,200", "7,3,300"]),
+            (
+                "volume,taker_buy_base_asset_volume,taker_buy_quote_asset_volume",
+                ["5,2,200", "7,3,300"],
+            ),
             ("volume,turnover", ["5,1", "7,1"]),
             ("vol,volCcy,volCcyQuote", ["5,500,500", "7,700,700"]),
             ("Volume BTC,Volume USDT", ["5,500", "7,700"]),
@@ -230,9 +232,14 @@ mod tests {
 
     #[test]
     fn amounts_alone_are_no_volume() {
-        for names in
-            ["Volume (contracts)", "vol_ccy", "turnover", "amount", "quote_asset_volume", "volume,vol"]
-        {
+        for names in [
+            "Volume (contracts)",
+            "vol_ccy",
+            "turnover",
+            "amount",
+            "quote_asset_volume",
+            "volume,vol",
+        ] {
             let error = judge(names, &[]).unwrap_err();
             assert!(error.contains("columns.volume"), "{names}: {error}");
         }

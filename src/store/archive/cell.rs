@@ -121,7 +121,9 @@ fn marks(text: &str) -> Option<Marks> {
         Some((whole, rest)) if is_digits(whole) && is_digits(rest) => Some(Marks::DecimalComma),
         _ if text.contains(',') && is_grouped(text, '.', ',') => Some(Marks::DecimalComma),
         _ => {
-            let is = [',', '\'', ' ', '_', '.', '\u{a0}'].iter().any(|mark| is_grouped(text, *mark, '.'))
+            let is = [',', '\'', ' ', '_', '.', '\u{a0}']
+                .iter()
+                .any(|mark| is_grouped(text, *mark, '.'))
                 || groups(text, '.');
             is.then_some(Marks::Thousands)
         }

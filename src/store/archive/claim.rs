@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    length,
     read::Options,
     stamp::shown,
     words::{self, Fit},
@@ -26,6 +27,8 @@ pub(super) enum Claim {
     Forming,
     /// The clock that the stamps are of.
     Zone,
+    /// What the volume counts.
+    Unit,
 }
 
 /// How sure the name of a column makes it.
@@ -41,12 +44,13 @@ impl Claim {
     /// By the name of the column, in its normal form, and by what it has in the first rows.
     pub(super) fn of(name: &str, words: &[String]) -> Option<Self> {
         let said: Vec<&str> = words.iter().map(String::as_str).filter(|w| !w.is_empty()).collect();
-        let most = |is: fn(&str) -> bool| 2 * said.iter().filter(|word| is(word)).count() > said.len();
+        let most =
+            |is: fn(&str) -> bool| 2 * said.iter().filter(|word| is(word)).count() > said.len();
         let is_number = |word: &str| word.parse::<f64>().is_ok();
         let named = Named::of(name);
         match named {
             // So amounts in the base and the quote are called, too.
-            Named::Sure(Self::Base | Self::Quote) if most(is_number) => return None,
+            Named::Sure(Self::Base | Self::Quote | Self::Unit) if most(is_number) => return None,
             Named::Sure(claim) => return Some(claim),
             Named::Perhaps(Self::Closed)
                 if !said.is_empty() && said.iter().all(|word| words::is_over(word).is_some()) =>
@@ -70,7 +74,10 @@ impl Claim {
         if most(words::is_symbol) {
             return Some(Self::Symbol);
         }
-        if most(words::is_length) {
+        if most(words::is_contract) {
+            return Some(Self::Unit);
+        }
+        if most(length::is_length) {
             return Some(Self::Interval);
         }
         let is_spot = |word: &str| {
@@ -111,10 +118,12 @@ impl Named {
             "is_open" | "is_live" | "in_progress" => Self::Sure(Claim::Forming),
             "symbol" | "sym" | "symbols" | "ticker" | "tic" | "instrument" | "instrument_name"
             | "instrument_id" | "inst_id" | "instid" | "inst" | "pair" | "pair_name"
-            | "trading_pair" | "currency_pair" | "product_id" | "product_name" | "market_symbol"
-            | "coin" | "coin_id" | "coin_name" | "coin_symbol" | "asset_id" | "asset_name"
-            | "asset_symbol" | "symbol_id" | "symbol_name" | "token" | "token_symbol"
-            | "contract_code" | "crypto" | "cryptocurrency" => Self::Sure(Claim::Symbol),
+            | "trading_pair" | "currency_pair" | "product_id" | "product_name"
+            | "market_symbol" | "coin" | "coin_id" | "coin_name" | "coin_symbol" | "asset_id"
+            | "asset_name" | "asset_symbol" | "symbol_id" | "symbol_name" | "token"
+            | "token_symbol" | "contract_code" | "crypto" | "cryptocurrency" => {
+                Self::Sure(Claim::Symbol)
+            }
             "product" | "market" | "market_id" | "market_name" | "asset" | "contract"
             | "security" | "underlying" => Self::Perhaps(Claim::Symbol),
             "base" | "base_asset" | "base_currency" | "base_symbol" | "base_ccy" | "base_coin"
@@ -126,9 +135,11 @@ impl Named {
             | "candle_interval" | "kline_interval" | "bar_interval" | "bar_size" => {
                 Self::Sure(Claim::Interval)
             }
-            "period" | "per" | "bar" | "frequency" | "freq" | "step" => {
-                Self::Perhaps(Claim::Interval)
-            }
+            "volume_unit" | "vol_unit" | "volume_currency" | "volume_ccy" | "volume_asset"
+            | "unit" | "units" => Self::Sure(Claim::Unit),
+            "period" | "per" | "bar" | "frequency" | "freq" | "step" | "minutes" | "seconds"
+            | "duration" | "interval_minutes" | "interval_seconds" | "interval_ms"
+            | "duration_ms" | "bar_minutes" => Self::Perhaps(Claim::Interval),
             "exchange" | "venue" | "exchange_name" | "exchange_id" => Self::Sure(Claim::Exchange),
             "tz" | "timezone" | "time_zone" | "tzname" | "utc_offset" | "gmt_offset"
             | "tz_offset" => Self::Sure(Claim::Zone),
@@ -174,13 +185,25 @@ impl Said {
             (Claim::Symbol, Some(symbol), _) => words::fit_of_symbol(word, symbol),
             (Claim::Base, Some(symbol), _) => words::fit_of_base(word, symbol),
             (Claim::Quote, Some(symbol), _) => words::fit_of_quote(word, symbol),
+            (Claim::Unit, Some(symbol), _) if !words::is_base(word) => {
+                words::fit_of_base(word, symbol)
+            }
             (Claim::Exchange, _, Some(exchange)) => {
                 same(words::is_exchange(word, exchange.as_str()))
             }
-            (Claim::Interval, _, _) => same(words::is_interval(word, options.timeframe)),
+            (Claim::Interval, _, _) => same(length::is_interval(word, options.timeframe)),
             (Claim::Zone, _, _) => same(words::is_utc(word)),
-            (Claim::Symbol | Claim::Base | Claim::Quote | Claim::Exchange, _, _)
-            | (Claim::Closed | Claim::Forming, _, _) => same(self.values.is_empty()),
+            (Claim::Unit, _, _) => same(words::is_base(word)),
+            (
+                Claim::Symbol
+                | Claim::Base
+                | Claim::Quote
+                | Claim::Exchange
+                | Claim::Closed
+                | Claim::Forming,
+                _,
+                _,
+            ) => same(self.values.is_empty()),
         };
         // A file can hold thousands of them; more than are shown are not needed.
         if self.values.len() <= 2 * SHOWN_MAX {
@@ -200,7 +223,9 @@ impl Said {
         {
             let (word, taken) = (shown(word), symbol.to_string());
             let why = if *fit == Fit::Near { "" } else { " without a way to compare them" };
-            return Ok(Some(format!("column `{name}` says {word}, which is taken as {taken}{why}")));
+            return Ok(Some(format!(
+                "column `{name}` says {word}, which is taken as {taken}{why}"
+            )));
         }
         let listed: Vec<String> = self.values.keys().take(SHOWN_MAX).map(|v| shown(v)).collect();
         let more = if self.values.len() > SHOWN_MAX { " and others" } else { "" };
@@ -210,14 +235,29 @@ impl Said {
                 "column `{name}` says {listed}, and the stamps have no offset: say which with offset, such as offset=+01:00"
             ));
         }
+        if self.claim == Claim::Unit {
+            return Err(format!(
+                "column `{name}` says {listed}, and the volume has to be in the base: name the right one with columns.volume"
+            ));
+        }
         let asked = match (self.claim, &options.symbol, &options.exchange) {
             (Claim::Symbol, Some(symbol), _) => symbol.to_string(),
             (Claim::Base, Some(symbol), _) => symbol.base().to_owned(),
             (Claim::Quote, Some(symbol), _) => symbol.quote().to_owned(),
             (Claim::Exchange, _, Some(exchange)) => exchange.to_string(),
             (Claim::Interval, _, _) => options.timeframe.to_string(),
-            (Claim::Symbol | Claim::Base | Claim::Quote | Claim::Exchange, _, _)
-            | (Claim::Closed | Claim::Forming | Claim::Zone, _, _) => "one series".to_owned(),
+            (
+                Claim::Symbol
+                | Claim::Base
+                | Claim::Quote
+                | Claim::Exchange
+                | Claim::Closed
+                | Claim::Forming
+                | Claim::Zone
+                | Claim::Unit,
+                _,
+                _,
+            ) => "one series".to_owned(),
         };
         let wanted = self.values.iter().find(|(_, fit)| **fit == Fit::Same);
         let wanted = wanted.or_else(|| self.values.first_key_value()).map_or("", |(word, _)| word);
@@ -240,7 +280,8 @@ mod tests {
         for name in ["symbol", "pair", "coin", "inst_id", "asset_id"] {
             assert_eq!(of(name, &["whatever"]), Some(Claim::Symbol), "{name}");
         }
-        for name in ["is_final", "is_closed", "bar_closed", "confirm", "candle_complete", "isfinal"] {
+        for name in ["is_final", "is_closed", "bar_closed", "confirm", "candle_complete", "isfinal"]
+        {
             assert_eq!(of(name, &["x"]), Some(Claim::Closed), "{name}");
         }
         for name in ["is_open", "forming", "is_partial", "incomplete"] {

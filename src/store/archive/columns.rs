@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{dates::DayOrder, read::Options, stamp::Meaning, words};
+use super::{dates::DayOrder, read::Options, stamp::Meaning, volume};
 
 /// Names of columns that say nothing about open or close. By custom they are the open. The first are preferred.
 const PLAIN_TIMES: [&str; 26] = [
@@ -41,24 +41,6 @@ const PRICES: [(&str, &[&str]); 4] = [
     ("low", &["low", "l", "low_price", "price_low"]),
     ("close", &["close", "c", "close_price", "price_close"]),
 ];
-/// What the volume is called when its unit is not in the name.
-const VOLUMES: [&str; 10] = [
-    "base_volume",
-    "volume_base",
-    "basevolume",
-    "base_asset_volume",
-    "volumefrom",
-    "volume",
-    "v",
-    "vol",
-    "volume_traded",
-    "traded_volume",
-];
-/// How many of them say that they are in the base.
-const BASE_VOLUMES: usize = 5;
-/// Parts of names of columns that hold an amount.
-const AMOUNTS: [&str; 9] =
-    ["vol", "amount", "turnover", "quote", "base", "notional", "value", "volume", "ccy"];
 /// Longest list of names shown in an error, in characters.
 const NAMES_MAX: usize = 300;
 
@@ -151,23 +133,8 @@ impl Columns {
         if times.is_empty() {
             return Err(missing("a time", shown));
         }
-        let mut values = [0; 5];
         let keys = &options.columns;
-        for (found, ((what, aliases), told_name)) in values.iter_mut().zip(PRICES.iter().zip([
-            &keys.open,
-            &keys.high,
-            &keys.low,
-            &keys.close,
-        ])) {
-            *found = match told_name {
-                Some(name) => told(name, &format!("columns.{what}"))?,
-                None => price(&names, what, aliases)?.ok_or_else(|| missing(what, shown))?,
-            };
-        }
-        values[4] = match &keys.volume {
-            Some(name) => told(name, "columns.volume")?,
-            None => volume(&names, shown, options)?,
-        };
+        let values = values(&names, shown, options, told)?;
         times.retain(|time| !values.contains(&time.at));
         if times.is_empty() {
             return Err(missing("a time", shown));
@@ -188,11 +155,10 @@ impl Columns {
             let rest = (0..names.len()).filter(|at| !values.contains(at) && !is_joined(*at));
             rest.filter(|at| !is_time(*at) || is_bare(*at))
         };
-        let is_amount = |name: &str| AMOUNTS.iter().any(|part| name.contains(part));
         // A volume that is told is not weighed against other amounts.
-        let is_weighed = |at: &usize| keys.volume.is_none() && is_amount(&names[*at]);
+        let is_weighed = |at: &usize| keys.volume.is_none() && volume::is_amount(&names[*at]);
         let amounts: Vec<usize> = free().filter(is_weighed).collect();
-        let is_quote = |at: &usize| is_in_quote(&names[*at], options);
+        let is_quote = |at: &usize| volume::is_in_quote(&names[*at], options);
         let quotes = amounts.iter().copied().filter(is_quote).collect();
         let free = free().filter(|at| !is_chosen(*at)).collect();
         let names = shown.iter().map(|name| name.trim().escape_debug().to_string()).collect();
@@ -246,10 +212,7 @@ impl Columns {
     fn read(&self) -> impl Iterator<Item = usize> {
         let times = self.times.iter().map(|time| time.at);
         let joined = self.date_and_time.into_iter().flat_map(|(date, time)| [date, time]);
-        times
-            .chain(joined)
-            .chain(self.values)
-            .chain(self.select.iter().map(|(at, _)| *at))
+        times.chain(joined).chain(self.values).chain(self.select.iter().map(|(at, _)| *at))
     }
 }
 
@@ -257,9 +220,7 @@ impl Columns {
 pub(super) fn is_known(word: &str) -> bool {
     let name = normal(word);
     let is_price = PRICES.iter().any(|(_, aliases)| aliases.contains(&name.as_str()));
-    is_price
-        || VOLUMES.contains(&name.as_str())
-        || role_of(&name).is_some_and(|role| role != Role::Bare)
+    is_price || volume::is_volume(&name) || role_of(&name).is_some_and(|role| role != Role::Bare)
 }
 
 /// A name without case, brackets and the marks between its words.
@@ -283,14 +244,14 @@ fn listed(names: &[String]) -> String {
     names.join(" ").escape_debug().take(NAMES_MAX).collect()
 }
 
-fn missing(what: &str, names: &[String]) -> String {
+pub(super) fn missing(what: &str, names: &[String]) -> String {
     let key = if what == "a time" { "time" } else { what };
     let names = listed(names);
     format!("no column for {what} among `{names}`: name it with columns.{key}")
 }
 
 /// The column with the first of the names that is there; two of the same name are one too many.
-fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, String> {
+pub(super) fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, String> {
     for alias in aliases {
         let mut found = names.iter().enumerate().filter(|(_, name)| name == alias);
         if let Some((at, _)) = found.next() {
@@ -303,6 +264,30 @@ fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, String> {
     Ok(None)
 }
 
+/// The columns of the five values.
+fn values(
+    names: &[String],
+    shown: &[String],
+    options: &Options,
+    told: impl Fn(&str, &str) -> Result<usize, String>,
+) -> Result<[usize; 5], String> {
+    let keys = &options.columns;
+    let mut values = [0; 5];
+    for (found, ((what, aliases), told_name)) in
+        values.iter_mut().zip(PRICES.iter().zip([&keys.open, &keys.high, &keys.low, &keys.close]))
+    {
+        *found = match told_name {
+            Some(name) => told(name, &format!("columns.{what}"))?,
+            None => price(names, what, aliases)?.ok_or_else(|| missing(what, shown))?,
+        };
+    }
+    values[4] = match &keys.volume {
+        Some(name) => told(name, "columns.volume")?,
+        None => volume::find(names, shown, options)?,
+    };
+    Ok(values)
+}
+
 /// The column of a price. Two names for one price are one too many, unless one of them is a single letter.
 fn price(names: &[String], what: &str, aliases: &[&str]) -> Result<Option<usize>, String> {
     let long = aliases.iter().filter(|alias| alias.len() > 1);
@@ -311,7 +296,7 @@ fn price(names: &[String], what: &str, aliases: &[&str]) -> Result<Option<usize>
 }
 
 /// An error when more than one of the names is there.
-fn one_of(names: &[String], what: &str, aliases: &[&str]) -> Result<(), String> {
+pub(super) fn one_of(names: &[String], what: &str, aliases: &[&str]) -> Result<(), String> {
     let mut found = names.iter().filter(|name| aliases.contains(&name.as_str()));
     let Some(first) = found.next() else { return Ok(()) };
     match found.find(|name| *name != first) {
@@ -320,75 +305,6 @@ fn one_of(names: &[String], what: &str, aliases: &[&str]) -> Result<(), String> 
             "columns `{first}` and `{second}` may both be the {what}: name the right one with columns.{what}"
         )),
     }
-}
-
-/// Whether an amount is in what prices are given in, by its name.
-fn is_in_quote(name: &str, options: &Options) -> bool {
-    let is_named = name.contains("quote") || matches!(name, "turnover" | "volumeto" | "notional");
-    let is_part = name.contains("taker") || name.contains("buy") || name.contains("sell");
-    let quote = options.symbol.as_ref().map(|symbol| symbol.quote().to_lowercase());
-    let is_own = quote.is_some_and(|quote| {
-        [format!("volume_{quote}"), format!("vol_{quote}"), format!("{quote}_volume")]
-            .contains(&name.to_owned())
-    });
-    (is_named || is_own) && !is_part
-}
-
-/// An error when a volume is that of a coin or money that the symbol does not have.
-fn check_currencies(names: &[String], shown: &[String], options: &Options) -> Result<(), String> {
-    let Some(symbol) = &options.symbol else { return Ok(()) };
-    for (name, shown) in names.iter().zip(shown) {
-        let words: Vec<&str> = name.split('_').collect();
-        let said = match words[..] {
-            ["volume" | "vol", word] | [word, "volume" | "vol"] => word,
-            _ => continue,
-        };
-        let is_own = [words::fit_of_quote(said, symbol), words::fit_of_base(said, symbol)]
-            .iter()
-            .any(|fit| matches!(fit, words::Fit::Same | words::Fit::Near));
-        if words::is_currency(said) && !is_own {
-            return Err(format!(
-                "column `{}` is a volume in {}, asked for is {symbol}: is it the file of another symbol? If not, name the volume with columns.volume",
-                shown.trim().escape_debug(),
-                said.to_uppercase()
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// The volume in the base of the symbol: the one that says so, else the one that does not say what it counts.
-fn volume(names: &[String], shown: &[String], options: &Options) -> Result<usize, String> {
-    let found = volume_by_name(names, shown, options)?;
-    check_currencies(names, shown, options).map(|()| found)
-}
-
-fn volume_by_name(
-    names: &[String],
-    shown: &[String],
-    options: &Options,
-) -> Result<usize, String> {
-    if let Some(symbol) = &options.symbol {
-        for base in symbol.base_names() {
-            let base = base.to_lowercase();
-            let aliases = [
-                format!("volume_{base}"),
-                format!("vol_{base}"),
-                format!("{base}_volume"),
-                format!("volume{base}"),
-            ];
-            if let Some(at) = only(names, &aliases.each_ref().map(String::as_str))? {
-                return Ok(at);
-            }
-        }
-    }
-    // What is said to be in the base beats what does not say it.
-    let (said, plain) = VOLUMES.split_at(BASE_VOLUMES);
-    if let Some(at) = only(names, said)? {
-        return Ok(at);
-    }
-    one_of(names, "volume", plain)?;
-    only(names, plain)?.ok_or_else(|| missing("volume", shown))
 }
 
 /// The columns that may be the time, the preferred ones first.
@@ -427,8 +343,18 @@ fn role_of(name: &str) -> Option<Role> {
         return None;
     }
     let is_open = has(&[
-        "open", "opened", "opening", "opens", "start", "started", "starts", "starting", "begin",
-        "begins", "beginning", "from",
+        "open",
+        "opened",
+        "opening",
+        "opens",
+        "start",
+        "started",
+        "starts",
+        "starting",
+        "begin",
+        "begins",
+        "beginning",
+        "from",
     ]);
     let is_close = has(&[
         "close", "closed", "closing", "closes", "end", "ended", "ends", "ending", "to", "until",

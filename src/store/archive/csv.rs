@@ -63,7 +63,8 @@ fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive
     let is_mark = |line: &&Line<'_>| MERGE_MARKS.iter().any(|mark| line.text.starts_with(mark));
     if let Some(line) = lines.iter().find(is_mark) {
         let text = shown(&String::from_utf8_lossy(line.text));
-        let reason = format!("`{text}` is left of a merge that did not go through: settle it first");
+        let reason =
+            format!("`{text}` is left of a merge that did not go through: settle it first");
         return Err((line.number, reason));
     }
     let parts = parts(lines, options)?;
@@ -116,7 +117,9 @@ fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive
     let archive = assembler.finish(warnings, &labels, &names).map_err(whole)?;
     if is_by_custom && archive.is_turned_round() {
         let (open, close) = (turned[0] + 1, turned[3] + 1);
-        let reason = format!("no header, and column {open} is the close and column {close} the open, not the other way round: give the file a header");
+        let reason = format!(
+            "no header, and column {open} is the close and column {close} the open, not the other way round: give the file a header"
+        );
         return Err(whole(reason));
     }
     Ok(archive)
@@ -160,7 +163,9 @@ fn push_all(
             Err(Broke::Header) => {
                 let reason = match parts.header {
                     Some(_) => "another header: bring in each of the two files by itself",
-                    None => "a header behind rows: move it before them, or bring in the rows before it by themselves",
+                    None => {
+                        "a header behind rows: move it before them, or bring in the rows before it by themselves"
+                    }
                 };
                 return Err((number, reason.to_owned()));
             }
@@ -222,7 +227,9 @@ impl Broken {
         match self.first {
             Some((number, reason)) if lines > BROKEN_MAX && lines > rows => Err((
                 number,
-                format!("{reason}; {lines} lines are not rows, {rows} are: write the file again with one row in each line"),
+                format!(
+                    "{reason}; {lines} lines are not rows, {rows} are: write the file again with one row in each line"
+                ),
             )),
             Some(_) | None => Ok(()),
         }

@@ -10,40 +10,39 @@ pub(super) enum DayOrder {
 /// What the dates of a column say about their order.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Evidence {
-    /// Some have more than 12 in the first place.
-    is_day_first: bool,
-    /// Some have more than 12 in the second place.
-    is_month_first: bool,
-    /// Some would be another day the other way round.
-    is_open: bool,
-    /// Some have another mark than a dot.
-    is_marked: bool,
-    is_seen: bool,
+    /// Dates with more than 12 in the first place.
+    day_first: u64,
+    /// Dates with more than 12 in the second place.
+    month_first: u64,
+    /// Dates that would be another day the other way round.
+    open: u64,
+    /// Dates with another mark than a dot.
+    marked: u64,
+    all: u64,
 }
 
 impl Evidence {
     /// Takes in a date; other words say nothing.
     pub(super) fn see(&mut self, text: &str) {
         let Some((first, second, mark)) = year_last(text) else { return };
-        self.is_seen = true;
-        self.is_day_first |= first > 12;
-        self.is_month_first |= second > 12;
-        self.is_open |= first != second && first <= 12 && second <= 12;
-        self.is_marked |= mark != '.';
+        self.all += 1;
+        self.day_first += u64::from(first > 12);
+        self.month_first += u64::from(second > 12);
+        self.open += u64::from(first != second && first <= 12 && second <= 12);
+        self.marked += u64::from(mark != '.');
     }
 
     /// The order, if all dates together leave only one. `is_custom`: the name of the column says that the day is first.
     pub(super) const fn order(self, is_custom: bool) -> Option<DayOrder> {
-        match (self.is_day_first, self.is_month_first) {
-            (true, false) => Some(DayOrder::DayFirst),
-            (false, true) => Some(DayOrder::MonthFirst),
-            (true, true) => None,
-            // Dates that are the same either way: dots are seldom used by those who write the month first.
-            (false, false) if self.is_seen && !self.is_marked && (is_custom || !self.is_open) => {
-                Some(DayOrder::DayFirst)
-            }
-            (false, false) => None,
+        if self.day_first > 0 && self.month_first > 0 {
+            return None;
         }
+        if self.month_first > 0 {
+            return Some(DayOrder::MonthFirst);
+        }
+        // With dots the month is seldom first, so dates that are the same either way need no more.
+        let is_settled = self.all > 0 && self.marked == 0 && (is_custom || self.open == 0);
+        if self.day_first > 0 || is_settled { Some(DayOrder::DayFirst) } else { None }
     }
 }
 
@@ -81,7 +80,9 @@ mod tests {
             (vec!["1/2/24", "13/2/24", "2024-01-13", "x", ""], false, None),
         ] {
             let mut evidence = Evidence::default();
-            dates.iter().for_each(|date| evidence.see(date));
+            for date in &dates {
+                evidence.see(date);
+            }
             assert_eq!(evidence.order(is_custom), order, "{dates:?}");
         }
     }

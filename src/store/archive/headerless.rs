@@ -47,12 +47,7 @@ pub(super) fn columns(
     let names: Vec<String> = (1..=count).map(|n| format!("column {n}")).collect();
     let looks: Vec<Look> = (0..count).map(|at| commonest(rows, at, options)).collect();
     let told = Told::of(options, &names)?;
-    let mut found = by_custom(rows, &looks, options).or_else(|why| match &told {
-        Told { time: Some(time), values: [Some(o), Some(h), Some(l), Some(c), Some(v)], .. } => {
-            Ok(Found { times: vec![*time], joined: None, values: [*o, *h, *l, *c, *v] })
-        }
-        _ => Err(why),
-    })?;
+    let mut found = by_custom(rows, &looks, options).or_else(|why| told.whole().ok_or(why))?;
     for (value, told) in found.values.iter_mut().zip(told.values) {
         *value = told.unwrap_or(*value);
     }
@@ -106,11 +101,7 @@ struct Found {
     values: [usize; VALUES],
 }
 
-fn by_custom(
-    rows: &[Vec<Cell<'_>>],
-    looks: &[Look],
-    options: &Options,
-) -> Result<Found, String> {
+fn by_custom(rows: &[Vec<Cell<'_>>], looks: &[Look], options: &Options) -> Result<Found, String> {
     let keys = "give the file a header, or name all of its columns: columns.time = \"column 1\", columns.open = \"column 2\", and so on";
     let unknown = |what: &str| format!("no header, and {what}: {keys}");
     let is_time = |look: Look| matches!(look, Look::Time | Look::Day | Look::Clock);
@@ -146,7 +137,10 @@ fn by_custom(
         high >= open.max(close) && low <= open.min(close)
     };
     let bars = rows.iter().filter(fits).count();
-    if options.columns == super::read::ColumnNames::default() && 2 * bars < rows.len() && bars < rows.len().saturating_sub(8) {
+    if options.columns == super::read::ColumnNames::default()
+        && 2 * bars < rows.len()
+        && bars < rows.len().saturating_sub(8)
+    {
         return Err(unknown("most rows are not open, high, low, close in this order"));
     }
     Ok(Found { times, joined, values })
@@ -180,6 +174,15 @@ struct Told {
 }
 
 impl Told {
+    /// The columns, if each of them is told.
+    fn whole(&self) -> Option<Found> {
+        let mut values = [0; VALUES];
+        for (value, told) in values.iter_mut().zip(self.values) {
+            *value = told?;
+        }
+        Some(Found { times: vec![self.time?], joined: None, values })
+    }
+
     fn of(options: &Options, names: &[String]) -> Result<Self, String> {
         let find = |name: &str, key: &str| {
             let number = name.trim().trim_start_matches("column").trim();
@@ -315,7 +318,12 @@ mod tests {
         assert_eq!(names.len(), 6);
         let told = |n: usize| Some(n.to_string());
         options.columns = super::super::read::ColumnNames {
-            time: told(6), open: told(1), high: told(2), low: told(3), close: told(4), volume: told(5),
+            time: told(6),
+            open: told(1),
+            high: told(2),
+            low: told(3),
+            close: told(4),
+            volume: told(5),
         };
         let last = found("10,12,9,11,5,2024-01-01 00:00", &options).unwrap();
         assert_eq!((last.times[0].at, last.values), (5, [0, 1, 2, 3, 4]));

@@ -11,11 +11,13 @@ mod distance;
 mod format;
 mod headerless;
 mod labels;
+mod length;
 mod parquet;
 mod read;
 mod row;
 mod stamp;
 mod twice;
+mod volume;
 mod when;
 mod words;
 

@@ -21,9 +21,9 @@ use parquet::{
 use super::{
     assemble::{Archive, Assembler, RawRow, Refused, Rows},
     cell::Cell,
+    claim::Claim,
     columns::Columns,
     read::Options,
-    claim::Claim,
     row::{Dates, Fields, RowReader, SAMPLE, has_open_dates},
     stamp::{Kind, Meaning, Stamp, Unit},
 };

@@ -113,17 +113,17 @@ impl Options {
 /// Reads a file of others.
 pub fn read<D: Disk>(disk: &D, path: &Path, options: &Options) -> Result<Archive, StoreError> {
     let refuse = |reason: String| StoreError::damaged(path, 0, reason);
-    let missing = || StoreError::Missing {
-        path: path.to_owned(),
-        what: "the file of bars".to_owned(),
-    };
+    let missing =
+        || StoreError::Missing { path: path.to_owned(), what: "the file of bars".to_owned() };
     let entry = disk.look(path)?.ok_or_else(missing)?;
     if entry.kind == EntryKind::Dir {
         return Err(refuse("it is a folder: name a file in it".to_owned()));
     }
     if entry.bytes > BYTES_MAX {
         let bytes = entry.bytes;
-        return Err(refuse(format!("it has {bytes} bytes, at most {BYTES_MAX} are read: split it")));
+        return Err(refuse(format!(
+            "it has {bytes} bytes, at most {BYTES_MAX} are read: split it"
+        )));
     }
     let bytes = match disk.read(path) {
         // A pipe, a device, a link: it is what it is, however often it is tried.
@@ -174,7 +174,9 @@ fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
     let read = MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut unpacked);
     read.map_err(|error| StoreError::damaged(path, 0, format!("gzip: {error}")))?;
     if unpacked.len() as u64 > most {
-        let reason = format!("it unpacks to more than {most} bytes, which no file of bars of its size does: unpack it, and look at what is in it");
+        let reason = format!(
+            "it unpacks to more than {most} bytes, which no file of bars of its size does: unpack it, and look at what is in it"
+        );
         return Err(StoreError::damaged(path, 0, reason));
     }
     Ok(unpacked)

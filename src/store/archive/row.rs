@@ -90,6 +90,8 @@ impl<'a> RowReader<'a> {
             match Claim::of(&columns.normal_name(at), &words) {
                 // The clock of a place says nothing about stamps that need none.
                 Some(Claim::Zone) if when.is_exact() || options.offset_minutes.is_some() => {}
+                // Whoever names the volume knows what it counts.
+                Some(Claim::Unit) if options.columns.volume.is_some() => {}
                 Some(claim) => said.push(Said::new(at, claim)),
                 None if !columns.has_names && Claim::of("state", &words).is_some() => {
                     let is_word = words.iter().any(|word| word.parse::<f64>().is_err());
@@ -171,7 +173,8 @@ impl<'a> RowReader<'a> {
                 Marks::DecimalComma => "it has a decimal comma, so a point may be one of thousands",
                 Marks::Thousands => "it has separators of thousands, so others may be, too",
             };
-            self.marked = Some(format!("`{}`: {what}: write all numbers plainly, as 1234.5", shown(&word)));
+            self.marked =
+                Some(format!("`{}`: {what}: write all numbers plainly, as 1234.5", shown(&word)));
         }
         if self.other_symbol.is_none()
             && words::is_symbol(&word)

@@ -2,11 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    assemble::Conflict,
-    distance,
-    labels::Labels,
-};
+use super::{assemble::Conflict, distance, labels::Labels};
 use crate::domain::{
     bar::{Bar, TimedBar},
     time::Timeframe,
@@ -42,7 +38,8 @@ pub(super) fn judge(
     }
     let others: Vec<&Conflict> =
         pairs.iter().map(|pair| &pair.conflict).filter(|one| !one.is_growth()).collect();
-    let stamps: BTreeMap<i64, &Conflict> = others.iter().map(|one| (one.ts.ts_ms(), *one)).collect();
+    let stamps: BTreeMap<i64, &Conflict> =
+        others.iter().map(|one| (one.ts.ts_ms(), *one)).collect();
     if let Some(first) = others.first()
         && bars.len() >= STAMPS_MIN
         && stamps.len() as f64 >= SHARE * bars.len() as f64
@@ -134,8 +131,11 @@ fn longer(pairs: &[Pair], bars: &[TimedBar]) -> Result<(), String> {
 fn is_rolled(long: Bar, parts: impl Iterator<Item = Bar>) -> bool {
     let parts: Vec<Bar> = parts.collect();
     let (Some(first), Some(last)) = (parts.first(), parts.last()) else { return false };
-    let high = parts.iter().map(|bar| bar.high()).fold(f64::MIN, f64::max);
-    let low = parts.iter().map(|bar| bar.low()).fold(f64::MAX, f64::min);
+    let (mut high, mut low) = (f64::MIN, f64::MAX);
+    for part in &parts {
+        high = high.max(part.high());
+        low = low.min(part.low());
+    }
     long.open() == first.open()
         && long.close() == last.close()
         && long.high() == high

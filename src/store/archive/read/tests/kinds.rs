@@ -1,6 +1,6 @@
 //! Kinds of files that say something else than what is asked for, or contradict themselves: each is right or refused, never another file.
 
-use std::{collections::BTreeMap, os::unix::net::UnixListener, process::Command};
+use std::{collections::BTreeMap, os::unix::net::UnixListener};
 
 use ::parquet::data_type::{ByteArray, FixedLenByteArray, FixedLenByteArrayType};
 use chrono::DateTime;
@@ -37,6 +37,11 @@ fn when(ms: i64, form: &str) -> String {
 /// Rows written by `row` from the number of the bar and its values.
 fn rows(of: impl IntoIterator<Item = i64>, row: impl Fn(i64, &str) -> String) -> String {
     of.into_iter().map(|n| row(n, &text(values(n, 42_000.0))) + "\n").collect()
+}
+
+/// What `row` makes of each number, one after the other.
+fn joined(of: impl IntoIterator<Item = i64>, row: impl Fn(i64) -> String) -> String {
+    of.into_iter().map(row).collect()
 }
 
 fn plain(of: impl IntoIterator<Item = i64>) -> String {
@@ -83,19 +88,46 @@ fn each(cases: &[(&str, String, &str)]) {
 #[test]
 fn columns_that_contradict_the_request() {
     for (name, value) in [
-        ("pair", "ETHUSDT"), ("product", "ETH-USD"), ("coin", "ETH"), ("market", "ETH-USD"),
-        ("base", "ETH"), ("quote", "EUR"), ("currency", "EUR"), ("whatever", "ETHUSDT"),
-        ("", "ETHUSDT"), ("note", "ethereum"), ("market", "perp"), ("src", "binance"),
-        ("interval", "1 hour"), ("interval", "60"), ("interval", "PT1H"), ("interval", "hourly"),
-        ("interval", "sometimes"), ("foo", "1h"), ("x", "1h"), ("is_final", "no"),
-        ("is_closed", "N"), ("closed", "f"), ("status", "open"), ("final", "0.0"),
-        ("complete", "False"), ("is_open", "True"), ("bar_status", "forming"),
+        ("pair", "ETHUSDT"),
+        ("product", "ETH-USD"),
+        ("coin", "ETH"),
+        ("market", "ETH-USD"),
+        ("base", "ETH"),
+        ("quote", "EUR"),
+        ("currency", "EUR"),
+        ("whatever", "ETHUSDT"),
+        ("", "ETHUSDT"),
+        ("note", "ethereum"),
+        ("market", "perp"),
+        ("src", "binance"),
+        ("interval", "1 hour"),
+        ("interval", "60"),
+        ("interval", "PT1H"),
+        ("interval", "hourly"),
+        ("interval", "sometimes"),
+        ("foo", "1h"),
+        ("x", "1h"),
+        ("is_final", "no"),
+        ("is_closed", "N"),
+        ("closed", "f"),
+        ("status", "open"),
+        ("final", "0.0"),
+        ("complete", "False"),
+        ("is_open", "True"),
+        ("bar_status", "forming"),
+        ("volume_unit", "contracts"),
+        ("whatever", "contracts"),
+        ("volume_currency", "USDT"),
+        ("minutes", "60"),
     ] {
         let first = rows(0..40, |n, values| format!("{value},{},{values}", opens(n)));
         let last = rows(0..40, |n, values| format!("{},{values},{value}", opens(n)));
         for text in [format!("{name},{HEAD}{first}"), format!("{},{name}\n{last}", HEAD.trim())] {
             let why = refused(&text, &asked());
-            assert!(why.contains(&format!("says {value}")) || why.contains("is not closed"), "{why}");
+            assert!(
+                why.contains(&format!("says {value}")) || why.contains("is not closed"),
+                "{why}"
+            );
         }
     }
 }
@@ -103,10 +135,25 @@ fn columns_that_contradict_the_request() {
 #[test]
 fn columns_that_say_what_is_asked_for() {
     for (name, value) in [
-        ("pair", "BTCUSD"), ("product", "BTC-USD"), ("base", "BTC"), ("quote", "USD"),
-        ("whatever", "btcusd"), ("is_final", "yes"), ("closed", "t"), ("status", "closed"),
-        ("complete", "1.0"), ("is_open", "False"), ("interval", "PT5M"), ("interval", "300"),
-        ("tz", "UTC"), ("market", "spot"), ("exchange", "Kraken"), ("note", "hello"), ("id", "17"),
+        ("pair", "BTCUSD"),
+        ("product", "BTC-USD"),
+        ("base", "BTC"),
+        ("quote", "USD"),
+        ("whatever", "btcusd"),
+        ("is_final", "yes"),
+        ("closed", "t"),
+        ("status", "closed"),
+        ("complete", "1.0"),
+        ("is_open", "False"),
+        ("interval", "PT5M"),
+        ("interval", "300"),
+        ("tz", "UTC"),
+        ("market", "spot"),
+        ("exchange", "Kraken"),
+        ("note", "hello"),
+        ("id", "17"),
+        ("volume_unit", "BTC"),
+        ("minutes", "5"),
     ] {
         let row = |n, values: &str| format!("{value},{},{values}", opens(n));
         let text = format!("{name},{HEAD}{}", rows(0..40, row));
@@ -120,17 +167,19 @@ fn files_without_a_header() {
     let date = |n: i64| when(opens(n), "%Y-%m-%d %H:%M");
     each(&[
         ("a symbol", rows(0..40, |n, v| format!("ETHUSDT,{},{v}", date(n))), "says ETHUSDT"),
-        ("a word", rows(0..40, |n, v| format!("FLOKI,{},{v}", date(n))), "select=\"column 1=FLOKI\""),
+        (
+            "a word",
+            rows(0..40, |n, v| format!("FLOKI,{},{v}", date(n))),
+            "select=\"column 1=FLOKI\"",
+        ),
         ("an interval", rows(0..40, |n, v| format!("{},{v},1h", opens(n))), "says 1h"),
         ("the time last", rows(0..40, |n, v| format!("{v},{}", opens(n))), "columns.time"),
         (
             "open, close, high, low",
-            (0..40)
-                .map(|n| {
-                    let [open, high, low, close, volume] = values(n, 42_000.0);
-                    format!("{},{open},{close},{high},{low},{volume}\n", opens(n))
-                })
-                .collect(),
+            joined(0..40, |n| {
+                let [open, high, low, close, volume] = values(n, 42_000.0);
+                format!("{},{open},{close},{high},{low},{volume}\n", opens(n))
+            }),
             "columns.open",
         ),
     ]);
@@ -162,12 +211,24 @@ fn two_series_in_one_file() {
         side(&plain([n]), "bid") + &ask
     };
     each(&[
-        ("in turns", HEAD.to_owned() + &(0..40).map(both).collect::<String>(), "two series"),
-        ("one after the other", HEAD.to_owned() + &plain(0..40) + &(0..40).map(other).collect::<String>(), "two series"),
-        ("two rows of it", HEAD.to_owned() + &plain(0..40) + &(0..2).map(other).collect::<String>(), "two series"),
-        ("the same price", HEAD.to_owned() + &plain(0..40) + &(0..40).map(near).collect::<String>(), "40 of 40 stamps"),
-        ("no stamp twice", HEAD.to_owned() + &(0..40).map(turns).collect::<String>(), "back and forth"),
-        ("bid and ask", format!("{},side\n", HEAD.trim()) + &(0..40).map(quotes).collect::<String>(), "select=\"side=ask\""),
+        ("in turns", HEAD.to_owned() + &joined(0..40, both), "two series"),
+        (
+            "one after the other",
+            HEAD.to_owned() + &plain(0..40) + &joined(0..40, other),
+            "two series",
+        ),
+        ("two rows of it", HEAD.to_owned() + &plain(0..40) + &joined(0..2, other), "two series"),
+        (
+            "the same price",
+            HEAD.to_owned() + &plain(0..40) + &joined(0..40, near),
+            "40 of 40 stamps",
+        ),
+        ("no stamp twice", HEAD.to_owned() + &joined(0..40, turns), "back and forth"),
+        (
+            "bid and ask",
+            format!("{},side\n", HEAD.trim()) + &joined(0..40, quotes),
+            "select=\"side=ask\"",
+        ),
     ]);
 }
 
@@ -184,10 +245,11 @@ fn rolled(n: i64, count: i64) -> String {
 #[test]
 fn two_timeframes_in_one_file() {
     let mixed = |every: i64| {
-        let row = |n: i64| plain([n]) + &if n % every == 0 { rolled(n, every) } else { String::new() };
-        HEAD.to_owned() + &(0..120).map(row).collect::<String>()
+        let row =
+            |n: i64| plain([n]) + &if n % every == 0 { rolled(n, every) } else { String::new() };
+        HEAD.to_owned() + &joined(0..120, row)
     };
-    let behind = HEAD.to_owned() + &plain(0..240) + &(0..20).map(|n| rolled(12 * n, 12)).collect::<String>();
+    let behind = HEAD.to_owned() + &plain(0..240) + &joined(0..20, |n| rolled(12 * n, 12));
     let holes = [0, 12, 24, 48, 60, 96, 108, 120, 144].map(|n| 60 + n);
     let later = HEAD.to_owned() + &plain(0..60) + &plain(holes);
     each(&[
@@ -206,11 +268,31 @@ fn two_times_that_contradict_each_other() {
     };
     let naive = |n: i64, later: i64| when(opens(n) + later * 60_000, "%Y-%m-%d %H:%M");
     each(&[
-        ("by a quarter", two("unix,date", &|n| format!("{},{}", opens(n), naive(n, 15))), "do not agree"),
-        ("two local ones", two("timestamp,datetime", &|n| format!("{},{}", naive(n, 0), naive(n, 120))), "do not agree"),
-        ("more and more", two("unix,date", &|n| format!("{},{}", opens(n), naive(n, 60 * (n / 10)))), "not the clock of one place"),
-        ("an hour long", two("open_time,close_time", &|n| format!("{},{}", opens(n), opens(n) + 3_599_999)), "it is 1h, not 5m"),
-        ("a clock of a place", two("tz,date", &|n| format!("America/New_York,{}", naive(n, 0))), "offset"),
+        (
+            "by a quarter",
+            two("unix,date", &|n| format!("{},{}", opens(n), naive(n, 15))),
+            "do not agree",
+        ),
+        (
+            "two local ones",
+            two("timestamp,datetime", &|n| format!("{},{}", naive(n, 0), naive(n, 120))),
+            "do not agree",
+        ),
+        (
+            "more and more",
+            two("unix,date", &|n| format!("{},{}", opens(n), naive(n, 60 * (n / 10)))),
+            "not the clock of one place",
+        ),
+        (
+            "an hour long",
+            two("open_time,close_time", &|n| format!("{},{}", opens(n), opens(n) + 3_599_999)),
+            "it is 1h, not 5m",
+        ),
+        (
+            "a clock of a place",
+            two("tz,date", &|n| format!("America/New_York,{}", naive(n, 0))),
+            "offset",
+        ),
     ]);
     for text in [
         two("time_utc,timestamp", &|n| format!("{},{}", naive(n, 0), naive(n, 120))),
@@ -239,7 +321,11 @@ fn dates_with_the_year_last_are_known_by_all_of_them() {
         let row = |n: i64, values: &str| format!("{},{values}", when(opens(n), form));
         let text = HEAD.to_owned() + &rows(FROM..FROM + days * 288, row);
         if is_known {
-            assert_eq!(read_right(&text, &asked()).unwrap().bars.len() as i64, days * 288, "{form}");
+            assert_eq!(
+                read_right(&text, &asked()).unwrap().bars.len() as i64,
+                days * 288,
+                "{form}"
+            );
         } else {
             assert!(refused(&text, &asked()).contains("an order that is unclear"), "{form}");
         }
@@ -257,16 +343,35 @@ fn what_is_left_of_other_programs() {
     let merge = lines.replacen('\n', "\n<<<<<<< HEAD\n", 1) + ">>>>>>> theirs\n";
     each(&[
         ("a merge", HEAD.to_owned() + &merge, "merge"),
-        ("another header", format!("{HEAD}{lines}time,close,high,low,open,vol\n{lines}"), "another header"),
-        ("one that lacks a name", format!("{HEAD}{lines}time,open,high,low,close,Volume USDT\n{lines}"), "another header"),
-        ("a header behind rows", format!("{lines}close_time,open,high,low,close,volume\n{lines}"), "a header behind rows"),
+        (
+            "another header",
+            format!("{HEAD}{lines}time,close,high,low,open,vol\n{lines}"),
+            "another header",
+        ),
+        (
+            "one that lacks a name",
+            format!("{HEAD}{lines}time,open,high,low,close,Volume USDT\n{lines}"),
+            "another header",
+        ),
+        (
+            "a header behind rows",
+            format!("{lines}close_time,open,high,low,close,volume\n{lines}"),
+            "a header behind rows",
+        ),
         ("a page", format!("<html lang=\"en\"><body>a,b,c,d,e,f</body>\n{lines}"), "web page"),
         ("a remark", format!("# ETHUSDT from a venue\n{HEAD}{lines}"), "says ETHUSDT"),
-        ("a table of yahoo", format!("time,open,high,low,close,volume\n,ETH-USD,ETH-USD,ETH-USD,ETH-USD,ETH-USD\n{lines}"), "says ETH-USD"),
+        (
+            "a table of yahoo",
+            format!(
+                "time,open,high,low,close,volume\n,ETH-USD,ETH-USD,ETH-USD,ETH-USD,ETH-USD\n{lines}"
+            ),
+            "says ETH-USD",
+        ),
     ]);
     for word in ["null", "None", "NaN", "N/A", "-", "inf", "", "4.2E+04"] {
         let row = |n: i64, values: &str| {
-            let [open, high, low, close, volume] = [0, 1, 2, 3, 4].map(|at| values.split(',').nth(at).unwrap());
+            let [open, high, low, close, volume] =
+                [0, 1, 2, 3, 4].map(|at| values.split(',').nth(at).unwrap());
             let low = if n == 20 { word } else { low };
             format!("{},{open},{high},{low},{close},{volume}", opens(n))
         };
@@ -279,19 +384,29 @@ fn what_is_left_of_other_programs() {
 fn stamps_that_contradict_each_other() {
     let date = |n: i64, zone: &str| when(opens(n), "%Y-%m-%d %H:%M:%S") + zone;
     let some = |every: i64| {
-        let row = |n: i64, v: &str| format!("{},{v}", date(n, if n % every == 0 { "" } else { "+00:00" }));
+        let row = |n: i64, v: &str| {
+            format!("{},{v}", date(n, if n % every == 0 { "" } else { "+00:00" }))
+        };
         HEAD.to_owned() + &rows(0..40, row)
     };
     let archive = read_right(&some(5), &asked()).unwrap();
     assert_eq!((archive.bars.len(), archive.refused.len()), (32, 8));
-    assert!(archive.refused.iter().all(|row| row.reason.contains("has no offset, and other rows have one")));
+    assert!(
+        archive
+            .refused
+            .iter()
+            .all(|row| row.reason.contains("has no offset, and other rows have one"))
+    );
     let few = |n: i64, v: &str| format!("{},{v}", date(n, if n % 5 == 0 { "+00:00" } else { "" }));
     let why = refused(&(HEAD.to_owned() + &rows(0..40, few)), &asked());
     assert!(why.contains("32 stamps have no offset and 8 say"), "{why}");
-    let units = |n: i64, v: &str| format!("{},{v}", if n % 5 == 0 { opens(n) / 1000 } else { opens(n) });
+    let units =
+        |n: i64, v: &str| format!("{},{v}", if n % 5 == 0 { opens(n) / 1000 } else { opens(n) });
     let archive = read_right(&(HEAD.to_owned() + &rows(0..40, units)), &asked()).unwrap();
     assert_eq!((archive.bars.len(), archive.refused.len()), (32, 8));
-    assert!(archive.refused[0].reason.contains("counts seconds, and other rows count milliseconds"));
+    assert!(
+        archive.refused[0].reason.contains("counts seconds, and other rows count milliseconds")
+    );
     let [open, ..] = values(3, 42_000.0);
     let less = format!("{HEAD}{}{},{open},{open},{open},{open},1\n", plain(0..40), opens(3));
     assert!(refused(&less, &asked()).contains("has less of the bar"));
@@ -304,17 +419,37 @@ fn stamps_that_contradict_each_other() {
 fn numbers_with_separators_make_all_numbers_doubtful() {
     let with = |n: i64, row: &str| HEAD.to_owned() + &plain(0..n) + row + "\n" + &plain(n + 1..40);
     each(&[
-        ("quoted thousands", with(9, &format!("{},\"42,000.5\",\"42,001\",\"41,999\",\"42,000\",1", opens(9))), "separators of thousands"),
-        ("one of them", with(9, &format!("{},42000,42001,41999,42000,\"1,234.5\"", opens(9))), "separators of thousands"),
-        ("a decimal comma", with(9, &format!("{},42000,42001,41999,42000,\"1,5\"", opens(9))), "decimal comma"),
+        (
+            "quoted thousands",
+            with(9, &format!("{},\"42,000.5\",\"42,001\",\"41,999\",\"42,000\",1", opens(9))),
+            "separators of thousands",
+        ),
+        (
+            "one of them",
+            with(9, &format!("{},42000,42001,41999,42000,\"1,234.5\"", opens(9))),
+            "separators of thousands",
+        ),
+        (
+            "a decimal comma",
+            with(9, &format!("{},42000,42001,41999,42000,\"1,5\"", opens(9))),
+            "decimal comma",
+        ),
         (
             "semicolons and points of thousands",
-            HEAD.replace(',', ";") + &(0..40).map(|n| format!("{};42.283;42.283;42.283;42.283{};1\n", opens(n), if n % 2 == 0 { ",5" } else { "" })).collect::<String>(),
+            HEAD.replace(',', ";")
+                + &joined(0..40, |n| {
+                    format!(
+                        "{};42.283;42.283;42.283;42.283{};1\n",
+                        opens(n),
+                        if n % 2 == 0 { ",5" } else { "" }
+                    )
+                }),
             "decimal comma",
         ),
         (
             "a separator behind the header",
-            format!("{},\n", HEAD.trim()) + &(0..40).map(|n| format!("{},10,12,9,11,1,950.5\n", opens(n))).collect::<String>(),
+            format!("{},\n", HEAD.trim())
+                + &joined(0..40, |n| format!("{},10,12,9,11,1,950.5\n", opens(n))),
             "split at their thousands",
         ),
     ]);
@@ -322,9 +457,12 @@ fn numbers_with_separators_make_all_numbers_doubtful() {
 
 /// A file with prices as decimals of `bytes` bytes and 18 places.
 fn decimals(bytes: usize, precision: u32) -> Vec<u8> {
-    let value = |name: &str| format!("required fixed_len_byte_array({bytes}) {name} (DECIMAL({precision},18));");
+    let value = |name: &str| {
+        format!("required fixed_len_byte_array({bytes}) {name} (DECIMAL({precision},18));")
+    };
     let values: String = ["open", "high", "low", "close", "volume"].map(value).concat();
-    let schema = format!("message m {{ required int64 timestamp (TIMESTAMP(MILLIS,true)); {values} }}");
+    let schema =
+        format!("message m {{ required int64 timestamp (TIMESTAMP(MILLIS,true)); {values} }}");
     let schema = Arc::new(parse_message_type(&schema).unwrap());
     let properties = Arc::new(WriterProperties::builder().build());
     let mut writer = SerializedFileWriter::new(Vec::new(), schema, properties).unwrap();
@@ -337,7 +475,10 @@ fn decimals(bytes: usize, precision: u32) -> Vec<u8> {
         let digits = [vec![0; bytes - 16], digits.to_be_bytes().to_vec()].concat();
         let digits = FixedLenByteArray::from(ByteArray::from(digits));
         let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<FixedLenByteArrayType>().write_batch(&[digits.clone(), digits], None, None).unwrap();
+        column
+            .typed::<FixedLenByteArrayType>()
+            .write_batch(&[digits.clone(), digits], None, None)
+            .unwrap();
         column.close().unwrap();
     }
     group.close().unwrap();
@@ -360,10 +501,11 @@ fn what_is_not_a_file_is_refused_without_opening_it() {
     let dir = tempfile::tempdir().unwrap();
     let disk = RealDisk::new(dir.path());
     let at = |name: &str| dir.path().join(name);
-    assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    let (folder, mode) = (rustix::fs::CWD, rustix::fs::Mode::RUSR);
+    rustix::fs::mknodat(folder, at("pipe"), rustix::fs::FileType::Fifo, mode, 0).unwrap();
     let _socket = UnixListener::bind(at("socket")).unwrap();
     std::os::unix::fs::symlink(at("pipe"), at("link")).unwrap();
-    std::fs::create_dir(at("folder")).unwrap();
+    disk.make_dir(&at("folder")).unwrap();
     for (path, told) in [
         (at("pipe"), "is a named pipe"),
         (at("socket"), "is a socket"),
