@@ -83,6 +83,7 @@ impl<'a> RowReader<'a> {
         rows: &[Vec<Cell<'_>>],
     ) -> Result<Self, String> {
         let when = When::of(&columns, options, rows)?;
+        let is_word = |word: &str| !word.is_empty() && word.parse::<f64>().is_err();
         let mut said = Vec::new();
         let mut labels = Vec::new();
         for at in columns.free.iter().copied() {
@@ -93,14 +94,15 @@ impl<'a> RowReader<'a> {
                 // Whoever names the volume knows what it counts.
                 Some(Claim::Unit) if options.columns.volume.is_some() => {}
                 Some(claim) => said.push(Said::new(at, claim)),
-                None if !columns.has_names && Claim::of("state", &words).is_some() => {
-                    let is_word = words.iter().any(|word| word.parse::<f64>().is_err());
-                    // The last of nine columns of OKX says whether the bar is closed.
-                    if is_word || (columns.names.len() == 9 && at == 8) {
-                        said.push(Said::new(at, Claim::Closed));
-                    }
+                // The last of nine columns of OKX says whether the bar is closed.
+                None if !columns.has_names
+                    && Claim::of("state", &words).is_some()
+                    && (words.iter().any(|word| is_word(word))
+                        || (columns.names.len() == 9 && at == 8)) =>
+                {
+                    said.push(Said::new(at, Claim::Closed));
                 }
-                None if !columns.amounts.contains(&at) => labels.push(at),
+                None if words.iter().any(|word| is_word(word)) => labels.push(at),
                 None => {}
             }
         }
