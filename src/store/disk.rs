@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -335,6 +335,19 @@ fn refuse_link(path: &Path) -> io::Result<fs::Metadata> {
     Ok(found)
 }
 
+/// An error when the path is not a file: opening a pipe that nobody writes to would wait for ever.
+fn refuse_other(path: &Path) -> io::Result<()> {
+    let kind = refuse_link(path)?.file_type();
+    let what = match () {
+        () if kind.is_file() => return Ok(()),
+        () if kind.is_dir() => "is a folder",
+        () if kind.is_fifo() => "is a named pipe",
+        () if kind.is_socket() => "is a socket",
+        () => "is a device",
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, what))
+}
+
 fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -349,13 +362,13 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path) -> DiskResult<Option<Vec<u8>>> {
-        absent_is_none(refuse_link(path).and_then(|_| fs::read(path)))
+        absent_is_none(refuse_other(path).and_then(|()| fs::read(path)))
             .map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
     }
 
     fn read_at(&self, path: &Path, offset: u64, most: usize) -> DiskResult<Vec<u8>> {
         let read = || -> io::Result<Vec<u8>> {
-            refuse_link(path)?;
+            refuse_other(path)?;
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
             let mut bytes = Vec::with_capacity(most);
