@@ -125,7 +125,11 @@ pub fn give<D: Disk>(
     let gate = Gate::open(&layout.commands_gate(tag))?;
     let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
     let decided = Decided::of(disk, layout, tag)?;
-    let at = decided.date(wish.when, now)?;
+    let mut at = decided.date(wish.when, now)?;
+    if !matches!(wish.when, When::At(_)) {
+        let before = read_commands(disk, layout, tag)?;
+        at = decided.behind(&before, wish.order, at, now);
+    }
     let command = Command { at, order: wish.order, reason: wish.reason, who: wish.who };
     let line = append_command(disk, layout, tag, &command, now)?;
     let commands = read_commands(disk, layout, tag)?;
@@ -287,6 +291,16 @@ impl Decided {
             When::At(at) => Ok(at),
         }
     }
+
+    /// The date of a command for now or next, behind those of the same slot that were given before it, whatever the clocks said then:
+    /// of two that contradict each other the later one holds. It also comes behind what is planned inside that slot, but a resume
+    /// does not: a planned halt is not undone by it.
+    fn behind(&self, before: &[Command], order: Order, at: UtcMs, now: UtcMs) -> UtcMs {
+        let slot = self.first().max(at);
+        let until = if order == Order::Resume { slot.min(now.max(at)) } else { slot };
+        let dates = in_order_of_effect(before).into_iter().map(|(_, command)| command.at);
+        dates.filter(|date| *date <= until).fold(at, UtcMs::max)
+    }
 }
 
 /// Enters the gate of a tag's commands; `None` when somebody else stays inside for too long.
@@ -347,6 +361,32 @@ mod tests {
         for when in [When::Now, When::Next] {
             assert_eq!(fresh.date(when, ms(5)), Ok(UtcMs::EPOCH), "the first row may be older");
         }
+    }
+
+    #[test]
+    fn of_the_commands_of_one_slot_the_last_one_given_comes_last_whatever_the_clocks_said() {
+        let last = Timeframe::M1.slot(600_000).ok();
+        let decided = Decided { last, next: Some(ms(660_000)) };
+        let given = |before: &[(i64, Order)], order, when, now| {
+            let command = |&(at, order): &(i64, Order)| Command {
+                at: ms(at),
+                order,
+                reason: String::new(),
+                who: String::new(),
+            };
+            let before: Vec<Command> = before.iter().map(command).collect();
+            let at = decided.date(when, ms(now)).unwrap();
+            decided.behind(&before, order, at, ms(now)).get()
+        };
+        let (halt, resume) = (Order::Halt, Order::Resume);
+        assert_eq!(given(&[(630_000, resume)], halt, When::Now, 640_000), 640_000);
+        assert_eq!(given(&[(630_000, resume)], halt, When::Now, 610_000), 630_000, "set back");
+        assert_eq!(given(&[(630_000, resume)], halt, When::Next, 640_000), 630_000);
+        assert_eq!(given(&[(630_000, halt)], resume, When::Next, 640_000), 630_000);
+        assert_eq!(given(&[(650_000, resume)], halt, When::Now, 640_000), 650_000, "planned");
+        assert_eq!(given(&[(650_000, halt)], resume, When::Now, 640_000), 640_000, "it stays");
+        assert_eq!(given(&[(660_001, resume)], halt, When::Now, 640_000), 640_000, "the next slot");
+        assert_eq!(given(&[(500_000, resume)], halt, When::Next, 640_000), 600_001, "obeyed");
     }
 
     #[test]
