@@ -82,12 +82,13 @@ fn rights(path: &Path) -> Checked {
 }
 
 fn content(faults: &Faults) -> Checked {
-    let Faults { missing, empty, twice, unknown, odd_lines } = faults;
+    let Faults { missing, empty, unfilled, twice, unknown, odd_lines } = faults;
     let lines: Vec<String> = odd_lines.iter().map(usize::to_string).collect();
     let mut told = Vec::new();
     for (what, names) in [
         ("missing", missing),
         ("empty", empty),
+        ("not filled in", unfilled),
         ("given twice", twice),
         ("not in .env.example", unknown),
         ("no assignment in line", &lines),
@@ -96,7 +97,7 @@ fn content(faults: &Faults) -> Checked {
             told.push(format!("{what}: {}", some_of(names)));
         }
     }
-    let level = if !missing.is_empty() || !empty.is_empty() {
+    let level = if [missing, empty, unfilled].into_iter().any(|names| !names.is_empty()) {
         Level::Fail
     } else if told.is_empty() {
         Level::Ok
