@@ -12,6 +12,7 @@ use crate::{
         command::{Command, Order, in_order_of_effect, line_of, place_of},
         ids::Tag,
         model_id::ModelId,
+        series::Series,
         time::{SlotTs, UtcMs},
     },
     engine::slot::first_at_or_after,
@@ -53,6 +54,30 @@ pub struct Given {
     pub last: Option<SlotTs>,
     /// What is planned for a later time.
     pub planned: Vec<Listed>,
+    /// Every series of the tag: all of them obey.
+    pub reach: Vec<Reach>,
+}
+
+/// A series that obeys a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Which.
+    pub series: Series,
+    /// The slot at which it does.
+    pub from: SlotTs,
+    /// The first slot that it decides without the command, where it lags behind another series of the tag.
+    pub not_before: Option<SlotTs>,
+}
+
+impl Reach {
+    /// In one line.
+    pub fn line(&self) -> String {
+        let Self { series, from, not_before } = self;
+        let lags = not_before.map_or(String::new(), |slot| {
+            format!("; it lags, and decides the slots from {slot} on without it")
+        });
+        format!("{series} obeys from slot {from} on{lags}")
+    }
 }
 
 /// What an operator orders.
@@ -135,7 +160,29 @@ pub fn give<D: Disk>(
     let commands = read_commands(disk, layout, tag)?;
     let later = |listed: &Listed| listed.standing == Standing::Planned && listed.command.at > at;
     let planned = standings(&commands, decided.last).into_iter().filter(later).collect();
-    Ok(Given { at, line, last: decided.last, planned })
+    let reach = reach(disk, layout, tag, at)?;
+    if reach.len() > 1 {
+        let lines: Vec<String> = reach.iter().map(Reach::line).collect();
+        let (order, n) = (wish.order, reach.len());
+        tracing::warn!("{order} is for all {n} series of tag {tag}: {}", lines.join("; "));
+    }
+    Ok(Given { at, line, last: decided.last, planned, reach })
+}
+
+/// Who obeys a command of this date, and from when on.
+fn reach<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    at: UtcMs,
+) -> Result<Vec<Reach>, StoreError> {
+    let mut all = Vec::new();
+    for series in series_of(disk, layout, tag)? {
+        let Some(from) = first_at_or_after(series.timeframe(), at.get()) else { continue };
+        let next = last_decided(disk, layout, tag, &series)?.map(SlotTs::next);
+        all.push(Reach { series, from, not_before: next.filter(|next| *next < from) });
+    }
+    Ok(all)
 }
 
 /// Takes down that the planned command on a line never takes effect.
