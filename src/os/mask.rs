@@ -1,6 +1,7 @@
 //! Secrets in bytes that pass by: covered wherever they are seen, however the bytes are cut into pieces.
 
 use std::{
+    fmt::Write as _,
     io::{Read, Write},
     sync::Arc,
 };
@@ -217,7 +218,7 @@ fn in_address(c: char, also_plain: &str, to: &mut String) {
         return to.push(c);
     }
     for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-        to.push_str(&format!("%{byte:02X}"));
+        let _ = write!(to, "%{byte:02X}");
     }
 }
 
@@ -245,7 +246,7 @@ fn in_literal(c: char, to: &mut String) {
 
 fn in_bytes(c: char, to: &mut String) {
     for byte in c.encode_utf8(&mut [0; 4]).bytes() {
-        to.push_str(&format!("\\x{byte:02x}"));
+        let _ = write!(to, "\\x{byte:02x}");
     }
 }
 
