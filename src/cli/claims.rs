@@ -233,7 +233,7 @@ mod tests {
 
     use super::*;
 
-    fn told(as_seen: &str, as_is: Value, mismatch: Value, drift: Value) -> Vec<String> {
+    fn told(as_seen: &str, [as_is, mismatch, drift]: [&Value; 3]) -> Vec<String> {
         let file = json!({ "path": "x", "bytes": 0, "sha256": "" });
         let side = json!({ "decisions": file, "trades": file, "stop_fill": "at-stop" });
         let proof = json!({
@@ -271,7 +271,7 @@ mod tests {
             ("FAIL", json!("FAIL"), found("bar", "moon", "a"), none(), false),
             ("FAIL", json!("FAIL"), found("bar", "unknown", "b"), none(), false),
         ] {
-            let broken = told(as_seen, as_is.clone(), mismatch, drift);
+            let broken = told(as_seen, [&as_is, &mismatch, &drift]);
             assert_eq!(broken.is_empty(), fits, "{as_seen} {as_is}: {broken:?}");
         }
     }

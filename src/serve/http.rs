@@ -426,8 +426,9 @@ mod tests {
     fn who_is_silent_for_longest_makes_room_at_once_and_who_has_asked_stays() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let guest = |has_asked: bool| Guest {
-                task: tokio::spawn(std::future::pending::<()>()).abort_handle(),
+            let mut open = JoinSet::new();
+            let mut guest = |has_asked: bool| Guest {
+                task: open.spawn(std::future::pending::<()>()),
                 has_asked: Arc::new(AtomicBool::new(has_asked)),
             };
             let mut guests: VecDeque<Guest> = (0..CONNECTIONS_MAX).map(|n| guest(n == 0)).collect();
@@ -441,7 +442,9 @@ mod tests {
             }
             assert!(guests[0].has_asked.load(Ordering::Relaxed), "it is answered");
             assert_eq!(Arc::strong_count(&newest), 1, "it went when it was the oldest");
-            guests.iter().for_each(|guest| guest.has_asked.store(true, Ordering::Relaxed));
+            for guest in &guests {
+                guest.has_asked.store(true, Ordering::Relaxed);
+            }
             show_out(&mut guests);
             assert_eq!(guests.len(), CONNECTIONS_MAX, "nobody who has asked is shown out");
         });
