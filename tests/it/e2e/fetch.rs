@@ -170,7 +170,8 @@ fn without_an_end_the_window_ends_by_the_clock_of_the_venue() {
         let words = "run fetch -p exchange=binance symbol=BTC/USDT";
         let ran = root.run(&format!("{words} base-url={} from={from}", server.url()));
         let side = if apart_ms < 0 { "ahead of" } else { "behind" };
-        ran.warns(&[side]).prints(&["written                        12", "missing no bar                  0"]);
+        ran.warns(&[side])
+            .prints(&["written                        12", "missing no bar                  0"]);
         assert_eq!(stored(&root).last().unwrap().ts, over, "{side}");
     }
 }
