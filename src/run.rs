@@ -13,7 +13,7 @@ use serde_json::json;
 
 use self::{
     call::call,
-    guard::{Asked, Guard, Last, asked_by},
+    guard::{Asked, Guard, Last, asked_by, end_at_once},
     ping::Pings,
     ready::{ready, was_out_of_memory},
     record::{Recorder, Why, document, record, record_cut},
@@ -241,6 +241,10 @@ impl Prepared {
         let last = self.last(pings.cloned(), convention::of(manifest), json);
         let deadline = Deadline::after(limit);
         let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
+        let last = self.last(pings.cloned(), convention::of(manifest), json);
+        if let Err(error) = end_at_once(&stop, &told, self.cookie(), last) {
+            tracing::warn!("a second signal ends this process alone: {error}");
+        }
         if let Some(pings) = pings {
             pings.begin();
         }

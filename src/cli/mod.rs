@@ -1,6 +1,7 @@
 //! The command line: arguments, what people see, and every verb but `run`.
 
 pub mod args;
+mod claims;
 pub mod crontab;
 pub mod deploy;
 pub mod deploy_init;

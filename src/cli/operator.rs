@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
-    domain::{command::Order, ids::Tag},
+    domain::{command::Order, ids::Tag, time::SlotTs},
     exit::Exit,
     jobs::{
-        commands::{Given, Listed, Standing, When, Wish, give, listed, revoke},
+        commands::{Given, Listed, Reach, Standing, When, Wish, give, listed, revoke},
         context::Failure,
     },
     store::{disk::RealDisk, layout::Layout},
@@ -26,19 +26,25 @@ use crate::{
 pub fn order(root: &Path, order: Order, args: &OrderArgs, json: bool) -> Exit {
     match take_down(root, order, args) {
         Ok((tag, given)) => {
-            let Given { at, line, last, planned } = given;
+            let Given { at, line, last, planned, reach } = given;
             let last = last.map(|last| last.to_string());
             if json {
                 print_json(&json!({
                     "schema": "mjolnir.command/1", "tag": tag.as_str(), "command": order.name(),
                     "at": at.to_string(), "at_ms": at.get(), "line": line, "last_decided": last,
                     "planned": planned.iter().map(document).collect::<Vec<_>>(),
+                    "series": reach.iter().map(reached).collect::<Vec<_>>(),
                 }));
             } else {
                 let last = last.unwrap_or_else(|| "none".to_owned());
                 print(&format!(
                     "{order} for tag {tag}: takes effect at the first slot that closes at or after {at} (last decided: {last})\n"
                 ));
+                if reach.len() > 1 {
+                    print(&format!("it is for all {} series of the tag:\n", reach.len()));
+                    let lines: Vec<String> = reach.iter().map(Reach::line).collect();
+                    print(&format!("  {}\n", lines.join("\n  ")));
+                }
                 for Listed { line, command, .. } in &planned {
                     let (order, at) = (command.order, command.at);
                     print(&format!(
@@ -143,6 +149,14 @@ fn document(Listed { line, command, standing }: &Listed) -> Value {
         "line": line, "at": command.at.to_string(), "at_ms": command.at.get(),
         "command": command.order.to_string(), "standing": standing.name(),
         "reason": command.reason, "who": command.who,
+    })
+}
+
+fn reached(Reach { series, from, not_before }: &Reach) -> Value {
+    json!({
+        "exchange": series.exchange().to_string(), "symbol": series.symbol().to_string(),
+        "timeframe": series.timeframe().to_string(), "from_ts_ms": from.ts_ms(),
+        "not_before_ts_ms": not_before.map(SlotTs::ts_ms),
     })
 }
 

@@ -9,23 +9,21 @@ use std::{
 use serde_json::json;
 
 use super::{
+    claims::{Whose, check_again, check_itself},
     output::{print, print_json, say},
     view::tell,
 };
 use crate::{
-    domain::series::Series,
     exit::Exit,
     jobs::{
         context::Failure,
         equivalence::{
-            both::compare_files,
-            compare::Comparison,
-            judge::{Circumstances, Verdict, verdict},
+            both::{Compared, compare_files},
             proof::{LedgerHash, Proof, SCHEMA},
         },
     },
     session::reader::{Extent, Files},
-    store::{digest::sha256_of, disk::RealDisk, layout::Layout},
+    store::{digest::sha256_of, disk::RealDisk, error::StoreError, layout::Layout},
 };
 
 /// Longest proof that is read, in bytes.
@@ -38,7 +36,7 @@ pub fn verify(root: &Path, path: &Path, json: bool) -> Exit {
             if json {
                 print_json(&json!({ "schema": "mjolnir.verify/1", "holds": true, "broken": [] }));
             } else {
-                print("the proof holds: all hashes and the verdict are the same\n");
+                print("the proof holds: all hashes, counts and verdicts are the same\n");
             }
             Exit::Ok
         }
@@ -70,8 +68,11 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
     if proof.schema != SCHEMA {
         return Err(damaged(format!("schema `{}`, expected `{SCHEMA}`", proof.schema)));
     }
+    let whose = Whose::of(&proof).map_err(&damaged)?;
     let mut broken = Vec::new();
     let disk = RealDisk::new(Layout::new(root).data());
+    check_itself(&proof, &mut broken);
+    whose.check_files(root, &proof, &mut broken);
     let sides = [&proof.live, &proof.backtest];
     for ledger in sides.into_iter().flat_map(|side| [&side.decisions, &side.trades]) {
         check_hash(&disk, root, ledger, &mut broken)?;
@@ -79,36 +80,20 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
     if !broken.is_empty() {
         return Ok(broken);
     }
-    let (again, found) =
-        judge_again(&disk, root, &proof).map_err(|failure| damaged(failure.message))?;
-    if again.name() != proof.as_seen {
-        broken.push(format!("the verdict is {}, the proof says {}", again.name(), proof.as_seen));
-    }
-    if (found.overlap, found.sync_ts_ms) != (proof.overlap_ts_ms, proof.sync_ts_ms) {
-        broken.push("the window or the sync slot is not the one in the proof".to_owned());
-    }
-    if (found.rows, found.trades) != (proof.rows, proof.trades) {
-        let Comparison { rows, trades, .. } = found;
-        broken.push(format!(
-            "{rows} rows and {trades} trade events can be compared, the proof says {} and {}",
-            proof.rows, proof.trades
-        ));
-    }
+    let around = whose.check_origins(&disk, root, &proof, &mut broken)?;
+    let compared =
+        compare_again(&disk, root, &proof, &whose).map_err(|error| damaged(error.to_string()))?;
+    check_again(&proof, &compared, &around, &mut broken);
+    whose.check_drift(&disk, root, &proof, &mut broken)?;
     Ok(broken)
 }
 
-fn judge_again(
+fn compare_again(
     disk: &RealDisk,
     root: &Path,
     proof: &Proof,
-) -> Result<(Verdict, Comparison), Failure> {
-    let name = |error: crate::domain::ids::NameError| Failure::new(Exit::Data, error.to_string());
-    let [exchange, symbol, timeframe] = &proof.series;
-    let timeframe = timeframe.parse().map_err(|error: crate::domain::time::TimeError| {
-        Failure::new(Exit::Data, error.to_string())
-    })?;
-    let series =
-        Series::new(exchange.parse().map_err(name)?, symbol.parse().map_err(name)?, timeframe);
+    whose: &Whose,
+) -> Result<Compared, StoreError> {
     let [live, backtest] = [&proof.live, &proof.backtest].map(|side| {
         let files = Files {
             decisions: root.join(&side.decisions.path),
@@ -120,10 +105,7 @@ fn judge_again(
     });
     let same_policy = proof.live.stop_fill == proof.backtest.stop_fill;
     let sides = [(&live.0, live.1), (&backtest.0, backtest.1)];
-    let found = compare_files(disk, &series, sides, same_policy, None)?.found;
-    let around =
-        Circumstances { min_overlap_bars: proof.min_overlap_bars, ..Circumstances::default() };
-    Ok((verdict(&found, &around), found))
+    compare_files(disk, &whose.series, sides, same_policy, None)
 }
 
 /// Adds what is not as the proof says about one of its files.

@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn of_commands_of_one_instant_the_last_one_appended_comes_last() {
+        for list in [[Order::Halt, Order::Resume], [Order::Resume, Order::Halt]] {
+            let ledger: Vec<Command> = list.iter().map(|order| at(30_000, *order)).collect();
+            assert_eq!(orders(&mut SlotMaker::new(ledger.clone()), 1), list, "a replay");
+            let mut live = SlotMaker::default();
+            live.learn(ledger[..1].to_vec(), None).unwrap();
+            live.learn(ledger, None).unwrap();
+            assert_eq!(orders(&mut live, 1), list, "a loop that learns them one by one");
+        }
+    }
+
+    #[test]
     fn a_command_takes_effect_once_at_the_first_slot_that_closes_at_or_after_it() {
         let mut maker = SlotMaker::new(vec![at(60_000, Order::Halt), at(60_001, Order::Halt)]);
         let counts = [1, 2, 3].map(|n| orders(&mut maker, n).len());

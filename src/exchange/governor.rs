@@ -14,8 +14,11 @@ const THROTTLED_MS: i64 = 5_000;
 const BACKOFF_MAX_MS: i64 = 30_000;
 /// How long a venue that shut us out is left alone when it does not say for how long, milliseconds.
 const BANNED_MS: i64 = 600_000;
-/// Longest pause that is granted to a venue that was asked too often, milliseconds; Binance shuts out for three days at most.
-const SHUT_MAX_MS: i64 = 3 * 86_400_000;
+/// Longest pause that is granted to a venue that shut us out, milliseconds; Binance does so for three days at most.
+const BAN_MAX_MS: i64 = 3 * 86_400_000;
+/// Longest pause that is granted to a venue that was asked too often, milliseconds: no venue counts requests over a longer time, and a
+/// slip in `Retry-After` must not silence a loop for days.
+const THROTTLED_MAX_MS: i64 = 900_000;
 /// Longest pause that is granted for anything else, milliseconds: a page of a proxy must not silence a loop for a day.
 const PAUSE_MAX_MS: i64 = 3_600_000;
 /// Longest pause that is worth waiting for inside one question, milliseconds; for a longer one the question is given up.
@@ -91,11 +94,7 @@ impl Governor {
         attempt: u32,
         now: Steady,
     ) -> Next {
-        let most_ms = match class {
-            Class::Banned | Class::Throttled => SHUT_MAX_MS,
-            Class::Config | Class::Refused | Class::Transient | Class::Malformed => PAUSE_MAX_MS,
-        };
-        let pause_ms = pause_ms.map(|ms| ms.min(most_ms));
+        let pause_ms = pause_ms.map(|ms| ms.min(Self::pause_max_ms(class)));
         let wait_ms = match class {
             Class::Config => return Next::GiveUp,
             Class::Refused => pause_ms.unwrap_or(0),
@@ -113,6 +112,15 @@ impl Governor {
         let gives_up = matches!(class, Class::Banned | Class::Refused);
         let is_last = attempt >= self.attempts_max;
         if gives_up || is_last || wait_ms > PATIENCE_MS { Next::GiveUp } else { Next::Retry(until) }
+    }
+
+    /// The longest pause that is granted after such a failure, milliseconds.
+    pub const fn pause_max_ms(class: Class) -> i64 {
+        match class {
+            Class::Banned => BAN_MAX_MS,
+            Class::Throttled => THROTTLED_MAX_MS,
+            Class::Config | Class::Refused | Class::Transient | Class::Malformed => PAUSE_MAX_MS,
+        }
     }
 
     /// What is left at `now` of the pause that is on, milliseconds.
@@ -209,8 +217,8 @@ mod tests {
             (Class::Refused, PAUSE_MAX_MS),
             (Class::Transient, PAUSE_MAX_MS),
             (Class::Malformed, PAUSE_MAX_MS),
-            (Class::Throttled, SHUT_MAX_MS),
-            (Class::Banned, SHUT_MAX_MS),
+            (Class::Throttled, 900_000),
+            (Class::Banned, 259_200_000),
         ] {
             let mut governor = governor();
             assert_eq!(governor.failed(class, Some(year_ms), 1, at(0)), Next::GiveUp);

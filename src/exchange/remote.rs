@@ -46,6 +46,8 @@ pub struct RemoteFeed<'w, G = Client> {
     governor: Governor,
     time: VenueTime,
     waits: &'w dyn Waits,
+    /// Whether it was said that a pause is cut short.
+    told_cut: bool,
 }
 
 /// Why one request gave no bars.
@@ -83,7 +85,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     ) -> Self {
         let governor = Governor::new(venue.spec().pace, access.attempts_max, access.seed);
         let (base_url, time) = (base_url(venue, access), VenueTime::default());
-        Self { venue, symbol, base_url, client, governor, time, waits }
+        Self { venue, symbol, base_url, client, governor, time, waits, told_cut: false }
     }
 
     /// Asks the base URL itself once, whatever the status, and returns what time it is there.
@@ -117,6 +119,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
             if self.waits.stopped() {
                 return Err(self.stopped(&url));
             }
+            self.tell_cut(fault.class, pause_ms);
             match self.governor.failed(fault.class, pause_ms, attempt, self.waits.steady()) {
                 Next::GiveUp => return Err(self.error(&url, fault)),
                 Next::Retry(then) => {
@@ -128,6 +131,17 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
                 }
             }
         }
+    }
+
+    /// Says once that the venue is not left alone for as long as it asks.
+    fn tell_cut(&mut self, class: Class, pause_ms: Option<i64>) {
+        let most_ms = Governor::pause_max_ms(class);
+        let Some(asked_ms) = pause_ms.filter(|ms| *ms > most_ms && !self.told_cut) else { return };
+        self.told_cut = true;
+        let (venue, asked_s, most_s) = (self.venue.name(), asked_ms / 1000, most_ms / 1000);
+        tracing::warn!(
+            "{venue} asks for a pause of {asked_s} s; it is asked again after {most_s} s"
+        );
     }
 
     /// Waits for its turn.

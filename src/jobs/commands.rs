@@ -12,6 +12,7 @@ use crate::{
         command::{Command, Order, in_order_of_effect, line_of, place_of},
         ids::Tag,
         model_id::ModelId,
+        series::Series,
         time::{SlotTs, UtcMs},
     },
     engine::slot::first_at_or_after,
@@ -53,6 +54,30 @@ pub struct Given {
     pub last: Option<SlotTs>,
     /// What is planned for a later time.
     pub planned: Vec<Listed>,
+    /// Every series of the tag: all of them obey.
+    pub reach: Vec<Reach>,
+}
+
+/// A series that obeys a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reach {
+    /// Which.
+    pub series: Series,
+    /// The slot at which it does.
+    pub from: SlotTs,
+    /// The first slot that it decides without the command, where it lags behind another series of the tag.
+    pub not_before: Option<SlotTs>,
+}
+
+impl Reach {
+    /// In one line.
+    pub fn line(&self) -> String {
+        let Self { series, from, not_before } = self;
+        let lags = not_before.map_or(String::new(), |slot| {
+            format!("; it lags, and decides the slots from {slot} on without it")
+        });
+        format!("{series} obeys from slot {from} on{lags}")
+    }
 }
 
 /// What an operator orders.
@@ -125,13 +150,39 @@ pub fn give<D: Disk>(
     let gate = Gate::open(&layout.commands_gate(tag))?;
     let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
     let decided = Decided::of(disk, layout, tag)?;
-    let at = decided.date(wish.when, now)?;
+    let mut at = decided.date(wish.when, now)?;
+    if !matches!(wish.when, When::At(_)) {
+        let before = read_commands(disk, layout, tag)?;
+        at = decided.behind(&before, wish.order, at, now);
+    }
     let command = Command { at, order: wish.order, reason: wish.reason, who: wish.who };
     let line = append_command(disk, layout, tag, &command, now)?;
     let commands = read_commands(disk, layout, tag)?;
     let later = |listed: &Listed| listed.standing == Standing::Planned && listed.command.at > at;
     let planned = standings(&commands, decided.last).into_iter().filter(later).collect();
-    Ok(Given { at, line, last: decided.last, planned })
+    let reach = reach(disk, layout, tag, at)?;
+    if reach.len() > 1 {
+        let lines: Vec<String> = reach.iter().map(Reach::line).collect();
+        let (order, n) = (wish.order, reach.len());
+        tracing::warn!("{order} is for all {n} series of tag {tag}: {}", lines.join("; "));
+    }
+    Ok(Given { at, line, last: decided.last, planned, reach })
+}
+
+/// Who obeys a command of this date, and from when on.
+fn reach<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    at: UtcMs,
+) -> Result<Vec<Reach>, StoreError> {
+    let mut all = Vec::new();
+    for series in series_of(disk, layout, tag)? {
+        let Some(from) = first_at_or_after(series.timeframe(), at.get()) else { continue };
+        let next = last_decided(disk, layout, tag, &series)?.map(SlotTs::next);
+        all.push(Reach { series, from, not_before: next.filter(|next| *next < from) });
+    }
+    Ok(all)
 }
 
 /// Takes down that the planned command on a line never takes effect.
@@ -287,6 +338,16 @@ impl Decided {
             When::At(at) => Ok(at),
         }
     }
+
+    /// The date of a command for now or next, behind those of the same slot that were given before it, whatever the clocks said then:
+    /// of two that contradict each other the later one holds. It also comes behind what is planned inside that slot, but a resume
+    /// does not: a planned halt is not undone by it.
+    fn behind(&self, before: &[Command], order: Order, at: UtcMs, now: UtcMs) -> UtcMs {
+        let slot = self.first().max(at);
+        let until = if order == Order::Resume { slot.min(now.max(at)) } else { slot };
+        let dates = in_order_of_effect(before).into_iter().map(|(_, command)| command.at);
+        dates.filter(|date| *date <= until).fold(at, UtcMs::max)
+    }
 }
 
 /// Enters the gate of a tag's commands; `None` when somebody else stays inside for too long.
@@ -347,6 +408,32 @@ mod tests {
         for when in [When::Now, When::Next] {
             assert_eq!(fresh.date(when, ms(5)), Ok(UtcMs::EPOCH), "the first row may be older");
         }
+    }
+
+    #[test]
+    fn of_the_commands_of_one_slot_the_last_one_given_comes_last_whatever_the_clocks_said() {
+        let last = Timeframe::M1.slot(600_000).ok();
+        let decided = Decided { last, next: Some(ms(660_000)) };
+        let given = |before: &[(i64, Order)], order, when, now| {
+            let command = |&(at, order): &(i64, Order)| Command {
+                at: ms(at),
+                order,
+                reason: String::new(),
+                who: String::new(),
+            };
+            let before: Vec<Command> = before.iter().map(command).collect();
+            let at = decided.date(when, ms(now)).unwrap();
+            decided.behind(&before, order, at, ms(now)).get()
+        };
+        let (halt, resume) = (Order::Halt, Order::Resume);
+        assert_eq!(given(&[(630_000, resume)], halt, When::Now, 640_000), 640_000);
+        assert_eq!(given(&[(630_000, resume)], halt, When::Now, 610_000), 630_000, "set back");
+        assert_eq!(given(&[(630_000, resume)], halt, When::Next, 640_000), 630_000);
+        assert_eq!(given(&[(630_000, halt)], resume, When::Next, 640_000), 630_000);
+        assert_eq!(given(&[(650_000, resume)], halt, When::Now, 640_000), 650_000, "planned");
+        assert_eq!(given(&[(650_000, halt)], resume, When::Now, 640_000), 640_000, "it stays");
+        assert_eq!(given(&[(660_001, resume)], halt, When::Now, 640_000), 640_000, "the next slot");
+        assert_eq!(given(&[(500_000, resume)], halt, When::Next, 640_000), 600_001, "obeyed");
     }
 
     #[test]

@@ -15,15 +15,24 @@ pub fn kill_holder(pid: u32, file: &Path) -> io::Result<usize> {
         return Err(io::Error::new(io::ErrorKind::NotFound, why));
     }
     let family = family(pid);
-    for member in &family {
-        let Some(member) = i32::try_from(*member).ok().and_then(Pid::from_raw) else { continue };
-        match kill_process(member, Signal::KILL) {
-            // It may have ended by itself meanwhile.
-            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    family.iter().try_for_each(|member| kill(*member))?;
     Ok(family.len())
+}
+
+/// Kills what this process started, and what that started. One that cannot be killed is left.
+pub fn kill_offspring() {
+    for member in family(std::process::id()).into_iter().skip(1) {
+        let _ = kill(member);
+    }
+}
+
+fn kill(pid: u32) -> io::Result<()> {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(()) };
+    match kill_process(pid, Signal::KILL) {
+        // It may have ended by itself meanwhile.
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn has_open(pid: u32, file: &Path) -> io::Result<bool> {

@@ -1,6 +1,7 @@
 //! Secrets in bytes that pass by: covered wherever they are seen, however the bytes are cut into pieces.
 
 use std::{
+    fmt::Write as _,
     io::{Read, Write},
     sync::Arc,
 };
@@ -130,40 +131,130 @@ impl Sieve {
     }
 }
 
-/// A secret as programs print it: as it is, line by line, and each of these inside a JSON or TOML string, an address, or Base64.
+/// A secret as programs print it: as it is, line by line, and each of these in Base64 and in the [`SPELLERS`].
 fn spellings(secret: &str) -> Vec<Vec<u8>> {
     let is_part = |part: &&str| part.len() >= PART_MIN;
     let lines: Vec<&str> = secret.lines().map(str::trim).filter(is_part).collect();
     let parts = std::iter::once(secret).chain(lines);
     let mut all: Vec<Vec<u8>> = Vec::new();
     for part in parts.filter(|part| !part.is_empty()) {
-        all.extend([part.to_owned(), quoted(part), in_address(part)].map(String::into_bytes));
+        all.push(part.as_bytes().to_vec());
+        all.extend(SPELLERS.iter().map(|spell| spelled(part, *spell).into_bytes()));
         all.extend(encoded(part.as_bytes()));
     }
     all
 }
 
-/// As it is written inside a JSON or TOML string.
-fn quoted(text: &str) -> String {
+/// Writes one character as it is written inside something else.
+type Speller = fn(char, &mut String);
+
+/// How a text is written inside a string of JSON or TOML, an address, a page, a literal of Python or Rust, a line of a shell, a row of a table.
+const SPELLERS: [Speller; 24] = [
+    // JSON as most write it, with all of it in ASCII, and with the slash of PHP.
+    |c, to| in_json(c, to),
+    |c, to| if c.is_ascii() { in_json(c, to) } else { in_utf16(c, to, |n| format!("\\u{n:04x}")) },
+    |c, to| if c.is_ascii() { in_json(c, to) } else { in_utf16(c, to, |n| format!("\\u{n:04X}")) },
+    |c, to| if c == '/' { to.push_str("\\/") } else { in_json(c, to) },
+    // The query of an address, a path of one, a form, and `encodeURIComponent`.
+    |c, to| in_address(c, "", to),
+    |c, to| in_address(c, "/", to),
+    |c, to| if c == ' ' { to.push('+') } else { in_address(c, "", to) },
+    |c, to| in_address(c, "!'()*", to),
+    |c, to| {
+        let mut upper = String::new();
+        in_address(c, "", &mut upper);
+        to.push_str(&if c.is_ascii_alphabetic() { upper } else { upper.to_lowercase() });
+    },
+    // HTML and XML.
+    |c, to| in_page(c, ["\"", "'"], to),
+    |c, to| in_page(c, ["&quot;", "'"], to),
+    |c, to| in_page(c, ["&quot;", "&#39;"], to),
+    |c, to| in_page(c, ["&quot;", "&#x27;"], to),
+    |c, to| in_page(c, ["&quot;", "&apos;"], to),
+    |c, to| in_page(c, ["&#34;", "&#39;"], to),
+    // `repr` of Python, of texts and of bytes, between either kind of quotes; the second is `$'...'` of a shell, too.
+    |c, to| in_literal(c, to),
+    |c, to| if c == '\'' { to.push_str("\\'") } else { in_literal(c, to) },
+    |c, to| if c.is_ascii() { in_literal(c, to) } else { in_bytes(c, to) },
+    // `{:?}` of Rust.
+    |c, to| if c == '\'' { to.push(c) } else { to.extend(c.escape_debug()) },
+    // A shell: between single quotes, as `shlex` of Python has it there, between double quotes, and without any.
+    |c, to| if c == '\'' { to.push_str("'\\''") } else { to.push(c) },
+    |c, to| if c == '\'' { to.push_str("'\"'\"'") } else { to.push(c) },
+    |c, to| after_backslash(c, "\"\\$`", to),
+    |c, to| after_backslash(c, " \t'\"\\|&;()<>!{}*[?]^$`,", to),
+    // SQL, YAML and CSV double the quotes.
+    |c, to| if "'\"".contains(c) { to.extend([c, c]) } else { to.push(c) },
+];
+
+fn spelled(text: &str, spell: Speller) -> String {
     let mut out = String::new();
     for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c => out.push(c),
-        }
+        spell(c, &mut out);
     }
     out
 }
 
-/// As it is written in the query of an address.
-fn in_address(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let one =
-        |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
-    text.bytes().map(one).collect()
+fn in_json(c: char, to: &mut String) {
+    match c {
+        '"' | '\\' => to.extend(['\\', c]),
+        '\n' => to.push_str("\\n"),
+        '\r' => to.push_str("\\r"),
+        '\t' => to.push_str("\\t"),
+        '\u{8}' => to.push_str("\\b"),
+        '\u{c}' => to.push_str("\\f"),
+        c if c.is_ascii_control() => in_utf16(c, to, |n| format!("\\u{n:04x}")),
+        c => to.push(c),
+    }
+}
+
+fn in_utf16(c: char, to: &mut String, one: fn(u16) -> String) {
+    let units = c.encode_utf16(&mut [0; 2]).iter().map(|unit| one(*unit)).collect::<String>();
+    to.push_str(&units);
+}
+
+fn in_address(c: char, also_plain: &str, to: &mut String) {
+    if c.is_ascii_alphanumeric() || "-._~".contains(c) || also_plain.contains(c) {
+        return to.push(c);
+    }
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        let _ = write!(to, "%{byte:02X}");
+    }
+}
+
+fn in_page(c: char, [double, single]: [&str; 2], to: &mut String) {
+    match c {
+        '&' => to.push_str("&amp;"),
+        '<' => to.push_str("&lt;"),
+        '>' => to.push_str("&gt;"),
+        '"' => to.push_str(double),
+        '\'' => to.push_str(single),
+        c => to.push(c),
+    }
+}
+
+fn in_literal(c: char, to: &mut String) {
+    match c {
+        '\\' => to.push_str("\\\\"),
+        '\n' => to.push_str("\\n"),
+        '\r' => to.push_str("\\r"),
+        '\t' => to.push_str("\\t"),
+        c if c.is_ascii_control() => in_bytes(c, to),
+        c => to.push(c),
+    }
+}
+
+fn in_bytes(c: char, to: &mut String) {
+    for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+        let _ = write!(to, "\\x{byte:02x}");
+    }
+}
+
+fn after_backslash(c: char, special: &str, to: &mut String) {
+    if special.contains(c) {
+        to.push('\\');
+    }
+    to.push(c);
 }
 
 /// Its Base64, whatever is before and behind it in what was encoded: the letters that depend on nothing else.
@@ -207,6 +298,39 @@ mod tests {
         assert!(Mask::new([String::new()]).is_empty());
         assert_eq!(Mask::new([]).apply("hunter2"), "hunter2");
         assert!(!format!("{mask:?}").contains("hunter2"));
+    }
+
+    /// What these print of it: `json.dumps`, `quote`, `quote_plus`, `html.escape`, `repr` and `shlex.quote` of Python, `encodeURIComponent`
+    /// of a browser, `json_encode` of PHP, `EscapeString` of Go, `printf %q` of bash, `quote` of SQLite.
+    #[test]
+    fn a_secret_is_covered_as_programs_spell_it() {
+        let mask = mask(&["p'w\"\\a&b<c /$é\u{1b}"]);
+        for text in [
+            r#"p'w\"\\a&b<c /$\u00e9\u001b"#,
+            r#"p'w\"\\a&b<c /$é\u001b"#,
+            r#"p'w\"\\a&b<c \/$é\u001b"#,
+            "p%27w%22%5Ca%26b%3Cc%20/%24%C3%A9%1B",
+            "p%27w%22%5Ca%26b%3Cc+%2F%24%C3%A9%1B",
+            "p%27w%22%5ca%26b%3cc%20%2f%24%c3%a9%1b",
+            "p'w%22%5Ca%26b%3Cc%20%2F%24%C3%A9%1B",
+            "p&#x27;w&quot;\\a&amp;b&lt;c /$é\u{1b}",
+            "p&#39;w&#34;\\a&amp;b&lt;c /$é\u{1b}",
+            r#"p\'w"\\a&b<c /$é\x1b"#,
+            "p'\"'\"'w\"\\a&b<c /$é\u{1b}",
+            "p'\\''w\"\\a&b<c /$é\u{1b}",
+            "p''w\"\"\\a&b<c /$é\u{1b}",
+        ] {
+            assert_eq!(mask.apply(&format!("<{text}>")), "<***>", "{text}");
+        }
+        let mask = self::mask(&["it's $5, ok?", "Größe-1"]);
+        for text in [
+            r"it\'s\ \$5\,\ ok\?",
+            r"Gr\xc3\xb6\xc3\x9fe-1",
+            r"Gr\u00f6\u00dfe-1",
+            r"Gr\u00F6\u00DFe-1",
+        ] {
+            assert_eq!(mask.apply(text), "***", "{text}");
+        }
     }
 
     /// What `base64` of GNU coreutils prints, at each distance from a whole group of three bytes.

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT ask a job to finish its slot and leave; a second one ends it at once. SIGHUP is not a crash.
+//! SIGTERM and SIGINT ask a job to finish its slot and leave; a second one ends it at once, with what it started. SIGHUP is not a crash.
 
 use std::{
     io::{self, ErrorKind, Read as _},
@@ -9,30 +9,74 @@ use std::{
 };
 
 use signal_hook::{
+    SigId,
     consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM},
     flag,
-    low_level::pipe,
+    low_level::{pipe, unregister},
 };
+
+/// The signals that ask to stop.
+const ASKING: [i32; 2] = [SIGTERM, SIGINT];
 
 /// Whether this process was asked to stop, by a signal or by its time limit.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     asked: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
+    /// Whether it was asked otherwise than by a signal.
+    told: Arc<AtomicBool>,
+    /// What ends this process at the second signal.
+    at_once: Arc<[SigId]>,
 }
 
 impl Stop {
     /// Listens to the signals of this process.
     pub fn listen() -> io::Result<Self> {
-        let stop = Self::default();
-        for signal in [SIGTERM, SIGINT] {
+        let mut stop = Self::default();
+        stop.at_once = stop.end_at_once()?.into();
+        for signal in ASKING {
             let number = usize::try_from(signal).unwrap_or_default();
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop.asked))?;
             flag::register_usize(signal, Arc::clone(&stop.signal), number)?;
             flag::register(signal, Arc::clone(&stop.asked))?;
         }
         flag::register(SIGHUP, Arc::new(AtomicBool::new(false)))?;
         Ok(stop)
+    }
+
+    /// Once it was asked, the next signal ends this process, whatever it is at.
+    fn end_at_once(&self) -> io::Result<Vec<SigId>> {
+        let one = |signal: &i32| {
+            flag::register_conditional_shutdown(*signal, 128 + *signal, Arc::clone(&self.asked))
+        };
+        ASKING.iter().map(one).collect()
+    }
+
+    /// From now on the second signal, or one after this process was asked otherwise, does not end it before `last` was called, from a thread
+    /// of its own. The one after that ends it, whatever `last` is at.
+    pub fn on_second(&self, last: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let mut seen = usize::from(self.signal().is_some());
+        let (mut signals, end) = io::pipe()?;
+        for signal in ASKING {
+            pipe::register(signal, end.try_clone()?)?;
+        }
+        for id in self.at_once.iter() {
+            unregister(*id);
+        }
+        let stop = self.clone();
+        std::thread::Builder::new().spawn(move || {
+            let mut some = [0; 64];
+            while seen + usize::from(stop.told.load(Ordering::Relaxed)) < 2 {
+                match signals.read(&mut some) {
+                    Ok(n @ 1..) => seen += n,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Ok(_) | Err(_) => return,
+                }
+            }
+            // Without it there is still SIGKILL.
+            let _ = stop.end_at_once();
+            last();
+        })?;
+        Ok(())
     }
 
     /// Whether to stop.
@@ -42,12 +86,14 @@ impl Stop {
 
     /// Asks without a signal.
     pub fn ask(&self) {
+        self.told.store(true, Ordering::Relaxed);
         self.asked.store(true, Ordering::Relaxed);
     }
 
     /// Asks as SIGTERM would.
     pub fn term(&self) {
         let number = usize::try_from(SIGTERM).unwrap_or_default();
+        self.told.store(true, Ordering::Relaxed);
         // The signal first: who sees that it was asked may look for it.
         let _ = self.signal.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
         self.asked.store(true, Ordering::Release);

@@ -1,6 +1,7 @@
 //! Watches a run from beside: asks it to stop when its time is up or somebody says so, and ends the process when it does not.
 
 use std::{
+    io,
     path::{Path, PathBuf},
     sync::{
         Arc, OnceLock,
@@ -13,13 +14,19 @@ use crate::{
     cli::output::say,
     clock::{Deadline, nap},
     exit::Exit,
-    os::signals::Stop,
+    os::{
+        family::{Cookie, Hit},
+        kill::kill_offspring,
+        signals::Stop,
+    },
 };
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// After the grace, for what the job itself ends by then: its children are killed at that very moment. The service waits a second.
 const KILLED: Duration = Duration::from_millis(500);
+/// What a run's programs have to end once it was asked twice.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// Longest reason that is taken from a stop file, in characters.
 const REASON_MAX: usize = 200;
 
@@ -78,6 +85,35 @@ impl Told {
 
     fn is_over(&self) -> bool {
         self.settled.load(Ordering::Relaxed)
+    }
+}
+
+/// What is done for a run that is asked twice: its programs are ended, wherever they went, and how it ended is recorded and told. One whose
+/// job is over does the rest itself.
+pub fn end_at_once(stop: &Stop, told: &Told, cookie: Cookie, last: Last) -> io::Result<()> {
+    let (asked, told) = (stop.clone(), told.clone());
+    stop.on_second(move || {
+        // Before its programs are gone: else the job would be over, and would record its end as well.
+        let is_ours = told.settle().is_ok();
+        cookie.hit(Hit::Term);
+        gone(&cookie);
+        cookie.hit(Hit::Kill);
+        kill_offspring();
+        gone(&cookie);
+        if is_ours {
+            let what = "the job was told twice to stop and was ended at once";
+            say(&format!("error: {what}"));
+            let exit = last(Exit::Signal(asked.signal().unwrap_or(15)), what);
+            std::process::exit(i32::from(exit.code()));
+        }
+    })
+}
+
+/// Waits until all processes are gone, but not for long.
+fn gone(cookie: &Cookie) {
+    let deadline = Deadline::after(Some(AT_ONCE));
+    while cookie.count() > 0 && !deadline.is_over() {
+        nap(LOOK);
     }
 }
 

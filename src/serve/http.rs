@@ -421,6 +421,35 @@ impl Page {
 mod tests {
     use super::*;
 
+    /// Room is made by counting, not by waiting: whoever comes in is answered however many are silent.
+    #[test]
+    fn who_is_silent_for_longest_makes_room_at_once_and_who_has_asked_stays() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut open = JoinSet::new();
+            let mut guest = |has_asked: bool| Guest {
+                task: open.spawn(std::future::pending::<()>()),
+                has_asked: Arc::new(AtomicBool::new(has_asked)),
+            };
+            let mut guests: VecDeque<Guest> = (0..CONNECTIONS_MAX).map(|n| guest(n == 0)).collect();
+            let newest = Arc::clone(&guests[CONNECTIONS_MAX - 1].has_asked);
+            for _ in 0..500 {
+                let oldest = guests[1].task.id();
+                show_out(&mut guests);
+                assert_eq!(guests.len(), CONNECTIONS_MAX - 1);
+                assert!(guests.iter().all(|guest| guest.task.id() != oldest));
+                guests.push_back(guest(false));
+            }
+            assert!(guests[0].has_asked.load(Ordering::Relaxed), "it is answered");
+            assert_eq!(Arc::strong_count(&newest), 1, "it went when it was the oldest");
+            for guest in &guests {
+                guest.has_asked.store(true, Ordering::Relaxed);
+            }
+            show_out(&mut guests);
+            assert_eq!(guests.len(), CONNECTIONS_MAX, "nobody who has asked is shown out");
+        });
+    }
+
     #[test]
     fn a_scheduler_is_well_while_its_last_turn_is_young() {
         for (age, status) in [(None, 503), (Some(0), 200), (Some(14), 200), (Some(15), 503)] {

@@ -182,9 +182,10 @@ fn judged(
         Overlap::Forbid if !caught.is_empty() => {
             [all(caught, Verdict::CatchUp), all(fresh, Verdict::CatchUp)].concat()
         }
+        // Several that are not late: the service was away for a moment. The newest one is run, as of those that are late.
         Overlap::Forbid => {
-            let (first, others) = fresh.split_at(fresh.len().min(1));
-            [all(first, Verdict::Run), all(others, Verdict::Overlap)].concat()
+            let (before, newest) = fresh.split_at(rest);
+            [all(before, Verdict::Superseded), all(newest, Verdict::Run)].concat()
         }
         Overlap::Queue => {
             let runs_now = usize::from(!busy && caught.is_empty() && fresh.len() > 1);
@@ -305,6 +306,30 @@ mod tests {
         assert_eq!(verdicts, [Verdict::Missed, Verdict::Missed, Verdict::CatchUp]);
     }
 
+    /// Every ten seconds: seven slots of the last minute are not late.
+    #[test]
+    fn after_being_away_the_newest_slot_is_run_however_short_the_interval() {
+        for (away_s, late) in [(25, 0), (60, 0), (3_000, 293)] {
+            for catch_up in [Backlog::None, Backlog::Latest] {
+                let mut often = schedule(Overlap::Forbid, catch_up, 9);
+                often.due = Due::At(Cadence::Every(Duration::from_secs(10)));
+                let now = at(100).plus_ms(away_s * 1_000);
+                let known = decided(&often, 100);
+                let found = plan(&often, Some(&known), &view(now, Load::Free)).unwrap();
+                let run: Vec<UtcMs> = found
+                    .slots
+                    .iter()
+                    .filter(|(_, verdict)| *verdict == Verdict::Run)
+                    .map(|(slot, _)| *slot)
+                    .collect();
+                assert_eq!(run, [found.decided.upto], "{away_s} s, {catch_up:?}");
+                assert!(now.get() - found.decided.upto.get() < 10_000);
+                let missed = found.slots.iter().filter(|(_, v)| *v == Verdict::Missed).count();
+                assert_eq!(missed, late);
+            }
+        }
+    }
+
     #[test]
     fn what_is_older_than_the_window_is_missed_however_much_may_be_caught_up() {
         let schedule = schedule(Overlap::Queue, Backlog::All, 1_000);
@@ -316,7 +341,7 @@ mod tests {
     fn a_slot_that_comes_too_early_is_treated_by_the_rule() {
         let now = at(102);
         for (overlap, load, expected) in [
-            (Overlap::Forbid, Load::Free, "Ro"),
+            (Overlap::Forbid, Load::Free, "sR"),
             (Overlap::Forbid, Load::Busy, "oo"),
             (Overlap::Queue, Load::Free, "RR"),
             (Overlap::Queue, Load::Busy, "sR"),

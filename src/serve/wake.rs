@@ -1,6 +1,6 @@
-//! What wakes the service: tokio-cron-scheduler, which ticks once a second and wakes when something is due, and between its ticks
-//! what asks for it, such as a signal. Which slots are due is not its business, so that nothing is lost when it is late, stops, or
-//! follows a clock that was set: then a coarse timer wakes until another one takes its place.
+//! What wakes the service: tokio-cron-scheduler, which ticks every five seconds and wakes when something is due, the wait itself, which
+//! ends when something becomes due, and what asks for it, such as a signal. Which slots are due is not its business, so that nothing is
+//! lost when it is late, stops, or follows a clock that was set: then a coarse timer wakes until another one takes its place.
 
 use std::{
     sync::{
@@ -25,9 +25,13 @@ pub const NAP: Duration = Duration::from_secs(5);
 /// In the place of a time: there is always something to look at.
 const NOW_MS: i64 = i64::MIN;
 /// A waker that said nothing for this long is replaced.
-const STALE: Duration = Duration::from_secs(10);
-/// Every second, in UTC.
-const EVERY_SECOND: &str = "* * * * * *";
+const STALE: Duration = Duration::from_secs(15);
+/// Every five seconds, in UTC. A tick costs more than a turn of the service.
+const TICKS: &str = "*/5 * * * * *";
+/// The longest wait where there is something to look at any time.
+const AT_ANY_TIME: Duration = Duration::from_secs(1);
+/// The shortest wait: what is due and cannot be done must not keep a core busy.
+const WAIT_MIN: Duration = Duration::from_millis(50);
 
 /// Wakes whoever waits.
 pub struct Wake {
@@ -53,13 +57,21 @@ impl Wake {
 
     /// Waits until it is time to look again, at most so long.
     pub fn wait(&mut self, most: Duration) {
+        let most = match self.due_ms.load(Ordering::Relaxed) {
+            NOW_MS => most.min(AT_ANY_TIME),
+            due_ms => {
+                let left_ms = due_ms.saturating_sub(SystemClock.now().get());
+                let left = Duration::from_millis(left_ms.try_into().unwrap_or_default());
+                most.min(left.max(WAIT_MIN))
+            }
+        };
         match self.woken.recv_timeout(most) {
             Ok(()) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => crate::clock::nap(most),
         }
     }
 
-    /// Wakes at the first tick at or after this time of day, and not before; without a time at every tick.
+    /// Wakes at this time of day, and not before; without a time every second.
     pub fn sleep_until(&self, due: Option<UtcMs>) {
         self.due_ms.store(due.map_or(NOW_MS, UtcMs::get), Ordering::Relaxed);
     }
@@ -121,7 +133,7 @@ async fn run(
     end: oneshot::Receiver<()>,
 ) -> Result<(), tokio_cron_scheduler::JobSchedulerError> {
     let mut scheduler = JobScheduler::new().await?;
-    let job = Job::new_async(EVERY_SECOND, move |_, _| {
+    let job = Job::new_async(TICKS, move |_, _| {
         *heard.lock().unwrap_or_else(PoisonError::into_inner) = Deadline::after(Some(STALE));
         if SystemClock.now().get() >= due_ms.load(Ordering::Relaxed) {
             // When there is a wake already, one more says nothing new.

@@ -5,7 +5,7 @@ use std::{
     fmt,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, ErrorKind, Read, Seek, SeekFrom, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -319,7 +319,7 @@ impl RealDisk {
         if let Some(file) = self.with_unsynced(|open| open.get(path).cloned()) {
             return Ok(file);
         }
-        refuse_link(path)?;
+        refuse_odd(path)?;
         let file = Arc::new(OpenOptions::new().append(true).open(path)?);
         self.with_unsynced(|open| open.insert(path.to_owned(), Arc::clone(&file)));
         Ok(file)
@@ -333,6 +333,19 @@ fn refuse_link(path: &Path) -> io::Result<fs::Metadata> {
         return Err(io::Error::new(ErrorKind::InvalidInput, "is a symbolic link"));
     }
     Ok(found)
+}
+
+/// An error when the path is a link, or neither a file nor a folder: to open a pipe may wait without end, and a device may never end.
+pub(super) fn refuse_odd(path: &Path) -> io::Result<fs::Metadata> {
+    let found = refuse_link(path)?;
+    let kind = found.file_type();
+    let what = match () {
+        () if kind.is_file() || kind.is_dir() => return Ok(found),
+        () if kind.is_fifo() => "is a named pipe",
+        () if kind.is_socket() => "is a socket",
+        () => "is a device",
+    };
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("{what}, not a regular file")))
 }
 
 fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
@@ -349,13 +362,13 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path) -> DiskResult<Option<Vec<u8>>> {
-        absent_is_none(refuse_link(path).and_then(|_| fs::read(path)))
+        absent_is_none(refuse_odd(path).and_then(|_| fs::read(path)))
             .map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
     }
 
     fn read_at(&self, path: &Path, offset: u64, most: usize) -> DiskResult<Vec<u8>> {
         let read = || -> io::Result<Vec<u8>> {
-            refuse_link(path)?;
+            refuse_odd(path)?;
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
             let mut bytes = Vec::with_capacity(most);
@@ -366,7 +379,7 @@ impl Disk for RealDisk {
     }
 
     fn len(&self, path: &Path) -> DiskResult<Option<u64>> {
-        absent_is_none(refuse_link(path).map(|found| found.len()))
+        absent_is_none(refuse_odd(path).map(|found| found.len()))
             .map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
     }
 
@@ -515,7 +528,7 @@ pub fn remove_empty_dir(dir: &Path) -> bool {
 /// Opens a lock file, creating it when absent. Its content is no data: it names the owner.
 pub(super) fn open_lock_file(path: &Path) -> DiskResult<File> {
     let open = || {
-        absent_is_none(refuse_link(path))?;
+        absent_is_none(refuse_odd(path))?;
         OpenOptions::new()
             .read(true)
             .write(true)
@@ -579,6 +592,26 @@ mod tests {
             assert!(result.unwrap_err().to_string().contains("symbolic link"));
         }
         assert_eq!(disk.read(&target).unwrap().unwrap(), b"x");
+    }
+
+    /// A socket, since nothing here makes a pipe: what is not a file is refused by what it is, before it is opened.
+    #[test]
+    fn what_is_neither_a_file_nor_a_folder_is_refused_before_it_is_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(temp.path());
+        let socket = temp.path().join("decisions.csv");
+        let _held = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        for path in [&socket, Path::new("/dev/zero")] {
+            for result in [
+                disk.read(path).map(|_| ()),
+                disk.read_at(path, 0, 10).map(|_| ()),
+                disk.len(path).map(|_| ()),
+                disk.append(path, b"y"),
+                open_lock_file(path).map(|_| ()),
+            ] {
+                assert!(result.unwrap_err().to_string().contains("not a regular file"));
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::disk::{DiskError, DiskOp, open_lock_file, write_owner};
+use super::disk::{DiskError, DiskOp, open_lock_file, refuse_odd, write_owner};
 use crate::domain::{ids::RunId, time::UtcMs};
 
 /// Longest owner text shown, in characters. The file may hold anything.
@@ -32,6 +32,7 @@ pub struct Owner {
 impl Owner {
     /// What the holder of a lock wrote into it; `None` when that is not readable. It may be stale when nobody holds the lock.
     pub fn read(path: &Path) -> Option<Self> {
+        refuse_odd(path).ok()?;
         let text = fs::read_to_string(path).ok()?;
         let mut parts = text.trim_end().split(", ");
         let mut part = |name: &str| parts.next()?.strip_prefix(name)?.strip_prefix(' ');
@@ -122,7 +123,7 @@ impl Drop for Lock {
 
 /// Whether a process holds this lock. A file that is not there, or cannot be read, is held by nobody.
 pub fn is_held(path: &Path) -> bool {
-    let Ok(file) = File::open(path) else { return false };
+    let Ok(file) = refuse_odd(path).and_then(|_| File::open(path)) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 

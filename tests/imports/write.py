@@ -65,6 +65,8 @@ def column_of_time(dice, opens, tf_ms):
         return plain, [s.astimezone(zone).isoformat(sep=dice.choice(" T")) for s in stamps], ""
     if kind == "naive":
         form = dice.choice(["%Y-%m-%d %H:%M:%S", "%Y/%m/%d %H:%M", "%d.%m.%Y %H:%M:%S.000", "%Y%m%d%H%M"])
+        if form.startswith("%d") and all(s.day <= 12 for s in stamps) and any(s.day != s.month for s in stamps):
+            form = "%Y-%m-%d %H:%M:%S"  # no day tells which number is the month
         return plain, [s.strftime(form) for s in stamps], dice.choice(["", "offset=+00:00"])
     if kind == "stamp":
         return plain, stamps, ""
@@ -173,7 +175,7 @@ def mangle_text(dice, text):
 
 def mangle_columns(dice, columns, tf, symbol):
     """One thing that is wrong with all of a file; what it is, the columns, and the words that replace others."""
-    how = dice.choice(["timeframe", "symbol", "interval", "unconfirmed", "two symbols", "future", "unit"])
+    how = dice.choice(["timeframe", "symbol", "interval", "unconfirmed", "two symbols", "future", "unit", "two series", "words", "two clocks", "contracts"])
     rows = len(next(iter(columns.values())))
     columns = dict(columns)
     if how == "timeframe":
@@ -182,6 +184,17 @@ def mangle_columns(dice, columns, tf, symbol):
         columns["symbol"] = ["ETHEUR"] * rows
     elif how == "two symbols":
         columns["symbol"] = [dice.choice([symbol, "ETH/EUR"]) for _ in range(rows - 1)] + ["ETH/EUR"]
+    elif how == "two series":
+        prices = ("open", "high", "low", "close")
+        other = {name: [value * Decimal("0.05") for value in values] if name.lower() in prices else values for name, values in columns.items()}
+        columns = {name: values + other[name] for name, values in columns.items()}
+    elif how == "words":
+        name, value = dice.choice([("coin", "XRP"), ("base", "XRP"), ("quote", "EUR"), ("note", "XRPEUR"), ("step", "7m"), ("is_final", "no"), ("status", "open"), ("is_open", "Y")])
+        columns[name] = [value] * rows
+    elif how == "two clocks":
+        columns["date"] = [dt.datetime(2024, 1, 1) + dt.timedelta(minutes=7 * n) for n in range(rows)]
+    elif how == "contracts":
+        columns = {("Volume (contracts)" if "vol" in name.lower() else name): values for name, values in columns.items()}
     elif how == "interval":
         columns["interval"] = [dice.choice([t for t in TF if t != tf])] * rows
     elif how == "unconfirmed":

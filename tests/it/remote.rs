@@ -210,6 +210,19 @@ fn a_pause_is_kept_and_until_then_nothing_is_asked() {
 }
 
 #[test]
+fn a_pause_of_days_is_cut_to_a_quarter_of_an_hour() {
+    for after in ["864000", "99999999999999", "Sat, 06 Nov 2094 08:49:37 GMT"] {
+        let server = Server::start(move |_, _| {
+            Reply::new("429 Too Many Requests", "").header("Retry-After", after)
+        });
+        let waits = Patience::new(slot(10).close());
+        let page = Window::new(slot(0), slot(10)).unwrap();
+        let error = feed(&server.url(), 2, &waits).page(page, waits.now()).unwrap_err();
+        assert_eq!((error.class, error.pause_ms), (Class::Throttled, Some(900_000)), "{error}");
+    }
+}
+
+#[test]
 fn a_request_that_hangs_is_given_up_when_told_to_stop() {
     let server = Server::start(|_, _| Reply::hang());
     let waits = Patience::new(slot(10).close());

@@ -155,8 +155,10 @@ fn http_date(text: &str) -> Option<UtcMs> {
 
 /// Seconds, or a date against the other side's own clock.
 fn pause_ms(after: &str, date: UtcMs) -> Option<i64> {
-    if let Ok(seconds) = after.trim().parse::<u32>() {
-        return Some(i64::from(seconds) * 1000);
+    let after = after.trim();
+    if !after.is_empty() && after.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than fits is a long time.
+        return Some(i64::from(after.parse().unwrap_or(u32::MAX)) * 1000);
     }
     Some((http_date(after)?.get() - date.get()).max(0))
 }
@@ -173,6 +175,8 @@ mod tests {
             (" 120 ", Some(120_000)),
             ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30_000)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("99999999999999999999", Some(4_294_967_295_000)),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(3_155_760_000_000)),
             ("soon", None),
             ("-5", None),
             ("", None),

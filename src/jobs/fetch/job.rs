@@ -1,7 +1,7 @@
-//! The fetch job: asks the venue for page after page and makes each durable before it asks for the next.
+//! The fetch job: asks the venue for page after page and makes each durable before it asks for the next. What an answer lacks is asked again.
 
 use super::{
-    plan::{Bounds, Plan, Seen},
+    plan::{Bounds, Looks, Plan, Seen},
     report::{Ended, Found, Tally, outcome},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     },
     engine::slot::first_at_or_after,
     exchange::{
-        feed::{FeedError, Waits as _},
+        feed::{Feed as _, FeedError, Heard, Waits as _},
         remote::RemoteFeed,
         venue::answer::Class,
     },
@@ -26,16 +26,35 @@ use crate::{
     store::{disk::RealDisk, raw::RawStore},
 };
 
+/// A clock that differs less from the venue's, milliseconds, is as good as it.
+const APART_MS: i64 = 2_000;
+/// Answers of which the dates are believed against the clock of this machine.
+const DATES: usize = 3;
+/// Most questions for what a page lacks, each of which brought something.
+const QUESTIONS_MAX: usize = 100;
+
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.fetch);
     let venue = venue_of(series.exchange())?;
     let waits = Waiting { clock: &SystemClock, stop: &context.stop };
-    let now = waits.now();
-    let (wanted, forming) =
-        wanted(series.timeframe(), table.from.get(), table.to.map(Time::get), now)?;
     let access = access(context, table.base_url.as_ref(), &table.timeout, table.attempts);
-    let feed = remote_feed(venue, series.symbol(), &access, &waits)?;
+    let mut feed = remote_feed(venue, series.symbol(), &access, &waits)?;
+    let (from, to) = (table.from.get(), table.to.map(Time::get));
+    let apart_ms = match to {
+        Some(to) if to < waits.now() => 0,
+        Some(_) | None => match apart_ms(&mut feed, (series.timeframe(), from), &waits) {
+            Ok(apart_ms) => apart_ms,
+            Err(_) if waits.stopped() => {
+                return Ok(outcome(context, job, &Found::default(), &Ended::Stopped));
+            }
+            Err(error) => {
+                return Ok(outcome(context, job, &Found::default(), &refused(error)?));
+            }
+        },
+    };
+    let now = waits.now().plus_ms(apart_ms);
+    let (wanted, forming) = wanted(series.timeframe(), from, to, now)?;
     let _lock = context.lock(&context.layout.raw_lock(series))?;
     let raw = RawStore::new(context.layout, context.disk, series);
     raw.prepare()?;
@@ -48,17 +67,42 @@ pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let bounds = Bounds { page_bars: spec.page_bars, horizon_bars: spec.horizon_bars, forming };
     let plan = Plan::new(wanted, &stored, bounds);
     let tally = Tally { already_there: stored.len(), ..Tally::default() };
-    let mut filling = Filling { feed, raw, waits, tally, seen: Seen::default(), bad: Vec::new() };
+    let (seen, bad) = (Seen::default(), Vec::new());
+    let mut filling = Filling { feed, raw, waits, apart_ms, tally, seen, bad };
     context.progress.begin(&format!("fetch {series}"), plan.pages().len() as u64);
     let ended = filling.fill(context, &plan);
     context.progress.end();
     let ended = ended?;
     let Filling { tally, seen, bad, .. } = filling;
-    let found = Found { tally, lacks: plan.lacks(tally.pages, &seen), bad };
+    let is_nothing = !plan.is_empty() && tally.already_there + tally.read == 0;
+    let found = Found { tally, lacks: plan.lacks(tally.pages, &seen), bad, is_nothing };
     Ok(outcome(context, job, &found, &ended))
 }
 
-/// The slots between `from` and `to`, both included, that are over by our clock, and the slot after them.
+/// How far the venue's clock is ahead of ours, milliseconds; nothing where they agree, or where the venue does not say. Its answer to one
+/// small question tells; where the clocks differ, several do.
+fn apart_ms(
+    feed: &mut RemoteFeed<'_>,
+    (timeframe, from): (Timeframe, UtcMs),
+    waits: &Waiting<'_, SystemClock>,
+) -> Result<i64, FeedError> {
+    let Some(first) = first_at_or_after(timeframe, from.get()) else { return Ok(0) };
+    let Ok(page) = Window::new(first, first.next()) else { return Ok(0) };
+    let mut apart_ms = 0;
+    for _ in 0..DATES {
+        feed.page(page, waits.now())?;
+        let Some(Heard { at, .. }) = feed.heard(waits.steady()) else { return Ok(0) };
+        apart_ms = at.get() - waits.now().get();
+        if apart_ms.abs() < APART_MS {
+            return Ok(0);
+        }
+    }
+    let (seconds, side) = (apart_ms.abs() / 1000, if apart_ms > 0 { "behind" } else { "ahead of" });
+    tracing::warn!("the clock of this machine is {seconds} s {side} the venue's, which counts");
+    Ok(apart_ms)
+}
+
+/// The slots between `from` and `to`, both included, that are over at `now`, and the slot after them.
 fn wanted(
     timeframe: Timeframe,
     from: UtcMs,
@@ -82,6 +126,8 @@ struct Filling<'w, 'd> {
     feed: RemoteFeed<'w>,
     raw: RawStore<'d, RealDisk>,
     waits: Waiting<'w, SystemClock>,
+    /// How far the venue's clock is ahead of ours, milliseconds.
+    apart_ms: i64,
     tally: Tally,
     seen: Seen,
     /// Rows that are not bars, as they are named.
@@ -95,37 +141,74 @@ impl Filling<'_, '_> {
             if self.waits.stopped() {
                 return Ok(Ended::Stopped);
             }
-            let answer = match self.page(*page) {
-                Ok(answer) => answer,
+            match self.whole(plan, *page)? {
+                Ok(()) => {}
                 Err(_) if self.waits.stopped() => return Ok(Ended::Stopped),
                 Err(error) => return refused(error),
-            };
-            let mut closed = self.seen.closed(answer);
-            closed.bars.retain(|bar| plan.wants(bar.ts()));
-            let put = self.raw.put(&closed.bars, self.waits.now())?;
-            self.seen.got.extend(closed.bars.iter().map(ClosedBar::ts));
-            for row in closed.bad {
-                // A row without a slot could be any of them.
-                if row.ts.is_some_and(|ts| !plan.wants(ts)) {
-                    continue;
-                }
-                tracing::warn!("page from {}: {}", page.first(), row.why);
-                self.seen.bad.extend(row.ts);
-                self.bad.push(format!("page from {}: {}", page.first(), row.why));
             }
-            self.tally.count(closed.bars.len(), &put);
+            self.tally.pages += 1;
             context.progress.advance(&page.first().close().to_string());
         }
         Ok(Ended::Done)
     }
 
-    /// A page. One with rows that are not bars is asked for once more before that is believed.
+    /// One page, and what its answer lacks: an answer that ends early, or leaves out what is there, is no proof of holes. What came before
+    /// a question failed is stored.
+    fn whole(&mut self, plan: &Plan, page: Window) -> Result<Result<(), FeedError>, Failure> {
+        let (mut question, mut looks) = (page, Looks::default());
+        for n in 0..QUESTIONS_MAX {
+            let answer = match self.page(question) {
+                Ok(answer) => answer,
+                Err(error) => return Ok(Err(error)),
+            };
+            let bars = answer.bars.iter().map(|bar| bar.ts);
+            let rows: Vec<SlotTs> =
+                bars.chain(answer.bad.iter().filter_map(|row| row.ts)).collect();
+            let ends = rows.iter().min().copied().zip(rows.iter().max().copied());
+            let is_news = self.take(plan, (page, n > 0), answer)?;
+            looks.answered(question, ends, is_news);
+            let Some(rest) = plan.rest(page, &self.seen, &looks) else { break };
+            question = rest;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Stores what is new and wanted in an answer, which may be one to a question that was asked before; whether there was something.
+    fn take(
+        &mut self,
+        plan: &Plan,
+        (page, is_again): (Window, bool),
+        answer: Shown,
+    ) -> Result<bool, Failure> {
+        let mut closed = self.seen.closed(answer);
+        closed.bars.retain(|bar| plan.wants(bar.ts()) && !self.seen.got.contains(&bar.ts()));
+        let put = self.raw.put(&closed.bars, self.waits.now())?;
+        self.seen.got.extend(closed.bars.iter().map(ClosedBar::ts));
+        self.tally.count(closed.bars.len(), &put);
+        let mut is_news = !closed.bars.is_empty();
+        for row in closed.bad {
+            // A row without a slot could be any of them.
+            if row.ts.is_some_and(|ts| !plan.wants(ts) || self.seen.got.contains(&ts)) {
+                continue;
+            }
+            if is_again && row.ts.is_none_or(|ts| self.seen.bad.contains(&ts)) {
+                continue;
+            }
+            tracing::warn!("page from {}: {}", page.first(), row.why);
+            is_news |= row.ts.is_some_and(|ts| self.seen.bad.insert(ts));
+            self.bad.push(format!("page from {}: {}", page.first(), row.why));
+        }
+        Ok(is_news)
+    }
+
+    /// An answer. One with rows that are not bars is asked for once more before that is believed.
     fn page(&mut self, page: Window) -> Result<Shown, FeedError> {
-        let answer = self.feed.page(page, self.waits.now())?;
+        let now = self.waits.now().plus_ms(self.apart_ms);
+        let answer = self.feed.page(page, now)?;
         if answer.bad.is_empty() {
             return Ok(answer);
         }
-        self.feed.page(page, self.waits.now())
+        self.feed.page(page, now)
     }
 }
 

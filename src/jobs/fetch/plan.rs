@@ -3,7 +3,7 @@
 //! The newest page is asked first and reaches beyond the window. From the first bar that was seen on, every older bar is
 //! closed by construction when it is asked for: a later one has been seen before. No clock decides that.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{
     bar::{BadRow, Closed, ClosedBar, Shown},
@@ -55,6 +55,25 @@ impl Plan {
         self.missing.get(at).is_some_and(|run| run.contains(slot))
     }
 
+    /// What a page was asked for and did not bring, as one question: first what no answer had room for, then, once, what answers left
+    /// out. It reaches as far as the page where the newest slots are missing, for the bar that proves them.
+    pub fn rest(&self, page: Window, seen: &Seen, looks: &Looks) -> Option<Window> {
+        let wanted = || page.iter().filter(|slot| self.wants(*slot));
+        let absent: Vec<SlotTs> =
+            wanted().filter(|slot| !seen.got.contains(slot) && !seen.bad.contains(slot)).collect();
+        let looked = |times: usize| absent.iter().filter(move |slot| looks.times(**slot) == times);
+        let open: Vec<&SlotTs> =
+            (0..LOOKS).map(|n| looked(n).collect()).find(|open: &Vec<&SlotTs>| !open.is_empty())?;
+        let (first, last) = (**open.first()?, **open.last()?);
+        let end = if wanted().last() == Some(last) { page.last() } else { last };
+        Window::new(first, end).ok()
+    }
+
+    /// Whether there was something to fill.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.beyond.is_empty()
+    }
+
     /// What is missing after the first `answered` pages, in runs: for each the reason, newest reason last.
     pub fn lacks(&self, answered: usize, seen: &Seen) -> Vec<(Why, Window)> {
         let Seen { got, bad, newest } = seen;
@@ -90,6 +109,31 @@ pub enum Why {
     NoBar,
     /// Its bar is the newest one the venue showed, which may still be forming.
     Unproven,
+}
+
+/// How often an answer must leave a slot out before that is believed.
+const LOOKS: usize = 2;
+
+/// How often answers to the questions of a page left slots out that they had room for.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Looks(BTreeMap<SlotTs, usize>);
+
+impl Looks {
+    /// An answer to a question, with its oldest and its newest row. One with news had room for the slots between these two, and may have
+    /// ended early on either side; one without had room for the whole question.
+    pub fn answered(&mut self, question: Window, rows: Option<(SlotTs, SlotTs)>, is_news: bool) {
+        let has_room = |slot: &SlotTs| match rows {
+            Some((oldest, newest)) if is_news => (oldest..newest).contains(slot),
+            Some(_) | None => true,
+        };
+        for slot in question.iter().filter(has_room) {
+            *self.0.entry(slot).or_default() += 1;
+        }
+    }
+
+    fn times(&self, slot: SlotTs) -> usize {
+        self.0.get(&slot).copied().unwrap_or_default()
+    }
 }
 
 /// What the pages so far showed.
@@ -205,6 +249,44 @@ mod tests {
             Plan::new(window(0, 40), &stored.iter().map(|n| slot(*n)).collect::<Vec<_>>(), far);
         let wanted: Vec<i64> = (0..=40).filter(|n| plan.wants(slot(*n))).collect();
         assert_eq!(wanted, [3, 4, 9, 30, 31]);
+    }
+
+    /// The questions that a venue is asked for the slots 0 to 8, of which 4 and 5 are stored. It has some slots, and shows so many rows.
+    fn questions(there: &[i64], most: usize) -> Vec<(i64, i64)> {
+        let plan = Plan::new(window(0, 8), &[slot(4), slot(5)], bounds(12, None, 1_000));
+        let page = plan.pages()[0];
+        let (mut seen, mut looks, mut all) = (Seen::default(), Looks::default(), Vec::new());
+        let mut next = Some(page);
+        while let Some(question) = next {
+            all.extend(ends(&[question]));
+            assert!(all.len() < 20, "{all:?}");
+            let rows: Vec<SlotTs> = there.iter().map(|n| slot(*n)).collect();
+            let rows: Vec<SlotTs> =
+                rows.into_iter().filter(|row| question.contains(*row)).take(most).collect();
+            let bar = Bar::new([1.0, 1.0, 1.0, 1.0, 1.0]).unwrap();
+            let bars = rows.iter().map(|ts| TimedBar { ts: *ts, bar }).collect();
+            let closed = seen.closed(Shown { bars, bad: Vec::new() }).bars;
+            let before = seen.got.len();
+            seen.got.extend(closed.iter().map(ClosedBar::ts).filter(|ts| plan.wants(*ts)));
+            let ends = rows.first().copied().zip(rows.last().copied());
+            looks.answered(question, ends, seen.got.len() > before);
+            next = plan.rest(page, &seen, &looks);
+        }
+        all
+    }
+
+    #[test]
+    fn what_a_page_did_not_bring_is_asked_again_before_it_is_believed_to_be_a_hole() {
+        let whole: Vec<i64> = (0..12).collect();
+        assert_eq!(questions(&whole, 99), [(0, 11)]);
+        let holes: Vec<i64> = whole.iter().copied().filter(|n| ![2, 4, 6].contains(n)).collect();
+        assert_eq!(questions(&holes, 99), [(0, 11), (2, 6)], "what is stored is no hole");
+        assert_eq!(questions(&[], 99), [(0, 11), (0, 11)]);
+        // It shows four rows at once: each question goes on where the answer before ended.
+        assert_eq!(questions(&whole, 4), [(0, 11), (3, 11), (6, 11)]);
+        assert_eq!(questions(&holes, 4), [(0, 11), (6, 11), (6, 6), (2, 6)]);
+        // Its newest row is the newest of all, and proves itself to nobody.
+        assert_eq!(questions(&whole[..9], 99), [(0, 11), (8, 11), (8, 11)]);
     }
 
     #[test]

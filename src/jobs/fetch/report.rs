@@ -44,9 +44,8 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a page of `read` bars that was stored.
+    /// Counts an answer with `read` bars that were stored.
     pub fn count(&mut self, read: usize, put: &PutReport) {
-        self.pages += 1;
         self.read += read;
         self.written += put.written;
         self.filled += put.filled;
@@ -56,7 +55,7 @@ impl Tally {
 }
 
 /// What came of the pages that were asked.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Found {
     /// What was done.
     pub tally: Tally,
@@ -64,6 +63,8 @@ pub struct Found {
     pub lacks: Vec<(Why, Window)>,
     /// Rows that are not bars, as they are named.
     pub bad: Vec<String>,
+    /// Whether of the whole window not one bar is there.
+    pub is_nothing: bool,
 }
 
 impl Why {
@@ -80,16 +81,24 @@ impl Why {
 
 /// The result of the job. Missing is what could not be got, and why.
 pub fn outcome(context: &Context<'_>, job: &FetchJob, found: &Found, ended: &Ended) -> Outcome {
-    let Found { tally, lacks, bad } = found;
+    let Found { tally, lacks, bad, is_nothing } = found;
     let slots = |kind: Why| -> i64 {
         lacks.iter().filter(|(why, _)| *why == kind).map(|(_, run)| run.slots()).sum()
     };
     let beyond = slots(Why::BeyondHorizon);
+    let omits_empty = Venue::of(job.series.exchange()).is_some_and(|v| v.spec().omits_empty);
+    let is_whole = bad.is_empty()
+        && beyond == 0
+        && (job.fetch.accept_holes
+            || ((omits_empty || slots(Why::NoBar) == 0)
+                // The newest bar of all comes with the next fetch.
+                && (job.fetch.to.is_none() || slots(Why::Unproven) == 0)));
     let exit = match (ended, context.stop.signal()) {
         (Ended::Failed(_), _) => Exit::Unavailable,
         (Ended::Stopped, Some(signal)) => Exit::Signal(signal),
         (Ended::Stopped, None) => Exit::Timeout,
-        (Ended::Done, _) if beyond > 0 || !bad.is_empty() => Exit::Inconclusive,
+        (Ended::Done, _) if *is_nothing => Exit::Nothing,
+        (Ended::Done, _) if !is_whole => Exit::Inconclusive,
         (Ended::Done, _) => Exit::Ok,
     };
     let counts = [

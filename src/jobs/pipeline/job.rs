@@ -1,15 +1,19 @@
 //! The pipeline job: starts each step as a child process of its own and follows the plan.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use tokio::task::{Id, JoinSet};
 
 use super::plan::{Node, Plan, StepState};
 use crate::{
+    clock::Deadline,
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
-    manifest::{ComputeDevice, PipelineJob, Step, Work},
-    os::process::{self, Asker, Ended, Kin, Spawn},
+    manifest::{ComputeDevice, PipelineJob, Step, When, Work},
+    os::{
+        process::{self, Asker, Ended, Kin, Spawn},
+        signals::Stop,
+    },
     store::disk::Disk,
 };
 
@@ -38,13 +42,15 @@ async fn follow(
     let nodes = job.steps.iter().map(node).collect();
     let plan = Plan::new(nodes, job.pipeline.max_parallel as usize, job.pipeline.fail_fast);
     let (out, codes) = (BTreeMap::new(), BTreeMap::new());
-    let mut course = Course { context, job, globals, plan, out, codes };
+    let after = None;
+    let mut course = Course { context, job, globals, plan, out, codes, after };
     let mut children: JoinSet<(usize, std::io::Result<Ended>)> = JoinSet::new();
     let mut places: BTreeMap<Id, usize> = BTreeMap::new();
     // Whatever becomes of one step, every one that was started is waited for, so that none outlives its pipeline.
     while !course.plan.is_over() {
         // A step that cannot start is over at once, and others may have waited for it.
-        while !context.stop.asked() {
+        loop {
+            course.look();
             let ready = course.plan.start_ready();
             if ready.is_empty() {
                 break;
@@ -61,7 +67,6 @@ async fn follow(
                 let at = places.get(&error.id()).copied().unwrap_or_default();
                 (at, Err(std::io::Error::other(format!("its task died: {error}"))))
             }
-            None if context.stop.asked() => break,
             None => continue,
         };
         course.end(at, &ended);
@@ -78,9 +83,40 @@ struct Course<'a, 'c> {
     /// What steps put out.
     out: BTreeMap<String, String>,
     codes: BTreeMap<String, i32>,
+    /// Until when the steps that run in any case may take, once the pipeline is told to stop.
+    after: Option<Deadline>,
 }
 
 impl Course<'_, '_> {
+    /// Whether the pipeline is told to stop: then what runs in any case has the second half of the grace.
+    fn look(&mut self) {
+        if self.context.stop.asked() && self.after.is_none() {
+            self.plan.stop();
+            self.after = Some(Deadline::after(Some(self.half())));
+        }
+    }
+
+    fn half(&self) -> Duration {
+        self.context.grace / 2
+    }
+
+    /// How long a step has from TERM to KILL: all of the grace, or what leaves time for those that run in any case.
+    fn grace(&self) -> Duration {
+        let has_more = self.job.steps.iter().any(|step| step.when == When::Always);
+        if has_more { self.half() } else { self.context.grace }
+    }
+
+    /// Bounds a step that runs after the stop, and gives it something else to listen to: that stop was for others.
+    fn bounded(&self, mut spawn: Spawn) -> (Spawn, Stop) {
+        spawn.grace = self.grace();
+        let Some(after) = self.after else { return (spawn, self.context.stop.clone()) };
+        let left = after.left();
+        let most = left * 3 / 4;
+        spawn.timeout = Some(spawn.timeout.map_or(most, |limit| limit.min(most)));
+        spawn.grace = left / 4;
+        (spawn, Stop::default())
+    }
+
     /// A step that starts. One that cannot fails by itself: the others go on.
     fn start(
         &mut self,
@@ -95,16 +131,21 @@ impl Course<'_, '_> {
                 return None;
             }
         };
+        let (spawn, stop) = self.bounded(spawn);
         tracing::info!(step = step.id, argv = spawn.argv.join(" "), "step starts");
-        let (stop, cookie) =
-            (self.context.stop.clone(), self.context.cookie(&child_id(self.context, step)));
+        let cookie = self.context.cookie(&child_id(self.context, step));
         let asked_by = match step.work {
             Work::Program(_) => Asker::Us,
             Work::Job { .. } => Asker::Child,
         };
         Some(async move {
             let kin = Kin { cookie: &cookie, asked_by };
-            (at, process::run(&spawn, Some(kin), &stop).await)
+            let ended = process::run(&spawn, Some(kin), &stop).await;
+            let program = spawn.argv.first().map_or("", String::as_str);
+            let named = |error: io::Error| {
+                io::Error::new(error.kind(), format!("start `{program}`: {error}"))
+            };
+            (at, ended.map_err(named))
         })
     }
 
@@ -117,7 +158,7 @@ impl Course<'_, '_> {
                 judge(step, ended)
             }
             Err(error) => {
-                tracing::error!(step = step.id, "could not be started: {error}");
+                tracing::error!("step {}: {error}", step.id);
                 false
             }
         };
@@ -246,6 +287,7 @@ fn outcome(
             summary.push_str(": told to stop");
             Exit::Signal(signal)
         }
+        (None, ..) if context.stop.asked() => Exit::Timeout,
         (None, true, _) => Exit::Negative,
         (None, false, true) => Exit::Ok,
         (None, false, false) => Exit::Timeout,

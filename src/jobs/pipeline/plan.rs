@@ -54,13 +54,19 @@ pub struct Plan {
     states: BTreeMap<String, StepState>,
     parallel_max: usize,
     fail_fast: bool,
+    stopped: bool,
 }
 
 impl Plan {
     /// A plan in which nothing has started. The manifest's checks guarantee that needs exist and form no cycle.
     pub fn new(nodes: Vec<Node>, parallel_max: usize, fail_fast: bool) -> Self {
         let states = nodes.iter().map(|node| (node.id.clone(), StepState::Waiting)).collect();
-        Self { nodes, states, parallel_max: parallel_max.max(1), fail_fast }
+        Self { nodes, states, parallel_max: parallel_max.max(1), fail_fast, stopped: false }
+    }
+
+    /// The pipeline is told to stop: from now on only steps start that run in any case, the others are skipped.
+    pub fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// Marks the steps that start now and returns their places; steps that can never run become skipped.
@@ -87,8 +93,9 @@ impl Plan {
             let stopped_early = self.fail_fast && self.failed() && node.when == When::Success;
             let runs = match node.when {
                 When::Always => true,
-                When::Success => all_well && !stopped_early,
-                When::Failure => self.failed_before(node),
+                When::Success => all_well && !stopped_early && !self.stopped,
+                // A step that was stopped did not fail by itself.
+                When::Failure => self.failed_before(node) && !self.stopped,
             };
             let id = node.id.clone();
             if !runs {
@@ -231,6 +238,28 @@ mod tests {
             node("last", &["repair"], When::Failure),
         ];
         assert_eq!(play(&chain, 1, true, &["a"]).0, "a failed, repair succeeded, last succeeded");
+    }
+
+    #[test]
+    fn after_a_stop_only_what_runs_in_any_case_starts() {
+        let nodes = vec![
+            node("a", &[], When::Success),
+            node("b", &["a"], When::Success),
+            node("free", &[], When::Success),
+            node("answer", &["a"], When::Failure),
+            node("down", &["b"], When::Always),
+            node("last", &["down"], When::Success),
+        ];
+        let mut plan = Plan::new(nodes, 1, false);
+        assert_eq!(plan.start_ready(), [0]);
+        plan.stop();
+        assert!(plan.start_ready().is_empty(), "what is at work comes first");
+        plan.ended("a", false);
+        assert_eq!(plan.start_ready(), [4]);
+        plan.ended("down", true);
+        assert!(plan.start_ready().is_empty() && plan.is_over());
+        let states: Vec<_> = plan.states().map(|(_, state)| state.name()).collect();
+        assert_eq!(states, ["failed", "skipped", "skipped", "skipped", "succeeded", "skipped"]);
     }
 
     #[test]

@@ -45,6 +45,12 @@ fn check(name: &str, level: Level, limit: &str, value: String) -> Checked {
 
 /// A short text; `None` when there is none.
 fn read(path: &Path) -> Result<Option<String>, String> {
+    let Some(bytes) = read_bytes(path)? else { return Ok(None) };
+    String::from_utf8(bytes).map(Some).map_err(|_| "it is not UTF-8".to_owned())
+}
+
+/// A short file; `None` when there is none.
+pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, String> {
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -53,8 +59,7 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     if !found.is_file() || found.len() > FILE_MAX {
         return Err("it is no regular file, or longer than a mebibyte".to_owned());
     }
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map(Some).map_err(|_| "it is not UTF-8".to_owned())
+    fs::read(path).map(Some).map_err(|error| error.to_string())
 }
 
 fn rights(path: &Path) -> Checked {
@@ -77,12 +82,13 @@ fn rights(path: &Path) -> Checked {
 }
 
 fn content(faults: &Faults) -> Checked {
-    let Faults { missing, empty, twice, unknown, odd_lines } = faults;
+    let Faults { missing, empty, unfilled, twice, unknown, odd_lines } = faults;
     let lines: Vec<String> = odd_lines.iter().map(usize::to_string).collect();
     let mut told = Vec::new();
     for (what, names) in [
         ("missing", missing),
         ("empty", empty),
+        ("not filled in", unfilled),
         ("given twice", twice),
         ("not in .env.example", unknown),
         ("no assignment in line", &lines),
@@ -91,7 +97,7 @@ fn content(faults: &Faults) -> Checked {
             told.push(format!("{what}: {}", some_of(names)));
         }
     }
-    let level = if !missing.is_empty() || !empty.is_empty() {
+    let level = if [missing, empty, unfilled].into_iter().any(|names| !names.is_empty()) {
         Level::Fail
     } else if told.is_empty() {
         Level::Ok

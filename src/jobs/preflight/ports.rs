@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    io,
     net::TcpListener,
 };
 
 use super::{
+    env_file::read_bytes,
     job::Look,
     result::{Checked, Level, some_of},
 };
@@ -29,10 +30,10 @@ pub fn ports(look: &Look<'_>) -> Result<Vec<Checked>, Failure> {
     let root = look.context.root;
     let file = look.rules.compose_file.get().as_str();
     let has = |file: &str| root.join(file).is_file();
-    let env = match fs::read(root.join(".env")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Variables::default()),
-        Err(error) => Err(format!("not judged: .env: {error}")),
-        Ok(bytes) => Ok(Variables::parse(&bytes)),
+    let env = match read_bytes(&root.join(".env")) {
+        Ok(None) => Ok(Variables::default()),
+        Ok(Some(bytes)) => Ok(Variables::parse(&bytes)),
+        Err(why) => Err(format!("not judged: .env: {why}")),
     };
     let folder = Folder { named: file, has: &has, has_unknown: &|_| false };
     let sets = env.and_then(|env| sets(&folder, &env).map_err(|why| format!("not judged: {why}")));

@@ -1,4 +1,4 @@
-//! `.env` against `.env.example`: which variables are missing, empty, given twice or unknown. Values never leave this file.
+//! `.env` against `.env.example`: which variables are missing, empty, not filled in, given twice or unknown. Values never leave this file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,8 @@ pub struct Faults {
     pub missing: Vec<String>,
     /// There, and empty.
     pub empty: Vec<String>,
+    /// There, with words that only hold the place of a value.
+    pub unfilled: Vec<String>,
     /// Given more than once.
     pub twice: Vec<String>,
     /// Not in the example, not even commented out.
@@ -37,6 +39,54 @@ struct Wanted<'a> {
     may: BTreeSet<&'a str>,
 }
 
+/// What a variable is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Given {
+    Empty,
+    Unfilled,
+    Filled,
+}
+
+/// Words that stand in examples where a value belongs, without what is between their letters.
+const PLACEHOLDERS: [&str; 12] = [
+    "changeme",
+    "changethis",
+    "changeit",
+    "replaceme",
+    "replacethis",
+    "fillme",
+    "fillin",
+    "fixme",
+    "placeholder",
+    "insertme",
+    "insertyour",
+    "enteryour",
+];
+/// The same, of which only the whole value is one.
+const WHOLE: [&str; 2] = ["todo", "tbd"];
+/// How a value ends that begins with `your`.
+const YOURS: [&str; 7] = ["here", "token", "key", "secret", "password", "url", "id"];
+/// Signs of which a whole value holds a place, from three on.
+const FILLERS: &str = "xX*.?-_";
+/// So many in a row do it inside a value too.
+const ROW: &str = "xxxx";
+
+/// Whether a value only holds the place of one: `changeme`, `<token>`, `xxx`.
+fn holds_a_place(value: &str) -> bool {
+    let text = value.trim().to_lowercase();
+    let bare: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+    let is_filler = |filler: char| text.chars().count() >= 3 && text.chars().all(|c| c == filler);
+    let in_brackets = text.find('<').is_some_and(|at| text[at..].contains('>'));
+    let is_yours = bare.starts_with("your") && YOURS.iter().any(|end| bare.ends_with(end));
+    in_brackets
+        || (text.starts_with("{{") && text.ends_with("}}"))
+        || PLACEHOLDERS.iter().any(|word| bare.contains(word))
+        || WHOLE.contains(&bare.as_str())
+        || is_yours
+        || FILLERS.chars().any(is_filler)
+        || text.contains(ROW)
+}
+
 /// Compares the two texts.
 pub fn compare(env: &str, example: &str) -> Faults {
     let mut wanted = Wanted::default();
@@ -44,11 +94,16 @@ pub fn compare(env: &str, example: &str) -> Faults {
     wanted.must.extend(shown.entries.iter().map(|entry| entry.name.as_str()));
     wanted.may.extend(example.lines().filter_map(may));
     let Dotenv { entries, odd_lines } = dotenv::read(env);
-    let (mut faults, mut given) = (Faults::default(), BTreeMap::<&str, bool>::new());
+    let (mut faults, mut given) = (Faults::default(), BTreeMap::<&str, Given>::new());
     let names = |entry: &&Entry| is_name(&entry.name);
     for Entry { name, value, is_only_comment, .. } in entries.iter().filter(names) {
-        let is_empty = *is_only_comment || value.as_deref() == Some("");
-        if given.insert(name, is_empty).is_some() {
+        let how = match value.as_deref() {
+            _ if *is_only_comment => Given::Empty,
+            Some(text) if text.trim().is_empty() => Given::Empty,
+            Some(text) if holds_a_place(text) => Given::Unfilled,
+            Some(_) | None => Given::Filled,
+        };
+        if given.insert(name, how).is_some() {
             faults.twice.push(name.clone());
         }
     }
@@ -58,10 +113,12 @@ pub fn compare(env: &str, example: &str) -> Faults {
     for name in &wanted.must {
         match given.get(name) {
             None => faults.missing.push((*name).to_owned()),
-            Some(true) => faults.empty.push((*name).to_owned()),
-            Some(false) => {}
+            Some(Given::Empty) => faults.empty.push((*name).to_owned()),
+            Some(Given::Unfilled | Given::Filled) => {}
         }
     }
+    let unfilled = given.iter().filter(|(_, how)| **how == Given::Unfilled);
+    faults.unfilled = unfilled.map(|(name, _)| (*name).to_owned()).collect();
     let known = |name: &&&str| !wanted.must.contains(**name) && !wanted.may.contains(**name);
     faults.unknown = given.keys().filter(known).map(|name| (*name).to_owned()).collect();
     faults
@@ -89,6 +146,48 @@ mod tests {
         assert_eq!(found.missing, names(&["UID"]));
         assert_eq!(found.empty, names(&["TOKEN"]));
         assert_eq!((found.twice, found.unknown), (names(&["OTHER"]), names(&["OTHER"])));
+    }
+
+    #[test]
+    fn words_in_the_place_of_a_value_are_told() {
+        for text in [
+            "changeme",
+            "CHANGE_ME",
+            "'change me!'",
+            "<token>",
+            "https://example.com/<your-id>",
+            "xxx",
+            "XXXXXX",
+            "xoxb-xxxx-1",
+            "your-token-here",
+            "YOUR_API_KEY",
+            "todo",
+            "TBD",
+            "***",
+            "...",
+            "{{TOKEN}}",
+            "replace-me",
+        ] {
+            let found = compare(&format!("UID=1\nTOKEN={text}\nMAY={text}\n"), EXAMPLE);
+            assert_eq!(found.unfilled, ["MAY", "TOKEN"], "{text}");
+            assert!(found.empty.is_empty() && found.missing.is_empty());
+        }
+        for text in [
+            "1000",
+            "x",
+            "xx",
+            "-",
+            "https://hc-ping.com/0a1b",
+            "kraken",
+            "yours truly",
+            "BTC/USD",
+            "a<b",
+        ] {
+            let found = compare(&format!("UID=1\nTOKEN={text}\n"), EXAMPLE);
+            assert_eq!(found, Faults::default(), "{text}");
+        }
+        let found = compare("UID=changeme\nUID=1\nTOKEN=2\n", EXAMPLE);
+        assert!(found.unfilled.is_empty(), "the last one counts");
     }
 
     #[test]

@@ -260,8 +260,8 @@ pub struct Fill {
     /// Fee of each fill, in basis points of the amount.
     #[schemars(range(min = 0, max = 10000))]
     pub fee_bps: Dec,
-    /// How much worse than the price a fill is, in basis points. Targets fill without it.
-    #[schemars(range(min = 0, max = 10000))]
+    /// How much worse than the price a fill is, in basis points. Targets fill without it. With 10000 a sale would be given away.
+    #[schemars(range(min = 0, max = 9999))]
     pub slippage_bps: Dec,
 }
 

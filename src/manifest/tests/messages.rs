@@ -44,6 +44,19 @@ on-existing = "replce"
 }
 
 #[test]
+fn a_slippage_of_the_whole_price_is_refused() {
+    let job = |bps: &str| BACKTEST.to_owned() + &format!("\n[fill]\nslippage-bps = {bps}\n");
+    for bps in ["10000", "10000.0", "9999.5", "1e5"] {
+        let says = Case::new(&job(bps)).says();
+        assert!(
+            says.contains("`fill.slippage-bps` is ") && says.contains("at most 9999"),
+            "{says}"
+        );
+    }
+    Case::new(&job("9999")).good();
+}
+
+#[test]
 fn a_rendered_problem_shows_the_line_and_a_caret() {
     let problems = Case::new(&EXEC.replace("run =", "rnu =")).bad();
     let text = problems.render(PLAIN);

@@ -2,9 +2,11 @@
 
 use super::{
     distance,
+    labels::Labels,
     read::Options,
     row::Fields,
     stamp::{Kind, Meaning},
+    twice::{self, Pair},
     when::instant,
 };
 use crate::domain::{
@@ -87,7 +89,7 @@ impl Archive {
 
 impl Conflict {
     /// Whether the row that was taken can be the same bar, seen later.
-    fn is_growth(&self) -> bool {
+    pub(super) fn is_growth(&self) -> bool {
         let (now, before) = (self.kept.1, self.lost.1);
         now.open() == before.open()
             && now.high() >= before.high()
@@ -122,6 +124,7 @@ pub struct Archive {
 struct Found {
     row: u64,
     bar: TimedBar,
+    label: u16,
 }
 
 /// Takes in rows one by one.
@@ -135,6 +138,7 @@ pub(super) struct Assembler<'a> {
     refused: Vec<Refused>,
     read: u64,
     naive: u64,
+    exact: u64,
 }
 
 impl<'a> Assembler<'a> {
@@ -147,6 +151,7 @@ impl<'a> Assembler<'a> {
             refused: Vec::new(),
             read: 0,
             naive: 0,
+            exact: 0,
         }
     }
 
@@ -159,8 +164,9 @@ impl<'a> Assembler<'a> {
     /// A row.
     pub(super) fn push(&mut self, row: u64, fields: Fields) {
         self.read += 1;
+        let label = fields.label;
         match self.bar(fields) {
-            Ok(bar) => self.found.push(Found { row, bar }),
+            Ok(bar) => self.found.push(Found { row, bar, label }),
             Err(reason) => self.refused.push(Refused { row, reason }),
         }
     }
@@ -187,7 +193,10 @@ impl<'a> Assembler<'a> {
             let (close, now) = (instant(close_ms), instant(now_ms));
             return Err(format!("the bar closes at {close}, which is after now, {now}"));
         }
-        self.naive += u64::from(stamp.kind != Kind::Exact);
+        match stamp.kind {
+            Kind::Exact => self.exact += 1,
+            Kind::Naive | Kind::Day => self.naive += 1,
+        }
         self.closes.push(close_ms);
         let values = fields.values?;
         let ts = timeframe.slot(close_ms).map_err(|error| error.to_string())?;
@@ -195,14 +204,25 @@ impl<'a> Assembler<'a> {
         Ok(TimedBar { ts, bar })
     }
 
-    /// All rows are there. An error is a reason to trust none of them.
-    pub(super) fn finish(self, mut warnings: Vec<String>) -> Result<Archive, String> {
-        let Self { options, meaning: _, found: mut rows, mut closes, refused, read, naive } = self;
+    /// All rows are there. An error is a reason to trust none of them. `labels` and `names` are those of the columns.
+    pub(super) fn finish(
+        self,
+        mut warnings: Vec<String>,
+        labels: &Labels,
+        names: &[String],
+    ) -> Result<Archive, String> {
+        let Self { options, found: mut rows, mut closes, refused, read, naive, exact, .. } = self;
+        let is_offset_unknown = naive > 0 && options.offset_minutes.is_none();
+        if is_offset_unknown && exact > 0 {
+            return Err(format!(
+                "{naive} stamps have no offset and {exact} say which instant they are: write all of them in UTC, or say with offset which clock the others are of"
+            ));
+        }
         let order = order(&closes);
+        distance::judge_parts(&closes, options.timeframe, options.is_sparse)?;
         closes.sort_unstable();
         closes.dedup();
         distance::judge(&closes, options.timeframe, options.is_sparse)?;
-        let is_offset_unknown = naive > 0 && options.offset_minutes.is_none();
         if is_offset_unknown {
             warnings.push(format!("{naive} stamps have no offset and are taken as UTC"));
         }
@@ -212,35 +232,56 @@ impl<'a> Assembler<'a> {
         }
         // The sort is stable, so of several rows with one stamp the one written last stays last.
         rows.sort_by_key(|found| found.bar.ts);
-        let mut kept: Vec<Found> = Vec::with_capacity(rows.len());
-        let (mut duplicates, mut conflicts): (u64, Vec<Conflict>) = (0, Vec::new());
-        for now in rows {
-            match kept.last_mut() {
-                Some(last) if last.bar.ts == now.bar.ts => {
-                    duplicates += 1;
-                    let [lost, kept] = [*last, now].map(|found| (found.row, found.bar.bar));
-                    let of_slot = |conflict: &&mut Conflict| conflict.ts == now.bar.ts;
-                    conflicts.iter_mut().rev().take_while(of_slot).for_each(|one| one.kept = kept);
-                    if lost.1 != kept.1 {
-                        conflicts.push(Conflict { ts: now.bar.ts, kept, lost });
-                    }
-                    *last = now;
-                }
-                _ => kept.push(now),
-            }
-        }
+        let Unique { bars, duplicates, pairs } = Unique::of(rows);
+        let conflicts: Vec<Conflict> = pairs.iter().map(|pair| pair.conflict).collect();
         if let Some(conflict) = conflicts.iter().find(|conflict| !conflict.is_growth())
             && is_offset_unknown
         {
             return Err(twice(conflict));
         }
-        let bars: Vec<TimedBar> = kept.into_iter().map(|found| found.bar).collect();
+        twice::judge(&pairs, &bars, labels, names)?;
         let gaps = bars
             .windows(2)
             .map(|pair| Gap { first: pair[0].ts.next(), slots: pair[1].ts.since(pair[0].ts) - 1 })
             .filter(|gap| gap.slots > 0)
             .collect();
         Ok(Archive { bars, read, duplicates, conflicts, refused, gaps, order, warnings })
+    }
+}
+
+/// Of each stamp the row that is written last, and those that gave way to it.
+struct Unique {
+    bars: Vec<TimedBar>,
+    duplicates: u64,
+    pairs: Vec<Pair>,
+}
+
+impl Unique {
+    /// From rows that are sorted by their stamp and then by when they were written.
+    fn of(rows: Vec<Found>) -> Self {
+        let mut kept: Vec<Found> = Vec::with_capacity(rows.len());
+        let (mut duplicates, mut pairs): (u64, Vec<Pair>) = (0, Vec::new());
+        for now in rows {
+            match kept.last_mut() {
+                Some(last) if last.bar.ts == now.bar.ts => {
+                    duplicates += 1;
+                    let ts = now.bar.ts;
+                    let [lost, kept] = [*last, now].map(|found| (found.row, found.bar.bar));
+                    let of_slot = |pair: &&mut Pair| pair.conflict.ts == ts;
+                    pairs.iter_mut().rev().take_while(of_slot).for_each(|pair| {
+                        pair.conflict.kept = kept;
+                        pair.labels.0 = now.label;
+                    });
+                    if lost.1 != kept.1 {
+                        let conflict = Conflict { ts, kept, lost };
+                        pairs.push(Pair { conflict, labels: (now.label, last.label) });
+                    }
+                    *last = now;
+                }
+                _ => kept.push(now),
+            }
+        }
+        Self { bars: kept.into_iter().map(|found| found.bar).collect(), duplicates, pairs }
     }
 }
 

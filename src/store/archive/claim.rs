@@ -1,49 +1,151 @@
-//! What columns of a file say about all of a row: the symbol, the length of the bar, the venue, whether the bar is closed.
+//! What columns of a file say about all of a row: the symbol, the length of the bar, the venue, the clock, whether the bar is closed.
 
 use std::collections::BTreeMap;
 
-use super::{read::Options, stamp::shown};
-use crate::domain::{series::Symbol, time::Timeframe};
+use super::{
+    length,
+    read::Options,
+    stamp::shown,
+    words::{self, Fit},
+};
 
 /// Values of a column shown in an error.
 const SHOWN_MAX: usize = 8;
+/// A column with more different values than this in the first rows does not say the same of many rows.
+const DISTINCT_MAX: usize = 12;
 
 /// What a column says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Claim {
     Symbol,
+    Base,
+    Quote,
     Interval,
     Exchange,
     Closed,
+    /// The contrary of closed.
+    Forming,
+    /// The clock that the stamps are of.
+    Zone,
+    /// What the volume counts.
+    Unit,
+}
+
+/// How sure the name of a column makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Sure(Claim),
+    /// If its values look like that.
+    Perhaps(Claim),
+    Not,
 }
 
 impl Claim {
-    /// By the name of the column, in its normal form.
-    pub(super) fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "symbol" | "sym" | "ticker" | "tic" | "instrument" | "instrument_name"
-            | "instrument_id" | "inst_id" | "instid" | "pair" | "trading_pair"
-            | "currency_pair" | "product_id" | "market_symbol" | "coin" => Self::Symbol,
-            "interval" | "timeframe" | "time_frame" | "tf" | "period" | "per" | "bar"
-            | "granularity" | "resolution" | "candle_interval" | "frequency" | "freq" => {
-                Self::Interval
+    /// By the name of the column, in its normal form, and by what it has in the first rows.
+    pub(super) fn of(name: &str, words: &[String]) -> Option<Self> {
+        let said: Vec<&str> = words.iter().map(String::as_str).filter(|w| !w.is_empty()).collect();
+        let most =
+            |is: fn(&str) -> bool| 2 * said.iter().filter(|word| is(word)).count() > said.len();
+        let is_number = |word: &str| word.parse::<f64>().is_ok();
+        let named = Named::of(name);
+        match named {
+            // So amounts in the base and the quote are called, too.
+            Named::Sure(Self::Base | Self::Quote | Self::Unit) if most(is_number) => return None,
+            Named::Sure(claim) => return Some(claim),
+            Named::Perhaps(Self::Closed)
+                if !said.is_empty() && said.iter().all(|word| words::is_over(word).is_some()) =>
+            {
+                return Some(Self::Closed);
             }
-            "exchange" | "venue" | "exchange_name" | "exchange_id" => Self::Exchange,
-            "confirm" | "confirmed" | "closed" | "complete" | "completed" | "final"
-            | "is_closed" | "isclosed" | "is_complete" | "iscomplete" | "is_final" | "isfinal"
-            | "is_confirmed" => Self::Closed,
-            _ => return None,
-        })
+            Named::Perhaps(Self::Interval) if count_distinct(&said) <= 2 => {
+                return Some(Self::Interval);
+            }
+            Named::Perhaps(_) | Named::Not => {}
+        }
+        if said.is_empty() || count_distinct(&said) > DISTINCT_MAX || most(is_number) {
+            return None;
+        }
+        if most(words::is_zone) {
+            return Some(Self::Zone);
+        }
+        if most(words::is_venue) {
+            return Some(Self::Exchange);
+        }
+        if most(words::is_symbol) {
+            return Some(Self::Symbol);
+        }
+        if most(words::is_contract) {
+            return Some(Self::Unit);
+        }
+        if most(length::is_length) {
+            return Some(Self::Interval);
+        }
+        let is_spot = |word: &str| {
+            let lower = word.to_lowercase();
+            matches!(lower.as_str(), "spot" | "crypto" | "cryptocurrency" | "cash" | "margin")
+        };
+        match named {
+            Named::Perhaps(Self::Symbol) if !said.iter().all(|word| is_spot(word)) => {
+                Some(Self::Symbol)
+            }
+            _ => None,
+        }
     }
 }
 
-/// How what is said fits to what is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    Same,
-    /// The same but for the kind of dollar it is paid in.
-    Near,
-    Other,
+fn count_distinct(words: &[&str]) -> usize {
+    words.iter().collect::<std::collections::BTreeSet<_>>().len()
+}
+
+impl Named {
+    fn of(name: &str) -> Self {
+        let is_filler = |word: &&str| {
+            matches!(*word, "is" | "has" | "was" | "bar" | "candle" | "kline" | "row" | "flag")
+        };
+        let core: Vec<&str> = name.split('_').filter(|word| !is_filler(word)).collect();
+        if let [word] = core[..] {
+            match word {
+                "confirm" | "confirmed" | "closed" | "complete" | "completed" | "final"
+                | "finished" | "finalized" | "finalised" | "isclosed" | "iscomplete"
+                | "isfinal" | "isconfirmed" => return Self::Sure(Claim::Closed),
+                "forming" | "partial" | "incomplete" | "unfinished" | "unconfirmed"
+                | "provisional" => return Self::Sure(Claim::Forming),
+                "status" | "state" | "x" => return Self::Perhaps(Claim::Closed),
+                _ => {}
+            }
+        }
+        match name {
+            "is_open" | "is_live" | "in_progress" => Self::Sure(Claim::Forming),
+            "symbol" | "sym" | "symbols" | "ticker" | "tic" | "instrument" | "instrument_name"
+            | "instrument_id" | "inst_id" | "instid" | "inst" | "pair" | "pair_name"
+            | "trading_pair" | "currency_pair" | "product_id" | "product_name"
+            | "market_symbol" | "coin" | "coin_id" | "coin_name" | "coin_symbol" | "asset_id"
+            | "asset_name" | "asset_symbol" | "symbol_id" | "symbol_name" | "token"
+            | "token_symbol" | "contract_code" | "crypto" | "cryptocurrency" => {
+                Self::Sure(Claim::Symbol)
+            }
+            "product" | "market" | "market_id" | "market_name" | "asset" | "contract"
+            | "security" | "underlying" => Self::Perhaps(Claim::Symbol),
+            "base" | "base_asset" | "base_currency" | "base_symbol" | "base_ccy" | "base_coin"
+            | "fsym" | "from_symbol" => Self::Sure(Claim::Base),
+            "quote" | "quote_asset" | "quote_currency" | "quote_symbol" | "quote_ccy"
+            | "quote_coin" | "tsym" | "to_symbol" | "currency" | "ccy" | "price_currency"
+            | "counter_currency" | "vs_currency" => Self::Sure(Claim::Quote),
+            "interval" | "timeframe" | "time_frame" | "tf" | "granularity" | "resolution"
+            | "candle_interval" | "kline_interval" | "bar_interval" | "bar_size" => {
+                Self::Sure(Claim::Interval)
+            }
+            "volume_unit" | "vol_unit" | "volume_currency" | "volume_ccy" | "volume_asset"
+            | "unit" | "units" => Self::Sure(Claim::Unit),
+            "period" | "per" | "bar" | "frequency" | "freq" | "step" | "minutes" | "seconds"
+            | "duration" | "interval_minutes" | "interval_seconds" | "interval_ms"
+            | "duration_ms" | "bar_minutes" => Self::Perhaps(Claim::Interval),
+            "exchange" | "venue" | "exchange_name" | "exchange_id" => Self::Sure(Claim::Exchange),
+            "tz" | "timezone" | "time_zone" | "tzname" | "utc_offset" | "gmt_offset"
+            | "tz_offset" => Self::Sure(Claim::Zone),
+            _ => Self::Not,
+        }
+    }
 }
 
 /// What was said about the series in a column: each value, and how it fits.
@@ -65,13 +167,11 @@ impl Said {
 
     /// Takes in what a row says; an error is a reason to refuse the row.
     pub(super) fn hear(&mut self, word: &str, name: &str, options: &Options) -> Result<(), String> {
-        if self.claim == Claim::Closed {
-            return match word.to_lowercase().as_str() {
-                "1" | "true" | "yes" | "y" | "t" | "closed" => Ok(()),
-                "0" | "false" | "no" | "n" | "f" | "open" => {
-                    Err(format!("{name} says `{}`: the bar is not closed", shown(word)))
-                }
-                _ => Err(format!("{name} says `{}`, which is neither 1 nor 0", shown(word))),
+        if let Claim::Closed | Claim::Forming = self.claim {
+            return match words::is_over(word).map(|is| is == (self.claim == Claim::Closed)) {
+                Some(true) => Ok(()),
+                Some(false) => Err(format!("{name} says `{}`: the bar is not closed", shown(word))),
+                None => Err(format!("{name} says `{}`, which is neither 1 nor 0", shown(word))),
             };
         }
         if self.values.contains_key(word) {
@@ -82,10 +182,28 @@ impl Said {
         }
         let same = |is_same: bool| if is_same { Fit::Same } else { Fit::Other };
         let fit = match (self.claim, &options.symbol, &options.exchange) {
-            (Claim::Symbol, Some(symbol), _) => fit_of_symbol(word, symbol),
-            (Claim::Exchange, _, Some(exchange)) => same(is_exchange(word, exchange.as_str())),
-            (Claim::Interval, _, _) => same(is_interval(word, options.timeframe)),
-            (Claim::Symbol | Claim::Exchange | Claim::Closed, _, _) => same(self.values.is_empty()),
+            (Claim::Symbol, Some(symbol), _) => words::fit_of_symbol(word, symbol),
+            (Claim::Base, Some(symbol), _) => words::fit_of_base(word, symbol),
+            (Claim::Quote, Some(symbol), _) => words::fit_of_quote(word, symbol),
+            (Claim::Unit, Some(symbol), _) if !words::is_base(word) => {
+                words::fit_of_base(word, symbol)
+            }
+            (Claim::Exchange, _, Some(exchange)) => {
+                same(words::is_exchange(word, exchange.as_str()))
+            }
+            (Claim::Interval, _, _) => same(length::is_interval(word, options.timeframe)),
+            (Claim::Zone, _, _) => same(words::is_utc(word)),
+            (Claim::Unit, _, _) => same(words::is_base(word)),
+            (
+                Claim::Symbol
+                | Claim::Base
+                | Claim::Quote
+                | Claim::Exchange
+                | Claim::Closed
+                | Claim::Forming,
+                _,
+                _,
+            ) => same(self.values.is_empty()),
         };
         // A file can hold thousands of them; more than are shown are not needed.
         if self.values.len() <= 2 * SHOWN_MAX {
@@ -100,20 +218,46 @@ impl Said {
             return Ok(None);
         }
         if self.values.len() == 1
-            && let Some((word, Fit::Near)) = self.values.first_key_value()
+            && let Some((word, fit @ (Fit::Near | Fit::Unclear))) = self.values.first_key_value()
             && let Some(symbol) = &options.symbol
         {
-            let word = shown(word);
-            return Ok(Some(format!("column `{name}` says {word}, which is taken as {symbol}")));
+            let (word, taken) = (shown(word), symbol.to_string());
+            let why = if *fit == Fit::Near { "" } else { " without a way to compare them" };
+            return Ok(Some(format!(
+                "column `{name}` says {word}, which is taken as {taken}{why}"
+            )));
         }
         let listed: Vec<String> = self.values.keys().take(SHOWN_MAX).map(|v| shown(v)).collect();
         let more = if self.values.len() > SHOWN_MAX { " and others" } else { "" };
         let listed = format!("{}{more}", listed.join(", "));
+        if self.claim == Claim::Zone {
+            return Err(format!(
+                "column `{name}` says {listed}, and the stamps have no offset: say which with offset, such as offset=+01:00"
+            ));
+        }
+        if self.claim == Claim::Unit {
+            return Err(format!(
+                "column `{name}` says {listed}, and the volume has to be in the base: name the right one with columns.volume"
+            ));
+        }
         let asked = match (self.claim, &options.symbol, &options.exchange) {
             (Claim::Symbol, Some(symbol), _) => symbol.to_string(),
+            (Claim::Base, Some(symbol), _) => symbol.base().to_owned(),
+            (Claim::Quote, Some(symbol), _) => symbol.quote().to_owned(),
             (Claim::Exchange, _, Some(exchange)) => exchange.to_string(),
             (Claim::Interval, _, _) => options.timeframe.to_string(),
-            (Claim::Symbol | Claim::Exchange | Claim::Closed, _, _) => "one series".to_owned(),
+            (
+                Claim::Symbol
+                | Claim::Base
+                | Claim::Quote
+                | Claim::Exchange
+                | Claim::Closed
+                | Claim::Forming
+                | Claim::Zone
+                | Claim::Unit,
+                _,
+                _,
+            ) => "one series".to_owned(),
         };
         let wanted = self.values.iter().find(|(_, fit)| **fit == Fit::Same);
         let wanted = wanted.or_else(|| self.values.first_key_value()).map_or("", |(word, _)| word);
@@ -123,150 +267,53 @@ impl Said {
     }
 }
 
-fn letters(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase()
-}
-
-/// What a dollar is called at venues that have no other.
-const DOLLARS: [&str; 3] = ["USD", "USDT", "USDC"];
-
-/// How a name, in any of the usual spellings, fits to a symbol: `BTCUSDT`, `btc-usdt`, `XBT/USD`, `tBTCUSD`, `XXBTZUSD`, or the base alone.
-fn fit_of_symbol(word: &str, symbol: &Symbol) -> Fit {
-    let is_near = |quote: &&str| is_pair(word, symbol, quote);
-    if is_pair(word, symbol, symbol.quote()) {
-        Fit::Same
-    } else if DOLLARS.contains(&symbol.quote()) && DOLLARS.iter().any(is_near) {
-        Fit::Near
-    } else {
-        Fit::Other
-    }
-}
-
-/// Whether a name is that of the base of a symbol against a quote.
-fn is_pair(word: &str, symbol: &Symbol, quote: &str) -> bool {
-    let mut said = vec![letters(word)];
-    if let Some(rest) = word.strip_prefix('t')
-        && rest.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == ':')
-    {
-        said.push(letters(rest));
-    }
-    let names = symbol.base_names();
-    let is_one = |base: &str| {
-        let forms = [format!("{base}{quote}"), base.to_owned(), format!("X{base}Z{quote}")];
-        said.iter().any(|word| forms.contains(word))
-    };
-    names.into_iter().any(is_one)
-}
-
-fn is_exchange(word: &str, exchange: &str) -> bool {
-    let plain = |text: &str| {
-        let mut text = letters(text);
-        for more in ["SPOT", "PRO", "EXCHANGE"] {
-            if let Some(rest) = text.strip_suffix(more)
-                && !rest.is_empty()
-            {
-                text = rest.to_owned();
-            }
-        }
-        text
-    };
-    plain(word) == plain(exchange)
-}
-
-/// Whether a length is that of the bars. What cannot be read as a length says nothing.
-fn is_interval(word: &str, timeframe: Timeframe) -> bool {
-    const SECOND: i64 = 1000;
-    const MINUTE: i64 = 60 * SECOND;
-    const HOUR: i64 = 60 * MINUTE;
-    const DAY: i64 = 24 * HOUR;
-    let word = word.trim();
-    // A month has no length, and in no other spelling is it one of ours.
-    if matches!(word, "1M" | "M") {
-        return false;
-    }
-    let lowered = word.to_ascii_lowercase();
-    let lower = lowered.as_str();
-    let lower = lower.strip_prefix("pt").or_else(|| lower.strip_prefix("candle")).unwrap_or(lower);
-    let digits: String = lower.chars().filter(char::is_ascii_digit).collect();
-    let unit: String = lower.chars().filter(char::is_ascii_alphabetic).collect();
-    if lower.chars().any(|c| !c.is_ascii_alphanumeric() && !matches!(c, ' ' | '_' | '-')) {
-        return true;
-    }
-    let count: i64 = match digits.parse() {
-        Ok(count) => count,
-        Err(_) if digits.is_empty() => 1,
-        Err(_) => return true,
-    };
-    let units: &[i64] = match unit.as_str() {
-        "" => &[1, SECOND, MINUTE, HOUR, DAY],
-        "s" | "sec" | "secs" | "second" | "seconds" => &[SECOND],
-        "ms" => &[1],
-        "m" | "min" | "mins" | "minute" | "minutes" | "t" => &[MINUTE],
-        "h" | "hr" | "hour" | "hours" | "hourly" => &[HOUR],
-        "d" | "day" | "days" | "daily" => &[DAY],
-        "w" | "wk" | "week" | "weeks" | "weekly" => &[7 * DAY],
-        "mo" | "mn" | "mon" | "month" | "months" | "monthly" => &[30 * DAY],
-        "y" | "year" | "yearly" => &[365 * DAY],
-        _ => return true,
-    };
-    units.iter().any(|unit| count.checked_mul(*unit) == Some(timeframe.ms()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn symbols_are_known_in_the_usual_spellings() {
-        let btc: Symbol = "BTC/USD".parse().unwrap();
-        for word in
-            ["BTC/USD", "btcusd", "BTC-USD", "XBT/USD", "XBTUSD", "tBTCUSD", "XXBTZUSD", "BTC"]
-        {
-            assert_eq!(fit_of_symbol(word, &btc), Fit::Same, "{word}");
-        }
-        for word in ["BTCUSDT", "BTC-USDC", "xbt/usdt"] {
-            assert_eq!(fit_of_symbol(word, &btc), Fit::Near, "{word}");
-        }
-        for word in ["ETH/USD", "BTCEUR", "BTC-USD-SWAP", "BTC/USD:USD", "tBTCUST", "USD", ""] {
-            assert_eq!(fit_of_symbol(word, &btc), Fit::Other, "{word}");
-        }
-        let euro: Symbol = "BTC/EUR".parse().unwrap();
-        assert_eq!(fit_of_symbol("BTCUSD", &euro), Fit::Other);
+    fn of(name: &str, words: &[&str]) -> Option<Claim> {
+        Claim::of(name, &words.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
     #[test]
-    fn lengths_are_known_in_the_usual_spellings() {
-        let five = [
-            "5m",
-            "5min",
-            "5",
-            "300",
-            "300s",
-            "PT5M",
-            "M5",
-            "5T",
-            "candle5m",
-            "5 minutes",
-            "300000",
-            "spot",
-        ];
-        for word in five {
-            assert!(is_interval(word, Timeframe::M5), "{word}");
+    fn a_column_says_by_its_name_what_it_is() {
+        for name in ["symbol", "pair", "coin", "inst_id", "asset_id"] {
+            assert_eq!(of(name, &["whatever"]), Some(Claim::Symbol), "{name}");
         }
-        for word in ["1h", "60", "1d", "15", "M15", "1", "PT1H", "1M", "week"] {
-            assert!(!is_interval(word, Timeframe::M5), "{word}");
-        }
-        for (word, timeframe) in
-            [("1D", Timeframe::D1), ("D", Timeframe::D1), ("H1", Timeframe::H1)]
+        for name in ["is_final", "is_closed", "bar_closed", "confirm", "candle_complete", "isfinal"]
         {
-            assert!(is_interval(word, timeframe), "{word}");
+            assert_eq!(of(name, &["x"]), Some(Claim::Closed), "{name}");
         }
+        for name in ["is_open", "forming", "is_partial", "incomplete"] {
+            assert_eq!(of(name, &["x"]), Some(Claim::Forming), "{name}");
+        }
+        assert_eq!(of("base", &["ETH"]), Some(Claim::Base));
+        assert_eq!(of("base", &["17.5"]), None, "that is an amount");
+        assert_eq!(of("quote_asset", &["EUR"]), Some(Claim::Quote));
+        assert_eq!(of("status", &["closed", "open"]), Some(Claim::Closed));
+        assert_eq!(of("status", &["trading"]), None);
+        assert_eq!(of("x", &["true"]), Some(Claim::Closed));
+        assert_eq!(of("bar", &["1h"]), Some(Claim::Interval));
+        assert_eq!(of("bar", &["1", "2", "3"]), None, "that is a number of the row");
+        assert_eq!(of("market", &["spot"]), None);
+        assert_eq!(of("market", &["perp"]), Some(Claim::Symbol));
+        assert_eq!(of("market", &["Kraken"]), Some(Claim::Exchange));
     }
 
     #[test]
-    fn venues_have_a_name_and_markets() {
-        assert!(is_exchange("Binance", "binance") && is_exchange("BINANCE_SPOT", "binance"));
-        assert!(is_exchange("Coinbase Pro", "coinbase"));
-        assert!(!is_exchange("BinanceUS", "binance") && !is_exchange("kraken", "binance"));
+    fn a_column_with_an_unknown_name_says_it_by_its_values() {
+        for (words, claim) in [
+            (vec!["ETHUSDT", "ETHUSDT"], Some(Claim::Symbol)),
+            (vec!["Ethereum"], Some(Claim::Symbol)),
+            (vec!["1h", "1h"], Some(Claim::Interval)),
+            (vec!["hourly"], Some(Claim::Interval)),
+            (vec!["binance"], Some(Claim::Exchange)),
+            (vec!["America/New_York"], Some(Claim::Zone)),
+            (vec!["60", "60"], None),
+            (vec!["a remark", "", "another"], None),
+            (vec![""], None),
+        ] {
+            assert_eq!(of("whatever", &words), claim, "{words:?}");
+        }
     }
 }

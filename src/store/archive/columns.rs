@@ -1,6 +1,8 @@
 //! Which column may hold what, by its name.
 
-use super::{claim::Claim, read::Options, stamp::Meaning};
+use std::collections::BTreeMap;
+
+use super::{dates::DayOrder, read::Options, stamp::Meaning, volume};
 
 /// Names of columns that say nothing about open or close. By custom they are the open. The first are preferred.
 const PLAIN_TIMES: [&str; 26] = [
@@ -39,20 +41,6 @@ const PRICES: [(&str, &[&str]); 4] = [
     ("low", &["low", "l", "low_price", "price_low"]),
     ("close", &["close", "c", "close_price", "price_close"]),
 ];
-/// What the volume is called when its unit is not in the name.
-const VOLUMES: [&str; 9] = [
-    "base_volume",
-    "volume_base",
-    "basevolume",
-    "volumefrom",
-    "volume",
-    "v",
-    "vol",
-    "volume_traded",
-    "traded_volume",
-];
-/// Parts of names of columns that hold an amount.
-const AMOUNTS: [&str; 7] = ["vol", "amount", "turnover", "quote", "notional", "value", "volume"];
 /// Longest list of names shown in an error, in characters.
 const NAMES_MAX: usize = 300;
 
@@ -89,12 +77,12 @@ pub(super) struct TimeColumn {
 }
 
 impl TimeColumn {
-    fn named(at: usize, name: &str) -> Option<Self> {
+    pub(super) fn named(at: usize, name: &str) -> Option<Self> {
         let is_utc = name.split('_').any(|word| matches!(word, "utc" | "gmt"));
         Some(Self { at, role: role_of(name)?, is_utc, is_own: name == "ts_ms" })
     }
 
-    const fn plain(at: usize) -> Self {
+    pub(super) const fn plain(at: usize) -> Self {
         Self { at, role: Role::Plain, is_utc: false, is_own: false }
     }
 }
@@ -109,35 +97,20 @@ pub(super) struct Columns {
     /// The columns `date` and `time`, which may have to be joined.
     pub date_and_time: Option<(usize, usize)>,
     pub values: [usize; 5],
-    /// What says something about all of a row.
-    pub claims: Vec<(usize, Claim)>,
+    /// Whose words may say something about all of a row.
+    pub free: Vec<usize>,
     /// Columns with amounts other than the volume.
     pub amounts: Vec<usize>,
+    /// Those of them that are in what prices are given in, by their name.
+    pub quotes: Vec<usize>,
     /// The columns that rows are chosen by, and the value wanted.
     pub select: Vec<(usize, String)>,
+    /// Of the time columns with dates that have the year last: what is first.
+    pub orders: BTreeMap<usize, DayOrder>,
     pub has_names: bool,
 }
 
 impl Columns {
-    /// The custom of files without a header: time of the open, then the five values.
-    pub(super) fn without_header(count: usize) -> Self {
-        let mut times = vec![TimeColumn::plain(0)];
-        // Files of Binance have the close of the bar there.
-        if count >= 11 {
-            times.push(TimeColumn { role: Role::Close, ..TimeColumn::plain(6) });
-        }
-        Self {
-            names: (1..=count).map(|n| format!("column {n}")).collect(),
-            times,
-            date_and_time: None,
-            values: [1, 2, 3, 4, 5],
-            claims: Vec::new(),
-            amounts: (6..count).collect(),
-            select: Vec::new(),
-            has_names: false,
-        }
-    }
-
     /// Finds the columns by name. Names in `options` beat the custom.
     pub(super) fn find(shown: &[String], options: &Options) -> Result<Self, String> {
         let names: Vec<String> = shown.iter().map(|name| normal(name)).collect();
@@ -160,23 +133,8 @@ impl Columns {
         if times.is_empty() {
             return Err(missing("a time", shown));
         }
-        let mut values = [0; 5];
         let keys = &options.columns;
-        for (found, ((what, aliases), told_name)) in values.iter_mut().zip(PRICES.iter().zip([
-            &keys.open,
-            &keys.high,
-            &keys.low,
-            &keys.close,
-        ])) {
-            *found = match told_name {
-                Some(name) => told(name, &format!("columns.{what}"))?,
-                None => only(&names, aliases)?.ok_or_else(|| missing(what, shown))?,
-            };
-        }
-        values[4] = match &keys.volume {
-            Some(name) => told(name, "columns.volume")?,
-            None => volume(&names, shown, options)?,
-        };
+        let values = values(&names, shown, options, told)?;
         times.retain(|time| !values.contains(&time.at));
         if times.is_empty() {
             return Err(missing("a time", shown));
@@ -190,32 +148,60 @@ impl Columns {
             None => position("date").zip(position("time").or_else(|| position("timestamp"))),
         };
         let is_time = |at: usize| times.iter().any(|time| time.at == at);
-        let free = || (0..names.len()).filter(|at| !values.contains(at) && !is_time(*at));
-        let is_amount = |name: &str| AMOUNTS.iter().any(|part| name.contains(part));
         let is_chosen = |at: usize| select.iter().any(|(chosen, _)| *chosen == at);
-        let claims = free()
-            .filter(|at| !is_chosen(*at))
-            .filter_map(|at| Claim::of(&names[at]).map(|claim| (at, claim)))
-            .collect();
+        let is_joined = |at: usize| date_and_time.is_some_and(|(a, b)| at == a || at == b);
+        let is_bare = |at: usize| BARE.contains(&names[at].as_str());
+        let free = || {
+            let rest = (0..names.len()).filter(|at| !values.contains(at) && !is_joined(*at));
+            rest.filter(|at| !is_time(*at) || is_bare(*at))
+        };
         // A volume that is told is not weighed against other amounts.
-        let is_weighed = |at: &usize| keys.volume.is_none() && is_amount(&names[*at]);
-        let amounts = free().filter(is_weighed).collect();
+        let is_weighed = |at: &usize| keys.volume.is_none() && volume::is_amount(&names[*at]);
+        let amounts: Vec<usize> = free().filter(is_weighed).collect();
+        let is_quote = |at: &usize| volume::is_in_quote(&names[*at], options);
+        let quotes = amounts.iter().copied().filter(is_quote).collect();
+        let free = free().filter(|at| !is_chosen(*at)).collect();
         let names = shown.iter().map(|name| name.trim().escape_debug().to_string()).collect();
-        let has_names = true;
-        Ok(Self { names, times, date_and_time, values, claims, amounts, select, has_names })
+        Ok(Self {
+            names,
+            times,
+            date_and_time,
+            values,
+            free,
+            amounts,
+            quotes,
+            select,
+            orders: BTreeMap::new(),
+            has_names: true,
+        })
     }
 
     /// Whether a file cannot be read without the column.
     pub(super) fn is_needed(&self, at: usize) -> bool {
         let is_only_time = self.times.len() == 1 && self.times[0].at == at;
         let is_chosen = self.select.iter().any(|(chosen, _)| *chosen == at);
-        let is_claim = self.claims.iter().any(|(claim, _)| *claim == at);
-        is_only_time || is_chosen || is_claim || self.values.contains(&at)
+        is_only_time || is_chosen || self.values.contains(&at)
     }
 
     /// Every column that is looked at.
     pub(super) fn used(&self) -> impl Iterator<Item = usize> {
-        self.read().chain(self.amounts.iter().copied())
+        self.read().chain(self.amounts.iter().copied()).chain(self.free.iter().copied())
+    }
+
+    /// The columns that may hold a date.
+    pub(super) fn dated(&self) -> impl Iterator<Item = usize> {
+        let joined = self.date_and_time.map(|(date, _)| date);
+        self.times.iter().map(|time| time.at).chain(joined)
+    }
+
+    /// Whether by custom the day comes first in a date with dots: so Dukascopy writes.
+    pub(super) fn is_day_first(&self, at: usize) -> bool {
+        matches!(normal(&self.names[at]).as_str(), "gmt_time" | "local_time")
+    }
+
+    /// The name of a column in its normal form.
+    pub(super) fn normal_name(&self, at: usize) -> String {
+        if self.has_names { normal(&self.names[at]) } else { String::new() }
     }
 
     /// Whether a row can be right only if this field of it is.
@@ -226,11 +212,7 @@ impl Columns {
     fn read(&self) -> impl Iterator<Item = usize> {
         let times = self.times.iter().map(|time| time.at);
         let joined = self.date_and_time.into_iter().flat_map(|(date, time)| [date, time]);
-        times
-            .chain(joined)
-            .chain(self.values)
-            .chain(self.claims.iter().map(|(at, _)| *at))
-            .chain(self.select.iter().map(|(at, _)| *at))
+        times.chain(joined).chain(self.values).chain(self.select.iter().map(|(at, _)| *at))
     }
 }
 
@@ -238,14 +220,22 @@ impl Columns {
 pub(super) fn is_known(word: &str) -> bool {
     let name = normal(word);
     let is_price = PRICES.iter().any(|(_, aliases)| aliases.contains(&name.as_str()));
-    is_price
-        || VOLUMES.contains(&name.as_str())
-        || role_of(&name).is_some_and(|role| role != Role::Bare)
+    is_price || volume::is_volume(&name) || role_of(&name).is_some_and(|role| role != Role::Bare)
 }
 
 /// A name without case, brackets and the marks between its words.
 fn normal(name: &str) -> String {
-    let lower = name.trim_start_matches('\u{feff}').to_lowercase();
+    let mut spaced = String::new();
+    let mut was_lower = false;
+    for c in name.trim_start_matches('\u{feff}').chars() {
+        // So words meet in `openTime`.
+        if was_lower && c.is_uppercase() {
+            spaced.push(' ');
+        }
+        was_lower = c.is_lowercase();
+        spaced.push(c);
+    }
+    let lower = spaced.to_lowercase();
     let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("_")
 }
@@ -254,14 +244,14 @@ fn listed(names: &[String]) -> String {
     names.join(" ").escape_debug().take(NAMES_MAX).collect()
 }
 
-fn missing(what: &str, names: &[String]) -> String {
+pub(super) fn missing(what: &str, names: &[String]) -> String {
     let key = if what == "a time" { "time" } else { what };
     let names = listed(names);
     format!("no column for {what} among `{names}`: name it with columns.{key}")
 }
 
 /// The column with the first of the names that is there; two of the same name are one too many.
-fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, String> {
+pub(super) fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, String> {
     for alias in aliases {
         let mut found = names.iter().enumerate().filter(|(_, name)| name == alias);
         if let Some((at, _)) = found.next() {
@@ -274,23 +264,47 @@ fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, String> {
     Ok(None)
 }
 
-/// The volume in the base of the symbol: the one that says so, else the one that does not say what it counts.
-fn volume(names: &[String], shown: &[String], options: &Options) -> Result<usize, String> {
-    if let Some(symbol) = &options.symbol {
-        for base in symbol.base_names() {
-            let base = base.to_lowercase();
-            let aliases = [
-                format!("volume_{base}"),
-                format!("vol_{base}"),
-                format!("{base}_volume"),
-                format!("volume{base}"),
-            ];
-            if let Some(at) = only(names, &aliases.each_ref().map(String::as_str))? {
-                return Ok(at);
-            }
-        }
+/// The columns of the five values.
+fn values(
+    names: &[String],
+    shown: &[String],
+    options: &Options,
+    told: impl Fn(&str, &str) -> Result<usize, String>,
+) -> Result<[usize; 5], String> {
+    let keys = &options.columns;
+    let mut values = [0; 5];
+    for (found, ((what, aliases), told_name)) in
+        values.iter_mut().zip(PRICES.iter().zip([&keys.open, &keys.high, &keys.low, &keys.close]))
+    {
+        *found = match told_name {
+            Some(name) => told(name, &format!("columns.{what}"))?,
+            None => price(names, what, aliases)?.ok_or_else(|| missing(what, shown))?,
+        };
     }
-    only(names, &VOLUMES)?.ok_or_else(|| missing("volume", shown))
+    values[4] = match &keys.volume {
+        Some(name) => told(name, "columns.volume")?,
+        None => volume::find(names, shown, options)?,
+    };
+    Ok(values)
+}
+
+/// The column of a price. Two names for one price are one too many, unless one of them is a single letter.
+fn price(names: &[String], what: &str, aliases: &[&str]) -> Result<Option<usize>, String> {
+    let long = aliases.iter().filter(|alias| alias.len() > 1);
+    one_of(names, what, &long.copied().collect::<Vec<_>>())?;
+    only(names, aliases)
+}
+
+/// An error when more than one of the names is there.
+pub(super) fn one_of(names: &[String], what: &str, aliases: &[&str]) -> Result<(), String> {
+    let mut found = names.iter().filter(|name| aliases.contains(&name.as_str()));
+    let Some(first) = found.next() else { return Ok(()) };
+    match found.find(|name| *name != first) {
+        None => Ok(()),
+        Some(second) => Err(format!(
+            "columns `{first}` and `{second}` may both be the {what}: name the right one with columns.{what}"
+        )),
+    }
 }
 
 /// The columns that may be the time, the preferred ones first.
@@ -325,10 +339,28 @@ fn role_of(name: &str) -> Option<Role> {
     if matches!(name, "closetime" | "endtime" | "end") {
         return Some(Role::Close);
     }
-    if !has(&["time", "timestamp", "ts", "date", "datetime", "period"]) {
+    if !has(&["time", "timestamp", "ts", "date", "datetime", "period", "at", "dt"]) {
         return None;
     }
-    match (has(&["open", "start", "begin"]), has(&["close", "end"])) {
+    let is_open = has(&[
+        "open",
+        "opened",
+        "opening",
+        "opens",
+        "start",
+        "started",
+        "starts",
+        "starting",
+        "begin",
+        "begins",
+        "beginning",
+        "from",
+    ]);
+    let is_close = has(&[
+        "close", "closed", "closing", "closes", "end", "ended", "ends", "ending", "to", "until",
+        "till",
+    ]);
+    match (is_open, is_close) {
         (true, false) => Some(Role::Open),
         (false, true) => Some(Role::Close),
         (true, true) | (false, false) => None,

@@ -6,9 +6,12 @@ use super::{
     assemble::{Archive, Assembler},
     cell::Cell,
     columns::{self, Columns},
+    dates::DayOrder,
+    headerless,
     read::Options,
-    row::{RowReader, SAMPLE},
-    stamp::{self, shown},
+    row::{Dates, RowReader, SAMPLE, has_open_dates},
+    stamp::{self, Reading, shown},
+    words,
 };
 use crate::store::error::StoreError;
 
@@ -16,6 +19,10 @@ use crate::store::error::StoreError;
 const PREAMBLE_MAX: usize = 30;
 /// Fewer fields than this are not a row of bars.
 const FIELDS_MIN: usize = 6;
+/// More lines than this that are not rows, and more than there are rows, make none of them one.
+const BROKEN_MAX: u64 = 8;
+/// How the lines start that a merge leaves where two versions of a file differ.
+const MERGE_MARKS: [&[u8]; 4] = [b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||"];
 /// Rows that must end alike before the last one, which has no line end, is trusted to be whole.
 const ALIKE_MIN: usize = 20;
 
@@ -53,21 +60,21 @@ pub(super) fn parse(bytes: &[u8], path: &Path, options: &Options) -> Result<Arch
 
 fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive, (u64, String)> {
     let whole = |reason: String| (0, reason);
+    let is_mark = |line: &&Line<'_>| MERGE_MARKS.iter().any(|mark| line.text.starts_with(mark));
+    if let Some(line) = lines.iter().find(is_mark) {
+        let text = shown(&String::from_utf8_lossy(line.text));
+        let reason =
+            format!("`{text}` is left of a merge that did not go through: settle it first");
+        return Err((line.number, reason));
+    }
     let parts = parts(lines, options)?;
     let mut warnings = Vec::new();
     for line in parts.remarks {
         let text = String::from_utf8_lossy(line.text);
+        check_remark(&text, options).map_err(|reason| (line.number, reason))?;
         warnings.push(format!("line {} is skipped: `{}`", line.number, shown(&text)));
     }
-    let columns = if let Some(names) = &parts.header {
-        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        Columns::find(&names, options).map_err(whole)?
-    } else {
-        let note = "no header: columns are taken as time, open, high, low, close, volume";
-        warnings.push(note.to_owned());
-        Columns::without_header(commonest_count(&parts))
-    };
-    let count = columns.names.len();
+    let count = parts.header.as_ref().map_or_else(|| commonest_count(&parts), Vec::len);
     let first: Vec<Fields<'_>> = parts
         .fields()
         .filter_map(Result::ok)
@@ -76,17 +83,65 @@ fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive
         .collect();
     let sample: Vec<Vec<Cell<'_>>> =
         first.iter().map(|row| row.iter().map(|field| Cell::Text(field)).collect()).collect();
+    let mut columns = if let Some(names) = &parts.header {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        Columns::find(&names, options).map_err(whole)?
+    } else {
+        let columns = headerless::columns(&sample, count, options).map_err(whole)?;
+        let names = |at: &[usize]| at.iter().map(|at| (at + 1).to_string()).collect::<Vec<_>>();
+        let times: Vec<usize> = columns.times.iter().map(|time| time.at).collect();
+        warnings.push(if (times.as_slice(), columns.values) == (&[0], [1, 2, 3, 4, 5]) {
+            "no header: columns are taken as time, open, high, low, close, volume".to_owned()
+        } else {
+            let (times, values) = (names(&times).join(" and "), names(&columns.values).join(", "));
+            format!("no header: column {times} is taken as the time, columns {values} as open, high, low, close, volume")
+        });
+        columns
+    };
+    if has_open_dates(&columns, &sample) {
+        let mut dates = Dates::new(&columns);
+        for row in parts.fields().flatten().filter(|row| is_full(row, count)) {
+            dates.see(|at| Cell::Text(&row[at]));
+        }
+        dates.settle(&mut columns);
+    }
     let mut rows = RowReader::new(columns, options, &sample).map_err(whole)?;
     let mut assembler = Assembler::new(options, rows.meaning());
     push_all(&parts, is_ended, &mut rows, &mut assembler)?;
-    let has_names = rows.columns.has_names;
+    let is_by_custom =
+        !rows.columns.has_names && options.columns == super::read::ColumnNames::default();
+    let names = rows.columns.names.clone();
+    let labels = std::mem::take(&mut rows.labels);
+    let turned = rows.columns.values;
     warnings.extend(rows.finish().map_err(whole)?);
-    let archive = assembler.finish(warnings).map_err(whole)?;
-    if !has_names && archive.is_turned_round() {
-        let reason = "no header, and column 2 is the close and column 5 the open, not the other way round: give the file a header";
-        return Err(whole(reason.to_owned()));
+    let archive = assembler.finish(warnings, &labels, &names).map_err(whole)?;
+    if is_by_custom && archive.is_turned_round() {
+        let (open, close) = (turned[0] + 1, turned[3] + 1);
+        let reason = format!(
+            "no header, and column {open} is the close and column {close} the open, not the other way round: give the file a header"
+        );
+        return Err(whole(reason));
     }
     Ok(archive)
+}
+
+/// Whether a line before the header speaks of another symbol.
+fn check_remark(text: &str, options: &Options) -> Result<(), String> {
+    let Some(symbol) = &options.symbol else { return Ok(()) };
+    let is_mark = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '-' | '_');
+    // A bare code is a word like others in a remark, and a path has many parts.
+    let said: Vec<&str> = text
+        .split(is_mark)
+        .filter(|word| word.len() >= 6 && word.matches('/').count() < 2 && words::is_symbol(word))
+        .collect();
+    let fits = |word: &&str| words::fit_of_symbol(word, symbol) != words::Fit::Other;
+    match said.first() {
+        Some(word) if !said.iter().any(fits) => Err(format!(
+            "it says {}, asked for is {symbol}: take the line out if the bars are right",
+            shown(word)
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Hands over the rows in the order of the file. An error is a reason to trust none of them.
@@ -98,17 +153,28 @@ fn push_all(
 ) -> Result<(), (u64, String)> {
     let options = rows.options;
     let torn = if is_ended { None } else { torn(parts, &rows.columns) };
+    let mut broken = Broken::default();
     let mut coming = parts.rows.iter().map(|line| line.number).zip(parts.fields()).peekable();
     while let Some((number, row)) = coming.next() {
         let next = coming.peek().and_then(|(_, next)| next.as_ref().ok());
         let has_piece = next.is_some_and(|next| is_piece(next, &rows.columns, options));
-        match row.and_then(|row| whole_row(row, parts.header.as_ref(), &rows.columns)) {
-            Err(reason) => assembler.refuse(number, reason),
-            Ok(row) if parts.header.is_some() && is_header(&row, options) => {
-                let reason = "another header: bring in each of the two files by itself";
+        let row = row.map_err(Broke::Row);
+        match row.and_then(|row| whole_row(row, parts.header.as_ref(), rows)) {
+            Err(Broke::Header) => {
+                let reason = match parts.header {
+                    Some(_) => "another header: bring in each of the two files by itself",
+                    None => {
+                        "a header behind rows: move it before them, or bring in the rows before it by themselves"
+                    }
+                };
                 return Err((number, reason.to_owned()));
             }
+            Err(Broke::Row(reason)) => {
+                broken.see(number, &reason);
+                assembler.refuse(number, reason);
+            }
             Ok(row) => {
+                broken.rows += 1;
                 let is_one = is_full(&row, rows.columns.names.len());
                 if is_one && has_piece {
                     let reason = "the next line is a piece of a row, perhaps of this one";
@@ -131,7 +197,43 @@ fn push_all(
             }
         }
     }
-    Ok(())
+    broken.judge()
+}
+
+/// Why a line is not a row.
+enum Broke {
+    /// It names columns.
+    Header,
+    Row(String),
+}
+
+/// Lines that are not rows.
+#[derive(Debug, Default)]
+struct Broken {
+    lines: u64,
+    rows: u64,
+    first: Option<(u64, String)>,
+}
+
+impl Broken {
+    fn see(&mut self, number: u64, reason: &str) {
+        self.lines += 1;
+        self.first.get_or_insert_with(|| (number, reason.to_owned()));
+    }
+
+    /// What most lines of a file are not, the others are by accident.
+    fn judge(self) -> Result<(), (u64, String)> {
+        let (lines, rows) = (self.lines, self.rows);
+        match self.first {
+            Some((number, reason)) if lines > BROKEN_MAX && lines > rows => Err((
+                number,
+                format!(
+                    "{reason}; {lines} lines are not rows, {rows} are: write the file again with one row in each line"
+                ),
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
 }
 
 /// The lines that are not blank. A file without any line feed has the carriage returns of old.
@@ -164,7 +266,7 @@ fn parts<'a>(lines: &'a [Line<'a>], options: &Options) -> Result<Parts<'a>, (u64
         if marked.is_some() {
             continue;
         }
-        if row.len() >= FIELDS_MIN && stamp::from_text(&row[0], None, 0).is_ok() {
+        if row.len() >= FIELDS_MIN && is_first_row(&row, options) {
             // Without a header a line is a remark only if it is marked as one; else it may be a piece of a row.
             let is_row = |line: &Line<'_>| !line.text.trim_ascii_start().starts_with(b"#");
             let first = lines.iter().position(is_row).unwrap_or(n);
@@ -181,12 +283,22 @@ fn parts<'a>(lines: &'a [Line<'a>], options: &Options) -> Result<Parts<'a>, (u64
     Err(reason)
 }
 
-fn is_header(row: &Fields<'_>, options: &Options) -> bool {
-    let is_word =
-        |field: &Cow<'_, str>| field.trim().starts_with(|c: char| c.is_alphabetic() || c == '<');
-    // Cheap first: a row starts with a number or a symbol, and few of its fields are words.
-    row.iter().filter(|field| is_word(field)).count() >= FIELDS_MIN - 1
-        && Columns::find(&row.iter().map(ToString::to_string).collect::<Vec<_>>(), options).is_ok()
+/// Whether a line is a row, in a file that has no header.
+fn is_first_row(row: &Fields<'_>, options: &Options) -> bool {
+    let fields: Vec<&str> = row.iter().map(AsRef::as_ref).collect();
+    let is_day_first = Reading { order: Some(DayOrder::DayFirst), ..Reading::default() };
+    stamp::from_text(fields[0], is_day_first).is_ok() || headerless::is_row(&fields, options)
+}
+
+/// Whether a line names columns.
+fn is_header(row: &Fields<'_>) -> bool {
+    /// Names that are known; a row has none of them.
+    const KNOWN_MIN: usize = 3;
+    let is_word = |field: &&Cow<'_, str>| {
+        let field = field.trim_start_matches(['\u{feff}', '#', ' ']);
+        field.starts_with(|c: char| c.is_alphabetic() || c == '<') && columns::is_known(field)
+    };
+    row.len() > KNOWN_MIN && row.iter().filter(is_word).count() >= KNOWN_MIN
 }
 
 /// The separator that occurs most often in a line.
@@ -209,17 +321,21 @@ fn commonest_count(parts: &Parts<'_>) -> usize {
 fn whole_row<'a>(
     row: Fields<'a>,
     header: Option<&Fields<'a>>,
-    columns: &Columns,
-) -> Result<Fields<'a>, String> {
+    rows: &RowReader<'_>,
+) -> Result<Fields<'a>, Broke> {
+    let columns = &rows.columns;
     let count = columns.names.len();
     if header == Some(&row) {
-        return Err("it is the header again".to_owned());
+        return Err(Broke::Row("it is the header again".to_owned()));
+    }
+    if is_header(&row) {
+        return Err(Broke::Header);
     }
     if is_full(&row, count) || is_two(&row, columns) {
         return Ok(row);
     }
     let of = if header.is_some() { "the header" } else { "most rows" };
-    Err(format!("it has {} fields, {of} {count}", row.len()))
+    Err(Broke::Row(format!("it has {} fields, {of} {count}", row.len())))
 }
 
 /// Whether a line is two rows without a line end between them, with the place where they meet in a column that is not used.
@@ -232,7 +348,9 @@ fn is_two(row: &Fields<'_>, columns: &Columns) -> bool {
 /// Whether a line is too short for a row and does not begin as one.
 fn is_piece(row: &Fields<'_>, columns: &Columns, options: &Options) -> bool {
     let is_time = |at: usize| {
-        let stamp = row.get(at).map(|field| stamp::from_text(field, options.unit, 0));
+        let order = columns.orders.get(&at).copied();
+        let reading = Reading { unit: options.unit, offset_ms: 0, order };
+        let stamp = row.get(at).map(|field| stamp::from_text(field, reading));
         stamp.is_some_and(|stamp| stamp.is_ok_and(|stamp| stamp.ms >= options.earliest_ms))
     };
     let last = columns.names.len() - 1;

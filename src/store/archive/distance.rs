@@ -9,6 +9,52 @@ use crate::domain::time::Timeframe;
 const CHANCE_MIN: f64 = 1e-4;
 /// Fewer rows than this do not show another timeframe.
 const RUN_MIN: u64 = 4;
+/// Rows in one direction that are judged by themselves.
+const PART_MIN: usize = 10;
+/// Of the distances in such a part, so many must be the same before it has another timeframe.
+const PART_SHARE: f64 = 0.7;
+/// Of all distances, so many may be shorter than the timeframe.
+const SHORT_SHARE: f64 = 0.05;
+/// So many may be in any file.
+const SHORT_MAX: usize = 6;
+
+/// Whether the parts of a file, each of which goes one way, can be bars of `timeframe`: they may lie over each other.
+/// `closes` are in the order of the file.
+pub(super) fn judge_parts(
+    closes: &[i64],
+    timeframe: Timeframe,
+    is_sparse: bool,
+) -> Result<(), String> {
+    let mut start = 0;
+    while start + 1 < closes.len() {
+        let is_up = closes[start + 1] > closes[start];
+        let goes_on = |pair: &&[i64]| pair[0] != pair[1] && (pair[1] > pair[0]) == is_up;
+        let steps = closes[start..].windows(2).take_while(goes_on).count();
+        if steps >= PART_MIN && steps + 1 < closes.len() {
+            let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+            for pair in closes[start..=start + steps].windows(2) {
+                *counts.entry((pair[1] - pair[0]).abs()).or_default() += 1;
+            }
+            let most = counts.into_iter().max_by_key(|(_, count)| *count);
+            if let Some((distance, count)) = most
+                && distance != timeframe.ms()
+                && !(is_sparse && distance > timeframe.ms())
+                && count as f64 >= PART_SHARE * steps as f64
+            {
+                return Err(two_timeframes(closes[start], steps + 1, distance, timeframe));
+            }
+        }
+        start += steps.max(1);
+    }
+    Ok(())
+}
+
+fn two_timeframes(from_ms: i64, rows: usize, distance: i64, timeframe: Timeframe) -> String {
+    let (from, apart) = (instant(from_ms), length(distance));
+    format!(
+        "{rows} rows from {from} on are {apart} apart, not {timeframe}: the file holds bars of two timeframes, bring them in from a file each"
+    )
+}
 
 /// Whether rows that close at these times, sorted and unique, can be bars of `timeframe`.
 /// `is_sparse`: there may be more holes than bars.
@@ -33,23 +79,69 @@ pub(super) fn judge(closes: &[i64], timeframe: Timeframe, is_sparse: bool) -> Re
         };
         return Err(format!("the rows are {} apart, not {timeframe}: {help}", length(*commonest)));
     }
+    runs(closes, &distances, &counts, timeframe, is_sparse)?;
+    let is_short = |distance: &&i64| **distance < tf_ms;
+    let short = distances.iter().filter(is_short).count();
+    let at = distances.iter().position(|distance| *distance < tf_ms);
+    if let Some(at) = at
+        && short > SHORT_MAX
+        && short as f64 > SHORT_SHARE * distances.len() as f64
+    {
+        return Err(two_timeframes(closes[at], short + 1, distances[at], timeframe));
+    }
+    if is_sparse { Ok(()) } else { holes(closes, &distances, timeframe) }
+}
+
+/// Whether rows that follow each other in equal distances, or in short ones, are bars of another timeframe.
+fn runs(
+    closes: &[i64],
+    distances: &[i64],
+    counts: &BTreeMap<i64, u64>,
+    timeframe: Timeframe,
+    is_sparse: bool,
+) -> Result<(), String> {
+    /// Rows in a row that are too near to each other, however near.
+    const SHORT_RUN: usize = 3;
+    let tf_ms = timeframe.ms();
     let mut at = 0;
     while at < distances.len() {
         let distance = distances[at];
         let run = distances[at..].iter().take_while(|next| **next == distance).count();
-        let is_finer = distance < tf_ms && run >= 2;
+        let short = distances[at..].iter().take_while(|next| **next < tf_ms).count();
+        let is_finer = distance < tf_ms && (run >= 2 || short >= SHORT_RUN);
         let is_coarser = !is_sparse
             && distance > tf_ms
             && distance % tf_ms == 0
             && is_no_chance(run as u64, counts[&distance], distances.len());
         if is_finer || is_coarser {
-            let (from, rows) = (instant(closes[at]), run + 1);
-            return Err(format!(
-                "{rows} rows from {from} on are {} apart, not {timeframe}: the file holds bars of two timeframes, bring them in from a file each",
-                length(distance)
-            ));
+            return Err(two_timeframes(closes[at], run + 1, distance, timeframe));
         }
         at += run;
+    }
+    Ok(())
+}
+
+/// Whether a run of holes, equal or not, is one of a longer timeframe that has holes itself: each of them a multiple of it.
+fn holes(closes: &[i64], distances: &[i64], timeframe: Timeframe) -> Result<(), String> {
+    let tf_ms = timeframe.ms();
+    let count = distances.iter().filter(|distance| **distance > tf_ms).count();
+    let longer = Timeframe::ALL.into_iter().map(Timeframe::ms).chain([7 * Timeframe::D1.ms()]);
+    // Every second bar is missing often enough in a thin market; three and more in a row by the same measure are not.
+    for long_ms in longer.filter(|long| long % tf_ms == 0 && long / tf_ms >= 3).rev() {
+        let is_long = |distance: &i64| distance % long_ms == 0;
+        let of_all = distances.iter().filter(|distance| is_long(distance)).count();
+        let mut at = 0;
+        while at < distances.len() {
+            let run = distances[at..].iter().take_while(|distance| is_long(distance)).count();
+            // Among holes of all lengths, one in so many is a multiple by chance.
+            let by_chance = 1.0 / (long_ms / tf_ms) as f64;
+            let elsewhere = (of_all - run + 1) as f64 / (count + 1) as f64;
+            let share = by_chance.max(elsewhere);
+            if run as u64 >= RUN_MIN && count as f64 * share.powf(run as f64) < CHANCE_MIN {
+                return Err(two_timeframes(closes[at], run + 1, long_ms, timeframe));
+            }
+            at += run.max(1);
+        }
     }
     Ok(())
 }
@@ -132,6 +224,31 @@ mod tests {
             ("hours at the end", [[5; 50].as_slice(), &[60; 9]].concat(), Timeframe::M5, part),
             ("hours at the start", [[60; 5].as_slice(), &[5; 10]].concat(), Timeframe::M5, part),
             (
+                "hours with holes at the end",
+                [[5; 50].as_slice(), &[60, 60, 120, 60, 180, 60, 60, 120]].concat(),
+                Timeframe::M5,
+                part,
+            ),
+            (
+                "weeks with holes at the end",
+                [[1440; 50].as_slice(), &[10_080, 20_160, 10_080, 10_080, 20_160, 10_080, 10_080]]
+                    .concat(),
+                Timeframe::D1,
+                part,
+            ),
+            (
+                "minutes with holes at the end",
+                [[5; 50].as_slice(), &[1, 2, 1, 3, 1, 2]].concat(),
+                Timeframe::M5,
+                part,
+            ),
+            (
+                "a minute here and there",
+                [[5; 8].as_slice(), &[2, 3]].concat().repeat(9),
+                Timeframe::M5,
+                part,
+            ),
+            (
                 "three minutes inside",
                 [[5; 9].as_slice(), &[1; 2], &[3], &[5; 9]].concat(),
                 Timeframe::M5,
@@ -146,5 +263,18 @@ mod tests {
         let error = judge(&hours, Timeframe::M5, false).unwrap_err();
         assert!(error.starts_with("the rows are 1h apart, not 5m"), "{error}");
         assert!(judge(&closes([1; 30]), Timeframe::M5, true).is_err());
+    }
+
+    #[test]
+    fn parts_that_lie_over_each_other_are_judged_by_themselves() {
+        let start = 1_704_067_200_000;
+        let run = |count: i64, minutes: i64| (0..count).map(move |n| start + n * minutes * M);
+        let both: Vec<i64> = run(200, 5).chain(run(15, 60)).collect();
+        let error = judge_parts(&both, Timeframe::M5, false).unwrap_err();
+        assert!(error.contains("15 rows from 2024-01-01"), "{error}");
+        let twice: Vec<i64> = run(200, 5).chain(run(200, 5)).collect();
+        assert_eq!(judge_parts(&twice, Timeframe::M5, false), Ok(()));
+        let back: Vec<i64> = run(20, 5).chain(run(200, 5).rev()).collect();
+        assert_eq!(judge_parts(&back, Timeframe::M5, false), Ok(()));
     }
 }

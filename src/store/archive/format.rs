@@ -47,6 +47,11 @@ impl Format {
         }
         let head = &bytes[..bytes.len().min(LOOKED_AT)];
         let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let start: Vec<u8> = text.iter().take(9).map(u8::to_ascii_lowercase).collect();
+        let is_page = [&b"<!doctype"[..], b"<html", b"<?xml", b"<head", b"<body", b"<svg"];
+        if is_page.iter().any(|word| start.starts_with(word)) {
+            return Self::Other("a web page or XML: download the file itself");
+        }
         match text.first() {
             Some(b'{' | b'[') => Self::Other("JSON: write it as CSV or Parquet"),
             Some(b'<')
@@ -76,6 +81,7 @@ mod tests {
             (b" [[1,2]]", "JSON"),
             (b"{\"a\":1}", "JSON"),
             (b"<!DOCTYPE html>\n<html>", "web page"),
+            (b"<html lang=\"en\"><meta a=1, b=2; c>\n", "web page"),
         ] {
             let Format::Other(what) = Format::of(bytes) else { panic!("{told}") };
             assert!(what.contains(told), "{what}");

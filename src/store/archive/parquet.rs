@@ -21,9 +21,10 @@ use parquet::{
 use super::{
     assemble::{Archive, Assembler, RawRow, Refused, Rows},
     cell::Cell,
+    claim::Claim,
     columns::Columns,
     read::Options,
-    row::{Fields, RowReader, SAMPLE},
+    row::{Dates, Fields, RowReader, SAMPLE, has_open_dates},
     stamp::{Kind, Meaning, Stamp, Unit},
 };
 use crate::store::error::StoreError;
@@ -38,7 +39,9 @@ pub(super) fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Ar
         let mut rows = opened.rows(options)?;
         let mut assembler = Assembler::new(options, rows.meaning());
         opened.each_row(&mut rows, |row, fields| assembler.push(row, fields))?;
-        assembler.finish(rows.finish()?)
+        let names = rows.columns.names.clone();
+        let labels = std::mem::take(&mut rows.labels);
+        assembler.finish(rows.finish()?, &labels, &names)
     })
 }
 
@@ -52,7 +55,7 @@ pub(super) fn rows(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Row
             Meaning::Close => 0,
         };
         let mut rows = Rows::default();
-        opened.each_row(&mut reader, |row, Fields { stamp, values }| {
+        opened.each_row(&mut reader, |row, Fields { stamp, values, label: _ }| {
             match stamp.and_then(|stamp| Ok((stamp, values?))) {
                 Ok((stamp, values)) => {
                     let ts_ms = stamp.ms.saturating_add(shift_ms);
@@ -96,7 +99,14 @@ impl Opened {
             .iter()
             .map(|c| if c.path().parts().len() == 1 { c.name() } else { "(nested)" }.to_owned())
             .collect();
-        let columns = Columns::find(&names, options)?;
+        let mut columns = Columns::find(&names, options)?;
+        // Of the others only those with words, or with a name that says what they are, can say something.
+        let is_word = |at: usize| {
+            let is_text = described[at].physical_type() == Physical::BYTE_ARRAY;
+            is_text || Claim::of(&columns.normal_name(at), &[]).is_some()
+        };
+        let free = columns.free.iter().copied().filter(|at| is_word(*at)).collect();
+        columns.free = free;
         Ok(Self { reader, columns })
     }
 
@@ -109,7 +119,22 @@ impl Opened {
         let count = length(&first).min(SAMPLE);
         let cells = |n: usize| first.iter().map(|column| cell(column.as_ref(), n)).collect();
         let sample: Vec<Vec<Cell<'_>>> = (0..count).map(cells).collect();
-        RowReader::new(self.columns.clone(), options, &sample)
+        let mut columns = self.columns.clone();
+        if has_open_dates(&columns, &sample) {
+            let mut dates = Dates::new(&columns);
+            self.each(|group, n| dates.see(|at| cell(group[at].as_ref(), n)))?;
+            dates.settle(&mut columns);
+        }
+        RowReader::new(columns, options, &sample)
+    }
+
+    /// Visits the rows in order.
+    fn each(&self, mut visit: impl FnMut(&Group, usize)) -> Result<(), String> {
+        for n in 0..self.reader.num_row_groups() {
+            let group = self.group(n)?;
+            (0..length(&group)).for_each(|n| visit(&group, n));
+        }
+        Ok(())
     }
 
     /// Hands over the rows in order, counted from 1.
@@ -119,16 +144,12 @@ impl Opened {
         mut take: impl FnMut(u64, Fields),
     ) -> Result<(), String> {
         let mut row = 0;
-        for n in 0..self.reader.num_row_groups() {
-            let group = self.group(n)?;
-            for n in 0..length(&group) {
-                row += 1;
-                if let Some(fields) = rows.read(|at| cell(group[at].as_ref(), n)) {
-                    take(row, fields);
-                }
+        self.each(|group, n| {
+            row += 1;
+            if let Some(fields) = rows.read(|at| cell(group[at].as_ref(), n)) {
+                take(row, fields);
             }
-        }
-        Ok(())
+        })
     }
 
     fn group(&self, n: usize) -> Result<Group, String> {

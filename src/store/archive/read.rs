@@ -1,6 +1,9 @@
 //! Telling the formats apart by their first bytes, and reading them.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{ErrorKind, Read},
+    path::Path,
+};
 
 use flate2::read::MultiGzDecoder;
 
@@ -13,11 +16,18 @@ use super::{
 };
 use crate::{
     domain::{ids::Exchange, series::Symbol, time::Timeframe},
-    store::{disk::Disk, error::StoreError},
+    store::{
+        disk::{Disk, EntryKind},
+        error::StoreError,
+    },
 };
 
-/// Most bytes a gzipped file may unpack to.
-const UNPACKED_MAX: u64 = 4 << 30;
+/// Most bytes a file may have, unpacked if it is gzipped.
+const BYTES_MAX: u64 = 4 << 30;
+/// Most times its length that a gzipped file may unpack to: bars are packed to a tenth, equal ones to a hundredth.
+const UNPACKED_TIMES: u64 = 300;
+/// So many bytes any file may unpack to.
+const UNPACKED_MIN: u64 = 64 << 20;
 const MINUTE_MS: i64 = 60_000;
 /// The year in which the first of the coins could be traded: 2009-01-01.
 const EARLIEST_MS: i64 = 1_230_768_000_000;
@@ -102,10 +112,27 @@ impl Options {
 
 /// Reads a file of others.
 pub fn read<D: Disk>(disk: &D, path: &Path, options: &Options) -> Result<Archive, StoreError> {
-    let bytes = disk.read(path)?.ok_or_else(|| StoreError::Missing {
-        path: path.to_owned(),
-        what: "the file of bars".to_owned(),
-    })?;
+    let refuse = |reason: String| StoreError::damaged(path, 0, reason);
+    let missing =
+        || StoreError::Missing { path: path.to_owned(), what: "the file of bars".to_owned() };
+    let entry = disk.look(path)?.ok_or_else(missing)?;
+    if entry.kind == EntryKind::Dir {
+        return Err(refuse("it is a folder: name a file in it".to_owned()));
+    }
+    if entry.bytes > BYTES_MAX {
+        let bytes = entry.bytes;
+        return Err(refuse(format!(
+            "it has {bytes} bytes, at most {BYTES_MAX} are read: split it"
+        )));
+    }
+    let bytes = match disk.read(path) {
+        // A pipe, a device, a link: it is what it is, however often it is tried.
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            let (what, help) = (error.cause, "copy what it gives into a file, and name that");
+            return Err(refuse(format!("it {what}: {help}")));
+        }
+        bytes => bytes?.ok_or_else(missing)?,
+    };
     parse(bytes, path, options)
 }
 
@@ -143,10 +170,13 @@ pub fn parse_rows(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Rows
 
 fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
     let mut unpacked = Vec::new();
-    let read = MultiGzDecoder::new(bytes).take(UNPACKED_MAX + 1).read_to_end(&mut unpacked);
+    let most = (bytes.len() as u64 * UNPACKED_TIMES).clamp(UNPACKED_MIN, BYTES_MAX);
+    let read = MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut unpacked);
     read.map_err(|error| StoreError::damaged(path, 0, format!("gzip: {error}")))?;
-    if unpacked.len() as u64 > UNPACKED_MAX {
-        let reason = format!("unpacks to more than {UNPACKED_MAX} bytes");
+    if unpacked.len() as u64 > most {
+        let reason = format!(
+            "it unpacks to more than {most} bytes, which no file of bars of its size does: unpack it, and look at what is in it"
+        );
         return Err(StoreError::damaged(path, 0, reason));
     }
     Ok(unpacked)

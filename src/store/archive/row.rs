@@ -1,12 +1,16 @@
 //! A row of a file of others: its stamp and its five values, or why it cannot be had; and what all rows together say.
 
 use super::{
-    cell::Cell,
-    claim::Said,
+    amounts::Amounts,
+    cell::{Cell, Marks},
+    claim::{Claim, Said},
     columns::Columns,
+    dates::{Evidence, year_last},
+    labels::Labels,
     read::Options,
-    stamp::{Meaning, Stamp},
+    stamp::{Meaning, Stamp, shown},
     when::When,
+    words,
 };
 
 pub(super) const VALUES: [&str; 5] = ["open", "high", "low", "close", "volume"];
@@ -18,6 +22,8 @@ pub(super) const SAMPLE: usize = 100;
 pub(super) struct Fields {
     pub stamp: Result<Stamp, String>,
     pub values: Result<[f64; 5], String>,
+    /// What the words in it are, in short.
+    pub label: u16,
 }
 
 /// Reads rows, and remembers what they say about the file.
@@ -27,19 +33,46 @@ pub(super) struct RowReader<'a> {
     pub options: &'a Options,
     when: When,
     said: Vec<Said>,
-    amounts: Vec<Amounts>,
-    prices: u64,
-    thousands: [u64; 5],
+    amounts: Amounts,
+    pub labels: Labels,
+    /// A number that is written as it is in no file that can be trusted.
+    marked: Option<String>,
+    /// A symbol where a number is to be.
+    other_symbol: Option<String>,
     rows: u64,
     left_out: u64,
 }
 
-/// How often the volume is another column times the price.
-#[derive(Debug, Clone, Copy)]
-struct Amounts {
-    at: usize,
-    rows: u64,
-    fits: u64,
+/// Whether the order of day and month in some date of a time column can be known only from all rows.
+pub(super) fn has_open_dates(columns: &Columns, rows: &[Vec<Cell<'_>>]) -> bool {
+    let is_open = |cell: Cell<'_>| matches!(cell, Cell::Text(text) if year_last(text).is_some());
+    columns.dated().any(|at| rows.iter().any(|row| is_open(row[at])))
+}
+
+/// Collects what all rows say about the order of day and month.
+#[derive(Debug)]
+pub(super) struct Dates(Vec<(usize, Evidence)>);
+
+impl Dates {
+    pub(super) fn new(columns: &Columns) -> Self {
+        Self(columns.dated().map(|at| (at, Evidence::default())).collect())
+    }
+
+    pub(super) fn see<'c>(&mut self, cell: impl Fn(usize) -> Cell<'c>) {
+        for (at, evidence) in &mut self.0 {
+            if let Cell::Text(text) = cell(*at) {
+                evidence.see(text);
+            }
+        }
+    }
+
+    pub(super) fn settle(self, columns: &mut Columns) {
+        for (at, evidence) in self.0 {
+            if let Some(order) = evidence.order(columns.is_day_first(at)) {
+                columns.orders.insert(at, order);
+            }
+        }
+    }
 }
 
 impl<'a> RowReader<'a> {
@@ -50,17 +83,39 @@ impl<'a> RowReader<'a> {
         rows: &[Vec<Cell<'_>>],
     ) -> Result<Self, String> {
         let when = When::of(&columns, options, rows)?;
-        let said = columns.claims.iter().map(|(at, claim)| Said::new(*at, *claim)).collect();
-        let amounts =
-            columns.amounts.iter().map(|at| Amounts { at: *at, rows: 0, fits: 0 }).collect();
+        let is_word = |word: &str| !word.is_empty() && word.parse::<f64>().is_err();
+        let mut said = Vec::new();
+        let mut labels = Vec::new();
+        for at in columns.free.iter().copied() {
+            let words: Vec<String> = rows.iter().map(|row| row[at].word()).collect();
+            match Claim::of(&columns.normal_name(at), &words) {
+                // The clock of a place says nothing about stamps that need none.
+                Some(Claim::Zone) if when.is_exact() || options.offset_minutes.is_some() => {}
+                // Whoever names the volume knows what it counts.
+                Some(Claim::Unit) if options.columns.volume.is_some() => {}
+                Some(claim) => said.push(Said::new(at, claim)),
+                // The last of nine columns of OKX says whether the bar is closed.
+                None if !columns.has_names
+                    && Claim::of("state", &words).is_some()
+                    && (words.iter().any(|word| is_word(word))
+                        || (columns.names.len() == 9 && at == 8)) =>
+                {
+                    said.push(Said::new(at, Claim::Closed));
+                }
+                None if words.iter().any(|word| is_word(word)) => labels.push(at),
+                None => {}
+            }
+        }
+        let amounts = Amounts::new(&columns);
         Ok(Self {
             columns,
             options,
             when,
             said,
             amounts,
-            prices: 0,
-            thousands: [0; 5],
+            labels: Labels::new(labels),
+            marked: None,
+            other_symbol: None,
             rows: 0,
             left_out: 0,
         })
@@ -88,47 +143,47 @@ impl<'a> RowReader<'a> {
         }
         let values = self.values(&cell).and_then(|values| heard.map(|()| values));
         if let Ok(values) = &values {
-            self.weigh(values, &cell);
+            self.amounts.weigh(values, &self.columns, &cell);
         }
-        Some(Fields { stamp, values })
+        let label = self.labels.of(&cell);
+        Some(Fields { stamp, values, label })
     }
 
-    fn values<'c>(&self, cell: &impl Fn(usize) -> Cell<'c>) -> Result<[f64; 5], String> {
+    fn values<'c>(&mut self, cell: &impl Fn(usize) -> Cell<'c>) -> Result<[f64; 5], String> {
         let mut values = [0.0; 5];
+        let mut result = Ok(());
         for ((value, at), name) in values.iter_mut().zip(self.columns.values).zip(VALUES) {
-            *value = cell(at).number(name)?;
-        }
-        Ok(values)
-    }
-
-    /// What the row says about which amount is which.
-    fn weigh<'c>(&mut self, values: &[f64; 5], cell: &impl Fn(usize) -> Cell<'c>) {
-        let [_, high, low, _, volume] = *values;
-        let is_price = |value: f64| (low * 0.98..=high * 1.02).contains(&value);
-        // At a price of one, an amount of the base is one of the quote.
-        if volume > 0.0 && !is_price(1.0) {
-            for amounts in &mut self.amounts {
-                let Ok(other) = cell(amounts.at).number("") else { continue };
-                if other > 0.0 {
-                    amounts.rows += 1;
-                    amounts.fits += u64::from(is_price(volume / other));
+            let cell = cell(at);
+            match cell.number(name) {
+                Ok(number) => *value = number,
+                Err(reason) => {
+                    self.look_at(cell);
+                    result = result.and(Err(reason));
                 }
             }
         }
-        if self.columns.has_names {
-            return;
+        result.map(|()| values)
+    }
+
+    /// What a field that is not a number says about the others.
+    fn look_at(&mut self, cell: Cell<'_>) {
+        let word = cell.word();
+        if self.marked.is_none()
+            && let Some(marks) = cell.marks()
+        {
+            let what = match marks {
+                Marks::DecimalComma => "it has a decimal comma, so a point may be one of thousands",
+                Marks::Thousands => "it has separators of thousands, so others may be, too",
+            };
+            self.marked =
+                Some(format!("`{}`: {what}: write all numbers plainly, as 1234.5", shown(&word)));
         }
-        self.prices += u64::from((low..=high).contains(&volume));
-        let digits = |at: usize, lengths: std::ops::RangeInclusive<usize>, may_go_on: bool| {
-            let word = cell(at).word();
-            let whole = word.split('.').next().unwrap_or_default();
-            (may_go_on || whole.len() == word.len())
-                && lengths.contains(&whole.len())
-                && whole.bytes().all(|b| b.is_ascii_digit())
-        };
-        for (count, at) in self.thousands.iter_mut().zip(1..) {
-            let is_torn = at + 1 < self.columns.names.len();
-            *count += u64::from(is_torn && digits(at, 1..=3, false) && digits(at + 1, 3..=3, true));
+        if self.other_symbol.is_none()
+            && words::is_symbol(&word)
+            && let Some(symbol) = &self.options.symbol
+            && words::fit_of_symbol(&word, symbol) == words::Fit::Other
+        {
+            self.other_symbol = Some(format!("a row says {}, asked for is {symbol}", shown(&word)));
         }
     }
 
@@ -145,38 +200,14 @@ impl<'a> RowReader<'a> {
         for said in &self.said {
             notes.extend(said.judge(&self.columns.names[said.at()], self.options)?);
         }
-        self.judge_volume()?;
-        notes.extend(self.when.finish(&self.columns));
+        if let Some(reason) = self.other_symbol.or(self.marked) {
+            return Err(reason);
+        }
+        self.amounts.judge(&self.columns)?;
+        notes.extend(self.when.finish(&self.columns)?);
         if self.left_out > 0 {
             notes.push(format!("{} rows are left out by `select`", self.left_out));
         }
         Ok(notes)
-    }
-
-    /// Whether the column of the volume can be one.
-    fn judge_volume(&self) -> Result<(), String> {
-        let is_quote = |amounts: &&Amounts| amounts.rows > 0 && amounts.fits == amounts.rows;
-        let [.., volume] = self.columns.values;
-        if let Some(amounts) = self.amounts.iter().find(is_quote) {
-            let [volume, base] = [volume, amounts.at].map(|at| &self.columns.names[at]);
-            let help = if self.columns.has_names {
-                format!("say columns.volume = \"{base}\"")
-            } else {
-                "give the file a header".to_owned()
-            };
-            return Err(format!(
-                "`{volume}` is `{base}` times the price, so it is not the volume in the base: {help}"
-            ));
-        }
-        let count = self.columns.names.len();
-        if !self.columns.has_names && self.rows > 0 {
-            if count > 6 && self.prices == self.rows {
-                return Err("column 6 is a price of its bar in each row, not a volume: give the file a header".to_owned());
-            }
-            if count > 6 && self.thousands.contains(&self.rows) {
-                return Err("the numbers look split at their thousands: write them without separators, or give the file a header".to_owned());
-            }
-        }
-        Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _};
 
+use super::dates::DayOrder;
+
 /// Whether a stamp is the open or the close of its bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Meaning {
@@ -36,6 +38,18 @@ impl Unit {
             100_000_000_000..100_000_000_000_000 => Self::Millis,
             100_000_000_000_000..100_000_000_000_000_000 => Self::Micros,
             _ => Self::Nanos,
+        }
+    }
+
+    /// What it is called.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Millis => "milliseconds",
+            Self::Micros => "microseconds",
+            Self::Nanos => "nanoseconds",
+            Self::Days => "days",
+            Self::Dates => "dates",
         }
     }
 
@@ -81,6 +95,17 @@ impl Stamp {
     }
 }
 
+/// How the stamps of a column are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Reading {
+    /// What a number counts; unless it is told, its size tells.
+    pub unit: Option<Unit>,
+    /// East of UTC, where a stamp has no offset of its own.
+    pub offset_ms: i64,
+    /// Whether the day or the month is first in dates with the year last.
+    pub order: Option<DayOrder>,
+}
+
 /// A whole number: a date written as YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, or a count in `unit` or in the unit its size suggests.
 pub(super) fn from_int(value: i64, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
     if matches!(unit, None | Some(Unit::Dates))
@@ -93,6 +118,11 @@ pub(super) fn from_int(value: i64, unit: Option<Unit>, offset_ms: i64) -> Result
     }
     let ms = unit.unwrap_or_else(|| Unit::by_magnitude(value)).to_ms(value);
     ms.map(Stamp::exact).ok_or_else(|| not_a_time(&value.to_string()))
+}
+
+/// The unit that the size of a number suggests; `None` for a date written as one number.
+pub(super) fn counted(value: i64) -> Option<Unit> {
+    calendar(&value.to_string(), 0).is_none().then(|| Unit::by_magnitude(value))
 }
 
 /// A number that may have a fraction.
@@ -114,7 +144,8 @@ pub(super) fn from_float(value: f64, unit: Option<Unit>, offset_ms: i64) -> Resu
 }
 
 /// A stamp as text; without an offset it is taken at `offset_ms` east of UTC.
-pub(super) fn from_text(text: &str, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
+pub(super) fn from_text(text: &str, reading: Reading) -> Result<Stamp, String> {
+    let Reading { unit, offset_ms, order } = reading;
     let text = text.trim();
     let is_number = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
     if is_number && let Ok(value) = text.parse::<f64>() {
@@ -139,7 +170,7 @@ pub(super) fn from_text(text: &str, unit: Option<Unit>, offset_ms: i64) -> Resul
             None => (text, false),
         };
     let (day, clock) = text.split_once([' ', 'T']).unwrap_or((text, ""));
-    let day = day_of(day)?;
+    let day = day_of(day, order)?;
     let clock = clock.trim_start();
     if clock.is_empty() {
         let midnight =
@@ -176,8 +207,8 @@ pub(super) fn time_of_day(text: &str) -> Option<i64> {
     })
 }
 
-/// A date: the year first, or, with dots, the day first. With slashes, day and month could be either way round.
-fn day_of(text: &str) -> Result<NaiveDate, String> {
+/// A date: the year first, or last if it is known whether the day or the month is first.
+fn day_of(text: &str, order: Option<DayOrder>) -> Result<NaiveDate, String> {
     let parts: Vec<&str> = text.split(['-', '/', '.']).collect();
     let refuse = || not_a_time(text);
     let number = |part: &str| part.parse::<u32>().map_err(|_| refuse());
@@ -187,10 +218,11 @@ fn day_of(text: &str) -> Result<NaiveDate, String> {
         let day = DateTime::from_timestamp_millis(day.ms).ok_or_else(refuse)?;
         return Ok(day.date_naive());
     };
-    let (year, month, day) = match (first.len(), third.len()) {
-        (4, 1 | 2) => (first, second, third),
-        (1 | 2, 4) if text.contains('.') && !text.contains(['-', '/']) => (third, second, first),
-        (1 | 2, 2 | 4) => {
+    let (year, month, day) = match (first.len(), third.len(), order) {
+        (4, 1 | 2, _) => (first, second, third),
+        (1 | 2, 4, Some(DayOrder::DayFirst)) => (third, second, first),
+        (1 | 2, 4, Some(DayOrder::MonthFirst)) => (third, first, second),
+        (1 | 2, 2, _) | (1 | 2, 4, None) => {
             let shown = shown(text);
             return Err(format!(
                 "`{shown}` is a date with an order that is unclear: write YYYY-MM-DD"
@@ -236,6 +268,27 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn from_text(text: &str, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
+        let order = Some(DayOrder::DayFirst);
+        super::from_text(text, Reading { unit, offset_ms, order })
+    }
+
+    #[test]
+    fn the_order_of_a_date_is_known_or_it_is_refused() {
+        let read = |text: &str, order| {
+            super::from_text(text, Reading { order, ..Reading::default() }).map(|stamp| stamp.ms)
+        };
+        let (day_first, month_first) = (Some(DayOrder::DayFirst), Some(DayOrder::MonthFirst));
+        for mark in ["/", ".", "-"] {
+            let text = format!("02{mark}01{mark}1970");
+            assert_eq!(read(&text, day_first), Ok(86_400_000));
+            assert_eq!(read(&text, month_first), Ok(31 * 86_400_000));
+            assert!(read(&text, None).unwrap_err().contains("an order that is unclear"));
+            let short = format!("02{mark}01{mark}24");
+            assert!(read(&short, day_first).is_err(), "the year may be first");
+        }
+    }
 
     #[test]
     fn stamps_of_every_kind_are_read() {
@@ -293,8 +346,8 @@ mod tests {
             "1.6122E+12",
             "1.749e9",
             "2025-13-01",
-            "04/06/2025",
-            "04-06-2025",
+            "04/06/25",
+            "04-06-25",
             "04.13.2025",
             "2025-06-04 24:00",
             "2025-06-04 03:20:60",

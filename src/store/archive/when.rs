@@ -1,20 +1,23 @@
 //! Which column tells the time of a file, and what the other time columns have to agree with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     cell::Cell,
     columns::{Columns, Role, TimeColumn},
     distance,
     read::Options,
-    stamp::{Kind, Meaning, Stamp, Unit, shown},
+    stamp::{Kind, Meaning, Reading, Stamp, Unit, shown},
 };
 use crate::domain::time::UtcMs;
 
 /// Farthest that clocks of the world are from UTC.
-const OFFSET_MAX_MS: i64 = 14 * 3_600_000;
-/// What every offset from UTC is a multiple of.
-const OFFSET_STEP_MS: i64 = 900_000;
+const OFFSET_MAX_MS: i64 = 14 * HOUR_MS;
+const HOUR_MS: i64 = 3_600_000;
+const MINUTE_MS: i64 = 60_000;
+/// Clocks that are not whole hours from UTC, in minutes; summer time included.
+const ODD_OFFSETS: [i64; 14] =
+    [-570, -270, -210, -150, 210, 270, 330, 345, 390, 525, 570, 630, 765, 825];
 /// No number of a column without a name is a time before this.
 const TIMES_FROM_MS: i64 = 1_230_768_000_000;
 
@@ -39,11 +42,15 @@ pub(super) struct When {
     others: Vec<TimeColumn>,
     /// How much the stamps of the first rows say.
     kind: Option<Kind>,
+    /// What most numbers among them count, unless it is told.
+    counted: Option<Unit>,
     pub meaning: Meaning,
     /// What has to be told about it.
     pub notes: Vec<String>,
     /// Rows in which a date without an offset is a local time.
     local: u64,
+    /// How far those are from UTC.
+    offsets: BTreeSet<i64>,
     first_local: Option<String>,
 }
 
@@ -64,9 +71,12 @@ impl When {
         options: &Options,
         rows: &[Vec<Cell<'_>>],
     ) -> Result<Self, String> {
-        let look = |at: usize, is_bare: bool| commonest_look(rows, at, options, is_bare);
-        let looked =
-            columns.times.iter().map(|time| (look(time.at, time.role == Role::Bare), *time));
+        let look = |at: usize, is_bare: bool| commonest_look(rows, at, columns, options, is_bare);
+        let look_of = |time: &TimeColumn| match look(time.at, time.role == Role::Bare) {
+            Some(Look::Stamp(Kind::Naive)) if time.is_utc => Some(Look::Stamp(Kind::Exact)),
+            look => look,
+        };
+        let looked = columns.times.iter().map(|time| (look_of(time), *time));
         let looked: Vec<(Option<Look>, TimeColumn)> = looked.collect();
         let is_stamp = |look: &Option<Look>| matches!(look, Some(Look::Stamp(_)));
         let mut stamps: Vec<_> =
@@ -88,7 +98,9 @@ impl When {
             ));
         }
         if let (Some((date, _)), None) = (columns.date_and_time, stamps.first())
-            && let Some(Err(reason)) = rows.first().map(|row| row[date].stamp(options.unit, 0))
+            && let Some(Err(reason)) = rows.first().map(|row| {
+                row[date].stamp(Reading { unit: options.unit, ..reading(date, columns, options) })
+            })
         {
             return Err(format!("column `{}`: {reason}", columns.names[date]));
         }
@@ -108,9 +120,11 @@ impl When {
             source: Source::Column(chosen),
             others,
             kind,
+            counted: counted(rows, chosen.at, options),
             meaning,
             notes,
             local: 0,
+            offsets: BTreeSet::new(),
             first_local: None,
         })
     }
@@ -127,9 +141,11 @@ impl When {
             source,
             others: Vec::new(),
             kind: None,
+            counted: None,
             meaning,
             notes: vec![note],
             local: 0,
+            offsets: BTreeSet::new(),
             first_local: None,
         }
     }
@@ -144,7 +160,7 @@ impl When {
         let chosen = match self.source {
             Source::Column(time) => time,
             Source::Joined { date, time } => {
-                let day = cell(date).stamp(options.unit, options.offset_ms())?;
+                let day = cell(date).stamp(reading(date, columns, options))?;
                 let word = cell(time).word();
                 let clock = cell(time).time_of_day();
                 let clock =
@@ -155,7 +171,16 @@ impl When {
                 return Ok(Stamp { ms: day.ms + clock, kind: Kind::Naive });
             }
         };
-        let stamp = read(cell(chosen.at), chosen, options.unit, options)?;
+        let stamp = read(cell(chosen.at), chosen, columns, options)?;
+        if let (Some(most), Some(unit)) = (self.counted, cell(chosen.at).counted())
+            && most != unit
+        {
+            let (word, unit, most) = (cell(chosen.at).word(), unit.name(), most.name());
+            return Err(format!(
+                "`{}` counts {unit}, and other rows count {most}: write all stamps in one unit",
+                shown(&word)
+            ));
+        }
         if stamp.kind == Kind::Day && options.timeframe.ms() < crate::domain::time::DAY_MS {
             let word = shown(&cell(chosen.at).word());
             return Err(format!("`{word}` is a day without a time of day"));
@@ -166,7 +191,9 @@ impl When {
         }
         for other in &self.others {
             // The unit that is asked for is that of the time column.
-            let Ok(said) = read(cell(other.at), *other, None, options) else { continue };
+            let plain = Options { unit: None, ..Options::new(options.timeframe) };
+            let plain = Options { offset_minutes: options.offset_minutes, ..plain };
+            let Ok(said) = read(cell(other.at), *other, columns, &plain) else { continue };
             let about = Pair {
                 this: (chosen, stamp),
                 other: (*other, said),
@@ -177,6 +204,7 @@ impl When {
                 Agreement::Same => {}
                 Agreement::Local => {
                     self.local += 1;
+                    self.offsets.insert(said.ms - stamp.ms);
                     self.first_local.get_or_insert_with(|| columns.names[other.at].clone());
                 }
                 Agreement::None => {
@@ -198,16 +226,32 @@ impl When {
         Ok(stamp)
     }
 
-    /// What has to be told once all rows are read.
-    pub(super) fn finish(self, columns: &Columns) -> Vec<String> {
+    /// Whether most stamps say which instant they are.
+    pub(super) fn is_exact(&self) -> bool {
+        self.kind == Some(Kind::Exact)
+    }
+
+    /// What has to be told once all rows are read, or why no stamp can be trusted.
+    pub(super) fn finish(self, columns: &Columns) -> Result<Vec<String>, String> {
         let mut notes = self.notes;
         if let (Some(name), Source::Column(time)) = (&self.first_local, self.source) {
             let (chosen, rows) = (&columns.names[time.at], self.local);
+            let apart = self.offsets.last().zip(self.offsets.first());
+            // A place has two clocks, which summer time sets one hour apart.
+            let is_place = apart.is_some_and(|(most, least)| most - least <= HOUR_MS);
+            if self.offsets.len() > 2 || !is_place {
+                let shown: Vec<String> =
+                    self.offsets.iter().take(4).map(|ms| distance::length(*ms)).collect();
+                let shown = shown.join(", ");
+                return Err(format!(
+                    "`{name}` is {shown} away from `{chosen}`, which is not the clock of one place: name the right one with columns.time"
+                ));
+            }
             notes.push(format!(
                 "column `{name}` is a local time in {rows} rows: the time is taken from `{chosen}`"
             ));
         }
-        notes
+        Ok(notes)
     }
 }
 
@@ -216,40 +260,62 @@ pub(super) fn instant(ms: i64) -> String {
     UtcMs::new(ms).map_or_else(|_| format!("{ms} ms"), |instant| instant.to_string())
 }
 
+fn reading(at: usize, columns: &Columns, options: &Options) -> Reading {
+    let order = columns.orders.get(&at).copied();
+    Reading { unit: options.unit, offset_ms: options.offset_ms(), order }
+}
+
 fn read(
     cell: Cell<'_>,
     time: TimeColumn,
-    unit: Option<Unit>,
+    columns: &Columns,
     options: &Options,
 ) -> Result<Stamp, String> {
-    let offset_ms = if time.is_utc { 0 } else { options.offset_ms() };
-    let stamp = cell.stamp(unit, offset_ms)?;
+    let mut reading = reading(time.at, columns, options);
+    if time.is_utc {
+        reading.offset_ms = 0;
+    }
+    let stamp = cell.stamp(reading)?;
     let is_told = time.is_utc && stamp.kind == Kind::Naive;
     Ok(if is_told { Stamp::exact(stamp.ms) } else { stamp })
+}
+
+/// What most numbers of a column count, if that is not told.
+fn counted(rows: &[Vec<Cell<'_>>], at: usize, options: &Options) -> Option<Unit> {
+    if options.unit.is_some() {
+        return None;
+    }
+    let mut counts: BTreeMap<Unit, usize> = BTreeMap::new();
+    for unit in rows.iter().filter_map(|row| row[at].counted()) {
+        *counts.entry(unit).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, rows)| *rows).map(|(unit, _)| unit)
 }
 
 /// What most fields of a column look like; of looks that are equally frequent the surest one.
 fn commonest_look(
     rows: &[Vec<Cell<'_>>],
     at: usize,
+    columns: &Columns,
     options: &Options,
     is_bare: bool,
 ) -> Option<Look> {
+    let reading = reading(at, columns, options);
     let mut counts: BTreeMap<Look, usize> = BTreeMap::new();
-    for seen in rows.iter().filter_map(|row| look(row[at], options, is_bare)) {
+    for seen in rows.iter().filter_map(|row| look(row[at], reading, is_bare)) {
         *counts.entry(seen).or_default() += 1;
     }
     counts.into_iter().rev().max_by_key(|(_, rows)| *rows).map(|(look, _)| look)
 }
 
-fn look(cell: Cell<'_>, options: &Options, is_bare: bool) -> Option<Look> {
+fn look(cell: Cell<'_>, reading: Reading, is_bare: bool) -> Option<Look> {
     if cell == Cell::Null || matches!(cell, Cell::Text(text) if text.trim().is_empty()) {
         return None;
     }
     if cell.time_of_day().is_some() {
         return Some(Look::Clock);
     }
-    Some(match cell.stamp(options.unit, options.offset_ms()) {
+    Some(match cell.stamp(reading) {
         Ok(stamp) if is_bare && stamp.ms < TIMES_FROM_MS => Look::Other,
         Ok(stamp) => Look::Stamp(stamp.kind),
         Err(_) => Look::Other,
@@ -369,13 +435,20 @@ impl Pair {
                 let within = -(OFFSET_MAX_MS + day)..=OFFSET_MAX_MS;
                 if within.contains(&later_ms) { Agreement::Same } else { Agreement::None }
             }
-            (false, Kind::Naive) if is_vague && self.is_offset(later_ms) => Agreement::Local,
+            // Of two dates without an offset nothing tells which one is UTC.
+            (false, Kind::Naive)
+                if is_vague && this.kind == Kind::Exact && self.is_offset(later_ms) =>
+            {
+                Agreement::Local
+            }
             (false, Kind::Exact | Kind::Naive | Kind::Day) => Agreement::None,
         }
     }
 
     /// Whether a difference can be that between two clocks, and not that between the open and the close.
     fn is_offset(&self, ms: i64) -> bool {
-        ms % OFFSET_STEP_MS == 0 && ms.abs() <= OFFSET_MAX_MS && ms.abs() != self.tf_ms
+        let is_odd = ms % MINUTE_MS == 0 && ODD_OFFSETS.contains(&(ms / MINUTE_MS));
+        let is_whole = ms % HOUR_MS == 0 && ms.abs() <= OFFSET_MAX_MS;
+        (is_whole || is_odd) && ms.abs() != self.tf_ms
     }
 }

@@ -114,6 +114,20 @@ fn a_proof_that_was_changed_no_longer_holds() {
     changed("/as_seen", "FAIL".into(), "the verdict is PASS, the proof says FAIL");
     changed("/rows", 999.into(), "the proof says 999");
     changed("/sync_ts_ms", 0.into(), "sync slot");
+    changed("/as_is", "FAIL".into(), "as_is is FAIL");
+    changed("/runid", "e2".into(), "is not the file of tag paper_bt_e2");
+    changed("/degraded", serde_json::json!({"downtime": 3}), "degraded rows");
+    changed("/live/stop_fill", "at-stop".into(), "live.stop_fill is through-open");
+    changed("/strategy_hash", "0".into(), "strategy_hash is ");
+    changed("/live_build", "0".into(), "live_build is ");
+    changed("/build", "0".into(), "build is ");
+    changed("/made_at_ms", 1.into(), "made_at_ms is 1");
+    let invented = serde_json::json!({
+        "layer": "bar", "ts_ms": whole["sync_ts_ms"], "trade_index": null, "column": "bar_hash",
+        "live": "a", "backtest": "b", "cause": "unknown",
+    });
+    changed("/mismatch", invented.clone(), "does not fit its mismatch");
+    changed("/drift", invented, "does not fit as_seen and the drift");
     root.write(&path, &whole.to_string());
     root.run(&format!("verify {path}")).ok();
 

@@ -76,13 +76,19 @@ fn pages(server: &Server) -> Vec<(i64, i64)> {
 #[test]
 fn pages_come_newest_first_an_empty_one_is_no_end_and_only_the_missing_is_asked_again() {
     let server =
-        Server::start(|n, asked| if n == 1 { Reply::klines(&[]) } else { Reply::made_up(asked) });
+        Server::start(
+            |n, asked| {
+                if [1, 2].contains(&n) { Reply::klines(&[]) } else { Reply::made_up(asked) }
+            },
+        );
     let root = Root::new();
-    fetch(&root, &server.url(), 2_500).run().ok().prints(&["missing: 1000 slots from"]);
-    assert_eq!(pages(&server), [(1_502, 2_501), (502, 1_501), (0, 501)]);
+    fetch(&root, &server.url(), 2_500).run().code(3).prints(&["missing: 1000 slots from"]);
+    // A page that lacks something is asked once more for that: the empty one, and the holes of the made-up market, 201 and 1136.
+    let asked = [(1_502, 2_501), (502, 1_501), (502, 1_501), (0, 501), (201, 201)];
+    assert_eq!(pages(&server), asked);
     holds(&root, &[made(0, 501), made(1_502, 2_500)].concat());
     let all = made(0, 2_500);
-    let again = fetch(&root, &server.url(), 2_500).arg("--json").run().ok();
+    let again = fetch(&root, &server.url(), 2_500).arg("--json").run().code(3);
     let out = &again.json()["out"];
     holds(&root, &all);
     let filled = made(502, 1_501).len().to_string();
@@ -95,8 +101,11 @@ fn pages_come_newest_first_an_empty_one_is_no_end_and_only_the_missing_is_asked_
     ] {
         assert_eq!(out[key], *count, "{key}: {out}");
     }
-    // The empty page, and the oldest hole of the made-up market: the venue may have filled it meanwhile.
-    assert_eq!(pages(&server)[3..], [(503, 1_502), (201, 502)]);
+    // The empty page, and the oldest hole: the venue may have filled it meanwhile. Where it is, the second answer ended early.
+    let asked = [(503, 1_502), (1_136, 1_136), (201, 502), (201, 201), (201, 201)];
+    assert_eq!(pages(&server)[5..], asked);
+    let accepted = fetch(&root, &server.url(), 2_500).arg("accept-holes=true").run().ok();
+    accepted.prints(&["missing no bar                  2"]);
 }
 
 #[test]
@@ -109,10 +118,62 @@ fn after_a_kill_the_pages_that_came_are_there_and_the_others_are_asked_for() {
     run.signal("KILL");
     run.end().code(137);
     holds(&root, &made(502, 2_500));
-    fetch(&root, &server.url(), 2_500).run().ok();
+    fetch(&root, &server.url(), 2_500).run().code(3);
     holds(&root, &made(0, 2_500));
-    // The made-up market has holes too, the newest one at 1136: they share a page with what is missing.
-    assert_eq!(pages(&server)[3..], [(138, 1_137), (0, 137)]);
+    // The made-up market has holes too, the newest one at 1136, about which it was being asked: they share a page with what is missing.
+    assert_eq!(pages(&server)[3..], [(138, 1_137), (201, 1_137), (0, 137)]);
+}
+
+#[test]
+fn an_answer_that_ends_early_is_gone_on_with_behind_its_last_row() {
+    // It shows 300 rows at most, whatever is asked for.
+    let server = Server::start(|_, asked| {
+        let bars = Reply::made_up_bars(asked);
+        Reply::klines(&bars[..bars.len().min(300)])
+    });
+    let root = Root::new();
+    let ran = fetch(&root, &server.url(), 900).arg("accept-holes=true").run().ok();
+    ran.prints(&["missing no bar                  1", "missing unproven                0"]);
+    holds(&root, &made(0, 900));
+    // The last row of an answer is proved by the next one. In the end the hole at 201 is asked for.
+    assert_eq!(pages(&server), [(0, 999), (300, 999), (599, 999), (898, 999), (201, 201)]);
+}
+
+#[test]
+fn a_venue_that_has_nothing_of_the_window_ends_it_with_4() {
+    let server = Server::start(|_, _| Reply::klines(&[]));
+    let root = Root::new();
+    fetch(&root, &server.url(), 20).run().code(4).prints(&["missing no bar                 21"]);
+    assert_eq!(pages(&server), [(0, 999), (0, 999)]);
+}
+
+/// The box is two hours ahead of the venue: what is not over there is not missing.
+#[test]
+fn without_an_end_the_window_ends_by_the_clock_of_the_venue() {
+    for apart_ms in [-7_200_000_i64, 7_200_000] {
+        let box_ = SystemClock.now();
+        // In the middle of a slot.
+        let over = Timeframe::M5.last_closed(box_.plus_ms(apart_ms)).unwrap();
+        let there = over.close().plus_ms(150_000);
+        let date = there.format("%a, %d %b %Y %H:%M:%S GMT");
+        let server = Server::start(move |_, asked| {
+            let (first, last) = asked.opens();
+            let slot = |open_ms| Timeframe::M5.slot_of_open(open_ms).unwrap();
+            let bar = made(0, 0)[0].bar;
+            let all = Window::new(slot(first), slot(last)).unwrap();
+            let shown = all.iter().filter(|ts| *ts <= over.next());
+            let bars: Vec<TimedBar> = shown.map(|ts| TimedBar { ts, bar }).collect();
+            Reply::klines(&bars).header("Date", &date)
+        });
+        let root = Root::new();
+        let from = over.plus(-11).close();
+        let words = "run fetch -p exchange=binance symbol=BTC/USDT";
+        let ran = root.run(&format!("{words} base-url={} from={from}", server.url()));
+        let side = if apart_ms < 0 { "ahead of" } else { "behind" };
+        ran.warns(&[side])
+            .prints(&["written                        12", "missing no bar                  0"]);
+        assert_eq!(stored(&root).last().unwrap().ts, over, "{side}");
+    }
 }
 
 #[test]
@@ -143,19 +204,17 @@ fn c2_the_bar_that_may_be_forming_is_not_stored() {
     let server = Server::start(|_, asked| Reply::made_up(asked));
     let root = Root::new();
     let from = forming.plus(-12).close();
-    root.run(&format!(
-        "run fetch -p exchange=binance symbol=BTC/USDT base-url={} from={from}",
-        server.url()
-    ))
-    .ok();
-    let asked = server.asked()[0].opens();
-    assert!(asked.1 >= forming.open_ms(), "the forming bar is asked for");
+    // A hole of the made-up market may be among them.
+    let words = "run fetch -p exchange=binance symbol=BTC/USDT accept-holes=true";
+    root.run(&format!("{words} base-url={} from={from}", server.url())).ok();
+    let asked = server.asked().iter().map(|asked| asked.opens().1).max().unwrap();
+    assert!(asked >= forming.open_ms(), "the forming bar is asked for");
     let newest = stored(&root).last().unwrap().ts;
-    assert!(newest.open_ms() < asked.1, "{newest} is not the newest that was shown");
+    assert!(newest.open_ms() < asked, "{newest} is not the newest that was shown");
     // A venue that lags behind shows no later bar: its newest one proves the others and is not stored.
     let lagging = Server::start(|_, _| Reply::klines(&made(0, 18)));
     let root = Root::new();
-    let ran = fetch(&root, &lagging.url(), 20).run().ok();
+    let ran = fetch(&root, &lagging.url(), 20).run().code(3);
     ran.prints(&["missing: 1 slots from", "the newest bar of the venue, perhaps still forming"]);
     holds(&root, &made(0, 17));
 }
@@ -195,7 +254,7 @@ fn rows_that_are_not_bars_are_left_out_and_named_and_everything_else_is_stored()
     // It is not stuck on them, and what the venue mends later comes in.
     fetch(&root, &server.url(), 2_500).run().code(3).prints(&["rows left out                   2"]);
     let mended = Server::start(|_, asked| Reply::made_up(asked));
-    fetch(&root, &mended.url(), 2_500).run().ok();
+    fetch(&root, &mended.url(), 2_500).arg("accept-holes=true").run().ok();
     holds(&root, &made(0, 2_500));
 }
 
@@ -204,8 +263,9 @@ fn a_row_that_is_right_when_asked_again_is_not_left_out() {
     let server =
         Server::start(|n, asked| if n == 0 { with_bad_rows(asked) } else { Reply::made_up(asked) });
     let root = Root::new();
-    fetch(&root, &server.url(), 900).run().ok();
-    assert_eq!(server.asked().len(), 2);
+    fetch(&root, &server.url(), 900).arg("accept-holes=true").run().ok();
+    // The last one is for the hole of the made-up market.
+    assert_eq!(server.asked().len(), 3);
     holds(&root, &made(0, 900));
 }
 
@@ -298,7 +358,9 @@ fn a_wrong_question_is_asked_once_and_ends_with_78() {
     let root = Root::new();
     let call = root.call("run fetch -p exchange=demo from=2024-01-01T00:00:00Z");
     call.run().code(78).says(&["`demo` is no venue that can be asked", "binance"]);
-    let call = root.call("run fetch -p from=2199-01-01T00:00:00Z").run();
+    let server = Server::start(|_, _| Reply::klines(&[]));
+    let words = "run fetch -p exchange=binance symbol=BTC/USDT from=2199-01-01T00:00:00Z";
+    let call = root.call(&format!("{words} base-url={}", server.url())).run();
     call.code(4).says(&["no bar of 5m closes"]);
 }
 

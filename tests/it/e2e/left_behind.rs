@@ -2,8 +2,10 @@
 
 use std::process::{Command, Stdio};
 
+use mjolnir::store::runs::RunState;
+
 use crate::{
-    serve::fixture::{empty, is_alive, job, until, until_file},
+    serve::fixture::{empty, is_alive, job, runs, until, until_file},
     support::runner::Root,
 };
 
@@ -40,6 +42,32 @@ fn a_daemon_ends_with_its_run_by_hand_however_that_ends() {
         run.signal("TERM");
         run.end().code(143);
         assert!(!is_alive(&root, "far"), "stopped, stubborn {stubborn}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once_what_a_run_started_wherever_it_went() {
+    for (signal, code) in [("TERM", 143), ("INT", 130)] {
+        for is_pipeline in [false, true] {
+            let root = empty();
+            let script = format!(
+                "{}; trap \"touch told\" TERM; echo $$ > near; while :; do sleep 0.05; done",
+                daemon("far", true)
+            );
+            root.write("jobs/j.toml", &job("j", &script, "[run]\ngrace = '10m'"));
+            let steps = "manifest = 1\nname = 'p'\nkind = 'pipeline'\n[run]\ngrace = '10m'\n[[step]]\nid = 'j'\njob = 'j.toml'\n";
+            root.write("jobs/p.toml", steps);
+            let run = root.call(if is_pipeline { "run p" } else { "run j" }).start();
+            until_file(&root, "near");
+            run.signal(signal);
+            until_file(&root, "told");
+            run.signal(signal);
+            run.end().code(code);
+            assert!(!is_alive(&root, "far") && !is_alive(&root, "near"), "{signal} {is_pipeline}");
+            let states: Vec<_> = runs(&root).into_iter().map(|run| (run.job, run.state)).collect();
+            let job = if is_pipeline { "p" } else { "j" };
+            assert!(states.contains(&(job.to_owned(), RunState::Cancelled)), "{states:?}");
+        }
     }
 }
 

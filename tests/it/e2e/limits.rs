@@ -54,6 +54,20 @@ fn a_run_stands_back_and_gets_no_more_memory_than_it_may() {
     root.run("run e").ok().prints(&["3145728"]);
 }
 
+/// A job whose threads find no room for their stacks is told what to do, and that is no bug of the program.
+#[test]
+fn a_job_that_runs_into_its_memory_is_no_bug_of_the_program() {
+    let root = super::fixture::ledger(super::fixture::NOON);
+    let words = "run data-quality -p exchange=demo symbol=BTC/USD --set run.memory-max=200MiB";
+    // A thousand mebibytes of stacks.
+    let call = root.call(words).env("POLARS_MAX_THREADS", "500").env("RUST_BACKTRACE", "0");
+    let ran = call.run().code(78);
+    ran.says(&["the job ran out of memory: run.memory-max is too small for it"]);
+    let (state, summary) = latest(&root);
+    assert_eq!(state, "failed");
+    assert!(summary.contains("run.memory-max is too small"), "{summary}");
+}
+
 #[test]
 fn a_run_is_asked_to_stop_by_a_file_that_says_why() {
     let root = Root::new();

@@ -38,6 +38,37 @@ fn proofs_of_one_second_of_one_tag_or_of_two_end_with_their_own_verdict() {
     assert_eq!(root.list("data/processed/decisions").len(), 2 + 5);
 }
 
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// Names are looked for on the disk, not only among those who are at work: a report, and a replay without one, take theirs.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
+fn a_name_that_a_report_or_a_replay_has_is_not_taken_again() {
+    if !std::path::Path::new(FAKETIME).exists() {
+        eprintln!("skipped: {FAKETIME} is not there; the package is libfaketime");
+        return;
+    }
+    let root = ledger(NOON);
+    let name = "eqflat_20240601_000000_000";
+    let report = format!("data/reports/eqflat/paper/{name}/report.txt");
+    let replay = format!("data/processed/decisions/paper_bt_{name}_2/BTC_USD/5m/decisions.csv");
+    root.write(&report, "kept");
+    root.write(&replay, "kept");
+    // A clock that stands still: every run begins in the same millisecond.
+    let prove = || {
+        prove(&root, "paper")
+            .env("TZ", "UTC")
+            .env("LD_PRELOAD", FAKETIME)
+            .env("FAKETIME", "2024-06-01 00:00:00")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .run()
+    };
+    for n in [3, 4] {
+        prove().code(0).prints(&[&format!("proof: data/reports/eqflat/paper/{name}_{n}/")]);
+    }
+    assert_eq!((root.read(&report), root.read(&replay)), ("kept".into(), "kept".into()));
+}
+
 #[test]
 fn one_name_under_two_tags_is_two_proofs() {
     let root = ledger(NOON);

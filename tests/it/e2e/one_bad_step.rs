@@ -73,6 +73,7 @@ fn a_program_that_is_not_there_fails_its_step_alone() {
     pipeline(&root, steps);
     root.run("run p")
         .code(1)
+        .says(&["step a: start `/no/such/program`: No such file"])
         .prints(&["step a                failed\n", "step c                succeeded  exit 0\n"]);
     assert!(root.at("b").exists() && root.at("c").exists());
 }

@@ -163,6 +163,26 @@ fn c17_a_command_for_now_is_not_put_off_by_one_that_is_planned() {
     assert!(lines[0] > lines[2] && lines[2] < lines[3] && lines[1] == lines[5], "{commands}");
 }
 
+/// The commands of a tag are those of all its series: who gives one is told so, and where a series that lags is not reached.
+#[test]
+fn a_command_for_a_tag_of_several_series_says_which_of_them_obey_and_from_when_on() {
+    let root = ledger(NOON);
+    let words = "run live -p tag=paper exchange=demo feed=synthetic timeframe=15m from=2024-01-01T00:00:00Z";
+    root.run(&format!("{words} to=2024-01-01T06:00:00Z")).ok();
+    order(&root, "halt", "a drill").run().ok().prints(&[
+        "it is for all 2 series of the tag:\n",
+        "  demo BTC/USD 15m obeys from slot 1704111300000 (2024-01-01T12:15:00Z) on; it lags, and decides the slots from 1704089700000 (2024-01-01T06:15:00Z) on without it\n",
+        "  demo BTC/USD 5m obeys from slot 1704110700000 (2024-01-01T12:05:00Z) on\n",
+    ]);
+    let json = order(&root, "halt", "again").arg("--json").run().ok().json();
+    assert_eq!(json["series"][0]["not_before_ts_ms"], 1_704_089_700_000_i64, "{json}");
+    // What is said is what happens.
+    root.run(&format!("{words} to=2024-01-01T13:00:00Z")).ok();
+    let text = root.read(&decisions("paper").replace("/5m/", "/15m/"));
+    let halted: Vec<&str> = text.lines().skip(1).filter(|row| row.contains(",HALTED,")).collect();
+    assert_eq!(cell(halted[0], 1, 3), "1704111300000");
+}
+
 #[test]
 fn a_line_that_somebody_changed_under_a_loop_ends_it_and_is_named() {
     let root = ledger(NOON);

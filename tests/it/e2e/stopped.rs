@@ -175,10 +175,34 @@ fn c19_a_pipeline_that_was_stopped_has_no_step_that_succeeded_meanwhile() {
         } else {
             drop(root.run("stop p").code(0));
         }
-        run.end().code(143).prints(&["step a                failed  exit 0\n"]);
+        run.end().code(143).prints(&[
+            "step a                failed  exit 0\n",
+            "step b                skipped\n",
+            "step c                succeeded  exit 0\n",
+        ]);
         agree(&root, &newest(&root, "p"), RunState::Cancelled, 143);
-        assert!(!root.at("b").exists() && !root.at("c").exists());
+        assert!(!root.at("b").exists() && root.at("c").exists(), "what runs in any case cleans up");
     }
+}
+
+/// What runs in any case has a part of the grace, and no more.
+#[test]
+fn c19_a_step_that_cleans_up_after_a_stop_has_no_endless_time() {
+    let root = empty();
+    root.write(
+        "jobs/p.toml",
+        &format!(
+            "manifest = 1\nname = 'p'\nkind = 'pipeline'\n[run]\ngrace = '2s'\n\
+             [[step]]\nid = 'a'\nrun = ['sh', '-c', '''{POLITE}''']\n\
+             [[step]]\nid = 'c'\nrun = ['sleep', '300']\nneeds = ['a']\nwhen = 'always'\n"
+        ),
+    );
+    let ran = soon(root.call("run p"), || {
+        until_file(&root, "up");
+        root.run("stop p").code(0);
+    });
+    ran.code(143);
+    agree(&root, &newest(&root, "p"), RunState::Cancelled, 143);
 }
 
 #[test]

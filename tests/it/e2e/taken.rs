@@ -1,5 +1,11 @@
 //! Rows and files that somebody took away are missed, by whoever reads the ledger; what a crash leaves is no loss.
 
+use mjolnir::{
+    domain::{series::Series, time::Timeframe},
+    session::record::{End, ends},
+    store::layout::Layout,
+};
+
 use super::fixture::{EVENING, NOON, cell, decisions, eqflat, ledger, live, trades};
 use crate::support::runner::Root;
 
@@ -118,6 +124,30 @@ fn damage_inside_origin_json_is_told_as_such() {
     // Other settings are still other settings.
     let other = live(&root, "paper", EVENING).arg("-p").arg("fast=21");
     other.run().code(78).says(&["strategy.params.fast is 21, was 20"]);
+}
+
+/// A crash may tear the row that one row of timing is of. Behind a torn row more than one is missing only where a hand took them away.
+#[test]
+fn a_torn_row_excuses_one_row_of_timing_and_no_more() {
+    let series = Series::new("demo".parse().unwrap(), "BTC/USD".parse().unwrap(), Timeframe::M5);
+    let (layout, tag) = (Layout::new("/nowhere".as_ref()), "paper".parse().unwrap());
+    for (is_torn, timed, whole) in [
+        (false, 0, true),
+        (true, 0, true),
+        (true, 1, true),
+        (false, 1, false),
+        (true, 2, false),
+        (true, 30, false),
+    ] {
+        let last = 1_704_067_500_000;
+        let timed_last = (timed > 0).then_some(last + 300_000 * timed as i64);
+        let end = End { rows: 9, last: Some(last), timed, timed_last, first_trade: None, is_torn };
+        let found = ends(&end, (&layout, &tag, &series));
+        assert_eq!(found.is_ok(), whole, "{end:?}");
+        if let Err(error) = found {
+            assert!(error.to_string().contains("decisions.csv"), "{error}");
+        }
+    }
 }
 
 #[test]

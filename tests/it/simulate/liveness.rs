@@ -294,6 +294,12 @@ fn a_clock_that_is_set_at_any_point_of_the_cycle_stops_nothing() {
             scenes.push(Scene { then: 8, step: Some((moves, ms)), ..CALM });
         }
     }
+    // By less than a bar, too: the slot is the right one, and its close comes early or late.
+    for moves in 0..40 {
+        for minutes in [-50, -20, -2, 2, 20, 50] {
+            scenes.push(Scene { then: 8, step: Some((moves, minutes * MINUTE_MS)), ..CALM });
+        }
+    }
     // While the venue wants to be left alone, too.
     for moves in 0..12 {
         for ms in WRONG_MS {
@@ -306,6 +312,12 @@ fn a_clock_that_is_set_at_any_point_of_the_cycle_stops_nothing() {
         for ms in [-10 * YEAR_MS, -DAY_MS, -HOUR_MS, 0] {
             let oddity = Oddity::Dateless;
             scenes.push(Scene { then: 8, step: Some((moves, ms)), oddity, ..CALM });
+        }
+    }
+    // And at the start.
+    for minutes in [-50, -20, -2, 2, 20, 50] {
+        for away in [0, 1, 5] {
+            scenes.push(Scene { away, then: 8, ahead_ms: minutes * MINUTE_MS, ..CALM });
         }
     }
     all_hold(scenes, |_, _| false);

@@ -1,5 +1,7 @@
 //! One service, and whether a port of it would be open to the world.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 /// What a service would show to the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -56,20 +58,19 @@ impl Bound {
     /// By the address; none means all of them.
     pub fn of(host: &str) -> Self {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        if matches!(bare, "127.0.0.1" | "::1") { Self::Loopback } else { Self::World }
+        let is_loopback = bare.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        if is_loopback { Self::Loopback } else { Self::World }
     }
 }
 
 impl Exposure {
-    /// Of `[[ADDRESS:]PUBLISHED:]INSIDE[/PROTOCOL]`.
+    /// Of `[[ADDRESS:]PUBLISHED:]INSIDE[/PROTOCOL]`, as version 1 prints it: there an address has all three parts behind it, and one of
+    /// IPv6 has no brackets.
     pub fn of(text: &str) -> Self {
         let bare = text.split('/').next().unwrap_or_default();
         let (rest, _inside) = bare.rsplit_once(':').unwrap_or(("", bare));
         let (host, published) = match rest.rsplit_once(':') {
-            // Without brackets nobody can tell where the address ends.
-            Some((host, _)) if host.contains(':') && !host.ends_with(']') => {
-                return Self::unsure(text);
-            }
+            Some((host, _)) if host.contains(':') && !is_ipv6(host) => return Self::unsure(text),
             Some((host, published)) => (host, published),
             None => ("", rest),
         };
@@ -93,6 +94,12 @@ impl Exposure {
     }
 }
 
+/// Whether it is an address of IPv6, in both brackets or in none.
+fn is_ipv6(host: &str) -> bool {
+    let inside = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    inside.unwrap_or(host).parse::<Ipv6Addr>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,7 +117,21 @@ mod tests {
             ("10.0.0.1:8888:8888", false),
             (":8888:8888", false),
             ("[::]:8888:8888", false),
-            ("::1:8888:8888", false),
+            ("[::1]:9100:9100", true),
+            ("[::1]::80", true),
+            ("[::]:9100:9100", false),
+            ("[fe80::1]:9100:9100", false),
+            ("[::1:9100:9100", false),
+            ("localhost:9100:9100", false),
+            // What `docker-compose config` of 1.29.2 prints of such.
+            ("::1:9100:9100/tcp", true),
+            (":::9101:9101/tcp", false),
+            ("::1::9303/tcp", true),
+            ("0:0:0:0:0:0:0:1:9300:9300/tcp", true),
+            ("::ffff:127.0.0.1:9301:9301/tcp", false),
+            ("127.0.0.2:9302:9302/tcp", true),
+            (":::443:443/tcp", true),
+            ("2001:db8::1:9100:9100/tcp", false),
             ("443:443", true),
             ("0.0.0.0:443:443/udp", true),
             ("440-450:1-11", false),

@@ -1,5 +1,6 @@
 //! Files of others as they are found in the wild, small: shapes, orders, units, damage.
 
+mod kinds;
 mod mangled;
 
 use std::{io::Write, sync::Arc};
