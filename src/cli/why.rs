@@ -1,6 +1,9 @@
 //! `runner why`: every clause of every rule at a slot, with its value.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
 use serde_json::{Value, json};
 
@@ -134,20 +137,21 @@ fn text(looked: &Looked) -> String {
         return out + "there was no bar, so no rule was asked\n";
     };
     if look.readiness != Readiness::Ready {
-        out += &format!("no rule was asked: the features are {}\n", readiness(look.readiness));
+        let _ = writeln!(out, "no rule was asked: the features are {}", readiness(look.readiness));
     }
     match look.ledger.held {
         None => out += "position: flat\n",
         Some(held) => {
             let (side, entry, bars) = (held.side.name(), held.entry_px, held.bars);
-            out += &format!(
-                "position: {side} from {entry}, held for {bars} bars, best price {}\n",
+            let _ = writeln!(
+                out,
+                "position: {side} from {entry}, held for {bars} bars, best price {}",
                 held.best_px
             );
         }
     }
     for rule in &look.why.rules {
-        out += &format!("\n{}\n", heading(rule));
+        let _ = writeln!(out, "\n{}", heading(rule));
         let mut rows = Vec::new();
         lines(&rule.clause, 0, &mut rows);
         out += &table("  ", &rows);

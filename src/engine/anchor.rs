@@ -265,7 +265,9 @@ pub fn block_rows(
     block: &[TimedBar],
 ) -> FeatureRows {
     let Run { mut instance, mut count } = Run::start(strategy);
-    before.iter().for_each(|bar| count.take(bar.ts));
+    for bar in before {
+        count.take(bar.ts);
+    }
     instance.pass(before);
     let width = strategy.features().len();
     let mut values = Vec::with_capacity(block.len() * width);

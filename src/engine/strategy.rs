@@ -5,7 +5,7 @@ use crate::{
     language::{self, Features},
 };
 
-use super::model::Timeline;
+use super::model::{Feature, Timeline};
 
 /// The one kind of strategy: rules over features, without memory. Whatever must be remembered is in the ledger.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Strategy {
 impl Strategy {
     /// Rules, with the models they follow. The features of the models are the first ones of the rules.
     pub fn new(rules: language::Strategy, models: Option<Timeline>) -> Self {
-        let seen = models.iter().flat_map(Timeline::features).map(|feature| feature.as_str());
+        let seen = models.iter().flat_map(Timeline::features).map(Feature::as_str);
         let first = rules.features().names().iter().map(String::as_str);
         assert!(
             first.zip(seen).all(|(ours, theirs)| ours == theirs),

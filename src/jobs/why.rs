@@ -74,10 +74,9 @@ pub fn look(
         commands: &commands,
     };
     let mut fold = Fold::fresh(&given);
-    fold.looked = Some((asked, None));
+    fold.asked = Some(asked);
     fold.run(&given, extent, &|| context.stop.asked())?;
-    let answer = fold.looked.and_then(|(_, answer)| answer);
-    let (row, look) = answer.ok_or_else(|| {
+    let (row, look) = fold.looked.ok_or_else(|| {
         Failure::new(Exit::Data, format!("the ledger has no row for {asked}, which it should have"))
     })?;
     Ok(Looked { ts: asked, row, look })

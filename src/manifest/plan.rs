@@ -433,11 +433,8 @@ pub(super) fn plan(
         Kind::Promote => Job::Promote(Box::new(promote(&file, rules)?)),
         Kind::Pipeline => {
             let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
-            Job::Pipeline(PipelineJob {
-                pipeline: file.pipeline,
-                steps,
-                device: file.compute.device,
-            })
+            let (pipeline, device) = (file.pipeline, file.compute.device);
+            Job::Pipeline(PipelineJob { pipeline, steps, device })
         }
         Kind::Exec => Job::Exec(file.exec?),
     };

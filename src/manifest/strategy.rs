@@ -303,9 +303,8 @@ pub(super) fn old_keys(tree: &mut Table, problems: &mut Vec<Problem>) {
         let file = match node.as_str() {
             Some("model") => "model",
             Some("rsi_revert") => "rsi_revert",
-            Some(_) => "ema_atr",
             None if key == "rsi-revert" => "rsi_revert",
-            None => "ema_atr",
+            Some(_) | None => "ema_atr",
         };
         let help = format!(
             "extend \"../strategies/{file}.toml\", or run with -P {file}; change a param with -p NAME=VALUE or [strategy.params]"

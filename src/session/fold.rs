@@ -65,8 +65,10 @@ pub struct Fold {
     pub owed: VecDeque<Vec<u8>>,
     /// Decisions that were played.
     pub rows: u64,
-    /// A slot that is looked at, and what was seen there.
-    pub looked: Option<(SlotTs, Option<(String, Option<Look>)>)>,
+    /// A slot that is to be looked at.
+    pub asked: Option<SlotTs>,
+    /// Its row, and what the rules saw there.
+    pub looked: Option<(String, Option<Look>)>,
     seen: SeenRows,
     revisions: Vec<Revision>,
 }
@@ -91,6 +93,7 @@ impl Fold {
             last_row: String::new(),
             owed: VecDeque::new(),
             rows: 0,
+            asked: None,
             looked: None,
             seen: SeenRows::default(),
             revisions: Vec::new(),
@@ -125,6 +128,7 @@ impl Fold {
             proved,
             owed: VecDeque::new(),
             rows: 0,
+            asked: None,
             looked: None,
             seen: SeenRows::behind(held),
             revisions,
@@ -207,10 +211,8 @@ impl Fold {
         for (n, row) in piece.rows.iter().enumerate() {
             let (ts, recorded) = (row.decided.ts, piece.text(row));
             let slot = self.maker.make(ts, bar_at(ts), row.decided.degraded, bar_at);
-            if let Some((asked, answer)) = &mut self.looked
-                && *asked == ts
-            {
-                *answer = Some((recorded.to_owned(), self.engine.look(&slot)));
+            if self.asked == Some(ts) {
+                self.looked = Some((recorded.to_owned(), self.engine.look(&slot)));
             }
             events.clear();
             let decision = self.engine.step(&slot, &mut events);

@@ -6,7 +6,7 @@ use super::{
     error::SessionError,
     fold::{Fold, Folded, Given, MEND},
     reader::{Extent, Files},
-    record::{commands_in, commands_ledger, durable_commands, gone, read_origin},
+    record::{commands_ledger, durable_commands, gone, read_origin},
 };
 use crate::{
     domain::{
@@ -31,6 +31,7 @@ use crate::{
         ledger::{self, Cut, Found, Inspection, Ledger},
         monotonic::Monotonic,
         rows::{
+            commands::parse_commands,
             decisions::DECISIONS_HEADER,
             encode::{SeriesPrefix, push_decision, push_timing, push_trade},
             timing::{Origin as Cause, TIMING_HEADER, Timing},
@@ -122,7 +123,7 @@ pub struct Session<'d, D: Disk> {
     /// `None` where none is written.
     checkpoints: Option<Checkpoints>,
     /// The commands ledger as it was learned last; `None` before the first time.
-    commands_read: Option<Option<Vec<u8>>>,
+    commands_read: Option<Vec<u8>>,
     buffer: Vec<u8>,
 }
 
@@ -343,7 +344,7 @@ impl<'d, D: Disk> Session<'d, D> {
         if self.commands_read.as_ref() == Some(&ledger) {
             return Ok(());
         }
-        let mut commands = commands_in(ledger.as_deref(), layout, tag)?;
+        let mut commands = parse_commands(&ledger, &layout.commands(tag))?;
         if commands != self.maker.commands() {
             commands = durable_commands(*disk, layout, tag)?;
         }

@@ -134,13 +134,13 @@ pub fn read_origin<D: Disk>(
     Origin::from_json(&bytes).map(Some).map_err(|reason| StoreError::damaged(path, 0, reason))
 }
 
-/// The bytes of the commands ledger of a tag; `None` without one.
+/// The bytes of the commands ledger of a tag; none without one.
 pub fn commands_ledger<D: Disk>(
     disk: &D,
     layout: &Layout,
     tag: &Tag,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    Ok(disk.read(&layout.commands(tag))?)
+) -> Result<Vec<u8>, StoreError> {
+    Ok(disk.read(&layout.commands(tag))?.unwrap_or_default())
 }
 
 /// The operator commands of a tag.
@@ -149,16 +149,7 @@ pub fn read_commands<D: Disk>(
     layout: &Layout,
     tag: &Tag,
 ) -> Result<Vec<Command>, StoreError> {
-    commands_in(commands_ledger(disk, layout, tag)?.as_deref(), layout, tag)
-}
-
-/// The operator commands in the bytes of a commands ledger.
-pub fn commands_in(
-    bytes: Option<&[u8]>,
-    layout: &Layout,
-    tag: &Tag,
-) -> Result<Vec<Command>, StoreError> {
-    bytes.map_or_else(|| Ok(Vec::new()), |bytes| parse_commands(bytes, &layout.commands(tag)))
+    parse_commands(&commands_ledger(disk, layout, tag)?, &layout.commands(tag))
 }
 
 /// The same for a loop that acts on them: they are made durable first, since whoever gave one may have died before he could.

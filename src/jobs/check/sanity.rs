@@ -244,7 +244,7 @@ mod tests {
             ("costs", Level::Warn, |t| t.fill.slippage_bps = Dec::whole(40)),
             ("stop", Level::Warn, |t| t.rules = rules(|raw| raw.protect.both.stop = None)),
             ("strategy", Level::Fail, |t| {
-                t.rules = rules(|raw| raw.enter[0].when = "clos > 1".to_owned())
+                t.rules = rules(|raw| raw.enter[0].when = "clos > 1".to_owned());
             }),
             // 1000 at 10 bps in and 10 bps out cost 2.
             ("daily-loss", Level::Fail, |t| t.risk.daily_loss_max = Some(Dec::whole(2))),

@@ -36,13 +36,13 @@ pub fn run(context: &Context<'_>, job: &PromoteJob) -> Result<Outcome, Failure> 
 
 /// How LIVE will trade, by the market that the manifest extends.
 fn live(trading: Option<&Trading>) -> Result<Live, Failure> {
-    match trading.and_then(|trading| Some((trading.model.as_ref()?, trading))) {
-        Some((rule, trading)) => Ok(Live { enter: rule.enter, settings: settings(trading)? }),
-        None => {
-            let message = "how LIVE will trade with the model must be known: extend profiles/market.toml and strategies/model.toml, as jobs/promote.toml does";
-            Err(Failure::new(Exit::Manifest, message))
-        }
-    }
+    let Some((rule, trading)) =
+        trading.and_then(|trading| Some((trading.model.as_ref()?, trading)))
+    else {
+        let message = "how LIVE will trade with the model must be known: extend profiles/market.toml and strategies/model.toml, as jobs/promote.toml does";
+        return Err(Failure::new(Exit::Manifest, message));
+    };
+    Ok(Live { enter: rule.enter, settings: settings(trading)? })
 }
 
 fn promote(
