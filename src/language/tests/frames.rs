@@ -91,3 +91,14 @@ fn a_name_inside_means_its_text_on_the_longer_bars() {
     assert_eq!(strategy.warm_up().lag, 34);
     assert_eq!(strategy.warm_up_bars(), 35);
 }
+
+#[test]
+fn a_name_that_is_read_on_longer_bars_only_is_no_feature() {
+    let mut raw = raw("tf('1h', g) > f");
+    raw.lets = super::texts([("f", "sma(close, 2)"), ("g", "ema(close, 2)")]);
+    let strategy = strategy(&raw);
+    assert_eq!(strategy.features().names(), ["f", "tf('1h', g)"]);
+    let keys: Vec<String> = strategy.identity().into_iter().map(|(key, _)| key).collect();
+    assert!(keys.contains(&"strategy.let.g".to_owned()), "it is part of the strategy: {keys:?}");
+    assert_eq!(strategy.remarks(), []);
+}

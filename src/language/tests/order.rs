@@ -128,6 +128,11 @@ fn each_side_has_its_own_distances() {
     assert_eq!(intent(8.0), Intent::Enter(Side::Long, Reason::new("in"), long));
     let short = Protection { target: Some(5.0), break_even_at: None, ..long };
     assert_eq!(intent(10.0), Intent::Enter(Side::Short, Reason::new("sell"), short));
+    raw.protect.both.trail = Some("close + low".to_owned());
+    let beyond = super::strategy(&raw);
+    let bar = Bar::new([10.0, 10.0, 8.0, 10.0, 1.0]).unwrap();
+    let now = inputs(slot(Timeframe::M5, 0), &bar, &[], Ledger::default());
+    assert_eq!(beyond.decide(&now), Intent::Hold(Reason::new("no_range")), "a trail below zero");
     assert_eq!(long.first_stop(), Some(0.5));
     assert_eq!(Protection::default().first_stop(), None);
 }
