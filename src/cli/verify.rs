@@ -19,11 +19,20 @@ use crate::{
         context::Failure,
         equivalence::{
             both::{Compared, compare_files},
+            compare::Terms,
             proof::{LedgerHash, Proof, SCHEMA},
         },
     },
-    session::reader::{Extent, Files},
-    store::{digest::sha256_of, disk::RealDisk, error::StoreError, layout::Layout},
+    session::{
+        card::Origin,
+        reader::{Extent, Files},
+    },
+    store::{
+        digest::sha256_of,
+        disk::{Disk as _, RealDisk},
+        error::StoreError,
+        layout::Layout,
+    },
 };
 
 /// Longest proof that is read, in bytes.
@@ -103,9 +112,14 @@ fn compare_again(
         let (decisions, trades) = (side.decisions.bytes, side.trades.bytes);
         (files, Extent { decisions, trades, timing: 0, is_torn: false })
     });
-    let same_policy = proof.live.stop_fill == proof.backtest.stop_fill;
+    let origin = live.0.decisions.with_file_name("origin.json");
+    let origin = disk.read(&origin)?.and_then(|bytes| Origin::from_json(&bytes).ok());
+    let terms = Terms {
+        same_policy: proof.live.stop_fill == proof.backtest.stop_fill,
+        reads_equity: origin.is_some_and(|origin| origin.card.equity_reader().is_some()),
+    };
     let sides = [(&live.0, live.1), (&backtest.0, backtest.1)];
-    compare_files(disk, &whose.series, sides, same_policy, None)
+    compare_files(disk, &whose.series, sides, terms, None)
 }
 
 /// Adds what is not as the proof says about one of its files.

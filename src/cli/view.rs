@@ -124,15 +124,16 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
             &json!({ "schema": "mjolnir.check/1", "manifests": files.len(), "problems": all }),
         );
     } else if worst == Exit::Ok {
-        print(&format!("{} manifests are valid\n", files.len()));
+        let what = if files.len() == 1 { "manifest is" } else { "manifests are" };
+        print(&format!("{} {what} valid\n", files.len()));
     }
     worst
 }
 
-/// Checks a job, or a strategy, which lies in a folder of that name.
+/// Checks a job, or a strategy, which lies below a folder of that name.
 fn check_file(root: &Path, file: &Path) -> Result<Problems, LoadError> {
-    let folder = file.parent().and_then(Path::file_name);
-    if folder.is_none_or(|folder| folder != "strategies") {
+    let is_strategy = file.ancestors().skip(1).any(|folder| folder.ends_with("strategies"));
+    if !is_strategy {
         return check_only(root, &JobArgs::of(file.to_owned()), &facts());
     }
     let text = read_text(&root.join(file)).map_err(|error| {

@@ -18,7 +18,7 @@ use super::{
     secrets::{self, Vault},
     steps, strategy,
     tables::{File, KINDS, Kind, Logs, ScheduleTable},
-    tree::{Node, Table, Value, join, merge, quoted},
+    tree::{Node, Table, Value, get, join, merge, quoted},
 };
 use crate::{domain::time::UtcMs, language::RawStrategy};
 
@@ -320,8 +320,14 @@ impl Work {
             }
             names
         };
-        let anywhere = used_in(&mut layers.iter().map(|layer| &layer.table));
-        let effective = used_in(&mut std::iter::once(merged));
+        let mut anywhere = used_in(&mut layers.iter().map(|layer| &layer.table));
+        let mut effective = used_in(&mut std::iter::once(merged));
+        // The params of a strategy are read by its expressions.
+        let rules = get(merged, "strategy.params").and_then(Node::as_table);
+        for name in rules.into_iter().flat_map(Table::keys) {
+            anywhere.insert(name.clone());
+            effective.insert(name.clone());
+        }
         for (name, param) in self.params.iter() {
             let given = match &param.given {
                 Given::Value(_, at) if args.iter().any(|(arg, _)| arg == name) => Some(at),

@@ -37,6 +37,12 @@ pub(super) fn whole(layers: &mut [Layer], problems: &mut Vec<Problem>) {
             problems.push(Problem::new(&node.key, message).help(help));
         }
     }
+    // What describes a strategy does not describe a job.
+    for layer in layers.iter_mut().filter(|layer| layer.kind != SourceKind::Job) {
+        if is_strategy_file(layer) {
+            layer.table.remove("description");
+        }
+    }
     let rules = |layer: &Layer| {
         layer
             .table

@@ -9,13 +9,15 @@ use crate::{domain::time::UtcMs, store::digest::sha256_hex};
 
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.origin/1";
+/// The setting that says how the size of a position is found.
+pub const SIZE_MODE: &str = "strategy.size.mode";
 /// What a person can do about a damaged one.
 const MEND: &str = "restore it from a backup, or start a new tag";
 
 /// Every value the engine depends on, by its manifest key. Two runs with equal cards decide alike on equal bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Card {
-    /// `strategy.kind`, `strategy.fast`, `fill.fee-bps`, ... and their values as text.
+    /// `strategy.enter.1.golden.when`, `strategy.params.fast`, `fill.fee-bps`, ... and their values as text.
     pub settings: BTreeMap<String, String>,
     /// Where touched stops fill: `at-stop` or `through-open`.
     pub stop_fill: String,
@@ -32,17 +34,31 @@ impl Card {
         format!("{head:016x}")
     }
 
-    /// The settings in which two cards differ: key, ours, theirs.
+    /// The key of the first setting that reads the equity: a condition of a rule, or else the size of a position.
+    pub fn equity_reader(&self) -> Option<String> {
+        let names = |text: &str| {
+            text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .any(|word| word == "equity")
+        };
+        let rule = self.settings.iter().find(|(key, text)| key.ends_with(".when") && names(text));
+        let by_size = self.settings.get(SIZE_MODE).is_some_and(|mode| mode != "fixed");
+        rule.map(|(key, _)| key.clone()).or_else(|| by_size.then(|| SIZE_MODE.to_owned()))
+    }
+
+    /// The settings in which two cards differ: key, ours, theirs; the params of the rules first, which others follow from.
     pub fn differences(&self, other: &Self) -> Vec<(String, String, String)> {
         let keys: std::collections::BTreeSet<_> =
             self.settings.keys().chain(other.settings.keys()).collect();
         let value = |card: &Self, key: &String| {
             card.settings.get(key).cloned().unwrap_or_else(|| "-".into())
         };
-        keys.into_iter()
+        let mut all: Vec<_> = keys
+            .into_iter()
             .map(|key| (key.clone(), value(self, key), value(other, key)))
             .filter(|(_, ours, theirs)| ours != theirs)
-            .collect()
+            .collect();
+        all.sort_by_key(|(key, ..)| !key.starts_with("strategy.params."));
+        all
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::compare::{Comparer, Comparison, Spans};
+use super::compare::{Comparer, Comparison, Spans, Terms};
 use crate::{
     domain::{
         ids::{RunId, Tag},
@@ -85,14 +85,14 @@ pub fn compare_files<D: Disk>(
     disk: &D,
     series: &Series,
     [live, backtest]: [(&Files, Extent); 2],
-    same_policy: bool,
+    terms: Terms,
     cover: Option<Cover<'_>>,
 ) -> Result<Compared, StoreError> {
     let spans = Spans {
         live: span(disk, live.0, series, live.1)?,
         backtest: span(disk, backtest.0, series, backtest.1)?,
     };
-    let mut comparer = Comparer::new(spans, same_policy);
+    let mut comparer = Comparer::new(spans, terms);
     let mut live = Side::new(disk, series, live)?;
     let mut backtest = Side::new(disk, series, backtest)?;
     let first = spans.live.0.max(spans.backtest.0);

@@ -128,6 +128,15 @@ enum Money {
     Ignored,
 }
 
+/// What decides how two ledgers can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Whether stops fill by the same rule on both sides.
+    pub same_policy: bool,
+    /// Whether a rule or the size of a position reads the equity.
+    pub reads_equity: bool,
+}
+
 /// Where the ledgers of both sides begin and end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spans {
@@ -142,6 +151,7 @@ pub struct Spans {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about both ledgers")]
 pub struct Comparer {
     same_policy: bool,
+    reads_equity: bool,
     /// Two ledgers that begin at one slot both began fresh, flat and with nothing pending: they are in sync before it.
     from_start: bool,
     pending: [bool; 2],
@@ -157,12 +167,14 @@ pub struct Comparer {
 }
 
 impl Comparer {
-    /// With `same_policy` prices and money are compared to the last digit; without it, lifecycle only.
-    pub fn new(spans: Spans, same_policy: bool) -> Self {
+    /// With one stop rule prices and money are compared to the last digit; without it, lifecycle only.
+    pub fn new(spans: Spans, terms: Terms) -> Self {
+        let Terms { same_policy, reads_equity } = terms;
         let Spans { live, backtest } = spans;
         let overlap = (live.0.max(backtest.0), live.1.min(backtest.1));
         Self {
             same_policy,
+            reads_equity,
             from_start: live.0 == backtest.0,
             pending: [false; 2],
             money: if same_policy { Money::Exactly } else { Money::Ignored },
@@ -184,7 +196,7 @@ impl Comparer {
 
     /// Goes on behind rows and trades that were the same to the byte, from the first slot on.
     pub fn behind(spans: Spans, (rows, trades): (usize, usize)) -> Self {
-        let mut comparer = Self::new(spans, true);
+        let mut comparer = Self::new(spans, Terms { same_policy: true, reads_equity: false });
         let first = spans.live.0;
         comparer.trades_from = Some(first);
         comparer.paired = trades;
@@ -225,14 +237,15 @@ impl Comparer {
         }
     }
 
-    /// Whether both are flat with nothing pending and equal residual state.
+    /// Whether both are flat with nothing pending and equal residual state, and where decisions depend on it, equal equity.
     fn is_synced(&mut self, live: &str, backtest: &str) -> bool {
         let (l, b) = (Columns::of(live), Columns::of(backtest));
         let [live_pending, backtest_pending] = &mut self.pending;
         *live_pending = pending_after(&l, *live_pending);
         *backtest_pending = pending_after(&b, *backtest_pending);
         let flat = |row: &Columns<'_>| row.at(Column::Position) == "flat";
-        let equal = l.at(Column::StateHash) == b.at(Column::StateHash);
+        let same = |column| l.at(column) == b.at(column);
+        let equal = same(Column::StateHash) && (!self.reads_equity || same(Column::Equity));
         self.pending == [false; 2] && flat(&l) && flat(&b) && equal
     }
 
@@ -371,7 +384,7 @@ mod tests {
     fn run(live: &[(i64, String)], backtest: &[(i64, String)], same_policy: bool) -> Comparison {
         let span = |rows: &[(i64, String)]| (rows[0].0, rows[rows.len() - 1].0);
         let spans = Spans { live: span(live), backtest: span(backtest) };
-        let mut comparer = Comparer::new(spans, same_policy);
+        let mut comparer = Comparer::new(spans, Terms { same_policy, reads_equity: false });
         for (ts_ms, l) in live {
             if let Some((_, b)) = backtest.iter().find(|(ts, _)| ts == ts_ms) {
                 comparer.rows(*ts_ms, l, b);
@@ -452,7 +465,7 @@ mod tests {
 
     fn first_trade(live: &[Trade], backtest: &[Trade], same_policy: bool) -> Option<Finding> {
         let spans = Spans { live: (1, 9), backtest: (1, 9) };
-        let mut comparer = Comparer::new(spans, same_policy);
+        let mut comparer = Comparer::new(spans, Terms { same_policy, reads_equity: false });
         comparer.rows(1, "same", "same");
         let rows = |trades: &'_ [Trade]| {
             trades.iter().map(|(ts, text)| (*ts, text.clone())).collect::<Vec<_>>()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     both::{Beside, Compared},
-    compare::{Comparer, Comparison, Spans},
+    compare::{Comparer, Comparison, Spans, Terms},
     prove::Digests,
     proven::{Equal, Proven, copy},
 };
@@ -59,7 +59,7 @@ pub struct Given<'a, 'd, D: Disk> {
     /// This build.
     pub build: &'a str,
     /// Whether stops fill by the same rule on both sides.
-    pub same_policy: bool,
+    pub terms: Terms,
 }
 
 /// What came of it.
@@ -211,7 +211,7 @@ impl<'a> Course<'a> {
         stored.retain(|bar| birth.floor <= bar.ts && bar.ts < first);
         let bars = warm_up_bars(&stored, revisions, first, birth);
         let player = Player::new(given.core, first, given.commands.to_vec());
-        let comparer = Comparer::new(Self::spans(given), given.same_policy);
+        let comparer = Comparer::new(Self::spans(given), given.terms);
         let floor = bars.first().map_or(first, |bar| bar.ts);
         let seen = Side { player, bars, comparer };
         let today = (stored != seen.bars).then(|| Side { bars: stored, ..seen.clone() });
@@ -301,7 +301,8 @@ impl<'a> Course<'a> {
 
     /// Leaves what is equal to the byte, on bars that are today what they were, for the next proof.
     fn leave<D: Disk>(&self, given: &Given<'_, '_, D>, revisions: &[Revision]) {
-        let is_plain = self.today.is_none() && self.unresolved.is_empty() && given.same_policy;
+        let is_plain =
+            self.today.is_none() && self.unresolved.is_empty() && given.terms.same_policy;
         let Some(trades) = self.seen.comparer.identical_trades().filter(|_| is_plain) else {
             return;
         };

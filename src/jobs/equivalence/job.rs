@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     both::compare_files,
+    compare::Terms,
     flat::{Given, Replayed, replay_live},
     judge::Verdict,
     locate::locate,
@@ -33,7 +34,7 @@ use crate::{
     },
     manifest::{self, EqflatJob, EquivalenceJob, OnFail},
     session::{
-        card::{Card, Origin},
+        card::{Card, Origin, SIZE_MODE},
         error::SessionError,
         live::Place,
         reader::{Extent, Files, RecordReader, RowFinder},
@@ -57,12 +58,12 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
     let origin = origin(context, tag, series)?;
     let card = origin_card(context, &backtest_tag, series)?;
     let files = [tag, &backtest_tag].map(|tag| Files::of(context.layout, tag, series));
-    let same_policy = card.stop_fill == origin.card.stop_fill;
+    let terms = terms(&card, &origin)?;
     let compared = compare_files(
         context.disk,
         series,
         [(&files[0], live), (&files[1], backtest)],
-        same_policy,
+        terms,
         Some((&origin, (context.layout, tag, series))),
     )?;
     let what = What {
@@ -124,7 +125,7 @@ fn eqflat_core(
         core,
         card,
         build: context.build,
-        same_policy: card.stop_fill == origin.card.stop_fill,
+        terms: terms(card, &origin)?,
     };
     let replayed = write_rows(&place, on_existing, |deliver| {
         replay_live(&given, deliver).map_err(Failure::from)
@@ -243,6 +244,22 @@ struct What<'a> {
     runid: &'a RunId,
     min_overlap_bars: u32,
     context_rows: u32,
+}
+
+/// What decides how LIVE's ledger and a replay can be compared. Two stop rules give two equities, which rules must not read then.
+fn terms(card: &Card, origin: &Origin) -> Result<Terms, Failure> {
+    let same_policy = card.stop_fill == origin.card.stop_fill;
+    let reader = card.equity_reader();
+    match (same_policy, &reader) {
+        (false, Some(key)) if key != SIZE_MODE => {
+            let message = format!(
+                "`{key}` reads the equity, which differs under two stop rules: LIVE has {}, the replay {}; give both the same live.stop-fill and backtest.stop-fill",
+                origin.card.stop_fill, card.stop_fill
+            );
+            Err(Failure::new(Exit::Manifest, message))
+        }
+        (_, _) => Ok(Terms { same_policy, reads_equity: reader.is_some() }),
+    }
 }
 
 fn case<'a>(

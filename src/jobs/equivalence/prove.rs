@@ -177,6 +177,9 @@ fn text<D: Disk>(
         text.push_str(&drift_line(&drift, found.as_is));
     }
     text.push_str(&inconclusive_line(found.seen_verdict, seen, case.min_overlap_bars));
+    if found.seen_verdict != Verdict::Fail {
+        text.push_str(&settings_line(&case.card.differences(&case.origin.card)));
+    }
     let names = names(case, backtest_tag);
     text.push_str(&operators_report(seen, found.told(), &names, &found.sentence()));
     text
@@ -279,6 +282,18 @@ fn drift_line(drift: &Mismatch, verdict: Option<Verdict>) -> String {
         drift.ts_ms,
         drift.column,
         drift.cause
+    )
+}
+
+/// Settings that differ although no row does: what was proved is not what will be played.
+fn settings_line(differences: &[(String, String, String)]) -> String {
+    let Some((key, now, was)) = differences.first() else { return String::new() };
+    let more = match differences.len() {
+        1 => String::new(),
+        many => format!(", and {} more", many - 1),
+    };
+    format!(
+        "settings differ: {key} is {now}, was {was} when the ledger began{more}; no row differs for it\n"
     )
 }
 

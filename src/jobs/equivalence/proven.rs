@@ -82,7 +82,7 @@ impl Proven {
         revisions: &[Revision],
     ) -> Result<Option<Self>, String> {
         let Place { disk, layout, tag, series } = given.place;
-        if !given.same_policy {
+        if !given.terms.same_policy {
             return Ok(None);
         }
         let text = |error: StoreError| error.to_string();
