@@ -40,7 +40,10 @@ impl Card {
             text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
                 .any(|word| word == "equity")
         };
-        let rule = self.settings.iter().find(|(key, text)| key.ends_with(".when") && names(text));
+        let rule = self
+            .settings
+            .iter()
+            .find(|(key, text)| key.strip_suffix(".when").is_some() && names(text));
         let by_size = self.settings.get(SIZE_MODE).is_some_and(|mode| mode != "fixed");
         rule.map(|(key, _)| key.clone()).or_else(|| by_size.then(|| SIZE_MODE.to_owned()))
     }
