@@ -111,7 +111,7 @@ fn a_proof_that_was_changed_no_longer_holds() {
     changed("/live/decisions/sha256", nothing.clone().into(), "paper/BTC_USD/5m/decisions.csv was");
     changed("/backtest/trades/sha256", nothing.into(), "_bt_e1/BTC_USD/5m/trades.csv was changed");
     changed("/live/decisions/bytes", 9_999_999.into(), "has only");
-    changed("/as_seen", "FAIL".into(), "the verdict is PASS, the proof says FAIL");
+    changed("/as_seen", "FAIL".into(), "as_seen is FAIL, which does not fit its mismatch");
     changed("/rows", 999.into(), "the proof says 999");
     changed("/sync_ts_ms", 0.into(), "sync slot");
     changed("/as_is", "FAIL".into(), "as_is is FAIL");
