@@ -108,6 +108,21 @@ impl Layout {
         self.trades_dir(tag, series).join("trades.csv")
     }
 
+    /// What LIVE used of the signals of one tag and series.
+    pub fn used_signals_dir(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.processed("signals", tag, series)
+    }
+
+    /// The lines of programs that LIVE used, each at the slot where it did. LIVE only.
+    pub fn used_signals(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.used_signals_dir(tag, series).join("signals.csv")
+    }
+
+    /// The file to which a program in another language appends a signal.
+    pub fn program_signal(&self, name: &str) -> PathBuf {
+        self.data.join("signals").join(format!("{name}.csv"))
+    }
+
     /// Operator commands are kept in one folder, a file per tag.
     pub fn commands_dir(&self) -> PathBuf {
         self.data.join("processed/commands")
@@ -409,6 +424,8 @@ mod tests {
                 "processed/decisions/paper/BTC_USD/5m/.writer.lock",
             ),
             (layout.trades(&tag, &series), "processed/trades/paper/BTC_USD/5m/trades.csv"),
+            (layout.used_signals(&tag, &series), "processed/signals/paper/BTC_USD/5m/signals.csv"),
+            (layout.program_signal("robot"), "signals/robot.csv"),
             (layout.commands(&tag), "processed/commands/paper.csv"),
             (layout.quality_report(&series), "reports/data-quality/kraken-BTC_USD-5m/quality.json"),
             (layout.runs_db(), "runs/runs.sqlite"),

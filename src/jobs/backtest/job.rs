@@ -75,14 +75,14 @@ fn run_core(
         bytes.as_ref().map(|bytes| bytes.parse(context.layout, &job.tag, series)).transpose()?;
     let window =
         window(context, job, record.as_ref().and_then(crate::session::record::Record::window))?;
-    let blocks = core.blocks(series.timeframe());
+    let reads = (core.blocks(series.timeframe()), core.strategy.signals());
     context.progress.begin("backtest", 0);
     let has_origin = read_origin(context.disk, context.layout, &job.tag, series)?.is_some();
     let inputs = match &record {
         Some(record) if has_origin || !record.decisions.is_empty() => {
-            recorded(&live, record, window, blocks)?
+            recorded(&live, record, window, reads)?
         }
-        Some(_) | None => plain(&live, window, blocks)?,
+        Some(_) | None => plain(&live, window, reads)?,
     };
     still_all_known(core, &inputs.commands)?;
     if !inputs.bars.iter().any(|bar| window.contains(bar.ts)) {
