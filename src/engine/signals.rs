@@ -1,6 +1,9 @@
 //! The lines of programs in other languages, and what they say at a slot. Pure: all lines are known, and a slot is looked up.
 
-use crate::domain::{signal::SignalSide, time::SlotTs};
+use crate::domain::{
+    signal::SignalSide,
+    time::{SlotTs, Window},
+};
 
 /// How a signal is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub struct Signals {
 struct Known {
     rule: SignalRule,
     /// In order.
-    lines: Vec<(i64, SignalSide)>,
+    lines: Vec<(SlotTs, SignalSide)>,
 }
 
 impl Signals {
@@ -50,17 +53,28 @@ impl Signals {
     /// Where it does not come after the line before.
     pub fn learn(&mut self, name: &str, ts: SlotTs, side: SignalSide) {
         let Some(known) = self.all.iter_mut().find(|known| known.rule.name == name) else { return };
-        let is_later = known.lines.last().is_none_or(|(last, _)| *last < ts.ts_ms());
+        let is_later = known.lines.last().is_none_or(|(last, _)| *last < ts);
         assert!(is_later, "lines of a signal increase");
-        known.lines.push((ts.ts_ms(), side));
+        known.lines.push((ts, side));
     }
 
     /// Whether a line of this slot is known.
     pub fn knows(&self, name: &str, ts: SlotTs) -> bool {
         let known = self.all.iter().find(|known| known.rule.name == name);
-        known.is_some_and(|known| {
-            known.lines.binary_search_by_key(&ts.ts_ms(), |(ts_ms, _)| *ts_ms).is_ok()
-        })
+        known.is_some_and(|known| known.lines.binary_search_by_key(&ts, |(at, _)| *at).is_ok())
+    }
+
+    /// The lines that speak somewhere in a window, each with the name of its signal, by slot.
+    pub fn within(&self, window: Window) -> Vec<(SlotTs, &str, SignalSide)> {
+        let mut lines = Vec::new();
+        for Known { rule, lines: all } in &self.all {
+            let speaks =
+                |ts: SlotTs| ts <= window.last() && rule.speaks(ts, window.first().max(ts));
+            let inside = all.iter().filter(|(ts, _)| speaks(*ts));
+            lines.extend(inside.map(|(ts, side)| (*ts, rule.name.as_str(), *side)));
+        }
+        lines.sort_by_key(|(ts, ..)| *ts);
+        lines
     }
 
     /// What each says at a slot: 1, -1, 0, or NaN where it is unknown.
@@ -71,18 +85,18 @@ impl Signals {
 
 impl Known {
     fn at(&self, ts: SlotTs) -> f64 {
-        let many = self.lines.partition_point(|(ts_ms, _)| *ts_ms <= ts.ts_ms());
+        let many = self.lines.partition_point(|(at, _)| *at <= ts);
         let newest = many.checked_sub(1).map(|at| self.lines[at]);
-        let speaks = newest.filter(|(ts_ms, _)| self.rule.speaks(*ts_ms, ts));
+        let speaks = newest.filter(|(at, _)| self.rule.speaks(*at, ts));
         let absent = if self.rule.absent_is_flat { 0.0 } else { f64::NAN };
         speaks.map_or(absent, |(_, side)| side.value())
     }
 }
 
 impl SignalRule {
-    /// Whether a line of `ts_ms` speaks at a slot: it does not before its own, nor once it is as old as it may become.
-    pub fn speaks(&self, ts_ms: i64, at: SlotTs) -> bool {
-        (0..self.max_age_ms).contains(&(at.ts_ms() - ts_ms))
+    /// Whether a line of the slot `of` speaks at a slot: it does not before its own, nor once it is as old as it may become.
+    pub fn speaks(&self, of: SlotTs, at: SlotTs) -> bool {
+        (0..self.max_age_ms).contains(&(at.ts_ms() - of.ts_ms()))
     }
 }
 
@@ -145,6 +159,19 @@ mod tests {
             signals.knows("b", ts(2)) && !signals.knows("b", ts(3)) && !signals.knows("a", ts(2))
         );
         assert_eq!(Signals::default().at(ts(1)), [0.0; 0]);
+    }
+
+    #[test]
+    fn of_a_window_the_lines_that_speak_inside_are_told() {
+        let mut signals = Signals::new(vec![rule("a", 1, false), rule("b", 3, false)]);
+        for n in [2, 3, 5, 8, 9] {
+            signals.learn("a", ts(n), SignalSide::Long);
+            signals.learn("b", ts(n), SignalSide::Short);
+        }
+        let lines = signals.within(Window::new(ts(5), ts(8)).unwrap());
+        let shown: Vec<_> =
+            lines.iter().map(|(at, name, _)| (at.ts_ms() / MINUTE_MS, *name)).collect();
+        assert_eq!(shown, [(3, "b"), (5, "a"), (5, "b"), (8, "a"), (8, "b")]);
     }
 
     #[test]

@@ -111,6 +111,33 @@ struct Inspected {
     signals: Option<Inspection>,
 }
 
+impl Inspected {
+    /// The files, of which what a checkpoint proved is not looked through.
+    fn of<D: Disk>(
+        disk: &D,
+        (layout, tag, series): (&Layout, &Tag, &Series),
+        checkpoint: Option<&Checkpoint>,
+        signals: Option<Inspection>,
+    ) -> Result<Self, StoreError> {
+        let known = checkpoint.map_or([0; 3], |checkpoint| {
+            let Extent { decisions, trades, timing, .. } = checkpoint.extent();
+            [decisions, trades, timing]
+        });
+        let look = |path, header, known| ledger::inspect_behind(disk, path, header, known);
+        let ledgers = [
+            look(&layout.decisions(tag, series), DECISIONS_HEADER, known[0])?,
+            look(&layout.trades(tag, series), TRADES_HEADER, known[1])?,
+            look(&layout.timing(tag, series), TIMING_HEADER, known[2])?,
+        ];
+        Ok(Self { ledgers, signals })
+    }
+
+    fn extent(&self) -> Extent {
+        let [decisions, trades, timing] = self.ledgers.each_ref().map(Inspection::whole);
+        Extent { decisions, trades, timing, is_torn: self.ledgers[0].is_torn() }
+    }
+}
+
 /// When the next checkpoint is due.
 #[derive(Debug, Clone, Copy)]
 struct Checkpoints {
@@ -175,21 +202,11 @@ impl<'d, D: Disk> Session<'d, D> {
             }
             (Belief::Checkpoint(_) | Belief::Nothing, _) => None,
         };
-        let known = checkpoint.as_ref().map_or([0; 3], |checkpoint| {
-            let Extent { decisions, trades, timing, .. } = checkpoint.extent();
-            [decisions, trades, timing]
-        });
-        let look = |path, header, known| ledger::inspect_behind(*disk, path, header, known);
-        let mut found = [
-            look(&layout.decisions(tag, series), DECISIONS_HEADER, known[0])?,
-            look(&layout.trades(tag, series), TRADES_HEADER, known[1])?,
-            look(&layout.timing(tag, series), TIMING_HEADER, known[2])?,
-        ];
-        if origin.is_some() && *found[0].found() == Found::Absent {
+        let mut found = Inspected::of(*disk, files, checkpoint.as_ref(), signals)?;
+        if origin.is_some() && *found.ledgers[0].found() == Found::Absent {
             return Err(gone(files).into());
         }
-        let [decisions, trades, timing] = found.each_ref().map(Inspection::whole);
-        let extent = Extent { decisions, trades, timing, is_torn: found[0].is_torn() };
+        let extent = found.extent();
         all_known(&core.strategy, &commands)?;
         let (origin_ref, commands) = (origin.as_ref(), commands.as_slice());
         let hearing = Hearing::new(layout, series.timeframe(), &used);
@@ -203,7 +220,7 @@ impl<'d, D: Disk> Session<'d, D> {
         };
         let fold = folded(&given, checkpoint, extent, &mut recovered)?;
         // A decision that is not there will be made again, and then it has another time.
-        found[2].keep(*disk, fold.proved.mark.timing.bytes)?;
+        found.ledgers[2].keep(*disk, fold.proved.mark.timing.bytes)?;
         recovered.rows = fold.rows;
         let Fold { engine, maker, mut proved, owed, last_row, .. } = fold;
         let last = proved.mark.after;
@@ -234,7 +251,6 @@ impl<'d, D: Disk> Session<'d, D> {
         };
         if !dry {
             recovered.trades_owed = owed.len();
-            let found = Inspected { ledgers: found, signals };
             session.open_journal(&found, &owed, now, &mut recovered)?;
             session.checkpoint_if_due();
         }

@@ -8,7 +8,7 @@ use crate::{
         ids::Tag,
         series::Series,
         signal::{SIGNAL_LINE_HEADER, SignalLine},
-        time::{SlotTs, Timeframe},
+        time::{SlotTs, Timeframe, Window},
     },
     engine::signals::{SignalRule, Signals},
     store::{
@@ -124,6 +124,25 @@ fn absent(path: PathBuf, signals: &Signals, origin: Option<&Origin>) -> Result<U
     Ok(Used::of(signals, &[]))
 }
 
+/// Leaves a copy beside the ledger of a backtest: of the lines that speak in its window.
+pub fn leave_used<D: Disk>(
+    disk: &D,
+    (layout, tag, series): (&Layout, &Tag, &Series),
+    signals: &Signals,
+    window: Window,
+) -> Result<(), StoreError> {
+    if signals.is_empty() {
+        return Ok(());
+    }
+    let (mut bytes, mut check) = (format!("{SIGNALS_HEADER}\n").into_bytes(), 0);
+    for (ts, name, side) in signals.within(window) {
+        let line = SignalLine { ts, side, reason: String::new() };
+        check = push_signal(&mut bytes, check, name, &line);
+    }
+    disk.create_dir_all(&layout.used_signals_dir(tag, series))?;
+    Ok(disk.replace(&layout.used_signals(tag, series), &bytes)?)
+}
+
 /// The lines of the programs' own files, for a backtest without a LIVE record, and what is to be said about them.
 pub fn read_programs<D: Disk>(
     disk: &D,
@@ -202,7 +221,7 @@ impl ProgramFile {
             if let Some(lines) = reader.next(LINES_AT_ONCE)? {
                 self.at = reader.at();
                 self.take(&lines, &mut read);
-            } else if end < len && read.lines.is_empty() {
+            } else if end < len && read.lines.is_empty() && read.bad.is_empty() {
                 let reason = format!("it has no end within {BYTES_AHEAD} bytes");
                 return Err(StoreError::damaged(&self.path, self.at.line, reason));
             } else {
@@ -322,7 +341,7 @@ impl Hearing {
             while let Some(line) = waiting.pop_front_if(|line| line.ts <= ts) {
                 newest = Some(line);
             }
-            let Some(line) = newest.filter(|line| rule.speaks(line.ts.ts_ms(), ts)) else {
+            let Some(line) = newest.filter(|line| rule.speaks(line.ts, ts)) else {
                 continue;
             };
             check = push_signal(&mut due.bytes, check, &rule.name, &line);

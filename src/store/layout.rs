@@ -63,6 +63,11 @@ impl Layout {
         self.data().join("processed").join("trades")
     }
 
+    /// The folder in which every tag has one for what it used of signals.
+    pub fn tags_signals_dir(&self) -> PathBuf {
+        self.data().join("processed").join("signals")
+    }
+
     /// The folder of a tag's decisions, of whatever series.
     pub fn tag_dir(&self, tag: &Tag) -> PathBuf {
         self.tags_dir().join(tag.as_str())
@@ -113,7 +118,7 @@ impl Layout {
         self.processed("signals", tag, series)
     }
 
-    /// The lines of programs that LIVE used, each at the slot where it did. LIVE only.
+    /// The lines of programs that LIVE used, each copied at the slot where it did; of a backtest those of its window.
     pub fn used_signals(&self, tag: &Tag, series: &Series) -> PathBuf {
         self.used_signals_dir(tag, series).join("signals.csv")
     }

@@ -28,6 +28,7 @@ use crate::{
         record::{RecordBytes, read_origin},
         render::Played,
         replay::{AtEnd, Inputs},
+        signals::leave_used,
     },
     store::{
         disk::{Disk, RealDisk},
@@ -99,6 +100,7 @@ fn run_core(
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
     let played = write_backtest(&place, core, &inputs, at_end, on_existing)?;
     let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
+    leave_used(context.disk, (context.layout, &place.tag, series), &inputs.signals, window)?;
     leave_card(context, &place, (floor, window.first()), card)?;
     context.progress.end();
     Ok(outcome(context, &place, &inputs, &played, core.rules.cash))

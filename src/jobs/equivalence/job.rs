@@ -39,7 +39,7 @@ use crate::{
         live::Place,
         reader::{Extent, Files, RecordReader, RowFinder},
         record::{End, ends, gone, read_commands, read_origin},
-        signals::read_used,
+        signals::{leave_used, read_used},
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -138,6 +138,7 @@ fn eqflat_core(
         drop(lock);
         discard(context, &place.tag, series);
     })?;
+    leave_used(context.disk, (context.layout, &place.tag, series), &used.signals, window)?;
     leave_card(context, &place, (replayed.floor, window.first()), card)?;
     let backtest = extent(context, &place.tag, series)?;
     context.progress.end();
