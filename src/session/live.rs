@@ -146,6 +146,18 @@ struct Checkpoints {
     every: u64,
 }
 
+impl Checkpoints {
+    /// Behind the one that a start went on from.
+    fn due(belief: Belief, behind: Option<&Checkpoint>) -> Option<Self> {
+        match belief {
+            Belief::Checkpoint(every) => {
+                Some(Self { known: behind.map_or(0, Checkpoint::rows), every })
+            }
+            Belief::Nothing => None,
+        }
+    }
+}
+
 /// A ledger with the engine that is behind its last row.
 pub struct Session<'d, D: Disk> {
     place: Place<'d, D>,
@@ -190,7 +202,8 @@ impl<'d, D: Disk> Session<'d, D> {
         let files = (*layout, tag, series);
         let origin = read_origin(*disk, layout, tag, series)?;
         let commands = durable_commands(*disk, layout, tag)?;
-        let (signals, used) = inspect_used(*disk, files, core.strategy.signals(), origin.as_ref())?;
+        let (signals, mut used) =
+            inspect_used(*disk, files, core.strategy.signals(), origin.as_ref())?;
         let mut recovered = Recovered::default();
         let checkpoint = match (belief, &origin) {
             (Belief::Checkpoint(_), Some(origin)) => {
@@ -207,6 +220,10 @@ impl<'d, D: Disk> Session<'d, D> {
             return Err(gone(files).into());
         }
         let extent = found.extent();
+        if belief == Belief::Nothing {
+            // A bystander, while a loop is at work: read after the rows, the copy has the lines of all of them.
+            used = read_used(*disk, files, core.strategy.signals(), origin.as_ref())?;
+        }
         all_known(&core.strategy, &commands)?;
         let (origin_ref, commands) = (origin.as_ref(), commands.as_slice());
         let hearing = Hearing::new(layout, series.timeframe(), &used);
@@ -228,11 +245,7 @@ impl<'d, D: Disk> Session<'d, D> {
         for row in &owed {
             advance_trades(&mut proved, row);
         }
-        let known = recovered.behind.as_ref().map_or(0, Checkpoint::rows);
-        let checkpoints = match belief {
-            Belief::Checkpoint(every) => Some(Checkpoints { known, every }),
-            Belief::Nothing => None,
-        };
+        let checkpoints = Checkpoints::due(belief, recovered.behind.as_ref());
         let mut session = Self {
             prefix: SeriesPrefix::new(&place.series),
             engine,
