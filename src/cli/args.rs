@@ -82,6 +82,8 @@ pub enum Verb {
     Revoke(RevokeArgs),
     /// Show why a slot was decided as it was: every clause of every rule with its value
     Why(WhyArgs),
+    /// Write what rules see, bar by bar, for other programs: the bar, every name, whether each rule is true
+    Features(FeaturesArgs),
     /// List the functions and values of the rule language, or describe one
     Functions {
         /// Which
@@ -370,6 +372,26 @@ pub struct WhyArgs {
     /// The last row
     #[arg(long)]
     pub last: bool,
+}
+
+/// Which bars are looked at, and where the table goes.
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// A job with the strategy, by its manifest or its name
+    #[arg(default_value = "backtest")]
+    pub job: PathBuf,
+    /// What the job is given
+    #[command(flatten)]
+    pub values: ValueArgs,
+    /// From this time on; the first stored bar when absent
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Up to this time; the last stored bar when absent
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
+    /// A file that ends in .csv or .parquet; CSV on stdout when absent
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Which schema.

@@ -6,6 +6,7 @@ pub mod crontab;
 pub mod deploy;
 pub mod deploy_init;
 pub mod doctor;
+pub mod features;
 pub mod fit;
 mod follow;
 pub mod functions;

@@ -15,12 +15,17 @@ use super::{
     planned,
     show_model::show_model,
     table::{row, table},
+    why::trading_of,
 };
 use crate::{
+    domain::time::DAY_MS,
+    engine::anchor::Blocks,
     exit::Exit,
     jobs::context::Failure,
+    language::{self, Derivation},
     manifest::{
-        Namesake, Problems, Source, check_strategy, job_schema, jobs_md, namesakes, profile_schema,
+        Job, Namesake, Problems, Source, check_strategy, job_schema, jobs_md, namesakes,
+        profile_schema,
     },
     os::mask::Mask,
 };
@@ -175,14 +180,53 @@ pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
     let width = |text: fn(&crate::manifest::ExplainRow) -> &str| {
         rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0).min(48)
     };
+    let rules = explained_rules(&loaded.resolved.manifest.job);
     let (path_width, value_width) = (width(|row| &row.path), width(|row| &row.value));
     let mut text = String::new();
     for row in &rows {
         let _ =
             writeln!(text, "{:path_width$}  {:value_width$}  {}", row.path, row.value, row.origin);
     }
+    text.push_str(&rules);
     print(&text);
     Exit::Ok
+}
+
+/// What the rules of a job come to: how large they are, and how many bars they look back and why; nothing without rules.
+fn explained_rules(job: &Job) -> String {
+    let Ok((trading, _)) = trading_of(job) else { return String::new() };
+    let timeframe = trading.series.timeframe();
+    let values = language::Values::new();
+    let Ok(rules) = language::Strategy::new(&trading.rules, &values, timeframe, &[]) else {
+        return String::new();
+    };
+    let bars = rules.warm_up_bars();
+    let days = f64::from(bars) * timeframe.ms() as f64 / DAY_MS as f64;
+    let blocks = Blocks::new(timeframe, bars, trading.cadence_bars);
+    let block_days = blocks.block_ms() / DAY_MS;
+    let names = rules.features().names().join("; ");
+    let model = if trading.model.is_some() { ", beside those of the model" } else { "" };
+    let mut text = format!(
+        "\nrules: {}, {} operations\nfeatures{model}: {names}\n\
+         warm-up: {bars} bars of {timeframe}, {days:.1} days{model}\n",
+        rules.rules().len(),
+        rules.operations(),
+    );
+    derived(rules.warm_up(), 1, &mut text);
+    let _ = writeln!(
+        text,
+        "a slot is answered by indicators that began one to two blocks of {block_days} days before: a start loads up to {} days of bars",
+        2 * block_days
+    );
+    text
+}
+
+fn derived(of: &Derivation, depth: usize, text: &mut String) {
+    let how = if of.how.is_empty() { String::new() } else { format!(", {} of its own", of.how) };
+    let _ = writeln!(text, "{}{} looks back {} bars{how}", "  ".repeat(depth), of.text, of.lag);
+    for part in &of.parts {
+        derived(part, depth + 1, text);
+    }
 }
 
 /// `runner show`.

@@ -78,7 +78,7 @@ fn path_of(root: &Path, job: &str) -> PathBuf {
 }
 
 /// What a job trades, and the tag of its ledger.
-fn trading_of(job: &Job) -> Result<(&Trading, Option<Tag>), Failure> {
+pub(super) fn trading_of(job: &Job) -> Result<(&Trading, Option<Tag>), Failure> {
     let none = || {
         Err(usage("this job has no strategy: name one of kind live, backtest or eqflat".to_owned()))
     };

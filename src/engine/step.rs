@@ -74,10 +74,21 @@ impl Core {
         features: Option<&FeatureRow<'_>>,
         events: &mut Vec<TradeEvent>,
     ) -> Decision {
+        self.step_watched(state, (slot, features), events, &mut |_| {})
+    }
+
+    /// The same; `watch` is shown what the rules are asked with, where they are asked.
+    pub fn step_watched(
+        &self,
+        state: &mut State,
+        (slot, features): (&Slot, Option<&FeatureRow<'_>>),
+        events: &mut Vec<TradeEvent>,
+        watch: &mut impl FnMut(&Inputs<'_>),
+    ) -> Decision {
         assert_eq!(slot.bar().is_some(), features.is_some(), "features belong to a bar");
         self.arrive(state, slot, events);
         let rules = &self.rules;
-        let verdict = self.decide(state, slot, features);
+        let verdict = self.decide(state, slot, features, watch);
         state.unasked = verdict.action == Action::Skip;
         if let (FillAt::Close, Some(bar)) = (rules.fill_at, slot.bar()) {
             state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
@@ -155,7 +166,13 @@ impl Core {
         }
     }
 
-    fn decide(&self, state: &mut State, slot: &Slot, features: Option<&FeatureRow<'_>>) -> Verdict {
+    fn decide(
+        &self,
+        state: &mut State,
+        slot: &Slot,
+        features: Option<&FeatureRow<'_>>,
+        watch: &mut impl FnMut(&Inputs<'_>),
+    ) -> Verdict {
         let Some(features) = features else {
             let cause = slot.degraded().unwrap_or(Degraded::BarMissing);
             return Verdict::skip(cause.reason());
@@ -180,6 +197,7 @@ impl Core {
         }
         let bar = slot.bar().expect("features belong to a bar");
         let inputs = self.inputs(state, (slot.ts(), slot.signals()), bar, features);
+        watch(&inputs);
         let program = self.strategy.rules();
         let intent = program.decide(&inputs);
         // Behind slots at which no rule was asked, an exit that is an event may have come and gone.
@@ -291,11 +309,21 @@ impl Engine {
 
     /// One slot. Trade events are appended to `events`.
     pub fn step(&mut self, slot: &Slot, events: &mut Vec<TradeEvent>) -> Decision {
+        self.step_watched(slot, events, &mut |_| {})
+    }
+
+    /// The same; `watch` is shown what the rules are asked with, where they are asked.
+    pub fn step_watched(
+        &mut self,
+        slot: &Slot,
+        events: &mut Vec<TradeEvent>,
+        watch: &mut impl FnMut(&Inputs<'_>),
+    ) -> Decision {
         for late in slot.late() {
             self.anchored.observe(late);
         }
         let features = slot.own().map(|bar| self.anchored.observe(&bar));
-        self.core.step(&mut self.state, slot, features.as_ref(), events)
+        self.core.step_watched(&mut self.state, (slot, features.as_ref()), events, watch)
     }
 
     /// What the rules see at a slot that is not decided yet; `None` without its bar. Nothing is changed.

@@ -10,6 +10,7 @@ pub mod deploy;
 pub mod equivalence;
 pub mod exchange_sim;
 pub mod exec;
+pub mod features;
 pub mod fetch;
 pub mod health;
 pub mod import;

@@ -18,6 +18,7 @@ use super::{
     warm_up::{Derivation, Lags},
 };
 use crate::domain::{
+    decision::Side,
     reason::Reason,
     time::{DAY_MS, Timeframe},
 };
@@ -131,6 +132,15 @@ impl Strategy {
     /// The sides it may hold.
     pub fn sides(&self) -> Sides {
         self.0.sides
+    }
+
+    /// Whether it has entry rules of both sides.
+    pub fn has_both_sides(&self) -> bool {
+        let enters = |side| {
+            let enters = |rule: &&Rule| rule.kind == Kind::Enter && rule.sides.allow(side);
+            self.0.rules.iter().any(|rule| enters(&rule))
+        };
+        enters(Side::Long) && enters(Side::Short)
     }
 
     /// How large its positions are.

@@ -1,11 +1,14 @@
 //! A replay turned into the bytes of its two ledgers, formatted on all cores and in order.
 
+use std::collections::BTreeMap;
+
 use rayon::prelude::*;
 
 use super::replay::{AtEnd, Batch, Inputs, replay};
 use crate::{
     domain::{
         decision::{Decision, RiskState},
+        reason::Reason,
         series::Series,
         time::SlotTs,
         trade::TradeEvent,
@@ -39,6 +42,8 @@ pub struct Played {
     pub curve: Vec<Point>,
     /// Since which slot risk is in the state it ends in; `None` when that is ACTIVE.
     pub tripped: Option<(RiskState, SlotTs)>,
+    /// How often entry rules of both sides were true at one slot, by the first one of each side, and the first such slot.
+    pub contested: BTreeMap<(Reason, Reason), (u64, SlotTs)>,
     /// State after the last slot.
     pub state: State,
 }
@@ -58,15 +63,19 @@ where
     let mut rows = 0;
     let mut trades = Vec::new();
     let mut tripped = None;
+    let mut contested: BTreeMap<(Reason, Reason), (u64, SlotTs)> = BTreeMap::new();
     let mut curve = Vec::with_capacity(inputs.window.slots().unsigned_abs() as usize);
     let state = replay(core, inputs, at_end, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
         trades.extend_from_slice(&batch.trades);
         curve.extend(batch.decisions.iter().map(point));
         batch.decisions.iter().for_each(|row| tripped = since(tripped, row));
+        for (ts, long, short) in &batch.contested {
+            contested.entry((*long, *short)).or_insert((0, *ts)).0 += 1;
+        }
         deliver(&format(batch, &prefix, series))
     })?;
-    Ok(Played { rows, trades, curve, tripped, state })
+    Ok(Played { rows, trades, curve, tripped, contested, state })
 }
 
 /// The risk state of a row and its first slot, after that of the row before; `None` for ACTIVE.

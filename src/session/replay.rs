@@ -9,6 +9,7 @@ use crate::{
         bar::{Bar, TimedBar},
         command::Command,
         decision::{Decision, Degraded},
+        reason::Reason,
         time::{SlotTs, Window},
         trade::TradeEvent,
     },
@@ -19,6 +20,7 @@ use crate::{
         state::State,
         step::Core,
     },
+    language::Inputs as Asked,
 };
 
 /// Slots stepped between two deliveries: enough to keep every core busy, little to keep in memory.
@@ -46,6 +48,8 @@ pub struct Batch {
     pub decisions: Vec<Decision>,
     /// In order.
     pub trades: Vec<TradeEvent>,
+    /// Slots at which entry rules of both sides were true, with the first one of each side. Only a replay of a backtest looks.
+    pub contested: Vec<(SlotTs, Reason, Reason)>,
 }
 
 /// What becomes of a position that is open after the last slot.
@@ -67,6 +71,7 @@ where
     let (first, last) = (inputs.window.first(), inputs.window.last());
     let mut player =
         Player::new(core, first, inputs.commands.clone()).hearing(inputs.signals.clone());
+    player.looks = core.strategy.rules().has_both_sides();
     let mut from = first;
     let mut next_batch = || {
         let to = from.plus(SLOTS_AT_ONCE - 1).min(last);
@@ -99,6 +104,8 @@ pub struct Player<'a> {
     maker: SlotMaker,
     /// The last close the engine was given.
     close: Option<f64>,
+    /// Whether it looks for slots at which rules of both sides are true.
+    looks: bool,
 }
 
 impl<'a> Player<'a> {
@@ -110,6 +117,7 @@ impl<'a> Player<'a> {
             state: State::new(&core.rules),
             maker: SlotMaker::new(commands),
             close: None,
+            looks: false,
         }
     }
 
@@ -151,7 +159,9 @@ impl<'a> Player<'a> {
         let mut batch = Batch {
             decisions: Vec::with_capacity(window.slots().unsigned_abs() as usize),
             trades: vec![],
+            contested: vec![],
         };
+        let rules = self.core.strategy.rules();
         let (mut cursor, mut ts) = (range.start, window.first());
         while ts <= window.last() {
             let found = bars.get(cursor).filter(|bar| bar.ts == ts);
@@ -160,7 +170,16 @@ impl<'a> Player<'a> {
             let slot = self.maker.make(ts, own, cause, |ts| bar_at(bars, ts));
             let features = slot.bar().map(|_| rows.at(cursor - range.start));
             self.close = slot.bar().map(Bar::close).or(self.close);
-            let row = self.core.step(&mut self.state, &slot, features.as_ref(), &mut batch.trades);
+            let Batch { trades, contested, .. } = &mut batch;
+            let mut watch = |inputs: &Asked<'_>| {
+                if self.looks
+                    && let Some((long, short)) = rules.contested(inputs)
+                {
+                    contested.push((ts, long, short));
+                }
+            };
+            let seen = (&slot, features.as_ref());
+            let row = self.core.step_watched(&mut self.state, seen, trades, &mut watch);
             batch.decisions.push(row);
             cursor += usize::from(found.is_some());
             ts = ts.next();

@@ -14,3 +14,4 @@ pub mod monotonic;
 pub mod raw;
 pub mod rows;
 pub mod runs;
+pub mod table;

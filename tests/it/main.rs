@@ -36,6 +36,8 @@ mod quality;
 #[cfg(test)]
 mod remote;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod scale;
 #[cfg(test)]
 mod schedule;

@@ -295,7 +295,9 @@ fn all_features_are_finite_when_the_warm_up_ends() {
         let market = market(Timeframe::M5, MIDNIGHT_MS + Timeframe::M5.ms(), to_ms);
         let (mut run, mut values) = (features.start(), vec![0.0; features.len()]);
         assert_eq!(market.len() as i64, bars);
-        market.iter().for_each(|bar| run.update(bar, &mut values));
+        for bar in &market {
+            run.update(bar, &mut values);
+        }
         assert!(values.iter().all(|value| value.is_finite()), "{name}: {values:?}");
     }
 }

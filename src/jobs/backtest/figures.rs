@@ -1,9 +1,12 @@
 //! The tearsheet as a few lines of text. A figure that has no meaning is a dash, never a made-up number.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
-    domain::time::{DAY_MS, Window},
+    domain::{
+        reason::Reason,
+        time::{DAY_MS, SlotTs, Window},
+    },
     engine::metrics::tearsheet::Tearsheet,
 };
 
@@ -63,6 +66,16 @@ pub fn holes(missing: u64, window: Window) -> String {
     format!(
         "no bar in {missing} of {slots} slots ({share}): nothing was decided there, and stops did not run\n"
     )
+}
+
+/// Where entry rules of both sides were true: the one that comes first in the file counts, which may not be what was meant.
+pub fn contested(found: &BTreeMap<(Reason, Reason), (u64, SlotTs)>) -> String {
+    let line = |((long, short), (slots, first)): (&(Reason, Reason), &(u64, SlotTs))| {
+        format!(
+            "both {long} and {short} were true at {slots} slots, first at {first}: the first one in the file counts\n"
+        )
+    };
+    found.iter().map(line).collect()
 }
 
 fn number(value: Option<f64>) -> String {

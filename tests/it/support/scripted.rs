@@ -29,7 +29,7 @@ pub const BROKEN: f64 = 5.0;
 /// Nothing happens here, but what would have ended a position stands.
 pub const PAST: f64 = 6.0;
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub struct Scripted {
     pub protection: Protection,
     pub warm_up_bars: u32,

@@ -1,0 +1,5 @@
+//! Strategies as text, by the program.
+
+mod documents;
+mod same;
+mod verbs;

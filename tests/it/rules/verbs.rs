@@ -1,0 +1,207 @@
+//! A strategy of one's own: written, checked, replayed with a death in between, proved, looked at.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::runner::Root;
+
+const MINE: &str = r#"manifest = 1
+[strategy]
+require = ["short < long"]
+[strategy.params]
+short = { default = 8, min = 2, max = 50 }
+long = { default = 24 }
+[strategy.let]
+f = "ema(close, short)"
+s = "ema(close, long)"
+calm = "tf('1h', atr(5) / close < 0.05)"
+[[strategy.enter]]
+rule = "up"
+side = "long"
+when = "crosses_above(f, s) and rsi(close, 14) < 75 and calm"
+[[strategy.enter]]
+rule = "down"
+side = "short"
+when = "crosses_below(f, s) and calm and stops_in_a_row < 3"
+[[strategy.exit]]
+rule = "tired"
+when = "bars_held >= 60 or profit_r > 4 or (held > 0 and crosses_below(f, s))"
+[strategy.protect]
+stop = "2 * atr(14)"
+break-even-at = "1.5 * atr(14)"
+trail = "3 * atr(14)"
+trail-from = "2 * atr(14)"
+[strategy.size]
+mode = "risk"
+risk-pct = 0.5
+max-notional = 5000
+"#;
+
+const SPAN: &str = "from=2024-01-01T00:00:00Z to=2024-01-05T00:00:00Z";
+const DECISIONS: &str = "data/processed/decisions/mine/BTC_USD/5m/decisions.csv";
+
+fn played() -> Root {
+    let root = Root::new();
+    root.write("strategies/mine.toml", MINE);
+    root.run("check strategies/mine.toml").ok();
+    let live = format!("run live -P mine -p tag=mine exchange=demo feed=synthetic {SPAN}");
+    assert_eq!(root.run(&format!("{live} crash-after-bars=500")).code, 137);
+    root.run(&live).ok();
+    root
+}
+
+#[test]
+fn a_strategy_of_ones_own_is_killed_goes_on_and_is_proved() {
+    let root = played();
+    let eqflat = "run eqflat -P mine -p tag=mine exchange=demo";
+    root.run(&format!("{eqflat} runid=e1")).ok().prints(&["Result: PASS"]);
+    let trades = root.read("data/processed/trades/mine/BTC_USD/5m/trades.csv");
+    for rule in [",open,up", ",open,down", "exit_signal", "stop_hit"] {
+        let words: Vec<&str> = rule.trim_start_matches(',').split(',').collect();
+        let found = trades.lines().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(found, "{rule}: {trades}");
+    }
+    // Another number is another strategy, for the loop and for the proof.
+    let live = format!("run live -P mine -p tag=mine exchange=demo feed=synthetic {SPAN} short=9");
+    root.run(&live).code(78).says(&["strategy.params.short is 9, was 8"]);
+    let ran = root.run(&format!("{eqflat} runid=e2 short=9"));
+    assert_ne!(ran.code, 0, "{ran}");
+    ran.prints(&["strategy.params.short is 9, was 8"]);
+    // One that no row shows is told all the same.
+    root.write("strategies/mine.toml", &MINE.replace("profit_r > 4", "profit_r > 400000"));
+    let ran = root.run(&format!("{eqflat} runid=e3"));
+    ran.prints(&["strategy.exit.1.tired.when is"]);
+}
+
+fn why(root: &Root, ts_ms: &str) -> Value {
+    root.run(&format!(
+        "why -P mine --tag mine --at {ts_ms} --json -p exchange=demo feed=synthetic {SPAN}"
+    ))
+    .ok()
+    .json()
+}
+
+/// What the rules say, by name: of entries and of exits.
+fn said(document: &Value) -> BTreeMap<(String, String), Value> {
+    let rules = document["look"]["rules"].as_array().unwrap();
+    let key = |rule: &Value| {
+        let text = |key: &str| rule[key].as_str().unwrap().to_owned();
+        (text("kind"), text("rule"))
+    };
+    rules.iter().map(|rule| (key(rule), rule["when"]["value"].clone())).collect()
+}
+
+#[test]
+fn why_says_of_every_kind_of_row_what_the_row_says() {
+    let root = played();
+    let text = root.read(DECISIONS);
+    let mut of_kind: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+    for line in text.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let kind = (cells[4].to_owned(), cells[5].to_owned());
+        of_kind.entry(kind).or_default().push(line.to_owned());
+    }
+    assert!(of_kind.len() >= 7, "{:?}", of_kind.keys());
+    for ((decision, reason), lines) in &of_kind {
+        for line in [&lines[0], &lines[lines.len() / 2], &lines[lines.len() - 1]] {
+            let document = why(&root, line.split(',').nth(3).unwrap());
+            assert_eq!(document["row"], line.as_str());
+            let look = &document["look"];
+            match (decision.as_str(), reason.as_str()) {
+                ("skip", "bar_missing") => assert!(look.is_null()),
+                ("skip", reason) => assert_eq!(look["readiness"], reason),
+                ("enter_long" | "enter_short", rule) => {
+                    assert_eq!(
+                        said(&document)[&("enter".to_owned(), rule.to_owned())],
+                        true,
+                        "{line}"
+                    );
+                }
+                ("exit", "tired") => {
+                    assert_eq!(
+                        said(&document)[&("exit".to_owned(), "tired".to_owned())],
+                        true,
+                        "{line}"
+                    );
+                }
+                (_, "no_signal") => {
+                    let flat = look["held"].is_null();
+                    for ((kind, rule), value) in said(&document) {
+                        let silent = kind == "exit" && flat;
+                        assert!(silent || value != true, "{line}: {rule} is true");
+                    }
+                }
+                (_, _) => {}
+            }
+        }
+    }
+    let last =
+        root.run(&format!("why -P mine --tag mine --last -p exchange=demo feed=synthetic {SPAN}"));
+    last.ok().prints(&["enter up", "exit tired", "crosses_above(f, s)", "names", "distances"]);
+    let nowhere = format!(
+        "why -P mine --tag mine --at 2020-01-01T00:00:00Z -p exchange=demo feed=synthetic {SPAN}"
+    );
+    root.run(&nowhere).code(4).says(&["outside of the ledger"]);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "whoever runs the tests is told what was left out")]
+fn what_rules_see_is_the_same_in_csv_in_parquet_and_in_the_ledger() {
+    let root = played();
+    root.run("run made-up -p to=2024-01-05T00:00:00Z").ok();
+    let words = "features backtest -P mine -p exchange=demo tag=mine runid=x";
+    let csv = root.run(&format!("{words} --from 2024-01-02T00:00:00Z")).ok().stdout;
+    root.run(&format!("{words} --from 2024-01-02T00:00:00Z --out seen.csv")).ok();
+    assert_eq!(root.read("seen.csv"), csv);
+    root.run(&format!("{words} --from 2024-01-02T00:00:00Z --out seen.parquet")).ok();
+    root.run(&format!("{words} --out seen.xlsx")).code(2).says(&[".csv or .parquet"]);
+    let header = csv.lines().next().unwrap();
+    for name in ["ts_ms", "close", "calm", "f", "s", "enter.up", "enter.down", "exit.tired"] {
+        assert!(header.split(',').any(|known| known == name), "{name}: {header}");
+    }
+    // Where a row of LIVE enters, the rule is true.
+    let column = header.split(',').position(|name| name == "enter.up").unwrap();
+    let truths: BTreeMap<&str, &str> = csv
+        .lines()
+        .skip(1)
+        .map(|line| (line.split(',').next().unwrap(), line.split(',').nth(column).unwrap()))
+        .collect();
+    let mut entered = 0;
+    for line in root.read(DECISIONS).lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        if cells[5] == "up"
+            && let Some(truth) = truths.get(cells[3])
+        {
+            assert_eq!(*truth, "1", "{line}");
+            entered += 1;
+        }
+    }
+    assert!(entered > 3, "{entered} entries");
+    let Some(python) = std::env::var_os("MJOLNIR_PYTHON") else {
+        eprintln!("skipped: MJOLNIR_PYTHON names no python with pandas and pyarrow");
+        return;
+    };
+    let script = "import pandas as pd, sys
+csv, packed = pd.read_csv('seen.csv'), pd.read_parquet('seen.parquet')
+assert list(csv.columns) == list(packed.columns), (csv.columns, packed.columns)
+millis = (packed['ts_ms'] - pd.Timestamp(0, tz='UTC')) // pd.Timedelta('1ms')
+assert (millis == csv['ts_ms']).all()
+for name in csv.columns[1:]:
+    ours, theirs = csv[name].astype(float), packed[name].astype(float)
+    assert (ours.isna() == theirs.isna()).all() and (ours.dropna() == theirs.dropna()).all(), name
+assert len(packed) > 800
+";
+    root.write("read.py", script);
+    root.shell(&format!("'{}' read.py", python.display())).code(0);
+}
+
+#[test]
+fn words_are_listed_and_described() {
+    let root = Root::new();
+    root.run("functions").ok().prints(&["crosses_above", "supertrend", "bars_since_exit"]);
+    root.run("functions rsi").ok().prints(&["rsi(x, n)", "lag"]);
+    root.run("functions rssi").code(4).says(&["did you mean `rsi`?"]);
+    let all = root.run("functions --json").ok().json();
+    assert!(all["words"].as_array().unwrap().len() > 70, "{all}");
+}
