@@ -16,6 +16,7 @@ pub mod pattern;
 pub mod reason;
 pub mod series;
 pub mod shell;
+pub mod signal;
 pub mod stake;
 pub mod target;
 pub mod time;

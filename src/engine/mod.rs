@@ -9,6 +9,7 @@ mod position;
 mod risk;
 pub mod rules;
 pub mod saved;
+pub mod signals;
 pub mod slot;
 pub mod state;
 pub mod step;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::signals::Signals;
 use crate::domain::{
     bar::{Bar, TimedBar},
     command::{Command, Order, in_order_of_effect, line_of, place_of},
     decision::Degraded,
+    signal::SignalSide,
     time::{SlotTs, Timeframe, UtcMs},
 };
 
@@ -17,6 +19,7 @@ pub struct Slot {
     late: Vec<TimedBar>,
     degraded: Option<Degraded>,
     orders: Vec<Order>,
+    signals: Vec<f64>,
 }
 
 impl Slot {
@@ -45,6 +48,11 @@ impl Slot {
         &self.orders
     }
 
+    /// What programs say here: 1, -1, 0, or NaN, in the order of the strategy. Empty where it reads none.
+    pub fn signals(&self) -> &[f64] {
+        &self.signals
+    }
+
     /// The bars this slot hands to the engine, oldest first: what `bar_hash` covers.
     pub fn bars(&self) -> impl Iterator<Item = TimedBar> + '_ {
         self.late.iter().copied().chain(self.own())
@@ -65,6 +73,7 @@ pub struct SlotMaker {
     commands: Vec<Command>,
     /// Those that wait for their time, by it and by their place in the ledger.
     waiting: BTreeMap<(UtcMs, usize), Order>,
+    signals: Signals,
 }
 
 /// Why a maker does not take a longer list of commands.
@@ -83,7 +92,12 @@ impl SlotMaker {
             .into_iter()
             .map(|(place, command)| ((command.at, place), command.order))
             .collect();
-        Self { held: Vec::new(), commands, waiting }
+        Self { held: Vec::new(), commands, waiting, signals: Signals::default() }
+    }
+
+    /// The same with the lines of programs that are known.
+    pub fn hearing(self, signals: Signals) -> Self {
+        Self { signals, ..self }
     }
 
     /// A maker that made `last` already and keeps back the bars of `held`: the commands up to then are obeyed.
@@ -125,6 +139,16 @@ impl SlotMaker {
         &self.commands
     }
 
+    /// The lines of programs that it knows.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
+    /// Takes in a line of a program, before the slot it is made for.
+    pub fn hear(&mut self, name: &str, ts: SlotTs, side: SignalSide) {
+        self.signals.learn(name, ts, side);
+    }
+
     /// Slots whose bars are held back.
     pub fn held(&self) -> &[SlotTs] {
         &self.held
@@ -139,18 +163,19 @@ impl SlotMaker {
         late: impl Fn(SlotTs) -> Option<Bar>,
     ) -> Slot {
         let orders = self.due(ts);
+        let signals = self.signals.at(ts);
         if degraded.is_some_and(Degraded::holds_bar_back) {
             self.held.push(ts);
-            return Slot { ts, bar: None, late: Vec::new(), degraded, orders };
+            return Slot { ts, bar: None, late: Vec::new(), degraded, orders, signals };
         }
         let Some(bar) = bar else {
             let degraded = Some(Degraded::BarMissing);
-            return Slot { ts, bar: None, late: Vec::new(), degraded, orders };
+            return Slot { ts, bar: None, late: Vec::new(), degraded, orders, signals };
         };
         let late =
             self.held.drain(..).filter_map(|ts| late(ts).map(|bar| TimedBar { ts, bar })).collect();
         let degraded = degraded.filter(|cause| *cause != Degraded::BarMissing);
-        Slot { ts, bar: Some(bar), late, degraded, orders }
+        Slot { ts, bar: Some(bar), late, degraded, orders, signals }
     }
 
     fn due(&mut self, ts: SlotTs) -> Vec<Order> {

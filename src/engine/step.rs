@@ -196,7 +196,7 @@ impl Core {
             Readiness::CadenceFailed => return Verdict::skip(SkipReason::CadenceFailed),
         }
         let bar = slot.bar().expect("features belong to a bar");
-        let inputs = self.inputs(state, slot.ts(), bar, features);
+        let inputs = self.inputs(state, (slot.ts(), slot.signals()), bar, features);
         watch(&inputs);
         let program = self.strategy.rules();
         let intent = program.decide(&inputs);
@@ -222,11 +222,11 @@ impl Core {
         self.strategy.rules().reads(SlotValue::BarsSinceExit)
     }
 
-    /// What the rules are asked with.
+    /// What the rules are asked with, at a slot and what programs say there.
     pub fn inputs<'v>(
         &self,
         state: &State,
-        ts: SlotTs,
+        (ts, signals): (SlotTs, &'v [f64]),
         bar: &'v Bar,
         features: &FeatureRow<'v>,
     ) -> Inputs<'v> {
@@ -236,7 +236,7 @@ impl Core {
             values: features.values,
             score: features.score,
             threshold: features.score.and_then(|_| self.strategy.threshold(ts)),
-            signals: &[],
+            signals,
             ledger: state.ledger(ts),
         }
     }
@@ -335,7 +335,7 @@ impl Engine {
         }
         let features = anchored.observe(&own);
         core.arrive(&mut state, slot, &mut Vec::new());
-        let inputs = core.inputs(&state, slot.ts(), &own.bar, &features);
+        let inputs = core.inputs(&state, (slot.ts(), slot.signals()), &own.bar, &features);
         let program = core.strategy.rules();
         let names = program.features().names().iter().cloned();
         Some(Look {

@@ -5,13 +5,17 @@ use crate::{
     language::{self, Features},
 };
 
-use super::model::{Feature, Timeline};
+use super::{
+    model::{Feature, Timeline},
+    signals::Signals,
+};
 
 /// The one kind of strategy: rules over features, without memory. Whatever must be remembered is in the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Strategy {
     rules: language::Strategy,
     models: Option<Timeline>,
+    signals: Signals,
 }
 
 impl Strategy {
@@ -23,7 +27,19 @@ impl Strategy {
             first.zip(seen).all(|(ours, theirs)| ours == theirs),
             "models see what comes first"
         );
-        Self { rules, models }
+        Self { rules, models, signals: Signals::default() }
+    }
+
+    /// The same with how its signals are read, in the order of the rules.
+    pub fn hearing(self, signals: Signals) -> Self {
+        let names = signals.rules().map(|rule| &rule.name);
+        assert!(names.eq(self.rules.signals()), "each signal that is read, and no other");
+        Self { signals, ..self }
+    }
+
+    /// The signals it reads, without a line.
+    pub const fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// The rules.

@@ -11,12 +11,14 @@ use crate::{
         time::{UtcMs, Window},
     },
     engine::{
+        signals::Signals,
         slot::SlotMaker,
         step::{Core, Engine},
     },
     exit::Exit,
     language::{Features, Kind},
     manifest::{StopFill, Trading},
+    session::signals::read_programs,
     store::{raw::RawStore, table::Table},
 };
 
@@ -45,7 +47,13 @@ pub fn features(
     let (bars, own) = (&bars[start..=last], own - start);
     let exports = core.strategy.rules().exports();
     let named = values(&exports, &core, bars);
-    let truths = truths(&core, bars, own)?;
+    let timeframe = series.timeframe();
+    let (disk, signals) = (context.disk, core.strategy.signals());
+    let (signals, said) = read_programs(disk, context.layout, signals, timeframe)?;
+    for text in said {
+        tracing::warn!("{text}");
+    }
+    let truths = truths(&core, bars, (own, signals))?;
     let mut columns: Vec<(String, Vec<f64>)> = ["open", "high", "low", "close", "volume"]
         .into_iter()
         .enumerate()
@@ -88,7 +96,11 @@ fn values(features: &Features, core: &Core, bars: &[TimedBar]) -> Vec<f64> {
 }
 
 /// Whether each rule is true at the bars from `own` on, as a replay of them asks; empty where no rule is asked.
-fn truths(core: &Core, bars: &[TimedBar], own: usize) -> Result<Vec<Vec<f64>>, Failure> {
+fn truths(
+    core: &Core,
+    bars: &[TimedBar],
+    (own, signals): (usize, Signals),
+) -> Result<Vec<Vec<f64>>, Failure> {
     let (before, shown) = bars.split_at(own);
     let (Some(first), Some(last)) = (shown.first(), shown.last()) else { return Ok(Vec::new()) };
     let mut engine = Engine::new(core.clone(), first.ts.timeframe());
@@ -97,7 +109,7 @@ fn truths(core: &Core, bars: &[TimedBar], own: usize) -> Result<Vec<Vec<f64>>, F
     }
     let window = Window::new(first.ts, last.ts)
         .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
-    let (mut maker, mut events) = (SlotMaker::default(), Vec::new());
+    let (mut maker, mut events) = (SlotMaker::default().hearing(signals), Vec::new());
     let (mut rows, mut next, mut ts) = (Vec::with_capacity(shown.len()), 0, first.ts);
     while ts <= window.last() {
         let bar = shown.get(next).filter(|bar| bar.ts == ts).map(|bar| bar.bar);

@@ -1,6 +1,6 @@
 //! From the manifest's tables to the engine's rules, and to the card that names them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -14,6 +14,7 @@ use crate::{
     engine::{
         model::Timeline,
         rules::{FillAt, Limits, OnTrip, Rules, StopFill},
+        signals::{SignalRule, Signals},
         step::Core,
         strategy::Strategy,
     },
@@ -78,7 +79,28 @@ pub fn core(
     let models = trading.model.as_ref().map(followed).transpose()?;
     let seen = models.iter().flat_map(Timeline::features).map(ToString::to_string);
     let program = program(trading, &seen.collect::<Vec<_>>())?;
-    Ok(Core { strategy: Strategy::new(program, models), rules: rules(trading, stop_fill) })
+    let signals = Signals::new(signals(trading, &program));
+    let strategy = Strategy::new(program, models).hearing(signals);
+    Ok(Core { strategy, rules: rules(trading, stop_fill) })
+}
+
+/// How the signals are read that the rules read, in their order.
+fn signals(trading: &Trading, program: &language::Strategy) -> Vec<SignalRule> {
+    let ms = |span: manifest::Span| i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX);
+    let bar_ms = trading.series.timeframe().ms();
+    let rule = |name: &String| {
+        let table = trading.signals.get(name).cloned().unwrap_or_default();
+        SignalRule {
+            name: name.clone(),
+            max_age_ms: table.max_age.map_or(bar_ms, |age| ms(*age.get())),
+            absent_is_flat: match table.absent {
+                Some(manifest::SignalAbsent::Flat) => true,
+                None => false,
+            },
+            wait_ms: ms(*table.wait.get()),
+        }
+    };
+    program.signals().iter().map(rule).collect()
 }
 
 /// The rules of a manifest, which see the features of a model first.
@@ -142,6 +164,13 @@ fn card(
     let enter = trading.model.as_ref().and_then(|table| table.enter);
     settings.extend(enter.map(|enter| (ENTER_KEY.to_owned(), enter.to_string())));
     settings.insert("strategy.cadence-bars".to_owned(), trading.cadence_bars.to_string());
+    // How long LIVE waits for a line decides nothing: the line that it used is an input of the proof.
+    for SignalRule { name, max_age_ms, absent_is_flat, wait_ms: _ } in signals(trading, rules) {
+        let key = |part: &str| format!("strategy.signals.{name}.{part}");
+        let age = Duration::from_millis(max_age_ms.unsigned_abs());
+        settings.insert(key("max-age"), humantime::format_duration(age).to_string());
+        settings.extend(absent_is_flat.then(|| (key("absent"), "flat".to_owned())));
+    }
     flatten("fill", &trading.fill, &mut settings);
     flatten("account", &trading.account, &mut settings);
     flatten("risk", &trading.risk, &mut settings);

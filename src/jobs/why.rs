@@ -17,6 +17,7 @@ use crate::{
         fold::{Fold, Given},
         reader::{Extent, Files, RowFinder},
         record::{read_commands, read_origin},
+        signals::read_used,
     },
 };
 
@@ -66,12 +67,15 @@ pub fn look(
     let SetUp { core, card, model: _ } = set_up(context, trading, stop_fill, Whose::Ledger(tag))?;
     let place = context.place(tag, series);
     let commands = read_commands(disk, layout, tag)?;
+    let signals = core.strategy.signals();
+    let used = read_used(disk, (layout, tag, series), signals, Some(&origin))?;
     let given = Given {
         place: &place,
         core: &core,
         card: &card,
         origin: Some(&origin),
         commands: &commands,
+        signals: &used.signals,
     };
     let mut fold = Fold::fresh(&given);
     fold.asked = Some(asked);

@@ -63,6 +63,7 @@ pub fn check(raw: &RawStrategy, values: &Values, timeframe: Option<Timeframe>) -
     let mut problems = Vec::new();
     if let Some(checked) = check::check(raw, values, timeframe, &[], &mut problems) {
         let reach = Reach::of(&checked);
+        unread_signals(raw, &reach, &mut problems);
         remark(&checked, &reach, &mut problems);
         if let Some(timeframe) = timeframe {
             warm_up(&checked, &reach, timeframe, &mut problems);
@@ -85,6 +86,7 @@ impl Strategy {
             return Err(problems);
         };
         let reach = Reach::of(&checked);
+        unread_signals(raw, &reach, &mut problems);
         remark(&checked, &reach, &mut problems);
         warm_up(&checked, &reach, timeframe, &mut problems);
         if problems.iter().any(|problem| problem.severity == Severity::Error) {
@@ -239,6 +241,14 @@ fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Probl
         signals,
         slot_values,
         remarks,
+    }
+}
+
+/// Signals that are declared and that no rule reads.
+fn unread_signals(raw: &RawStrategy, reach: &Reach, problems: &mut Vec<Problem>) {
+    for name in raw.signals.iter().filter(|name| !reach.signals.contains(name)) {
+        let message = format!("no rule reads the signal `{name}`: LIVE does not wait for it");
+        problems.push(Problem::note(format!("strategy.signals.{name}"), message));
     }
 }
 

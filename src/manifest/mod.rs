@@ -17,6 +17,7 @@ mod rules;
 mod schedules;
 mod schema;
 mod secrets;
+mod signals;
 mod steps;
 mod strategy;
 mod tables;

@@ -10,7 +10,7 @@ use super::{
         Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift,
         Equivalence, ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs,
         Kind, Live, Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote,
-        Risk, Run, StepTable, StopFill, Target, Train, When,
+        Risk, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -140,6 +140,8 @@ pub struct Trading {
     pub rules: RawStrategy,
     /// The model they follow, where they follow one.
     pub model: Option<ModelRule>,
+    /// How the signals of programs are read, by name.
+    pub signals: BTreeMap<String, StrategySignal>,
     /// How signals are filled.
     pub fill: Fill,
     /// The paper account.
@@ -469,6 +471,7 @@ fn trading(file: &File, rules: Option<&RawStrategy>) -> Option<Trading> {
         cadence_bars: strategy.cadence_bars,
         rules: rules?.clone(),
         model: strategy.model,
+        signals: strategy.signals,
         fill: file.fill.clone(),
         account: file.account.clone(),
         risk: file.risk.clone(),

@@ -99,19 +99,29 @@ fn table(out: &mut String, schema: &Json, path: &str, level: &str) {
     for key in tables {
         let Some(inner) = schema::property(schema, key) else { continue };
         let path = format!("{path}.{key}");
-        let title = match inner.get("items") {
-            Some(_) => format!("[[{path}]]"),
-            None => format!("[{path}]"),
+        let title = match (inner.get("items"), by_name(inner)) {
+            (Some(_), _) => format!("[[{path}]]"),
+            (None, Some(_)) => format!("[{path}.NAME]"),
+            (None, None) => format!("[{path}]"),
         };
         let _ = writeln!(out, "\n{level}# {title}\n\n{}\n", description(inner));
         table(out, keyed(inner).unwrap_or(inner), &path, level);
     }
 }
 
-/// The table that a property is, or is a list of.
+/// The table that a property is, or is a list of, or has by name.
 fn keyed(property: &Json) -> Option<&Json> {
-    let of = |schema: &Json| schema.get("properties").is_some();
-    Some(property).filter(|p| of(p)).or_else(|| property.get("items").filter(|items| of(items)))
+    let list = || property.get("items").filter(|items| has_keys(items));
+    Some(property).filter(|p| has_keys(p)).or_else(list).or_else(|| by_name(property))
+}
+
+/// The table that a property has by any name.
+fn by_name(property: &Json) -> Option<&Json> {
+    property.get("additionalProperties").filter(|schema| has_keys(schema))
+}
+
+fn has_keys(schema: &Json) -> bool {
+    schema.get("properties").is_some()
 }
 
 fn rows(out: &mut String, schema: &Json, keys: &[&str]) {

@@ -9,6 +9,7 @@ use super::{
     origin::{Origin, SourceKind},
     params::{Given, ParamSet},
     problem::{Problem, Severity},
+    signals,
     tables::Sides,
     tree::{Node, Table, Value, get},
 };
@@ -243,7 +244,7 @@ pub(super) fn check(
     let timeframe = get(tree, "market.timeframe").and_then(Node::as_str);
     let timeframe: Option<Timeframe> = timeframe.and_then(|text| text.parse().ok());
     let found = language::check(rules, &language::Values::new(), timeframe);
-    let mut split = (Vec::new(), Vec::new());
+    let mut split = (signals::check(tree, timeframe), Vec::new());
     for problem in found.into_iter().filter(|one| !is_odd || one.span.is_some()) {
         let at = place(tree, &problem.key)
             .map_or_else(|| top.clone(), |node| inside(node, problem.span));

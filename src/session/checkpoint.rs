@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     card::{Card, Origin},
     reader::{Extent, Mark, Piece},
+    signals::{Used, UsedMark},
 };
 use crate::{
     domain::{
@@ -86,6 +87,9 @@ pub struct Checkpoint {
     origin_sha256: String,
     /// The commands that were known, and the sha256 of their lines.
     commands: (usize, String),
+    /// Rows of the copy of the signals, and the check of the last one; absent for a strategy without signals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signals: Option<UsedMark>,
     decisions: At,
     trades: At,
     timing: At,
@@ -117,7 +121,7 @@ pub struct Whose<'a> {
 }
 
 /// Where the engine is behind the last proved row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Stand<'a> {
     /// How far the files are proved.
     pub proved: &'a Proved,
@@ -125,6 +129,8 @@ pub struct Stand<'a> {
     pub last_row: &'a str,
     /// Slots whose bars are held back.
     pub held: &'a [SlotTs],
+    /// How far the copy of the signals goes; `None` for a strategy without signals.
+    pub signals: Option<UsedMark>,
     /// The state.
     pub state: &'a SavedState,
 }
@@ -140,6 +146,7 @@ impl Checkpoint {
             card: whose.card.clone(),
             origin_sha256: whose.origin.digest(),
             commands: (whose.commands.len(), digest_of(whose.commands)),
+            signals: stand.signals,
             decisions: mark.decisions,
             trades: mark.trades,
             timing: mark.timing,
@@ -189,7 +196,7 @@ impl Checkpoint {
         &self,
         disk: &D,
         (layout, tag, series): (&Layout, &Tag, &Series),
-        whose: Whose<'_>,
+        (whose, used): (Whose<'_>, &Used),
         extent: Extent,
     ) -> Result<(), String> {
         if self.build != whose.build {
@@ -220,6 +227,7 @@ impl Checkpoint {
         if whose.commands[*known..].iter().any(obeyed_late) {
             return Err("there is a new command for a slot that was decided before".to_owned());
         }
+        used.goes_on(self.signals.as_ref(), self.last_ts_ms)?;
         let path = layout.decisions(tag, series);
         let found =
             last_row(disk, &path, self.decisions.bytes).map_err(|error| error.to_string())?;

@@ -15,6 +15,7 @@ use crate::{
     domain::{bar::TimedBar, command::Command, time::SlotTs},
     engine::{
         saved::SavedState,
+        signals::Signals,
         slot::SlotMaker,
         step::{Core, Engine, Look},
     },
@@ -49,6 +50,8 @@ pub struct Given<'a, 'd, D: Disk> {
     pub origin: Option<&'a Origin>,
     /// All commands of the tag.
     pub commands: &'a [Command],
+    /// What LIVE used of its signals.
+    pub signals: &'a Signals,
 }
 
 /// The engine behind the last row that was played, and how far the files are proved.
@@ -88,7 +91,7 @@ impl Fold {
         let timeframe = given.place.series.timeframe();
         Self {
             engine: Engine::new(given.core.clone(), timeframe),
-            maker: SlotMaker::new(given.commands.to_vec()),
+            maker: SlotMaker::new(given.commands.to_vec()).hearing(given.signals.clone()),
             proved: Proved::nothing(),
             last_row: String::new(),
             owed: VecDeque::new(),
@@ -121,9 +124,10 @@ impl Fold {
         for bar in since_anchor(given, store, extent, last).map_err(told)? {
             engine.warm(&bar);
         }
+        let maker = SlotMaker::behind(given.commands.to_vec(), last, held.clone());
         Ok(Self {
             engine,
-            maker: SlotMaker::behind(given.commands.to_vec(), last, held.clone()),
+            maker: maker.hearing(given.signals.clone()),
             last_row: checkpoint.last_row().to_owned(),
             proved,
             owed: VecDeque::new(),
@@ -205,7 +209,11 @@ impl Fold {
         let bar_at = |ts: SlotTs| {
             seen.bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| seen.bars[n].bar)
         };
-        let commands = format!("commands/{tag}.csv");
+        let beside = Beside {
+            commands: format!("commands/{tag}.csv"),
+            signals: (!given.signals.is_empty())
+                .then(|| layout.used_signals(tag, series).display().to_string()),
+        };
         let prefix = SeriesPrefix::new(series);
         let (mut events, mut text) = (Vec::new(), Vec::new());
         for (n, row) in piece.rows.iter().enumerate() {
@@ -219,7 +227,7 @@ impl Fold {
             text.clear();
             push_decision(&mut text, &prefix, &decision);
             if text.strip_suffix(b"\n") != Some(recorded.as_bytes()) {
-                let reason = mismatch(ts, recorded, &text, &commands);
+                let reason = mismatch(ts, recorded, &text, &beside);
                 return Err(StoreError::damaged(path, piece.line(n), reason).into());
             }
             self.owed.extend(events.iter().map(|event| trade_row(&prefix, series, event)));
@@ -336,9 +344,16 @@ fn bar_lost(ts: SlotTs) -> String {
     )
 }
 
+/// The files that are inputs of a ledger beside its bars.
+struct Beside {
+    commands: String,
+    /// `None` for a strategy without signals.
+    signals: Option<String>,
+}
+
 /// Names the first column in which the recomputed row differs from the recorded one. Where what operators ordered made the difference,
-/// the ledger of commands is named first.
-fn mismatch(ts: SlotTs, recorded: &str, recomputed: &[u8], commands: &str) -> String {
+/// the ledger of commands is named first; else, where the strategy reads signals, the copy of them.
+fn mismatch(ts: SlotTs, recorded: &str, recomputed: &[u8], beside: &Beside) -> String {
     let text = String::from_utf8_lossy(recomputed);
     let columns = || {
         let both = recorded.split(',').zip(text.trim_end().split(','));
@@ -348,10 +363,12 @@ fn mismatch(ts: SlotTs, recorded: &str, recomputed: &[u8], commands: &str) -> St
         let words = ["halted", "kill_switch", "risk:operator"];
         column == Column::RiskState || words.contains(&was) || words.contains(&now)
     };
-    let mend = if columns().any(is_ordered) {
-        format!("{commands} was changed after it was obeyed, or {MEND}")
-    } else {
-        MEND.to_owned()
+    let mend = match &beside.signals {
+        _ if columns().any(is_ordered) => {
+            format!("{} was changed after it was obeyed, or {MEND}", beside.commands)
+        }
+        Some(signals) => format!("{signals} was changed after it was used, or {MEND}"),
+        None => MEND.to_owned(),
     };
     match columns().next() {
         Some((column, (was, now))) => format!(

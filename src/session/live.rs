@@ -7,6 +7,7 @@ use super::{
     fold::{Fold, Folded, Given, MEND},
     reader::{Extent, Files},
     record::{commands_ledger, durable_commands, gone, read_origin},
+    signals::{Hearing, Used, inspect_used, read_used},
 };
 use crate::{
     domain::{
@@ -98,6 +99,43 @@ struct Journal<'d, D: Disk> {
     decisions: Ledger<'d, D>,
     trades: Ledger<'d, D>,
     timing: Ledger<'d, D>,
+    /// The copy of the signals; `None` for a strategy without signals.
+    signals: Option<Ledger<'d, D>>,
+}
+
+/// What a start looked at, before anything is changed.
+struct Inspected {
+    /// Decisions, trades, timing.
+    ledgers: [Inspection; 3],
+    /// The copy of the signals; `None` for a strategy without signals.
+    signals: Option<Inspection>,
+}
+
+impl Inspected {
+    /// The files, of which what a checkpoint proved is not looked through.
+    fn of<D: Disk>(
+        disk: &D,
+        (layout, tag, series): (&Layout, &Tag, &Series),
+        checkpoint: Option<&Checkpoint>,
+        signals: Option<Inspection>,
+    ) -> Result<Self, StoreError> {
+        let known = checkpoint.map_or([0; 3], |checkpoint| {
+            let Extent { decisions, trades, timing, .. } = checkpoint.extent();
+            [decisions, trades, timing]
+        });
+        let look = |path, header, known| ledger::inspect_behind(disk, path, header, known);
+        let ledgers = [
+            look(&layout.decisions(tag, series), DECISIONS_HEADER, known[0])?,
+            look(&layout.trades(tag, series), TRADES_HEADER, known[1])?,
+            look(&layout.timing(tag, series), TIMING_HEADER, known[2])?,
+        ];
+        Ok(Self { ledgers, signals })
+    }
+
+    fn extent(&self) -> Extent {
+        let [decisions, trades, timing] = self.ledgers.each_ref().map(Inspection::whole);
+        Extent { decisions, trades, timing, is_torn: self.ledgers[0].is_torn() }
+    }
 }
 
 /// When the next checkpoint is due.
@@ -106,6 +144,18 @@ struct Checkpoints {
     /// Rows in the one on disk.
     known: u64,
     every: u64,
+}
+
+impl Checkpoints {
+    /// Behind the one that a start went on from.
+    fn due(belief: Belief, behind: Option<&Checkpoint>) -> Option<Self> {
+        match belief {
+            Belief::Checkpoint(every) => {
+                Some(Self { known: behind.map_or(0, Checkpoint::rows), every })
+            }
+            Belief::Nothing => None,
+        }
+    }
 }
 
 /// A ledger with the engine that is behind its last row.
@@ -124,6 +174,8 @@ pub struct Session<'d, D: Disk> {
     checkpoints: Option<Checkpoints>,
     /// The commands ledger as it was learned last; `None` before the first time.
     commands_read: Option<Vec<u8>>,
+    /// `None` for a strategy without signals.
+    hearing: Option<Hearing>,
     buffer: Vec<u8>,
 }
 
@@ -150,38 +202,42 @@ impl<'d, D: Disk> Session<'d, D> {
         let files = (*layout, tag, series);
         let origin = read_origin(*disk, layout, tag, series)?;
         let commands = durable_commands(*disk, layout, tag)?;
+        let (signals, mut used) =
+            inspect_used(*disk, files, core.strategy.signals(), origin.as_ref())?;
         let mut recovered = Recovered::default();
         let checkpoint = match (belief, &origin) {
             (Belief::Checkpoint(_), Some(origin)) => {
                 let whose = Whose { build, card: &card, origin, commands: &commands };
-                usable(*disk, files, whose).unwrap_or_else(|why| {
+                usable(*disk, files, (whose, &used)).unwrap_or_else(|why| {
                     recovered.ignored = Some(why);
                     None
                 })
             }
             (Belief::Checkpoint(_) | Belief::Nothing, _) => None,
         };
-        let known = checkpoint.as_ref().map_or([0; 3], |checkpoint| {
-            let Extent { decisions, trades, timing, .. } = checkpoint.extent();
-            [decisions, trades, timing]
-        });
-        let look = |path, header, known| ledger::inspect_behind(*disk, path, header, known);
-        let mut found = [
-            look(&layout.decisions(tag, series), DECISIONS_HEADER, known[0])?,
-            look(&layout.trades(tag, series), TRADES_HEADER, known[1])?,
-            look(&layout.timing(tag, series), TIMING_HEADER, known[2])?,
-        ];
-        if origin.is_some() && *found[0].found() == Found::Absent {
+        let mut found = Inspected::of(*disk, files, checkpoint.as_ref(), signals)?;
+        if origin.is_some() && *found.ledgers[0].found() == Found::Absent {
             return Err(gone(files).into());
         }
-        let [decisions, trades, timing] = found.each_ref().map(Inspection::whole);
-        let extent = Extent { decisions, trades, timing, is_torn: found[0].is_torn() };
+        let extent = found.extent();
+        if belief == Belief::Nothing {
+            // A bystander, while a loop is at work: read after the rows, the copy has the lines of all of them.
+            used = read_used(*disk, files, core.strategy.signals(), origin.as_ref())?;
+        }
         all_known(&core.strategy, &commands)?;
         let (origin_ref, commands) = (origin.as_ref(), commands.as_slice());
-        let given = Given { place: &place, core: &core, card: &card, origin: origin_ref, commands };
+        let hearing = Hearing::new(layout, series.timeframe(), &used);
+        let given = Given {
+            place: &place,
+            core: &core,
+            card: &card,
+            origin: origin_ref,
+            commands,
+            signals: &used.signals,
+        };
         let fold = folded(&given, checkpoint, extent, &mut recovered)?;
         // A decision that is not there will be made again, and then it has another time.
-        found[2].keep(*disk, fold.proved.mark.timing.bytes)?;
+        found.ledgers[2].keep(*disk, fold.proved.mark.timing.bytes)?;
         recovered.rows = fold.rows;
         let Fold { engine, maker, mut proved, owed, last_row, .. } = fold;
         let last = proved.mark.after;
@@ -189,11 +245,7 @@ impl<'d, D: Disk> Session<'d, D> {
         for row in &owed {
             advance_trades(&mut proved, row);
         }
-        let known = recovered.behind.as_ref().map_or(0, Checkpoint::rows);
-        let checkpoints = match belief {
-            Belief::Checkpoint(every) => Some(Checkpoints { known, every }),
-            Belief::Nothing => None,
-        };
+        let checkpoints = Checkpoints::due(belief, recovered.behind.as_ref());
         let mut session = Self {
             prefix: SeriesPrefix::new(&place.series),
             engine,
@@ -203,6 +255,7 @@ impl<'d, D: Disk> Session<'d, D> {
             proved,
             checkpoints,
             commands_read: None,
+            hearing,
             buffer: last_row.into_bytes(),
             build: build.to_owned(),
             origin,
@@ -219,7 +272,7 @@ impl<'d, D: Disk> Session<'d, D> {
 
     fn open_journal(
         &mut self,
-        found: &[Inspection; 3],
+        found: &Inspected,
         owed: &[Vec<u8>],
         now: UtcMs,
         recovered: &mut Recovered,
@@ -230,18 +283,24 @@ impl<'d, D: Disk> Session<'d, D> {
         disk.create_dir_all(&layout.trades_dir(tag, series)).map_err(StoreError::from)?;
         disk.clean_temps(&layout.decisions_dir(tag, series)).map_err(StoreError::from)?;
         disk.clean_temps(&layout.trades_dir(tag, series)).map_err(StoreError::from)?;
+        if found.signals.is_some() {
+            let dir = layout.used_signals_dir(tag, series);
+            disk.create_dir_all(&dir).map_err(StoreError::from)?;
+            disk.clean_temps(&dir).map_err(StoreError::from)?;
+        }
         let mut open = |file: &Inspection| -> Result<Ledger<'d, D>, StoreError> {
             let (ledger, cut) = ledger::open(disk, file, &layout.quarantine(file.path(), now))?;
             let name = file.path().display().to_string();
             recovered.cuts.extend(cut.map(|cut| (name, cut)));
             Ok(ledger)
         };
-        let (decisions, mut trades, timing) =
-            (open(&found[0])?, open(&found[1])?, open(&found[2])?);
+        let [decisions, trades, timing] = &found.ledgers;
+        let (decisions, mut trades, timing) = (open(decisions)?, open(trades)?, open(timing)?);
+        let signals = found.signals.as_ref().map(open).transpose()?;
         for (n, row) in owed.iter().enumerate() {
             trades.append(row, n + 1 == owed.len())?;
         }
-        self.journal = Some(Journal { decisions, trades, timing });
+        self.journal = Some(Journal { decisions, trades, timing, signals });
         Ok(())
     }
 
@@ -269,6 +328,7 @@ impl<'d, D: Disk> Session<'d, D> {
             proved: &self.proved,
             last_row: &last_row,
             held: self.maker.held(),
+            signals: self.hearing.as_ref().map(Hearing::mark),
             state: &self.engine.state().save(),
         };
         let text = document(&Checkpoint::new(whose, stand));
@@ -360,7 +420,36 @@ impl<'d, D: Disk> Session<'d, D> {
         Ok(())
     }
 
-    /// Decides one slot and makes it durable: the decision row, then its trade rows, then its timing.
+    /// Reads what programs wrote since; returns what an operator should know.
+    pub fn hear(&mut self) -> Vec<String> {
+        let (disk, last) = (self.place.disk, self.gate.last());
+        let signals = self.maker.signals();
+        self.hearing.as_mut().map(|hearing| hearing.listen(disk, last, signals)).unwrap_or_default()
+    }
+
+    /// Whether the program of a signal has said what it has to say about a slot.
+    pub fn has_heard(&self, signal: &str, ts: SlotTs) -> bool {
+        self.hearing.as_ref().is_none_or(|hearing| hearing.has_heard(signal, ts))
+    }
+
+    /// Copies the lines that are used at a slot, durably, and takes them in.
+    fn use_signals(&mut self, ts: SlotTs) -> Result<(), StoreError> {
+        let Some(hearing) = &mut self.hearing else { return Ok(()) };
+        let due = hearing.due(ts);
+        if due.lines.is_empty() {
+            return Ok(());
+        }
+        if let Some(copy) = self.journal.as_mut().and_then(|journal| journal.signals.as_mut()) {
+            append(copy, &due.bytes, true)?;
+        }
+        hearing.used(&due);
+        for (name, line) in &due.lines {
+            self.maker.hear(name, line.ts, line.side);
+        }
+        Ok(())
+    }
+
+    /// Decides one slot and makes it durable: the lines of programs that it uses, the decision row, then its trade rows, then its timing.
     /// A slot that is not later than the last one is refused, always.
     pub fn decide(
         &mut self,
@@ -371,6 +460,7 @@ impl<'d, D: Disk> Session<'d, D> {
         let last = self.last();
         self.gate.admit(ts)?;
         assert!(last.is_none_or(|last| last.next() == ts), "slots are decided without a gap");
+        self.use_signals(ts)?;
         let slot = self.maker.make(ts, bar, degraded, late);
         let mut events = Vec::new();
         let decision = self.engine.step(&slot, &mut events);
@@ -430,7 +520,7 @@ fn folded<D: Disk>(
 fn usable<D: Disk>(
     disk: &D,
     files: (&Layout, &Tag, &Series),
-    whose: Whose<'_>,
+    whose: (Whose<'_>, &Used),
 ) -> Result<Option<Checkpoint>, String> {
     let Some(checkpoint) = Checkpoint::read(disk, files)? else { return Ok(None) };
     let (layout, tag, series) = files;
@@ -459,7 +549,9 @@ pub fn prove_before<D: Disk>(
     let Place { disk, layout, tag, series } = place;
     let origin = read_origin(*disk, layout, tag, series)?;
     let commands = crate::session::record::read_commands(*disk, layout, tag)?;
-    let given = Given { place, core, card, origin: origin.as_ref(), commands: &commands };
+    let (signals, origin) = (core.strategy.signals(), origin.as_ref());
+    let used = read_used(*disk, (layout, tag, series), signals, origin)?;
+    let given = Given { place, core, card, origin, commands: &commands, signals: &used.signals };
     let mut fold = Fold::fresh(&given);
     if fold.run(&given, checkpoint.extent(), stop)? == Folded::Stopped {
         return Ok(Folded::Stopped);

@@ -10,3 +10,4 @@ pub mod reader;
 pub mod record;
 pub mod render;
 pub mod replay;
+pub mod signals;

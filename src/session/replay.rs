@@ -15,6 +15,7 @@ use crate::{
     },
     engine::{
         anchor::{Blocks, FeatureRows, block_rows},
+        signals::Signals,
         slot::SlotMaker,
         state::State,
         step::Core,
@@ -36,6 +37,8 @@ pub struct Inputs {
     pub degraded: BTreeMap<i64, Degraded>,
     /// Operator commands, in the order of appending.
     pub commands: Vec<Command>,
+    /// The lines of programs, where the strategy reads signals.
+    pub signals: Signals,
 }
 
 /// Decisions and trade events of consecutive slots.
@@ -66,7 +69,8 @@ where
     F: FnMut(&Batch) -> Result<(), E> + Send,
 {
     let (first, last) = (inputs.window.first(), inputs.window.last());
-    let mut player = Player::new(core, first, inputs.commands.clone());
+    let mut player =
+        Player::new(core, first, inputs.commands.clone()).hearing(inputs.signals.clone());
     player.looks = core.strategy.rules().has_both_sides();
     let mut from = first;
     let mut next_batch = || {
@@ -115,6 +119,11 @@ impl<'a> Player<'a> {
             close: None,
             looks: false,
         }
+    }
+
+    /// The same with the lines of programs.
+    pub fn hearing(self, signals: Signals) -> Self {
+        Self { maker: self.maker.hearing(signals), ..self }
     }
 
     /// Behind the slot `last`, with the state there and the slots whose bars are held back.

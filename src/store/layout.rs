@@ -63,6 +63,11 @@ impl Layout {
         self.data().join("processed").join("trades")
     }
 
+    /// The folder in which every tag has one for what it used of signals.
+    pub fn tags_signals_dir(&self) -> PathBuf {
+        self.data().join("processed").join("signals")
+    }
+
     /// The folder of a tag's decisions, of whatever series.
     pub fn tag_dir(&self, tag: &Tag) -> PathBuf {
         self.tags_dir().join(tag.as_str())
@@ -106,6 +111,21 @@ impl Layout {
     /// The projection of the decisions: one row per opening and closing.
     pub fn trades(&self, tag: &Tag, series: &Series) -> PathBuf {
         self.trades_dir(tag, series).join("trades.csv")
+    }
+
+    /// What LIVE used of the signals of one tag and series.
+    pub fn used_signals_dir(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.processed("signals", tag, series)
+    }
+
+    /// The lines of programs that LIVE used, each copied at the slot where it did; of a backtest those of its window.
+    pub fn used_signals(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.used_signals_dir(tag, series).join("signals.csv")
+    }
+
+    /// The file to which a program in another language appends a signal.
+    pub fn program_signal(&self, name: &str) -> PathBuf {
+        self.data.join("signals").join(format!("{name}.csv"))
     }
 
     /// Operator commands are kept in one folder, a file per tag.
@@ -409,6 +429,8 @@ mod tests {
                 "processed/decisions/paper/BTC_USD/5m/.writer.lock",
             ),
             (layout.trades(&tag, &series), "processed/trades/paper/BTC_USD/5m/trades.csv"),
+            (layout.used_signals(&tag, &series), "processed/signals/paper/BTC_USD/5m/signals.csv"),
+            (layout.program_signal("robot"), "signals/robot.csv"),
             (layout.commands(&tag), "processed/commands/paper.csv"),
             (layout.quality_report(&series), "reports/data-quality/kraken-BTC_USD-5m/quality.json"),
             (layout.runs_db(), "runs/runs.sqlite"),

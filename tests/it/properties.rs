@@ -11,6 +11,7 @@ use mjolnir::{
     },
     engine::{
         rules::{Limits, Rules},
+        signals::Signals,
         slot::SlotMaker,
         step::{Core, Engine},
     },
@@ -105,7 +106,8 @@ fn inputs(hours: &[Hour], first: i64, last: i64) -> Inputs {
         }
     }
     let window = Window::new(slot(first), slot(last)).expect("a window");
-    Inputs { window, bars, degraded, commands: Vec::new() }
+    let (commands, signals) = (Vec::new(), Signals::default());
+    Inputs { window, bars, degraded, commands, signals }
 }
 
 /// What a live session does: slot by slot through one engine. Continues `engine`, or starts with the warm-up bars.

@@ -28,6 +28,7 @@ use crate::{
         record::{RecordBytes, read_origin},
         render::Played,
         replay::{AtEnd, Inputs},
+        signals::leave_used,
     },
     store::{
         disk::{Disk, RealDisk},
@@ -75,14 +76,14 @@ fn run_core(
         bytes.as_ref().map(|bytes| bytes.parse(context.layout, &job.tag, series)).transpose()?;
     let window =
         window(context, job, record.as_ref().and_then(crate::session::record::Record::window))?;
-    let blocks = core.blocks(series.timeframe());
+    let reads = (core.blocks(series.timeframe()), core.strategy.signals());
     context.progress.begin("backtest", 0);
     let has_origin = read_origin(context.disk, context.layout, &job.tag, series)?.is_some();
     let inputs = match &record {
         Some(record) if has_origin || !record.decisions.is_empty() => {
-            recorded(&live, record, window, blocks)?
+            recorded(&live, record, window, reads)?
         }
-        Some(_) | None => plain(&live, window, blocks)?,
+        Some(_) | None => plain(&live, window, reads)?,
     };
     still_all_known(core, &inputs.commands)?;
     if !inputs.bars.iter().any(|bar| window.contains(bar.ts)) {
@@ -99,6 +100,7 @@ fn run_core(
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
     let played = write_backtest(&place, core, &inputs, at_end, on_existing)?;
     let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
+    leave_used(context.disk, (context.layout, &place.tag, series), &inputs.signals, window)?;
     leave_card(context, &place, (floor, window.first()), card)?;
     context.progress.end();
     Ok(outcome(context, &place, &inputs, &played, core.rules.cash))

@@ -185,8 +185,9 @@ fn compare(
             }
         }
         // The distances of stops move with the features; which rule fires must not.
+        let signals = core.strategy.signals().at(bar.ts);
         let rule = |row: &FeatureRow<'_>| {
-            let inputs = core.inputs(&flat, bar.ts, &bar.bar, row);
+            let inputs = core.inputs(&flat, (bar.ts, &signals), &bar.bar, row);
             match core.strategy.rules().decide(&inputs) {
                 Intent::Skip => None,
                 Intent::Hold(rule) | Intent::Exit(rule) | Intent::Enter(_, rule, _) => Some(rule),
@@ -204,7 +205,8 @@ fn compare(
 fn blind(core: &Core, bars: &[TimedBar], window: Window, every: u64) -> Checked {
     let compute = |bars: &[TimedBar], window: Window| {
         let (degraded, commands) = (BTreeMap::new(), Vec::new());
-        let inputs = Inputs { window, bars: bars.to_vec(), degraded, commands };
+        let signals = core.strategy.signals().clone();
+        let inputs = Inputs { window, bars: bars.to_vec(), degraded, commands, signals };
         let mut rows = Vec::with_capacity(window.slots().unsigned_abs() as usize);
         replay(core, &inputs, AtEnd::Keep, |batch: &Batch| {
             rows.extend(batch.decisions.iter().map(Row::from));

@@ -198,6 +198,7 @@ mod tests {
             cadence_bars: 12,
             rules: rules(|_| {}),
             model: None,
+            signals: std::collections::BTreeMap::new(),
             fill: Fill::default(),
             account: Account::default(),
             risk: Risk { daily_loss_max: Some(Dec::whole(300)), ..Risk::default() },

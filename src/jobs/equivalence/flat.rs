@@ -16,7 +16,7 @@ use crate::{
         decision::Degraded,
         time::{SlotTs, Window},
     },
-    engine::step::Core,
+    engine::{signals::Signals, step::Core},
     session::{
         as_seen::{SeenRows, warm_up_bars},
         card::{Card, Origin},
@@ -52,6 +52,8 @@ pub struct Given<'a, 'd, D: Disk> {
     pub origin: &'a Origin,
     /// The commands of the tag.
     pub commands: &'a [Command],
+    /// What LIVE used of its signals.
+    pub signals: &'a Signals,
     /// Strategy and rules of the backtest.
     pub core: &'a Core,
     /// The same as text.
@@ -210,7 +212,8 @@ impl<'a> Course<'a> {
         let mut stored = stored_bars(raw, anchor_ms, first)?;
         stored.retain(|bar| birth.floor <= bar.ts && bar.ts < first);
         let bars = warm_up_bars(&stored, revisions, first, birth);
-        let player = Player::new(given.core, first, given.commands.to_vec());
+        let player =
+            Player::new(given.core, first, given.commands.to_vec()).hearing(given.signals.clone());
         let comparer = Comparer::new(Self::spans(given), given.terms);
         let floor = bars.first().map_or(first, |bar| bar.ts);
         let seen = Side { player, bars, comparer };
@@ -245,6 +248,7 @@ impl<'a> Course<'a> {
             card: given.card,
             origin: Some(given.origin),
             commands: given.commands,
+            signals: given.signals,
         };
         let bars = fold::since_anchor(&fold, store, checkpoint.extent(), last).ok()?;
         let commands = given.commands.to_vec();
@@ -303,6 +307,7 @@ impl<'a> Course<'a> {
     fn leave<D: Disk>(&self, given: &Given<'_, '_, D>, revisions: &[Revision]) {
         let is_plain =
             self.today.is_none() && self.unresolved.is_empty() && given.terms.same_policy;
+        let is_plain = is_plain && given.signals.is_empty();
         let Some(trades) = self.seen.comparer.identical_trades().filter(|_| is_plain) else {
             return;
         };
@@ -311,6 +316,7 @@ impl<'a> Course<'a> {
             proved: &self.proved,
             last_row: &self.last_row,
             held: player.held(),
+            signals: None,
             state: &player.state().save(),
         };
         let equal = Equal { stand, trades, beside: &self.beside, floor: self.floor };

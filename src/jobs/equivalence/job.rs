@@ -39,6 +39,7 @@ use crate::{
         live::Place,
         reader::{Extent, Files, RecordReader, RowFinder},
         record::{End, ends, gone, read_commands, read_origin},
+        signals::{leave_used, read_used},
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -111,6 +112,8 @@ fn eqflat_core(
     context.progress.begin("replaying the LIVE window", 0);
     let commands = read_commands(context.disk, context.layout, tag)?;
     still_all_known(core, &commands)?;
+    let files = (context.layout, tag, series);
+    let used = read_used(context.disk, files, core.strategy.signals(), Some(&origin))?;
     let Claimed { runid, place, lock } = claim(context, job, &live_place)?;
     let on_existing = match job.backtest.on_existing {
         manifest::OnExisting::Fail => OnExisting::Fail,
@@ -122,6 +125,7 @@ fn eqflat_core(
         window,
         origin: &origin,
         commands: &commands,
+        signals: &used.signals,
         core,
         card,
         build: context.build,
@@ -134,6 +138,7 @@ fn eqflat_core(
         drop(lock);
         discard(context, &place.tag, series);
     })?;
+    leave_used(context.disk, (context.layout, &place.tag, series), &used.signals, window)?;
     leave_card(context, &place, (replayed.floor, window.first()), card)?;
     let backtest = extent(context, &place.tag, series)?;
     context.progress.end();

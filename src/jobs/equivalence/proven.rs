@@ -16,6 +16,7 @@ use crate::{
         live::Place,
         reader::Files,
         render::Rows,
+        signals::Used,
     },
     store::{
         digest::{Running, sha256_hex},
@@ -82,7 +83,8 @@ impl Proven {
         revisions: &[Revision],
     ) -> Result<Option<Self>, String> {
         let Place { disk, layout, tag, series } = given.place;
-        if !given.terms.same_policy {
+        // The copy of signals is not digested here: with it, every row is replayed.
+        if !given.terms.same_policy || !given.signals.is_empty() {
             return Ok(None);
         }
         let text = |error: StoreError| error.to_string();
@@ -93,7 +95,8 @@ impl Proven {
             return Err("it was changed after it was written".to_owned());
         }
         let checkpoint = &found.checkpoint;
-        checkpoint.fits(*disk, (*layout, tag, series), whose(given), given.extent)?;
+        let whose = (whose(given), &Used::default());
+        checkpoint.fits(*disk, (*layout, tag, series), whose, given.extent)?;
         let proved =
             checkpoint.proved(series.timeframe()).ok_or("a value in it is not possible")?;
         let last = proved.mark.after.ok_or("it has no row")?;
@@ -117,14 +120,14 @@ impl Proven {
         equal: &Equal<'_>,
     ) -> Result<(), StoreError> {
         let Place { disk, layout, tag, series } = given.place;
-        let Equal { stand, trades, beside, floor } = *equal;
+        let Equal { stand, trades, beside, floor } = equal;
         let Some(last) = stand.proved.mark.after else { return Ok(()) };
         let mut proven = Self {
             schema: SCHEMA.to_owned(),
-            checkpoint: Checkpoint::new(whose(given), stand),
+            checkpoint: Checkpoint::new(whose(given), stand.clone()),
             bars_sha256: bars(given, last)?,
             revisions_sha256: revised(revisions, last),
-            trades,
+            trades: *trades,
             degraded: beside.degraded.clone(),
             restarts: beside.restarts.clone(),
             last_run: beside.last_run.as_ref().map(ToString::to_string),

@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// The files of one series of a replay. Whatever else lies there stays, and its folder with it.
-const REPLAY_FILES: [&str; 5] =
-    ["decisions.csv", "trades.csv", "timing.csv", "origin.json", WRITER_LOCK];
+const REPLAY_FILES: [&str; 6] =
+    ["decisions.csv", "trades.csv", "timing.csv", "signals.csv", "origin.json", WRITER_LOCK];
 /// The files of one report.
 const REPORT_FILES: [&str; 2] = ["report.txt", "proof.json"];
 
@@ -52,7 +52,7 @@ pub fn retain(context: &Context<'_>, tag: &Tag, keep: usize) -> Result<usize, Fa
     let mut files = 0;
     for run in &gone {
         let Ok(place) = tag.backtest(run) else { continue };
-        for dir in [layout.tags_dir(), layout.tags_trades_dir()] {
+        for dir in [layout.tags_dir(), layout.tags_trades_dir(), layout.tags_signals_dir()] {
             files += remove_replay(disk, &dir.join(place.as_str()))?;
         }
         if let Some(dir) = dirs.get(run) {

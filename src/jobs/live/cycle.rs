@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::plan::{Act, Ended, Failed, Pace, Planned, Planner, Remark};
+use super::{
+    hearing::hear,
+    plan::{Act, Ended, Failed, Pace, Planned, Planner, Remark},
+};
 use crate::{
     clock::Clock,
     domain::{
@@ -356,6 +359,9 @@ fn decide<D: Disk, F: Feed, C: Clock>(
     seen_at: UtcMs,
 ) -> Result<(), LoopError> {
     let Some(first) = planned.first() else { return Ok(()) };
+    if !hear(session, on.clock, &planned, on.stopped, on.warn) {
+        return Ok(());
+    }
     // From reading the commands until the slots are decided nobody may give one that is dated before the last of them.
     let gate = on.commands_gate;
     let inside = gate.map(enter).transpose()?.flatten();

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod cycle;
+mod hearing;
 pub mod job;
 pub mod network;
 pub mod plan;

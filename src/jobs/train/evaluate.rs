@@ -52,6 +52,7 @@ pub(super) fn trade(core: &Core, bars: &[TimedBar], window: Window) -> Trading {
         bars: bars[start..end].to_vec(),
         degraded: std::collections::BTreeMap::new(),
         commands: Vec::new(),
+        signals: core.strategy.signals().clone(),
     };
     let (mut curve, mut events) = (Vec::new(), Vec::new());
     let played = replay(core, &inputs, AtEnd::Close, |batch: &Batch| {

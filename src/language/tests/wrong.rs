@@ -13,7 +13,10 @@ fn with(place: &str, text: &str) -> (RawStrategy, &'static str) {
     raw.params.insert("cap".to_owned(), param(Number::Float(70.0)));
     raw.lets =
         texts([("f", "ema(close, fast)"), ("up", "close > open"), ("hour_f", "tf('1h', f)")]);
-    raw.signals.insert("robot".to_owned());
+    // Elsewhere it would be a signal that no rule reads.
+    if text.contains("signal(") {
+        raw.signals.insert("robot".to_owned());
+    }
     raw.exit.push(rule("use", None, "f > close and up and hour_f > 0 and cap > 0"));
     let key = match place {
         "enter" => {

@@ -48,7 +48,7 @@ pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
 pub use top::{Kind, Param, ParamType, Secret, SecretFrom};
 pub use trading::{
     Account, EnterRule, ExitRule, Fill, FillAt, ModelRule, OnTrip, ProtectTable, Risk, RuleSide,
-    SideDistances, Sides, SizeBy, SizeTable, StopFill, StrategyParam,
+    SideDistances, Sides, SignalAbsent, SizeBy, SizeTable, StopFill, StrategyParam, StrategySignal,
 };
 pub use train::{
     BarrierUnit, ClassWeights, FoldGrowth, LabelKind, LayerActivation, Promote, PromoteMetric,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::values::{Dec, Parsed},
+    super::values::{Dec, Parsed, Span},
     words,
 };
 use crate::domain::{ids::Exchange, series::Symbol, time::Timeframe};
@@ -80,6 +80,9 @@ pub(in super::super) struct StrategyTable {
     /// What a position is worth.
     #[serde(default)]
     pub size: SizeTable,
+    /// Signals of programs in other languages, by name: `signal('NAME')` in a condition.
+    #[serde(default)]
+    pub signals: BTreeMap<String, StrategySignal>,
     /// The model whose `score` the rules read.
     pub model: Option<ModelRule>,
 }
@@ -208,6 +211,32 @@ pub struct SizeTable {
 impl Default for SizeTable {
     fn default() -> Self {
         Self { mode: SizeBy::Fixed, percent: None, risk_pct: None, max_notional: None }
+    }
+}
+
+words! {
+    /// What a signal says while no line speaks.
+    SignalAbsent {
+        /// 0, as if the program had said `flat`.
+        Flat = "flat",
+    }
+}
+
+/// A signal: a program appends `ts_ms,side,reason` to data/signals/NAME.csv, and rules read the side as `signal('NAME')`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct StrategySignal {
+    /// How long a line speaks, from its own slot on; one bar without it, so that it speaks at its own slot only.
+    pub max_age: Option<Parsed<Span>>,
+    /// How long LIVE waits for the line of a slot, once its bar is stored; at most half a bar.
+    pub wait: Parsed<Span>,
+    /// What the signal says while no line speaks; unknown without it.
+    pub absent: Option<SignalAbsent>,
+}
+
+impl Default for StrategySignal {
+    fn default() -> Self {
+        Self { max_age: None, wait: Parsed::new(Span::seconds(0)), absent: None }
     }
 }
 

@@ -174,3 +174,37 @@ fn a_strategy_is_checked_by_itself() {
     }
     assert!(of("manifest = 1\n").unwrap_err().to_string().contains("[strategy] is missing"));
 }
+
+const HEARS: &str = r#"
+[strategy.signals.robot]
+wait = "30s"
+max-age = "15m"
+absent = "flat"
+[[strategy.enter]]
+rule = "robot"
+side = "short"
+when = "signal('robot') < 0"
+"#;
+
+#[test]
+fn signals_are_checked_against_the_timeframe_and_named_like_files() {
+    let with = |text: &str| extends().file("strategies/x.toml", &format!("{RULES}{text}"));
+    let Job::Backtest(job) = with(HEARS).good().manifest.job else { panic!("no backtest") };
+    let signal = &job.trading.signals["robot"];
+    assert_eq!(signal.wait.to_string(), "30s");
+    assert_eq!(signal.max_age.map(|age| age.to_string()).as_deref(), Some("15m"));
+    for (from, to, line, says) in [
+        ("30s", "3m", "15:", "`strategy.signals.robot.wait` is 3m, more than half a bar of 5m"),
+        ("15m", "4m 59s", "16:", "`strategy.signals.robot.max-age` is 4m 59s, less than a bar"),
+        ("signals.robot", "signals.Robot", "14:", "is not a name of a signal"),
+        ("signals.robot", "signals.other", "21:", "declare it: [strategy.signals.robot]"),
+        ("wait", "wiat", "15:", "did you mean `wait`?"),
+        ("\"flat\"", "\"long\"", "17:", "absent"),
+    ] {
+        let said = with(&HEARS.replacen(from, to, 1)).says();
+        assert!(said.contains(says) && said.contains(&format!("x.toml:{line}")), "{said}");
+    }
+    let unread = format!("{RULES}\n[strategy.signals.robot]\n");
+    let told = check_strategy(&Source { path: "strategies/x.toml".into(), text: unread }).unwrap();
+    assert!(told.to_string().contains("no rule reads the signal `robot`"), "{told}");
+}

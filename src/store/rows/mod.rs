@@ -4,6 +4,7 @@ pub mod commands;
 pub mod decisions;
 pub mod encode;
 pub mod number;
+pub mod signals;
 pub mod table;
 pub mod timing;
 pub mod trades;

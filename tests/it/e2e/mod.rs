@@ -23,6 +23,7 @@ mod network;
 mod one_bad_step;
 mod operator;
 mod secrets;
+mod signals;
 mod steps;
 mod stopped;
 mod taken;

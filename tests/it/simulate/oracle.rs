@@ -10,6 +10,7 @@ use mjolnir::{
         reason::Reason,
         time::SlotTs,
     },
+    engine::signals::Signals,
     session::{
         as_seen::{Birth, Decided, Seen, SeenRows, warm_up_bars},
         live::{Belief, Recovered, Session},
@@ -172,7 +173,8 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     let origin = read_origin(&honest, layout, &tag, series).map_err(|e| text(&e))?;
     let birth = birth(&origin.ok_or("no origin")?, series).map_err(|e| text(&e))?;
     let Seen { bars, unresolved } = seen_bars(&stored, &revisions, &decided(&record), birth);
-    let inputs = Inputs { window, bars, degraded: record.degraded(), commands };
+    let signals = Signals::default();
+    let inputs = Inputs { window, bars, degraded: record.degraded(), commands, signals };
     if let Some(lost) = unresolved.first() {
         return Err(format!("the bars of {lost} are lost"));
     }

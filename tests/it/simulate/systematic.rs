@@ -8,6 +8,7 @@ use std::{
 
 use mjolnir::{
     domain::bar::TimedBar,
+    engine::signals::Signals,
     jobs::live::{cycle::Outcome, plan::Ended},
     session::replay::Inputs,
 };
@@ -265,7 +266,8 @@ fn the_uninterrupted_run_is_what_a_replay_of_the_market_comes_to() {
         .filter(|bar| bar.ts <= window.last())
         .map(|bar| TimedBar { ts: bar.ts, bar: bar.first })
         .collect();
-    let inputs = Inputs { window, bars, degraded: BTreeMap::new(), commands: Vec::new() };
+    let (degraded, commands, signals) = (BTreeMap::new(), Vec::new(), Signals::default());
+    let inputs = Inputs { window, bars, degraded, commands, signals };
     assert!(replayed(&all.world, &inputs) == all.reference);
     let text = String::from_utf8(all.reference[0].clone()).unwrap();
     assert_eq!(text.lines().count() as i64, SLOTS + 1, "one row per slot");
