@@ -26,8 +26,7 @@ pub enum Verb {
     Run(RunArgs),
     /// Check manifests; every problem at once
     Check {
-        /// Manifests, or folders of them
-        #[arg(default_value = "jobs")]
+        /// Manifests, strategies, or folders of them; jobs/ and strategies/ when absent
         paths: Vec<PathBuf>,
     },
     /// Show every value of a job and where it comes from
@@ -366,10 +365,10 @@ pub struct WhyArgs {
     /// The ledger; that of the job when absent
     #[arg(long)]
     pub tag: Option<String>,
-    /// The slot, by a time: the last one that closed then
-    #[arg(long, value_name = "TIME", required_unless_present = "last", conflicts_with = "last")]
+    /// The slot, by a time: the last one that closed then; the last row when absent
+    #[arg(long, value_name = "TIME", conflicts_with = "last")]
     pub at: Option<String>,
-    /// The last row
+    /// The last row, as without a time
     #[arg(long)]
     pub last: bool,
 }

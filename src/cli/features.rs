@@ -42,12 +42,12 @@ pub fn features(root: &Path, args: &FeaturesArgs, json: bool) -> Exit {
     let written = made.and_then(|table| leave(root, args, &table).map(|()| table));
     match written {
         Ok(table) => {
-            let (rows, columns) = (table.ts_ms.len(), table.columns.len());
+            let (rows, columns) = (table.ts_ms.len(), table.columns.len() + 1);
             match (&args.out, json) {
                 (None, false) => print(&table.csv()),
                 (_, true) => print_json(&json!({
                     "schema": "mjolnir.features/1", "rows": rows, "file": args.out,
-                    "columns": table.columns.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+                    "columns": std::iter::once("ts_ms").chain(table.columns.iter().map(|(name, _)| name.as_str())).collect::<Vec<_>>(),
                 })),
                 (Some(out), false) => {
                     print(&format!("{rows} rows and {columns} columns in {}\n", out.display()));

@@ -76,8 +76,10 @@ pub fn tell(failure: &Failure, json: bool) -> Exit {
 
 /// `runner check`.
 pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
+    let all = ["jobs", "strategies"].map(PathBuf::from);
+    let usual: Vec<PathBuf> = all.into_iter().filter(|path| root.join(path).is_dir()).collect();
     let mut files = Vec::new();
-    for path in paths {
+    for path in if paths.is_empty() { &usual } else { paths } {
         if root.join(path).is_dir() {
             let entries = fs::read_dir(root.join(path)).into_iter().flatten().flatten();
             let inside = entries.map(|entry| path.join(entry.file_name()));
@@ -135,14 +137,19 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     worst
 }
 
-/// Checks a job, or a strategy, which lies below a folder of that name.
+/// Checks a job, or a strategy: what lies below a folder of that name, or has entry rules and is not a job.
 fn check_file(root: &Path, file: &Path) -> Result<Problems, LoadError> {
-    let is_strategy = file.ancestors().skip(1).any(|folder| folder.ends_with("strategies"));
-    if !is_strategy {
+    let text = read_text(&root.join(file));
+    let in_folder = file.ancestors().skip(1).any(|folder| folder.ends_with("strategies"));
+    let looks_so = |text: &String| {
+        let begins = |key: &str| text.lines().any(|line| line.trim_start().starts_with(key));
+        begins("[[strategy.enter]]") && !begins("kind") && !begins("name")
+    };
+    if !in_folder && !text.as_ref().is_ok_and(looks_so) {
         return check_only(root, &JobArgs::of(file.to_owned()), &facts());
     }
-    let text = read_text(&root.join(file)).map_err(|error| {
-        LoadError::Unreadable(Failure::new(Exit::Nothing, format!("{}: {error}", file.display())))
+    let text = text.map_err(|error| {
+        LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{}: {error}", file.display())))
     })?;
     let source = Source { path: file.display().to_string(), text };
     check_strategy(&source).map_err(LoadError::Problems)

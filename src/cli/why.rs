@@ -127,6 +127,14 @@ fn readiness(readiness: Readiness) -> &'static str {
     }
 }
 
+fn unready(readiness: Readiness) -> &'static str {
+    match readiness {
+        Readiness::Ready => "something else was in the way",
+        Readiness::NotEnoughBars => "there are not enough bars yet for what the rules look back at",
+        Readiness::CadenceFailed => "a bar is missing among the last strategy.cadence-bars",
+    }
+}
+
 fn text(looked: &Looked) -> String {
     let cells: Vec<&str> = looked.row.split(',').collect();
     let cell = |n: usize| cells.get(n).copied().unwrap_or_default();
@@ -136,8 +144,13 @@ fn text(looked: &Looked) -> String {
     let Some(look) = &looked.look else {
         return out + "there was no bar, so no rule was asked\n";
     };
+    for event in &look.events {
+        let (what, side, price, reason) =
+            (event.event.name(), event.side.name(), event.price, event.event.reason());
+        let _ = writeln!(out, "in this bar: {what} {side} at {price} ({reason})");
+    }
     if look.readiness != Readiness::Ready {
-        let _ = writeln!(out, "no rule was asked: the features are {}", readiness(look.readiness));
+        let _ = writeln!(out, "no rule was asked: {}", unready(look.readiness));
     }
     match look.ledger.held {
         None => out += "position: flat\n",
@@ -222,8 +235,18 @@ fn document(looked: &Looked) -> Value {
             .iter()
             .map(|(side, name, clause)| json!({ "side": side.name(), "key": name, "distance": clause_json(clause) }))
             .collect();
+        let events: Vec<Value> = look
+            .events
+            .iter()
+            .map(|event| {
+                json!({
+                    "event": event.event.name(), "side": event.side.name(),
+                    "price": event.price.to_string(), "reason": event.event.reason(),
+                })
+            })
+            .collect();
         json!({
-            "readiness": readiness(look.readiness), "held": held, "equity": look.ledger.equity,
+            "events": events, "readiness": readiness(look.readiness), "held": held, "equity": look.ledger.equity,
             "bars_since_exit": look.ledger.bars_since_exit, "stops_in_a_row": look.ledger.stops_in_a_row,
             "score": look.score, "threshold": look.threshold,
             "rules": look.why.rules.iter().map(rule).collect::<Vec<_>>(),

@@ -47,6 +47,8 @@ pub struct Look {
     pub score: Option<i64>,
     /// The score from which the model trades, in units of 1e-6.
     pub threshold: Option<i64>,
+    /// What was filled in the bar, before the rules were asked.
+    pub events: Vec<TradeEvent>,
 }
 
 /// A run fed bar by bar: the core, the features and the state.
@@ -334,7 +336,8 @@ impl Engine {
             anchored.observe(late);
         }
         let features = anchored.observe(&own);
-        core.arrive(&mut state, slot, &mut Vec::new());
+        let mut events = Vec::new();
+        core.arrive(&mut state, slot, &mut events);
         let inputs = core.inputs(&state, (slot.ts(), slot.signals()), &own.bar, &features);
         let program = core.strategy.rules();
         let names = program.features().names().iter().cloned();
@@ -345,6 +348,7 @@ impl Engine {
             ledger: inputs.ledger,
             score: inputs.score,
             threshold: inputs.threshold,
+            events,
         })
     }
 

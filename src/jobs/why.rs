@@ -3,6 +3,7 @@
 use super::{
     context::{Context, Failure},
     ledger_models::Whose,
+    ledgers::series_of,
     setup::{SetUp, set_up},
 };
 use crate::{
@@ -39,7 +40,13 @@ pub fn look(
     tag: &Tag,
     at: Option<UtcMs>,
 ) -> Result<Looked, Failure> {
-    let (disk, layout, series) = (context.disk, context.layout, &trading.series);
+    let (disk, layout) = (context.disk, context.layout);
+    // A tag with one ledger says itself whose it is.
+    let trading = &match series_of(disk, layout, tag)?.as_slice() {
+        [only] => Trading { series: only.clone(), ..trading.clone() },
+        _ => trading.clone(),
+    };
+    let series = &trading.series;
     let files = Files::of(layout, tag, series);
     let none = || {
         let message =

@@ -25,7 +25,11 @@ pub(super) enum Function {
 }
 
 /// Functions that do not exist, and why.
-const ABSENT: [(&str, &str); 8] = [
+const ABSENT: [(&str, &str); 12] = [
+    ("crossover", "use crosses_above(a, b)"),
+    ("cross_over", "use crosses_above(a, b)"),
+    ("crossunder", "use crosses_below(a, b)"),
+    ("cross", "use crosses_above(a, b) or crosses_below(a, b)"),
     ("obv", SINCE_EVER),
     ("ad", SINCE_EVER),
     ("cum", SINCE_EVER),

@@ -49,6 +49,8 @@ impl Checker<'_> {
     fn missing(&mut self, table: &Node, path: &str) {
         let help = match self.pruned.get(path) {
             Some(advice) => advice.clone(),
+            // A place in a list has no path of its own.
+            None if path.contains('[') => "write it".to_owned(),
             None => format!("write it, or give it with --set {path}=..."),
         };
         self.problems.push(Problem::new(&table.at, format!("`{path}` is missing")).help(help));

@@ -132,9 +132,17 @@ pub(super) fn declare(merged: &Table, problems: &mut Vec<Problem>) -> Option<Tab
 
 /// Puts what the params were given in the place of their defaults, so that the tree says what is played.
 pub(super) fn give(tree: &mut Table, params: &ParamSet) {
+    // One that the job declares too is reported, and keeps its default.
+    let of_job: Vec<String> = tree
+        .get("params")
+        .and_then(Node::as_table)
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect();
     let table = tree.get_mut("strategy").and_then(Node::as_table_mut);
     let declared = table.and_then(|table| table.get_mut("params")).and_then(Node::as_table_mut);
-    for (name, node) in declared.into_iter().flatten() {
+    for (name, node) in declared.into_iter().flatten().filter(|(name, _)| !of_job.contains(name)) {
         let Some(Given::Value(value, at)) = params.get(name).map(|param| &param.given) else {
             continue;
         };

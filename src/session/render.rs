@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::replay::{AtEnd, Batch, Inputs, replay};
 use crate::{
     domain::{
-        decision::{Decision, RiskState},
+        decision::{Action, Block, Decision, RiskState},
         reason::Reason,
         series::Series,
         time::SlotTs,
@@ -44,9 +44,18 @@ pub struct Played {
     pub tripped: Option<(RiskState, SlotTs)>,
     /// How often entry rules of both sides were true at one slot, by the first one of each side, and the first such slot.
     pub contested: BTreeMap<(Reason, Reason), (u64, SlotTs)>,
+    /// Slots at which no rule was asked, by reason.
+    pub skipped: BTreeMap<Reason, u64>,
+    /// Entries that were vetoed, by what vetoed them.
+    pub blocked: BTreeMap<Block, u64>,
+    /// The first position whose stop was further away than half of its price, and that part.
+    pub far_stop: Option<(SlotTs, f64)>,
     /// State after the last slot.
     pub state: State,
 }
+
+/// A stop further away than this part of the price was probably written as a price and not as a distance.
+const FAR: f64 = 0.5;
 
 /// Plays the inputs and delivers the rows.
 pub fn render<E>(
@@ -64,18 +73,35 @@ where
     let mut trades = Vec::new();
     let mut tripped = None;
     let mut contested: BTreeMap<(Reason, Reason), (u64, SlotTs)> = BTreeMap::new();
+    let (mut skipped, mut blocked, mut far_stop) = (BTreeMap::new(), BTreeMap::new(), None);
     let mut curve = Vec::with_capacity(inputs.window.slots().unsigned_abs() as usize);
     let state = replay(core, inputs, at_end, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
         trades.extend_from_slice(&batch.trades);
         curve.extend(batch.decisions.iter().map(point));
         batch.decisions.iter().for_each(|row| tripped = since(tripped, row));
+        for row in &batch.decisions {
+            if row.action == Action::Skip {
+                *skipped.entry(row.reason).or_default() += 1;
+            }
+            if let Some(block) = row.blocked_by {
+                *blocked.entry(block).or_default() += 1;
+            }
+            far_stop = far_stop.or_else(|| far(row));
+        }
         for (ts, long, short) in &batch.contested {
             contested.entry((*long, *short)).or_insert((0, *ts)).0 += 1;
         }
         deliver(&format(batch, &prefix, series))
     })?;
-    Ok(Played { rows, trades, curve, tripped, contested, state })
+    Ok(Played { rows, trades, curve, tripped, contested, skipped, blocked, far_stop, state })
+}
+
+/// How far the stop of a row is from the entry, as a part of it, where that is far.
+fn far(row: &Decision) -> Option<(SlotTs, f64)> {
+    let (entry, stop) = (row.entry_px?.float(), row.stop_px?.float());
+    let part = (entry - stop).abs() / entry;
+    (part > FAR).then_some((row.ts, part))
 }
 
 /// The risk state of a row and its first slot, after that of the row before; `None` for ACTIVE.

@@ -8,6 +8,7 @@ use crate::{
         time::{DAY_MS, SlotTs, Window},
     },
     engine::metrics::tearsheet::Tearsheet,
+    session::render::Played,
 };
 
 /// The figures, one line per theme.
@@ -66,6 +67,28 @@ pub fn holes(missing: u64, window: Window) -> String {
     format!(
         "no bar in {missing} of {slots} slots ({share}): nothing was decided there, and stops did not run\n"
     )
+}
+
+/// What kept rules from deciding or entering, and a stop that cannot have been meant; nothing where there is nothing to say.
+pub fn odd(played: &Played) -> String {
+    let list = |counts: Vec<String>| counts.join(", ");
+    let mut text = String::new();
+    if !played.skipped.is_empty() {
+        let counts = played.skipped.iter().map(|(reason, n)| format!("{n} {reason}"));
+        let _ = writeln!(text, "slots without a decision: {}", list(counts.collect()));
+    }
+    if !played.blocked.is_empty() {
+        let counts = played.blocked.iter().map(|(block, n)| format!("{n} {}", block.name()));
+        let _ = writeln!(text, "entries blocked: {}", list(counts.collect()));
+    }
+    if let Some((ts, part)) = played.far_stop {
+        let _ = writeln!(
+            text,
+            "the stop at {ts} is {} of the price away: strategy.protect takes distances, as in 2.0 * atr(14), and not prices",
+            percent(Some(part))
+        );
+    }
+    text
 }
 
 /// Where entry rules of both sides were true: the one that comes first in the file counts, which may not be what was meant.

@@ -1,7 +1,7 @@
 //! The backtest job: a window of the raw store played under `<tag>_bt_<runid>`.
 
 use super::{
-    figures::{contested, figures, holes},
+    figures::{contested, figures, holes, odd},
     inputs::{plain, recorded},
     write::{OnExisting, WriteError, write_backtest},
 };
@@ -207,8 +207,9 @@ fn outcome(
     ];
     let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     let text = format!(
-        "{summary}\n{}{}{}{decisions}\n{trades}\n",
+        "{summary}\n{}{}{}{}{decisions}\n{trades}\n",
         holes(missing, inputs.window),
+        odd(played),
         contested(&played.contested),
         figures(&sheet)
     );

@@ -51,7 +51,7 @@ fn a_second_signal_ends_at_once_what_a_run_started_wherever_it_went() {
         for is_pipeline in [false, true] {
             let root = empty();
             let script = format!(
-                "{}; trap \"touch told\" TERM; echo $$ > near; while :; do sleep 0.05; done",
+                "{}; trap \"echo x > told\" TERM; echo $$ > near; while :; do sleep 0.05; done",
                 daemon("far", true)
             );
             root.write("jobs/j.toml", &job("j", &script, "[run]\ngrace = '10m'"));
