@@ -43,8 +43,8 @@ cuda-check: ## whether gpu-worker still compiles, where there is no CUDA: types 
 cuda-link: ## gpu-worker linked with CUDA from PyPI (1.2 GB, a quarter of an hour) and run with broken drivers; needs no card
 	CARGO=$(CARGO) tests/cuda/link.sh
 
-check: build ## every manifest in jobs/, with the profiles it extends
-	$(RUNNER) check jobs
+check: build ## every manifest in jobs/, with what it extends, and every strategy
+	$(RUNNER) check jobs strategies strategies/examples
 
 reference: build
 	$(RUNNER) reference | diff - JOBS.md || { echo "JOBS.md is out of date: make docs"; exit 1; }
