@@ -76,16 +76,16 @@ impl Core {
         features: Option<&FeatureRow<'_>>,
         events: &mut Vec<TradeEvent>,
     ) -> Decision {
-        self.step_watched(state, (slot, features), events, &mut |_| {})
+        self.step_watched(state, (slot, features), events, &mut |_, _| {})
     }
 
-    /// The same; `watch` is shown what the rules are asked with, where they are asked.
+    /// The same; `watch` is shown what the rules are asked with, where they are asked, and what they want.
     pub fn step_watched(
         &self,
         state: &mut State,
         (slot, features): (&Slot, Option<&FeatureRow<'_>>),
         events: &mut Vec<TradeEvent>,
-        watch: &mut impl FnMut(&Inputs<'_>),
+        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
     ) -> Decision {
         assert_eq!(slot.bar().is_some(), features.is_some(), "features belong to a bar");
         self.arrive(state, slot, events);
@@ -173,7 +173,7 @@ impl Core {
         state: &mut State,
         slot: &Slot,
         features: Option<&FeatureRow<'_>>,
-        watch: &mut impl FnMut(&Inputs<'_>),
+        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
     ) -> Verdict {
         let Some(features) = features else {
             let cause = slot.degraded().unwrap_or(Degraded::BarMissing);
@@ -199,9 +199,9 @@ impl Core {
         }
         let bar = slot.bar().expect("features belong to a bar");
         let inputs = self.inputs(state, (slot.ts(), slot.signals()), bar, features);
-        watch(&inputs);
         let program = self.strategy.rules();
         let intent = program.decide(&inputs);
+        watch(&inputs, &intent);
         // Behind slots at which no rule was asked, an exit that is an event may have come and gone.
         if let (Intent::Hold(_) | Intent::Skip, Some(_), true) =
             (intent, state.side(), state.unasked)
@@ -311,15 +311,15 @@ impl Engine {
 
     /// One slot. Trade events are appended to `events`.
     pub fn step(&mut self, slot: &Slot, events: &mut Vec<TradeEvent>) -> Decision {
-        self.step_watched(slot, events, &mut |_| {})
+        self.step_watched(slot, events, &mut |_, _| {})
     }
 
-    /// The same; `watch` is shown what the rules are asked with, where they are asked.
+    /// The same; `watch` is shown what the rules are asked with, where they are asked, and what they want.
     pub fn step_watched(
         &mut self,
         slot: &Slot,
         events: &mut Vec<TradeEvent>,
-        watch: &mut impl FnMut(&Inputs<'_>),
+        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
     ) -> Decision {
         for late in slot.late() {
             self.anchored.observe(late);

@@ -116,7 +116,7 @@ fn truths(
         let slot = maker.make(ts, bar, None, |_| None);
         let mut row = Vec::new();
         events.clear();
-        engine.step_watched(&slot, &mut events, &mut |inputs| {
+        engine.step_watched(&slot, &mut events, &mut |inputs, _| {
             row = core.strategy.rules().truths(inputs);
         });
         if bar.is_some() {

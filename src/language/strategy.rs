@@ -19,7 +19,6 @@ use super::{
 };
 use crate::domain::{
     decision::Side,
-    reason::Reason,
     time::{DAY_MS, Timeframe},
 };
 
@@ -123,12 +122,6 @@ impl Strategy {
         &self.0.rules
     }
 
-    /// The entry of this name.
-    pub fn entry_named(&self, text: &str) -> Option<Reason> {
-        let entries = self.0.rules.iter().filter(|rule| rule.kind == Kind::Enter);
-        entries.map(|rule| rule.name).find(|name| *name == text)
-    }
-
     /// The sides it may hold.
     pub fn sides(&self) -> Sides {
         self.0.sides
@@ -157,20 +150,6 @@ impl Strategy {
     pub fn reads(&self, value: SlotValue) -> bool {
         self.0.slot_values.contains(&value)
             || (value == SlotValue::Equity && self.0.size.reads_equity())
-    }
-
-    /// The first rule that reads this value.
-    pub fn reader_of(&self, value: SlotValue) -> Option<Rule> {
-        let reads = |when: &Term| {
-            let mut found = false;
-            when.visit(&mut |term| {
-                found |= matches!(term.what, What::Slot(read) if read == value);
-                true
-            });
-            found
-        };
-        let rules = self.0.rules.iter().zip(&self.0.whens);
-        rules.filter(|(_, when)| reads(when)).map(|(rule, _)| *rule).next()
     }
 
     /// Bars since the anchor before it can be asked: what its features need, at least `cadence-bars`.

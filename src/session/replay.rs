@@ -20,7 +20,7 @@ use crate::{
         state::State,
         step::Core,
     },
-    language::Inputs as Asked,
+    language::{Inputs as Asked, Intent, NO_SIGNAL},
 };
 
 /// Slots stepped between two deliveries: enough to keep every core busy, little to keep in memory.
@@ -171,8 +171,11 @@ impl<'a> Player<'a> {
             let features = slot.bar().map(|_| rows.at(cursor - range.start));
             self.close = slot.bar().map(Bar::close).or(self.close);
             let Batch { trades, contested, .. } = &mut batch;
-            let mut watch = |inputs: &Asked<'_>| {
+            // Two sides can be true only where one of them is.
+            let mut watch = |inputs: &Asked<'_>, intent: &Intent| {
+                let is_silent = matches!(intent, Intent::Skip | Intent::Hold(NO_SIGNAL));
                 if self.looks
+                    && !is_silent
                     && let Some((long, short)) = rules.contested(inputs)
                 {
                     contested.push((ts, long, short));
