@@ -144,6 +144,13 @@ fn text(looked: &Looked) -> String {
     let Some(look) = &looked.look else {
         return out + "there was no bar, so no rule was asked\n";
     };
+    let made_up = look.why.rules.iter().any(|rule| {
+        rule.rule.kind == Kind::Exit && rule.rule.name == cell(5) && rule.clause.value != 1.0
+    });
+    if cell(4) == "exit" && made_up {
+        let _ =
+            writeln!(out, "made up for: the cross of this rule passed while nothing was decided");
+    }
     for event in &look.events {
         let (what, side, price, reason) =
             (event.event.name(), event.side.name(), event.price, event.event.reason());

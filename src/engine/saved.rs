@@ -45,6 +45,7 @@ pub struct SavedState {
     risk: SavedRisk,
     last_exit_ts_ms: Option<i64>,
     unasked: bool,
+    stood: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +90,7 @@ struct SavedRisk {
 impl State {
     /// The state as plain values.
     pub fn save(&self) -> SavedState {
-        let Self { cash, open_result, position, pending, risk, last_exit, unasked } = self;
+        let Self { cash, open_result, position, pending, risk, last_exit, unasked, stood } = self;
         SavedState {
             cash: cash.exact(),
             open_result: open_result.exact(),
@@ -98,6 +99,7 @@ impl State {
             risk: risk.save(),
             last_exit_ts_ms: last_exit.map(SlotTs::ts_ms),
             unasked: *unasked,
+            stood: *stood,
         }
     }
 }
@@ -122,6 +124,7 @@ impl SavedState {
                 None => None,
             },
             unasked: self.unasked,
+            stood: self.stood,
         })
     }
 }

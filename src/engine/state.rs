@@ -47,6 +47,8 @@ pub struct State {
     pub(super) last_exit: Option<SlotTs>,
     /// Whether the slot before was skipped: the strategy was not asked there. The row before says so too, hence it is not hashed.
     pub(super) unasked: bool,
+    /// The states behind the crosses of exit rules, as they were at the last slot that was asked. They follow from bars and rows.
+    pub(super) stood: u64,
 }
 
 impl State {
@@ -60,6 +62,7 @@ impl State {
             risk: Risk::new(rules.cash),
             last_exit: None,
             unasked: false,
+            stood: 0,
         }
     }
 

@@ -202,13 +202,16 @@ impl Core {
         let program = self.strategy.rules();
         let intent = program.decide(&inputs);
         watch(&inputs, &intent);
+        let stood = program.standing(&inputs);
         // Behind slots at which no rule was asked, an exit that is an event may have come and gone.
         if let (Intent::Hold(_) | Intent::Skip, Some(_), true) =
             (intent, state.side(), state.unasked)
-            && let Some(rule) = program.overdue(&inputs)
+            && let Some(rule) = program.overdue(&inputs, state.stood)
         {
+            state.stood = stood;
             return exit(state, CloseReason::ExitSignal, rule);
         }
+        state.stood = stood;
         match intent {
             Intent::Skip => Verdict::skip(SkipReason::FeaturesInvalid),
             Intent::Hold(rule) => Verdict::of(Action::Hold, rule),

@@ -41,10 +41,8 @@ pub fn features(
             format!("there is no bar of {series} in that window: import or fetch it first");
         return Err(Failure::new(Exit::Nothing, message));
     };
-    let blocks = core.blocks(series.timeframe());
-    let anchor = blocks.anchor_ms(bars[own].ts);
-    let start = bars.partition_point(|bar| bar.ts.open_ms() < anchor);
-    let (bars, own) = (&bars[start..=last], own - start);
+    // From the first stored bar on, whatever is shown: rules that ask the ledger must see the same trades.
+    let bars = &bars[..=last];
     let exports = core.strategy.rules().exports();
     let named = values(&exports, &core, bars);
     let timeframe = series.timeframe();
@@ -95,24 +93,20 @@ fn values(features: &Features, core: &Core, bars: &[TimedBar]) -> Vec<f64> {
     all
 }
 
-/// Whether each rule is true at the bars from `own` on, as a replay of them asks; empty where no rule is asked.
+/// Whether each rule is true at the bars from `own` on, as a replay of all bars asks; empty where no rule is asked.
 fn truths(
     core: &Core,
     bars: &[TimedBar],
     (own, signals): (usize, Signals),
 ) -> Result<Vec<Vec<f64>>, Failure> {
-    let (before, shown) = bars.split_at(own);
-    let (Some(first), Some(last)) = (shown.first(), shown.last()) else { return Ok(Vec::new()) };
+    let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return Ok(Vec::new()) };
     let mut engine = Engine::new(core.clone(), first.ts.timeframe());
-    for bar in before {
-        engine.warm(bar);
-    }
     let window = Window::new(first.ts, last.ts)
         .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
     let (mut maker, mut events) = (SlotMaker::default().hearing(signals), Vec::new());
-    let (mut rows, mut next, mut ts) = (Vec::with_capacity(shown.len()), 0, first.ts);
+    let (mut rows, mut next, mut ts) = (Vec::with_capacity(bars.len()), 0, first.ts);
     while ts <= window.last() {
-        let bar = shown.get(next).filter(|bar| bar.ts == ts).map(|bar| bar.bar);
+        let bar = bars.get(next).filter(|bar| bar.ts == ts).map(|bar| bar.bar);
         let slot = maker.make(ts, bar, None, |_| None);
         let mut row = Vec::new();
         events.clear();
@@ -125,5 +119,5 @@ fn truths(
         }
         ts = ts.next();
     }
-    Ok(rows)
+    Ok(rows.split_off(own))
 }

@@ -49,8 +49,9 @@ pub fn look(
     let series = &trading.series;
     let files = Files::of(layout, tag, series);
     let none = || {
-        let message =
-            format!("there is no row of {series} under tag {tag}: `runner status` lists the loops");
+        let message = format!(
+            "there is no row of {series} under tag {tag}: `runner status` lists the loops, `runner history` the runs"
+        );
         Failure::new(Exit::Nothing, message)
     };
     let (Some(extent), Some(origin)) =
@@ -71,9 +72,12 @@ pub fn look(
         let message = format!("origin.json: `{}` is not a stop rule", origin.card.stop_fill);
         Failure::new(Exit::Data, message)
     })?;
-    let SetUp { core, card, model: _ } = set_up(context, trading, stop_fill, Whose::Ledger(tag))?;
+    // A replay obeyed the commands of the ledger that it replayed.
+    let owner = replayed(tag).unwrap_or_else(|| tag.clone());
+    let SetUp { core, card, model: _ } =
+        set_up(context, trading, stop_fill, Whose::Ledger(&owner))?;
     let place = context.place(tag, series);
-    let commands = read_commands(disk, layout, tag)?;
+    let commands = read_commands(disk, layout, &owner)?;
     let signals = core.strategy.signals();
     let used = read_used(disk, (layout, tag, series), signals, Some(&origin))?;
     let given = Given {
@@ -91,4 +95,10 @@ pub fn look(
         Failure::new(Exit::Data, format!("the ledger has no row for {asked}, which it should have"))
     })?;
     Ok(Looked { ts: asked, row, look })
+}
+
+/// The tag of LIVE, of the tag of a replay.
+fn replayed(tag: &Tag) -> Option<Tag> {
+    let (live, _) = tag.as_str().rsplit_once("_bt_")?;
+    live.parse().ok()
 }

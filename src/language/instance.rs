@@ -58,6 +58,10 @@ impl Instance {
 
 /// What a step remembers from bar to bar.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a program has a handful of them, and a box would cost every bar a jump"
+)]
 enum Memory {
     Back(Running),
     Ago(Ago),

@@ -26,6 +26,9 @@ pub enum Intent {
     Enter(Side, Reason, Protection),
 }
 
+/// Crosses of exit rules that are made up for; a strategy has at most as many rules.
+const STANDING_MAX: usize = 64;
+
 /// Distances from the entry price, in quote currency per unit; above 0 when present.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Protection {
@@ -138,14 +141,23 @@ impl Strategy {
         }
     }
 
-    /// The exit by which a position should have been left already, by how the series stand now. It is for the first slot that is
-    /// decided again behind slots at which nothing was asked: a cross may have come and gone there.
-    pub fn overdue(&self, inputs: &Inputs<'_>) -> Option<Reason> {
-        let held = inputs.ledger.held?;
+    /// The states that the crosses of its exit rules lead to, as they are now: a bit for each.
+    pub fn standing(&self, inputs: &Inputs<'_>) -> u64 {
         let plan = &self.0;
-        let of_side = plan.overdue.iter().filter(|(at, _)| plan.rules[*at].sides.allow(held.side));
         let due = |root| plan.decision.value(root, inputs) == 1.0;
-        of_side.filter(|(_, root)| due(*root)).map(|(at, _)| plan.rules[*at].name).next()
+        let bits = plan.overdue.iter().take(STANDING_MAX).enumerate();
+        bits.filter(|(_, (_, root))| due(*root)).fold(0, |bits, (n, _)| bits | 1 << n)
+    }
+
+    /// The exit by which a position should have been left already: its cross came and went at slots at which nothing was asked.
+    /// `before` is [`Strategy::standing`] at the last slot that was asked.
+    pub fn overdue(&self, inputs: &Inputs<'_>, before: u64) -> Option<Reason> {
+        let held = inputs.ledger.held?;
+        let (plan, since) = (&self.0, self.standing(inputs) & !before);
+        let of_side = plan.overdue.iter().enumerate().filter(|(n, (at, _))| {
+            *n < STANDING_MAX && since & (1 << n) != 0 && plan.rules[*at].sides.allow(held.side)
+        });
+        of_side.map(|(_, (at, _))| plan.rules[*at].name).next()
     }
 
     /// The first true entry of a long and the first of a short position, where both sides have one.

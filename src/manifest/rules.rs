@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use super::{
     origin::{Origin, SourceKind},
     problem::Problem,
-    tables::{Account, FaultTable, Kind},
+    tables::{Account, FaultTable, Kind, SizeBy},
     tree::{Node, Table, get, quoted},
     values::{Size, Span},
 };
@@ -161,6 +161,10 @@ impl Rules<'_> {
 
     /// Demands that the account can pay for one position.
     fn affordable(&mut self) {
+        let mode = self.get("strategy.size.mode").and_then(Node::as_str);
+        if mode.is_some_and(|mode| mode != SizeBy::Fixed.name()) {
+            return;
+        }
         let standard = Account::default();
         let keys = ["notional", "cash", "leverage"].map(|key| format!("account.{key}"));
         let given = keys.each_ref().map(|key| self.get(key));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rust_decimal::Decimal;
 
 use super::{
+    check::{closest, list},
     layers::Layer,
     origin::{Origin, SourceKind},
     params::{Given, ParamSet},
@@ -57,10 +58,12 @@ pub(super) fn whole(layers: &mut [Layer], problems: &mut Vec<Problem>) {
         layer.table.remove("strategy");
     }
     let from = above[0].table["strategy"].at.file().to_owned();
+    let params = get(&above[0].table, "strategy.params").and_then(Node::as_table);
+    let known: Vec<String> = params.into_iter().flatten().map(|(name, _)| name.clone()).collect();
     for layer in &above[1..] {
         let table = layer.table.get("strategy").and_then(Node::as_table);
         for (key, node) in table.into_iter().flatten() {
-            above_the_rules(key, node, &from, problems);
+            above_the_rules(key, node, (&from, &known), problems);
         }
     }
 }
@@ -72,7 +75,12 @@ fn is_strategy_file(layer: &Layer) -> bool {
     is_file && node.is_some_and(|node| node.at.file().starts_with(FOLDER))
 }
 
-fn above_the_rules(key: &str, node: &Node, from: &str, problems: &mut Vec<Problem>) {
+fn above_the_rules(
+    key: &str,
+    node: &Node,
+    (from, known): (&str, &[String]),
+    problems: &mut Vec<Problem>,
+) {
     // Old keys are told by themselves.
     if OLD.iter().any(|(old, _)| *old == key) {
         return;
@@ -87,6 +95,15 @@ fn above_the_rules(key: &str, node: &Node, from: &str, problems: &mut Vec<Proble
     }
     let params = (key == "params").then(|| node.as_table()).flatten();
     for (name, param) in params.into_iter().flatten() {
+        if !known.contains(name) {
+            let names: Vec<&str> = known.iter().map(String::as_str).collect();
+            let help = closest(name, &names).map_or_else(
+                || format!("{from} has {}", list(&names)),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            let message = format!("the strategy has no param `{name}`");
+            problems.push(Problem::new(&param.key, message).help(help));
+        }
         for (part, value) in param.as_table().into_iter().flatten() {
             if part != "default" {
                 let message = format!(

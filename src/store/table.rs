@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, sync::Arc};
 
 use parquet::{
-    basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical, ZstdLevel},
+    basic::{Compression, Repetition, Type as Physical, ZstdLevel},
     data_type::{DoubleType, Int64Type},
     errors::ParquetError,
     file::{properties::WriterProperties, writer::SerializedFileWriter},
@@ -48,12 +48,11 @@ impl Table {
         text
     }
 
-    /// As Parquet: `ts_ms` as a UTC timestamp, an unknown number is null.
+    /// As Parquet: `ts_ms` as a whole number, as in the ledgers; an unknown number is null.
     pub fn parquet(&self) -> Result<Vec<u8>, ParquetError> {
         let mut fields = vec![Arc::new(
             Type::primitive_type_builder("ts_ms", Physical::INT64)
                 .with_repetition(Repetition::REQUIRED)
-                .with_logical_type(Some(LogicalType::timestamp(true, TimeUnit::MILLIS)))
                 .build()?,
         )];
         for (name, _) in &self.columns {

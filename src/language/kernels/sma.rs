@@ -2,14 +2,36 @@
 
 use super::{
     length::Length,
-    window::{Sum, Window},
+    window::{Bounds, Merge, Window},
 };
 
-/// The mean of the last `n` inputs (TA-Lib `ta_SMA.c`), each summed up anew and none subtracted.
+#[derive(Debug, Clone, Copy)]
+struct Plain {
+    sum: f64,
+    bounds: Bounds,
+}
+
+impl Merge for Plain {
+    type Input = f64;
+
+    #[inline]
+    fn of(value: f64) -> Self {
+        Self { sum: value, bounds: Bounds::of(value) }
+    }
+
+    #[inline]
+    fn merge(older: Self, newer: Self) -> Self {
+        let bounds = Bounds::merge(older.bounds, newer.bounds);
+        Self { sum: older.sum + newer.sum, bounds }
+    }
+}
+
+/// The mean of the last `n` inputs (TA-Lib `ta_SMA.c`), each summed up anew and none subtracted. Of equal inputs it is
+/// exactly that input.
 #[derive(Debug, Clone)]
 pub struct Sma {
     n: Length,
-    window: Window<Sum>,
+    window: Window<Plain>,
 }
 
 impl Sma {
@@ -21,7 +43,7 @@ impl Sma {
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.window.push(x).map_or(f64::NAN, |sum| sum.0 / self.n.float())
+        self.window.push(x).map_or(f64::NAN, |all| all.bounds.around(all.sum / self.n.float()))
     }
 }
 
@@ -73,5 +95,19 @@ mod tests {
         let got = [f64::MAX, f64::MAX, 1.0, 3.0].map(|x| sma.update(x));
         assert_eq!(got[1], f64::INFINITY);
         assert_eq!(got[3], 2.0);
+    }
+
+    #[test]
+    fn constant_inputs_are_given_back_exactly() {
+        for (n, x) in [(5, 581.12), (7, 659.62), (3, 0.1), (48, 27_344.11), (200, 1e-9 / 3.0)] {
+            let (mut sma, mut wma) = (Sma::new(length(n)), super::super::wma::Wma::new(length(n)));
+            let mut hma = super::super::wma::Hma::new(length(n));
+            let mut vwma = super::super::vwma::Vwma::new(length(n));
+            for i in 0..3 * n {
+                let volume = f64::from(i % 7) + 0.3;
+                let all = [sma.update(x), wma.update(x), hma.update(x), vwma.update(x, volume)];
+                assert!(all.iter().all(|got| got.is_nan() || *got == x), "{n}, bar {i}: {all:?}");
+            }
+        }
     }
 }

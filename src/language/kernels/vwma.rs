@@ -2,7 +2,7 @@
 
 use super::{
     length::Length,
-    window::{Merge, Window},
+    window::{Bounds, Merge, Window},
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -10,6 +10,7 @@ struct Traded {
     sum: f64,
     volume: f64,
     value: f64,
+    bounds: Bounds,
 }
 
 impl Merge for Traded {
@@ -18,7 +19,7 @@ impl Merge for Traded {
 
     #[inline]
     fn of((x, volume): (f64, f64)) -> Self {
-        Self { sum: x, volume, value: x * volume }
+        Self { sum: x, volume, value: x * volume, bounds: Bounds::of(x) }
     }
 
     #[inline]
@@ -27,6 +28,7 @@ impl Merge for Traded {
             sum: older.sum + newer.sum,
             volume: older.volume + newer.volume,
             value: older.value + newer.value,
+            bounds: Bounds::merge(older.bounds, newer.bounds),
         }
     }
 }
@@ -51,9 +53,9 @@ impl Vwma {
     pub fn update(&mut self, x: f64, volume: f64) -> f64 {
         let Some(traded) = self.window.push((x, volume)) else { return f64::NAN };
         if traded.volume == 0.0 {
-            return traded.sum / self.n.float();
+            return traded.bounds.around(traded.sum / self.n.float());
         }
-        traded.value / traded.volume
+        traded.bounds.around(traded.value / traded.volume)
     }
 }
 

@@ -94,6 +94,40 @@ pub(super) fn zero_of(x: f64) -> f64 {
 /// equal.
 pub(super) const ROUNDING: f64 = 1e-14;
 
+/// The least and the greatest of the values. A mean lies between them, whatever rounding makes of it: of equal values it is that value.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    low: f64,
+    high: f64,
+}
+
+impl Bounds {
+    #[inline]
+    pub(super) const fn of(value: f64) -> Self {
+        Self { low: value, high: value }
+    }
+
+    #[inline]
+    pub(super) fn merge(a: Self, b: Self) -> Self {
+        Self {
+            low: if b.low < a.low { b.low } else { a.low },
+            high: if b.high > a.high { b.high } else { a.high },
+        }
+    }
+
+    /// A mean of the values, brought back between them.
+    #[inline]
+    pub(super) fn around(self, mean: f64) -> f64 {
+        if mean < self.low {
+            self.low
+        } else if mean > self.high {
+            self.high
+        } else {
+            mean
+        }
+    }
+}
+
 /// The sum of the values.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sum(pub(super) f64);

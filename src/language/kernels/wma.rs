@@ -2,7 +2,7 @@
 
 use super::{
     length::Length,
-    window::{Merge, Window},
+    window::{Bounds, Merge, Window},
 };
 
 /// The values with weights 1, 2, 3... from the oldest to the newest.
@@ -12,6 +12,7 @@ struct Weighted {
     sum: f64,
     /// The sum of the values times their weights.
     product: f64,
+    bounds: Bounds,
 }
 
 impl Merge for Weighted {
@@ -19,7 +20,7 @@ impl Merge for Weighted {
 
     #[inline]
     fn of(value: f64) -> Self {
-        Self { count: 1.0, sum: value, product: value }
+        Self { count: 1.0, sum: value, product: value, bounds: Bounds::of(value) }
     }
 
     #[inline]
@@ -28,6 +29,7 @@ impl Merge for Weighted {
             count: older.count + newer.count,
             sum: older.sum + newer.sum,
             product: older.product + (newer.product + older.count * newer.sum),
+            bounds: Bounds::merge(older.bounds, newer.bounds),
         }
     }
 }
@@ -48,7 +50,7 @@ impl Wma {
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        self.window.push(x).map_or(f64::NAN, |all| all.product / self.weights)
+        self.window.push(x).map_or(f64::NAN, |all| all.bounds.around(all.product / self.weights))
     }
 }
 
@@ -56,8 +58,9 @@ impl Wma {
 /// at least 1.
 #[derive(Debug, Clone)]
 pub struct Hma {
-    half: Wma,
-    whole: Wma,
+    /// Boxed, since a program holds many kernels of one size.
+    half: Box<Wma>,
+    whole: Box<Wma>,
     smooth: Wma,
 }
 
@@ -65,8 +68,8 @@ impl Hma {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
         Self {
-            half: Wma::new(n.shorter(n.get() / 2)),
-            whole: Wma::new(n),
+            half: Box::new(Wma::new(n.shorter(n.get() / 2))),
+            whole: Box::new(Wma::new(n)),
             smooth: Wma::new(n.shorter(n.get().isqrt())),
         }
     }

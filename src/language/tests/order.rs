@@ -153,7 +153,9 @@ fn overdue(when: &str, [close, open]: [f64; 2]) -> Option<String> {
     let ledger = Ledger { held: Some(held), ..Ledger::default() };
     let now = inputs(ts, &bar, &values, ledger);
     assert!(!matches!(strategy.decide(&now), Intent::Exit(_)), "there was no bar before");
-    strategy.overdue(&now).map(|name| name.to_string())
+    let stands = strategy.standing(&now);
+    assert_eq!(strategy.overdue(&now, stands), None, "it stood before: no cross was missed");
+    strategy.overdue(&now, 0).map(|name| name.to_string())
 }
 
 #[test]

@@ -52,7 +52,9 @@ fn hidden_files_are_not_manifests_whatever_an_editor_leaves() {
     root.write("jobs/.syncthing.t.toml", &job("t", ""));
     root.write("jobs/t.toml~", &job("t", ""));
     root.shell("ln -s nowhere profiles/.#base.toml").code(0);
-    root.run("check").ok().prints(&["2 manifests are valid"]);
+    root.run("check jobs").ok().prints(&["2 manifests are valid"]);
+    root.shell("ln -s nowhere strategies/.#golden.toml").code(0);
+    root.run("check").ok().prints(&["8 manifests are valid"]);
     let listed = root.run("list").ok();
     assert_eq!(listed.stdout.lines().count(), 2, "{listed}");
     root.run("next").ok().prints(&["t.1"]);
