@@ -9,7 +9,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::Read as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -93,26 +93,38 @@ fn whole(root: &Path, what: &str, rows: i64, args: &[&str]) {
     println!("{rows:>9} {what:<24} wall {wall:>7.2} s  cpu {cpu:>7.2} s  peak {peak:>7.1} MB");
 }
 
+/// The first line of the newest run's log that has the words; `None` where the loop ends without it.
+fn logged(root: &Path, child: &mut Child, words: &str) -> Option<String> {
+    loop {
+        let ended = child.try_wait().expect("it is ours").is_some();
+        let runs = fs::read_dir(root.join("data/runs")).into_iter().flatten().flatten();
+        let newest = runs.map(|run| run.path()).filter(|run| run.is_dir()).max();
+        let log = newest.map(|run| fs::read_to_string(run.join("log.jsonl")).unwrap_or_default());
+        let line = log.iter().flat_map(|log| log.lines()).find(|line| line.contains(words));
+        if ended || line.is_some() {
+            return line.map(str::to_owned);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Starts the loop in front of a venue that is not there, until its ledger is folded; then, until the rest is proved.
 fn restart(root: &Path, rows: i64) {
+    fs::remove_dir_all(root.join("data/runs")).ok();
     let watch = Stopwatch::start();
     let mut args = vec!["run", "jobs/live.toml", "-p", "feed=http", "base-url=http://127.0.0.1:9"];
     args.extend(MARKET);
     let mut child = start(root, &args);
-    let mut lines = BufReader::new(child.stderr.take().expect("it is a pipe")).lines();
-    let folded = lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("folded")));
-    let behind = folded.expect("it folds").expect("text").contains("checkpoint");
-    let (wall, (cpu, peak)) = (watch.elapsed().as_secs_f64(), used(&child));
-    let what = if behind { "restart behind checkpoint" } else { "restart, every row" };
-    println!("{rows:>9} {what:<24} wall {wall:>7.2} s  cpu {cpu:>7.2} s  peak {peak:>7.1} MB");
+    let told = |what: &str, child: &Child| {
+        let (wall, (cpu, peak)) = (watch.elapsed().as_secs_f64(), used(child));
+        println!("{rows:>9} {what:<24} wall {wall:>7.2} s  cpu {cpu:>7.2} s  peak {peak:>7.1} MB");
+    };
+    let folded = logged(root, &mut child, "rows folded").expect("the loop folds its ledger");
+    let behind = folded.contains("behind a checkpoint");
+    told(if behind { "restart behind checkpoint" } else { "restart, every row" }, &child);
     if behind {
-        lines.find(|line| line.as_ref().is_ok_and(|line| line.contains("are proved")));
-        let (cpu, peak) = used(&child);
-        let wall = watch.elapsed().as_secs_f64();
-        println!(
-            "{rows:>9} {:<24} wall {wall:>7.2} s  cpu {cpu:>7.2} s  peak {peak:>7.1} MB",
-            "  and its proof"
-        );
+        logged(root, &mut child, "before the checkpoint are proved").expect("the rest is proved");
+        told("  and its proof", &child);
     }
     child.kill().expect("it is ours");
     child.wait().expect("it is ours");
@@ -124,11 +136,11 @@ fn prepare(rows: i64) -> PathBuf {
     if root.join("ready").is_file() {
         return root;
     }
-    for folder in ["jobs", "profiles"] {
+    for folder in ["jobs", "profiles", "strategies"] {
         fs::create_dir_all(root.join(folder)).expect("a folder");
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        for file in fs::read_dir(shipped).expect("the shipped files") {
-            let file = file.expect("an entry");
+        let files = fs::read_dir(shipped).expect("the shipped files").flatten();
+        for file in files.filter(|file| file.path().is_file()) {
             fs::copy(file.path(), root.join(folder).join(file.file_name())).expect("a copy");
         }
     }
