@@ -115,10 +115,12 @@ impl Bounds {
         }
     }
 
-    /// A mean of the values, brought back between them.
+    /// A mean of the values, brought back between them. One whose sum overflowed stays what it is: nobody knows it.
     #[inline]
     pub(super) fn around(self, mean: f64) -> f64 {
-        if mean < self.low {
+        if mean.is_infinite() {
+            mean
+        } else if mean < self.low {
             self.low
         } else if mean > self.high {
             self.high
