@@ -382,10 +382,13 @@ pub struct FeaturesArgs {
     /// What the job is given
     #[command(flatten)]
     pub values: ValueArgs,
-    /// From this time on; the first stored bar when absent
+    /// A ledger: its bars, with its orders, models and signals; all stored bars when absent
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// From this time on; the first bar when absent
     #[arg(long, value_name = "TIME")]
     pub from: Option<String>,
-    /// Up to this time; the last stored bar when absent
+    /// Up to this time; the last bar when absent
     #[arg(long, value_name = "TIME")]
     pub to: Option<String>,
     /// A file that ends in .csv or .parquet; CSV on stdout when absent

@@ -13,7 +13,7 @@ use super::{
     without_run::without_run,
 };
 use crate::{
-    domain::time::UtcMs,
+    domain::{ids::Tag, time::UtcMs},
     exit::Exit,
     jobs::{context::Failure, features::features as table_of},
     os::mask::Mask,
@@ -37,7 +37,11 @@ pub fn features(root: &Path, args: &FeaturesArgs, json: bool) -> Exit {
             read.map_err(|error| Failure::new(Exit::Usage, format!("--{name}: {error}")))
         };
         let window = (time("from", &args.from)?, time("to", &args.to)?);
-        without_run(root, "features", &mask, |context| table_of(context, trading, window))
+        let tag = args.tag.as_ref().map(|text| text.parse::<Tag>()).transpose();
+        let tag = tag.map_err(|error| Failure::new(Exit::Usage, format!("--tag: {error}")))?;
+        without_run(root, "features", &mask, |context| {
+            table_of(context, trading, tag.as_ref(), window)
+        })
     });
     let written = made.and_then(|table| leave(root, args, &table).map(|()| table));
     match written {

@@ -4,35 +4,54 @@ use super::{
     context::{Context, Failure},
     ledger_models::Whose,
     setup::set_up,
+    why::Kept,
 };
 use crate::{
     domain::{
         bar::TimedBar,
-        time::{UtcMs, Window},
+        ids::Tag,
+        time::{SlotTs, UtcMs, Window},
     },
     engine::{
-        signals::Signals,
         slot::SlotMaker,
         step::{Core, Engine},
     },
     exit::Exit,
     language::{Features, Kind},
     manifest::{StopFill, Trading},
-    session::signals::read_programs,
+    session::{
+        record::read_commands,
+        signals::{read_programs, read_used},
+    },
     store::{raw::RawStore, table::Table},
 };
 
-/// The table of a window of the stored bars; what is not given of it is the first and the last bar that are stored.
+/// The table of a window of the stored bars; what is not given of it is the first and the last bar that are stored. Of a tag, they are
+/// the bars of its ledger, played with its orders, its models and the signals that it used.
 pub fn features(
     context: &Context<'_>,
     trading: &Trading,
+    tag: Option<&Tag>,
     (from, to): (Option<UtcMs>, Option<UtcMs>),
 ) -> Result<Table, Failure> {
+    let (disk, layout) = (context.disk, context.layout);
+    let kept = tag.map(|tag| Ok::<_, Failure>((tag, Kept::find(context, trading, tag)?)));
+    let kept = kept.transpose()?;
+    let (trading, stop_fill, whose) = match &kept {
+        Some((_, kept)) => (&kept.trading, kept.stop_fill, Whose::Ledger(&kept.owner)),
+        None => (trading, StopFill::ThroughOpen, Whose::Named),
+    };
     let series = &trading.series;
-    let core = set_up(context, trading, StopFill::ThroughOpen, Whose::Named)?.core;
-    let bars = RawStore::new(context.layout, context.disk, series).load_all()?;
+    let core = set_up(context, trading, stop_fill, whose)?.core;
+    let mut bars = RawStore::new(layout, disk, series).load_all()?;
+    let begin = kept.as_ref().map(|(_, kept)| kept.rows.0);
+    if let Some((_, kept)) = &kept {
+        bars.retain(|bar| bar.ts <= kept.rows.1);
+    }
     let shown = |bar: &&TimedBar| {
-        from.is_none_or(|from| from <= bar.ts.close()) && to.is_none_or(|to| bar.ts.close() <= to)
+        begin.is_none_or(|begin| begin <= bar.ts)
+            && from.is_none_or(|from| from <= bar.ts.close())
+            && to.is_none_or(|to| bar.ts.close() <= to)
     };
     let own = bars.iter().position(|bar| shown(&bar));
     let last = bars.iter().rposition(|bar| shown(&bar));
@@ -41,17 +60,23 @@ pub fn features(
             format!("there is no bar of {series} in that window: import or fetch it first");
         return Err(Failure::new(Exit::Nothing, message));
     };
-    // From the first stored bar on, whatever is shown: rules that ask the ledger must see the same trades.
+    // From the first bar on, whatever is shown: rules that ask the ledger must see the same trades.
     let bars = &bars[..=last];
     let exports = core.strategy.rules().exports();
     let named = values(&exports, &core, bars);
-    let timeframe = series.timeframe();
-    let (disk, signals) = (context.disk, core.strategy.signals());
-    let (signals, said) = read_programs(disk, context.layout, signals, timeframe)?;
-    for text in said {
-        tracing::warn!("{text}");
-    }
-    let truths = truths(&core, bars, (own, signals))?;
+    let signals = core.strategy.signals();
+    let maker = if let Some((tag, kept)) = &kept {
+        let commands = read_commands(disk, layout, &kept.owner)?;
+        let used = read_used(disk, (layout, tag, series), signals, Some(&kept.origin))?;
+        SlotMaker::new(commands).hearing(used.signals)
+    } else {
+        let (signals, said) = read_programs(disk, layout, signals, series.timeframe())?;
+        for text in said {
+            tracing::warn!("{text}");
+        }
+        SlotMaker::default().hearing(signals)
+    };
+    let truths = truths(&core, bars, (own, begin), maker)?;
     let mut columns: Vec<(String, Vec<f64>)> = ["open", "high", "low", "close", "volume"]
         .into_iter()
         .enumerate()
@@ -93,18 +118,25 @@ fn values(features: &Features, core: &Core, bars: &[TimedBar]) -> Vec<f64> {
     all
 }
 
-/// Whether each rule is true at the bars from `own` on, as a replay of all bars asks; empty where no rule is asked.
+/// Whether each rule is true at the bars from `own` on, as a replay that begins with the slot `begin`, or with the first bar, asks; empty
+/// where no rule is asked.
 fn truths(
     core: &Core,
     bars: &[TimedBar],
-    (own, signals): (usize, Signals),
+    (own, begin): (usize, Option<SlotTs>),
+    mut maker: SlotMaker,
 ) -> Result<Vec<Vec<f64>>, Failure> {
     let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return Ok(Vec::new()) };
     let mut engine = Engine::new(core.clone(), first.ts.timeframe());
-    let window = Window::new(first.ts, last.ts)
-        .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
-    let (mut maker, mut events) = (SlotMaker::default().hearing(signals), Vec::new());
-    let (mut rows, mut next, mut ts) = (Vec::with_capacity(bars.len()), 0, first.ts);
+    let begin = begin.unwrap_or(first.ts);
+    let before = bars.partition_point(|bar| bar.ts < begin);
+    for bar in &bars[..before] {
+        engine.warm(bar);
+    }
+    let window =
+        Window::new(begin, last.ts).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+    let mut events = Vec::new();
+    let (mut rows, mut next, mut ts) = (Vec::with_capacity(bars.len()), before, begin);
     while ts <= window.last() {
         let bar = bars.get(next).filter(|bar| bar.ts == ts).map(|bar| bar.bar);
         let slot = maker.make(ts, bar, None, |_| None);
@@ -119,5 +151,5 @@ fn truths(
         }
         ts = ts.next();
     }
-    Ok(rows.split_off(own))
+    Ok(rows.split_off(own - before))
 }

@@ -15,6 +15,7 @@ use crate::{
     exit::Exit,
     manifest::{StopFill, Trading},
     session::{
+        card::Origin,
         fold::{Fold, Given},
         reader::{Extent, Files, RowFinder},
         record::{read_commands, read_origin},
@@ -33,6 +34,55 @@ pub struct Looked {
     pub look: Option<Look>,
 }
 
+/// The ledger of a tag, as a strategy looks back at it.
+pub(super) struct Kept {
+    /// The settings, for the series of the ledger.
+    pub trading: Trading,
+    /// Whose models and orders it has: a replay obeyed those of the ledger that it replayed.
+    pub owner: Tag,
+    /// LIVE's own stop rule is in its certificate; the other settings are the manifest's and must be the same.
+    pub stop_fill: StopFill,
+    /// What it began with.
+    pub origin: Origin,
+    /// How far it goes.
+    pub extent: Extent,
+    /// Its first and its last slot.
+    pub rows: (SlotTs, SlotTs),
+}
+
+impl Kept {
+    /// Finds it. A tag with one ledger says itself whose it is.
+    pub fn find(context: &Context<'_>, trading: &Trading, tag: &Tag) -> Result<Self, Failure> {
+        let (disk, layout) = (context.disk, context.layout);
+        let trading = match series_of(disk, layout, tag)?.as_slice() {
+            [only] => Trading { series: only.clone(), ..trading.clone() },
+            _ => trading.clone(),
+        };
+        let series = &trading.series;
+        let files = Files::of(layout, tag, series);
+        let none = || {
+            let message = format!(
+                "there is no row of {series} under tag {tag}: `runner status` lists the loops, `runner history` the runs"
+            );
+            Failure::new(Exit::Nothing, message)
+        };
+        let (Some(extent), Some(origin)) =
+            (Extent::of(disk, &files)?, read_origin(disk, layout, tag, series)?)
+        else {
+            return Err(none());
+        };
+        let ledger = RowFinder::new(disk, &files, series, extent)?.ok_or_else(none)?;
+        let rows = (ledger.first, ledger.last);
+        let named = |rule: &StopFill| rule.name() == origin.card.stop_fill;
+        let stop_fill = StopFill::ALL.iter().copied().find(named).ok_or_else(|| {
+            let message = format!("origin.json: `{}` is not a stop rule", origin.card.stop_fill);
+            Failure::new(Exit::Data, message)
+        })?;
+        let owner = replayed(tag).unwrap_or_else(|| tag.clone());
+        Ok(Self { trading, owner, stop_fill, origin, extent, rows })
+    }
+}
+
 /// Looks at the last slot of a ledger that closed at a time, or the last one of all.
 pub fn look(
     context: &Context<'_>,
@@ -41,41 +91,16 @@ pub fn look(
     at: Option<UtcMs>,
 ) -> Result<Looked, Failure> {
     let (disk, layout) = (context.disk, context.layout);
-    // A tag with one ledger says itself whose it is.
-    let trading = &match series_of(disk, layout, tag)?.as_slice() {
-        [only] => Trading { series: only.clone(), ..trading.clone() },
-        _ => trading.clone(),
-    };
-    let series = &trading.series;
-    let files = Files::of(layout, tag, series);
-    let none = || {
-        let message = format!(
-            "there is no row of {series} under tag {tag}: `runner status` lists the loops, `runner history` the runs"
-        );
-        Failure::new(Exit::Nothing, message)
-    };
-    let (Some(extent), Some(origin)) =
-        (Extent::of(disk, &files)?, read_origin(disk, layout, tag, series)?)
-    else {
-        return Err(none());
-    };
-    let ledger = RowFinder::new(disk, &files, series, extent)?.ok_or_else(none)?;
-    let (first, last) = (ledger.first, ledger.last);
+    let Kept { trading, owner, stop_fill, origin, extent, rows } =
+        Kept::find(context, trading, tag)?;
+    let (series, (first, last)) = (&trading.series, rows);
     let asked = at.map_or(Some(last), |at| series.timeframe().last_closed(at));
     let asked = asked.filter(|ts| (first..=last).contains(ts)).ok_or_else(|| {
         let message = format!("--at is outside of the ledger, whose rows are {first} to {last}");
         Failure::new(Exit::Nothing, message)
     })?;
-    // LIVE's own stop rule is in its certificate; the rest of the settings is this manifest's and must be the same.
-    let stop_fill = StopFill::ALL.iter().copied().find(|rule| rule.name() == origin.card.stop_fill);
-    let stop_fill = stop_fill.ok_or_else(|| {
-        let message = format!("origin.json: `{}` is not a stop rule", origin.card.stop_fill);
-        Failure::new(Exit::Data, message)
-    })?;
-    // A replay obeyed the commands of the ledger that it replayed.
-    let owner = replayed(tag).unwrap_or_else(|| tag.clone());
     let SetUp { core, card, model: _ } =
-        set_up(context, trading, stop_fill, Whose::Ledger(&owner))?;
+        set_up(context, &trading, stop_fill, Whose::Ledger(&owner))?;
     let place = context.place(tag, series);
     let commands = read_commands(disk, layout, &owner)?;
     let signals = core.strategy.signals();

@@ -205,6 +205,33 @@ fn words_are_listed_and_described() {
     assert!(all["words"].as_array().unwrap().len() > 70, "{all}");
 }
 
+#[test]
+fn the_rules_of_a_ledger_are_seen_as_it_was_decided() {
+    let root = played();
+    // Bars before its first slot, on which the same rules hold other positions.
+    root.run("run made-up -p from=2023-12-20T00:00:00Z to=2024-01-07T00:00:00Z").ok();
+    let seen = root.run("features -P mine --tag mine -p exchange=demo runid=x").ok().stdout;
+    let header: Vec<&str> = seen.lines().next().unwrap().split(',').collect();
+    let tired = header.iter().position(|known| *known == "exit.tired").unwrap();
+    let rows: Vec<Vec<&str>> = seen.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let said: Vec<&str> = rows.iter().filter(|row| row[tired] == "1").map(|row| row[0]).collect();
+    let decisions = root.read(DECISIONS);
+    let decided: Vec<Vec<&str>> =
+        decisions.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let with_bar = decided.iter().filter(|row| !row.contains(&"bar_missing")).count();
+    assert_eq!(rows.len(), with_bar);
+    // An entry of the other side goes first, and is a cross by which the exit is true as well.
+    let left: Vec<&str> = decided
+        .iter()
+        .filter(|row| row[5] == "tired" || row[4] == "enter_short" && row[8] == "long")
+        .map(|row| row[3])
+        .collect();
+    assert!(left.len() > 3, "{left:?}");
+    assert_eq!(said, left);
+    root.run("features -P mine --tag nobody -p exchange=demo runid=x").code(4);
+    root.run("features -P mine --tag ../x -p exchange=demo runid=x").code(2).says(&["--tag"]);
+}
+
 /// It enters on the far side of its exit's cross: behind a hole nothing has passed that it must be left for.
 const DIP: &str = r#"manifest = 1
 [strategy]
