@@ -202,16 +202,15 @@ impl Core {
         let program = self.strategy.rules();
         let intent = program.decide(&inputs);
         watch(&inputs, &intent);
-        let stood = program.standing(&inputs);
+        let stands = program.standing(&inputs);
+        let stood = std::mem::replace(&mut state.stood, stands);
         // Behind slots at which no rule was asked, an exit that is an event may have come and gone.
-        if let (Intent::Hold(_) | Intent::Skip, Some(_), true) =
+        if let (Intent::Hold(_) | Intent::Skip, Some(side), true) =
             (intent, state.side(), state.unasked)
-            && let Some(rule) = program.overdue(&inputs, state.stood)
+            && let Some(rule) = program.overdue(side, stands & !stood)
         {
-            state.stood = stood;
             return exit(state, CloseReason::ExitSignal, rule);
         }
-        state.stood = stood;
         match intent {
             Intent::Skip => Verdict::skip(SkipReason::FeaturesInvalid),
             Intent::Hold(rule) => Verdict::of(Action::Hold, rule),

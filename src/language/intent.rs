@@ -149,15 +149,14 @@ impl Strategy {
         bits.filter(|(_, (_, root))| due(*root)).fold(0, |bits, (n, _)| bits | 1 << n)
     }
 
-    /// The exit by which a position should have been left already: its cross came and went at slots at which nothing was asked.
-    /// `before` is [`Strategy::standing`] at the last slot that was asked.
-    pub fn overdue(&self, inputs: &Inputs<'_>, before: u64) -> Option<Reason> {
-        let held = inputs.ledger.held?;
-        let (plan, since) = (&self.0, self.standing(inputs) & !before);
-        let of_side = plan.overdue.iter().enumerate().filter(|(n, (at, _))| {
-            *n < STANDING_MAX && since & (1 << n) != 0 && plan.rules[*at].sides.allow(held.side)
-        });
-        of_side.map(|(_, (at, _))| plan.rules[*at].name).next()
+    /// The exit by which a position of this side should have been left already: its cross came and went at slots at which nothing was
+    /// asked. `since` has the bits of [`Strategy::standing`] that are new since the last slot that was asked.
+    pub fn overdue(&self, side: Side, since: u64) -> Option<Reason> {
+        let plan = &self.0;
+        let bits = plan.overdue.iter().take(STANDING_MAX).enumerate();
+        let mut due =
+            bits.filter(|(n, (at, _))| since & (1 << n) != 0 && plan.rules[*at].sides.allow(side));
+        due.next().map(|(_, (at, _))| plan.rules[*at].name)
     }
 
     /// The first true entry of a long and the first of a short position, where both sides have one.

@@ -6,9 +6,9 @@ use super::{
 };
 
 #[derive(Debug, Clone, Copy)]
-struct Highest(f64);
+struct Extreme<const HIGHEST: bool>(f64);
 
-impl Merge for Highest {
+impl<const HIGHEST: bool> Merge for Extreme<HIGHEST> {
     type Input = f64;
 
     #[inline]
@@ -18,56 +18,25 @@ impl Merge for Highest {
 
     #[inline]
     fn merge(older: Self, newer: Self) -> Self {
-        Self(if older.0 > newer.0 { older.0 } else { newer.0 })
+        let keep = if HIGHEST { older.0 > newer.0 } else { older.0 < newer.0 };
+        if keep { older } else { newer }
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Lowest(f64);
-
-impl Merge for Lowest {
-    type Input = f64;
-
-    #[inline]
-    fn of(value: f64) -> Self {
-        Self(value)
-    }
-
-    #[inline]
-    fn merge(older: Self, newer: Self) -> Self {
-        Self(if older.0 < newer.0 { older.0 } else { newer.0 })
-    }
+/// The highest, or else the lowest, of the last `n` inputs, the newest included.
+#[derive(Debug, Clone)]
+pub struct Rolling<const HIGHEST: bool> {
+    known: Known,
+    window: Window<Extreme<HIGHEST>>,
 }
 
 /// The highest of the last `n` inputs, the newest included.
-#[derive(Debug, Clone)]
-pub struct RollingHigh {
-    known: Known,
-    window: Window<Highest>,
-}
-
-impl RollingHigh {
-    /// Over `n` inputs.
-    pub fn new(n: Length) -> Self {
-        Self { known: Known::new(n.get()), window: Window::new(n) }
-    }
-
-    /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
-    #[inline]
-    pub fn update(&mut self, x: f64) -> f64 {
-        let value = self.window.push(x);
-        if self.known.take(x) { value.map_or(f64::NAN, |highest| highest.0) } else { f64::NAN }
-    }
-}
+pub type RollingHigh = Rolling<true>;
 
 /// The lowest of the last `n` inputs, the newest included.
-#[derive(Debug, Clone)]
-pub struct RollingLow {
-    known: Known,
-    window: Window<Lowest>,
-}
+pub type RollingLow = Rolling<false>;
 
-impl RollingLow {
+impl<const HIGHEST: bool> Rolling<HIGHEST> {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
         Self { known: Known::new(n.get()), window: Window::new(n) }
@@ -77,7 +46,7 @@ impl RollingLow {
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
         let value = self.window.push(x);
-        if self.known.take(x) { value.map_or(f64::NAN, |lowest| lowest.0) } else { f64::NAN }
+        if self.known.take(x) { value.map_or(f64::NAN, |extreme| extreme.0) } else { f64::NAN }
     }
 }
 

@@ -154,8 +154,9 @@ fn overdue(when: &str, [close, open]: [f64; 2]) -> Option<String> {
     let now = inputs(ts, &bar, &values, ledger);
     assert!(!matches!(strategy.decide(&now), Intent::Exit(_)), "there was no bar before");
     let stands = strategy.standing(&now);
-    assert_eq!(strategy.overdue(&now, stands), None, "it stood before: no cross was missed");
-    strategy.overdue(&now, 0).map(|name| name.to_string())
+    let overdue = |before: u64| strategy.overdue(held.side, stands & !before);
+    assert_eq!(overdue(stands), None, "it stood before: no cross was missed");
+    overdue(0).map(|name| name.to_string())
 }
 
 #[test]
