@@ -227,7 +227,7 @@ fn document(looked: &Looked) -> Value {
     let look = looked.look.as_ref().map(|look| {
         let held = look.ledger.held.map(|held| {
             json!({
-                "side": held.side.name(), "entry_px": held.entry_px, "best_px": held.best_px,
+                "side": held.side.name(), "entry_px": held.entry_px.float(), "best_px": held.best_px,
                 "bars_held": held.bars,
             })
         });
@@ -253,7 +253,7 @@ fn document(looked: &Looked) -> Value {
             })
             .collect();
         json!({
-            "events": events, "readiness": readiness(look.readiness), "held": held, "equity": look.ledger.equity,
+            "events": events, "readiness": readiness(look.readiness), "held": held, "equity": look.ledger.equity.float(),
             "bars_since_exit": look.ledger.bars_since_exit, "stops_in_a_row": look.ledger.stops_in_a_row,
             "score": look.score, "threshold": look.threshold,
             "rules": look.why.rules.iter().map(rule).collect::<Vec<_>>(),

@@ -56,13 +56,21 @@ fn shortest(value: f64) -> (i128, i32) {
 
 /// The nearest float to a decimal: what its digits parse to.
 pub fn float(value: Decimal) -> f64 {
-    let mantissa = value.mantissa();
-    let scale = value.scale();
-    if mantissa.unsigned_abs() < (1 << 53) && scale <= 22 {
-        // Both operands are exact, so one correctly rounded division gives the nearest float.
-        return mantissa as f64 / 10_f64.powi(scale as i32);
-    }
-    value.to_string().parse().expect("a decimal prints as a float literal")
+    exact_float(value.mantissa(), value.scale())
+        .unwrap_or_else(|| value.to_string().parse().expect("a decimal prints as a float literal"))
+}
+
+/// Powers of ten that a float holds exactly.
+const EXACT_POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
+/// The nearest float to `units / 10^places`, where both operands are exact: one correctly rounded division gives it.
+pub(super) fn exact_float(units: i128, places: u32) -> Option<f64> {
+    // A whole number of 64 bits is one instruction, one of 128 a call.
+    let units = i64::try_from(units).ok().filter(|units| units.unsigned_abs() < 1 << 53)?;
+    EXACT_POWERS.get(places as usize).map(|power| units as f64 / power)
 }
 
 /// The power of ten of the first digit: 2 for 345, -3 for 0.00678. Of zero, 0.

@@ -11,7 +11,7 @@ use std::{
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::decimal::{PLACES, decimal, divide, float, places, product, to_even};
+use super::decimal::{PLACES, decimal, divide, exact_float, float, places, product, to_even};
 
 /// From here up, eight decimals are at least eleven digits of a price.
 const AMPLE_PRICE: Decimal = Decimal::ONE_HUNDRED;
@@ -201,12 +201,7 @@ impl Money {
     /// The nearest float.
     pub fn float(self) -> f64 {
         let (units, places) = self.shorter();
-        // Up to 2^53 both operands are exact, and one correctly rounded division gives the nearest float.
-        if units.unsigned_abs() < (1 << 53) {
-            units as f64 / 10_f64.powi(places as i32)
-        } else {
-            float(self.get())
-        }
+        exact_float(units, places).unwrap_or_else(|| float(self.get()))
     }
 
     /// Units and their places: the eighth where that says it all.

@@ -37,10 +37,14 @@ impl Reason {
         Some(Self { bytes, len: from.len() as u8 })
     }
 
+    /// The bytes of the text.
+    pub const fn as_bytes(&self) -> &[u8] {
+        self.bytes.split_at(self.len as usize).0
+    }
+
     /// The text.
     pub const fn as_str(&self) -> &str {
-        let (text, _) = self.bytes.split_at(self.len as usize);
-        match std::str::from_utf8(text) {
+        match std::str::from_utf8(self.as_bytes()) {
             Ok(text) => text,
             Err(_) => panic!("it was copied from a text"),
         }

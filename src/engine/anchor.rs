@@ -68,7 +68,7 @@ pub enum Readiness {
 /// The features at one bar.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FeatureRow<'a> {
-    /// The vector. An unknown value is the one NaN.
+    /// The vector, and behind it what the rules work out of it. An unknown value is the one NaN.
     pub values: &'a [f64],
     /// Whether it may be used.
     pub readiness: Readiness,
@@ -163,6 +163,7 @@ impl Count {
         self.last = Some(ts);
     }
 
+    /// `values` are those of the vector, without what is worked out of them.
     fn head(self, strategy: &Strategy, blocks: Blocks, values: &[f64], ts: SlotTs) -> Head {
         if self.bars < blocks.warm_up_bars {
             return Head { readiness: Readiness::NotEnoughBars, hash: None, score: None };
@@ -231,7 +232,7 @@ impl Anchored {
             block_ends_ms: i64::MIN,
             answering: fresh.clone(),
             following: fresh,
-            values: vec![f64::NAN; strategy.features().len()],
+            values: vec![f64::NAN; strategy.features().width()],
             strategy,
         }
     }
@@ -252,7 +253,8 @@ impl Anchored {
         let Run { instance, count } = &mut self.answering;
         count.take(bar.ts);
         instance.update(bar, &mut self.values);
-        count.head(&self.strategy, self.blocks, &self.values, bar.ts).with(&self.values)
+        let vector = &self.values[..self.strategy.features().len()];
+        count.head(&self.strategy, self.blocks, vector, bar.ts).with(&self.values)
     }
 }
 
@@ -269,12 +271,12 @@ pub fn block_rows(
         count.take(bar.ts);
     }
     instance.pass(before);
-    let width = strategy.features().len();
+    let (len, width) = (strategy.features().len(), strategy.features().width());
     let mut values = Vec::with_capacity(block.len() * width);
     instance.run(block, &mut values);
     let heads = block.iter().enumerate().map(|(place, bar)| {
         count.take(bar.ts);
-        count.head(strategy, blocks, &values[place * width..(place + 1) * width], bar.ts)
+        count.head(strategy, blocks, &values[place * width..][..len], bar.ts)
     });
     let heads = heads.collect();
     FeatureRows { width, values, heads }

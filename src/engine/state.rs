@@ -147,7 +147,7 @@ impl State {
     pub fn ledger(&self, ts: SlotTs) -> Ledger {
         let held = self.position.map(|held| Held {
             side: held.side,
-            entry_px: held.entry_px().float(),
+            entry_px: held.entry_px(),
             best_px: held.best,
             bars: u32::try_from(ts.since(held.entry)).unwrap_or(u32::MAX),
             first_stop: held.first_stop,
@@ -156,7 +156,7 @@ impl State {
             held,
             bars_since_exit: self.bars_since_exit(ts),
             stops_in_a_row: self.risk.stops_in_a_row,
-            equity: self.equity().float(),
+            equity: self.equity(),
         }
     }
 

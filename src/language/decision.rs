@@ -1,13 +1,19 @@
 //! The part of a strategy that is evaluated slot by slot: from the feature vector, the bar and the ledger to what a rule says.
+//! Whatever of it depends on bars alone is worked out ahead, over runs of bars, with the features.
 
 use std::collections::BTreeMap;
 
 use super::{
     op::Op,
     term::{Term, What},
-    values::{Clock, Price, SlotValue},
+    values::{self, Clock, SlotValue},
 };
-use crate::domain::{bar::Bar, decision::Side, time::SlotTs};
+use crate::domain::{
+    bar::Bar,
+    decision::Side,
+    money::{Money, Price},
+    time::SlotTs,
+};
 
 /// The longest time since an exit that is counted, in slots; also what is said before the first exit.
 pub const BARS_SINCE_EXIT_MAX: u32 = 10_000;
@@ -19,7 +25,7 @@ pub struct Inputs<'a> {
     pub ts: SlotTs,
     /// Its bar.
     pub bar: &'a Bar,
-    /// The feature vector at its close.
+    /// The feature vector at its close, and behind it what is worked out of it.
     pub values: &'a [f64],
     /// The score of the model, in millionths; unknown without one.
     pub score: Option<i64>,
@@ -40,13 +46,18 @@ pub struct Ledger {
     pub bars_since_exit: u32,
     /// Stops in a row.
     pub stops_in_a_row: u32,
-    /// The equity of this row.
-    pub equity: f64,
+    /// The equity of this row. Few rules read it, hence it becomes a float where one does.
+    pub equity: Money,
 }
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { held: None, bars_since_exit: BARS_SINCE_EXIT_MAX, stops_in_a_row: 0, equity: 0.0 }
+        Self {
+            held: None,
+            bars_since_exit: BARS_SINCE_EXIT_MAX,
+            stops_in_a_row: 0,
+            equity: Money::ZERO,
+        }
     }
 }
 
@@ -56,7 +67,7 @@ pub struct Held {
     /// Its side.
     pub side: Side,
     /// The price it was entered at.
-    pub entry_px: f64,
+    pub entry_px: Price,
     /// The best price since.
     pub best_px: f64,
     /// Slots since that of the entry.
@@ -70,15 +81,20 @@ pub struct Held {
 enum Node {
     Constant(f64),
     Feature(u16),
-    Price(Price),
+    Price(values::Price),
     Clock(Clock),
     Slot(SlotValue),
     Signal(u16),
     Op(Op, [u16; 3]),
 }
 
-/// Where a condition or a distance is.
-pub(super) type Root = u16;
+/// Where a condition or a distance is: most are worked out with the features.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Root {
+    /// The place among the values.
+    Value(u16),
+    Node(u16),
+}
 
 /// The conditions and distances of a strategy.
 #[derive(Debug, Clone)]
@@ -87,6 +103,12 @@ pub(super) struct Decision {
     /// The places of features in the vector, by name or canonical text.
     features: BTreeMap<String, u16>,
     signals: Vec<String>,
+    /// What is worked out with the features, behind them.
+    ahead: Vec<Term>,
+    /// The places of those, by canonical text.
+    ahead_places: BTreeMap<String, u16>,
+    /// How many values the vector has.
+    vector: usize,
 }
 
 impl Decision {
@@ -94,8 +116,19 @@ impl Decision {
     pub(super) fn new(features: &[String], first: usize, signals: Vec<String>) -> Self {
         // Those of a model come first and may be there again.
         let own = features.iter().enumerate().skip(first);
-        let features = own.map(|(at, name)| (name.clone(), small(at))).collect();
-        Self { nodes: Vec::new(), features, signals }
+        Self {
+            nodes: Vec::new(),
+            features: own.map(|(at, name)| (name.clone(), small(at))).collect(),
+            signals,
+            ahead: Vec::new(),
+            ahead_places: BTreeMap::new(),
+            vector: features.len(),
+        }
+    }
+
+    /// What is to be worked out with the features, in the order of the places behind them.
+    pub(super) fn ahead(&self) -> &[Term] {
+        &self.ahead
     }
 
     /// The place of a feature in the vector.
@@ -109,6 +142,18 @@ impl Decision {
 
     /// Adds a term; `None` where it is not made of features.
     pub(super) fn add(&mut self, term: &Term) -> Option<Root> {
+        let at = self.add_node(term)?;
+        Some(match self.nodes[usize::from(at)] {
+            Node::Feature(place) => Root::Value(place),
+            _ => Root::Node(at),
+        })
+    }
+
+    fn add_node(&mut self, term: &Term) -> Option<u16> {
+        let (is_made_of_features, is_of_bars_alone) = self.kind(term);
+        if !is_made_of_features {
+            return None;
+        }
         let node = match (&term.what, term.constant, self.place(term)) {
             (_, Some(value), _) => Node::Constant(value),
             (_, _, Some(at)) => Node::Feature(small(at)),
@@ -118,10 +163,11 @@ impl Decision {
             (What::Signal(name), ..) => {
                 Node::Signal(small(self.signals.iter().position(|known| known == name)?))
             }
+            (What::Op(..), ..) if is_of_bars_alone => Node::Feature(self.work_out(term)),
             (What::Op(op, parts), ..) => {
                 let mut inputs = [0; 3];
                 for (input, part) in inputs.iter_mut().zip(parts) {
-                    *input = self.add(part)?;
+                    *input = self.add_node(part)?;
                 }
                 Node::Op(*op, inputs)
             }
@@ -133,14 +179,48 @@ impl Decision {
         Some(small(self.nodes.len() - 1))
     }
 
+    /// Whether all of it that looks back is a feature, and whether nothing of it is of the ledger or a signal.
+    fn kind(&self, term: &Term) -> (bool, bool) {
+        let (mut is_made_of_features, mut is_of_bars_alone) = (true, true);
+        term.visit(&mut |part| match part.what {
+            _ if part.constant.is_some() => false,
+            What::Let(_) | What::Back(_) | What::Ago(..) | What::Tf(..) => {
+                is_made_of_features &= self.place(part).is_some();
+                false
+            }
+            What::Slot(_) | What::Signal(_) => {
+                is_of_bars_alone = false;
+                false
+            }
+            What::Constant | What::Price(_) | What::Clock(_) | What::Op(..) => true,
+        });
+        (is_made_of_features, is_of_bars_alone)
+    }
+
+    fn work_out(&mut self, term: &Term) -> u16 {
+        let next = small(self.vector + self.ahead.len());
+        *self.ahead_places.entry(term.to_string()).or_insert_with(|| {
+            self.ahead.push(term.clone());
+            next
+        })
+    }
+
     /// How many nodes there are.
     pub(super) fn operations(&self) -> usize {
         self.nodes.len()
     }
 
     /// The value of a term at a slot.
+    #[inline]
     pub(super) fn value(&self, root: Root, inputs: &Inputs<'_>) -> f64 {
-        match self.nodes[usize::from(root)] {
+        match root {
+            Root::Value(at) => inputs.values[usize::from(at)],
+            Root::Node(at) => self.node(at, inputs),
+        }
+    }
+
+    fn node(&self, at: u16, inputs: &Inputs<'_>) -> f64 {
+        match self.nodes[usize::from(at)] {
             Node::Constant(value) => value,
             Node::Feature(at) => inputs.values[usize::from(at)],
             Node::Price(price) => price.of(inputs.bar),
@@ -151,8 +231,8 @@ impl Decision {
         }
     }
 
-    fn operation(&self, op: Op, [a, b, c]: [Root; 3], inputs: &Inputs<'_>) -> f64 {
-        let a = self.value(a, inputs);
+    fn operation(&self, op: Op, [a, b, c]: [u16; 3], inputs: &Inputs<'_>) -> f64 {
+        let a = self.node(a, inputs);
         match op {
             // What follows could not change the result.
             Op::And if a == 0.0 => 0.0,
@@ -160,8 +240,8 @@ impl Decision {
             Op::Negate | Op::Not | Op::Abs | Op::Sqrt | Op::Log | Op::Exp | Op::Floor => {
                 op.of(a, 0.0, 0.0)
             }
-            Op::If | Op::SafeDiv => op.of(a, self.value(b, inputs), self.value(c, inputs)),
-            _ => op.of(a, self.value(b, inputs), 0.0),
+            Op::If | Op::SafeDiv => op.of(a, self.node(b, inputs), self.node(c, inputs)),
+            _ => op.of(a, self.node(b, inputs), 0.0),
         }
     }
 
@@ -194,7 +274,7 @@ impl Decision {
 }
 
 fn small(at: usize) -> u16 {
-    u16::try_from(at).expect("a strategy has at most 1000 nodes and 64 features")
+    u16::try_from(at).expect("a strategy has at most 64 rules of 1000 nodes, and 64 features")
 }
 
 impl SlotValue {
@@ -207,19 +287,19 @@ impl SlotValue {
         let of_model = |units: Option<i64>| units.map_or(f64::NAN, |units| units as f64 / 1e6);
         match self {
             Self::Held => held.map_or(0.0, |held| sign(held.side)),
-            Self::EntryPx => of_position(|held, _| held.entry_px),
+            Self::EntryPx => of_position(|held, _| held.entry_px.float()),
             Self::BestPx => of_position(|held, _| held.best_px),
             Self::BarsHeld => of_position(|held, _| f64::from(held.bars)),
             Self::Profit => of_position(Held::profit),
             Self::ProfitPct => {
-                of_position(|held, close| 100.0 * held.profit(close) / held.entry_px)
+                of_position(|held, close| 100.0 * held.profit(close) / held.entry_px.float())
             }
             Self::ProfitR => of_position(|held, close| {
                 held.first_stop.map_or(f64::NAN, |stop| held.profit(close) / stop)
             }),
             Self::BarsSinceExit => f64::from(bars_since_exit.min(BARS_SINCE_EXIT_MAX)),
             Self::StopsInARow => f64::from(stops_in_a_row),
-            Self::Equity => super::op::known(equity),
+            Self::Equity => super::op::known(equity.float()),
             Self::Score => of_model(inputs.score),
             Self::Threshold => of_model(inputs.threshold),
         }
@@ -228,7 +308,7 @@ impl SlotValue {
 
 impl Held {
     fn profit(self, close: f64) -> f64 {
-        sign(self.side) * (close - self.entry_px)
+        sign(self.side) * (close - self.entry_px.float())
     }
 }
 

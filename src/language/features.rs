@@ -38,13 +38,14 @@ impl Features {
             return Err(problems);
         }
         let names = terms.iter().map(Term::to_string).collect();
-        Ok(Self::new(names, &terms, &Lets::default(), timeframe))
+        Ok(Self::new(names, &terms, &[], &Lets::default(), timeframe))
     }
 
-    /// Of checked terms.
+    /// Of checked terms, and of what is worked out with them: it is no part of the vector and reads nothing older than that does.
     pub(super) fn new(
         names: Vec<String>,
         terms: &[Term],
+        ahead: &[Term],
         lets: &Lets,
         timeframe: Timeframe,
     ) -> Self {
@@ -55,7 +56,7 @@ impl Features {
             || Derivation { text: "close".to_owned(), lag: 0, how: "", parts: Vec::new() };
         Self {
             names: names.into(),
-            program: Arc::new(Program::new(terms, lets, timeframe)),
+            program: Arc::new(Program::new(terms.iter().chain(ahead), lets, timeframe)),
             slowest: Arc::new(slowest.unwrap_or_else(nothing)),
         }
     }
@@ -68,6 +69,11 @@ impl Features {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.names.len()
+    }
+
+    /// How many values are given at a bar: the vector, and behind it what is worked out with it.
+    pub fn width(&self) -> usize {
+        self.program.outputs.len()
     }
 
     /// Whether there are none.

@@ -4,7 +4,7 @@ use super::{
     check::place_of,
     decision::Inputs,
     rule::{Kind, Rule},
-    strategy::Strategy,
+    strategy::{Plan, Strategy},
 };
 use crate::domain::{decision::Side, reason::Reason};
 
@@ -54,6 +54,34 @@ impl Protection {
     }
 }
 
+/// The places of the rules that are asked, in the order of the file.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Entries.
+    enter: Vec<usize>,
+    /// Entries of longs and of shorts.
+    enter_side: [Vec<usize>; 2],
+    /// Exits of longs and of shorts.
+    exit_side: [Vec<usize>; 2],
+}
+
+impl Asked {
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let places = |asked: &dyn Fn(&Rule) -> bool| {
+            (0..rules.len()).filter(|at| asked(&rules[*at])).collect::<Vec<_>>()
+        };
+        let by_side = |kind| {
+            let mut sides = [Vec::new(), Vec::new()];
+            for side in [Side::Long, Side::Short] {
+                sides[place_of(side)] = places(&|rule| rule.kind == kind && rule.sides.allow(side));
+            }
+            sides
+        };
+        let enter = places(&|rule| rule.kind == Kind::Enter);
+        Self { enter, enter_side: by_side(Kind::Enter), exit_side: by_side(Kind::Exit) }
+    }
+}
+
 /// The answers of rules that are asked one after another.
 struct Asking<'a> {
     strategy: &'a Strategy,
@@ -62,17 +90,15 @@ struct Asking<'a> {
     unknown: bool,
 }
 
-impl Asking<'_> {
-    /// The first rule of a kind and side that is true.
-    fn first(&mut self, kind: Kind, side: Side) -> Option<Rule> {
-        let plan = &self.strategy.0;
-        for (rule, root) in plan.rules.iter().zip(&plan.roots) {
-            if rule.kind != kind || !rule.sides.allow(side) {
-                continue;
-            }
-            let truth = plan.decision.value(*root, self.inputs);
+impl<'a> Asking<'a> {
+    /// The first rule that is true of those at `places`.
+    #[inline]
+    fn first(&mut self, places: &[usize]) -> Option<&'a Rule> {
+        let plan: &'a Plan = &self.strategy.0;
+        for at in places {
+            let truth = plan.decision.value(plan.roots[*at], self.inputs);
             if truth == 1.0 {
-                return Some(*rule);
+                return Some(&plan.rules[*at]);
             }
             self.unknown |= truth.is_nan();
         }
@@ -80,36 +106,28 @@ impl Asking<'_> {
     }
 
     fn flat(mut self) -> Intent {
-        let plan = &self.strategy.0;
-        for (rule, root) in plan.rules.iter().zip(&plan.roots) {
-            if rule.kind != Kind::Enter {
-                continue;
-            }
-            let truth = plan.decision.value(*root, self.inputs);
-            if truth == 1.0 {
-                let side = side_of(rule);
-                return match self.strategy.protection(side, self.inputs) {
-                    Some(protection) => Intent::Enter(side, rule.name, protection),
-                    None => Intent::Hold(NO_RANGE),
-                };
-            }
-            self.unknown |= truth.is_nan();
+        let Some(rule) = self.first(&self.strategy.0.asked.enter) else {
+            return self.nothing(false);
+        };
+        let side = side_of(rule);
+        match self.strategy.protection(side, self.inputs) {
+            Some(protection) => Intent::Enter(side, rule.name, protection),
+            None => Intent::Hold(NO_RANGE),
         }
-        self.nothing(false)
     }
 
     fn held(mut self, side: Side) -> Intent {
-        let other = side.opposite();
-        let reversal = self.first(Kind::Enter, other);
+        let (asked, other) = (&self.strategy.0.asked, side.opposite());
+        let reversal = self.first(&asked.enter_side[place_of(other)]);
         if let Some(rule) = reversal
             && let Some(protection) = self.strategy.protection(other, self.inputs)
         {
             return Intent::Enter(other, rule.name, protection);
         }
-        if let Some(rule) = self.first(Kind::Exit, side) {
+        if let Some(rule) = self.first(&asked.exit_side[place_of(side)]) {
             return Intent::Exit(rule.name);
         }
-        match self.first(Kind::Enter, side) {
+        match self.first(&asked.enter_side[place_of(side)]) {
             Some(rule) => Intent::Hold(rule.name),
             None => self.nothing(reversal.is_some()),
         }
@@ -162,8 +180,8 @@ impl Strategy {
     /// The first true entry of a long and the first of a short position, where both sides have one.
     pub fn contested(&self, inputs: &Inputs<'_>) -> Option<(Reason, Reason)> {
         let mut asking = Asking { strategy: self, inputs, unknown: false };
-        let long = asking.first(Kind::Enter, Side::Long)?;
-        let short = asking.first(Kind::Enter, Side::Short)?;
+        let [longs, shorts] = &self.0.asked.enter_side;
+        let (long, short) = (asking.first(longs)?, asking.first(shorts)?);
         Some((long.name, short.name))
     }
 

@@ -43,9 +43,13 @@ pub(super) struct Program {
 
 impl Program {
     /// The program of these terms on bars of a timeframe. Every name is looked up in `lets`.
-    pub(super) fn new(terms: &[Term], lets: &Lets, timeframe: Timeframe) -> Self {
+    pub(super) fn new<'a>(
+        terms: impl Iterator<Item = &'a Term>,
+        lets: &Lets,
+        timeframe: Timeframe,
+    ) -> Self {
         let mut builder = Builder::new(lets, timeframe);
-        let outputs = terms.iter().map(|term| builder.register(term)).collect();
+        let outputs = terms.map(|term| builder.register(term)).collect();
         builder.finish(outputs)
     }
 

@@ -9,6 +9,7 @@ use super::{
     check::{self, Checked, CheckedRule, Distances, Lets},
     decision::{Decision, Root},
     features::{Features, too_many},
+    intent::Asked,
     problem::{Problem, Severity},
     raw::{Number, RawStrategy, Values},
     reach::Reach,
@@ -48,6 +49,7 @@ pub(super) struct Plan {
     pub(super) decision: Decision,
     /// The conditions of `rules`.
     pub(super) roots: Vec<Root>,
+    pub(super) asked: Asked,
     /// The distances of a long and of a short position.
     pub(super) protect: [[Option<Root>; 5]; 2],
     /// Exits that are events, and the states they lead to.
@@ -114,7 +116,7 @@ impl Strategy {
         let Lets { terms, .. } = &self.0.lets;
         let names = terms.keys().cloned().collect();
         let terms: Vec<Term> = terms.iter().map(|(name, body)| named(name, body)).collect();
-        Features::new(names, &terms, &self.0.lets, self.0.timeframe)
+        Features::new(names, &terms, &[], &self.0.lets, self.0.timeframe)
     }
 
     /// Its rules: entries, then exits, each in the order of the file.
@@ -198,9 +200,10 @@ fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Probl
         .into_iter()
         .filter_map(|(at, state)| decision.add(&state).map(|root| (at, root)))
         .collect();
-    let (rules, whens) =
+    let (rules, whens): (Vec<Rule>, Vec<Term>) =
         rules.into_iter().map(|CheckedRule { rule, when, .. }| (rule, when)).unzip();
-    let features = Features::new(names, &terms, &lets, timeframe);
+    let asked = Asked::new(&rules);
+    let features = Features::new(names, &terms, decision.ahead(), &lets, timeframe);
     Plan {
         timeframe,
         cadence_bars,
@@ -215,6 +218,7 @@ fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Probl
         features,
         decision,
         roots,
+        asked,
         protect,
         overdue,
         signals,

@@ -73,7 +73,8 @@ where
     let mut trades = Vec::new();
     let mut tripped = None;
     let mut contested: BTreeMap<(Reason, Reason), (u64, SlotTs)> = BTreeMap::new();
-    let (mut skipped, mut blocked, mut far_stop) = (BTreeMap::new(), BTreeMap::new(), None);
+    let (mut skipped, mut blocked) = (BTreeMap::new(), BTreeMap::new());
+    let (mut far_stop, mut last_entry) = (None, None);
     let mut curve = Vec::with_capacity(inputs.window.slots().unsigned_abs() as usize);
     let state = replay(core, inputs, at_end, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
@@ -87,7 +88,12 @@ where
             if let Some(block) = row.blocked_by {
                 *blocked.entry(block).or_default() += 1;
             }
-            far_stop = far_stop.or_else(|| far(row));
+            // The first stop of a position is where it is furthest away: later rows are not looked at.
+            let entered = row.entry_px.filter(|entry| last_entry != Some(*entry));
+            last_entry = row.entry_px;
+            if far_stop.is_none() && entered.is_some() {
+                far_stop = far(row);
+            }
         }
         for (ts, long, short) in &batch.contested {
             contested.entry((*long, *short)).or_insert((0, *ts)).0 += 1;

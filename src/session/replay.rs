@@ -1,6 +1,6 @@
 //! A recorded window played through the engine: features by block in parallel, steps in order, the same bits at any number of threads.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
@@ -155,20 +155,23 @@ impl<'a> Player<'a> {
         bars: &[TimedBar],
         degraded: &BTreeMap<i64, Degraded>,
     ) -> Batch {
-        let (range, rows) = self.features(window, bars);
+        let (start, rows) = self.features(window, bars);
+        let mut rows = rows.iter().flat_map(FeatureRows::iter);
         let mut batch = Batch {
             decisions: Vec::with_capacity(window.slots().unsigned_abs() as usize),
             trades: vec![],
             contested: vec![],
         };
         let rules = self.core.strategy.rules();
-        let (mut cursor, mut ts) = (range.start, window.first());
+        let (mut cursor, mut ts) = (start, window.first());
         while ts <= window.last() {
             let found = bars.get(cursor).filter(|bar| bar.ts == ts);
             let cause = degraded.get(&ts.ts_ms()).copied();
             let own = found.map(|bar| bar.bar);
             let slot = self.maker.make(ts, own, cause, |ts| bar_at(bars, ts));
-            let features = slot.bar().map(|_| rows.at(cursor - range.start));
+            // The row of a bar that is held back is passed over with it.
+            let row = found.and_then(|_| rows.next());
+            let features = slot.bar().and(row);
             self.close = slot.bar().map(Bar::close).or(self.close);
             let Batch { trades, contested, .. } = &mut batch;
             // Two sides can be true only where one of them is.
@@ -204,13 +207,13 @@ impl<'a> Player<'a> {
         self.maker.held().first().map_or(anchor_ms, |oldest| oldest.open_ms().min(anchor_ms))
     }
 
-    /// The bars of a window and their features, each block computed from its own anchor.
-    fn features(&self, window: Window, all: &[TimedBar]) -> (Range<usize>, FeatureRows) {
+    /// Where the bars of a window begin, and their features block by block, each computed from its own anchor.
+    fn features(&self, window: Window, all: &[TimedBar]) -> (usize, Vec<FeatureRows>) {
         let range = all.partition_point(|bar| bar.ts < window.first())
             ..all.partition_point(|bar| bar.ts <= window.last());
         let own = &all[range.clone()];
         assert!(own.is_sorted_by(|a, b| a.ts < b.ts), "bars are sorted and unique");
-        let Some(newest) = own.last() else { return (range, FeatureRows::default()) };
+        let Some(newest) = own.last() else { return (range.start, Vec::new()) };
         let (from, to) = (self.blocks.of(all[range.start].ts), self.blocks.of(newest.ts));
         let start_of = |block: i64| all.partition_point(|bar| self.blocks.of(bar.ts) < block);
         let rows = (from..=to)
@@ -221,7 +224,7 @@ impl<'a> Player<'a> {
                 block_rows(&self.core.strategy, self.blocks, &all[before..own], &all[own..end])
             })
             .collect();
-        (range, FeatureRows::joined(rows))
+        (range.start, rows)
     }
 }
 

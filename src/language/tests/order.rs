@@ -5,7 +5,7 @@ use super::{
     bars::slot,
     inputs, raw, rule, strategy,
 };
-use crate::domain::{bar::Bar, decision::Side, reason::Reason, time::Timeframe};
+use crate::domain::{bar::Bar, decision::Side, money::Price, reason::Reason, time::Timeframe};
 
 /// A strategy whose rules are true where features say so: `buy`, `sell`, `stay` are made from closes.
 fn table() -> RawStrategy {
@@ -31,7 +31,7 @@ fn decide(strategy: &Strategy, values: &[f64; 5], held: Option<(Side, u32)>) -> 
     let bar = Bar::new([10.0; 5]).unwrap();
     let held = held.map(|(side, bars)| Held {
         side,
-        entry_px: 10.0,
+        entry_px: Price::from_float(10.0).unwrap(),
         best_px: 10.0,
         bars,
         first_stop: Some(1.0),
@@ -149,7 +149,8 @@ fn overdue(when: &str, [close, open]: [f64; 2]) -> Option<String> {
     let mut values = vec![0.0; strategy.features().len()];
     let ts = slot(Timeframe::M5, 0);
     strategy.features().start().update(&crate::domain::bar::TimedBar { ts, bar }, &mut values);
-    let held = Held { side: Side::Long, entry_px: 10.0, best_px: 10.0, bars: 1, first_stop: None };
+    let entry_px = Price::from_float(10.0).unwrap();
+    let held = Held { side: Side::Long, entry_px, best_px: 10.0, bars: 1, first_stop: None };
     let ledger = Ledger { held: Some(held), ..Ledger::default() };
     let now = inputs(ts, &bar, &values, ledger);
     assert!(!matches!(strategy.decide(&now), Intent::Exit(_)), "there was no bar before");

@@ -8,7 +8,13 @@ use super::{
     naive::{Cond, Num, World},
     raw, rule,
 };
-use crate::domain::{bar::TimedBar, decision::Side, time::Timeframe};
+use crate::domain::{
+    bar::TimedBar,
+    decimal::decimal,
+    decision::Side,
+    money::{Money, Price},
+    time::Timeframe,
+};
 
 const VALUES: [&str; 11] =
     ["open", "high", "low", "close", "volume", "hl2", "hlc3", "ohlc4", "hour", "minute", "weekday"];
@@ -232,7 +238,7 @@ fn ledgers(dice: &mut Dice, bars: &[TimedBar]) -> Vec<Ledger> {
         let side = [None, Some(Side::Long), Some(Side::Short)][dice.below(3) as usize];
         let held = side.map(|side| Held {
             side,
-            entry_px: near(dice),
+            entry_px: Price::from_float(near(dice)).expect("near a price"),
             best_px: near(dice),
             bars: dice.below(300) as u32,
             first_stop: (dice.below(4) > 0).then(|| 0.5 + dice.unit().abs()),
@@ -241,7 +247,7 @@ fn ledgers(dice: &mut Dice, bars: &[TimedBar]) -> Vec<Ledger> {
             held,
             bars_since_exit: dice.below(20_000) as u32,
             stops_in_a_row: dice.below(4) as u32,
-            equity: 10_000.0 * (1.0 + dice.unit()),
+            equity: Money::new(decimal(10_000.0 * (1.0 + dice.unit())).expect("a number")),
         }
     };
     bars.iter().map(each).collect()
@@ -250,17 +256,17 @@ fn ledgers(dice: &mut Dice, bars: &[TimedBar]) -> Vec<Ledger> {
 /// What a name of the ledger means.
 fn of_ledger(ledger: &Ledger, close: f64, name: &str) -> Option<f64> {
     let long = |held: Held| if held.side == Side::Long { 1.0 } else { -1.0 };
-    let profit = |held: Held| long(held) * (close - held.entry_px);
+    let profit = |held: Held| long(held) * (close - held.entry_px.float());
     match name {
         "held" => Some(ledger.held.map_or(0.0, long)),
         "bars_since_exit" => Some(f64::from(ledger.bars_since_exit.min(10_000))),
         "stops_in_a_row" => Some(f64::from(ledger.stops_in_a_row)),
-        "equity" => Some(ledger.equity),
-        "entry_px" => ledger.held.map(|held| held.entry_px),
+        "equity" => Some(ledger.equity.float()),
+        "entry_px" => ledger.held.map(|held| held.entry_px.float()),
         "best_px" => ledger.held.map(|held| held.best_px),
         "bars_held" => ledger.held.map(|held| f64::from(held.bars)),
         "profit" => ledger.held.map(profit),
-        "profit_pct" => ledger.held.map(|held| 100.0 * profit(held) / held.entry_px),
+        "profit_pct" => ledger.held.map(|held| 100.0 * profit(held) / held.entry_px.float()),
         "profit_r" => ledger.held.and_then(|held| Some(profit(held) / held.first_stop?)),
         other => panic!("{other}"),
     }

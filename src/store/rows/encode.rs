@@ -32,7 +32,8 @@ pub fn push_decision(out: &mut Vec<u8>, prefix: &SeriesPrefix, decision: &Decisi
     out.extend_from_slice(&prefix.0);
     push_int(out, decision.ts.ts_ms());
     push_text(out, decision.action.name());
-    push_text(out, decision.reason.as_str());
+    // A reason was a text before: a row for every slot need not ask again whether it is one.
+    push_bytes(out, decision.reason.as_bytes());
     push_text(out, decision.blocked_by.map_or("", |block| block.name()));
     out.push(b',');
     if let Some(score) = decision.score {
@@ -91,7 +92,14 @@ pub fn push_timing(out: &mut Vec<u8>, timing: &Timing) {
 
 /// Appends a comma and a text that is known to need no quotes.
 fn push_text(out: &mut Vec<u8>, text: &str) {
-    debug_assert!(!text.contains(['"', ',', '\n', '\r']), "text of ours needs no quotes");
+    push_bytes(out, text.as_bytes());
+}
+
+fn push_bytes(out: &mut Vec<u8>, text: &[u8]) {
+    debug_assert!(
+        !text.iter().any(|byte| matches!(byte, b'"' | b',' | b'\n' | b'\r')),
+        "text of ours needs no quotes"
+    );
     out.push(b',');
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(text);
 }

@@ -11,6 +11,9 @@ pub fn push_int(out: &mut Vec<u8>, value: i64) {
 
 /// Appends a finite float: shortest round-trip digits, no exponent, whole numbers without a point.
 pub fn push_float(out: &mut Vec<u8>, value: f64) {
+    if let Some((digits, places)) = short(value) {
+        return push_digits(out, false, itoa::Buffer::new().format(digits), places);
+    }
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format(value);
     let plain = value.is_finite() && !text.bytes().any(|byte| byte == b'e');
@@ -19,6 +22,29 @@ pub fn push_float(out: &mut Vec<u8>, value: f64) {
     } else {
         write!(out, "{value}").expect("writing to a vector does not fail");
     }
+}
+
+/// The digits and places of a positive float that is the nearest to a decimal of few places, as prices are. A decimal of up to fifteen
+/// digits is the only one that short for its float, so the one with the fewest places is the shortest form.
+fn short(value: f64) -> Option<(u64, usize)> {
+    const DIGITS_END: f64 = 1e15;
+    const POWERS: [f64; 9] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8];
+    if value.is_nan() || value <= 0.0 {
+        return None;
+    }
+    for (places, power) in POWERS.into_iter().enumerate() {
+        let scaled = value * power;
+        if scaled >= DIGITS_END {
+            return None;
+        }
+        let digits = (scaled + 0.5) as u64;
+        let rounded = digits as f64;
+        // What is further from a whole number than two roundings is not one: that spares a division for most.
+        if (scaled - rounded).abs() <= scaled * (2.0 * f64::EPSILON) && rounded / power == value {
+            return Some((digits, places));
+        }
+    }
+    None
 }
 
 /// Appends a decimal without trailing zeros.
@@ -65,12 +91,22 @@ fn push_digits(out: &mut Vec<u8>, is_negative: bool, digits: &str, places: usize
 
 /// Appends 16 hex digits.
 pub fn push_hash(out: &mut Vec<u8>, hash: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [0_u8; 16];
-    for (n, digit) in text.iter_mut().enumerate() {
-        *digit = DIGITS[(hash >> (60 - 4 * n)) as usize & 15];
-    }
+    text[..8].copy_from_slice(&hex_digits(hash >> 32));
+    text[8..].copy_from_slice(&hex_digits(hash & 0xffff_ffff));
     out.extend_from_slice(&text);
+}
+
+/// The eight digits of 32 bits, all at once: every row has three hashes.
+const fn hex_digits(bits: u64) -> [u8; 8] {
+    // Each nibble moves into a byte of its own.
+    let mut nibbles = (bits | bits << 16) & 0x0000_ffff_0000_ffff;
+    nibbles = (nibbles | nibbles << 8) & 0x00ff_00ff_00ff_00ff;
+    nibbles = (nibbles | nibbles << 4) & 0x0f0f_0f0f_0f0f_0f0f;
+    // 1 in each byte above 9, where the letters begin.
+    let letters = ((nibbles + 0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    let gap = (b'a' - b'0' - 10) as u64;
+    (nibbles + 0x3030_3030_3030_3030 + letters * gap).to_be_bytes()
 }
 
 /// Reads back 16 hex digits, in exactly the form they are written.
