@@ -5,7 +5,7 @@ mod plain;
 #[path = "../tests/it/support/strategies.rs"]
 mod strategies;
 
-use std::{hint::black_box, sync::Arc};
+use std::{collections::BTreeMap, hint::black_box, sync::Arc};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use mjolnir::{
@@ -20,6 +20,8 @@ use mjolnir::{
         strategy::Strategy,
     },
     exchange::synthetic,
+    language::{RawRule, RawStrategy},
+    session::replay::Player,
 };
 
 const BARS: i64 = 100_000;
@@ -41,15 +43,58 @@ fn play(strategy: &Strategy, bars: &[TimedBar]) -> usize {
     events.len()
 }
 
+/// The same as a backtest does it: blocks of features, then steps. Every bar is seen by two runs of indicators here too.
+fn replay(strategy: &Strategy, bars: &[TimedBar]) -> usize {
+    let core = Core { strategy: strategy.clone(), rules: plain::rules() };
+    let (first, last) = (bars[0].ts, bars[bars.len() - 1].ts);
+    let mut player = Player::new(&core, first, Vec::new());
+    let window = Window::new(first, last).expect("not empty");
+    black_box(player.play(window, bars, &BTreeMap::new())).trades.len()
+}
+
+/// Rules of 25 operations, as people write them.
+fn twenty_five() -> Strategy {
+    let rule = |rule: &str, side: Option<&str>, when: &str| RawRule {
+        rule: rule.to_owned(),
+        side: side.map(str::to_owned),
+        when: when.to_owned(),
+    };
+    let trend = "crosses_above(ema(close, 20), ema(close, 50)) and rsi(close, 14) < 70 and close > sma(close, 200)";
+    let raw = RawStrategy {
+        enter: vec![
+            rule("trend", Some("long"), trend),
+            rule("breakout", Some("long"), "close > highest(high, 20)[1] and roc(close, 10) > 1"),
+            rule(
+                "fall",
+                Some("short"),
+                "crosses_below(ema(close, 20), ema(close, 50)) and hour < 22",
+            ),
+        ],
+        exit: vec![rule("tired", None, "bars_held > 96 or profit_r > 3")],
+        ..strategies::shipped("ema_atr", &[])
+    };
+    let strategy = strategies::strategy(&raw, Timeframe::M5);
+    println!("25 operations: {} in the program", strategy.rules().operations());
+    strategy
+}
+
 fn engine(c: &mut Criterion) {
     let bars = market();
+    // One core: the figures are bars a second and core.
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
     let mut group = c.benchmark_group("engine");
     group.throughput(Throughput::Elements(bars.len() as u64));
     let stops = strategies::Stops::only(14, 2.0);
     let ema = strategies::ema_atr([20, 50], stops, Timeframe::M5);
-    group.bench_function("ema_atr", |b| b.iter(|| play(&ema, black_box(&bars))));
     let rsi = strategies::rsi_revert(14, [30.0, 70.0, 50.0], stops, Timeframe::M5);
-    group.bench_function("rsi_revert", |b| b.iter(|| play(&rsi, black_box(&bars))));
+    let many = twenty_five();
+    for (name, strategy) in [("ema_atr", &ema), ("rsi_revert", &rsi), ("25_operations", &many)] {
+        group.bench_function(name, |b| b.iter(|| play(strategy, black_box(&bars))));
+        let name = format!("{name} replayed");
+        group.bench_function(name, |b| {
+            b.iter(|| alone.install(|| replay(strategy, black_box(&bars))));
+        });
+    }
     let read = model::files().read().expect("a whole model");
     let seen: Vec<String> = read.model.features().iter().map(ToString::to_string).collect();
     let raw = strategies::shipped("model", &[]);
