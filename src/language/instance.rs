@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     op::known,
-    program::{Program, Register, Step},
+    program::{Program, Step},
     running::{Ago, Running},
 };
 use crate::domain::{
@@ -39,13 +39,11 @@ impl Instance {
         let width = self.program.outputs.len();
         for bars in bars.chunks(RUN_MAX) {
             self.machine.run(&self.program, bars);
-            let start = rows.len();
-            rows.resize(start + bars.len() * width, 0.0);
-            for (at, register) in self.program.outputs.iter().enumerate() {
-                let column = self.machine.column(*register, bars.len());
-                for (row, value) in rows[start..].chunks_exact_mut(width).zip(column) {
-                    row[at] = *value;
-                }
+            rows.reserve(bars.len() * width);
+            let Machine { columns, stride, .. } = &self.machine;
+            for at in 0..bars.len() {
+                let outputs = self.program.outputs.iter();
+                rows.extend(outputs.map(|register| columns[register * stride + at]));
             }
         }
     }
@@ -102,11 +100,6 @@ impl Machine {
             memories: program.steps.iter().filter_map(memory).collect(),
             frames: program.frames.iter().map(Frame::start).collect(),
         }
-    }
-
-    /// The values of a register at the first `bars` of the bars handed in last.
-    fn column(&self, register: Register, bars: usize) -> &[f64] {
-        &self.columns[register * self.stride..][..bars]
     }
 
     /// The values of one of the bars handed in last.

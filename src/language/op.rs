@@ -157,11 +157,12 @@ impl Op {
 }
 
 fn and(a: f64, b: f64) -> f64 {
-    if a == 0.0 || b == 0.0 { 0.0 } else { known(a * b) }
+    // Of the truths 0 and 1 and NaN, all that is not false is the product.
+    if a == 0.0 || b == 0.0 { 0.0 } else { a * b }
 }
 
 fn or(a: f64, b: f64) -> f64 {
-    if a == 1.0 || b == 1.0 { 1.0 } else { known(a + b) }
+    if a == 1.0 || b == 1.0 { 1.0 } else { a + b }
 }
 
 fn choose(condition: f64, a: f64, b: f64) -> f64 {

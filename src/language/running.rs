@@ -41,21 +41,21 @@ pub(super) struct Settings {
     pub(super) timeframe: Timeframe,
 }
 
-/// The two sides of a cross, one bar ago.
+/// A cross of two sides: whether it could begin one bar ago, unknown before the first bar.
 #[derive(Debug, Clone)]
 pub(super) struct Cross {
-    before: (f64, f64),
+    could_begin: f64,
 }
 
 impl Cross {
     fn new() -> Self {
-        Self { before: (f64::NAN, f64::NAN) }
+        Self { could_begin: f64::NAN }
     }
 
     #[inline]
     fn update(&mut self, a: f64, b: f64, now: Op, then: Op) -> f64 {
-        let (a_before, b_before) = std::mem::replace(&mut self.before, (a, b));
-        Op::And.of(now.of(a, b, 0.0), then.of(a_before, b_before, 0.0), 0.0)
+        let could_begin = std::mem::replace(&mut self.could_begin, then.of(a, b, 0.0));
+        Op::And.of(now.of(a, b, 0.0), could_begin, 0.0)
     }
 }
 
