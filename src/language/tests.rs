@@ -59,3 +59,10 @@ fn strategy(raw: &RawStrategy) -> Strategy {
 fn inputs<'a>(ts: SlotTs, bar: &'a Bar, values: &'a [f64], ledger: Ledger) -> Inputs<'a> {
     Inputs { ts, bar, values, score: None, threshold: None, signals: &[], ledger }
 }
+
+/// A vector made by hand, and behind it what is worked out of it, term by term.
+fn whole(strategy: &Strategy, inputs: &Inputs<'_>) -> Vec<f64> {
+    let decision = &strategy.0.decision;
+    let ahead = decision.ahead().iter().map(|term| decision.value_of(term, inputs));
+    inputs.values.iter().copied().chain(ahead).collect()
+}

@@ -3,7 +3,7 @@
 use super::{
     super::{Held, Intent, Ledger, Protection, RawStrategy, SlotValue, Strategy},
     bars::slot,
-    inputs, raw, rule, strategy,
+    inputs, raw, rule, strategy, whole,
 };
 use crate::domain::{bar::Bar, decision::Side, money::Price, reason::Reason, time::Timeframe};
 
@@ -38,7 +38,8 @@ fn decide(strategy: &Strategy, values: &[f64; 5], held: Option<(Side, u32)>) -> 
     });
     let ledger = Ledger { held, ..Ledger::default() };
     let ts = slot(Timeframe::M5, 0);
-    strategy.decide(&inputs(ts, &bar, values, ledger))
+    let values = whole(strategy, &inputs(ts, &bar, values, ledger));
+    strategy.decide(&inputs(ts, &bar, &values, ledger))
 }
 
 #[test]
@@ -115,7 +116,8 @@ fn each_side_has_its_own_distances() {
     let intent = |low: f64| {
         let bar = Bar::new([10.0, 10.0, low, 10.0, 1.0]).unwrap();
         let (ts, ledger) = (slot(Timeframe::M5, 0), Ledger::default());
-        strategy.decide(&inputs(ts, &bar, &[], ledger))
+        let values = whole(&strategy, &inputs(ts, &bar, &[], ledger));
+        strategy.decide(&inputs(ts, &bar, &values, ledger))
     };
     let long = Protection {
         stop: Some(1.0),
@@ -130,8 +132,13 @@ fn each_side_has_its_own_distances() {
     raw.protect.both.trail = Some("close + low".to_owned());
     let beyond = super::strategy(&raw);
     let bar = Bar::new([10.0, 10.0, 8.0, 10.0, 1.0]).unwrap();
-    let now = inputs(slot(Timeframe::M5, 0), &bar, &[], Ledger::default());
-    assert_eq!(beyond.decide(&now), Intent::Hold(Reason::new("no_range")), "a trail below zero");
+    let now = |values| inputs(slot(Timeframe::M5, 0), &bar, values, Ledger::default());
+    let values = whole(&beyond, &now(&[]));
+    assert_eq!(
+        beyond.decide(&now(&values)),
+        Intent::Hold(Reason::new("no_range")),
+        "a trail below zero"
+    );
     assert_eq!(long.first_stop(), Some(0.5));
     assert_eq!(Protection::default().first_stop(), None);
 }
@@ -146,7 +153,7 @@ fn overdue(when: &str, [close, open]: [f64; 2]) -> Option<String> {
     let strategy = strategy(&raw);
     let [low, high] = [close.min(open), close.max(open)];
     let bar = Bar::new([open, high, low, close, 1.0]).unwrap();
-    let mut values = vec![0.0; strategy.features().len()];
+    let mut values = vec![0.0; strategy.features().width()];
     let ts = slot(Timeframe::M5, 0);
     strategy.features().start().update(&crate::domain::bar::TimedBar { ts, bar }, &mut values);
     let entry_px = Price::from_float(10.0).unwrap();
@@ -207,8 +214,10 @@ fn entries_of_both_sides_are_seen() {
     let bar = Bar::new([10.0; 5]).unwrap();
     let contested = |values: &[f64; 5]| {
         let (ts, ledger) = (slot(Timeframe::M5, 0), Ledger::default());
-        let now = inputs(ts, &bar, values, ledger);
-        strategy.contested(&now).map(|(long, short)| format!("{long} {short}"))
+        let values = whole(&strategy, &inputs(ts, &bar, values, ledger));
+        strategy
+            .contested(&inputs(ts, &bar, &values, ledger))
+            .map(|(long, short)| format!("{long} {short}"))
     };
     assert_eq!(contested(&[0.0, 2.0, 2.0, 0.0, 0.5]), Some("buy_too sell".to_owned()));
     assert_eq!(contested(&[0.0, 2.0, 0.0, 2.0, 0.5]), None);

@@ -289,7 +289,7 @@ fn random_programs_mean_what_the_naive_evaluator_says() {
         let world = World { timeframe: Timeframe::M5, bars: &bars, lets: &lets, ledger: &ledger };
         let expected: Vec<Vec<Option<bool>>> = rules.iter().map(|c| world.truth(c)).collect();
 
-        let width = strategy.features().len();
+        let width = strategy.features().width();
         let mut rows = Vec::new();
         strategy.features().start().run(&bars, &mut rows);
         for (at, bar) in bars.iter().enumerate() {
@@ -328,7 +328,7 @@ fn c5_values_do_not_depend_on_how_the_bars_are_handed_in() {
         let (Some(strategy), ..) = made(seed) else { continue };
         let mut dice = Dice::new(seed);
         let bars = walk(seed + 7, 500, Timeframe::M5);
-        let width = strategy.features().len();
+        let width = strategy.features().width();
         let mut whole = Vec::new();
         strategy.features().start().run(&bars, &mut whole);
         let mut one = strategy.features().start();

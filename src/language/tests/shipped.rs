@@ -154,7 +154,7 @@ fn shown(clause: &Clause) -> String {
 fn why_shows_every_clause() {
     let strategy = built("golden");
     let mut instance = strategy.features().start();
-    let mut row = vec![0.0; strategy.features().len()];
+    let mut row = vec![0.0; strategy.features().width()];
     let bars = walk(5, 30, Timeframe::M5);
     for bar in &bars {
         instance.update(bar, &mut row);
