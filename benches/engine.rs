@@ -78,9 +78,7 @@ fn twenty_five() -> Strategy {
         exit: vec![rule("tired", None, "bars_held > 96 or profit_r > 3")],
         ..strategies::shipped("ema_atr", &[])
     };
-    let strategy = strategies::strategy(&raw, Timeframe::M5);
-    println!("25 operations: {} in the program", strategy.rules().operations());
-    strategy
+    strategies::strategy(&raw, Timeframe::M5)
 }
 
 fn engine(c: &mut Criterion) {
