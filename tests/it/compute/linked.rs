@@ -6,16 +6,15 @@ use std::{env, fs, path::PathBuf};
 use serde_json::Value as Json;
 
 use crate::{
-    support::{ran::Ran, runner::Root},
+    support::{ran::Ran, runner::Root, skip::skip},
     train::fixture::{latest, root, train},
 };
 
 /// The folder of `link.sh`.
-#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 fn built() -> Option<PathBuf> {
     let dir = env::var_os("MJOLNIR_CUDA").map(PathBuf::from);
     if dir.is_none() {
-        eprintln!("skipped: MJOLNIR_CUDA names no folder; run tests/cuda/link.sh");
+        skip("cuda", "MJOLNIR_CUDA does not name a folder; tests/cuda/link.sh makes one");
     }
     dir
 }

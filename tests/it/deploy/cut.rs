@@ -14,11 +14,11 @@ use mjolnir::clock::nap;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::{
-    fixture::{Site, is_root, skipped},
+    fixture::{Site, is_root},
     ssh::far,
     sshd::Sshd,
 };
-use crate::support::runner::Running;
+use crate::support::{runner::Running, skip::skip};
 
 /// Files, so that a cut has something to fall between.
 const FILES: usize = 12;
@@ -191,8 +191,10 @@ impl Small {
         let done =
             Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output();
         let mounted = done.is_ok_and(|done| done.status.success());
-        (mounted || skipped("no small file system can be mounted here"))
-            .then(|| Self(at.to_owned()))
+        if !mounted {
+            skip("mount", "a small file system cannot be mounted here");
+        }
+        mounted.then(|| Self(at.to_owned()))
     }
 
     fn grow(&self, bytes: &str) {
@@ -212,7 +214,7 @@ impl Drop for Small {
 #[test]
 fn a_full_disk_leaves_nothing_half_and_is_said() {
     if !is_root() {
-        skipped("only root can mount a small file system");
+        skip("root", "only root can mount a small file system");
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -240,7 +242,7 @@ fn a_full_disk_leaves_nothing_half_and_is_said() {
 #[test]
 fn a_folder_that_may_not_be_written_is_a_failure_and_the_next_deploy_completes() {
     if !is_root() {
-        skipped("only root can give a folder away");
+        skip("root", "only root can give a folder away");
         return;
     }
     let Some((_server, site)) = far_away() else { return };

@@ -9,14 +9,11 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use super::{
-    fixture::{Site, skipped},
-    guard::seen,
-    sshd::Sshd,
-};
+use super::{fixture::Site, guard::seen, sshd::Sshd};
 use crate::support::{
     http::{Reply, Server},
     ran::Ran,
+    skip::skip,
 };
 
 /// What `drift` says of a site. Neither side is changed by it.
@@ -285,7 +282,7 @@ fn a_target_that_cannot_be_judged_is_said_so() {
 fn over_ssh_drift_is_found_as_on_this_machine() {
     let Some(mut server) = Sshd::start() else { return };
     let Ok(machine) = fs::read_to_string("/etc/machine-id") else {
-        skipped("this machine has no /etc/machine-id");
+        skip("machine-id", "/etc/machine-id is not there");
         return;
     };
     let Some(site) = Site::at(&server.there(), server.words()) else { return };

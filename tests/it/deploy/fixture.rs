@@ -16,7 +16,7 @@ use mjolnir::store::digest::sha256_hex;
 use serde_json::{Value as Json, json};
 
 use super::guard::seen;
-use crate::support::{ran::Ran, runner::Root};
+use crate::support::{ran::Ran, runner::Root, skip};
 
 /// Names at the top of the target that no deploy may touch.
 const STATE: [&str; 4] = [".env", ".env.prod", "data/ledger.csv", "data/deep/x"];
@@ -37,21 +37,9 @@ pub struct Site {
     pub words: Vec<String>,
 }
 
-/// Says why a test is skipped, and that it is.
-#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
-pub fn skipped(why: &str) -> bool {
-    eprintln!("skipped: {why}");
-    false
-}
-
 /// Whether programs are there.
 pub fn have(programs: &[&str]) -> bool {
-    programs.iter().all(|program| {
-        let found = ["/usr/bin", "/bin", "/usr/sbin"]
-            .iter()
-            .any(|dir| Path::new(dir).join(program).exists());
-        found || skipped(&format!("there is no {program} in /usr/bin"))
-    })
+    programs.iter().all(|program| skip::have(program))
 }
 
 impl Site {

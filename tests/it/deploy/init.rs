@@ -5,11 +5,11 @@
 use std::{fs, os::unix::fs::symlink, path::Path};
 
 use super::{
-    fixture::{Site, have, skipped},
+    fixture::{Site, have},
     guard::seen,
     sshd::Sshd,
 };
-use crate::support::{ran::Ran, runner::Root};
+use crate::support::{ran::Ran, runner::Root, skip::skip};
 
 const PIN: &str = "profiles/target-pin.toml";
 
@@ -97,7 +97,7 @@ fn what_belongs_to_somebody_else_is_refused() {
 fn far() -> Option<(Sshd, Vec<String>, std::path::PathBuf)> {
     let server = Sshd::start()?;
     if !Path::new("/etc/machine-id").exists() {
-        skipped("this machine has no /etc/machine-id");
+        skip("machine-id", "/etc/machine-id is not there");
         return None;
     }
     let mut words = server.words();

@@ -16,13 +16,14 @@ use mjolnir::{
 use serde_json::Value as Json;
 
 use super::{
-    fixture::{have, is_root, skipped},
+    fixture::{have, is_root},
     sshd::free_port,
 };
 use crate::support::{
     http::{Reply, Server},
     ran::Ran,
     runner::Root,
+    skip::skip,
 };
 
 const PARTS: [&str; 10] =
@@ -127,7 +128,7 @@ fn folders_that_take_no_file_fail() {
 #[test]
 fn another_user_than_the_owner_of_the_data_fails() {
     if !is_root() {
-        skipped("only root can give folders away");
+        skip("root", "only root can give folders away");
         return;
     }
     let root = Root::new();
@@ -139,7 +140,7 @@ fn another_user_than_the_owner_of_the_data_fails() {
 #[test]
 fn files_of_somebody_else_fail() {
     if !is_root() {
-        skipped("only root can give files away");
+        skip("root", "only root can give files away");
         return;
     }
     let root = Root::new();

@@ -4,7 +4,8 @@
 
 use std::fs;
 
-use super::fixture::{Site, skipped};
+use super::fixture::Site;
+use crate::support::skip::skip;
 
 /// U7.
 #[test]
@@ -21,7 +22,7 @@ fn u7_another_project_or_machine_is_refused() {
     let other = [("target.machine-id", "00000000000000000000000000000000")];
     site.check_with(&other).refuses("wrong-host", &["the machine id is"]);
     let Ok(own) = fs::read_to_string("/etc/machine-id") else {
-        skipped("this machine has no /etc/machine-id");
+        skip("machine-id", "/etc/machine-id is not there");
         return;
     };
     site.check_with(&[("target.machine-id", own.trim())]).stays_in_sync();

@@ -5,15 +5,16 @@
 use std::{fs, os::unix::fs::symlink};
 
 use super::{
-    fixture::{Checked, Site, skipped},
+    fixture::{Checked, Site},
     sshd::Sshd,
 };
+use crate::support::skip::skip;
 
 /// A server, and a site on it.
 pub fn far() -> Option<(Sshd, Site, String)> {
     let server = Sshd::start()?;
     let Ok(machine) = fs::read_to_string("/etc/machine-id") else {
-        skipped("this machine has no /etc/machine-id");
+        skip("machine-id", "/etc/machine-id is not there");
         return None;
     };
     let site = Site::at(&server.there(), server.words())?;

@@ -15,7 +15,8 @@ use std::{
 use mjolnir::clock::nap;
 use tempfile::TempDir;
 
-use super::fixture::{have, is_root, skipped};
+use super::fixture::{have, is_root};
+use crate::support::skip::skip;
 
 const NOBODY: u32 = 65_534;
 
@@ -35,7 +36,7 @@ impl Sshd {
         }
         let wrapper = wrapper();
         if is_root() && wrapper.is_none() {
-            skipped("there is no libnss_wrapper.so, and sshd must not run as root");
+            skip("nss-wrapper", "libnss_wrapper.so is not there, and sshd must not run as root");
             return None;
         }
         let dir = TempDir::with_prefix_in("sshd-", "/tmp").unwrap();

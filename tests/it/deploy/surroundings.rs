@@ -8,7 +8,8 @@ use std::{
     process::Command,
 };
 
-use super::fixture::{Site, have, is_root, skipped};
+use super::fixture::{Site, have, is_root};
+use crate::support::skip::skip;
 
 /// U3: the mistake of the original command line, which hid `files/data/`.
 #[test]
@@ -224,7 +225,7 @@ fn u11_what_is_or_would_be_somebody_elses_is_refused() {
     site.commit("a user");
     site.check().passes().lacks("root-owned");
     if !is_root() {
-        skipped("only root can give files away");
+        skip("root", "only root can give files away");
         return;
     }
     let Some(site) = Site::new() else { return };

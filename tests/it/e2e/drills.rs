@@ -1,7 +1,7 @@
 //! The drills operators know by their variables: failures on order, dry runs, and what is left of them.
 
 use super::fixture::{NOON, decisions, eqflat, live};
-use crate::support::runner::Root;
+use crate::support::{runner::Root, skip::skip};
 
 const MORNING: &str = "2024-01-01T06:00:00Z";
 
@@ -58,14 +58,9 @@ fn a_folder_nobody_may_write_to_is_an_io_error() {
     let root = Root::new();
     root.shell("mkdir -p data && chmod 0555 data").ok();
     if root.shell("touch data/x").code == 0 {
-        skipped("this user may write anywhere");
+        skip("plain-user", "this user may write anywhere");
         return;
     }
     live(&root, "paper", MORNING).run().code(74).says(&["error: ", "data"]);
     root.shell("chmod 0755 data").ok();
-}
-
-#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
-fn skipped(why: &str) {
-    eprintln!("skipped: {why}");
 }

@@ -20,6 +20,7 @@ use crate::support::{
     market::csv,
     runner::Root,
     sim::{FILE, Sim, bar_of, is_traded, truth},
+    skip,
     wire::{get, get_within, send},
 };
 
@@ -336,13 +337,8 @@ fn ccxt(root: &Root, python: &str, venue: &str, url: &str, since_ms: i64) -> Val
 
 #[test]
 fn ccxt_reads_the_market_and_the_errors_of_each_venue() {
-    let Some(python) = std::env::var_os("MJOLNIR_PYTHON") else {
-        // Past the capture of the test harness, so that it is seen.
-        let note = "SKIPPED ccxt_reads_the_market: MJOLNIR_PYTHON names no python with ccxt\n";
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-        return;
-    };
-    let python = python.to_str().unwrap();
+    let Some(python) = skip::python("ccxt") else { return };
+    let python = python.as_str();
     let root = Root::new();
     let since = open_slot().plus(-150);
     for (venue, protocol, unknown, throttled, broken) in [

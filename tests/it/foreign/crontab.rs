@@ -1,7 +1,9 @@
 //! Lines of crontabs, as Debian's cron reads them (`crontab -n`) and as we do.
 
-use super::{have, skipped};
-use crate::support::runner::Root;
+use crate::support::{
+    runner::Root,
+    skip::{have, skip},
+};
 
 /// Times that a line may begin with.
 const TIMES: [&str; 36] = [
@@ -57,7 +59,7 @@ fn a_line_that_cron_refuses_is_not_imported() {
     let root = Root::new();
     if !cron_takes(&root, "* * * * * /bin/true") || cron_takes(&root, "61 * * * * /bin/true") {
         // Another cron than Debian's, or one that this user may not ask.
-        skipped("crontab -n does not judge here");
+        skip("crontab-n", "`crontab -n` does not judge here");
         return;
     }
     for time in TIMES {

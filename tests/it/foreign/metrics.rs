@@ -2,7 +2,7 @@
 
 use mjolnir::serve::board::Turn;
 
-use super::have;
+use crate::support::skip::have;
 use crate::{
     e2e::fixture::{NOON, ledger},
     notices::pages::{pages, send},

@@ -1,24 +1,18 @@
 //! Files that pandas, polars, DuckDB and pyarrow write, in layouts that are drawn by dice, some of them mangled.
 
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
 use serde_json::Value as Json;
 
 use super::{Bars, import, stored};
-use crate::support::runner::Root;
+use crate::support::{runner::Root, skip};
 
 /// Files that are written.
 const FILES: u64 = 240;
 const SEED: u64 = 12;
 
 fn python() -> Option<String> {
-    let python = std::env::var_os("MJOLNIR_PYTHON");
-    if python.is_none() {
-        // Past the capture of the test harness, so that it is seen.
-        let note = "skipped: layouts: MJOLNIR_PYTHON names no python with pandas, polars, duckdb and pyarrow\n";
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-    }
-    python.map(|python| python.to_str().unwrap().to_owned())
+    skip::python("pandas, polars, duckdb and pyarrow")
 }
 
 fn bars(file: &Json) -> Bars {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::support::runner::Root;
+use crate::support::{runner::Root, skip};
 
 const MINE: &str = r#"manifest = 1
 [strategy]
@@ -146,7 +146,6 @@ fn why_says_of_every_kind_of_row_what_the_row_says() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "whoever runs the tests is told what was left out")]
 fn what_rules_see_is_the_same_in_csv_in_parquet_and_in_the_ledger() {
     let root = played();
     root.run("run made-up -p to=2024-01-05T00:00:00Z").ok();
@@ -178,10 +177,7 @@ fn what_rules_see_is_the_same_in_csv_in_parquet_and_in_the_ledger() {
         }
     }
     assert!(entered > 3, "{entered} entries");
-    let Some(python) = std::env::var_os("MJOLNIR_PYTHON") else {
-        eprintln!("skipped: MJOLNIR_PYTHON names no python with pandas and pyarrow");
-        return;
-    };
+    let Some(python) = skip::python("pandas and pyarrow") else { return };
     let script = "import pandas as pd, sys
 csv, packed = pd.read_csv('seen.csv'), pd.read_parquet('seen.parquet')
 assert list(csv.columns) == list(packed.columns), (csv.columns, packed.columns)
@@ -192,7 +188,7 @@ for name in csv.columns[1:]:
 assert len(packed) > 800
 ";
     root.write("read.py", script);
-    root.shell(&format!("'{}' read.py", python.display())).code(0);
+    root.shell(&format!("'{python}' read.py")).code(0);
 }
 
 #[test]

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, path::Path};
 use mjolnir::store::runs::RunState;
 
 use super::fixture::{end, runs, until, until_count, until_up, with};
-use crate::{notices::pages::get, support::runner::Root};
+use crate::{
+    notices::pages::get,
+    support::{runner::Root, skip::skip},
+};
 
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 const HEALTH: &str = "manifest = 1\nname = 'health'\nkind = 'healthcheck'\n[market]\nexchange = 'demo'\n\
@@ -30,10 +33,9 @@ fn ran(root: &Root) -> usize {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 fn c16_a_clock_that_was_a_year_ahead_is_told_and_taken_back_by_one_verb() {
     if !Path::new(FAKETIME).exists() {
-        eprintln!("skipped: {FAKETIME} is not there; the package is libfaketime");
+        skip("faketime", &format!("{FAKETIME} is not there; the package is libfaketime"));
         return;
     }
     let root = with("true", "[[schedule]]\ncron = \"0 * * * *\"\ncatch-up = \"latest\"");

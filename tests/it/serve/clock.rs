@@ -5,7 +5,10 @@ use std::path::Path;
 use mjolnir::store::runs::RunState;
 
 use super::fixture::{assert_unbroken, end, runs, serve, until, until_count, until_up, with};
-use crate::support::runner::{Root, Running};
+use crate::support::{
+    runner::{Root, Running},
+    skip::skip,
+};
 
 /// Sets the clock of the service. In one step: who finds the file empty ends.
 fn set(root: &Root, ahead: &str) {
@@ -16,10 +19,9 @@ fn set(root: &Root, ahead: &str) {
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
 /// A service that goes by a clock that can be set; `None` without the tool for it.
-#[expect(clippy::print_stderr, reason = "a test says why it is skipped")]
 fn by_a_clock_that_is_set(root: &Root) -> Option<Running> {
     if !Path::new(FAKETIME).exists() {
-        eprintln!("skipped: {FAKETIME} is not there; the package is libfaketime");
+        skip("faketime", &format!("{FAKETIME} is not there; the package is libfaketime"));
         return None;
     }
     set(root, "+0");

@@ -54,15 +54,11 @@ pub fn seeds(variable: &str, usual: u64) -> std::ops::RangeInclusive<u64> {
 }
 
 /// The folder with real market files. Without one it says that the test is skipped.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stderr,
-    reason = "a test says why it is skipped"
-)]
+#[expect(clippy::disallowed_methods, reason = "the bars are too large to be part of the project")]
 pub fn recorded_market() -> Option<String> {
     let dir = std::env::var("MJOLNIR_MARKET").ok();
     if dir.is_none() {
-        eprintln!("skipped: MJOLNIR_MARKET is not set");
+        super::skip::skip("market", "MJOLNIR_MARKET does not name a folder with real bars");
     }
     dir
 }

@@ -8,5 +8,6 @@ pub mod runner;
 pub mod scripted;
 pub mod sim;
 pub mod sim_disk;
+pub mod skip;
 pub mod strategies;
 pub mod wire;

@@ -1,9 +1,9 @@
 //! The script that brings networks of others: what it writes is read, and says the same to the last bit.
 
-use std::{io::Write as _, path::Path};
+use std::path::Path;
 
 use super::fixture::scored;
-use crate::support::{ran::Ran, runner::Root};
+use crate::support::{ran::Ran, runner::Root, skip};
 
 /// Writes `relu.npz` (weights as PyTorch has them), `tanh.safetensors` (kernels as Keras has them), and some that are no networks.
 const MAKE: &str = r#"
@@ -73,13 +73,7 @@ models = types.SimpleNamespace(load_model=load_model)
 "#;
 
 fn python() -> Option<String> {
-    let python = std::env::var_os("MJOLNIR_PYTHON");
-    if python.is_none() {
-        // Past the capture of the test harness, so that it is seen.
-        let note = "SKIPPED export: MJOLNIR_PYTHON names no python with numpy and safetensors\n";
-        std::io::stderr().write_all(note.as_bytes()).unwrap();
-    }
-    python.map(|python| python.to_str().unwrap().to_owned())
+    skip::python("numpy and safetensors")
 }
 
 /// A root with the networks.
