@@ -293,7 +293,7 @@ fn all_features_are_finite_when_the_warm_up_ends() {
         let (bars, features) = (i64::from(strategy.warm_up_bars()), strategy.features());
         let to_ms = MIDNIGHT_MS + bars * Timeframe::M5.ms();
         let market = market(Timeframe::M5, MIDNIGHT_MS + Timeframe::M5.ms(), to_ms);
-        let (mut run, mut values) = (features.start(), vec![0.0; features.len()]);
+        let (mut run, mut values) = (features.start(), vec![0.0; features.width()]);
         assert_eq!(market.len() as i64, bars);
         for bar in &market {
             run.update(bar, &mut values);
