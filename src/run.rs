@@ -111,7 +111,7 @@ fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, Load
     if !root.is_dir() {
         return Err(unreadable(
             Exit::Usage,
-            format!("--root {}: there is no such folder", root.display()),
+            format!("--root {}: this folder does not exist", root.display()),
         ));
     }
     let id = if let Some(id) = &args.run_id {
@@ -349,7 +349,7 @@ fn is_watch(manifest: &Manifest) -> bool {
     matches!(manifest.job, Job::Healthcheck(_) | Job::Heartbeat(_) | Job::Preflight(_))
 }
 
-/// Loops that go on until they are told to stop.
+/// Loops that go on until they are asked to stop.
 fn has_no_end(manifest: &Manifest) -> bool {
     match &manifest.job {
         Job::Live(job) => job.live.to.is_none() && job.live.max_bars.is_none(),

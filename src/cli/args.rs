@@ -96,7 +96,7 @@ pub enum Verb {
     Deploy(DeployArgs),
     /// Show what this program runs on: build, machine, tools, clock, and whether a card proves itself; exit code 1 when something fails
     Doctor(ValueArgs),
-    /// Run jobs by their schedules, until told to stop
+    /// Run jobs by their schedules, until asked to stop
     Serve(ServeArgs),
     /// Carry out one fit of a training, with a line after each epoch
     #[command(hide = true)]
@@ -179,7 +179,7 @@ pub struct ServeArgs {
     /// Most runs that go on at once; jobs with `run.retry.attempts = 0`, which are always up, do not count
     #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_running: u32,
-    /// How long runs may go on by themselves when the service is told to stop
+    /// How long runs may go on by themselves when the service is asked to stop
     #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub drain_wait: std::time::Duration,
 }

@@ -16,7 +16,7 @@ use crate::{
     os::{process::die_with_parent, signals::Stop},
 };
 
-/// Carries out the task in a file. It ends with the process that started it, and after the epoch in which it is told to stop.
+/// Carries out the task in a file. It ends with the process that started it, and after the epoch in which it is asked to stop.
 pub fn fit(spec: &Path) -> Exit {
     // Without it, nobody hears what is printed, which ends the fit as well.
     let _ = die_with_parent();

@@ -29,7 +29,7 @@ use crate::{
 /// Most bytes of the log of the service.
 const LOG_MAX: u64 = 8 << 20;
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is asked to stop.
 pub fn serve(root: &Path, args: &ServeArgs, json: bool) -> Exit {
     match work(root, args) {
         Ok(()) => Exit::Ok,
@@ -41,7 +41,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
     if !root.is_dir() {
-        return Err(usage(format!("--root {}: there is no such folder", root.display())));
+        return Err(usage(format!("--root {}: this folder does not exist", root.display())));
     }
     let layout = Layout::new(&root);
     let _alone = only_one(&root, &RealDisk::new(layout.data()))?;

@@ -29,7 +29,7 @@ pub fn without_run<T>(
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
     if !root.is_dir() {
-        return Err(usage(format!("--root {}: there is no such folder", root.display())));
+        return Err(usage(format!("--root {}: this folder does not exist", root.display())));
     }
     let layout = Layout::new(&root);
     let stop = Stop::listen().map_err(|e| Failure::new(Exit::Bug, format!("signals: {e}")))?;

@@ -29,10 +29,10 @@ pub enum BarError {
     #[error("the volume is negative")]
     NegativeVolume,
     /// The high is not the highest.
-    #[error("the high lies below another price of the bar")]
+    #[error("the high is below another price of the bar")]
     HighTooLow,
     /// The low is not the lowest.
-    #[error("the low lies above another price of the bar")]
+    #[error("the low is above another price of the bar")]
     LowTooHigh,
 }
 

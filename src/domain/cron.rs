@@ -62,7 +62,7 @@ pub enum CronError {
         why: String,
     },
     /// There is no such day.
-    #[error("cron `{0}` never fires: there is no such day")]
+    #[error("cron `{0}` never fires: that day does not exist")]
     Never(String),
 }
 
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_line_that_never_fires_is_refused() {
-        let never = "never fires: there is no such day";
+        let never = "never fires: that day does not exist";
         assert_eq!(refused("0 0 30 2 *"), format!("cron `0 0 30 2 *` {never}"));
         assert_eq!(refused("0 0 31 4,6 *"), format!("cron `0 0 31 4,6 *` {never}"));
         let leap: Cron = "0 0 29 2 *".parse().unwrap();

@@ -55,7 +55,7 @@ pub trait Waits {
     /// The time that nobody can set.
     fn steady(&self) -> Steady;
 
-    /// Waits until the steady clock shows `until`; `false` when told to stop meanwhile.
+    /// Waits until the steady clock shows `until`; `false` when asked to stop meanwhile.
     fn wait_until(&self, until: Steady) -> bool;
 
     /// Whether to stop.

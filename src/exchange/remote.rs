@@ -195,7 +195,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     }
 
     fn stopped(&self, url: &str) -> FeedError {
-        self.error(url, Fault::new(Class::Transient, "told to stop before it answered"))
+        self.error(url, Fault::new(Class::Transient, "asked to stop before it answered"))
     }
 }
 

@@ -42,7 +42,7 @@ pub struct Context<'a> {
     pub build: &'a str,
     /// When the run started.
     pub started: UtcMs,
-    /// Whether it was told to stop.
+    /// Whether it was asked to stop.
     pub stop: Stop,
     /// How long it may take to stop.
     pub grace: std::time::Duration,

@@ -1,4 +1,4 @@
-//! The exchange-sim job: a simulated venue that listens until its time is over or it is told to stop.
+//! The exchange-sim job: a simulated venue that listens until its time is over or it is asked to stop.
 
 use std::{collections::BTreeMap, io::ErrorKind, net::SocketAddr};
 

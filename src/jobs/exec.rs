@@ -26,7 +26,7 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
     };
     let program = exec.run.first().cloned().unwrap_or_default();
     if !spawn.dir.is_dir() {
-        let message = format!("exec.workdir {}: there is no such folder", spawn.dir.display());
+        let message = format!("exec.workdir {}: this folder does not exist", spawn.dir.display());
         return Err(Failure::new(Exit::Negative, message));
     }
     let cookie = context.cookie(context.run_id.as_str());

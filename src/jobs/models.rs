@@ -87,7 +87,7 @@ pub fn load<D: Disk>(disk: &D, dir: &Path) -> Result<Loaded, Failure> {
         None => {
             let shown = dir.display();
             let message = format!(
-                "there is no model in {shown}: `runner run jobs/train.toml` trains one; look for it with `ls data/models`"
+                "{shown} does not hold a model: `runner run jobs/train.toml` trains one; `ls data/models` lists what there is"
             );
             return Err(Failure::new(Exit::Data, message));
         }

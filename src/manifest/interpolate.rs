@@ -161,8 +161,7 @@ impl Interpolator<'_> {
                 Filled::Waiting => out.push_str(written),
                 Filled::Failed => failed = true,
                 Filled::Absent => {
-                    let message =
-                        format!("`{written}` has no value, and stands inside a longer text");
+                    let message = format!("`{written}` has no value, and is inside a longer text");
                     let help = "give it a value or a default; only a key whose whole value is absent is left out";
                     self.problems.push(Problem::new(&node.at.find(written), message).help(help));
                     failed = true;
@@ -215,7 +214,7 @@ impl Interpolator<'_> {
 
     fn param(&mut self, name: &str, written: &str, at: &Origin, scope: Scope<'_>) -> Filled {
         if matches!(scope, Scope::Default) {
-            let message = format!("`{written}` stands in the default of a parameter");
+            let message = format!("`{written}` is in the default of a parameter");
             return self.fail(
                 Problem::new(&at.find(written), message)
                     .help("a default may refer to ${run...} and ${env...} only"),

@@ -205,7 +205,7 @@ pub(super) fn relative(from: &str, written: &str) -> Result<String, &'static str
         return Err("the path must be relative, with forward slashes");
     }
     if from.starts_with('/') {
-        return Err("this file lies outside the root, so it cannot name others");
+        return Err("this file is outside the root, so it cannot name others");
     }
     let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
     let mut parts: Vec<&str> = Vec::new();
@@ -244,7 +244,7 @@ mod tests {
             (
                 "/tmp/x.toml",
                 "y.toml",
-                Err("this file lies outside the root, so it cannot name others"),
+                Err("this file is outside the root, so it cannot name others"),
             ),
         ] {
             assert_eq!(relative(from, written), path.map(str::to_owned), "{from} {written}");

@@ -432,7 +432,7 @@ impl Rules<'_> {
         if let Some(at) = fold.map(|fold| fold.at.clone())
             && self.get("strategy").is_none()
         {
-            let message = "`healthcheck.fold` is true, and there is no [strategy]".to_owned();
+            let message = "`healthcheck.fold` is true, and [strategy] is missing".to_owned();
             self.push(&at, message, "extend the file that LIVE has its strategy from");
         }
         self.not_above("healthcheck.disk-free-fail", "healthcheck.disk-free-warn");

@@ -46,7 +46,7 @@ pub(super) struct BadReference {
 /// Letters of `strftime` that may follow a `%`.
 const TIME_LETTERS: &str = "YmdHMSyjsFT%";
 const GRAMMAR: &str = "write ${params.NAME}, ${env.NAME}, ${env.NAME:-default}, ${run.id}, ${run.job}, \
-${run.started:%Y%m%d}, ${steps.ID.out.KEY} or ${secrets.NAME}; $${ stands for a literal ${";
+${run.started:%Y%m%d}, ${steps.ID.out.KEY} or ${secrets.NAME}; $${ is a literal ${";
 
 /// Cuts a text into literals and references. A reference that cannot be read is reported and left out.
 pub(super) fn pieces(text: &str) -> (Vec<Piece>, Vec<BadReference>) {

@@ -101,7 +101,7 @@ pub fn end_at_once(stop: &Stop, told: &Told, cookie: Cookie, last: Last) -> io::
         kill_offspring();
         gone(&cookie);
         if is_ours {
-            let what = "the job was told twice to stop and was ended at once";
+            let what = "the job was asked twice to stop and was ended at once";
             say(&format!("error: {what}"));
             let exit = last(Exit::Signal(asked.signal().unwrap_or(15)), what);
             std::process::exit(i32::from(exit.code()));
@@ -149,7 +149,7 @@ impl Guard {
         };
         let (exit, what) = match &asked {
             Asked::Timeout => (Exit::Timeout, "the job took longer than its timeout"),
-            Asked::Somebody(_) => (Exit::Signal(15), "the job was told to stop"),
+            Asked::Somebody(_) => (Exit::Signal(15), "the job was asked to stop"),
         };
         let is_timeout = asked == Asked::Timeout;
         // Set once, here.

@@ -57,7 +57,7 @@ impl Pings {
         let target = match Target::new(heartbeat.url.as_ref()?.reveal()) {
             Ok(target) => target,
             Err(error) => {
-                tracing::warn!("heartbeat.url: {error}; nobody is told of this run");
+                tracing::warn!("heartbeat.url: {error}; this run sends no ping");
                 return None;
             }
         };
@@ -144,7 +144,7 @@ fn warn_of(what: &str, target: &Target, result: &Result<Answer, SendError>) {
     if let Err(error) = result {
         let host = target.host();
         tracing::warn!(
-            "{host} could not be told of {what} of this run: {error}; the run is as it is without"
+            "{host} did not get the {what} ping of this run: {error}; the run is not changed by that"
         );
     }
 }

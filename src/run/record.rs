@@ -58,7 +58,7 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
     if let Some(attempt) = prepared.attempt {
         if !store.begin(run_id, attempt, std::process::id(), *started)? {
             let message = format!(
-                "attempt {attempt} of run {run_id} is not queued: it was given to somebody else, nothing was done"
+                "attempt {attempt} of run {run_id} is not queued: another process took it, nothing was done"
             );
             return Err(Failure::new(Exit::Busy, message));
         }

@@ -85,7 +85,7 @@ pub fn only_one(root: &Path, disk: &RealDisk) -> Result<Lock, Failure> {
     Ok(Lock::take(&layout.scheduler_lock(), &owner)?)
 }
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is asked to stop.
 pub fn serve(
     options: &Options,
     ears: Box<dyn Ears>,

@@ -81,7 +81,7 @@ pub struct Fold {
 pub enum Folded {
     /// Behind the last row.
     Whole,
-    /// It was told to stop.
+    /// It was asked to stop.
     Stopped,
 }
 

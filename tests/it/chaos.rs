@@ -129,7 +129,7 @@ impl Life {
             run.signal(signal);
             let ran = run.end();
             match (signal, ran.code) {
-                // A loop that was told to stop ends with 143, or with 0 where it has no end that it did not reach. If it was done
+                // A loop that was asked to stop ends with 143, or with 0 where it has no end that it did not reach. If it was done
                 // before the signal came, it is done at once when it is started again.
                 ("KILL", 137) | ("TERM", 0 | 143) => self.count(signal, 1),
                 (_, 0) => return Ok(()),

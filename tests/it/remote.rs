@@ -242,7 +242,7 @@ fn a_request_that_hangs_is_given_up_when_told_to_stop() {
         });
         let page = Window::new(slot(0), slot(10)).unwrap();
         let error = feed.page(page, slot(10).close()).unwrap_err();
-        assert!(error.why.contains("told to stop"), "{error}");
+        assert!(error.why.contains("asked to stop"), "{error}");
         assert!(told.join().unwrap().elapsed() < Duration::from_secs(30), "long before its limit");
     });
     assert_eq!(server.asked().len(), 1);

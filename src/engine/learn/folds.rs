@@ -72,7 +72,7 @@ pub enum CutError {
         rows: usize,
     },
     /// There is no row at all.
-    #[error("there is no row: no slot has ready features and a whole label window")]
+    #[error("no slot has ready features and a whole label window")]
     NoRows,
 }
 

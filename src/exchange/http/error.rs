@@ -23,7 +23,7 @@ pub enum Broke {
     TooLarge,
     /// The answer ended before its end, or is no HTTP.
     BrokenOff,
-    /// This program was told to stop meanwhile.
+    /// This program was asked to stop meanwhile.
     Stopped,
 }
 
@@ -38,7 +38,7 @@ impl Broke {
             Self::TimedOut => "no answer in time",
             Self::TooLarge => "the answer is too large",
             Self::BrokenOff => "the answer broke off or is no HTTP",
-            Self::Stopped => "told to stop",
+            Self::Stopped => "asked to stop",
         }
     }
 }

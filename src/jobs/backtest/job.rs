@@ -87,8 +87,9 @@ fn run_core(
     };
     still_all_known(core, &inputs.commands)?;
     if !inputs.bars.iter().any(|bar| window.contains(bar.ts)) {
-        let message =
-            format!("there is no bar of {series} in the window {window}: import or fetch it first");
+        let message = format!(
+            "the window {window} does not have a bar of {series}: import or fetch it first"
+        );
         return Err(Failure::new(Exit::Nothing, message));
     }
     let on_existing = match job.backtest.on_existing {
@@ -151,7 +152,7 @@ fn window(
         let raw = RawStore::new(context.layout, context.disk, series);
         let (Some(oldest), Some(newest)) = (raw.oldest()?, raw.newest()?) else {
             let message = format!(
-                "there are no bars of {series} in {}: import or fetch them first",
+                "bars of {series} are not in {}: import or fetch them first",
                 context.shown(&context.layout.raw_dir(series))
             );
             return Err(Failure::new(Exit::Nothing, message));

@@ -47,7 +47,7 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Checked> {
     };
     let ends = bars.first().zip(bars.last()).map(|(first, last)| (first.ts, last.ts));
     let Some(Ok(window)) = ends.map(|(first, last)| Window::new(first, last)) else {
-        let text = format!("there are no bars of {series} to compute features from");
+        let text = format!("the store does not have bars of {series} to compute features from");
         let next = "runner run jobs/import.toml -p path=FILE";
         return vec![check("bars", Level::Warn, text).next(next)];
     };
@@ -89,7 +89,8 @@ fn finite(strategy: &Strategy, blocks: Blocks, bars: &[TimedBar]) -> Checked {
             continue;
         }
         warm += 1;
-        let at = row.values.iter().position(|value| !value.is_finite());
+        let vector = &row.values[..strategy.features().len()];
+        let at = vector.iter().position(|value| !value.is_finite());
         if let Some(at) = at {
             broken += 1;
             first = first.or(Some((bar.ts, at)));

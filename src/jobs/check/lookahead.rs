@@ -64,7 +64,7 @@ pub fn look_ahead<E>(
     let mut cuts = 0;
     for cut in window.iter().skip(step - 1).step_by(step).take_while(|cut| *cut < window.last()) {
         let known = bars.partition_point(|bar| bar.ts <= cut);
-        let short = Window::new(window.first(), cut).expect("a cut lies inside the window");
+        let short = Window::new(window.first(), cut).expect("a cut is inside the window");
         let rows = compute(&bars[..known], short)?;
         if let Some(peek) = first_difference(&full, &rows, cut) {
             return Ok(Err(peek));

@@ -116,7 +116,7 @@ fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
         let missing = SessionError::NoOrigin(context.layout.origin(tag, series));
         return check("ledger", Level::Fail, missing.to_string());
     }
-    let text = format!("there is no decision of {series} under tag {tag} yet");
+    let text = format!("tag {tag} does not have a decision of {series} yet");
     let next = format!("runner run jobs/live.toml -p tag={tag}");
     check("ledger", Level::Warn, text).next(next)
 }
@@ -144,5 +144,5 @@ fn build(context: &Context<'_>, origin: &Origin) -> Checked {
     if ours == theirs {
         return check("build", Level::Ok, ours);
     }
-    check("build", Level::Warn, format!("the ledger was begun by {theirs}, this is {ours}"))
+    check("build", Level::Warn, format!("{theirs} began the ledger, this is {ours}"))
 }

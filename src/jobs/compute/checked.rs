@@ -21,7 +21,7 @@ pub(super) fn checked(
     let wrong = |detail: String| Box::new(Verdict::refused(Reason::Mismatch, detail));
     let best = (fitted.best_epoch as usize).checked_sub(1).and_then(|at| fitted.losses.get(at));
     let Some(best) = best else {
-        return Err(wrong(format!("there is no epoch {}", fitted.best_epoch)));
+        return Err(wrong(format!("epoch {} does not exist", fitted.best_epoch)));
     };
     let wanted: Vec<usize> = task.settings.hidden.clone();
     let hidden: Vec<usize> = fitted.layers.iter().rev().skip(1).rev().map(|l| l.outputs).collect();

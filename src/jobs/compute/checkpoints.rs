@@ -43,14 +43,14 @@ impl<'a, 'c> Checkpoints<'a, 'c> {
         let document: Document = match serde_json::from_slice(&bytes) {
             Ok(document) => document,
             Err(error) => {
-                tracing::warn!("{}: {error}; the fit starts anew", path.display());
+                tracing::warn!("{}: {error}; the fit starts from the beginning", path.display());
                 return Ok(None);
             }
         };
         let fits = document.schema == SCHEMA && document.key == self.key_on(device);
         if !fits {
             tracing::info!(
-                "{}: of other bars, settings, build or device; the fit starts anew",
+                "{}: of other bars, settings, build or device; the fit starts from the beginning",
                 path.display()
             );
         }

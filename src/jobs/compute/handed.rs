@@ -54,7 +54,7 @@ impl<'h, 'c> Handed<'h, 'c> {
         Self { context, name, device, kept, files: Files::of(context, name) }
     }
 
-    /// Starts the process with the file of the task and waits for its end. `heard` is told of each epoch. When this run is told to stop,
+    /// Starts the process with the file of the task and waits for its end. `heard` is told of each epoch. When this run is asked to stop,
     /// where the fit stands is kept.
     pub(super) fn carry_out(
         &self,
@@ -87,7 +87,7 @@ impl<'h, 'c> Handed<'h, 'c> {
             self.keep()?;
             let exit = context.stop.signal().map_or(Exit::Timeout, Exit::Signal);
             let message =
-                format!("{name}: told to stop; run the job again, and it goes on from there");
+                format!("{name}: asked to stop; run the job again, and it continues from there");
             return Err(Failure::new(exit, message));
         }
         Ok(Went { seen, begun: begun as usize })

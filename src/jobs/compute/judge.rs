@@ -61,7 +61,7 @@ pub(super) fn failed<'s>(
             refused(Reason::CrashedSignal, format!("`{program}` was ended by signal {signal}"))
         }
         Gone::Left(Left::Unknown) => {
-            refused(Reason::NoVerdict, format!("nobody can say how `{program}` ended"))
+            refused(Reason::NoVerdict, format!("how `{program}` ended is unknown"))
         }
         Gone::TimedOut => refused(Reason::Timeout, format!("`{program}` did not end in time")),
         Gone::Silent => refused(Reason::Timeout, format!("`{program}` said nothing for too long")),

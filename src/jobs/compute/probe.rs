@@ -12,7 +12,7 @@ use crate::{
 /// A proof that takes too long is asked for once more: the first start of a driver reads and compiles much.
 const TRIES: u32 = 2;
 
-/// The verdict about the card. A failure is only that this run was told to stop.
+/// The verdict about the card. A failure is only that this run was asked to stop.
 pub fn probe(context: &Context<'_>, compute: &Compute) -> Result<Verdict, Failure> {
     let tolerance = compute.tolerance.to_string();
     let arguments = ["probe", "--json", "--tolerance", &tolerance];

@@ -64,7 +64,7 @@ pub fn train(
     let disk = RealDisk::new(dir);
     let read = |path: &Path| -> Result<Vec<u8>, NoFit> {
         let bytes = disk.read(path).map_err(|error| NoFit::Files(error.to_string()))?;
-        bytes.ok_or_else(|| NoFit::Files(format!("{}: there is no such file", path.display())))
+        bytes.ok_or_else(|| NoFit::Files(format!("{}: this file does not exist", path.display())))
     };
     let damaged = |path: &Path, why: String| NoFit::Files(format!("{}: {why}", path.display()));
     let asked = Spec::read(&read(spec)?).map_err(|why| damaged(spec, why))?;
@@ -158,7 +158,7 @@ mod tests {
         let (whole, cut) = (begun(), begun());
         assert_eq!(upto(whole.path(), 9), (Ok(()), vec![1, 2, 3, 4, 5, 6]));
         let (done, epochs) = upto(cut.path(), 3);
-        assert!(done.unwrap_err().contains("told to stop"));
+        assert!(done.unwrap_err().contains("asked to stop"));
         assert_eq!(epochs, [1, 2, 3]);
         assert_eq!(upto(cut.path(), 9), (Ok(()), vec![4, 5, 6]), "from where it stood");
         let fitted = |dir: &Path| RealDisk::new(dir).read(&dir.join("a.fitted")).unwrap();

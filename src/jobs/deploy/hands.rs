@@ -26,7 +26,7 @@ use crate::{
 const OUTPUT_MAX: usize = 256 << 20;
 /// The signal of a run that is asked to stop without one.
 const TERM: u8 = 15;
-/// The longest that a program may take which runs although we were told to stop.
+/// The longest that a program may take which runs although we were asked to stop.
 const LAST_MAX: Duration = Duration::from_secs(20);
 /// Longest piece of a program's complaint that is shown, in characters.
 const COMPLAINT_MAX: usize = 300;
@@ -147,13 +147,13 @@ impl<'a> Hands<'a> {
         self.here_within(argv::on_target(self.target, words), limit)
     }
 
-    /// Starts a program on this machine also when this run was told to stop: what was made must be taken away.
+    /// Starts a program on this machine also when this run was asked to stop: what was made must be taken away.
     pub fn here_at_last(&self, argv: Vec<String>) -> Result<Captured, Failure> {
         let limit = self.timeout.min(LAST_MAX);
         self.start(Start { argv, dir: &self.dir, more: [].into(), limit }, &Stop::default())
     }
 
-    /// Starts a program on the target also when this run was told to stop: what was taken must be given back.
+    /// Starts a program on the target also when this run was asked to stop: what was taken must be given back.
     pub fn there_at_last(&self, words: &[String]) -> Result<Captured, Failure> {
         self.here_at_last(argv::on_target(self.target, words))
     }

@@ -20,7 +20,7 @@ const SHOWN_MAX: usize = 20;
 pub enum Ended {
     /// Every page was answered.
     Done,
-    /// The job was told to stop.
+    /// The job was asked to stop.
     Stopped,
     /// The venue failed.
     Failed(FeedError),
@@ -118,7 +118,7 @@ pub fn outcome(context: &Context<'_>, job: &FetchJob, found: &Found, ended: &End
     let missing: i64 = lacks.iter().map(|(_, run)| run.slots()).sum();
     let ending = match ended {
         Ended::Done => String::new(),
-        Ended::Stopped => ": told to stop".to_owned(),
+        Ended::Stopped => ": asked to stop".to_owned(),
         Ended::Failed(error) => match error.pause_ms {
             Some(ms) => format!(": {error}; it wants to be left alone for another {} s", ms / 1000),
             None => format!(": {error}"),

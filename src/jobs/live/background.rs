@@ -26,7 +26,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// Plays the rows before the checkpoint again. Returns when it is done, soon after [`Background::end`], or when it is told to stop.
+    /// Plays the rows before the checkpoint again. Returns when it is done, soon after [`Background::end`], or when it is asked to stop.
     pub fn run<D: Disk>(
         &self,
         place: &Place<'_, D>,

@@ -103,7 +103,7 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     pub skip_not_later: bool,
 }
 
-/// Runs until the planner ends it, it is told to stop, or the session fails.
+/// Runs until the planner ends it, it is asked to stop, or the session fails.
 pub fn run<D: Disk, F: Feed, C: Clock>(
     pace: Pace,
     session: &mut Session<'_, D>,

@@ -218,7 +218,7 @@ impl Frame<'_, '_> {
                 threads.spawn(move || proof.run(&place, (core, card), checkpoint, &told));
             }
             let ended = run_loop(pace, &mut session, &mut on);
-            // A loop that came to its end waits for the proof; one that was told to stop, or failed, does not.
+            // A loop that came to its end waits for the proof; one that was asked to stop, or failed, does not.
             if !matches!(ended, Ok(LoopOutcome::Ended(_))) {
                 proof.end();
             }

@@ -83,7 +83,7 @@ pub fn outcome<D: Disk>(
         LoopOutcome::Ended(Ended::Window) => "the window is decided",
         LoopOutcome::Ended(Ended::MaxBars) => "max-bars is reached",
         LoopOutcome::Ended(Ended::Feed) => "the source has no more bars",
-        LoopOutcome::Stopped => "told to stop",
+        LoopOutcome::Stopped => "asked to stop",
     };
     let counts = |counts: &BTreeMap<&str, u64>| {
         counts.iter().map(|(name, n)| format!("{n} {name}")).collect::<Vec<_>>().join(", ")

@@ -83,12 +83,12 @@ struct Course<'a, 'c> {
     /// What steps put out.
     out: BTreeMap<String, String>,
     codes: BTreeMap<String, i32>,
-    /// Until when the steps that run in any case may take, once the pipeline is told to stop.
+    /// Until when the steps that run in any case may take, once the pipeline is asked to stop.
     after: Option<Deadline>,
 }
 
 impl Course<'_, '_> {
-    /// Whether the pipeline is told to stop: then what runs in any case has the second half of the grace.
+    /// Whether the pipeline is asked to stop: then what runs in any case has the second half of the grace.
     fn look(&mut self) {
         if self.context.stop.asked() && self.after.is_none() {
             self.plan.stop();
@@ -284,7 +284,7 @@ fn outcome(
     // The step at work was ended by us: that is no verdict on it.
     let exit = match (context.stop.signal(), plan.failed(), plan.is_over()) {
         (Some(signal), ..) => {
-            summary.push_str(": told to stop");
+            summary.push_str(": asked to stop");
             Exit::Signal(signal)
         }
         (None, ..) if context.stop.asked() => Exit::Timeout,

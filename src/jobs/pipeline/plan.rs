@@ -64,7 +64,7 @@ impl Plan {
         Self { nodes, states, parallel_max: parallel_max.max(1), fail_fast, stopped: false }
     }
 
-    /// The pipeline is told to stop: from now on only steps start that run in any case, the others are skipped.
+    /// The pipeline is asked to stop: from now on only steps start that run in any case, the others are skipped.
     pub fn stop(&mut self) {
         self.stopped = true;
     }

@@ -113,7 +113,7 @@ fn promote(
 fn rollback(context: &Context<'_>, history: History) -> Result<Outcome, Failure> {
     let (Some(left), Some(back)) = (history.in_use(), history.before()) else {
         let shown = context.shown(&context.layout.model_history());
-        let summary = format!("there is no model to go back to: {shown} has fewer than two in use");
+        let summary = format!("{shown} had fewer than two models in use: none to go back to");
         let text = format!("{summary}\n");
         return Ok(Outcome { exit: Exit::Negative, summary, text, out: BTreeMap::new() });
     };

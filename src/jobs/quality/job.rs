@@ -88,7 +88,7 @@ fn scope(context: &Context<'_>, job: &DataQualityJob) -> Result<Scope, Failure> 
 fn nothing(context: &Context<'_>, series: &Series) -> Failure {
     let dir = context.shown(&context.layout.raw_dir(series));
     let message =
-        format!("there is no row of {series} in {dir} to look at: import or fetch bars first");
+        format!("{dir} does not have a row of {series} to look at: import or fetch bars first");
     Failure::new(Exit::Nothing, message)
 }
 
@@ -200,7 +200,7 @@ impl Look<'_, '_> {
         };
         let stored = load(self.context, &other, scope)?;
         if stored.frame.height() == 0 {
-            self.notes.push(format!("there is no row of {other} to compare with"));
+            self.notes.push(format!("the store does not have a row of {other} to compare with"));
         }
         if !stored.unreadable.is_empty() {
             let many = stored.unreadable.len();

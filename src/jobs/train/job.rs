@@ -99,7 +99,7 @@ fn bars(context: &Context<'_>, job: &TrainJob) -> Result<Vec<TimedBar>, Failure>
     if bars.is_empty() {
         let dir = context.shown(&context.layout.raw_dir(series));
         let message = format!(
-            "there are no bars of {series} in {dir} to learn from: import or fetch them first, or make some up: runner run jobs/made-up.toml"
+            "{dir} does not have bars of {series} to learn from: import or fetch them first, or make some up: runner run jobs/made-up.toml"
         );
         return Err(Failure::new(Exit::Nothing, message));
     }

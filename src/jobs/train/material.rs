@@ -59,7 +59,7 @@ pub fn rows_of(
 
 fn refused(peek: &Peek) -> Failure {
     let message = format!(
-        "{peek}; nothing was trained, since every number about it would be too good: mend what computes it"
+        "{peek}; nothing was trained, since every number about it would be too good: correct what computes it"
     );
     Failure::new(Exit::Data, message)
 }

@@ -42,7 +42,7 @@ pub struct ExchangeSim {
     pub seed: u64,
     /// The venue's time at the start.
     pub from: Time,
-    /// The venue's time at which the job ends; without it, when it is told to stop.
+    /// The venue's time at which the job ends; without it, when it is asked to stop.
     pub to: Option<Time>,
     /// How fast the venue's time passes, as a factor.
     #[serde(default = "ExchangeSim::real_time")]

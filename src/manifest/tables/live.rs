@@ -75,7 +75,7 @@ pub struct Live {
     pub seed: u64,
     /// When recorded or made-up time starts.
     pub from: Option<Time>,
-    /// When it ends; later than `from`. With `feed = "http"` it may be absent: the loop goes on until it is told to stop.
+    /// When it ends; later than `from`. With `feed = "http"` it may be absent: the loop goes on until it is asked to stop.
     pub to: Option<Time>,
     /// How fast it passes. With `feed = "http"`, `max` means real time, and a factor is for a venue that is simulated
     /// just as fast: the clock is then set by what that venue says.

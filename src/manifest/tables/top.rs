@@ -145,7 +145,7 @@ impl Kind {
 
     /// The tables it has.
     pub(in super::super) fn tables(self) -> &'static Kinds {
-        KINDS.iter().find(|k| k.kind == self).expect("every kind stands in the list")
+        KINDS.iter().find(|k| k.kind == self).expect("every kind is in the list")
     }
 }
 

@@ -171,10 +171,10 @@ words! {
     When {
         /// When all of them succeeded.
         Success = "success",
-        /// In any case, also after the pipeline was told to stop or its time was up: then the steps at work have half of `run.grace` to end, and
+        /// In any case, also after the pipeline was asked to stop or its time was up: then the steps at work have half of `run.grace` to end, and
         /// all that still run in any case the other half. A second signal ends everything at once.
         Always = "always",
-        /// When one of them failed, but not after the pipeline was told to stop.
+        /// When one of them failed, but not after the pipeline was asked to stop.
         Failure = "failure",
     }
 }

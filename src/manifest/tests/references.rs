@@ -50,7 +50,7 @@ fn a_failed_reference_is_named_with_its_place() {
         ("${steps.a.out.b}", "`${steps.a.out.b}` may not stand here"),
         ("${prams.tag}", "unknown reference \"${prams.tag}\""),
         ("${params.tag", "`${` is not closed"),
-        ("x${params.none}", "`${params.none}` has no value, and stands inside a longer text"),
+        ("x${params.none}", "`${params.none}` has no value, and is inside a longer text"),
     ] {
         let case = echo(text, "[params.tag]\ndefault = 'x'\n[params.none]\n");
         assert!(case.says().contains(want), "{text}: {}", case.says());

@@ -39,7 +39,7 @@ fn a_wrong_schedule_is_refused_where_it_stands() {
     for (lines, expected) in [
         ("", "schedule `1` is never due"),
         ("cron = \"0 0 * * *\"\nevery = \"5m\"", "schedule `1` has `cron` and `every`"),
-        ("cron = \"0 0 30 2 *\"", "cron `0 0 30 2 *` never fires: there is no such day"),
+        ("cron = \"0 0 30 2 *\"", "cron `0 0 30 2 *` never fires: that day does not exist"),
         ("cron = \"0 0 * *\"", "cron `0 0 * *` has 4 fields"),
         ("cron = \"99 0 * * *\"", "column 1: `99` is no minute"),
         ("cron = \"0 0 13 * FRI\"", "restricts both the day of the month and of the week"),

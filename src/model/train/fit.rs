@@ -72,8 +72,8 @@ pub enum FitError {
     /// The state to go on from is that of another fit.
     #[error("the state to go on from is that of another network")]
     ForeignState,
-    /// It was told to stop.
-    #[error("told to stop")]
+    /// It was asked to stop.
+    #[error("asked to stop")]
     Stopped,
     /// The machine gives no thread.
     #[error("start a thread: {0}")]

@@ -139,7 +139,7 @@ impl<'d, D: Disk> RunFolder<'d, D> {
 
     /// Replaces one more file of the run, e.g. a proof or a report.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        assert!(is_file_name(name), "a file of a run lies in its folder");
+        assert!(is_file_name(name), "a file of a run is in its folder");
         Ok(self.disk.replace(&self.dir.join(name), bytes)?)
     }
 

@@ -47,5 +47,5 @@ fn it_fails_for_what_is_demanded_and_refuses_what_is_not_asked() {
     root.run("doctor -P no-such-profile").code(78).says(&["unknown profile"]);
     root.run("doctor --set compute.device=tpu").code(78).says(&["tpu"]);
     root.run("doctor --set compute.tolerance=0.5").code(78).says(&["tolerance"]);
-    root.run("--root /no/such/folder doctor").code(2).says(&["there is no such folder"]);
+    root.run("--root /no/such/folder doctor").code(2).says(&["this folder does not exist"]);
 }

@@ -242,7 +242,7 @@ fn a_training_that_is_told_to_stop_ends_its_worker() {
     let run = call.start();
     root.await_lines("pid", 1);
     run.signal("TERM");
-    run.end().code(143).says(&["told to stop"]);
+    run.end().code(143).says(&["asked to stop"]);
     assert!(!lives(&root.read("pid")));
 }
 

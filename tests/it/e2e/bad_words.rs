@@ -51,7 +51,7 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
         ("fly", 2, &["fly"]),
         ("run backtest --run-id ../x", 2, &["run id `../x` must start with a letter or a digit"]),
         ("run backtest --timeout 1x", 2, &["--timeout 1x", "supported units"]),
-        ("--root nosuch run backtest", 2, &["nosuch: there is no such folder"]),
+        ("--root nosuch run backtest", 2, &["nosuch: this folder does not exist"]),
         ("logs nosuch", 4, &["nosuch"]),
         ("history", 0, &[]),
         ("verify nosuch", 4, &["nosuch"]),

@@ -112,7 +112,7 @@ fn a_file_without_its_first_line_is_named() {
 fn a_folder_that_is_missing_is_named_and_not_the_program() {
     for dir in ["nowhere", "jobs/a.toml", "/no/such/folder"] {
         let ran = root(&format!("{EXEC}workdir = '{dir}'\n")).run("run a").code(1);
-        let ran = ran.says(&["exec.workdir", dir, "there is no such folder"]);
+        let ran = ran.says(&["exec.workdir", dir, "this folder does not exist"]);
         assert!(!ran.stderr.contains("/bin/true"), "{ran}");
     }
 }

@@ -243,7 +243,7 @@ fn rows_that_are_not_bars_are_left_out_and_named_and_everything_else_is_stored()
     ran.prints(&[
         "left out: page from 17",
         "off the grid of 5m: it opens at 2024-01-02T09:20:14.838Z",
-        "the high lies below another price of the bar",
+        "the high is below another price of the bar",
         "missing: 1 slots from 1704187500000 (2024-01-02T09:25:00Z) on: the venue's row is not a bar",
         "rows left out                   2",
         "missing bad row                 2",
@@ -420,7 +420,7 @@ fn term_during_a_request_that_hangs_ends_it_at_once() {
         nap(Duration::from_millis(5));
     }
     assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
-    run.end().code(143).prints(&["told to stop", "missing not answered"]);
+    run.end().code(143).prints(&["asked to stop", "missing not answered"]);
     holds(&root, &made(502, 1_500));
-    assert!(root.run("history").ok().stdout.contains("told to stop"));
+    assert!(root.run("history").ok().stdout.contains("asked to stop"));
 }

@@ -80,12 +80,12 @@ fn term_finishes_the_slot_and_hup_is_not_a_crash() {
     let rows = root.rows(&ledger);
     root.await_rows(&ledger, rows + 2);
     run.signal("TERM");
-    run.end().code(143).prints(&["told to stop"]);
+    run.end().code(143).prints(&["asked to stop"]);
     let text = root.read(&ledger);
     assert!(text.ends_with('\n') && whole.read(&ledger).starts_with(&text), "whole rows only");
     assert_eq!(root.list("data/quarantine").len(), 0, "nothing was torn");
     let history = root.run("history").ok();
-    assert!(history.stdout.contains("told to stop"), "{history}");
+    assert!(history.stdout.contains("asked to stop"), "{history}");
     live(&root, "paper", TO).run().ok();
     assert_same(&root, &whole, "after TERM");
 }
@@ -96,5 +96,5 @@ fn int_stops_like_term() {
     let run = live(&root, "paper", TO).arg("-p").arg("speed=6000x").start();
     root.await_rows(&decisions("paper"), 1);
     run.signal("INT");
-    run.end().code(130).prints(&["told to stop"]);
+    run.end().code(130).prints(&["asked to stop"]);
 }

@@ -125,7 +125,7 @@ fn a_job_that_is_told_to_stop_takes_its_children_along_and_says_so() {
     }
     assert_eq!(
         history["runs"][1]["summary"],
-        "stopped (signal 15): 0 of 2 steps succeeded: told to stop"
+        "stopped (signal 15): 0 of 2 steps succeeded: asked to stop"
     );
 }
 

@@ -232,7 +232,7 @@ fn c19_a_fetch_that_was_stopped_by_hand_did_not_time_out() {
     let run = super::fetch::fetch(&root, &venue.url(), 1_500).start();
     venue.await_asked(2);
     root.run("stop fetch --reason mistaken").code(0).prints(&["is cancelled, exit code 143"]);
-    run.end().code(143).prints(&["told to stop"]);
+    run.end().code(143).prints(&["asked to stop"]);
     agree(&root, &newest(&root, "fetch"), RunState::Cancelled, 143);
 }
 

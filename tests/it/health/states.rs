@@ -271,7 +271,7 @@ fn what_cannot_be_read_is_unknown() {
     made.check(AT, "").run().code(74).says(&["decisions.csv"]);
     made.check(AT, "exit=docker").run().code(1).says(&["decisions.csv"]);
     made.check(AT, "exit=nagios").run().code(3).prints(&["UNKNOWN: read "]);
-    let says = "`healthcheck.fold` is true, and there is no [strategy]";
+    let says = "`healthcheck.fold` is true, and [strategy] is missing";
     made.root.write("jobs/bare.toml", "manifest = 1\nname = \"bare\"\nkind = \"healthcheck\"\n[market]\nexchange = \"demo\"\nsymbol = \"BTC/USD\"\ntimeframe = \"5m\"\n[healthcheck]\ntag = \"paper\"\nfold = true\n");
     made.root.run("run bare").code(78).says(&[says]);
     made.root.run("run heartbeat --set healthcheck.mode=strict").code(78).says(&["is always"]);

@@ -38,7 +38,7 @@ fn a_name_that_leads_nowhere_says_how_a_model_comes_into_use() {
     let root = Root::new();
     all_refuse(&root, &["data/models/current is missing", "jobs/promote.toml"]);
     root.write("data/models/current", "m/0123456789ab\n");
-    all_refuse(&root, &["there is no model in", "m/0123456789ab"]);
+    all_refuse(&root, &["does not hold a model", "m/0123456789ab"]);
     root.write("data/models/current", "../../etc\n");
     all_refuse(&root, &["names no model"]);
 }

@@ -41,7 +41,7 @@ fn killed_at_work_and_started_again_with_another_model_the_ledger_is_proved() {
     let second = live();
     root.await_rows(DECISIONS, root.rows(DECISIONS) + ROWS);
     second.signal("TERM");
-    let ran = second.end().code(0).prints(&["told to stop"]);
+    let ran = second.end().code(0).prints(&["asked to stop"]);
     assert!(!ran.stderr.contains("ERROR"), "{ran}");
     sim.stop().code(0);
 

@@ -128,5 +128,8 @@ fn bars_that_cannot_be_put_together_are_refused() {
     }
     let (report, ran) = store.look("against-timeframe=1m");
     ran.code(0);
-    assert_eq!(report["notes"], json!(["there is no row of demo BTC/USD 1m to compare with"]));
+    assert_eq!(
+        report["notes"],
+        json!(["the store does not have a row of demo BTC/USD 1m to compare with"])
+    );
 }

@@ -183,7 +183,7 @@ fn a_check_is_an_error_a_warning_or_off_as_the_manifest_says() {
 #[test]
 fn without_any_row_nothing_matched() {
     let store = Store::new();
-    store.look("").1.code(4).says(&["there is no row of demo BTC/USD 5m", DIR]);
+    store.look("").1.code(4).says(&["does not have a row of demo BTC/USD 5m", DIR]);
     store.write();
     let words = format!("start-ts-ms={} end-ts-ms={}", close(4, 0), close(4, 9));
     store.look(&words).1.code(4);

@@ -86,7 +86,7 @@ fn checkpoints_of_other_settings_do_not_count() {
     assert!(logged(&root, "of other bars, settings, build or device"));
     // One that is cut short is no reason to stop.
     root.write(first, &kept[..kept.len() / 2]);
-    slow(&root).run().warns(&["the fit starts anew"]);
+    slow(&root).run().warns(&["the fit starts from the beginning"]);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn the_report_tells_every_fold_and_the_picture_is_one() {
 fn what_cannot_be_trained_is_refused_with_a_reason() {
     let empty = Root::new();
     let none = train(&empty).run().code(4);
-    none.says(&["there are no bars of demo BTC/USD 5m", "import or fetch them first"]);
+    none.says(&["does not have bars of demo BTC/USD 5m", "import or fetch them first"]);
     let root = root(3);
     let few = train(&root).run().code(65);
     few.says(&["rows, at least 50 are needed", "take more bars, fewer folds"]);

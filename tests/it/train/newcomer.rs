@@ -7,7 +7,7 @@ use crate::support::runner::Root;
 fn made_up_bars_are_enough_to_try_a_training() {
     let root = Root::new();
     let none = root.run("run jobs/train.toml -p exchange=demo").code(4);
-    none.says(&["there are no bars of demo BTC/USD 5m", "runner run jobs/made-up.toml"]);
+    none.says(&["does not have bars of demo BTC/USD 5m", "runner run jobs/made-up.toml"]);
     let made = root.run("run jobs/made-up.toml -p to=2024-01-21T00:00:00Z").ok();
     made.prints(&["bars made up from seed 7", "data/raw/demo/BTC_USD/5m (20 days)"]);
     root.run("run jobs/train.toml -p exchange=demo folds=2 epochs-max=2").ok();

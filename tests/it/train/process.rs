@@ -67,7 +67,7 @@ fn told_to_stop_it_is_kept_and_ended_alone_it_ends_the_training() {
     let run = slow(&root).start();
     let pid = fit(&root);
     run.signal("TERM");
-    run.end().code(143).says(&["told to stop; run the job again, and it goes on from there"]);
+    run.end().code(143).says(&["asked to stop; run the job again, and it continues from there"]);
     assert!(!lives(&pid));
     for (signal, says) in [("KILL", "ended by signal 9"), ("TERM", "ended by signal 15")] {
         let run = slow(&root).start();

@@ -57,9 +57,9 @@ fn a_model_comes_into_use_only_if_it_beats_the_baseline_and_the_one_in_use() {
 #[test]
 fn one_command_leads_back_to_the_model_before() {
     let Trained { root, good, better, .. } = trained();
-    promote(&root, "rollback=true").code(1).prints(&["there is no model to go back to"]);
+    promote(&root, "rollback=true").code(1).prints(&["none to go back to"]);
     promote(&root, &format!("model={good} min-folds=2")).ok();
-    promote(&root, "rollback=true").code(1).prints(&["there is no model to go back to"]);
+    promote(&root, "rollback=true").code(1).prints(&["none to go back to"]);
     promote(&root, &format!("model={better} min-folds=2")).ok();
     let back = promote(&root, "rollback=true").ok();
     back.prints(&[&format!("direction/{good} is in use again, direction/{better} is not")]);
@@ -97,7 +97,7 @@ fn a_model_that_cannot_be_read_neither_comes_into_use_nor_back() {
     promote(&root, &format!("model={better} min-folds=2")).ok();
     root.rename(&format!("data/models/direction/{good}"), "data/elsewhere");
     let gone = promote(&root, "rollback=true").code(65);
-    gone.says(&["there is no model in", &good]);
+    gone.says(&["does not hold a model", &good]);
     assert_eq!(current(&root), format!("direction/{better}"));
     // Its report is left, and the numbers of the candidate stand.
     promote(&root, &format!("model={better} min-folds=2")).ok().prints(&["is in use already"]);

@@ -111,7 +111,7 @@ fn health(act: &Act<'_>) -> Result<Asked, Failure> {
     }
 }
 
-/// Waits, unless it is told to stop.
+/// Waits, unless it is asked to stop.
 fn rest(act: &Act<'_>, time: Duration) {
     let deadline = Deadline::after(Some(time));
     while !deadline.is_over() && !act.site.context.stop.asked() {

@@ -121,7 +121,7 @@ fn every_refused_row_is_named_by_line_and_reason() {
         (6, "`yesterday` is not a time"),
         (7, "close `` is not a number"),
         (8, "a value is not a finite number"),
-        (9, "the high lies below another price of the bar"),
+        (9, "the high is below another price of the bar"),
         (10, "it has 2 fields, the header 6"),
         (11, "a price is not positive"),
     ];

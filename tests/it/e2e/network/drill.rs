@@ -98,7 +98,7 @@ impl Drill {
         self.root.call(&format!("{words} base-url=http://{address} {args}"))
     }
 
-    /// The loop works until it has so many more rows; then it is told to stop.
+    /// The loop works until it has so many more rows; then it is asked to stop.
     pub fn shift(&self, rows: usize, args: &str) -> Ran {
         self.until(self.live(args), rows)
     }
@@ -109,7 +109,7 @@ impl Drill {
         let run = call.start();
         self.root.await_rows(DECISIONS, before + rows);
         run.signal("TERM");
-        let ran = run.end().code(0).prints(&["told to stop"]);
+        let ran = run.end().code(0).prints(&["asked to stop"]);
         assert!(!ran.stderr.contains("ERROR"), "{ran}");
         ran
     }

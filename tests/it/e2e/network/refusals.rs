@@ -61,7 +61,7 @@ fn a_venue_that_refuses_connections_at_the_start_is_asked_again_until_told_to_st
     assert!(!run.is_over(), "it goes on");
     run.signal("TERM");
     let ran = run.end().warns(&["kraken gave no bars: the connection was refused"]);
-    ran.prints(&["0 rows added, the last one is none: told to stop"]);
+    ran.prints(&["0 rows added, the last one is none: asked to stop"]);
     // A simulated venue that is not there can tell no time.
     let ran = root.run(&format!("{words} speed=60x")).code(69);
     ran.says(&["kraken gave no bars: the connection was refused"]);

@@ -41,7 +41,7 @@ fn ends_at_once(mut run: Running, signal: &str) {
         nap(Duration::from_millis(2));
     }
     assert!(watch.elapsed() < AT_ONCE, "{:?}", watch.elapsed());
-    run.end().code(0).prints(&["told to stop"]);
+    run.end().code(0).prints(&["asked to stop"]);
 }
 
 #[test]
