@@ -18,6 +18,22 @@ pub fn code_of(text: &str) -> String {
     code
 }
 
+/// The contents of the string literals in the code, as they are written.
+pub fn texts(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let (mut texts, mut at) = (Vec::new(), 0);
+    while at < chars.len() {
+        let end = literal_end(&chars, at);
+        let literal: String = chars[at..end].iter().collect();
+        let inside = literal.trim_start_matches('r').trim_matches('#');
+        if let Some(inside) = inside.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            texts.push(inside.to_owned());
+        }
+        at = end.max(at + 1);
+    }
+    texts
+}
+
 /// Where the comment or literal that starts at `at` ends; `at` itself when none starts there.
 fn literal_end(chars: &[char], at: usize) -> usize {
     let rest = &chars[at..];

@@ -1,0 +1,106 @@
+//! Words that people at 3 a.m. should not meet in messages, help and documents.
+
+use std::{fs, path::Path};
+
+use super::{read_below, source::texts, split_tests};
+
+/// What is not said, and what is said in its place.
+const WORDS: [(&str, &str); 14] = [
+    ("nobody", "name who acts, or say what is missing"),
+    ("somebody", "name who acts: another process, the operator"),
+    ("anew", "again, from the beginning"),
+    ("whose", "with, of which"),
+    ("told", "asked, said, set by"),
+    ("lies", "is"),
+    ("stands", "is"),
+    ("stood", "was"),
+    ("begun", "started"),
+    ("mend", "correct, repair"),
+    ("mended", "corrected, repaired"),
+    ("tells of", "names"),
+    ("is no", "is not a"),
+    ("there is no", "name what does not have it"),
+];
+
+/// Where a word is the right one: the file, and a part of the text.
+const RIGHT: [(&str, &str); 1] = [("", "is no longer")];
+
+/// The documents that people read.
+const DOCUMENTS: [&str; 4] = ["README.md", "HANDOFF.md", "JOBS.md", "ops/README.md"];
+
+/// The words of a text that are not said, each with what is said in its place.
+fn found(path: &str, text: &str) -> Vec<String> {
+    let mut plain: String =
+        text.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+    for (file, right) in RIGHT {
+        if path.starts_with(file) {
+            plain = plain.replace(right, "");
+        }
+    }
+    let plain = format!(" {} ", plain.split_whitespace().collect::<Vec<_>>().join(" "));
+    let said = |word: &str| plain.contains(&format!(" {word} "));
+    let words = WORDS.iter().filter(|(word, _)| said(word));
+    words.map(|(word, better)| format!("{path}: `{word}`, better: {better}: {text}")).collect()
+}
+
+/// Texts of the program: its messages, and the documentation that becomes help and JOBS.md.
+fn texts_of(path: &str, source: &str) -> Vec<String> {
+    let (production, _) = split_tests(source);
+    let mut all = texts(production);
+    let is_help = path.starts_with("src/manifest/tables/") || path == "src/cli/args.rs";
+    if is_help {
+        let lines = production.lines().map(str::trim_start);
+        all.extend(lines.filter_map(|line| line.strip_prefix("///")).map(str::to_owned));
+    }
+    all
+}
+
+#[test]
+fn messages_and_help_use_plain_words() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    read_below(root, "src", &mut files);
+    let is_test = |path: &str| path.contains("/tests/") || path.ends_with("/tests.rs");
+    let all: Vec<String> = files
+        .iter()
+        .filter(|(path, _)| !is_test(path))
+        .flat_map(|(path, source)| {
+            texts_of(path, source).into_iter().flat_map(move |text| found(path, &text))
+        })
+        .collect();
+    assert!(all.is_empty(), "\n{}", all.join("\n"));
+}
+
+#[test]
+fn documents_use_plain_words() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| {
+        let name = entry.unwrap().file_name();
+        format!("docs/{}", name.to_str().unwrap())
+    });
+    let mut all = Vec::new();
+    for path in docs.chain(DOCUMENTS.map(str::to_owned)).filter(|path| path.ends_with(".md")) {
+        let text = fs::read_to_string(root.join(&path)).unwrap();
+        // Between fences is what the program says, which the other test reads.
+        let prose = text.split("```").step_by(2);
+        all.extend(prose.flat_map(str::lines).flat_map(|line| found(&path, line)));
+    }
+    assert!(all.is_empty(), "\n{}", all.join("\n"));
+}
+
+#[test]
+fn planted_words_are_found() {
+    for (text, word) in [
+        ("Nobody was there", "nobody"),
+        ("it is no number", "is no"),
+        ("there is no job `x`", "there is no"),
+        ("the lock, whose owner is gone", "whose"),
+    ] {
+        assert!(found("src/x.rs", text).iter().any(|found| found.contains(word)), "{text}");
+    }
+    assert_eq!(found("src/x.rs", "it is no longer there, and the recommended way ends"), [""; 0]);
+    let source =
+        "//! Nobody.\n/// Told.\nfn f() { g(\"somebody\", r#\"a \"b\" anew\"#, 'x'); } // lies\n";
+    assert_eq!(texts_of("src/x.rs", source), ["somebody", "a \"b\" anew"]);
+    assert_eq!(texts_of("src/cli/args.rs", source).len(), 3);
+}
