@@ -1,6 +1,6 @@
 //! JOBS.md: each kind with every key, its type, its default and its meaning, from the documentation of the types.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value as Json;
 
@@ -9,55 +9,116 @@ use super::{
     tables::{KINDS, Kind},
 };
 
+/// The tables of every job, in the order they are documented.
+const EVERY_JOB: [&str; 8] =
+    ["params", "secrets", "compute", "run", "schedule", "notify", "heartbeat", "logs"];
+
 /// The reference of the kinds, as Markdown. The caller puts exit codes and the like around it.
 pub fn jobs_md() -> String {
     let root = schema::root();
-    let mut out = String::new();
-    let _ = writeln!(out, "## Kinds\n\n| kind | does | tables |\n|---|---|---|");
     let docs = kind_docs(root);
+    let mut out = contents();
+    let _ = writeln!(out, "\n## Kinds\n\n| kind | does | tables |\n|---|---|---|");
     for kinds in &KINDS {
         let name = kinds.kind.name();
-        let tables: Vec<String> = kinds.all().map(|t| format!("`{}`", header(t))).collect();
-        let _ =
-            writeln!(out, "| [`{name}`](#{name}) | {} | {} |", docs(kinds.kind), tables.join(" "));
+        let tables: Vec<String> = kinds.all().map(link).collect();
+        let _ = writeln!(
+            out,
+            "| [`{name}`](#kind:{name}) | {} | {} |",
+            docs(kinds.kind),
+            tables.join(" ")
+        );
     }
     let _ = writeln!(out, "\n## Every job\n");
     let top = ["manifest", "name", "kind", "description", "extends", "labels"];
     rows(&mut out, root, &top);
-    for key in ["params", "secrets", "compute", "run", "schedule", "notify", "heartbeat", "logs"] {
+    for key in EVERY_JOB {
         section(&mut out, root, key, "###");
     }
+    // A table that several kinds have is documented once: among the shared ones, or with the first kind that has it.
+    let mut done = SHARED.to_vec();
     for kinds in &KINDS {
-        let name = kinds.kind.name();
-        let _ = writeln!(out, "\n## {name}\n\n{}", docs(kinds.kind));
-        let own: Vec<&str> = kinds.all().filter(|t| !SHARED.contains(t)).collect();
-        for table in own {
+        let _ = writeln!(out, "\n## {}\n\n{}", kinds.kind.name(), docs(kinds.kind));
+        let (own, elsewhere): (Vec<&str>, Vec<&str>) =
+            kinds.all().partition(|table| !done.contains(table));
+        for table in &own {
             section(&mut out, root, table, "###");
         }
-        let shared: Vec<String> = kinds
-            .all()
-            .filter(|t| SHARED.contains(t))
-            .map(|t| format!("[`{}`](#{})", header(t), anchor(t)))
-            .collect();
-        if !shared.is_empty() {
-            let _ = writeln!(out, "\nAlso: {}.", shared.join(" "));
+        done.extend(own);
+        if !elsewhere.is_empty() {
+            let links: Vec<String> = elsewhere.into_iter().map(link).collect();
+            let _ = writeln!(out, "\nAlso: {}.", links.join(" "));
         }
     }
     let _ = writeln!(out, "\n## Shared tables");
     for table in SHARED {
         section(&mut out, root, table, "###");
     }
-    out
+    with_anchors(&out)
 }
 
-/// Tables that several kinds have; they are documented once.
+/// Tables that several kinds have; they are documented once, after all kinds.
 const SHARED: [&str; 7] =
     ["market", "strategy", "fill", "account", "risk", "target", "deploy-check"];
 
-/// Where a shared table is documented; a kind of the same name comes before it.
-fn anchor(table: &str) -> String {
-    let is_kind = KINDS.iter().any(|kinds| kinds.kind.name() == table);
-    if is_kind { format!("{table}-1") } else { table.to_owned() }
+/// What there is, with links.
+fn contents() -> String {
+    let tables = |tables: &[&str]| {
+        let links: Vec<String> = tables.iter().map(|table| link(table)).collect();
+        links.join(" ")
+    };
+    let kinds: Vec<String> = KINDS
+        .iter()
+        .map(|kinds| {
+            let name = kinds.kind.name();
+            format!("[{name}](#kind:{name})")
+        })
+        .collect();
+    format!(
+        "- [Kinds](#kinds): what each does, and its tables\n\
+         - [Every job](#every-job): {}\n\
+         - One section for each kind: {}\n\
+         - [Shared tables](#shared-tables): {}\n\
+         - [Exit codes](#exit-codes)\n",
+        tables(&EVERY_JOB),
+        kinds.join(" "),
+        tables(&SHARED)
+    )
+}
+
+/// A link to where a table is documented.
+fn link(table: &str) -> String {
+    format!("[`{}`](#table:{table})", header(table))
+}
+
+/// The text with links to kinds and tables as the anchors that Markdown makes of headings: a second heading of one spelling gets `-1`.
+fn with_anchors(text: &str) -> String {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let mut out = text.to_owned();
+    for line in text.lines() {
+        let Some((_, title)) = line.split_once("# ").filter(|(hashes, _)| is_hashes(hashes)) else {
+            continue;
+        };
+        let slug: String = title.to_lowercase().chars().filter(|c| is_kept(*c)).collect();
+        let slug = slug.replace(' ', "-");
+        let count = seen.entry(slug.clone()).or_default();
+        let anchor = if *count == 0 { slug } else { format!("{slug}-{count}") };
+        *count += 1;
+        let bare = title.trim_matches(['[', ']']);
+        let what = if bare == title { "kind" } else { "table" };
+        let name = bare.trim_end_matches(".NAME");
+        out = out.replace(&format!("(#{what}:{name})"), &format!("(#{anchor})"));
+    }
+    out
+}
+
+fn is_hashes(text: &str) -> bool {
+    text.bytes().all(|byte| byte == b'#')
+}
+
+/// Whether an anchor keeps a character of its heading.
+fn is_kept(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')
 }
 
 fn kind_docs(root: &Json) -> impl Fn(Kind) -> String {
@@ -70,7 +131,11 @@ fn kind_docs(root: &Json) -> impl Fn(Kind) -> String {
 }
 
 fn header(table: &str) -> String {
-    if matches!(table, "step" | "schedule") { format!("[[{table}]]") } else { format!("[{table}]") }
+    match table {
+        "step" | "schedule" => format!("[[{table}]]"),
+        "params" | "secrets" => format!("[{table}.NAME]"),
+        _ => format!("[{table}]"),
+    }
 }
 
 fn description(schema: &Json) -> String {
@@ -83,9 +148,7 @@ fn section(out: &mut String, root: &Json, key: &str, level: &str) {
     let Some(schema) = schema::property(root, key) else { return };
     let (title, inner) = match key {
         "step" | "schedule" => (header(key), schema.get("items").unwrap_or(schema)),
-        "params" | "secrets" => {
-            (format!("[{key}.NAME]"), schema.get("additionalProperties").unwrap_or(schema))
-        }
+        "params" | "secrets" => (header(key), schema.get("additionalProperties").unwrap_or(schema)),
         _ => (header(key), schema),
     };
     let _ = writeln!(out, "\n{level} {title}\n\n{}\n", description(schema));

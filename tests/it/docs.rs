@@ -1,8 +1,51 @@
-//! The documents name only what exists: JOBS.md is generated, and commands, jobs, parameters and tests are the real ones.
+//! The documents name only what exists: JOBS.md is generated, and commands, jobs, parameters, links, messages and tests are the real ones.
+
+mod formats;
+mod links;
+mod metrics;
+mod readme;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-const DOCS: [&str; 4] = ["README.md", "HANDOFF.md", "ARCHITECTURE.md", "ops/README.md"];
+/// Every document.
+const ALL: [&str; 13] = [
+    "ARCHITECTURE.md",
+    "HANDOFF.md",
+    "JOBS.md",
+    "README.md",
+    "STYLE.md",
+    "docs/DECISIONS.md",
+    "docs/FORMATS.md",
+    "docs/LIMITS.md",
+    "docs/METRICS.md",
+    "docs/MIGRATION.md",
+    "docs/OPERATIONS.md",
+    "docs/RULES.md",
+    "ops/README.md",
+];
+/// Documents with tests of their own: one is generated, one has files that its reader writes.
+const APART: [&str; 2] = ["JOBS.md", "docs/RULES.md"];
+/// Largest size of HANDOFF.md, in bytes: it is read first, and in one go.
+const HANDOFF_MAX: usize = 10 * 1024;
+/// Words that the documents do without, beside code.
+const BANNED: [&str; 12] = [
+    "anew",
+    "begun",
+    "lies",
+    "mend",
+    "mended",
+    "nobody",
+    "somebody",
+    "stands",
+    "told",
+    "whose",
+    "is no",
+    "there is no",
+];
+
+fn docs() -> impl Iterator<Item = &'static str> {
+    ALL.into_iter().filter(|doc| !APART.contains(doc))
+}
 
 fn text(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
@@ -40,12 +83,103 @@ fn below(dir: &Path, found: &mut String) {
     }
 }
 
-fn sources() -> String {
+fn sources(dirs: &[&str]) -> String {
     let mut found = String::new();
-    for dir in ["src", "tests"] {
+    for dir in dirs {
         below(&Path::new(env!("CARGO_MANIFEST_DIR")).join(dir), &mut found);
     }
     found
+}
+
+/// The text without its fenced parts.
+fn prose(text: &str) -> String {
+    text.split("```").step_by(2).collect()
+}
+
+/// The text between backticks, part by part.
+fn code(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn every_document_is_looked_at() {
+    let mut found = Vec::new();
+    for dir in ["", "docs", "ops"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            if Path::new(&name).extension().is_some_and(|end| end == "md") {
+                found.push(Path::new(dir).join(name).display().to_string());
+            }
+        }
+    }
+    found.sort();
+    assert_eq!(found, ALL);
+}
+
+#[test]
+fn words_are_plain() {
+    for doc in docs() {
+        let text = prose(&text(doc));
+        let plain: String = text.split('`').step_by(2).collect::<Vec<_>>().join(" code ");
+        let words: Vec<String> = plain
+            .split(|c: char| !c.is_alphabetic())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect();
+        let line = format!(" {} ", words.join(" "));
+        for banned in BANNED {
+            if let Some(at) = line.find(&format!(" {banned} ")) {
+                let near: String = line[at..].chars().take(60).collect();
+                panic!("{doc}: `{banned}` in {near}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_handoff_is_short() {
+    let bytes = text("HANDOFF.md").len();
+    assert!(bytes <= HANDOFF_MAX, "HANDOFF.md has {bytes} bytes: move something to docs/");
+}
+
+#[test]
+fn decisions_and_limits_are_numbered_without_a_gap() {
+    for (doc, letter, least) in [("docs/DECISIONS.md", 'D', 100), ("docs/LIMITS.md", 'L', 30)] {
+        let text = text(doc);
+        let numbers: Vec<usize> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("- **")?.strip_prefix(letter)?.split_once("**"))
+            .map(|(number, _)| number.parse().unwrap())
+            .collect();
+        assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{doc}");
+        assert!(numbers.len() > least, "{doc}: {} only", numbers.len());
+    }
+}
+
+/// The cells of the tables of troubleshooting that quote a message are parts of messages that the program has.
+#[test]
+fn messages_that_are_quoted_exist() {
+    let joined = sources(&["src"]).replace("\\\n", "");
+    let words: Vec<&str> = joined.split_whitespace().collect();
+    let sources = words.join(" ");
+    let text = text("docs/OPERATIONS.md");
+    let (_, troubles) = text.split_once("## Troubleshooting").expect("the chapter");
+    let mut seen = 0;
+    let cells = troubles.lines().filter(|line| line.starts_with('|')).filter_map(|line| {
+        line.split(" | ").take(2).map(|cell| cell.trim_start_matches("| ")).find(|cell| {
+            cell.starts_with('`') && cell.contains(' ') && !cell.starts_with("`Result")
+        })
+    });
+    for part in cells.flat_map(code).flat_map(|quoted| quoted.split("...")) {
+        let part = part.trim();
+        if part.len() < 8 {
+            continue;
+        }
+        seen += 1;
+        assert!(sources.contains(part), "no message has `{part}`: see docs/OPERATIONS.md");
+    }
+    assert!(seen > 15, "only {seen} messages are quoted: are the tables still read?");
 }
 
 #[test]
@@ -58,7 +192,7 @@ fn jobs_md_is_what_the_types_say() {
 
 #[test]
 fn jobs_and_profiles_that_are_named_exist() {
-    for doc in DOCS {
+    for doc in docs() {
         let text = text(doc);
         let files: BTreeSet<&str> = words(&text)
             .filter(|word| {
@@ -93,7 +227,7 @@ fn with_extended(job: &str) -> String {
 #[test]
 fn commands_take_the_parameters_that_are_shown() {
     let mut shown = 0;
-    for doc in DOCS {
+    for doc in docs() {
         for command in commands(&text(doc)) {
             let words: Vec<&str> = command.split_whitespace().collect();
             let job = words.iter().find(|word| is_manifest(word, "jobs/"));
@@ -120,7 +254,7 @@ fn commands_take_the_parameters_that_are_shown() {
 #[test]
 fn targets_of_make_that_are_named_exist() {
     let makefile = text("Makefile");
-    for doc in DOCS {
+    for doc in docs() {
         let text = text(doc);
         for target in text.split("`make ").skip(1).filter_map(|rest| words(rest).next()) {
             assert!(makefile.contains(&format!("\n{target}:")), "{doc}: make {target}");
@@ -130,7 +264,7 @@ fn targets_of_make_that_are_named_exist() {
 
 #[test]
 fn each_contract_is_guarded_by_tests_that_exist() {
-    let (handoff, sources) = (text("HANDOFF.md"), sources());
+    let (handoff, sources) = (text("HANDOFF.md"), sources(&["src", "tests"]));
     for n in 1..=19 {
         let start = format!("| C{n} |");
         let row = handoff.lines().find(|line| line.starts_with(&start));
