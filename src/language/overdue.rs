@@ -2,6 +2,7 @@
 //! the other.
 
 use super::{
+    bounds::Bounds,
     check::{Checked, CheckedRule, Lets},
     functions::Back,
     op::Op,
@@ -50,7 +51,8 @@ fn state(when: &Term, lets: &Lets) -> Option<Term> {
 fn truth(op: Op, parts: Vec<Term>) -> Term {
     let span = parts[0].span;
     let (unit, exact) = (Unit::PURE, Exact::Whole);
-    Term { span, what: What::Op(op, parts), ty: Type::Truth, unit, exact, constant: None }
+    let bounds = Bounds::of(op, &parts);
+    Term { span, what: What::Op(op, parts), ty: Type::Truth, unit, exact, bounds, constant: None }
 }
 
 /// Says where a cross is hidden in a name, so that its series are not in the vector.

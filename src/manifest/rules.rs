@@ -458,15 +458,14 @@ impl Rules<'_> {
     }
 
     fn eqflat(&mut self) {
-        for key in ["tag", "runid", "start-ts-ms", "end-ts-ms"] {
+        let window = "take it out: eqflat names the replay and takes the window from LIVE";
+        let table = "take it out: `runner features` with the tag of the loop makes the table";
+        let keys = ["tag", "runid", "start-ts-ms", "end-ts-ms"].map(|key| (key, window));
+        for (key, help) in keys.into_iter().chain([("features", table)]) {
             if let Some(node) = self.get(&format!("backtest.{key}")) {
                 let at = node.key.clone();
                 let message = format!("`backtest.{key}` has no meaning in an eqflat job");
-                self.push(
-                    &at,
-                    message,
-                    "take it out: eqflat names the replay and takes the window from LIVE",
-                );
+                self.push(&at, message, help);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        bounds::Bounds,
         expr::{Expr, ExprKind},
         functions::{
             Back, Function,
@@ -136,7 +137,8 @@ impl Checker<'_, '_> {
                 (Type::Number, call.inputs[input].unit, call.inputs[input].exact)
             }
         };
-        Some(Term { span, what: What::Back(call), ty, unit, exact, constant: None })
+        let bounds = Bounds::back(&call);
+        Some(Term { span, what: What::Back(call), ty, unit, exact, bounds, constant: None })
     }
 
     /// `x[n]`.
@@ -154,8 +156,9 @@ impl Checker<'_, '_> {
             return self.fail(Fault::error(span, message));
         }
         let Some(n) = Length::new(total) else { return Some(Term { span, ..inner }) };
-        let Term { ty, unit, exact, .. } = inner;
-        Some(Term { span, what: What::Ago(Box::new(inner), n), ty, unit, exact, constant: None })
+        let Term { ty, unit, exact, bounds, .. } = inner;
+        let what = What::Ago(Box::new(inner), n);
+        Some(Term { span, what, ty, unit, exact, bounds, constant: None })
     }
 
     fn length(&mut self, expr: &Expr, of: &str) -> Option<Length> {
@@ -252,9 +255,9 @@ impl Checker<'_, '_> {
         let inner = self.with_history("`tf`".to_owned(), |checker| checker.term(&arguments[1]));
         self.inside = None;
         let inner = inner?;
-        let Term { ty, unit, exact, .. } = inner;
+        let Term { ty, unit, exact, bounds, .. } = inner;
         let what = What::Tf(timeframe, Box::new(inner));
-        Some(Term { span, what, ty, unit, exact, constant: None })
+        Some(Term { span, what, ty, unit, exact, bounds, constant: None })
     }
 
     fn timeframe(&mut self, expr: &Expr) -> Option<Timeframe> {
@@ -308,6 +311,7 @@ impl Checker<'_, '_> {
             ty: Type::Number,
             unit: Unit::PURE,
             exact: Exact::Whole,
+            bounds: Bounds::ANY,
             constant: None,
         })
     }

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        bounds::Bounds,
         expr::{Expr, ExprKind},
         functions::{Back, Function},
         op::Op,
@@ -59,14 +60,19 @@ pub(super) fn check_expr(
 
 /// A term without parts.
 fn leaf(span: Span, what: What, unit: Unit, exact: Exact) -> Term {
-    Term { span, what, ty: Type::Number, unit, exact, constant: None }
+    let bounds = match what {
+        What::Price(price) => Bounds::price(price),
+        What::Clock(clock) => Bounds::clock(clock),
+        _ => Bounds::ANY,
+    };
+    Term { span, what, ty: Type::Number, unit, exact, bounds, constant: None }
 }
 
 /// A number that is the same at every bar.
 pub(super) fn constant(span: Span, value: f64, exact: Exact) -> Term {
     let unit = if value == 0.0 { Unit::ANY } else { Unit::PURE };
-    let constant = Some(value);
-    Term { span, what: What::Constant, ty: Type::Number, unit, exact, constant }
+    let (bounds, constant) = (Bounds::constant(value), Some(value));
+    Term { span, what: What::Constant, ty: Type::Number, unit, exact, bounds, constant }
 }
 
 impl Checker<'_, '_> {
@@ -123,9 +129,9 @@ impl Checker<'_, '_> {
             return None;
         }
         if let Some(body) = self.scope.lets.get(name) {
-            let Term { ty, unit, exact, .. } = *body;
+            let Term { ty, unit, exact, bounds, .. } = *body;
             let what = What::Let(name.to_owned());
-            let term = Term { span, what, ty, unit, exact, constant: None };
+            let term = Term { span, what, ty, unit, exact, bounds, constant: None };
             return self.let_inside(name, span).then_some(term);
         }
         if let Some(price) = Price::named(name) {
@@ -181,7 +187,11 @@ impl Checker<'_, '_> {
             ),
             (_, Place::Protect) => (
                 format!("`{name}` cannot be read in [strategy.protect]"),
-                "distances are made of prices, functions and params",
+                if value == Some(SlotValue::EntryPx) {
+                    "distances are counted from the entry price: write 2 * atr(14), 0.02 * close, or close - lowest(low, 10)"
+                } else {
+                    "distances are made of prices, functions and params"
+                },
             ),
             (_, Place::Feature) => (
                 format!("`{name}` cannot be a feature of a model"),
@@ -235,7 +245,8 @@ impl Checker<'_, '_> {
             return self.fail(Fault::error(span, "this is not a finite number"));
         }
         let unit = if value == Some(0.0) { Unit::ANY } else { unit };
-        Some(Term { span, what: What::Op(op, parts), ty, unit, exact, constant: value })
+        let bounds = value.map_or_else(|| Bounds::of(op, &parts), Bounds::constant);
+        Some(Term { span, what: What::Op(op, parts), ty, unit, exact, bounds, constant: value })
     }
 
     fn result_of(&mut self, op: Op, parts: &[Term], span: Span) -> (Type, Unit, Exact) {

@@ -4,11 +4,13 @@ use rust_decimal::Decimal;
 
 use super::{
     super::{
+        op::Op,
         problem::{Fault, Problem, Severity, quoted},
         raw::{RawDistances, RawStrategy},
         rule::{Sides, Size, SizeMode},
-        term::{Term, Type},
+        term::{Term, Type, What},
         unit::Unit,
+        values::Price,
     },
     DISTANCES, Distances,
     expression::check,
@@ -16,6 +18,7 @@ use super::{
     rules::has_stop,
     scope::{Place, Scope},
 };
+use crate::domain::decision::Side;
 
 /// The sides; both, where the word is not one.
 pub(super) fn sides(raw: &RawStrategy, problems: &mut Vec<Problem>) -> Sides {
@@ -66,26 +69,60 @@ fn distances(
     keys.map(|(name, text)| {
         let key = format!("{table}.{name}");
         let term = check(scope, Place::Protect, (&key, text?), problems)?;
-        let Some(fault) = fault_of(&term) else { return Some(term) };
+        let Some(fault) = fault_of(&term, table, name) else { return Some(term) };
         let usable = fault.severity != Severity::Error;
         problems.push(Problem::at(&key, fault));
         usable.then_some(term)
     })
 }
 
+/// A part of the price from which on nobody means a distance: what moves so far with all prices was meant as a price.
+const PRICE_SHARE: f64 = 0.5;
+
 /// Why a term is not a good distance.
-fn fault_of(term: &Term) -> Option<Fault> {
-    let Term { span, ty, unit, constant, .. } = term;
+fn fault_of(term: &Term, table: &str, key: &str) -> Option<Fault> {
+    let Term { span, ty, unit, bounds, .. } = term;
     if *ty == Type::Truth {
-        return Some(Fault::error(*span, "this is a condition; a distance is a number"));
+        let fault = Fault::error(*span, "this is a condition; a distance is a number");
+        return Some(fault.help(DISTANCES_ARE));
     }
-    if constant.is_some_and(|distance| distance <= 0.0) {
-        return Some(Fault::error(*span, "a distance is above 0"));
+    if bounds.most <= 0.0 {
+        let message = "a distance is above 0, and this never is: no entry would be filled with it";
+        let help = "a distance has no sign, whatever the side: 2 * atr(14), close - lowest(low, 10)";
+        return Some(Fault::error(*span, message).help(help));
     }
-    (!unit.fits(Unit::PRICE)).then(|| {
-        let message = format!("a distance is a price, this is {unit}");
-        Fault::warning(*span, message).help("write 2 * atr(14), or 0.02 * close")
+    if !unit.fits(Unit::PRICE) {
+        let message = format!("a distance has the kind of a price, this is {unit}");
+        return Some(Fault::warning(*span, message).help(DISTANCES_ARE));
+    }
+    bounds.shift.filter(|shift| shift.abs() >= PRICE_SHARE).map(|_| {
+        let message = "this is a price; a distance is counted from the entry price";
+        Fault::warning(*span, message).help(from_the_close(term, table, key))
     })
+}
+
+const DISTANCES_ARE: &str = "write 2 * atr(14), 0.02 * close, or close - lowest(low, 10)";
+
+/// How a price is written as a distance.
+fn from_the_close(term: &Term, table: &str, key: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let text = term.to_string();
+    if term.what == What::Price(Price::Close) || text.len() > CHARS_MAX {
+        return DISTANCES_ARE.to_owned();
+    }
+    // What is subtracted is bracketed where it is a sum.
+    let sum = Op::Subtract.strength();
+    let behind = if term.strength() <= sum { format!("close - ({text})") } else { format!("close - {text}") };
+    let ahead = format!("{text} - close");
+    // A stop of a long position lies below the price, its target above.
+    let is_behind = ["stop", "trail"].contains(&key);
+    let of = |side: Side| if (side == Side::Long) == is_behind { &behind } else { &ahead };
+    let (long, short) = (of(Side::Long), of(Side::Short));
+    match table.rsplit_once('.') {
+        Some((_, "long")) => format!("write {key} = \"{long}\""),
+        Some((_, "short")) => format!("write {key} = \"{short}\""),
+        _ => format!("write {key} = \"{long}\" for a long position, \"{short}\" for a short one"),
+    }
 }
 
 /// The size of a position.
