@@ -124,7 +124,8 @@ pub fn play(core: &Core, inputs: &Inputs, shown: SlotTs, take: Take<'_>) -> Resu
         engine.warm(bar);
     }
     let mut maker = SlotMaker::new(commands.clone()).hearing(signals.clone());
-    let bar_at = |ts: SlotTs| bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| bars[n].bar);
+    let bar_at =
+        |ts: SlotTs| bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| bars[n].bar);
     let mut piece = Piece::new(core, bars, bars.partition_point(|bar| bar.ts < shown));
     let (mut events, mut next, mut ts) = (Vec::new(), before, window.first());
     while ts <= window.last() {
@@ -243,6 +244,11 @@ impl<'a> Names<'a> {
             self.next = stop;
         }
         let column = |n: usize| rows.iter().skip(n).step_by(width.max(1)).copied().collect();
-        self.features.names().iter().enumerate().map(|(n, name)| (name.clone(), column(n))).collect()
+        self.features
+            .names()
+            .iter()
+            .enumerate()
+            .map(|(n, name)| (name.clone(), column(n)))
+            .collect()
     }
 }

@@ -84,9 +84,12 @@ impl Bounds {
                 Self { shift: x.shift.map(|_| 0.0), ..Self::ANY }
             }
             Back::Tr | Back::Atr => Self::positive().shifted(0.0),
-            Back::KcMid | Back::KcUpper | Back::DayOpen | Back::DayHigh | Back::DayLow | Back::DayVwap => {
-                Self::positive().shifted(1.0)
-            }
+            Back::KcMid
+            | Back::KcUpper
+            | Back::DayOpen
+            | Back::DayHigh
+            | Back::DayLow
+            | Back::DayVwap => Self::positive().shifted(1.0),
             Back::KcLower | Back::Supertrend => Self::ANY.shifted(1.0),
             Back::Rsi
             | Back::StochK
@@ -123,8 +126,12 @@ impl Bounds {
             }
             Op::Multiply => a.times(b),
             Op::Divide => a.per(b),
-            Op::Min => Self { shift: same(a, b), ..Self::within(a.least.min(b.least), a.most.min(b.most)) },
-            Op::Max => Self { shift: same(a, b), ..Self::within(a.least.max(b.least), a.most.max(b.most)) },
+            Op::Min => {
+                Self { shift: same(a, b), ..Self::within(a.least.min(b.least), a.most.min(b.most)) }
+            }
+            Op::Max => {
+                Self { shift: same(a, b), ..Self::within(a.least.max(b.least), a.most.max(b.most)) }
+            }
             Op::If => b.or(at(2)),
             Op::SafeDiv => a.per(b).or(at(2)),
             Op::Abs if a.least >= 0.0 => a,
@@ -151,7 +158,8 @@ impl Bounds {
     fn times(self, other: Self) -> Self {
         // Nothing times whatever is nothing: no number is infinite.
         let product = |a: f64, b: f64| if a == 0.0 || b == 0.0 { 0.0 } else { a * b };
-        let ends = [self.least, self.most].map(|a| [product(a, other.least), product(a, other.most)]);
+        let ends =
+            [self.least, self.most].map(|a| [product(a, other.least), product(a, other.most)]);
         let ends = ends.as_flattened();
         let least = ends.iter().copied().fold(f64::INFINITY, f64::min);
         let most = ends.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -207,11 +215,18 @@ fn same(a: Bounds, b: Bounds) -> Option<f64> {
     a.shift.filter(|shift| b.shift == Some(*shift))
 }
 
-/// Whether a number is at no bar above another, by what the two are: a low, the lowest of some numbers.
+/// Whether a number is at no bar above another, by what the two are: a low, the lowest of some numbers. A third of a sum may be rounded up
+/// beyond what it is made of.
 fn never_above(a: &Term, b: &Term) -> bool {
     let is_price = |term: &Term, which: Price| term.what == What::Price(which);
-    let of_bar = |term: &Term| matches!(term.what, What::Price(price) if price != Price::Volume);
-    if a.what == b.what || is_price(a, Price::Low) && of_bar(b) || of_bar(a) && is_price(b, Price::High) {
+    let of_bar = |term: &Term| {
+        use Price::{Close, High, Hl2, Low, Open};
+        matches!(term.what, What::Price(Open | High | Low | Close | Hl2))
+    };
+    if a.what == b.what
+        || is_price(a, Price::Low) && of_bar(b)
+        || of_bar(a) && is_price(b, Price::High)
+    {
         return true;
     }
     let extreme = |term: &'_ Term, back: Back| match &term.what {

@@ -69,7 +69,7 @@ pub(super) fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Proble
         if let Some(hidden) = hidden {
             let rule = &checked.rules[at];
             let message = format!(
-                "a cross of `{hidden}` that passes in a hole of the bars is not made up for"
+                "a cross of `{hidden}` that passes while bars are missing is not made up for"
             );
             let help = "write the cross in the rule, or give both of its series names";
             problems.push(Problem::note(rule.key.clone(), message).help(help));

@@ -108,7 +108,7 @@ impl Checker<'_, '_> {
             }
         }
         fits.then_some(())?;
-        self.remark(back, span);
+        self.remark(&call, span);
         self.finished(call, span)
     }
 
@@ -183,6 +183,7 @@ impl Checker<'_, '_> {
         } else {
             let message = format!("{of} of {bars} bars: it must be {least} to {}", Length::MAX);
             Fault::error(expr.span, message)
+                .help("write another number of bars, or change the param")
         };
         self.faults.push(fault);
         None
@@ -240,7 +241,7 @@ impl Checker<'_, '_> {
         let positive = term.constant.filter(|factor| *factor > 0.0);
         if positive.is_none() {
             let message = format!("the factor of {of} must be a positive number or param");
-            self.faults.push(Fault::error(expr.span, message));
+            self.faults.push(Fault::error(expr.span, message).help("write 2.0"));
         }
         positive
     }
@@ -248,7 +249,7 @@ impl Checker<'_, '_> {
     pub(super) fn tf(&mut self, arguments: &[Expr], span: Span) -> Option<Term> {
         self.counted(Function::Tf, arguments, span).then_some(())?;
         if self.inside.is_some() {
-            return self.fail(Fault::error(span, "there is no `tf` inside another"));
+            return self.fail(Fault::error(span, "a `tf` cannot be inside another one"));
         }
         let timeframe = self.timeframe(&arguments[0])?;
         self.inside = Some(timeframe);
@@ -283,7 +284,7 @@ impl Checker<'_, '_> {
         let base = self.scope.timeframe?;
         if timeframe < base {
             return Some(format!(
-                "bars of {timeframe} are shorter than those of the series, {base}"
+                "bars of {timeframe} are shorter than those of the series: `tf` takes {base} or longer"
             ));
         }
         let whole = timeframe.ms() % base.ms() == 0;
@@ -300,7 +301,7 @@ impl Checker<'_, '_> {
             return None;
         }
         if !self.scope.signals.contains(name) {
-            let message = format!("there is no signal {}", quoted(name));
+            let message = format!("{} is not a signal of this strategy", quoted(name));
             let fault = Fault::error(arguments[0].span, message);
             return self.fail(fault.help(format!("declare it: [strategy.signals.{name}]")));
         }

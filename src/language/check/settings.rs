@@ -8,7 +8,7 @@ use super::{
         problem::{Fault, Problem, Severity, quoted},
         raw::{RawDistances, RawStrategy},
         rule::{Sides, Size, SizeMode},
-        term::{Term, Type, What},
+        term::{Term, Type, What, number},
         unit::Unit,
         values::Price,
     },
@@ -52,8 +52,7 @@ pub(super) fn protect(
         [true, false] => "strategy.protect.long",
         [false, true] => "strategy.protect.short",
     };
-    let problem =
-        Problem::error(format!("{table}.trail-from"), "there is no `trail` that could begin");
+    let problem = Problem::error(format!("{table}.trail-from"), "`trail-from` needs a `trail`");
     problems.push(problem.help("write trail = \"3 * atr(14)\""));
     merged
 }
@@ -88,7 +87,8 @@ fn fault_of(term: &Term, table: &str, key: &str) -> Option<Fault> {
     }
     if bounds.most <= 0.0 {
         let message = "a distance is above 0, and this never is: no entry would be filled with it";
-        let help = "a distance has no sign, whatever the side: 2 * atr(14), close - lowest(low, 10)";
+        let help =
+            "a distance has no sign, whatever the side: 2 * atr(14), close - lowest(low, 10)";
         return Some(Fault::error(*span, message).help(help));
     }
     if !unit.fits(Unit::PRICE) {
@@ -101,6 +101,15 @@ fn fault_of(term: &Term, table: &str, key: &str) -> Option<Fault> {
     })
 }
 
+/// The part of the close between it and a price that is written as a part of it, such as 0.98 * close.
+fn part_of_the_close(term: &Term) -> Option<String> {
+    let What::Op(Op::Multiply, parts) = &term.what else { return None };
+    let is_close = |part: &Term| part.what == What::Price(Price::Close);
+    let factor = parts.iter().find(|part| !is_close(part)).and_then(|part| part.constant)?;
+    let part = ((1.0 - factor).abs() * 1e9).round() / 1e9;
+    (parts.iter().any(is_close) && part > 0.0).then(|| number(part))
+}
+
 const DISTANCES_ARE: &str = "write 2 * atr(14), 0.02 * close, or close - lowest(low, 10)";
 
 /// How a price is written as a distance.
@@ -110,9 +119,16 @@ fn from_the_close(term: &Term, table: &str, key: &str) -> String {
     if term.what == What::Price(Price::Close) || text.len() > CHARS_MAX {
         return DISTANCES_ARE.to_owned();
     }
+    if let Some(part) = part_of_the_close(term) {
+        return format!("write {key} = \"{part} * close\"");
+    }
     // What is subtracted is bracketed where it is a sum.
     let sum = Op::Subtract.strength();
-    let behind = if term.strength() <= sum { format!("close - ({text})") } else { format!("close - {text}") };
+    let behind = if term.strength() <= sum {
+        format!("close - ({text})")
+    } else {
+        format!("close - {text}")
+    };
     let ahead = format!("{text} - close");
     // A stop of a long position lies below the price, its target above.
     let is_behind = ["stop", "trail"].contains(&key);
@@ -168,7 +184,7 @@ pub(super) fn size(
     let open = sides.each().find(|side| !has_stop(protect, place_of(*side)));
     if let (SizeMode::Risk(_), Some(side)) = (mode, open) {
         let message =
-            format!("mode \"risk\" needs a stop or a trail of a {} position", side.name());
+            format!("mode \"risk\" needs a stop or a trail for a {} position", side.name());
         let problem = Problem::error("strategy.size.mode", message);
         problems.push(problem.help("give one in [strategy.protect]"));
     }
