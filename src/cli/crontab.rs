@@ -170,6 +170,7 @@ fn convert(line: &Line, taken: &mut BTreeMap<String, u32>) -> Result<Imported, S
         job: Source { path: format!("jobs/{name}.toml"), text: toml.clone() },
         read: &mut |_| Err("an imported job extends nothing".to_owned()),
         read_secret: &mut |_| Err("an imported job has no secret".to_owned()),
+        names: &Vec::new,
         is_inside: &|_| true,
         profiles: &[],
         env: &BTreeMap::new(),

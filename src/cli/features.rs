@@ -15,11 +15,14 @@ use super::{
 use crate::{
     domain::{ids::Tag, time::UtcMs},
     exit::Exit,
-    jobs::{context::Failure, features::features as table_of},
+    jobs::{
+        context::Failure,
+        features::{Take, features as table_of},
+    },
     os::mask::Mask,
     store::{
-        disk::{Disk as _, RealDisk},
-        table::Table,
+        disk::{RealDisk, parent},
+        table::{Form, Packer, Table, TableError, TableFile},
     },
 };
 
@@ -31,7 +34,7 @@ pub fn features(root: &Path, args: &FeaturesArgs, json: bool) -> Exit {
         Err(error) => return refuse(error, json),
     };
     let mask = Mask::new(loaded.secrets().map(str::to_owned));
-    let made = trading_of(&loaded.manifest.job).and_then(|(trading, _)| {
+    let asked = trading_of(&loaded.manifest.job).and_then(|(trading, _)| {
         let time = |name: &str, text: &Option<String>| {
             let read = text.as_ref().map(|text| text.parse::<UtcMs>()).transpose();
             read.map_err(|error| Failure::new(Exit::Usage, format!("--{name}: {error}")))
@@ -39,21 +42,26 @@ pub fn features(root: &Path, args: &FeaturesArgs, json: bool) -> Exit {
         let window = (time("from", &args.from)?, time("to", &args.to)?);
         let tag = args.tag.as_ref().map(|text| text.parse::<Tag>()).transpose();
         let tag = tag.map_err(|error| Failure::new(Exit::Usage, format!("--tag: {error}")))?;
+        let mut seen = Seen::default();
         without_run(root, "features", &mask, |context| {
-            table_of(context, trading, tag.as_ref(), window)
-        })
+            leave(root, args, json, &mut |take| {
+                table_of(context, trading, tag.as_ref(), window, &mut |piece| {
+                    seen.take(piece);
+                    take(piece)
+                })
+            })
+        })?;
+        Ok(seen)
     });
-    let written = made.and_then(|table| leave(root, args, &table).map(|()| table));
-    match written {
-        Ok(table) => {
-            let (rows, columns) = (table.ts_ms.len(), table.columns.len() + 1);
+    match asked {
+        Ok(Seen { rows, columns }) => {
             match (&args.out, json) {
-                (None, false) => print(&table.csv()),
                 (_, true) => print_json(&json!({
-                    "schema": "mjolnir.features/1", "rows": rows, "file": args.out,
-                    "columns": std::iter::once("ts_ms").chain(table.columns.iter().map(|(name, _)| name.as_str())).collect::<Vec<_>>(),
+                    "schema": "mjolnir.features/1", "rows": rows, "file": args.out, "columns": columns,
                 })),
+                (None, false) => {}
                 (Some(out), false) => {
+                    let columns = columns.len();
                     print(&format!("{rows} rows and {columns} columns in {}\n", out.display()));
                 }
             }
@@ -63,14 +71,42 @@ pub fn features(root: &Path, args: &FeaturesArgs, json: bool) -> Exit {
     }
 }
 
-fn leave(root: &Path, args: &FeaturesArgs, table: &Table) -> Result<(), Failure> {
-    let Some(out) = &args.out else { return Ok(()) };
+/// What is said of a table.
+#[derive(Default)]
+struct Seen {
+    rows: usize,
+    columns: Vec<String>,
+}
+
+impl Seen {
+    fn take(&mut self, piece: &Table) {
+        self.rows += piece.ts_ms.len();
+        let names = piece.columns.iter().map(|(name, _)| name.clone());
+        self.columns = std::iter::once("ts_ms".to_owned()).chain(names).collect();
+    }
+}
+
+/// Writes the table that `play` makes, or prints it.
+fn leave(
+    root: &Path,
+    args: &FeaturesArgs,
+    json: bool,
+    play: &mut dyn FnMut(Take<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let Some(out) = &args.out else {
+        let mut packer = Packer::new(Form::Csv);
+        return play(&mut |piece| {
+            let bytes = packer.add(piece).map_err(TableError::from)?;
+            if !json {
+                print(&String::from_utf8_lossy(&bytes));
+            }
+            Ok(())
+        });
+    };
     let ending = out.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-    let bytes = match ending {
-        "csv" => table.csv().into_bytes(),
-        "parquet" => table
-            .parquet()
-            .map_err(|error| Failure::new(Exit::Bug, format!("{}: {error}", out.display())))?,
+    let form = match ending {
+        "csv" => Form::Csv,
+        "parquet" => Form::Parquet,
         _ => {
             let message =
                 format!("--out {}: name a file that ends in .csv or .parquet", out.display());
@@ -79,6 +115,13 @@ fn leave(root: &Path, args: &FeaturesArgs, table: &Table) -> Result<(), Failure>
     };
     let path = std::path::absolute(root.join(out))
         .map_err(|error| Failure::new(Exit::Usage, format!("--out: {error}")))?;
-    let folder = path.parent().unwrap_or(root);
-    Ok(RealDisk::new(folder).replace(&path, &bytes)?)
+    let disk = RealDisk::new(parent(&path));
+    let mut file = TableFile::begin(&disk, &path, form)?;
+    match play(&mut |piece| Ok(file.add(piece)?)) {
+        Ok(()) => Ok(file.finish()?),
+        Err(failure) => {
+            file.abandon();
+            Err(failure)
+        }
+    }
 }

@@ -13,7 +13,8 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{
-        Problems, Resolved, RunFacts, Source, Sources, Timetable, check, resolve, timetable,
+        Problems, Resolved, RunFacts, Source, Sources, Timetable, check, closest, resolve,
+        timetable,
     },
     store::{digest::sha256_hex, runs::Input},
 };
@@ -39,7 +40,11 @@ pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
         }
     }
     let known = names(root);
-    let message = format!("there is no job `{}`; jobs here: {}", job.display(), known.join(", "));
+    let shown = job.display();
+    let name = job.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+    let near = closest(name, &known.iter().map(String::as_str).collect::<Vec<_>>());
+    let near = near.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
+    let message = format!("there is no job `{shown}`{near}; jobs here: {}", known.join(", "));
     Err(Failure::new(Exit::Nothing, message))
 }
 
@@ -51,6 +56,11 @@ pub fn names(root: &Path) -> Vec<String> {
 /// Names of the profiles in `profiles/`.
 pub fn profiles(root: &Path) -> Vec<String> {
     stems(&root.join("profiles"))
+}
+
+/// Names of the strategies in `strategies/`.
+fn strategies(root: &Path) -> Vec<String> {
+    stems(&root.join("strategies"))
 }
 
 /// Whether a file in a folder of manifests is one: hidden files are those of editors.
@@ -167,6 +177,7 @@ fn with_job<T>(
         job,
         read: &mut read,
         read_secret: &mut read_secret,
+        names: &|| [profiles(root), strategies(root)].concat(),
         is_inside: &|written| is_inside(root, written),
         profiles: &args.values.profiles,
         env: &env,

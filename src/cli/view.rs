@@ -21,10 +21,13 @@ use crate::{
     domain::time::DAY_MS,
     engine::anchor::Blocks,
     exit::Exit,
-    jobs::context::Failure,
+    jobs::{
+        context::Failure,
+        warm_up::{FirstStart, Late},
+    },
     language::{self, Derivation},
     manifest::{
-        Job, Namesake, Problems, Source, check_strategy, job_schema, jobs_md, namesakes,
+        Feed, Job, Namesake, Problems, Source, check_strategy, job_schema, jobs_md, namesakes,
         profile_schema,
     },
     os::mask::Mask,
@@ -96,6 +99,13 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     for file in &files {
         match check_file(root, file) {
             Ok(warnings) => {
+                let late = first_start(root, file);
+                if !late.is_empty() {
+                    all.push(problems_json(&late)["problems"].clone());
+                    if !json {
+                        say_problems(&late);
+                    }
+                }
                 all.push(problems_json(&warnings)["problems"].clone());
                 if !json && !warnings.is_empty() {
                     say_problems(&warnings);
@@ -208,16 +218,21 @@ fn explained_rules(job: &Job) -> String {
         return String::new();
     };
     let bars = rules.warm_up_bars();
-    let days = f64::from(bars) * timeframe.ms() as f64 / DAY_MS as f64;
+    let told = match job {
+        Job::Live(job) => job.live.horizon_bars,
+        _ => None,
+    };
+    let start = FirstStart::new(&trading.series, bars, told);
     let blocks = Blocks::new(timeframe, bars, trading.cadence_bars);
     let block_days = blocks.block_ms() / DAY_MS;
     let names = rules.features().names().join("; ");
     let model = if trading.model.is_some() { ", beside those of the model" } else { "" };
     let mut text = format!(
         "\nrules: {}, {} operations\nfeatures{model}: {names}\n\
-         warm-up: {bars} bars of {timeframe}, {days:.1} days{model}\n",
+         warm-up: {}{model}\n",
         rules.rules().len(),
         rules.operations(),
+        start.needs(),
     );
     derived(rules.warm_up(), 1, &mut text);
     let _ = writeln!(
@@ -225,7 +240,34 @@ fn explained_rules(job: &Job) -> String {
         "a slot is answered by indicators that began one to two blocks of {block_days} days before: a start loads up to {} days of bars",
         2 * block_days
     );
+    if let Some(gives) = start.gives() {
+        let _ = writeln!(text, "{gives}");
+    }
+    if let Some(Late { message, command }) = start.late() {
+        let _ = writeln!(text, "{message}; bring in older bars first:\n  {command}");
+    }
     text
+}
+
+/// What is to be said about the first start of a live job: where its venue does not answer far enough back.
+fn first_start(root: &Path, file: &Path) -> Problems {
+    // A job that needs values of a run is not judged here.
+    let Ok(loaded) = load(root, &JobArgs::of(file.to_owned()), &facts()) else {
+        return Problems::default();
+    };
+    let Job::Live(job) = &loaded.resolved.manifest.job else { return Problems::default() };
+    let (trading, values) = (&job.trading, language::Values::new());
+    let timeframe = trading.series.timeframe();
+    let rules = language::Strategy::new(&trading.rules, &values, timeframe, &[]);
+    let (Ok(rules), Feed::Http) = (rules, job.live.feed) else { return Problems::default() };
+    let told = job.live.horizon_bars;
+    match FirstStart::new(&trading.series, rules.warm_up_bars(), told).late() {
+        Some(Late { message, command }) => {
+            let help = format!("bring in older bars first: {command}");
+            loaded.resolved.warning("market.exchange", message, help)
+        }
+        None => Problems::default(),
+    }
 }
 
 fn derived(of: &Derivation, depth: usize, text: &mut String) {

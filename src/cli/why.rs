@@ -178,8 +178,9 @@ fn text(looked: &Looked) -> String {
     }
     if !look.why.lets.is_empty() {
         out += "\nnames\n";
-        let row = |clause: &Clause| vec![shown(clause), clause.text.clone()];
-        out += &table("  ", &look.why.lets.iter().map(row).collect::<Vec<_>>());
+        let mut rows = Vec::new();
+        look.why.lets.iter().for_each(|clause| lines(clause, 0, &mut rows));
+        out += &table("  ", &rows);
     }
     if !look.why.protect.is_empty() {
         out += "\ndistances\n";

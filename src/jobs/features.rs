@@ -1,5 +1,7 @@
 //! What rules see, bar by bar, for other programs: the bar, every name of the strategy, and whether each rule is true.
 
+use std::collections::BTreeMap;
+
 use super::{
     context::{Context, Failure},
     ledger_models::Whose,
@@ -13,28 +15,48 @@ use crate::{
         time::{SlotTs, UtcMs, Window},
     },
     engine::{
+        anchor::Blocks,
         slot::SlotMaker,
         step::{Core, Engine},
     },
     exit::Exit,
-    language::{Features, Kind},
+    language::{Features, Instance, Kind},
     manifest::{StopFill, Trading},
     session::{
-        record::read_commands,
+        record::{RecordBytes, birth, read_commands},
+        replay::Inputs,
         signals::{read_programs, read_used},
     },
-    store::{raw::RawStore, table::Table},
+    store::{
+        raw::RawStore,
+        table::{Table, TableError},
+    },
 };
 
-/// The table of a window of the stored bars; what is not given of it is the first and the last bar that are stored. Of a tag, they are
-/// the bars of its ledger, played with its orders, its models and the signals that it used.
+/// Rows of one piece.
+const ROWS_AT_ONCE: usize = 1 << 17;
+
+impl From<TableError> for Failure {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Disk(error) => error.into(),
+            TableError::Pack(_) => Self::new(Exit::Bug, error.to_string()),
+        }
+    }
+}
+
+/// Takes a piece of a table.
+pub type Take<'t> = &'t mut dyn FnMut(&Table) -> Result<(), Failure>;
+
+/// Hands over the table of a window of the stored bars; what is not given of it is the first and the last bar that are stored. Of a
+/// tag, they are the bars of its ledger, played with its orders, its models, what hindered it, and the signals that it used.
 pub fn features(
     context: &Context<'_>,
     trading: &Trading,
     tag: Option<&Tag>,
     (from, to): (Option<UtcMs>, Option<UtcMs>),
-) -> Result<Table, Failure> {
-    let (disk, layout) = (context.disk, context.layout);
+    take: Take<'_>,
+) -> Result<(), Failure> {
     let kept = tag.map(|tag| Ok::<_, Failure>((tag, Kept::find(context, trading, tag)?)));
     let kept = kept.transpose()?;
     let (trading, stop_fill, whose) = match &kept {
@@ -43,113 +65,190 @@ pub fn features(
     };
     let series = &trading.series;
     let core = set_up(context, trading, stop_fill, whose)?.core;
-    let mut bars = RawStore::new(layout, disk, series).load_all()?;
+    let mut bars = RawStore::new(context.layout, context.disk, series).load_all()?;
     let begin = kept.as_ref().map(|(_, kept)| kept.rows.0);
     if let Some((_, kept)) = &kept {
-        bars.retain(|bar| bar.ts <= kept.rows.1);
+        let floor = birth(&kept.origin, series)?.floor;
+        bars.retain(|bar| (floor..=kept.rows.1).contains(&bar.ts));
     }
-    let shown = |bar: &&TimedBar| {
+    let is_shown = |bar: &TimedBar| {
         begin.is_none_or(|begin| begin <= bar.ts)
             && from.is_none_or(|from| from <= bar.ts.close())
             && to.is_none_or(|to| bar.ts.close() <= to)
     };
-    let own = bars.iter().position(|bar| shown(&bar));
-    let last = bars.iter().rposition(|bar| shown(&bar));
-    let (Some(own), Some(last)) = (own, last) else {
+    let (Some(own), Some(last)) = (bars.iter().position(is_shown), bars.iter().rposition(is_shown))
+    else {
         let message =
             format!("there is no bar of {series} in that window: import or fetch it first");
         return Err(Failure::new(Exit::Nothing, message));
     };
     // From the first bar on, whatever is shown: rules that ask the ledger must see the same trades.
-    let bars = &bars[..=last];
-    let exports = core.strategy.rules().exports();
-    let named = values(&exports, &core, bars);
-    let signals = core.strategy.signals();
-    let maker = if let Some((tag, kept)) = &kept {
-        let commands = read_commands(disk, layout, &kept.owner)?;
-        let used = read_used(disk, (layout, tag, series), signals, Some(&kept.origin))?;
-        SlotMaker::new(commands).hearing(used.signals)
-    } else {
-        let (signals, said) = read_programs(disk, layout, signals, series.timeframe())?;
+    let (first, shown) = (begin.unwrap_or(bars[0].ts), bars[own].ts);
+    let window = Window::new(first, bars[last].ts)
+        .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
+    let of = kept.as_ref().map(|(tag, kept)| (*tag, kept));
+    play(&core, &inputs(context, &core, of, (window, bars))?, shown, take)
+}
+
+/// The bars of a window with what a replay is given beside them: of the ledger of a tag, or of none.
+fn inputs(
+    context: &Context<'_>,
+    core: &Core,
+    of: Option<(&Tag, &Kept)>,
+    (window, bars): (Window, Vec<TimedBar>),
+) -> Result<Inputs, Failure> {
+    let (disk, layout, signals) = (context.disk, context.layout, core.strategy.signals());
+    let Some((tag, kept)) = of else {
+        let timeframe = window.first().timeframe();
+        let (signals, said) = read_programs(disk, layout, signals, timeframe)?;
         for text in said {
             tracing::warn!("{text}");
         }
-        SlotMaker::default().hearing(signals)
+        let (degraded, commands) = (BTreeMap::new(), Vec::new());
+        return Ok(Inputs { window, bars, degraded, commands, signals });
     };
-    let truths = truths(&core, bars, (own, begin), maker)?;
-    let mut columns: Vec<(String, Vec<f64>)> = ["open", "high", "low", "close", "volume"]
-        .into_iter()
-        .enumerate()
-        .map(|(n, name)| {
-            (name.to_owned(), bars[own..].iter().map(|bar| bar.bar.values()[n]).collect())
-        })
-        .collect();
-    let width = exports.len();
-    columns.extend(exports.names().iter().enumerate().map(|(n, name)| {
-        (name.clone(), named[own * width..].iter().skip(n).step_by(width.max(1)).copied().collect())
-    }));
-    columns.extend(core.strategy.rules().rules().iter().enumerate().map(|(n, rule)| {
-        let kind = match rule.kind {
-            Kind::Enter => "enter",
-            Kind::Exit => "exit",
-        };
-        (
-            format!("{kind}.{}", rule.name),
-            truths.iter().map(|row| row.get(n).copied().unwrap_or(f64::NAN)).collect(),
-        )
-    }));
-    Ok(Table { ts_ms: bars[own..].iter().map(|bar| bar.ts.ts_ms()).collect(), columns })
+    let series = &kept.trading.series;
+    let record = RecordBytes::read(disk, layout, tag, series)?.unwrap_or_default();
+    let degraded = record.parse(layout, tag, series)?.degraded();
+    let signals = read_used(disk, (layout, tag, series), signals, Some(&kept.origin))?.signals;
+    let commands = read_commands(disk, layout, &kept.owner)?;
+    Ok(Inputs { window, bars, degraded, commands, signals })
 }
 
-/// The values at every bar, each block from its own anchor: what the engine sees.
-fn values(features: &Features, core: &Core, bars: &[TimedBar]) -> Vec<f64> {
-    let mut all = Vec::with_capacity(bars.len() * features.len());
-    let Some(first) = bars.first() else { return all };
-    let blocks = core.blocks(first.ts.timeframe());
-    let mut before: &[TimedBar] = &[];
-    for block in bars.chunk_by(|a, b| blocks.of(a.ts) == blocks.of(b.ts)) {
-        let follows =
-            before.last().is_some_and(|bar| blocks.of(bar.ts) + 1 == blocks.of(block[0].ts));
-        let mut run = features.start();
-        run.pass(if follows { before } else { &[] });
-        run.run(block, &mut all);
-        before = block;
-    }
-    all
-}
-
-/// Whether each rule is true at the bars from `own` on, as a replay that begins with the slot `begin`, or with the first bar, asks; empty
-/// where no rule is asked.
-fn truths(
-    core: &Core,
-    bars: &[TimedBar],
-    (own, begin): (usize, Option<SlotTs>),
-    mut maker: SlotMaker,
-) -> Result<Vec<Vec<f64>>, Failure> {
-    let (Some(first), Some(last)) = (bars.first(), bars.last()) else { return Ok(Vec::new()) };
-    let mut engine = Engine::new(core.clone(), first.ts.timeframe());
-    let begin = begin.unwrap_or(first.ts);
-    let before = bars.partition_point(|bar| bar.ts < begin);
+/// Plays the inputs and hands over the rows of the bars of the window from the slot `shown` on, piece by piece.
+pub fn play(core: &Core, inputs: &Inputs, shown: SlotTs, take: Take<'_>) -> Result<(), Failure> {
+    let Inputs { window, bars, degraded, commands, signals } = inputs;
+    let before = bars.partition_point(|bar| bar.ts < window.first());
+    let mut engine = Engine::new(core.clone(), window.first().timeframe());
     for bar in &bars[..before] {
         engine.warm(bar);
     }
-    let window =
-        Window::new(begin, last.ts).map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
-    let mut events = Vec::new();
-    let (mut rows, mut next, mut ts) = (Vec::with_capacity(bars.len()), before, begin);
+    let mut maker = SlotMaker::new(commands.clone()).hearing(signals.clone());
+    let bar_at =
+        |ts: SlotTs| bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|n| bars[n].bar);
+    let mut piece = Piece::new(core, bars, bars.partition_point(|bar| bar.ts < shown));
+    let (mut events, mut next, mut ts) = (Vec::new(), before, window.first());
     while ts <= window.last() {
         let bar = bars.get(next).filter(|bar| bar.ts == ts).map(|bar| bar.bar);
-        let slot = maker.make(ts, bar, None, |_| None);
-        let mut row = Vec::new();
+        let slot = maker.make(ts, bar, degraded.get(&ts.ts_ms()).copied(), bar_at);
+        let mut truths = None;
         events.clear();
         engine.step_watched(&slot, &mut events, &mut |inputs, _| {
-            row = core.strategy.rules().truths(inputs);
+            truths = Some(core.strategy.rules().truths(inputs));
         });
         if bar.is_some() {
-            rows.push(row);
             next += 1;
+            if ts >= shown {
+                piece.add(truths.as_deref());
+            }
+        }
+        if piece.rows() == ROWS_AT_ONCE {
+            take(&piece.cut())?;
         }
         ts = ts.next();
     }
-    Ok(rows.split_off(own - before))
+    if piece.rows() > 0 {
+        take(&piece.cut())?;
+    }
+    Ok(())
+}
+
+/// Rows that are not handed over yet, and the names of the strategy as they are behind them.
+struct Piece<'a> {
+    core: &'a Core,
+    bars: &'a [TimedBar],
+    /// The bars of the rows.
+    begin: usize,
+    end: usize,
+    /// Of each rule, at each row.
+    truths: Vec<Vec<f64>>,
+    names: Names<'a>,
+}
+
+impl<'a> Piece<'a> {
+    /// Before the row of a bar.
+    fn new(core: &'a Core, bars: &'a [TimedBar], begin: usize) -> Self {
+        let truths = core.strategy.rules().rules().iter().map(|_| Vec::new()).collect();
+        Self { core, bars, begin, end: begin, truths, names: Names::new(core, bars, begin) }
+    }
+
+    fn rows(&self) -> usize {
+        self.end - self.begin
+    }
+
+    /// Adds the row of the next bar; without truths no rule was asked there.
+    fn add(&mut self, truths: Option<&[f64]>) {
+        for (n, column) in self.truths.iter_mut().enumerate() {
+            column.push(truths.map_or(f64::NAN, |truths| truths[n]));
+        }
+        self.end += 1;
+    }
+
+    /// The rows, which are no longer kept here.
+    fn cut(&mut self) -> Table {
+        let bars = &self.bars[self.begin..self.end];
+        let bar = ["open", "high", "low", "close", "volume"].into_iter().enumerate();
+        let of_bar = |(n, name): (usize, &str)| {
+            (name.to_owned(), bars.iter().map(|bar| bar.bar.values()[n]).collect())
+        };
+        let mut columns: Vec<(String, Vec<f64>)> = bar.map(of_bar).collect();
+        columns.extend(self.names.upto(self.end));
+        let rules = self.core.strategy.rules().rules().iter();
+        columns.extend(rules.zip(&mut self.truths).map(|(rule, truths)| {
+            let kind = match rule.kind {
+                Kind::Enter => "enter",
+                Kind::Exit => "exit",
+            };
+            (format!("{kind}.{}", rule.name), std::mem::take(truths))
+        }));
+        self.begin = self.end;
+        Table { ts_ms: bars.iter().map(|bar| bar.ts.ts_ms()).collect(), columns }
+    }
+}
+
+/// The names of a strategy, each block from its own anchor: what the engine sees.
+struct Names<'a> {
+    features: Features,
+    blocks: Option<Blocks>,
+    bars: &'a [TimedBar],
+    /// The next bar, and the run that answers it, with its block.
+    next: usize,
+    run: Option<(i64, Instance)>,
+}
+
+impl<'a> Names<'a> {
+    fn new(core: &Core, bars: &'a [TimedBar], next: usize) -> Self {
+        let blocks = bars.first().map(|bar| core.blocks(bar.ts.timeframe()));
+        Self { features: core.strategy.rules().exports(), blocks, bars, next, run: None }
+    }
+
+    /// The columns of the bars up to before `end`.
+    fn upto(&mut self, end: usize) -> Vec<(String, Vec<f64>)> {
+        let width = self.features.len();
+        let mut rows = Vec::with_capacity((end - self.next) * width);
+        while let Some(blocks) = self.blocks.filter(|_| self.next < end) {
+            let block = blocks.of(self.bars[self.next].ts);
+            let of_block = |bar: &TimedBar| blocks.of(bar.ts) == block;
+            let stop = self.next + self.bars[self.next..end].partition_point(of_block);
+            let run = match &mut self.run {
+                Some((known, run)) if *known == block => run,
+                other => {
+                    let before = &self.bars[..self.next];
+                    let from = before.partition_point(|bar| blocks.of(bar.ts) < block - 1);
+                    let mut run = self.features.start();
+                    run.pass(&before[from..]);
+                    &mut other.insert((block, run)).1
+                }
+            };
+            run.run(&self.bars[self.next..stop], &mut rows);
+            self.next = stop;
+        }
+        let column = |n: usize| rows.iter().skip(n).step_by(width.max(1)).copied().collect();
+        self.features
+            .names()
+            .iter()
+            .enumerate()
+            .map(|(n, name)| (name.clone(), column(n)))
+            .collect()
+    }
 }

@@ -27,4 +27,5 @@ pub mod setup;
 pub mod train;
 pub mod venue;
 pub mod waiting;
+pub mod warm_up;
 pub mod why;

@@ -16,11 +16,12 @@ use crate::{
     manifest::{StopFill, Trading},
     session::{
         card::Origin,
-        fold::{Fold, Given},
+        fold::{Fold, Given, since_anchor},
         reader::{Extent, Files, RowFinder},
         record::{read_commands, read_origin},
         signals::read_used,
     },
+    store::raw::RawStore,
 };
 
 /// A slot, its row, and what the rules saw there.
@@ -116,9 +117,17 @@ pub fn look(
     let mut fold = Fold::fresh(&given);
     fold.asked = Some(asked);
     fold.run(&given, extent, &|| context.stop.asked())?;
-    let (row, look) = fold.looked.ok_or_else(|| {
+    let (row, mut look) = fold.looked.ok_or_else(|| {
         Failure::new(Exit::Data, format!("the ledger has no row for {asked}, which it should have"))
     })?;
+    if let Some(look) = &mut look {
+        let raw = RawStore::new(layout, disk, series);
+        let revisions = raw.revisions()?;
+        let before = asked.plus(-1);
+        let mut bars = since_anchor(&given, (&raw, &revisions), extent, before)?;
+        bars.retain(|bar| bar.ts <= asked);
+        look.why.fill(&core.strategy.rules().values_at(&bars));
+    }
     Ok(Looked { ts: asked, row, look })
 }
 

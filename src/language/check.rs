@@ -172,7 +172,8 @@ fn too_large(raw: &RawStrategy) -> Option<Problem> {
     let rules = raw.enter.len() + raw.exit.len();
     if names > NAMES_MAX {
         let message = format!("{names} names in params and let; at most {NAMES_MAX} are read");
-        return Some(Problem::error("strategy.let", message));
+        let help = "take out what no rule reads, or write it where it is read";
+        return Some(Problem::error("strategy.let", message).help(help));
     }
     if rules > RULES_MAX {
         let message = format!("{rules} rules; at most {RULES_MAX} are read");

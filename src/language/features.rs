@@ -29,7 +29,7 @@ impl Features {
         let mut problems = Vec::new();
         let terms = features_alone(texts, Some(timeframe), &mut problems).unwrap_or_default();
         if terms.is_empty() && problems.is_empty() {
-            problems.push(Problem::error("features", "there are no features"));
+            problems.push(Problem::error("features", "no feature is given"));
         }
         if let Some(problem) = too_many("features", texts.len()) {
             problems.push(problem);

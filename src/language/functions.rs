@@ -25,10 +25,15 @@ pub(super) enum Function {
 }
 
 /// Functions that do not exist, and why.
-const ABSENT: [(&str, &str); 12] = [
+const ABSENT: [(&str, &str); 19] = [
     ("crossover", "use crosses_above(a, b)"),
     ("cross_over", "use crosses_above(a, b)"),
     ("crossunder", "use crosses_below(a, b)"),
+    ("crosses_over", "use crosses_above(a, b)"),
+    ("crosses_under", "use crosses_below(a, b)"),
+    ("cross_above", "use crosses_above(a, b)"),
+    ("cross_below", "use crosses_below(a, b)"),
+    ("crosses", "use crosses_above(a, b) or crosses_below(a, b)"),
     ("cross", "use crosses_above(a, b) or crosses_below(a, b)"),
     ("obv", SINCE_EVER),
     ("ad", SINCE_EVER),
@@ -37,6 +42,8 @@ const ABSENT: [(&str, &str); 12] = [
     ("pow", "write x * x, or exp(b * log(a))"),
     ("avg", "use sma(x, n)"),
     ("vwap", "use day_vwap() or vwma(close, n)"),
+    ("nan", "numbers are finite; what is not known at a bar is unknown by itself"),
+    ("inf", "numbers are finite; write a large one, such as 1e12"),
     ("time", "use hour, minute and weekday: the clock of the slot"),
 ];
 const SINCE_EVER: &str = "it sums since the first bar ever, which LIVE and a backtest do not share; use mfi(n) or vwma(close, n)";

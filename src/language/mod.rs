@@ -1,6 +1,7 @@
 //! The rule language: a strategy is text. Text becomes a tree with places, then checked terms, then a program for what depends on
 //! bars alone and a few nodes for what is decided slot by slot. No files, no clock.
 
+mod bounds;
 mod check;
 mod decision;
 mod expr;

@@ -2,6 +2,7 @@
 //! the other.
 
 use super::{
+    bounds::Bounds,
     check::{Checked, CheckedRule, Lets},
     functions::Back,
     op::Op,
@@ -50,7 +51,8 @@ fn state(when: &Term, lets: &Lets) -> Option<Term> {
 fn truth(op: Op, parts: Vec<Term>) -> Term {
     let span = parts[0].span;
     let (unit, exact) = (Unit::PURE, Exact::Whole);
-    Term { span, what: What::Op(op, parts), ty: Type::Truth, unit, exact, constant: None }
+    let bounds = Bounds::of(op, &parts);
+    Term { span, what: What::Op(op, parts), ty: Type::Truth, unit, exact, bounds, constant: None }
 }
 
 /// Says where a cross is hidden in a name, so that its series are not in the vector.
@@ -67,7 +69,7 @@ pub(super) fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Proble
         if let Some(hidden) = hidden {
             let rule = &checked.rules[at];
             let message = format!(
-                "a cross of `{hidden}` that passes in a hole of the bars is not made up for"
+                "a cross of `{hidden}` that passes while bars are missing is not made up for"
             );
             let help = "write the cross in the rule, or give both of its series names";
             problems.push(Problem::note(rule.key.clone(), message).help(help));

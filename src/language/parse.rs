@@ -59,7 +59,7 @@ impl<'a> Parser<'a> {
         if self.token == Token::Sign(sign) {
             return Ok(self.advance()?.1);
         }
-        Err(Fault::error(self.span, format!("here must be {what}")))
+        Err(Fault::error(self.span, format!("{what} is missing here")))
     }
 
     /// Goes one level deeper, if there is room.
@@ -116,7 +116,7 @@ impl<'a> Parser<'a> {
         let span = self.span;
         let op = match self.token {
             Token::Name("not") if strength > Op::Not.strength() => {
-                let fault = Fault::error(span, "`not` binds less than what stands before it");
+                let fault = Fault::error(span, "`not` binds less than the operator before it");
                 return Err(fault.help("write it in brackets: (not a)"));
             }
             Token::Name("not") => Op::Not,
@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
             self.deeper()?;
             let bars = self.expression(0)?;
             self.depth -= 1;
-            let end = self.expect("]", "`]`, as in close[1]")?;
+            let end = self.expect("]", "the `]` of close[1]")?;
             let span = value.span.to(end);
             value = Self::node(span, ExprKind::Ago(Box::new([value, bars])))?;
         }
@@ -158,7 +158,7 @@ impl<'a> Parser<'a> {
             Token::Name(name) => return self.name(name),
             Token::Sign("(") => return self.brackets(),
             Token::Sign(sign) => {
-                let message = format!("here must be a value, not `{sign}`");
+                let message = format!("a value is missing here: `{sign}` is not one");
                 return Err(Fault::error(self.span, message));
             }
             Token::End => {
@@ -255,10 +255,10 @@ mod tests {
         for (text, at, message) in [
             ("a < b < c", "<", "chain"),
             ("a b", "b", "complete expression"),
-            ("(a", "", "here must be `)`"),
+            ("(a", "", "`)` is missing here"),
             ("a)", ")", "not opened"),
             ("f(a,", "", "too early"),
-            ("f(a b)", "b", "`,` or `)`"),
+            ("f(a b)", "b", "`,` or `)` is missing"),
             ("x[1", "", "`]`"),
             ("a + not b", "not", "binds less"),
             ("and b", "and", "on its left"),
@@ -273,7 +273,7 @@ mod tests {
             ("", "", "empty"),
             ("# only this", "", "empty"),
             ("a + \u{e9}", "\u{e9}", "not a letter"),
-            ("a * * b", "*", "must be a value"),
+            ("a * * b", "*", "a value is missing"),
             ("a ** b", "**", "not a sign"),
         ] {
             let fault = parse(text).unwrap_err();

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{
+    bounds::Bounds,
     functions::Back,
     kernels::length::Length,
     op::Op,
@@ -27,6 +28,7 @@ pub(super) struct Term {
     pub(super) ty: Type,
     pub(super) unit: Unit,
     pub(super) exact: Exact,
+    pub(super) bounds: Bounds,
     /// Its value, where that is the same at every bar.
     pub(super) constant: Option<f64>,
 }
@@ -102,7 +104,7 @@ impl Term {
     }
 
     /// How strongly its outermost operator binds.
-    fn strength(&self) -> u8 {
+    pub(super) fn strength(&self) -> u8 {
         match &self.what {
             What::Op(op, _) => op.strength(),
             What::Constant if self.constant.is_some_and(f64::is_sign_negative) => {

@@ -1,6 +1,7 @@
 //! The words of an expression, and what is said about characters that do not belong there.
 
 use super::problem::{Fault, Span};
+use crate::domain::time::Timeframe;
 
 /// One word or sign.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,14 +26,14 @@ const SIGNS: [&str; 16] =
 const FOREIGN: [(&str, &str); 14] = [
     ("&&", "write `and`"),
     ("||", "write `or`"),
-    ("**", "write x * x; there is no power"),
+    ("**", "write x * x: the language has no power"),
     ("<>", "write `!=`"),
     ("=>", "write `>=`"),
     ("=<", "write `<=`"),
     ("&", "write `and`"),
     ("|", "write `or`"),
     ("!", "write `not`"),
-    ("^", "write x * x; there is no power"),
+    ("^", "write x * x: the language has no power"),
     ("%", "write a - b * floor(a / b); for percent write * 0.01"),
     ("?", "write if(condition, a, b)"),
     ("\"", "write texts in single quotes: '1h'"),
@@ -73,6 +74,28 @@ const LOOK_ALIKES: [(char, &str, &str); 30] = [
     ('\u{feff}', "an invisible byte order mark", ""),
 ];
 
+/// Letters of other alphabets that look like one of the language.
+const HOMOGLYPHS: [(char, char); 18] = [
+    ('\u{430}', 'a'),
+    ('\u{441}', 'c'),
+    ('\u{435}', 'e'),
+    ('\u{4bb}', 'h'),
+    ('\u{456}', 'i'),
+    ('\u{458}', 'j'),
+    ('\u{43a}', 'k'),
+    ('\u{43c}', 'm'),
+    ('\u{43e}', 'o'),
+    ('\u{440}', 'p'),
+    ('\u{455}', 's'),
+    ('\u{442}', 't'),
+    ('\u{443}', 'y'),
+    ('\u{445}', 'x'),
+    ('\u{3b1}', 'a'),
+    ('\u{3bf}', 'o'),
+    ('\u{3c1}', 'p'),
+    ('\u{3bd}', 'v'),
+];
+
 /// Reads a text word by word.
 #[derive(Debug, Clone)]
 pub(super) struct Tokens<'a> {
@@ -87,11 +110,13 @@ impl<'a> Tokens<'a> {
 
     /// The next word; behind the last one, [`Token::End`] for ever.
     pub(super) fn next(&mut self) -> Result<(Token<'a>, Span), Fault> {
+        let behind = self.at;
         self.skip_blanks();
         let start = self.at;
         let rest = &self.text[start..];
         let Some(first) = rest.chars().next() else {
-            return Ok((Token::End, Span { start, end: start }));
+            // Where the last word ends, and not behind the comments and empty lines that follow it.
+            return Ok((Token::End, Span { start: behind, end: behind }));
         };
         let (token, len) = if first.is_ascii_digit() {
             self.number()?
@@ -147,14 +172,18 @@ impl<'a> Tokens<'a> {
         }
         let tail = run(&rest[len..], |b| b.is_ascii_alphanumeric() || b == b'_' || b == b'.');
         if tail > 0 {
+            let word = &rest[..len + tail];
             let fault = Fault::error(self.span(len + tail), "this is neither a number nor a name");
-            return Err(
-                fault.help("a name begins with a letter; numbers are written 12, 0.5, 1e-4")
-            );
+            return Err(fault.help(if word.parse::<Timeframe>().is_ok() {
+                format!("a timeframe is a text in quotes: tf('{word}', ..)")
+            } else {
+                "a name begins with a letter; numbers are written 12, 0.5, 1e-4".to_owned()
+            }));
         }
         let value: f64 = rest[..len].parse().unwrap_or(f64::INFINITY);
         if !value.is_finite() {
-            return Err(Fault::error(self.span(len), "the number is too large"));
+            let fault = Fault::error(self.span(len), "the number is too large");
+            return Err(fault.help("numbers are finite: below 1.8e308"));
         }
         Ok((Token::Number { value, whole }, len))
     }
@@ -199,8 +228,14 @@ impl<'a> Tokens<'a> {
             ';' | ':' => Fault::error(span, format!("`{first}` is not a sign of this language"))
                 .help("an expression is one formula, without statements"),
             _ if first.is_alphabetic() => {
-                Fault::error(span, format!("`{first}` ({named}) is not a letter of a name"))
-                    .help("names have the letters a to z, digits and `_`")
+                let message = format!("`{first}` ({named}) is not a letter of a name");
+                let fault = Fault::error(span, message);
+                match HOMOGLYPHS.iter().find(|(foreign, _)| *foreign == first) {
+                    Some((_, latin)) => fault.help(format!(
+                        "it only looks like the letter `{latin}`: type the word again"
+                    )),
+                    None => fault.help("names have the letters a to z, digits and `_`"),
+                }
             }
             _ => Fault::error(span, format!("the character {named} has no meaning here")),
         };
@@ -240,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn the_end_is_where_the_last_word_ends() {
+        for (text, end) in [("a and  # why\n\n", 5), ("  # nothing", 0), ("a", 1), ("", 0)] {
+            let mut tokens = Tokens::new(text);
+            let span = loop {
+                if let (Token::End, span) = tokens.next().unwrap() {
+                    break span;
+                }
+            };
+            assert_eq!((span.start, span.end), (end, end), "{text:?}");
+        }
+    }
+
+    #[test]
     fn look_alikes_are_named() {
         for (c, called, meant) in LOOK_ALIKES {
             let text = format!("a {c} b");
@@ -248,5 +296,10 @@ mod tests {
             assert_eq!(fault.span.of(&text), c.to_string());
             assert!(fault.help.is_some_and(|help| help.contains(meant)));
         }
+        let fault = all("tf(1h, close)").unwrap_err();
+        assert!(fault.help.is_some_and(|help| help.contains("tf('1h', ..)")));
+        let fault = all("cl\u{43e}se > 1").unwrap_err();
+        assert_eq!(fault.span.of("cl\u{43e}se > 1"), "\u{43e}");
+        assert!(fault.help.is_some_and(|help| help.contains("looks like the letter `o`")));
     }
 }

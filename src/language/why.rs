@@ -1,14 +1,18 @@
 //! Why a strategy decided as it did: every clause of every rule with its value.
 
+use std::collections::BTreeMap;
+
 use super::{
     check::{DISTANCES, place_of},
     decision::Inputs,
+    features::Features,
     intent::Intent,
+    kernels::length::Length,
     rule::{Kind, Rule},
     strategy::Strategy,
     term::{Term, Type, What},
 };
-use crate::domain::decision::Side;
+use crate::domain::{bar::TimedBar, decision::Side};
 
 /// A decision and all that it was made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +21,7 @@ pub struct Why {
     pub intent: Intent,
     /// Its rules.
     pub rules: Vec<RuleWhy>,
-    /// The names that they read, with their texts below.
+    /// The names that they read, with their texts; conditions, and what looks back by `[n]`, with what they are made of.
     pub lets: Vec<Clause>,
     /// The distances of each side.
     pub protect: Vec<(Side, &'static str, Clause)>,
@@ -66,7 +70,9 @@ impl Strategy {
             let at = self.features().names().iter().position(|feature| feature == name)?;
             let text = format!("{name} = {body}");
             let is_condition = body.ty == Type::Truth;
-            Some(Clause { text, value: inputs.values[at], is_condition, parts: Vec::new() })
+            let is_open = is_condition || has_ago(body);
+            let parts = if is_open { self.clause(body, inputs).parts } else { Vec::new() };
+            Some(Clause { text, value: inputs.values[at], is_condition, parts })
         });
         let mut protect = Vec::new();
         for side in plan.sides.each() {
@@ -85,14 +91,100 @@ impl Strategy {
     }
 
     fn clause(&self, term: &Term, inputs: &Inputs<'_>) -> Clause {
-        let shown = |part: &&Term| part.constant.is_none();
-        // Inside a `tf` there are other bars, whose values are not known here.
-        let parts = if matches!(term.what, What::Tf(..)) { &[] } else { term.below() };
-        Clause {
+        let plain = |term: &Term, parts| Clause {
             text: term.to_string(),
             value: self.0.decision.value_of(term, inputs),
             is_condition: term.ty == Type::Truth,
-            parts: parts.iter().filter(shown).map(|part| self.clause(part, inputs)).collect(),
-        }
+            parts,
+        };
+        let mut parts: Vec<Clause> = parts(term).map(|part| self.clause(part, inputs)).collect();
+        parts.extend(sides_before(term).iter().map(|before| plain(before, Vec::new())));
+        plain(term, parts)
     }
+
+    /// The values of what clauses are made of, by canonical text, at the last of these bars: those since the anchor of its slot. They
+    /// come from one run, as the features of the slot do, so that a cross is a cross of what is shown.
+    pub fn values_at(&self, bars: &[TimedBar]) -> BTreeMap<String, f64> {
+        let plan = &self.0;
+        let sides = plan.sides.each().map(place_of);
+        let distances = sides.flat_map(|side| plan.distances[side].iter().flatten());
+        let lets = plan.lets.terms.iter().filter(|(name, _)| plan.read.contains(*name));
+        let roots = plan.whens.iter().chain(distances).chain(lets.map(|(_, body)| body));
+        let mut found = BTreeMap::new();
+        for root in roots {
+            collect(root, &mut found);
+        }
+        let (names, terms): (Vec<String>, Vec<Term>) = found.into_iter().unzip();
+        let features = Features::new(names.clone(), &terms, &plan.lets, plan.timeframe);
+        let (mut run, mut values) = (features.start(), vec![f64::NAN; terms.len()]);
+        if let [before @ .., last] = bars {
+            run.pass(before);
+            run.update(last, &mut values);
+        }
+        names.into_iter().zip(values).collect()
+    }
+}
+
+impl Why {
+    /// Fills in what a slot does not know by itself: the feature vector has the outermost values only.
+    pub fn fill(&mut self, values: &BTreeMap<String, f64>) {
+        let rules = self.rules.iter_mut().map(|rule| &mut rule.clause);
+        let protect = self.protect.iter_mut().map(|(.., clause)| clause);
+        rules.chain(protect).chain(&mut self.lets).for_each(|clause| clause.fill(values));
+    }
+}
+
+impl Clause {
+    fn fill(&mut self, values: &BTreeMap<String, f64>) {
+        if self.value.is_nan() {
+            self.value = values.get(&self.text).copied().unwrap_or(f64::NAN);
+        }
+        self.parts.iter_mut().for_each(|part| part.fill(values));
+    }
+}
+
+/// What a term is made of, as far as it is shown. Inside a `tf` there are other bars.
+fn parts(term: &Term) -> impl Iterator<Item = &Term> {
+    let parts = if matches!(term.what, What::Tf(..)) { &[] } else { term.below() };
+    parts.iter().filter(|part| part.constant.is_none())
+}
+
+/// Both sides of a cross, one bar ago.
+fn sides_before(term: &Term) -> Vec<Term> {
+    let What::Back(call) = &term.what else { return Vec::new() };
+    let sides = call.inputs.iter().filter(|side| call.back.crosses() && side.constant.is_none());
+    sides.filter_map(before).collect()
+}
+
+/// The value of a term one bar ago.
+fn before(term: &Term) -> Option<Term> {
+    let (inner, n) = match &term.what {
+        What::Ago(inner, n) => ((**inner).clone(), n.get() + 1),
+        _ => (term.clone(), 1),
+    };
+    let what = What::Ago(Box::new(inner), Length::new(n)?);
+    Some(Term { what, ..term.clone() })
+}
+
+/// Whether a value of a bar before is read in it, or a cross.
+fn has_ago(term: &Term) -> bool {
+    let mut found = false;
+    term.visit(&mut |part| {
+        found |= matches!(part.what, What::Ago(..)) || !sides_before(part).is_empty();
+        !found && !matches!(part.what, What::Tf(..))
+    });
+    found
+}
+
+/// Adds the terms that depend on bars alone, and what they are made of. Returns whether this one does.
+fn collect(term: &Term, found: &mut BTreeMap<String, Term>) -> bool {
+    let mut on_bars = !matches!(term.what, What::Slot(_) | What::Signal(_));
+    for part in parts(term) {
+        on_bars &= collect(part, found);
+    }
+    if on_bars && term.constant.is_none() {
+        let known = std::iter::once(term.clone()).chain(sides_before(term));
+        found.extend(known.map(|term| (term.to_string(), term)));
+    }
+    on_bars
 }

@@ -132,7 +132,7 @@ fn tick(key: &str) -> String {
 }
 
 /// The known word nearest to a misspelled one, if it is near.
-pub(super) fn closest(word: &str, known: &[&str]) -> Option<String> {
+pub fn closest(word: &str, known: &[&str]) -> Option<String> {
     let plain = |text: &str| text.to_lowercase().replace('_', "-");
     let word = plain(word);
     known

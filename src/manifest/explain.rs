@@ -10,11 +10,13 @@ use serde_json::Value as Json;
 
 use super::{
     interpolate::SecretValue,
+    origin::Origin,
     params::{Given, ParamSet},
+    problem::{Problem, Problems},
     resolve::Resolved,
     schema,
     template::escape,
-    tree::{Node, Table, Value, join},
+    tree::{Node, Table, Value, get, join},
 };
 
 /// Lists of tables.
@@ -49,6 +51,13 @@ pub struct ExplainRow {
 }
 
 impl Resolved {
+    /// Something that is not wrong and should be known, at the place of a key.
+    pub fn warning(&self, path: &str, message: String, help: String) -> Problems {
+        let at = get(&self.tree.table, path).map(|node| node.key.clone());
+        let at = at.unwrap_or_else(Origin::built_in);
+        Problems::new(vec![Problem::warning(&at, message).help(help)])
+    }
+
     /// Every value with its origin, in the order of JOBS.md, parameters first.
     pub fn explain(&self) -> Vec<ExplainRow> {
         let mut rows = Vec::new();

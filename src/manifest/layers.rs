@@ -1,6 +1,7 @@
 //! Which files a job is made of: what it extends, its own text, its profiles, the `--set` arguments; lowest first.
 
 use super::{
+    check::closest,
     origin::{Origin, SourceKind},
     parse::{Parsed, parse_argument, parse_file},
     problem::Problem,
@@ -24,6 +25,8 @@ pub(super) struct Layer {
 /// Collects layers, lowest first.
 pub(super) struct Loader<'a> {
     pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    /// What `-P` can name.
+    pub names: &'a dyn Fn() -> Vec<String>,
     pub problems: &'a mut Vec<Problem>,
     pub layers: Vec<Layer>,
     /// Values that cannot be used, in files that can.
@@ -37,10 +40,12 @@ impl<'a> Loader<'a> {
     /// A loader that has nothing yet.
     pub fn new(
         read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+        names: &'a dyn Fn() -> Vec<String>,
         problems: &'a mut Vec<Problem>,
     ) -> Self {
         Self {
             read,
+            names,
             problems,
             layers: Vec::new(),
             bad_values: Vec::new(),
@@ -127,10 +132,19 @@ impl<'a> Loader<'a> {
             (Err(_), Ok(text)) => self.file(SourceKind::Profile, strategy, &text),
             (Err(error), Err(_)) => {
                 let message = format!("unknown profile `{name}`: cannot read `{profile}`: {error}");
-                self.problems.push(
-                    Problem::new(&at, message)
-                        .help("name a file of profiles/ or strategies/ without its .toml"),
-                );
+                let known = (self.names)();
+                let known: Vec<&str> = known.iter().map(String::as_str).collect();
+                let help = match (closest(name, &known), &known[..]) {
+                    (Some(meant), _) => format!("did you mean `{meant}`?"),
+                    (None, []) => {
+                        "name a file of profiles/ or strategies/ without its .toml".to_owned()
+                    }
+                    (None, known) => format!(
+                        "name a file of profiles/ or strategies/ without its .toml: {}",
+                        known.join(", ")
+                    ),
+                };
+                self.problems.push(Problem::new(&at, message).help(help));
             }
         }
     }

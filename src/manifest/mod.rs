@@ -28,6 +28,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use check::closest;
 pub use explain::ExplainRow;
 pub use names::{Namesake, namesakes};
 pub use origin::{Origin, SourceKind};

@@ -170,6 +170,8 @@ pub struct Backtest {
     pub close_at_end: bool,
     /// What happens when the ledgers exist already.
     pub on_existing: OnExisting,
+    /// Whether a table of what the rules saw is left beside the ledgers.
+    pub features: bool,
 }
 
 /// A backtest job.
@@ -485,6 +487,7 @@ fn replay(file: &File) -> Backtest {
         inputs: table.inputs,
         close_at_end: table.close_at_end,
         on_existing: table.on_existing,
+        features: table.features,
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Sources<'a> {
     pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
     /// Reads the file of a secret by its path as written. The error says why it cannot.
     pub read_secret: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    /// The names that `-P` knows: of profiles and of strategies.
+    pub names: &'a dyn Fn() -> Vec<String>,
     /// Whether a path, as written, leads to a place below the root, links followed. It need not exist.
     pub is_inside: &'a dyn Fn(&str) -> bool,
     /// The names of `-P`, left to right.
@@ -108,7 +110,7 @@ pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
 pub fn check_strategy(file: &Source) -> Result<Problems, Problems> {
     let mut problems = Vec::new();
     let mut read = |path: &str| Err(format!("a strategy is one file: it does not extend {path}"));
-    let mut loader = Loader::new(&mut read, &mut problems);
+    let mut loader = Loader::new(&mut read, &Vec::new, &mut problems);
     loader.file(SourceKind::Job, &file.path, &file.text);
     let Loader { mut layers, bad_values, .. } = loader;
     problems.extend(bad_values);
@@ -217,10 +219,10 @@ struct Work {
 
 impl Work {
     fn prepare(sources: Sources<'_>, demanding: bool) -> Result<Self, Problems> {
-        let Sources { job, read, read_secret, is_inside, profiles, env, .. } = sources;
+        let Sources { job, read, read_secret, names, is_inside, profiles, env, .. } = sources;
         let Sources { params, scheduled, sets, run, .. } = sources;
         let mut problems = Vec::new();
-        let mut loader = Loader::new(&mut *read, &mut problems);
+        let mut loader = Loader::new(&mut *read, names, &mut problems);
         loader.file(SourceKind::Job, &job.path, &job.text);
         for name in profiles {
             loader.profile(name);

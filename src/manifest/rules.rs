@@ -6,7 +6,7 @@ use super::{
     origin::{Origin, SourceKind},
     problem::Problem,
     tables::{Account, FaultTable, Kind, SizeBy},
-    tree::{Node, Table, get, quoted},
+    tree::{Node, Table, Value, get, quoted},
     values::{Size, Span},
 };
 use crate::domain::{
@@ -458,15 +458,17 @@ impl Rules<'_> {
     }
 
     fn eqflat(&mut self) {
-        for key in ["tag", "runid", "start-ts-ms", "end-ts-ms"] {
-            if let Some(node) = self.get(&format!("backtest.{key}")) {
+        let window = "take it out: eqflat names the replay and takes the window from LIVE";
+        let table = "take it out: `runner features` with the tag of the loop makes the table";
+        let keys = ["tag", "runid", "start-ts-ms", "end-ts-ms"].map(|key| (key, window));
+        for (key, help) in keys.into_iter().chain([("features", table)]) {
+            let given = self.get(&format!("backtest.{key}"));
+            // A key with a default is always there.
+            let given = given.filter(|node| !matches!(node.value, Value::Boolean(false)));
+            if let Some(node) = given {
                 let at = node.key.clone();
                 let message = format!("`backtest.{key}` has no meaning in an eqflat job");
-                self.push(
-                    &at,
-                    message,
-                    "take it out: eqflat names the replay and takes the window from LIVE",
-                );
+                self.push(&at, message, help);
             }
         }
     }

@@ -33,7 +33,7 @@ pub(super) fn whole(layers: &mut [Layer], problems: &mut Vec<Problem>) {
     for layer in layers.iter().filter(|layer| is_strategy_file(layer)) {
         let foreign = layer.table.iter().filter(|(key, _)| !FILE_KEYS.contains(&key.as_str()));
         for (key, node) in foreign {
-            let message = format!("`{key}` does not belong into a file of {FOLDER}");
+            let message = format!("`{key}` does not belong in a file of {FOLDER}");
             let help =
                 format!("it holds {} only", FILE_KEYS.map(|key| format!("`{key}`")).join(", "));
             problems.push(Problem::new(&node.key, message).help(help));
@@ -304,19 +304,94 @@ fn place<'t>(tree: &'t Table, key: &str) -> Option<&'t Node> {
     found
 }
 
-/// A place inside the text of a node. The text in the file is quoted: where it has escapes, the place is the whole of it.
+/// A place inside the text of a node.
 fn inside(node: &Node, span: Option<Range<usize>>) -> Origin {
     let (Some(span), Some(text)) = (span, node.as_str()) else {
         // What has no text of its own is shown by its name.
         return if node.as_str().is_some() { node.at.clone() } else { node.key.clone() };
     };
     let written = node.at.snippet();
-    match written.find(text) {
-        Some(start) if !text.is_empty() => {
-            let start = node.at.span().start + start;
-            node.at.sub(start + span.start..start + span.end)
+    // A value that an argument gives is not quoted.
+    let plain = || written.find(text).filter(|_| !text.is_empty());
+    let places = written_at(written, text).or_else(|| {
+        plain().map(|start| (start..start + text.len()).map(|at| at..at + 1).collect())
+    });
+    let start = node.at.span().start;
+    let found = places.and_then(|places| {
+        let (first, last) = (places.get(span.start), places.get(span.end.max(1) - 1));
+        Some(match (span.is_empty(), first, last) {
+            (false, Some(first), Some(last)) => first.start..last.end,
+            // The end of the text, or an empty one.
+            (true, _, Some(last)) if span.end > 0 => last.end..last.end,
+            (true, Some(first), _) => first.start..first.start,
+            _ => return None,
+        })
+    });
+    found.map_or_else(|| node.at.clone(), |at| node.at.sub(start + at.start..start + at.end))
+}
+
+/// Where each byte of a text is in the TOML string that it was written as, with escapes and folded lines; `None` where it is not one.
+fn written_at(written: &str, text: &str) -> Option<Vec<Range<usize>>> {
+    let quotes = ["\"\"\"", "'''", "\"", "'"];
+    let quote = quotes.into_iter().find(|quote| written.starts_with(quote))?;
+    let end = written.len().checked_sub(quote.len()).filter(|end| *end >= quote.len())?;
+    let is_basic = quote.starts_with('"');
+    let mut at = quote.len();
+    if quote.len() == 3 {
+        let rest = &written[at..end];
+        let newline = ["\r\n", "\n"].into_iter().find(|newline| rest.starts_with(newline));
+        at += newline.map_or(0, str::len);
+    }
+    let (mut places, mut wanted) = (Vec::with_capacity(text.len()), text.chars());
+    while at < end {
+        let rest = &written[at..end];
+        let first = rest.chars().next()?;
+        let (c, len) = match first {
+            '\\' if is_basic => match escaped(rest)? {
+                (Some(c), len) => (c, len),
+                (None, len) => {
+                    at += len;
+                    continue;
+                }
+            },
+            '\r' if rest.starts_with("\r\n") && !wanted.as_str().starts_with('\r') => ('\n', 2),
+            c => (c, c.len_utf8()),
+        };
+        if wanted.next()? != c {
+            return None;
         }
-        Some(_) | None => node.at.clone(),
+        if len == c.len_utf8() {
+            places.extend((at..at + len).map(|byte| byte..byte + 1));
+        } else {
+            places.extend(std::iter::repeat_n(at..at + len, c.len_utf8()));
+        }
+        at += len;
+    }
+    wanted.next().is_none().then_some(places)
+}
+
+/// What an escape at the start of a text means, and how long it is; `None` in the first place for a folded line.
+fn escaped(rest: &str) -> Option<(Option<char>, usize)> {
+    let hex = |digits: usize| {
+        let code = u32::from_str_radix(rest.get(2..2 + digits)?, 16).ok()?;
+        Some((Some(char::from_u32(code)?), 2 + digits))
+    };
+    let plain = |c| Some((Some(c), 2));
+    match rest.chars().nth(1)? {
+        'n' => plain('\n'),
+        't' => plain('\t'),
+        'r' => plain('\r'),
+        'b' => plain('\u{8}'),
+        'f' => plain('\u{c}'),
+        'e' => plain('\u{1b}'),
+        c @ ('"' | '\\') => plain(c),
+        'x' => hex(2),
+        'u' => hex(4),
+        'U' => hex(8),
+        _ => {
+            let blanks = rest[1..].find(|c: char| !c.is_ascii_whitespace());
+            Some((None, 1 + blanks.unwrap_or(rest.len() - 1)))
+        }
     }
 }
 

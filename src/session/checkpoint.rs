@@ -239,6 +239,13 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// What the copy of the signals lacks of what was in it when this was written: the row, and the reason. Nothing can be said of
+    /// another ledger.
+    pub fn lacks(&self, origin: &Origin, used: &Used) -> Option<(u64, String)> {
+        let is_ours = self.origin_sha256 == origin.digest();
+        used.lacks(self.signals.as_ref().filter(|_| is_ours)?)
+    }
+
     /// The state behind the last row; `None` where a value is not one that a state of this strategy can have.
     pub fn restore(&self, core: &Core, timeframe: Timeframe) -> Option<State> {
         self.state.restore(timeframe, &core.rules)

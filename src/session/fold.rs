@@ -289,7 +289,8 @@ pub fn next_seen<D: Disk>(
     Ok((stored, found))
 }
 
-/// The bars that the features behind a row are made of, as they were seen: those since the anchor of the next slot.
+/// The bars that the features behind a row are made of, as they were seen: those since the anchor of the next slot, whose own row is
+/// among the last that are read.
 pub fn since_anchor<D: Disk>(
     given: &Given<'_, '_, D>,
     (raw, revisions): (&RawStore<'_, D>, &[Revision]),
@@ -326,6 +327,9 @@ pub fn since_anchor<D: Disk>(
     let mut reader = ledger.reader(from, ROWS_AT_ONCE)?;
     let mut seen = SeenRows::default();
     while let Some(piece) = reader.next()? {
+        if piece.window().first() > last.next() {
+            break;
+        }
         let (_, found) = next_seen(&mut seen, raw, revisions, &piece)?;
         if let Some(lost) = found.unresolved.first() {
             let path = layout.decisions(tag, series);

@@ -204,6 +204,7 @@ impl<'d, D: Disk> Session<'d, D> {
         let commands = durable_commands(*disk, layout, tag)?;
         let (signals, mut used) =
             inspect_used(*disk, files, core.strategy.signals(), origin.as_ref())?;
+        none_taken(*disk, files, (belief, origin.as_ref()), &used)?;
         let mut recovered = Recovered::default();
         let checkpoint = match (belief, &origin) {
             (Belief::Checkpoint(_), Some(origin)) => {
@@ -514,6 +515,28 @@ fn folded<D: Disk>(
     let mut fold = Fold::fresh(given);
     fold.run(given, extent, &|| false)?;
     Ok(fold)
+}
+
+/// Refuses a copy of the signals without rows that a checkpoint knows of: what they say may be in no row of the ledger, so that playing
+/// it again does not miss them.
+fn none_taken<D: Disk>(
+    disk: &D,
+    files: (&Layout, &Tag, &Series),
+    (belief, origin): (Belief, Option<&Origin>),
+    used: &Used,
+) -> Result<(), StoreError> {
+    let (Belief::Checkpoint(_), Some(origin), false) = (belief, origin, used.signals.is_empty())
+    else {
+        return Ok(());
+    };
+    let Ok(Some(checkpoint)) = Checkpoint::read(disk, files) else { return Ok(()) };
+    let (layout, tag, series) = files;
+    match checkpoint.lacks(origin, used) {
+        Some((line, reason)) => {
+            Err(StoreError::damaged(layout.used_signals(tag, series), line, reason))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The checkpoint of a ledger, if there is one that fits; the error says why it does not.

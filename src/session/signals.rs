@@ -50,6 +50,25 @@ impl Used {
         used
     }
 
+    /// What it lacks of the rows that were there before: the line of the file, and the reason.
+    pub fn lacks(&self, (rows, check): &UsedMark) -> Option<(u64, String)> {
+        const TAKEN: &str = "restore the file from a backup, or start a new tag";
+        let known = usize::try_from(*rows).unwrap_or(usize::MAX);
+        let Some(before) = self.rows.get(..known) else {
+            let has = self.rows.len();
+            let reason = format!(
+                "it has {has} rows, and had {rows} when checkpoint.json was written: rows were taken away; {TAKEN}"
+            );
+            return Some((has as u64 + 1, reason));
+        };
+        let found = before.last().map_or(0, |(_, check)| *check);
+        (format!("{found:016x}") != *check).then(|| {
+            let reason =
+                format!("it is another row than when checkpoint.json was written; {TAKEN}");
+            (rows + 1, reason)
+        })
+    }
+
     /// Whether it goes on from what was there when `last_ts_ms` had been decided; the error says why not.
     pub fn goes_on(&self, known: Option<&UsedMark>, last_ts_ms: i64) -> Result<(), String> {
         let (rows, check) = match known {

@@ -88,6 +88,11 @@ impl Layout {
         self.decisions_dir(tag, series).join("timing.csv")
     }
 
+    /// What the rules of a backtest saw, bar by bar, where that was asked for.
+    pub fn features(&self, tag: &Tag, series: &Series) -> PathBuf {
+        self.decisions_dir(tag, series).join("features.parquet")
+    }
+
     /// What the ledger started from: its floor, strategy and build.
     pub fn origin(&self, tag: &Tag, series: &Series) -> PathBuf {
         self.decisions_dir(tag, series).join("origin.json")

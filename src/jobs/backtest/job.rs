@@ -18,6 +18,7 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
+        features::play,
         ledger_models::Whose,
         setup::{SetUp, set_up, still_all_known},
     },
@@ -34,6 +35,7 @@ use crate::{
         disk::{Disk, RealDisk},
         document::document,
         raw::RawStore,
+        table::{Form, TableFile},
     },
 };
 
@@ -103,8 +105,29 @@ fn run_core(
     let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
     leave_used(context.disk, (context.layout, &place.tag, series), &inputs.signals, window)?;
     leave_card(context, &place, (floor, window.first()), card)?;
+    let table = job.backtest.features.then(|| leave_features(context, &place, core, &inputs));
+    let table = table.transpose()?;
     context.progress.end();
-    Ok(outcome(context, &place, &inputs, &played, core.rules.cash))
+    Ok(outcome(context, (&place, table), &inputs, &played, core.rules.cash))
+}
+
+/// Writes the table of what the rules saw beside the ledger; returns where it is.
+fn leave_features(
+    context: &Context<'_>,
+    place: &Place<'_, RealDisk>,
+    core: &Core,
+    inputs: &Inputs,
+) -> Result<String, Failure> {
+    let path = context.layout.features(&place.tag, &place.series);
+    let mut file = TableFile::begin(context.disk, &path, Form::Parquet)?;
+    match play(core, inputs, inputs.window.first(), &mut |piece| Ok(file.add(piece)?)) {
+        Ok(()) => file.finish()?,
+        Err(failure) => {
+            file.abandon();
+            return Err(failure);
+        }
+    }
+    Ok(context.shown(&path))
 }
 
 /// Where a backtest of a tag writes.
@@ -172,7 +195,7 @@ fn window(
 
 fn outcome(
     context: &Context<'_>,
-    place: &Place<'_, RealDisk>,
+    (place, table): (&Place<'_, RealDisk>, Option<String>),
     inputs: &Inputs,
     played: &Played,
     cash: Money,
@@ -206,9 +229,11 @@ fn outcome(
         ("first_ts_ms", inputs.window.first().ts_ms().to_string()),
         ("last_ts_ms", inputs.window.last().ts_ms().to_string()),
     ];
-    let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+    let out = out.into_iter().chain(table.clone().map(|table| ("features", table)));
+    let out = out.map(|(key, value)| (key.to_owned(), value)).collect();
+    let table = table.map_or_else(String::new, |table| table + "\n");
     let text = format!(
-        "{summary}\n{}{}{}{}{decisions}\n{trades}\n",
+        "{summary}\n{}{}{}{}{decisions}\n{trades}\n{table}",
         holes(missing, inputs.window),
         odd(played),
         contested(&played.contested),

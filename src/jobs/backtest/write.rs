@@ -91,8 +91,12 @@ where
     let [staged_decisions, staged_trades] = staged;
     match played {
         Ok(played) => {
-            // The decisions come last: where they are, all of it is.
+            // The decisions come last: where they are, all of it is. A table of what the rules saw would be that of the rows before.
             let finish = || {
+                let table = layout.features(tag, series);
+                if disk.len(&table)?.is_some() {
+                    disk.remove(&table)?;
+                }
                 disk.finish(staged_trades)?;
                 disk.finish(staged_decisions)
             };

@@ -6,8 +6,10 @@ use super::result::{Checked, Level};
 use crate::{
     domain::time::DAY_MS,
     engine::step::Core,
-    exchange::venue::which::Venue,
-    jobs::context::Failure,
+    jobs::{
+        context::Failure,
+        warm_up::{FirstStart, Late},
+    },
     language::RawDistances,
     manifest::{CheckPart, Dec, Trading},
 };
@@ -160,24 +162,18 @@ fn limits(trading: &Trading) -> Vec<Checked> {
 fn lengths(trading: &Trading, warm_up_bars: u32) -> Vec<Checked> {
     let timeframe = trading.series.timeframe();
     let days = |bars: u32| (f64::from(bars) * timeframe.ms() as f64) / DAY_MS as f64;
-    let venue = Venue::of(trading.series.exchange());
-    let horizon = venue.and_then(|venue| venue.spec().horizon_bars);
-    let fine = format!("{warm_up_bars} bars of {timeframe}, {:.1} days", days(warm_up_bars));
-    let short = format!(
-        "{fine}, but the venue answers only {} bars back: a first start waits for the rest",
-        horizon.unwrap_or_default()
-    );
-    let short = vec![(horizon.is_some_and(|most| most < warm_up_bars), Level::Warn, short)];
+    let start = FirstStart::new(&trading.series, warm_up_bars, None);
+    let warm_up = match start.late() {
+        Some(Late { message, command }) => check("warm-up", Level::Warn, message).next(command),
+        None => check("warm-up", Level::Ok, start.needs()),
+    };
     let cadence = trading.cadence_bars;
     let blind = format!("strategy.cadence-bars {cadence}: a hole in the bars goes unnoticed");
     let long =
         format!("one missing bar stops decisions for {cadence} slots, {:.1} days", days(cadence));
     let complaints =
         vec![(cadence < 2, Level::Warn, blind), (days(cadence) > 1.0, Level::Warn, long)];
-    vec![
-        first("warm-up", fine, short),
-        first("cadence", format!("{cadence} slots without a hole"), complaints),
-    ]
+    vec![warm_up, first("cadence", format!("{cadence} slots without a hole"), complaints)]
 }
 
 #[cfg(test)]
@@ -238,7 +234,7 @@ mod tests {
     #[test]
     fn every_odd_setting_warns_and_every_contradiction_fails() {
         type Change = fn(&mut Trading);
-        let cases: [(&str, Level, Change); 15] = [
+        let cases: [(&str, Level, Change); 16] = [
             ("notional", Level::Fail, |t| t.risk.position_max = Some(Dec::whole(999))),
             ("notional", Level::Warn, |t| t.account.notional = Dec::whole(10_001)),
             ("costs", Level::Warn, |t| t.fill.fee_bps = Dec::whole(0)),
@@ -259,6 +255,14 @@ mod tests {
             ("drawdown", Level::Warn, |t| t.risk.drawdown_max_pct = Some(Dec::whole(100))),
             ("trades-per-day", Level::Warn, |t| t.risk.trades_per_day_max = Some(288)),
             ("cooldown", Level::Warn, |t| t.risk.cooldown_bars = 289),
+            ("warm-up", Level::Warn, |t| {
+                t.series = Series::new(
+                    "kraken".parse().unwrap(),
+                    "BTC/USD".parse().unwrap(),
+                    Timeframe::M5,
+                );
+                t.rules = rules(|raw| raw.enter[0].when = "close > sma(close, 720)".to_owned());
+            }),
             ("limits", Level::Warn, |t| t.risk.daily_loss_max = None),
             ("cadence", Level::Warn, |t| t.cadence_bars = 1),
             ("cadence", Level::Warn, |t| t.cadence_bars = 289),

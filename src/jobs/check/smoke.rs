@@ -110,6 +110,7 @@ fn live_and_proof(context: &Context<'_>, trading: &Trading) -> Result<Outcome, F
         inputs: Inputs::Auto,
         close_at_end: false,
         on_existing: OnExisting::Replace,
+        features: false,
     };
     let job = EqflatJob {
         trading,

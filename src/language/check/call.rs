@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        bounds::Bounds,
         expr::{Expr, ExprKind},
         functions::{
             Back, Function,
@@ -107,7 +108,7 @@ impl Checker<'_, '_> {
             }
         }
         fits.then_some(())?;
-        self.remark(back, span);
+        self.remark(&call, span);
         self.finished(call, span)
     }
 
@@ -136,7 +137,8 @@ impl Checker<'_, '_> {
                 (Type::Number, call.inputs[input].unit, call.inputs[input].exact)
             }
         };
-        Some(Term { span, what: What::Back(call), ty, unit, exact, constant: None })
+        let bounds = Bounds::back(&call);
+        Some(Term { span, what: What::Back(call), ty, unit, exact, bounds, constant: None })
     }
 
     /// `x[n]`.
@@ -154,8 +156,9 @@ impl Checker<'_, '_> {
             return self.fail(Fault::error(span, message));
         }
         let Some(n) = Length::new(total) else { return Some(Term { span, ..inner }) };
-        let Term { ty, unit, exact, .. } = inner;
-        Some(Term { span, what: What::Ago(Box::new(inner), n), ty, unit, exact, constant: None })
+        let Term { ty, unit, exact, bounds, .. } = inner;
+        let what = What::Ago(Box::new(inner), n);
+        Some(Term { span, what, ty, unit, exact, bounds, constant: None })
     }
 
     fn length(&mut self, expr: &Expr, of: &str) -> Option<Length> {
@@ -180,6 +183,7 @@ impl Checker<'_, '_> {
         } else {
             let message = format!("{of} of {bars} bars: it must be {least} to {}", Length::MAX);
             Fault::error(expr.span, message)
+                .help("write another number of bars, or change the param")
         };
         self.faults.push(fault);
         None
@@ -237,7 +241,7 @@ impl Checker<'_, '_> {
         let positive = term.constant.filter(|factor| *factor > 0.0);
         if positive.is_none() {
             let message = format!("the factor of {of} must be a positive number or param");
-            self.faults.push(Fault::error(expr.span, message));
+            self.faults.push(Fault::error(expr.span, message).help("write 2.0"));
         }
         positive
     }
@@ -245,16 +249,16 @@ impl Checker<'_, '_> {
     pub(super) fn tf(&mut self, arguments: &[Expr], span: Span) -> Option<Term> {
         self.counted(Function::Tf, arguments, span).then_some(())?;
         if self.inside.is_some() {
-            return self.fail(Fault::error(span, "there is no `tf` inside another"));
+            return self.fail(Fault::error(span, "a `tf` cannot be inside another one"));
         }
         let timeframe = self.timeframe(&arguments[0])?;
         self.inside = Some(timeframe);
         let inner = self.with_history("`tf`".to_owned(), |checker| checker.term(&arguments[1]));
         self.inside = None;
         let inner = inner?;
-        let Term { ty, unit, exact, .. } = inner;
+        let Term { ty, unit, exact, bounds, .. } = inner;
         let what = What::Tf(timeframe, Box::new(inner));
-        Some(Term { span, what, ty, unit, exact, constant: None })
+        Some(Term { span, what, ty, unit, exact, bounds, constant: None })
     }
 
     fn timeframe(&mut self, expr: &Expr) -> Option<Timeframe> {
@@ -280,7 +284,7 @@ impl Checker<'_, '_> {
         let base = self.scope.timeframe?;
         if timeframe < base {
             return Some(format!(
-                "bars of {timeframe} are shorter than those of the series, {base}"
+                "bars of {timeframe} are shorter than those of the series: `tf` takes {base} or longer"
             ));
         }
         let whole = timeframe.ms() % base.ms() == 0;
@@ -297,7 +301,7 @@ impl Checker<'_, '_> {
             return None;
         }
         if !self.scope.signals.contains(name) {
-            let message = format!("there is no signal {}", quoted(name));
+            let message = format!("{} is not a signal of this strategy", quoted(name));
             let fault = Fault::error(arguments[0].span, message);
             return self.fail(fault.help(format!("declare it: [strategy.signals.{name}]")));
         }
@@ -308,6 +312,7 @@ impl Checker<'_, '_> {
             ty: Type::Number,
             unit: Unit::PURE,
             exact: Exact::Whole,
+            bounds: Bounds::ANY,
             constant: None,
         })
     }

@@ -2,12 +2,13 @@
 
 use super::{
     super::{
+        bounds::Bounds,
         expr::{Expr, ExprKind},
         functions::{Back, Function},
         op::Op,
         parse::parse,
         problem::{Fault, Problem, Severity, Span, quoted},
-        term::{Term, Type, What},
+        term::{Call, Term, Type, What},
         unit::{Exact, Unit},
         values::{Clock, Price, SlotValue},
     },
@@ -59,14 +60,19 @@ pub(super) fn check_expr(
 
 /// A term without parts.
 fn leaf(span: Span, what: What, unit: Unit, exact: Exact) -> Term {
-    Term { span, what, ty: Type::Number, unit, exact, constant: None }
+    let bounds = match what {
+        What::Price(price) => Bounds::price(price),
+        What::Clock(clock) => Bounds::clock(clock),
+        _ => Bounds::ANY,
+    };
+    Term { span, what, ty: Type::Number, unit, exact, bounds, constant: None }
 }
 
 /// A number that is the same at every bar.
 pub(super) fn constant(span: Span, value: f64, exact: Exact) -> Term {
     let unit = if value == 0.0 { Unit::ANY } else { Unit::PURE };
-    let constant = Some(value);
-    Term { span, what: What::Constant, ty: Type::Number, unit, exact, constant }
+    let (bounds, constant) = (Bounds::constant(value), Some(value));
+    Term { span, what: What::Constant, ty: Type::Number, unit, exact, bounds, constant }
 }
 
 impl Checker<'_, '_> {
@@ -123,9 +129,9 @@ impl Checker<'_, '_> {
             return None;
         }
         if let Some(body) = self.scope.lets.get(name) {
-            let Term { ty, unit, exact, .. } = *body;
+            let Term { ty, unit, exact, bounds, .. } = *body;
             let what = What::Let(name.to_owned());
-            let term = Term { span, what, ty, unit, exact, constant: None };
+            let term = Term { span, what, ty, unit, exact, bounds, constant: None };
             return self.let_inside(name, span).then_some(term);
         }
         if let Some(price) = Price::named(name) {
@@ -146,12 +152,13 @@ impl Checker<'_, '_> {
     fn let_inside(&mut self, name: &str, span: Span) -> bool {
         let Some(timeframe) = self.inside else { return true };
         if self.scope.lets_with_tf.contains(name) {
-            let message = format!("`{name}` has a `tf` in it, and there is none inside another");
+            let message =
+                format!("`{name}` has a `tf` in it, and a `tf` cannot be inside another one");
             self.faults.push(Fault::error(span, message));
             return false;
         }
         if self.scope.lets_with_cross.contains(name) {
-            self.cross_inside(span, timeframe);
+            self.cross_inside(span, timeframe, None);
         }
         true
     }
@@ -165,7 +172,7 @@ impl Checker<'_, '_> {
                 "read it outside, as in bars_held > 5 and rsi(close, 14) > 70",
             ),
             (_, Place::Enter) if !in_entries => (
-                format!("an entry rule cannot read `{name}`: there is no position yet"),
+                format!("an entry rule cannot read `{name}`: no position is open yet"),
                 "entry rules read held, bars_since_exit, stops_in_a_row, equity, score, threshold and signal()",
             ),
             (None, Place::Exit(protected)) if value == Some(SlotValue::ProfitR) && !protected => (
@@ -181,7 +188,11 @@ impl Checker<'_, '_> {
             ),
             (_, Place::Protect) => (
                 format!("`{name}` cannot be read in [strategy.protect]"),
-                "distances are made of prices, functions and params",
+                if value == Some(SlotValue::EntryPx) {
+                    "distances are counted from the entry price: write 2 * atr(14), 0.02 * close, or close - lowest(low, 10)"
+                } else {
+                    "distances are made of prices, functions and params"
+                },
             ),
             (_, Place::Feature) => (
                 format!("`{name}` cannot be a feature of a model"),
@@ -195,11 +206,13 @@ impl Checker<'_, '_> {
 
     /// Whether there is a model where its score is read.
     fn is_declared(&mut self, value: Option<SlotValue>, span: Span) -> bool {
-        let of_model = matches!(value, Some(SlotValue::Score | SlotValue::Threshold));
-        if !of_model || self.scope.model {
+        let (Some(value @ (SlotValue::Score | SlotValue::Threshold)), false) =
+            (value, self.scope.model)
+        else {
             return true;
-        }
-        let fault = Fault::error(span, "there is no model whose score could be read");
+        };
+        let message = format!("`{}` needs a model, and this strategy has none", value.row().name);
+        let fault = Fault::error(span, message);
         self.faults.push(fault.help("name its folder: [strategy.model] path = \"..\""));
         false
     }
@@ -224,7 +237,9 @@ impl Checker<'_, '_> {
         let (ty, unit, exact) = self.result_of(op, &parts, span);
         let divisor = if op == Op::Divide { parts.get(1) } else { None };
         if divisor.is_some_and(|by| by.constant == Some(0.0)) {
-            return self.fail(Fault::error(span, "this divides by 0"));
+            let fault = Fault::error(span, "this divides by 0");
+            return self
+                .fail(fault.help("where a divisor may be 0 at times: safe_div(a, b, else)"));
         }
         let constants: Option<Vec<f64>> = parts.iter().map(|part| part.constant).collect();
         let value = constants.map(|c| {
@@ -232,10 +247,12 @@ impl Checker<'_, '_> {
             op.of(at(0), at(1), at(2))
         });
         if value.is_some_and(f64::is_nan) {
-            return self.fail(Fault::error(span, "this is not a finite number"));
+            let fault = Fault::error(span, "this is not a finite number");
+            return self.fail(fault.help("it is so at every bar: change the numbers in it"));
         }
         let unit = if value == Some(0.0) { Unit::ANY } else { unit };
-        Some(Term { span, what: What::Op(op, parts), ty, unit, exact, constant: value })
+        let bounds = value.map_or_else(|| Bounds::of(op, &parts), Bounds::constant);
+        Some(Term { span, what: What::Op(op, parts), ty, unit, exact, bounds, constant: value })
     }
 
     fn result_of(&mut self, op: Op, parts: &[Term], span: Span) -> (Type, Unit, Exact) {
@@ -250,7 +267,12 @@ impl Checker<'_, '_> {
             Op::Not | Op::And | Op::Or => (Type::Truth, Unit::PURE, Exact::Whole),
             Op::Negate | Op::Abs => (Type::Number, unit, first.exact),
             Op::Add | Op::Subtract => {
-                self.same_unit(first, second, span, "adds up");
+                self.same_unit(
+                    first,
+                    second,
+                    span,
+                    if op == Op::Add { "adds" } else { "subtracts" },
+                );
                 (Type::Number, unit.or(other), whole)
             }
             Op::Multiply => (Type::Number, unit.times(other), whole),
@@ -261,7 +283,7 @@ impl Checker<'_, '_> {
             }
             Op::If => {
                 let (a, b) = (second, parts.get(2).unwrap_or(second));
-                self.same_unit(a, b, span, "mixes");
+                self.same_unit(a, b, span, "chooses between");
                 (a.ty, a.unit.or(b.unit), a.exact.or(b.exact))
             }
             Op::SafeDiv => {
@@ -314,7 +336,7 @@ impl Checker<'_, '_> {
         if a.unit.fits(b.unit) {
             return;
         }
-        let message = format!("this {does} {} and {}", a.unit, b.unit);
+        let message = format!("this {does} two kinds of number: {} and {}", a.unit, b.unit);
         let help = "divide one of them by a number of its kind, such as close or atr(14)";
         self.faults.push(Fault::warning(span, message).help(help));
     }
@@ -342,20 +364,28 @@ impl Checker<'_, '_> {
     }
 
     /// A cross on bars of a longer timeframe stays true until the next of them is closed.
-    pub(super) fn cross_inside(&mut self, span: Span, timeframe: Timeframe) {
+    pub(super) fn cross_inside(&mut self, span: Span, timeframe: Timeframe, cross: Option<&Call>) {
         let message = format!("this cross stays true until the next bar of {timeframe} is closed");
-        let help = format!(
-            "for one bar only write crosses_above(tf('{timeframe}', a), tf('{timeframe}', b))"
-        );
+        let of = |side: &Term| match side.constant {
+            Some(_) => side.to_string(),
+            None => format!("tf('{timeframe}', {side})"),
+        };
+        let (name, sides) = match cross {
+            Some(call) => (call.back.row().name, call.inputs.iter().map(of).collect::<Vec<_>>()),
+            None => {
+                ("crosses_above", ["a", "b"].map(|x| format!("tf('{timeframe}', {x})")).to_vec())
+            }
+        };
+        let help = format!("for one bar only write {name}({}), outside of `tf`", sides.join(", "));
         self.faults.push(Fault::warning(span, message).help(help));
     }
 
     /// Findings of one function that have nothing to do with its arguments.
-    pub(super) fn remark(&mut self, back: Back, span: Span) {
-        if let (true, Some(timeframe)) = (back.crosses(), self.inside) {
-            self.cross_inside(span, timeframe);
+    pub(super) fn remark(&mut self, call: &Call, span: Span) {
+        if let (true, Some(timeframe)) = (call.back.crosses(), self.inside) {
+            self.cross_inside(span, timeframe, Some(call));
         }
-        if back == Back::Supertrend {
+        if call.back == Back::Supertrend {
             let message = "supertrend depends on the first bar it saw: LIVE and a backtest agree on it, a chart may not";
             self.faults.push(Fault { severity: Severity::Note, ..Fault::error(span, message) });
         }

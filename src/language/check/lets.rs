@@ -23,7 +23,7 @@ pub(super) fn lets(
     for name in raw.lets.keys() {
         let also_param = raw.params.contains_key(name);
         let why = bad_name(name).or_else(|| reserved_name(name)).or_else(|| {
-            also_param.then(|| format!("`{name}` is a param already: the two share their names"))
+            also_param.then(|| format!("`{name}` is a param already: choose another name"))
         });
         if let Some(why) = why {
             problems.push(Problem::error(key_of(name), why));

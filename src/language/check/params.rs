@@ -37,7 +37,8 @@ pub(super) fn params(
     }
     for name in values.keys().filter(|name| !raw.params.contains_key(*name)) {
         let key = format!("strategy.params.{name}");
-        let problem = Problem::error(key, format!("there is no param {}", quoted(name)));
+        let problem =
+            Problem::error(key, format!("{} is not a param of this strategy", quoted(name)));
         problems.push(match meant(name, raw.params.keys().map(String::as_str)) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None => problem.help("params are declared in [strategy.params]"),
@@ -70,7 +71,7 @@ fn placed(param: &RawParam, value: Option<Number>) -> Result<Number, String> {
     }
     let value = match (*default, value.unwrap_or(*default)) {
         (Number::Integer(_), Number::Float(x)) => {
-            return Err(format!("{x:?} is not a whole number, which this param is"));
+            return Err(format!("{x:?} is not a whole number, and this param takes no other"));
         }
         (Number::Float(_), Number::Integer(whole)) => Number::Float(whole as f64),
         (_, value) => value,

@@ -91,9 +91,9 @@ fn name_of(
     let why = if let Some(why) = bad_name(name) {
         why
     } else if skip || close || block || HOLDS.contains(&name) {
-        format!("`{name}` is the reason of other rows, which nobody could tell from this rule's")
+        format!("`{name}` is the reason of other rows: choose another name")
     } else if !names.insert(name.to_owned()) {
-        format!("another rule of this list is called {} already", quoted(name))
+        format!("another rule of this list has the name {} already", quoted(name))
     } else {
         return Reason::of(name);
     };
@@ -127,7 +127,7 @@ fn way_in_and_out(
 ) {
     let of = |kind: Kind| checked.iter().filter(move |rule| rule.rule.kind == kind);
     if raw.enter.is_empty() {
-        let problem = Problem::error("strategy.enter", "there is no rule that enters");
+        let problem = Problem::error("strategy.enter", "no rule enters");
         problems.push(problem.help("add [[strategy.enter]] with rule, side and when"));
         return;
     }
@@ -135,7 +135,10 @@ fn way_in_and_out(
         rule.side.as_deref().and_then(Sides::named).is_some_and(|side| side.common(sides).is_none())
     };
     if raw.enter.iter().all(other_side) {
-        let message = format!("no entry is left: sides is \"{}\"", sides.name());
+        let message = format!(
+            "no entry is left: `sides` is \"{}\", and every entry is of the other one",
+            sides.name()
+        );
         problems.push(Problem::error("strategy.sides", message));
     }
     for side in sides.each() {

@@ -159,7 +159,7 @@ impl<'a> Scope<'a> {
         if self.params.contains_key(name) {
             return Fault::error(span, format!("`{name}` is a param, not a function"));
         }
-        let fault = Fault::error(span, format!("there is no function {}", quoted(name)));
+        let fault = Fault::error(span, format!("{} is not a function", quoted(name)));
         if let Some(why) = Function::absent(name) {
             return fault.help(why);
         }
@@ -201,7 +201,7 @@ pub(super) fn bad_name(name: &str) -> Option<String> {
     let like = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     (!starts || name.len() > NAME_MAX || !name.bytes().all(like)).then(|| {
         format!(
-            "{} is not a name: a to z, digits and `_`, from a letter on, at most {NAME_MAX} long",
+            "{} is not a name: it begins with a small letter, then small letters, digits and `_`, at most {NAME_MAX}",
             quoted(name)
         )
     })
@@ -210,5 +210,5 @@ pub(super) fn bad_name(name: &str) -> Option<String> {
 /// Why a name cannot be that of a param or a series.
 pub(super) fn reserved_name(name: &str) -> Option<String> {
     let taken = WORDS.contains(&name) || value_names().any(|value| value == name);
-    taken.then(|| format!("`{name}` is a word of the language"))
+    taken.then(|| format!("`{name}` is a word of the language: choose another name"))
 }

@@ -4,11 +4,13 @@ use rust_decimal::Decimal;
 
 use super::{
     super::{
+        op::Op,
         problem::{Fault, Problem, Severity, quoted},
         raw::{RawDistances, RawStrategy},
         rule::{Sides, Size, SizeMode},
-        term::{Term, Type},
+        term::{Term, Type, What, number},
         unit::Unit,
+        values::Price,
     },
     DISTANCES, Distances,
     expression::check,
@@ -16,6 +18,7 @@ use super::{
     rules::has_stop,
     scope::{Place, Scope},
 };
+use crate::domain::decision::Side;
 
 /// The sides; both, where the word is not one.
 pub(super) fn sides(raw: &RawStrategy, problems: &mut Vec<Problem>) -> Sides {
@@ -49,8 +52,7 @@ pub(super) fn protect(
         [true, false] => "strategy.protect.long",
         [false, true] => "strategy.protect.short",
     };
-    let problem =
-        Problem::error(format!("{table}.trail-from"), "there is no `trail` that could begin");
+    let problem = Problem::error(format!("{table}.trail-from"), "`trail-from` needs a `trail`");
     problems.push(problem.help("write trail = \"3 * atr(14)\""));
     merged
 }
@@ -66,26 +68,77 @@ fn distances(
     keys.map(|(name, text)| {
         let key = format!("{table}.{name}");
         let term = check(scope, Place::Protect, (&key, text?), problems)?;
-        let Some(fault) = fault_of(&term) else { return Some(term) };
+        let Some(fault) = fault_of(&term, table, name) else { return Some(term) };
         let usable = fault.severity != Severity::Error;
         problems.push(Problem::at(&key, fault));
         usable.then_some(term)
     })
 }
 
+/// A part of the price from which on nobody means a distance: what moves so far with all prices was meant as a price.
+const PRICE_SHARE: f64 = 0.5;
+
 /// Why a term is not a good distance.
-fn fault_of(term: &Term) -> Option<Fault> {
-    let Term { span, ty, unit, constant, .. } = term;
+fn fault_of(term: &Term, table: &str, key: &str) -> Option<Fault> {
+    let Term { span, ty, unit, bounds, .. } = term;
     if *ty == Type::Truth {
-        return Some(Fault::error(*span, "this is a condition; a distance is a number"));
+        let fault = Fault::error(*span, "this is a condition; a distance is a number");
+        return Some(fault.help(DISTANCES_ARE));
     }
-    if constant.is_some_and(|distance| distance <= 0.0) {
-        return Some(Fault::error(*span, "a distance is above 0"));
+    if bounds.most <= 0.0 {
+        let message = "a distance is above 0, and this never is: no entry would be filled with it";
+        let help =
+            "a distance has no sign, whatever the side: 2 * atr(14), close - lowest(low, 10)";
+        return Some(Fault::error(*span, message).help(help));
     }
-    (!unit.fits(Unit::PRICE)).then(|| {
-        let message = format!("a distance is a price, this is {unit}");
-        Fault::warning(*span, message).help("write 2 * atr(14), or 0.02 * close")
+    if !unit.fits(Unit::PRICE) {
+        let message = format!("a distance has the kind of a price, this is {unit}");
+        return Some(Fault::warning(*span, message).help(DISTANCES_ARE));
+    }
+    bounds.shift.filter(|shift| shift.abs() >= PRICE_SHARE).map(|_| {
+        let message = "this is a price; a distance is counted from the entry price";
+        Fault::warning(*span, message).help(from_the_close(term, table, key))
     })
+}
+
+/// The part of the close between it and a price that is written as a part of it, such as 0.98 * close.
+fn part_of_the_close(term: &Term) -> Option<String> {
+    let What::Op(Op::Multiply, parts) = &term.what else { return None };
+    let is_close = |part: &Term| part.what == What::Price(Price::Close);
+    let factor = parts.iter().find(|part| !is_close(part)).and_then(|part| part.constant)?;
+    let part = ((1.0 - factor).abs() * 1e9).round() / 1e9;
+    (parts.iter().any(is_close) && part > 0.0).then(|| number(part))
+}
+
+const DISTANCES_ARE: &str = "write 2 * atr(14), 0.02 * close, or close - lowest(low, 10)";
+
+/// How a price is written as a distance.
+fn from_the_close(term: &Term, table: &str, key: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let text = term.to_string();
+    if term.what == What::Price(Price::Close) || text.len() > CHARS_MAX {
+        return DISTANCES_ARE.to_owned();
+    }
+    if let Some(part) = part_of_the_close(term) {
+        return format!("write {key} = \"{part} * close\"");
+    }
+    // What is subtracted is bracketed where it is a sum.
+    let sum = Op::Subtract.strength();
+    let behind = if term.strength() <= sum {
+        format!("close - ({text})")
+    } else {
+        format!("close - {text}")
+    };
+    let ahead = format!("{text} - close");
+    // A stop of a long position lies below the price, its target above.
+    let is_behind = ["stop", "trail"].contains(&key);
+    let of = |side: Side| if (side == Side::Long) == is_behind { &behind } else { &ahead };
+    let (long, short) = (of(Side::Long), of(Side::Short));
+    match table.rsplit_once('.') {
+        Some((_, "long")) => format!("write {key} = \"{long}\""),
+        Some((_, "short")) => format!("write {key} = \"{short}\""),
+        _ => format!("write {key} = \"{long}\" for a long position, \"{short}\" for a short one"),
+    }
 }
 
 /// The size of a position.
@@ -131,7 +184,7 @@ pub(super) fn size(
     let open = sides.each().find(|side| !has_stop(protect, place_of(*side)));
     if let (SizeMode::Risk(_), Some(side)) = (mode, open) {
         let message =
-            format!("mode \"risk\" needs a stop or a trail of a {} position", side.name());
+            format!("mode \"risk\" needs a stop or a trail for a {} position", side.name());
         let problem = Problem::error("strategy.size.mode", message);
         problems.push(problem.help("give one in [strategy.protect]"));
     }

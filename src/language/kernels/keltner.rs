@@ -1,30 +1,33 @@
 //! Keltner's channel.
 
-use super::{atr::Atr, ema::Ema, length::Length};
+use super::{super::values::Price, atr::Atr, ema::Ema, length::Length};
 use crate::domain::bar::Bar;
 
-/// The middle of the channel: the EMA of `n` closes.
-///
-/// TA-Lib (`ta_KC.c`) takes the EMA of `hlc3` instead, which is `ema(hlc3, n)` here.
+/// The middle of the channel, as in TA-Lib (`ta_KC.c`): the EMA of `n` typical prices (`hlc3`). Like the ATR it begins with the second
+/// bar, the first one that has a true range.
 #[derive(Debug, Clone)]
 pub struct KcMid {
     average: Ema,
+    has_begun: bool,
 }
 
 impl KcMid {
     /// Over `n` bars.
     pub fn new(n: Length) -> Self {
-        Self { average: Ema::new(n) }
+        Self { average: Ema::new(n), has_begun: false }
     }
 
     /// Takes in the next bar; NaN until warm.
     #[inline]
     pub fn update(&mut self, bar: &Bar) -> f64 {
-        self.average.update(bar.close())
+        if !std::mem::replace(&mut self.has_begun, true) {
+            return f64::NAN;
+        }
+        self.average.update(Price::Hlc3.of(bar))
     }
 }
 
-/// The upper end of the channel: the middle plus `k` ATRs of `n`.
+/// The upper end of the channel, as in TA-Lib with one length for both averages: the middle plus `k` ATRs of `n`.
 #[derive(Debug, Clone)]
 pub struct KcUpper {
     middle: KcMid,
@@ -45,7 +48,7 @@ impl KcUpper {
     }
 }
 
-/// The lower end of the channel: the middle minus `k` ATRs of `n`.
+/// The lower end of the channel, as in TA-Lib with one length for both averages: the middle minus `k` ATRs of `n`.
 #[derive(Debug, Clone)]
 pub struct KcLower {
     middle: KcMid,
@@ -80,7 +83,7 @@ mod tests {
         for (i, bar) in bars().enumerate() {
             let (upper, lower) = (upper.update(&bar), lower.update(&bar));
             let (middle, atr) = (middle.update(&bar), atr.update(&bar));
-            assert_eq!((middle.is_nan(), upper.is_nan(), lower.is_nan()), (i < 3, i < 4, i < 4));
+            assert_eq!([middle, upper, lower].map(f64::is_nan), [i < 4; 3]);
             if i >= 4 {
                 assert!((upper - lower - 3.0 * atr).abs() < 1e-12, "{upper} {lower} {atr}");
                 assert!((0.5 * (upper + lower) - middle).abs() < 1e-12, "{upper} {lower} {middle}");

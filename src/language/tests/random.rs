@@ -2,7 +2,7 @@
 //! ledger.
 
 use super::{
-    super::{Held, Ledger, RawStrategy, Strategy, Values, functions::Back},
+    super::{Held, Ledger, RawStrategy, Strategy, Values, bounds::Bounds, functions::Back},
     bars::{Dice, walk},
     inputs,
     naive::{Cond, Num, World},
@@ -278,7 +278,7 @@ fn bits(values: &[f64]) -> Vec<u64> {
 
 #[test]
 fn random_programs_mean_what_the_naive_evaluator_says() {
-    let (mut made_all, mut known, mut tried) = (0, 0_usize, 0_usize);
+    let (mut made_all, mut known, mut tried, mut bounded) = (0, 0_usize, 0_usize, 0_usize);
     for seed in 1..=400 {
         let (Some(strategy), lets, rules) = made(seed) else { continue };
         made_all += 1;
@@ -317,13 +317,26 @@ fn random_programs_mean_what_the_naive_evaluator_says() {
             let want: Vec<f64> =
                 world.number(num).into_iter().map(|x| x.unwrap_or(f64::NAN)).collect();
             assert_eq!(bits(&got), bits(&want), "seed {seed}: {}", num.text());
+            let Bounds { least, most, .. } = strategy.0.lets.terms[&format!("n{n}")].bounds;
+            for x in got.into_iter().filter(|x| !x.is_nan()) {
+                let room = 1e-9 * x.abs().max(1.0);
+                let is_within = least - room <= x && x <= most + room;
+                assert!(
+                    is_within,
+                    "seed {seed}: {x} of {} is not in {least} to {most}",
+                    num.text()
+                );
+                bounded += usize::from(least.is_finite() || most.is_finite());
+            }
         }
     }
+    assert!(bounded > 10_000, "{bounded} values with a bound");
     assert!(made_all > 300 && known * 2 > tried, "{made_all} programs, {known} of {tried} known");
 }
 
 #[test]
 fn c5_values_do_not_depend_on_how_the_bars_are_handed_in() {
+    let mut ago = 0;
     for seed in 1..=60 {
         let (Some(strategy), ..) = made(seed) else { continue };
         let mut dice = Dice::new(seed);
@@ -339,6 +352,20 @@ fn c5_values_do_not_depend_on_how_the_bars_are_handed_in() {
             singly.extend_from_slice(&row);
         }
         assert_eq!(bits(&whole), bits(&singly), "seed {seed}");
+        // What is shown of a slot comes from a run of its own over the same bars.
+        let (now, before) =
+            (strategy.values_at(&bars), strategy.values_at(&bars[..bars.len() - 1]));
+        for (name, value) in strategy.features().names().iter().zip(&row) {
+            assert_eq!(now[name].to_bits(), value.to_bits(), "seed {seed}: {name}");
+        }
+        for (text, value) in &now {
+            let Some(value_before) = text.strip_suffix("[1]").and_then(|text| before.get(text))
+            else {
+                continue;
+            };
+            assert_eq!(value.to_bits(), value_before.to_bits(), "seed {seed}: {text}");
+            ago += 1;
+        }
         let (mut pieces, mut instance, mut at) = (Vec::new(), strategy.features().start(), 0);
         while at < bars.len() {
             let end = (at + 1 + dice.below(150) as usize).min(bars.len());
@@ -355,6 +382,7 @@ fn c5_values_do_not_depend_on_how_the_bars_are_handed_in() {
         behind.run(&bars[300..], &mut rest);
         assert_eq!(bits(&whole[300 * width..]), bits(&rest), "seed {seed}");
     }
+    assert!(ago > 20, "{ago} values one bar ago");
 }
 
 #[test]

@@ -169,7 +169,7 @@ fn why_shows_every_clause() {
     let text = shown(&golden.clause);
     let words = [
         "crosses_above(f, s): unknown [f: ",
-        "s: unknown]",
+        "s: unknown, f[1]: unknown, s[1]: unknown]",
         "rsi(close, 14) < 70: true [rsi(close, 14): ",
         "hourly: unknown",
         "bars_since_exit >= 12: false [bars_since_exit: 3.00]",
@@ -179,4 +179,10 @@ fn why_shows_every_clause() {
     }
     assert!(why.lets.iter().any(|clause| clause.text == "s = ema(close, 50)"));
     assert_eq!(why.protect.len(), 5);
+    // A run over the same bars knows what one bar ago was.
+    let mut filled = why.clone();
+    filled.fill(&strategy.values_at(&bars));
+    let text = shown(&filled.rules[0].clause);
+    let before: Vec<&str> = text.split("f[1]: ").collect();
+    assert!(before.len() == 2 && !before[1].starts_with("unknown"), "{text}");
 }

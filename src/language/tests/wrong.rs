@@ -55,6 +55,7 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("enter", "Close > open", "Close", "did you mean `close`"),
     ("enter", "ff > open", "ff", "did you mean `f`"),
     ("enter", "quux > open", "quux", "[strategy.let]"),
+    ("enter", "close > nan", "nan", "finite"),
     ("enter", "atr > open", "atr", "it is a function: atr(n)"),
     ("enter", "obv > 0", "obv", "mfi(n)"),
     ("enter", "rsii(close, 14) > 70", "rsii", "did you mean rsi(x, n)?"),
@@ -110,6 +111,16 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("enter", "sqrt(-1) > 0", "sqrt(-1)", "not a finite number"),
     ("enter", "1e308 * 10 > 0", "1e308 * 10", "not a finite number"),
     ("stop", "-1", "-1", "above 0"),
+    ("stop", "-1 * atr(14)", "-1 * atr(14)", "never is"),
+    ("stop", "-atr(14)", "-atr(14)", "never is"),
+    ("stop", "0 * close", "0 * close", "never is"),
+    ("stop", "atr(14) * (fast - 5)", "atr(14) * (fast - 5)", "never is"),
+    ("stop", "-f", "-f", "never is"),
+    ("stop", "lowest(low, 10) - close", "lowest(low, 10) - close", "close - lowest(low, 10)"),
+    ("stop", "close - highest(high, 10)", "close - highest(high, 10)", "never is"),
+    ("stop", "willr(14) * atr(14)", "willr(14) * atr(14)", "never is"),
+    ("stop", "close - close", "close - close", "never is"),
+    ("stop", "min(atr(14), -0.01 * close)", "min(atr(14), -0.01 * close)", "never is"),
     // Values without history.
     ("let", "bars_held > 3", "bars_held", "no history"),
     ("let", "score > 0", "score", "no history"),
@@ -118,8 +129,8 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("exit", "ema(profit, 5) > 0", "profit", "`ema` needs"),
     ("exit", "tf('1h', held > 0)", "held", "`tf` needs"),
     ("stop", "entry_px", "entry_px", "[strategy.protect]"),
-    ("enter", "profit > 0", "profit", "there is no position yet"),
-    ("enter", "bars_held > 0", "bars_held", "there is no position yet"),
+    ("enter", "profit > 0", "profit", "no position is open yet"),
+    ("enter", "bars_held > 0", "bars_held", "no position is open yet"),
     ("exit", "profit_r > 1", "profit_r", "needs a stop or a trail"),
     ("enter", "score > 0", "score", "[strategy.model]"),
     ("enter", "signal('other') > 0", "'other'", "[strategy.signals.other]"),
@@ -127,7 +138,7 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("require", "close > 0", "close", "params"),
     ("require", "ema(fast, 3) > 0", "ema", "looks at bars"),
     // Longer timeframes.
-    ("enter", "tf('1m', up)", "'1m'", "shorter than those of the series, 5m"),
+    ("enter", "tf('1m', up)", "'1m'", "`tf` takes 5m or longer"),
     ("enter", "tf('7m', up)", "'7m'", "use one of 1m 3m"),
     ("enter", "tf(fast, up)", "fast", "never a param"),
     ("enter", "tf('1h', tf('4h', up))", "tf('4h', up)", "inside another"),
@@ -152,17 +163,31 @@ fn every_error_has_its_place_and_its_advice() {
 const WARNINGS: &[(&str, &str, &str, &str)] = &[
     ("enter", "close > 5", "close > 5", "a price and a pure number"),
     ("enter", "volume > close", "volume > close", "a volume and a price"),
-    ("enter", "close + 1 > open", "close + 1", "adds up a price and a pure number"),
+    (
+        "enter",
+        "close + 1 > open",
+        "close + 1",
+        "adds two kinds of number: a price and a pure number",
+    ),
     ("enter", "max(close, rsi(close, 5)) > open", "max(close, rsi(close, 5))", "compares"),
-    ("enter", "if(up, close, 1) > open", "if(up, close, 1)", "mixes"),
+    ("enter", "if(up, close, 1) > open", "if(up, close, 1)", "chooses between"),
     ("enter", "crosses_above(close, 50)", "crosses_above(close, 50)", "compares"),
     ("enter", "log(close) > 3", "log(close)", "level of the market"),
     ("enter", "safe_div(close, open, close) > 0", "close", "the quotient is a pure number"),
     ("enter", "rsi(close, 5) == 50", "rsi(close, 5) == 50", "every digit counts"),
     ("enter", "close == ema(close, 5)", "close == ema(close, 5)", "every digit counts"),
     ("enter", "tf('1h', crosses_above(f, close))", "crosses_above(f, close)", "stays true until"),
-    ("stop", "3", "3", "a distance is a price"),
-    ("stop", "atr(14) / close", "atr(14) / close", "a distance is a price"),
+    ("stop", "3", "3", "a distance has the kind of a price, this is a pure number"),
+    ("stop", "atr(14) / close", "atr(14) / close", "kind of a price"),
+    ("stop", "lowest(low, 10)", "lowest(low, 10)", "\"close - lowest(low, 10)\" for a long"),
+    ("stop", "f - 2 * atr(14)", "f - 2 * atr(14)", "stop = \"close - (f - 2 * atr(14))\""),
+    ("stop", "0.98 * close", "0.98 * close", "stop = \"0.02 * close\""),
+    ("stop", "close", "close", "write 2 * atr(14), 0.02 * close"),
+    ("stop", "bb_lower(close, 20, 2)", "bb_lower(close, 20, 2)", "this is a price"),
+    ("stop", "tf('1d', low)", "tf('1d', low)", "this is a price"),
+    ("stop", "min(low, low[1])", "min(low, low[1])", "this is a price"),
+    ("stop", "(day_high() + day_low()) / 2", "(day_high() + day_low()) / 2", "this is a price"),
+    ("stop", "kc_lower(20, 2)", "kc_lower(20, 2)", "this is a price"),
 ];
 
 #[test]
@@ -198,6 +223,21 @@ fn good_texts_have_no_remarks() {
         ("exit", "profit_pct > if(bars_held > 48, 1, 3)"),
         ("stop", "close - lowest(low, 10)"),
         ("stop", "0.02 * close"),
+        ("stop", "close - lowest(low, 10) + 0.5 * atr(14)"),
+        ("stop", "close - lowest(low, 10)[1]"),
+        ("stop", "min(0.5 * (day_high() - day_low()), 3.0 * atr(14))"),
+        ("stop", "close * natr(14) / 100"),
+        ("stop", "bb_upper(close, 20, 2) - bb_lower(close, 20, 2)"),
+        ("stop", "abs(close - f)"),
+        ("stop", "max(0.01 * close, 2 * stdev(close, 20))"),
+        ("stop", "if(up, 2 * atr(14), 0.03 * close)"),
+        ("stop", "(high - low) * 2 + tf('1h', atr(14))"),
+        ("stop", "abs(macd(close, 12, 26)) + tr()"),
+        ("stop", "sqrt((close - f) * (close - f))"),
+        ("stop", "f - 0.99 * close"),
+        ("stop", "close - 0.98 * close"),
+        ("stop", "atr(14) - 1000000000 * tr()"),
+        ("stop", "volume * 0 + hl2 - low"),
     ] {
         let found = check(&with(place, text).0, &Values::new(), Some(Timeframe::M5));
         assert_eq!(found, [], "{text}");
@@ -241,7 +281,7 @@ fn tables_are_checked() {
     let two = rust_decimal::Decimal::TWO;
     type Change<'a> = &'a dyn Fn(&mut RawStrategy);
     let cases: [(Change<'_>, &str, &str); 19] = [
-        (&|raw| raw.enter.clear(), "strategy.enter", "no rule that enters"),
+        (&|raw| raw.enter.clear(), "strategy.enter", "no rule enters"),
         (&|raw| raw.sides = "short".to_owned(), "strategy.sides", "no entry is left"),
         (&|raw| raw.enter[0].side = None, "strategy.enter[0].side", "needs a side"),
         (&|raw| raw.enter[0].side = Some("both".to_owned()), "strategy.enter[0].side", "one side"),
@@ -274,7 +314,7 @@ fn tables_are_checked() {
         (
             &|raw| raw.protect.both.trail_from = Some("atr(3)".into()),
             "strategy.protect.trail-from",
-            "no `trail`",
+            "needs a `trail`",
         ),
     ];
     for (change, key, words) in cases {
@@ -306,7 +346,7 @@ fn values_of_params_are_checked() {
     assert_eq!(limited(Number::Integer(2)).unwrap(), "2 is below `min`, 3");
     assert_eq!(
         limited(Number::Float(4.0)).unwrap(),
-        "4.0 is not a whole number, which this param is"
+        "4.0 is not a whole number, and this param takes no other"
     );
     let values = Values::from([("fsat".to_owned(), Number::Integer(1))]);
     let found = check(&with("enter", "close > open").0, &values, None);

@@ -52,6 +52,9 @@ pub(in super::super) struct BacktestTable {
     pub close_at_end: bool,
     /// What happens when the ledgers exist already.
     pub on_existing: OnExisting,
+    /// Whether a table of what the rules saw is left beside the ledgers, `features.parquet`: one row per bar with the bar, every name of
+    /// `[strategy.let]` and the truth of every rule, as `runner features` makes it. Not accepted in eqflat.
+    pub features: bool,
 }
 
 impl Default for BacktestTable {
@@ -65,6 +68,7 @@ impl Default for BacktestTable {
             inputs: Inputs::Auto,
             close_at_end: false,
             on_existing: OnExisting::Fail,
+            features: false,
         }
     }
 }

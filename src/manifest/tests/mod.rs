@@ -75,6 +75,7 @@ impl Case {
             job: Source { path: self.job.0.clone(), text: self.job.1.clone() },
             read: &mut read,
             read_secret: &mut read_secret,
+            names: &|| self.names(),
             is_inside: &|path| !path.starts_with('/'),
             profiles: &self.profiles,
             env: &self.env,
@@ -83,6 +84,16 @@ impl Case {
             sets: &self.sets,
             run: &facts,
         })
+    }
+
+    /// What `-P` can name.
+    fn names(&self) -> Vec<String> {
+        let name = |path: &String| {
+            let (folder, file) = path.split_once('/')?;
+            let is_named = ["profiles", "strategies"].contains(&folder);
+            is_named.then(|| file.trim_end_matches(".toml").to_owned())
+        };
+        self.files.keys().filter_map(name).collect()
     }
 
     fn resolve(&self) -> Result<Resolved, Problems> {

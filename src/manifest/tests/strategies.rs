@@ -105,7 +105,12 @@ fn a_profile_is_looked_for_among_strategies_too() {
     let both = case.file("profiles/y.toml", "manifest = 1\n").profile("y").says();
     assert!(both.contains("`y` is both profiles/y.toml and strategies/y.toml"), "{both}");
     let none = extends().profile("nosuch").says();
-    assert!(none.contains("name a file of profiles/ or strategies/"), "{none}");
+    assert!(
+        none.contains("name a file of profiles/ or strategies/ without its .toml: x"),
+        "{none}"
+    );
+    let near = extends().file("strategies/golden.toml", RULES).profile("goldn").says();
+    assert!(near.contains("did you mean `golden`?"), "{near}");
 }
 
 #[test]
@@ -126,8 +131,21 @@ fn places_are_inside_of_the_expression() {
     }
     // Several lines and a comment.
     let long = "when = \"\"\"\ncrosses_above(ema(close, fast), ema(close, slow))\n  and clsoe > 1 # here\n\"\"\"";
-    let said = wrong("when = \"crosses_above(ema(close, fast), ema(close, slow))\"", long);
+    let plain = "when = \"crosses_above(ema(close, fast), ema(close, slow))\"";
+    let said = wrong(plain, long);
     assert!(said.starts_with("strategies/x.toml:12:7: "), "{said}");
+    // Texts that are not written as they are read, and characters of several bytes.
+    for (when, place) in [
+        ("\"close > 1 and \\u0063lsoe > 1\"", "10:23"),
+        ("\"\"\"close > 1 \\\n    and clsoe > 1\"\"\"", "11:9"),
+        ("\"\"\"\r\nclose > 1\r\n\tand clsoe > 1\r\n\"\"\"", "12:6"),
+        ("'''\nclose > 1 # \u{6f22}\u{5b57}\n\tand clsoe > 1'''", "12:6"),
+        ("'clsoe > 1'", "10:9"),
+        ("\"\"\"\nclose > 1 and\n\n\"\"\"", "11:14"),
+    ] {
+        let said = wrong(plain, &format!("when = {when}"));
+        assert!(said.starts_with(&format!("strategies/x.toml:{place}: ")), "{when}: {said}");
+    }
 }
 
 #[test]
@@ -162,7 +180,7 @@ fn a_strategy_is_checked_by_itself() {
         (
             "manifest = 1\n",
             "manifest = 1\n[market]\nsymbol = \"BTC/USD\"\n",
-            "does not belong into a file of strategies/",
+            "does not belong in a file of strategies/",
         ),
         ("manifest = 1\n", "manifest = 1\nextends = \"y.toml\"\n", "extends"),
         ("side = \"long\"\n", "", "`strategy.enter[0].side` is missing"),

@@ -217,6 +217,11 @@ fn a_checkpoint_goes_on_only_from_the_copy_it_knows() {
     assert!(whole.goes_on(Some(&other), 3 * MINUTE_MS).unwrap_err().contains("was changed"));
     let error = whole.goes_on(Some(&marks[2]), 5 * MINUTE_MS).unwrap_err();
     assert!(error.contains("decided before"), "{error}");
+    assert_eq!(whole.lacks(&marks[3]), None);
+    assert_eq!(whole.lacks(&marks[0]), None);
+    let (line, reason) = of(&bytes[..shorter]).lacks(&marks[3]).unwrap();
+    assert!(line == 3 && reason.contains("has 2 rows, and had 3"), "{line}: {reason}");
+    assert_eq!(whole.lacks(&other).unwrap().0, 3);
     assert!(whole.goes_on(None, 0).is_err());
     assert_eq!(Used::default().goes_on(None, 0), Ok(()));
 }

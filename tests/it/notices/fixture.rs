@@ -28,6 +28,7 @@ pub fn manifest(lines: &str) -> Manifest {
         read: &mut |_| Err("there is no other file".to_owned()),
         is_inside: &|_| true,
         read_secret: &mut |_| Err("there is no secret".to_owned()),
+        names: &Vec::new,
         profiles: &[],
         env: &BTreeMap::new(),
         params: &[],

@@ -82,6 +82,14 @@ fn why(root: &Root, ts_ms: &str) -> Value {
     .json()
 }
 
+/// The clause of a text.
+fn clause<'v>(of: &'v Value, text: &str) -> Option<&'v Value> {
+    if of["text"] == text {
+        return Some(of);
+    }
+    of["parts"].as_array().unwrap().iter().find_map(|part| clause(part, text))
+}
+
 /// What the rules say, by name: of entries and of exits.
 fn said(document: &Value) -> BTreeMap<(String, String), Value> {
     let rules = document["look"]["rules"].as_array().unwrap();
@@ -136,6 +144,27 @@ fn why_says_of_every_kind_of_row_what_the_row_says() {
             }
         }
     }
+    // Both sides of a cross, now and one bar ago, also of one whose series have no name.
+    let mut crossed = 0;
+    for line in
+        of_kind.iter().filter(|((_, reason), _)| reason == "up").flat_map(|(_, lines)| lines)
+    {
+        let document = why(&root, line.split(',').nth(3).unwrap());
+        let rule = &document["look"]["rules"][0]["when"];
+        let cross = clause(rule, "crosses_above(f, s)").unwrap();
+        let part = |n: usize| {
+            (cross["parts"][n]["text"].as_str(), cross["parts"][n]["value"].as_f64().unwrap())
+        };
+        let [f, s, f_before, s_before] = [0, 1, 2, 3].map(part);
+        assert_eq!(
+            [f, s, f_before, s_before].map(|(text, _)| text.unwrap()),
+            ["f", "s", "f[1]", "s[1]"]
+        );
+        let has_crossed = f.1 > s.1 && f_before.1 <= s_before.1;
+        assert_eq!(cross["value"], has_crossed, "{line}: {cross}");
+        crossed += usize::from(has_crossed);
+    }
+    assert!(crossed > 3, "{crossed} crosses");
     let last =
         root.run(&format!("why -P mine --tag mine --last -p exchange=demo feed=synthetic {SPAN}"));
     last.ok().prints(&["enter up", "exit tired", "crosses_above(f, s)", "names", "distances"]);
@@ -226,6 +255,91 @@ fn the_rules_of_a_ledger_are_seen_as_it_was_decided() {
     assert_eq!(said, left);
     root.run("features -P mine --tag nobody -p exchange=demo runid=x").code(4);
     root.run("features -P mine --tag ../x -p exchange=demo runid=x").code(2).says(&["--tag"]);
+}
+
+#[test]
+fn a_backtest_leaves_the_table_that_features_makes_of_its_ledger() {
+    let root = played();
+    // Bars before the first slot of LIVE, and behind its last one.
+    root.run("run made-up -p from=2023-12-20T00:00:00Z to=2024-01-07T00:00:00Z").ok();
+    let bytes = |path: &str| std::fs::read(root.at(path)).unwrap();
+    let set = "--set backtest.on-existing=replace --set backtest.features=true";
+    for tag in ["mine", "other"] {
+        let table = format!("data/processed/decisions/{tag}_bt_b/BTC_USD/5m/features.parquet");
+        let run = format!("run backtest -P mine -p tag={tag} exchange=demo runid=b {set}");
+        root.run(&run).ok().prints(&[&table]);
+        let features = format!("features -P mine --tag {tag}_bt_b -p exchange=demo runid=b");
+        root.run(&format!("{features} --out seen.parquet")).ok();
+        assert!(bytes(&table) == bytes("seen.parquet"), "{tag}");
+        // A rule is true where the row has its name.
+        let seen = root.run(&features).ok().stdout;
+        let up =
+            seen.lines().next().unwrap().split(',').position(|name| name == "enter.up").unwrap();
+        let truths: BTreeMap<&str, &str> = seen
+            .lines()
+            .map(|line| (line.split(',').next().unwrap(), line.split(',').nth(up).unwrap()))
+            .collect();
+        let rows =
+            root.read(&format!("data/processed/decisions/{tag}_bt_b/BTC_USD/5m/decisions.csv"));
+        let entered: Vec<Vec<&str>> = rows
+            .lines()
+            .map(|line| line.split(',').collect())
+            .filter(|row: &Vec<&str>| row[4] == "enter_long")
+            .collect();
+        assert!(entered.len() > 3 && entered.iter().all(|row| truths[row[3]] == "1"), "{tag}");
+        // Rows that are written anew are not those of the table.
+        let again = "--set backtest.on-existing=replace";
+        root.run(&format!("run backtest -P mine -p tag={tag} exchange=demo runid=b {again}")).ok();
+        assert!(!root.at(&table).exists());
+    }
+    let eqflat =
+        "run eqflat -P mine -p tag=mine exchange=demo runid=e --set backtest.features=true";
+    root.run(eqflat).code(78).says(&["`backtest.features` has no meaning in an eqflat job"]);
+}
+
+#[test]
+fn check_and_explain_say_when_the_first_decision_comes() {
+    let root = Root::new();
+    root.write("strategies/slow.toml", &MINE.replace("'1h', atr(5)", "'4h', atr(50)"));
+    let job = root.read("jobs/live.toml").replace("name = \"live\"", "name = \"slow\"");
+    root.write(
+        "jobs/slow.toml",
+        &job.replace(
+            "\"../profiles/market.toml\"",
+            "\"../profiles/market.toml\", \"../strategies/slow.toml\"",
+        ),
+    );
+    // 48 * (395 + 1) + 48 - 2 + 1 bars, of which the venue gives 719.
+    let late = [
+        "19055 bars of 5m",
+        "kraken answers 720 bars back",
+        "1528.0 hours",
+        "runner run jobs/import.toml -p path=FILE exchange=kraken",
+    ];
+    root.run("check jobs/slow.toml").ok().says(&late);
+    root.run("explain jobs/slow.toml").ok().prints(&late);
+    let json = root.run("check jobs/slow.toml --json").ok().json();
+    assert_eq!(json["problems"][0]["severity"], "warning", "{json}");
+    assert_eq!(json["problems"][0]["file"], "jobs/slow.toml");
+    let quiet = root.run("check jobs/live.toml").ok();
+    assert!(!quiet.stderr.contains("first live start"), "{quiet}");
+}
+
+#[test]
+fn a_slip_in_the_name_of_a_job_a_strategy_or_a_param_is_recognised() {
+    let root = Root::new();
+    root.run("run backtets -p exchange=demo").code(4).says(&["did you mean `backtest`?"]);
+    let near = "run backtest -P golen -p tag=t exchange=demo runid=r";
+    root.run(near).code(78).says(&["unknown profile `golen`", "did you mean `golden`?"]);
+    root.run("run backtest -P replai -p tag=t exchange=demo runid=r")
+        .code(78)
+        .says(&["did you mean `replay`?"]);
+    root.run("run backtest -P golden -p tag=t exchange=demo runid=r fsat=3")
+        .code(78)
+        .says(&["did you mean `fast`?"]);
+    root.run("run backtest -P nothing_like_it -p tag=t runid=r")
+        .code(78)
+        .says(&["donchian", "ema_atr", "market"]);
 }
 
 /// It enters on the far side of its exit's cross: behind a hole nothing has passed that it must be left for.

@@ -10,13 +10,13 @@ use mjolnir::{
         reason::Reason,
         time::SlotTs,
     },
-    engine::signals::Signals,
     session::{
         as_seen::{Birth, Decided, Seen, SeenRows, warm_up_bars},
         live::{Belief, Recovered, Session},
         record::{Record, RecordBytes, birth, load_bars, read_commands, read_origin},
         render::{Rows, render},
         replay::{AtEnd, Inputs},
+        signals::read_used,
     },
     store::{
         layout::Layout,
@@ -62,6 +62,11 @@ pub fn tag() -> Tag {
 pub fn files(layout: &Layout, world: &World, disk: &SimDisk) -> [Vec<u8>; 2] {
     [layout.decisions(&tag(), &world.series), layout.trades(&tag(), &world.series)]
         .map(|path| disk.peek(&path).unwrap_or_default())
+}
+
+/// What was used of the signals.
+pub fn copy(world: &World, disk: &SimDisk) -> Vec<u8> {
+    disk.peek(&world.layout.used_signals(&tag(), &world.series)).unwrap_or_default()
 }
 
 pub fn lines(bytes: &[u8]) -> usize {
@@ -171,9 +176,12 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     let (stored, revisions) = load_bars(&raw, window, world.blocks()).map_err(|e| text(&e))?;
     let commands = read_commands(&honest, layout, &tag).map_err(|e| text(&e))?;
     let origin = read_origin(&honest, layout, &tag, series).map_err(|e| text(&e))?;
-    let birth = birth(&origin.ok_or("no origin")?, series).map_err(|e| text(&e))?;
+    let origin = origin.ok_or("no origin")?;
+    let (files, heard) = ((layout, &tag, series), world.core.strategy.signals());
+    let used = read_used(&honest, files, heard, Some(&origin)).map_err(|e| text(&e))?;
+    let birth = birth(&origin, series).map_err(|e| text(&e))?;
     let Seen { bars, unresolved } = seen_bars(&stored, &revisions, &decided(&record), birth);
-    let signals = Signals::default();
+    let signals = used.signals;
     let inputs = Inputs { window, bars, degraded: record.degraded(), commands, signals };
     if let Some(lost) = unresolved.first() {
         return Err(format!("the bars of {lost} are lost"));

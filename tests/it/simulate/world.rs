@@ -8,7 +8,12 @@ use mjolnir::{
         series::Series,
         time::{SlotTs, Timeframe, Window},
     },
-    engine::{anchor::Blocks, rules::Rules, step::Core},
+    engine::{
+        anchor::Blocks,
+        rules::Rules,
+        signals::{SignalRule, Signals},
+        step::Core,
+    },
     exchange::feed::Feed,
     jobs::live::{
         cycle::{LoopError, Outcome, Surroundings, run},
@@ -30,7 +35,7 @@ use super::{
 use crate::support::{
     scripted::plain_rules,
     sim_disk::SimDisk,
-    strategies::{Stops, ema_atr},
+    strategies::{Stops, ema_atr, shipped, strategy},
 };
 
 /// 2023-11-15 00:00 UTC.
@@ -92,6 +97,34 @@ impl World {
             core: Core { strategy: ema_atr([2, 4], stops, Timeframe::H1), rules },
             checkpoint_rows: 4,
         }
+    }
+
+    /// The same with a strategy that does what a program says.
+    pub fn hearing() -> Self {
+        let world = Self::new();
+        let mut raw = shipped("examples/signals", &[]);
+        raw.cadence_bars = 1;
+        raw.protect.both.stop = Some("0.6 * atr(2)".to_owned());
+        raw.protect.both.target = Some("0.9 * atr(2)".to_owned());
+        let rule = SignalRule {
+            name: "robot".to_owned(),
+            max_age_ms: Timeframe::H1.ms(),
+            absent_is_flat: false,
+            wait_ms: 0,
+        };
+        let strategy = strategy(&raw, Timeframe::H1).hearing(Signals::new(vec![rule]));
+        Self { core: Core { strategy, ..world.core }, ..world }
+    }
+
+    /// Puts there what the program says about so many slots: not about all of them.
+    pub fn speak(&self, disk: &SimDisk, slots: i64) {
+        let sides = ["long", "long", "short", "flat", "short", "long", "flat"];
+        let line = |n: i64| {
+            let side = sides[(n * 3 % 7).unsigned_abs() as usize];
+            (n % 5 != 3).then(|| format!("{},{side},said\n", slot(n).ts_ms()))
+        };
+        let text: String = (0..slots).filter_map(line).collect();
+        disk.plant(&self.layout.program_signal("robot"), text.as_bytes());
     }
 
     pub fn disk(&self) -> SimDisk {

@@ -125,7 +125,9 @@ fn on_bars(name: &str, market: &Market, lengths: &[u32], k: f64) -> Vec<f64> {
         _ => U,
     };
     let smooth = |x: Vec<f64>, i: usize| windows(&x, lengths[i] as usize, mean);
-    let middle = |i| average(&close, i, n, 2.0 / (n as f64 + 1.0));
+    // The channel begins with the first true range: its middle knows nothing of the first bar.
+    let typical: Vec<f64> = std::iter::once(U).chain(hlc3.iter().skip(1).copied()).collect();
+    let middle = |i| average(&typical, i, n, 2.0 / (n as f64 + 1.0));
     match name {
         "tr" => ranges,
         "atr" => each(len, atr),

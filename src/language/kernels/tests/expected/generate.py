@@ -18,7 +18,7 @@ FIRST_OPEN_MS = 1_700_000_000_000 // HOUR_MS * HOUR_MS
 
 
 def sample():
-    text = (Path(__file__).parent.parent / "sample.rs").read_text()
+    text = (Path(__file__).parent.parent.parent / "sample.rs").read_text()
     rows = re.findall(r"^    \[([0-9., ]+)\],$", text, re.M)
     bars = [[float(x) for x in row.split(",")] for row in rows]
     assert len(bars) == 24
@@ -131,11 +131,10 @@ def ranges(h, l, c):
         yield f"bb_upper close {n} k={k}", upper
         yield f"bb_mid close {n}", middle
         yield f"bb_lower close {n} k={k}", lower
-        # TA-Lib's own KC has the EMA of hlc3 in the middle.
-        middle, half = talib.EMA(c, n), k * talib.ATR(h, l, c, n)
-        yield f"kc_upper {n} k={k}", middle + half
+        upper, middle, lower = talib.KC(h, l, c, n, n, k)
+        yield f"kc_upper {n} k={k}", upper
         yield f"kc_mid {n}", middle
-        yield f"kc_lower {n} k={k}", middle - half
+        yield f"kc_lower {n} k={k}", lower
         yield f"supertrend {n} k={k}", talib.SUPERTREND(h, l, c, n, k)[0]
         yield f"highest high {n}", talib.MAX(h, n)
         yield f"lowest low {n}", talib.MIN(l, n)
