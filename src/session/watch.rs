@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    clock::Stopwatch,
+    clock::Deadline,
     domain::{ids::Tag, series::Series, time::UtcMs},
     store::{
         digest::sha256_hex,
@@ -45,7 +45,8 @@ pub struct Watch {
     /// What the files were when it began. The same stamps are the same content, so two watches of one name are one.
     since: String,
     left: [Left; 2],
-    written: Option<Stopwatch>,
+    /// Until when there is word enough; `None` before the first.
+    quiet: Option<Deadline>,
 }
 
 impl Watch {
@@ -53,7 +54,7 @@ impl Watch {
     pub fn begin(left: [Left; 2]) -> Self {
         let stamps = left.map(|file| file.stamp);
         let since = sha256_hex(&serde_json::to_vec(&stamps).expect("plain values serialise"));
-        Self { since, left: [Left { stamp: None, touched: 0 }; 2], written: None }
+        Self { since, left: [Left { stamp: None, touched: 0 }; 2], quiet: None }
     }
 
     /// Leaves word of how the files are now, unless it has, or did a moment ago; the last word is left always.
@@ -64,7 +65,7 @@ impl Watch {
         left: [Left; 2],
         is_last: bool,
     ) -> DiskResult<()> {
-        let is_early = self.written.as_ref().is_some_and(|written| written.elapsed() < PAUSE);
+        let is_early = self.quiet.as_ref().is_some_and(|quiet| !quiet.is_over());
         let [Some(decisions), Some(trades)] = left.map(|file| file.stamp) else { return Ok(()) };
         if left == self.left || (is_early && !is_last) {
             return Ok(());
@@ -73,11 +74,11 @@ impl Watch {
         let watch = format!("{}-{touched}", self.since);
         let word = Word { schema: SCHEMA.to_owned(), watch, files: [decisions, trades] };
         let path = layout.watch(tag, series);
-        if self.written.is_none() {
+        if self.quiet.is_none() {
             disk.create_dir_all(parent(&path))?;
         }
         disk.swap(&path, document(&word).as_bytes())?;
-        (self.left, self.written) = (left, Some(Stopwatch::start()));
+        (self.left, self.quiet) = (left, Some(Deadline::after(Some(PAUSE))));
         Ok(())
     }
 }
@@ -126,7 +127,11 @@ impl Sighting {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::{
+        fs::File,
+        io::{Seek as _, SeekFrom, Write as _},
+        path::Path,
+    };
 
     use super::*;
     use crate::{
@@ -134,7 +139,6 @@ mod tests {
         store::{
             disk::RealDisk,
             ledger::{Ledger, inspect, open},
-            stamp::tests::edit,
         },
     };
 
@@ -173,6 +177,16 @@ mod tests {
         fn sighting(&self) -> Sighting {
             Sighting::take(&self.disk, self.files(), UtcMs::EPOCH).unwrap()
         }
+    }
+
+    /// Writes one byte of a file where it is, and puts back when it was written.
+    fn edit(path: &Path, at: u64, byte: u8) {
+        let mut file = File::options().write(true).open(path).unwrap();
+        let written = file.metadata().unwrap().modified().unwrap();
+        file.seek(SeekFrom::Start(at)).unwrap();
+        file.write_all(&[byte]).unwrap();
+        file.set_modified(written).unwrap();
+        assert_eq!(file.metadata().unwrap().modified().unwrap(), written);
     }
 
     fn left(ledgers: &[Ledger<'_, RealDisk>; 2]) -> [Left; 2] {
@@ -228,16 +242,22 @@ mod tests {
     }
 
     #[test]
-    fn the_last_word_is_left_however_short_ago_the_one_before_was() {
+    fn a_loop_that_hurries_leaves_word_after_a_pause_and_at_its_end() {
         let temp = tempfile::tempdir().unwrap();
         let place = Place::new(temp.path());
         let mut ledgers = place.ledgers();
         let mut watch = Watch::begin(left(&ledgers));
         watch.tell(&place.disk, place.files(), left(&ledgers), false).unwrap();
         assert!(place.sighting().is_as_left);
-        watch.written = Some(Stopwatch::start());
-        ledgers[0].append(b"1,2\n", true).unwrap();
-        watch.tell(&place.disk, place.files(), left(&ledgers), true).unwrap();
-        assert!(place.sighting().is_as_left);
+        for (quiet, is_last, is_told) in [
+            (Deadline::after(None), false, false),
+            (Deadline::after(Some(Duration::ZERO)), false, true),
+            (Deadline::after(None), true, true),
+        ] {
+            watch.quiet = Some(quiet);
+            ledgers[0].append(b"1,2\n", true).unwrap();
+            watch.tell(&place.disk, place.files(), left(&ledgers), is_last).unwrap();
+            assert_eq!(place.sighting().is_as_left, is_told);
+        }
     }
 }

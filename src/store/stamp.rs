@@ -86,23 +86,23 @@ impl Stamp {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::{
-        fs::{File, OpenOptions},
+        fs::File,
         io::{Seek as _, SeekFrom, Write as _},
         os::unix::fs::symlink,
     };
 
     use super::*;
 
-    /// Writes one byte in the middle of a file and puts back when it was written.
-    pub fn edit(path: &Path, at: u64, byte: u8) {
-        let written = fs::metadata(path).unwrap().modified().unwrap();
-        let mut file = OpenOptions::new().write(true).open(path).unwrap();
+    /// Writes one byte of a file where it is, and puts back when it was written.
+    fn edit(path: &Path, at: u64, byte: u8) {
+        let mut file = File::options().write(true).open(path).unwrap();
+        let written = file.metadata().unwrap().modified().unwrap();
         file.seek(SeekFrom::Start(at)).unwrap();
         file.write_all(&[byte]).unwrap();
         file.set_modified(written).unwrap();
-        assert_eq!(fs::metadata(path).unwrap().modified().unwrap(), written);
+        assert_eq!(file.metadata().unwrap().modified().unwrap(), written);
     }
 
     #[test]

@@ -127,7 +127,11 @@ fn add_stamp(all: &mut Running, stamp: &Stamp) {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        fs::{self, File},
+        io::{Seek as _, SeekFrom, Write as _},
+        path::Path,
+    };
 
     use super::*;
     use crate::{
@@ -136,13 +140,23 @@ mod tests {
             time::{Timeframe, Window},
         },
         exchange::synthetic,
-        store::{disk::RealDisk, stamp::tests::edit},
+        store::disk::RealDisk,
     };
 
     const LATE_MS: i64 = 7_000_000_000_000;
 
+    /// Writes one byte of a file where it is, and puts back when it was written.
+    fn edit(path: &Path, at: u64, byte: u8) {
+        let mut file = File::options().write(true).open(path).unwrap();
+        let written = file.metadata().unwrap().modified().unwrap();
+        file.seek(SeekFrom::Start(at)).unwrap();
+        file.write_all(&[byte]).unwrap();
+        file.set_modified(written).unwrap();
+        assert_eq!(file.metadata().unwrap().modified().unwrap(), written);
+    }
+
     /// Four days of hourly bars, and the last of them.
-    fn place(root: &std::path::Path) -> (Layout, RealDisk, Series, SlotTs) {
+    fn place(root: &Path) -> (Layout, RealDisk, Series, SlotTs) {
         let layout = Layout::new(root);
         let symbol = "BTC/USD".parse().unwrap();
         let series = Series::new("demo".parse().unwrap(), symbol, Timeframe::H1);
