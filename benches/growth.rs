@@ -1,5 +1,6 @@
-//! What grows with a ledger and what does not: restart, healthcheck, eqflat, verify and check of ledgers of growing length, as whole
-//! processes. Prints one line each: wall seconds, CPU seconds, peak memory. `GROWTH_ROWS=10000,100000` sets the lengths.
+//! What grows with a ledger and what does not: restart, healthcheck, eqflat and verify of ledgers of growing length, as whole processes.
+//! Prints a table: seconds and CPU seconds, CPU microseconds for each row, peak memory, and bytes of it for each row.
+//! `GROWTH_ROWS=10000,100000` sets the lengths.
 
 #![expect(
     clippy::disallowed_methods,
@@ -90,7 +91,15 @@ fn whole(root: &Path, what: &str, rows: i64, args: &[&str]) {
     cpu = cpu.max(0.0);
     let text = reader.join().expect("it reads").expect("text");
     assert!(status.code().is_some_and(|code| code < 2), "{what}: {text}");
-    println!("{rows:>9} {what:<24} wall {wall:>7.2} s  cpu {cpu:>7.2} s  peak {peak:>7.1} MB");
+    print(rows, what, wall, (cpu, peak));
+}
+
+/// One line of the table.
+fn print(rows: i64, what: &str, wall: f64, (cpu, peak): (f64, f64)) {
+    let (cpu_us, bytes) = (cpu * 1e6 / rows as f64, peak * f64::from(1 << 20) / rows as f64);
+    println!(
+        "{rows:>9}  {what:<26} {wall:>8.2} {cpu:>8.2} {cpu_us:>10.2} {peak:>8.1} {bytes:>10.1}"
+    );
 }
 
 /// The first line of the newest run's log that has the words; `None` where the loop ends without it.
@@ -116,8 +125,7 @@ fn restart(root: &Path, rows: i64) {
     args.extend(MARKET);
     let mut child = start(root, &args);
     let told = |what: &str, child: &Child| {
-        let (wall, (cpu, peak)) = (watch.elapsed().as_secs_f64(), used(child));
-        println!("{rows:>9} {what:<24} wall {wall:>7.2} s  cpu {cpu:>7.2} s  peak {peak:>7.1} MB");
+        print(rows, what, watch.elapsed().as_secs_f64(), used(child));
     };
     let folded = logged(root, &mut child, "rows folded").expect("the loop folds its ledger");
     let behind = folded.contains("behind a checkpoint");
@@ -182,8 +190,14 @@ fn prepare(rows: i64) -> PathBuf {
 fn main() {
     let told = std::env::var("GROWTH_ROWS").unwrap_or_default();
     let told: Vec<i64> = told.split(',').filter_map(|rows| rows.parse().ok()).collect();
+    println!(
+        "{:>9}  {:<26} {:>8} {:>8} {:>10} {:>8} {:>10}",
+        "rows", "what", "wall s", "cpu s", "cpu us/row", "peak MB", "bytes/row"
+    );
     for rows in if told.is_empty() { ROWS.to_vec() } else { told } {
         let root = prepare(rows);
+        // Stamps of files that were written a moment ago are not relied on.
+        std::thread::sleep(Duration::from_millis(2_100));
         let job = |job: &'static str, more: &[&'static str]| {
             let mut args = vec!["run", job, "-p"];
             args.extend(MARKET);

@@ -115,7 +115,7 @@ impl Strategy {
             collect(root, &mut found);
         }
         let (names, terms): (Vec<String>, Vec<Term>) = found.into_iter().unzip();
-        let features = Features::new(names.clone(), &terms, &plan.lets, plan.timeframe);
+        let features = Features::new(names.clone(), &terms, &[], &plan.lets, plan.timeframe);
         let (mut run, mut values) = (features.start(), vec![f64::NAN; terms.len()]);
         if let [before @ .., last] = bars {
             run.pass(before);

@@ -1,19 +1,22 @@
 //! What wakes the service: tokio-cron-scheduler, which ticks every five seconds and wakes when something is due, the wait itself, which
 //! ends when something becomes due, and what asks for it, such as a signal. Which slots are due is not its business, so that nothing is
 //! lost when it is late, stops, or follows a clock that was set: then a coarse timer wakes until another one takes its place.
+//!
+//! The scheduler looks at its clock every 500 ms, which cannot be set, and tokio wakes twice for each of these sleeps: at the slot of its
+//! timer wheel, and at the time. So its runtime is not left to itself but let run once a second, for as long as it has something to do.
 
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     thread,
     time::Duration,
 };
 
-use tokio::sync::oneshot;
-use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio::{runtime::Runtime, task::yield_now};
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 
 use crate::{
     clock::{Clock as _, Deadline, SystemClock},
@@ -28,6 +31,10 @@ const NOW_MS: i64 = i64::MIN;
 const STALE: Duration = Duration::from_secs(15);
 /// Every five seconds, in UTC. A tick costs more than a turn of the service.
 const TICKS: &str = "*/5 * * * * *";
+/// How often the scheduler is let run.
+const BEAT: Duration = Duration::from_secs(1);
+/// How often its tasks are polled then. A tick goes through a handful of them; what is left over goes on at the next beat.
+const POLLS: u32 = 32;
 /// The longest wait where there is something to look at any time.
 const AT_ANY_TIME: Duration = Duration::from_secs(1);
 /// The shortest wait: what is due and cannot be done must not keep a core busy.
@@ -41,7 +48,7 @@ pub struct Wake {
     /// From when on there is something to look at, in milliseconds.
     due_ms: Arc<AtomicI64>,
     /// Dropping it ends the thread.
-    until: oneshot::Sender<()>,
+    until: Sender<()>,
     rebuilds: u64,
 }
 
@@ -108,17 +115,13 @@ impl Wake {
 }
 
 /// Runs a scheduler in a thread of its own until the returned value is dropped.
-fn begin(
-    wake: SyncSender<()>,
-    heard: Arc<Mutex<Deadline>>,
-    due_ms: Arc<AtomicI64>,
-) -> oneshot::Sender<()> {
-    let (until, end) = oneshot::channel();
+fn begin(wake: SyncSender<()>, heard: Arc<Mutex<Deadline>>, due_ms: Arc<AtomicI64>) -> Sender<()> {
+    let (until, end) = channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => {
-                if let Err(error) = runtime.block_on(run((wake, heard, due_ms), end)) {
+                if let Err(error) = run(&runtime, (wake, heard, due_ms), &end) {
                     tracing::warn!("the waker ended: {error}; another one takes its place");
                 }
             }
@@ -128,11 +131,11 @@ fn begin(
     until
 }
 
-async fn run(
+fn run(
+    runtime: &Runtime,
     (wake, heard, due_ms): (SyncSender<()>, Arc<Mutex<Deadline>>, Arc<AtomicI64>),
-    end: oneshot::Receiver<()>,
-) -> Result<(), tokio_cron_scheduler::JobSchedulerError> {
-    let mut scheduler = JobScheduler::new().await?;
+    end: &Receiver<()>,
+) -> Result<(), JobSchedulerError> {
     let job = Job::new_async(TICKS, move |_, _| {
         *heard.lock().unwrap_or_else(PoisonError::into_inner) = Deadline::after(Some(STALE));
         if SystemClock.now().get() >= due_ms.load(Ordering::Relaxed) {
@@ -141,9 +144,19 @@ async fn run(
         }
         Box::pin(async {})
     })?;
-    scheduler.add(job).await?;
-    scheduler.start().await?;
-    // An error means that the other end was dropped, which is the signal.
-    let _ = end.await;
-    scheduler.shutdown().await
+    let mut scheduler = runtime.block_on(async {
+        let scheduler = JobScheduler::new().await?;
+        scheduler.add(job).await?;
+        scheduler.start().await?;
+        Ok::<_, JobSchedulerError>(scheduler)
+    })?;
+    // Nothing is ever sent: an end that is gone is the signal.
+    while end.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+        runtime.block_on(async {
+            for _ in 0..POLLS {
+                yield_now().await;
+            }
+        });
+    }
+    runtime.block_on(scheduler.shutdown())
 }

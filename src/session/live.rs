@@ -8,6 +8,7 @@ use super::{
     reader::{Extent, Files},
     record::{commands_ledger, durable_commands, gone, read_origin},
     signals::{Hearing, Used, inspect_used, read_used},
+    watch::Watch,
 };
 use crate::{
     domain::{
@@ -169,6 +170,8 @@ pub struct Session<'d, D: Disk> {
     maker: SlotMaker,
     gate: Monotonic,
     journal: Option<Journal<'d, D>>,
+    /// `None` before the ledgers are open, and where no word can be left.
+    watch: Option<Watch>,
     proved: Proved,
     /// `None` where none is written.
     checkpoints: Option<Checkpoints>,
@@ -253,6 +256,7 @@ impl<'d, D: Disk> Session<'d, D> {
             maker,
             gate: Monotonic::after(last),
             journal: None,
+            watch: None,
             proved,
             checkpoints,
             commands_read: None,
@@ -301,8 +305,20 @@ impl<'d, D: Disk> Session<'d, D> {
         for (n, row) in owed.iter().enumerate() {
             trades.append(row, n + 1 == owed.len())?;
         }
+        self.watch = Some(Watch::begin([decisions.left(), trades.left()]));
         self.journal = Some(Journal { decisions, trades, timing, signals });
         Ok(())
+    }
+
+    /// Leaves word of how the ledgers are, for the next proof: when the loop rests, and at its end.
+    pub fn keep_watch(&mut self, is_last: bool) {
+        let (Some(journal), Some(watch)) = (&self.journal, &mut self.watch) else { return };
+        let Place { disk, layout, tag, series } = &self.place;
+        let left = [journal.decisions.left(), journal.trades.left()];
+        if let Err(error) = watch.tell(*disk, (layout, tag, series), left, is_last) {
+            tracing::info!("the next eqflat reads every row again: {error}");
+            self.watch = None;
+        }
     }
 
     fn checkpoint_if_due(&mut self) {

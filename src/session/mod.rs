@@ -11,3 +11,4 @@ pub mod record;
 pub mod render;
 pub mod replay;
 pub mod signals;
+pub mod watch;

@@ -16,6 +16,7 @@ use std::{
 
 use thiserror::Error;
 
+use super::stamp::Stamp;
 use crate::domain::time::UtcMs;
 
 /// Suffix of files that are not finished yet. A writer removes what an earlier crash left of them.
@@ -46,6 +47,8 @@ pub enum DiskOp {
     MakeDir,
     /// Give a file another name.
     Rename,
+    /// Give a file a second name.
+    Link,
     /// Remove a file.
     Remove,
     /// Open or take a lock file.
@@ -64,6 +67,7 @@ impl fmt::Display for DiskOp {
             Self::SyncDir => "sync the folder",
             Self::MakeDir => "create the folder",
             Self::Rename => "rename",
+            Self::Link => "link",
             Self::Remove => "remove",
             Self::Lock => "lock",
         })
@@ -172,6 +176,14 @@ pub trait Disk: Send + Sync {
     fn remove_dir(&self, dir: &Path) -> DiskResult<()>;
     /// What has this name; `None` when nothing has. No link is followed.
     fn look(&self, path: &Path) -> DiskResult<Option<Entry>>;
+    /// What the file system says of a file beside its content; `None` where that is not to be relied on.
+    fn stamp(&self, _path: &Path) -> Option<Stamp> {
+        None
+    }
+    /// Gives a file a second name, which nothing may have. Not every file system can.
+    fn link(&self, _from: &Path, to: &Path) -> DiskResult<()> {
+        Err(DiskError::new(DiskOp::Link, to, ErrorKind::Unsupported.into()))
+    }
 
     /// Creates a folder and those above it, and makes their names durable. Below the root no link is followed.
     fn create_dir_all(&self, dir: &Path) -> DiskResult<()> {
@@ -216,6 +228,18 @@ pub trait Disk: Send + Sync {
                     tries += 1;
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Starts a file that goes on behind the content of another one and shares it: what is appended is in both.
+    fn begin_onto(&self, target: &Path, base: &Path) -> DiskResult<Staged> {
+        let staged = self.begin(target)?;
+        match self.remove(&staged.temp).and_then(|()| self.link(base, &staged.temp)) {
+            Ok(()) => Ok(staged),
+            Err(error) => {
+                self.abandon(staged);
+                Err(error)
             }
         }
     }
@@ -482,6 +506,17 @@ impl Disk for RealDisk {
             let ms = since.and_then(|since| i64::try_from(since.as_millis()).ok());
             Entry { kind, bytes, changed: UtcMs::EPOCH.plus_ms(ms.unwrap_or_default()) }
         }))
+    }
+
+    fn stamp(&self, path: &Path) -> Option<Stamp> {
+        // What cannot be looked at is not relied on.
+        Stamp::of(path).ok().flatten()
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> DiskResult<()> {
+        refuse_odd(from)
+            .and_then(|_| fs::hard_link(from, to))
+            .map_err(|cause| DiskError::new(DiskOp::Link, to, cause))
     }
 }
 

@@ -276,6 +276,13 @@ impl Layout {
         dir.join(format!("{exchange}_{pair}_{}.json", series.timeframe()))
     }
 
+    /// How a loop left the ledgers of a tag.
+    pub fn watch(&self, tag: &Tag, series: &Series) -> PathBuf {
+        let dir = self.state_dir().join("watch").join(tag.as_str());
+        let (exchange, pair) = (series.exchange(), series.symbol().dir());
+        dir.join(format!("{exchange}_{pair}_{}.json", series.timeframe()))
+    }
+
     /// The log of the heartbeats of a tag.
     pub fn heartbeat_log(&self, tag: &Tag) -> PathBuf {
         self.state_dir().join("heartbeat").join(format!("{tag}.log"))

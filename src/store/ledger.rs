@@ -6,6 +6,7 @@ use super::{
     disk::{Disk, parent},
     error::StoreError,
     layout::Quarantine,
+    stamp::Stamp,
 };
 
 /// Names tried for one quarantined tail.
@@ -217,6 +218,16 @@ pub struct Ledger<'d, D: Disk> {
     path: PathBuf,
     len: u64,
     poisoned: Option<String>,
+    left: Left,
+}
+
+/// A file as its writer left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Its stamp; `None` where the file system has none.
+    pub stamp: Option<Stamp>,
+    /// How often something else had touched it before the next row was appended.
+    pub touched: u64,
 }
 
 /// Opens an inspected ledger: creates it with its header, or cuts a torn tail after keeping the cut bytes. The folder must exist.
@@ -245,7 +256,8 @@ pub fn open<'d, D: Disk>(
         whole
     };
     let cut = inspection.is_torn().then_some(Cut { bytes: torn.len(), kept });
-    Ok((Ledger { disk, path: path.clone(), len, poisoned: None }, cut))
+    let left = Left { stamp: disk.stamp(path), touched: 0 };
+    Ok((Ledger { disk, path: path.clone(), len, poisoned: None, left }, cut))
 }
 
 fn keep<D: Disk>(disk: &D, quarantine: &Quarantine, torn: &[u8]) -> Result<PathBuf, StoreError> {
@@ -274,6 +286,11 @@ impl<D: Disk> Ledger<'_, D> {
         self.len
     }
 
+    /// How the file was left after the last row.
+    pub fn left(&self) -> Left {
+        self.left
+    }
+
     /// Whether an earlier failure forbids further writes.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned.is_some()
@@ -284,10 +301,14 @@ impl<D: Disk> Ledger<'_, D> {
         self.refuse_if_poisoned()?;
         if !rows.is_empty() {
             assert!(rows.ends_with(b"\n"), "rows end with their newline");
-            if let Err(error) = self.disk.append(&self.path, rows) {
+            // As close to the write as can be: what another program writes between the two looks is taken for ours.
+            self.left.touched += u64::from(self.disk.stamp(&self.path) != self.left.stamp);
+            let done = self.disk.append(&self.path, rows);
+            if done.is_err() {
                 self.roll_back();
-                return Err(error.into());
             }
+            self.left.stamp = self.disk.stamp(&self.path);
+            done?;
             self.len += rows.len() as u64;
         }
         if sync { self.sync() } else { Ok(()) }

@@ -14,4 +14,5 @@ pub mod monotonic;
 pub mod raw;
 pub mod rows;
 pub mod runs;
+pub mod stamp;
 pub mod table;

@@ -18,6 +18,7 @@ if [ "$(id -u)" = 0 ]; then OWNER=12345 GROUP=12346; else OWNER=$(id -u) GROUP=$
 EXCHANGE_PORT=${MJOLNIR_TEST_PORT:-18080}
 TOKEN=canary-$$-0123456789abcdef    # a secret that must not be found anywhere
 TF_MS=60000
+LONG_ROWS=2000000                   # of a loop that has decided each minute for almost four years
 LEDGER=$BOX/data/processed/decisions/demo/BTC_USD/1m/decisions.csv
 
 say() { printf '%4ds  %s\n' "$SECONDS" "$*"; }
@@ -84,9 +85,10 @@ ledger_is_exact() {
 }
 
 # The program inside a container, as this machine numbers it: the child of the container's init.
-program_pid() {
+program_pid() { pid_in "$(id_of "$1")"; }
+pid_in() {
     local init
-    init=$(inspect "$1" '{{.State.Pid}}')
+    init=$(docker inspect --format '{{.State.Pid}}' "$1")
     cut -d' ' -f1 < "/proc/$init/task/$init/children"
 }
 
@@ -257,6 +259,48 @@ loop_stops_in_peace() {
     fast rm --force --stop exchange paper > /dev/null 2>&1
 }
 
+# Bars made up by the program, their replay, and that as the ledger of a loop.
+long_ledger_is_made() {
+    local first=1609459200 data=$BOX/data/processed one
+    LONG_TO=$((first + LONG_ROWS * 60 - 60))
+    LONG=(-p tag=long exchange=demo symbol=BTC/USD timeframe=1m)
+    say "step: a ledger of $LONG_ROWS rows"
+    made() { as_owner env -i PATH="$PATH" "$BOX/target/image/runner" run "$@" --root "$BOX" > "$TEMP/said" 2>&1 || { tail -n 5 "$TEMP/said" >&2; fail "no long ledger: $*"; }; }
+    made jobs/made-up.toml -p "${LONG[@]:2}" "from=${first}000" "to=${LONG_TO}000"
+    made jobs/backtest.toml "${LONG[@]}" runid=seed
+    for one in decisions trades; do mv "$data/$one/long_bt_seed" "$data/$one/long"; done
+    LEDGER=$data/decisions/long/BTC_USD/1m/decisions.csv
+    awk -F, 'BEGIN {print "ts_ms,origin,seen_at_ms,late_ms,run_id"} NR > 1 {printf "%s,live,%.0f,2100,live_1\n", $4, $4 + 2100}' "$LEDGER" > "$(dirname "$LEDGER")/timing.csv"
+    chown -R "$OWNER:$GROUP" "$data"
+    [ "$(rows)" = "$LONG_ROWS" ] || fail "the long ledger has $(rows) rows"
+}
+
+# The loop goes on in made-up time, a minute a second, and every row before is proved beside it, by the loop and by a healthcheck.
+long_ledger_fits_in_the_memory() {
+    local demo_ledger=$LEDGER loop start before peak one
+    long_ledger_is_made
+    for start in "from the first row on" "behind the checkpoint"; do
+        before=$(rows)
+        loop=$(box run -d --no-deps -T paper run jobs/live.toml "${LONG[@]}" feed=synthetic speed=60x \
+            "from=$(last_ts_ms)" "to=$((LONG_TO + 86400))000" 2> /dev/null)
+        await 300 "the loop decides behind $before rows" rows_at_least $((before + 3))
+        docker exec "$loop" runner run jobs/healthcheck.toml "${LONG[@]}" exit=docker scheduler=off fold=true "at=$(($(last_ts_ms) + 30000))" > "$TEMP/said" 2>&1 ||
+            { cat "$TEMP/said" >&2; fail "the healthcheck beside the loop"; }
+        grep -qE '^fold +ok +the same to the byte' "$TEMP/said" || fail "the healthcheck proved no rows: $(cat "$TEMP/said")"
+        peak=$(($(awk '/^VmHWM/ {print $2}' "/proc/$(pid_in "$loop")/status") / 1024))
+        docker stop --time 60 "$loop" > /dev/null
+        # 143: made-up time has an end, and the loop was stopped before it.
+        one=$(docker inspect --format '{{.HostConfig.Memory}} {{.State.OOMKilled}} {{.State.ExitCode}}' "$loop")
+        [ "$one" = "536870912 false 143" ] || fail "the loop under its limit: memory, killed for it, exit code: $one"
+        docker rm "$loop" > /dev/null
+        [ "$peak" -lt 100 ] || fail "the loop took $peak MiB at most"
+        ledger_is_exact
+        say "$start: $(rows) rows, peak of the loop $peak MiB of 512"
+    done
+    rm -rf "$BOX/data/raw/demo" "$BOX"/data/processed/*/long
+    LEDGER=$demo_ledger
+}
+
 demo_runs_in_real_time() {
     say "step: ops/boot.sh starts the demo as it is shipped, at the present time"
     boot > "$TEMP/said" 2>&1 || { cat "$TEMP/said" >&2; fail "ops/boot.sh does not start the box"; }
@@ -268,11 +312,16 @@ demo_runs_in_real_time() {
     say "$(rows) bars decided, the last one closed $((($(now_ms) - $(last_ts_ms)) / 1000)) s ago"
 }
 
-# As the owner of the box, who may talk to the engine that was started for this test.
-boot() {
+# As the owner of the box.
+as_owner() {
     local as=()
     if [ "$(id -u)" = 0 ]; then as=(setpriv --reuid "$OWNER" --regid "$GROUP" --clear-groups); fi
-    "${as[@]}" env -i PATH="$PATH" HOME="$TEMP/empty" DOCKER_HOST="${DOCKER_HOST:-}" COMPOSE_PROJECT_NAME="$NAME" \
+    "${as[@]}" "$@"
+}
+
+# The owner may talk to the engine that was started for this test.
+boot() {
+    as_owner env -i PATH="$PATH" HOME="$TEMP/empty" DOCKER_HOST="${DOCKER_HOST:-}" COMPOSE_PROJECT_NAME="$NAME" \
         "$BOX/ops/boot.sh" exchange paper scheduler
 }
 
@@ -363,6 +412,7 @@ killed_loop_comes_back
 lives_are_told_apart
 replay_agrees fast
 loop_stops_in_peace
+long_ledger_fits_in_the_memory
 demo_runs_in_real_time
 next_bar_is_decided_as_it_closes
 scheduler_runs_health_and_eqflat

@@ -48,6 +48,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
             "rayon",
             "rusqlite",
             "rust_decimal",
+            "rustix",
             "ryu",
             "serde",
             "serde_json",

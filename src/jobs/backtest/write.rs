@@ -1,5 +1,7 @@
 //! Writing a backtest's ledgers: into temporary files, made durable once, and put in place at the end. A crash leaves nothing half-written.
 
+use std::path::{Path, PathBuf};
+
 use thiserror::Error;
 
 use crate::{
@@ -10,7 +12,7 @@ use crate::{
         replay::{AtEnd, Inputs},
     },
     store::{
-        disk::{Disk, Staged},
+        disk::{Disk, DiskResult, Staged},
         error::StoreError,
         rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
     },
@@ -36,6 +38,16 @@ pub enum OnExisting {
     Replace,
 }
 
+/// Ledgers that begin with the rows that are to be written: what follows is appended to them, under names of their own. So a replay
+/// that follows a replay costs its new rows, in time and on the disk. The older name then shows rows behind its last one.
+#[derive(Debug)]
+pub struct Base {
+    /// `decisions.csv` and `trades.csv`.
+    pub files: [PathBuf; 2],
+    /// How long they are.
+    pub bytes: [u64; 2],
+}
+
 /// Plays the inputs into `decisions.csv` and `trades.csv` of a place. The caller holds its writer lock.
 pub fn write_backtest<D: Disk>(
     place: &Place<'_, D>,
@@ -44,16 +56,18 @@ pub fn write_backtest<D: Disk>(
     at_end: AtEnd,
     on_existing: OnExisting,
 ) -> Result<Played, WriteError> {
-    write_rows(place, on_existing, |deliver| {
+    write_rows(place, on_existing, None, |_, deliver| {
         render(core, inputs, &place.series, at_end, deliver).map_err(WriteError::Store)
     })
 }
 
-/// Writes the rows that `play` delivers into both ledgers of a place, and puts them in place when it is done.
+/// Writes the rows that `play` delivers into both ledgers of a place, and puts them in place when it is done. It is told whether the
+/// rows of the base are there already. The caller holds the lock of the base.
 pub fn write_rows<T, E, D: Disk>(
     place: &Place<'_, D>,
     on_existing: OnExisting,
-    play: impl FnOnce(&mut (dyn FnMut(&Rows) -> Result<(), StoreError> + Send)) -> Result<T, E>,
+    base: Option<&Base>,
+    play: impl FnOnce(bool, &mut (dyn FnMut(&Rows) -> Result<(), StoreError> + Send)) -> Result<T, E>,
 ) -> Result<T, E>
 where
     E: From<WriteError>,
@@ -65,48 +79,92 @@ where
     if on_existing == OnExisting::Fail && is_there {
         return Err(WriteError::Exists(decisions.display().to_string()).into());
     }
-    let begin = || -> Result<[Staged; 2], StoreError> {
+    let begin = || -> Result<(Option<&Base>, [Staged; 2]), StoreError> {
         for dir in [layout.decisions_dir(tag, series), layout.trades_dir(tag, series)] {
             disk.create_dir_all(&dir)?;
             disk.clean_temps(&dir)?;
         }
-        Ok([disk.begin(&decisions)?, disk.begin(&trades)?])
+        // Where files cannot have two names, all rows are written.
+        let onto =
+            base.and_then(|base| Some((base, onto(*disk, base, [&decisions, &trades]).ok()?)));
+        match onto {
+            Some((base, staged)) => Ok((Some(base), staged)),
+            None => Ok((None, fresh(*disk, [&decisions, &trades])?)),
+        }
     };
-    let staged = begin().map_err(store)?;
-    let headers = || -> Result<(), StoreError> {
-        disk.append(staged[0].path(), format!("{DECISIONS_HEADER}\n").as_bytes())?;
-        Ok(disk.append(staged[1].path(), format!("{TRADES_HEADER}\n").as_bytes())?)
-    };
-    let played = headers().map_err(store).and_then(|()| {
-        play(&mut |rows: &Rows| {
-            for piece in &rows.decisions {
-                disk.append(staged[0].path(), piece)?;
-            }
-            if !rows.trades.is_empty() {
-                disk.append(staged[1].path(), &rows.trades)?;
-            }
-            Ok(())
-        })
+    let (base, staged) = begin().map_err(store)?;
+    let played = play(base.is_some(), &mut |rows: &Rows| {
+        for piece in &rows.decisions {
+            disk.append(staged[0].path(), piece)?;
+        }
+        if !rows.trades.is_empty() {
+            disk.append(staged[1].path(), &rows.trades)?;
+        }
+        Ok(())
     });
-    let [staged_decisions, staged_trades] = staged;
     match played {
         Ok(played) => {
-            // The decisions come last: where they are, all of it is. A table of what the rules saw would be that of the rows before.
-            let finish = || {
-                let table = layout.features(tag, series);
-                if disk.len(&table)?.is_some() {
-                    disk.remove(&table)?;
-                }
-                disk.finish(staged_trades)?;
-                disk.finish(staged_decisions)
-            };
-            finish().map_err(|error| store(error.into()))?;
+            // A table of what the rules saw would be that of the rows before.
+            let table = layout.features(tag, series);
+            if disk.len(&table).map_err(|error| store(error.into()))?.is_some() {
+                disk.remove(&table).map_err(|error| store(error.into()))?;
+            }
+            finish(*disk, staged, base.is_some()).map_err(store)?;
             Ok(played)
         }
         Err(error) => {
-            disk.abandon(staged_trades);
-            disk.abandon(staged_decisions);
+            if let Some(base) = base {
+                for (file, bytes) in staged.iter().zip(base.bytes) {
+                    // Rows that stay behind in the base do no harm: a ledger that is longer than it was is not built on.
+                    disk.truncate(file.path(), bytes).ok();
+                }
+            }
+            for file in staged {
+                disk.abandon(file);
+            }
             Err(error)
         }
     }
+}
+
+/// Both files, with their headers.
+fn fresh<D: Disk>(disk: &D, targets: [&Path; 2]) -> DiskResult<[Staged; 2]> {
+    let one = |target: &Path, header: &str| disk.stage(target, format!("{header}\n").as_bytes());
+    let decisions = one(targets[0], DECISIONS_HEADER)?;
+    match one(targets[1], TRADES_HEADER) {
+        Ok(trades) => Ok([decisions, trades]),
+        Err(error) => {
+            disk.abandon(decisions);
+            Err(error)
+        }
+    }
+}
+
+/// Both files, with the rows of a base.
+fn onto<D: Disk>(disk: &D, base: &Base, targets: [&Path; 2]) -> DiskResult<[Staged; 2]> {
+    let decisions = disk.begin_onto(targets[0], &base.files[0])?;
+    match disk.begin_onto(targets[1], &base.files[1]) {
+        Ok(trades) => Ok([decisions, trades]),
+        Err(error) => {
+            disk.abandon(decisions);
+            Err(error)
+        }
+    }
+}
+
+fn finish<D: Disk>(
+    disk: &D,
+    [decisions, trades]: [Staged; 2],
+    is_based: bool,
+) -> Result<(), StoreError> {
+    // The decisions come last: where they are, all of it is.
+    for file in [trades, decisions] {
+        let temp = file.path().to_owned();
+        disk.finish(file)?;
+        // A file that already has the other name keeps both when it is renamed.
+        if is_based && disk.len(&temp)?.is_some() {
+            disk.remove(&temp)?;
+        }
+    }
+    Ok(())
 }

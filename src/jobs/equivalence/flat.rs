@@ -7,14 +7,15 @@ use super::{
     both::{Beside, Compared},
     compare::{Comparer, Comparison, Spans, Terms},
     prove::Digests,
-    proven::{Equal, Proven, copy},
+    proven::{Equal, Known, Proven, copy, first_day},
+    stored::Stored,
 };
 use crate::{
     domain::{
         bar::TimedBar,
         command::Command,
         decision::Degraded,
-        time::{SlotTs, Window},
+        time::{SlotTs, UtcMs, Window},
     },
     engine::{signals::Signals, step::Core},
     session::{
@@ -28,6 +29,7 @@ use crate::{
         record::{End, begins, birth, ends, stored_bars},
         render::{Rows, format},
         replay::Player,
+        watch::Sighting,
     },
     store::{
         disk::Disk,
@@ -60,6 +62,10 @@ pub struct Given<'a, 'd, D: Disk> {
     pub card: &'a Card,
     /// This build.
     pub build: &'a str,
+    /// LIVE's ledgers before they were read.
+    pub sighting: Option<Sighting>,
+    /// Before anything was read.
+    pub now: UtcMs,
     /// Whether stops fill by the same rule on both sides.
     pub terms: Terms,
 }
@@ -76,8 +82,12 @@ pub struct Replayed {
     pub floor: SlotTs,
     /// Rows that an earlier proof replayed, and that were not replayed again.
     pub known: u64,
+    /// Whether these rows had to be read.
+    pub was_read: bool,
     /// Digests of what was read and of what was delivered.
     pub digests: Digests,
+    /// What the next proof can go on from.
+    pub proven: Option<Proven>,
 }
 
 /// One replay: its bars since the anchor of what comes next, and what it was compared to.
@@ -124,7 +134,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
 }
 
 /// A replay of LIVE's window under way.
-struct Course<'a> {
+pub struct Course<'a> {
     /// On the bars LIVE saw.
     seen: Side<'a>,
     /// On today's bars, from where they differ.
@@ -135,66 +145,89 @@ struct Course<'a> {
     last_row: String,
     unresolved: Vec<SlotTs>,
     floor: SlotTs,
+    /// Rows that are not played.
     known: u64,
-}
-
-/// Plays LIVE's window and delivers the rows made on the bars LIVE saw. What an earlier proof found equal, and what is still the same,
-/// is not played again.
-pub fn replay_live<D: Disk>(
-    given: &Given<'_, '_, D>,
-    deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
-) -> Result<Replayed, SessionError> {
-    let Place { disk, layout, tag, series } = given.place;
-    let files = (*layout, tag, series);
-    let raw = RawStore::new(layout, *disk, series);
-    let revisions = raw.revisions()?;
-    let proven = Proven::find(given, &revisions).unwrap_or_else(|why| {
-        tracing::info!("every row is replayed, since {why}");
-        None
-    });
-    let mut course =
-        match proven.and_then(|proven| Course::behind(given, (&raw, &revisions), &proven)) {
-            Some(course) => {
-                // The same bytes have the same digest.
-                copy(given, &course.proved, deliver)?;
-                course
-            }
-            None => Course::fresh(given, &raw, &revisions)?,
-        };
-    let paths = Files::of(layout, tag, series);
-    let behind = (&course.proved.mark, ROWS_AT_ONCE);
-    let mut reader = RecordReader::behind(*disk, &paths, series, given.extent, behind)?;
-    let Proved { mut decisions, mut trades, .. } = course.proved.clone();
-    while let Some(piece) = reader.next()? {
-        if piece.window().first() == given.window.first() {
-            let timed = piece.timing.first().map(|timing| timing.ts.ts_ms());
-            begins(piece.window().first(), timed, Some(given.origin), files)?;
-        }
-        let rows = course.play(given, &raw, &revisions, &piece)?;
-        rows.decisions.iter().for_each(|part| decisions.add(part));
-        trades.add(&rows.trades);
-        deliver(&rows)?;
-    }
-    ends(&End::of(&mut reader)?, files)?;
-    course.leave(given, &revisions);
-    let Course { seen, today, beside, proved, unresolved, floor, known, .. } = course;
-    // Trades behind the last row are not read.
-    let all_trades = proved.mark.trades.bytes == given.extent.trades;
-    let live = [Some(proved.decisions.digest()), all_trades.then(|| proved.trades.digest())];
-    let digests = [live, [decisions, trades].map(|running| Some(running.digest()))];
-    let logged = revisions.iter().map(|revision| revision.ts);
-    let logged = logged.filter(|ts| *ts <= given.window.last());
-    Ok(Replayed {
-        seen: beside.with(seen.comparer.finish()),
-        today: today.map(|side| side.comparer.finish()),
-        revised: logged.chain(unresolved).map(SlotTs::ts_ms).collect(),
-        floor,
-        known,
-        digests,
-    })
+    /// The earlier proof that knows them.
+    earlier: Option<Proven>,
+    was_read: bool,
+    stored: Stored,
+    revisions: Vec<Revision>,
 }
 
 impl<'a> Course<'a> {
+    /// Before the first row, or behind those that an earlier proof found equal and that are still the same.
+    pub fn start<D: Disk>(given: &Given<'a, '_, D>) -> Result<Self, SessionError> {
+        let Place { disk, layout, series, .. } = given.place;
+        let raw = RawStore::new(layout, *disk, series);
+        let revisions = raw.revisions()?;
+        let known = Proven::find(given, &revisions).unwrap_or_else(|why| {
+            tracing::info!("every row is replayed, since {why}");
+            None
+        });
+        let behind = known.and_then(|known| Self::behind(given, (&raw, &revisions), known));
+        let mut course = match behind {
+            Some(course) => course,
+            None => Self::fresh(given, &raw, &revisions)?,
+        };
+        course.revisions = revisions;
+        Ok(course)
+    }
+
+    /// The earlier proof that it goes on from.
+    pub fn earlier(&self) -> Option<&Proven> {
+        self.earlier.as_ref()
+    }
+
+    /// Plays what is left and delivers the rows made on the bars LIVE saw; the known ones only where they are not there yet.
+    pub fn run<D: Disk>(
+        mut self,
+        given: &Given<'a, '_, D>,
+        is_based: bool,
+        deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
+    ) -> Result<Replayed, SessionError> {
+        let Place { disk, layout, tag, series } = given.place;
+        let files = (*layout, tag, series);
+        let raw = RawStore::new(layout, *disk, series);
+        if !is_based {
+            // The same bytes have the same digest.
+            copy(given, &self.proved, deliver)?;
+        }
+        let paths = Files::of(layout, tag, series);
+        let behind = (&self.proved.mark, ROWS_AT_ONCE);
+        let mut reader = RecordReader::behind(*disk, &paths, series, given.extent, behind)?;
+        let Proved { mut decisions, mut trades, .. } = self.proved.clone();
+        while let Some(piece) = reader.next()? {
+            if piece.window().first() == given.window.first() {
+                let timed = piece.timing.first().map(|timing| timing.ts.ts_ms());
+                begins(piece.window().first(), timed, Some(given.origin), files)?;
+            }
+            let rows = self.play(given, &raw, &piece)?;
+            rows.decisions.iter().for_each(|part| decisions.add(part));
+            trades.add(&rows.trades);
+            deliver(&rows)?;
+        }
+        ends(&End::of(&mut reader)?, files)?;
+        let proven = self.proven(given);
+        // Trades behind the last row are not read.
+        let all_trades = self.proved.mark.trades.bytes == given.extent.trades;
+        let live =
+            [Some(self.proved.decisions.digest()), all_trades.then(|| self.proved.trades.digest())];
+        let digests = [live, [decisions, trades].map(|running| Some(running.digest()))];
+        let Self { seen, today, beside, unresolved, floor, known, was_read, revisions, .. } = self;
+        let logged = revisions.iter().map(|revision| revision.ts);
+        let logged = logged.filter(|ts| *ts <= given.window.last());
+        Ok(Replayed {
+            seen: beside.with(seen.comparer.finish()),
+            today: today.map(|side| side.comparer.finish()),
+            revised: logged.chain(unresolved).map(SlotTs::ts_ms).collect(),
+            floor,
+            known,
+            was_read,
+            digests,
+            proven,
+        })
+    }
+
     fn spans<D: Disk>(given: &Given<'_, '_, D>) -> Spans {
         let span = (given.window.first().ts_ms(), given.window.last().ts_ms());
         Spans { live: span, backtest: span }
@@ -228,6 +261,10 @@ impl<'a> Course<'a> {
             unresolved: Vec::new(),
             floor,
             known: 0,
+            earlier: None,
+            was_read: true,
+            stored: Stored::from(first_day(given)),
+            revisions: Vec::new(),
         })
     }
 
@@ -235,8 +272,9 @@ impl<'a> Course<'a> {
     fn behind<D: Disk>(
         given: &Given<'a, '_, D>,
         store: (&RawStore<'_, D>, &[Revision]),
-        proven: &Proven,
+        known: Known,
     ) -> Option<Self> {
+        let Known { proven, stored, was_read } = known;
         let timeframe = given.window.first().timeframe();
         let checkpoint = &proven.checkpoint;
         let proved = checkpoint.proved(timeframe)?;
@@ -270,6 +308,10 @@ impl<'a> Course<'a> {
             unresolved: Vec::new(),
             floor: timeframe.slot(proven.floor_ts_ms).ok()?,
             known: rows,
+            earlier: Some(proven),
+            was_read,
+            stored,
+            revisions: Vec::new(),
         })
     }
 
@@ -278,11 +320,10 @@ impl<'a> Course<'a> {
         &mut self,
         given: &Given<'_, '_, D>,
         raw: &RawStore<'_, D>,
-        revisions: &[Revision],
         piece: &Piece,
     ) -> Result<Rows, SessionError> {
         let (from, to) = (piece.window().first(), piece.window().last());
-        let (mut stored, found) = next_seen(&mut self.held, raw, revisions, piece)?;
+        let (mut stored, found) = next_seen(&mut self.held, raw, &self.revisions, piece)?;
         self.unresolved.extend(found.unresolved);
         stored.retain(|bar| from <= bar.ts);
         if self.today.is_none() && stored != found.bars {
@@ -303,14 +344,12 @@ impl<'a> Course<'a> {
         Ok(rows)
     }
 
-    /// Leaves what is equal to the byte, on bars that are today what they were, for the next proof.
-    fn leave<D: Disk>(&self, given: &Given<'_, '_, D>, revisions: &[Revision]) {
+    /// What is equal to the byte, on bars that are today what they were.
+    fn proven<D: Disk>(&mut self, given: &Given<'_, '_, D>) -> Option<Proven> {
         let is_plain =
             self.today.is_none() && self.unresolved.is_empty() && given.terms.same_policy;
         let is_plain = is_plain && given.signals.is_empty();
-        let Some(trades) = self.seen.comparer.identical_trades().filter(|_| is_plain) else {
-            return;
-        };
+        let trades = self.seen.comparer.identical_trades().filter(|_| is_plain)?;
         let player = &self.seen.player;
         let stand = Stand {
             proved: &self.proved,
@@ -320,9 +359,10 @@ impl<'a> Course<'a> {
             state: &player.state().save(),
         };
         let equal = Equal { stand, trades, beside: &self.beside, floor: self.floor };
-        if let Err(error) = Proven::leave(given, revisions, &equal) {
+        Proven::new(given, &self.revisions, &mut self.stored, &equal).unwrap_or_else(|error| {
             tracing::warn!("the next proof replays every row: {error}");
-        }
+            None
+        })
     }
 }
 

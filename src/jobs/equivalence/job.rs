@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{
     both::compare_files,
     compare::Terms,
-    flat::{Given, Replayed, replay_live},
+    flat::{Course, Given, Replayed},
     judge::Verdict,
     locate::locate,
     orders::reduce,
     proof::Mismatch,
     proofs::names,
     prove::{AsIs, Case, Digests, Proved, prove},
+    proven::Proven,
     retention::{discard, retain},
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     jobs::{
         backtest::{
             job::{backtest_place, leave_card},
-            write::{OnExisting, write_rows},
+            write::{Base, OnExisting, write_rows},
         },
         context::{Context, Failure, Outcome},
         ledger_models::Whose,
@@ -40,6 +41,7 @@ use crate::{
         reader::{Extent, Files, RecordReader, RowFinder},
         record::{End, ends, gone, read_commands, read_origin},
         signals::{leave_used, read_used},
+        watch::Sighting,
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -95,6 +97,8 @@ fn eqflat_core(
     card: &Card,
 ) -> Result<Outcome, Failure> {
     let (series, tag) = (&job.trading.series, &job.tag);
+    // Before anything is read: what is written from now on has another stamp.
+    let sighting = Sighting::take(context.disk, (context.layout, tag, series), context.started);
     // Looked at once: a LIVE ledger that goes on growing cannot change the verdict while it is found.
     let live = extent(context, tag, series)?;
     let rows = RowFinder::new(context.disk, &Files::of(context.layout, tag, series), series, live)?;
@@ -129,10 +133,16 @@ fn eqflat_core(
         core,
         card,
         build: context.build,
+        sighting,
+        now: context.started,
         terms: terms(card, &origin)?,
     };
-    let replayed = write_rows(&place, on_existing, |deliver| {
-        replay_live(&given, deliver).map_err(Failure::from)
+    let replayed = Course::start(&given).map_err(Failure::from).and_then(|course| {
+        let base = base(context, course.earlier(), &live_place, &place.tag);
+        let base_files = base.as_ref().map(|(base, _)| base);
+        write_rows(&place, on_existing, base_files, |is_based, deliver| {
+            course.run(&given, is_based, deliver).map_err(Failure::from)
+        })
     });
     let replayed = replayed.inspect_err(|_| {
         drop(lock);
@@ -142,12 +152,8 @@ fn eqflat_core(
     leave_card(context, &place, (replayed.floor, window.first()), card)?;
     let backtest = extent(context, &place.tag, series)?;
     context.progress.end();
-    let Replayed { seen, today, revised, known, digests, .. } = replayed;
-    if known > 0 {
-        tracing::info!(
-            "the first {known} rows are those of an earlier proof and were not replayed"
-        );
-    }
+    let Replayed { seen, today, revised, known, was_read, digests, proven, .. } = replayed;
+    tell_known(known, was_read);
     let (min_overlap_bars, context_rows) = (job.min_overlap_bars, job.context_rows);
     let what = What { tag, runid: &runid, min_overlap_bars, context_rows };
     let case = case(context, series, &what, &origin, card);
@@ -156,14 +162,50 @@ fn eqflat_core(
     if job.on_fail == OnFail::Reduce && proved.proof.verdict() == Verdict::Fail {
         let _ = writeln!(outcome.text, "{}", reduce(context, tag, &proved.proof));
     }
-    match retain(context, tag, job.keep as usize) {
+    tidy(context, tag, job.keep as usize);
+    // Last: to take an older name of the replay away changes its stamp.
+    if let Some(Err(error)) = proven.map(|proven| proven.leave(&live_place, &place.tag)) {
+        tracing::warn!("the next proof replays every row: {error}");
+    }
+    Ok(outcome)
+}
+
+fn tell_known(known: u64, was_read: bool) {
+    if known > 0 {
+        let read = if was_read { "" } else { ", nor read: nothing has touched them since" };
+        tracing::info!(
+            "the first {known} rows are those of an earlier proof and were not replayed{read}"
+        );
+    }
+}
+
+/// Takes old replays away.
+fn tidy(context: &Context<'_>, tag: &Tag, keep: usize) {
+    match retain(context, tag, keep) {
         Ok(0) => {}
         Ok(removed) => {
             tracing::info!("{removed} files of old replays of tag {tag} were taken away");
         }
         Err(error) => tracing::warn!("old replays of tag {tag} stay: {}", error.message),
     }
-    Ok(outcome)
+}
+
+/// The replay of an earlier proof that a new one can be built on, and its lock; none where it is the same.
+fn base(
+    context: &Context<'_>,
+    earlier: Option<&Proven>,
+    live: &Place<'_, RealDisk>,
+    own: &Tag,
+) -> Option<(Base, Option<Lock>)> {
+    let (earlier, tag) = (earlier?, earlier?.replay()?);
+    if tag == *own {
+        return Some((earlier.base(live)?, None));
+    }
+    // To take a lock makes its folder: only where there is something to lock.
+    earlier.base(live)?;
+    let lock = context.lock(&context.layout.decisions_lock(&tag, &live.series)).ok()?;
+    // Again behind the lock: two proofs at once must not append to one file.
+    Some((earlier.base(live)?, Some(lock)))
 }
 
 /// A name that this run alone has, and where its replay goes.

@@ -13,3 +13,4 @@ pub mod prove;
 mod proven;
 pub mod report;
 mod retention;
+mod stored;

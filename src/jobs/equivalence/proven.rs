@@ -1,22 +1,28 @@
-//! How far a ledger was found equal to its replay, kept so that the next proof replays only what is new. A cache: the rows, the bars
-//! and the commands before are compared by their digests each time, and anything that is not the same is replayed again from the start.
+//! How far a ledger was found equal to its replay, kept so that the next proof costs what is new. A cache: rows and bars that nothing has
+//! touched since are not read again, others are compared by their digests, and where anything is not the same, every row is replayed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{both::Beside, flat::Given};
+use super::{
+    both::Beside,
+    flat::Given,
+    stored::{Bars, Settled, Stored},
+};
 use crate::{
     domain::{
-        bar::{TimedBar, hash_bars},
+        ids::Tag,
         time::{SlotTs, UtcMs},
     },
+    jobs::backtest::write::Base,
     session::{
         checkpoint::{Checkpoint, Proved, Stand, Whose},
         live::Place,
         reader::Files,
         render::Rows,
         signals::Used,
+        watch::Sighting,
     },
     store::{
         digest::{Running, sha256_hex},
@@ -24,13 +30,14 @@ use crate::{
         document::document,
         error::StoreError,
         lines::LineReader,
-        raw::{RawStore, Revision},
+        raw::Revision,
         rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
+        stamp::Stamp,
     },
 };
 
 /// Name and version of the document.
-const SCHEMA: &str = "mjolnir.proven/1";
+const SCHEMA: &str = "mjolnir.proven/2";
 /// Rows copied at once.
 const ROWS_AT_ONCE: usize = 16_384;
 
@@ -43,6 +50,8 @@ pub struct Proven {
     pub checkpoint: Checkpoint,
     /// sha256 of the bars up to then, as they are stored.
     bars_sha256: String,
+    /// Which of these bars are not read again while nothing touches them.
+    settled: Settled,
     /// sha256 of the revisions of these bars.
     revisions_sha256: String,
     /// LIVE's trade events that were equal.
@@ -55,7 +64,29 @@ pub struct Proven {
     pub last_run: Option<String>,
     /// Close of the oldest bar that was used.
     pub floor_ts_ms: i64,
+    /// LIVE's ledgers before they were read; absent where the file system has no stamps.
+    sighting: Option<Sighting>,
+    /// The replay that has these rows.
+    replay: Option<Replay>,
     sha256: Option<String>,
+}
+
+/// A replay as it was left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Replay {
+    tag: String,
+    files: [Stamp; 2],
+}
+
+/// What an earlier proof knows.
+pub struct Known {
+    /// Its document.
+    pub proven: Proven,
+    /// The bars it used.
+    pub stored: Stored,
+    /// Whether its rows had to be read again.
+    pub was_read: bool,
 }
 
 /// What a replay came to that was equal to the byte.
@@ -76,12 +107,12 @@ impl Proven {
         sha256_hex(&serde_json::to_vec(&bare).expect("plain values serialise"))
     }
 
-    /// Reads it and compares what it stands on; `None` where a proof has to begin at the first row. The second part says why, where
-    /// there is something to say.
+    /// Reads it and compares what it is about; `None` where a proof has to begin at the first row. The error says why, where there
+    /// is something to say.
     pub fn find<D: Disk>(
         given: &Given<'_, '_, D>,
         revisions: &[Revision],
-    ) -> Result<Option<Self>, String> {
+    ) -> Result<Option<Known>, String> {
         let Place { disk, layout, tag, series } = given.place;
         // The copy of signals is not digested here: with it, every row is replayed.
         if !given.terms.same_policy || !given.signals.is_empty() {
@@ -90,54 +121,97 @@ impl Proven {
         let text = |error: StoreError| error.to_string();
         let read = disk.read(&layout.proven(tag, series)).map_err(|error| text(error.into()))?;
         let Some(bytes) = read else { return Ok(None) };
-        let found: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-        if found.schema != SCHEMA || found.sha256.as_ref() != Some(&found.digest()) {
+        let proven: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        if proven.schema != SCHEMA {
+            return Err("another version of this program wrote down what was proved".to_owned());
+        }
+        if proven.sha256.as_ref() != Some(&proven.digest()) {
             return Err("it was changed after it was written".to_owned());
         }
-        let checkpoint = &found.checkpoint;
+        let checkpoint = &proven.checkpoint;
         let whose = (whose(given), &Used::default());
         checkpoint.fits(*disk, (*layout, tag, series), whose, given.extent)?;
         let proved =
             checkpoint.proved(series.timeframe()).ok_or("a value in it is not possible")?;
         let last = proved.mark.after.ok_or("it has no row")?;
-        if found.revisions_sha256 != revised(revisions, last) {
+        if proven.revisions_sha256 != revised(revisions, last) {
             return Err("bars were revised since".to_owned());
         }
-        if found.bars_sha256 != bars(given, last).map_err(text)? {
+        let days = (first_day(given), last.open_day());
+        let mut stored = Stored::behind(&bars(given), days, &proven.settled)
+            .unwrap_or_else(|| Stored::from(days.0));
+        if proven.bars_sha256 != stored.digest(&bars(given), last).map_err(text)? {
             return Err("stored bars were changed since".to_owned());
         }
-        let same = is_same(given, &proved).map_err(text)?;
-        if !same {
+        let sightings = given.sighting.as_ref().zip(proven.sighting.as_ref());
+        let was_read = !sightings.is_some_and(|(now, then)| now.follows(then));
+        if was_read && !is_same(given, &proved).map_err(text)? {
             return Err("rows were changed since".to_owned());
         }
-        Ok(Some(found))
+        Ok(Some(Known { proven, stored, was_read }))
     }
 
-    /// Leaves one for the next proof. A disk that refuses costs that one time and nothing else.
-    pub fn leave<D: Disk>(
+    /// One for the next proof; `None` where that has nothing to go on from.
+    pub fn new<D: Disk>(
         given: &Given<'_, '_, D>,
         revisions: &[Revision],
+        stored: &mut Stored,
         equal: &Equal<'_>,
-    ) -> Result<(), StoreError> {
-        let Place { disk, layout, tag, series } = given.place;
+    ) -> Result<Option<Self>, StoreError> {
         let Equal { stand, trades, beside, floor } = equal;
-        let Some(last) = stand.proved.mark.after else { return Ok(()) };
-        let mut proven = Self {
+        let Some(last) = stand.proved.mark.after else { return Ok(None) };
+        let bars_sha256 = stored.digest(&bars(given), last)?;
+        if stored.is_moving() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
             schema: SCHEMA.to_owned(),
             checkpoint: Checkpoint::new(whose(given), stand.clone()),
-            bars_sha256: bars(given, last)?,
+            bars_sha256,
+            settled: stored.settled(),
             revisions_sha256: revised(revisions, last),
             trades: *trades,
             degraded: beside.degraded.clone(),
             restarts: beside.restarts.clone(),
             last_run: beside.last_run.as_ref().map(ToString::to_string),
             floor_ts_ms: floor.ts_ms(),
+            sighting: given.sighting.clone(),
+            replay: None,
             sha256: None,
-        };
-        proven.sha256 = Some(proven.digest());
+        }))
+    }
+
+    /// Leaves it, with the replay that was made. A disk that refuses costs the next proof time and nothing else.
+    pub fn leave<D: Disk>(mut self, live: &Place<'_, D>, replay: &Tag) -> Result<(), StoreError> {
+        let Place { disk, layout, tag, series } = live;
+        let Files { decisions, trades, timing: _ } = Files::of(layout, replay, series);
+        let files = [disk.stamp(&decisions), disk.stamp(&trades)];
+        if let [Some(decisions), Some(trades)] = files {
+            self.replay = Some(Replay { tag: replay.to_string(), files: [decisions, trades] });
+        }
+        self.sha256 = Some(self.digest());
         let path = layout.proven(tag, series);
         disk.create_dir_all(parent(&path))?;
-        Ok(disk.replace(&path, document(&proven).as_bytes())?)
+        Ok(disk.replace(&path, document(&self).as_bytes())?)
+    }
+
+    /// The tag of the replay that has the proved rows.
+    pub fn replay(&self) -> Option<Tag> {
+        self.replay.as_ref().and_then(|replay| replay.tag.parse().ok())
+    }
+
+    /// What a new replay can be built on: the older one, if it has the proved rows and nothing else, and nothing has touched it. The
+    /// caller holds its lock.
+    pub fn base<D: Disk>(&self, live: &Place<'_, D>) -> Option<Base> {
+        let Place { disk, layout, series, .. } = live;
+        let Files { decisions, trades, timing: _ } = Files::of(layout, &self.replay()?, series);
+        let files = [decisions, trades];
+        let known = self.replay.as_ref()?.files;
+        let proved = self.checkpoint.extent();
+        let bytes = known.map(|stamp| stamp.bytes());
+        let is_same = files.each_ref().map(|path| disk.stamp(path)) == known.map(Some);
+        let is_whole = bytes == [proved.decisions, proved.trades];
+        (is_same && is_whole).then_some(Base { files, bytes })
     }
 }
 
@@ -146,26 +220,21 @@ fn whose<'a, D: Disk>(given: &Given<'a, '_, D>) -> Whose<'a> {
     Whose { build, card, origin, commands }
 }
 
+/// Where the bars of a proof are.
+fn bars<'a, D: Disk>(given: &Given<'a, '_, D>) -> Bars<'a, D> {
+    let Place { disk, layout, series, .. } = given.place;
+    Bars { disk: *disk, layout, series, now: given.now }
+}
+
+/// The first day whose bars a row can depend on.
+pub fn first_day<D: Disk>(given: &Given<'_, '_, D>) -> i64 {
+    let blocks = given.core.blocks(given.place.series.timeframe());
+    UtcMs::EPOCH.plus_ms(blocks.anchor_ms(given.window.first())).day()
+}
+
 fn revised(revisions: &[Revision], last: SlotTs) -> String {
     let known: Vec<_> = revisions.iter().filter(|revision| revision.ts <= last).collect();
     sha256_hex(format!("{known:?}").as_bytes())
-}
-
-/// sha256 of the stored bars that rows up to `last` can depend on: of whole days the files, of the last day the bars.
-fn bars<D: Disk>(given: &Given<'_, '_, D>, last: SlotTs) -> Result<String, StoreError> {
-    let Place { disk, layout, series, .. } = given.place;
-    let anchor_ms = given.core.blocks(series.timeframe()).anchor_ms(given.window.first());
-    let mut all = Running::default();
-    for day in UtcMs::EPOCH.plus_ms(anchor_ms).day()..last.open_day() {
-        let bytes = disk.read(&layout.partition(series, day))?.unwrap_or_default();
-        all.add(&day.to_le_bytes());
-        all.add(&bytes.len().to_le_bytes());
-        all.add(&bytes);
-    }
-    let stored = RawStore::new(layout, *disk, series).load_day(last.open_day())?;
-    let known: Vec<TimedBar> = stored.into_iter().filter(|bar| bar.ts <= last).collect();
-    all.add(&hash_bars(&known).to_le_bytes());
-    Ok(all.digest())
 }
 
 /// Whether LIVE's rows up to there are those that were proved.

@@ -120,7 +120,10 @@ pub fn run<D: Disk, F: Feed, C: Clock>(
         let now = on.now(&planner);
         match planner.next(now) {
             Act::Done(ended) => return Ok(Outcome::Ended(ended)),
-            Act::Sleep(until) => on.sleep_until(now.up, until),
+            Act::Sleep(until) => {
+                session.keep_watch(false);
+                on.sleep_until(now.up, until);
+            }
             Act::Decide(planned) => decide(&mut planner, session, on, planned, now.at)?,
             Act::Fetch(since) => {
                 let fetched = on.feed.fetch(since, now.at);

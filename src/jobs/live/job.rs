@@ -228,6 +228,7 @@ impl Frame<'_, '_> {
         proof.into_result()?;
         let ended = ended?;
         session.checkpoint();
+        session.keep_watch(true);
         Ok(outcome(context, job, &session, &tally, ended))
     }
 }

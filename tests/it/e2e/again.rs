@@ -1,5 +1,11 @@
 //! A proof that follows a proof replays only what is new, comes to the same bytes, and believes nothing that has changed since.
 
+use std::{
+    fs::{self, File},
+    io::{Seek as _, SeekFrom, Write as _},
+    os::unix::fs::MetadataExt as _,
+};
+
 use serde_json::Value;
 
 use super::fixture::{
@@ -28,13 +34,39 @@ fn replay(root: &Root, runid: &str) -> [String; 2] {
 
 /// How many rows were not replayed, by the log of the run.
 fn known(root: &Root, runid: &str) -> Option<usize> {
+    known_by(&told(root, runid)?)
+}
+
+fn known_by(line: &str) -> Option<usize> {
+    let number = line.split("the first ").nth(1)?.split(' ').next()?;
+    Some(number.parse().unwrap())
+}
+
+/// What a proof says of the rows that it knows.
+fn told(root: &Root, runid: &str) -> Option<String> {
     let before = root.list("data/runs");
     eqflat(root, "paper", runid).run();
     let new = root.list("data/runs").into_iter().find(|name| !before.contains(name)).unwrap();
     let log = root.read(&format!("data/runs/{new}/log.jsonl"));
-    let line = log.lines().find(|line| line.contains("are those of an earlier proof"))?;
-    let number = line.split("the first ").nth(1)?.split(' ').next()?;
-    Some(number.parse().unwrap())
+    log.lines().find(|line| line.contains("are those of an earlier proof")).map(str::to_owned)
+}
+
+/// Changes one digit of a row where it is, and puts back when the file was written.
+fn edit_in_place(root: &Root, path: &str, line: usize, column: usize) {
+    let file = root.at(path);
+    let text = root.read(path);
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let row = text.lines().nth(line).unwrap();
+    let cell: usize = row.split(',').take(column).map(|cell| cell.len() + 1).sum();
+    let at = before + cell;
+    let digit = if text.as_bytes()[at] == b'1' { b'2' } else { b'1' };
+    let written = fs::metadata(&file).unwrap().modified().unwrap();
+    let mut open = File::options().write(true).open(&file).unwrap();
+    open.seek(SeekFrom::Start(at as u64)).unwrap();
+    open.write_all(&[digit]).unwrap();
+    open.set_modified(written).unwrap();
+    assert_eq!(root.read(path).len(), text.len());
+    assert_ne!(root.read(path), text);
 }
 
 fn rows(root: &Root) -> usize {
@@ -46,8 +78,10 @@ fn what_was_proved_is_not_replayed_again_and_comes_to_the_same_bytes() {
     let root = ledger(NOON);
     assert_eq!(known(&root, "first"), None);
     let noon = rows(&root);
-    assert_eq!(known(&root, "nothing_new"), Some(noon));
-    assert!(replay(&root, "first") == replay(&root, "nothing_new"));
+    let line = told(&root, "nothing_new").unwrap();
+    assert_eq!(known_by(&line), Some(noon));
+    assert!(line.contains("nor read"), "the loop's word is believed: {line}");
+    assert!(replay(&root, "first") == replay(&root, "nothing_new"), "the same rows");
     assert_eq!(said(&root, "first"), said(&root, "nothing_new"));
     live(&root, "paper", EVENING).run().ok();
     assert_eq!(known(&root, "evening"), Some(noon));
@@ -56,7 +90,16 @@ fn what_was_proved_is_not_replayed_again_and_comes_to_the_same_bytes() {
     assert!(replay(&root, "evening") == replay(&root, "whole"));
     assert_eq!(said(&root, "evening"), said(&root, "whole"));
     assert_eq!(said(&root, "whole")["as_is"], "PASS");
-    root.run(&format!("verify {}", proof("paper", "evening"))).ok();
+    // The replays share what they have in common, and each proof holds for its own rows.
+    let file = |runid: &str| {
+        let found = fs::metadata(root.at(&decisions(&format!("paper_bt_{runid}")))).unwrap();
+        (found.dev(), found.ino())
+    };
+    assert_eq!(file("first"), file("evening"));
+    assert_ne!(file("first"), file("whole"));
+    for runid in ["first", "nothing_new", "evening"] {
+        root.run(&format!("verify {}", proof("paper", runid))).ok();
+    }
     assert_eq!(known(&root, "at_last"), Some(rows(&root)));
 }
 
@@ -85,6 +128,36 @@ fn an_edit_behind_an_earlier_proof_is_found_as_without_one() {
         root.write(PROVEN, &proven);
     }
     assert_eq!(known(&root, "whole_again"), Some(rows(&root)));
+}
+
+/// C7: neither the length nor the time of writing tells of this edit.
+#[test]
+fn c7_an_edit_that_puts_back_the_time_of_writing_is_found_by_the_next_proof() {
+    for (n, path) in [decisions("paper"), trades("paper")].into_iter().enumerate() {
+        let root = ledger(EVENING);
+        eqflat(&root, "paper", "before").run().ok();
+        assert!(told(&root, "unread").unwrap().contains("nor read"));
+        edit_in_place(&root, &path, 3, [9, 8][n]);
+        eqflat(&root, "paper", "edited").run().code(1);
+        assert_eq!(said(&root, "edited")["as_seen"], "FAIL", "{path}");
+        root.run(&format!("verify {}", proof("paper", "before"))).code(1);
+    }
+}
+
+#[test]
+fn a_replay_that_something_touched_is_written_again() {
+    let root = ledger(NOON);
+    eqflat(&root, "paper", "before").run().ok();
+    edit_in_place(&root, &decisions("paper_bt_before"), 3, 9);
+    assert!(told(&root, "after").unwrap().contains("nor read"));
+    root.run(&format!("verify {}", proof("paper", "before"))).code(1);
+    root.run(&format!("verify {}", proof("paper", "after"))).ok();
+    // The same name again: what it is built on is itself.
+    let again = eqflat(&root, "paper", "after").arg("--set").arg("backtest.on-existing=replace");
+    again.run().ok();
+    root.run(&format!("verify {}", proof("paper", "after"))).ok();
+    let names = root.list("data/processed/decisions/paper_bt_after/BTC_USD/5m");
+    assert!(names.iter().all(|name| !name.contains(".tmp")), "{names:?}");
 }
 
 #[test]

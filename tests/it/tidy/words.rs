@@ -1,6 +1,6 @@
-//! Words that people at 3 a.m. should not meet in messages, help and documents.
+//! Words that people at 3 a.m. should not meet in messages and help.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use super::{read_below, source::texts, split_tests};
 
@@ -24,9 +24,6 @@ const WORDS: [(&str, &str); 14] = [
 
 /// Where a word is the right one: the file, and a part of the text.
 const RIGHT: [(&str, &str); 1] = [("", "is no longer")];
-
-/// The documents that people read.
-const DOCUMENTS: [&str; 4] = ["README.md", "HANDOFF.md", "JOBS.md", "ops/README.md"];
 
 /// The words of a text that are not said, each with what is said in its place.
 fn found(path: &str, text: &str) -> Vec<String> {
@@ -68,23 +65,6 @@ fn messages_and_help_use_plain_words() {
             texts_of(path, source).into_iter().flat_map(move |text| found(path, &text))
         })
         .collect();
-    assert!(all.is_empty(), "\n{}", all.join("\n"));
-}
-
-#[test]
-fn documents_use_plain_words() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = fs::read_dir(root.join("docs")).unwrap().map(|entry| {
-        let name = entry.unwrap().file_name();
-        format!("docs/{}", name.to_str().unwrap())
-    });
-    let mut all = Vec::new();
-    for path in docs.chain(DOCUMENTS.map(str::to_owned)).filter(|path| path.ends_with(".md")) {
-        let text = fs::read_to_string(root.join(&path)).unwrap();
-        // Between fences is what the program says, which the other test reads.
-        let prose = text.split("```").step_by(2);
-        all.extend(prose.flat_map(str::lines).flat_map(|line| found(&path, line)));
-    }
     assert!(all.is_empty(), "\n{}", all.join("\n"));
 }
 
