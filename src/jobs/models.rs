@@ -255,7 +255,7 @@ mod tests {
         let home = temp.path().join("m");
         let id = write(&disk, &home, &files(0.5)).unwrap();
         let dir = home.join(id.to_string());
-        says(load(&disk, &home.join("none")), "there is no model in");
+        says(load(&disk, &home.join("none")), "does not hold a model");
         symlink(&dir, home.join("link")).unwrap();
         says(load(&disk, &home.join("link")), "link: is a symbolic link");
         says(load(&disk, &dir.join("card.toml")), "card.toml: is no folder of a model");

@@ -172,7 +172,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let spec = temp.path().join("a.json");
         let train = || train(&|| Ok(opened()), &spec, &mut |_| true).unwrap_err().to_string();
-        assert!(train().contains("a.json: there is no such file"));
+        assert!(train().contains("a.json: this file does not exist"));
         RealDisk::new(temp.path()).replace(&spec, b"{}").unwrap();
         assert!(train().contains("a.json: missing field"), "{}", train());
     }

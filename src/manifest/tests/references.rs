@@ -58,7 +58,7 @@ fn a_failed_reference_is_named_with_its_place() {
     assert!(
         echo("a", "[params.a]\ndefault = '${params.b}'\n[params.b]\n")
             .says()
-            .contains("stands in the default of a parameter")
+            .contains("is in the default of a parameter")
     );
 }
 

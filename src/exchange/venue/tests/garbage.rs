@@ -223,10 +223,10 @@ fn an_exponent_is_a_number_of_json_and_not_of_a_text() {
 fn impossible_bars_are_named_with_their_row() {
     for venue in Venue::ALL {
         for (field, value, why) in [
-            (1, "1", "the high lies below"),
-            (2, "106000.3", "the low lies above"),
-            (0, "999999", "the high lies below"),
-            (3, "1", "the low lies above"),
+            (1, "1", "the high is below"),
+            (2, "106000.3", "the low is above"),
+            (0, "999999", "the high is below"),
+            (3, "1", "the low is above"),
         ] {
             let mut rows = rows();
             value.clone_into(&mut rows[0].values[field]);
