@@ -144,7 +144,7 @@ fn warn_of(what: &str, target: &Target, result: &Result<Answer, SendError>) {
     if let Err(error) = result {
         let host = target.host();
         tracing::warn!(
-            "{host} did not get the {what} ping of this run: {error}; the run is not changed by that"
+            "{host} did not get the ping of {what} of this run: {error}; the run is not changed by that"
         );
     }
 }

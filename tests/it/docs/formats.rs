@@ -136,6 +136,8 @@ fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
         ("origin", layout.origin(&tag, &series)),
         ("checkpoint", layout.checkpoint(&tag, &series)),
         ("decisions_lock", layout.decisions_lock(&tag, &series)),
+        ("features", layout.features(&tag, &series)),
+        ("watch", layout.watch(&tag, &series)),
         ("trades_dir", layout.trades_dir(&tag, &series)),
         ("trades", layout.trades(&tag, &series)),
         ("used_signals_dir", layout.used_signals_dir(&tag, &series)),

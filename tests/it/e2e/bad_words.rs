@@ -42,7 +42,7 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
         (
             "run backtest",
             4,
-            &["no bars of kraken BTC/USD 5m in data/raw/kraken", "import or fetch"],
+            &["bars of kraken BTC/USD 5m are not in data/raw/kraken", "import or fetch"],
         ),
         ("run import -p path=nofile.csv", 4, &["the file of bars is missing", "nofile.csv"]),
         ("run --bogus", 2, &["--bogus", "--help"]),
@@ -85,7 +85,7 @@ fn windows_that_hold_nothing_are_refused() {
         (
             "start-ts-ms=1804067100000 end-ts-ms=1804067400000",
             4,
-            &["there is no bar", "import or fetch"],
+            &["does not have a bar of", "import or fetch"],
         ),
         ("start-ts-ms=-300000", 78, &["start-ts-ms", "-300000"]),
     ];

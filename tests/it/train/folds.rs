@@ -87,5 +87,5 @@ fn too_little_is_refused_with_the_part_that_lacks_rows() {
     let error = cut.parts(&few, fold, "fold-1").unwrap_err().to_string();
     assert!(error.contains("validation part of fold-1 would have 0 rows"), "{error}");
     let none = cut.folds(&Rows::default()).unwrap_err().to_string();
-    assert!(none.contains("there is no row"), "{none}");
+    assert!(none.contains("no slot has ready features"), "{none}");
 }
