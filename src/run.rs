@@ -36,9 +36,9 @@ use crate::{
     },
     manifest::{HealthExit, Job, Manifest, RunFacts},
     os::{
-        family::{Cookie, Hit},
         mask::Mask,
         process::Results,
+        process_tree::{Hit, ProcessTag},
         signals::Stop,
     },
     serve::children::RUN_ID,
@@ -242,7 +242,7 @@ impl Prepared {
         let deadline = Deadline::after(limit);
         let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
         let last = self.last(pings.cloned(), convention::of(manifest), json);
-        if let Err(error) = end_at_once(&stop, &told, self.cookie(), last) {
+        if let Err(error) = end_at_once(&stop, &told, self.process_tag(), last) {
             tracing::warn!("a second signal ends this process alone: {error}");
         }
         if let Some(pings) = pings {
@@ -271,9 +271,9 @@ impl Prepared {
     /// What is left to do for a run that does not end in time: its processes are ended, its end is recorded and told.
     fn last(&self, pings: Option<Pings>, convention: HealthExit, json: bool) -> Last {
         let (layout, run, attempt) = (self.layout.clone(), self.run_id.clone(), self.attempt);
-        let cookie = self.cookie();
+        let tag = self.process_tag();
         Box::new(move |exit, what| {
-            cookie.hit(Hit::Kill);
+            tag.hit(Hit::Kill);
             if let Err(error) = record_cut(&layout, &run, attempt, (exit, what)) {
                 say(&format!("warning: how this run ended is not recorded: {error}"));
             }
@@ -285,27 +285,27 @@ impl Prepared {
     }
 
     /// What every process carries that this run starts.
-    fn cookie(&self) -> Cookie {
-        Cookie::of_run(&self.root, self.run_id.as_str())
+    fn process_tag(&self) -> ProcessTag {
+        ProcessTag::of_run(&self.root, self.run_id.as_str())
     }
 
     /// Ends what the programs of a run left behind. A service does that for the runs it starts, and says so.
     fn leave_nothing(&self, grace: Duration) {
         let of_service = environment().get(RUN_ID).is_some_and(|id| id == self.run_id.as_str());
-        let cookie = self.cookie();
-        let left = if of_service { 0 } else { cookie.count() };
+        let tag = self.process_tag();
+        let left = if of_service { 0 } else { tag.count() };
         if left == 0 {
             return;
         }
         tracing::warn!(
             "processes left behind: {left}; they are ended: TERM, and KILL after {grace:?}"
         );
-        cookie.hit(Hit::Term);
+        tag.hit(Hit::Term);
         let deadline = Deadline::after(Some(grace));
-        while cookie.count() > 0 && !deadline.is_over() {
+        while tag.count() > 0 && !deadline.is_over() {
             nap(LOOK);
         }
-        cookie.hit(Hit::Kill);
+        tag.hit(Hit::Kill);
     }
 
     /// A job that panics is a bug, and is recorded as one.

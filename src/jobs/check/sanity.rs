@@ -6,7 +6,7 @@ use super::result::{Checked, Level};
 use crate::{
     domain::time::DAY_MS,
     engine::step::Core,
-    exchange::venue::which::Venue,
+    exchange::venue::registry::Venue,
     jobs::context::Failure,
     language::RawDistances,
     manifest::{CheckPart, Dec, Trading},
