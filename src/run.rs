@@ -34,7 +34,7 @@ use crate::{
         deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, preflight,
         promote, quality, train,
     },
-    manifest::{HealthExit, Job, Manifest, RunFacts},
+    manifest::{HealthExit, Job, Manifest, Record, RunFacts, Runs},
     os::{
         mask::Mask,
         process::Results,
@@ -160,7 +160,7 @@ impl Prepared {
         let recorder = match record(&self, args) {
             Ok(recorder) => Some(recorder),
             // Whoever looks after the box must be able to say that its disk is full.
-            Err(failure) if failure.exit == Exit::Io && is_watch(manifest) => {
+            Err(failure) if failure.exit == Exit::Io && needs_no_record(manifest) => {
                 say(&format!("warning: this run is not recorded: {}", failure.message));
                 None
             }
@@ -205,7 +205,7 @@ impl Prepared {
             return Ok(());
         };
         match recorder.finish(self, result, why) {
-            Err(failure) if failure.exit == Exit::Io && is_watch(manifest) => {
+            Err(failure) if failure.exit == Exit::Io && needs_no_record(manifest) => {
                 say(&format!("warning: how this run ended is not recorded: {}", failure.message));
                 Ok(())
             }
@@ -250,14 +250,14 @@ impl Prepared {
         }
         let result = self.caught(manifest, stop.clone(), grace, json);
         told.over();
-        if starts_programs(manifest) {
+        if manifest.job.kind().row().runs == Runs::Programs {
             self.leave_nothing(grace);
         }
         // A guard looks now and then: a job that was over before its next look took too long all the same.
         let late = deadline.is_over().then_some(Asked::Timeout);
         match told.why().or(late.as_ref()) {
             // Told by a signal, a loop has done all there was to do.
-            None if has_no_end(manifest) => (result, Why::ByItself),
+            None if manifest.job.common().has_no_end => (result, Why::ByItself),
             None => ended(result, None, &stop),
             Some(Asked::Timeout) => {
                 let message = "the job took longer than its timeout and was stopped";
@@ -344,23 +344,9 @@ impl Prepared {
     }
 }
 
-/// Kinds that look after the box, and say so when it cannot be written to.
-fn is_watch(manifest: &Manifest) -> bool {
-    matches!(manifest.job, Job::Healthcheck(_) | Job::Heartbeat(_) | Job::Preflight(_))
-}
-
-/// Loops that go on until they are told to stop.
-fn has_no_end(manifest: &Manifest) -> bool {
-    match &manifest.job {
-        Job::Live(job) => job.live.to.is_none() && job.live.max_bars.is_none(),
-        Job::ExchangeSim(job) => job.exchange_sim.to.is_none(),
-        _ => false,
-    }
-}
-
-/// Kinds with programs that may leave others behind.
-fn starts_programs(manifest: &Manifest) -> bool {
-    matches!(manifest.job, Job::Exec(_) | Job::Pipeline(_))
+/// Whether a job may run although its record cannot be written.
+fn needs_no_record(manifest: &Manifest) -> bool {
+    manifest.job.kind().row().record == Record::MayFail
 }
 
 /// How a run ended that no time limit ended. One that was asked to stop did not do its work, whatever its job or its program says of it:

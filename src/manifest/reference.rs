@@ -4,10 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value as Json;
 
-use super::{
-    schema,
-    tables::{KINDS, Kind},
-};
+use super::{kinds::Kind, schema};
 
 /// The reference of the kinds, as Markdown. The caller puts exit codes and the like around it.
 pub fn jobs_md() -> String {
@@ -15,11 +12,11 @@ pub fn jobs_md() -> String {
     let mut out = String::new();
     let _ = writeln!(out, "## Kinds\n\n| kind | does | tables |\n|---|---|---|");
     let docs = kind_docs(root);
-    for kinds in &KINDS {
-        let name = kinds.kind.name();
-        let tables: Vec<String> = kinds.all().map(|t| format!("`{}`", header(t))).collect();
-        let _ =
-            writeln!(out, "| [`{name}`](#{name}) | {} | {} |", docs(kinds.kind), tables.join(" "));
+    let shared = shared(root);
+    for kind in Kind::ALL {
+        let name = kind.name();
+        let tables: Vec<String> = kind.tables().map(|t| format!("`{}`", header(t))).collect();
+        let _ = writeln!(out, "| [`{name}`](#{name}) | {} | {} |", docs(*kind), tables.join(" "));
     }
     let _ = writeln!(out, "\n## Every job\n");
     let top = ["manifest", "name", "kind", "description", "extends", "labels"];
@@ -27,36 +24,39 @@ pub fn jobs_md() -> String {
     for key in ["params", "secrets", "compute", "run", "schedule", "notify", "heartbeat", "logs"] {
         section(&mut out, root, key, "###");
     }
-    for kinds in &KINDS {
-        let name = kinds.kind.name();
-        let _ = writeln!(out, "\n## {name}\n\n{}", docs(kinds.kind));
-        let own: Vec<&str> = kinds.all().filter(|t| !SHARED.contains(t)).collect();
-        for table in own {
+    for kind in Kind::ALL {
+        let _ = writeln!(out, "\n## {}\n\n{}", kind.name(), docs(*kind));
+        for table in kind.tables().filter(|table| !shared.contains(table)) {
             section(&mut out, root, table, "###");
         }
-        let shared: Vec<String> = kinds
-            .all()
-            .filter(|t| SHARED.contains(t))
-            .map(|t| format!("[`{}`](#{})", header(t), anchor(t)))
+        let links: Vec<String> = kind
+            .tables()
+            .filter(|table| shared.contains(table))
+            .map(|table| format!("[`{}`](#{})", header(table), anchor(table)))
             .collect();
-        if !shared.is_empty() {
-            let _ = writeln!(out, "\nAlso: {}.", shared.join(" "));
+        if !links.is_empty() {
+            let _ = writeln!(out, "\nAlso: {}.", links.join(" "));
         }
     }
     let _ = writeln!(out, "\n## Shared tables");
-    for table in SHARED {
+    for table in shared {
         section(&mut out, root, table, "###");
     }
     out
 }
 
-/// Tables that several kinds have; they are documented once.
-const SHARED: [&str; 7] =
-    ["market", "strategy", "fill", "account", "risk", "target", "deploy-check"];
+/// Kinds from which on a table is documented once for all of them; before that, with each.
+const SHARED_BY: usize = 3;
+
+/// The tables that many kinds have, in the order of the file.
+fn shared(root: &Json) -> Vec<&str> {
+    let users = |key: &str| Kind::ALL.iter().filter(|kind| kind.tables().any(|t| t == key)).count();
+    schema::keys(root).filter(|key| users(key) >= SHARED_BY).collect()
+}
 
 /// Where a shared table is documented; a kind of the same name comes before it.
 fn anchor(table: &str) -> String {
-    let is_kind = KINDS.iter().any(|kinds| kinds.kind.name() == table);
+    let is_kind = Kind::of(table).is_some();
     if is_kind { format!("{table}-1") } else { table.to_owned() }
 }
 

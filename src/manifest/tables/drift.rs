@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::values::{Parsed, Size};
 
-/// How much is shown of what differs. What counts is told by `[deploy-check]`: its `source`, `protect`, `exclude` and
+/// How much is shown of what differs. What is compared is set in `[deploy-check]`: its `source`, `protect`, `exclude` and
 /// `command-timeout`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

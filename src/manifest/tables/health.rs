@@ -1,4 +1,4 @@
-//! The table of healthcheck and heartbeat: what is well, and how it is told.
+//! The table of healthcheck and heartbeat: what is well, and how it is reported.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ pub struct Healthcheck {
     #[serde(default = "Healthcheck::three_bars")]
     #[schemars(range(min = 1))]
     pub raw_age_bars: u32,
-    /// What is added to an age in bars, and how far a stamp may lie in the future.
+    /// What is added to an age in bars, and how far a stamp may be in the future.
     #[serde(default = "Healthcheck::two_minutes")]
     pub slack: Parsed<Span>,
     /// How many rows back `fetch_failed` and `persist_failed` warn.

@@ -10,7 +10,7 @@ use super::{
         template::Template,
         values::{Hidden, Offset, Parsed, Span, Time},
     },
-    top::Scalar,
+    params::Scalar,
     words,
 };
 
@@ -19,7 +19,7 @@ words! {
     ImportSource {
         /// From a file.
         File = "file",
-        /// Made up from a seed, to try things out. A series of a real venue takes none.
+        /// Made up from a seed, to try things out. A series of a real venue does not take them.
         Synthetic = "synthetic",
     }
 }
@@ -54,7 +54,7 @@ words! {
     }
 }
 
-/// The names of columns that cannot be told by the custom. `-p` cannot give them; `--set import.columns.time=NAME` can.
+/// The names of columns that have other names than usual. `-p` cannot give them; `--set import.columns.time=NAME` can.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ImportColumns {
@@ -106,7 +106,7 @@ pub struct Import {
     /// Whether the file may have more holes than bars. Without it, rows that are mostly further apart than the timeframe are refused.
     #[serde(default)]
     pub sparse: bool,
-    /// The names of columns that cannot be told by the custom.
+    /// The names of columns that have other names than usual.
     #[serde(default)]
     pub columns: ImportColumns,
     /// Most rows that may be refused; above it nothing is stored and the job ends with exit 65. Without it, any number.
@@ -171,10 +171,10 @@ words! {
     When {
         /// When all of them succeeded.
         Success = "success",
-        /// In any case, also after the pipeline was told to stop or its time was up: then the steps at work have half of `run.grace` to end, and
+        /// In any case, also after the pipeline was asked to stop or its time was up: then the steps at work have half of `run.grace` to end, and
         /// all that still run in any case the other half. A second signal ends everything at once.
         Always = "always",
-        /// When one of them failed, but not after the pipeline was told to stop.
+        /// When one of them failed, but not after the pipeline was asked to stop.
         Failure = "failure",
     }
 }
