@@ -1,6 +1,7 @@
 //! Cost of a full page of each venue: from the bytes of the answer to bars, on one core.
 
 #[path = "../src/exchange/venue/tests/wire.rs"]
+#[expect(dead_code, reason = "the tests of the venues read more of what is written")]
 mod wire;
 
 use std::hint::black_box;
@@ -13,7 +14,7 @@ use mjolnir::{
     },
     exchange::{
         synthetic,
-        venue::{ask::Ask, which::Venue},
+        venue::{page_request::PageRequest, registry::Venue},
     },
 };
 use wire::{Row, answer};
@@ -21,19 +22,20 @@ use wire::{Row, answer};
 fn parse(c: &mut Criterion) {
     let first = Timeframe::M1.slot(1_762_819_260_000).expect("on the grid");
     let mut group = c.benchmark_group("parse");
-    for venue in Venue::ALL {
+    for &venue in Venue::ALL {
         let last = first.plus(i64::from(venue.spec().page_bars) - 1);
         let window = Window::new(first, last).expect("not empty");
-        let ask = Ask { symbol: "BTC/USD".parse().expect("a symbol"), window, now: last.close() };
+        let page =
+            PageRequest { symbol: "BTC/USD".parse().expect("a symbol"), window, now: last.close() };
         let bars = synthetic::bars(7, window);
         let rows: Vec<Row> =
             bars.iter().map(|bar| Row::new(bar.ts.open_ms(), bar.bar.values())).collect();
         let body = answer(venue.name(), &rows);
         let shown = Shown { bars, bad: Vec::new() };
-        assert_eq!(venue.parse(&ask, 200, body.as_bytes()).as_ref(), Ok(&shown));
+        assert_eq!(venue.parse(&page, 200, body.as_bytes()).as_ref(), Ok(&shown));
         group.throughput(Throughput::Elements(rows.len() as u64));
         group.bench_function(venue.name(), |b| {
-            b.iter(|| venue.parse(&ask, 200, black_box(body.as_bytes())));
+            b.iter(|| venue.parse(&page, 200, black_box(body.as_bytes())));
         });
     }
     group.finish();

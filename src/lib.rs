@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod language;
 pub mod manifest;
 pub mod model;
+pub mod net;
 pub mod notify;
 pub mod os;
 pub mod run;

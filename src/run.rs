@@ -34,11 +34,11 @@ use crate::{
         deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, preflight,
         promote, quality, train,
     },
-    manifest::{HealthExit, Job, Manifest, RunFacts},
+    manifest::{HealthExit, Job, Manifest, Record, RunFacts, Runs},
     os::{
-        family::{Cookie, Hit},
         mask::Mask,
         process::Results,
+        process_tree::{Hit, ProcessTag},
         signals::Stop,
     },
     serve::children::RUN_ID,
@@ -160,7 +160,7 @@ impl Prepared {
         let recorder = match record(&self, args) {
             Ok(recorder) => Some(recorder),
             // Whoever looks after the box must be able to say that its disk is full.
-            Err(failure) if failure.exit == Exit::Io && is_watch(manifest) => {
+            Err(failure) if failure.exit == Exit::Io && needs_no_record(manifest) => {
                 say(&format!("warning: this run is not recorded: {}", failure.message));
                 None
             }
@@ -205,7 +205,7 @@ impl Prepared {
             return Ok(());
         };
         match recorder.finish(self, result, why) {
-            Err(failure) if failure.exit == Exit::Io && is_watch(manifest) => {
+            Err(failure) if failure.exit == Exit::Io && needs_no_record(manifest) => {
                 say(&format!("warning: how this run ended is not recorded: {}", failure.message));
                 Ok(())
             }
@@ -242,7 +242,7 @@ impl Prepared {
         let deadline = Deadline::after(limit);
         let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
         let last = self.last(pings.cloned(), convention::of(manifest), json);
-        if let Err(error) = end_at_once(&stop, &told, self.cookie(), last) {
+        if let Err(error) = end_at_once(&stop, &told, self.process_tag(), last) {
             tracing::warn!("a second signal ends this process alone: {error}");
         }
         if let Some(pings) = pings {
@@ -250,14 +250,14 @@ impl Prepared {
         }
         let result = self.caught(manifest, stop.clone(), grace, json);
         told.over();
-        if starts_programs(manifest) {
+        if manifest.job.kind().row().runs == Runs::Programs {
             self.leave_nothing(grace);
         }
         // A guard looks now and then: a job that was over before its next look took too long all the same.
         let late = deadline.is_over().then_some(Asked::Timeout);
         match told.why().or(late.as_ref()) {
             // Told by a signal, a loop has done all there was to do.
-            None if has_no_end(manifest) => (result, Why::ByItself),
+            None if manifest.job.common().has_no_end => (result, Why::ByItself),
             None => ended(result, None, &stop),
             Some(Asked::Timeout) => {
                 let message = "the job took longer than its timeout and was stopped";
@@ -271,9 +271,9 @@ impl Prepared {
     /// What is left to do for a run that does not end in time: its processes are ended, its end is recorded and told.
     fn last(&self, pings: Option<Pings>, convention: HealthExit, json: bool) -> Last {
         let (layout, run, attempt) = (self.layout.clone(), self.run_id.clone(), self.attempt);
-        let cookie = self.cookie();
+        let tag = self.process_tag();
         Box::new(move |exit, what| {
-            cookie.hit(Hit::Kill);
+            tag.hit(Hit::Kill);
             if let Err(error) = record_cut(&layout, &run, attempt, (exit, what)) {
                 say(&format!("warning: how this run ended is not recorded: {error}"));
             }
@@ -285,27 +285,27 @@ impl Prepared {
     }
 
     /// What every process carries that this run starts.
-    fn cookie(&self) -> Cookie {
-        Cookie::of_run(&self.root, self.run_id.as_str())
+    fn process_tag(&self) -> ProcessTag {
+        ProcessTag::of_run(&self.root, self.run_id.as_str())
     }
 
     /// Ends what the programs of a run left behind. A service does that for the runs it starts, and says so.
     fn leave_nothing(&self, grace: Duration) {
         let of_service = environment().get(RUN_ID).is_some_and(|id| id == self.run_id.as_str());
-        let cookie = self.cookie();
-        let left = if of_service { 0 } else { cookie.count() };
+        let tag = self.process_tag();
+        let left = if of_service { 0 } else { tag.count() };
         if left == 0 {
             return;
         }
         tracing::warn!(
             "processes left behind: {left}; they are ended: TERM, and KILL after {grace:?}"
         );
-        cookie.hit(Hit::Term);
+        tag.hit(Hit::Term);
         let deadline = Deadline::after(Some(grace));
-        while cookie.count() > 0 && !deadline.is_over() {
+        while tag.count() > 0 && !deadline.is_over() {
             nap(LOOK);
         }
-        cookie.hit(Hit::Kill);
+        tag.hit(Hit::Kill);
     }
 
     /// A job that panics is a bug, and is recorded as one.
@@ -344,23 +344,9 @@ impl Prepared {
     }
 }
 
-/// Kinds that look after the box, and say so when it cannot be written to.
-fn is_watch(manifest: &Manifest) -> bool {
-    matches!(manifest.job, Job::Healthcheck(_) | Job::Heartbeat(_) | Job::Preflight(_))
-}
-
-/// Loops that go on until they are asked to stop.
-fn has_no_end(manifest: &Manifest) -> bool {
-    match &manifest.job {
-        Job::Live(job) => job.live.to.is_none() && job.live.max_bars.is_none(),
-        Job::ExchangeSim(job) => job.exchange_sim.to.is_none(),
-        _ => false,
-    }
-}
-
-/// Kinds with programs that may leave others behind.
-fn starts_programs(manifest: &Manifest) -> bool {
-    matches!(manifest.job, Job::Exec(_) | Job::Pipeline(_))
+/// Whether a job may run although its record cannot be written.
+fn needs_no_record(manifest: &Manifest) -> bool {
+    manifest.job.kind().row().record == Record::MayFail
 }
 
 /// How a run ended that no time limit ended. One that was asked to stop did not do its work, whatever its job or its program says of it:

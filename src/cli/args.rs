@@ -125,7 +125,7 @@ pub struct DeployInitArgs {
     /// The fingerprint of the host's key, as you read it on the machine itself
     #[arg(long, value_name = "SHA256:...")]
     pub host_key: Option<String>,
-    /// Do not ask. It does not stand for a key that nobody compared
+    /// Do not ask. It does not accept a host key that was not compared
     #[arg(long)]
     pub yes: bool,
 }
@@ -187,10 +187,10 @@ pub struct ServeArgs {
 /// An order to a live loop.
 #[derive(Debug, Args)]
 pub struct OrderArgs {
-    /// The tag whose loop is to obey; the variable DATA_TAG when absent
+    /// The tag of the loop that is to obey; the variable DATA_TAG when absent
     #[arg(long)]
     pub tag: Option<String>,
-    /// Why; it stands in the commands ledger
+    /// The reason, kept in the commands ledger
     #[arg(long)]
     pub reason: String,
     /// Who; the user of this process when absent
@@ -220,7 +220,7 @@ pub struct RevokeArgs {
     /// The tag; the variable DATA_TAG when absent
     #[arg(long)]
     pub tag: Option<String>,
-    /// Why; it stands in the commands ledger
+    /// The reason, kept in the commands ledger
     #[arg(long)]
     pub reason: String,
     /// Who; the user of this process when absent
@@ -282,7 +282,7 @@ pub struct StopArgs {
     /// The run: its id, or a job of which one run goes on or waits
     #[arg(value_name = "RUN|JOB")]
     pub run: String,
-    /// Why; it stands in the record
+    /// The reason, kept in the record
     #[arg(long)]
     pub reason: Option<String>,
     /// End it for good when it does not end by itself in its time
@@ -319,10 +319,10 @@ pub struct RewindArgs {
 pub struct ResumeArgs {
     /// A paused job
     pub job: Option<String>,
-    /// The tag whose loop is to go on; the variable DATA_TAG when neither is given
+    /// The tag of the loop that is to go on; the variable DATA_TAG when neither is given
     #[arg(long)]
     pub tag: Option<String>,
-    /// Why; needed for a loop, whose commands ledger has it
+    /// The reason; needed for a loop, and kept in its commands ledger
     #[arg(long)]
     pub reason: Option<String>,
     /// Who; the user of this process when absent
@@ -342,13 +342,13 @@ pub struct CrontabArgs {
     /// Write one manifest for each line into this folder below the root, over none that exists; without it, print them
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// It has the form of /etc/crontab: a user stands before the command
+    /// It has the form of /etc/crontab, with a user before the command
     #[arg(long)]
     pub system: bool,
     /// The home folder of the crontab's owner, where cron runs the commands; that of this user when absent
     #[arg(long, value_name = "DIR", conflicts_with = "system")]
     pub home: Option<String>,
-    /// On whose clocks lines are meant that do not say it; those of this machine when absent
+    /// The time zone of lines that do not name one; that of this machine when absent
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
 }

@@ -23,7 +23,7 @@ use crate::{
         context::{Context, Failure},
         deploy::init::{Folder, Seen, Visit},
     },
-    manifest::{DeployCheck, Job, Target},
+    manifest::Target,
     os::{mask::Mask, process::Results, signals::Stop},
     store::{
         disk::{Disk as _, RealDisk, parent},
@@ -65,23 +65,9 @@ fn job(root: &Path, args: &DeployInitArgs) -> JobArgs {
     }
 }
 
-/// The target of a job that has one.
-fn target_of(job: &Job) -> Option<(&Target, &DeployCheck)> {
-    if let Job::DeployCheck(job) = job {
-        return Some((&job.target, &job.check));
-    }
-    if let Job::Deploy(job) = job {
-        return Some((&job.target, &job.check));
-    }
-    if let Job::Drift(job) = job {
-        return Some((&job.target, &job.check));
-    }
-    None
-}
-
 fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Result<(), Failure> {
     let manifest = &loaded.resolved.manifest;
-    let (target, rules) = target_of(&manifest.job).ok_or_else(|| {
+    let (target, rules) = manifest.job.common().target.ok_or_else(|| {
         let message = format!("the job `{}` has no target: name one that deploys", manifest.name);
         Failure::new(Exit::Usage, message)
     })?;

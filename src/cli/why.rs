@@ -79,35 +79,15 @@ fn path_of(root: &Path, job: &str) -> PathBuf {
 
 /// What a job trades, and the tag of its ledger.
 pub(super) fn trading_of(job: &Job) -> Result<(&Trading, Option<Tag>), Failure> {
-    let none = || {
-        Err(usage("this job has no strategy: name one of kind live, backtest or eqflat".to_owned()))
-    };
-    match job {
-        Job::Live(job) => Ok((&job.trading, Some(job.live.tag.get().clone()))),
-        Job::Backtest(job) => {
-            let tag = job.tag.backtest(&job.runid).map_err(|error| usage(error.to_string()))?;
-            Ok((&job.trading, Some(tag)))
-        }
-        Job::Eqflat(job) => Ok((&job.trading, Some(job.tag.clone()))),
-        Job::Check(job) => Ok((&job.trading, job.check.tag.as_ref().map(|tag| tag.get().clone()))),
-        Job::Healthcheck(job) | Job::Heartbeat(job) => match &job.trading {
-            Some(trading) => Ok((trading, Some(job.health.tag.get().clone()))),
-            None => none(),
-        },
-        Job::Train(job) => Ok((&job.trading, None)),
-        Job::Promote(_)
-        | Job::Equivalence(_)
-        | Job::Fetch(_)
-        | Job::Import(_)
-        | Job::ExchangeSim(_)
-        | Job::DataQuality(_)
-        | Job::DeployCheck(_)
-        | Job::Deploy(_)
-        | Job::Drift(_)
-        | Job::Preflight(_)
-        | Job::Pipeline(_)
-        | Job::Exec(_) => none(),
+    let common = job.common();
+    let trading = common.trading.ok_or_else(|| {
+        usage("this job has no strategy: name one of kind live, backtest or eqflat".to_owned())
+    })?;
+    if let Job::Backtest(job) = job {
+        let tag = job.tag.backtest(&job.runid).map_err(|error| usage(error.to_string()))?;
+        return Ok((trading, Some(tag)));
     }
+    Ok((trading, common.tag.cloned()))
 }
 
 /// A value as people read it.

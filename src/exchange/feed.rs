@@ -47,12 +47,12 @@ pub struct Heard {
     pub is_sure: bool,
 }
 
-/// Time, as the loop has it, for whoever must wait between two requests.
-pub trait Waits {
+/// Time, as the loop has it, and waiting between two requests.
+pub trait Sleeper {
     /// The time of day.
     fn now(&self) -> UtcMs;
 
-    /// The time that nobody can set.
+    /// The time that never jumps.
     fn steady(&self) -> Steady;
 
     /// Waits until the steady clock shows `until`; `false` when asked to stop meanwhile.

@@ -1,8 +1,8 @@
 //! Venues: whatever answers with recent bars, the newest of them still forming.
 
+pub mod client;
 pub mod feed;
-pub mod governor;
-pub mod http;
+pub mod rate_limiter;
 pub mod remote;
 pub mod replay;
 pub mod sim;

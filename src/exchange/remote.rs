@@ -1,24 +1,24 @@
 //! A venue over the network: pages asked with good manners, joined whole or not at all, and the venue's clock beside ours.
 
 use super::{
-    feed::{Feed, FeedError, Heard, Waits},
-    governor::{Admit, Governor, Next},
-    http::{
-        client::{Answer, Client, Get, Limits},
-        error::{Broke, HttpError},
-    },
+    client::{Answer, Client, Get, Limits},
+    feed::{Feed, FeedError, Heard, Sleeper},
+    rate_limiter::{Admit, Next, RateLimiter},
     venue::{
         answer::{Class, Fault},
-        ask::Ask,
-        which::Venue,
+        page_request::PageRequest,
+        registry::Venue,
     },
     venue_time::VenueTime,
 };
-use crate::domain::{
-    bar::Shown,
-    base_url::BaseUrl,
-    series::Symbol,
-    time::{Now, SlotTs, Steady, UtcMs, Window},
+use crate::{
+    domain::{
+        bar::Shown,
+        base_url::BaseUrl,
+        series::Symbol,
+        time::{Now, SlotTs, Steady, UtcMs, Window},
+    },
+    net::{Broke, HttpError},
 };
 
 /// A clock that differs less from the venue's, milliseconds, is as good as it.
@@ -27,11 +27,11 @@ const APART_MS: i64 = 2_000;
 /// How a venue is reached.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// Where its public interface lies; `None` is its own.
+    /// Where its public interface is; `None` is its own address.
     pub base_url: Option<BaseUrl>,
     /// The bounds of one request.
     pub limits: Limits,
-    /// Most requests for one page. With 1, whoever asks does the asking again.
+    /// Most requests for one page. With 1, the caller asks again.
     pub attempts_max: u32,
     /// What the pauses between attempts are drawn from.
     pub seed: u64,
@@ -43,11 +43,11 @@ pub struct RemoteFeed<'w, G = Client> {
     symbol: Symbol,
     base_url: String,
     client: G,
-    governor: Governor,
+    limiter: RateLimiter,
     time: VenueTime,
-    waits: &'w dyn Waits,
-    /// Whether it was said that a pause is cut short.
-    told_cut: bool,
+    sleeper: &'w dyn Sleeper,
+    /// Whether a warning said that a pause is cut short.
+    has_said_cut: bool,
 }
 
 /// Why one request gave no bars.
@@ -62,7 +62,7 @@ impl<'w> RemoteFeed<'w> {
         venue: Venue,
         symbol: Symbol,
         access: &Access,
-        waits: &'w dyn Waits,
+        sleeper: &'w dyn Sleeper,
     ) -> Result<Self, FeedError> {
         let client = Client::new(access.limits).map_err(|error| FeedError {
             venue: venue.name().to_owned(),
@@ -71,7 +71,7 @@ impl<'w> RemoteFeed<'w> {
             why: error.to_string(),
             pause_ms: None,
         })?;
-        Ok(Self::over(client, (venue, symbol), access, waits))
+        Ok(Self::over(client, (venue, symbol), access, sleeper))
     }
 }
 
@@ -81,11 +81,11 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
         client: G,
         (venue, symbol): (Venue, Symbol),
         access: &Access,
-        waits: &'w dyn Waits,
+        sleeper: &'w dyn Sleeper,
     ) -> Self {
-        let governor = Governor::new(venue.spec().pace, access.attempts_max, access.seed);
+        let limiter = RateLimiter::new(venue.spec().pace, access.attempts_max, access.seed);
         let (base_url, time) = (base_url(venue, access), VenueTime::default());
-        Self { venue, symbol, base_url, client, governor, time, waits, told_cut: false }
+        Self { venue, symbol, base_url, client, limiter, time, sleeper, has_said_cut: false }
     }
 
     /// Asks the base URL itself once, whatever the status, and returns what time it is there.
@@ -93,10 +93,13 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
         let url = self.base_url.clone();
         let answer = self
             .client
-            .get(&url, self.waits)
+            .get(&url, self.sleeper)
             .map_err(|error| self.error(&url, fault_of(&error)))?;
         let dateless = || {
-            let why = format!("HTTP {} without a date, which tells its time", answer.status);
+            let why = format!(
+                "HTTP {} without a Date header, from which its time is read",
+                answer.status
+            );
             self.error(&url, Fault::malformed(why))
         };
         answer.date.ok_or_else(dateless)
@@ -104,28 +107,28 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
 
     /// One page: what the venue shows of `window`, the newest bar perhaps still forming. Asks again where that may help.
     pub fn page(&mut self, window: Window, now: UtcMs) -> Result<Shown, FeedError> {
-        let ask = Ask { symbol: self.symbol.clone(), window, now };
-        let request = self.venue.request(&ask);
+        let page = PageRequest { symbol: self.symbol.clone(), window, now };
+        let request = self.venue.request(&page);
         let request = request.map_err(|fault| self.error(&self.base_url, fault))?;
         let url = request.url(&self.base_url);
         let mut attempt = 0;
         loop {
             attempt += 1;
             self.admitted(&url)?;
-            let Trouble { fault, pause_ms } = match self.once(&ask, &url) {
+            let Trouble { fault, pause_ms } = match self.once(&page, &url) {
                 Ok(shown) => return Ok(shown),
                 Err(trouble) => trouble,
             };
-            if self.waits.stopped() {
+            if self.sleeper.stopped() {
                 return Err(self.stopped(&url));
             }
-            self.tell_cut(fault.class, pause_ms);
-            match self.governor.failed(fault.class, pause_ms, attempt, self.waits.steady()) {
+            self.say_cut(fault.class, pause_ms);
+            match self.limiter.failed(fault.class, pause_ms, attempt, self.sleeper.steady()) {
                 Next::GiveUp => return Err(self.error(&url, fault)),
                 Next::Retry(then) => {
-                    let pause_ms = then.since(self.waits.steady());
+                    let pause_ms = then.since(self.sleeper.steady());
                     tracing::warn!(attempt, pause_ms, "{}: asking again", self.error(&url, fault));
-                    if !self.waits.wait_until(then) {
+                    if !self.sleeper.wait_until(then) {
                         return Err(self.stopped(&url));
                     }
                 }
@@ -134,10 +137,12 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     }
 
     /// Says once that the venue is not left alone for as long as it asks.
-    fn tell_cut(&mut self, class: Class, pause_ms: Option<i64>) {
-        let most_ms = Governor::pause_max_ms(class);
-        let Some(asked_ms) = pause_ms.filter(|ms| *ms > most_ms && !self.told_cut) else { return };
-        self.told_cut = true;
+    fn say_cut(&mut self, class: Class, pause_ms: Option<i64>) {
+        let most_ms = RateLimiter::pause_max_ms(class);
+        let Some(asked_ms) = pause_ms.filter(|ms| *ms > most_ms && !self.has_said_cut) else {
+            return;
+        };
+        self.has_said_cut = true;
         let (venue, asked_s, most_s) = (self.venue.name(), asked_ms / 1000, most_ms / 1000);
         tracing::warn!(
             "{venue} asks for a pause of {asked_s} s; it is asked again after {most_s} s"
@@ -147,15 +152,14 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     /// Waits for its turn.
     fn admitted(&mut self, url: &str) -> Result<(), FeedError> {
         loop {
-            let now = self.waits.steady();
-            match self.governor.admit(now) {
+            let now = self.sleeper.steady();
+            match self.limiter.admit(now) {
                 Admit::Now => return Ok(()),
-                Admit::At(then) if self.waits.wait_until(then) => {}
+                Admit::At(then) if self.sleeper.wait_until(then) => {}
                 Admit::At(_) => return Err(self.stopped(url)),
                 Admit::Shut { until, class } => {
                     let left_s = until.since(now) / 1000;
-                    let why =
-                        format!("it was not asked, since a pause is on for another {left_s} s");
+                    let why = format!("not asked: the venue wants a pause, {left_s} s are left");
                     return Err(self.error(url, Fault::new(class, why)));
                 }
             }
@@ -163,25 +167,25 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     }
 
     /// One request.
-    fn once(&mut self, ask: &Ask, url: &str) -> Result<Shown, Trouble> {
-        let asked = self.waits.steady();
-        let got = self.client.get(url, self.waits);
+    fn once(&mut self, page: &PageRequest, url: &str) -> Result<Shown, Trouble> {
+        let asked = self.sleeper.steady();
+        let got = self.client.get(url, self.sleeper);
         let answer = got.map_err(|error| Trouble { fault: fault_of(&error), pause_ms: None })?;
-        let shown = self.shown(ask, &answer);
+        let shown = self.shown(page, &answer);
         let shown = shown.map_err(|fault| Trouble { fault, pause_ms: answer.pause_ms })?;
         if let Some(date) = answer.date {
-            self.time.add(date, asked, self.waits.steady());
+            self.time.add(date, asked, self.sleeper.steady());
         }
         Ok(shown)
     }
 
-    fn shown(&self, ask: &Ask, answer: &Answer) -> Result<Shown, Fault> {
+    fn shown(&self, page: &PageRequest, answer: &Answer) -> Result<Shown, Fault> {
         if (300..400).contains(&answer.status) {
             let to = answer.location.as_deref().unwrap_or_default().escape_debug();
             let why = format!("HTTP {}: a redirect to `{to}`, not followed", answer.status);
             return Err(Fault::new(Class::Refused, why));
         }
-        self.venue.parse(ask, answer.status, &answer.body)
+        self.venue.parse(page, answer.status, &answer.body)
     }
 
     fn error(&self, url: &str, fault: Fault) -> FeedError {
@@ -190,7 +194,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
             url: url.to_owned(),
             class: fault.class,
             why: fault.why,
-            pause_ms: self.governor.shut_ms(self.waits.steady()),
+            pause_ms: self.limiter.shut_ms(self.sleeper.steady()),
         }
     }
 
@@ -207,21 +211,21 @@ fn base_url(venue: Venue, access: &Access) -> String {
 impl<G: Get> Feed for RemoteFeed<'_, G> {
     /// All of it or nothing: a page that fails would look like a hole. The newest page is asked first, so that every bar of an
     /// older one was closed already when it was asked for: only the newest bar of the whole can still be forming. Its answer has
-    /// a date: where that makes another slot the forming one, the question was the wrong one, and whoever asked asks again.
+    /// a date: where that makes another slot the forming one, the question was the wrong one, and the caller asks again.
     fn fetch(&mut self, since: SlotTs, now: UtcMs) -> Result<Shown, FeedError> {
-        let begun = self.waits.steady();
+        let started = self.sleeper.steady();
         let mut all = Shown::default();
         for window in pages(self.venue, since, now).into_iter().rev() {
-            let asked = self.waits.steady();
+            let asked = self.sleeper.steady();
             let Shown { bars, bad } = self.page(window, now)?;
-            let up = self.waits.steady();
+            let up = self.sleeper.steady();
             // A date is no better than the way of its answer is short.
             let least_ms = APART_MS + up.since(asked);
-            let here = Now { at: now.plus_ms(up.since(begun)), up };
+            let here = Now { at: now.plus_ms(up.since(started)), up };
             if let Some(apart_ms) = self.time.contradicts(here, since.timeframe(), least_ms) {
                 let (seconds, side) =
                     (apart_ms.abs() / 1000, if apart_ms > 0 { "behind" } else { "ahead of" });
-                let why = format!("the question went by a clock {seconds} s {side} the venue's");
+                let why = format!("the request was made by a clock {seconds} s {side} the venue's");
                 return Err(self.error(&self.base_url, Fault::new(Class::Transient, why)));
             }
             all.bars.extend(bars);

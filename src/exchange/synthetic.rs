@@ -18,7 +18,7 @@ pub fn bars(seed: u64, window: Window) -> Vec<TimedBar> {
     window.iter().filter_map(|ts| bar(seed, ts).map(|bar| TimedBar { ts, bar })).collect()
 }
 
-/// The bar of one slot; `None` when nobody traded in it.
+/// The bar of one slot; `None` when it has no trade.
 pub fn bar(seed: u64, ts: SlotTs) -> Option<Bar> {
     let index = ts.ts_ms() / ts.timeframe().ms();
     if draw(seed, 100, index) < 1.0 / 400.0 {

@@ -10,7 +10,7 @@ use crate::domain::time::{Now, Steady, Timeframe, UtcMs};
 const KEPT: usize = 5;
 /// Samples from which on one wrong date changes nothing.
 const ENOUGH: usize = 3;
-/// A date in whole seconds lies half a second back on average.
+/// A date in whole seconds is half a second late on average.
 const HALF_SECOND_MS: i64 = 500;
 
 /// The last few samples: the time there when the steady clock showed zero, milliseconds since 1970.
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_question_by_a_wrong_clock_is_noticed_when_another_slot_is_forming() {
         let (mut time, up) = (VenueTime::default(), Steady::new(5_000));
-        // A minute begins 40 s before the time that is told.
+        // A minute begins 40 s before the time in the answer.
         let wrong = |time: &VenueTime, ms: i64| {
             time.contradicts(Now { at: at(ms), up }, Timeframe::M1, 2_000)
         };

@@ -12,7 +12,7 @@ use crate::{
         time::UtcMs,
     },
     exit::Exit,
-    os::{family::Cookie, mask::Mask, process::Results, signals::Stop},
+    os::{mask::Mask, process::Results, process_tree::ProcessTag, signals::Stop},
     session::{error::SessionError, live::Place},
     store::{
         disk::{Disk, RealDisk, parent},
@@ -136,8 +136,8 @@ impl From<SessionError> for Failure {
 
 impl<'a> Context<'a> {
     /// What every process carries that this run starts, or one of its steps, by its id.
-    pub fn cookie(&self, id: &str) -> Cookie {
-        Cookie::of_run(self.root, id)
+    pub fn process_tag(&self, id: &str) -> ProcessTag {
+        ProcessTag::of_run(self.root, id)
     }
 
     /// A path from a manifest: relative ones lie below the root.

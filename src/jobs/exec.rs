@@ -29,8 +29,8 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
         let message = format!("exec.workdir {}: this folder does not exist", spawn.dir.display());
         return Err(Failure::new(Exit::Negative, message));
     }
-    let cookie = context.cookie(context.run_id.as_str());
-    let kin = Some(Kin { cookie: &cookie, asked_by: Asker::Us });
+    let tag = context.process_tag(context.run_id.as_str());
+    let kin = Some(Kin { tag: &tag, asked_by: Asker::Us });
     let ended = runtime.block_on(async {
         // What is written to a file or a page is covered here: the secrets of today are not known when it is shown.
         if context.mask.is_empty() {

@@ -10,7 +10,7 @@ use crate::{
         time::Window,
     },
     engine::slot::first_at_or_after,
-    exchange::{synthetic, venue::which::Venue},
+    exchange::{synthetic, venue::registry::Venue},
     exit::Exit,
     manifest::{Import, ImportJob, ImportSource, ImportTime, ImportUnit},
     store::{

@@ -4,10 +4,10 @@ use super::context::{Context, Failure};
 use crate::{
     domain::{base_url::BaseUrl, ids::Exchange, series::Symbol},
     exchange::{
-        feed::Waits,
-        http::client::Limits,
+        client::Limits,
+        feed::Sleeper,
         remote::{Access, RemoteFeed},
-        venue::which::Venue,
+        venue::registry::Venue,
     },
     exit::Exit,
     manifest::{Parsed, Span},
@@ -16,8 +16,9 @@ use crate::{
 /// The venue an exchange is. Refused when nobody here speaks to it.
 pub fn venue_of(exchange: &Exchange) -> Result<Venue, Failure> {
     Venue::of(exchange).ok_or_else(|| {
-        let known = Venue::ALL.map(Venue::name).join(", ");
-        let message = format!("`{exchange}` is no venue that can be asked: use one of {known}");
+        let known: Vec<&str> = Venue::ALL.iter().map(|venue| venue.name()).collect();
+        let known = known.join(", ");
+        let message = format!("`{exchange}` is not a venue that can be asked: use one of {known}");
         Failure::new(Exit::Manifest, message)
     })
 }
@@ -42,7 +43,7 @@ pub fn remote_feed<'w>(
     venue: Venue,
     symbol: &Symbol,
     access: &Access,
-    waits: &'w dyn Waits,
+    waits: &'w dyn Sleeper,
 ) -> Result<RemoteFeed<'w>, Failure> {
     RemoteFeed::new(venue, symbol.clone(), access, waits)
         .map_err(|error| Failure::new(Exit::Unavailable, error.to_string()))

@@ -3,7 +3,7 @@
 use crate::{
     clock::Clock,
     domain::time::{Steady, UtcMs},
-    exchange::feed::Waits,
+    exchange::feed::Sleeper,
     os::signals::Stop,
 };
 
@@ -16,7 +16,7 @@ pub struct Waiting<'a, C> {
     pub stop: &'a Stop,
 }
 
-impl<C: Clock> Waits for Waiting<'_, C> {
+impl<C: Clock> Sleeper for Waiting<'_, C> {
     fn now(&self) -> UtcMs {
         self.clock.now()
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{series::Series, time::DAY_MS},
-    exchange::venue::which::Venue,
+    exchange::venue::registry::Venue,
 };
 
 const HOUR_MS: f64 = 3_600_000.0;

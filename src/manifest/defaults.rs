@@ -3,24 +3,24 @@
 use serde_json::Value as Json;
 
 use super::{
+    kinds::{Kind, Runs},
     origin::{Origin, SourceKind},
     schema,
-    tables::{Kind, RetryOn},
+    tables::RetryOn,
     tree::{Node, Table, Value},
 };
 
 /// Fills the tables of a kind, and the tables every kind has.
 pub(super) fn fill(tree: &mut Table, kind: Kind) {
     let root = schema::root();
-    let tables = kind.tables();
     fill_schedules(tree, root);
-    for key in ["compute", "run", "notify", "heartbeat", "logs"].into_iter().chain(tables.all()) {
+    for key in ["compute", "run", "notify", "heartbeat", "logs"].into_iter().chain(kind.tables()) {
         let Some(table) = schema::property(root, key) else { continue };
         if schema::types(table) != ["object"] {
             continue;
         }
         // A table with a mandatory key cannot be made of defaults: where it is optional, it is there or it is not.
-        let is_own = tables.required.contains(&key) || has_mandatory(table);
+        let is_own = kind.row().required.contains(&key) || has_mandatory(table);
         if !tree.contains_key(key) && is_own {
             continue;
         }
@@ -28,7 +28,7 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
             .entry(key.to_owned())
             .or_insert_with(|| Node::new(Value::Table(Table::new()), &Origin::built_in()));
         fill_table(node, table);
-        if key == "run" && matches!(kind, Kind::Exec | Kind::Pipeline) {
+        if key == "run" && kind.row().runs == Runs::Programs {
             retry_failures(node);
         }
     }

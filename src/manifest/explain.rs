@@ -22,9 +22,6 @@ use super::{
 /// Lists of tables.
 const LISTS: [&str; 2] = ["step", "schedule"];
 
-/// What stands where a secret would.
-const MASK: &str = "***";
-
 /// The values behind a plan. Its debug form shows none of them, since some are secret.
 #[derive(Clone)]
 pub(super) struct Tree {
@@ -105,14 +102,6 @@ impl Resolved {
             }
         }
         out
-    }
-
-    /// The text with the value of every secret masked.
-    pub fn mask(&self, text: &str) -> String {
-        let mut values: Vec<&str> = self.secrets().collect();
-        // The longest first, so that one secret inside another leaves no rest.
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        values.iter().fold(text.to_owned(), |text, value| text.replace(value, MASK))
     }
 
     /// The values of all secrets, for masking what a program prints.

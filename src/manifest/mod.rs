@@ -4,6 +4,7 @@ mod check;
 mod defaults;
 mod explain;
 mod interpolate;
+mod kinds;
 mod layers;
 mod names;
 mod origin;
@@ -30,13 +31,10 @@ mod tests;
 
 pub use check::closest;
 pub use explain::ExplainRow;
+pub use kinds::{Common, Job, Kind, KindRow, Negative, Record, Runs};
 pub use names::{Namesake, namesakes};
 pub use origin::{Origin, SourceKind};
-pub use plan::{
-    Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob,
-    EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob,
-    Manifest, PipelineJob, PreflightJob, PromoteJob, Step, Trading, TrainJob, Work,
-};
+pub use plan::*;
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
 pub use resolve::{

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
+    kinds::{File, Job},
     layers::relative,
     params::ParamSet,
     schedules::{self, Schedule},
     tables::{
         Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift,
-        Equivalence, ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs,
-        Kind, Live, Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote,
-        Risk, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
+        Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Inputs, Live,
+        Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote, Risk, Run,
+        StepTable, StopFill, StrategySignal, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -38,9 +39,9 @@ pub struct Manifest {
     pub run: Run,
     /// When the service runs it.
     pub schedules: Vec<Schedule>,
-    /// Who is told when it goes wrong.
+    /// Who gets a notice when it goes wrong.
     pub notify: Notify,
-    /// Who is told that it runs.
+    /// Who gets a ping that it runs.
     pub heartbeat: Heartbeat,
     /// What its runs may leave behind.
     pub logs: Logs,
@@ -51,81 +52,7 @@ pub struct Manifest {
 impl Manifest {
     /// Whether a run that was lost in a crash may simply be run again.
     pub fn is_idempotent(&self) -> bool {
-        let by_kind = !matches!(
-            self.job.kind(),
-            Kind::Exec | Kind::Pipeline | Kind::ExchangeSim | Kind::Promote
-        );
-        self.run.idempotent.unwrap_or(by_kind)
-    }
-}
-
-/// What a job does, with everything its kind needs.
-#[derive(Debug, Clone)]
-pub enum Job {
-    /// The paper loop.
-    Live(Box<LiveJob>),
-    /// The replay.
-    Backtest(Box<BacktestJob>),
-    /// The comparison.
-    Equivalence(EquivalenceJob),
-    /// The replay of the LIVE window and the comparison.
-    Eqflat(Box<EqflatJob>),
-    /// Bars from a venue.
-    Fetch(FetchJob),
-    /// Bars from a file.
-    Import(Box<ImportJob>),
-    /// A simulated venue.
-    ExchangeSim(Box<ExchangeSimJob>),
-    /// A look at the stored bars.
-    DataQuality(Box<DataQualityJob>),
-    /// The checks of a box.
-    Check(Box<CheckJob>),
-    /// Whether a loop is alive and well.
-    Healthcheck(Box<HealthJob>),
-    /// The same, and a line in a log.
-    Heartbeat(Box<HealthJob>),
-    /// Whether a deploy could hurt its target.
-    DeployCheck(Box<DeployCheckJob>),
-    /// A deploy.
-    Deploy(Box<DeployJob>),
-    /// What on the target is not what was deployed.
-    Drift(Box<DriftJob>),
-    /// Whether this machine is fit for a boot or a deploy.
-    Preflight(Box<PreflightJob>),
-    /// The training of a model.
-    Train(Box<TrainJob>),
-    /// The promotion of a model.
-    Promote(Box<PromoteJob>),
-    /// Several jobs and programs.
-    Pipeline(PipelineJob),
-    /// One program.
-    Exec(Exec),
-}
-
-impl Job {
-    /// Its kind.
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::Live(_) => Kind::Live,
-            Self::Backtest(_) => Kind::Backtest,
-            Self::Equivalence(_) => Kind::Equivalence,
-            Self::Eqflat(_) => Kind::Eqflat,
-            Self::Fetch(_) => Kind::Fetch,
-            Self::Import(_) => Kind::Import,
-            Self::ExchangeSim(_) => Kind::ExchangeSim,
-            Self::DataQuality(_) => Kind::DataQuality,
-            Self::Check(_) => Kind::Check,
-            Self::Healthcheck(_) => Kind::Healthcheck,
-            Self::Heartbeat(_) => Kind::Heartbeat,
-            Self::DeployCheck(_) => Kind::DeployCheck,
-            Self::Deploy(_) => Kind::Deploy,
-            Self::Drift(_) => Kind::Drift,
-            Self::Preflight(_) => Kind::Preflight,
-            Self::Train(_) => Kind::Train,
-            Self::Promote(_) => Kind::Promote,
-            Self::Pipeline(_) => Kind::Pipeline,
-            Self::Exec(_) => Kind::Exec,
-        }
+        self.run.idempotent.unwrap_or(self.job.kind().row().idempotent)
     }
 }
 
@@ -134,7 +61,7 @@ impl Job {
 pub struct Trading {
     /// The series of bars.
     pub series: Series,
-    /// Slots without a hole that must lie behind a decision.
+    /// Slots without a hole that a decision needs before it.
     pub cadence_bars: u32,
     /// The rules that decide.
     pub rules: RawStrategy,
@@ -159,7 +86,7 @@ pub struct LiveJob {
     pub live: Live,
 }
 
-/// How a replay runs, whoever asks for it.
+/// How a replay runs, in each kind that has one.
 #[derive(Debug, Clone, Copy)]
 pub struct Backtest {
     /// At which price a stop is filled when the bar opens beyond it.
@@ -379,81 +306,34 @@ pub enum Work {
     Program(Vec<Template>),
 }
 
-/// Builds the plan of a checked file. `folder_of` is the file the steps stand in, `given` are the values of its parameters, `rules` those
-/// of its strategy.
-pub(super) fn plan(
-    file: File,
-    folder_of: &str,
-    given: &ParamSet,
-    rules: Option<&RawStrategy>,
-) -> Option<Manifest> {
-    let File { name, description, labels, compute, run, kind, .. } = file.clone();
-    let File { schedule, notify, heartbeat, logs, .. } = file.clone();
+/// What a job is made of.
+pub(super) struct Parts<'a> {
+    /// The checked file.
+    pub file: &'a File,
+    /// The file that the steps are written in.
+    pub folder_of: &'a str,
+    /// What decides, where the kind has a strategy.
+    pub rules: Option<&'a RawStrategy>,
+}
+
+/// Builds the plan of a checked file; `given` are the values of its parameters.
+pub(super) fn plan(parts: &Parts<'_>, given: &ParamSet) -> Option<Manifest> {
+    let job = parts.file.kind.plan(parts);
+    let File { name, description, labels, compute, run, .. } = parts.file.clone();
+    let File { schedule, notify, heartbeat, logs, .. } = parts.file.clone();
     let schedules: Option<Vec<_>> =
         (1..).zip(schedule).map(|(place, table)| schedules::plan(place, table, given)).collect();
-    let job = match kind {
-        Kind::Live => {
-            Job::Live(Box::new(LiveJob { trading: trading(&file, rules)?, live: file.live? }))
-        }
-        Kind::Backtest => Job::Backtest(Box::new(backtest(&file, rules)?)),
-        Kind::Equivalence => Job::Equivalence(EquivalenceJob { equivalence: file.equivalence? }),
-        Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file, rules)?)),
-        Kind::Fetch => Job::Fetch(FetchJob { series: series(&file)?, fetch: file.fetch? }),
-        Kind::Import => {
-            Job::Import(Box::new(ImportJob { series: series(&file)?, import: file.import? }))
-        }
-        Kind::ExchangeSim => Job::ExchangeSim(Box::new(ExchangeSimJob {
-            series: series(&file)?,
-            exchange_sim: file.exchange_sim?,
-        })),
-        Kind::DataQuality => Job::DataQuality(Box::new(DataQualityJob {
-            series: series(&file)?,
-            quality: file.data_quality,
-        })),
-        Kind::Check => {
-            Job::Check(Box::new(CheckJob { trading: trading(&file, rules)?, check: file.check }))
-        }
-        Kind::Healthcheck => Job::Healthcheck(Box::new(health(&file, rules)?)),
-        Kind::Heartbeat => Job::Heartbeat(Box::new(health(&file, rules)?)),
-        Kind::DeployCheck => Job::DeployCheck(Box::new(DeployCheckJob {
-            target: file.target?,
-            check: file.deploy_check,
-        })),
-        Kind::Deploy => Job::Deploy(Box::new(DeployJob {
-            target: file.target?,
-            check: file.deploy_check,
-            deploy: file.deploy,
-        })),
-        Kind::Drift => Job::Drift(Box::new(DriftJob {
-            target: file.target?,
-            check: file.deploy_check,
-            drift: file.drift,
-        })),
-        Kind::Preflight => Job::Preflight(Box::new(PreflightJob {
-            preflight: file.preflight,
-            compute: file.compute,
-        })),
-        Kind::Train => Job::Train(Box::new(train(&file, rules)?)),
-        Kind::Promote => Job::Promote(Box::new(promote(&file, rules)?)),
-        Kind::Pipeline => {
-            let steps = file.step.into_iter().map(|s| step(s, folder_of)).collect::<Option<_>>()?;
-            let (pipeline, device) = (file.pipeline, file.compute.device);
-            Job::Pipeline(PipelineJob { pipeline, steps, device })
-        }
-        Kind::Exec => Job::Exec(file.exec?),
-    };
-    let schedules = schedules?;
     Some(Manifest {
         name,
         description,
         labels,
         compute,
         run,
-        schedules,
+        schedules: schedules?,
         notify,
         heartbeat,
         logs,
-        job,
+        job: job?,
     })
 }
 
@@ -466,12 +346,13 @@ fn series(file: &File) -> Option<Series> {
     ))
 }
 
-fn trading(file: &File, rules: Option<&RawStrategy>) -> Option<Trading> {
+fn trading(parts: &Parts<'_>) -> Option<Trading> {
+    let (file, rules) = (parts.file, parts.rules?);
     let strategy = file.strategy.clone()?;
     Some(Trading {
         series: series(file)?,
         cadence_bars: strategy.cadence_bars,
-        rules: rules?.clone(),
+        rules: rules.clone(),
         model: strategy.model,
         signals: strategy.signals,
         fill: file.fill.clone(),
@@ -491,23 +372,31 @@ fn replay(file: &File) -> Backtest {
     }
 }
 
-fn backtest(file: &File, rules: Option<&RawStrategy>) -> Option<BacktestJob> {
-    let table = file.backtest.clone()?;
+pub(super) fn live(parts: &Parts<'_>) -> Option<LiveJob> {
+    Some(LiveJob { trading: trading(parts)?, live: parts.file.live.clone()? })
+}
+
+pub(super) fn backtest(parts: &Parts<'_>) -> Option<BacktestJob> {
+    let table = parts.file.backtest.clone()?;
     Some(BacktestJob {
-        trading: trading(file, rules)?,
+        trading: trading(parts)?,
         tag: table.tag?.into_inner(),
         runid: table.runid?.into_inner(),
         start_ts_ms: table.start_ts_ms,
         end_ts_ms: table.end_ts_ms,
-        backtest: replay(file),
+        backtest: replay(parts.file),
     })
 }
 
-fn eqflat(file: &File, rules: Option<&RawStrategy>) -> Option<EqflatJob> {
-    let table = file.eqflat.clone()?;
+pub(super) fn equivalence(parts: &Parts<'_>) -> Option<EquivalenceJob> {
+    Some(EquivalenceJob { equivalence: parts.file.equivalence.clone()? })
+}
+
+pub(super) fn eqflat(parts: &Parts<'_>) -> Option<EqflatJob> {
+    let table = parts.file.eqflat.clone()?;
     Some(EqflatJob {
-        trading: trading(file, rules)?,
-        backtest: replay(file),
+        trading: trading(parts)?,
+        backtest: replay(parts.file),
         tag: table.tag.into_inner(),
         runid: table.runid.map(Parsed::into_inner),
         min_overlap_bars: table.min_overlap_bars,
@@ -517,18 +406,72 @@ fn eqflat(file: &File, rules: Option<&RawStrategy>) -> Option<EqflatJob> {
     })
 }
 
-fn train(file: &File, rules: Option<&RawStrategy>) -> Option<TrainJob> {
-    let (trading, compute) = (trading(file, rules)?, file.compute.clone());
-    Some(TrainJob { trading, train: file.train.clone()?, compute })
+pub(super) fn fetch(parts: &Parts<'_>) -> Option<FetchJob> {
+    Some(FetchJob { series: series(parts.file)?, fetch: parts.file.fetch.clone()? })
 }
 
-fn promote(file: &File, rules: Option<&RawStrategy>) -> Option<PromoteJob> {
-    Some(PromoteJob { live: trading(file, rules), promote: file.promote.clone()? })
+pub(super) fn import(parts: &Parts<'_>) -> Option<ImportJob> {
+    Some(ImportJob { series: series(parts.file)?, import: parts.file.import.clone()? })
 }
 
-fn health(file: &File, rules: Option<&RawStrategy>) -> Option<HealthJob> {
-    let (series, health) = (series(file)?, file.healthcheck.clone()?);
-    Some(HealthJob { series, trading: trading(file, rules), health })
+pub(super) fn exchange_sim(parts: &Parts<'_>) -> Option<ExchangeSimJob> {
+    let exchange_sim = parts.file.exchange_sim.clone()?;
+    Some(ExchangeSimJob { series: series(parts.file)?, exchange_sim })
+}
+
+pub(super) fn data_quality(parts: &Parts<'_>) -> Option<DataQualityJob> {
+    let quality = parts.file.data_quality.clone();
+    Some(DataQualityJob { series: series(parts.file)?, quality })
+}
+
+pub(super) fn check(parts: &Parts<'_>) -> Option<CheckJob> {
+    Some(CheckJob { trading: trading(parts)?, check: parts.file.check.clone() })
+}
+
+pub(super) fn health(parts: &Parts<'_>) -> Option<HealthJob> {
+    let health = parts.file.healthcheck.clone()?;
+    Some(HealthJob { series: series(parts.file)?, trading: trading(parts), health })
+}
+
+pub(super) fn deploy_check(parts: &Parts<'_>) -> Option<DeployCheckJob> {
+    let (target, check) = (parts.file.target.clone()?, parts.file.deploy_check.clone());
+    Some(DeployCheckJob { target, check })
+}
+
+pub(super) fn deploy(parts: &Parts<'_>) -> Option<DeployJob> {
+    let (target, check) = (parts.file.target.clone()?, parts.file.deploy_check.clone());
+    Some(DeployJob { target, check, deploy: parts.file.deploy.clone() })
+}
+
+pub(super) fn drift(parts: &Parts<'_>) -> Option<DriftJob> {
+    let (target, check) = (parts.file.target.clone()?, parts.file.deploy_check.clone());
+    Some(DriftJob { target, check, drift: parts.file.drift.clone() })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every kind is built by a function of this shape")]
+pub(super) fn preflight(parts: &Parts<'_>) -> Option<PreflightJob> {
+    let (preflight, compute) = (parts.file.preflight.clone(), parts.file.compute.clone());
+    Some(PreflightJob { preflight, compute })
+}
+
+pub(super) fn train(parts: &Parts<'_>) -> Option<TrainJob> {
+    let (train, compute) = (parts.file.train.clone()?, parts.file.compute.clone());
+    Some(TrainJob { trading: trading(parts)?, train, compute })
+}
+
+pub(super) fn promote(parts: &Parts<'_>) -> Option<PromoteJob> {
+    Some(PromoteJob { live: trading(parts), promote: parts.file.promote.clone()? })
+}
+
+pub(super) fn pipeline(parts: &Parts<'_>) -> Option<PipelineJob> {
+    let tables = parts.file.step.clone().into_iter();
+    let steps = tables.map(|table| step(table, parts.folder_of)).collect::<Option<_>>()?;
+    let (pipeline, device) = (parts.file.pipeline.clone(), parts.file.compute.device);
+    Some(PipelineJob { pipeline, steps, device })
+}
+
+pub(super) fn exec(parts: &Parts<'_>) -> Option<Exec> {
+    parts.file.exec.clone()
 }
 
 fn step(table: StepTable, folder_of: &str) -> Option<Step> {

@@ -10,7 +10,6 @@ use miette::{
     Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError,
     MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
-use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use super::origin::Origin;
 
@@ -127,22 +126,6 @@ impl fmt::Display for Problem {
     }
 }
 
-impl Serialize for Problem {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (line, column) = self.at.line_column();
-        let mut row = serializer.serialize_struct("Problem", 8)?;
-        row.serialize_field("severity", self.severity.name())?;
-        row.serialize_field("file", self.file())?;
-        row.serialize_field("line", &line)?;
-        row.serialize_field("column", &column)?;
-        row.serialize_field("start", &self.span().start)?;
-        row.serialize_field("end", &self.span().end)?;
-        row.serialize_field("message", &self.message)?;
-        row.serialize_field("help", &self.help)?;
-        row.end()
-    }
-}
-
 /// How problems are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -153,8 +136,7 @@ pub struct Style {
 }
 
 /// Everything that is wrong, in the order of the files and their lines.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Problems(Vec<Problem>);
 
 impl Problems {

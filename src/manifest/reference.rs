@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde_json::Value as Json;
 
-use super::{
-    schema,
-    tables::{KINDS, Kind},
-};
+use super::{kinds::Kind, schema};
 
 /// The tables of every job, in the order they are documented.
 const EVERY_JOB: [&str; 8] =
@@ -17,17 +14,14 @@ const EVERY_JOB: [&str; 8] =
 pub fn jobs_md() -> String {
     let root = schema::root();
     let docs = kind_docs(root);
-    let mut out = contents();
+    let shared = shared(root);
+    let mut out = contents(&shared);
     let _ = writeln!(out, "\n## Kinds\n\n| kind | does | tables |\n|---|---|---|");
-    for kinds in &KINDS {
-        let name = kinds.kind.name();
-        let tables: Vec<String> = kinds.all().map(link).collect();
-        let _ = writeln!(
-            out,
-            "| [`{name}`](#kind:{name}) | {} | {} |",
-            docs(kinds.kind),
-            tables.join(" ")
-        );
+    for kind in Kind::ALL {
+        let name = kind.name();
+        let tables: Vec<String> = kind.tables().map(link).collect();
+        let _ =
+            writeln!(out, "| [`{name}`](#kind:{name}) | {} | {} |", docs(*kind), tables.join(" "));
     }
     let _ = writeln!(out, "\n## Every job\n");
     let top = ["manifest", "name", "kind", "description", "extends", "labels"];
@@ -36,11 +30,11 @@ pub fn jobs_md() -> String {
         section(&mut out, root, key, "###");
     }
     // A table that several kinds have is documented once: among the shared ones, or with the first kind that has it.
-    let mut done = SHARED.to_vec();
-    for kinds in &KINDS {
-        let _ = writeln!(out, "\n## {}\n\n{}", kinds.kind.name(), docs(kinds.kind));
+    let mut done = shared.clone();
+    for kind in Kind::ALL {
+        let _ = writeln!(out, "\n## {}\n\n{}", kind.name(), docs(*kind));
         let (own, elsewhere): (Vec<&str>, Vec<&str>) =
-            kinds.all().partition(|table| !done.contains(table));
+            kind.tables().partition(|table| !done.contains(table));
         for table in &own {
             section(&mut out, root, table, "###");
         }
@@ -51,26 +45,31 @@ pub fn jobs_md() -> String {
         }
     }
     let _ = writeln!(out, "\n## Shared tables");
-    for table in SHARED {
+    for table in shared {
         section(&mut out, root, table, "###");
     }
     with_anchors(&out)
 }
 
-/// Tables that several kinds have; they are documented once, after all kinds.
-const SHARED: [&str; 7] =
-    ["market", "strategy", "fill", "account", "risk", "target", "deploy-check"];
+/// Kinds from which on a table is documented once for all of them; before that, with the first of them.
+const SHARED_BY: usize = 3;
+
+/// The tables that many kinds have, in the order of the file.
+fn shared(root: &Json) -> Vec<&str> {
+    let users = |key: &str| Kind::ALL.iter().filter(|kind| kind.tables().any(|t| t == key)).count();
+    schema::keys(root).filter(|key| users(key) >= SHARED_BY).collect()
+}
 
 /// What there is, with links.
-fn contents() -> String {
+fn contents(shared: &[&str]) -> String {
     let tables = |tables: &[&str]| {
         let links: Vec<String> = tables.iter().map(|table| link(table)).collect();
         links.join(" ")
     };
-    let kinds: Vec<String> = KINDS
+    let kinds: Vec<String> = Kind::ALL
         .iter()
-        .map(|kinds| {
-            let name = kinds.kind.name();
+        .map(|kind| {
+            let name = kind.name();
             format!("[{name}](#kind:{name})")
         })
         .collect();
@@ -82,7 +81,7 @@ fn contents() -> String {
          - [Exit codes](#exit-codes)\n",
         tables(&EVERY_JOB),
         kinds.join(" "),
-        tables(&SHARED)
+        tables(shared)
     )
 }
 

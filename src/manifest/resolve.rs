@@ -7,17 +7,18 @@ use super::{
     defaults,
     explain::Tree,
     interpolate::{Facts, Interpolator, Scope, SecretValue, collect_params, only_param},
+    kinds::{File, Kind, is_common},
     layers::{Layer, Loader},
     origin::{Origin, SourceKind},
     params::{self, Given, Givers, ParamSet},
-    plan::{Manifest, plan},
+    plan::{Manifest, Parts, plan},
     problem::{Problem, Problems},
     rules,
     schedules::{self, Schedule},
     schema,
     secrets::{self, Vault},
     steps, strategy,
-    tables::{File, KINDS, Kind, Logs, ScheduleTable},
+    tables::{Logs, ScheduleTable},
     tree::{Node, Table, Value, get, join, merge, quoted},
 };
 use crate::{domain::time::UtcMs, language::RawStrategy};
@@ -83,14 +84,15 @@ pub fn resolve(sources: Sources<'_>) -> Result<Resolved, Problems> {
     if !work.problems.is_empty() {
         return Err(Problems::new(work.problems));
     }
-    work.tree.retain(|key, _| is_common(key) || work.kind.tables().all().any(|table| table == key));
+    work.tree.retain(|key, _| is_common(key) || work.kind.tables().any(|table| table == key));
     let plain = work.tree.iter().map(|(key, node)| (key.clone(), node.to_plain())).collect();
     // The walk along the schema accepted the tree, so these two do not fail; if they do, it is said, not hidden.
     let file: File = toml::Value::Table(plain)
         .try_into()
         .map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
     let folder_of = work.tree.get("step").map_or("", |node| node.at.file()).to_owned();
-    let manifest = plan(file, &folder_of, &work.params, work.rules.as_ref())
+    let parts = Parts { file: &file, folder_of: &folder_of, rules: work.rules.as_ref() };
+    let manifest = plan(&parts, &work.params)
         .ok_or_else(|| work.unexpected("a table of the kind is missing"))?;
     let tree = Tree { table: work.tree, params: work.params, secrets: work.secrets };
     Ok(Resolved { manifest, warnings: Problems::new(work.warnings), tree })
@@ -177,28 +179,6 @@ pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
         .map_or_else(|| Ok(Logs::default()), |logs| logs.to_plain().try_into());
     let logs = logs.map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
     Ok(Timetable { name, schedules, logs })
-}
-
-/// Keys that every kind has.
-const COMMON: [&str; 14] = [
-    "manifest",
-    "name",
-    "kind",
-    "description",
-    "extends",
-    "labels",
-    "params",
-    "secrets",
-    "compute",
-    "run",
-    "schedule",
-    "notify",
-    "heartbeat",
-    "logs",
-];
-
-pub(super) fn is_common(key: &str) -> bool {
-    COMMON.contains(&key)
 }
 
 struct Work {
@@ -294,7 +274,7 @@ impl Work {
 
     /// Reads the rules, and has the language check them.
     fn strategy(&mut self) {
-        if !self.kind.tables().all().any(|table| table == "strategy") {
+        if !self.kind.tables().any(|table| table == "strategy") {
             return;
         }
         let Some(rules) = strategy::rules(&self.tree) else { return };
@@ -393,14 +373,14 @@ impl Work {
     }
 
     fn interpolate(&mut self, facts: &Facts<'_>, outs: &steps::Outs) {
-        let tables = self.kind.tables();
+        let kind = self.kind;
         let mut unheard = Vec::new();
         let mut tree = std::mem::take(&mut self.tree);
         tree.retain(|key, node| {
             if matches!(key.as_str(), "manifest" | "kind" | "extends" | "params" | "secrets") {
                 return true;
             }
-            let applies = is_common(key) || tables.all().any(|table| table == key);
+            let applies = is_common(key) || kind.tables().any(|table| table == key);
             let problems = if applies { &mut self.problems } else { &mut unheard };
             let mut interpolator =
                 Interpolator { facts, params: &self.params, secrets: &self.secrets, problems };
@@ -435,7 +415,7 @@ impl Work {
     fn walk(&mut self) {
         let root = schema::root();
         let known: Vec<&str> = schema::keys(root).collect();
-        let tables = self.kind.tables();
+        let kind = self.kind;
         for (key, node) in &mut self.tree {
             let Some(schema) = schema::property(root, key) else {
                 self.problems.push(unknown_key(node, key, "", &known));
@@ -444,7 +424,7 @@ impl Work {
             if key == "manifest" {
                 continue;
             }
-            let demands = is_common(key) || tables.all().any(|table| table == key);
+            let demands = is_common(key) || kind.tables().any(|table| table == key);
             let before = self.problems.len();
             Checker { problems: &mut self.problems, pruned: &self.pruned, demands }
                 .node(node, schema, key);
@@ -456,7 +436,7 @@ impl Work {
                     .help("write `name = \"...\"`: what records call the job"),
             );
         }
-        for table in tables.required {
+        for table in kind.row().required {
             if !self.tree.contains_key(*table) {
                 let at = self.tree.get("kind").map_or(&self.top, |node| &node.at);
                 let shown = if *table == "step" { "[[step]]" } else { &format!("[{table}]") };
@@ -502,7 +482,7 @@ fn kind(merged: &Table, top: &Origin, problems: &mut Vec<Problem>) -> Option<Kin
         problems.push(Problem::new(&node.at, message).help(format!("one of {}", list(&words))));
         return None;
     };
-    let found = Kind::ALL.iter().copied().find(|kind| kind.name() == word);
+    let found = Kind::of(word);
     if found.is_none() {
         let help = closest(word, &words).map_or_else(
             || format!("the kinds are {}", list(&words)),
@@ -517,10 +497,10 @@ fn kind(merged: &Table, top: &Origin, problems: &mut Vec<Problem>) -> Option<Kin
 fn own_tables_only(layers: &[Layer], kind: Kind, problems: &mut Vec<Problem>) {
     let own = |layer: &&Layer| matches!(layer.kind, SourceKind::Job | SourceKind::Set);
     for (key, node) in layers.iter().filter(own).flat_map(|layer| &layer.table) {
-        let of_some_kind = KINDS.iter().any(|kinds| kinds.all().any(|table| table == key));
-        if of_some_kind && !kind.tables().all().any(|table| table == key) {
+        let of_some_kind = Kind::ALL.iter().any(|kind| kind.tables().any(|table| table == key));
+        if of_some_kind && !kind.tables().any(|table| table == key) {
             let message = format!("[{key}] has no meaning in a job of kind \"{}\"", kind.name());
-            let tables: Vec<String> = kind.tables().all().map(|t| format!("[{t}]")).collect();
+            let tables: Vec<String> = kind.tables().map(|t| format!("[{t}]")).collect();
             let help = format!("take it out; this kind has {}", tables.join(" "));
             problems.push(Problem::new(&node.key, message).help(help));
         }

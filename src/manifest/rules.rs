@@ -3,9 +3,10 @@
 use rust_decimal::Decimal;
 
 use super::{
+    kinds::Kind,
     origin::{Origin, SourceKind},
     problem::Problem,
-    tables::{Account, FaultTable, Kind, SizeBy},
+    tables::{Account, FaultTable, SizeBy},
     tree::{Node, Table, Value, get, quoted},
     values::{Size, Span},
 };
@@ -29,40 +30,70 @@ pub(super) fn check(
     rules.address("heartbeat.url");
     rules.address("notify.webhook.url");
     rules.compute();
-    match kind {
-        Kind::Live => {
-            rules.strategy();
-            rules.live();
-        }
-        Kind::Backtest => {
-            rules.strategy();
-            rules.backtest();
-        }
-        Kind::Eqflat => {
-            rules.strategy();
-            rules.eqflat();
-        }
-        Kind::Fetch => rules.earlier("fetch.from", "fetch.to"),
-        Kind::Import => rules.import(),
-        Kind::ExchangeSim => rules.exchange_sim(),
-        Kind::DataQuality => rules.data_quality(),
-        Kind::Check | Kind::Promote => rules.strategy(),
-        Kind::Healthcheck => rules.health(),
-        Kind::Heartbeat => {
-            rules.health();
-            rules.heartbeat();
-        }
-        Kind::DeployCheck | Kind::Drift => rules.deploy_target(),
-        Kind::Deploy => {
-            rules.deploy_target();
-            rules.deploy_plan();
-        }
-        Kind::Train => {
-            rules.strategy();
-            rules.train();
-        }
-        Kind::Equivalence | Kind::Preflight | Kind::Pipeline | Kind::Exec => {}
-    }
+    (kind.row().rules)(&mut rules);
+}
+
+/// For kinds of which the schema says all.
+pub(super) fn none(_: &mut Rules<'_>) {}
+
+pub(super) fn live(rules: &mut Rules<'_>) {
+    rules.strategy();
+    rules.live();
+}
+
+pub(super) fn backtest(rules: &mut Rules<'_>) {
+    rules.strategy();
+    rules.backtest();
+}
+
+pub(super) fn eqflat(rules: &mut Rules<'_>) {
+    rules.strategy();
+    rules.eqflat();
+}
+
+pub(super) fn fetch(rules: &mut Rules<'_>) {
+    rules.earlier("fetch.from", "fetch.to");
+}
+
+pub(super) fn import(rules: &mut Rules<'_>) {
+    rules.import();
+}
+
+pub(super) fn exchange_sim(rules: &mut Rules<'_>) {
+    rules.exchange_sim();
+}
+
+pub(super) fn data_quality(rules: &mut Rules<'_>) {
+    rules.data_quality();
+}
+
+/// For kinds with a strategy and nothing else to fit.
+pub(super) fn strategy(rules: &mut Rules<'_>) {
+    rules.strategy();
+}
+
+pub(super) fn healthcheck(rules: &mut Rules<'_>) {
+    rules.health();
+}
+
+pub(super) fn heartbeat(rules: &mut Rules<'_>) {
+    rules.health();
+    rules.heartbeat();
+}
+
+/// For kinds with a target and nothing else to fit.
+pub(super) fn target(rules: &mut Rules<'_>) {
+    rules.deploy_target();
+}
+
+pub(super) fn deploy(rules: &mut Rules<'_>) {
+    rules.deploy_target();
+    rules.deploy_plan();
+}
+
+pub(super) fn train(rules: &mut Rules<'_>) {
+    rules.strategy();
+    rules.train();
 }
 
 /// What is not wrong, but does nothing.
@@ -86,7 +117,8 @@ pub(super) fn warn(tree: &Table, warnings: &mut Vec<Problem>) {
     }
 }
 
-struct Rules<'a> {
+/// What is checked of one file.
+pub(super) struct Rules<'a> {
     tree: &'a Table,
     /// Whether a path leads to a place below the root.
     is_inside: &'a dyn Fn(&str) -> bool,

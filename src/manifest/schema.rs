@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json};
 
-use super::tables::File;
+use super::kinds::File;
 
 /// A text with a reference in it.
 const REFERENCE: &str = r"\$\{[^}]+\}";

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     check::closest,
     interpolate::{Interpolator, Scope},
+    kinds::Kind,
     layers::relative,
     problem::Problem,
-    tables::{Kind, When},
+    tables::When,
     tree::{Node, Table, Value},
 };
 
@@ -34,10 +35,10 @@ pub(super) fn outs(
         let text = read(&relative(job.at.file(), job.as_str()?).ok()?).ok()?;
         let file: toml::Table = toml::from_str(&text).ok()?;
         let word = file.get("kind")?.as_str()?;
-        Kind::ALL.iter().copied().find(|kind| kind.name() == word)
+        Kind::of(word)
     };
     let mut put_out = |step: &Node| match step.as_table()?.get("job") {
-        Some(job) => kind(job)?.puts_out(),
+        Some(job) => kind(job)?.row().puts_out,
         None => Some(&[][..]),
     };
     let steps = steps.map(Node::items).into_iter().flatten();

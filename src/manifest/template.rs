@@ -168,14 +168,9 @@ fn bad_letter(pattern: &str) -> Option<String> {
 pub struct Template(String);
 
 impl Template {
-    /// The text with the outputs of finished steps; the keys are `id.out.key`.
+    /// The text with the outputs of finished steps; the keys are `steps.id.out.key`.
     pub fn fill(&self, steps: &BTreeMap<String, String>) -> Result<String, String> {
         interpolate_step(&self.0, steps)
-    }
-
-    /// The text as it waits, `${` of literals doubled to `$${`.
-    pub fn waiting(&self) -> &str {
-        &self.0
     }
 
     /// A text that is escaped already.
@@ -195,8 +190,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// Fills `${steps.id.out.key}` in the text of a step and turns `$${` into `${`. The keys of `steps` are `id.out.key`,
-/// or the same with `steps.` in front.
+/// Fills `${steps.id.out.key}` in the text of a step and turns `$${` into `${`. The keys of `steps` are `steps.id.out.key`.
 pub fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<String, String> {
     let (parts, bad) = pieces(text);
     if let Some(bad) = bad.first() {
@@ -207,7 +201,7 @@ pub fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<
         match part {
             Piece::Literal(literal) => out.push_str(&literal),
             Piece::Reference(Reference::Step { path, .. }, written) => {
-                let value = steps.get(&path).or_else(|| steps.get(&format!("steps.{path}")));
+                let value = steps.get(&format!("steps.{path}"));
                 out.push_str(value.ok_or_else(|| {
                     format!("`{written}` has no value: the step did not put it out")
                 })?);
@@ -289,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_step_fills_only_outputs() {
-        let steps = BTreeMap::from([("a.out.n".to_owned(), "7".to_owned())]);
+        let steps = BTreeMap::from([("steps.a.out.n".to_owned(), "7".to_owned())]);
         assert_eq!(interpolate_step("x${steps.a.out.n}$${y}", &steps).unwrap(), "x7${y}");
         let missing = interpolate_step("${steps.a.out.m}", &steps).unwrap_err();
         assert_eq!(missing, "`${steps.a.out.m}` has no value: the step did not put it out");

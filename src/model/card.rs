@@ -27,7 +27,7 @@ pub struct Card {
     features: Vec<String>,
     /// Widths: the inputs, the hidden layers, the classes.
     layers: Vec<usize>,
-    /// What stands between two layers.
+    /// What is between two layers.
     activation: CardActivation,
     /// How its inputs are scaled.
     normaliser: CardNormaliser,
@@ -273,7 +273,7 @@ impl Card {
         &self.layers
     }
 
-    /// What stands between two layers.
+    /// What is between two layers.
     pub fn activation(&self) -> Activation {
         match self.activation {
             CardActivation::Relu => Activation::Relu,

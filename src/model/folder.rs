@@ -68,7 +68,7 @@ pub struct Made<'a> {
     pub normaliser: &'a Normaliser,
     /// Its layers, the first one first.
     pub layers: &'a [Dense],
-    /// What stands between two layers.
+    /// What is between two layers.
     pub activation: Activation,
 }
 

@@ -1,19 +1,17 @@
-//! Sends what somebody outside is told: one POST, at most three tries, within a time that covers them all. No redirects,
-//! proxies as the environment says.
+//! Sends what a watcher or a person outside gets: one POST, at most three tries, within a time that covers them all.
 
-use std::{fmt, pin::pin, time::Duration};
+use std::time::Duration;
 
-use reqwest::{header::CONTENT_TYPE, redirect::Policy};
+use reqwest::header::CONTENT_TYPE;
 use thiserror::Error as ThisError;
-use tokio::runtime::{Builder, Runtime};
 
 use super::target::Target;
-use crate::domain::cause::causes;
+use crate::net::{Broke, Connections, HttpClient, HttpError};
 
-/// Between two looks at whether it is given up.
-const LOOK: Duration = Duration::from_millis(50);
 /// Longest wait for a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// The same, as a message says it.
+const CONNECT_WORDS: &str = "the limit is 5s to connect";
 /// Most tries.
 const TRIES: u32 = 3;
 /// Before the second try; before the third it is twice as long.
@@ -40,17 +38,12 @@ pub struct Answer {
 /// Why something was not delivered. No text holds any part of the address.
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 pub enum SendError {
-    /// There is no client: usually no certificates to trust.
-    #[error("nothing can be sent from here: {0}")]
+    /// The client cannot be set up: usually no certificates to trust.
+    #[error("this machine cannot send: {0}")]
     NoClient(String),
     /// No connection, or one that broke.
-    #[error("{what}: {root}")]
-    Broken {
-        /// Which part failed.
-        what: Broken,
-        /// The cause at the root.
-        root: String,
-    },
+    #[error(transparent)]
+    Broken(HttpError),
     /// The time was up.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
@@ -60,73 +53,43 @@ pub enum SendError {
     /// The other side refused, or failed.
     #[error("the answer was {0}")]
     Status(u16),
-    /// Nobody waits for it any more.
+    /// The caller waits for it no longer.
     #[error("given up")]
     GivenUp,
-}
-
-/// Which part of a connection failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Broken {
-    /// The name of the host has no address.
-    Dns,
-    /// Nobody listens, or nobody can be reached.
-    Connect,
-    /// No secure connection.
-    Tls,
-    /// It ended before the answer.
-    Off,
-}
-
-impl fmt::Display for Broken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Dns => "the host name has no address",
-            Self::Connect => "the host cannot be reached",
-            Self::Tls => "no secure connection",
-            Self::Off => "the connection broke off",
-        })
-    }
 }
 
 impl SendError {
     /// Whether the next try may do better.
     const fn may_pass(&self) -> bool {
         match self {
-            Self::Broken { what, .. } => !matches!(what, Broken::Tls),
+            Self::Broken(error) => match error.broke {
+                Broke::Tls => false,
+                Broke::Dns
+                | Broke::Refused
+                | Broke::Unreachable
+                | Broke::TimedOut
+                | Broke::TooLarge
+                | Broke::BrokenOff
+                | Broke::Stopped => true,
+            },
             Self::Status(status) => matches!(status, 408 | 429 | 500..),
             Self::NoClient(_) | Self::TimedOut(_) | Self::Redirected(_) | Self::GivenUp => false,
         }
     }
 }
 
-/// A client on a runtime of its own that works only while somebody waits for an answer.
+/// A client that keeps no connection: the next message may be a day away.
 #[derive(Debug)]
 pub struct Sender {
-    http: reqwest::Client,
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
+    client: HttpClient,
 }
 
 impl Sender {
     /// A sender. It fails where there are no certificates to trust.
     pub fn new() -> Result<Self, SendError> {
-        // An error says that a provider is there already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("mjolnir/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_MAX)
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(|error| SendError::NoClient(root(&error)))?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| SendError::NoClient(error.to_string()))?;
-        Ok(Self { http, runtime: Some(runtime) })
+        let connections = Connections { connect: CONNECT_MAX, total: None, kept: None };
+        let client = HttpClient::new(connections);
+        Ok(Self { client: client.map_err(|error| SendError::NoClient(error.root))? })
     }
 
     /// Delivers a message within a time that covers all tries, or until it is given up.
@@ -137,18 +100,8 @@ impl Sender {
         within: Duration,
         given_up: &dyn Fn() -> bool,
     ) -> Result<Answer, SendError> {
-        let runtime = self.runtime.as_ref().expect("only a dropped sender has none");
-        runtime.block_on(async {
-            let mut work = pin!(self.tries(target, message, within));
-            loop {
-                if let Ok(done) = tokio::time::timeout(LOOK, work.as_mut()).await {
-                    return done;
-                }
-                if given_up() {
-                    return Err(SendError::GivenUp);
-                }
-            }
-        })
+        let done = self.client.wait_for(self.tries(target, message, within), given_up);
+        done.unwrap_or(Err(SendError::GivenUp))
     }
 
     async fn tries(
@@ -165,7 +118,7 @@ impl Sender {
                     done => return done,
                 }
                 pause(PAUSE * n).await;
-                // A try that hangs after one that failed is told as what it is.
+                // A try that hangs after one that failed is reported as a time-out.
                 last = SendError::TimedOut(within);
             }
             Err(SendError::TimedOut(within))
@@ -175,7 +128,7 @@ impl Sender {
     }
 
     async fn once(&self, target: &Target, message: &Message) -> Result<Answer, SendError> {
-        let mut request = self.http.post(target.url().clone());
+        let mut request = self.client.http().post(target.url().clone());
         request = request.header(CONTENT_TYPE, message.content_type);
         for (name, value) in &message.headers {
             if let Ok(value) = http::HeaderValue::from_str(value) {
@@ -183,7 +136,8 @@ impl Sender {
             }
         }
         let response = request.body(message.body.clone()).send().await;
-        let response = response.map_err(|error| broken(&error))?;
+        let response =
+            response.map_err(|error| SendError::Broken(HttpError::of(&error, CONNECT_WORDS)))?;
         let status = response.status();
         if status.is_redirection() {
             return Err(SendError::Redirected(status.as_u16()));
@@ -197,37 +151,10 @@ impl Sender {
     }
 }
 
-impl Drop for Sender {
-    /// Without waiting: a look-up of a name can hang for longer than anybody wants to wait for the end.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "a pause between tries is real time, and the time limit around it counts it"
 )]
 async fn pause(time: Duration) {
     tokio::time::sleep(time).await;
-}
-
-/// Tells an error of the HTTP library by its causes. The library's own text would repeat the address.
-fn broken(error: &reqwest::Error) -> SendError {
-    let what = if causes(error).iter().any(|cause| cause.is::<rustls::Error>()) {
-        Broken::Tls
-    } else if error.is_dns() {
-        Broken::Dns
-    } else if error.is_connect() || error.is_timeout() {
-        Broken::Connect
-    } else {
-        Broken::Off
-    };
-    SendError::Broken { what, root: root(error) }
-}
-
-fn root(error: &reqwest::Error) -> String {
-    causes(error).last().map_or_else(|| "unknown".to_owned(), ToString::to_string)
 }

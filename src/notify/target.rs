@@ -1,4 +1,4 @@
-//! An address somebody outside gave us. It may hold a secret in any of its parts, so only its host is ever shown.
+//! An address that an operator gave. It may hold a secret in any of its parts, so only its host is ever shown.
 
 use std::fmt;
 

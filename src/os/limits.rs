@@ -11,13 +11,13 @@ pub fn limit_memory(bytes: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum })?)
 }
 
-/// The most address space that this process and each of its children may take; none where nobody set a limit.
+/// The most address space that this process and each of its children may take; none without a limit.
 pub fn memory_limit() -> Option<u64> {
     getrlimit(Resource::As).current
 }
 
-/// Lets this thread, and those that it starts, stand back for others: 0 not at all, 19 entirely.
-pub fn stand_back(by: u32) -> io::Result<()> {
+/// Sets the nice value of this thread and of those that it starts: 0 is the usual one, 19 gives way to every other.
+pub fn set_nice(by: u32) -> io::Result<()> {
     if by > 0 {
         nice(i32::try_from(by).unwrap_or(19))?;
     }

@@ -1,4 +1,4 @@
-//! The first process of a container inherits every process whose parent is gone. Each stays a zombie until it is waited for, which
+//! The first process of a container inherits every process that has lost its parent. Each stays a zombie until it is waited for, which
 //! only the first process can do.
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, WaitOptions, waitid, waitpid};
 
-/// Processes that this one started itself: whoever started them waits for them.
+/// Processes that this one started itself: the place that started them waits for them.
 static OURS: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
 
 /// A process that this one started, until it was waited for.

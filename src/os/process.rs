@@ -15,9 +15,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{io::AsyncReadExt, process::Command};
 
 use super::{
-    family::{Cookie, Hit},
     mask::Mask,
     orphans::Ours,
+    process_tree::{Hit, ProcessTag},
     signals::Stop,
 };
 
@@ -77,7 +77,7 @@ pub struct Ended {
 #[derive(Debug, Clone, Copy)]
 pub struct Kin<'a> {
     /// What all of them carry.
-    pub cookie: &'a Cookie,
+    pub tag: &'a ProcessTag,
     /// Who asks them to end.
     pub asked_by: Asker,
 }
@@ -110,7 +110,7 @@ pub async fn run(spawn: &Spawn, kin: Option<Kin<'_>>, stop: &Stop) -> io::Result
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
     command.stdout(stdout).stderr(stderr);
     if let Some(kin) = kin {
-        command.envs(kin.cookie.variables());
+        command.envs(kin.tag.variables());
     }
     let (mut child, group, _ours) = start(command)?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
@@ -133,7 +133,7 @@ pub async fn run_masked(
 ) -> io::Result<Ended> {
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
     if let Some(kin) = kin {
-        command.envs(kin.cookie.variables());
+        command.envs(kin.tag.variables());
     }
     let (out, out_end) = io::pipe()?;
     let (err, err_end) = io::pipe()?;
@@ -245,19 +245,19 @@ async fn end_with_kin(
     grace: Duration,
 ) -> Option<ExitStatus> {
     if kin.asked_by == Asker::Us {
-        kin.cookie.hit_outside(group, Hit::Term);
+        kin.tag.hit_outside(group, Hit::Term);
     }
     signal(group, Signal::TERM);
     let all = async {
         let status = child.wait().await;
-        while kin.cookie.count() > 0 {
+        while kin.tag.count() > 0 {
             let _ = tokio::time::timeout(LOOK, std::future::pending::<()>()).await;
         }
         status
     };
     let left = tokio::time::timeout(grace, all).await;
     signal(group, Signal::KILL);
-    kin.cookie.hit(Hit::Kill);
+    kin.tag.hit(Hit::Kill);
     match left {
         Ok(status) => status.ok(),
         Err(_) => tokio::time::timeout(KILLED_MAX, child.wait()).await.ok()?.ok(),

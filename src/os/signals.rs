@@ -24,7 +24,7 @@ pub struct Stop {
     asked: Arc<AtomicBool>,
     signal: Arc<AtomicUsize>,
     /// Whether it was asked otherwise than by a signal.
-    told: Arc<AtomicBool>,
+    without_signal: Arc<AtomicBool>,
     /// What ends this process at the second signal.
     at_once: Arc<[SigId]>,
 }
@@ -65,7 +65,7 @@ impl Stop {
         let stop = self.clone();
         std::thread::Builder::new().spawn(move || {
             let mut some = [0; 64];
-            while seen + usize::from(stop.told.load(Ordering::Relaxed)) < 2 {
+            while seen + usize::from(stop.without_signal.load(Ordering::Relaxed)) < 2 {
                 match signals.read(&mut some) {
                     Ok(n @ 1..) => seen += n,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -86,14 +86,14 @@ impl Stop {
 
     /// Asks without a signal.
     pub fn ask(&self) {
-        self.told.store(true, Ordering::Relaxed);
+        self.without_signal.store(true, Ordering::Relaxed);
         self.asked.store(true, Ordering::Relaxed);
     }
 
     /// Asks as SIGTERM would.
     pub fn term(&self) {
         let number = usize::try_from(SIGTERM).unwrap_or_default();
-        self.told.store(true, Ordering::Relaxed);
+        self.without_signal.store(true, Ordering::Relaxed);
         // The signal first: who sees that it was asked may look for it.
         let _ = self.signal.compare_exchange(0, number, Ordering::Relaxed, Ordering::Relaxed);
         self.asked.store(true, Ordering::Release);
@@ -105,7 +105,7 @@ impl Stop {
     }
 }
 
-/// Whether this process was told to read its settings again.
+/// Whether this process was asked to read its settings again.
 #[derive(Debug, Clone, Default)]
 pub struct Hangup(Arc<AtomicBool>);
 

@@ -31,7 +31,7 @@ pub struct Watch {
 /// How a watched child went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gone {
-    /// By itself, or by a signal that nobody here sent.
+    /// By itself, or by a signal that this program did not send.
     Left(Left),
     /// Its time was up.
     TimedOut,
@@ -59,7 +59,7 @@ pub struct Watched {
 }
 
 /// Starts a child and waits until it is gone, or cannot be waited for any longer. `heard` gets each line that it prints. Whatever happens,
-/// nobody of its group lives on, unless the kernel holds them.
+/// its whole group has ended then, unless the kernel holds a process.
 pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> io::Result<Watched> {
     enum Ended {
         Itself(ExitStatus),

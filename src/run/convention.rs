@@ -11,7 +11,7 @@ use crate::{
     },
     exit::Exit,
     jobs::context::{Failure, Outcome},
-    manifest::{HealthExit, Job, Manifest},
+    manifest::{HealthExit, Manifest},
 };
 
 /// The code by which Nagios knows that nothing is known.
@@ -20,10 +20,7 @@ const NAGIOS_MAX: u8 = 3;
 
 /// The convention that a job follows.
 pub fn of(manifest: &Manifest) -> HealthExit {
-    if let Job::Healthcheck(job) | Job::Heartbeat(job) = &manifest.job {
-        return job.health.exit;
-    }
-    HealthExit::Plain
+    manifest.job.common().health.map_or(HealthExit::Plain, |health| health.exit)
 }
 
 /// The convention of a job that cannot be loaded, as far as its own file and the command line tell.

@@ -15,8 +15,8 @@ use crate::{
     clock::{Deadline, nap},
     exit::Exit,
     os::{
-        family::{Cookie, Hit},
         kill::kill_offspring,
+        process_tree::{Hit, ProcessTag},
         signals::Stop,
     },
 };
@@ -90,16 +90,16 @@ impl Told {
 
 /// What is done for a run that is asked twice: its programs are ended, wherever they went, and how it ended is recorded and told. One whose
 /// job is over does the rest itself.
-pub fn end_at_once(stop: &Stop, told: &Told, cookie: Cookie, last: Last) -> io::Result<()> {
+pub fn end_at_once(stop: &Stop, told: &Told, tag: ProcessTag, last: Last) -> io::Result<()> {
     let (asked, told) = (stop.clone(), told.clone());
     stop.on_second(move || {
         // Before its programs are gone: else the job would be over, and would record its end as well.
         let is_ours = told.settle().is_ok();
-        cookie.hit(Hit::Term);
-        gone(&cookie);
-        cookie.hit(Hit::Kill);
+        tag.hit(Hit::Term);
+        gone(&tag);
+        tag.hit(Hit::Kill);
         kill_offspring();
-        gone(&cookie);
+        gone(&tag);
         if is_ours {
             let what = "the job was asked twice to stop and was ended at once";
             say(&format!("error: {what}"));
@@ -110,9 +110,9 @@ pub fn end_at_once(stop: &Stop, told: &Told, cookie: Cookie, last: Last) -> io::
 }
 
 /// Waits until all processes are gone, but not for long.
-fn gone(cookie: &Cookie) {
+fn gone(tag: &ProcessTag) {
     let deadline = Deadline::after(Some(AT_ONCE));
-    while cookie.count() > 0 && !deadline.is_over() {
+    while tag.count() > 0 && !deadline.is_over() {
         nap(LOOK);
     }
 }

@@ -9,10 +9,10 @@ use crate::{
     jobs::context::Failure,
     manifest::Manifest,
     os::{
-        limits::{limit_memory, stand_back},
+        free_space::room,
+        limits::{limit_memory, set_nice},
         machine::address_space_bytes,
         signals::Stop,
-        space::room,
     },
     store::{
         disk::{Disk as _, parent},
@@ -38,7 +38,7 @@ pub fn ready(prepared: &Prepared, stop: &Stop) -> Result<Option<Lock>, Failure> 
     let refused = |what: &str, error: std::io::Error| {
         Failure::new(Exit::Io, format!("{what} could not be set: {error}"))
     };
-    stand_back(manifest.run.nice).map_err(|error| refused("run.nice", error))?;
+    set_nice(manifest.run.nice).map_err(|error| refused("run.nice", error))?;
     if let Some(most) = &manifest.run.memory_max {
         enough_memory(most.get().bytes())?;
         limit_memory(most.get().bytes()).map_err(|error| refused("run.memory-max", error))?;

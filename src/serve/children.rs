@@ -9,8 +9,8 @@ use super::launcher::{Gone, Launcher, Order, Push};
 use crate::{
     domain::ids::RunId,
     os::{
-        family::{Cookie, Hit},
         process::{Child, Detached, Left},
+        process_tree::{Hit, ProcessTag},
     },
     store::{
         bounded_log::{keep_end, open_output},
@@ -52,8 +52,8 @@ impl Children {
     }
 
     /// What every process of a run carries in its environment.
-    fn cookie(&self, run: &RunId) -> Cookie {
-        Cookie::new(&[(RUN_ID, run.as_str()), ("MJOLNIR_RUN_ROOT", &self.home)])
+    fn process_tag(&self, run: &RunId) -> ProcessTag {
+        ProcessTag::new(&[(RUN_ID, run.as_str()), ("MJOLNIR_RUN_ROOT", &self.home)])
     }
 
     fn argv(&self, order: &Order) -> Vec<String> {
@@ -81,7 +81,7 @@ impl Launcher for Children {
             open_output(&path).map_err(|error| format!("open {}: {error}", path.display()))?;
         let detached = Detached {
             argv: self.argv(order),
-            env: self.cookie(&order.run).variables(),
+            env: self.process_tag(&order.run).variables(),
             dir: self.root.clone(),
             output,
         };
@@ -142,11 +142,11 @@ impl Launcher for Children {
         if let Some(child) = self.running.get(run) {
             child.hit_group(hit);
         }
-        self.cookie(run).hit(hit);
+        self.process_tag(run).hit(hit);
     }
 
     fn family(&self, run: &RunId) -> usize {
-        self.cookie(run).count()
+        self.process_tag(run).count()
     }
 
     fn trim(&mut self, run: &RunId, most: u64) {

@@ -8,7 +8,7 @@ use crate::{
     store::runs::Decided,
 };
 
-/// A slot that is found longer than this after it was due is late: the service was down or the machine stood still.
+/// A slot that is found longer than this after it was due is late: the service was down or the machine slept.
 pub const LATE_MS: i64 = 60_000;
 /// Most missed slots that are decided in one step; the rest follows in the next one.
 const MISSED_MAX: usize = 5_000;

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     clock::{Clock as _, SystemClock, nap},
-    os::limits::stand_back,
+    os::limits::set_nice,
     store::{
         disk::RealDisk,
         error::StoreError,
@@ -47,7 +47,7 @@ impl Broom {
 
     fn work(&self, root: &Path) {
         // Of this thread alone. A first sweep may have years to take away, and nobody waits for it.
-        if let Err(error) = stand_back(LAST) {
+        if let Err(error) = set_nice(LAST) {
             tracing::debug!("a sweep does not stand back: {error}");
         }
         loop {

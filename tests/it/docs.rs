@@ -7,6 +7,8 @@ mod readme;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use mjolnir::exchange::venue::registry::Venue;
+
 /// Every document.
 const ALL: [&str; 13] = [
     "ARCHITECTURE.md",
@@ -188,6 +190,19 @@ fn jobs_md_is_what_the_types_say() {
         text("JOBS.md") == mjolnir::cli::view::reference_text(),
         "JOBS.md is out of date: make docs"
     );
+}
+
+#[test]
+fn every_venue_is_named_in_the_readme() {
+    let readme = text("README.md");
+    let named: BTreeSet<&str> = words(&readme).collect();
+    for venue in Venue::ALL {
+        assert!(
+            named.contains(venue.name()),
+            "README.md: the list of venues lacks {}",
+            venue.name()
+        );
+    }
 }
 
 #[test]

@@ -12,11 +12,11 @@ use mjolnir::{
         time::{SlotTs, Steady, Timeframe, UtcMs, Window},
     },
     exchange::{
-        feed::{Feed as _, FeedError, Heard, Waits},
-        http::client::Limits,
+        client::Limits,
+        feed::{Feed as _, FeedError, Heard, Sleeper},
         remote::{Access, RemoteFeed},
         synthetic,
-        venue::{answer::Class, which::Venue},
+        venue::{answer::Class, registry::Venue},
     },
 };
 
@@ -34,7 +34,7 @@ impl Patience {
     }
 }
 
-impl Waits for Patience {
+impl Sleeper for Patience {
     fn now(&self) -> UtcMs {
         self.clock.now()
     }
@@ -145,8 +145,8 @@ fn a_page_that_fails_fails_the_whole_fetch() {
 fn what_passes_by_itself_is_asked_again_and_what_cannot_is_not() {
     let page = "<html>busy</html>";
     fails(Reply::new("503 Service Unavailable", page), Class::Transient, "HTTP 503: `<html>");
-    fails(Reply::new("200 OK", page), Class::Malformed, "no JSON");
-    fails(Reply::new("200 OK", "[[1,2"), Class::Malformed, "no JSON");
+    fails(Reply::new("200 OK", page), Class::Malformed, "not JSON");
+    fails(Reply::new("200 OK", "[[1,2"), Class::Malformed, "not JSON");
     let unknown = r#"{"code":-1121,"msg":"Invalid symbol."}"#;
     fails(Reply::new("400 Bad Request", unknown), Class::Config, "-1121 Invalid symbol.");
     let moved = Reply::new("301 Moved", "").header("Location", "http://127.0.0.1:1/elsewhere");
@@ -156,7 +156,7 @@ fn what_passes_by_itself_is_asked_again_and_what_cannot_is_not() {
 #[test]
 fn every_way_to_break_is_named() {
     fails(Reply::klines(&[]).cut_short(), Class::Transient, "the answer broke off");
-    fails(Reply::raw("no HTTP at all\r\n\r\n"), Class::Transient, "no HTTP");
+    fails(Reply::raw("no HTTP at all\r\n\r\n"), Class::Transient, "is not HTTP");
     fails(Reply::raw(""), Class::Transient, "broke off");
     fails(Reply::hang(), Class::Transient, "no answer in time: the limit is 300ms");
     let large = vec![b' '; (1 << 20) + 1];
@@ -202,7 +202,7 @@ fn a_pause_is_kept_and_until_then_nothing_is_asked() {
     assert_eq!((banned.class, banned.pause_ms), (Class::Banned, Some(120_000)), "{banned}");
     let again = patient.page(page, waits.now()).unwrap_err();
     assert_eq!((again.class, again.pause_ms), (Class::Banned, Some(120_000)), "{again}");
-    assert!(again.why.contains("it was not asked"), "{again}");
+    assert!(again.why.contains("not asked: the venue wants a pause"), "{again}");
     assert_eq!(server.asked().len(), 3);
     waits.wait_until(waits.steady().plus_ms(120_000));
     patient.page(page, waits.now()).unwrap_err();
@@ -267,5 +267,5 @@ fn the_time_of_the_venue_is_read_from_answers_with_bars_and_sure_after_three() {
     }
     let dateless = Server::start(|_, _| Reply::new("200 OK", ""));
     let error = self::feed(&dateless.url(), 1, &waits).probe().unwrap_err();
-    assert!(error.why.contains("without a date"), "{error}");
+    assert!(error.why.contains("without a Date header"), "{error}");
 }

@@ -12,7 +12,7 @@ pub const LAYERS_MAX: usize = 6;
 /// Outputs computed side by side. Each is its own sum, so their number changes no bit.
 const LANES: usize = 8;
 
-/// What stands between two layers.
+/// What is between two layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `max(0, x)`.

@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{
-    number::eight,
     protocol::Refusal,
-    reply::{Query, Reply, View},
+    reply::{Query, Reply, View, eight},
 };
 use crate::domain::{bar::TimedBar, series::Symbol};
 

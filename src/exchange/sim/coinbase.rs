@@ -1,4 +1,4 @@
-//! Coinbase Exchange as a server: `/products`, numbers as JSON floats, low before high, newest first, nothing where nobody traded.
+//! Coinbase Exchange as a server: `/products`, numbers as JSON floats, low before high, newest first, a bar without a trade is left out.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ pub fn refusal(refusal: &Refusal) -> Reply {
     let throttled = || refused(429, "Public rate limit exceeded");
     match refusal {
         Refusal::Throttled { retry_after_s: None, .. } => throttled(),
-        // It shuts nobody out for longer; a manifest cannot ask for that.
+        // It bans for no longer time; a manifest cannot ask for that.
         Refusal::Throttled { retry_after_s: Some(wait_s), .. } | Refusal::Banned { wait_s, .. } => {
             throttled().with("retry-after", wait_s)
         }

@@ -23,7 +23,7 @@ pub enum Fault {
     Html,
     /// The body ends before its announced length.
     Truncate,
-    /// A row stands there twice.
+    /// A row comes twice.
     Duplicate,
     /// Two rows have changed places.
     Reorder,
@@ -59,7 +59,7 @@ pub struct Faults {
     pub rates: BTreeMap<Fault, f64>,
     /// The longest an answer takes, in real time.
     pub latency_max: Duration,
-    /// What a throttled request is told to wait, in seconds of the venue's time.
+    /// The pause that a throttled request gets, in seconds of the venue's time.
     pub retry_after_s: u32,
     /// How far ahead a wrong date is, in milliseconds.
     pub date_skew_ms: i64,

@@ -3,9 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    number::{eight, short},
     protocol::Refusal,
-    reply::{Query, Reply, View},
+    reply::{Query, Reply, View, eight, short},
 };
 use crate::domain::{
     bar::TimedBar,

@@ -10,7 +10,7 @@ use crate::{
 
 /// A revised bar changes this many bars after its close at the latest.
 const REVISED_AFTER_MAX: f64 = 8.0;
-/// Slots in a row in which nobody trades; a made-up market never has as many.
+/// Slots in a row without a trade; a made-up market never has as many.
 const QUIET_MAX: i64 = 64;
 
 /// What is wrong with the bars themselves: chances from 0 to 1 for every slot, the same in every answer.
@@ -61,7 +61,7 @@ fn index(ts: SlotTs) -> i64 {
     ts.ts_ms() / ts.timeframe().ms()
 }
 
-/// Bars by slot. A bar with a volume of 0 is a slot in which nobody traded; no bar at all is an outage.
+/// Bars by slot. A bar with a volume of 0 is a slot without a trade; no bar at all is an outage.
 #[derive(Debug, Clone)]
 pub struct Market {
     bars: Bars,
@@ -145,7 +145,7 @@ impl Market {
     }
 }
 
-/// A bar before it is final: another close, and half the volume. Nothing changes where nobody traded.
+/// A bar before it is final: another close, and half the volume. A bar without a trade stays as it is.
 fn unsettled(bar: &Bar) -> Bar {
     let close = if bar.close() == bar.high() { bar.low() } else { bar.high() };
     let values = [bar.open(), bar.high(), bar.low(), close, bar.volume() * 0.5];

@@ -6,7 +6,6 @@ pub mod coinbase;
 pub mod faults;
 pub mod kraken;
 pub mod market;
-mod number;
 pub mod protocol;
 pub mod reply;
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub fn venue(protocol: Protocol) -> Venue {
     Venue { protocol, symbol: "BTC/USD".parse().unwrap(), market, faults: Faults::default() }
 }
 
-/// A venue whose every request meets a fault.
+/// A venue where every request meets a fault.
 pub fn faulty(protocol: Protocol, fault: Fault) -> Venue {
     let rates = BTreeMap::from([(fault, 1.0)]);
     Venue { faults: Faults { seed: 1, rates, ..Faults::default() }, ..venue(protocol) }
@@ -63,7 +63,7 @@ pub fn get(protocol: Protocol, now: UtcMs, url: &str) -> String {
     text(act(&venue(protocol), 0, now, url))
 }
 
-/// The answer of a venue whose made-up market begins at the same time.
+/// The answer of a venue with a made-up market that begins at the same time.
 pub fn get_made_up(protocol: Protocol, now: UtcMs, url: &str) -> String {
     let first = Timeframe::M5.slot_of_open(START_MS).unwrap();
     let market = Market::made_up(7, first, Trouble::default());

@@ -144,7 +144,7 @@ impl Server {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "what a wire takes is real time, and nobody else waits on it"
+    reason = "what a wire takes is real time, and the program waits for nothing else there"
 )]
 async fn pause(time: Duration) {
     tokio::time::sleep(time).await;

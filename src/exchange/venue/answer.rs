@@ -5,13 +5,13 @@ use std::fmt::Display;
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{ask::Ask, number::decimal};
+use super::{number::decimal, page_request::PageRequest};
 use crate::domain::{
     bar::{BadRow, Bar, Shown, TimedBar},
     time::{SlotTs, UtcMs},
 };
 
-/// Rows below which any share of them may be wrong: whoever asks for one slot gets one row.
+/// Rows below which any share of them may be wrong: a request for one slot gets one row.
 const FEW_ROWS: usize = 10;
 /// Longest part of an answer that is quoted in a message, in characters.
 const QUOTED_MAX: usize = 120;
@@ -58,7 +58,7 @@ impl Fault {
 /// The body as JSON.
 pub fn json(body: &[u8]) -> Result<Value, Fault> {
     serde_json::from_slice(body)
-        .map_err(|error| Fault::malformed(format!("no JSON ({error}): {}", quote(body))))
+        .map_err(|error| Fault::malformed(format!("not JSON ({error}): {}", quote(body))))
 }
 
 /// The beginning of a body, fit for a message.
@@ -92,13 +92,13 @@ pub struct Refusal {
 
 impl Refusal {
     /// A code, and the words that stand beside it under `key`.
-    pub fn told(class: Option<Class>, code: impl Display, answer: &Value, key: &str) -> Self {
+    pub fn of_code(class: Option<Class>, code: impl Display, answer: &Value, key: &str) -> Self {
         let said = answer.get(key).and_then(Value::as_str).unwrap_or_default();
         Self { class, words: format!("{code} {said}") }
     }
 }
 
-/// The JSON of an answer that is no refusal. What the venue says, as `refusal` reads it, comes before what the status says.
+/// The JSON of an answer that is not a refusal. What the venue says, as `refusal` reads it, comes before what the status says.
 /// An unknown refusal that came with status 200 may pass by itself.
 pub fn accepted(
     status: u16,
@@ -126,7 +126,7 @@ pub fn accepted(
 pub fn rows<'v>(answer: &'v Value, pointer: &str) -> Result<&'v [Value], Fault> {
     answer.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).ok_or_else(|| {
         Fault::malformed(format!(
-            "no list of rows at `{pointer}`: {}",
+            "the list of rows is missing at `{pointer}`: {}",
             quote(answer.to_string().as_bytes())
         ))
     })
@@ -135,10 +135,10 @@ pub fn rows<'v>(answer: &'v Value, pointer: &str) -> Result<&'v [Value], Fault> 
 /// Refuses an answer about something else than was asked.
 pub fn same(answer: &Value, pointer: &str, asked: &str) -> Result<(), Fault> {
     match answer.pointer(pointer) {
-        Some(Value::String(told)) if told == asked => Ok(()),
-        told => Err(Fault::malformed(format!(
+        Some(Value::String(found)) if found == asked => Ok(()),
+        found => Err(Fault::malformed(format!(
             "`{pointer}` is {}, not `{asked}`",
-            told.map_or_else(|| "absent".to_owned(), |told| quote(told.to_string().as_bytes()))
+            found.map_or_else(|| "absent".to_owned(), |found| quote(found.to_string().as_bytes()))
         ))),
     }
 }
@@ -184,7 +184,7 @@ pub struct RawRow<'v> {
 /// A row that is not a bar, or not in its place, is left out and named, and the others count. Where hardly a row is right, the
 /// format is another one than we know, and the answer is refused as a whole.
 pub fn bars<'v>(
-    ask: &Ask,
+    page: &PageRequest,
     order: Order,
     rows: &'v [Value],
     row: impl Fn(&'v Value) -> Option<RawRow<'v>>,
@@ -204,7 +204,7 @@ pub fn bars<'v>(
             continue;
         };
         readable += 1;
-        let ts = match slot_of(ask, raw.open_ms) {
+        let ts = match slot_of(page, raw.open_ms) {
             Stamp::On(ts) => ts,
             Stamp::Off(ts, why) => {
                 off_grid += 1;
@@ -217,7 +217,7 @@ pub fn bars<'v>(
             }
         };
         // Some venues send rows around the page; they say nothing about those in it.
-        if !ask.window.contains(ts) {
+        if !page.window.contains(ts) {
             continue;
         }
         let is_again = newest == Some(ts);
@@ -245,7 +245,7 @@ pub fn bars<'v>(
         shown.bars.reverse();
         shown.bad.reverse();
     }
-    shown.bad.retain(|row| row.ts.is_none_or(|ts| ask.window.contains(ts)));
+    shown.bad.retain(|row| row.ts.is_none_or(|ts| page.window.contains(ts)));
     Ok(shown)
 }
 
@@ -258,8 +258,8 @@ enum Stamp {
     Impossible(String),
 }
 
-fn slot_of(ask: &Ask, open_ms: i64) -> Stamp {
-    let timeframe = ask.timeframe();
+fn slot_of(page: &PageRequest, open_ms: i64) -> Stamp {
+    let timeframe = page.timeframe();
     let error = match timeframe.slot_of_open(open_ms) {
         Ok(ts) => return Stamp::On(ts),
         Err(error) => error.to_string(),

@@ -14,20 +14,24 @@ use serde_json::Value;
 
 use super::{
     answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows},
-    ask::{Ask, Request},
     number::whole,
-    spec::{Pace, Spec, Spelling, spelled},
+    page_request::{HttpGet, PageRequest, Spelling, spelled},
+    spec::{Pace, Spec, VenueRow},
 };
 use crate::domain::{bar::Shown, series::Symbol, time::Timeframe};
 
 /// What it serves. The pace is the slowest that it asks for, 10 a minute.
-pub const SPEC: Spec = Spec {
+const SPEC: Spec = Spec {
     base_url: "https://api-pub.bitfinex.com",
     page_bars: 10_000,
     horizon_bars: None,
     omits_empty: true,
     pace: Pace { burst: 1, refill_ms: 6000 },
 };
+
+/// The venue.
+pub const VENUE: VenueRow =
+    VenueRow { name: "bitfinex", ccxt_id: None, spec: SPEC, request, parse };
 
 const TIMEFRAMES: &Spelling = &[
     (Timeframe::M1, "1m"),
@@ -42,13 +46,13 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page.
-pub fn request(ask: &Ask) -> Result<Request, Fault> {
-    let word = spelled(ask.timeframe(), TIMEFRAMES)?;
-    Ok(Request {
-        path: format!("/v2/candles/trade:{word}:{}/hist", pair(&ask.symbol)),
+fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+    let word = spelled(page.timeframe(), TIMEFRAMES)?;
+    Ok(HttpGet {
+        path: format!("/v2/candles/trade:{word}:{}/hist", pair(&page.symbol)),
         query: vec![
-            ("start", (ask.first_open_ms() - 1).max(0).to_string()),
-            ("end", ask.last_inside_ms().to_string()),
+            ("start", (page.first_open_ms() - 1).max(0).to_string()),
+            ("end", page.last_inside_ms().to_string()),
             ("limit", SPEC.page_bars.to_string()),
             ("sort", "1".to_owned()),
         ],
@@ -63,9 +67,9 @@ fn pair(symbol: &Symbol) -> String {
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     let answer = accepted(status, body, refusal)?;
-    bars(ask, Order::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
+    bars(page, Order::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [time, open, close, high, low, volume] => {
             Some(RawRow { open_ms: whole(time)?, values: [open, high, low, close, volume] })
         }
@@ -89,44 +93,4 @@ fn refusal(answer: &Value) -> Option<Refusal> {
         _ => None,
     };
     Some(Refusal { class, words: answer.to_string() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exchange::venue::{
-        tests::check::{T, check_bars, check_class},
-        which::Venue::Bitfinex,
-    };
-
-    #[test]
-    fn a_page_with_the_bar_in_progress_and_a_hole() {
-        check_bars(
-            Bitfinex,
-            "[[1762819200000,105991.01,106012.34,106050,105960.1,12.34567],
-              [1762819320000,106012.4,106099.99,106100,106012.4,1e-5]]",
-            &[
-                (T, [105991.01, 106050.0, 105960.1, 106012.34, 12.34567]),
-                (T + 120_000, [106012.4, 106100.0, 106012.4, 106099.99, 0.00001]),
-            ],
-        );
-    }
-
-    #[test]
-    fn refusals_have_a_class() {
-        for (status, body, class) in [
-            (200, r#"["error",11010,"ratelimit: error"]"#, Class::Throttled),
-            (429, r#"{"error":"ERR_RATE_LIMIT"}"#, Class::Throttled),
-            (200, r#"{"error":"ERR_RATE_LIMIT"}"#, Class::Throttled),
-            (500, r#"["error",10020,"limit: invalid"]"#, Class::Config),
-            (503, r#"["error",20060,"maintenance"]"#, Class::Transient),
-            (200, r#"["error",20060,"maintenance"]"#, Class::Transient),
-            (500, r#"["error",99999,"words of tomorrow"]"#, Class::Transient),
-            (200, r#"["error",null,"words"]"#, Class::Transient),
-            (200, r#"{"error":null}"#, Class::Malformed),
-            (200, r#"["info",11010,"words"]"#, Class::Malformed),
-        ] {
-            check_class(Bitfinex, status, body, class);
-        }
-    }
 }

@@ -13,20 +13,23 @@ use serde_json::Value;
 
 use super::{
     answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows, same},
-    ask::{Ask, Request},
     number::whole,
-    spec::{Pace, Spec, Spelling, spelled},
+    page_request::{HttpGet, PageRequest, Spelling, spelled},
+    spec::{Pace, Spec, VenueRow},
 };
 use crate::domain::{bar::Shown, series::Symbol, time::Timeframe};
 
 /// What it serves. The pace is a twelfth of the 600 in five seconds that it allows.
-pub const SPEC: Spec = Spec {
+const SPEC: Spec = Spec {
     base_url: "https://api.bybit.com",
     page_bars: 1000,
     horizon_bars: None,
     omits_empty: false,
     pace: Pace { burst: 10, refill_ms: 100 },
 };
+
+/// The venue.
+pub const VENUE: VenueRow = VenueRow { name: "bybit", ccxt_id: None, spec: SPEC, request, parse };
 
 /// Minutes, and D.
 const TIMEFRAMES: &Spelling = &[
@@ -50,22 +53,22 @@ fn pair(symbol: &Symbol) -> String {
 }
 
 /// The request for a page.
-pub fn request(ask: &Ask) -> Result<Request, Fault> {
-    Ok(Request {
+fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+    Ok(HttpGet {
         path: "/v5/market/kline".to_owned(),
         query: vec![
             ("category", CATEGORY.to_owned()),
-            ("symbol", pair(&ask.symbol)),
-            ("interval", spelled(ask.timeframe(), TIMEFRAMES)?.to_owned()),
-            ("start", ask.first_open_ms().to_string()),
-            ("end", ask.last_inside_ms().to_string()),
+            ("symbol", pair(&page.symbol)),
+            ("interval", spelled(page.timeframe(), TIMEFRAMES)?.to_owned()),
+            ("start", page.first_open_ms().to_string()),
+            ("end", page.last_inside_ms().to_string()),
             ("limit", SPEC.page_bars.to_string()),
         ],
     })
 }
 
 /// The bars of an answer.
-pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     if status == 403 {
         let of_country = String::from_utf8_lossy(body).contains("country");
         let class = if of_country { Class::Refused } else { Class::Banned };
@@ -76,8 +79,8 @@ pub fn parse(ask: &Ask, status: u16, body: &[u8]) -> Result<Shown, Fault> {
         return Err(fault_of_status(status, body));
     }
     same(&answer, "/result/category", CATEGORY)?;
-    same(&answer, "/result/symbol", &pair(&ask.symbol))?;
-    bars(ask, Order::NewestFirst, rows(&answer, "/result/list")?, |row| {
+    same(&answer, "/result/symbol", &pair(&page.symbol))?;
+    bars(page, Order::NewestFirst, rows(&answer, "/result/list")?, |row| {
         match row.as_array()?.as_slice() {
             [start, open, high, low, close, volume, _turnover] => {
                 Some(RawRow { open_ms: whole(start)?, values: [open, high, low, close, volume] })
@@ -96,73 +99,5 @@ fn refusal(answer: &Value) -> Option<Refusal> {
         10001 => Some(Class::Config),
         _ => None,
     };
-    Some(Refusal::told(class, code, answer, "retMsg"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exchange::venue::{
-        tests::check::{T, check_bars, check_class},
-        which::Venue::Bybit,
-    };
-
-    fn answer(code: &str, category: &str, symbol: &str, rows: &str) -> String {
-        format!(
-            r#"{{"retCode":{code},"retMsg":"OK","result":{{"category":"{category}","symbol":"{symbol}","list":[{rows}]}},"retExtInfo":{{}},"time":1762819330123}}"#
-        )
-    }
-
-    #[test]
-    fn a_page_with_the_bar_in_progress() {
-        let rows = r#"["1762819320000","106012.4","106100","106012.4","106099.99","0.00001","1.0609999"],
-            ["1762819260000","106012.34","106012.34","106012.34","106012.34","0","0"],
-            ["1762819200000","105991.01","106050","105960.1","106012.34","12.34567","1308764.12"]"#;
-        check_bars(
-            Bybit,
-            &answer("0", "spot", "BTCUSD", rows),
-            &[
-                (T, [105991.01, 106050.0, 105960.1, 106012.34, 12.34567]),
-                (T + 60_000, [106012.34, 106012.34, 106012.34, 106012.34, 0.0]),
-                (T + 120_000, [106012.4, 106100.0, 106012.4, 106099.99, 0.00001]),
-            ],
-        );
-        check_bars(Bybit, &answer("0", "spot", "BTCUSD", ""), &[]);
-    }
-
-    #[test]
-    fn another_market_is_no_answer() {
-        for (code, category, symbol) in [
-            ("0", "linear", "BTCUSD"),
-            ("0", "spot", "ETHUSD"),
-            (r#""0""#, "spot", "BTCUSD"),
-            ("null", "spot", "BTCUSD"),
-        ] {
-            check_class(Bybit, 200, &answer(code, category, symbol, ""), Class::Malformed);
-        }
-        check_class(Bybit, 200, r#"{"retCode":0,"retMsg":"OK","result":{}}"#, Class::Malformed);
-    }
-
-    #[test]
-    fn refusals_have_a_class() {
-        for (code, class) in [
-            (10006, Class::Throttled),
-            (10000, Class::Transient),
-            (10016, Class::Transient),
-            (10001, Class::Config),
-            (99999, Class::Transient),
-        ] {
-            let body = format!(r#"{{"retCode":{code},"retMsg":"some words","result":{{}}}}"#);
-            check_class(Bybit, 200, &body, class);
-        }
-        for (status, body, class) in [
-            (403, "access too frequent", Class::Banned),
-            (403, r#"{"retCode":10006,"retMsg":"access too frequent"}"#, Class::Banned),
-            (403, "<html>configured to block access from your country</html>", Class::Refused),
-            (429, "system protection", Class::Throttled),
-            (502, "<html>", Class::Transient),
-        ] {
-            check_class(Bybit, status, body, class);
-        }
-    }
+    Some(Refusal::of_code(class, code, answer, "retMsg"))
 }

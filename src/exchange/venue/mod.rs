@@ -1,7 +1,6 @@
 //! The venues: one pure module each, which builds the request for a page of bars and reads the answer.
 
 pub mod answer;
-pub mod ask;
 pub mod binance;
 pub mod binanceus;
 pub mod bitfinex;
@@ -11,9 +10,11 @@ pub mod coinbase;
 pub mod gemini;
 pub mod kraken;
 pub mod kucoin;
+pub mod mexc;
 pub mod number;
 pub mod okx;
+pub mod page_request;
+pub mod registry;
 pub mod spec;
 #[cfg(test)]
 mod tests;
-pub mod which;

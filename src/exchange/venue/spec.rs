@@ -1,16 +1,34 @@
-//! What is known of a venue beside its formats.
+//! What is known of a venue: its name, what it serves, how often it may be asked, and how it is asked and read.
 
-use super::answer::{Class, Fault};
-use crate::domain::time::Timeframe;
+use super::{
+    answer::Fault,
+    page_request::{HttpGet, PageRequest},
+};
+use crate::domain::bar::Shown;
+
+/// One venue, as its own file writes it. Every part is mandatory.
+#[derive(Debug, Clone, Copy)]
+pub struct VenueRow {
+    /// How it is called in manifests and paths.
+    pub name: &'static str,
+    /// The id that ccxt has for it, where that is another one.
+    pub ccxt_id: Option<&'static str>,
+    /// What it serves.
+    pub spec: Spec,
+    /// The request for a page. Refused when the venue does not have the timeframe.
+    pub request: fn(&PageRequest) -> Result<HttpGet, Fault>,
+    /// What an answer with this status and body shows.
+    pub parse: fn(&PageRequest, u16, &[u8]) -> Result<Shown, Fault>,
+}
 
 /// What a venue serves, and how often it may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spec {
-    /// Where its public interface lies, without a slash at the end.
+    /// Where its public interface is, without a slash at the end.
     pub base_url: &'static str,
     /// Most bars of one answer, the forming one included.
     pub page_bars: u32,
-    /// How many bars back it answers at all; `None` when it keeps everything.
+    /// How many bars back it answers at all; `None` when it keeps everything, or does not say.
     pub horizon_bars: Option<u32>,
     /// Whether a bar without a trade is left out of its answers.
     pub omits_empty: bool,
@@ -25,18 +43,4 @@ pub struct Pace {
     pub burst: u32,
     /// Milliseconds after which one more is allowed.
     pub refill_ms: u32,
-}
-
-/// How a venue spells the timeframes that it has.
-pub type Spelling = [(Timeframe, &'static str)];
-
-/// The venue's word for a timeframe; refused, with those it has, when it has no such bars.
-pub fn spelled(timeframe: Timeframe, spelling: &Spelling) -> Result<&'static str, Fault> {
-    spelling.iter().find(|(known, _)| *known == timeframe).map(|(_, word)| *word).ok_or_else(|| {
-        let known: Vec<&str> = spelling.iter().map(|(known, _)| known.name()).collect();
-        Fault::new(
-            Class::Config,
-            format!("the venue has no bars of {timeframe}: use one of {}", known.join(" ")),
-        )
-    })
 }

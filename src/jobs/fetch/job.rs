@@ -12,7 +12,7 @@ use crate::{
     },
     engine::slot::first_at_or_after,
     exchange::{
-        feed::{Feed as _, FeedError, Heard, Waits as _},
+        feed::{Feed as _, FeedError, Heard, Sleeper as _},
         remote::RemoteFeed,
         venue::answer::Class,
     },

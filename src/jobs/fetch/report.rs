@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::plan::Why;
 use crate::{
     domain::time::Window,
-    exchange::{feed::FeedError, venue::which::Venue},
+    exchange::{feed::FeedError, venue::registry::Venue},
     exit::Exit,
     jobs::context::{Context, Outcome},
     manifest::FetchJob,

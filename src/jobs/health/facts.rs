@@ -9,7 +9,7 @@ use crate::{
         time::{SlotTs, UtcMs},
     },
     jobs::{equivalence::judge::Verdict, live::state::LiveState},
-    os::space::Room,
+    os::free_space::Room,
     store::runs::{Ahead, RunState},
 };
 

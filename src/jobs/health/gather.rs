@@ -25,7 +25,7 @@ use crate::{
         live::state::LiveState,
     },
     manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
-    os::space::{Room, room},
+    os::free_space::{Room, room},
     session::{
         reader::{Extent, Files, RecordReader, RowFinder},
         record::{End, begins, ends, read_commands, read_origin},

@@ -17,7 +17,7 @@ use crate::{
         time::SlotTs,
     },
     engine::{anchor::Blocks, step::Core},
-    exchange::{feed::Feed, venue::which::Venue},
+    exchange::{feed::Feed, venue::registry::Venue},
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},

@@ -5,7 +5,7 @@ use crate::{
     domain::time::UtcMs,
     exchange::{
         remote::{Access, RemoteFeed},
-        venue::which::Venue,
+        venue::registry::Venue,
     },
     exit::Exit,
     jobs::{

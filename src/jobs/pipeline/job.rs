@@ -133,13 +133,13 @@ impl Course<'_, '_> {
         };
         let (spawn, stop) = self.bounded(spawn);
         tracing::info!(step = step.id, argv = spawn.argv.join(" "), "step starts");
-        let cookie = self.context.cookie(&child_id(self.context, step));
+        let tag = self.context.process_tag(&child_id(self.context, step));
         let asked_by = match step.work {
             Work::Program(_) => Asker::Us,
             Work::Job { .. } => Asker::Child,
         };
         Some(async move {
-            let kin = Kin { cookie: &cookie, asked_by };
+            let kin = Kin { tag: &tag, asked_by };
             let ended = process::run(&spawn, Some(kin), &stop).await;
             let program = spawn.argv.first().map_or("", String::as_str);
             let named = |error: io::Error| {
@@ -234,7 +234,7 @@ fn spawn(
         }
     };
     // What a step leaves behind ends with its pipeline.
-    let mut env = context.cookie(context.run_id.as_str()).variables();
+    let mut env = context.process_tag(context.run_id.as_str()).variables();
     env.insert(DEVICE.to_owned(), device.name().to_owned());
     Ok(Spawn {
         argv,

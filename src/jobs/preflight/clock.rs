@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
-    exchange::http::client::{Client, Get as _, Limits},
+    exchange::client::{Client, Get as _, Limits},
     exit::Exit,
     jobs::{context::Failure, waiting::Waiting},
     manifest::PreflightPart,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     jobs::context::Failure,
     manifest::PreflightPart,
-    os::owner::own_uid,
+    os::file_owner::own_uid,
     store::{disk::Disk as _, error::StoreError},
 };
 

@@ -4,7 +4,7 @@ use super::{
     job::Look,
     result::{Checked, Level},
 };
-use crate::{manifest::PreflightPart, os::space::room as left};
+use crate::{manifest::PreflightPart, os::free_space::room as left};
 
 /// Looks where `data/` and its parts lie, or will lie.
 pub fn room(look: &Look<'_>) -> Vec<Checked> {

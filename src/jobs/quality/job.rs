@@ -24,7 +24,7 @@ use crate::{
         series::Series,
         time::{SlotTs, TimeError, Window},
     },
-    exchange::venue::which::Venue,
+    exchange::venue::registry::Venue,
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
     manifest::{DataQuality, DataQualityJob, QualityCheck, QualityLevel},

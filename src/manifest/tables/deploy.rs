@@ -7,64 +7,68 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Size, Span},
-    words,
+    findings, words,
 };
 use crate::domain::{
     pattern::{Anchored, Floating},
     target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
 };
 
-words! {
+findings! {
     /// What a deploy is refused for.
-    Refusal {
+    Refusal in
+    /// How grave each finding is.
+    RefusalLevels of RefusalLevel {
         /// The deploy would take something away: a folder that must make way for a file.
-        Deletes = "deletes",
-        /// A protected path would be sent, overwritten or deleted.
-        ProtectedTouched = "protected-touched",
-        /// Protected paths lie in the source: they would be sent if an exclude were lost.
-        ProtectedInSource = "protected-in-source",
+        Deletes = "deletes", deletes: Refuse;
+        /// A protected path would be sent, overwritten or deleted, or is tracked by git.
+        ProtectedTouched = "protected-touched", protected_touched: Refuse;
+        /// Protected paths are in the source: they would be sent if an exclude were lost.
+        ProtectedInSource = "protected-in-source", protected_in_source: Warn;
         /// An exclude hides files that git tracks: they would never be deployed.
-        HiddenCode = "hidden-code",
+        HiddenCode = "hidden-code", hidden_code: Refuse;
         /// Something on the target would become something else: a file a folder, a link a file.
-        TypeChange = "type-change",
+        TypeChange = "type-change", type_change: Refuse;
         /// The target is not what was deployed: edited, missing or stray files.
-        Drift = "drift",
+        Drift = "drift", drift: Refuse;
         /// Files that were deployed, are unchanged on the target, and are gone from the source.
-        Stale = "stale",
-        /// The source is older than what is on the target.
-        OlderSource = "older-source",
-        /// The target is not the machine or the folder that the manifest names.
-        WrongHost = "wrong-host",
-        /// The source lies one folder too high or too low.
-        WrongLevel = "wrong-level",
-        /// A link leads out of the tree.
-        SymlinkEscape = "symlink-escape",
-        /// A container port would be open to the world.
-        PublicPort = "public-port",
-        /// Files on the target belong to somebody else, or a container runs as root.
-        RootOwned = "root-owned",
-        /// The deploy itself would run as root.
-        RunsAsRoot = "runs-as-root",
-        /// Too little room, in bytes or files.
-        LowDisk = "low-disk",
-        /// The tree is not what git has.
-        DirtyTree = "dirty-tree",
+        Stale = "stale", stale: Warn;
+        /// The deployed commit is not behind the one to deploy, or newer files on the target would be overwritten.
+        OlderSource = "older-source", older_source: Refuse;
+        /// Host key, machine id or marker differ.
+        WrongHost = "wrong-host", wrong_host: Refuse;
+        /// The source is one folder too high or too low, or the folder on the target does not exist.
+        WrongLevel = "wrong-level", wrong_level: Refuse;
+        /// A link in the source leads out of the tree, or a path on the target leads through a link.
+        SymlinkEscape = "symlink-escape", symlink_escape: Refuse;
+        /// A container port would be open to the world, or it cannot be known.
+        PublicPort = "public-port", public_port: Refuse;
+        /// Files on the target belong to another user, or a container has no `user`.
+        RootOwned = "root-owned", root_owned: Refuse;
+        /// The user on the target is root.
+        RunsAsRoot = "runs-as-root", runs_as_root: Refuse;
+        /// Less room than `limits` demands.
+        LowDisk = "low-disk", low_disk: Refuse;
+        /// The tree is not what git has, or not the branch to deploy.
+        DirtyTree = "dirty-tree", dirty_tree: Refuse;
         /// Keys and passwords would be sent.
-        SecretsInTree = "secrets-in-tree",
-        /// Devices, sockets, setuid files, hard links, names with control characters, and the like.
-        SpecialFiles = "special-files",
-        /// Something moved: while it was looked at, or since the plan; or another deploy holds the target.
-        ChangedSince = "changed-since",
-        /// A live loop writes its ledger on the target, or nobody can tell.
-        LiveWriter = "live-writer",
-        /// More files or bytes than a deploy may change.
-        TooMuch = "too-much",
+        SecretsInTree = "secrets-in-tree", secrets_in_tree: Refuse;
+        /// Devices, sockets, setuid, hard links, world-writable files, control characters, two names that differ in case only.
+        SpecialFiles = "special-files", special_files: Refuse;
+        /// Something moved while it was looked at, or since the plan; or another deploy holds the target.
+        ChangedSince = "changed-since", changed_since: Refuse;
+        /// A live loop writes its ledger on the target: it would run on old code beside new files. Or it cannot be known.
+        LiveWriter = "live-writer", live_writer: Refuse;
+        /// More than `limits` allows.
+        TooMuch = "too-much", too_much: Refuse;
         /// Nothing but the permissions of a file would change.
-        PermsOnly = "perms-only",
+        PermsOnly = "perms-only", perms_only: Warn;
+    }
+    always Refuse {
         /// A program said something that is not understood, or failed. It cannot be switched off.
-        NotUnderstood = "not-understood",
+        NotUnderstood = "not-understood";
         /// The target cannot be reached. It cannot be switched off.
-        Unreachable = "unreachable",
+        Unreachable = "unreachable";
     }
 }
 
@@ -91,7 +95,7 @@ pub struct Target {
     /// The port of ssh. It has no default.
     #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// The folder. It is no link.
+    /// The folder. It is not a link.
     pub path: Parsed<TargetPath>,
     /// The fingerprint of the host's key. Without it nothing is looked at, and the key that was seen is shown.
     pub host_key: Option<Parsed<HostKey>>,
@@ -259,115 +263,4 @@ impl Default for DeployLimits {
 pub struct SecretRules {
     /// Paths from the top of the source, each with the reason why it may be sent.
     pub allow: BTreeMap<String, String>,
-}
-
-/// How grave each finding is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct RefusalLevels {
-    /// The deploy would take something away: a folder that must make way for a file.
-    pub deletes: RefusalLevel,
-    /// A protected path would be sent, overwritten or deleted, or is tracked by git.
-    pub protected_touched: RefusalLevel,
-    /// Protected paths lie in the source: they would be sent if an exclude were lost.
-    pub protected_in_source: RefusalLevel,
-    /// An exclude hides files that git tracks: they would never be deployed.
-    pub hidden_code: RefusalLevel,
-    /// Something on the target would become something else: a file a folder, a link a file.
-    pub type_change: RefusalLevel,
-    /// The target is not what was deployed: edited, missing or stray files.
-    pub drift: RefusalLevel,
-    /// Files that were deployed, are unchanged on the target, and are gone from the source.
-    pub stale: RefusalLevel,
-    /// The deployed commit is not behind the one to deploy, or newer files on the target would be overwritten.
-    pub older_source: RefusalLevel,
-    /// Host key, machine id or marker differ.
-    pub wrong_host: RefusalLevel,
-    /// The source lies one folder too high or too low, or the folder on the target does not exist.
-    pub wrong_level: RefusalLevel,
-    /// A link in the source leads out of the tree, or a path on the target leads through a link.
-    pub symlink_escape: RefusalLevel,
-    /// A container port would be open to the world, or nobody can tell.
-    pub public_port: RefusalLevel,
-    /// Files on the target belong to somebody else, or a container has no `user`.
-    pub root_owned: RefusalLevel,
-    /// The user on the target is root.
-    pub runs_as_root: RefusalLevel,
-    /// Less room than `limits` demands.
-    pub low_disk: RefusalLevel,
-    /// The tree is not what git has, or not the branch to deploy.
-    pub dirty_tree: RefusalLevel,
-    /// Keys and passwords would be sent.
-    pub secrets_in_tree: RefusalLevel,
-    /// Devices, sockets, setuid, hard links, world-writable files, control characters, two names that differ in case only.
-    pub special_files: RefusalLevel,
-    /// Something moved while it was looked at, or since the plan; or another deploy holds the target.
-    pub changed_since: RefusalLevel,
-    /// A live loop writes its ledger on the target: it would run on old code beside new files. Or nobody can tell.
-    pub live_writer: RefusalLevel,
-    /// More than `limits` allows.
-    pub too_much: RefusalLevel,
-    /// Nothing but the permissions of a file would change.
-    pub perms_only: RefusalLevel,
-}
-
-impl Default for RefusalLevels {
-    fn default() -> Self {
-        use RefusalLevel::{Refuse, Warn};
-        Self {
-            deletes: Refuse,
-            protected_touched: Refuse,
-            protected_in_source: Warn,
-            hidden_code: Refuse,
-            type_change: Refuse,
-            drift: Refuse,
-            stale: Warn,
-            older_source: Refuse,
-            wrong_host: Refuse,
-            wrong_level: Refuse,
-            symlink_escape: Refuse,
-            public_port: Refuse,
-            root_owned: Refuse,
-            runs_as_root: Refuse,
-            low_disk: Refuse,
-            dirty_tree: Refuse,
-            secrets_in_tree: Refuse,
-            special_files: Refuse,
-            changed_since: Refuse,
-            live_writer: Refuse,
-            too_much: Refuse,
-            perms_only: Warn,
-        }
-    }
-}
-
-impl RefusalLevels {
-    /// How grave a finding is.
-    pub const fn of(&self, refusal: Refusal) -> RefusalLevel {
-        match refusal {
-            Refusal::Deletes => self.deletes,
-            Refusal::ProtectedTouched => self.protected_touched,
-            Refusal::ProtectedInSource => self.protected_in_source,
-            Refusal::HiddenCode => self.hidden_code,
-            Refusal::TypeChange => self.type_change,
-            Refusal::Drift => self.drift,
-            Refusal::Stale => self.stale,
-            Refusal::OlderSource => self.older_source,
-            Refusal::WrongHost => self.wrong_host,
-            Refusal::WrongLevel => self.wrong_level,
-            Refusal::SymlinkEscape => self.symlink_escape,
-            Refusal::PublicPort => self.public_port,
-            Refusal::RootOwned => self.root_owned,
-            Refusal::RunsAsRoot => self.runs_as_root,
-            Refusal::LowDisk => self.low_disk,
-            Refusal::DirtyTree => self.dirty_tree,
-            Refusal::SecretsInTree => self.secrets_in_tree,
-            Refusal::SpecialFiles => self.special_files,
-            Refusal::ChangedSince => self.changed_since,
-            Refusal::LiveWriter => self.live_writer,
-            Refusal::TooMuch => self.too_much,
-            Refusal::PermsOnly => self.perms_only,
-            Refusal::NotUnderstood | Refusal::Unreachable => RefusalLevel::Refuse,
-        }
-    }
 }

@@ -19,7 +19,7 @@ words! {
         Rollback = "rollback",
         /// Files that were deployed once, are unchanged there and gone from the source are moved into `.mjolnir-trash/RUN_ID/`.
         Retire = "retire",
-        /// The lock of a deploy that was killed is taken away, once it was shown whose it is.
+        /// The lock of a deploy that was killed is taken away, once its owner was shown.
         Unlock = "unlock",
     }
 }
@@ -30,7 +30,7 @@ words! {
 pub struct Deploy {
     /// What is done.
     pub mode: DeployMode,
-    /// Why; whoever meets the lock reads it, and it stands in `.mjolnir-deployed.json`.
+    /// Reason, shown to anyone who finds the lock, and kept in `.mjolnir-deployed.json`.
     pub message: String,
     /// An earlier plan, `data/reports/deploy/RUN_ID/plan.json`, of this job or of deploy-check: nothing may have moved since.
     /// Without it the deploy looks first, and holds on to what it saw.
@@ -72,7 +72,7 @@ impl Default for Deploy {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DeployCommand {
-    /// The program and its arguments. They can be seen by others, so no secret may stand here.
+    /// The program and its arguments. Others can see them: write no secret here.
     #[schemars(length(min = 1))]
     pub argv: Vec<String>,
     /// The longest that it may take.

@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use super::super::values::{Parsed, Size};
 
-/// How much is shown of what differs. What counts is told by `[deploy-check]`: its `source`, `protect`, `exclude` and
+/// How much is shown of what differs. What is compared is set in `[deploy-check]`: its `source`, `protect`, `exclude` and
 /// `command-timeout`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Drift {
-    /// Most files whose differences are shown; the others are named.
+    /// Most files to show the differences of; the others are named.
     pub diff_files_max: u32,
     /// Most lines of the differences of one file.
     pub diff_lines_max: u32,
-    /// The largest file whose differences are shown.
+    /// The largest file to show the differences of.
     pub diff_bytes_max: Parsed<Size>,
 }
 

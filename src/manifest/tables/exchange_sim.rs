@@ -21,7 +21,7 @@ words! {
 }
 
 /// A venue that does not exist, for drills: it shows `market.symbol` in bars of `market.timeframe` through the public
-/// interface of a real venue, to whoever asks.
+/// interface of a real venue.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ExchangeSim {
@@ -31,13 +31,13 @@ pub struct ExchangeSim {
     #[serde(default = "ExchangeSim::loopback")]
     #[schemars(regex(pattern = r"^([0-9.]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$"))]
     pub listen: String,
-    /// File, below the root, that takes the address listened on, as `127.0.0.1:40001`; it is there as long as somebody listens.
+    /// File, below the root, that takes the address listened on, as `127.0.0.1:40001`; it is there as long as the job listens.
     #[schemars(length(min = 1))]
     pub port_file: Option<String>,
     /// File of recorded bars, or a folder of daily ones. A gap in it is an outage.
     #[schemars(length(min = 1))]
     pub source: Option<String>,
-    /// Seed of made-up bars, when there is no source.
+    /// Seed of made-up bars, without a source.
     #[serde(default = "ExchangeSim::seed_7")]
     pub seed: u64,
     /// The venue's time at the start.
@@ -66,7 +66,7 @@ impl ExchangeSim {
     }
 }
 
-/// What goes wrong. Chances lie between 0 and 1. Those of `latency` to `wrong-date` are for every request, and are together
+/// What goes wrong. Chances are from 0 to 1. Those of `latency` to `wrong-date` are for every request, and are together
 /// at most 1, since at most one of them meets a request; those of `holes`, `late` and `revise` are for every bar, and the
 /// same in every answer. One seed always tells the same story.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -102,7 +102,7 @@ pub struct FaultTable {
     /// The body ends before its announced length.
     #[schemars(range(min = 0, max = 1))]
     pub truncate: f64,
-    /// A row stands there twice.
+    /// A row comes twice.
     #[schemars(range(min = 0, max = 1))]
     pub duplicate: f64,
     /// Two rows have changed places.
@@ -160,7 +160,7 @@ impl Default for FaultTable {
 }
 
 impl FaultTable {
-    /// The keys whose chances are for every request.
+    /// The keys with chances for every request.
     pub(in super::super) const OF_REQUESTS: [&'static str; 11] = [
         "latency",
         "timeout",

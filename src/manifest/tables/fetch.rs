@@ -17,11 +17,11 @@ pub struct Fetch {
     /// Ask for the bars that are there already, too; what the venue revised is replaced, and the old values are kept.
     #[serde(default)]
     pub force: bool,
-    /// Whether slots of which the venue has no bar, asked twice, are no reason for exit code 3. A venue that leaves out bars without a trade
+    /// Whether slots without a bar, for which the venue was asked twice, do not lead to exit code 3. A venue that leaves out bars without a trade
     /// has no holes.
     #[serde(default)]
     pub accept_holes: bool,
-    /// Where the venue's public interface lies, such as `http://127.0.0.1:8080`; without it, its own.
+    /// Where the venue's public interface is, such as `http://127.0.0.1:8080`; without it, its own.
     pub base_url: Option<Parsed<BaseUrl>>,
     /// The longest one request may take.
     #[serde(default = "Fetch::timeout_10s")]

@@ -1,4 +1,4 @@
-//! The table of healthcheck and heartbeat: what is well, and how it is told.
+//! The table of healthcheck and heartbeat: what is well, and how it is reported.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ words! {
 }
 
 words! {
-    /// Whose convention the exit code follows.
+    /// Which convention the exit code follows.
     HealthExit {
         /// Ours: 0 healthy, 1 not; 74 when the ledger cannot be read at all.
         Plain = "plain",
@@ -53,7 +53,7 @@ pub struct Healthcheck {
     /// How strictly the box is judged. A heartbeat is always `operator`.
     #[serde(default = "Healthcheck::operator")]
     pub mode: HealthMode,
-    /// Whose convention the exit code follows.
+    /// Which convention the exit code follows.
     #[serde(default = "Healthcheck::plain")]
     pub exit: HealthExit,
     /// Print the document `mjolnir.health/1` instead of the table.
@@ -70,7 +70,7 @@ pub struct Healthcheck {
     #[serde(default = "Healthcheck::three_bars")]
     #[schemars(range(min = 1))]
     pub raw_age_bars: u32,
-    /// What is added to an age in bars, and how far a stamp may lie in the future.
+    /// What is added to an age in bars, and how far a stamp may be in the future.
     #[serde(default = "Healthcheck::two_minutes")]
     pub slack: Parsed<Span>,
     /// How many rows back `fetch_failed` and `persist_failed` warn.

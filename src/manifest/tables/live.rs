@@ -81,7 +81,7 @@ pub struct Live {
     /// just as fast: the clock is then set by what that venue says.
     #[serde(default = "Live::speed_max")]
     pub speed: Parsed<Speed>,
-    /// Where the venue's public interface lies, such as `http://127.0.0.1:8080`; without it, its own.
+    /// Where the venue's public interface is, such as `http://127.0.0.1:8080`; without it, its own.
     pub base_url: Option<Parsed<BaseUrl>>,
     /// The longest one request may take.
     #[serde(default = "Live::timeout_10s")]
@@ -93,7 +93,7 @@ pub struct Live {
     /// How long after a bar closes the venue is asked for it.
     #[serde(default = "Live::settle_2s")]
     pub settle: Parsed<Span>,
-    /// Bars after which a slot whose bar cannot be fetched is given up as `fetch_failed`, from the first question after its close
+    /// Bars after which a slot with a bar that cannot be fetched is given up as `fetch_failed`, from the first question after its close
     /// that failed: what was missed while the loop was off, or the machine slept, is caught up.
     #[serde(default = "Live::deadline")]
     #[schemars(range(min = 1))]

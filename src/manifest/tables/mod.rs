@@ -10,20 +10,20 @@ mod health;
 mod inspect;
 mod live;
 mod notify;
+mod params;
 mod preflight;
 mod proof;
 mod quality;
 mod run;
 mod schedule;
 mod spelling;
-mod top;
 mod trading;
 mod train;
 mod work;
 
 pub(super) use proof::{BacktestTable, EqflatTable};
 pub(super) use schedule::ScheduleTable;
-pub(super) use top::{File, KINDS};
+pub(super) use spelling::words;
 pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
 
@@ -40,12 +40,12 @@ pub use health::{HealthExit, HealthMode, Healthcheck, SchedulerWatch};
 pub use inspect::{Check, CheckPart};
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use notify::{Heartbeat, Logs, Notify, NotifyOn, Webhook, WebhookFormat};
+pub use params::{Param, ParamType, Secret, SecretFrom};
 pub use preflight::{Preflight, PreflightPart};
 pub use proof::{Equivalence, Inputs, OnExisting, OnFail};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
-pub use top::{Kind, Param, ParamType, Secret, SecretFrom};
 pub use trading::{
     Account, EnterRule, ExitRule, Fill, FillAt, ModelRule, OnTrip, ProtectTable, Risk, RuleSide,
     SideDistances, Sides, SignalAbsent, SizeBy, SizeTable, StopFill, StrategyParam, StrategySignal,
@@ -56,4 +56,4 @@ pub use train::{
 };
 pub use work::{Exec, Import, ImportColumns, ImportSource, ImportTime, ImportUnit, Pipeline, When};
 
-use spelling::words;
+use spelling::findings;

@@ -9,9 +9,9 @@ use super::{
 };
 
 words! {
-    /// What somebody is told about.
+    /// What leads to a notice.
     NotifyOn {
-        /// A run failed, panicked or was ended by a signal nobody here sent.
+        /// A run failed, panicked or was ended by a signal that this program did not send.
         Failed = "failed",
         /// A run took longer than its timeout.
         TimedOut = "timed_out",
@@ -42,14 +42,14 @@ words! {
     }
 }
 
-/// Who is told when a scheduled run goes wrong: once for each incident, until it is over. Without `webhook` and `command`,
-/// nobody.
+/// Who gets a notice when a scheduled run goes wrong: one for each incident, until it is over. Without `webhook` and `command`,
+/// there are no notices.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Notify {
-    /// What somebody is told about.
+    /// What leads to a notice.
     pub on: Vec<NotifyOn>,
-    /// While an incident lasts, it is told again after this long; without it, only once.
+    /// While an incident lasts, the notice is repeated after this long; without it, only once.
     pub repeat_every: Option<Parsed<Span>>,
     /// An address that gets a POST.
     pub webhook: Option<Webhook>,
@@ -69,7 +69,7 @@ impl Default for Notify {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Webhook {
-    /// The address, usually `${secrets.NAME}`. It is never shown. With a secret that is absent, nobody is told.
+    /// The address, usually `${secrets.NAME}`. It is never shown. With a secret that is absent, nothing is sent.
     pub url: Option<Hidden>,
     /// What the body looks like.
     #[serde(default = "Webhook::format")]
@@ -91,14 +91,14 @@ impl Webhook {
     }
 }
 
-/// A watch outside, in the style of healthchecks.io: it is told when a run starts (`/start`), when it ended well (nothing
+/// A watch outside, in the style of healthchecks.io: it gets a ping when a run starts (`/start`), when it ended well (nothing
 /// after the address) and when it did not (`/fail`, or the exit code), each with `?rid=`. A ping that fails never fails the job.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Heartbeat {
-    /// The address, usually `${secrets.NAME}`. It is never shown. Without it, or with a secret that is absent, nobody is told.
+    /// The address, usually `${secrets.NAME}`. It is never shown. Without it, or with a secret that is absent, nothing is sent.
     pub url: Option<Hidden>,
-    /// Whether the start of a run is told too.
+    /// Whether the start of a run is sent too.
     pub start: bool,
     /// How much of the end of the run's output goes along, or of its log when there is none. A smaller `Ping-Body-Limit` of
     /// the other side is kept to.

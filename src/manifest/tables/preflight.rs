@@ -16,11 +16,11 @@ words! {
         Tools = "tools",
         /// Whether the folders of `data/` take files, and from the right user.
         Folders = "folders",
-        /// Whether files in the root belong to somebody else than the root itself.
+        /// Whether files in the root have another owner than the root itself.
         Owners = "owners",
         /// Whether there is room, in bytes and in files.
         Room = "room",
-        /// Whether the clock is kept in time by somebody, and how far it is from that of a host.
+        /// Whether a program keeps the clock in time, and how far it is from that of a host.
         Clock = "clock",
         /// Whether ports are bound to this machine only, and free or held by our own.
         Ports = "ports",
@@ -48,13 +48,13 @@ pub struct Preflight {
     /// Programs without which nothing works here, such as `["git >= 2.25", "ssh"]`. `compose` is `docker compose` or
     /// `docker-compose`.
     pub require: Vec<Parsed<ToolNeed>>,
-    /// Programs whose absence only warns.
+    /// Programs that may be absent with a warning.
     pub want: Vec<Parsed<ToolNeed>>,
-    /// Room that must be left where `data/` lies.
+    /// Room that must be left where `data/` is.
     pub disk_free_min: Parsed<Size>,
     /// Files that must still fit there.
     pub inodes_free_min: u64,
-    /// A host that is asked over HTTP what time it is; without it, nobody is asked.
+    /// A host that is asked over HTTP what time it is; without it, no host is asked.
     pub clock_url: Option<Parsed<BaseUrl>>,
     /// How far the clock of this machine may be from that of `clock-url`.
     pub clock_skew_max: Parsed<Span>,

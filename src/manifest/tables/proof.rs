@@ -25,7 +25,7 @@ words! {
     OnExisting {
         /// The job stops.
         Fail = "fail",
-        /// They are written anew.
+        /// They are written again.
         Replace = "replace",
     }
 }
@@ -78,7 +78,7 @@ words! {
     OnFail {
         /// Nothing more than its exit code.
         None = "none",
-        /// The tag is told to `reduce`, once: no entries until an operator says `resume`.
+        /// The tag gets the command `reduce`, once: no entries until an operator says `resume`.
         Reduce = "reduce",
     }
 }
@@ -105,9 +105,9 @@ fn three() -> u32 {
 pub struct Equivalence {
     /// Storage namespace of LIVE.
     pub tag: Parsed<Tag>,
-    /// Which replay: it lies under `<tag>_bt_<runid>`.
+    /// Which replay: it is under `<tag>_bt_<runid>`.
     pub runid: Parsed<RunId>,
-    /// The venue. What is not told of the series is found in the ledger, where the tag has only one.
+    /// The venue. What is not written of the series is found in the ledger, where the tag has only one.
     #[serde(default)]
     pub exchange: Option<Parsed<Exchange>>,
     /// The pair, as for `exchange`.

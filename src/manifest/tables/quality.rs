@@ -3,49 +3,52 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{super::values::Parsed, words};
+use super::{super::values::Parsed, findings, words};
 use crate::domain::{
     ids::{Exchange, Tag},
     series::Symbol,
     time::Timeframe,
 };
 
-words! {
+findings! {
     /// What is looked for in stored bars.
-    QualityCheck {
+    QualityCheck in
+    /// How grave each finding is.
+    QualityLevels of QualityLevel {
         /// Files and rows that cannot be read, or that no other job accepts.
-        Unreadable = "unreadable",
+        Unreadable = "unreadable", unreadable: Error;
         /// Several rows with one stamp.
-        Duplicates = "duplicates",
+        Duplicates = "duplicates", duplicates: Error;
         /// Stamps that are not on the grid of the timeframe.
-        Misaligned = "misaligned",
+        Misaligned = "misaligned", misaligned: Error;
         /// Rows that come before the row above them.
-        Disorder = "disorder",
+        Disorder = "disorder", disorder: Error;
         /// Bars in the partition of another day.
-        WrongDay = "wrong-day",
+        WrongDay = "wrong-day", wrong_day: Error;
         /// Values that are NaN or infinite.
-        NotFinite = "not-finite",
+        NotFinite = "not-finite", not_finite: Error;
         /// Prices that are zero or less.
-        NonPositive = "non-positive",
+        NonPositive = "non-positive", non_positive: Error;
         /// Volumes below zero.
-        NegativeVolume = "negative-volume",
-        /// Prices or volumes that no market has.
-        OutOfRange = "out-of-range",
+        NegativeVolume = "negative-volume", negative_volume: Error;
+        /// Prices outside 0.000000000001 to 1000000000000, or volumes above 1e24.
+        OutOfRange = "out-of-range", out_of_range: Error;
         /// High or low that do not enclose the other prices.
-        Ohlc = "ohlc",
-        /// Slots without a bar.
-        Gaps = "gaps",
-        /// Long runs of bars without volume.
-        ZeroVolume = "zero-volume",
-        /// Closes far from the close before, and wicks as long.
-        Spikes = "spikes",
-        /// Bars that were changed after they were stored.
-        Revisions = "revisions",
-        /// Days with too few bars.
-        Coverage = "coverage",
-        /// Differences from another series.
-        Against = "against",
+        Ohlc = "ohlc", ohlc: Error;
+        /// Slots without a bar. Those of the class `no-trades` are shown and do not count.
+        Gaps = "gaps", gaps: Warn;
+        /// Runs of bars without volume, longer than `zero-volume-bars`.
+        ZeroVolume = "zero-volume", zero_volume: Warn;
+        /// Closes that are both `spike-sigmas` and `spike-pct` away from the close before, and wicks as long.
+        Spikes = "spikes", spikes: Warn;
+        /// A share of revised bars above `revision-rate-max`.
+        Revisions = "revisions", revisions: Warn;
+        /// Days below `coverage-min`.
+        Coverage = "coverage", coverage: Warn;
+        /// Differences from the series named in `against`.
+        Against = "against", against: Error;
     }
+    always Error {}
 }
 
 words! {
@@ -113,92 +116,6 @@ impl Default for DataQuality {
             examples: 5,
             severity: QualityLevels::default(),
             against: QualityAgainst::default(),
-        }
-    }
-}
-
-/// How grave each finding is.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct QualityLevels {
-    /// Files and rows that cannot be read, or that no other job accepts.
-    pub unreadable: QualityLevel,
-    /// Several rows with one stamp.
-    pub duplicates: QualityLevel,
-    /// Stamps that are not on the grid of the timeframe.
-    pub misaligned: QualityLevel,
-    /// Rows that come before the row above them.
-    pub disorder: QualityLevel,
-    /// Bars in the partition of another day.
-    pub wrong_day: QualityLevel,
-    /// Values that are NaN or infinite.
-    pub not_finite: QualityLevel,
-    /// Prices that are zero or less.
-    pub non_positive: QualityLevel,
-    /// Volumes below zero.
-    pub negative_volume: QualityLevel,
-    /// Prices outside 0.000000000001 to 1000000000000, or volumes above 1e24.
-    pub out_of_range: QualityLevel,
-    /// High or low that do not enclose the other prices.
-    pub ohlc: QualityLevel,
-    /// Slots without a bar. Those of the class `no-trades` are shown and do not count.
-    pub gaps: QualityLevel,
-    /// Runs of bars without volume, longer than `zero-volume-bars`.
-    pub zero_volume: QualityLevel,
-    /// Closes that are both `spike-sigmas` and `spike-pct` away from the close before, and wicks as long.
-    pub spikes: QualityLevel,
-    /// A share of revised bars above `revision-rate-max`.
-    pub revisions: QualityLevel,
-    /// Days below `coverage-min`.
-    pub coverage: QualityLevel,
-    /// Differences from the series named in `against`.
-    pub against: QualityLevel,
-}
-
-impl Default for QualityLevels {
-    fn default() -> Self {
-        use QualityLevel::{Error, Warn};
-        Self {
-            unreadable: Error,
-            duplicates: Error,
-            misaligned: Error,
-            disorder: Error,
-            wrong_day: Error,
-            not_finite: Error,
-            non_positive: Error,
-            negative_volume: Error,
-            out_of_range: Error,
-            ohlc: Error,
-            gaps: Warn,
-            zero_volume: Warn,
-            spikes: Warn,
-            revisions: Warn,
-            coverage: Warn,
-            against: Error,
-        }
-    }
-}
-
-impl QualityLevels {
-    /// How grave the findings of a check are.
-    pub const fn of(&self, check: QualityCheck) -> QualityLevel {
-        match check {
-            QualityCheck::Unreadable => self.unreadable,
-            QualityCheck::Duplicates => self.duplicates,
-            QualityCheck::Misaligned => self.misaligned,
-            QualityCheck::Disorder => self.disorder,
-            QualityCheck::WrongDay => self.wrong_day,
-            QualityCheck::NotFinite => self.not_finite,
-            QualityCheck::NonPositive => self.non_positive,
-            QualityCheck::NegativeVolume => self.negative_volume,
-            QualityCheck::OutOfRange => self.out_of_range,
-            QualityCheck::Ohlc => self.ohlc,
-            QualityCheck::Gaps => self.gaps,
-            QualityCheck::ZeroVolume => self.zero_volume,
-            QualityCheck::Spikes => self.spikes,
-            QualityCheck::Revisions => self.revisions,
-            QualityCheck::Coverage => self.coverage,
-            QualityCheck::Against => self.against,
         }
     }
 }

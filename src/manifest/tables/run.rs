@@ -21,7 +21,7 @@ pub struct Run {
     /// The most memory a run and each program it starts may ask for; more is refused to it. Address space, as in `ulimit -v`:
     /// what is less than the program itself needs to begin is refused.
     pub memory_max: Option<Parsed<Size>>,
-    /// How much a run stands back for others: 0 not at all, 19 entirely.
+    /// The nice value of a run: 0 is the usual one, 19 gives way to every other program.
     #[schemars(range(min = 0, max = 19))]
     pub nice: u32,
     /// A name that only one run on this box may hold, of whatever job, started by whomever.
@@ -29,7 +29,7 @@ pub struct Run {
     pub lock: Option<String>,
     /// How long a run waits for its lock before it ends with exit code 75.
     pub lock_wait: Parsed<Span>,
-    /// Whether a run that was lost in a crash may simply be run again. Without it, as the kind has it: `exec`, `pipeline` and
+    /// Whether a run that was lost in a crash may simply be run again. Without it, as the kind has it: `exec`, `pipeline`, `promote` and
     /// `exchange-sim` may not, every other kind may.
     pub idempotent: Option<bool>,
     /// What the service does when a run fails.
@@ -61,11 +61,11 @@ words! {
         Unavailable = "unavailable",
         /// Input or output failed, 74.
         Io = "io",
-        /// Somebody else held a lock, or the disk was too full to start, 75.
+        /// Another process held a lock, or the disk was too full to start, 75.
         Busy = "busy",
         /// The run took too long, 124.
         Timeout = "timeout",
-        /// The run died: by a signal nobody here sent, or by a bug, 70.
+        /// The run died: by a signal that this program did not send, or by a bug, 70.
         Crashed = "crashed",
     }
 }
@@ -84,7 +84,7 @@ words! {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Retry {
-    /// Attempts in all; 1 is no retry, 0 is without end, for a loop that must always be up.
+    /// Attempts in all; 1 means no retry, 0 means without end, for a loop that must always be up.
     pub attempts: u32,
     /// Which failures are tried again. Where it is not given, programs that fail are too: kinds `exec` and `pipeline` have `failed` in it.
     pub on: Vec<RetryOn>,

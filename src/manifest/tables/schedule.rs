@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     super::values::{Parsed, Span},
-    top::Scalar,
+    params::Scalar,
     words,
 };
 use crate::domain::{cron::Cron, zone::Zone};
@@ -84,7 +84,7 @@ pub(in super::super) struct ScheduleTable {
     pub every: Option<Parsed<Span>>,
     /// On an event.
     pub on: Option<StartOn>,
-    /// On whose clocks `cron` is read, such as `Europe/Berlin`; `UTC` when absent.
+    /// The time zone in which `cron` is read, such as `Europe/Berlin`; `UTC` when absent.
     pub timezone: Option<Parsed<Zone>>,
     /// Needed when `cron` restricts both the day of the month and the day of the week.
     pub day_match: Option<DayMatchWord>,
@@ -93,7 +93,7 @@ pub(in super::super) struct ScheduleTable {
     /// What happens when a slot is due and the slot before it still runs.
     #[serde(default = "ScheduleTable::overlap")]
     pub overlap: Overlap,
-    /// Which slots are run after all that came while the service was down or the machine stood still.
+    /// Which slots are run after all that came while the service was down or the machine slept.
     #[serde(default = "ScheduleTable::backlog")]
     pub catch_up: Backlog,
     /// Slots older than this are not caught up.
@@ -114,7 +114,7 @@ pub(in super::super) struct ScheduleTable {
     #[serde(default)]
     pub profile: Vec<String>,
     /// Parameters that must have a value, or the schedule is off: `runner next` says which one has none. For a job that
-    /// cannot run before somebody has set it up.
+    /// cannot run before an operator has set it up.
     #[serde(default)]
     pub needs: Vec<String>,
 }

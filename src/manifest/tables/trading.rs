@@ -53,7 +53,7 @@ words! {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(in super::super) struct StrategyTable {
-    /// Slots without a hole that must lie behind a decision; with a hole among them the row says `cadence_failed`.
+    /// Slots without a hole that a decision needs before it; with a hole among them the row says `cadence_failed`.
     #[serde(default = "StrategyTable::cadence")]
     #[schemars(range(min = 1))]
     pub cadence_bars: u32,
@@ -83,7 +83,7 @@ pub(in super::super) struct StrategyTable {
     /// Signals of programs in other languages, by name: `signal('NAME')` in a condition.
     #[serde(default)]
     pub signals: BTreeMap<String, StrategySignal>,
-    /// The model whose `score` the rules read.
+    /// The model that gives the `score` of the rules.
     pub model: Option<ModelRule>,
 }
 
@@ -246,7 +246,7 @@ impl Default for StrategySignal {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ModelRule {
     /// The folder of a model, or a file that names one as `name/id`, below the root. LIVE loads it at its start; one that differs
-    /// from the ledger's is switched to from the first undecided slot on, and stands in the commands ledger.
+    /// from the ledger's is switched to from the first undecided slot on, and recorded in the commands ledger.
     pub path: String,
     /// What rules read as `threshold`, in millionths of the score. Without it, the one that was chosen for the model when it was trained,
     /// which its folder holds; 200000 for a model from elsewhere.

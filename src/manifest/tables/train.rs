@@ -109,7 +109,7 @@ impl Default for TrainFolds {
 }
 
 words! {
-    /// What stands between two layers.
+    /// What is between two layers.
     LayerActivation {
         /// Negative values become zero.
         Relu = "relu",
@@ -135,7 +135,7 @@ pub struct TrainFit {
     /// Outputs of each hidden layer. Without any, the model is a logistic regression. At most 5 layers.
     #[schemars(inner(range(min = 1, max = 256)))]
     pub hidden: Vec<u32>,
-    /// What stands between two layers.
+    /// What is between two layers.
     pub activation: LayerActivation,
     /// Most times that all rows are seen.
     #[schemars(range(min = 1, max = 10000))]
@@ -183,7 +183,7 @@ impl Default for TrainFit {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Train {
-    /// Name of the models: they lie under `data/models/<name>/`.
+    /// Name of the models: they are under `data/models/<name>/`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$"))]
     pub name: String,
     /// What the model sees, in this order: expressions of the rule language over bars, without params, free of the price level, such as
@@ -265,7 +265,7 @@ words! {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Promote {
-    /// Name of the models: they lie under `data/models/<name>/`.
+    /// Name of the models: they are under `data/models/<name>/`.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$"))]
     pub name: String,
     /// The model that asks for the place; without it, the one that was trained last.

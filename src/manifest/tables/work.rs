@@ -10,7 +10,7 @@ use super::{
         template::Template,
         values::{Hidden, Offset, Parsed, Span, Time},
     },
-    top::Scalar,
+    params::Scalar,
     words,
 };
 
@@ -19,7 +19,7 @@ words! {
     ImportSource {
         /// From a file.
         File = "file",
-        /// Made up from a seed, to try things out. A series of a real venue takes none.
+        /// Made up from a seed, to try things out. A series of a real venue does not take them.
         Synthetic = "synthetic",
     }
 }
@@ -27,7 +27,7 @@ words! {
 words! {
     /// What the time column of an imported file means.
     ImportTime {
-        /// Told from the name of the column, as far as it can be.
+        /// Read from the name of the column, as far as possible.
         Auto = "auto",
         /// The time a bar opens.
         Open = "open",
@@ -39,7 +39,7 @@ words! {
 words! {
     /// How the time column is written.
     ImportUnit {
-        /// Told from the size of the numbers.
+        /// Read from the size of the numbers.
         Auto = "auto",
         /// Seconds since 1970.
         Seconds = "s",
@@ -54,7 +54,7 @@ words! {
     }
 }
 
-/// The names of columns that cannot be told by the custom. `-p` cannot give them; `--set import.columns.time=NAME` can.
+/// The names of columns that have other names than usual. `-p` cannot give them; `--set import.columns.time=NAME` can.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ImportColumns {
@@ -106,7 +106,7 @@ pub struct Import {
     /// Whether the file may have more holes than bars. Without it, rows that are mostly further apart than the timeframe are refused.
     #[serde(default)]
     pub sparse: bool,
-    /// The names of columns that cannot be told by the custom.
+    /// The names of columns that have other names than usual.
     #[serde(default)]
     pub columns: ImportColumns,
     /// Most rows that may be refused; above it nothing is stored and the job ends with exit 65. Without it, any number.

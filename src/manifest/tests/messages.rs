@@ -65,9 +65,7 @@ fn a_rendered_problem_shows_the_line_and_a_caret() {
     assert!(text.contains("─┬─") || text.contains("───"), "{text}");
     assert!(text.contains("help: did you mean `run`?"), "{text}");
     assert!(text.contains("`exec.run` is missing"), "{text}");
-    let json = serde_json::to_value(&problems).unwrap();
-    assert_eq!(json[1]["line"], 5);
-    assert_eq!(json[1]["message"], "unknown key `rnu` in [exec]");
+    assert!(text.contains("unknown key `rnu` in [exec]"), "{text}");
     let colored = problems.render(super::Style { color: true, width: 100 });
     assert!(colored.contains('\u{1b}'));
 }

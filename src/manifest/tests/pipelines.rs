@@ -20,7 +20,7 @@ fn steps_wait_for_the_outputs_of_the_steps_they_need() {
     )
     .env("V", "${steps.a.out.ts}");
     let Job::Pipeline(pipeline) = case.good().manifest.job else { panic!("no pipeline") };
-    let outs = BTreeMap::from([("a.out.ts".to_owned(), "7".to_owned())]);
+    let outs = BTreeMap::from([("steps.a.out.ts".to_owned(), "7".to_owned())]);
     let Work::Program(argv) = &pipeline.steps[0].work else { panic!("no program") };
     let argv: Vec<_> = argv.iter().map(|t| t.fill(&outs).unwrap()).collect();
     assert_eq!(argv, ["x", "${y}"]);

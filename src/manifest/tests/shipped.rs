@@ -1,61 +1,47 @@
 //! The jobs and profiles that are shipped.
 
+use std::{fs, path::Path, sync::OnceLock};
+
 use super::{
     super::{
-        Dec, DeployMode, Feed, Job, LabelKind, Monotonic, PromoteMetric, RefusalLevel, Severity,
-        Speed, StopFill, Work, job_schema, jobs_md,
+        Dec, DeployMode, Feed, Job, Kind, LabelKind, Monotonic, PromoteMetric, RefusalLevel,
+        Severity, Speed, StopFill, Work, job_schema, jobs_md,
     },
     Case,
 };
 
-const FILES: [(&str, &str); 38] = [
-    ("profiles/auto.toml", include_str!("../../../profiles/auto.toml")),
-    ("profiles/base.toml", include_str!("../../../profiles/base.toml")),
-    ("profiles/cpu.toml", include_str!("../../../profiles/cpu.toml")),
-    ("profiles/gpu.toml", include_str!("../../../profiles/gpu.toml")),
-    ("profiles/market.toml", include_str!("../../../profiles/market.toml")),
-    ("profiles/replay.toml", include_str!("../../../profiles/replay.toml")),
-    ("profiles/seed-v02.toml", include_str!("../../../profiles/seed-v02.toml")),
-    ("profiles/target-pin.toml", include_str!("../../../profiles/target-pin.toml")),
-    ("profiles/target.toml", include_str!("../../../profiles/target.toml")),
-    ("strategies/bollinger_revert.toml", include_str!("../../../strategies/bollinger_revert.toml")),
-    ("strategies/donchian.toml", include_str!("../../../strategies/donchian.toml")),
-    ("strategies/ema_atr.toml", include_str!("../../../strategies/ema_atr.toml")),
-    ("strategies/golden.toml", include_str!("../../../strategies/golden.toml")),
-    ("strategies/model.toml", include_str!("../../../strategies/model.toml")),
-    ("strategies/rsi_revert.toml", include_str!("../../../strategies/rsi_revert.toml")),
-    ("jobs/backtest.toml", include_str!("../../../jobs/backtest.toml")),
-    ("jobs/backtest-model.toml", include_str!("../../../jobs/backtest-model.toml")),
-    ("jobs/check.toml", include_str!("../../../jobs/check.toml")),
-    ("jobs/data-quality.toml", include_str!("../../../jobs/data-quality.toml")),
-    ("jobs/demo.toml", include_str!("../../../jobs/demo.toml")),
-    ("jobs/deploy-check.toml", include_str!("../../../jobs/deploy-check.toml")),
-    ("jobs/deploy.toml", include_str!("../../../jobs/deploy.toml")),
-    ("jobs/drift.toml", include_str!("../../../jobs/drift.toml")),
-    ("jobs/eqflat.toml", include_str!("../../../jobs/eqflat.toml")),
-    ("jobs/equivalence.toml", include_str!("../../../jobs/equivalence.toml")),
-    ("jobs/exchange-sim.toml", include_str!("../../../jobs/exchange-sim.toml")),
-    ("jobs/fetch.toml", include_str!("../../../jobs/fetch.toml")),
-    ("jobs/healthcheck.toml", include_str!("../../../jobs/healthcheck.toml")),
-    ("jobs/heartbeat.toml", include_str!("../../../jobs/heartbeat.toml")),
-    ("jobs/import.toml", include_str!("../../../jobs/import.toml")),
-    ("jobs/made-up.toml", include_str!("../../../jobs/made-up.toml")),
-    ("jobs/live.toml", include_str!("../../../jobs/live.toml")),
-    ("jobs/live-model.toml", include_str!("../../../jobs/live-model.toml")),
-    ("jobs/preflight.toml", include_str!("../../../jobs/preflight.toml")),
-    ("jobs/train.toml", include_str!("../../../jobs/train.toml")),
-    ("jobs/promote.toml", include_str!("../../../jobs/promote.toml")),
-    ("jobs/train-demo.toml", include_str!("../../../jobs/train-demo.toml")),
-    ("jobs/train-pipeline.toml", include_str!("../../../jobs/train-pipeline.toml")),
-];
+/// Path and text of every profile, strategy and job that is shipped.
+fn files() -> &'static [(String, String)] {
+    static FILES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    FILES.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut files = Vec::new();
+        for dir in ["profiles", "strategies", "jobs"] {
+            let entries = fs::read_dir(root.join(dir)).unwrap().map(|entry| entry.unwrap().path());
+            let mut paths: Vec<_> =
+                entries.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+            paths.sort();
+            for path in paths {
+                let name = format!("{dir}/{}", path.file_name().unwrap().to_str().unwrap());
+                files.push((name, fs::read_to_string(path).unwrap()));
+            }
+        }
+        files
+    })
+}
 
-/// Strategies that follow no model.
-const RULES: [&str; 5] = ["ema_atr", "rsi_revert", "donchian", "golden", "bollinger_revert"];
+/// The names of the shipped files of a folder.
+fn names(dir: &str) -> impl Iterator<Item = &'static str> {
+    let inside = |path: &'static str, dir: &str| {
+        path.strip_prefix(dir)?.strip_prefix('/')?.strip_suffix(".toml")
+    };
+    files().iter().filter_map(move |(path, _)| inside(path, dir))
+}
 
 fn job(name: &str) -> Case {
     let path = format!("jobs/{name}.toml");
-    let text = FILES.iter().find(|(p, _)| *p == path).unwrap().1;
-    FILES.iter().fold(Case::named(&path, text), |case, (path, text)| case.file(path, text))
+    let text = &files().iter().find(|(p, _)| *p == path).unwrap().1;
+    files().iter().fold(Case::named(&path, text), |case, (path, text)| case.file(path, text))
 }
 
 fn live() -> Case {
@@ -68,29 +54,43 @@ fn live() -> Case {
 
 #[test]
 fn every_shipped_job_passes_the_check_with_every_profile_and_warns_of_nothing() {
-    for (path, _) in FILES.iter().filter(|(path, _)| path.starts_with("jobs/")) {
-        let name = path.trim_start_matches("jobs/").trim_end_matches(".toml");
-        for profile in [
-            "auto",
-            "base",
-            "cpu",
-            "gpu",
-            "replay",
-            "seed-v02",
-            "model",
-            "ema_atr",
-            "rsi_revert",
-            "donchian",
-            "golden",
-            "bollinger_revert",
-        ] {
+    let profiles = || names("profiles").chain(names("strategies"));
+    // Jobs extend these; they are not chosen with -P.
+    let chosen = |profile: &&str| !["target", "target-pin", "market"].contains(profile);
+    for name in names("jobs") {
+        for profile in profiles().filter(chosen) {
             let told = job(name).profile(profile).checks().unwrap_or_else(|p| panic!("{p}"));
             // Other rules take those away that follow a model, and their params do nothing then.
             let is_replaced =
-                name.ends_with("-model") && (profile == "model" || RULES.contains(&profile));
+                name.ends_with("-model") && names("strategies").any(|rules| rules == profile);
             let mut warnings = told.iter().filter(|one| one.severity() == Severity::Warning);
             assert!(is_replaced || warnings.next().is_none(), "{name} {profile}: {told}");
         }
+    }
+}
+
+#[test]
+fn every_kind_has_a_shipped_job_and_a_section_in_the_reference() {
+    let kinds: Vec<String> = names("jobs")
+        .map(|name| {
+            let path = format!("jobs/{name}.toml");
+            let text = &files().iter().find(|(p, _)| *p == path).unwrap().1;
+            let table: toml::Table = toml::from_str(text).unwrap();
+            table["kind"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let reference = fs::read_to_string(root.join("JOBS.md")).unwrap();
+    for kind in Kind::ALL {
+        let name = kind.name();
+        assert!(
+            kinds.iter().any(|shipped| shipped == name),
+            "jobs/{name}.toml is missing: ship a job of kind {name}"
+        );
+        assert!(
+            reference.contains(&format!("\n## {name}\n")),
+            "JOBS.md has no section {name}: make docs"
+        );
     }
 }
 

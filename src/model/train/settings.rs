@@ -80,7 +80,7 @@ impl Weighting {
 pub struct Settings {
     /// Outputs of each hidden layer; none makes a logistic regression.
     pub hidden: Vec<usize>,
-    /// What stands between two layers.
+    /// What is between two layers.
     pub activation: Activation,
     /// Most times that all rows are seen.
     pub epochs_max: u32,

@@ -59,9 +59,4 @@ impl State {
     pub fn losses(&self) -> &[Losses] {
         &self.losses
     }
-
-    /// The best epoch so far, counted from 1, and its validation loss.
-    pub fn best(&self) -> Option<(u32, f64)> {
-        self.best.as_ref().map(|best| (best.epoch, best.loss))
-    }
 }

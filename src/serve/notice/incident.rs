@@ -4,12 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     domain::{ids::RunId, time::UtcMs},
-    manifest::{Notify, NotifyOn},
+    manifest::{Kind, Negative, Notify, NotifyOn},
     store::runs::{Incident, IncidentId, Recovery, Run, RunState, Trouble},
 };
-
-/// The kind of job whose "no" is a verdict about the box.
-const HEALTH: &str = "healthcheck";
 
 /// What a run means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +38,7 @@ pub enum Owed {
 /// What a run means.
 pub fn meaning(run: &Run) -> Meaning {
     match run.state {
-        RunState::Failed if run.kind == HEALTH && run.exit_code == Some(1) => {
+        RunState::Failed if run.exit_code == Some(1) && is_about_the_box(run) => {
             Meaning::Wrong(Trouble::Health, NotifyOn::Health)
         }
         RunState::Failed | RunState::Panicked => Meaning::Wrong(Trouble::Run, NotifyOn::Failed),
@@ -56,6 +53,12 @@ pub fn meaning(run: &Run) -> Meaning {
         | RunState::Superseded
         | RunState::SkippedPrecondition => Meaning::Nothing,
     }
+}
+
+/// Whether exit code 1 of this run is a verdict about the box.
+fn is_about_the_box(run: &Run) -> bool {
+    // An older service may have recorded a kind that this one does not have.
+    Kind::of(&run.kind).is_some_and(|kind| kind.row().negative == Negative::SickBox)
 }
 
 /// How the incidents of a job change with a run that is over: those to keep, and those to take away.
@@ -151,13 +154,17 @@ mod tests {
     }
 
     fn run(minute: i64, state: RunState) -> Run {
-        let kind = if state == RunState::Failed && minute % 10 == 5 { HEALTH } else { "exec" };
+        let kind = if state == RunState::Failed && minute % 10 == 5 {
+            Kind::Healthcheck
+        } else {
+            Kind::Exec
+        };
         Run {
             ended: Some(at(minute)),
             exit_code: Some(i32::from(state == RunState::Failed)),
             ..Run::first(
                 format!("j_{minute}").parse().unwrap(),
-                ("j", kind),
+                ("j", kind.name()),
                 state,
                 at(minute),
                 "b",

@@ -129,11 +129,6 @@ impl<'b> AsSeen<'b> {
     pub fn changes(&self, ts: SlotTs) -> impl Iterator<Item = UtcMs> {
         self.revised.get(&ts.ts_ms()).into_iter().flatten().map(|entry| entry.seen_at)
     }
-
-    /// The slots that have an entry in the log, in order.
-    pub fn revised(&self) -> impl Iterator<Item = SlotTs> {
-        self.revised.values().filter_map(|entries| entries.first()).map(|entry| entry.ts)
-    }
 }
 
 #[cfg(test)]
@@ -212,6 +207,5 @@ mod tests {
         }
         assert_eq!(seen.versions(slot(2)), [None, Some(flat(19.0)), Some(flat(20.0))]);
         assert_eq!(seen.versions(slot(3)), [Some(flat(29.0)), Some(flat(30.0))]);
-        assert_eq!(seen.revised().collect::<Vec<_>>(), [slot(2), slot(3)]);
     }
 }

@@ -116,8 +116,7 @@ const FOLDERS: [&str; 4] = ["data", "deploy_reports", "smoke_root", "train_state
 
 /// Every path of the layout by the name of its function.
 fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
-    let tag = "paper".parse().unwrap();
-    let run: RunId = "r1".parse().unwrap();
+    let (tag, run) = ("paper".parse().unwrap(), "r1".parse::<RunId>().unwrap());
     let series =
         Series::new("kraken".parse().unwrap(), "BTC/USD".parse().unwrap(), "5m".parse().unwrap());
     vec![

@@ -298,7 +298,7 @@ fn what_passes_is_asked_again_and_the_rest_ends_with_its_reason() {
     let large = vec![b' '; 9 << 20];
     for (reply, word) in [
         (Reply::new("500 Internal Server Error", "oops"), "HTTP 500: `oops`"),
-        (Reply::new("200 OK", "<html>hello</html>"), "no JSON"),
+        (Reply::new("200 OK", "<html>hello</html>"), "not JSON"),
         (Reply::klines(&made(0, 20)).cut_short(), "the answer broke off"),
         (Reply::hang(), "no answer in time: the limit is 400ms"),
         (Reply::new("200 OK", large.clone()), "the answer is too large"),
@@ -357,7 +357,7 @@ fn a_wrong_question_is_asked_once_and_ends_with_78() {
     }
     let root = Root::new();
     let call = root.call("run fetch -p exchange=demo from=2024-01-01T00:00:00Z");
-    call.run().code(78).says(&["`demo` is no venue that can be asked", "binance"]);
+    call.run().code(78).says(&["`demo` is not a venue that can be asked", "binance"]);
     let server = Server::start(|_, _| Reply::klines(&[]));
     let words = "run fetch -p exchange=binance symbol=BTC/USDT from=2199-01-01T00:00:00Z";
     let call = root.call(&format!("{words} base-url={}", server.url())).run();

@@ -6,9 +6,9 @@ use std::{cell::RefCell, time::Duration};
 use mjolnir::{
     domain::time::SlotTs,
     exchange::{
-        http::client::Limits,
+        client::Limits,
         remote::{Access, RemoteFeed},
-        venue::which::Venue,
+        venue::registry::Venue,
     },
     jobs::live::{
         cycle::{LoopError, Outcome},

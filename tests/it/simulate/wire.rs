@@ -7,12 +7,10 @@ use mjolnir::{
     clock::Clock as _,
     domain::time::{SlotTs, Steady, UtcMs},
     exchange::{
-        feed::Waits,
-        http::{
-            client::{Answer, Get},
-            error::{Broke, HttpError},
-        },
+        client::{Answer, Get},
+        feed::Sleeper,
     },
+    net::{Broke, HttpError},
 };
 
 use super::venue::{Listed, SimClock};
@@ -83,7 +81,7 @@ pub struct Wire<'a> {
 }
 
 impl Get for &Wire<'_> {
-    fn get(&self, url: &str, _: &dyn Waits) -> Result<Answer, HttpError> {
+    fn get(&self, url: &str, _: &dyn Sleeper) -> Result<Answer, HttpError> {
         self.clock.advance(TRIP_MS / 2);
         let answer = self.answer(url);
         self.clock.advance(TRIP_MS / 2);
@@ -197,7 +195,7 @@ pub struct SimWaits<'a> {
     pub stop_at_ms: i64,
 }
 
-impl Waits for SimWaits<'_> {
+impl Sleeper for SimWaits<'_> {
     fn now(&self) -> UtcMs {
         self.clock.now()
     }

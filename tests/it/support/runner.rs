@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use mjolnir::{clock::nap, manifest::Kind, os::space::room};
+use mjolnir::{clock::nap, manifest::Kind, os::free_space::room};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -162,9 +162,9 @@ impl Drop for Root {
             let (Some(info), Some(result)) = (document("run.json"), document("result.json")) else {
                 continue;
             };
-            let kind = Kind::ALL.iter().find(|kind| kind.name() == info["kind"]);
+            let kind = Kind::of(info["kind"].as_str().unwrap_or_default());
             let (Some(keys), Some(out)) =
-                (kind.and_then(|kind| kind.puts_out()), result["out"].as_object())
+                (kind.and_then(|kind| kind.row().puts_out), result["out"].as_object())
             else {
                 continue;
             };
@@ -172,7 +172,7 @@ impl Drop for Root {
             for key in own {
                 assert!(
                     keys.contains(&key.as_str()),
-                    "{}: `{key}` is not in Kind::puts_out",
+                    "{}: `{key}` is not in `puts_out` of its row in kinds.rs",
                     info["kind"]
                 );
             }

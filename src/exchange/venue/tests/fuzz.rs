@@ -13,7 +13,7 @@ use crate::{
         bar::{Shown, TimedBar},
         time::Timeframe,
     },
-    exchange::venue::which::Venue,
+    exchange::venue::registry::Venue,
 };
 
 const SLOTS: i64 = 5;
@@ -93,7 +93,7 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 }
 
 fn venue() -> impl Strategy<Value = Venue> {
-    prop::sample::select(Venue::ALL.to_vec())
+    prop::sample::select(Venue::ALL)
 }
 
 proptest! {
@@ -106,20 +106,20 @@ proptest! {
         damages in vec(damage(), 1..4),
         status in prop_oneof![9 => Just(200_u16), 1 => any::<u16>()],
     ) {
-        let ask = page("BTC/USD", Timeframe::M1, SLOTS);
+        let page = page("BTC/USD", Timeframe::M1, SLOTS);
         let sent = answer(venue.name(), &rows).into_bytes();
-        let whole = venue.parse(&ask, 200, &sent).unwrap().bars;
+        let whole = venue.parse(&page, 200, &sent).unwrap().bars;
         prop_assert_eq!(whole.len(), (rows.len() - 1).min(SLOTS as usize));
         let mut body = sent;
         for damage in &damages {
             apply(&mut body, damage);
         }
-        match venue.parse(&ask, status, &body) {
+        match venue.parse(&page, status, &body) {
             Ok(Shown { bars, bad }) => {
                 prop_assert_eq!(status, 200);
                 prop_assert!(bad.iter().all(|row| (5..700).contains(&row.why.len())), "{:?}", bad);
                 prop_assert!(bars.is_sorted_by(|a, b| a.ts < b.ts));
-                prop_assert!(bars.iter().all(|bar| ask.window.contains(bar.ts)));
+                prop_assert!(bars.iter().all(|bar| page.window.contains(bar.ts)));
                 if matches!(damages[..], [Damage::CutOff(_)]) {
                     prop_assert_eq!(bits(&bars), bits(&whole));
                 }
@@ -130,8 +130,8 @@ proptest! {
 
     #[test]
     fn every_digit_arrives(venue in venue(), rows in rows()) {
-        let ask = page("BTC/USD", Timeframe::M1, SLOTS);
-        let bars = good(venue, &ask, &answer(venue.name(), &rows));
+        let page = page("BTC/USD", Timeframe::M1, SLOTS);
+        let bars = good(venue, &page, &answer(venue.name(), &rows));
         let sent = rows.iter().skip(1).take(SLOTS as usize);
         for (bar, row) in bars.iter().zip(sent) {
             prop_assert_eq!(bar.ts.open_ms(), row.open_ms);
@@ -147,8 +147,8 @@ proptest! {
         (from, to) in (any::<Index>(), any::<Index>()),
         copies: bool,
     ) {
-        let ask = page("BTC/USD", Timeframe::M1, SLOTS);
-        let whole = good(venue, &ask, &answer(venue.name(), &rows));
+        let page = page("BTC/USD", Timeframe::M1, SLOTS);
+        let whole = good(venue, &page, &answer(venue.name(), &rows));
         let (from, to) = (from.index(rows.len()), to.index(rows.len()));
         let mut moved = rows.clone();
         if copies {
@@ -156,7 +156,7 @@ proptest! {
         } else {
             moved.swap(from, to);
         }
-        let shown = venue.parse(&ask, 200, answer(venue.name(), &moved).as_bytes()).unwrap();
+        let shown = venue.parse(&page, 200, answer(venue.name(), &moved).as_bytes()).unwrap();
         prop_assert!(shown.bad.iter().all(|row| row.why.contains("out of order")), "{:?}", shown.bad);
         prop_assert!(bits(&shown.bars).iter().all(|bar| bits(&whole).contains(bar)));
         let slots = |bars: &[TimedBar]| bars.iter().map(|bar| bar.ts).collect::<BTreeSet<_>>();

@@ -1,6 +1,6 @@
-//! What holds for every venue alike, and what the tests of each venue need.
+//! What holds for every venue alike; what is special of each is written in `sent/`.
 
-pub mod check;
+mod check;
 mod fuzz;
 mod garbage;
 mod requests;

@@ -1,232 +1,109 @@
-//! The URL of a page, letter by letter, and the timeframes that a venue does not have.
+//! What is written of every venue in `sent/`: the URL of a page, letter by letter, the timeframes, recorded answers and refusals.
 
-use super::check::{T, page};
+use std::collections::BTreeSet;
+
+use super::{
+    check::{T, bits, good, page},
+    wire::{files, sent},
+};
 use crate::{
-    domain::time::{DAY_MS, Timeframe, UtcMs},
-    exchange::venue::{
-        answer::Class,
-        which::Venue::{
-            self, Binance, BinanceUs, Bitfinex, Bitstamp, Bybit, Coinbase, Gemini, Kraken, Kucoin,
-            Okx,
-        },
+    domain::{
+        bar::{Bar, TimedBar},
+        time::{DAY_MS, Timeframe, UtcMs},
     },
+    exchange::venue::{answer::Class, registry::Venue},
 };
 
-/// Pages of three bars from [`T`], 1762819200 seconds.
-const PAGES: [(Venue, &str, Timeframe, &str); 33] = [
-    (
-        Binance,
-        "BTC/USDT",
-        Timeframe::M1,
-        "https://api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1m&startTime=1762819200000&endTime=1762819379999&limit=1000",
-    ),
-    (
-        Binance,
-        "ETH/BTC",
-        Timeframe::H1,
-        "https://api.binance.com/api/v3/klines?symbol=ETHBTC&interval=1h&startTime=1762819200000&endTime=1762829999999&limit=1000",
-    ),
-    (
-        Binance,
-        "BTC/USDT",
-        Timeframe::D1,
-        "https://api.binance.com/api/v3/klines?symbol=BTCUSDT&interval=1d&startTime=1762819200000&endTime=1763078399999&limit=1000",
-    ),
-    (
-        BinanceUs,
-        "BTC/USD",
-        Timeframe::M1,
-        "https://api.binance.us/api/v3/klines?symbol=BTCUSD&interval=1m&startTime=1762819200000&endTime=1762819379999&limit=1000",
-    ),
-    (
-        BinanceUs,
-        "ETH/USDT",
-        Timeframe::H1,
-        "https://api.binance.us/api/v3/klines?symbol=ETHUSDT&interval=1h&startTime=1762819200000&endTime=1762829999999&limit=1000",
-    ),
-    (
-        BinanceUs,
-        "BTC/USD",
-        Timeframe::D1,
-        "https://api.binance.us/api/v3/klines?symbol=BTCUSD&interval=1d&startTime=1762819200000&endTime=1763078399999&limit=1000",
-    ),
-    (
-        Bitfinex,
-        "BTC/USD",
-        Timeframe::M1,
-        "https://api-pub.bitfinex.com/v2/candles/trade:1m:tBTCUSD/hist?start=1762819199999&end=1762819379999&limit=10000&sort=1",
-    ),
-    (
-        Bitfinex,
-        "BTC/USDT",
-        Timeframe::H1,
-        "https://api-pub.bitfinex.com/v2/candles/trade:1h:tBTCUST/hist?start=1762819199999&end=1762829999999&limit=10000&sort=1",
-    ),
-    (
-        Bitfinex,
-        "DOGE/USD",
-        Timeframe::D1,
-        "https://api-pub.bitfinex.com/v2/candles/trade:1D:tDOGE:USD/hist?start=1762819199999&end=1763078399999&limit=10000&sort=1",
-    ),
-    (
-        Bitstamp,
-        "BTC/USD",
-        Timeframe::M1,
-        "https://www.bitstamp.net/api/v2/ohlc/btcusd/?step=60&limit=3&start=1762819200&end=1762819379",
-    ),
-    (
-        Bitstamp,
-        "ETH/USDT",
-        Timeframe::H1,
-        "https://www.bitstamp.net/api/v2/ohlc/ethusdt/?step=3600&limit=3&start=1762819200&end=1762829999",
-    ),
-    (
-        Bitstamp,
-        "BTC/USD",
-        Timeframe::D1,
-        "https://www.bitstamp.net/api/v2/ohlc/btcusd/?step=86400&limit=3&start=1762819200&end=1763078399",
-    ),
-    (
-        Bybit,
-        "BTC/USDT",
-        Timeframe::M1,
-        "https://api.bybit.com/v5/market/kline?category=spot&symbol=BTCUSDT&interval=1&start=1762819200000&end=1762819379999&limit=1000",
-    ),
-    (
-        Bybit,
-        "ETH/USDC",
-        Timeframe::H1,
-        "https://api.bybit.com/v5/market/kline?category=spot&symbol=ETHUSDC&interval=60&start=1762819200000&end=1762829999999&limit=1000",
-    ),
-    (
-        Bybit,
-        "BTC/USDT",
-        Timeframe::D1,
-        "https://api.bybit.com/v5/market/kline?category=spot&symbol=BTCUSDT&interval=D&start=1762819200000&end=1763078399999&limit=1000",
-    ),
-    (
-        Coinbase,
-        "BTC/USD",
-        Timeframe::M1,
-        "https://api.exchange.coinbase.com/products/BTC-USD/candles?granularity=60&start=2025-11-11T00:00:00Z&end=2025-11-11T00:02:00Z",
-    ),
-    (
-        Coinbase,
-        "ETH/USDT",
-        Timeframe::H1,
-        "https://api.exchange.coinbase.com/products/ETH-USDT/candles?granularity=3600&start=2025-11-11T00:00:00Z&end=2025-11-11T02:00:00Z",
-    ),
-    (
-        Coinbase,
-        "BTC/USD",
-        Timeframe::D1,
-        "https://api.exchange.coinbase.com/products/BTC-USD/candles?granularity=86400&start=2025-11-11T00:00:00Z&end=2025-11-13T00:00:00Z",
-    ),
-    (Gemini, "BTC/USD", Timeframe::M1, "https://api.gemini.com/v2/candles/btcusd/1m"),
-    (Gemini, "ETH/BTC", Timeframe::H1, "https://api.gemini.com/v2/candles/ethbtc/1hr"),
-    (Gemini, "BTC/USD", Timeframe::D1, "https://api.gemini.com/v2/candles/btcusd/1day"),
-    (
-        Kraken,
-        "BTC/USD",
-        Timeframe::M1,
-        "https://api.kraken.com/0/public/OHLC?pair=XBTUSD&interval=1&since=1762819140",
-    ),
-    (
-        Kraken,
-        "ETH/EUR",
-        Timeframe::H1,
-        "https://api.kraken.com/0/public/OHLC?pair=ETHEUR&interval=60&since=1762815600",
-    ),
-    (
-        Kraken,
-        "DOGE/BTC",
-        Timeframe::D1,
-        "https://api.kraken.com/0/public/OHLC?pair=XDGXBT&interval=1440&since=1762732800",
-    ),
-    (
-        Kucoin,
-        "BTC/USDT",
-        Timeframe::M1,
-        "https://api.kucoin.com/api/v1/market/candles?symbol=BTC-USDT&type=1min&startAt=1762819200&endAt=1762819379",
-    ),
-    (
-        Kucoin,
-        "ETH/BTC",
-        Timeframe::H1,
-        "https://api.kucoin.com/api/v1/market/candles?symbol=ETH-BTC&type=1hour&startAt=1762819200&endAt=1762829999",
-    ),
-    (
-        Kucoin,
-        "BTC/USDT",
-        Timeframe::D1,
-        "https://api.kucoin.com/api/v1/market/candles?symbol=BTC-USDT&type=1day&startAt=1762819200&endAt=1763078399",
-    ),
-    (
-        Okx,
-        "BTC/USDT",
-        Timeframe::M1,
-        "https://www.okx.com/api/v5/market/candles?instId=BTC-USDT&bar=1m&before=1762819199999&after=1762819380000&limit=100",
-    ),
-    (
-        Okx,
-        "BTC/USDT",
-        Timeframe::M5,
-        "https://www.okx.com/api/v5/market/candles?instId=BTC-USDT&bar=5m&before=1762819199999&after=1762820100000&limit=100",
-    ),
-    (
-        Okx,
-        "ETH/BTC",
-        Timeframe::H1,
-        "https://www.okx.com/api/v5/market/candles?instId=ETH-BTC&bar=1H&before=1762819199999&after=1762830000000&limit=100",
-    ),
-    (
-        Okx,
-        "BTC/USDT",
-        Timeframe::H6,
-        "https://www.okx.com/api/v5/market/candles?instId=BTC-USDT&bar=6Hutc&before=1762819199999&after=1762884000000&limit=100",
-    ),
-    (
-        Okx,
-        "BTC/USDT",
-        Timeframe::H12,
-        "https://www.okx.com/api/v5/market/candles?instId=BTC-USDT&bar=12Hutc&before=1762819199999&after=1762948800000&limit=100",
-    ),
-    (
-        Okx,
-        "BTC/USDT",
-        Timeframe::D1,
-        "https://www.okx.com/api/v5/market/candles?instId=BTC-USDT&bar=1Dutc&before=1762819199999&after=1763078400000&limit=100",
-    ),
-];
+#[test]
+fn every_venue_has_its_file_and_no_file_is_left_over() {
+    for venue in Venue::ALL {
+        let sent = sent(venue.name());
+        let name = venue.name();
+        assert!(sent.pages.len() >= 3, "sent/{name}.toml: three [[page]] are needed");
+        let timeframes: BTreeSet<&str> =
+            sent.pages.iter().map(|page| page.timeframe.as_str()).collect();
+        let wanted =
+            ["1m", "1h", "1d"].into_iter().filter(|tf| sent.timeframes.iter().any(|has| has == tf));
+        for timeframe in wanted {
+            assert!(
+                timeframes.contains(timeframe),
+                "sent/{name}.toml: a [[page]] of {timeframe} is missing"
+            );
+        }
+        assert!(
+            sent.answers.iter().any(|answer| answer.bars.len() >= 2),
+            "sent/{name}.toml: an [[answer]] with bars is missing"
+        );
+        let classes: BTreeSet<&str> = sent.refusals.iter().map(|one| one.class.as_str()).collect();
+        for class in [Class::Throttled, Class::Config, Class::Transient, Class::Malformed] {
+            let class = format!("{class:?}");
+            assert!(
+                classes.contains(class.as_str()),
+                "sent/{name}.toml: a [[refusal]] of the class {class} is missing"
+            );
+        }
+    }
+    let names: BTreeSet<&str> = Venue::ALL.iter().map(|venue| venue.name()).collect();
+    for name in files().keys() {
+        assert!(names.contains(name.as_str()), "sent/{name}.toml: no venue is called {name}");
+    }
+}
 
 #[test]
 fn a_page_has_its_url() {
     assert_eq!(T, 1_762_819_200_000);
-    for (venue, symbol, timeframe, url) in PAGES {
-        let request = venue.request(&page(symbol, timeframe, 3)).unwrap();
-        assert_eq!(request.url(venue.spec().base_url), url);
-        assert!(
-            url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/?&=-.".contains(&byte)),
-            "{url}"
-        );
+    for venue in Venue::ALL {
+        for asked in &sent(venue.name()).pages {
+            let timeframe = asked.timeframe.parse().unwrap();
+            let request = venue.request(&page(&asked.symbol, timeframe, 3)).unwrap();
+            let url = &asked.url;
+            assert_eq!(request.url(venue.spec().base_url), *url);
+            assert!(
+                url.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":/?&=-.".contains(&byte)),
+                "{url}"
+            );
+        }
+    }
+}
+
+#[test]
+fn recorded_answers_hold_exactly_their_bars() {
+    let minutes = page("BTC/USD", Timeframe::M1, 3);
+    for venue in Venue::ALL {
+        for answer in &sent(venue.name()).answers {
+            let expected: Vec<TimedBar> = answer
+                .bars
+                .iter()
+                .map(|(open_ms, open, high, low, close, volume)| TimedBar {
+                    ts: Timeframe::M1.slot_of_open(*open_ms).unwrap(),
+                    bar: Bar::new([*open, *high, *low, *close, *volume]).unwrap(),
+                })
+                .collect();
+            let found = good(*venue, &minutes, &answer.body);
+            assert_eq!(bits(&found), bits(&expected), "{}: {found:?}", venue.name());
+        }
+    }
+}
+
+#[test]
+fn refusals_have_a_class_and_words() {
+    let minutes = page("BTC/USD", Timeframe::M1, 3);
+    for venue in Venue::ALL {
+        for refusal in &sent(venue.name()).refusals {
+            let (status, body) = (refusal.status, &refusal.body);
+            let fault = venue.parse(&minutes, status, body.as_bytes()).unwrap_err();
+            let class = format!("{:?}", fault.class);
+            assert_eq!(class, refusal.class, "{} {status} {body}: {fault}", venue.name());
+            assert!((5..500).contains(&fault.why.len()), "{fault}");
+        }
     }
 }
 
 #[test]
 fn a_timeframe_that_a_venue_lacks_is_refused_with_those_it_has() {
-    use Timeframe::{D1, H1, H2, H4, H6, H12, M1, M3, M5, M15, M30};
-    for (venue, has) in [
-        (Binance, &Timeframe::ALL[..]),
-        (BinanceUs, &Timeframe::ALL),
-        (Bitfinex, &[M1, M5, M15, M30, H1, H4, H6, H12, D1]),
-        (Bitstamp, &[M1, M3, M5, M15, M30, H1, H2, H4, H6, H12, D1]),
-        (Bybit, &[M1, M3, M5, M15, M30, H1, H2, H4, H6, H12, D1]),
-        (Coinbase, &[M1, M5, M15, H1, H6, D1]),
-        (Gemini, &[M1, M5, M15, M30, H1, H6, D1]),
-        (Kraken, &[M1, M5, M15, M30, H1, H4, D1]),
-        (Kucoin, &Timeframe::ALL),
-        (Okx, &[M1, M3, M5, M15, M30, H1, H2, H4, H6, H12, D1]),
-    ] {
+    for venue in Venue::ALL {
+        let has: Vec<Timeframe> =
+            sent(venue.name()).timeframes.iter().map(|name| name.parse().unwrap()).collect();
         let mut words = vec![];
         for timeframe in Timeframe::ALL {
             match venue.request(&page("BTC/USD", timeframe, 3)) {
@@ -254,10 +131,19 @@ fn okx_asks_for_old_bars_elsewhere() {
     for (age_bars, place) in
         [(0, "candles"), (1399, "candles"), (1401, "history-candles"), (100_000, "history-candles")]
     {
-        let mut ask = page("BTC/USDT", Timeframe::M5, 3);
-        ask.now = UtcMs::new(T + age_bars * 300_000).unwrap();
-        let path = Okx.request(&ask).unwrap().path;
+        let mut page = page("BTC/USDT", Timeframe::M5, 3);
+        page.now = UtcMs::new(T + age_bars * 300_000).unwrap();
+        let path = Venue::Okx.request(&page).unwrap().path;
         assert_eq!(path, format!("/api/v5/market/{place}"), "{age_bars}");
+    }
+}
+
+/// A bound in a URL, milliseconds since 1970: a date, seconds, or milliseconds.
+fn bound_ms(text: &str) -> i64 {
+    match text.parse::<i64>() {
+        Ok(seconds) if seconds < T / 10 => seconds * 1000,
+        Ok(ms) => ms,
+        Err(_) => text.parse::<UtcMs>().unwrap().get(),
     }
 }
 
@@ -266,15 +152,15 @@ fn the_largest_page_fits_into_what_a_venue_answers() {
     for venue in Venue::ALL {
         let spec = venue.spec();
         let slots = i64::from(spec.page_bars);
-        let ask = page("BTC/USD", Timeframe::D1, slots);
-        let query = venue.request(&ask).unwrap().query;
+        let page = page("BTC/USD", Timeframe::D1, slots);
+        let query = venue.request(&page).unwrap().query;
         for (name, value) in &query {
             if *name == "limit" {
                 assert_eq!(value, &slots.to_string(), "{}", venue.name());
             }
-            if ["end", "endTime"].contains(name) && venue != Coinbase && venue != Bitstamp {
-                let end: i64 = value.parse().unwrap();
-                assert_eq!((end + 1 - T) / DAY_MS, slots, "{}", venue.name());
+            if ["end", "endTime", "endAt"].contains(name) {
+                let days = (bound_ms(value) - T).div_euclid(DAY_MS) + 1;
+                assert_eq!(days, slots, "{}", venue.name());
             }
         }
         assert!(spec.horizon_bars.is_none_or(|horizon| spec.page_bars <= horizon));

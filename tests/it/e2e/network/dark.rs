@@ -82,7 +82,7 @@ fn c8_a_start_behind_somebody_else_goes_on_and_gives_up_no_missed_slot() {
         (Reply::new("401 Unauthorized", page), "HTTP 401"),
         (Reply::new("404 Not Found", page), "HTTP 404"),
         (Reply::new("511 Network Authentication Required", page), "HTTP 511"),
-        (Reply::new("200 OK", page), "no JSON"),
+        (Reply::new("200 OK", page), "not JSON"),
         (Reply::new("400 Bad Request", unknown), "-1121 Invalid symbol."),
         (Reply::raw(""), "the answer broke off"),
     ] {

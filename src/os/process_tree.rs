@@ -6,7 +6,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, getpgid, kill_process, pidfd_open, pidfd_send_signal,
 };
 
-/// How hard a process is told to end.
+/// How a process is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hit {
     /// It may still clean up.
@@ -26,9 +26,9 @@ impl Hit {
 
 /// Variables that mark the processes of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cookie(BTreeMap<String, String>);
+pub struct ProcessTag(BTreeMap<String, String>);
 
-impl Cookie {
+impl ProcessTag {
     /// These variables together.
     pub fn new(variables: &[(&str, &str)]) -> Self {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
@@ -54,7 +54,7 @@ impl Cookie {
         self.pids().len()
     }
 
-    /// Tells all of them to end. One that ends meanwhile is not missed: nobody else is hit in its place.
+    /// Tells all of them to end. One that ends meanwhile is not missed: no other process is hit in its place.
     pub fn hit(&self, hit: Hit) {
         for pid in self.pids() {
             // A process that is gone needs no signal.
@@ -94,7 +94,7 @@ impl Cookie {
     }
 
     fn is_on(&self, pid: Pid) -> bool {
-        // Of a process that has ended, or belongs to somebody else, nothing can be read.
+        // Of a process that has ended, or belongs to another user, nothing can be read.
         let path = format!("/proc/{}/environ", pid.as_raw_nonzero());
         let Ok(environment) = fs::read(path) else { return false };
         self.0.iter().all(|(name, value)| {

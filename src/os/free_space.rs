@@ -46,9 +46,9 @@ pub fn room(data: &Path) -> io::Result<Room> {
 }
 
 fn look(path: &Path) -> io::Result<Room> {
-    let told =
+    let named =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let stat = rustix::fs::statvfs(path).map_err(|error| told(error.into()))?;
+    let stat = rustix::fs::statvfs(path).map_err(|error| named(error.into()))?;
     Ok(Room {
         path: path.to_owned(),
         bytes: stat.f_bavail.saturating_mul(stat.f_frsize),

@@ -1,5 +1,5 @@
 //! How often a venue may be asked, when to ask again after a failure, and when to leave it alone. Pure: the time is given, by a
-//! clock that nobody can set.
+//! clock that never jumps.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -12,7 +12,7 @@ const BACKOFF_MS: i64 = 500;
 const THROTTLED_MS: i64 = 5_000;
 /// Longest such pause, milliseconds.
 const BACKOFF_MAX_MS: i64 = 30_000;
-/// How long a venue that shut us out is left alone when it does not say for how long, milliseconds.
+/// The pause after a ban that has no length of its own, milliseconds.
 const BANNED_MS: i64 = 600_000;
 /// Longest pause that is granted to a venue that shut us out, milliseconds; Binance does so for three days at most.
 const BAN_MAX_MS: i64 = 3 * 86_400_000;
@@ -45,13 +45,13 @@ pub enum Admit {
 pub enum Next {
     /// Ask again then.
     Retry(Steady),
-    /// Ask no more.
+    /// Do not ask again.
     GiveUp,
 }
 
-/// The manners towards one venue.
+/// The pace, the retries and the pauses of one venue.
 #[derive(Debug, Clone)]
-pub struct Governor {
+pub struct RateLimiter {
     pace: Pace,
     attempts_max: u32,
     seed: u64,
@@ -61,7 +61,7 @@ pub struct Governor {
     shut: Option<(Steady, Class)>,
 }
 
-impl Governor {
+impl RateLimiter {
     /// At most `attempts_max` requests for one question, with pauses drawn from `seed`.
     pub fn new(pace: Pace, attempts_max: u32, seed: u64) -> Self {
         Self { pace, attempts_max, seed, drawn: 0, full_at: Steady::default(), shut: None }
@@ -108,7 +108,7 @@ impl Governor {
         if matches!(class, Class::Throttled | Class::Banned) || pause_ms.is_some() {
             self.shut = Some((until, class));
         }
-        // What asks again at once is answered alike: whoever asked may ask later.
+        // Asked again at once, it answers alike: the caller may ask later.
         let gives_up = matches!(class, Class::Banned | Class::Refused);
         let is_last = attempt >= self.attempts_max;
         if gives_up || is_last || wait_ms > PATIENCE_MS { Next::GiveUp } else { Next::Retry(until) }
@@ -128,7 +128,7 @@ impl Governor {
         self.shut.map(|(until, _)| until.since(now)).filter(|left_ms| *left_ms > 0)
     }
 
-    /// Half of the doubled pause for certain, the other half by the dice.
+    /// Half of the doubled pause for certain, the other half random (jitter).
     fn backoff_ms(&mut self, first_ms: i64, attempt: u32) -> i64 {
         let doubled = attempt.saturating_sub(1).min(16);
         let whole = (first_ms << doubled).min(BACKOFF_MAX_MS);
@@ -149,16 +149,16 @@ mod tests {
         Steady::new(1_000_000 + ms)
     }
 
-    fn governor() -> Governor {
-        Governor::new(PACE, 4, 7)
+    fn limiter() -> RateLimiter {
+        RateLimiter::new(PACE, 4, 7)
     }
 
     /// When each of `n` requests goes out that are all wanted at once.
-    fn sent(governor: &mut Governor, n: usize, start: i64) -> Vec<i64> {
+    fn sent(limiter: &mut RateLimiter, n: usize, start: i64) -> Vec<i64> {
         let mut now = at(start);
         let mut times = Vec::new();
         while times.len() < n {
-            match governor.admit(now) {
+            match limiter.admit(now) {
                 Admit::Now => times.push(now.since(at(0))),
                 Admit::At(then) => {
                     assert!(then > now);
@@ -172,42 +172,42 @@ mod tests {
 
     #[test]
     fn a_burst_then_one_after_each_pause_and_the_bucket_fills_again() {
-        let mut governor = governor();
-        assert_eq!(sent(&mut governor, 6, 0), [0, 0, 0, 100, 200, 300]);
-        assert_eq!(sent(&mut governor, 2, 350), [400, 500], "no more than the pace");
-        assert_eq!(sent(&mut governor, 4, 10_000), [10_000, 10_000, 10_000, 10_100]);
+        let mut limiter = limiter();
+        assert_eq!(sent(&mut limiter, 6, 0), [0, 0, 0, 100, 200, 300]);
+        assert_eq!(sent(&mut limiter, 2, 350), [400, 500], "no more than the pace");
+        assert_eq!(sent(&mut limiter, 4, 10_000), [10_000, 10_000, 10_000, 10_100]);
     }
 
     #[test]
     fn pauses_double_within_bounds_and_are_the_same_for_the_same_seed() {
-        let waits = |seed: u64| {
-            let mut governor = Governor::new(PACE, 99, seed);
+        let sleeper = |seed: u64| {
+            let mut limiter = RateLimiter::new(PACE, 99, seed);
             (1..=12)
-                .map(|n| match governor.failed(Class::Transient, None, n, at(0)) {
+                .map(|n| match limiter.failed(Class::Transient, None, n, at(0)) {
                     Next::Retry(then) => then.since(at(0)),
                     Next::GiveUp => panic!("attempt {n}"),
                 })
                 .collect::<Vec<i64>>()
         };
-        for (n, wait) in waits(7).iter().enumerate() {
+        for (n, wait) in sleeper(7).iter().enumerate() {
             let whole = (BACKOFF_MS << n.min(16)).min(BACKOFF_MAX_MS);
             assert!((whole / 2..=whole).contains(wait), "attempt {}: {wait}", n + 1);
         }
-        assert_eq!(waits(7), waits(7));
-        assert_ne!(waits(7), waits(8));
+        assert_eq!(sleeper(7), sleeper(7));
+        assert_ne!(sleeper(7), sleeper(8));
     }
 
     #[test]
     fn attempts_are_bounded_and_a_wrong_question_is_asked_once() {
-        let mut governor = governor();
+        let mut limiter = limiter();
         for class in [Class::Transient, Class::Malformed, Class::Throttled] {
-            assert!(matches!(governor.failed(class, None, 3, at(0)), Next::Retry(_)), "{class:?}");
-            assert_eq!(governor.failed(class, None, 4, at(0)), Next::GiveUp, "{class:?}");
+            assert!(matches!(limiter.failed(class, None, 3, at(0)), Next::Retry(_)), "{class:?}");
+            assert_eq!(limiter.failed(class, None, 4, at(0)), Next::GiveUp, "{class:?}");
         }
-        assert_eq!(governor.failed(Class::Config, Some(1), 1, at(0)), Next::GiveUp);
-        let mut governor = self::governor();
-        assert_eq!(governor.failed(Class::Refused, None, 1, at(0)), Next::GiveUp);
-        assert_eq!(governor.admit(at(0)), Admit::Now, "the next question may follow at once");
+        assert_eq!(limiter.failed(Class::Config, Some(1), 1, at(0)), Next::GiveUp);
+        let mut limiter = self::limiter();
+        assert_eq!(limiter.failed(Class::Refused, None, 1, at(0)), Next::GiveUp);
+        assert_eq!(limiter.admit(at(0)), Admit::Now, "the next question may follow at once");
     }
 
     #[test]
@@ -220,36 +220,36 @@ mod tests {
             (Class::Throttled, 900_000),
             (Class::Banned, 259_200_000),
         ] {
-            let mut governor = governor();
-            assert_eq!(governor.failed(class, Some(year_ms), 1, at(0)), Next::GiveUp);
-            assert_eq!(governor.shut_ms(at(0)), Some(most_ms), "{class:?}");
+            let mut limiter = limiter();
+            assert_eq!(limiter.failed(class, Some(year_ms), 1, at(0)), Next::GiveUp);
+            assert_eq!(limiter.shut_ms(at(0)), Some(most_ms), "{class:?}");
         }
     }
 
     #[test]
     fn a_pause_the_venue_asked_for_is_kept_to_the_millisecond() {
         for class in [Class::Throttled, Class::Transient, Class::Malformed] {
-            let mut governor = governor();
-            assert_eq!(governor.failed(class, Some(7_000), 1, at(0)), Next::Retry(at(7_000)));
-            assert_eq!(governor.admit(at(6_999)), Admit::Shut { until: at(7_000), class });
-            assert_eq!(governor.shut_ms(at(6_999)), Some(1));
-            assert_eq!(governor.admit(at(7_000)), Admit::Now);
-            assert_eq!(governor.shut_ms(at(7_000)), None);
+            let mut limiter = limiter();
+            assert_eq!(limiter.failed(class, Some(7_000), 1, at(0)), Next::Retry(at(7_000)));
+            assert_eq!(limiter.admit(at(6_999)), Admit::Shut { until: at(7_000), class });
+            assert_eq!(limiter.shut_ms(at(6_999)), Some(1));
+            assert_eq!(limiter.admit(at(7_000)), Admit::Now);
+            assert_eq!(limiter.shut_ms(at(7_000)), None);
         }
         // One that is too long to wait for ends the question, and is kept all the same.
-        let mut governor = governor();
-        assert_eq!(governor.failed(Class::Throttled, Some(61_000), 1, at(0)), Next::GiveUp);
-        assert!(matches!(governor.admit(at(60_999)), Admit::Shut { .. }));
+        let mut limiter = limiter();
+        assert_eq!(limiter.failed(Class::Throttled, Some(61_000), 1, at(0)), Next::GiveUp);
+        assert!(matches!(limiter.admit(at(60_999)), Admit::Shut { .. }));
     }
 
     #[test]
     fn a_ban_opens_the_breaker_for_as_long_as_the_venue_says_or_ten_minutes() {
         for (pause_ms, until_ms) in [(None, 600_000), (Some(7_200_000), 7_200_000)] {
-            let mut governor = governor();
-            assert_eq!(governor.failed(Class::Banned, pause_ms, 1, at(0)), Next::GiveUp);
+            let mut limiter = limiter();
+            assert_eq!(limiter.failed(Class::Banned, pause_ms, 1, at(0)), Next::GiveUp);
             let shut = Admit::Shut { until: at(until_ms), class: Class::Banned };
-            assert_eq!(governor.admit(at(until_ms - 1)), shut);
-            assert_eq!(governor.admit(at(until_ms)), Admit::Now);
+            assert_eq!(limiter.admit(at(until_ms - 1)), shut);
+            assert_eq!(limiter.admit(at(until_ms)), Admit::Now);
         }
     }
 }

@@ -1,18 +1,15 @@
-//! The one HTTP client: bounded in time and size, without redirects, proxies as the environment says, quick to stop.
+//! How venues are asked: one bounded GET after another, limited in time and bytes, quick to stop.
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
-use reqwest::{
-    header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER},
-    redirect::Policy,
+use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, RETRY_AFTER};
+
+use super::feed::Sleeper;
+use crate::{
+    domain::time::UtcMs,
+    net::{Broke, Connections, HttpClient, HttpError},
 };
-use tokio::runtime::{Builder, Runtime};
 
-use super::error::{Broke, HttpError};
-use crate::{domain::time::UtcMs, exchange::feed::Waits};
-
-/// Between two looks at whether to stop.
-const LOOK: Duration = Duration::from_millis(50);
 /// How long a connection is kept for the next page.
 const IDLE: Duration = Duration::from_secs(5);
 /// Longest wait for a connection.
@@ -56,48 +53,31 @@ pub struct Answer {
 /// Whatever answers a GET.
 pub trait Get {
     /// Asks once. Any status is an answer.
-    fn get(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError>;
+    fn get(&self, url: &str, sleeper: &dyn Sleeper) -> Result<Answer, HttpError>;
 }
 
-/// A client with its own connections, on a runtime of its own that works only while somebody waits for an answer.
+/// A client with its own connections.
 #[derive(Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    /// `None` only while it is dropped.
-    runtime: Option<Runtime>,
+    client: HttpClient,
     limits: Limits,
 }
 
 impl Client {
     /// A client with these bounds. It fails where there are no certificates to trust.
     pub fn new(limits: Limits) -> Result<Self, HttpError> {
-        // An error says that a provider is there already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("mjolnir/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connect_timeout(limits.connect)
-            .timeout(limits.total)
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(1)
-            .build()
-            .map_err(|error| HttpError::of(&error, ""))?;
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| HttpError::new(Broke::Unreachable, error.to_string()))?;
-        Ok(Self { http, runtime: Some(runtime), limits })
+        let Limits { connect, total, .. } = limits;
+        let connections = Connections { connect, total: Some(total), kept: Some(IDLE) };
+        Ok(Self { client: HttpClient::new(connections)?, limits })
     }
 
-    async fn ask(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError> {
+    async fn ask(&self, url: &str, sleeper: &dyn Sleeper) -> Result<Answer, HttpError> {
         let failed = |error: reqwest::Error| HttpError::of(&error, &self.in_words());
-        let mut response = self.http.get(url).send().await.map_err(failed)?;
+        let mut response = self.client.http().get(url).send().await.map_err(failed)?;
         let headers = response.headers();
         let date = text(headers, &DATE).and_then(http_date);
         let pause_ms = text(headers, &RETRY_AFTER).and_then(|after| {
-            let from = date.unwrap_or_else(|| waits.now());
+            let from = date.unwrap_or_else(|| sleeper.now());
             pause_ms(after, from)
         });
         let location = text(headers, &LOCATION).map(str::to_owned);
@@ -119,28 +99,13 @@ impl Client {
 }
 
 impl Get for Client {
-    fn get(&self, url: &str, waits: &dyn Waits) -> Result<Answer, HttpError> {
-        let runtime = self.runtime.as_ref().expect("only a dropped client has none");
-        runtime.block_on(async {
-            let mut work = pin!(self.ask(url, waits));
-            loop {
-                if waits.stopped() {
-                    return Err(HttpError::new(Broke::Stopped, "the request was given up"));
-                }
-                if let Ok(done) = tokio::time::timeout(LOOK, work.as_mut()).await {
-                    return done;
-                }
-            }
-        })
-    }
-}
-
-impl Drop for Client {
-    /// Without waiting: a look-up of a name can hang for longer than anybody wants to wait for the end.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
+    fn get(&self, url: &str, sleeper: &dyn Sleeper) -> Result<Answer, HttpError> {
+        let stopped = || HttpError::new(Broke::Stopped, "the request was given up");
+        if sleeper.stopped() {
+            return Err(stopped());
         }
+        let done = self.client.wait_for(self.ask(url, sleeper), &|| sleeper.stopped());
+        done.unwrap_or_else(|| Err(stopped()))
     }
 }
 

@@ -1,5 +1,6 @@
-//! What is asked of a venue: one page of bars, and the request it becomes.
+//! What is asked of a venue: one page of bars, the request it becomes, and the venue's words for timeframes.
 
+use super::answer::{Class, Fault};
 use crate::domain::{
     series::Symbol,
     time::{Timeframe, UtcMs, Window},
@@ -7,7 +8,7 @@ use crate::domain::{
 
 /// One page: the bars of these slots. A venue may answer fewer of them, and with some around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct PageRequest {
     /// The pair.
     pub symbol: Symbol,
     /// The slots, at most [`super::spec::Spec::page_bars`] of them. The last one may still be forming.
@@ -16,7 +17,7 @@ pub struct Ask {
     pub now: UtcMs,
 }
 
-impl Ask {
+impl PageRequest {
     /// The grid.
     pub fn timeframe(&self) -> Timeframe {
         self.window.first().timeframe()
@@ -41,14 +42,14 @@ impl Ask {
 
 /// A GET request below the base URL of a venue. Path and values hold only characters that need no escape in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
+pub struct HttpGet {
     /// Begins with `/`.
     pub path: String,
     /// In this order.
     pub query: Vec<(&'static str, String)>,
 }
 
-impl Request {
+impl HttpGet {
     /// The URL below `base`, which has no slash at its end.
     pub fn url(&self, base: &str) -> String {
         let pairs: Vec<String> =
@@ -56,4 +57,18 @@ impl Request {
         let mark = if pairs.is_empty() { "" } else { "?" };
         format!("{base}{}{mark}{}", self.path, pairs.join("&"))
     }
+}
+
+/// How a venue spells the timeframes that it has.
+pub type Spelling = [(Timeframe, &'static str)];
+
+/// The venue's word for a timeframe; refused, with those it has, when it has no such bars.
+pub fn spelled(timeframe: Timeframe, spelling: &Spelling) -> Result<&'static str, Fault> {
+    spelling.iter().find(|(known, _)| *known == timeframe).map(|(_, word)| *word).ok_or_else(|| {
+        let known: Vec<&str> = spelling.iter().map(|(known, _)| known.name()).collect();
+        Fault::new(
+            Class::Config,
+            format!("the venue has no bars of {timeframe}: use one of {}", known.join(" ")),
+        )
+    })
 }

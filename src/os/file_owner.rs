@@ -1,10 +1,10 @@
-//! Whose a file is, and whether this process may write it.
+//! Who owns a file, and whether this process may write it.
 
 use std::{io, os::unix::fs::MetadataExt as _, path::Path};
 
 use rustix::fs::{Access, access};
 
-/// The number of the user whose rights this process has.
+/// The number of the user as which this process runs.
 pub fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
