@@ -8,7 +8,9 @@
 CARGO  := cargo
 BUILD  := --release --locked
 RUNNER := $(or $(CARGO_TARGET_DIR),target)/release/runner
-TAG    := $(or $(DATA_TAG),paper_local_check)
+# The variable, or else the file .env of the box, as runner itself has it.
+OF_ENV := $(shell sed -n 's/^DATA_TAG=\([A-Za-z0-9._-]*\)[[:blank:]]*$$/\1/p' .env 2>/dev/null | tail -n 1)
+TAG    := $(or $(DATA_TAG),$(OF_ENV),paper_local_check)
 STATE  := data/state
 PID    := $(STATE)/live-$(TAG).pid
 OUT    := $(STATE)/live-$(TAG).out
@@ -49,7 +51,7 @@ check: build ## every manifest in jobs/, with what it extends, and every strateg
 reference: build
 	$(RUNNER) reference | diff - JOBS.md || { echo "JOBS.md is out of date: make docs"; exit 1; }
 
-docs: build ## JOBS.md anew, from the types
+docs: build ## JOBS.md, written from the types
 	$(RUNNER) reference > JOBS.md.new && mv JOBS.md.new JOBS.md
 
 demo: build ## live killed half-way, started again, proved equal to its replay
@@ -67,7 +69,7 @@ bench: ## cost per bar of the engine, per row of a venue, and the program end to
 	$(CARGO) bench --locked
 
 tag:
-	@case "$(TAG)" in ''|[!A-Za-z0-9]*|*[!A-Za-z0-9._-]*) echo "DATA_TAG=$(TAG) is no tag"; exit 78;; esac
+	@case "$(TAG)" in ''|[!A-Za-z0-9]*|*[!A-Za-z0-9._-]*) echo "DATA_TAG=$(TAG) is not a tag"; exit 78;; esac
 
 live-up: tag build ## the paper loop of DATA_TAG in the background
 	@if $(IS_UP); then echo "live $(TAG) is up already, pid $$(cat $(PID)): make live-down first"; exit 75; fi
@@ -77,7 +79,7 @@ live-up: tag build ## the paper loop of DATA_TAG in the background
 	if $(IS_UP); then echo "live $(TAG) is up, pid $$pid, output in $(OUT)"; else \
 		wait $$pid; code=$$?; rm -f $(PID); tail -n 12 $(OUT); echo "live $(TAG) ended at once, exit code $$code"; exit $$code; fi
 
-live-logs: tag build ## its latest runs, and the end of its output; LOG_LINES=200 for more
+live-logs: tag build ## its latest runs, and what it said last, with time and level; LOG_LINES=200 for more
 	@if $(IS_UP); then echo "live $(TAG) is up, pid $$(cat $(PID))"; else echo "live $(TAG) is down"; fi
 	@$(RUNNER) history live --last 3 || true
 	@[ ! -f $(OUT) ] || tail -n $(or $(LOG_LINES),40) $(OUT)

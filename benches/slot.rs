@@ -13,7 +13,7 @@ use mjolnir::{
     domain::{
         bar::Shown,
         series::Series,
-        time::{SlotTs, Timeframe, UtcMs, Window},
+        time::{Now, SlotTs, Timeframe, UtcMs, Window},
     },
     engine::step::Core,
     exchange::{
@@ -22,7 +22,7 @@ use mjolnir::{
         synthetic,
     },
     jobs::live::{
-        cycle::{Surroundings, run},
+        cycle::{Fetched, Settled, Surroundings, Watcher, Word, run},
         plan::{CatchUp, Pace},
     },
     session::{
@@ -51,6 +51,25 @@ impl Feed for Timed {
     fn ends(&self) -> Option<UtcMs> {
         self.feed.ends()
     }
+}
+
+/// Measures from an answer to the first slot that was decided on it.
+struct Watch {
+    answered: Rc<Cell<Option<Stopwatch>>>,
+    slots_us: Vec<f64>,
+}
+
+impl Watcher for Watch {
+    fn turn(&mut self, _: Now) {}
+
+    fn fetched(&mut self, _: &Fetched<'_>) {}
+
+    fn settled(&mut self, _: &Settled<'_>) {
+        let took = self.answered.take().map(|watch| watch.elapsed().as_secs_f64() * 1e6);
+        self.slots_us.extend(took);
+    }
+
+    fn say(&mut self, _: Word) {}
 }
 
 fn core() -> Core {
@@ -101,24 +120,19 @@ fn main() {
     .expect("a new ledger");
     let gate_path = dir.path().join("gate");
     let gate = Gate::open(&gate_path).expect("a gate");
-    let mut slots_us = Vec::new();
+    let mut watch = Watch { answered, slots_us: Vec::new() };
     let mut on = Surroundings {
         feed: &mut feed,
         clock: &clock,
         raw,
         commands_gate: Some(&gate),
         stopped: &|| false,
-        decided: &mut |_, _| {
-            // Of several slots decided on one answer the first one counts.
-            slots_us.extend(answered.take().map(|watch| watch.elapsed().as_secs_f64() * 1e6));
-        },
-        fetched: &mut |_| {},
-        warn: &mut |_| {},
+        watcher: &mut watch,
         run_id: "bench".parse().expect("a run id"),
         skip_not_later: false,
     };
     run(pace, &mut session, &mut on).expect("the loop runs to its end");
-    report(slots_us);
+    report(watch.slots_us);
 }
 
 #[expect(clippy::print_stdout, reason = "the result of a benchmark")]

@@ -73,12 +73,22 @@ card_works() {
     say "card: $(device_of "$proof")"
 }
 
+# Whether the container engine answers; one line says why not.
+engine_answers() {
+    local said
+    if ! said=$(compose ps -q 2>&1); then
+        say "error: the container engine does not answer: start it (sudo systemctl start docker) and run this again; it says: $(tail -n 1 <<< "$said")"
+        return 1
+    fi
+}
+
 boot() {
-    say "== $PWD, services: ${*:-all}"
     find_compose || return 1
+    engine_answers || return 1
+    say "== $PWD, services: ${*:-all}"
     # A manifest that is wrong would make a service start and end for ever: it is found out here.
     if ! compose run --rm --no-deps -T paper check jobs; then
-        say "error: nothing was started: mend what is named above, and run this again"
+        say "error: nothing was started: correct what is named above, and run this again"
         return 1
     fi
     if card_works; then

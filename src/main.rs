@@ -2,12 +2,12 @@
 
 use std::{
     panic,
+    path::PathBuf,
     process::ExitCode,
     sync::mpsc::{RecvTimeoutError, sync_channel},
     time::Duration,
 };
 
-use clap::Parser as _;
 use mjolnir::{
     cli::{
         args::{Cli, DeployPart, Verb},
@@ -19,11 +19,13 @@ use mjolnir::{
         fit::fit,
         functions::functions,
         history::history,
+        home,
         logs::logs,
         next::next,
         operator::{commands, order, take_back},
         output::say,
         pause::{pause, resume},
+        reload::reload,
         retry::retry,
         rewind::rewind,
         serve::serve,
@@ -43,7 +45,7 @@ use mjolnir::{
 const ORPHANS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = home::arguments();
     if orphans::is_first() {
         reap_orphans();
     }
@@ -76,7 +78,16 @@ fn reap_orphans() {
 }
 
 fn dispatch(cli: &Cli) -> ExitCode {
-    let (root, json) = (cli.root.as_path(), cli.json);
+    let json = cli.json;
+    let here = home::here().unwrap_or_else(|_| PathBuf::from("."));
+    let root = match home::root(cli.root.as_deref(), &here) {
+        Ok(root) => root,
+        Err(failure) if home::is_for_a_box(&cli.verb) => {
+            return ExitCode::from(view::tell(&failure, json).code());
+        }
+        Err(_) => PathBuf::from("."),
+    };
+    let root = root.as_path();
     let exit = match &cli.verb {
         Verb::Run(args) => return run(root, args, json),
         Verb::Check { paths } => view::check(root, paths, json),
@@ -111,6 +122,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         },
         Verb::Doctor(values) => doctor(root, values, json),
         Verb::Serve(args) => serve(root, args, json),
+        Verb::Reload => reload(root, json),
         Verb::Fit { spec } => fit(spec),
     };
     ExitCode::from(exit.code())

@@ -172,8 +172,9 @@ impl Prepared {
         let pings = Pings::of(&self);
         let (result, why) = self.guarded(manifest, args, json, pings.as_ref());
         let result = masked(result, &self.mask);
-        if let Err(failure) = &result {
-            tracing::error!(target: OUTCOME, "{}", failure.message.lines().next().unwrap_or_default());
+        match &result {
+            Ok(outcome) => tracing::info!(target: OUTCOME, "{}", outcome.text.trim_end()),
+            Err(failure) => tracing::error!(target: OUTCOME, "{}", failure.message),
         }
         let result = convention::put(result, convention::of(manifest));
         let exit = match self.finished(recorder.as_ref(), manifest, (&result, &why)) {

@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "runner", version, max_term_width = 100)]
 pub struct Cli {
-    /// Folder in which jobs/, profiles/, strategies/ and data/ lie
-    #[arg(long, global = true, default_value = ".", value_name = "DIR")]
-    pub root: PathBuf,
+    /// The box: the folder with jobs/, profiles/, strategies/ and data/; this folder or the nearest one above when absent
+    #[arg(long, global = true, value_name = "DIR")]
+    pub root: Option<PathBuf>,
     /// Print one JSON document on stdout
     #[arg(long, global = true)]
     pub json: bool,
@@ -45,7 +45,7 @@ pub enum Verb {
     Next(NextArgs),
     /// Show the service, what runs and waits, schedules, incidents, loops
     Status,
-    /// List the runs, newest first: start, state, exit code, duration, kind, run id, job, summary
+    /// List the runs, newest first: start, state, exit code, duration, run id; then the job, its tag and market, and what it says
     History(HistoryArgs),
     /// Show the log of a run
     Logs(LogsArgs),
@@ -98,6 +98,8 @@ pub enum Verb {
     Doctor(ValueArgs),
     /// Run jobs by their schedules, until asked to stop
     Serve(ServeArgs),
+    /// Ask the running service of this box to read the manifests again; when one is wrong, nothing changes
+    Reload,
     /// Carry out one fit of a training, with a line after each epoch
     #[command(hide = true)]
     Fit {
@@ -187,7 +189,7 @@ pub struct ServeArgs {
 /// An order to a live loop.
 #[derive(Debug, Args)]
 pub struct OrderArgs {
-    /// The tag of the loop that is to obey; the variable DATA_TAG when absent
+    /// The tag of the loop that is to obey; the variable DATA_TAG of the box when absent
     #[arg(long)]
     pub tag: Option<String>,
     /// The reason, kept in the commands ledger
@@ -444,7 +446,7 @@ impl JobArgs {
 pub enum ShowPart {
     /// Show what is known about a model, after every check that a job makes before it uses one
     Model {
-        /// Its folder, or a file that names it, such as data/models/current
+        /// Its folder, a file that names it, such as data/models/current, or its id
         dir: PathBuf,
     },
 }

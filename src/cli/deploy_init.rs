@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     args::{DeployInitArgs, JobArgs},
     load::{Loaded, facts, load},
-    output::{Bar, log_to, plain, print, print_json, say},
+    output::{Bar, People, log_to, plain, print, print_json, say},
     view::{refuse, tell},
 };
 use crate::{
@@ -77,7 +77,7 @@ fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Res
     let log = layout.deploy_reports(&run_id).join("log.jsonl");
     disk.create_dir_all(parent(&log))?;
     let mask = Mask::new(loaded.resolved.secrets().map(str::to_owned));
-    log_to(&log, LOG_MAX, &mask)
+    log_to(&log, LOG_MAX, &mask, People::Warnings)
         .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", log.display())))?;
     let stop =
         Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;

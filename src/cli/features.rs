@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::{
     args::{FeaturesArgs, JobArgs},
+    flags,
     load::{facts, load},
     output::{print, print_json},
     view::{refuse, tell},
@@ -13,7 +14,6 @@ use super::{
     without_run::without_run,
 };
 use crate::{
-    domain::{ids::Tag, time::UtcMs},
     exit::Exit,
     jobs::{
         context::Failure,
@@ -35,13 +35,9 @@ pub fn features(root: &Path, args: &FeaturesArgs, json: bool) -> Exit {
     };
     let mask = Mask::new(loaded.secrets().map(str::to_owned));
     let asked = trading_of(&loaded.manifest.job).and_then(|(trading, _)| {
-        let time = |name: &str, text: &Option<String>| {
-            let read = text.as_ref().map(|text| text.parse::<UtcMs>()).transpose();
-            read.map_err(|error| Failure::new(Exit::Usage, format!("--{name}: {error}")))
-        };
-        let window = (time("from", &args.from)?, time("to", &args.to)?);
-        let tag = args.tag.as_ref().map(|text| text.parse::<Tag>()).transpose();
-        let tag = tag.map_err(|error| Failure::new(Exit::Usage, format!("--tag: {error}")))?;
+        let from = flags::time("from", args.from.as_ref())?;
+        let window = (from, flags::time("to", args.to.as_ref())?);
+        let tag = flags::tag_if_given(args.tag.as_ref())?;
         let mut seen = Seen::default();
         without_run(root, "features", &mask, |context| {
             leave(root, args, json, &mut |take| {

@@ -1,4 +1,4 @@
-//! `runner history`: the runs, newest first, in columns that stay where they are.
+//! `runner history`: the runs, newest first, in columns under a header; what each was about, and what it said, is on the line below.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -8,16 +8,24 @@ use super::{
     args::HistoryArgs,
     output::{plain, print, print_json, say},
     records::{Records, run_json},
+    table::table,
     view::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},
     domain::time::UtcMs,
     exit::Exit,
-    jobs::context::Failure,
+    jobs::{context::Failure, ledgers::About},
     manifest::{Kind, Span},
-    store::runs::{Filter, Run, RunState},
+    store::{
+        disk::RealDisk,
+        layout::Layout,
+        runs::{Filter, Run, RunState},
+    },
 };
+
+/// Columns of a page.
+const WIDTH: usize = 100;
 
 /// Times before this, given as a number, are no milliseconds since 1970: somebody forgot the unit.
 const PLAUSIBLE_MS: i64 = 100_000_000_000;
@@ -25,17 +33,25 @@ const PLAUSIBLE_MS: i64 = 100_000_000_000;
 /// Lists the runs.
 pub fn history(root: &Path, args: &HistoryArgs, json: bool) -> Exit {
     let runs = match select(root, args) {
-        Ok(runs) => runs,
+        Ok(runs) => about(root, runs),
         Err(failure) => return tell(&failure, json),
     };
     let exit = if runs.is_empty() { Exit::Nothing } else { Exit::Ok };
     if json {
-        let runs: Vec<Value> = runs.iter().map(run_json).collect();
+        let runs: Vec<Value> = runs
+            .iter()
+            .map(|(run, about)| {
+                let mut document = run_json(run);
+                document["tag"] = json!(about.tag);
+                document["market"] = json!(about.market);
+                document
+            })
+            .collect();
         print_json(&json!({ "schema": "mjolnir.history/1", "runs": runs }));
     } else if runs.is_empty() {
         say("no run that is recorded here matches");
     } else {
-        print(&runs.iter().map(line).collect::<String>());
+        print(&listed(&runs));
     }
     exit
 }
@@ -83,26 +99,54 @@ fn since(text: &str) -> Result<UtcMs, String> {
     }
 }
 
-/// Start, state, exit code, duration, kind, run id, job, summary: only the last one may hold blanks.
-fn line(run: &Run) -> String {
+/// Each run with what it was about.
+fn about(root: &Path, runs: Vec<Run>) -> Vec<(Run, About)> {
+    let layout = Layout::new(root);
+    let disk = RealDisk::new(layout.data());
+    let about = |run: Run| {
+        let about = About::of_run(&disk, &layout, &run.run_id);
+        (run, about)
+    };
+    runs.into_iter().map(about).collect()
+}
+
+/// A line in columns for each run, and a line below it of what it was about and what it said, no wider than a page.
+fn listed(runs: &[(Run, About)]) -> String {
+    let head = ["START", "STATE", "EXIT", "TOOK", "RUN"].map(str::to_owned).to_vec();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(head).chain(runs.iter().map(|(run, _)| cells(run))).collect();
+    let columns = table("", &rows);
+    let mut lines = columns.lines();
+    let mut text = lines.next().map_or(String::new(), |head| format!("{head}\n"));
+    for (line, (run, about)) in lines.zip(runs) {
+        let _ = writeln!(text, "{line}");
+        let about = about.words();
+        let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
+        let said = plain(&run.summary);
+        let colon = if said.is_empty() { "" } else { ": " };
+        let _ = writeln!(text, "  {}", cut(&format!("{}{about}{colon}{said}", run.job)));
+    }
+    text
+}
+
+/// The beginning of a text that fits behind two blanks.
+fn cut(text: &str) -> String {
+    let most = WIDTH - 2;
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most - 3).collect();
+    format!("{}...", kept.trim_end())
+}
+
+/// Start, state, exit code, duration, run id.
+fn cells(run: &Run) -> Vec<String> {
     let took = run.ended.map_or("-".to_owned(), |ended| {
         format!("{:.1}s", (ended.get() - run.started.get()) as f64 / 1000.0)
     });
     let code = run.exit_code.map_or("-".to_owned(), |code| code.to_string());
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{:24}  {:9} {:>4} {:>8}  {:11} {}  {}  {}",
-        run.started.to_string(),
-        run.state.name(),
-        code,
-        took,
-        run.kind,
-        run.run_id,
-        run.job,
-        plain(&run.summary)
-    );
-    text
+    let start = run.started.format("%Y-%m-%dT%H:%M:%SZ");
+    vec![start, run.state.name().to_owned(), code, took, run.run_id.to_string()]
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reading manifests and everything they refer to. The environment is read here and nowhere else.
+//! Reading manifests and everything they refer to. The environment, and the file `.env` of a box, are read here and nowhere else.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +10,12 @@ use std::{
 use super::args::{JobArgs, ValueArgs};
 use crate::{
     clock::{Clock as _, SystemClock},
+    domain::dotenv::{self, Dotenv, Entry},
     exit::Exit,
     jobs::context::Failure,
     manifest::{
-        Problems, Resolved, RunFacts, Source, Sources, Timetable, check, closest, resolve,
-        timetable,
+        Declared, Problems, Resolved, RunFacts, Source, Sources, Timetable, check, closest,
+        declared, resolve, timetable,
     },
     store::{digest::sha256_hex, runs::Input},
 };
@@ -27,6 +28,36 @@ pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// The file of a box that holds variables, in its root.
+const DOTENV: &str = ".env";
+
+/// The variables of a box: those of this process, and those of its file `.env` that this process does not have. A line of that file which
+/// python-dotenv and compose read in two ways is refused: whichever was meant, the other one would be wrong.
+pub fn variables(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let mut all = environment();
+    let path = root.join(DOTENV);
+    if !path.exists() {
+        return Ok(all);
+    }
+    let refused = |why: String| Failure::new(Exit::Manifest, format!("{DOTENV}{why}"));
+    let text = read_text(&path).map_err(|error| refused(format!(": {error}")))?;
+    let Dotenv { entries, odd_lines } = dotenv::read(&text);
+    let unclear = "python-dotenv and compose read this line in two ways, so its value is not known: write NAME=value, or \
+                   NAME='value' with single quotes";
+    if let Some(line) = odd_lines.first() {
+        return Err(refused(format!(":{line}: {unclear}")));
+    }
+    let mut own = BTreeMap::new();
+    for Entry { name, value, line, .. } in
+        entries.into_iter().filter(|e| !all.contains_key(&e.name))
+    {
+        let value = value.ok_or_else(|| refused(format!(":{line}: {name}: {unclear}")))?;
+        own.insert(name, value);
+    }
+    all.append(&mut own);
+    Ok(all)
 }
 
 /// A job's file: the path as given, below the root, or the name of a job in `jobs/`.
@@ -139,6 +170,11 @@ pub fn load_timetable(root: &Path, args: &JobArgs) -> Result<Timetable, LoadErro
     with_sources(root, args, &facts(), &mut Vec::new(), timetable)
 }
 
+/// Reads which params a job declares, with those of its strategy.
+pub fn load_declared(root: &Path, args: &JobArgs) -> Result<Vec<Declared>, LoadError> {
+    with_sources(root, args, &facts(), &mut Vec::new(), declared)
+}
+
 /// Facts of a run that is not made.
 pub fn facts() -> RunFacts {
     RunFacts { id: "run".to_owned(), started: SystemClock.now() }
@@ -166,7 +202,7 @@ fn with_job<T>(
     inputs: &mut Vec<Input>,
     work: impl FnOnce(Sources<'_>) -> Result<T, Problems>,
 ) -> Result<T, LoadError> {
-    let env = environment();
+    let env = variables(root).map_err(LoadError::Unreadable)?;
     let mut read = |relative: &str| {
         let text = read_text(&root.join(relative))?;
         inputs.push(Input { path: relative.to_owned(), sha256: sha256_hex(text.as_bytes()) });

@@ -178,7 +178,10 @@ fn keep(kept: &mut VecDeque<String>, line: &str, most: usize) {
     }
 }
 
-/// An entry for people: time, level, message, then its other fields.
+/// What comes before each further line of a message.
+const INDENT: &str = "    ";
+
+/// An entry for people: time, level, message, then its other fields; a message of several lines, such as a table, goes on below.
 fn entry(line: &str) -> String {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else { return plain(line) };
     let mut text = |name: &str| match fields.shift_remove(name) {
@@ -195,7 +198,12 @@ fn entry(line: &str) -> String {
         };
         let _ = write!(shown, "  {name}={value}");
     }
-    plain(&shown)
+    if message.contains('\n') {
+        // Its table begins on a line of its own, where its columns are aligned.
+        shown = format!("{time}  {level:5}\n{message}");
+    }
+    let lines: Vec<String> = shown.lines().map(plain).collect();
+    lines.join(&format!("\n{INDENT}"))
 }
 
 #[cfg(test)]
@@ -206,6 +214,9 @@ mod tests {
     fn an_entry_is_time_level_message_and_fields_and_other_lines_are_shown_as_they_are() {
         let line = r#"{"timestamp":"2026-03-01T00:00:00.1Z","level":"WARN","message":"late","by_ms":7,"who":"a b"}"#;
         assert_eq!(entry(line), "2026-03-01T00:00:00.1Z  WARN   late  by_ms=7  who=\"a b\"");
+        let table =
+            r#"{"timestamp":"2026-03-01T00:00:00.1Z","level":"INFO","message":"a  1\nb  2"}"#;
+        assert_eq!(entry(table), "2026-03-01T00:00:00.1Z  INFO \n    a  1\n    b  2");
         assert_eq!(entry("half a li"), "half a li");
         assert_eq!(entry("a\u{1b}[31mb"), "a\u{fffd}[31mb");
     }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::NextArgs,
+    flags,
     load::LoadError,
     output::{plain, print, print_json, say},
     planned::{self, Planned, short},
@@ -37,17 +38,14 @@ pub fn next(root: &Path, args: &NextArgs, json: bool) -> Exit {
         Ok(found) => found,
         Err(error) => return refuse(error, json),
     };
-    let from = args.from.as_deref().map(str::parse::<UtcMs>).transpose();
+    let from = flags::time("from", args.from.as_ref());
     let paused = Records::open_if_any(root).and_then(|records| {
         let paused = records.as_ref().map(|records| records.store.pauses()).transpose()?;
         Ok((records, paused.unwrap_or_default()))
     });
     let (from, (records, paused)) = match (from, paused) {
         (Ok(from), Ok(found)) => (from.unwrap_or_else(|| SystemClock.now()), found),
-        (Err(error), _) => {
-            return tell(&Failure::new(Exit::Usage, format!("--from: {error}")), json);
-        }
-        (_, Err(failure)) => return tell(&failure, json),
+        (Err(failure), _) | (_, Err(failure)) => return tell(&failure, json),
     };
     let count = args.count.unwrap_or(if args.job.is_some() { ONE_JOB } else { ALL_JOBS });
     let coming: Result<Vec<Coming<'_>>, Failure> = jobs

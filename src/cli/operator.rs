@@ -1,12 +1,12 @@
 //! The verbs of the operator: halt, reduce, resume, flatten; what is planned, and taking it back.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::{
     args::{CommandsArgs, OrderArgs, RevokeArgs},
-    load::environment,
+    flags,
     output::{plain, print, print_json},
     table::table,
     view::tell,
@@ -16,7 +16,7 @@ use crate::{
     domain::{command::Order, ids::Tag, time::SlotTs},
     exit::Exit,
     jobs::{
-        commands::{Given, Listed, Reach, Standing, When, Wish, give, listed, revoke},
+        commands::{Given, Listed, Reach, Standing, Wish, give, listed, revoke},
         context::Failure,
     },
     store::{disk::RealDisk, layout::Layout},
@@ -59,17 +59,10 @@ pub fn order(root: &Path, order: Order, args: &OrderArgs, json: bool) -> Exit {
 }
 
 fn take_down(root: &Path, order: Order, args: &OrderArgs) -> Result<(Tag, Given), Failure> {
-    said(&args.reason)?;
-    let env = environment();
-    let tag = tag(args.tag.as_ref(), &env)?;
-    let when = match args.at.as_deref() {
-        None | Some("now") => When::Now,
-        Some("next") => When::Next,
-        Some(text) => When::At(
-            text.parse().map_err(|error| usage(format!("--at: {error}, `now` or `next`")))?,
-        ),
-    };
-    let who = person(args.who.as_ref(), &env);
+    flags::reason(&args.reason)?;
+    let tag = flags::tag(root, args.tag.as_ref())?;
+    let when = flags::when(args.at.as_ref())?;
+    let who = flags::who(args.who.as_ref());
     let (disk, layout) = place(root)?;
     let wish = Wish { order, reason: args.reason.clone(), who, when };
     let given = give(&disk, &layout, &tag, wish, SystemClock.now())?;
@@ -103,7 +96,7 @@ pub fn commands(root: &Path, args: &CommandsArgs, json: bool) -> Exit {
 }
 
 fn lines(root: &Path, args: &CommandsArgs) -> Result<(Tag, Vec<Listed>), Failure> {
-    let tag = tag(args.tag.as_ref(), &environment())?;
+    let tag = flags::tag(root, args.tag.as_ref())?;
     let (disk, layout) = place(root)?;
     let mut lines = listed(&disk, &layout, &tag)?;
     if !args.all {
@@ -135,10 +128,9 @@ pub fn take_back(root: &Path, args: &RevokeArgs, json: bool) -> Exit {
 }
 
 fn revoked(root: &Path, args: &RevokeArgs) -> Result<(Tag, Listed), Failure> {
-    said(&args.reason)?;
-    let env = environment();
-    let tag = tag(args.tag.as_ref(), &env)?;
-    let what = (args.line, args.reason.clone(), person(args.who.as_ref(), &env));
+    flags::reason(&args.reason)?;
+    let tag = flags::tag(root, args.tag.as_ref())?;
+    let what = (args.line, args.reason.clone(), flags::who(args.who.as_ref()));
     let (disk, layout) = place(root)?;
     let one = revoke(&disk, &layout, &tag, what, SystemClock.now())?;
     Ok((tag, one))
@@ -164,28 +156,8 @@ fn usage(message: impl Into<String>) -> Failure {
     Failure::new(Exit::Usage, message)
 }
 
-fn said(reason: &str) -> Result<(), Failure> {
-    if reason.trim().is_empty() {
-        return Err(usage("--reason is empty: say why, others will read it"));
-    }
-    Ok(())
-}
-
-fn tag(given: Option<&String>, env: &BTreeMap<String, String>) -> Result<Tag, Failure> {
-    let given = given.or_else(|| env.get("DATA_TAG"));
-    let given = given.ok_or_else(|| usage("which tag? give --tag, or set DATA_TAG"))?;
-    given.parse().map_err(|error| usage(format!("--tag: {error}")))
-}
-
 fn place(root: &Path) -> Result<(RealDisk, Layout), Failure> {
     let root = std::path::absolute(root).map_err(|error| usage(error.to_string()))?;
     let layout = Layout::new(&root);
     Ok((RealDisk::new(layout.data()), layout))
-}
-
-/// Who gives an order: as told, or the user of this process.
-pub fn person(told: Option<&String>, env: &BTreeMap<String, String>) -> String {
-    let user = || env.get("USER").or_else(|| env.get("LOGNAME"));
-    let named = told.or_else(user).filter(|name| !name.is_empty());
-    named.cloned().unwrap_or_else(|| "operator".to_owned())
 }

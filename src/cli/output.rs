@@ -9,13 +9,16 @@ use std::{
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    filter::{LevelFilter, filter_fn},
+    Layer,
+    filter::filter_fn,
     fmt,
-    fmt::MakeWriter,
+    fmt::{MakeWriter, format::Writer, time::FormatTime},
     layer::SubscriberExt as _,
 };
 
 use crate::{
+    clock::{Clock as _, SystemClock},
+    exchange::remote::RETRY,
     jobs::context::Progress,
     manifest::Style,
     os::mask::Mask,
@@ -163,31 +166,60 @@ impl<'a, W: io::Write, F: Fn() -> W> MakeWriter<'a> for Sink<F> {
     }
 }
 
-/// Target of the event that tells how a run failed. It is for the log: people are told at the end, once.
+/// Target of the event that tells how a run ended. It is for the log: people are told at the end, once.
 pub const OUTCOME: &str = "outcome";
 
-/// Logs to the run's `log.jsonl`, of which the end is kept when it grows longer than `most` bytes, and warnings to stderr.
-pub fn log_to(path: &Path, most: u64, mask: &Mask) -> io::Result<()> {
+/// What people see of a log on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum People {
+    /// Warnings.
+    Warnings,
+    /// All of it with time and level, where stderr is not a terminal: for a loop, whose stderr is kept by whoever started it. The loop
+    /// counts what repeats, so single attempts are left out.
+    Loop,
+}
+
+/// Logs to the run's `log.jsonl`, of which the end is kept when it grows longer than `most` bytes, and to people on stderr.
+pub fn log_to(path: &Path, most: u64, mask: &Mask, people: People) -> io::Result<()> {
     let file = std::sync::Arc::new(BoundedLog::open(path, most)?);
+    let is_loop = people == People::Loop;
     let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_target(false)
-        .with_writer(Sink(move || BoundedWriter(std::sync::Arc::clone(&file)), mask.clone()));
-    let people = fmt::layer()
-        .without_time()
+        .with_writer(Sink(move || BoundedWriter(std::sync::Arc::clone(&file)), mask.clone()))
+        .with_filter(filter_fn(move |event| {
+            *event.level() <= Level::INFO && is_kept(event, is_loop)
+        }));
+    let shown = fmt::layer()
         .with_target(false)
         .with_ansi(false)
         .with_writer(Sink(io::stderr, mask.clone()))
         .compact();
-    use tracing_subscriber::Layer as _;
-    let subscriber = tracing_subscriber::registry()
-        .with(lines.with_filter(LevelFilter::INFO))
-        .with(people.with_filter(filter_fn(for_people)));
+    let least = if is_loop && !io::stderr().is_terminal() { Level::INFO } else { Level::WARN };
+    let for_people = filter_fn(move |event: &Metadata<'_>| {
+        *event.level() <= least && event.target() != OUTCOME && is_kept(event, is_loop)
+    });
+    let shown: Box<dyn Layer<_> + Send + Sync> = if least == Level::INFO {
+        Box::new(shown.with_timer(Seconds).with_filter(for_people))
+    } else {
+        Box::new(shown.without_time().with_filter(for_people))
+    };
+    let subscriber = tracing_subscriber::registry().with(lines).with(shown);
     // Only the first run of a process may log; a second one would be a bug of the caller.
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
 }
 
-fn for_people(event: &Metadata<'_>) -> bool {
-    *event.level() <= Level::WARN && event.target() != OUTCOME
+/// Whether an event is said at all: a loop says itself how often it asked in vain.
+fn is_kept(event: &Metadata<'_>, is_loop: bool) -> bool {
+    !is_loop || event.target() != RETRY
+}
+
+/// The time of day in whole seconds, in UTC.
+struct Seconds;
+
+impl FormatTime for Seconds {
+    fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
+        write!(w, "{}", SystemClock.now().format("%Y-%m-%dT%H:%M:%SZ"))
+    }
 }

@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::{
     args::{OrderArgs, PauseArgs, ResumeArgs},
-    load::{environment, find},
-    operator::{order, person},
+    flags,
+    load::{find, variables},
+    operator::order,
     output::{plain, print, print_json},
     planned,
     records::Records,
@@ -45,14 +46,11 @@ pub fn pause(root: &Path, args: &PauseArgs, json: bool) -> Exit {
 }
 
 fn set(root: &Path, args: &PauseArgs) -> Result<(String, Pause, bool), Failure> {
-    if args.reason.trim().is_empty() {
-        let message = "--reason is empty: say why, others will read it";
-        return Err(Failure::new(Exit::Usage, message));
-    }
+    flags::reason(&args.reason)?;
     find(root, Path::new(&args.job))?;
     let job = planned::name(root, &args.job).unwrap_or_else(|| args.job.clone());
     let records = Records::create(root)?;
-    let who = person(args.who.as_ref(), &environment());
+    let who = flags::who(args.who.as_ref());
     let wanted = Pause { reason: args.reason.clone(), who, since: SystemClock.now() };
     let is_new = records.store.pause(&job, &wanted)?;
     let pause = records.store.pauses()?.remove(&job).unwrap_or(wanted);
@@ -66,7 +64,11 @@ pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
         let Some(reason) = &args.reason else {
             return usage("--reason is missing: say why, others will read it");
         };
-        if args.tag.is_none() && !environment().contains_key("DATA_TAG") {
+        let is_named = match variables(root) {
+            Ok(known) => args.tag.is_some() || known.contains_key(flags::DATA_TAG),
+            Err(failure) => return tell(&failure, json),
+        };
+        if !is_named {
             return usage(
                 "resume what? give the name of a paused job; or, for a loop, give --tag, or set DATA_TAG",
             );

@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::RewindArgs,
-    load::environment,
-    operator::person,
+    flags,
     output::{plain, print, print_json},
     records::Records,
     view::tell,
@@ -46,13 +45,10 @@ pub fn rewind(root: &Path, args: &RewindArgs, json: bool) -> Exit {
 }
 
 fn take_back(root: &Path, args: &RewindArgs) -> Result<(TakenBack, String), Failure> {
-    if args.reason.trim().is_empty() {
-        let message = "--reason is empty: say why, others will read it";
-        return Err(Failure::new(Exit::Usage, message));
-    }
+    flags::reason(&args.reason)?;
     let records = Records::open(root)?;
     let now = SystemClock.now();
-    let who = person(args.who.as_ref(), &environment());
+    let who = flags::who(args.who.as_ref());
     let run_id = format!("rewind_{}", now.format("%Y%m%d_%H%M%S%3f"));
     let build = env!("CARGO_PKG_VERSION");
     let id = run_id.parse().map_err(|error| Failure::new(Exit::Bug, format!("{error}")))?;

@@ -5,15 +5,18 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use super::{
     args::{JobArgs, ServeArgs},
     load::{LoadError, environment, facts, load, load_timetable, names},
-    output::{log_to, style},
-    planned::{own, started_by},
+    output::{People, log_to, style},
+    planned::{own, short, started_by},
     view::tell,
     world::World,
 };
 use crate::{
     exit::Exit,
-    jobs::context::Failure,
-    manifest::{Logs, Manifest, Schedule},
+    jobs::{
+        context::Failure,
+        ledgers::{About, series_of, tags},
+    },
+    manifest::{Job, Logs, Manifest, Resolved, Schedule},
     os::mask::Mask,
     run::build_id,
     serve::{
@@ -46,7 +49,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     let layout = Layout::new(&root);
     let _alone = only_one(&root, &RealDisk::new(layout.data()))?;
     let log = layout.scheduler_log();
-    log_to(&log, LOG_MAX, &Mask::new([]))
+    log_to(&log, LOG_MAX, &Mask::new([]), People::Warnings)
         .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
     let world = World::new(&root)?;
     let pages = if args.no_listen {
@@ -81,7 +84,7 @@ fn listen(args: &ServeArgs) -> Result<Listen, Failure> {
 /// Reads every manifest in `jobs/`, each schedule with what it gives: a job that could not run is refused here.
 pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
     let (mut works, mut manifests) = (Vec::new(), Vec::new());
-    let (mut off, mut wrong) = (Vec::new(), Vec::new());
+    let (mut about, mut off, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut keeps = Keeps::new();
     let names = names(root);
@@ -116,6 +119,9 @@ pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
             }
             match load(root, &started_by(Path::new(&file), &schedule), &facts()) {
                 Ok(loaded) => {
+                    let name = format!("{}.{}", timetable.name, schedule.id);
+                    wrong.extend(guessed(root, &name, &loaded.resolved)?);
+                    about.push(watched(&name, &schedule, &loaded.resolved.manifest));
                     works.push(entry(&file, schedule, &loaded.resolved.manifest));
                     manifests.push(loaded.resolved.manifest);
                 }
@@ -129,7 +135,58 @@ pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
     let works = Works::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
-    Ok((Loaded { works, jobs: names.len(), keeps, off }, manifests))
+    Ok((Loaded { works, jobs: names.len(), keeps, about, off }, manifests))
+}
+
+/// What a schedule starts, and what that is about.
+fn watched(name: &str, schedule: &Schedule, manifest: &Manifest) -> String {
+    let about = About::of_job(&manifest.job).words();
+    let about = if about.is_empty() { String::new() } else { format!(": {about}") };
+    format!("{name} ({}){about}", short(&schedule.due))
+}
+
+/// Why a schedule would watch a ledger that nobody has named and that is not there, while others are: it would find nothing wrong with
+/// them, whatever happens to them.
+fn guessed(root: &Path, name: &str, resolved: &Resolved) -> Result<Option<String>, Failure> {
+    let (of, tag, series) = match &resolved.manifest.job {
+        Job::Eqflat(job) => ("eqflat", job.tag.clone(), &job.trading.series),
+        Job::Healthcheck(job) | Job::Heartbeat(job) => {
+            ("healthcheck", job.health.tag.get().clone(), &job.series)
+        }
+        _ => return Ok(None),
+    };
+    let layout = Layout::new(root);
+    let disk = RealDisk::new(layout.data());
+    let there = tags(&disk, &layout)?;
+    let rows = resolved.explain();
+    let is_default = |path: &str| {
+        let row = rows.iter().find(|row| row.path == path);
+        row.is_some_and(|row| row.origin.contains(" (through ") && !is_given(&row.origin))
+    };
+    let list = |all: Vec<String>| all.join(", ");
+    if !there.is_empty() && !there.contains(&tag) && is_default(&format!("{of}.tag")) {
+        let known = list(there.iter().map(ToString::to_string).collect());
+        return Ok(Some(format!(
+            "{name} would watch tag {tag}, which is only the default and has no ledger here; tags with one: {known}. Say which one is \
+             meant: write DATA_TAG=TAG into the file .env of the box, or set the variable"
+        )));
+    }
+    let markets = series_of(&disk, &layout, &tag)?;
+    let keys = ["exchange", "symbol", "timeframe"];
+    let is_guess = keys.iter().any(|key| is_default(&format!("market.{key}")));
+    if !markets.is_empty() && !markets.contains(series) && is_guess {
+        let known = list(markets.iter().map(ToString::to_string).collect());
+        return Ok(Some(format!(
+            "{name} would watch {series}, which is only the default and has no ledger under tag {tag}; markets with one: {known}. Say \
+             which one is meant: write CCXT_EXCHANGE, SYMBOL and TIMEFRAME into the file .env of the box, or set the variables"
+        )));
+    }
+    Ok(None)
+}
+
+/// Whether a value was given from outside its manifest.
+fn is_given(origin: &str) -> bool {
+    ["env ", "-p ", "--set ", "schedule "].iter().any(|how| origin.starts_with(how))
 }
 
 fn keep(logs: &Logs) -> Keep {

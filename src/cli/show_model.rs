@@ -10,17 +10,26 @@ use super::{
     view::tell,
 };
 use crate::{
-    domain::time::{Timeframe, UtcMs},
+    domain::{
+        model_id::ModelId,
+        time::{Timeframe, UtcMs},
+    },
     engine::model::Model,
     exit::Exit,
     jobs::{
         context::Failure,
-        models::{Loaded, load, resolve},
+        models::{Loaded, find, load, resolve},
     },
     language::Features,
     model::card::{Label, LabelKind, LabelUnit},
-    store::{disk::RealDisk, layout::Layout},
+    store::{
+        disk::{Disk as _, RealDisk},
+        layout::Layout,
+    },
 };
+
+/// Models that a message names.
+const KNOWN_MAX: usize = 10;
 
 /// Bars before all that the model sees is known, on the shortest timeframe its expressions can be on.
 fn warm_up(model: &Model) -> Option<u32> {
@@ -30,7 +39,7 @@ fn warm_up(model: &Model) -> Option<u32> {
 
 /// Shows the model in a folder, or the one that a file such as `data/models/current` names.
 pub fn show_model(root: &Path, dir: &Path, json: bool) -> Exit {
-    let loaded = match read(root, &root.join(dir)) {
+    let loaded = match read(root, dir) {
         Ok(loaded) => loaded,
         Err(failure) => return tell(&failure, json),
     };
@@ -46,10 +55,47 @@ pub fn show_model(root: &Path, dir: &Path, json: bool) -> Exit {
     Exit::Ok
 }
 
-fn read(root: &Path, path: &Path) -> Result<Loaded, Failure> {
+fn read(root: &Path, dir: &Path) -> Result<Loaded, Failure> {
     let layout = Layout::new(root);
     let disk = RealDisk::new(layout.data());
-    load(&disk, &resolve(&disk, &layout, path)?)
+    // As it lies below the root, or below the folder of all models, or by its id alone.
+    let named = [root.join(dir), layout.models_dir().join(dir)];
+    for path in &named {
+        if disk.look(path).is_ok_and(|entry| entry.is_some()) {
+            return load(&disk, &resolve(&disk, &layout, path)?);
+        }
+    }
+    let id = dir.to_str().and_then(|text| text.parse::<ModelId>().ok());
+    if let Some(found) = id.map(|id| find(&disk, &layout, id)).transpose()?.flatten() {
+        return Ok(found);
+    }
+    Err(unknown(&disk, &layout, dir))
+}
+
+/// Says that there is no such model, and which there are.
+fn unknown(disk: &RealDisk, layout: &Layout, dir: &Path) -> Failure {
+    let home = layout.models_dir();
+    let list = |path: &Path| disk.list(path).unwrap_or_default();
+    let names =
+        list(&home).into_iter().filter(|name| disk.is_dir(&home.join(name)).unwrap_or(false));
+    let models = names.flat_map(|name| {
+        let ids = list(&home.join(&name));
+        ids.into_iter()
+            .filter(|id| id.parse::<ModelId>().is_ok())
+            .map(|id| format!("{name}/{id}"))
+            .collect::<Vec<_>>()
+    });
+    let known: Vec<String> = models.take(KNOWN_MAX).collect();
+    let known = if known.is_empty() {
+        "there are none: `runner run jobs/train.toml` trains one".to_owned()
+    } else {
+        format!("models here: {}", known.join(", "))
+    };
+    let message = format!(
+        "`{}` is neither the folder of a model, nor a file that names one, nor the id of one; {known}",
+        plain(&dir.display().to_string())
+    );
+    Failure::new(Exit::Data, message)
 }
 
 /// What people want to know, one thing a line. What a model from elsewhere does not say is `-`.

@@ -14,14 +14,11 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
-    domain::{
-        series::Series,
-        time::{SlotTs, UtcMs},
-    },
+    domain::{series::Series, time::UtcMs},
     exit::Exit,
     jobs::{
         context::Failure,
-        ledgers::{last_decided, series_of, tags},
+        ledgers::{Standing, series_of, standing, tags},
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -62,7 +59,9 @@ struct ScheduleRow {
 struct Loop {
     tag: String,
     series: Series,
-    last: Option<UtcMs>,
+    /// Whether a loop holds the ledger.
+    is_up: bool,
+    stands: Option<Standing>,
 }
 
 /// Shows how everything stands.
@@ -142,8 +141,9 @@ fn loops(disk: &RealDisk, layout: &Layout) -> Result<Vec<Loop>, Failure> {
     let mut loops = Vec::new();
     for tag in tags(disk, layout)? {
         for series in series_of(disk, layout, &tag)? {
-            let last = last_decided(disk, layout, &tag, &series)?.map(SlotTs::close);
-            loops.push(Loop { tag: tag.to_string(), series, last });
+            let stands = standing(disk, layout, &tag, &series)?;
+            let is_up = is_held(&layout.decisions_lock(&tag, &series));
+            loops.push(Loop { tag: tag.to_string(), series, is_up, stands });
         }
     }
     Ok(loops)
@@ -235,14 +235,15 @@ impl Status {
             });
         }
         section(&mut text, "loops", "none", &self.loops, |found| {
-            let Loop { tag, series, last } = found;
-            let last = last.map_or_else(
-                || "nothing decided".to_owned(),
-                |at| format!("decided {at} ({})", ago(at, now)),
-            );
-            let series =
-                format!("{} {} {}", series.exchange(), series.symbol(), series.timeframe());
-            row([tag, &series, &last])
+            let Loop { tag, series, is_up, stands } = found;
+            let up = if *is_up { "up" } else { "down" };
+            let Some(Standing { slot, position, equity, risk }) = stands else {
+                return row([tag, &series.to_string(), up, "nothing decided"]);
+            };
+            let at = slot.close();
+            let last = format!("decided {at} ({})", ago(at, now));
+            let (position, equity) = (plain(position), format!("equity {}", plain(equity)));
+            row([tag, &series.to_string(), up, &position, &equity, &plain(risk), &last])
         });
         for name in &self.invalid {
             let _ = writeln!(text, "invalid  jobs/{name}.toml: `runner check` says why");
@@ -295,11 +296,15 @@ impl Status {
         let loops: Vec<Value> = self
             .loops
             .iter()
-            .map(|Loop { tag, series, last }| {
+            .map(|Loop { tag, series, is_up, stands }| {
+                let last = stands.as_ref().map(|stands| stands.slot.close());
+                let stands = stands.as_ref();
                 json!({
                     "tag": tag, "exchange": series.exchange().as_str(),
                     "symbol": series.symbol().to_string(), "timeframe": series.timeframe().name(),
-                    "last_decided_ms": last.map(UtcMs::get), "age_ms": age(*last),
+                    "last_decided_ms": last.map(UtcMs::get), "age_ms": age(last), "up": is_up,
+                    "position": stands.map(|stands| &stands.position), "equity": stands.map(|stands| &stands.equity),
+                    "risk": stands.map(|stands| &stands.risk),
                 })
             })
             .collect();

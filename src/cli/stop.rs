@@ -6,9 +6,8 @@ use serde_json::json;
 
 use super::{
     args::StopArgs,
+    flags,
     given::grace,
-    load::environment,
-    operator::person,
     output::{plain, print, print_json, say},
     records::{Records, ambiguous},
     table::span,
@@ -125,7 +124,7 @@ fn target(records: &Records, word: &str) -> Result<Run, Failure> {
 
 fn reason(args: &StopArgs) -> String {
     let given = args.reason.clone().filter(|reason| !reason.trim().is_empty());
-    let reason = given.unwrap_or_else(|| format!("by {}", person(None, &environment())));
+    let reason = given.unwrap_or_else(|| format!("by {}", flags::who(None)));
     let words: Vec<&str> = reason.split_whitespace().collect();
     plain(&words.join(" ")).chars().take(REASON_MAX).collect()
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{JobArgs, WhyArgs},
+    flags,
     load::{facts, load},
     output::{print, print_json},
     records::Records,
@@ -17,7 +18,7 @@ use super::{
     without_run::without_run,
 };
 use crate::{
-    domain::{decision::Side, ids::Tag, time::UtcMs},
+    domain::{decision::Side, ids::Tag},
     engine::anchor::Readiness,
     exit::Exit,
     jobs::{
@@ -39,14 +40,13 @@ pub fn why(root: &Path, args: &WhyArgs, json: bool) -> Exit {
     let mask = Mask::new(loaded.secrets().map(str::to_owned));
     let looked = (|| {
         let (trading, own) = trading_of(&loaded.manifest.job)?;
-        let tag = match &args.tag {
-            Some(text) => text.parse().map_err(|error| usage(format!("--tag: {error}")))?,
+        let tag = match flags::tag_if_given(args.tag.as_ref())? {
+            Some(tag) => tag,
             None => {
                 own.ok_or_else(|| usage("--tag is missing: this job has no ledger".to_owned()))?
             }
         };
-        let at = args.at.as_ref().map(|text| text.parse::<UtcMs>()).transpose();
-        let at = at.map_err(|error| usage(format!("--at: {error}")))?;
+        let at = flags::time("at", args.at.as_ref())?;
         without_run(root, "why", &mask, |context| look(context, trading, &tag, at))
     })();
     match looked {

@@ -24,6 +24,9 @@ use crate::{
 /// A clock that differs less from the venue's, milliseconds, is as good as it.
 const APART_MS: i64 = 2_000;
 
+/// Target of the event that tells of one attempt that failed. Whoever counts the questions that failed does not want it.
+pub const RETRY: &str = "retry";
+
 /// How a venue is reached.
 #[derive(Debug, Clone)]
 pub struct Access {
@@ -127,7 +130,8 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
                 Next::GiveUp => return Err(self.error(&url, fault)),
                 Next::Retry(then) => {
                     let pause_ms = then.since(self.sleeper.steady());
-                    tracing::warn!(attempt, pause_ms, "{}: asking again", self.error(&url, fault));
+                    let error = self.error(&url, fault);
+                    tracing::warn!(target: RETRY, attempt, pause_ms, "{error}: asking again");
                     if !self.sleeper.wait_until(then) {
                         return Err(self.stopped(&url));
                     }

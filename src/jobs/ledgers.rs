@@ -1,4 +1,4 @@
-//! Which ledgers there are.
+//! Which ledgers there are, how they stand, and which one a job or a run is about.
 
 use std::path::Path;
 
@@ -8,13 +8,105 @@ use crate::{
         series::Series,
         time::SlotTs,
     },
-    store::{disk::Disk, error::StoreError, layout::Layout, ledger::last_row},
+    manifest::{Job, Parsed},
+    store::{
+        disk::Disk, error::StoreError, layout::Layout, ledger::last_row, rows::decisions::Column,
+    },
 };
 
 /// What a run was started with: its manifest with all values in place; `None` where that is gone.
 pub fn manifest_of<D: Disk>(disk: &D, layout: &Layout, run: &RunId) -> Option<toml::Table> {
     let bytes = disk.read(&layout.run_dir(run).join("manifest.toml")).ok().flatten()?;
     toml::from_str(std::str::from_utf8(&bytes).ok()?).ok()
+}
+
+/// The ledger that a job or a run is about, as far as it is about one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    /// The tag.
+    pub tag: Option<String>,
+    /// Exchange, symbol and timeframe.
+    pub market: Option<String>,
+}
+
+impl About {
+    /// Of a job with all values in place.
+    pub fn of_job(job: &Job) -> Self {
+        let of = |tag: Option<&Tag>, series: Option<&Series>| Self {
+            tag: tag.map(ToString::to_string),
+            market: series.map(ToString::to_string),
+        };
+        match job {
+            Job::Live(job) => of(Some(job.live.tag.get()), Some(&job.trading.series)),
+            Job::Backtest(job) => of(Some(&job.tag), Some(&job.trading.series)),
+            Job::Eqflat(job) => of(Some(&job.tag), Some(&job.trading.series)),
+            Job::Equivalence(job) => of(Some(job.equivalence.tag.get()), None),
+            Job::Check(job) => {
+                of(job.check.tag.as_ref().map(Parsed::get), Some(&job.trading.series))
+            }
+            Job::Healthcheck(job) | Job::Heartbeat(job) => {
+                of(Some(job.health.tag.get()), Some(&job.series))
+            }
+            Job::Train(job) => of(None, Some(&job.trading.series)),
+            Job::Fetch(job) => of(None, Some(&job.series)),
+            Job::Import(job) => of(None, Some(&job.series)),
+            Job::DataQuality(job) => of(None, Some(&job.series)),
+            Job::ExchangeSim(_)
+            | Job::DeployCheck(_)
+            | Job::Deploy(_)
+            | Job::Drift(_)
+            | Job::Preflight(_)
+            | Job::Promote(_)
+            | Job::Pipeline(_)
+            | Job::Exec(_) => Self::default(),
+        }
+    }
+
+    /// Of a run, by the manifest that it left; of nothing where that is gone, or was never written.
+    pub fn of_run<D: Disk>(disk: &D, layout: &Layout, run: &RunId) -> Self {
+        let Some(table) = manifest_of(disk, layout, run) else { return Self::default() };
+        let text = |of: &str, key: &str| table.get(of)?.get(key)?.as_str().map(str::to_owned);
+        let kind = table.get("kind").and_then(toml::Value::as_str).unwrap_or_default();
+        let of = if kind == "heartbeat" { "healthcheck" } else { kind };
+        let parts = ["exchange", "symbol", "timeframe"].map(|key| text("market", key));
+        let parts: Option<Vec<String>> = parts.into_iter().collect();
+        Self { tag: text(of, "tag"), market: parts.map(|parts| parts.join(" ")) }
+    }
+
+    /// In words: `tag paper, kraken BTC/USD 5m`; empty where there is neither.
+    pub fn words(&self) -> String {
+        let tag = self.tag.as_ref().map(|tag| format!("tag {tag}"));
+        tag.into_iter().chain(self.market.clone()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// How a ledger stands behind its last row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The slot.
+    pub slot: SlotTs,
+    /// `long`, `short` or `flat`.
+    pub position: String,
+    /// The equity.
+    pub equity: String,
+    /// The risk state.
+    pub risk: String,
+}
+
+/// How a ledger stands. Only its last whole row is looked at.
+pub fn standing<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    series: &Series,
+) -> Result<Option<Standing>, StoreError> {
+    let path = layout.decisions(tag, series);
+    let Some(slot) = last_decided(disk, layout, tag, series)? else { return Ok(None) };
+    let row = newest_row(disk, &path)?.unwrap_or_default();
+    let cells: Vec<&str> = row.split(',').collect();
+    let cell = |column: Column| cells.get(column as usize).map_or("", |cell| cell).to_owned();
+    let (equity, risk) = (cell(Column::Equity), cell(Column::RiskState));
+    Ok(Some(Standing { slot, position: cell(Column::Position), equity, risk }))
 }
 
 /// Whether the run that decided last, in any series of a tag, lived in recorded, made-up or simulated time: on bars of a file or a

@@ -38,7 +38,8 @@ pub use plan::*;
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
 pub use resolve::{
-    Resolved, RunFacts, Source, Sources, Timetable, check, check_strategy, resolve, timetable,
+    Declared, Resolved, RunFacts, Source, Sources, Timetable, check, check_strategy, declared,
+    resolve, timetable,
 };
 pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};

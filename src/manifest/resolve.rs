@@ -181,6 +181,45 @@ pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
     Ok(Timetable { name, schedules, logs })
 }
 
+/// A param of a job, as it is declared.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Declared {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub help: String,
+    /// Its value when nothing gives another one.
+    pub default: Option<String>,
+    /// The variable that gives it.
+    pub env: Option<String>,
+    /// The values it may have; none where any may be given.
+    pub choices: Vec<String>,
+    /// Whether it must be given.
+    pub is_required: bool,
+}
+
+/// The params of a job, those of its strategy last; the manifest may have problems.
+pub fn declared(sources: Sources<'_>) -> Result<Vec<Declared>, Problems> {
+    let work = Work::prepare(sources, false)?;
+    let own = work.tree.get("params").and_then(Node::as_table);
+    let ours = get(&work.tree, "strategy.params").and_then(Node::as_table);
+    let plain = |node: &Node| node.as_str().map_or_else(|| node.shown(), str::to_owned);
+    let one = |(name, node): (&String, &Node)| {
+        let table = node.as_table();
+        let at = |key: &str| table.and_then(|table| table.get(key));
+        Declared {
+            name: name.clone(),
+            help: at("help").map(plain).unwrap_or_default(),
+            // That of a strategy may stand for its table once it is filled in.
+            default: table.map_or_else(|| Some(plain(node)), |_| at("default").map(plain)),
+            env: at("env").map(plain),
+            choices: at("enum").map(Node::items).into_iter().flatten().map(plain).collect(),
+            is_required: at("required").is_some_and(|node| node.value == Value::Boolean(true)),
+        }
+    };
+    Ok(own.into_iter().flatten().chain(ours.into_iter().flatten()).map(one).collect())
+}
+
 struct Work {
     kind: Kind,
     /// The start of the job's own file.

@@ -7,16 +7,17 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Kills the process with this id, and the processes it started, if it has the file open: then the id means this process and no
 /// other one, in this namespace of ids. Returns how many were killed.
 pub fn kill_holder(pid: u32, file: &Path) -> io::Result<usize> {
-    if !has_open(pid, file)? {
-        let why = format!(
-            "process {pid}, as it is known here, is not the one that holds {}",
-            file.display()
-        );
-        return Err(io::Error::new(io::ErrorKind::NotFound, why));
-    }
+    held_by(pid, file)?;
     let family = family(pid);
     family.iter().try_for_each(|member| kill(*member))?;
     Ok(family.len())
+}
+
+/// Sends SIGHUP to the process with this id, if it has the file open: else the id may mean another process by now.
+pub fn hang_up_holder(pid: u32, file: &Path) -> io::Result<()> {
+    held_by(pid, file)?;
+    let process = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    Ok(kill_process(process.ok_or(io::ErrorKind::NotFound)?, Signal::HUP)?)
 }
 
 /// Kills what this process started, and what that started. One that cannot be killed is left.
@@ -33,6 +34,16 @@ fn kill(pid: u32) -> io::Result<()> {
         Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Refuses a process that does not have the file open.
+fn held_by(pid: u32, file: &Path) -> io::Result<()> {
+    if has_open(pid, file)? {
+        return Ok(());
+    }
+    let why =
+        format!("process {pid}, as it is known here, is not the one that holds {}", file.display());
+    Err(io::Error::new(io::ErrorKind::NotFound, why))
 }
 
 fn has_open(pid: u32, file: &Path) -> io::Result<bool> {

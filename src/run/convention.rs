@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, path::Path};
 use crate::{
     cli::{
         args::RunArgs,
-        load::{environment, find, read_text},
+        load::{find, read_text, variables},
         output::print,
     },
     exit::Exit,
@@ -38,7 +38,7 @@ pub fn guess(root: &Path, args: &RunArgs) -> HealthExit {
     };
     let of_param = |name: &str| {
         let variable = text_at(&["params", name, "env"]);
-        let by_env = variable.and_then(|variable| environment().remove(&variable));
+        let by_env = variable.and_then(|variable| variables(root).ok()?.remove(&variable));
         last(&values.params, name).or(by_env).or_else(|| text_at(&["params", name, "default"]))
     };
     let written = text_at(&["healthcheck", "exit"]);

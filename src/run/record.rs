@@ -6,11 +6,15 @@ use serde_json::json;
 
 use super::{Prepared, SCHEMA, guard::Asked, summary};
 use crate::{
-    cli::{args::RunArgs, output::log_to},
+    cli::{
+        args::RunArgs,
+        output::{People, log_to},
+    },
     clock::{Clock as _, Deadline, SystemClock, nap},
     domain::ids::RunId,
     exit::Exit,
     jobs::context::{Failure, Outcome},
+    manifest::Job,
     store::{
         disk::{Disk as _, RealDisk},
         error::StoreError,
@@ -91,7 +95,8 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
     })?;
     folder.append_log(b"")?;
     let log = folder.log_path();
-    log_to(&log, manifest.logs.max_size.get().bytes(), mask)
+    let people = if matches!(manifest.job, Job::Live(_)) { People::Loop } else { People::Warnings };
+    log_to(&log, manifest.logs.max_size.get().bytes(), mask, people)
         .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
     Ok(Recorder { store, folder, _alive: alive })
 }

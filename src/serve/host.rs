@@ -71,6 +71,8 @@ pub struct Loaded {
     pub jobs: usize,
     /// What the runs of each job may leave behind.
     pub keeps: Keeps,
+    /// What each schedule starts, and which tag and market that is about.
+    pub about: Vec<String>,
     /// Schedules that are off, each with the reason.
     pub off: Vec<String>,
 }
@@ -98,6 +100,9 @@ pub fn serve(
     let wake = Wake::start();
     wake_on_signals(wake.waker()).map_err(signals)?;
     let loaded = (surroundings.load)()?;
+    if loaded.works.iter().next().is_none() {
+        return Err(nothing_to_do(&loaded));
+    }
     let store = RunStore::open(&disk, &layout)?;
     let program =
         own_program().map_err(|error| Failure::new(Exit::Io, format!("own program: {error}")))?;
@@ -124,8 +129,10 @@ pub fn serve(
         jobs: loaded.jobs,
         broom: Broom::start(&options.root, loaded.keeps),
         next_document: Deadline::after(Some(Duration::ZERO)),
+        reloads: 0,
+        reloaded: (String::new(), false),
     };
-    host.begin(&loaded.off);
+    host.begin(&loaded.about, &loaded.off);
     while !stop.asked() {
         if hangup.take() {
             host.reload(&surroundings);
@@ -136,6 +143,19 @@ pub fn serve(
         host.wake.wait(host.service.patience(now));
     }
     host.drain(&mut surroundings)
+}
+
+/// A service that would never start anything does not start itself: whoever starts it believes that it works.
+fn nothing_to_do(loaded: &Loaded) -> Failure {
+    let mut message = format!(
+        "no job of {} in jobs/ has a [[schedule]] that is on, so there is nothing to do: add one to a job (JOBS.md says how)",
+        loaded.jobs
+    );
+    for off in &loaded.off {
+        message.push_str("\noff: ");
+        message.push_str(off);
+    }
+    Failure::new(Exit::Manifest, message)
 }
 
 fn moment(watch: Stopwatch) -> Moment {
@@ -153,18 +173,24 @@ struct Host<'o> {
     jobs: usize,
     broom: Broom,
     next_document: Deadline,
+    reloads: u64,
+    /// What came of the last time that the manifests were read again, and whether that was refused.
+    reloaded: (String, bool),
 }
 
 impl Host<'_> {
-    fn begin(&mut self, off: &[String]) {
+    fn begin(&mut self, about: &[String], off: &[String]) {
         let (jobs, schedules) = (self.jobs, self.service.schedules());
         let (pid, build) = (std::process::id(), &self.options.build);
         let line = format!("serve: {schedules} schedules of {jobs} jobs, pid {pid}, build {build}");
         self.service.say(&line);
-        self.say_off(off);
+        self.say_schedules(about, off);
     }
 
-    fn say_off(&mut self, off: &[String]) {
+    fn say_schedules(&mut self, about: &[String], off: &[String]) {
+        for schedule in about {
+            self.service.say(&format!("schedule {schedule}"));
+        }
         for schedule in off {
             self.service.say(&format!("off: {schedule}"));
         }
@@ -193,6 +219,9 @@ impl Host<'_> {
             pid: std::process::id(),
             started_ms: self.started.get(),
             rebuilds: self.wake.rebuilds(),
+            reloads: self.reloads,
+            reload_said: self.reloaded.0.clone(),
+            reload_refused: self.reloaded.1,
             listen: self.options.listen.clone(),
             jobs: self.jobs,
             ..status
@@ -209,18 +238,24 @@ impl Host<'_> {
 
     /// Reads the manifests again. When anything is wrong with them, nothing changes.
     fn reload(&mut self, surroundings: &Surroundings<'_>) {
+        self.reloads += 1;
+        // Whoever asked for it waits for the document.
+        self.next_document = Deadline::after(Some(Duration::ZERO));
         match (surroundings.load)() {
             Ok(loaded) => {
                 self.jobs = loaded.jobs;
                 self.broom.set(loaded.keeps);
                 self.service.reload(loaded.works);
                 let (jobs, schedules) = (self.jobs, self.service.schedules());
-                self.service.say(&format!("reload: {schedules} schedules of {jobs} jobs"));
-                self.say_off(&loaded.off);
+                let said = format!("{schedules} schedules of {jobs} jobs");
+                self.service.say(&format!("reload: {said}"));
+                self.say_schedules(&loaded.about, &loaded.off);
+                self.reloaded = (said, false);
             }
             Err(failure) => {
                 let line = format!("reload refused, nothing changed: {}", failure.message);
                 self.service.say(&line);
+                self.reloaded = (line, true);
             }
         }
     }

@@ -37,6 +37,15 @@ pub struct Status {
     pub max_running: u32,
     /// Why the records cannot be written, when they cannot.
     pub trouble: Option<String>,
+    /// How often the manifests were read again.
+    #[serde(default)]
+    pub reloads: u64,
+    /// What came of the last time.
+    #[serde(default)]
+    pub reload_said: String,
+    /// Whether that changed nothing, since a manifest is wrong.
+    #[serde(default)]
+    pub reload_refused: bool,
     /// The schedules.
     pub schedules: Vec<ScheduleStatus>,
     /// The runs that go on.
@@ -132,6 +141,9 @@ impl<L: Launcher> Service<L> {
             jobs: 0,
             max_running: self.settings.most,
             trouble: self.trouble.clone(),
+            reloads: 0,
+            reload_said: String::new(),
+            reload_refused: false,
             schedules,
             running: running.into_iter().map(shown).collect(),
             waiting: waiting.iter().take(SHOWN).map(|held| shown(held)).collect(),

@@ -179,6 +179,8 @@ pub struct Session<'d, D: Disk> {
     commands_read: Option<Vec<u8>>,
     /// `None` for a strategy without signals.
     hearing: Option<Hearing>,
+    /// What was filled in the last slot that was decided.
+    events: Vec<TradeEvent>,
     buffer: Vec<u8>,
 }
 
@@ -229,14 +231,13 @@ impl<'d, D: Disk> Session<'d, D> {
             used = read_used(*disk, files, core.strategy.signals(), origin.as_ref())?;
         }
         all_known(&core.strategy, &commands)?;
-        let (origin_ref, commands) = (origin.as_ref(), commands.as_slice());
         let hearing = Hearing::new(layout, series.timeframe(), &used);
         let given = Given {
             place: &place,
             core: &core,
             card: &card,
-            origin: origin_ref,
-            commands,
+            origin: origin.as_ref(),
+            commands: &commands,
             signals: &used.signals,
         };
         let fold = folded(&given, checkpoint, extent, &mut recovered)?;
@@ -261,6 +262,7 @@ impl<'d, D: Disk> Session<'d, D> {
             checkpoints,
             commands_read: None,
             hearing,
+            events: Vec::new(),
             buffer: last_row.into_bytes(),
             build: build.to_owned(),
             origin,
@@ -385,6 +387,16 @@ impl<'d, D: Disk> Session<'d, D> {
         self.maker.held()
     }
 
+    /// What was filled in the last slot that this session decided.
+    pub fn events(&self) -> &[TradeEvent] {
+        &self.events
+    }
+
+    /// The commands of the tag that it knows, obeyed or not.
+    pub fn commands(&self) -> &[Command] {
+        self.maker.commands()
+    }
+
     /// The engine behind the last row.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -479,8 +491,8 @@ impl<'d, D: Disk> Session<'d, D> {
         assert!(last.is_none_or(|last| last.next() == ts), "slots are decided without a gap");
         self.use_signals(ts)?;
         let slot = self.maker.make(ts, bar, degraded, late);
-        let mut events = Vec::new();
-        let decision = self.engine.step(&slot, &mut events);
+        self.events.clear();
+        let decision = self.engine.step(&slot, &mut self.events);
         let Some(journal) = &mut self.journal else { return Ok(decision) };
         self.buffer.clear();
         push_decision(&mut self.buffer, &self.prefix, &decision);
@@ -490,9 +502,9 @@ impl<'d, D: Disk> Session<'d, D> {
         mark.decisions.bytes = journal.decisions.len_bytes();
         mark.decisions.line += 1;
         mark.after = Some(ts);
-        for (n, event) in events.iter().enumerate() {
+        for (n, event) in self.events.iter().enumerate() {
             let row = trade_row(&self.prefix, &self.place.series, event);
-            append(&mut journal.trades, &row, n + 1 == events.len())?;
+            append(&mut journal.trades, &row, n + 1 == self.events.len())?;
             advance_trades(&mut self.proved, &row);
         }
         let late_ms = stamp.seen_at.get() - ts.ts_ms();

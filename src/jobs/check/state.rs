@@ -14,7 +14,7 @@ use crate::{
         card::{Card, Origin},
         error::SessionError,
         live::{Belief, Session},
-        reader::{Extent, Files},
+        reader::{Extent, Files, RowFinder},
         record::{read_commands, read_origin},
     },
     store::{
@@ -110,9 +110,13 @@ fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
 
 fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
     let series = &job.trading.series;
-    let extent = Extent::of(context.disk, &Files::of(context.layout, tag, series));
-    let has_rows = extent.is_ok_and(|extent| extent.is_some_and(|extent| extent.decisions > 0));
-    if has_rows {
+    let files = Files::of(context.layout, tag, series);
+    let extent = Extent::of(context.disk, &files).ok().flatten();
+    // Of what cannot be read nobody can say that it has no row.
+    let is_empty = extent.is_none_or(|extent| {
+        matches!(RowFinder::new(context.disk, &files, series, extent), Ok(None))
+    });
+    if !is_empty {
         let missing = SessionError::NoOrigin(context.layout.origin(tag, series));
         return check("ledger", Level::Fail, missing.to_string());
     }

@@ -261,7 +261,15 @@ fn extent(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Extent, F
 }
 
 fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
-    let path = context.shown(&context.layout.decisions(tag, series));
+    let file = context.layout.decisions(tag, series);
+    let path = context.shown(&file);
+    if context.disk.len(&file).is_ok_and(|len| len.is_some()) {
+        let message = format!(
+            "{path} has no row yet, so there is nothing to compare: the loop of tag {tag} has not decided a slot of {series}; `runner status` \
+             shows whether it is up"
+        );
+        return Failure::new(Exit::Nothing, message);
+    }
     let known = tags(context.disk, context.layout).unwrap_or_default();
     let known = known.iter().map(Tag::as_str).collect::<Vec<_>>().join(", ");
     let hint = if known.is_empty() {

@@ -36,6 +36,8 @@ pub struct Facts {
     pub live_run: Option<(RunId, Option<RunState>)>,
     /// What the loop last heard from its venue.
     pub heard: Option<LiveState>,
+    /// The drills that the loop at work was started with, and whether it writes no ledger.
+    pub drills: Vec<&'static str>,
     /// When the scheduler service last looked at its clock; `None` when none has run here.
     pub tick: Result<Option<UtcMs>, String>,
     /// Up to where a schedule is decided that is silent, since that is ahead of the clock: the furthest one.

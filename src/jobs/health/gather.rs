@@ -21,7 +21,7 @@ use crate::{
             proof::{Mismatch, Proof},
             proofs::{Left, proofs},
         },
-        ledgers::in_recorded_time,
+        ledgers::{in_recorded_time, manifest_of},
         live::state::LiveState,
     },
     manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
@@ -34,7 +34,7 @@ use crate::{
         disk::{Disk as _, RealDisk},
         error::StoreError,
         lines::LineReader,
-        lock::is_held,
+        lock::{Owner, is_held},
         raw::RawStore,
         rows::timing::{TIMING_HEADER, parse_timing_rows},
         runs::{Ahead, RunState, RunStore},
@@ -66,6 +66,7 @@ pub fn gather(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Resul
         is_held: is_held(&layout.decisions_lock(tag, series)),
         is_recorded: in_recorded_time(disk, layout, tag).unwrap_or(false),
         live_run,
+        drills: drills(context, tag, series),
         tick: tick(context),
         silent: silent(context),
         model,
@@ -269,6 +270,28 @@ fn live_run(
     let state = store.and_then(|store| store.get(&run).ok().flatten()).map(|run| run.state);
     Some((run, state))
 }
+
+/// What the loop that holds the ledger was started with that keeps it from its work.
+fn drills(context: &Context<'_>, tag: &Tag, series: &Series) -> Vec<&'static str> {
+    let lock = context.layout.decisions_lock(tag, series);
+    let holder = Owner::read(&lock).filter(|_| is_held(&lock));
+    let table = holder.and_then(|owner| manifest_of(context.disk, context.layout, &owner.run_id));
+    let live = table.as_ref().and_then(|table| table.get("live")?.as_table());
+    let is_on = |key: &str| match live.and_then(|live| live.get(key)) {
+        Some(toml::Value::Boolean(on)) => *on,
+        Some(_) => true,
+        None => false,
+    };
+    DRILLS.iter().filter(|(key, _)| is_on(key)).map(|(_, what)| *what).collect()
+}
+
+/// Keys of a live job that are not for every day, and what they do.
+const DRILLS: [(&str, &str); 4] = [
+    ("force-fetch-fail", "FORCE_FETCH_FAIL: every fetch fails"),
+    ("force-persist-fail", "FORCE_PERSIST_FAIL: no bar is stored"),
+    ("crash-after-bars", "crash-after-bars: the loop kills itself"),
+    ("dry-run", "DRY_RUN: no ledger is written"),
+];
 
 /// The room that is left.
 fn free(context: &Context<'_>) -> Result<(Room, Option<String>), String> {

@@ -7,7 +7,7 @@ use super::{
     judge::{Judge, ago, long, ms},
     result::{Checked, Level},
 };
-use crate::{domain::time::UtcMs, manifest::SchedulerWatch};
+use crate::{domain::time::UtcMs, jobs::live::voice::STALE_BARS, manifest::SchedulerWatch};
 
 /// Questions without an answer, one after the other, above which somebody should look.
 const FAILED_MAX: u32 = 2;
@@ -23,6 +23,7 @@ pub fn checks(judge: &Judge<'_>, facts: &Facts) -> Vec<Checked> {
         disk_free(judge, facts),
     ];
     checks.extend(facts.model.as_ref().map(|followed| model(judge, facts, followed)));
+    checks.extend(drill(facts));
     checks
 }
 
@@ -40,6 +41,17 @@ fn writer(judge: &Judge<'_>, facts: &Facts) -> Checked {
         format!("runner run jobs/live.toml -p {}", judge.words())
     };
     Checked::new("writer-lock", level, "held", value).next(next)
+}
+
+/// A loop that was started for a drill, or to look only, does not do its work.
+fn drill(facts: &Facts) -> Option<Checked> {
+    let on = &facts.drills;
+    let next = match &facts.live_run {
+        Some((run, _)) => format!("runner stop {run}"),
+        None => "runner stop live".to_owned(),
+    };
+    let check = || Checked::new("drill", Level::Warn, "none", on.join("; ")).next(next);
+    (!on.is_empty()).then(check)
 }
 
 fn live_run(judge: &Judge<'_>, facts: &Facts) -> Checked {
@@ -92,6 +104,17 @@ fn feed(judge: &Judge<'_>, facts: &Facts) -> Checked {
         let _ = write!(value, ", {failed} questions failed since: {why}");
     }
     let level = if failed > FAILED_MAX { Level::Warn } else { Level::Ok };
+    // An answer without what has closed since is none.
+    let most_ms = STALE_BARS * judge.series.timeframe().ms();
+    let stale = heard.newest_ms.filter(|newest_ms| {
+        heard.answered_ms.is_some_and(|answered_ms| answered_ms - newest_ms > most_ms)
+    });
+    if let Some(newest_ms) = stale {
+        let newest = UtcMs::EPOCH.plus_ms(newest_ms);
+        let _ = write!(value, ", without a new bar since {newest}");
+        let limit = format!("a new bar within {STALE_BARS} bars");
+        return Checked::new("feed", Level::Warn, limit, value).next(judge.look(facts));
+    }
     let limit = format!("at most {FAILED_MAX} failures in a row");
     Checked::new("feed", level, limit, value).next(judge.look(facts))
 }

@@ -11,11 +11,12 @@ use super::{
 use crate::{
     clock::Clock,
     domain::{
-        bar::{BadRow, Bar, Closed, ClosedBar, Shown, TimedBar},
+        bar::{BadRow, Bar, Closed, ClosedBar, TimedBar},
         command::{Command, Order},
         decision::{Decision, Degraded},
         ids::RunId,
         time::{Now, SlotTs, Steady, UtcMs, Window},
+        trade::TradeEvent,
     },
     exchange::{
         feed::{Feed, FeedError, Heard},
@@ -73,10 +74,68 @@ pub enum LoopError {
 pub struct Fetched<'e> {
     /// When its answer came, by the clock of the loop.
     pub at: UtcMs,
+    /// When it was asked, by the time of the venue as it is known now.
+    pub asked: Now,
     /// How far the venue's clock is ahead of ours, as far as it is known.
     pub skew_ms: Option<i64>,
+    /// The newest closed slot of the answer.
+    pub newest: Option<SlotTs>,
     /// Why there was no answer.
     pub error: Option<&'e FeedError>,
+}
+
+/// A slot that was decided, and is durable.
+#[derive(Debug, Clone, Copy)]
+pub struct Settled<'s> {
+    /// Its row.
+    pub decision: &'s Decision,
+    /// Why it was decided then.
+    pub origin: Origin,
+    /// What was filled in its bar, or in bars that came late.
+    pub events: &'s [TradeEvent],
+    /// The commands of the tag, obeyed or not.
+    pub commands: &'s [Command],
+    /// The slot before it; `None` for the first one of a ledger.
+    pub before: Option<SlotTs>,
+    /// Whether an answer of the venue led to it.
+    pub is_answered: bool,
+}
+
+/// Something an operator should know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// It happened once.
+    Once(String),
+    /// It goes on, and is said again now and then.
+    Still(Trouble, String),
+    /// It is over, if it went on.
+    Over(Trouble),
+}
+
+/// What can go on for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// The disk takes no bars.
+    Store,
+    /// The disk shows no bars.
+    Load,
+    /// Another process holds the commands ledger.
+    Gate,
+}
+
+/// Sees what a loop does. Nothing that it does changes what the loop does.
+pub trait Watcher {
+    /// A turn of the loop begins.
+    fn turn(&mut self, now: Now);
+
+    /// A question to the feed came to something.
+    fn fetched(&mut self, fetched: &Fetched<'_>);
+
+    /// A slot was decided.
+    fn settled(&mut self, slot: &Settled<'_>);
+
+    /// An operator should know this.
+    fn say(&mut self, word: Word);
 }
 
 /// What a loop runs on.
@@ -91,12 +150,8 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     pub commands_gate: Option<&'a Gate>,
     /// Whether to stop.
     pub stopped: &'a dyn Fn() -> bool,
-    /// Told of every decision, after it is durable.
-    pub decided: &'a mut dyn FnMut(&Decision, Origin),
-    /// Told of every question to the feed.
-    pub fetched: &'a mut dyn FnMut(Fetched<'_>),
-    /// Told of everything an operator should know.
-    pub warn: &'a mut dyn FnMut(String),
+    /// Sees all of it.
+    pub watcher: &'a mut dyn Watcher,
     /// This run.
     pub run_id: RunId,
     /// A slot that is not later than the last one is left out with a warning instead of ending the loop.
@@ -118,19 +173,23 @@ pub fn run<D: Disk, F: Feed, C: Clock>(
             return Ok(Outcome::Stopped);
         }
         let now = on.now(&planner);
+        on.watcher.turn(now);
         match planner.next(now) {
             Act::Done(ended) => return Ok(Outcome::Ended(ended)),
             Act::Sleep(until) => {
                 session.keep_watch(false);
                 on.sleep_until(now.up, until);
             }
-            Act::Decide(planned) => decide(&mut planner, session, on, planned, now.at)?,
+            Act::Decide(planned) => {
+                let taken = Taken { planned, seen_at: now.at, is_answered: false };
+                decide(&mut planner, session, on, taken)?;
+            }
             Act::Fetch(since) => {
-                let fetched = on.feed.fetch(since, now.at);
+                let fetched = on.feed.fetch(since, now.at).map(ClosedBar::from_answer);
                 if (on.stopped)() {
                     return Ok(Outcome::Stopped);
                 }
-                on.tell(fetched.as_ref().err());
+                on.tell(&planner, now.up, fetched.as_ref());
                 told.skew_ms = on.tell_skew(told.skew_ms);
                 // A venue in trouble says such things too: only a question that was never answered can be a wrong one.
                 let fetched = match fetched {
@@ -140,12 +199,20 @@ pub fn run<D: Disk, F: Feed, C: Clock>(
                     fetched => fetched,
                 };
                 first_start &= fetched.is_err();
-                let (planned, seen_at) =
-                    take(&mut planner, pace, (fetched, now.up), &mut told, on)?;
-                decide(&mut planner, session, on, planned, seen_at)?;
+                let taken = take(&mut planner, pace, (fetched, now.up), &mut told, on)?;
+                decide(&mut planner, session, on, taken)?;
             }
         }
     }
+}
+
+/// The slots to decide now.
+struct Taken {
+    planned: Vec<Planned>,
+    /// When what is known of them was seen.
+    seen_at: UtcMs,
+    /// Whether the venue answered.
+    is_answered: bool,
 }
 
 /// What was said, and is not said again.
@@ -186,11 +253,23 @@ impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
         self.clock.sleep_until(until, self.stopped);
     }
 
-    /// Tells what came of a question.
-    fn tell(&mut self, error: Option<&FeedError>) {
+    /// Tells what came of a question that was asked at `asked`.
+    fn tell(&mut self, planner: &Planner, asked: Steady, fetched: Result<&Closed, &FeedError>) {
         let (at, up) = (self.clock.now(), self.clock.steady());
         let sure = self.feed.heard(up).filter(|heard| heard.is_sure);
-        (self.fetched)(Fetched { at, skew_ms: sure.map(|heard| ahead_ms(heard, at)), error });
+        let now = self.now(planner);
+        let asked = Now { at: now.at.plus_ms(-now.up.since(asked)), up: asked };
+        self.watcher.fetched(&Fetched {
+            at,
+            asked,
+            skew_ms: sure.map(|heard| ahead_ms(heard, at)),
+            newest: fetched.ok().and_then(|closed| closed.newest),
+            error: fetched.err(),
+        });
+    }
+
+    fn warn(&mut self, text: impl Into<String>) {
+        self.watcher.say(Word::Once(text.into()));
     }
 
     /// Warns of a skew that is new, or far from the one told of last, and returns the one told of.
@@ -201,11 +280,11 @@ impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
             return told_ms;
         }
         if skew_ms == 0 {
-            (self.warn)("the clock of this machine agrees with the venue's again".to_owned());
+            self.warn("the clock of this machine agrees with the venue's again");
             return skew_ms;
         }
         let (seconds, side) = (skew_ms.abs() / 1000, if skew_ms > 0 { "behind" } else { "ahead" });
-        (self.warn)(format!(
+        self.warn(format!(
             "the clock of this machine is {seconds} s {side} of the venue's, whose time is followed: check its time synchronisation"
         ));
         skew_ms
@@ -225,41 +304,41 @@ fn ahead_ms(heard: Heard, at: UtcMs) -> i64 {
 fn take<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
     pace: Pace,
-    (fetched, asked): (Result<Shown, FeedError>, Steady),
+    (fetched, asked): (Result<Closed, FeedError>, Steady),
     told: &mut Told,
     on: &mut Surroundings<'_, D, F, C>,
-) -> Result<(Vec<Planned>, UtcMs), LoopError> {
+) -> Result<Taken, LoopError> {
     let now = on.now(planner);
     if let Some(heard) = on.feed.heard(now.up).filter(|heard| heard.is_sure) {
         planner.told(Now { at: heard.at, up: now.up });
     }
     let failed = |cause, pause_ms| Failed { asked, cause, pause_ms };
     let persist_failed = failed(Degraded::PersistFailed, None);
+    let taken = |planned, is_answered| Ok(Taken { planned, seen_at: now.at, is_answered });
     let mut closed = match fetched {
-        Ok(answer) => ClosedBar::from_answer(answer),
+        Ok(closed) => closed,
         Err(error) => {
-            (on.warn)(error.to_string());
             let failed = failed(Degraded::FetchFailed, error.pause_ms);
             let given_up = planner.failed(now, failed);
-            return Ok((stored_after_all(planner, given_up, on)?, now.at));
+            return taken(stored_after_all(planner, given_up, on)?, false);
         }
     };
     for why in told.unsaid(&closed.bad) {
-        (on.warn)(format!("{}: a row is left out, its slot has no bar: {why}", on.raw.series()));
+        on.warn(format!("{}: a row is left out, its slot has no bar: {why}", on.raw.series()));
     }
     if let Some(newest) = closed.newest {
         planner.learn(Now { at: newest.close(), up: now.up });
     }
     if pace.forced == Some(Degraded::PersistFailed) {
-        return Ok((planner.answered(now, &closed), now.at));
+        return taken(planner.answered(now, &closed), true);
     }
     match store(&closed.bars, now.at, on)? {
-        Some(report) if report.replaced + report.filled > 0 => (on.warn)(format!(
+        Some(report) if report.replaced + report.filled > 0 => on.warn(format!(
             "the venue changed {} and filled in {} bars it had shown before; decided slots stay as they are",
             report.replaced, report.filled
         )),
         Some(_) => {}
-        None => return Ok((planner.failed(now, persist_failed), now.at)),
+        None => return taken(planner.failed(now, persist_failed), true),
     }
     complete(&mut closed, planner, pace, on)?;
     let planned = planner.answered(now, &closed);
@@ -269,12 +348,12 @@ fn take<D: Disk, F: Feed, C: Clock>(
         .filter_map(|one| one.bar.map(|bar| ClosedBar::archived(TimedBar { ts: one.ts, bar })));
     let carried: Vec<ClosedBar> = carried.collect();
     if !carried.is_empty() {
-        tracing::info!("nobody traded in {} slots: the last close is carried", carried.len());
+        tracing::info!("no trade in {} slots: the last close is carried", carried.len());
         if store(&carried, now.at, on)?.is_none() {
-            return Ok((planner.failed(now, persist_failed), now.at));
+            return taken(planner.failed(now, persist_failed), true);
         }
     }
-    Ok((planned, now.at))
+    taken(planned, true)
 }
 
 /// Adds what an earlier answer brought, or an import, and this one leaves out: a bar that was seen is there.
@@ -324,9 +403,13 @@ fn stored<D: Disk, F: Feed, C: Clock>(
 ) -> Result<Vec<TimedBar>, LoopError> {
     let window = Window::new(first, last).expect("the first is not later than the last");
     match on.raw.load_window(window) {
-        Ok(bars) => Ok(bars),
+        Ok(bars) => {
+            on.watcher.say(Word::Over(Trouble::Load));
+            Ok(bars)
+        }
         Err(error) if error.is_io() => {
-            (on.warn)(format!("bars could not be read: {error}"));
+            let text = format!("bars could not be read: {error}");
+            on.watcher.say(Word::Still(Trouble::Load, text));
             Ok(Vec::new())
         }
         Err(error) => Err(error.into()),
@@ -344,37 +427,30 @@ fn store<D: Disk, F: Feed, C: Clock>(
     on: &mut Surroundings<'_, D, F, C>,
 ) -> Result<Option<PutReport>, LoopError> {
     match on.raw.put(bars, seen_at) {
-        Ok(report) => Ok(Some(report)),
+        Ok(report) => {
+            on.watcher.say(Word::Over(Trouble::Store));
+            Ok(Some(report))
+        }
         // After a failed sync the store refuses everything: only a restart, which reads what is there, can help.
         Err(error) if error.is_io() && !matches!(error, StoreError::Poisoned { .. }) => {
-            (on.warn)(format!("bars could not be stored: {error}"));
+            let text = format!("bars could not be stored: {error}");
+            on.watcher.say(Word::Still(Trouble::Store, text));
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-fn decide<D: Disk, F: Feed, C: Clock>(
-    planner: &mut Planner,
-    session: &mut Session<'_, D>,
+/// Halts the series where slots lie too far back to be caught up. The caller is inside the gate.
+fn halt_beyond<D: Disk, F: Feed, C: Clock>(
+    planned: &[Planned],
+    session: &Session<'_, D>,
     on: &mut Surroundings<'_, D, F, C>,
-    planned: Vec<Planned>,
-    seen_at: UtcMs,
 ) -> Result<(), LoopError> {
-    let Some(first) = planned.first() else { return Ok(()) };
-    if !hear(session, on.clock, &planned, on.stopped, on.warn) {
-        return Ok(());
-    }
-    // From reading the commands until the slots are decided nobody may give one that is dated before the last of them.
-    let gate = on.commands_gate;
-    let inside = gate.map(enter).transpose()?.flatten();
-    if gate.is_some() && inside.is_none() {
-        (on.warn)("somebody holds the commands ledger for long; going on without it".to_owned());
-    }
     let place = session.place();
     if let Some(beyond) = planned.iter().find(|one| one.remark == Remark::Beyond) {
         let reason = "missed slots lie beyond the catch-up horizon";
-        (on.warn)(format!(
+        on.warn(format!(
             "{reason}: from {} on they are bar_missing, and the series is halted",
             beyond.ts
         ));
@@ -388,6 +464,31 @@ fn decide<D: Disk, F: Feed, C: Clock>(
         };
         append_command(place.disk, place.layout, &place.tag, &halt, on.clock.now())?;
     }
+    Ok(())
+}
+
+fn decide<D: Disk, F: Feed, C: Clock>(
+    planner: &mut Planner,
+    session: &mut Session<'_, D>,
+    on: &mut Surroundings<'_, D, F, C>,
+    Taken { planned, seen_at, is_answered }: Taken,
+) -> Result<(), LoopError> {
+    let Some(first) = planned.first() else { return Ok(()) };
+    let warn = &mut |text: String| on.watcher.say(Word::Once(text));
+    if !hear(session, on.clock, &planned, on.stopped, warn) {
+        return Ok(());
+    }
+    // From reading the commands until the slots are decided nobody may give one that is dated before the last of them.
+    let gate = on.commands_gate;
+    let inside = gate.map(enter).transpose()?.flatten();
+    if gate.is_some() && inside.is_none() {
+        let text =
+            "another process holds the commands ledger for long: the loop goes on without it";
+        on.watcher.say(Word::Still(Trouble::Gate, text.to_owned()));
+    } else {
+        on.watcher.say(Word::Over(Trouble::Gate));
+    }
+    halt_beyond(&planned, session, on)?;
     session.learn()?;
     if session.last().is_none() {
         let blocks = session.engine().core().blocks(first.ts.timeframe());
@@ -412,15 +513,23 @@ fn decide<D: Disk, F: Feed, C: Clock>(
             (None, false) => Origin::Live,
         };
         let stamp = Stamp { cause, seen_at, run_id: on.run_id.clone() };
+        let before = session.last();
         let decision = match session.decide((one.ts, one.bar, one.degraded), late, stamp) {
             Err(SessionError::NotLater(error)) if on.skip_not_later => {
-                (on.warn)(error.to_string());
+                on.warn(error.to_string());
                 continue;
             }
             decided => decided?,
         };
         planner.decided(one.ts, session.held().first().copied());
-        (on.decided)(&decision, cause);
+        on.watcher.settled(&Settled {
+            decision: &decision,
+            origin: cause,
+            events: session.events(),
+            commands: session.commands(),
+            before,
+            is_answered,
+        });
         if (on.stopped)() {
             break;
         }

@@ -3,19 +3,15 @@
 use super::{
     background::Background,
     cycle::{LoopError, Outcome as LoopOutcome, Surroundings, run as run_loop},
+    desk::{Desk, say_start},
     network::Network,
     plan::{CatchUp, Pace},
     recording::{Recording, recording},
-    state::StateFile,
-    tally::{Tally, outcome, report_recovery},
+    tally::{outcome, report_recovery},
 };
 use crate::{
     clock::{Clock, SystemClock},
-    domain::{
-        decision::{Decision, Degraded},
-        ids::Tag,
-        time::SlotTs,
-    },
+    domain::{decision::Degraded, ids::Tag, time::SlotTs},
     engine::{anchor::Blocks, step::Core},
     exchange::{feed::Feed, venue::registry::Venue},
     exit::Exit,
@@ -27,12 +23,12 @@ use crate::{
         waiting::Waiting,
     },
     manifest::{self, LiveJob},
-    os,
     session::{
         card::Card,
         live::{Belief, CHECKPOINT_ROWS, Session},
+        record::read_origin,
     },
-    store::{disk::Disk as _, lock::Gate, raw::RawStore, rows::timing::Origin},
+    store::{disk::Disk as _, lock::Gate, raw::RawStore},
 };
 
 impl From<LoopError> for Failure {
@@ -147,7 +143,6 @@ struct Frame<'a, 'c> {
 }
 
 impl Frame<'_, '_> {
-    #[expect(clippy::too_many_lines, reason = "one loop is wired up in one place")]
     fn live<F: Feed, C: Clock>(
         self,
         feed: &mut F,
@@ -179,34 +174,17 @@ impl Frame<'_, '_> {
         };
         context.progress.begin(&format!("live {series}"), left.unsigned_abs());
         let proof = Background::default();
-        let mut tally = Tally::default();
-        let mut decided = |decision: &Decision, origin: Origin| {
-            tally.count(decision, origin);
-            let note = format!("{} {}", decision.ts.close(), decision.action.name());
-            context.progress.advance(&note);
-            if live.crash_after_bars.is_some_and(|after| tally.rows >= after) {
-                tracing::warn!(rows = tally.rows, "crash drill: this process kills itself now");
-                os::signals::kill_myself();
-            }
-        };
-        // Recorded and made-up bars come from no venue that could be heard from.
-        let mut state = (feed.ends().is_none() && !live.dry_run)
-            .then(|| StateFile::new(context.disk, context.layout, (tag, series), &context.run_id))
-            .flatten();
         let gate = if live.dry_run { None } else { Some(commands_gate(context, tag)?) };
+        let is_venue = feed.ends().is_none();
+        say_start(context, job, session.last());
+        let mut desk = Desk::new(context, job, &session, (clock.steady(), is_venue));
         let mut on = Surroundings {
             feed,
             clock,
             raw,
             commands_gate: gate.as_ref(),
             stopped: &|| context.stop.asked() || proof.contradicts(),
-            decided: &mut decided,
-            fetched: &mut |fetched| {
-                if let Some(state) = &mut state {
-                    state.fetched(fetched);
-                }
-            },
-            warn: &mut |text| tracing::warn!("{text}"),
+            watcher: &mut desk,
             run_id: context.run_id.clone(),
             skip_not_later: live.monotonic == manifest::Monotonic::Warn,
         };
@@ -225,11 +203,14 @@ impl Frame<'_, '_> {
             ended
         });
         context.progress.end();
+        let tally = desk.end();
         proof.into_result()?;
         let ended = ended?;
         session.checkpoint();
         session.keep_watch(true);
-        Ok(outcome(context, job, &session, &tally, ended))
+        let origin = read_origin(context.disk, context.layout, tag, series).ok().flatten();
+        let first = origin.and_then(|origin| series.timeframe().slot(origin.first_ts_ms?).ok());
+        Ok(outcome(context, job, &session, &tally, (ended, first)))
     }
 }
 

@@ -2,10 +2,13 @@
 
 pub mod background;
 pub mod cycle;
+mod desk;
 mod hearing;
 pub mod job;
 pub mod network;
 pub mod plan;
 pub mod recording;
+mod repeats;
 pub mod state;
 pub mod tally;
+pub mod voice;

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         ids::{RunId, Tag},
         series::Series,
-        time::UtcMs,
+        time::{SlotTs, UtcMs},
     },
     store::{
         disk::{Disk, parent},
@@ -39,6 +39,9 @@ pub struct LiveState {
     pub failed_in_a_row: u32,
     /// Why the last of these were not answered.
     pub trouble: Option<String>,
+    /// Close of the newest closed bar that the venue has shown; absent in a document of an older build.
+    #[serde(default)]
+    pub newest_ms: Option<i64>,
 }
 
 impl LiveState {
@@ -50,7 +53,7 @@ impl LiveState {
     }
 }
 
-/// Writes the document anew after every question.
+/// Writes the document after every question.
 pub struct StateFile<'d, D: Disk> {
     disk: &'d D,
     path: PathBuf,
@@ -82,12 +85,13 @@ impl<'d, D: Disk> StateFile<'d, D> {
             answered_ms: None,
             failed_in_a_row: 0,
             trouble: None,
+            newest_ms: None,
         };
         Some(Self { disk, path, state })
     }
 
     /// Takes down what came of a question.
-    pub fn fetched(&mut self, fetched: Fetched<'_>) {
+    pub fn fetched(&mut self, fetched: &Fetched<'_>) {
         let state = &mut self.state;
         state.at_ms = fetched.at.get();
         state.skew_ms = fetched.skew_ms;
@@ -96,6 +100,8 @@ impl<'d, D: Disk> StateFile<'d, D> {
             state.trouble = Some(error.to_string().chars().take(TROUBLE_MAX).collect());
         } else {
             state.answered_ms = Some(fetched.at.get());
+            let newest_ms = fetched.newest.map(SlotTs::ts_ms);
+            state.newest_ms = newest_ms.max(state.newest_ms);
             state.failed_in_a_row = 0;
             state.trouble = None;
         }

@@ -2,17 +2,17 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::{cycle::Outcome as LoopOutcome, plan::Ended};
+use super::{
+    cycle::{Outcome as LoopOutcome, Settled},
+    plan::Ended,
+};
 use crate::{
-    domain::{
-        decision::{Action, Decision},
-        reason::Reason,
-    },
+    domain::{decision::Action, reason::Reason, time::SlotTs, trade::Event},
     exit::Exit,
     jobs::context::{Context, Outcome},
     manifest::LiveJob,
     session::live::{Recovered, Session},
-    store::{disk::Disk, rows::timing::Origin},
+    store::disk::Disk,
 };
 
 /// What the loop did, counted.
@@ -22,15 +22,30 @@ pub struct Tally {
     pub rows: u64,
     by_origin: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<Reason, u64>,
+    opened: u64,
+    closed: u64,
+    stopped: u64,
+    vetoed: u64,
 }
 
 impl Tally {
-    /// Counts one decision.
-    pub fn count(&mut self, decision: &Decision, origin: Origin) {
+    /// Counts one decision, and what was filled before it.
+    pub fn count(&mut self, slot: &Settled<'_>) {
+        let decision = slot.decision;
         self.rows += 1;
-        *self.by_origin.entry(origin.name()).or_default() += 1;
+        *self.by_origin.entry(slot.origin.name()).or_default() += 1;
         if decision.action == Action::Skip {
             *self.skipped.entry(decision.reason).or_default() += 1;
+        }
+        self.vetoed += u64::from(decision.blocked_by.is_some());
+        for event in slot.events {
+            match event.event {
+                Event::Open(_) => self.opened += 1,
+                Event::Close(reason) => {
+                    self.closed += 1;
+                    self.stopped += u64::from(reason.is_stop());
+                }
+            }
         }
     }
 }
@@ -76,7 +91,7 @@ pub fn outcome<D: Disk>(
     job: &LiveJob,
     session: &Session<'_, D>,
     tally: &Tally,
-    ended: LoopOutcome,
+    (ended, first): (LoopOutcome, Option<SlotTs>),
 ) -> Outcome {
     let (series, tag) = (&job.trading.series, job.live.tag.get());
     let why = match ended {
@@ -91,13 +106,14 @@ pub fn outcome<D: Disk>(
     let last = session.last().map_or("none".to_owned(), |last| last.to_string());
     let mut summary = format!("{} rows added, the last one is {last}: {why}", tally.rows);
     match ended {
-        LoopOutcome::Ended(Ended::Window | Ended::Feed) if tally.rows == 0 => summary.push_str(
-            " and was decided before this start, so there was nothing to do: give a later live.to, or another tag",
-        ),
+        LoopOutcome::Ended(Ended::Window | Ended::Feed) if tally.rows == 0 => {
+            summary.push_str(&nothing_to_do(job, first));
+        }
         LoopOutcome::Ended(_) | LoopOutcome::Stopped => {}
     }
+    let bars = context.shown(&context.layout.raw_dir(series));
     if job.live.dry_run {
-        summary.push_str(" (dry run: nothing was written)");
+        let _ = write!(summary, " (dry run: no row was written; bars were written to {bars})");
     }
     let decisions = context.shown(&context.layout.decisions(tag, series));
     let trades = context.shown(&context.layout.trades(tag, series));
@@ -109,6 +125,11 @@ pub fn outcome<D: Disk>(
             counts(&tally.skipped.iter().map(|(reason, many)| (reason.as_str(), *many)).collect())
         };
         let _ = write!(text, "origin: {}\nskipped: {skipped}\n", counts(&tally.by_origin));
+        let Tally { opened, closed, stopped, vetoed, .. } = tally;
+        let _ = writeln!(
+            text,
+            "trades: {opened} opened, {closed} closed, {stopped} of them by a stop; {vetoed} vetoes"
+        );
     }
     let state = session.engine().state();
     let _ = writeln!(text, "equity {}, risk {}", state.equity(), state.risk_shown());
@@ -123,4 +144,19 @@ pub fn outcome<D: Disk>(
     ];
     let out = out.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
     Outcome { exit: Exit::Ok, summary, text, out }
+}
+
+/// Why a loop on a window had nothing to do.
+fn nothing_to_do(job: &LiveJob, first: Option<SlotTs>) -> String {
+    let tag = job.live.tag.get();
+    let to = job.live.to.as_ref().map(|to| to.get());
+    match (first, to) {
+        (Some(first), Some(to)) if to < first.close() => format!(
+            "; but the window ends at {to}, and the ledger of tag {tag} begins later, at {}: nothing was decided. A ledger only grows at its \
+             end: take another tag",
+            first.close()
+        ),
+        _ => " and was decided before this start, so there was nothing to do: give a later live.to, or another tag"
+            .to_owned(),
+    }
 }

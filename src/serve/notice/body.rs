@@ -46,12 +46,14 @@ pub fn body(notice: &Notice, format: WebhookFormat, chat: Option<&str>) -> Body 
 
 /// The notice as a document of ours.
 fn document(notice: &Notice) -> Value {
-    let Notice { event, run, since, times, host, build } = notice;
+    let Notice { event, run, about, since, times, host, build } = notice;
     json!({
         "schema": SCHEMA,
         "event": event.name(),
         "job": run.job,
         "kind": run.kind,
+        "tag": about.tag,
+        "market": about.market,
         "run_id": run.run_id.as_str(),
         "state": run.state.name(),
         "exit": run.exit_code,

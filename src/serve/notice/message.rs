@@ -2,6 +2,7 @@
 
 use crate::{
     domain::time::UtcMs,
+    jobs::ledgers::About,
     manifest::NotifyOn,
     store::runs::{Run, RunState},
 };
@@ -16,6 +17,8 @@ pub struct Notice {
     pub event: NotifyOn,
     /// The run it happened to, or the run that ended the trouble.
     pub run: Run,
+    /// The tag and the market that it is about.
+    pub about: About,
     /// Since when there is trouble.
     pub since: UtcMs,
     /// Runs in trouble so far.
@@ -27,23 +30,25 @@ pub struct Notice {
 }
 
 impl Notice {
-    /// Job and event in a few words.
+    /// Job, event and what it is about, in a few words.
     pub fn title(&self) -> String {
-        let (job, host) = (&self.run.job, &self.host);
+        let about = self.about.words();
+        let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
+        let (job, host) = (format!("{}{about}", self.run.job), &self.host);
         match self.event {
             NotifyOn::Failed if self.run.state == RunState::Panicked => {
                 format!("{job} met a bug on {host}")
             }
             NotifyOn::Failed => format!("{job} failed on {host}"),
             NotifyOn::TimedOut => format!("{job} took too long on {host}"),
-            NotifyOn::Missed => format!("{job} was not run on {host}"),
-            NotifyOn::Lost => format!("{job} vanished on {host}"),
+            NotifyOn::Missed => format!("{job} was due on {host} and did not run"),
+            NotifyOn::Lost => format!("{job} ended on {host} and recorded nothing"),
             NotifyOn::Recovered => format!("{job} is well again on {host}"),
             NotifyOn::Health => format!("{job} says no on {host}"),
         }
     }
 
-    /// What the run said of itself, on one line.
+    /// What the run said of itself, on one line: the cause.
     pub fn summary(&self) -> String {
         let plain = |c: char| if c.is_control() { ' ' } else { c };
         self.run.summary.chars().map(plain).take(SUMMARY_MAX).collect()

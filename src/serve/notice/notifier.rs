@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock::{Clock as _, Stopwatch, SystemClock, nap},
     domain::{ids::RunId, time::UtcMs},
-    jobs::context::Failure,
+    jobs::{context::Failure, ledgers::About},
     manifest::{Manifest, Notify, NotifyOn},
     os::{machine, signals::Stop},
     store::{
@@ -47,7 +47,8 @@ const ROUNDS: u32 = 3;
 /// How long the thread may take to notice that it is to give up.
 const LEAVE: Duration = Duration::from_secs(1);
 
-type Jobs = Arc<Mutex<BTreeMap<String, Notify>>>;
+/// Who is told about each job, and what it is about.
+type Jobs = Arc<Mutex<BTreeMap<String, (Notify, About)>>>;
 
 /// Tells people about runs that go wrong.
 pub struct Notifier {
@@ -68,6 +69,8 @@ impl Notifier {
         let (jobs, stop) = (Jobs::default(), Stop::default());
         let worker = Worker {
             store: RunStore::open(&disk, &layout)?,
+            disk: RealDisk::new(layout.data()),
+            layout: layout.clone(),
             jobs: Arc::clone(&jobs),
             root: root.to_owned(),
             host: machine::name(),
@@ -76,7 +79,8 @@ impl Notifier {
             stop: stop.clone(),
             tries: BTreeMap::new(),
         };
-        let notifier = Self { store: RunStore::open(&disk, &layout)?, jobs, wake, stop, gone };
+        let store = RunStore::open(&disk, &layout)?;
+        let notifier = Self { store, jobs, wake, stop, gone };
         std::thread::spawn(move || {
             worker.work(&woken);
             // Nobody may be waiting for the end.
@@ -88,7 +92,8 @@ impl Notifier {
     /// Learns who is told about a job: at the start, and when its manifest changed.
     pub fn learn(&self, manifest: &Manifest) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        jobs.insert(manifest.name.clone(), manifest.notify.clone());
+        let about = About::of_job(&manifest.job);
+        jobs.insert(manifest.name.clone(), (manifest.notify.clone(), about));
         drop(jobs);
         // Something may be owed to it. A wake that is there already does as well.
         let _ = self.wake.try_send(());
@@ -126,6 +131,8 @@ enum Now {
 
 struct Worker {
     store: RunStore,
+    disk: RealDisk,
+    layout: Layout,
     jobs: Jobs,
     root: PathBuf,
     host: String,
@@ -169,7 +176,7 @@ impl Worker {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = self.store.incidents(None)?;
         let mut still_owed = BTreeSet::new();
-        for (job, notify) in &jobs {
+        for (job, (notify, about)) in &jobs {
             if notify.command.is_empty() && notify.webhook.as_ref().is_none_or(|w| w.url.is_none())
             {
                 continue;
@@ -185,7 +192,7 @@ impl Worker {
                 if self.stop.asked() {
                     return Ok(Now::Something);
                 }
-                self.tell(&key, &one, notify)?;
+                self.tell((&key, &one), notify, about)?;
             }
         }
         self.tries.retain(|key, _| still_owed.contains(key));
@@ -193,7 +200,12 @@ impl Worker {
     }
 
     /// Tells one thing. That it was told is recorded after it worked, or when it is given up.
-    fn tell(&mut self, key: &str, one: &Owed, notify: &Notify) -> Result<(), StoreError> {
+    fn tell(
+        &mut self,
+        (key, one): (&str, &Owed),
+        notify: &Notify,
+        about: &About,
+    ) -> Result<(), StoreError> {
         let now = Stopwatch::elapsed(&self.watch);
         let mut tries = self.tries.remove(key).unwrap_or_default();
         if tries.next > now {
@@ -201,7 +213,7 @@ impl Worker {
             return Ok(());
         }
         // Its record may be so old that it was taken away: then there is nothing to tell.
-        let Some(notice) = self.notice(one)? else { return self.told(one) };
+        let Some(notice) = self.notice(one, about)? else { return self.told(one) };
         let wrong = self.deliver(&notice, notify, &mut tries.done);
         if wrong.is_empty() {
             return self.told(one);
@@ -240,7 +252,7 @@ impl Worker {
         wrong
     }
 
-    fn notice(&self, one: &Owed) -> Result<Option<Notice>, StoreError> {
+    fn notice(&self, one: &Owed, job: &About) -> Result<Option<Notice>, StoreError> {
         let (id, since, times): (&RunId, UtcMs, u32) = match one {
             Owed::Wrong(incident) => (&incident.run, incident.since, incident.times),
             Owed::Well { recovery, since, times } => (&recovery.run, *since, *times),
@@ -253,7 +265,11 @@ impl Worker {
             (Owed::Wrong(_), Meaning::Well | Meaning::Nothing) => NotifyOn::Failed,
         };
         let (host, build) = (self.host.clone(), self.build.clone());
-        Ok(Some(Notice { event, run, since, times, host, build }))
+        // What the run was about, which may have changed since; a slot that was missed has no run.
+        let about = Some(About::of_run(&self.disk, &self.layout, id));
+        let about = about.filter(|about| *about != About::default());
+        let about = about.unwrap_or_else(|| job.clone());
+        Ok(Some(Notice { event, run, about, since, times, host, build }))
     }
 
     fn told(&self, one: &Owed) -> Result<(), StoreError> {

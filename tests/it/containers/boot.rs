@@ -106,9 +106,18 @@ fn without_a_card_the_box_starts_on_the_processor_and_the_log_says_why() {
     let machine = Machine::new();
     let booted = machine.boot("");
     booted.ends_with(0, &[UP], &["no card: there is no nvidia-smi", "up, on the processor"]);
-    assert_eq!(booted.calls[0], "run --rm --no-deps -T paper check jobs", "settings come first");
+    assert_eq!(booted.calls[0], "ps -q", "an engine that is down is found out first");
+    assert_eq!(booted.calls[1], "run --rm --no-deps -T paper check jobs", "then the settings");
     assert_eq!(fs::read_to_string(machine.at("data/logs/boot.log")).unwrap(), booted.said);
     assert!(machine.at("notebooks").is_dir());
+}
+
+#[test]
+fn an_engine_that_is_down_is_one_line() {
+    let booted = Machine::new().boot("ps");
+    booted.ends_with(1, &[], &["the container engine does not answer: start it", "it says: no ps"]);
+    assert_eq!(booted.said.lines().count(), 1, "{}", booted.said);
+    assert_eq!(booted.calls, ["ps -q"], "nothing else is tried");
 }
 
 #[test]

@@ -56,7 +56,13 @@ fn a_second_demo_works_too_and_json_is_one_document() {
     };
     same("decisions", "decisions.csv");
     same("trades", "trades.csv");
-    assert_eq!(root.run("history").ok().stdout.lines().count(), 8);
+    let listed = root.run("history").ok();
+    assert_eq!(listed.stdout.lines().count(), 1 + 2 * 8, "a header, and two lines each: {listed}");
+    assert!(listed.stdout.contains("  live (tag one, demo BTC/USD 5m): "), "{listed}");
+    assert!(listed.stdout.lines().all(|line| line.chars().count() <= 100), "{listed}");
+    let runs = root.run("history eqflat --json").ok().json();
+    let told = [&runs["runs"][0]["tag"], &runs["runs"][0]["market"]];
+    assert_eq!(told, ["two", "demo BTC/USD 5m"]);
 }
 
 fn text(value: &serde_json::Value) -> &str {

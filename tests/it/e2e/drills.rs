@@ -14,8 +14,10 @@ fn forced_failures_become_rows_and_the_proof_still_holds() {
     let root = Root::new();
     live(&root, "paper", MORNING).run().ok();
     let hours = ["2024-01-01T07:00:00Z", "2024-01-01T08:00:00Z"];
-    live(&root, "paper", hours[0]).env("FORCE_FETCH_FAIL", "1").run().ok();
-    live(&root, "paper", hours[1]).env("FORCE_PERSIST_FAIL", "1").run().ok();
+    for (hour, variable) in hours.into_iter().zip(["FORCE_FETCH_FAIL", "FORCE_PERSIST_FAIL"]) {
+        let told = format!("drill: {variable} is on");
+        live(&root, "paper", hour).env(variable, "1").run().warns(&[&told]);
+    }
     live(&root, "paper", NOON).run().ok();
     assert_eq!([rows_with(&root, "fetch_failed"), rows_with(&root, "persist_failed")], [12, 12]);
     let proved = eqflat(&root, "paper", "e1").run().ok();
@@ -25,9 +27,17 @@ fn forced_failures_become_rows_and_the_proof_still_holds() {
 #[test]
 fn a_dry_run_writes_no_ledger() {
     let root = Root::new();
-    let dry = |tag: &str| live(&root, tag, NOON).env("DRY_RUN", "1").run().ok();
-    dry("paper").prints(&["(dry run: nothing was written)"]);
+    let dry = |tag: &str| {
+        let ran = live(&root, tag, NOON).env("DRY_RUN", "1").run();
+        ran.warns(&["dry run: decisions are logged here and no row of a ledger is written"])
+    };
+    let bars = "data/raw/demo/BTC_USD/5m";
+    dry("paper").prints(&["dry run: no row was written", "bars were written to", bars]);
     assert_eq!(root.read(&decisions("paper")), "");
+    assert!(!root.list(bars).is_empty(), "as it says");
+    let log = root.run("logs live").ok();
+    let told = log.stdout.matches(", not written: this is a dry run").count();
+    assert_eq!(told, 144, "each slot of twelve hours: {log}");
     live(&root, "paper", MORNING).run().ok();
     let before = root.read(&decisions("paper"));
     dry("paper");
@@ -49,7 +59,7 @@ fn values_of_variables_are_checked_like_any_other() {
     }
     for value in ["1", "0", "true", "false"] {
         let call = live(&root, "paper", MORNING).env("ENFORCE_DECISION_MONOTONIC", value);
-        call.env("DRY_RUN", value).run().ok();
+        call.env("DRY_RUN", value).run().code(0);
     }
 }
 

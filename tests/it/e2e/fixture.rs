@@ -2,6 +2,8 @@
 
 use crate::support::runner::{Call, Root};
 
+/// The header of `decisions.csv`.
+pub const HEADER: &str = mjolnir::store::rows::decisions::DECISIONS_HEADER;
 /// The end of the short window.
 pub const NOON: &str = "2024-01-01T12:00:00Z";
 /// The end of the long one.

@@ -29,4 +29,5 @@ mod stopped;
 mod taken;
 mod tamper;
 mod verbs;
+mod voice;
 mod window;

@@ -150,3 +150,8 @@ pub fn one<'a>(document: &'a Json, name: &str) -> &'a Json {
     let all = document["checks"].as_array().unwrap_or_else(|| panic!("no checks: {document}"));
     all.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("{name}: {document}"))
 }
+
+/// The same, when it was made.
+pub fn one_if_any<'a>(document: &'a Json, name: &str) -> Option<&'a Json> {
+    document["checks"].as_array()?.iter().find(|check| check["name"] == name)
+}

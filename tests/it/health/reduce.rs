@@ -57,8 +57,10 @@ fn c4_c5_a_fail_makes_the_loop_reduce_once_until_it_is_resumed() {
     let first =
         first.prints(&["Result: FAIL", "order: reduce for tag paper from its next slot on"]);
     let mismatch = format!("first mismatch: layer decision column state_hash ts_ms {ts_ms}");
-    let record = root.run("history eqflat --last 1").ok();
+    let record = root.run("history eqflat --last 1 --json").ok();
     assert!(record.stdout.contains(&format!("FAIL: {mismatch}")), "{first}{record}");
+    let log = root.run("logs eqflat").ok();
+    assert!(log.stdout.contains("Result: FAIL"), "the result is in the log: {log}");
     await_risk(&root, "REDUCING");
     let words = "no order was given: reduce of eqflat, given at ";
     prove(&root, "e2").run().code(1).prints(&[words, "runner resume --tag paper"]);

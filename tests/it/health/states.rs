@@ -1,7 +1,8 @@
 //! One made ledger for each state a box can be in: the whole table, and the exit code in every mode and convention.
 
 use super::fixture::{
-    AT, Box, HEARD, SCHEDULER, empty, heard, masked, one, prove_at, silent, tick, well,
+    AT, Box, HEARD, SCHEDULER, empty, heard, masked, ms, one, one_if_any, prove_at, silent, tick,
+    well,
 };
 use crate::{
     e2e::fixture::{EVENING, cell, decisions, eqflat, live, with_cell},
@@ -323,4 +324,47 @@ fn every_failure_keeps_to_the_convention_that_is_asked_for() {
     // Another kind of job has no such convention.
     root.write("jobs/e.toml", "manifest = 1\nname = \"e\"\nkind = \"exec\"\n[params.exit]\n[exec]\nrun = [\"false\"]\n[exec.env]\nX = \"${params.exit}\"\n");
     root.run("run e -p exit=nagios").code(1);
+}
+
+#[test]
+fn a_drill_is_told_as_long_as_its_loop_is_up() {
+    let mut made = well();
+    let manifest = "data/runs/live_1/manifest.toml";
+    let text = made.root.read(manifest);
+    let drill = text
+        .replace("dry-run = false", "dry-run = true")
+        .replace("force-fetch-fail = false", "force-fetch-fail = true");
+    assert_ne!(drill, text);
+    assert!(one_if_any(&made.document(AT), "drill").is_none());
+    made.root.write(manifest, &drill);
+    let document = made.document(AT);
+    let told = one(&document, "drill");
+    assert_eq!(told["level"], "warn");
+    let value = told["value"].as_str().unwrap();
+    assert_eq!(value, "FORCE_FETCH_FAIL: every fetch fails; DRY_RUN: no ledger is written");
+    assert_eq!(told["next"], "runner stop live_1");
+    made.release();
+    assert!(one_if_any(&made.document(AT), "drill").is_none(), "it is not up any more");
+}
+
+#[test]
+fn a_venue_that_answers_without_a_new_bar_is_a_warning() {
+    let made = well();
+    let at = ms("2024-01-01T18:00:03Z");
+    for (newest, level) in [
+        ("2024-01-01T18:00:00Z", "ok"),
+        ("2024-01-01T17:55:00Z", "ok"),
+        ("2024-01-01T17:50:00Z", "warn"),
+    ] {
+        let document = serde_json::json!({
+            "schema": "mjolnir.live/1", "run_id": "live_1", "at_ms": at, "skew_ms": 0, "answered_ms": at,
+            "failed_in_a_row": 0, "trouble": null, "newest_ms": ms(newest),
+        });
+        made.root.write(HEARD, &document.to_string());
+        let document = made.document(AT);
+        let feed = one(&document, "feed");
+        assert_eq!(feed["level"], level, "{newest}: {feed}");
+        let stale = format!("without a new bar since {newest}");
+        assert_eq!(feed["value"].as_str().unwrap().contains(&stale), level == "warn", "{feed}");
+    }
 }

@@ -73,7 +73,7 @@ fn the_document_of_ours_has_everything() {
     let expected = |event: &str, run: u32, state: &str, exit: u32, summary: &str| {
         format!(
             "{{\"schema\":\"mjolnir.notice/1\",\"event\":\"{event}\",\"job\":\"fetch\",\"kind\":\"exec\",\
-             \"run_id\":\"fetch_1_{run}\",\"state\":\"{state}\",\"exit\":{exit},\"slot\":\"2023-11-15T00:0{run}:00Z\",\
+             \"tag\":null,\"market\":null,\"run_id\":\"fetch_1_{run}\",\"state\":\"{state}\",\"exit\":{exit},\"slot\":\"2023-11-15T00:0{run}:00Z\",\
              \"summary\":\"{summary}\",\"since\":\"2023-11-15T00:01:05.500Z\",\"times\":1,\"host\":\"{host}\",\
              \"build\":\"0.1.0-b\"}}"
         )

@@ -11,3 +11,4 @@ mod kill;
 mod records;
 mod rules;
 mod wake;
+mod watched;

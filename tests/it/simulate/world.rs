@@ -1,12 +1,12 @@
 //! The pieces every simulation shares: one series, one strategy with short lengths, and one shift of the live loop.
 
-use std::{cell::RefCell, collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use mjolnir::{
     clock::Clock,
     domain::{
         series::Series,
-        time::{SlotTs, Timeframe, Window},
+        time::{Now, SlotTs, Timeframe, Window},
     },
     engine::{
         anchor::Blocks,
@@ -16,7 +16,7 @@ use mjolnir::{
     },
     exchange::feed::Feed,
     jobs::live::{
-        cycle::{LoopError, Outcome, Surroundings, run},
+        cycle::{Fetched, LoopError, Outcome, Settled, Surroundings, Watcher, Word, run},
         plan::{CatchUp, Pace},
     },
     session::{
@@ -165,7 +165,6 @@ impl World {
         shift: &Shift,
         log: &mut Log,
     ) -> Result<Outcome, LoopError> {
-        let warned = RefCell::<Vec<String>>::default();
         let false_disk = FalseDisk { disk, lie: shift.lie };
         let raw = RawStore::new(&self.layout, &false_disk, &self.series);
         raw.prepare()?;
@@ -179,29 +178,48 @@ impl World {
             false,
         )?;
         log.opened(self, disk, &recovered);
+        let mut watcher = Seen { world: self, disk, clock, log };
         let mut on = Surroundings {
             feed,
             clock,
             raw,
             commands_gate: None,
             stopped: &|| disk.is_dead() || clock.now_ms() >= shift.stop_at_ms,
-            decided: &mut |decision, origin| {
-                assert!(
-                    decision.ts.ts_ms() <= clock.now_ms(),
-                    "{} is decided before it has happened",
-                    decision.ts
-                );
-                log.rows.push((decision.ts, decision.reason, clock.now_ms()));
-                log.decided(self, disk, decision, origin);
-            },
-            fetched: &mut |_| {},
-            warn: &mut |text| warned.borrow_mut().push(text),
+            watcher: &mut watcher,
             run_id: "run".parse().unwrap(),
             skip_not_later: false,
         };
-        let done = run(shift.pace, &mut session, &mut on);
-        log.warned.append(&mut warned.borrow_mut());
-        done
+        run(shift.pace, &mut session, &mut on)
+    }
+}
+
+/// Writes down what a loop does.
+struct Seen<'w> {
+    world: &'w World,
+    disk: &'w SimDisk,
+    clock: &'w SimClock,
+    log: &'w mut Log,
+}
+
+impl Watcher for Seen<'_> {
+    fn turn(&mut self, _: Now) {}
+
+    fn fetched(&mut self, fetched: &Fetched<'_>) {
+        self.log.warned.extend(fetched.error.map(ToString::to_string));
+    }
+
+    fn settled(&mut self, slot: &Settled<'_>) {
+        let (decision, now_ms) = (slot.decision, self.clock.now_ms());
+        assert!(decision.ts.ts_ms() <= now_ms, "{} is decided before it has happened", decision.ts);
+        self.log.rows.push((decision.ts, decision.reason, now_ms));
+        self.log.decided(self.world, self.disk, decision, slot.origin);
+    }
+
+    fn say(&mut self, word: Word) {
+        self.log.warned.extend(match word {
+            Word::Once(text) | Word::Still(_, text) => Some(text),
+            Word::Over(_) => None,
+        });
     }
 }
 

@@ -21,7 +21,8 @@ fn fails(cause: &str, told: &str) {
     let rows = drill.root.rows(DECISIONS);
     drill.root.await_rows(DECISIONS, rows + 30);
     run.signal("TERM");
-    run.end().code(0).says(&[told]);
+    let ran = run.end().code(0);
+    ran.says(&[told, "no decision: fetch_failed", "binance answers again after "]);
     is_whole(&drill, "fetch_failed");
 }
 

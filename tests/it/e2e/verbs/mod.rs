@@ -4,6 +4,7 @@ mod bad;
 mod crontab;
 mod fixture;
 mod history;
+mod home;
 mod logs;
 mod manifests;
 mod next;

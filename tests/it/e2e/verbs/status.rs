@@ -63,7 +63,9 @@ fn everything_is_shown_at_a_glance() {
         "paused by eva: moving",
         "  fetch run  ",
         "  3 times",
-        "  paper  demo BTC/USD 5m  decided 2024-01-01T12:00:00Z (",
+        "  paper  demo BTC/USD 5m  down  ",
+        "  equity ",
+        "  ACTIVE  decided 2024-01-01T12:00:00Z (",
     ]);
     // Its start takes time too.
     let seconds = ran.stdout.split("last tick ").nth(1).and_then(|rest| rest.split("s ago").next());
@@ -80,6 +82,11 @@ fn everything_is_shown_at_a_glance() {
     assert_eq!(night["paused"]["reason"], "moving");
     assert_eq!(json["incidents"][0]["times"], 3);
     assert_eq!(json["loops"][0]["last_decided_ms"], 1_704_110_400_000_i64);
+    let row = root.read(&super::super::fixture::decisions("paper"));
+    let cells: Vec<&str> = row.lines().last().unwrap().split(',').collect();
+    let told = ["position", "equity", "risk"].map(|key| json["loops"][0][key].clone());
+    assert_eq!(told, [cells[8], cells[12], cells[13]], "{row}");
+    assert_eq!(json["loops"][0]["up"], false);
     tick(&root, ago(60_000));
     root.run("status").ok().prints(&["service  hangs, last tick 1m"]);
     drop(lock);
