@@ -63,6 +63,8 @@ words! {
         PermsOnly = "perms-only",
         /// A program said something that is not understood, or failed. It cannot be switched off.
         NotUnderstood = "not-understood",
+        /// A program that the deploy runs on the target is not there. It cannot be switched off.
+        ProgramMissing = "program-missing",
         /// The target cannot be reached. It cannot be switched off.
         Unreachable = "unreachable",
     }
@@ -159,8 +161,9 @@ impl Default for DeployCheck {
     }
 }
 
-/// What is never sent, overwritten or deleted. `/.env`, `/.env.*`, `/data` and what the target keeps about itself
-/// (`/.mjolnir-target`, `/.mjolnir-deployed.json`, `/.mjolnir-deploying.json`, `/.mjolnir-lock`, `/.mjolnir-trash`) always are.
+/// What is never sent, overwritten or deleted. `/.env`, `/.env.*` (but not `/.env.example`, which holds no values), `/data` and
+/// what the target keeps about itself (`/.mjolnir-target`, `/.mjolnir-deployed.json`, `/.mjolnir-deploying.json`, `/.mjolnir-lock`,
+/// `/.mjolnir-trash`) always are.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Protect {
@@ -367,7 +370,9 @@ impl RefusalLevels {
             Refusal::LiveWriter => self.live_writer,
             Refusal::TooMuch => self.too_much,
             Refusal::PermsOnly => self.perms_only,
-            Refusal::NotUnderstood | Refusal::Unreachable => RefusalLevel::Refuse,
+            Refusal::NotUnderstood | Refusal::ProgramMissing | Refusal::Unreachable => {
+                RefusalLevel::Refuse
+            }
         }
     }
 }
