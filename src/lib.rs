@@ -13,6 +13,7 @@ pub mod model;
 pub mod net;
 pub mod notify;
 pub mod os;
+pub mod outcome;
 pub mod run;
 pub mod serve;
 pub mod session;

@@ -91,7 +91,7 @@ pub enum Verb {
     /// Print the reference of all job kinds (JOBS.md)
     Reference,
     /// Show what a deploy would do, and write the plan it can hold on to
-    Plan(JobArgs),
+    Plan(PlanArgs),
     /// Bring the tree to the target: checked, locked, sent without deleting, verified
     Deploy(DeployArgs),
     /// Show what this program runs on: build, machine, tools, clock, and whether a card proves itself; exit code 1 when something fails
@@ -127,9 +127,23 @@ pub struct DeployInitArgs {
     /// The fingerprint of the host's key, as you read it on the machine itself
     #[arg(long, value_name = "SHA256:...")]
     pub host_key: Option<String>,
-    /// Do not ask. It does not accept a host key that was not compared
+    /// Do not ask. It does not confirm the key of a host
     #[arg(long)]
     pub yes: bool,
+}
+
+/// What is planned.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The job
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Show what `runner deploy --rollback` would change
+    #[arg(long, conflicts_with = "retire")]
+    pub rollback: bool,
+    /// Show what `runner deploy --retire` would move into the trash folder
+    #[arg(long)]
+    pub retire: bool,
 }
 
 /// What is deployed.
@@ -155,7 +169,7 @@ pub struct DeployArgs {
     /// Take away the lock that a killed deploy left on the target
     #[arg(long, conflicts_with = "plan")]
     pub unlock: bool,
-    /// Why; whoever meets the lock reads it
+    /// The reason, shown to anyone who finds the lock
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
     /// What the job is given

@@ -2,7 +2,7 @@
 
 mod job;
 mod lines;
-mod words;
+mod shell_words;
 
 use std::{
     collections::BTreeMap,
@@ -25,8 +25,8 @@ use crate::{
     clock::{Clock as _, SystemClock},
     domain::zone::Zone,
     exit::Exit,
-    jobs::context::Failure,
     manifest::{RunFacts, Source, Sources, timetable},
+    outcome::Failure,
     store::disk::{Disk as _, RealDisk},
 };
 
@@ -55,7 +55,7 @@ struct Refused {
 /// Imports a crontab: exit code 1 when a line could not be imported.
 pub fn import_crontab(root: &Path, args: &CrontabArgs, json: bool) -> Exit {
     match import(root, args) {
-        Ok((jobs, refused, hints)) => {
+        Ok(CrontabImport { jobs, refused, hints }) => {
             let exit = if refused.is_empty() { Exit::Ok } else { Exit::Negative };
             if json {
                 print_json(&document(&jobs, &refused, &hints));
@@ -75,9 +75,15 @@ pub fn import_crontab(root: &Path, args: &CrontabArgs, json: bool) -> Exit {
     }
 }
 
-type Result3 = (Vec<Imported>, Vec<Refused>, Vec<String>);
+/// What became of a crontab.
+struct CrontabImport {
+    jobs: Vec<Imported>,
+    refused: Vec<Refused>,
+    /// What a person should know.
+    hints: Vec<String>,
+}
 
-fn import(root: &Path, args: &CrontabArgs) -> Result<Result3, Failure> {
+fn import(root: &Path, args: &CrontabArgs) -> Result<CrontabImport, Failure> {
     let text = input(root, &args.file)?;
     let form = if args.system { Form::System } else { Form::User };
     let (zone, mut hints) = zone(args)?;
@@ -113,7 +119,7 @@ fn import(root: &Path, args: &CrontabArgs) -> Result<Result3, Failure> {
             Err(why) => refused.push(Refused { number: line.number, text: line.text, why }),
         }
     }
-    Ok((jobs, refused, hints))
+    Ok(CrontabImport { jobs, refused, hints })
 }
 
 fn input(root: &Path, file: &Path) -> Result<String, Failure> {
@@ -138,7 +144,7 @@ fn home_of(passwd: &str, user: &str) -> Option<String> {
     found.get(5).filter(|home| home.starts_with('/')).map(|home| (*home).to_owned())
 }
 
-/// On whose clocks the lines are meant that do not say it: as told, or those of this machine, as cron has it.
+/// The time zone of lines that name none: the one given, or that of this machine, as cron has it.
 fn zone(args: &CrontabArgs) -> Result<(Zone, Vec<String>), Failure> {
     if let Some(name) = &args.timezone {
         let zone = name.parse().map_err(|error: crate::domain::zone::ZoneError| {
@@ -151,10 +157,10 @@ fn zone(args: &CrontabArgs) -> Result<(Zone, Vec<String>), Failure> {
     let found = link.split_once("zoneinfo/").and_then(|(_, name)| name.parse::<Zone>().ok());
     let hint = match found {
         Some(zone) => format!(
-            "lines without a zone of their own are meant on the clocks of this machine, {zone}; --timezone says otherwise"
+            "lines without a zone of their own are meant in the zone of this machine, {zone}; --timezone gives another one"
         ),
         None => format!(
-            "{LOCALTIME} does not name a zone, so UTC is meant where no line says otherwise: check it, or give --timezone"
+            "{LOCALTIME} does not name a zone, so lines without one are meant in UTC: check it, or give --timezone"
         ),
     };
     Ok((found.unwrap_or(Zone::UTC), vec![hint]))
@@ -203,7 +209,7 @@ fn write(out: &Path, job: Imported) -> Result<Imported, String> {
     Ok(Imported { written: Some(path), ..job })
 }
 
-/// The manifest in a folder whose job has this name.
+/// The manifest in a folder that has this name for its job.
 fn namesake(disk: &RealDisk, dir: &Path, name: &str) -> Option<String> {
     let files = disk.list(dir).unwrap_or_default();
     let mut manifests = files

@@ -3,14 +3,14 @@
 use std::{path::Path, process::ExitCode};
 
 use super::{
-    args::{DeployArgs, JobArgs, RunArgs},
+    args::{DeployArgs, JobArgs, PlanArgs, RunArgs},
     load::{facts, load},
     view::{refuse, tell},
 };
 use crate::{
     exit::Exit,
-    jobs::context::Failure,
     manifest::{DeployMode, Job},
+    outcome::Failure,
     run::run,
 };
 
@@ -35,21 +35,33 @@ pub fn deploy(root: &Path, args: &DeployArgs, json: bool) -> ExitCode {
 }
 
 /// Runs a deploy or deploy-check job so that it only looks.
-pub fn plan(root: &Path, args: &JobArgs, json: bool) -> ExitCode {
-    let loaded = match load(root, args, &facts()) {
+pub fn plan(root: &Path, args: &PlanArgs, json: bool) -> ExitCode {
+    let loaded = match load(root, &args.job, &facts()) {
         Ok(loaded) => loaded,
         Err(error) => return ExitCode::from(refuse(error, json).code()),
     };
-    let mut job = args.clone();
+    let mode = match (args.rollback, args.retire) {
+        (true, _) => DeployMode::RollbackPlan,
+        (false, true) => DeployMode::RetirePlan,
+        (false, false) => DeployMode::Plan,
+    };
+    let mut job = args.job.clone();
     match &loaded.resolved.manifest.job {
-        Job::DeployCheck(_) => {}
-        Job::Deploy(_) => set(&mut job, "deploy.mode", DeployMode::Plan.name()),
+        Job::DeployCheck(_) if mode == DeployMode::Plan => {}
+        Job::DeployCheck(_) => {
+            let message = format!(
+                "{} only looks: --rollback and --retire need a job of kind `deploy`, such as `runner plan deploy --rollback`",
+                job.job.display()
+            );
+            return ExitCode::from(tell(&Failure::new(Exit::Usage, message), json).code());
+        }
+        Job::Deploy(_) => set(&mut job, "deploy.mode", mode.name()),
         other => {
             let message = format!(
                 "{} is a job of kind `{}`, and only deploys have a plan: use `runner explain {}`",
-                args.job.display(),
+                job.job.display(),
                 other.kind().name(),
-                args.job.display()
+                job.job.display()
             );
             return ExitCode::from(tell(&Failure::new(Exit::Usage, message), json).code());
         }

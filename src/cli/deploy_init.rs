@@ -1,4 +1,4 @@
-//! `runner deploy init`: gets to know the target, shows what it saw, asks, writes the marker there and the pin here.
+//! `runner deploy init`: visits a target, shows what it saw, asks, writes the marker there and the pin here.
 
 use std::{
     fmt::Write as _,
@@ -20,11 +20,12 @@ use crate::{
     domain::{ids::RunId, time::UtcMs},
     exit::Exit,
     jobs::{
-        context::{Context, Failure},
-        deploy::init::{Folder, Seen, Visit},
+        context::Context,
+        deploy::init::{TargetFolder, TargetVisit, VisitedTarget},
     },
     manifest::Target,
     os::{mask::Mask, process::Results, signals::Stop},
+    outcome::Failure,
     store::{
         disk::{Disk as _, RealDisk, parent},
         layout::Layout,
@@ -35,7 +36,7 @@ use crate::{
 const SCHEMA: &str = "mjolnir.deploy-init/1";
 /// Where the pin is kept, below the root.
 const PIN: &str = "profiles/target-pin.toml";
-/// How a file begins that this verb may write anew.
+/// How a file starts that this verb wrote and may overwrite.
 const HEAD: &str = "# Written by `runner deploy init`";
 /// Most bytes of the log of a visit.
 const LOG_MAX: u64 = 4 << 20;
@@ -97,13 +98,13 @@ fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Res
         child_results: Results::Kept,
         progress: &progress,
     };
-    let visit = Visit::new(&context, target, rules.command_timeout.get().duration())?;
+    let visit = TargetVisit::new(&context, target, rules.command_timeout.get().duration())?;
     let pin_is_ours = target.host.is_none() || may_write_pin(root)?;
     let key = agreed_key(&visit, target, args)?;
-    let seen = visit.look()?;
-    say(&told(target, &seen));
+    let seen = visit.inspect()?;
+    say(&overview(target, &seen));
     sound(target, &seen)?;
-    if seen.folder != Folder::Marked || target.host.is_some() {
+    if seen.folder != TargetFolder::Marked || target.host.is_some() {
         consent(&question(target, &seen), args)?;
     }
     visit.mark(&seen)?;
@@ -135,9 +136,9 @@ fn may_write_pin(root: &Path) -> Result<bool, Failure> {
     }
 }
 
-/// The key that somebody vouches for: the one given, the one pinned, or one that the operator compared. `None` without a host.
+/// The key that is trusted: the one given, the one pinned, or one that the operator compared. `None` without a host.
 fn agreed_key(
-    visit: &Visit<'_>,
+    visit: &TargetVisit<'_>,
     target: &Target,
     args: &DeployInitArgs,
 ) -> Result<Option<String>, Failure> {
@@ -161,7 +162,7 @@ fn agreed_key(
             Failure::new(Exit::Negative, message)
         })?,
         None if args.yes || !can_ask() => {
-            let message = "nobody compared the key of the host, and --yes does not stand for that: give --host-key SHA256:...";
+            let message = "the key of the host was not compared, and --yes does not replace that: give --host-key SHA256:...";
             return Err(Failure::new(Exit::Usage, message));
         }
         None => {
@@ -173,13 +174,13 @@ fn agreed_key(
     Ok(Some(key.fingerprint.clone()))
 }
 
-/// What was seen, for the operator.
-fn told(target: &Target, seen: &Seen) -> String {
+/// What was seen.
+fn overview(target: &Target, seen: &VisitedTarget) -> String {
     let folder = match &seen.folder {
-        Folder::Missing(above) => format!("does not exist; it would be made below {above}"),
-        Folder::Marked => "has the marker of this project already".to_owned(),
-        Folder::Unmarked(_, 0) => "is empty".to_owned(),
-        Folder::Unmarked(names, count) => {
+        TargetFolder::Missing(above) => format!("does not exist; it would be made below {above}"),
+        TargetFolder::Marked => "has the marker of this project already".to_owned(),
+        TargetFolder::Unmarked(_, 0) => "is empty".to_owned(),
+        TargetFolder::Unmarked(names, count) => {
             let more = if *count > names.len() { ", ..." } else { "" };
             format!("holds {count}: {}{more}", names.join(", "))
         }
@@ -200,7 +201,7 @@ fn plain_lines(text: &str) -> String {
 }
 
 /// Whether it is the machine that was pinned, and one that can be pinned.
-fn sound(target: &Target, seen: &Seen) -> Result<(), Failure> {
+fn sound(target: &Target, seen: &VisitedTarget) -> Result<(), Failure> {
     match (&target.machine_id, &seen.machine_id) {
         (Some(wanted), found) if found.as_deref() != Some(wanted.get().as_str()) => {
             let found = found.as_deref().unwrap_or("none");
@@ -217,22 +218,24 @@ fn sound(target: &Target, seen: &Seen) -> Result<(), Failure> {
     }
 }
 
-fn question(target: &Target, seen: &Seen) -> String {
+fn question(target: &Target, seen: &VisitedTarget) -> String {
     let path = &target.path;
     match &seen.folder {
-        Folder::Missing(_) => format!("make {path}, and write the marker there?"),
-        Folder::Unmarked(..) => format!("write the marker into {path}?"),
-        Folder::Marked => "write the pin?".to_owned(),
+        TargetFolder::Missing(_) => format!("make {path}, and write the marker there?"),
+        TargetFolder::Unmarked(..) => format!("write the marker into {path}?"),
+        TargetFolder::Marked => "write the pin?".to_owned(),
     }
 }
 
-/// Goes on only with somebody's consent.
+/// Goes on only with consent: by --yes, or on the terminal.
 fn consent(question: &str, args: &DeployInitArgs) -> Result<(), Failure> {
     if args.yes {
         return Ok(());
     }
     if !can_ask() {
-        let message = format!("{question} There is nobody to ask; nothing was changed: give --yes");
+        let message = format!(
+            "{question} This is not a terminal, so it cannot be asked; nothing was changed: give --yes"
+        );
         return Err(Failure::new(Exit::Usage, message));
     }
     agree(question)
@@ -277,11 +280,11 @@ fn pin(target: &Target, key: &str, machine: Option<&str>) -> String {
 
 fn report(
     target: &Target,
-    seen: &Seen,
+    seen: &VisitedTarget,
     (key, pin, written): (Option<&str>, Option<&str>, bool),
     json: bool,
 ) {
-    let marker = if seen.folder == Folder::Marked { "there already" } else { "written" };
+    let marker = if seen.folder == TargetFolder::Marked { "there already" } else { "written" };
     if json {
         print_json(&json!({
             "schema": SCHEMA, "path": target.path, "host_key": key, "machine_id": seen.machine_id, "user": seen.user,
@@ -294,7 +297,7 @@ fn report(
         None => {}
         Some(pin) if written => print(&format!("{PIN}: written; commit it\n\n{pin}")),
         Some(pin) => print(&format!(
-            "{PIN} was not written by this verb and stays as it is; these lines belong into it:\n\n{pin}"
+            "{PIN} was not written by this verb and stays as it is; add these lines to it:\n\n{pin}"
         )),
     }
 }

@@ -6,17 +6,15 @@ use super::{
     args::ValueArgs,
     load::{LoadError, facts, load_text, profiles},
     output::{print, print_json},
-    view::{refuse, tell},
+    view::{manifest_check, refuse, tell},
     without_run::without_run,
 };
 use crate::{
     exit::Exit,
-    jobs::{
-        context::Failure,
-        preflight::doctor::{Doctor, examine},
-    },
-    manifest::Job,
+    jobs::preflight::doctor::{Doctor, examine},
+    manifest::{Job, PreflightJob},
     os::mask::Mask,
+    outcome::Failure,
 };
 
 /// A job that asks about the machine and not about the box. Profiles and `--set` are laid over it.
@@ -58,10 +56,8 @@ pub fn doctor(root: &Path, values: &ValueArgs, json: bool) -> Exit {
     }
 }
 
-fn examined(
-    root: &Path,
-    job: &crate::manifest::PreflightJob,
-    mask: &Mask,
-) -> Result<Doctor, Failure> {
-    without_run(root, "doctor", mask, |context| examine(context, job, profiles(context.root)))
+fn examined(root: &Path, job: &PreflightJob, mask: &Mask) -> Result<Doctor, Failure> {
+    without_run(root, "doctor", mask, |context| {
+        examine(context, job, profiles(context.root), &|| manifest_check(context.root))
+    })
 }

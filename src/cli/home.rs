@@ -39,7 +39,8 @@ fn help_of_job(given: &[OsString]) -> Option<String> {
     let cli = Cli::try_parse_from(given.iter().filter(|word| !asks(word))).ok()?;
     let job = match cli.verb {
         Verb::Run(args) => args.job,
-        Verb::Explain(args) | Verb::Plan(args) => args,
+        Verb::Explain(args) => args,
+        Verb::Plan(args) => args.job,
         _ => return None,
     };
     let root = root(cli.root.as_deref(), &here().ok()?).ok()?;

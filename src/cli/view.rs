@@ -23,12 +23,13 @@ use crate::{
     exit::Exit,
     jobs::{
         context::Failure,
+        preflight::ManifestCheck,
         warm_up::{FirstStart, Late},
     },
     language::{self, Derivation},
     manifest::{
-        Feed, Job, Namesake, Problems, Source, check_strategy, job_schema, jobs_md, namesakes,
-        profile_schema,
+        Feed, Job, Namesake, Problem, Problems, Source, check_strategy, job_schema, jobs_md,
+        namesakes, profile_schema,
     },
     os::mask::Mask,
 };
@@ -77,12 +78,17 @@ pub fn tell(failure: &Failure, json: bool) -> Exit {
     failure.exit
 }
 
-/// `runner check`.
-pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
-    let all = ["jobs", "strategies"].map(PathBuf::from);
-    let usual: Vec<PathBuf> = all.into_iter().filter(|path| root.join(path).is_dir()).collect();
+/// Manifests that were checked, each with its problems or warnings.
+struct CheckedFiles {
+    files: Vec<(PathBuf, Result<Problems, LoadError>)>,
+    /// Names that more than one job has.
+    same_names: Problems,
+}
+
+/// Checks files, and the manifests in folders.
+fn check_files(root: &Path, paths: &[PathBuf]) -> CheckedFiles {
     let mut files = Vec::new();
-    for path in if paths.is_empty() { &usual } else { paths } {
+    for path in paths {
         if root.join(path).is_dir() {
             let entries = fs::read_dir(root.join(path)).into_iter().flatten().flatten();
             let inside = entries.map(|entry| path.join(entry.file_name()));
@@ -92,14 +98,57 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
         }
     }
     files.sort();
+    let same_names = same_names(root, &files);
+    let checked = |file: PathBuf| {
+        let found = check_file(root, &file);
+        (file, found)
+    };
+    CheckedFiles { files: files.into_iter().map(checked).collect(), same_names }
+}
+
+/// The manifests in `jobs/`, for a preflight; `None` when there are none.
+pub fn manifest_check(root: &Path) -> Option<ManifestCheck> {
+    let CheckedFiles { files, same_names } = check_files(root, &[PathBuf::from("jobs")]);
+    let (mut problems, mut is_valid) = (Vec::new(), same_names.is_empty());
+    for (file, found) in &files {
+        match found {
+            Ok(warnings) => problems.extend(named(warnings)),
+            Err(LoadError::Problems(found)) => {
+                problems.extend(named(found));
+                is_valid = false;
+            }
+            Err(LoadError::Unreadable(failure)) => {
+                problems.push(format!("{}: {}", file.display(), failure.message));
+                is_valid = false;
+            }
+        }
+    }
+    problems.extend(named(&same_names));
+    (!files.is_empty()).then_some(ManifestCheck { manifests: files.len(), problems, is_valid })
+}
+
+/// Each problem with its place, on one line.
+fn named(problems: &Problems) -> Vec<String> {
+    let one =
+        |problem: &Problem| format!("{}:{}: {}", problem.file(), problem.line(), problem.message());
+    problems.iter().map(one).collect()
+}
+
+/// `runner check`.
+pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
+    let all = ["jobs", "strategies"].map(PathBuf::from);
+    let usual: Vec<PathBuf> = all.into_iter().filter(|path| root.join(path).is_dir()).collect();
+    let CheckedFiles { files, same_names: twice } =
+        check_files(root, if paths.is_empty() { &usual } else { paths });
     if files.is_empty() {
         return tell(&Failure::new(Exit::Nothing, "there is no manifest to check"), json);
     }
+    let count = files.len();
     let (mut worst, mut all) = (Exit::Ok, Vec::new());
-    for file in &files {
-        match check_file(root, file) {
+    for (file, found) in files {
+        match found {
             Ok(warnings) => {
-                let late = first_start(root, file);
+                let late = first_start(root, &file);
                 if !late.is_empty() {
                     all.push(problems_json(&late)["problems"].clone());
                     if !json {
@@ -126,7 +175,6 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
             }
         }
     }
-    let twice = same_names(root, &files);
     if !twice.is_empty() {
         all.push(problems_json(&twice)["problems"].clone());
         if !json {
@@ -137,12 +185,10 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     let all: Vec<Value> =
         all.into_iter().filter_map(|list| list.as_array().cloned()).flatten().collect();
     if json {
-        print_json(
-            &json!({ "schema": "mjolnir.check/1", "manifests": files.len(), "problems": all }),
-        );
+        print_json(&json!({ "schema": "mjolnir.check/1", "manifests": count, "problems": all }));
     } else if worst == Exit::Ok {
-        let what = if files.len() == 1 { "manifest is" } else { "manifests are" };
-        print(&format!("{} {what} valid\n", files.len()));
+        let what = if count == 1 { "manifest is" } else { "manifests are" };
+        print(&format!("{count} {what} valid\n"));
     }
     worst
 }

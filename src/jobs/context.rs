@@ -1,10 +1,9 @@
 //! What every job is given, and what it gives back.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
+/// They are values of the bottom floor; jobs find them here.
+pub use crate::outcome::{Failure, Outcome};
 use crate::{
     domain::{
         ids::{RunId, Tag},
@@ -60,35 +59,6 @@ pub trait Progress: Sync {
     fn advance(&self, note: &str);
     /// The task is over.
     fn end(&self);
-}
-
-/// How a job ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
-    /// Exit code.
-    pub exit: Exit,
-    /// One line for the run record.
-    pub summary: String,
-    /// The result, for stdout.
-    pub text: String,
-    /// Values that other steps can refer to as `${steps.id.out.key}`.
-    pub out: BTreeMap<String, String>,
-}
-
-/// Why a job could not do its work.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// Exit code.
-    pub exit: Exit,
-    /// What, where, why and what to do next.
-    pub message: String,
-}
-
-impl Failure {
-    /// A failure with this code and message.
-    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
-    }
 }
 
 impl From<StoreError> for Failure {

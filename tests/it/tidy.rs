@@ -113,12 +113,15 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("run", 5, SHELL),
     // A plain value: jobs name the exit they end with.
     ("exit", 0, &[]),
+    // Plain values too: how a job ended, on any floor that runs one.
+    ("outcome", 0, &[]),
     ("lib", 5, &[]),
 ];
 
 /// What a job may name: all but the file formats and the command line.
 const JOBS: &[&str] = &[
     "axum",
+    "base64",
     "chrono",
     "csv",
     "humantime",
@@ -127,10 +130,12 @@ const JOBS: &[&str] = &[
     "polars",
     "rayon",
     "rust_decimal",
+    "saphyr",
     "schemars",
     "serde",
     "serde_json",
     "sha2",
+    "similar",
     "strsim",
     "thiserror",
     "tokio",

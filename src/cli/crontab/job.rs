@@ -8,7 +8,7 @@ use super::lines::{Found, Line, When};
 const NAME_MAX: usize = 56;
 /// Longest description, in characters.
 const ABOUT_MAX: usize = 200;
-/// Programs that run another one, whose name says more.
+/// Programs that run another one: the name of that one says more.
 const RUNNERS: [&str; 17] = [
     "env", "nice", "ionice", "sh", "bash", "dash", "python", "python2", "python3", "perl", "ruby",
     "node", "php", "sudo", "chronic", "nohup", "make",
@@ -45,7 +45,6 @@ pub fn name(found: &Found, taken: &mut BTreeMap<String, u32>) -> String {
     if *count == 1 { base } else { format!("{base}-{count}") }
 }
 
-/// The manifest.
 pub fn toml(name: &str, line: &Line, found: &Found) -> String {
     let about: String =
         line.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(ABOUT_MAX).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::words::{is_name, split};
+use super::shell_words::{is_name, split};
 use crate::domain::{cron::Cron, zone::Zone};
 
 /// What the names that begin with `@` mean.
@@ -26,7 +26,7 @@ const BUILTINS: [&str; 16] = [
 pub enum Form {
     /// Of one user.
     User,
-    /// Of the system: a user stands before the command.
+    /// Of the system: each command has a user before it.
     System,
 }
 
@@ -42,15 +42,12 @@ pub enum When {
 /// A line that can be a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// When it is due.
     pub when: When,
-    /// On whose clocks.
+    /// The time zone of the line.
     pub zone: Zone,
     /// As whom it ran.
     pub user: Option<String>,
-    /// Program and arguments.
     pub argv: Vec<String>,
-    /// Its variables.
     pub env: BTreeMap<String, String>,
     /// The folder it runs in.
     pub home: Option<String>,
@@ -61,13 +58,11 @@ pub struct Found {
 pub struct Line {
     /// Its number, from 1.
     pub number: usize,
-    /// The line itself.
     pub text: String,
     /// The job in it, or why there is none.
     pub found: Result<Found, String>,
 }
 
-/// A crontab.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Crontab {
     /// Its lines with commands.
@@ -79,7 +74,7 @@ pub struct Crontab {
 /// The home folder of a user, or of whoever has the crontab; `None` where it is not known.
 pub type Homes<'a> = &'a dyn Fn(Option<&str>) -> Option<String>;
 
-/// Reads a crontab whose lines are meant on the clocks of `zone` until it says otherwise.
+/// Reads a crontab. Its lines are meant in `zone` until one of them names another.
 pub fn read(text: &str, form: Form, zone: Zone, homes: Homes<'_>) -> Crontab {
     let mut crontab = Crontab::default();
     let mut around = Around { zone: Ok(zone), env: BTreeMap::new(), home: None, homes };
@@ -142,7 +137,9 @@ impl Around<'_> {
                 let secret =
                     ["KEY", "TOKEN", "SECRET", "PASS"].iter().any(|word| upper.contains(word));
                 secret.then(|| {
-                    format!("{name} may be a secret and stands in the jobs: move it to [secrets]")
+                    format!(
+                        "{name} may be a secret and is written into the jobs: move it to [secrets]"
+                    )
                 })
             }
         }
@@ -232,7 +229,7 @@ fn argv(command: &str, env: &mut BTreeMap<String, String>) -> Result<Vec<String>
         env.insert(name.to_owned(), value[1..].to_owned());
     }
     let argv: Vec<String> = words.map(|word| word.text).collect();
-    let program = argv.first().ok_or("there is no program in it")?;
+    let program = argv.first().ok_or("no program in it")?;
     if BUILTINS.contains(&program.as_str()) {
         return Err(format!("`{program}` is part of a shell, not a program"));
     }

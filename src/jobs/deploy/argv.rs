@@ -1,14 +1,14 @@
-//! The argument lists of every program a look at a deploy starts. They are fixed; what comes from a manifest are validated words.
+//! The argument lists of every program that a deploy starts. They are fixed; what comes from a manifest are validated words.
 
 use super::{
+    exclusions::{EXAMPLE, Exclusions, LOCK},
     inventory::FORMAT,
-    shields::{LOCK, Shields},
 };
 use crate::{domain::shell::quoted, manifest::Target};
 
 /// Where programs are looked for, on both sides.
 pub const PATH: &str = "/usr/bin:/bin";
-/// Whom we connect to, as far as ssh is concerned: the pinned key stands under this name.
+/// Whom we connect to, as far as ssh is concerned: the pinned key is listed under this name.
 pub const HOST_ALIAS: &str = "mjolnir-target";
 /// The file with the pinned key, in the folder that ssh is started in.
 pub const KNOWN_HOSTS: &str = "known_hosts";
@@ -16,10 +16,9 @@ pub const KNOWN_HOSTS: &str = "known_hosts";
 /// rsync ends with this when a file vanished while it looked.
 pub const VANISHED: i32 = 24;
 
-/// Seconds without a byte after which a deploy counts as cut off.
+/// Seconds without a byte after which a deploy counts as cut off: longer than a slow disk syncs, shorter than anybody waits.
 const SILENCE_MAX_S: u32 = 30;
 
-/// Which run of rsync.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
     /// What a deploy would do.
@@ -30,8 +29,9 @@ pub enum Pass {
     Send,
 }
 
-/// A run of rsync. The slash behind the source is ours. Times of folders are left out: every lock and every file changes them.
-pub fn rsync(pass: Pass, shields: &Shields, source: &str, target: &Target) -> Vec<String> {
+/// A run of rsync. Content decides (`-c`): an old time must not hide an edit. Times of folders are left out (`-O`): every lock and
+/// every file changes them. The slash after the source is added here: with it the content is sent, without it the folder.
+pub fn rsync(pass: Pass, exclusions: &Exclusions, source: &str, target: &Target) -> Vec<String> {
     let how = match pass {
         Pass::Plan | Pass::TargetOnly => "-rlptOn",
         Pass::Send => "-rlptO",
@@ -41,13 +41,13 @@ pub fn rsync(pass: Pass, shields: &Shields, source: &str, target: &Target) -> Ve
     match pass {
         Pass::Plan => {}
         Pass::TargetOnly => argv.push("--delete".to_owned()),
-        // A receiver that is killed leaves its half of a file there, and not beside the file. One that just stands still is given up.
+        // A receiver that is killed leaves its half of a file there, and not beside the file. One that hangs is given up.
         Pass::Send => argv.extend([
             format!("--temp-dir={}", incoming(target)),
             format!("--timeout={SILENCE_MAX_S}"),
         ]),
     }
-    argv.extend(shields.patterns().map(|pattern| format!("--exclude={pattern}")));
+    argv.extend(exclusions.filters());
     let destination = destination(target, "/", &mut argv);
     argv.extend(["--".to_owned(), format!("{source}/"), destination]);
     argv
@@ -90,7 +90,7 @@ pub fn dangerous(argv: &[String]) -> Option<&str> {
     found.next().map(String::as_str)
 }
 
-/// ssh without the settings of anybody's home: no shell words, each without a blank.
+/// ssh without the settings of any home folder. rsync splits these words at blanks, so none holds one.
 fn ssh_words(target: &Target) -> Vec<String> {
     let mut words: Vec<String> = ["ssh", "-F", "none", "-T"].map(str::to_owned).to_vec();
     words.extend(["-p".to_owned(), target.port.unwrap_or_default().to_string()]);
@@ -162,19 +162,21 @@ pub fn send_new(source: &str, target: &Target, to: &str) -> Vec<String> {
 }
 
 /// Lists a tree. Protected and excluded folders are listed, but not looked into.
-pub fn list(start: &str, shields: &Shields) -> Vec<String> {
+pub fn list(start: &str, exclusions: &Exclusions) -> Vec<String> {
     let mut words = vec!["find".to_owned(), start.to_owned()];
-    words.extend(unseen(start, shields));
+    words.extend(unseen(start, exclusions));
     words.extend(["-printf", FORMAT, "-prune", "-o", "-printf", FORMAT].map(str::to_owned));
     words
 }
 
 /// Hashes every file of a tree that is neither protected nor excluded by its place.
-pub fn hashes(start: &str, shields: &Shields) -> Vec<String> {
+pub fn hashes(start: &str, exclusions: &Exclusions) -> Vec<String> {
     let mut words = vec!["find".to_owned(), start.to_owned()];
-    let mut unseen = unseen(start, shields);
-    // The other secrets need not be readable.
-    unseen.splice(1..1, ["-path".to_owned(), format!("{start}/.env.*"), "-o".to_owned()]);
+    let mut unseen = unseen(start, exclusions);
+    // The other secrets need not be readable. The example is deployed, so its content counts.
+    let secrets = ["-path".to_owned(), format!("{start}/.env.*"), "!".to_owned()];
+    let example = ["-path".to_owned(), format!("{start}{EXAMPLE}"), "-o".to_owned()];
+    unseen.splice(1..1, secrets.into_iter().chain(example));
     words.extend(unseen);
     let rest = ["-prune", "-o", "-type", "f", "-exec", "sha256sum", "-z", "--", "{}", "+"];
     words.extend(rest.map(str::to_owned));
@@ -182,9 +184,9 @@ pub fn hashes(start: &str, shields: &Shields) -> Vec<String> {
 }
 
 /// `( -path A -o -path B )`.
-fn unseen(start: &str, shields: &Shields) -> Vec<String> {
+fn unseen(start: &str, exclusions: &Exclusions) -> Vec<String> {
     let mut words = vec!["(".to_owned()];
-    for path in shields.literal_paths() {
+    for path in exclusions.literal_paths() {
         if words.len() > 1 {
             words.push("-o".to_owned());
         }
@@ -227,13 +229,13 @@ mod tests {
 
     #[test]
     fn the_plan_holds_nothing_dangerous_and_both_passes_are_dry() {
-        let shields = Shields::new(&DeployCheck::default());
+        let exclusions = Exclusions::new(&DeployCheck::default());
         for host in [None, Some("old-box.lan")] {
-            let argv = rsync(Pass::Plan, &shields, "/src", &target(host));
+            let argv = rsync(Pass::Plan, &exclusions, "/src", &target(host));
             assert_eq!(dangerous(&argv), None, "{argv:?}");
             assert!(argv.contains(&"--exclude=/data".to_owned()));
             assert!(argv.contains(&"--exclude=/.env.*".to_owned()));
-            let only = rsync(Pass::TargetOnly, &shields, "/src", &target(host));
+            let only = rsync(Pass::TargetOnly, &exclusions, "/src", &target(host));
             assert_eq!(dangerous(&only), Some("--delete"));
             for argv in [argv, only] {
                 assert!(argv[1].ends_with('n'), "a dry run: {argv:?}");
@@ -248,10 +250,10 @@ mod tests {
 
     #[test]
     fn the_deploy_differs_from_its_dry_run_in_nothing_but_being_one() {
-        let shields = Shields::new(&DeployCheck::default());
+        let exclusions = Exclusions::new(&DeployCheck::default());
         for host in [None, Some("old-box.lan")] {
-            let plan = rsync(Pass::Plan, &shields, "/src", &target(host));
-            let mut send = rsync(Pass::Send, &shields, "/src", &target(host));
+            let plan = rsync(Pass::Plan, &exclusions, "/src", &target(host));
+            let mut send = rsync(Pass::Send, &exclusions, "/src", &target(host));
             assert_eq!(dangerous(&send), None, "{send:?}");
             let at = send.iter().position(|word| word.starts_with("--temp-dir=")).unwrap();
             assert_eq!(send.remove(at), "--temp-dir=/srv/trade/.mjolnir-lock/incoming");

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use thiserror::Error;
+
 use super::{
     inventory::{Entry, Kind},
-    names::{shown, unescaped},
+    path_bytes::{shown, unescaped},
 };
 use crate::store::digest::sha256_hex;
 
-/// Names and versions of the document of what was deployed; the last one is written.
+/// Names and versions of the document of what was deployed. The last one is written; targets keep older ones for years.
 const DEPLOYED: [&str; 2] = ["mjolnir.deployed/1", "mjolnir.deployed/2"];
 /// Of what is on its way.
 const DEPLOYING: [&str; 1] = ["mjolnir.deploying/1"];
@@ -19,7 +21,6 @@ const DEPLOYING: [&str; 1] = ["mjolnir.deploying/1"];
 /// Which of two documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// What was deployed.
     Deployed,
     /// What is on its way: a deploy is at work, or was cut off.
     Deploying,
@@ -56,6 +57,27 @@ pub struct Deployed {
     files: BTreeMap<String, Stamp>,
 }
 
+/// Why the document cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoteError {
+    /// It is not such a document at all.
+    #[error("{0}")]
+    Json(String),
+    /// It is another document, or one of a newer build.
+    #[error("its schema is `{found}`, not one of: {known}")]
+    Schema {
+        found: String,
+        /// What this build reads.
+        known: String,
+    },
+    /// This field is not the hash of a commit.
+    #[error("`{0}` is not a hash of git")]
+    NotAHash(&'static str),
+    /// A key of `files` is not a path.
+    #[error("`{0}` is not a path of a file")]
+    Path(String),
+}
+
 /// What a document is about, besides its files.
 #[derive(Debug, Clone)]
 pub struct About<'a> {
@@ -67,11 +89,9 @@ pub struct About<'a> {
     pub at: String,
     /// The commit that was deployed before.
     pub previous: Option<String>,
-    /// Why.
     pub message: &'a str,
 }
 
-/// One file or link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stamp {
@@ -84,7 +104,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of an entry, whose content has this hash; `None` for folders and devices, which are not stamped.
+    /// The stamp of an entry with this hash; `None` for folders and devices, which are not stamped.
     pub fn of(entry: &Entry, sha256: Option<&String>) -> Option<Self> {
         let (kind, sha256) = match entry.kind {
             Kind::File => ("100", sha256?.clone()),
@@ -99,7 +119,7 @@ impl Stamp {
         self.mode.get(..3).unwrap_or_default()
     }
 
-    /// What it is, in a word.
+    /// The word for what it is.
     pub fn kind_name(&self) -> &'static str {
         if self.kind() == "120" { Kind::Link.name() } else { Kind::File.name() }
     }
@@ -133,26 +153,22 @@ impl Deployed {
         left
     }
 
-    /// Understands the document; says what is wrong with it.
-    pub fn parse(stage: Stage, bytes: &[u8]) -> Result<Self, String> {
-        let found: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    pub fn parse(stage: Stage, bytes: &[u8]) -> Result<Self, NoteError> {
+        let found: Self =
+            serde_json::from_slice(bytes).map_err(|error| NoteError::Json(error.to_string()))?;
         let known = stage.schemas();
         if !known.contains(&found.schema.as_str()) {
-            return Err(format!(
-                "its schema is `{}`, not one of: {}",
-                found.schema,
-                known.join(", ")
-            ));
+            return Err(NoteError::Schema { found: found.schema, known: known.join(", ") });
         }
         // They go into argument lists.
         if !is_hash(&found.commit) {
-            return Err("`commit` is no hash of git".to_owned());
+            return Err(NoteError::NotAHash("commit"));
         }
         if found.previous.as_deref().is_some_and(|previous| !is_hash(previous)) {
-            return Err("`previous` is no hash of git".to_owned());
+            return Err(NoteError::NotAHash("previous"));
         }
         match found.files.keys().find(|name| unescaped(name.as_bytes()).is_none()) {
-            Some(name) => Err(format!("`{name}` is no name of a file")),
+            Some(name) => Err(NoteError::Path(name.clone())),
             None => Ok(found),
         }
     }

@@ -5,18 +5,19 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    compose::Service,
+    commands::CommandError,
+    compose::{NotJudged, Service},
     deployed::{Deployed, Stamp},
+    exclusions::Exclusions,
     git::{Ancestry, GitFacts},
     inventory::{Entry, Inventory, Kind},
-    listing::Listing,
-    shields::Shields,
+    rsync_output::RsyncOutput,
 };
 
 /// A tree and the content of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    /// What stands where.
+    /// What is where.
     pub inventory: Inventory,
     /// sha256 of files, by path.
     pub hashes: BTreeMap<Vec<u8>, String>,
@@ -24,9 +25,12 @@ pub struct Tree {
 
 impl Tree {
     /// What is part of a deploy.
-    pub fn seen<'a>(&'a self, shields: &'a Shields) -> impl Iterator<Item = (&'a [u8], &'a Entry)> {
+    pub fn deployable<'a>(
+        &'a self,
+        exclusions: &'a Exclusions,
+    ) -> impl Iterator<Item = (&'a [u8], &'a Entry)> {
         let entries = self.inventory.entries.iter();
-        let seen = entries.filter(|(path, entry)| !shields.hides(path, entry.kind.place()));
+        let seen = entries.filter(|(path, entry)| !exclusions.hides(path, entry.kind.place()));
         seen.map(|(path, entry)| (path.as_slice(), entry))
     }
 
@@ -35,10 +39,11 @@ impl Tree {
         Stamp::of(self.inventory.get(path)?, self.hashes.get(path))
     }
 
-    /// One hash of all that is part of a deploy: names, types, permissions, times of files, content.
-    pub fn digest(&self, shields: &Shields) -> String {
+    /// One hash of all that is part of a deploy: names, types, permissions, times of files, content. Times of folders are left out:
+    /// the lock of a deploy changes them.
+    pub fn digest(&self, exclusions: &Exclusions) -> String {
         let mut digest = Sha256::new();
-        for (path, entry) in self.seen(shields) {
+        for (path, entry) in self.deployable(exclusions) {
             digest.update(path);
             let time = if entry.kind == Kind::File { entry.mtime_ns } else { 0 };
             let Entry { mode, uid, gid, .. } = entry;
@@ -56,12 +61,10 @@ impl Tree {
     }
 }
 
-/// Room where a tree lies.
+/// Room on the file system of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Space {
-    /// Which side.
+pub struct FreeSpace {
     pub side: &'static str,
-    /// Free bytes.
     pub bytes: u64,
     /// Free files; `None` where the file system does not count them.
     pub inodes: Option<u64>,
@@ -69,53 +72,49 @@ pub struct Space {
 
 /// What containers would publish, under one set of variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// Which variables.
+pub struct PublishedPorts {
     pub with: &'static str,
-    /// The services, or why nobody knows.
-    pub services: Result<Vec<Service>, String>,
+    /// The services, or why they are not judged.
+    pub services: Result<Vec<Service>, NotJudged>,
 }
 
 /// Which way the deploy goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// To the commit that is checked out.
     Forward,
     /// To a commit that was deployed before: an older source is what is wanted.
     Back,
 }
 
-/// All that was seen.
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The last name of the source folder.
     pub source_name: Vec<u8>,
-    /// Here.
     pub source: Tree,
-    /// There.
     pub target: Tree,
     /// What git says about the source.
     pub git: GitFacts,
     /// Which way the deploy goes.
-    pub way: Way,
-    /// How the deployed commit lies to it.
+    pub direction: Direction,
+    /// Whether it follows on the deployed commit.
     pub ancestry: Ancestry,
     /// What was deployed last; `None` when nothing was.
     pub deployed: Option<Deployed>,
     /// What a deploy was sending when it was cut off; `None` when none was.
     pub deploying: Option<Deployed>,
-    /// Locks of ledgers that a live loop holds on the target, or why nobody can tell.
-    pub writers: Result<Vec<Vec<u8>>, String>,
+    /// Locks of ledgers that a live loop holds on the target, or why that is not known.
+    pub writers: Result<Vec<Vec<u8>>, CommandError>,
     /// What a deploy would do.
-    pub plan: Listing,
+    pub plan: RsyncOutput,
     /// What only the target has.
-    pub target_only: Listing,
+    pub target_only: RsyncOutput,
     /// Lines of files to be sent that look like secrets.
-    pub telling_lines: Vec<(Vec<u8>, usize)>,
+    pub secret_lines: Vec<(Vec<u8>, usize)>,
     /// Ports of containers.
-    pub published: Vec<Published>,
+    pub published: Vec<PublishedPorts>,
     /// Room on both sides.
-    pub space: Vec<Space>,
+    pub space: Vec<FreeSpace>,
     /// The user on the target, by number.
     pub uid: u32,
 }

@@ -1,17 +1,17 @@
 //! What git says about the source: the commit, the branch, what is not committed, what is half done, which files are tracked.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use super::{
     argv,
-    hands::{Complaint, Hands, good},
-    names::shown,
+    commands::{CommandError, CommandRunner, stdout_of},
+    path_bytes::shown,
 };
-use crate::jobs::context::Failure;
 
-/// Files in the folder of git that say that something is half done.
+/// Files in the folder of git that say that something is half done: their names are documented in gitrepository-layout(5).
 const HALF_DONE: [(&str, &str); 6] = [
     ("MERGE_HEAD", "a merge"),
     ("CHERRY_PICK_HEAD", "a cherry-pick"),
@@ -21,7 +21,10 @@ const HALF_DONE: [(&str, &str); 6] = [
     ("BISECT_LOG", "a bisection"),
 ];
 
-/// What git says.
+/// How errors name the first question.
+const STATUS: &str = "git status";
+
+/// What git says about the source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GitFacts {
     /// The commit, in full; `None` before the first one.
@@ -38,14 +41,14 @@ pub struct GitFacts {
     pub tracked: BTreeSet<Vec<u8>>,
 }
 
-/// How the deployed commit lies to the one of the source.
+/// Where the deployed commit is in the history of the one to deploy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ancestry {
     /// Nothing is known to be deployed.
     NothingDeployed,
-    /// It is the same, or lies behind it.
+    /// It is the same, or one before it.
     Behind,
-    /// It does not lie behind it: the source is older, or went another way.
+    /// It is not among those before it: the source is older, or went another way.
     Elsewhere,
     /// This repository has no such commit.
     UnknownCommit,
@@ -53,70 +56,57 @@ pub enum Ancestry {
 
 /// Where the tree to deploy comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub enum TreeOrigin {
     /// What is checked out.
     Worktree,
     /// A commit of this repository, taken out of it.
     Commit {
-        /// The repository.
         repository: PathBuf,
         /// The commit, in full.
         commit: String,
     },
 }
 
-/// What git says about a commit. It is clean, and lies on no branch.
+/// What git says about a commit. It is clean, and on no branch.
 pub fn at(
-    hands: &Hands<'_>,
+    runner: &CommandRunner<'_>,
     repository: &Path,
     commit: &str,
-) -> Result<Result<GitFacts, Complaint>, Failure> {
+) -> Result<GitFacts, CommandError> {
     let words = ["ls-tree", "-r", "-z", "--name-only", commit];
-    let said = hands.here(argv::git(&words), repository, BTreeMap::new())?;
-    Ok(good("git ls-tree", said).map(|bytes| GitFacts {
+    let said = runner.local(argv::git(&words), repository, BTreeMap::new())?;
+    let bytes = stdout_of("git ls-tree", said)?;
+    Ok(GitFacts {
         commit: Some(commit.to_owned()),
         tracked: zero_ended(&bytes).map(<[u8]>::to_vec).collect(),
         ..GitFacts::default()
-    }))
+    })
 }
 
 /// Asks git about a folder.
-pub fn ask(hands: &Hands<'_>, source: &Path) -> Result<Result<GitFacts, Complaint>, Failure> {
-    let git = |words: &[&str]| hands.here(argv::git(words), source, BTreeMap::new());
+pub fn ask(runner: &CommandRunner<'_>, source: &Path) -> Result<GitFacts, CommandError> {
+    let git = |words: &[&str]| runner.local(argv::git(words), source, BTreeMap::new());
     let status =
         ["status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all", "--no-renames"];
-    let status = match good("git status", git(&status)?) {
-        Ok(bytes) => bytes,
-        Err(complaint) => return Ok(Err(complaint)),
-    };
-    let mut facts = match status_of(&status) {
-        Ok(facts) => facts,
-        Err(message) => return Ok(Err(Complaint { code: 0, message })),
-    };
-    match good("git ls-files", git(&["ls-files", "-z"])?) {
-        Ok(bytes) => facts.tracked = zero_ended(&bytes).map(<[u8]>::to_vec).collect(),
-        Err(complaint) => return Ok(Err(complaint)),
-    }
-    match good("git rev-parse", git(&["rev-parse", "--absolute-git-dir"])?) {
-        Ok(bytes) => {
-            let dir = PathBuf::from(String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned());
-            let found = HALF_DONE.iter().filter(|(file, _)| dir.join(file).exists());
-            facts.half_done = found.map(|(_, what)| *what).collect();
-        }
-        Err(complaint) => return Ok(Err(complaint)),
-    }
-    Ok(Ok(facts))
+    let mut facts = status_of(&stdout_of(STATUS, git(&status)?)?)?;
+    let tracked = stdout_of("git ls-files", git(&["ls-files", "-z"])?)?;
+    facts.tracked = zero_ended(&tracked).map(<[u8]>::to_vec).collect();
+    let dir = stdout_of("git rev-parse", git(&["rev-parse", "--absolute-git-dir"])?)?;
+    let dir = PathBuf::from(String::from_utf8_lossy(dir.trim_ascii_end()).into_owned());
+    let found = HALF_DONE.iter().filter(|(file, _)| dir.join(file).exists());
+    facts.half_done = found.map(|(_, what)| *what).collect();
+    Ok(facts)
 }
 
-/// Whether one commit lies behind another. Both are hashes.
+/// Whether one commit is before another. Both are hashes.
 pub fn ancestry(
-    hands: &Hands<'_>,
+    runner: &CommandRunner<'_>,
     source: &Path,
     deployed: &str,
     commit: &str,
-) -> Result<Ancestry, Failure> {
+) -> Result<Ancestry, CommandError> {
     let words = ["merge-base", "--is-ancestor", deployed, commit];
-    let said = hands.here(argv::git(&words), source, BTreeMap::new())?;
+    let said = runner.local(argv::git(&words), source, BTreeMap::new())?;
     Ok(match said.code {
         0 => Ancestry::Behind,
         1 => Ancestry::Elsewhere,
@@ -128,12 +118,15 @@ fn zero_ended(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|byte| *byte == 0).filter(|field| !field.is_empty())
 }
 
-/// Understands `git status --porcelain=v2 -z --branch`.
-pub fn status_of(output: &[u8]) -> Result<GitFacts, String> {
+/// Reads what `git status --porcelain=v2 -z --branch` printed.
+fn status_of(output: &[u8]) -> Result<GitFacts, CommandError> {
     let mut facts = GitFacts::default();
     let mut fields = zero_ended(output);
     while let Some(field) = fields.next() {
-        let wrong = || format!("git status said `{}`", shown(field));
+        let wrong = || CommandError::NotUnderstood {
+            what: STATUS.to_owned(),
+            why: format!("`{}` is not a line of it", shown(field)),
+        };
         let after = |words: usize| field.splitn(words + 1, |byte| *byte == b' ').nth(words);
         let path = match field[0] {
             b'#' => {

@@ -1,28 +1,47 @@
-//! A tree as `find` lists it: what stands at every path. rsync's dry run shows a replaced link or file like a new folder; only
-//! such a list can tell.
+//! A tree as `find` lists it, and where its links lead. rsync's dry run shows a replaced link or file like a new folder; only such a
+//! list can tell them apart.
 
 use std::collections::BTreeMap;
 
+use thiserror::Error;
+
+use super::path_bytes::{parent, parents, shown};
 use crate::domain::pattern::Place;
 
 /// How `find` prints one entry: nine words and the path from the start, NUL, what a link points to, NUL.
 pub const FORMAT: &str = r"%y %m %U %G %s %T@ %n %P\0%l\0";
 
-/// What stands at a path.
+/// Why a list of files cannot be used. A list that is half understood would hide files, so one bad line is the end of it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ListError {
+    /// It ends inside an entry.
+    #[error("the list of files is cut off")]
+    CutOff,
+    /// The folder itself is missing.
+    #[error("the list of files does not name the folder itself")]
+    NoTop,
+    /// This line is not one that `find` prints.
+    #[error("`{0}` is not a line of find")]
+    NotOfFind(String),
+    /// This line is not one that `sha256sum -z` prints.
+    #[error("`{0}` is not a line of sha256sum")]
+    NotOfSha256sum(String),
+    #[error("`{0}` is listed twice")]
+    Twice(String),
+}
+
+/// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// A file.
     File,
-    /// A folder.
     Folder,
-    /// A symbolic link.
     Link,
     /// A pipe, socket or device.
     Other,
 }
 
 impl Kind {
-    /// How it is told.
+    /// The word for it in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::File => "file",
@@ -41,16 +60,12 @@ impl Kind {
     }
 }
 
-/// One entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
     pub kind: Kind,
     /// Permission bits.
     pub mode: u32,
-    /// Its owner.
     pub uid: u32,
-    /// Its group.
     pub gid: u32,
     /// Bytes.
     pub size: u64,
@@ -65,34 +80,33 @@ pub struct Entry {
 /// A tree: its top, and everything below it by path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    /// The top itself.
     pub top: Entry,
     /// By path from the top.
     pub entries: BTreeMap<Vec<u8>, Entry>,
 }
 
 impl Inventory {
-    /// Understands what `find` printed with [`FORMAT`].
-    pub fn parse(output: &[u8]) -> Result<Self, String> {
+    /// Reads what `find` printed with [`FORMAT`].
+    pub fn parse(output: &[u8]) -> Result<Self, ListError> {
         let mut fields = output.split(|byte| *byte == 0).peekable();
         let (mut top, mut entries) = (None, BTreeMap::new());
         while let Some(head) = fields.next() {
             if fields.peek().is_none() && head.is_empty() {
                 break;
             }
-            let link = fields.next().ok_or("the list of files is cut off")?;
-            let (path, entry) = entry(head, link)
-                .ok_or_else(|| format!("`{}` is no line of find", super::names::shown(head)))?;
+            let link = fields.next().ok_or(ListError::CutOff)?;
+            let (path, entry) =
+                entry(head, link).ok_or_else(|| ListError::NotOfFind(shown(head)))?;
             if path.is_empty() {
                 top = Some(entry);
             } else if entries.insert(path.to_vec(), entry).is_some() {
-                return Err(format!("`{}` is listed twice", super::names::shown(path)));
+                return Err(ListError::Twice(shown(path)));
             }
         }
-        Ok(Self { top: top.ok_or("the list of files has no top")?, entries })
+        Ok(Self { top: top.ok_or(ListError::NoTop)?, entries })
     }
 
-    /// What stands at a path.
+    /// What is at a path.
     pub fn get(&self, path: &[u8]) -> Option<&Entry> {
         self.entries.get(path)
     }
@@ -125,7 +139,7 @@ fn nanoseconds(text: &str) -> Option<i64> {
 }
 
 /// sha256 by path, as `sha256sum -z` prints them below `start`.
-pub fn parse_hashes(output: &[u8], start: &str) -> Result<BTreeMap<Vec<u8>, String>, String> {
+pub fn parse_hashes(output: &[u8], start: &str) -> Result<BTreeMap<Vec<u8>, String>, ListError> {
     let prefix = format!("{start}/");
     let mut found = BTreeMap::new();
     for line in output.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
@@ -135,18 +149,66 @@ pub fn parse_hashes(output: &[u8], start: &str) -> Result<BTreeMap<Vec<u8>, Stri
             let is_hash = hash.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
             is_hash.then(|| (path.to_vec(), hash.to_owned()))
         };
-        let (path, hash) = understood()
-            .ok_or_else(|| format!("`{}` is no line of sha256sum", super::names::shown(line)))?;
+        let (path, hash) = understood().ok_or_else(|| ListError::NotOfSha256sum(shown(line)))?;
         found.insert(path, hash);
     }
     Ok(found)
 }
 
+/// Links that are followed before it counts as going round in circles: as many as Linux follows.
+const FOLLOWED_MAX: u32 = 40;
+
+/// Whether a link of the tree leads out of it, directly or through other links. One that leads nowhere inside does not.
+pub fn escapes(tree: &Inventory, path: &[u8]) -> bool {
+    let Some(entry) = tree.get(path).filter(|entry| entry.kind == Kind::Link) else { return false };
+    let mut here: Vec<Vec<u8>> = parent(path)
+        .map(|parent| parent.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect())
+        .unwrap_or_default();
+    let mut todo = steps(&entry.link);
+    let mut followed = 0;
+    if entry.link.starts_with(b"/") {
+        return true;
+    }
+    while let Some(step) = todo.pop() {
+        match step.as_slice() {
+            b"" | b"." => {}
+            b".." => {
+                if here.pop().is_none() {
+                    return true;
+                }
+            }
+            name => {
+                here.push(name.to_vec());
+                let at = here.join(&b'/');
+                let Some(next) = tree.get(&at).filter(|entry| entry.kind == Kind::Link) else {
+                    continue;
+                };
+                followed += 1;
+                if next.link.starts_with(b"/") || followed > FOLLOWED_MAX {
+                    return true;
+                }
+                here.pop();
+                todo.extend(steps(&next.link));
+            }
+        }
+    }
+    false
+}
+
+/// The steps of a link, the last one first.
+fn steps(link: &[u8]) -> Vec<Vec<u8>> {
+    link.split(|byte| *byte == b'/').rev().map(<[u8]>::to_vec).collect()
+}
+
+/// The folder on the way to a path that is a link on the target; `None` when there is none.
+pub fn link_on_the_way<'p>(target: &Inventory, path: &'p [u8]) -> Option<&'p [u8]> {
+    parents(path).find(|parent| target.get(parent).is_some_and(|entry| entry.kind == Kind::Link))
+}
+
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_list_is_understood_with_every_kind_of_name() {
@@ -187,5 +249,41 @@ mod tests {
             let framed = [b"d 755 0 0 1 1.5 1 \0\0f 644 0 0 ".as_slice(), &output, b"\0\0"].concat();
             let _ = Inventory::parse(&framed);
         }
+    }
+
+    fn tree(links: &[(&str, &str)]) -> Inventory {
+        let mut output = b"d 755 0 0 1 1.5 1 \0\0d 755 0 0 1 1.5 1 sub\0\0".to_vec();
+        for (path, link) in links {
+            output.extend(format!("l 777 0 0 1 1.5 1 {path}\0{link}\0").bytes());
+        }
+        Inventory::parse(&output).unwrap()
+    }
+
+    #[test]
+    fn links_that_leave_the_tree_are_told_from_those_that_stay() {
+        for (links, path, out) in [
+            (&[("l", "a")][..], "l", false),
+            (&[("sub/l", "../a/b")], "sub/l", false),
+            (&[("sub/l", "../../a")], "sub/l", true),
+            (&[("l", "/etc/passwd")], "l", true),
+            (&[("l", "..")], "l", true),
+            (&[("l", "sub/../..")], "l", true),
+            (&[("l", "m/x"), ("m", "sub")], "l", false),
+            (&[("l", "m/x"), ("m", "/etc")], "l", true),
+            (&[("sub/l", "../m/.."), ("m", "sub")], "sub/l", false),
+            (&[("l", "m"), ("m", "l")], "l", true),
+            (&[("l", "./a/./b")], "l", false),
+        ] {
+            assert_eq!(escapes(&tree(links), path.as_bytes()), out, "{links:?}");
+        }
+        assert!(!escapes(&tree(&[]), b"sub"));
+    }
+
+    #[test]
+    fn a_link_on_the_way_is_seen() {
+        let target = tree(&[("ops", "../elsewhere")]);
+        assert_eq!(link_on_the_way(&target, b"ops/deep/file"), Some(&b"ops"[..]));
+        assert_eq!(link_on_the_way(&target, b"ops"), None);
+        assert_eq!(link_on_the_way(&target, b"sub/x"), None);
     }
 }

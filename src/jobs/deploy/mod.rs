@@ -1,31 +1,24 @@
-//! Deploys that cannot hurt the target: what would change there, and every reason against it. Programs are started by `hands`,
-//! everything that is decided is decided by `judge`, on `facts`.
+//! Deploys that cannot hurt the target: what would change there, and every reason against it. `commands` starts programs, `collect`
+//! looks at both sides, `judge` decides on the facts alone, `execute` does it.
 
-pub mod act;
 pub(super) mod argv;
+pub mod assess;
+mod collect;
+pub(super) mod commands;
 pub(super) mod compose;
+mod connect;
 mod deployed;
 pub mod drift;
+mod exclusions;
+pub mod execute;
 mod facts;
-mod finding;
-mod gather;
+mod findings;
 pub(super) mod git;
-pub(super) mod hands;
-mod host_key;
 pub mod init;
 mod inventory;
-mod itemize;
-pub mod job;
 mod judge;
-mod links;
-mod listing;
-mod look;
-pub(super) mod names;
+pub(super) mod path_bytes;
 mod plan;
-mod reach;
-mod report;
+mod rsync_output;
 mod secrets;
-mod shields;
-mod stands;
-mod there_lock;
-mod writers;
+mod target;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{finding::Findings, itemize::Item, names::shown};
+use super::{
+    findings::Findings,
+    rsync_output::{RsyncItem, item_rows},
+};
 use crate::{domain::time::UtcMs, manifest::Refusal, store::digest::sha256_hex};
 
 const SCHEMA: &str = "mjolnir.deploy-plan/1";
@@ -12,7 +15,7 @@ const SCHEMA: &str = "mjolnir.deploy-plan/1";
 /// The document `plan.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
+pub struct DeployPlan {
     schema: String,
     /// sha256 of the rest of the document.
     hash: String,
@@ -27,11 +30,11 @@ pub struct Plan {
     items: Vec<[String; 2]>,
 }
 
-impl Plan {
-    /// Of what was seen.
+impl DeployPlan {
+    /// Of what was seen, good for `ttl_ms`.
     pub fn new(
         parts: BTreeMap<String, String>,
-        items: &[Item],
+        items: &[RsyncItem],
         refused: bool,
         made: UtcMs,
         ttl_ms: i64,
@@ -43,7 +46,7 @@ impl Plan {
             made_ms: made.get(),
             expires_ms: made.get().saturating_add(ttl_ms),
             parts,
-            items: told(items),
+            items: item_rows(items),
         };
         plan.hash = plan.hashed();
         plan
@@ -54,12 +57,12 @@ impl Plan {
         sha256_hex(serde_json::to_string(&bare).expect("plain values serialise").as_bytes())
     }
 
-    /// The hash.
+    /// The hash: what is confirmed when a plan is confirmed.
     pub fn hash(&self) -> &str {
         &self.hash
     }
 
-    /// Until when it is good.
+    /// Until when it holds.
     pub fn expires(&self) -> UtcMs {
         UtcMs::EPOCH.plus_ms(self.expires_ms)
     }
@@ -100,23 +103,14 @@ impl Plan {
     }
 }
 
-/// What would be changed, or was: how, and the path.
-pub fn told(items: &[Item]) -> Vec<[String; 2]> {
-    let one = |item: &Item| {
-        let attributes: String = item.attributes.iter().map(|byte| char::from(*byte)).collect();
-        [format!("{:?} {:?} {attributes}", item.change, item.kind), shown(&item.name)]
-    };
-    items.iter().map(one).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{manifest::RefusalLevels, store::document::document};
 
-    fn plan(head: &str) -> Plan {
+    fn plan(head: &str) -> DeployPlan {
         let parts = BTreeMap::from([("head".to_owned(), head.to_owned())]);
-        Plan::new(parts, &[], false, UtcMs::EPOCH, 1000)
+        DeployPlan::new(parts, &[], false, UtcMs::EPOCH, 1000)
     }
 
     fn found(now_ms: i64, head: &str, edit: impl Fn(String) -> String) -> Vec<String> {

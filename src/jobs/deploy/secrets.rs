@@ -1,13 +1,13 @@
-//! Keys and passwords that would be sent: by the names of files, and by what stands in them. Values are never shown.
+//! Keys and passwords that would be sent: by the names of files, and by their lines. Values are never shown.
 
-/// Longest file whose content is looked at, in bytes.
+/// Longest file whose content is looked at, in bytes. Keys are short; what is longer is data.
 pub const LOOKED_AT_MAX: u64 = 4 << 20;
-/// Shortest value that can be a key.
+/// Shortest value that can be a key, in bytes: shorter words of a text often follow `token:`.
 const KEY_MIN: usize = 20;
-/// Bits of a letter, on average, from which on a value looks drawn by lot.
+/// Bits of a letter, on average, from which on a value looks random. English words have less than 3.5, keys of base 64 about 4.5.
 const BITS_MIN: f64 = 3.5;
-/// Parts of a name whose value is a secret.
-const TELLING: [&str; 6] = ["key", "secret", "token", "passw", "pwd", "credential"];
+/// Parts of names that have secrets as values.
+const SECRET_NAMES: [&str; 6] = ["key", "secret", "token", "passw", "pwd", "credential"];
 /// Words that make a line one that could hold a secret.
 const MENTIONS: [&str; 8] =
     ["secret", "token", "passw", "pwd", "credential", "bearer", "authorization", "apikey"];
@@ -17,8 +17,8 @@ const PRIVATE: &str = "PRIVATE KEY-----";
 const NAMES: [&str; 6] = [".pem", ".key", ".kdbx", ".p12", ".pfx", ".jks"];
 
 /// Whether the name of a file says that it holds secrets.
-pub fn telling_name(path: &[u8]) -> bool {
-    let name = String::from_utf8_lossy(super::names::last(path)).to_ascii_lowercase();
+pub fn is_secret_name(path: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(super::path_bytes::last(path)).to_ascii_lowercase();
     let is_id = name.starts_with("id_") && !name.contains('.');
     let is_env = name == ".env" || name.starts_with(".env.") && !name.ends_with(".example");
     let kept = name.strip_prefix("credentials");
@@ -27,7 +27,7 @@ pub fn telling_name(path: &[u8]) -> bool {
 }
 
 /// The lines, from 1, that hold what looks like a secret.
-pub fn telling_lines(content: &[u8]) -> Vec<usize> {
+pub fn secret_lines(content: &[u8]) -> Vec<usize> {
     // Pictures and programs are no text.
     if content.iter().take(8192).any(|byte| *byte == 0) {
         return Vec::new();
@@ -37,12 +37,12 @@ pub fn telling_lines(content: &[u8]) -> Vec<usize> {
     lines.filter(|(_, line)| is_private_key(line) || has_secret(line)).map(|(n, _)| n).collect()
 }
 
-/// Whether a line could hold a secret. A wider net than [`telling_lines`], for lines that would be shown to people: better one
+/// Whether a line could hold a secret. A wider net than [`secret_lines`], for lines that would be shown to people: better one
 /// line too few than one too many.
-pub fn may_tell(line: &str) -> bool {
+pub fn could_be_secret(line: &str) -> bool {
     let lower = line.to_ascii_lowercase();
     let named = MENTIONS.iter().any(|word| lower.contains(word)) || gives_key(&lower);
-    named || is_private_key(line) || has_login(&lower) || line.split(outside).any(is_drawn_word)
+    named || is_private_key(line) || has_login(&lower) || line.split(outside).any(is_random_word)
 }
 
 /// A name with `key` in it, `=` or `:`, and anything.
@@ -66,23 +66,24 @@ fn outside(c: char) -> bool {
     !(c.is_ascii_alphanumeric() || "+/=".contains(c))
 }
 
-/// A word by itself that looks drawn, and is no path.
-fn is_drawn_word(word: &str) -> bool {
-    looks_drawn(word) && word.matches('/').count() * 8 <= word.len()
+/// A word by itself that looks random, and is not a path.
+fn is_random_word(word: &str) -> bool {
+    looks_random(word) && word.matches('/').count() * 8 <= word.len()
 }
 
 fn is_private_key(line: &str) -> bool {
     line.find("-----BEGIN ").is_some_and(|at| line[at..].contains(PRIVATE))
 }
 
-/// A telling name, `=` or `:`, and a value that looks drawn by lot.
+/// The name of a secret, `=` or `:`, and a value that looks random.
 fn has_secret(line: &str) -> bool {
     line.match_indices(['=', ':']).any(|(at, _)| {
         let name: String = line[..at].to_ascii_lowercase();
         let name = name.trim_end_matches([' ', '"', '\'', ':']);
         let last = name.rsplit(|c: char| !(c.is_alphanumeric() || "_-.".contains(c))).next();
-        let telling = last.is_some_and(|name| TELLING.iter().any(|part| name.contains(part)));
-        telling && looks_drawn(value(&line[at + 1..]))
+        let is_secret =
+            last.is_some_and(|name| SECRET_NAMES.iter().any(|part| name.contains(part)));
+        is_secret && looks_random(value(&line[at + 1..]))
     })
 }
 
@@ -93,7 +94,7 @@ fn value(text: &str) -> &str {
     &text[..end.unwrap_or(text.len())]
 }
 
-fn looks_drawn(value: &str) -> bool {
+fn looks_random(value: &str) -> bool {
     let mixed =
         value.bytes().any(|b| b.is_ascii_digit()) && value.bytes().any(|b| b.is_ascii_alphabetic());
     value.len() >= KEY_MIN && mixed && bits(value) >= BITS_MIN
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_tell() {
+    fn names_of_secrets() {
         for path in [
             "a/.env",
             ".env.prod",
@@ -124,17 +125,17 @@ mod tests {
             "credentials.json",
             "v.KDBX",
         ] {
-            assert!(telling_name(path.as_bytes()), "{path}");
+            assert!(is_secret_name(path.as_bytes()), "{path}");
         }
         for path in
             ["ids.rs", "id_map.py", ".env.example", "keys.rs", "credentials.rs", "env", "monkey"]
         {
-            assert!(!telling_name(path.as_bytes()), "{path}");
+            assert!(!is_secret_name(path.as_bytes()), "{path}");
         }
     }
 
     #[test]
-    fn lines_that_tell() {
+    fn lines_with_secrets() {
         let drawn = ["q9Zt3", "Lm4Xc", "V8nB2", "kR7wP"].concat();
         let begin = format!("-----BEGIN OPENSSH {PRIVATE}");
         for line in [
@@ -144,7 +145,7 @@ mod tests {
             format!("let password = '{drawn}';"),
             begin,
         ] {
-            assert_eq!(telling_lines(format!("x\n{line}\n").as_bytes()), [2], "{line}");
+            assert_eq!(secret_lines(format!("x\n{line}\n").as_bytes()), [2], "{line}");
         }
         for line in [
             "API_SECRET=".to_owned(),
@@ -153,9 +154,9 @@ mod tests {
             format!("hash = \"{drawn}\""),
             "key = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaa1\"".to_owned(),
         ] {
-            assert!(telling_lines(line.as_bytes()).is_empty(), "{line}");
+            assert!(secret_lines(line.as_bytes()).is_empty(), "{line}");
         }
-        assert!(telling_lines(format!("\0token={drawn}").as_bytes()).is_empty());
+        assert!(secret_lines(format!("\0token={drawn}").as_bytes()).is_empty());
     }
 
     #[test]
@@ -170,7 +171,7 @@ mod tests {
             "url = http://me:x@host/".to_owned(),
             drawn,
         ] {
-            assert!(may_tell(&line), "{line}");
+            assert!(could_be_secret(&line), "{line}");
         }
         for line in [
             "print(1)",
@@ -180,7 +181,7 @@ mod tests {
             "see https://example.org/a@b",
             "",
         ] {
-            assert!(!may_tell(line), "{line}");
+            assert!(!could_be_secret(line), "{line}");
         }
     }
 }

@@ -1,29 +1,29 @@
-//! Whether somebody keeps the clock of this machine in time, and how far it is from that of another host.
+//! Whether the clock of this machine is kept in time, and how far it is from that of another host.
 
 use std::collections::BTreeMap;
 
 use super::{
-    job::Look,
-    result::{Checked, Level},
+    Machine,
+    result::{CheckLevel, PreflightCheck},
 };
 use crate::{
     clock::{Clock as _, SystemClock},
     exchange::client::{Client, Get as _, Limits},
-    exit::Exit,
-    jobs::{context::Failure, waiting::Waiting},
+    jobs::{deploy::commands::CommandError, waiting::Waiting},
     manifest::PreflightPart,
+    outcome::Failure,
 };
 
-/// A date in whole seconds lies half a second back on average.
+/// A date in whole seconds is half a second behind on average.
 const HALF_SECOND_MS: i64 = 500;
 /// What systemd leaves once it has set the clock.
 const SET_BY_SYSTEMD: &str = "/run/systemd/timesync/synchronized";
 
-/// Both.
-pub fn clock(look: &Look<'_>) -> Result<Vec<Checked>, Failure> {
-    let mut checks = vec![kept(look)?];
-    if let Some(url) = &look.rules.clock_url {
-        checks.push(skew(look, url.get().as_str()));
+/// One check of what keeps the clock, one of its distance where a host is named.
+pub fn clock(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
+    let mut checks = vec![kept(machine)?];
+    if let Some(url) = &machine.rules.clock_url {
+        checks.push(skew(machine, url.get().as_str()));
     }
     Ok(checks)
 }
@@ -35,11 +35,11 @@ enum Kept {
     No,
 }
 
-fn kept(look: &Look<'_>) -> Result<Checked, Failure> {
+fn kept(machine: &Machine<'_>) -> Result<PreflightCheck, Failure> {
     let check = |level, value: String| {
         let limit = "kept in time";
         let next = "timedatectl; chronyc tracking";
-        Checked::new(PreflightPart::Clock, "clock", level, limit, value).next(next)
+        PreflightCheck::new(PreflightPart::Clock, "clock", level, limit, value).next(next)
     };
     for (argv, understand) in [
         (
@@ -49,24 +49,23 @@ fn kept(look: &Look<'_>) -> Result<Checked, Failure> {
         (&["chronyc", "-c", "tracking"][..], of_chrony),
     ] {
         let words = argv.iter().map(|word| (*word).to_owned()).collect();
-        let said = match look.hands.here(words, look.context.root, BTreeMap::new()) {
+        let said = match machine.runner.local(words, machine.context.root, BTreeMap::new()) {
             Ok(said) if said.code == 0 && !said.timed_out => said,
-            Ok(_) => continue,
-            Err(failure) if failure.exit == Exit::Negative => continue,
-            Err(failure) => return Err(failure),
+            Ok(_) | Err(CommandError::NotStarted { .. }) => continue,
+            Err(error) => return Err(error.into()),
         };
         match understand(&String::from_utf8_lossy(&said.stdout)) {
-            Some(Kept::Yes) => return Ok(check(Level::Ok, format!("{} says so", argv[0]))),
+            Some(Kept::Yes) => return Ok(check(CheckLevel::Ok, format!("{} says so", argv[0]))),
             Some(Kept::No) => {
-                return Ok(check(Level::Fail, format!("{} says it is not", argv[0])));
+                return Ok(check(CheckLevel::Fail, format!("{} says it is not", argv[0])));
             }
             None => {}
         }
     }
     if std::path::Path::new(SET_BY_SYSTEMD).exists() {
-        return Ok(check(Level::Ok, format!("{SET_BY_SYSTEMD} is there")));
+        return Ok(check(CheckLevel::Ok, format!("{SET_BY_SYSTEMD} is there")));
     }
-    Ok(check(Level::Warn, "nobody here can tell".to_owned()))
+    Ok(check(CheckLevel::Warn, "neither timedatectl nor chronyc says".to_owned()))
 }
 
 /// `yes` or `no`.
@@ -87,29 +86,29 @@ fn of_chrony(text: &str) -> Option<Kept> {
     }
 }
 
-fn skew(look: &Look<'_>, url: &str) -> Checked {
-    let most = look.rules.clock_skew_max.get().duration();
+fn skew(machine: &Machine<'_>, url: &str) -> PreflightCheck {
+    let most = machine.rules.clock_skew_max.get().duration();
     let most_ms = i64::try_from(most.as_millis()).unwrap_or(i64::MAX);
     let check = |level, value: String| {
         let limit = format!("within {most_ms} ms of {url}");
         let next = format!("curl -sI {url}; date -u");
-        Checked::new(PreflightPart::Clock, "clock skew", level, limit, value).next(next)
+        PreflightCheck::new(PreflightPart::Clock, "clock skew", level, limit, value).next(next)
     };
     let clock = SystemClock;
-    let waits = Waiting { clock: &clock, stop: &look.context.stop };
-    let limits = Limits::within(look.rules.command_timeout.get().duration());
+    let waits = Waiting { clock: &clock, stop: &machine.context.stop };
+    let limits = Limits::within(machine.rules.command_timeout.get().duration());
     let asked = clock.now();
     let answer = Client::new(limits).and_then(|client| client.get(url, &waits));
     let answered = clock.now();
     match answer.map(|answer| answer.date) {
-        Err(error) => check(Level::Warn, format!("nobody answered: {error}")),
-        Ok(None) => check(Level::Warn, "it does not say what time it is".to_owned()),
+        Err(error) => check(CheckLevel::Warn, format!("it did not answer: {error}")),
+        Ok(None) => check(CheckLevel::Warn, "it does not say what time it is".to_owned()),
         Ok(Some(date)) => {
             let ours_ms = i64::midpoint(asked.get(), answered.get());
             let ahead_ms = ours_ms - (date.get() + HALF_SECOND_MS);
             let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
             let is_off = ahead_ms.unsigned_abs() > most_ms.unsigned_abs();
-            let level = if is_off { Level::Fail } else { Level::Ok };
+            let level = if is_off { CheckLevel::Fail } else { CheckLevel::Ok };
             check(level, format!("{} ms {side} it", ahead_ms.unsigned_abs()))
         }
     }
@@ -120,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_keepers_of_time_say_is_understood() {
+    fn what_timedatectl_and_chronyc_print_is_read() {
         assert_eq!((of_systemd("yes\n"), of_systemd("no\n")), (Some(Kept::Yes), Some(Kept::No)));
         assert_eq!((of_systemd(""), of_systemd("n/a\n")), (None, None));
         let line = |leap: &str| {

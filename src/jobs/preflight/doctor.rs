@@ -5,24 +5,22 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{
-    job::{Look, checks, here},
-    result::{Checked, Level, Results},
+    CheckManifests, Machine, checks, here,
+    result::{CheckLevel, PreflightCheck, PreflightReport},
 };
 use crate::{
     exit::Exit,
-    jobs::{
-        context::{Context, Failure},
-        deploy::hands::Hands,
-    },
+    jobs::{context::Context, deploy::commands::CommandRunner},
     manifest::PreflightJob,
     model::probe::Verdict,
     os::machine::{memory_bytes, processor},
+    outcome::Failure,
 };
 
 /// Name and version of the document.
 const SCHEMA: &str = "mjolnir.doctor/1";
 
-/// Everything that is told.
+/// Everything that is shown.
 #[derive(Debug, Serialize)]
 pub struct Doctor {
     schema: &'static str,
@@ -38,14 +36,14 @@ pub struct Doctor {
     cores: usize,
     /// Memory, and what of it can still be had, in bytes.
     memory: Option<[u64; 2]>,
-    /// The folder in which `jobs/`, `profiles/` and `data/` lie.
+    /// The folder of `jobs/`, `profiles/` and `data/`.
     root: String,
     /// Names of the profiles there.
     profiles: Vec<String>,
     /// The devices, as they proved themselves; none where only the processor is wanted.
     devices: Vec<Verdict>,
     /// Programs, room, clock, device.
-    checks: Vec<Checked>,
+    checks: Vec<PreflightCheck>,
 }
 
 /// Looks at everything.
@@ -53,17 +51,20 @@ pub fn examine(
     context: &Context<'_>,
     job: &PreflightJob,
     profiles: Vec<String>,
+    manifests: CheckManifests<'_>,
 ) -> Result<Doctor, Failure> {
     let target = here(context);
     let timeout = job.preflight.command_timeout.get().duration();
-    let hands = Hands::new(context, &target, timeout, context.root.to_owned())?;
-    let look = Look { context, hands: &hands, rules: &job.preflight };
-    let made = checks(&look, job)?;
-    let made: Vec<Checked> = made.into_iter().filter(|c| c.level != Level::Skipped).collect();
+    let runner = CommandRunner::new(context, &target, timeout, context.root.to_owned())?;
+    let rules = &job.preflight;
+    let machine = Machine { context, runner: &runner, rules, manifests };
+    let made = checks(&machine, job)?;
+    let made: Vec<PreflightCheck> =
+        made.into_iter().filter(|c| c.level != CheckLevel::Skipped).collect();
     let (cpu, cores) = processor();
     Ok(Doctor {
         schema: SCHEMA,
-        ok: made.iter().all(|check| check.level != Level::Fail),
+        ok: made.iter().all(|check| check.level != CheckLevel::Fail),
         build: context.build.to_owned(),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         cpu,
@@ -100,7 +101,7 @@ impl Doctor {
         for (name, value) in facts {
             let _ = writeln!(text, "{name:<10}{value}");
         }
-        let results = Results::new(self.root.clone(), self.checks.clone());
+        let results = PreflightReport::new(self.root.clone(), self.checks.clone());
         format!("{text}\n{}", results.text())
     }
 }

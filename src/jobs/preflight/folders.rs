@@ -1,29 +1,36 @@
-//! Whether the folders of `data/` take a file and give it back, and whether it is the right user who asks.
+//! Whether the folders of the root can be written, belong to one user, and have room.
 
-use std::{os::unix::fs::MetadataExt as _, path::PathBuf};
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use super::{
-    job::Look,
-    result::{Checked, Level, some_of},
+    Machine,
+    result::{CheckLevel, PreflightCheck, some_of},
 };
 use crate::{
-    jobs::context::Failure,
+    jobs::deploy::path_bytes::shown,
     manifest::PreflightPart,
-    os::file_owner::own_uid,
+    os::{file_owner::own_uid, free_space::room as left},
+    outcome::Failure,
     store::{disk::Disk as _, error::StoreError},
 };
 
 /// The number of root.
 const ROOT: u32 = 0;
+/// Most files that are looked at: the archive of a box of years has fewer, and a walk of more takes minutes.
+const ENTRIES_MAX: usize = 2_000_000;
 
-/// Tries them, and looks who we are.
-pub fn folders(look: &Look<'_>) -> Result<Vec<Checked>, Failure> {
-    let (context, disk) = (look.context, look.context.disk);
+/// Tries the folders of `data/`, and whether this is the user that owns them.
+pub fn folders(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
+    let (context, disk) = (machine.context, machine.context.disk);
     let data = context.layout.data();
     let mut all = vec![data.to_owned()];
     for name in disk.list(data).map_err(StoreError::from)? {
         let dir = data.join(name);
-        // What is no folder of ours, such as a link, is tried too: writing through it must fail aloud.
+        // A link is tried too: writing through it must fail aloud.
         if dir.is_dir() {
             all.push(dir);
         }
@@ -31,40 +38,159 @@ pub fn folders(look: &Look<'_>) -> Result<Vec<Checked>, Failure> {
     let bad: Vec<String> = all
         .iter()
         .filter_map(|dir| {
-            let why = try_one(look, dir).err()?;
+            let why = try_one(machine, dir).err()?;
             Some(format!("{}: {why}", context.shown(dir)))
         })
         .collect();
     let (level, value) = if bad.is_empty() {
-        (Level::Ok, format!("{} folders do", all.len()))
+        (CheckLevel::Ok, format!("{} folders", all.len()))
     } else {
-        (Level::Fail, some_of(&bad))
+        (CheckLevel::Fail, some_of(&bad))
     };
-    let limit = "takes a file and gives it back";
+    let limit = "can write and read a file";
     let next = "ls -la data";
-    let taken = Checked::new(PreflightPart::Folders, "folders", level, limit, value).next(next);
-    Ok(vec![taken, user(data.metadata().map(|found| found.uid()).ok())])
+    let written =
+        PreflightCheck::new(PreflightPart::Folders, "folders", level, limit, value).next(next);
+    Ok(vec![written, user(data.metadata().map(|found| found.uid()).ok())])
 }
 
-fn try_one(look: &Look<'_>, dir: &std::path::Path) -> Result<(), String> {
-    let disk = look.context.disk;
-    let file: PathBuf = dir.join(format!(".preflight-{}", look.context.run_id));
+fn try_one(machine: &Machine<'_>, dir: &std::path::Path) -> Result<(), String> {
+    let disk = machine.context.disk;
+    let file: PathBuf = dir.join(format!(".preflight-{}", machine.context.run_id));
     disk.replace(&file, b"tried by preflight\n").map_err(|error| error.to_string())?;
     disk.remove(&file).map_err(|error| error.to_string())
 }
 
 /// What another user writes, the owner of the folder cannot change.
-fn user(owner: Option<u32>) -> Checked {
+fn user(owner: Option<u32>) -> PreflightCheck {
     let own = own_uid();
     let check = |level, value| {
         let limit = "the owner of data/, not root";
-        Checked::new(PreflightPart::Folders, "user", level, limit, value).next("id; ls -lad data")
+        PreflightCheck::new(PreflightPart::Folders, "user", level, limit, value)
+            .next("id; ls -lad data")
     };
     match owner {
         Some(owner) if owner != own => {
-            check(Level::Fail, format!("this is user {own}, data/ belongs to user {owner}"))
+            check(CheckLevel::Fail, format!("this is user {own}, data/ belongs to user {owner}"))
         }
-        Some(_) | None if own == ROOT => check(Level::Warn, "this is root".to_owned()),
-        Some(_) | None => check(Level::Ok, format!("user {own}")),
+        Some(_) | None if own == ROOT => check(CheckLevel::Warn, "this is root".to_owned()),
+        Some(_) | None => check(CheckLevel::Ok, format!("user {own}")),
     }
+}
+
+/// What a walk through a tree saw.
+#[derive(Debug, Default)]
+struct Walk {
+    /// Files and folders.
+    seen: usize,
+    /// Those of another user.
+    foreign: Vec<String>,
+    /// What could not be looked into.
+    blind: Vec<String>,
+}
+
+/// Files in the root that belong to another user than the root itself: what a program left there that ran as root. It looks neither
+/// into `.git` nor through links.
+pub fn owners(machine: &Machine<'_>) -> PreflightCheck {
+    let root = machine.context.root;
+    let check = |level, limit: String, value| {
+        PreflightCheck::new(PreflightPart::Owners, "owners", level, limit, value)
+    };
+    let owner = match fs::symlink_metadata(root) {
+        Ok(found) => found.uid(),
+        Err(error) => {
+            let value = format!("{}: {error}", root.display());
+            return check(CheckLevel::Fail, "readable".to_owned(), value).next("ls -lad .");
+        }
+    };
+    let mut walk = Walk::default();
+    walk.through(root, owner);
+    let limit = format!("all of user {owner}");
+    let next = format!("find . -path ./.git -prune -o -not -uid {owner} -ls");
+    let found = match (walk.foreign.is_empty(), walk.blind.is_empty()) {
+        (false, _) => check(CheckLevel::Fail, limit, some_of(&walk.foreign)),
+        (true, false) => check(
+            CheckLevel::Warn,
+            limit,
+            format!("cannot be looked into: {}", some_of(&walk.blind)),
+        ),
+        (true, true) if owner == ROOT => check(
+            CheckLevel::Warn,
+            limit,
+            format!("{} entries, and the folder is root's", walk.seen),
+        ),
+        (true, true) => check(CheckLevel::Ok, limit, format!("{} entries", walk.seen)),
+    };
+    found.next(next)
+}
+
+impl Walk {
+    fn through(&mut self, root: &Path, owner: u32) {
+        let mut todo = vec![PathBuf::new()];
+        while let Some(below) = todo.pop() {
+            let entries = match fs::read_dir(root.join(&below)) {
+                Ok(entries) => entries,
+                // A file may go while the program looks.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(_) => {
+                    self.blind.push(name(&below));
+                    continue;
+                }
+            };
+            for entry in entries.flatten() {
+                let path = below.join(entry.file_name());
+                if path == Path::new(".git") {
+                    continue;
+                }
+                let Ok(found) = entry.metadata() else { continue };
+                self.seen += 1;
+                if self.seen > ENTRIES_MAX {
+                    self.blind.push(format!("more than {ENTRIES_MAX} entries"));
+                    return;
+                }
+                if found.uid() != owner {
+                    self.foreign.push(format!("{} (user {})", name(&path), found.uid()));
+                }
+                if found.is_dir() {
+                    todo.push(path);
+                }
+            }
+        }
+    }
+}
+
+fn name(path: &Path) -> String {
+    shown(path.as_os_str().as_encoded_bytes())
+}
+
+/// Room on the disk of `data/`, in bytes and in files.
+pub fn room(machine: &Machine<'_>) -> Vec<PreflightCheck> {
+    let (data, rules) = (machine.context.layout.data(), machine.rules);
+    let check = |name: &str, level, limit, value| {
+        PreflightCheck::new(PreflightPart::Room, name, level, limit, value)
+    };
+    let (bytes_min, inodes_min) = (rules.disk_free_min.get(), rules.inodes_free_min);
+    let limits = [format!("at least {bytes_min}"), format!("at least {inodes_min}")];
+    let [of_bytes, of_inodes] = limits;
+    let (bytes, inodes) = match left(data) {
+        Ok(room) => {
+            let is_full = room.bytes < bytes_min.bytes();
+            let level = if is_full { CheckLevel::Fail } else { CheckLevel::Ok };
+            let place =
+                if is_full { format!(" in {}", room.path.display()) } else { String::new() };
+            let value = format!("{} MiB{place}", room.bytes >> 20);
+            let bytes = check("disk", level, of_bytes, value);
+            let is_full = room.inodes.is_some_and(|free| free < inodes_min);
+            let level = if is_full { CheckLevel::Fail } else { CheckLevel::Ok };
+            let value = room
+                .inodes
+                .map_or_else(|| "not counted here".to_owned(), |free| format!("{free} more files"));
+            (bytes, check("inodes", level, of_inodes, value))
+        }
+        Err(error) => (
+            check("disk", CheckLevel::Fail, of_bytes, error.to_string()),
+            check("inodes", CheckLevel::Fail, of_inodes, error.to_string()),
+        ),
+    };
+    vec![bytes.next("df -h data; du -sh data/*"), inodes.next("df -i data")]
 }

@@ -7,18 +7,16 @@ use std::{
 };
 
 use super::{
+    Machine,
     env_file::read_bytes,
-    job::Look,
-    result::{Checked, Level, some_of},
+    result::{CheckLevel, PreflightCheck, some_of},
 };
 use crate::{
-    jobs::{
-        context::Failure,
-        deploy::compose::{
-            Bound, Env, Exposure, Folder, Service, Variables, running, services, sets,
-        },
+    jobs::deploy::compose::{
+        Bound, Env, Exposure, Folder, NotJudged, Service, Variables, running, services, sets,
     },
     manifest::PreflightPart,
+    outcome::Failure,
     store::lock::is_held,
 };
 
@@ -26,69 +24,71 @@ use crate::{
 const LOOPBACK: &str = "127.0.0.1";
 
 /// The ports of containers, as compose finds and reads its files here, and the one of the service.
-pub fn ports(look: &Look<'_>) -> Result<Vec<Checked>, Failure> {
-    let root = look.context.root;
-    let file = look.rules.compose_file.get().as_str();
+pub fn ports(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
+    let root = machine.context.root;
+    let file = machine.rules.compose_file.get().as_str();
     let has = |file: &str| root.join(file).is_file();
     let env = match read_bytes(&root.join(".env")) {
         Ok(None) => Ok(Variables::default()),
         Ok(Some(bytes)) => Ok(Variables::parse(&bytes)),
-        Err(why) => Err(format!("not judged: .env: {why}")),
+        Err(why) => Err(NotJudged::Unreadable(why)),
     };
     let folder = Folder { named: file, has: &has, has_unknown: &|_| false };
-    let sets = env.and_then(|env| sets(&folder, &env).map_err(|why| format!("not judged: {why}")));
+    let sets = env.and_then(|env| sets(&folder, &env));
     let mut checks = match sets {
-        Err(why) => of_file(look, file, Err(why))?,
+        Err(why) => of_file(machine, file, Err(why))?,
         Ok(sets) if sets.is_empty() => {
-            vec![Checked::skipped(PreflightPart::Ports, format!("there is no {file}"))]
+            vec![PreflightCheck::skipped(PreflightPart::Ports, format!("{file} is missing"))]
         }
-        Ok(sets) => of_file(look, file, all(look, &sets))?,
+        Ok(sets) => of_file(machine, file, all(machine, &sets))?,
     };
-    checks.extend(of_service(look));
+    checks.extend(of_service(machine));
     Ok(checks)
 }
 
 /// The services of each set of files. What compose finds by itself it reads under the `.env` beside it, by its own rules.
-fn all(look: &Look<'_>, sets: &[Vec<String>]) -> Result<Vec<Service>, String> {
-    let of = |files: &Vec<String>| services(look.hands, (look.context.root, files), &Env::Beside);
+fn all(machine: &Machine<'_>, sets: &[Vec<String>]) -> Result<Vec<Service>, NotJudged> {
+    let of =
+        |files: &Vec<String>| services(machine.runner, (machine.context.root, files), &Env::Beside);
     let all: Vec<Vec<Service>> = sets.iter().map(of).collect::<Result<_, _>>()?;
     Ok(all.concat())
 }
 
-fn check(name: &str, level: Level, limit: &str, value: String) -> Checked {
-    Checked::new(PreflightPart::Ports, name, level, limit, value)
+fn check(name: &str, level: CheckLevel, limit: &str, value: String) -> PreflightCheck {
+    PreflightCheck::new(PreflightPart::Ports, name, level, limit, value)
 }
 
 fn of_file(
-    look: &Look<'_>,
+    machine: &Machine<'_>,
     file: &str,
-    found: Result<Vec<Service>, String>,
-) -> Result<Vec<Checked>, Failure> {
+    found: Result<Vec<Service>, NotJudged>,
+) -> Result<Vec<PreflightCheck>, Failure> {
     let limit = "127.0.0.1, ::1 or listed";
     let services = match found {
         Ok(services) => services,
         Err(why) => {
             let value = format!("the ports of containers: {why}");
-            let found = check("ports", Level::Fail, limit, value);
+            let found = check("ports", CheckLevel::Fail, limit, value);
             return Ok(vec![found.next(format!("docker compose -f {file} config"))]);
         }
     };
     let named: BTreeSet<u16> = published(&services).map(|(port, _)| port).collect();
-    let written = bound("ports", limit, &open(look, &services), format!("{} named", named.len()));
+    let written =
+        bound("ports", limit, &open(machine, &services), format!("{} named", named.len()));
     let mut checks = vec![written.next(format!("docker compose -f {file} config"))];
-    let root = look.context.root.display().to_string();
-    let now = running(look.hands, &root, file, &named)?;
+    let root = machine.context.root.display().to_string();
+    let now = running(machine.runner, &root, file, &named)?;
     let now = now.as_ref();
     match now {
         None => checks.push(check(
             "ports running",
-            Level::Warn,
+            CheckLevel::Warn,
             limit,
             "neither docker nor ss can tell".to_owned(),
         )),
         Some(now) => {
             let found =
-                bound("ports running", limit, &open(look, &now.services), now.with.to_owned());
+                bound("ports running", limit, &open(machine, &now.services), now.with.to_owned());
             checks.push(found.next(format!("docker compose -f {file} ps; ss -ltn")));
         }
     }
@@ -97,10 +97,10 @@ fn of_file(
         .filter(|now| now.is_docker())
         .flat_map(|now| published(&now.services))
         .collect();
-    let own = own_port(look);
+    let own = own_port(machine);
     checks.extend(named.iter().map(|port| match holders.get(port) {
         Some(name) => free(&format!("port {port}"), Ok(()), &format!("held by {name}")),
-        None if Some(*port) == own && is_held(&look.context.layout.scheduler_lock()) => {
+        None if Some(*port) == own && is_held(&machine.context.layout.scheduler_lock()) => {
             free(&format!("port {port}"), Ok(()), "held by the service of this box")
         }
         None => free(&format!("port {port}"), try_port(&format!("{LOOPBACK}:{port}")), "free"),
@@ -116,20 +116,20 @@ fn published(services: &[Service]) -> impl Iterator<Item = (u16, &str)> {
     })
 }
 
-fn open(look: &Look<'_>, services: &[Service]) -> Vec<String> {
+fn open(machine: &Machine<'_>, services: &[Service]) -> Vec<String> {
     let of = |service: &Service| -> Vec<String> {
-        let open = |port: &&Exposure| !port.is_fine(&look.rules.public);
+        let open = |port: &&Exposure| !port.is_fine(&machine.rules.public);
         let ports = service.ports.iter().filter(open);
         ports.map(|port| format!("{}: {}", service.name, port.written)).collect()
     };
     services.iter().flat_map(of).collect()
 }
 
-fn bound(name: &str, limit: &str, open: &[String], fine: String) -> Checked {
+fn bound(name: &str, limit: &str, open: &[String], fine: String) -> PreflightCheck {
     if open.is_empty() {
-        return check(name, Level::Ok, limit, fine);
+        return check(name, CheckLevel::Ok, limit, fine);
     }
-    check(name, Level::Fail, limit, some_of(open))
+    check(name, CheckLevel::Fail, limit, some_of(open))
 }
 
 /// Whether a port can be taken, which is given back at once.
@@ -137,35 +137,36 @@ fn try_port(address: &str) -> Result<(), io::Error> {
     TcpListener::bind(address).map(drop)
 }
 
-fn free(name: &str, tried: Result<(), io::Error>, fine: &str) -> Checked {
+fn free(name: &str, tried: Result<(), io::Error>, fine: &str) -> PreflightCheck {
     let (level, value) = match tried {
-        Ok(()) => (Level::Ok, fine.to_owned()),
+        Ok(()) => (CheckLevel::Ok, fine.to_owned()),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            (Level::Fail, "somebody else listens there".to_owned())
+            (CheckLevel::Fail, "another program listens there".to_owned())
         }
-        Err(error) => (Level::Warn, format!("it cannot be tried: {error}")),
+        Err(error) => (CheckLevel::Warn, format!("it cannot be tried: {error}")),
     };
     check(name, level, "free, or our own", value).next("ss -ltnp")
 }
 
-fn own_port(look: &Look<'_>) -> Option<u16> {
-    look.rules.listen.rsplit_once(':')?.1.parse().ok()
+fn own_port(machine: &Machine<'_>) -> Option<u16> {
+    machine.rules.listen.rsplit_once(':')?.1.parse().ok()
 }
 
 /// The port of `runner serve`.
-fn of_service(look: &Look<'_>) -> Option<Checked> {
-    let (host, _) = look.rules.listen.rsplit_once(':')?;
+fn of_service(machine: &Machine<'_>) -> Option<PreflightCheck> {
+    let (host, _) = machine.rules.listen.rsplit_once(':')?;
     let name = "port of serve";
     if Bound::of(host) != Bound::Loopback
-        && !own_port(look).is_some_and(|port| look.rules.public.contains(&port))
+        && !own_port(machine).is_some_and(|port| machine.rules.public.contains(&port))
     {
-        let value = format!("{} is not bound to this machine", look.rules.listen);
+        let value = format!("{} is not bound to this machine", machine.rules.listen);
         return Some(
-            check(name, Level::Fail, "127.0.0.1, ::1 or listed", value).next("runner serve --help"),
+            check(name, CheckLevel::Fail, "127.0.0.1, ::1 or listed", value)
+                .next("runner serve --help"),
         );
     }
-    if is_held(&look.context.layout.scheduler_lock()) {
+    if is_held(&machine.context.layout.scheduler_lock()) {
         return Some(free(name, Ok(()), "held by the service of this box"));
     }
-    Some(free(name, try_port(&look.rules.listen), "free"))
+    Some(free(name, try_port(&machine.rules.listen), "free"))
 }

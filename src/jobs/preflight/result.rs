@@ -10,29 +10,27 @@ use crate::{
     model::probe::Verdict,
 };
 
-/// Name and version of the document.
+/// Name and version of `preflight.json`.
 const SCHEMA: &str = "mjolnir.preflight/1";
 /// Letters of the longest level.
 const LEVEL_WIDTH: usize = 7;
-/// Most names that one check tells; the rest is counted.
+/// Most names that one check shows; the rest is counted.
 const NAMES_MAX: usize = 10;
 
 /// How a check went. The later ones are worse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Level {
+pub enum CheckLevel {
     /// Not made, or nothing to judge.
     Skipped,
-    /// As it must be.
     Ok,
-    /// Somebody should look.
+    /// It works, and a person should look.
     Warn,
     /// Neither boot nor deploy like this.
     Fail,
 }
 
-impl Level {
-    /// How it is written.
+impl CheckLevel {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Skipped => "skipped",
@@ -43,18 +41,14 @@ impl Level {
     }
 }
 
-/// One check.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Checked {
+pub struct PreflightCheck {
     /// The part it belongs to.
     pub part: PreflightPart,
-    /// What was checked.
     pub name: String,
-    /// How it went.
-    pub level: Level,
+    pub level: CheckLevel,
     /// What it is judged by.
     pub limit: String,
-    /// What was found.
     pub value: String,
     /// A command that helps.
     pub next: Option<String>,
@@ -63,12 +57,12 @@ pub struct Checked {
     pub probe: Option<Box<Verdict>>,
 }
 
-impl Checked {
+impl PreflightCheck {
     /// A check without advice.
     pub fn new(
         part: PreflightPart,
         name: impl Into<String>,
-        level: Level,
+        level: CheckLevel,
         limit: impl Into<String>,
         value: impl Into<String>,
     ) -> Self {
@@ -78,12 +72,12 @@ impl Checked {
 
     /// A check that was not made.
     pub fn skipped(part: PreflightPart, why: impl Into<String>) -> Self {
-        Self::new(part, part.name(), Level::Skipped, "", why)
+        Self::new(part, part.name(), CheckLevel::Skipped, "", why)
     }
 
     /// With the command that helps where it did not go well.
     pub fn next(mut self, command: impl Into<String>) -> Self {
-        if self.level >= Level::Warn {
+        if self.level >= CheckLevel::Warn {
             self.next = Some(command.into());
         }
         self
@@ -91,7 +85,7 @@ impl Checked {
 
     /// No worse than a warning.
     pub fn softened(mut self) -> Self {
-        self.level = self.level.min(Level::Warn);
+        self.level = self.level.min(CheckLevel::Warn);
         self
     }
 }
@@ -107,30 +101,29 @@ pub fn some_of(names: &[String]) -> String {
 
 /// All checks of a machine: `preflight.json`.
 #[derive(Debug, Serialize)]
-pub struct Results {
+pub struct PreflightReport {
     schema: &'static str,
     /// The folder looked at.
     pub root: String,
     /// The worst level.
-    pub level: Level,
+    pub level: CheckLevel,
     /// In the order they were made.
-    pub checks: Vec<Checked>,
+    pub checks: Vec<PreflightCheck>,
 }
 
-impl Results {
+impl PreflightReport {
     /// The worst check decides.
-    pub fn new(root: String, checks: Vec<Checked>) -> Self {
-        let level = checks.iter().map(|check| check.level).fold(Level::Ok, Level::max);
+    pub fn new(root: String, checks: Vec<PreflightCheck>) -> Self {
+        let level = checks.iter().map(|check| check.level).fold(CheckLevel::Ok, CheckLevel::max);
         Self { schema: SCHEMA, root, level, checks }
     }
 
-    /// One line.
     pub fn summary(&self) -> String {
-        let names = |level: Level| -> Vec<&str> {
+        let names = |level: CheckLevel| -> Vec<&str> {
             let of = self.checks.iter().filter(|check| check.level == level);
             of.map(|check| check.name.as_str()).collect()
         };
-        let (failed, warned) = (names(Level::Fail), names(Level::Warn));
+        let (failed, warned) = (names(CheckLevel::Fail), names(CheckLevel::Warn));
         checks::summary(self.level.name(), self.checks.len(), &failed, &warned)
     }
 

@@ -67,6 +67,8 @@ findings! {
     always Refuse {
         /// A program said something that is not understood, or failed. It cannot be switched off.
         NotUnderstood = "not-understood";
+        /// A program that the deploy runs on the target is not there. It cannot be switched off.
+        ProgramMissing = "program-missing";
         /// The target cannot be reached. It cannot be switched off.
         Unreachable = "unreachable";
     }
@@ -163,8 +165,9 @@ impl Default for DeployCheck {
     }
 }
 
-/// What is never sent, overwritten or deleted. `/.env`, `/.env.*`, `/data` and what the target keeps about itself
-/// (`/.mjolnir-target`, `/.mjolnir-deployed.json`, `/.mjolnir-deploying.json`, `/.mjolnir-lock`, `/.mjolnir-trash`) always are.
+/// What is never sent, overwritten or deleted. `/.env`, `/.env.*` (but not `/.env.example`, which holds no values), `/data` and
+/// what the target keeps about itself (`/.mjolnir-target`, `/.mjolnir-deployed.json`, `/.mjolnir-deploying.json`, `/.mjolnir-lock`,
+/// `/.mjolnir-trash`) always are.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Protect {

@@ -19,7 +19,11 @@ words! {
         Rollback = "rollback",
         /// Files that were deployed once, are unchanged there and gone from the source are moved into `.mjolnir-trash/RUN_ID/`.
         Retire = "retire",
-        /// The lock of a deploy that was killed is taken away, once its owner was shown.
+        /// Nothing: what `rollback` would change is shown.
+        RollbackPlan = "rollback-plan",
+        /// Nothing: what `retire` would move is shown.
+        RetirePlan = "retire-plan",
+        /// The lock of a deploy that was killed is taken away, and its owner is shown.
         Unlock = "unlock",
     }
 }
@@ -30,10 +34,10 @@ words! {
 pub struct Deploy {
     /// What is done.
     pub mode: DeployMode,
-    /// Reason, shown to anyone who finds the lock, and kept in `.mjolnir-deployed.json`.
+    /// The reason, shown to anyone who finds the lock, and kept in `.mjolnir-deployed.json`.
     pub message: String,
     /// An earlier plan, `data/reports/deploy/RUN_ID/plan.json`, of this job or of deploy-check: nothing may have moved since.
-    /// Without it the deploy looks first, and holds on to what it saw.
+    /// Without it the deploy looks first, and relies on what it saw.
     pub plan: Option<String>,
     /// The longest that sending may take.
     pub sync_timeout: Parsed<Span>,

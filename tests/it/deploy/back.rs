@@ -178,3 +178,40 @@ fn what_is_left_over_is_moved_aside_over_ssh() {
     }
     site.is_tidy();
 }
+
+#[test]
+fn what_a_rollback_and_a_retirement_would_do_is_shown() {
+    let Some(site) = Site::new() else { return };
+    site.write("src/main.py", "print(2)\n");
+    site.write("src/new.py", "x = 1\n");
+    site.commit("second");
+    let plan = |flag: &str| site.call_for(&format!("plan deploy {flag}"), &[]).run();
+    plan("--rollback").code(4).says(&["nothing to go back to"]);
+    site.act(&[]).done();
+    let before = seen(&site.there(""));
+    plan("--rollback").code(0).prints(&[
+        "change  changed file  src/main.py",
+        "stale",
+        "src/new.py",
+        "rollback.json",
+    ]);
+    plan("--retire").code(0).prints(&["0 files would be moved aside, 0 stay"]);
+    assert!(before == seen(&site.there("")), "a preview changes nothing");
+    site.git(&["rm", "-q", "src/new.py", "README.md"]);
+    site.commit("gone");
+    plan("--retire").code(1).says(&["deploy first"]);
+    site.act(&[]).done();
+    site.write_there("README.md", "by hand\n");
+    let before = seen(&site.there(""));
+    plan("--retire").code(0).prints(&[
+        "1 files would be moved aside, 1 stay",
+        "move    src/new.py to .mjolnir-trash/",
+        "stay    README.md (edited there)",
+    ]);
+    assert!(before == seen(&site.there("")), "a preview changes nothing");
+    for run in site.root.list("data/reports/deploy") {
+        let left = site.root.list(&format!("data/reports/deploy/{run}"));
+        assert!(!left.contains(&"tree".to_owned()), "the tree is taken away again: {left:?}");
+    }
+    site.root.run("plan deploy-check --retire").code(2).says(&["job of kind `deploy`"]);
+}

@@ -209,7 +209,7 @@ fn what_is_shown_is_bounded_and_disturbs_no_terminal() {
     );
     let odd = of(&report, "src/odd.py")["diff"].to_string();
     assert!(odd.contains("+\\\\#033[2J\\\\#007\\\\u{202e}1\\\\#015"), "{odd}");
-    assert_eq!(of(&report, "src/binary")["diff_not_shown"], "it is no text");
+    assert_eq!(of(&report, "src/binary")["diff_not_shown"], "it is not text");
     let ran = ran.code(1).to_string();
     assert!(
         !ran.contains('\u{1b}') && !ran.contains('\u{202e}') && !ran.contains("\\u001b"),
@@ -263,8 +263,13 @@ fn a_target_that_cannot_be_judged_is_said_so() {
     let Some(site) = Site::new() else { return };
     fs::remove_file(site.there(".mjolnir-deployed.json")).unwrap();
     let (ran, report) = drift(&site, &[]);
-    assert!(ran.code(3).json()["summary"].as_str().unwrap().contains("nothing is known"));
-    assert!(report["notes"].to_string().contains("which a deploy writes"), "{report}");
+    assert!(
+        ran.code(3).json()["summary"]
+            .as_str()
+            .unwrap()
+            .contains("no deploy to this target is known")
+    );
+    assert!(report["notes"].to_string().contains("a deploy writes it"), "{report}");
     site.write_there(".mjolnir-deployed.json", "{}");
     let (ran, _) = drift(&site, &[]);
     ran.code(65).says(&["cannot be read", "restore it", "next: cat "]);

@@ -36,7 +36,7 @@ fn without_consent_nothing_is_written() {
         }
         let (before, pin) = (seen(&there), root.read(PIN));
         let ran = init(&root, &there, &[]).code(2);
-        ran.says(&["nobody to ask", "give --yes"]);
+        ran.says(&["not a terminal", "give --yes"]);
         assert!(before == seen(&there) && pin == root.read(PIN));
     }
 }
@@ -89,7 +89,7 @@ fn what_belongs_to_somebody_else_is_refused() {
     }
     symlink(&there, root.at("link")).unwrap();
     init(&root, &root.at("link"), &["--yes"]).code(1).says(&["is a link: name the folder itself"]);
-    init(&root, &root.at("jobs/live.toml"), &["--yes"]).code(1).says(&["is no folder"]);
+    init(&root, &root.at("jobs/live.toml"), &["--yes"]).code(1).says(&["is not a folder"]);
     root.call("deploy init live --yes").run().code(2).says(&["has no target"]);
 }
 
@@ -123,7 +123,7 @@ fn a_key_that_nobody_compared_is_not_trusted() {
     let fingerprint = server.fingerprint();
     for more in [&[][..], &["--yes"]] {
         let ran = init(&root, &there, &words(&all, more)).code(2);
-        ran.says(&[&fingerprint, "nobody compared the key", "give --host-key"]);
+        ran.says(&[&fingerprint, "the host was not compared", "give --host-key"]);
     }
     let wrong = format!("SHA256:{}", "A".repeat(43));
     let ran = init(&root, &there, &words(&all, &["--yes", "--host-key", &wrong])).code(1);
@@ -140,7 +140,7 @@ fn a_machine_is_pinned_and_every_job_knows_it() {
     let key = server.fingerprint();
     // Without consent it looks, and writes nothing.
     let ran = init(&root, &there, &words(&all, &["--host-key", &key])).code(2);
-    ran.says(&["nobody to ask", "does not exist; it would be made below"]);
+    ran.says(&["not a terminal", "does not exist; it would be made below"]);
     assert!(!there.exists() && !root.read(PIN).contains("SHA256"));
     let ran = init(&root, &there, &words(&all, &["--yes", "--host-key", &key])).code(0);
     let machine = fs::read_to_string("/etc/machine-id").unwrap().trim().to_owned();

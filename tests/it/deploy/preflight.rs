@@ -107,7 +107,7 @@ fn programs_that_are_missing_or_too_old_fail() {
 #[test]
 fn folders_that_take_no_file_fail() {
     let root = Root::new();
-    look(&root, "folders", &[]).passes().says("folders", "ok", &["folders do"]);
+    look(&root, "folders", &[]).passes().says("folders", "ok", &["folders"]);
     fs::create_dir_all(root.at("data/raw")).unwrap();
     look(&root, "folders", &[]).passes();
     assert!(
@@ -188,7 +188,11 @@ fn a_clock_that_is_off_fails() {
     ask(&mute).says("clock skew", "warn", &["does not say what time"]);
     // Nobody listens there, and no test is given that port.
     let gone = "http://127.0.0.1:1";
-    look(&root, "clock", &[("preflight.clock-url", gone)]).says("clock skew", "warn", &["nobody"]);
+    look(&root, "clock", &[("preflight.clock-url", gone)]).says(
+        "clock skew",
+        "warn",
+        &["did not answer"],
+    );
 }
 
 fn compose(ports: &str) -> String {
@@ -240,7 +244,7 @@ fn ports_that_somebody_holds_fail() {
     root.write("docker-compose.yml", &compose(&format!("127.0.0.1:{port}:80")));
     let sets = [("preflight.listen", "")];
     let found = look(&root, "ports", &sets);
-    let found = found.says(&format!("port {port}"), "fail", &["somebody else listens"]);
+    let found = found.says(&format!("port {port}"), "fail", &["another program listens"]);
     if have(&["ss"]) {
         found.says("ports running", "fail", &["0.0.0.0"]);
     }
@@ -249,7 +253,7 @@ fn ports_that_somebody_holds_fail() {
     let held = TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = held.local_addr().unwrap().to_string();
     let sets = [("preflight.listen", listen.as_str())];
-    look(&root, "ports", &sets).says("port of serve", "fail", &["somebody else listens"]);
+    look(&root, "ports", &sets).says("port of serve", "fail", &["another program listens"]);
 }
 
 #[test]
@@ -273,7 +277,7 @@ fn an_env_that_is_open_or_not_complete_fails_and_is_not_shown() {
     let found = look(&root, "env", &[]).passes();
     assert_eq!(found.checks[0]["level"], "skipped");
     root.write(".env.example", "UID=1000\nTOKEN=\n#MAY=1\n");
-    look(&root, "env", &[]).says("env", "fail", &["there is no .env"]);
+    look(&root, "env", &[]).says("env", "fail", &[".env is missing"]);
     let write = |text: &str, mode: u32| {
         root.write(".env", text);
         fs::set_permissions(root.at(".env"), fs::Permissions::from_mode(mode)).unwrap();
@@ -303,7 +307,7 @@ fn an_env_that_is_open_or_not_complete_fails_and_is_not_shown() {
     assert!(!people.contains("canary") && !kept.contains("canary"), "{people}");
     fs::remove_file(root.at(".env")).unwrap();
     fs::create_dir(root.at(".env")).unwrap();
-    look(&root, "env", &[]).says("env", "fail", &["no regular file"]);
+    look(&root, "env", &[]).says("env", "fail", &["not a regular file"]);
 }
 
 #[test]

@@ -187,3 +187,25 @@ fn a_refused_deploy_changes_nothing() {
     after.insert(Vec::new(), before[&Vec::new()].clone());
     assert!(before == after, "nothing was changed");
 }
+
+/// It names the variables of the box and holds none of their values.
+#[test]
+fn the_example_of_the_env_is_sent_and_secrets_stay() {
+    let Some(site) = Site::new() else { return };
+    site.write(".gitignore", "/data\n/.env\n/.env.*\n!/.env.example\n");
+    site.write(".env.example", "TOKEN=\n");
+    site.write(".env.local", "TOKEN=here\n");
+    site.commit("an example");
+    let done = site.act(&[]).done();
+    let sent = done.sent();
+    assert!(sent.contains(&".env.example".to_owned()), "{sent:?}");
+    assert!(!sent.iter().any(|path| path == ".env.local"), "{sent:?}");
+    assert_eq!(fs::read_to_string(site.there(".env.example")).unwrap(), "TOKEN=\n");
+    assert!(!site.there(".env.local").exists());
+    assert!(site.noted()["files"][".env.example"].is_object());
+    site.check().stays_in_sync();
+    site.write_there(".env.example", "TOKEN=edited\n");
+    site.check().refuses("drift", &[".env.example (edited there)"]).lacks("not-understood");
+    let hidden = [("deploy-check.protect.paths", "[\"/.env.example\"]")];
+    site.check_with(&hidden).refuses("protected-touched", &[".env.example"]).lacks("drift");
+}

@@ -14,7 +14,7 @@ fn u7_another_project_or_machine_is_refused() {
     site.mark("something-else");
     site.check().refuses("wrong-host", &["names the project `something-else`"]);
     site.write_there(".mjolnir-target", "hello");
-    site.check().refuses("wrong-host", &["is no marker"]);
+    site.check().refuses("wrong-host", &["is not a marker"]);
     fs::remove_file(site.there(".mjolnir-target")).unwrap();
     let checked = site.check().refuses("wrong-host", &["cannot be read", "it must be: "]);
     assert!(checked.report["changes"].is_null(), "nothing more is looked at: {}", checked.report);
@@ -38,7 +38,7 @@ fn a_target_that_is_not_there_is_69_and_never_no_change() {
     assert!(checked.report["refused"].as_bool().unwrap() && checked.report["changes"].is_null());
     fs::write(site.root.at("a-file"), "x").unwrap();
     let file = site.root.at("a-file").to_str().unwrap().to_owned();
-    site.check_at(&file, &[]).refuses("wrong-level", &["there is no folder"]);
+    site.check_at(&file, &[]).refuses("wrong-level", &["is not a folder"]);
 }
 
 #[test]

@@ -83,18 +83,19 @@ fn u7_another_machine_or_an_unknown_one_is_refused() {
     let Some((server, site, machine)) = far() else { return };
     let other = "0123456789abcdef0123456789abcdef";
     check(&site, other, &[]).refuses("wrong-host", &[machine.as_str(), other]);
-    site.check().refuses("wrong-host", &["target.machine-id is not written", machine.as_str()]);
+    site.check().refuses("wrong-host", &["target.machine-id is missing", machine.as_str()]);
     let mut words = server.words();
     words.retain(|word| !word.starts_with("host-key="));
     let bare = Site::at(&server.there(), words).unwrap();
     let fingerprint = server.fingerprint();
-    check(&bare, &machine, &[]).refuses("wrong-host", &["is not written", fingerprint.as_str()]);
+    check(&bare, &machine, &[])
+        .refuses("wrong-host", &["host-key is missing", fingerprint.as_str()]);
     // A guest that is not on the list: that is no answer either.
     let mut words = server.words();
     words.retain(|word| !word.starts_with("identity="));
     let stranger = Site::at(&server.there(), words).unwrap();
     let checked =
-        check(&stranger, &machine, &[]).finds("unreachable", "refuse", &["does not let us in"]);
+        check(&stranger, &machine, &[]).finds("unreachable", "refuse", &["refuses the login"]);
     checked.ends(69);
 }
 
@@ -103,5 +104,5 @@ fn a_folder_that_does_not_exist_there_is_refused() {
     let Some((server, site, machine)) = far() else { return };
     let gone = format!("{}/no/such", server.there().display());
     site.check_at(&gone, &[("target.machine-id", machine.as_str())])
-        .refuses("wrong-level", &["there is no folder"]);
+        .refuses("wrong-level", &["is not a folder"]);
 }

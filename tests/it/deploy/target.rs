@@ -111,7 +111,18 @@ fn u4_a_link_or_file_that_would_be_replaced_is_refused() {
 fn u5_edited_missing_and_stray_files_on_the_target_are_refused() {
     let Some(site) = Site::new() else { return };
     site.write_there("src/main.py", "print('by hand')\n");
-    site.check().refuses("drift", &["src/main.py (edited there)"]);
+    let checked = site.check().refuses("drift", &["src/main.py (edited there)"]);
+    // It says how to go on, and that works.
+    let findings = checked.report["findings"].as_array().unwrap().clone();
+    let next = findings.iter().find(|found| found["finding"] == "drift").unwrap()["next"].clone();
+    let next = next.as_str().unwrap();
+    assert!(next.starts_with("runner run jobs/drift.toml"), "{next}");
+    let sets: Vec<(&str, &str)> =
+        next.split("--set ").skip(1).map(|set| set.trim().split_once('=').unwrap()).collect();
+    assert_eq!(sets.len(), 2, "{next}");
+    site.act_with(&[], &sets).done();
+    site.check().stays_in_sync().lacks("drift");
+    site.write_there("src/main.py", "print('by hand')\n");
     site.write("src/main.py", "print(3)\n");
     site.commit("also here");
     site.check().refuses("drift", &["src/main.py (edited there, and changed here: a conflict)"]);
@@ -119,13 +130,13 @@ fn u5_edited_missing_and_stray_files_on_the_target_are_refused() {
     fs::remove_file(site.there("ops/run.sh")).unwrap();
     site.write_there("helper.sh", "who left this\n");
     site.check()
-        .refuses("drift", &["ops/run.sh (missing there)", "helper.sh (stray: nobody deployed it)"]);
+        .refuses("drift", &["ops/run.sh (missing there)", "helper.sh (stray: no deploy sent it)"]);
     let Some(site) = Site::new() else { return };
     site.write_there("src/late.py", "by hand\n");
     site.write("src/late.py", "by git\n");
     site.commit("late");
     site.check()
-        .refuses("drift", &["src/late.py (nobody deployed it, and it would be overwritten)"]);
+        .refuses("drift", &["src/late.py (no deploy sent it, and it would be overwritten)"]);
     let Some(site) = Site::new() else { return };
     site.write_there(".mjolnir-deployed.json", "{}");
     site.check().refuses("drift", &["cannot be read"]);
@@ -147,11 +158,11 @@ fn u6_an_older_source_is_refused() {
     site.check().passes().lacks("older-source");
     site.deploy();
     site.git(&["reset", "-q", "--hard", "HEAD~1"]);
-    site.check().refuses("older-source", &["does not lie behind HEAD"]);
+    site.check().refuses("older-source", &["is not before HEAD"]);
     site.note("0123456789012345678901234567890123456789");
     site.check().refuses("older-source", &["is unknown here"]);
     site.note("HEAD");
-    site.check().refuses("drift", &["`commit` is no hash of git"]);
+    site.check().refuses("drift", &["`commit` is not a hash of git"]);
 }
 
 /// U6. Without a note of what was deployed, times tell.
@@ -170,7 +181,7 @@ fn u6_a_newer_file_on_the_target_is_refused() {
     site.commit("newer");
     age(&site.there("src/main.py"));
     let checked = site.check().passes().lacks("older-source");
-    assert!(checked.report["notes"].to_string().contains("nothing is known to be deployed"));
+    assert!(checked.report["notes"].to_string().contains("no deploy to this target is known"));
 }
 
 /// U8.

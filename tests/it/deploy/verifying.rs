@@ -1,8 +1,10 @@
 //! What is done after everything was sent: programs on the target, and the proof that it works.
 
-use std::{fs, path::Path};
+#![expect(clippy::disallowed_methods, reason = "a test asks docker what it has")]
 
-use super::fixture::Site;
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
+
+use super::fixture::{Site, have};
 
 fn site() -> Option<Site> {
     let site = Site::new()?;
@@ -70,9 +72,52 @@ fn a_command_that_hangs_is_ended_and_one_that_is_not_there_is_said() {
     let commands = format!("[{{ argv = {}, timeout = \"300ms\" }}]", words(&["sleep", "600"]));
     let sets = [("deploy.commands", commands.as_str())];
     site.act_with(&[], &sets).fails(1, &["`sleep 600` on the target did not end in time"]);
-    let commands = list(&[&["no-such-program"]]);
-    let sets = [("deploy.commands", commands.as_str())];
-    site.act_with(&[], &sets).fails(1, &["no-such-program", "exit code 127"]);
+    site.is_tidy();
+}
+
+/// Else new files would be there beside an old program that runs on.
+#[test]
+fn a_program_that_the_target_lacks_is_found_before_anything_is_sent() {
+    let Some(site) = site() else { return };
+    let lacking = list(&[&["true"], &["NAME=x", "no-such-program", "-v"]]);
+    for (key, value, word) in [
+        ("deploy.commands", lacking.as_str(), "`no-such-program` is not there"),
+        ("deploy.health", "[\"/opt/no/such\"]", "`/opt/no/such` is not there"),
+        ("deploy.state", "[\"ops/no-such.sh\"]", "`ops/no-such.sh` is not there"),
+    ] {
+        let sets = [(key, value)];
+        let acted = site.act_with(&[], &sets).fails(1, &["program-missing", word]);
+        assert!(acted.story.is_null(), "{}", acted.story);
+        assert_eq!(fs::read_to_string(site.there("src/main.py")).unwrap(), "print(1)\n");
+        let planned = site.call_for("plan deploy", &sets).run().code(1);
+        planned.prints(&["program-missing", word, "next: env PATH="]);
+    }
+    site.is_tidy();
+    // One that the deploy itself brings, one by its whole path, and one with a variable before it.
+    site.write("ops/start.sh", "#!/bin/sh\nexit 0\n");
+    fs::set_permissions(site.here("ops/start.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    site.commit("a script");
+    let commands = list(&[&["ops/start.sh"], &["/bin/sh", "-c", "true"], &["NAME=x", "true"]]);
+    site.act_with(&[], &[("deploy.commands", commands.as_str())]).done();
+}
+
+/// It prints its help then, and may end with 0: a deploy would seem to have started the box.
+#[test]
+fn a_docker_without_compose_is_found_before_anything_is_sent() {
+    let Some(site) = site() else { return };
+    if !have(&["docker"]) {
+        return;
+    }
+    let mut asked = Command::new("/usr/bin/docker");
+    asked.args(["compose", "version"]).env_clear().env("PATH", "/usr/bin:/bin");
+    let has_plugin = asked.output().unwrap().stdout.starts_with(b"Docker Compose version");
+    let commands = list(&[&["docker", "compose", "version"]]);
+    let acted = site.act_with(&[], &[("deploy.commands", commands.as_str())]);
+    if has_plugin {
+        acted.done();
+    } else {
+        acted.fails(1, &["program-missing", "`docker compose` is not there", "docker-compose"]);
+    }
     site.is_tidy();
 }
 

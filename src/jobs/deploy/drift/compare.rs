@@ -5,38 +5,37 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    domain::time::UtcMs,
+    domain::{pattern::Place, time::UtcMs},
     jobs::deploy::{
         deployed::Stamp,
+        exclusions::Exclusions,
         facts::Tree,
         inventory::{Entry, Kind},
-        names::{parents, shown},
-        shields::Shields,
+        path_bytes::{parents, shown},
     },
 };
 
 /// How something is not as it was deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum DriftKind {
     /// It became something else: a file a folder, a folder a link.
     Type,
     /// It has other content.
     Edited,
     /// It is gone.
     Missing,
-    /// Nobody deployed it.
+    /// No deploy sent it.
     Stray,
     /// It has the same content, and other permissions.
     Permissions,
 }
 
-impl What {
+impl DriftKind {
     /// Every one of them, the grave ones first.
     pub const ALL: [Self; 5] =
         [Self::Type, Self::Edited, Self::Missing, Self::Stray, Self::Permissions];
 
-    /// How it is written.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Type => "type",
@@ -48,7 +47,7 @@ impl What {
     }
 }
 
-/// What stands there now.
+/// What is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Now {
     /// A file, a folder, a link, or something else.
@@ -68,19 +67,15 @@ pub struct Now {
 /// Something that is not as it was deployed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drifted {
-    /// Where.
     pub path: Vec<u8>,
-    /// How.
-    pub what: What,
-    /// What was deployed.
+    pub what: DriftKind,
     pub was: Option<Stamp>,
-    /// What is there.
     pub now: Option<Now>,
     /// Files in a stray folder.
     pub inside: usize,
 }
 
-/// What deploys left word of, by path.
+/// What the notes of deploys say, by path.
 #[derive(Debug, Default)]
 pub struct Deploys<'a> {
     /// What the last one deployed.
@@ -89,16 +84,16 @@ pub struct Deploys<'a> {
     pub cut: BTreeMap<Vec<u8>, &'a Stamp>,
 }
 
-/// Everything that is not as it was deployed: by kind, then by path. What stands there as a deploy that was cut off sent it is
-/// as it was deployed.
-pub fn compare(target: &Tree, deploys: &Deploys<'_>, shields: &Shields) -> Vec<Drifted> {
+/// Everything that is not as it was deployed: by kind, then by path. What is there as a deploy that was cut off sent it is as it was
+/// deployed.
+pub fn compare(target: &Tree, deploys: &Deploys<'_>, exclusions: &Exclusions) -> Vec<Drifted> {
     let Deploys { last, cut } = deploys;
     let folders: BTreeSet<&[u8]> =
         last.keys().chain(cut.keys()).flat_map(|path| parents(path)).collect();
     let was_sent =
         |path: &[u8]| cut.get(path).is_some_and(|sent| target.stamp(path).as_ref() == Some(*sent));
     let (mut found, mut stray) = (Vec::<Drifted>::new(), BTreeMap::<&[u8], usize>::new());
-    for (path, entry) in target.seen(shields) {
+    for (path, entry) in target.deployable(exclusions) {
         let above = parents(path).find_map(|folder| stray.get(folder).copied());
         if let Some(above) = above.and_then(|at| found.get_mut(at)) {
             if entry.kind != Kind::Folder {
@@ -111,15 +106,15 @@ pub fn compare(target: &Tree, deploys: &Deploys<'_>, shields: &Shields) -> Vec<D
         }
         let is_known = entry.kind == Kind::Folder
             && !last.contains_key(path)
-            && (folders.contains(path) || holds_what_is_hidden(path, shields));
+            && (folders.contains(path) || holds_what_is_hidden(path, exclusions));
         let what = match last.get(path) {
             _ if is_known || was_sent(path) => None,
-            None => Some(What::Stray),
+            None => Some(DriftKind::Stray),
             Some(was) => differs(was, entry, target.hashes.get(path)),
         };
         if let Some(what) = what {
             let was = last.get(path).map(|was| (*was).clone());
-            if what == What::Stray && entry.kind == Kind::Folder {
+            if what == DriftKind::Stray && entry.kind == Kind::Folder {
                 stray.insert(path, found.len());
             }
             let now = Some(now(entry, target.hashes.get(path)));
@@ -127,37 +122,37 @@ pub fn compare(target: &Tree, deploys: &Deploys<'_>, shields: &Shields) -> Vec<D
         }
     }
     let gone = last.iter().filter(|(path, _)| {
-        let place = crate::domain::pattern::Place::Other;
-        target.inventory.get(path).is_none() && !shields.hides(path, place)
+        let place = Place::Other;
+        target.inventory.get(path).is_none() && !exclusions.hides(path, place)
     });
     found.extend(gone.map(|(path, was)| {
         let was = Some((*was).clone());
-        Drifted { path: path.clone(), what: What::Missing, was, now: None, inside: 0 }
+        Drifted { path: path.clone(), what: DriftKind::Missing, was, now: None, inside: 0 }
     }));
     found.sort_by(|a, b| (a.what, &a.path).cmp(&(b.what, &b.path)));
     found
 }
 
-fn lies_in(path: &[u8], folder: &[u8]) -> bool {
+fn is_inside(path: &[u8], folder: &[u8]) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with(b"/"))
 }
 
-/// A folder that nobody deployed may be there for the sake of what is protected in it.
-fn holds_what_is_hidden(path: &[u8], shields: &Shields) -> bool {
-    shields.literal_paths().any(|hidden| lies_in(hidden.as_bytes(), path))
+/// A folder that no deploy made may be there for the sake of what is protected in it.
+fn holds_what_is_hidden(path: &[u8], exclusions: &Exclusions) -> bool {
+    exclusions.literal_paths().any(|hidden| is_inside(hidden.as_bytes(), path))
 }
 
-fn differs(was: &Stamp, entry: &Entry, sha256: Option<&String>) -> Option<What> {
+fn differs(was: &Stamp, entry: &Entry, sha256: Option<&String>) -> Option<DriftKind> {
     let Some(now) = Stamp::of(entry, sha256) else {
-        // Of a file that came while it was looked at there is no hash.
-        return Some(if entry.kind == Kind::File { What::Edited } else { What::Type });
+        // A file that came while it was looked at has no hash.
+        return Some(if entry.kind == Kind::File { DriftKind::Edited } else { DriftKind::Type });
     };
     if now.kind() != was.kind() {
-        Some(What::Type)
+        Some(DriftKind::Type)
     } else if now.sha256 != was.sha256 {
-        Some(What::Edited)
+        Some(DriftKind::Edited)
     } else if now.mode != was.mode {
-        Some(What::Permissions)
+        Some(DriftKind::Permissions)
     } else {
         None
     }
@@ -176,12 +171,12 @@ fn now(entry: &Entry, sha256: Option<&String>) -> Now {
 }
 
 impl Drifted {
-    /// What was, and what is, on one line. Content is told by the beginning of its hash.
-    pub fn told(&self) -> String {
+    /// What was, and what is, on one line. Content is named by the beginning of its hash.
+    pub fn described(&self) -> String {
         let short = |hash: &str| hash.get(..12).unwrap_or(hash).to_owned();
         let was = self.was.as_ref();
         match (self.what, &self.now) {
-            (What::Edited, Some(now)) => {
+            (DriftKind::Edited, Some(now)) => {
                 let hash = now.sha256.as_deref().map_or("?".to_owned(), short);
                 let was_hash = was.map_or(String::new(), |was| short(&was.sha256));
                 let bytes = was.map_or(0, |was| was.size);
@@ -191,14 +186,14 @@ impl Drifted {
                 let hashes = format!("sha256 {was_hash} to {hash}");
                 format!("{bytes} to {} bytes, {hashes}{modes}, {}", now.bytes, touched(now))
             }
-            (What::Type, Some(now)) => {
+            (DriftKind::Type, Some(now)) => {
                 let then = was.map_or("", Stamp::kind_name);
                 format!("was a {then}, is a {}, {}", now.kind, touched(now))
             }
-            (What::Permissions, Some(now)) => {
+            (DriftKind::Permissions, Some(now)) => {
                 format!("mode {} to {}", was.map_or("", Stamp::permissions), now.mode)
             }
-            (What::Stray, Some(now)) => {
+            (DriftKind::Stray, Some(now)) => {
                 let inside = if now.kind == Kind::Folder.name() {
                     format!(" of {} files", self.inside)
                 } else {
@@ -206,7 +201,7 @@ impl Drifted {
                 };
                 format!("a {}{inside}, {} bytes, {}", now.kind, now.bytes, touched(now))
             }
-            (_, None) | (What::Missing, Some(_)) => {
+            (_, None) | (DriftKind::Missing, Some(_)) => {
                 format!("had {} bytes", was.map_or(0, |was| was.size))
             }
         }
@@ -265,8 +260,8 @@ mod tests {
         let deploys = Deploys { last: by_path(&was), cut: by_path(&sent) };
         let mut rules = DeployCheck::default();
         rules.protect.paths.push(Parsed::new("/state/live".parse().unwrap()));
-        let shields = Shields::new(&rules);
-        let told = compare(&is, &deploys, &shields).into_iter();
+        let exclusions = Exclusions::new(&rules);
+        let told = compare(&is, &deploys, &exclusions).into_iter();
         told.map(|one| format!("{} {}", one.what.name(), one.name())).collect()
     }
 

@@ -1,15 +1,15 @@
-//! What surrounds a deploy: links, owners, ports, room, git, secrets.
+//! What surrounds a deploy: links, owners, ports, room, git, live loops, secrets.
 
 use super::Case;
 use crate::{
     jobs::deploy::{
         compose::User,
-        facts::Way,
-        finding::{Findings, shown_all},
-        itemize::{Change, ItemKind, Told},
-        links::{escapes, link_on_the_way},
-        names::shown,
-        secrets::telling_name,
+        facts::Direction,
+        findings::{Findings, shown_all},
+        inventory::{escapes, link_on_the_way},
+        path_bytes::shown,
+        rsync_output::{ItemChange, ItemKind, Sentence},
+        secrets::is_secret_name,
     },
     manifest::Refusal,
 };
@@ -17,11 +17,12 @@ use crate::{
 /// No link leads out of the source, and no path on the target leads through a link.
 pub fn links(case: &Case<'_>, findings: &mut Findings<'_>) {
     let (source, target) = (&case.facts.source, &case.facts.target);
-    let out = source.seen(case.shields).filter(|(path, _)| escapes(&source.inventory, path));
+    let out =
+        source.deployable(case.exclusions).filter(|(path, _)| escapes(&source.inventory, path));
     let out = out.map(|(path, entry)| format!("{} -> {}", shown(path), shown(&entry.link)));
     let what = "links in the source lead out of it";
     findings.about(Refusal::SymlinkEscape, what, out.collect(), "find . -type l -ls");
-    let unsafe_links = shown_all(case.facts.plan.told(Told::UnsafeLink));
+    let unsafe_links = shown_all(case.facts.plan.paths_of(Sentence::UnsafeLink));
     findings.about(
         Refusal::SymlinkEscape,
         "rsync leaves links out",
@@ -33,21 +34,21 @@ pub fn links(case: &Case<'_>, findings: &mut Findings<'_>) {
         Some(format!("{} (through the link {})", shown(&item.name), shown(link)))
     });
     let what = "paths on the target lead through a link";
-    let next = case.there.command("find PATH -type l -ls");
+    let next = case.hint.command("find PATH -type l -ls");
     findings.about(Refusal::SymlinkEscape, what, through.collect(), next);
 }
 
-/// Everything on the target belongs to the one who deploys, and that is not root.
+/// Everything on the target belongs to the user who deploys, and that is not root.
 pub fn owners(case: &Case<'_>, findings: &mut Findings<'_>) {
     let (uid, target) = (case.facts.uid, &case.facts.target);
-    let foreign = target.seen(case.shields).filter(|(_, entry)| entry.uid != uid);
+    let foreign = target.deployable(case.exclusions).filter(|(_, entry)| entry.uid != uid);
     let foreign = foreign.map(|(path, entry)| format!("{} (user {})", shown(path), entry.uid));
     let mut foreign: Vec<String> = foreign.collect();
     let top = &target.inventory.top;
     if top.uid != uid {
         foreign.push(format!("the folder itself (user {})", top.uid));
     }
-    let next = case.there.command(&format!("find PATH -not -uid {uid} -ls"));
+    let next = case.hint.command(&format!("find PATH -not -uid {uid} -ls"));
     let what = format!("not owned by user {uid}, who deploys");
     findings.about(Refusal::RootOwned, what, foreign, next.clone());
     let changed = case.facts.plan.items.iter().filter(|item| item.has(b'o') || item.has(b'g'));
@@ -55,7 +56,7 @@ pub fn owners(case: &Case<'_>, findings: &mut Findings<'_>) {
     findings.about(Refusal::RootOwned, "owners or groups would change", changed, next);
     if uid == 0 {
         let what = "the user on the target is root: what is deployed would be root's";
-        findings.add(Refusal::RunsAsRoot, what, case.there.command("id"));
+        findings.add(Refusal::RunsAsRoot, what, case.hint.command("id"));
     }
     let services = case.facts.published.first().and_then(|first| first.services.as_ref().ok());
     let without = services.into_iter().flatten().filter(|service| service.user == User::Root);
@@ -69,7 +70,7 @@ pub fn owners(case: &Case<'_>, findings: &mut Findings<'_>) {
     );
 }
 
-/// Every published port is bound to this machine, or listed.
+/// Every published port is bound to loopback, or listed.
 pub fn ports(case: &Case<'_>, findings: &mut Findings<'_>) {
     let file = &case.rules.ports.compose_file;
     for published in &case.facts.published {
@@ -94,7 +95,7 @@ pub fn ports(case: &Case<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// There is room on both sides.
+/// Both sides have room for twice what is sent: each file grows beside the old one.
 pub fn room(case: &Case<'_>, findings: &mut Findings<'_>) {
     let limits = &case.rules.limits;
     let files = case.facts.plan.items.iter().filter(|item| item.is_new()).count() as u64;
@@ -105,7 +106,7 @@ pub fn room(case: &Case<'_>, findings: &mut Findings<'_>) {
             .get()
             .bytes()
             .saturating_add(case.facts.plan.bytes.saturating_mul(2));
-        let next = case.there.command("df -h PATH");
+        let next = case.hint.command("df -h PATH");
         if space.bytes < needed {
             let what = format!("{side}: {} bytes are free, {needed} are needed", space.bytes);
             findings.add(Refusal::LowDisk, what, next.clone());
@@ -130,10 +131,10 @@ pub fn git(case: &Case<'_>, findings: &mut Findings<'_>) {
         findings.about(Refusal::DirtyTree, "half done", half, next);
     }
     if git.commit.is_none() {
-        findings.add(Refusal::DirtyTree, "there is no commit yet", next);
+        findings.add(Refusal::DirtyTree, "the source has no commit yet", next);
     }
-    // A commit that was deployed before lies on no branch any more.
-    if case.facts.way == Way::Back {
+    // A commit that was deployed before is on no branch any more.
+    if case.facts.direction == Direction::Back {
         return;
     }
     match (&git.branch, &rules.branch) {
@@ -156,18 +157,18 @@ pub fn git(case: &Case<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-/// No loop is at work there.
+/// No live loop is at work there: it would run on old code beside new files.
 pub fn writers(case: &Case<'_>, findings: &mut Findings<'_>) {
     match &case.facts.writers {
         Ok(held) => {
             let paths = shown_all(held.iter().map(Vec::as_slice));
             let what = "a live loop is at work on the target: it holds the lock of its ledger";
-            let next = case.there.command("fuser -v LOCK");
+            let next = case.hint.command("fuser -v LOCK");
             findings.about(Refusal::LiveWriter, what, paths, next);
         }
         Err(why) => {
-            let what = format!("nobody can tell whether a live loop is at work: {why}");
-            findings.add(Refusal::LiveWriter, what, case.there.command("flock --version"));
+            let what = format!("it is not known whether a live loop is at work: {why}");
+            findings.add(Refusal::LiveWriter, what, case.hint.command("flock --version"));
         }
     }
 }
@@ -176,12 +177,12 @@ pub fn writers(case: &Case<'_>, findings: &mut Findings<'_>) {
 pub fn secrets(case: &Case<'_>, findings: &mut Findings<'_>) {
     let allowed = |path: &[u8]| case.rules.secrets.allow.contains_key(&shown(path));
     let sent = |kind: ItemKind| kind == ItemKind::File || kind == ItemKind::Link;
-    let items = case.facts.plan.items.iter().filter(|item| item.change != Change::Attributes);
-    let named = items.filter(|item| sent(item.kind) && telling_name(&item.name));
+    let items = case.facts.plan.items.iter().filter(|item| item.change != ItemChange::Attributes);
+    let named = items.filter(|item| sent(item.kind) && is_secret_name(&item.name));
     let named = shown_all(named.map(|item| item.name.as_slice()).filter(|path| !allowed(path)));
     let next = "less PATH";
     findings.about(Refusal::SecretsInTree, "named like a secret", named, next);
-    let lines = case.facts.telling_lines.iter().filter(|(path, _)| !allowed(path));
+    let lines = case.facts.secret_lines.iter().filter(|(path, _)| !allowed(path));
     let lines = lines.map(|(path, line)| format!("{}:{line}", shown(path))).collect();
     findings.about(Refusal::SecretsInTree, "lines that look like a secret", lines, next);
     let without = case.rules.secrets.allow.iter().filter(|(_, reason)| reason.trim().is_empty());

@@ -28,7 +28,7 @@ fn lines_become_jobs_that_are_valid_and_the_others_are_listed_with_the_reason() 
     let ran = ran.says(&[
         "note: line 2: MAILTO=ops@example.org: no mail is sent; write [notify]",
         "not imported: line 6: 17 3 * * *",
-        "needs a script of its own: `$` stands for a variable",
+        "needs a script of its own: `$` means a variable",
         "not imported: line 7: */5 * * * *",
         "`>` redirects",
         "not imported: line 12: 0 5 * * *",

@@ -1,0 +1,150 @@
+//! Whether this machine is fit for a boot or a deploy. Nothing is changed; what is tried is taken back.
+
+mod clock;
+pub mod doctor;
+mod env_file;
+mod folders;
+mod ports;
+mod result;
+mod sources;
+mod tools;
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use self::{
+    clock::clock,
+    env_file::env_file,
+    folders::{folders, owners, room},
+    ports::ports,
+    result::{CheckLevel, PreflightCheck, PreflightReport},
+    sources::{git_tree, manifests},
+    tools::{device, tools},
+};
+use super::{context::Context, deploy::commands::CommandRunner};
+use crate::{
+    exit::Exit,
+    manifest::{Parsed, Preflight, PreflightJob, PreflightPart, Target},
+    outcome::{Failure, Outcome},
+    store::{
+        disk::{Disk as _, parent},
+        document::document,
+    },
+};
+
+/// A folder that every machine has, where the root cannot be written as a target.
+const ANY_FOLDER: &str = "/tmp";
+
+/// What `runner check` finds in the manifests of a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestCheck {
+    /// How many there are.
+    pub manifests: usize,
+    /// Problems and warnings, each with its place.
+    pub problems: Vec<String>,
+    /// Whether they can be run: warnings are no obstacle.
+    pub is_valid: bool,
+}
+
+/// Checks the manifests of the root; `None` when it has none. Reading them is the command line's business, a floor above.
+pub type CheckManifests<'a> = &'a dyn Fn() -> Option<ManifestCheck>;
+
+/// This machine, as each check is given it.
+pub struct Machine<'a> {
+    /// This run.
+    pub context: &'a Context<'a>,
+    /// Starts programs on this machine.
+    pub runner: &'a CommandRunner<'a>,
+    /// What must be so.
+    pub rules: &'a Preflight,
+    /// Checks its manifests.
+    pub manifests: CheckManifests<'a>,
+}
+
+/// Runs the job.
+pub fn run(
+    context: &Context<'_>,
+    job: &PreflightJob,
+    manifests: CheckManifests<'_>,
+) -> Result<Outcome, Failure> {
+    let rules = &job.preflight;
+    let here = here(context);
+    let timeout = rules.command_timeout.get().duration();
+    let runner = CommandRunner::new(context, &here, timeout, context.root.to_owned())?;
+    let machine = Machine { context, runner: &runner, rules, manifests };
+    let checks = checks(&machine, job)?;
+    Ok(outcome(context, rules, checks))
+}
+
+/// The checks of every part that is not skipped.
+fn checks(machine: &Machine<'_>, job: &PreflightJob) -> Result<Vec<PreflightCheck>, Failure> {
+    let (context, rules) = (machine.context, machine.rules);
+    let mut checks = Vec::new();
+    for part in PreflightPart::ALL.iter().copied() {
+        if let Some(signal) = context.stop.signal() {
+            return Err(Failure::new(Exit::Signal(signal), "stopped between two checks"));
+        }
+        if rules.skip.contains(&part) {
+            checks.push(PreflightCheck::skipped(part, "preflight.skip names it"));
+            continue;
+        }
+        let found = match part {
+            PreflightPart::Tools => tools(machine)?,
+            PreflightPart::Folders => folders(machine)?,
+            PreflightPart::Owners => vec![owners(machine)],
+            PreflightPart::Room => room(machine),
+            PreflightPart::Clock => clock(machine)?,
+            PreflightPart::Ports => ports(machine)?,
+            PreflightPart::Env => env_file(machine),
+            PreflightPart::Manifests => vec![manifests(machine)],
+            PreflightPart::Device => vec![device(context, &job.compute)?],
+            PreflightPart::Git => vec![git_tree(machine)?],
+        };
+        let soften = rules.warn.contains(&part);
+        checks.extend(found.into_iter().map(|c| if soften { c.softened() } else { c }));
+    }
+    Ok(checks)
+}
+
+/// This machine as a target: programs are started here as a deploy starts them.
+fn here(context: &Context<'_>) -> Target {
+    let root = context.root.display().to_string().parse();
+    let path = root.unwrap_or_else(|_| ANY_FOLDER.parse().expect("the path is good"));
+    Target {
+        host: None,
+        user: None,
+        port: None,
+        path: Parsed::new(path),
+        host_key: None,
+        machine_id: None,
+        identity: None,
+        agent: None,
+        project: Parsed::new("mjolnir".parse().expect("the name is good")),
+    }
+}
+
+fn outcome(context: &Context<'_>, rules: &Preflight, checks: Vec<PreflightCheck>) -> Outcome {
+    let results = PreflightReport::new(context.root.display().to_string(), checks);
+    let mut out = BTreeMap::from([("level".to_owned(), results.level.name().to_lowercase())]);
+    let mut text = results.text();
+    // A disk that is full must not hide what was found.
+    match leave(context, &results) {
+        Ok(shown) => {
+            let _ = write!(text, "\nreport: {shown}\n");
+            out.insert("report".to_owned(), shown);
+        }
+        Err(failure) => tracing::warn!("the report could not be left: {}", failure.message),
+    }
+    let exit = match results.level {
+        CheckLevel::Fail => Exit::Negative,
+        CheckLevel::Warn if rules.strict => Exit::Negative,
+        CheckLevel::Skipped | CheckLevel::Ok | CheckLevel::Warn => Exit::Ok,
+    };
+    Outcome { exit, summary: results.summary(), text, out }
+}
+
+fn leave(context: &Context<'_>, results: &PreflightReport) -> Result<String, Failure> {
+    let path = context.layout.preflight_report();
+    context.disk.create_dir_all(parent(&path))?;
+    context.disk.replace(&path, document(results).as_bytes())?;
+    Ok(context.shown(&path))
+}
