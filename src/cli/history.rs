@@ -81,7 +81,7 @@ fn kind(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
-    Err(format!("--kind: there is no kind `{}`; there are {}", plain(text), known.join(", ")))
+    Err(format!("--kind: `{}` is not a kind; the kinds are {}", plain(text), known.join(", ")))
 }
 
 fn since(text: &str) -> Result<UtcMs, String> {
@@ -95,7 +95,7 @@ fn since(text: &str) -> Result<UtcMs, String> {
             Err(format!("--since: `{}` has no unit: {wanted}", plain(text)))
         }
         Ok(at) => Ok(at),
-        Err(_) => Err(format!("--since: `{}` is no time: {wanted}", plain(text))),
+        Err(_) => Err(format!("--since: `{}` is not a time: {wanted}", plain(text))),
     }
 }
 

@@ -75,7 +75,7 @@ pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
     let name = job.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let near = closest(name, &known.iter().map(String::as_str).collect::<Vec<_>>());
     let near = near.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
-    let message = format!("there is no job `{shown}`{near}; jobs here: {}", known.join(", "));
+    let message = format!("job `{shown}` does not exist{near}; jobs here: {}", known.join(", "));
     Err(Failure::new(Exit::Nothing, message))
 }
 

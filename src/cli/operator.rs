@@ -79,7 +79,7 @@ pub fn commands(root: &Path, args: &CommandsArgs, json: bool) -> Exit {
                     "commands": lines.iter().map(document).collect::<Vec<_>>(),
                 }));
             } else if lines.is_empty() {
-                let what = if args.all { "there is no command" } else { "nothing is planned" };
+                let what = if args.all { "no command was given yet" } else { "nothing is planned" };
                 print(&format!("{what} for tag {tag}\n"));
             } else {
                 let row = |Listed { line, command, standing }: &Listed| {

@@ -132,7 +132,7 @@ pub fn ambiguous(word: &str, runs: &[Run], how: &str) -> Failure {
 }
 
 fn none(word: &str) -> Failure {
-    let message = format!("there is no run and no job `{word}`: `runner history` lists the runs");
+    let message = format!("`{word}` is neither a run nor a job: `runner history` lists the runs");
     Failure::new(Exit::Nothing, message)
 }
 

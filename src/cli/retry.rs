@@ -28,7 +28,7 @@ fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
     let given = given::given(&records, &id)?;
     if let Some(name) = given::masked(&given) {
         let message = format!(
-            "a secret stood in {name} and was not kept: give it again with `runner run {}`, and let the manifest take it from [secrets]",
+            "{name} had a secret, which was not kept: give it again with `runner run {}`, and let the manifest take it from [secrets]",
             given.job
         );
         return Err(Failure::new(Exit::Usage, message));

@@ -141,7 +141,7 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     let CheckedFiles { files, same_names: twice } =
         check_files(root, if paths.is_empty() { &usual } else { paths });
     if files.is_empty() {
-        return tell(&Failure::new(Exit::Nothing, "there is no manifest to check"), json);
+        return tell(&Failure::new(Exit::Nothing, "no manifest was found to check"), json);
     }
     let count = files.len();
     let (mut worst, mut all) = (Exit::Ok, Vec::new());

@@ -48,7 +48,7 @@ pub enum CronError {
         found: usize,
     },
     /// One field is wrong.
-    #[error("cron `{text}`: column {column}: `{field}` is no {name}: {why}")]
+    #[error("cron `{text}`: column {column}: `{field}` is not a {name}: {why}")]
     Field {
         /// The text.
         text: String,

@@ -13,7 +13,7 @@ pub struct ModelId([u8; DIGITS / 2]);
 
 /// A text that is no id of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no model id: write its 12 lower-case hex digits")]
+#[error("`{0}` is not a model id: write its 12 lower-case hex digits")]
 pub struct ModelIdError(String);
 
 impl ModelId {

@@ -72,7 +72,7 @@ word!(
         let base64 = |c: char| c.is_ascii_alphanumeric() || "+/".contains(c);
         let rest = text.strip_prefix(FINGERPRINT.0).unwrap_or_default();
         let whole = rest.len() == FINGERPRINT.1 && rest.chars().all(base64);
-        (!whole).then_some("is no fingerprint such as SHA256: and 43 characters, as `ssh-keygen -l` shows it")
+        (!whole).then_some("is not a fingerprint such as SHA256: and 43 characters, as `ssh-keygen -l` shows it")
     }
 );
 word!(

@@ -12,9 +12,9 @@ use super::time::UtcMs;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Zone(Tz);
 
-/// A name that is no time zone.
+/// A name that is not a time zone.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{name}` is no time zone: {help}")]
+#[error("`{name}` is not a time zone: {help}")]
 pub struct ZoneError {
     name: String,
     help: String,
@@ -121,11 +121,11 @@ mod tests {
     #[test]
     fn a_wrong_name_is_refused_with_the_nearest_one() {
         let refused = |name: &str| name.parse::<Zone>().unwrap_err().to_string();
-        let meant = "`europe/berlin` is no time zone: did you mean `Europe/Berlin`?";
+        let meant = "`europe/berlin` is not a time zone: did you mean `Europe/Berlin`?";
         assert_eq!(refused("europe/berlin"), meant);
-        let meant = "`new york` is no time zone: did you mean `America/New_York`?";
+        let meant = "`new york` is not a time zone: did you mean `America/New_York`?";
         assert_eq!(refused("new york"), meant);
-        let none = "is no time zone: write an IANA name such as `Europe/Berlin`, or `UTC`";
+        let none = "is not a time zone: write an IANA name such as `Europe/Berlin`, or `UTC`";
         assert_eq!(refused("Mars/Olympus"), format!("`Mars/Olympus` {none}"));
         assert_eq!(refused(""), format!("`` {none}"));
     }

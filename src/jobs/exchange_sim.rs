@@ -39,7 +39,7 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     let (listener, got) =
         runtime.block_on(server::listen(wanted)).map_err(|error| not_bound(wanted, &error))?;
     if !got.ip().is_loopback() {
-        tracing::warn!("{got} is no address of this machine alone: others may reach the simulator");
+        tracing::warn!("{got} is not an address of this machine alone: others may reach the simulator");
     }
     let (from, to) = (table.from.get(), table.to.map(manifest::Time::get));
     let clock = ScaledClock::new(from, factor(table));
@@ -151,7 +151,7 @@ fn factor(table: &ExchangeSim) -> f64 {
 fn address(written: &str) -> Result<SocketAddr, Failure> {
     written.parse().map_err(|_| {
         let message = format!(
-            "exchange-sim.listen = {written} is no address with a port: write it like 127.0.0.1:8080"
+            "exchange-sim.listen = {written} is not an address with a port: write it like 127.0.0.1:8080"
         );
         Failure::new(Exit::Manifest, message)
     })

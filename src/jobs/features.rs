@@ -79,7 +79,7 @@ pub fn features(
     let (Some(own), Some(last)) = (bars.iter().position(is_shown), bars.iter().rposition(is_shown))
     else {
         let message =
-            format!("there is no bar of {series} in that window: import or fetch it first");
+            format!("that window does not have a bar of {series}: import or fetch it first");
         return Err(Failure::new(Exit::Nothing, message));
     };
     // From the first bar on, whatever is shown: rules that ask the ledger must see the same trades.

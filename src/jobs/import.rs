@@ -123,7 +123,7 @@ fn made_up(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.import);
     if let Some(venue) = Venue::of(series.exchange()) {
         let message = format!(
-            "{series}: made-up bars do not belong among those of {}: give them an exchange that is no venue, such as demo",
+            "{series}: made-up bars do not belong among those of {}: give them an exchange that is not a venue, such as demo",
             venue.name()
         );
         return Err(Failure::new(Exit::Manifest, message));

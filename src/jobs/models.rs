@@ -83,7 +83,7 @@ pub fn load<D: Disk>(disk: &D, dir: &Path) -> Result<Loaded, Failure> {
         Some(EntryKind::Link) => {
             return Err(damaged(dir, "is a symbolic link, which is not followed"));
         }
-        Some(EntryKind::File) => return Err(damaged(dir, "is no folder of a model")),
+        Some(EntryKind::File) => return Err(damaged(dir, "is not a folder of a model")),
         None => {
             let shown = dir.display();
             let message = format!(
@@ -258,7 +258,7 @@ mod tests {
         says(load(&disk, &home.join("none")), "does not hold a model");
         symlink(&dir, home.join("link")).unwrap();
         says(load(&disk, &home.join("link")), "link: is a symbolic link");
-        says(load(&disk, &dir.join("card.toml")), "card.toml: is no folder of a model");
+        says(load(&disk, &dir.join("card.toml")), "card.toml: is not a folder of a model");
         for part in Part::ALL {
             let path = dir.join(part.name());
             let (name, bytes) = (part.name(), disk.read(&path).unwrap().unwrap());

@@ -63,7 +63,7 @@ impl Kept {
         let files = Files::of(layout, tag, series);
         let none = || {
             let message = format!(
-                "there is no row of {series} under tag {tag}: `runner status` lists the loops, `runner history` the runs"
+                "tag {tag} does not have a row of {series}: `runner status` lists the loops, `runner history` the runs"
             );
             Failure::new(Exit::Nothing, message)
         };
@@ -97,7 +97,7 @@ pub fn look(
     let (series, (first, last)) = (&trading.series, rows);
     let asked = at.map_or(Some(last), |at| series.timeframe().last_closed(at));
     let asked = asked.filter(|ts| (first..=last).contains(ts)).ok_or_else(|| {
-        let message = format!("--at is outside of the ledger, whose rows are {first} to {last}");
+        let message = format!("--at is outside of the ledger: its rows are {first} to {last}");
         Failure::new(Exit::Nothing, message)
     })?;
     let SetUp { core, card, model: _ } =

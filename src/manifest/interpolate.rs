@@ -162,7 +162,7 @@ impl Interpolator<'_> {
                 Filled::Failed => failed = true,
                 Filled::Absent => {
                     let message = format!("`{written}` has no value, and is inside a longer text");
-                    let help = "give it a value or a default; only a key whose whole value is absent is left out";
+                    let help = "give it a value or a default; a key is left out only when its whole value is absent";
                     self.problems.push(Problem::new(&node.at.find(written), message).help(help));
                     failed = true;
                 }

@@ -289,7 +289,7 @@ impl Card {
 
 fn not_bits(key: &str, text: &str) -> String {
     let text: String = text.escape_debug().take(80).collect();
-    format!("`{key}`: `{text}` is no number of {BITS_DIGITS} lower-case hex digits")
+    format!("`{key}`: `{text}` is not a number of {BITS_DIGITS} lower-case hex digits")
 }
 
 /// The bits of a number, sign first.

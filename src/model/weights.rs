@@ -43,7 +43,7 @@ pub fn encode(layers: &[Dense]) -> Result<Vec<u8>, String> {
 /// Reads the layers of a network of these widths; the error says what does not belong there.
 pub fn decode(bytes: &[u8], widths: &[usize]) -> Result<Vec<Dense>, String> {
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| format!("is no whole safetensors file: {error}"))?;
+        .map_err(|error| format!("is not a whole safetensors file: {error}"))?;
     if widths.len() < 2 || widths.last() != Some(&CLASSES) {
         return Err(format!("card.toml has layers {widths:?}; the last must be {CLASSES}"));
     }

@@ -267,7 +267,7 @@ impl Pages {
             "/healthz" => healthz(self.board.last().map(|(age, _)| age)),
             "/readyz" => self.readyz(),
             "/metrics" => self.metrics(Format::of(request)),
-            _ => Page::new(StatusCode::NOT_FOUND, "there is no such page; / lists them\n"),
+            _ => Page::new(StatusCode::NOT_FOUND, "this page does not exist; / lists the pages\n"),
         }
     }
 

@@ -188,7 +188,7 @@ impl<L: Launcher> Service<L> {
                 Verdict::Run => (RunState::Queued, String::new()),
                 Verdict::CatchUp => (RunState::Queued, "caught up".to_owned()),
                 Verdict::Missed => {
-                    (RunState::Missed, "nobody was there when it was due".to_owned())
+                    (RunState::Missed, "the scheduler was not running when it was due".to_owned())
                 }
                 Verdict::Superseded => (RunState::Superseded, "a newer slot took its place".into()),
                 Verdict::Overlap => {
@@ -225,7 +225,7 @@ impl<L: Launcher> Service<L> {
                 format!("{count} slots from {first} to {last}")
             };
             let line = match verdict {
-                Verdict::Missed => format!("missed {name}: {which}: nobody was there"),
+                Verdict::Missed => format!("missed {name}: {which}: the scheduler was not running"),
                 Verdict::Overlap => {
                     format!("skip {name}: {which}: {}", self.still_running(name))
                 }

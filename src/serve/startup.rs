@@ -107,7 +107,7 @@ impl<L: Launcher> Service<L> {
                     going.is_fresh = true;
                 }
             } else if !runs {
-                let why = "nobody was there when it was due".to_owned();
+                let why = "the scheduler was not running when it was due".to_owned();
                 self.drop_waiting(key, RunState::Missed, why, now)?;
             }
         }

@@ -26,7 +26,7 @@ pub enum SessionError {
     NoOrigin(PathBuf),
     /// The ledger was begun with other settings.
     #[error(
-        "this ledger was begun with other settings ({}): restore them, or start a new tag",
+        "this ledger started with other settings ({}): restore them, or use a new tag",
         list(.0)
     )]
     OtherSettings(Vec<(String, String, String)>),

@@ -577,7 +577,7 @@ fn usable<D: Disk>(
     let (layout, tag, series) = files;
     let extent =
         Extent::of(disk, &Files::of(layout, tag, series)).map_err(|error| error.to_string())?;
-    let extent = extent.ok_or("there is no decisions.csv beside it")?;
+    let extent = extent.ok_or("decisions.csv is missing beside it")?;
     checkpoint.fits(disk, files, whose, extent)?;
     Ok(Some(checkpoint))
 }

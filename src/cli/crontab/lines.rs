@@ -186,7 +186,7 @@ fn when(line: &str) -> Result<(When, &str), String> {
         return Ok((When::Cron(cron.to_owned(), None), rest));
     }
     let (words, rest) =
-        fields(line, 5).ok_or("it is no variable and not five fields and a command")?;
+        fields(line, 5).ok_or("it is not a variable, and not five fields and a command")?;
     if let Some(field) = words.iter().find(|field| !is_known(field)) {
         return Err(format!("cron does not know `{field}`"));
     }
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!((one.zone, one.env.len()), (Zone::UTC, 0));
         assert_eq!(two.zone.to_string(), "Europe/Berlin");
         assert_eq!(two.env.get("PATH").map(String::as_str), Some("/bin:/x y"));
-        assert!(third.found.clone().unwrap_err().contains("`Mars/Base` is no time zone"));
+        assert!(third.found.clone().unwrap_err().contains("`Mars/Base` is not a time zone"));
         assert_eq!([first.number, second.number, third.number], [1, 7, 9]);
         assert_eq!(crontab.hints.len(), 2, "{:?}", crontab.hints);
         assert!(crontab.hints[0].contains("[notify]") && crontab.hints[1].contains("[secrets]"));

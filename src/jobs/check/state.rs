@@ -44,7 +44,7 @@ pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Fail
     // LIVE's own stop rule stands in its certificate; the rest of the settings is this manifest's and must be the same.
     let stop_fill = StopFill::ALL.iter().find(|rule| rule.name() == origin.card.stop_fill);
     let Some(stop_fill) = stop_fill.copied() else {
-        let text = format!("origin.json: `{}` is no stop rule", origin.card.stop_fill);
+        let text = format!("origin.json: `{}` is not a stop rule", origin.card.stop_fill);
         checks.push(check("ledger", Level::Fail, text));
         return Ok(checks);
     };

@@ -31,7 +31,7 @@ pub(super) fn keep(context: &Context<'_>, kept: &Kept) -> Result<(), Failure> {
     let bytes = context.disk.read(&path)?.ok_or_else(|| damaged("it is gone".to_owned()))?;
     let mut record: serde_json::Value =
         serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
-    let table = record.as_object_mut().ok_or_else(|| damaged("it is no table".to_owned()))?;
+    let table = record.as_object_mut().ok_or_else(|| damaged("it is not a table".to_owned()))?;
     let kept = serde_json::to_value(kept).expect("plain values serialise");
     table.insert("compute".to_owned(), kept);
     let text = format!("{}\n", context.mask.apply(&format!("{record:#}")));

@@ -244,7 +244,7 @@ fn claim<'a>(
         }
     }
     let message = format!(
-        "there is no free name for a replay of tag {}: give one with RUNID, or take a shorter tag",
+        "every name for a replay of tag {} is taken: give one with RUNID, or use a shorter tag",
         job.tag
     );
     Err(Failure::new(Exit::Busy, message))
@@ -279,7 +279,7 @@ fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
     };
     Failure::new(
         Exit::Nothing,
-        format!("there is no decision of {series} under tag {tag} ({path}): {hint}"),
+        format!("tag {tag} does not have a decision of {series} ({path}): {hint}"),
     )
 }
 

@@ -131,7 +131,7 @@ pub fn hypothesis(cause: &Cause, first: &Finding, found: &Comparison) -> String 
         Cause::SettingsDiffer(setting) => {
             format!("the two sides were run with different settings: {setting}")
         }
-        Cause::BuildDiffers => "LIVE was begun by another build, which decided differently".into(),
+        Cause::BuildDiffers => "another build started LIVE, and decided differently".into(),
         Cause::FillPolicyDiffers => "the two stop-fill rules led to different lifecycles".into(),
         Cause::RestartLostState => "a restart of LIVE at this slot lost state".into(),
         Cause::Unknown if found.differing == 1 && first.index.is_none() => format!(

@@ -22,7 +22,7 @@ pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &Proof) -> String {
     match order(context, tag, proof) {
         Ok(line) => line,
         Err(failure) => {
-            tracing::warn!("tag {tag} was not told to reduce: {}", failure.message);
+            tracing::warn!("tag {tag} did not get the command to reduce: {}", failure.message);
             format!("no order was given: {}", failure.message)
         }
     }
@@ -48,7 +48,7 @@ fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Fail
         when: When::Next,
     };
     give(disk, layout, tag, wish, context.started)?;
-    tracing::warn!("tag {tag} was told to reduce: no entries until `resume`");
+    tracing::warn!("tag {tag} got the command to reduce: no entries until `resume`");
     Ok(format!("order: reduce for tag {tag} from its next slot on; to end it: {acknowledge}"))
 }
 

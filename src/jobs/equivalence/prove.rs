@@ -302,7 +302,7 @@ fn inconclusive_line(verdict: Verdict, found: &Comparison, least: usize) -> Stri
         (Verdict::Pass | Verdict::PassDataDrift | Verdict::Fail, ..) => return String::new(),
         (Verdict::Inconclusive, None, _) => "the two ledgers have no slot in common".to_owned(),
         (Verdict::Inconclusive, Some(_), None) => {
-            "there is no slot where both are flat with nothing pending and equal state".to_owned()
+            "no slot has both flat with nothing pending and equal state".to_owned()
         }
         (Verdict::Inconclusive, Some(_), Some(sync)) => {
             format!("only {} rows from the sync slot {sync} on, {least} are needed", found.rows)

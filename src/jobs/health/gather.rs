@@ -207,7 +207,7 @@ fn fold(
     if !job.health.fold.unwrap_or(mode == HealthMode::Strict) {
         return Ok(Fold::Off("not asked for: healthcheck.fold"));
     }
-    let Some(trading) = &job.trading else { return Ok(Fold::Off("there is no [strategy]")) };
+    let Some(trading) = &job.trading else { return Ok(Fold::Off("[strategy] is missing")) };
     if ledger.is_none_or(|ledger| ledger.tail.lines == 0) {
         return Ok(Fold::Off("no row to make again"));
     }

@@ -105,7 +105,7 @@ impl Judge<'_> {
 
     fn decisions(&self, facts: &Facts) -> Checked {
         let Some(last) = facts.ledger.as_ref().and_then(|ledger| ledger.tail.last()) else {
-            return Checked::off("decisions", "there is no row to be of any age");
+            return Checked::off("decisions", "no decisions yet");
         };
         let most_ms = self.bars_ms(self.table.decision_age_bars);
         let found = aged(self, "decisions", most_ms, (last.ts.close(), facts.now));
@@ -128,7 +128,7 @@ impl Judge<'_> {
         let limit = format!("within {}", long(most_ms));
         let found = match &facts.newest_bar {
             Err(error) => Checked::new("raw", Level::Fail, limit, error.clone()),
-            Ok(None) => Checked::new("raw", Level::Fail, limit, "there is no bar"),
+            Ok(None) => Checked::new("raw", Level::Fail, limit, "no bar yet"),
             Ok(Some(ts)) => aged(self, "raw", most_ms, (ts.close(), facts.now)),
         };
         found.next(next)
@@ -137,7 +137,7 @@ impl Judge<'_> {
     fn cadence(&self, facts: &Facts) -> Checked {
         let Some(ledger) = facts.ledger.as_ref().filter(|ledger| ledger.tail.last().is_some())
         else {
-            return Checked::off("cadence", "there is no row");
+            return Checked::off("cadence", "no decisions yet");
         };
         let found = cadence(&ledger.tail.rows, self.late_max_ms());
         let grace = self.table.grace_bars as usize;
@@ -152,7 +152,7 @@ impl Judge<'_> {
     /// Rows that a failure of the venue or of the disk has left. They never go away, so they only warn, for a while.
     fn hindered(&self, facts: &Facts) -> Checked {
         let Some(ledger) = &facts.ledger else {
-            return Checked::off("hindered", "there is no row");
+            return Checked::off("hindered", "no decisions yet");
         };
         let rows = &ledger.tail.rows;
         let rows = &rows[rows.len().saturating_sub(self.table.tail as usize)..];
@@ -182,7 +182,7 @@ impl Judge<'_> {
             Ok(order) => order.as_ref(),
         };
         let Some(last) = facts.ledger.as_ref().and_then(|ledger| ledger.tail.last()) else {
-            return Checked::off("risk", "there is no row");
+            return Checked::off("risk", "no decisions yet");
         };
         let Some(state) = last.risk else {
             return check(Level::Fail, "the last row has no risk state".to_owned());

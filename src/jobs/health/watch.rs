@@ -32,7 +32,7 @@ fn writer(judge: &Judge<'_>, facts: &Facts) -> Checked {
     let (level, value) = if facts.is_held {
         (Level::Ok, "held by a loop")
     } else {
-        (Level::Warn, "held by nobody: no loop is at work")
+        (Level::Warn, "not held: no loop is at work")
     };
     // In recorded or simulated time a loop has to be started as it was: with its source, or its venue and speed.
     let next = if facts.is_recorded {
@@ -59,7 +59,7 @@ fn live_run(judge: &Judge<'_>, facts: &Facts) -> Checked {
         return Checked::off("live-run", "no run has left a trace");
     };
     let Some(state) = state else {
-        return Checked::off("live-run", format!("there is no record of run {run}"));
+        return Checked::off("live-run", format!("run {run} has no record"));
     };
     let level = if state.went_wrong() { Level::Warn } else { Level::Ok };
     let value = format!("{} ({run})", state.name());
@@ -73,7 +73,7 @@ fn model(judge: &Judge<'_>, facts: &Facts, Followed { present, in_use }: &Follow
         Ok(in_use) if in_use.id == *present => return check(Level::Ok, present.to_string()),
         Ok(in_use) => in_use,
         Err(why) => {
-            let value = format!("{present} speaks; nobody can say which is in use: {why}");
+            let value = format!("deciding with {present}; cannot read the current model: {why}");
             return check(Level::Warn, value).next("cat data/models/current");
         }
     };
@@ -100,7 +100,7 @@ fn feed(judge: &Judge<'_>, facts: &Facts) -> Checked {
         .map_or("never answered".to_owned(), |at| format!("answered {}", ago(facts.now, at)));
     let failed = heard.failed_in_a_row;
     if failed > 0 {
-        let why = heard.trouble.as_deref().unwrap_or("nobody knows why");
+        let why = heard.trouble.as_deref().unwrap_or("the cause is unknown");
         let _ = write!(value, ", {failed} questions failed since: {why}");
     }
     let level = if failed > FAILED_MAX { Level::Warn } else { Level::Ok };
@@ -121,7 +121,7 @@ fn feed(judge: &Judge<'_>, facts: &Facts) -> Checked {
 
 fn clock_skew(judge: &Judge<'_>, facts: &Facts) -> Checked {
     let Some(skew_ms) = facts.heard.as_ref().and_then(|heard| heard.skew_ms) else {
-        return Checked::off("clock-skew", "no venue has told its time");
+        return Checked::off("clock-skew", "no venue has answered with its time");
     };
     let most_ms = ms(&judge.table.clock_skew_max);
     let side = if skew_ms > 0 { "behind" } else { "ahead of" };

@@ -285,7 +285,7 @@ impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
         }
         let (seconds, side) = (skew_ms.abs() / 1000, if skew_ms > 0 { "behind" } else { "ahead" });
         self.warn(format!(
-            "the clock of this machine is {seconds} s {side} of the venue's, whose time is followed: check its time synchronisation"
+            "the clock of this machine is {seconds} s {side} of the venue's, and the loop follows the venue: check the time synchronisation"
         ));
         skew_ms
     }

@@ -75,7 +75,7 @@ impl History {
                 other => return Err(format!("line {number}: unknown event `{other}`")),
             };
             let at = at_ms.parse().ok().and_then(|ms| UtcMs::new(ms).ok());
-            let at = at.ok_or_else(|| format!("line {number}: `{at_ms}` is no time"))?;
+            let at = at.ok_or_else(|| format!("line {number}: `{at_ms}` is not a time"))?;
             history.take(at, event, model).map_err(|why| format!("line {number}: {why}"))?;
         }
         Ok(history)
@@ -180,7 +180,7 @@ mod tests {
             (torn.to_owned(), "no end"),
             (format!("{}5,promote,m/b\n", good.text()), "line 3: 3 columns"),
             (format!("{}5,demote,m/b,,,,r\n", good.text()), "unknown event `demote`"),
-            (format!("{}soon,promote,m/b,,,,r\n", good.text()), "line 3: `soon` is no time"),
+            (format!("{}soon,promote,m/b,,,,r\n", good.text()), "line 3: `soon` is not a time"),
             (format!("{}5,rollback,m/b,,,,r\n", good.text()), "line 3: a rollback to m/b"),
         ] {
             let error = History::parse(text.as_bytes()).unwrap_err();

@@ -65,10 +65,10 @@ fn promote(
     let _ = writeln!(text, "LIVE would enter from a score of {enter}; {chosen} was chosen for it");
     match (&in_use, verdict.in_use) {
         (Some(Err(why)), _) => {
-            let _ = writeln!(text, "the model in use is no measure: {}", why.message);
+            let _ = writeln!(text, "the current model cannot be compared: {}", why.message);
         }
         (Some(Ok(_)), None) => {
-            text.push_str("the model in use is no measure: it was tested on other folds\n");
+            text.push_str("the current model cannot be compared: it was tested on other folds\n");
         }
         (Some(Ok(_)), Some(_)) | (None, _) => {}
     }

@@ -113,7 +113,7 @@ impl<'a> Walk<'a> {
             let of_training = parts.train.iter().map(|row| rows.inputs(*row));
             let normaliser = Normaliser::fit(of_training, self.job.train.fit.clamp);
             let normaliser = normaliser.ok_or_else(|| {
-                Failure::new(Exit::Data, format!("{name}: an input is no number"))
+                Failure::new(Exit::Data, format!("{name}: an input is not a number"))
             })?;
             Ok(Leg { name, fold, parts, normaliser })
         };

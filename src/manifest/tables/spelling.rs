@@ -82,7 +82,7 @@ mod tests {
         };
         let refusals =
             keys(serde_json::to_value(crate::manifest::RefusalLevels::default()).unwrap());
-        let always = ["not-understood", "unreachable"];
+        let always = ["not-understood", "program-missing", "unreachable"];
         let names = Refusal::ALL.iter().map(|finding| finding.name());
         assert!(names.filter(|name| !always.contains(name)).eq(refusals));
         let checks = keys(serde_json::to_value(crate::manifest::QualityLevels::default()).unwrap());

@@ -127,7 +127,7 @@ fn a_card_is_refused_for_what_is_wrong_with_it() {
     wrong("clamp = \"4014", "clamp = \"c014", "[normaliser]: `clamp` is -5");
     wrong("clamp = \"4014", "clamp = \"7ff8", "[normaliser]: `clamp` is NaN");
     wrong("clamp = \"4014", "clamp = \"401", "`normaliser.clamp`: `401");
-    wrong("clamp = \"", "clamp = \"+", "is no number of 16 lower-case hex digits");
+    wrong("clamp = \"", "clamp = \"+", "is not a number of 16 lower-case hex digits");
     wrong("layers = [2, 5, 3]", "layers = [2, 5, 4]", "the last must be 3");
     wrong("layers = [2, 5, 3]", "layers = [3]", "the last must be 3");
     wrong("layers = [2, 5, 3]", "layers = [2, 3]", "`layer.0.weight` has the shape [5, 2]");
@@ -197,11 +197,11 @@ fn weights_are_refused_for_what_is_wrong_with_them() {
     for cut in [0, 7, 8, 60, files().weights.len() - 1] {
         let mut torn = files();
         torn.weights.truncate(cut);
-        refused(&torn, "model.safetensors: is no whole safetensors file");
+        refused(&torn, "model.safetensors: is not a whole safetensors file");
     }
     let mut longer = files();
     longer.weights.push(0);
-    refused(&longer, "model.safetensors: is no whole safetensors file");
+    refused(&longer, "model.safetensors: is not a whole safetensors file");
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub enum FitError {
     #[error("tensors: {0}")]
     Tensors(#[from] candle_core::Error),
     /// The loss or a weight is no number any more.
-    #[error("the loss or a weight is no finite number after epoch {0}: lower the learning rate")]
+    #[error("the loss or a weight is not a finite number after epoch {0}: lower the learning rate")]
     Astray(u32),
     /// There is nothing to learn from.
     #[error("{train} training rows and {validation} validation rows: both are needed")]

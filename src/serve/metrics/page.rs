@@ -56,7 +56,7 @@ fn service(registry: &mut Registry, board: &Board, now: UtcMs) {
     );
     let rebuilds = Counter::<u64>::default();
     rebuilds.inc_by(turn.rebuilds);
-    registry.register("scheduler_rebuilds", "Times the source of wake-ups was made anew", rebuilds);
+    registry.register("scheduler_rebuilds", "Times the source of wake-ups was restarted", rebuilds);
     if let Some(jobs) = turn.jobs {
         gauge(registry, "jobs_loaded", "Jobs the scheduler knows", jobs as f64);
     }

@@ -221,11 +221,11 @@ impl Worker {
         let (title, wrong) = (notice.title(), wrong.join("; "));
         let Some(pause) = tries.after_failure(Stopwatch::elapsed(&self.watch)) else {
             tracing::error!(
-                "nobody could be told that {title}: {wrong}; given up after {GIVE_UP:?}"
+                "the notice `{title}` was not delivered: {wrong}; given up after {GIVE_UP:?}"
             );
             return self.told(one);
         };
-        tracing::warn!("nobody could be told that {title}: {wrong}; again in {pause:?}");
+        tracing::warn!("the notice `{title}` was not delivered: {wrong}; again in {pause:?}");
         self.tries.insert(key.to_owned(), tries);
         Ok(())
     }

@@ -99,7 +99,7 @@ impl RunStore {
         let mut found = Vec::new();
         for (key, run, since, told, times, over) in rows {
             let id = IncidentId::of(&key)
-                .ok_or_else(|| self.bad(format!("`{}` is no incident", key.escape_debug())))?;
+                .ok_or_else(|| self.bad(format!("`{}` is not an incident", key.escape_debug())))?;
             if job.is_some_and(|job| job != id.job) {
                 continue;
             }

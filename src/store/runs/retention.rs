@@ -183,7 +183,7 @@ impl<D: Disk> Sweeper<'_, D> {
             }
             Some(EntryKind::Dir) => {}
             Some(EntryKind::File | EntryKind::Link) => {
-                let why = format!("{} is no folder", dir.display());
+                let why = format!("{} is not a folder", dir.display());
                 swept.left.push((run.clone(), why));
                 return Ok(());
             }

@@ -19,7 +19,7 @@ pub enum RunState {
     Cancelled,
     /// Ended by a bug.
     Panicked,
-    /// Not run: nobody was there when it was due, and it is too late.
+    /// Not run: the scheduler was not running when it was due, and it is too late.
     Missed,
     /// Not run: the slot before still ran.
     SkippedOverlap,
@@ -97,7 +97,7 @@ impl std::str::FromStr for RunState {
         Self::ALL.into_iter().find(|known| known.name() == text).ok_or_else(|| {
             let known: Vec<&str> = Self::ALL.iter().map(|state| state.name()).collect();
             format!(
-                "`{}` is no state of a run; there are {}",
+                "`{}` is not a state of a run; the states are {}",
                 text.escape_debug(),
                 known.join(", ")
             )

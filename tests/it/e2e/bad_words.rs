@@ -15,7 +15,7 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
         (
             "run nosuch",
             4,
-            &["there is no job `nosuch`; jobs here: backtest, backtest-model, check"],
+            &["job `nosuch` does not exist; jobs here: backtest, backtest-model, check"],
         ),
         ("run backtest -P nosuch", 78, &["unknown profile `nosuch`", "a file of profiles/"]),
         (
@@ -55,7 +55,7 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
         ("logs nosuch", 4, &["nosuch"]),
         ("history", 0, &[]),
         ("verify nosuch", 4, &["nosuch"]),
-        ("check nosuch.toml", 4, &["there is no job `nosuch.toml`"]),
+        ("check nosuch.toml", 4, &["job `nosuch.toml` does not exist"]),
     ];
     for (words, code, told) in table {
         root.run(words).code(*code).says(told);

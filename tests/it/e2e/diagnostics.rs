@@ -69,7 +69,7 @@ fn nothing_that_a_terminal_would_obey_is_said() {
         let ran = root.run(line);
         assert!(bare(&ran.stdout) && bare(&ran.stderr), "{ran:?}");
     }
-    let ran = root.call("run").arg("\u{1b}[2J\u{7}").run().code(4).says(&["there is no job"]);
+    let ran = root.call("run").arg("\u{1b}[2J\u{7}").run().code(4).says(&["does not exist"]);
     assert!(bare(&ran.stdout) && bare(&ran.stderr), "{ran:?}");
     root.write(
         "jobs/a.toml",

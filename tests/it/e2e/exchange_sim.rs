@@ -293,7 +293,7 @@ fn an_address_that_is_taken_or_open_to_others_is_said() {
         .code(75)
         .says(&[&format!("listen on {}", sim.address), "let port 0 take a free one"]);
     let bad = format!("run exchange-sim -p from={FROM} listen=127.0.0.1:99999");
-    root.run(&bad).code(78).says(&["is no address with a port"]);
+    root.run(&bad).code(78).says(&["is not an address with a port"]);
     sim.stop().ok();
     let open = Sim::start(&root, &format!("-p from={FROM} listen=0.0.0.0:0"));
     open.stop().warns(&["others may reach the simulator"]);

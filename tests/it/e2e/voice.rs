@@ -93,7 +93,7 @@ fn a_ledger_without_a_row_is_called_what_it_is() {
     let call = root.call("run check -p tag=paper exchange=demo --set");
     let ran = call.arg("check.only=[\"state\"]").run();
     assert!(
-        ran.stdout.contains("there is no decision of demo BTC/USD 5m under tag paper yet"),
+        ran.stdout.contains("tag paper does not have a decision of demo BTC/USD 5m yet"),
         "{ran}"
     );
 }

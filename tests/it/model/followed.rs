@@ -95,6 +95,6 @@ fn a_model_that_the_ledger_cannot_follow_and_one_that_is_gone_are_told_as_such()
     warns(&said(&root, ""), "this ledger cannot follow it: the model", back);
     root.remove("data/models/current");
     let told =
-        format!("{a} speaks; nobody can say which is in use: data/models/current is missing");
+        format!("deciding with {a}; cannot read the current model: data/models/current is missing");
     warns(&said(&root, ""), &told, "cat data/models/current");
 }

@@ -21,7 +21,7 @@ fn there_is_one_service_for_a_root() {
 #[test]
 fn jobs_that_could_not_run_are_refused_at_the_start() {
     let cases = [
-        ("[[schedule]]\ncron = \"0 0 * * *\"\ntimezone = \"Mars/Olympus\"", "is no time zone"),
+        ("[[schedule]]\ncron = \"0 0 * * *\"\ntimezone = \"Mars/Olympus\"", "is not a time zone"),
         ("[[schedule]]\ncron = \"0 0 30 2 *\"", "never fires"),
         ("[[schedule]]\nevery = \"1h\"\nprofile = [\"nobody\"]", "nobody"),
         (

@@ -152,7 +152,7 @@ fn links_are_not_followed_and_other_folders_are_not_touched() {
     disk.create_dir_all(&dir(".hidden")).unwrap();
     let swept = place.sweep(&disk, &Keep { bytes: 0, ..ALL }, 10);
     assert_eq!((swept.records, swept.folders, swept.left.len()), (10, 9, 1), "{swept:?}");
-    assert!(swept.left[0].1.contains("is no folder"), "{swept:?}");
+    assert!(swept.left[0].1.contains("is not a folder"), "{swept:?}");
     assert_eq!(disk.read(&outside.join("f")).unwrap().unwrap(), b"gold");
     assert_eq!(place.folders(), [".hidden", "r02"]);
 }

@@ -27,8 +27,12 @@ const RIGHT: [(&str, &str); 1] = [("", "is no longer")];
 
 /// The words of a text that are not said, each with what is said in its place.
 fn found(path: &str, text: &str) -> Vec<String> {
+    // What is between braces is a name of the code, and a name with an underscore one of a file.
+    let said = text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest));
+    let said = said.collect::<Vec<_>>().join(" ");
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut plain: String =
-        text.to_lowercase().chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+        said.to_lowercase().chars().map(|c| if is_word(c) { c } else { ' ' }).collect();
     for (file, right) in RIGHT {
         if path.starts_with(file) {
             plain = plain.replace(right, "");

@@ -97,7 +97,7 @@ fn what_is_no_crontab_is_refused() {
     root.write("c", "* * * * * true\n");
     root.run("import-crontab c --timezone Mars")
         .code(2)
-        .says(&["--timezone: `Mars` is no time zone"]);
+        .says(&["--timezone: `Mars` is not a time zone"]);
     root.write("c", "hello\n61 * * * * true\n");
     let json = root.run("import-crontab c --json").code(1).json();
     assert_eq!(json["not_imported"].as_array().map(Vec::len), Some(2));

@@ -77,10 +77,10 @@ fn columns_stay_where_awk_looks_for_them() {
 #[test]
 fn bad_words_are_refused_with_what_is_known() {
     let root = some();
-    root.run("history --state late").code(2).says(&["--state: `late` is no state", "missed"]);
-    root.run("history --kind late").code(2).says(&["there is no kind `late`", "pipeline"]);
+    root.run("history --state late").code(2).says(&["--state: `late` is not a state", "missed"]);
+    root.run("history --kind late").code(2).says(&["`late` is not a kind", "pipeline"]);
     root.run("history --since 24").code(2).says(&["`24` has no unit", "24h"]);
-    root.run("history --since yesterday").code(2).says(&["`yesterday` is no time"]);
+    root.run("history --since yesterday").code(2).says(&["`yesterday` is not a time"]);
     root.run("history -n 0").code(2).says(&["0 is not in"]);
     root.run("history nosuch").code(4).says(&["no run of a job `nosuch` is recorded"]);
     root.run("history --state lost").code(4).says(&["no run that is recorded here matches"]);

@@ -96,7 +96,7 @@ fn what_has_no_slots_is_refused() {
     let root = unscheduled();
     root.run("next").code(4).says(&["no job in jobs/ has a [[schedule]]"]);
     root.run("next live").code(4).says(&["job `live` has no [[schedule]]"]);
-    root.run("next nosuch").code(4).says(&["there is no job `nosuch`"]);
+    root.run("next nosuch").code(4).says(&["job `nosuch` does not exist"]);
     job(&root, "night", BERLIN);
     root.run("next night --from tomorrow").code(2).says(&["--from: `tomorrow` is not a time"]);
     root.run("next night --count 0").code(2).says(&["0 is not in"]);

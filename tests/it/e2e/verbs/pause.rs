@@ -20,7 +20,7 @@ fn a_job_is_paused_until_it_is_resumed_and_the_first_reason_stays() {
 #[test]
 fn pauses_that_mean_nothing_are_refused() {
     let root = Root::new();
-    root.run("pause nosuch --reason x").code(4).says(&["there is no job `nosuch`"]);
+    root.run("pause nosuch --reason x").code(4).says(&["job `nosuch` does not exist"]);
     root.run("pause fetch").code(2).says(&["--reason"]);
     root.call("pause fetch --reason").arg(" ").run().code(2).says(&["--reason is empty"]);
     root.run("resume fetch").code(4).says(&["job `fetch` is not paused"]);

@@ -35,7 +35,7 @@ fn what_cannot_be_repeated_is_refused() {
     root.write("jobs/say.toml", JOB);
     root.call("run say --run-id r1 -p word=abc123").env("TOKEN", "abc123").run().ok();
     let ran = root.call("retry r1").env("TOKEN", "abc123").run().code(2);
-    ran.says(&["a secret stood in -p word and was not kept", "runner run say"]);
+    ran.says(&["-p word had a secret, which was not kept", "runner run say"]);
     recorded(&root, &[record("m1", "say", RunState::Missed, 5)]);
     root.run("retry m1").code(4).says(&["run m1 never started"]);
     root.run("retry nosuch").code(4).says(&["no run and no job `nosuch`"]);
