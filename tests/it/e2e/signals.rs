@@ -111,7 +111,6 @@ fn a_changed_copy_ends_a_start_and_a_proof_and_is_named() {
     root.write(&copy("paper"), &format!("{header}\n"));
     let taken = listening(&root, "paper", EVENING).run();
     taken.code(65).says(&["signals.csv", "it has 0 rows", "rows were taken away"]);
-    eqflat(&root, "e4").run().code(65).says(&["signals.csv was changed after it was used"]);
     // The last row alone: the position it speaks of is held already, and no row of the ledger would show it.
     let end = whole.trim_end().rfind('\n').unwrap() + 1;
     root.write(&copy("paper"), &whole[..end]);
