@@ -173,6 +173,8 @@ impl Prepared {
         let (result, why) = self.guarded(manifest, args, json, pings.as_ref());
         let result = masked(result, &self.mask);
         match &result {
+            // A job without words of its own has none in its log either.
+            Ok(outcome) if outcome.text.trim().is_empty() => {}
             Ok(outcome) => tracing::info!(target: OUTCOME, "{}", outcome.text.trim_end()),
             Err(failure) => tracing::error!(target: OUTCOME, "{}", failure.message),
         }

@@ -14,8 +14,8 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{
-        Declared, Problems, Resolved, RunFacts, Source, Sources, Timetable, check, closest,
-        declared, resolve, timetable,
+        Declared, Kind, Problems, Resolved, RunFacts, Source, Sources, Timetable, check, closest,
+        declared, kind_of, resolve, timetable,
     },
     store::{digest::sha256_hex, runs::Input},
 };
@@ -202,7 +202,11 @@ fn with_job<T>(
     inputs: &mut Vec<Input>,
     work: impl FnOnce(Sources<'_>) -> Result<T, Problems>,
 ) -> Result<T, LoadError> {
-    let env = variables(root).map_err(LoadError::Unreadable)?;
+    let env = match variables(root) {
+        // It judges that file, and says more about it.
+        Err(_) if kind_of(&job.text) == Some(Kind::Preflight) => environment(),
+        known => known.map_err(LoadError::Unreadable)?,
+    };
     let mut read = |relative: &str| {
         let text = read_text(&root.join(relative))?;
         inputs.push(Input { path: relative.to_owned(), sha256: sha256_hex(text.as_bytes()) });

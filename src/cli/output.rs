@@ -175,7 +175,7 @@ pub enum People {
     /// Warnings.
     Warnings,
     /// All of it with time and level, where stderr is not a terminal: for a loop, whose stderr is kept by whoever started it. The loop
-    /// counts what repeats, so single attempts are left out.
+    /// counts what repeats, so single attempts are in its log only.
     Loop,
 }
 
@@ -188,9 +188,7 @@ pub fn log_to(path: &Path, most: u64, mask: &Mask, people: People) -> io::Result
         .flatten_event(true)
         .with_target(false)
         .with_writer(Sink(move || BoundedWriter(std::sync::Arc::clone(&file)), mask.clone()))
-        .with_filter(filter_fn(move |event| {
-            *event.level() <= Level::INFO && is_kept(event, is_loop)
-        }));
+        .with_filter(filter_fn(|event| *event.level() <= Level::INFO));
     let shown = fmt::layer()
         .with_target(false)
         .with_ansi(false)
@@ -198,7 +196,7 @@ pub fn log_to(path: &Path, most: u64, mask: &Mask, people: People) -> io::Result
         .compact();
     let least = if is_loop && !io::stderr().is_terminal() { Level::INFO } else { Level::WARN };
     let for_people = filter_fn(move |event: &Metadata<'_>| {
-        *event.level() <= least && event.target() != OUTCOME && is_kept(event, is_loop)
+        *event.level() <= least && event.target() != OUTCOME && is_shown(event, is_loop)
     });
     let shown: Box<dyn Layer<_> + Send + Sync> = if least == Level::INFO {
         Box::new(shown.with_timer(Seconds).with_filter(for_people))
@@ -210,8 +208,8 @@ pub fn log_to(path: &Path, most: u64, mask: &Mask, people: People) -> io::Result
     tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
 }
 
-/// Whether an event is said at all: a loop says itself how often it asked in vain.
-fn is_kept(event: &Metadata<'_>, is_loop: bool) -> bool {
+/// Whether people see an event. A loop says itself how often it asked in vain; the log of its run has every attempt.
+fn is_shown(event: &Metadata<'_>, is_loop: bool) -> bool {
     !is_loop || event.target() != RETRY
 }
 

@@ -39,7 +39,9 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     let (listener, got) =
         runtime.block_on(server::listen(wanted)).map_err(|error| not_bound(wanted, &error))?;
     if !got.ip().is_loopback() {
-        tracing::warn!("{got} is not an address of this machine alone: others may reach the simulator");
+        tracing::warn!(
+            "{got} is not an address of this machine alone: others may reach the simulator"
+        );
     }
     let (from, to) = (table.from.get(), table.to.map(manifest::Time::get));
     let clock = ScaledClock::new(from, factor(table));

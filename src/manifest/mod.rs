@@ -39,7 +39,7 @@ pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
 pub use resolve::{
     Declared, Resolved, RunFacts, Source, Sources, Timetable, check, check_strategy, declared,
-    resolve, timetable,
+    kind_of, resolve, timetable,
 };
 pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};

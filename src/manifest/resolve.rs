@@ -181,6 +181,12 @@ pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
     Ok(Timetable { name, schedules, logs })
 }
 
+/// The kind that a job's own file names, whatever else is wrong with it.
+pub fn kind_of(text: &str) -> Option<Kind> {
+    let table: toml::Table = text.parse().ok()?;
+    table.get("kind")?.as_str().and_then(Kind::of)
+}
+
 /// A param of a job, as it is declared.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Declared {

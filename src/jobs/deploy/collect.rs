@@ -354,7 +354,7 @@ impl Collector<'_> {
         missing.sort();
         missing.dedup();
         let what = "programs that the deploy would run on the target are missing: nothing is sent";
-        let next = TargetHint(self.target).command(&format!("env PATH={} docker info", argv::PATH));
+        let next = TargetHint(self.target).command("docker info");
         findings.about(Refusal::ProgramMissing, what, missing, next);
         Ok(())
     }

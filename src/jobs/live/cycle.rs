@@ -189,8 +189,6 @@ pub fn run<D: Disk, F: Feed, C: Clock>(
                 if (on.stopped)() {
                     return Ok(Outcome::Stopped);
                 }
-                on.tell(&planner, now.up, fetched.as_ref());
-                told.skew_ms = on.tell_skew(told.skew_ms);
                 // A venue in trouble says such things too: only a question that was never answered can be a wrong one.
                 let fetched = match fetched {
                     Err(error) if error.class == Class::Config && first_start => {
@@ -198,6 +196,8 @@ pub fn run<D: Disk, F: Feed, C: Clock>(
                     }
                     fetched => fetched,
                 };
+                on.tell(&planner, now.up, fetched.as_ref());
+                told.skew_ms = on.tell_skew(told.skew_ms);
                 first_start &= fetched.is_err();
                 let taken = take(&mut planner, pace, (fetched, now.up), &mut told, on)?;
                 decide(&mut planner, session, on, taken)?;

@@ -1,7 +1,7 @@
 //! What a loop says while it works: each entry, exit, veto, command and slot without a decision, each outage and its end, and a heartbeat.
 //! Pure: it returns lines, and knows no clock. What repeats is said ever more rarely, with a count.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     cycle::{Fetched, Settled, Trouble, Word},
@@ -23,6 +23,9 @@ use crate::{
 const BEAT_MS: i64 = 3_600_000;
 /// A venue whose newest closed bar is older than so many bars shows no new one.
 pub const STALE_BARS: i64 = 2;
+
+/// Most different troubles of one outage that are said beside their count: a text may hold a number that changes.
+const REASONS_MAX: usize = 16;
 
 /// A line for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +93,8 @@ pub struct Voice {
     decided: Option<(Action, Reason)>,
     answered: Option<UtcMs>,
     outage: Lasting,
+    /// The troubles of this outage that were said.
+    reasons: BTreeSet<String>,
     troubles: BTreeMap<Trouble, Lasting>,
     skips: Streak<SkipReason>,
     vetoes: Streak<Block>,
@@ -105,6 +110,7 @@ impl Voice {
             decided: None,
             answered: None,
             outage: Lasting::default(),
+            reasons: BTreeSet::new(),
             troubles: BTreeMap::new(),
             skips: Streak::default(),
             vetoes: Streak::default(),
@@ -154,8 +160,14 @@ impl Voice {
     pub fn fetched(&mut self, fetched: &Fetched<'_>) -> Option<Line> {
         let Fetched { asked, newest, error, .. } = *fetched;
         if let Some(error) = error {
-            let met = self.outage.met(asked.up)?;
-            let again = met.again(asked.up);
+            let met = self.outage.met(asked.up);
+            // Another trouble than before is said at once, each once in an outage.
+            let is_new = self.reasons.len() < REASONS_MAX && self.reasons.insert(error.why.clone());
+            let again = match (met, is_new) {
+                (Some(met), _) => met.again(asked.up),
+                (None, true) => String::new(),
+                (None, false) => return None,
+            };
             return Some(warn(format!("{error}{again}")));
         }
         self.answered = Some(asked.at);
@@ -184,6 +196,7 @@ impl Voice {
     /// The venue is well: the end of an outage, if there was one.
     fn well(&mut self, up: Steady) -> Option<Line> {
         let met = self.outage.over()?;
+        self.reasons.clear();
         let venue = self.start.series.exchange();
         Some(info(format!("{venue} answers again after {}", met.told(up))))
     }
@@ -561,7 +574,11 @@ mod tests {
             Some("kraken gave no bars: refused (https://x)".to_owned())
         );
         assert_eq!(fails(&mut voice, 30_000), None);
-        let again = "kraken gave no bars: refused (https://x); for 1m 28s, 3 tries";
+        let other = FeedError { why: "HTTP 511".to_owned(), ..error.clone() };
+        let mut also = |ms| voice.fetched(&asked(1, ms, 0, Some(&other))).map(|line| line.text);
+        assert_eq!(also(31_000), Some("kraken gave no bars: HTTP 511 (https://x)".to_owned()));
+        assert_eq!(also(32_000), None, "each is said once");
+        let again = "kraken gave no bars: refused (https://x); for 1m 28s, 5 tries";
         assert_eq!(fails(&mut voice, 90_000), Some(again.to_owned()));
         assert_eq!(fails(&mut voice, 150_000), None, "the next pause is twice as long");
         // It answers, but without the bar that has closed meanwhile.
@@ -573,7 +590,7 @@ mod tests {
         assert!(voice.settled(&from_disk, at(1, 300_000).up).is_empty());
         let said = voice
             .settled(&settled(&row(2, Action::Hold, "no_signal"), Origin::Live), at(2, 32_000).up);
-        assert_eq!(texts(&said), ["kraken answers again after 5m 30s, 4 tries"]);
+        assert_eq!(texts(&said), ["kraken answers again after 5m 30s, 6 tries"]);
         assert_eq!(voice.fetched(&asked(2, 40_000, 2, None)), None);
     }
 

@@ -86,7 +86,8 @@ fn fault_of(term: &Term, table: &str, key: &str) -> Option<Fault> {
         return Some(fault.help(DISTANCES_ARE));
     }
     if bounds.most <= 0.0 {
-        let message = "a distance must be above 0, and this one cannot be: it would prevent every entry";
+        let message =
+            "a distance must be above 0, and this one cannot be: it would prevent every entry";
         let help =
             "a distance has no sign, whatever the side: 2 * atr(14), close - lowest(low, 10)";
         return Some(Fault::error(*span, message).help(help));

@@ -213,5 +213,5 @@ fn what_a_rollback_and_a_retirement_would_do_is_shown() {
         let left = site.root.list(&format!("data/reports/deploy/{run}"));
         assert!(!left.contains(&"tree".to_owned()), "the tree is taken away again: {left:?}");
     }
-    site.root.run("plan deploy-check --retire").code(2).says(&["job of kind `deploy`"]);
+    site.call_for("plan deploy-check --retire", &[]).run().code(2).says(&["job of kind `deploy`"]);
 }

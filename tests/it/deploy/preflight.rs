@@ -262,6 +262,10 @@ fn a_port_that_our_own_service_holds_is_fine() {
     for name in root.list("jobs").into_iter().filter(|name| name != "preflight.toml") {
         root.remove(&format!("jobs/{name}"));
     }
+    root.write(
+        "jobs/yearly.toml",
+        "manifest = 1\nname = 'yearly'\nkind = 'exec'\n[exec]\nrun = ['true']\n[[schedule]]\ncron = '0 0 1 1 *'\n",
+    );
     let service = root.call("serve --listen 127.0.0.1:0").start();
     crate::serve::fixture::until_up(&root, &service);
     let document: Json = serde_json::from_str(&root.read("data/state/scheduler.json")).unwrap();

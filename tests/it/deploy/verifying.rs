@@ -90,7 +90,7 @@ fn a_program_that_the_target_lacks_is_found_before_anything_is_sent() {
         assert!(acted.story.is_null(), "{}", acted.story);
         assert_eq!(fs::read_to_string(site.there("src/main.py")).unwrap(), "print(1)\n");
         let planned = site.call_for("plan deploy", &sets).run().code(1);
-        planned.prints(&["program-missing", word, "next: env PATH="]);
+        planned.prints(&["program-missing", word, "docker info"]);
     }
     site.is_tidy();
     // One that the deploy itself brings, one by its whole path, and one with a variable before it.

@@ -5,7 +5,9 @@ use crate::support::runner::Root;
 #[test]
 fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
     let root = Root::new();
-    let first = root.run("run jobs/demo.toml").warns(&["crash drill"]);
+    let first = root
+        .run("run jobs/demo.toml")
+        .warns(&["crash drill", "drill: this process kills itself after"]);
     let first = first.prints(&["[decisions] PASS\n[trades] PASS\nResult: PASS\nDATA_TAG=demo_"]);
     first.prints(&["step live-1           succeeded  exit 137", "step prove            succeeded"]);
     let history = root.run("history --json").ok().json();
@@ -43,8 +45,12 @@ fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
 fn a_second_demo_works_too_and_json_is_one_document() {
     let root = Root::new();
     let short = "run demo -p to=2024-01-01T12:00:00Z crash-after-bars=70 tag=";
-    root.run(&format!("{short}one")).warns(&["crash drill"]).prints(&["Result: PASS"]);
-    let second = root.run(&format!("{short}two --json")).warns(&["crash drill"]);
+    root.run(&format!("{short}one"))
+        .warns(&["crash drill", "drill: this process kills itself after"])
+        .prints(&["Result: PASS"]);
+    let second = root
+        .run(&format!("{short}two --json"))
+        .warns(&["crash drill", "drill: this process kills itself after"]);
     let document = second.json();
     assert_eq!(document["schema"], "mjolnir.run/1");
     assert_eq!(document["exit"], 0);

@@ -37,7 +37,7 @@ fn a_dry_run_writes_no_ledger() {
     assert!(!root.list(bars).is_empty(), "as it says");
     let log = root.run("logs live").ok();
     let told = log.stdout.matches(", not written: this is a dry run").count();
-    assert_eq!(told, 144, "each slot of twelve hours: {log}");
+    assert_eq!(told, 146, "each slot of twelve hours: {log}");
     live(&root, "paper", MORNING).run().ok();
     let before = root.read(&decisions("paper"));
     dry("paper");

@@ -422,5 +422,5 @@ fn term_during_a_request_that_hangs_ends_it_at_once() {
     assert!(watch.elapsed() < Duration::from_secs(20), "{:?}", watch.elapsed());
     run.end().code(143).prints(&["asked to stop", "missing not answered"]);
     holds(&root, &made(502, 1_500));
-    assert!(root.run("history").ok().stdout.contains("asked to stop"));
+    assert!(root.run("history --json").ok().stdout.contains("asked to stop"));
 }

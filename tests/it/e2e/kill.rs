@@ -84,7 +84,7 @@ fn term_finishes_the_slot_and_hup_is_not_a_crash() {
     let text = root.read(&ledger);
     assert!(text.ends_with('\n') && whole.read(&ledger).starts_with(&text), "whole rows only");
     assert_eq!(root.list("data/quarantine").len(), 0, "nothing was torn");
-    let history = root.run("history").ok();
+    let history = root.run("history --json").ok();
     assert!(history.stdout.contains("asked to stop"), "{history}");
     live(&root, "paper", TO).run().ok();
     assert_same(&root, &whole, "after TERM");

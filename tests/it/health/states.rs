@@ -59,7 +59,7 @@ fn refused_bars(made: &mut Box) {
     let root = &made.root;
     live(root, "paper", "2024-01-01T16:00:00Z").arg("--run-id").arg("live_0").run().ok();
     let drill = live(root, "paper", "2024-01-01T16:20:00Z").arg("-p").arg("force-persist-fail=1");
-    drill.run().ok();
+    drill.run().warns(&["drill: FORCE_PERSIST_FAIL is on"]);
     live(root, "paper", EVENING).arg("--run-id").arg("live_1").run().ok();
     made.hold();
 }

@@ -36,7 +36,9 @@ fn a_damaged_file_is_named_with_what_to_do() {
 #[test]
 fn a_name_that_leads_nowhere_says_how_a_model_comes_into_use() {
     let root = Root::new();
-    all_refuse(&root, &["data/models/current is missing", "jobs/promote.toml"]);
+    let none = ["data/models/current"];
+    live(&root, NOON).run().code(65).says(&[none[0], "is missing", "jobs/promote.toml"]);
+    root.run("show model data/models/current").code(65).says(&[none[0], "jobs/train.toml"]);
     root.write("data/models/current", "m/0123456789ab\n");
     all_refuse(&root, &["does not hold a model", "m/0123456789ab"]);
     root.write("data/models/current", "../../etc\n");

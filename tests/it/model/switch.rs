@@ -101,7 +101,8 @@ fn a_dry_run_follows_the_new_model_and_writes_no_command() {
     live(&root, NOON).run().ok();
     let before = root.read(&decisions("paper"));
     make_current(&root, plant(&root, 4));
-    live(&root, EVENING).env("DRY_RUN", "1").run().ok().prints(&["dry run: nothing was written"]);
+    let dry = live(&root, EVENING).env("DRY_RUN", "1").run();
+    dry.warns(&["dry run: decisions are logged here"]).prints(&["dry run: no row was written"]);
     assert!(commands(&root).is_empty());
     assert!(root.read(&decisions("paper")) == before, "nothing was decided");
 }

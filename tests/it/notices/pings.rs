@@ -152,7 +152,7 @@ fn whatever_the_watch_does_the_run_ends_as_it_would_have_and_a_warning_says_so()
             let timeout = if name == "silent" { "timeout = '4s'" } else { "timeout = '1m'" };
             let root = job(argv, timeout);
             let ran = beat(&root, &format!("{}/{CANARY}", server.url())).run().code(code);
-            let ran = ran.says(&[warning, "of the start", "of the end", "as it is without"]);
+            let ran = ran.says(&[warning, "of the start", "of the end", "not changed by that"]);
             assert_eq!(server.asked().len(), times, "{name}: {ran}");
             assert!(!ran.stderr.contains(CANARY), "{ran}");
         }

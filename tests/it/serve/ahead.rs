@@ -66,7 +66,7 @@ fn c16_a_clock_that_was_a_year_ahead_is_told_and_taken_back_by_one_verb() {
     let before = ran(&root);
     root.call("rewind --who ann --reason").arg("a year ahead").run().code(0).prints(&["rewind_"]);
     root.call("rewind --reason").arg("again").run().code(4);
-    root.run("history rewind").code(0).prints(&["ann", "a year ahead"]);
+    root.run("history rewind --json").code(0).prints(&["ann", "a year ahead"]);
     until("it is ready", || get(at, "/readyz").contains(" 200 "));
     let status = root.run("status").code(0);
     assert!(!status.stdout.contains("FAIL"), "{status}");

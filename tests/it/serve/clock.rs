@@ -88,7 +88,7 @@ fn c16_what_a_clock_that_was_ahead_silenced_is_said_and_taken_back_and_nothing_i
         .run()
         .code(4)
         .says(&["no schedule is decided beyond"]);
-    let told = root.run("history rewind").ok();
+    let told = root.run("history rewind --json").ok();
     told.prints(&["by eva: a wrong clock"]);
     assert!(!root.run("status").ok().stdout.contains("FAIL"));
     let done = || runs(&root).iter().filter(|run| run.state == RunState::Succeeded).count();

@@ -31,7 +31,7 @@ fn a_timeframe_or_a_venue_that_there_is_not_ends_it_at_once() {
     let ran = root.run(&format!("{live} exchange=kraken timeframe=3m")).code(78);
     ran.says(&["kraken", "no bars of 3m", "1m 5m 15m 30m 1h 4h 1d", "http://127.0.0.1:1"]);
     let ran = root.run(&format!("{live} exchange=nosuch")).code(78);
-    ran.says(&["`nosuch` is no venue", "binance, ", "coinbase, ", "kraken, ", "okx"]);
+    ran.says(&["`nosuch` is not a venue", "binance, ", "coinbase, ", "kraken, ", "okx"]);
     let live = "run live -p tag=net exchange=kraken feed=http base-url";
     let ran = root.run(&format!("{live}=http://me:hunter2@127.0.0.1:1")).code(78);
     assert!(!ran.stderr.contains("hunter2") && !ran.stdout.contains("hunter2"), "{ran}");
