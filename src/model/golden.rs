@@ -85,7 +85,7 @@ fn row(line: &str, model: &Model) -> Result<(), String> {
     let number = |name: &str, text: &str| {
         let text: String = text.escape_debug().take(80).collect();
         unhex(&text).filter(|x| x.is_finite()).ok_or_else(|| {
-            format!("{name} is `{text}`, no finite number of 16 lower-case hex digits")
+            format!("{name} is `{text}`, not a finite number of 16 lower-case hex digits")
         })
     };
     let (inputs, answers) = fields.split_at(features.len());

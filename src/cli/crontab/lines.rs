@@ -291,7 +291,7 @@ mod tests {
             ("* * * * * a % b", "`%` ends the command"),
             ("* * * * * cd /x", "part of a shell"),
             ("* * * * * A=b", "no program"),
-            ("61 * * * * a", "no minute"),
+            ("61 * * * * a", "not a valid minute"),
             ("0 0 30 2 * a", "never fires"),
             ("* * L * * a", "cron does not know `L`"),
             ("1,,2 * * * * a", "cron does not know `1,,2`"),

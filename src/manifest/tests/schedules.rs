@@ -41,7 +41,7 @@ fn a_wrong_schedule_is_refused_where_it_stands() {
         ("cron = \"0 0 * * *\"\nevery = \"5m\"", "schedule `1` has `cron` and `every`"),
         ("cron = \"0 0 30 2 *\"", "cron `0 0 30 2 *` never fires: that day does not exist"),
         ("cron = \"0 0 * *\"", "cron `0 0 * *` has 4 fields"),
-        ("cron = \"99 0 * * *\"", "column 1: `99` is no minute"),
+        ("cron = \"99 0 * * *\"", "column 1: `99` is not a valid minute"),
         ("cron = \"0 0 13 * FRI\"", "restricts both the day of the month and of the week"),
         ("cron = \"0 0 30 2 FRI\"\nday-match = \"and\"", "never fires"),
         ("cron = \"0 0 * * *\"\ntimezone = \"europe/berlin\"", "did you mean `Europe/Berlin`?"),

@@ -254,7 +254,7 @@ fn deploy_check_takes_a_host_or_a_folder_and_no_half_of_either() {
         ("path", "/srv/../etc", "must not hold `..`"),
         ("path", "srv", "must be absolute"),
         ("path", "/srv/a b", "may hold only letters"),
-        ("host-key", "MD5:00", "is no fingerprint"),
+        ("host-key", "MD5:00", "is not a fingerprint"),
     ] {
         let found = case.clone().p(key, value).says();
         assert!(found.contains(says), "{key}={value}: {found}");
