@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod model;
 pub mod notify;
 pub mod os;
+pub mod report;
 pub mod run;
 pub mod serve;
 pub mod session;

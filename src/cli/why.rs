@@ -97,6 +97,7 @@ pub(super) fn trading_of(job: &Job) -> Result<(&Trading, Option<Tag>), Failure> 
         Job::Train(job) => Ok((&job.trading, None)),
         Job::Promote(_)
         | Job::Equivalence(_)
+        | Job::Report(_)
         | Job::Fetch(_)
         | Job::Import(_)
         | Job::ExchangeSim(_)

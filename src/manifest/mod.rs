@@ -34,7 +34,7 @@ pub use origin::{Origin, SourceKind};
 pub use plan::{
     Backtest, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob,
     EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, Job, LiveJob,
-    Manifest, PipelineJob, PreflightJob, PromoteJob, Step, Trading, TrainJob, Work,
+    Manifest, PipelineJob, PreflightJob, PromoteJob, ReportJob, Step, Trading, TrainJob, Work,
 };
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;

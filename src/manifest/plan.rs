@@ -10,7 +10,7 @@ use super::{
         Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift,
         Equivalence, ExchangeSim, Exec, Fetch, File, Fill, Healthcheck, Heartbeat, Import, Inputs,
         Kind, Live, Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote,
-        Risk, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
+        ReportTable, Risk, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -70,6 +70,8 @@ pub enum Job {
     Equivalence(EquivalenceJob),
     /// The replay of the LIVE window and the comparison.
     Eqflat(Box<EqflatJob>),
+    /// The page about one ledger.
+    Report(ReportJob),
     /// Bars from a venue.
     Fetch(FetchJob),
     /// Bars from a file.
@@ -110,6 +112,7 @@ impl Job {
             Self::Backtest(_) => Kind::Backtest,
             Self::Equivalence(_) => Kind::Equivalence,
             Self::Eqflat(_) => Kind::Eqflat,
+            Self::Report(_) => Kind::Report,
             Self::Fetch(_) => Kind::Fetch,
             Self::Import(_) => Kind::Import,
             Self::ExchangeSim(_) => Kind::ExchangeSim,
@@ -215,6 +218,13 @@ pub struct EqflatJob {
     pub on_fail: OnFail,
     /// How many replays are kept.
     pub keep: u32,
+}
+
+/// A report job.
+#[derive(Debug, Clone)]
+pub struct ReportJob {
+    /// Which ledger.
+    pub report: ReportTable,
 }
 
 /// A fetch job.
@@ -396,6 +406,7 @@ pub(super) fn plan(
         Kind::Backtest => Job::Backtest(Box::new(backtest(&file, rules)?)),
         Kind::Equivalence => Job::Equivalence(EquivalenceJob { equivalence: file.equivalence? }),
         Kind::Eqflat => Job::Eqflat(Box::new(eqflat(&file, rules)?)),
+        Kind::Report => Job::Report(ReportJob { report: file.report? }),
         Kind::Fetch => Job::Fetch(FetchJob { series: series(&file)?, fetch: file.fetch? }),
         Kind::Import => {
             Job::Import(Box::new(ImportJob { series: series(&file)?, import: file.import? }))

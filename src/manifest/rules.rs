@@ -61,7 +61,7 @@ pub(super) fn check(
             rules.strategy();
             rules.train();
         }
-        Kind::Equivalence | Kind::Preflight | Kind::Pipeline | Kind::Exec => {}
+        Kind::Equivalence | Kind::Report | Kind::Preflight | Kind::Pipeline | Kind::Exec => {}
     }
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Account, BacktestTable, Check, Compute, DataQuality, Deploy, DeployCheck, Drift, EqflatTable,
     Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Live, Logs,
-    MarketTable, Notify, Pipeline, Preflight, Promote, Risk, Run, ScheduleTable, StepTable,
-    StrategyTable, Target, Train, words,
+    MarketTable, Notify, Pipeline, Preflight, Promote, ReportTable, Risk, Run, ScheduleTable,
+    StepTable, StrategyTable, Target, Train, words,
 };
 
 words! {
@@ -23,6 +23,8 @@ words! {
         Equivalence = "equivalence",
         /// A backtest of exactly the LIVE window, and the comparison of the two, synced where both are flat.
         Eqflat = "eqflat",
+        /// A page about one ledger: findings, figures, pictures and trades, as `report.html` and `report.json`.
+        Report = "report",
         /// Bars of a window from the venue into the raw store: those that are missing there, or all of them.
         Fetch = "fetch",
         /// Bars from a file into the raw store.
@@ -64,7 +66,7 @@ pub(in super::super) struct Kinds {
 }
 
 /// Which kind has which tables, in the order they are documented.
-pub(in super::super) const KINDS: [Kinds; 19] = [
+pub(in super::super) const KINDS: [Kinds; 20] = [
     Kinds {
         kind: Kind::Live,
         required: &["live", "market", "strategy"],
@@ -81,6 +83,7 @@ pub(in super::super) const KINDS: [Kinds; 19] = [
         required: &["eqflat", "market", "strategy"],
         optional: &["backtest", "fill", "account", "risk"],
     },
+    Kinds { kind: Kind::Report, required: &["report"], optional: &[] },
     Kinds { kind: Kind::Fetch, required: &["fetch", "market"], optional: &[] },
     Kinds { kind: Kind::Import, required: &["import", "market"], optional: &[] },
     Kinds { kind: Kind::ExchangeSim, required: &["exchange-sim", "market"], optional: &[] },
@@ -133,6 +136,7 @@ impl Kind {
             Self::Check | Self::Preflight => Some(&["report", "level"]),
             Self::Drift => Some(&["report", "drifted"]),
             Self::Backtest
+            | Self::Report
             | Self::Fetch
             | Self::Import
             | Self::DataQuality
@@ -225,6 +229,8 @@ pub(in super::super) struct File {
     pub equivalence: Option<Equivalence>,
     /// The replay of the LIVE window and the comparison.
     pub eqflat: Option<EqflatTable>,
+    /// Which ledger is reported on. The report goes to `data/reports/live/<tag>/` or `data/reports/backtest/<tag>_bt_<runid>/`.
+    pub report: Option<ReportTable>,
     /// Bars of a window from the venue into the raw store.
     pub fetch: Option<Fetch>,
     /// Bars from a file into the raw store. Rows that are no bars are refused and named.
