@@ -14,6 +14,7 @@ pub mod net;
 pub mod notify;
 pub mod os;
 pub mod outcome;
+pub mod report;
 pub mod run;
 pub mod serve;
 pub mod session;

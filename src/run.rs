@@ -32,7 +32,7 @@ use crate::{
         backtest, check,
         context::{Context, Failure, Outcome},
         deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, preflight,
-        promote, quality, train,
+        promote, quality, report, train,
     },
     manifest::{HealthExit, Job, Manifest, Record, RunFacts, Runs},
     os::{
@@ -409,6 +409,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Backtest(job) => backtest::job::run(context, job),
         Job::Equivalence(job) => equivalence::job::equivalence(context, job),
         Job::Eqflat(job) => equivalence::job::eqflat(context, job),
+        Job::Report(job) => report::job::run(context, job),
         Job::Fetch(job) => fetch::job::run(context, job),
         Job::Import(job) => import::run(context, job),
         Job::ExchangeSim(job) => exchange_sim::run(context, job),

@@ -41,6 +41,7 @@ impl About {
             Job::Backtest(job) => of(Some(&job.tag), Some(&job.trading.series)),
             Job::Eqflat(job) => of(Some(&job.tag), Some(&job.trading.series)),
             Job::Equivalence(job) => of(Some(job.equivalence.tag.get()), None),
+            Job::Report(job) => of(Some(job.report.tag.get()), None),
             Job::Check(job) => {
                 of(job.check.tag.as_ref().map(Parsed::get), Some(&job.trading.series))
             }

@@ -23,6 +23,7 @@ pub mod preflight;
 pub mod promote;
 pub mod quality;
 pub mod recorded;
+pub mod report;
 pub mod setup;
 pub mod train;
 pub mod venue;

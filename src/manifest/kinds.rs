@@ -11,14 +11,14 @@ use super::{
     plan::{
         self, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob,
         EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, LiveJob, Parts,
-        PipelineJob, PreflightJob, PromoteJob, Trading, TrainJob,
+        PipelineJob, PreflightJob, PromoteJob, ReportJob, Trading, TrainJob,
     },
     rules::{self, Rules},
     tables::{
         Account, BacktestTable, Check, Compute, DataQuality, Deploy, DeployCheck, Drift,
         EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import,
-        Live, Logs, MarketTable, Notify, Param, Pipeline, Preflight, Promote, Risk, Run,
-        ScheduleTable, Secret, StepTable, StrategyTable, Target, Train, words,
+        Live, Logs, MarketTable, Notify, Param, Pipeline, Preflight, Promote, ReportTable, Risk,
+        Run, ScheduleTable, Secret, StepTable, StrategyTable, Target, Train, words,
     },
     values::Parsed,
 };
@@ -154,6 +154,17 @@ kinds! {
         rules: rules::eqflat,
         idempotent: true,
         puts_out: Some(&["verdict", "proof", "rows", "model_id"]),
+        runs: Runs::Itself,
+        negative: Negative::FailedRun,
+        record: Record::Mandatory,
+    },
+    /// A page about one ledger: findings, figures, pictures and trades, as `report.html` and `report.json`.
+    Report(ReportJob, plan::report) = "report" => KindRow {
+        required: &["report"],
+        optional: &[],
+        rules: rules::none,
+        idempotent: true,
+        puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
         record: Record::Mandatory,
@@ -388,6 +399,7 @@ impl Job {
             Self::Drift(job) => Common { target: Some((&job.target, &job.check)), ..none },
             Self::Train(job) => Common { trading: Some(&job.trading), ..none },
             Self::Equivalence(_)
+            | Self::Report(_)
             | Self::Fetch(_)
             | Self::Import(_)
             | Self::DataQuality(_)
@@ -491,6 +503,8 @@ pub(super) struct File {
     pub equivalence: Option<Equivalence>,
     /// The replay of the LIVE window and the comparison.
     pub eqflat: Option<EqflatTable>,
+    /// Which ledger is reported on. The report goes to `data/reports/live/<tag>/` or `data/reports/backtest/<tag>_bt_<runid>/`.
+    pub report: Option<ReportTable>,
     /// Bars of a window from the venue into the raw store.
     pub fetch: Option<Fetch>,
     /// Bars from a file into the raw store. Rows that are not bars are refused and named.

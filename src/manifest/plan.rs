@@ -10,8 +10,8 @@ use super::{
     tables::{
         Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift,
         Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Inputs, Live,
-        Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote, Risk, Run,
-        StepTable, StopFill, StrategySignal, Target, Train, When,
+        Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote, ReportTable,
+        Risk, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -144,6 +144,13 @@ pub struct EqflatJob {
     pub on_fail: OnFail,
     /// How many replays are kept.
     pub keep: u32,
+}
+
+/// A report job.
+#[derive(Debug, Clone)]
+pub struct ReportJob {
+    /// Which ledger.
+    pub report: ReportTable,
 }
 
 /// A fetch job.
@@ -390,6 +397,10 @@ pub(super) fn backtest(parts: &Parts<'_>) -> Option<BacktestJob> {
 
 pub(super) fn equivalence(parts: &Parts<'_>) -> Option<EquivalenceJob> {
     Some(EquivalenceJob { equivalence: parts.file.equivalence.clone()? })
+}
+
+pub(super) fn report(parts: &Parts<'_>) -> Option<ReportJob> {
+    Some(ReportJob { report: parts.file.report.clone()? })
 }
 
 pub(super) fn eqflat(parts: &Parts<'_>) -> Option<EqflatJob> {

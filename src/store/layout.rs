@@ -308,6 +308,11 @@ impl Layout {
         self.tag_proofs_dir(tag).join(run.as_str())
     }
 
+    /// The folder of the report about one ledger: `kind` is live or backtest, `id` its tag.
+    pub fn ledger_report_dir(&self, kind: &str, id: &str) -> PathBuf {
+        self.reports_dir().join(kind).join(id)
+    }
+
     /// The report about the stored bars of a series.
     pub fn quality_report(&self, series: &Series) -> PathBuf {
         self.series_report("data-quality", series).join("quality.json")

@@ -98,6 +98,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ),
     ("os", 2, &["base64", "rustix", "signal_hook", "thiserror", "tokio", "tracing", "xxhash_rust"]),
     ("clock", 2, &[]),
+    // What a ledger says, as figures and as a page: rows in, text out.
+    ("report", 2, &["libm", "maud", "rust_decimal", "serde"]),
     (
         "notify",
         2,

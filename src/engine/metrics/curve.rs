@@ -7,7 +7,7 @@ use crate::domain::time::DAY_MS;
 pub const ANNUALISED_DAYS_MIN: f64 = 30.0;
 
 /// Days of a year: this market never closes.
-const YEAR_DAYS: f64 = 365.0;
+pub const YEAR_DAYS: f64 = 365.0;
 
 /// Where a curve starts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,6 +62,8 @@ pub struct CurveStats {
     pub sharpe: Option<f64>,
     /// `mean / rms(min(r, 0)) * sqrt 365` of daily returns, the RMS over all of them; `None` under 30 days or without a losing day.
     pub sortino: Option<f64>,
+    /// Sample sd of daily returns times sqrt 365; `None` under 30 days, and 0 where all returns are the same.
+    pub volatility: Option<f64>,
     /// The deepest drawdown; `None` when there was none.
     pub max_drawdown: Option<Drawdown>,
     /// The longest time from a peak until it was reached again, or until the end, in milliseconds.
@@ -79,11 +81,23 @@ impl CurveStats {
         for point in points {
             walk.take(point);
         }
-        walk.finish(start)
+        walk.finish().0
     }
 }
 
-struct Walk {
+/// The return of one UTC day, or of the part of it that the curve has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DayReturn {
+    /// When the day ended, or the curve, milliseconds UTC.
+    pub end_ms: i64,
+    /// A fraction of the equity at its beginning.
+    pub part: f64,
+}
+
+/// A curve read point by point, by whoever does not hold all of it.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    start: Start,
     slots: u64,
     slots_in_position: u64,
     last: Start,
@@ -94,8 +108,10 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(start: Start) -> Self {
+    /// Before the first point.
+    pub fn new(start: Start) -> Self {
         Self {
+            start,
             slots: 0,
             slots_in_position: 0,
             last: start,
@@ -106,7 +122,8 @@ impl Walk {
         }
     }
 
-    fn take(&mut self, point: Point) {
+    /// The next point.
+    pub fn take(&mut self, point: Point) {
         self.slots += 1;
         self.slots_in_position += u64::from(point.in_position);
         self.daily.take(self.last.equity, point);
@@ -145,14 +162,17 @@ impl Walk {
         self.peak = self.last;
     }
 
-    fn finish(self, start: Start) -> CurveStats {
+    /// The figures, and the daily returns that they are made of.
+    pub fn finish(self) -> (CurveStats, Vec<DayReturn>) {
+        let start = self.start;
         let days = (self.last.ts_ms - start.ts_ms) as f64 / DAY_MS as f64;
         let long_enough = days >= ANNUALISED_DAYS_MIN;
         let growth = self.last.equity / start.equity;
         let cagr = (long_enough && growth > 0.0).then(|| libm::pow(growth, YEAR_DAYS / days) - 1.0);
-        let returns = self.daily.finish(self.last);
-        let returns = returns.as_slice();
-        CurveStats {
+        let daily = self.daily.finish(self.last);
+        let parts: Vec<f64> = daily.iter().map(|day| day.part).collect();
+        let returns = parts.as_slice();
+        let stats = CurveStats {
             slots: self.slots,
             days,
             end_equity: self.last.equity,
@@ -161,15 +181,19 @@ impl Walk {
             cagr,
             sharpe: sharpe(returns).filter(|_| long_enough),
             sortino: sortino(returns).filter(|_| long_enough),
+            volatility: (long_enough && returns.len() >= 2)
+                .then(|| mean_and_sd(returns).map_or(0.0, |(_, sd)| sd * YEAR_DAYS.sqrt())),
             max_drawdown: self.deepest,
             underwater_ms_max: self.underwater_ms_max,
             calmar: cagr.zip(self.deepest).map(|(cagr, deepest)| cagr / deepest.depth),
             exposure: (self.slots > 0).then(|| self.slots_in_position as f64 / self.slots as f64),
-        }
+        };
+        (stats, daily)
     }
 }
 
-fn sharpe(returns: &[f64]) -> Option<f64> {
+/// The annualised Sharpe ratio of daily returns; `None` without spread.
+pub(super) fn sharpe(returns: &[f64]) -> Option<f64> {
     let (mean, sd) = mean_and_sd(returns)?;
     Some(mean / sd * YEAR_DAYS.sqrt())
 }
@@ -182,11 +206,12 @@ fn sortino(returns: &[f64]) -> Option<f64> {
 
 /// Returns between the equities at 00:00 UTC. The first one begins at the start and the last one stops at the end, wherever in
 /// the day they lie. A midnight without a slot has the equity of the slot before.
+#[derive(Debug, Clone)]
 struct DailyReturns {
     begun_ms: i64,
     base: f64,
     next_midnight_ms: i64,
-    returns: Vec<f64>,
+    returns: Vec<DayReturn>,
 }
 
 impl DailyReturns {
@@ -199,23 +224,23 @@ impl DailyReturns {
         while self.next_midnight_ms <= point.ts_ms {
             let at_it = self.next_midnight_ms == point.ts_ms;
             let equity = if at_it { point.equity } else { last_equity };
-            self.close_day(equity);
+            self.close_day(self.next_midnight_ms, equity);
             self.next_midnight_ms += DAY_MS;
         }
     }
 
     /// The returns, that of the day under way at the end included.
-    fn finish(mut self, last: Start) -> Vec<f64> {
+    fn finish(mut self, last: Start) -> Vec<DayReturn> {
         if last.ts_ms > self.begun_ms.max(self.next_midnight_ms - DAY_MS) {
-            self.close_day(last.equity);
+            self.close_day(last.ts_ms, last.equity);
         }
         self.returns
     }
 
-    fn close_day(&mut self, equity: f64) {
+    fn close_day(&mut self, end_ms: i64, equity: f64) {
         // Once everything is lost there is nothing to earn a return on.
         if self.base > 0.0 {
-            self.returns.push((equity - self.base) / self.base);
+            self.returns.push(DayReturn { end_ms, part: (equity - self.base) / self.base });
         }
         self.base = equity;
     }
@@ -261,6 +286,7 @@ mod tests {
         close(stats.sharpe, 0.005 / (0.015 * (30.0_f64 / 29.0).sqrt()) * 365.0_f64.sqrt());
         // Half of the days lose 0.01: the RMS is 0.01 / sqrt 2.
         close(stats.sortino, 0.005 / (0.01 / 2.0_f64.sqrt()) * 365.0_f64.sqrt());
+        close(stats.volatility, 0.015 * (30.0_f64 / 29.0).sqrt() * 365.0_f64.sqrt());
         close(stats.max_drawdown.map(|d| d.depth), 0.01);
         close(stats.calmar, stats.cagr.unwrap() / 0.01);
         // Slots 4, 8, .. 28 of 30.
@@ -274,6 +300,7 @@ mod tests {
             (stats.cagr, stats.sharpe, stats.sortino, stats.calmar),
             (None, None, None, None)
         );
+        assert_eq!(stats.volatility, None);
         assert!(stats.max_drawdown.is_some());
     }
 
@@ -282,6 +309,7 @@ mod tests {
         let resting = curve(&[100.0; 40], DAY_MS);
         assert_eq!((resting.cagr, resting.sharpe, resting.sortino), (Some(0.0), None, None));
         assert_eq!((resting.max_drawdown, resting.calmar), (None, None));
+        assert_eq!(resting.volatility, Some(0.0));
         let rising: Vec<f64> = (1..=40).map(|day| 100.0 + f64::from(day)).collect();
         let rising = curve(&rising, DAY_MS);
         assert!(rising.sharpe.is_some() && rising.sortino.is_none() && rising.calmar.is_none());
@@ -338,10 +366,14 @@ mod tests {
             daily.take(last, Point { ts_ms, equity, in_position: false });
             last = equity;
         }
-        assert_eq!(daily.returns, [0.1, 0.1, -0.5]);
+        let parts = |days: &[DayReturn]| days.iter().map(|day| day.part).collect::<Vec<_>>();
+        assert_eq!(parts(&daily.returns), [0.1, 0.1, -0.5]);
+        let ends: Vec<i64> = daily.returns.iter().map(|day| day.end_ms / DAY_MS).collect();
+        assert_eq!(ends, [11, 12, 13]);
         // The last day is one hour old: from 60.5 at midnight to 70.
         let end = Start { ts_ms: 11 * DAY_MS + 49 * HOUR_MS, equity: last };
-        assert_eq!(daily.finish(end)[3..], [(70.0 - 60.5) / 60.5]);
+        let broken_off = DayReturn { end_ms: end.ts_ms, part: (70.0 - 60.5) / 60.5 };
+        assert_eq!(daily.finish(end)[3..], [broken_off]);
     }
 
     #[test]
@@ -349,8 +381,9 @@ mod tests {
         let noon = Start { ts_ms: 10 * DAY_MS + 12 * HOUR_MS, equity: 100.0 };
         let mut daily = DailyReturns::new(noon);
         daily.take(100.0, Point { ts_ms: 11 * DAY_MS, equity: 110.0, in_position: false });
-        assert_eq!(daily.finish(Start { ts_ms: 11 * DAY_MS, equity: 110.0 }), [0.1]);
-        assert_eq!(DailyReturns::new(noon).finish(noon), [0.0; 0]);
+        let whole = DayReturn { end_ms: 11 * DAY_MS, part: 0.1 };
+        assert_eq!(daily.finish(Start { ts_ms: 11 * DAY_MS, equity: 110.0 }), [whole]);
+        assert_eq!(DailyReturns::new(noon).finish(noon), []);
     }
 
     /// By hand in Python: 35 days of an hour's slots, and the first six hours of a 36th. Day n ends at 100 + n + (n % 3), and

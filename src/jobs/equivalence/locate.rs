@@ -1,23 +1,43 @@
 //! Which series a comparison is about: what the manifest tells, and for the rest the ledgers of the tag.
 
 use crate::{
-    domain::series::Series,
+    domain::{
+        ids::{Exchange, Tag},
+        series::{Series, Symbol},
+        time::Timeframe,
+    },
     exit::Exit,
     jobs::{
         context::{Context, Failure},
         ledgers::series_of,
     },
-    manifest::Equivalence,
+    manifest::{Equivalence, Parsed},
 };
+
+/// What is told of a series.
+#[derive(Clone, Copy)]
+pub struct Told<'a> {
+    /// The venue.
+    pub exchange: &'a Option<Parsed<Exchange>>,
+    /// The pair.
+    pub symbol: &'a Option<Parsed<Symbol>>,
+    /// The length of one bar.
+    pub timeframe: &'a Option<Parsed<Timeframe>>,
+}
 
 /// The only series of the tag that fits what is told of it.
 pub fn locate(context: &Context<'_>, table: &Equivalence) -> Result<Series, Failure> {
-    let tag = table.tag.get();
+    let Equivalence { exchange, symbol, timeframe, .. } = table;
+    only_series(context, table.tag.get(), Told { exchange, symbol, timeframe })
+}
+
+/// The same for any tag.
+pub fn only_series(context: &Context<'_>, tag: &Tag, told: Told<'_>) -> Result<Series, Failure> {
     let all = series_of(context.disk, context.layout, tag)?;
     let fits = |series: &&Series| {
-        table.exchange.as_ref().is_none_or(|told| told.get() == series.exchange())
-            && table.symbol.as_ref().is_none_or(|told| told.get() == series.symbol())
-            && table.timeframe.as_ref().is_none_or(|told| *told.get() == series.timeframe())
+        told.exchange.as_ref().is_none_or(|told| told.get() == series.exchange())
+            && told.symbol.as_ref().is_none_or(|told| told.get() == series.symbol())
+            && told.timeframe.as_ref().is_none_or(|told| *told.get() == series.timeframe())
     };
     let fitting: Vec<&Series> = all.iter().filter(fits).collect();
     let named =

@@ -5,7 +5,7 @@ pub mod compare;
 mod flat;
 pub mod job;
 pub mod judge;
-mod locate;
+pub mod locate;
 mod orders;
 pub mod proof;
 pub mod proofs;

@@ -42,7 +42,7 @@ pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
 pub use notify::{Heartbeat, Logs, Notify, NotifyOn, Webhook, WebhookFormat};
 pub use params::{Param, ParamType, Secret, SecretFrom};
 pub use preflight::{Preflight, PreflightPart};
-pub use proof::{Equivalence, Inputs, OnExisting, OnFail};
+pub use proof::{Equivalence, Inputs, OnExisting, OnFail, ReportTable};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};

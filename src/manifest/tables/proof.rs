@@ -1,4 +1,4 @@
-//! The tables of backtest, equivalence and eqflat.
+//! The tables of backtest, equivalence, eqflat and report.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -149,4 +149,25 @@ pub(in super::super) struct EqflatTable {
     #[serde(default = "two_days")]
     #[schemars(range(min = 1, max = 100_000))]
     pub keep: u32,
+}
+
+/// Which ledger is reported on.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ReportTable {
+    /// Storage namespace of a LIVE ledger. With `of`, it says which one where several backtests have that name.
+    pub tag: Parsed<Tag>,
+    /// A backtest, by its run id or by the name that its ledgers have behind `_bt_`. The run id of another job takes the LIVE ledger of
+    /// its tag.
+    #[serde(default)]
+    pub of: Option<Parsed<RunId>>,
+    /// The venue. What is not told of the series is found in the ledger, where the tag has only one.
+    #[serde(default)]
+    pub exchange: Option<Parsed<Exchange>>,
+    /// The pair, as for `exchange`.
+    #[serde(default)]
+    pub symbol: Option<Parsed<Symbol>>,
+    /// The length of one bar, as for `exchange`.
+    #[serde(default)]
+    pub timeframe: Option<Parsed<Timeframe>>,
 }

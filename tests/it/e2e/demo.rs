@@ -9,7 +9,13 @@ fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
         .run("run jobs/demo.toml")
         .warns(&["crash drill", "drill: this process kills itself after"]);
     let first = first.prints(&["[decisions] PASS\n[trades] PASS\nResult: PASS\nDATA_TAG=demo_"]);
-    first.prints(&["step live-1           succeeded  exit 137", "step prove            succeeded"]);
+    let first = first
+        .prints(&["step live-1           succeeded  exit 137", "step prove            succeeded"]);
+    let page = format!(
+        "report: data/reports/live/{}/report.html",
+        root.list("data/reports/live").remove(0)
+    );
+    assert!(first.stdout.contains(&page), "{}", first.stdout);
     let history = root.run("history --json").ok().json();
     let runs = history["runs"].as_array().expect("a list");
     let state = |run: &serde_json::Value| {
@@ -18,9 +24,15 @@ fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
     let states: Vec<String> = runs.iter().map(state).collect();
     assert_eq!(
         states,
-        ["eqflat succeeded 0", "live succeeded 0", "live lost null", "pipeline succeeded 0"]
+        [
+            "report succeeded 0",
+            "eqflat succeeded 0",
+            "live succeeded 0",
+            "live lost null",
+            "pipeline succeeded 0"
+        ]
     );
-    assert!(runs[..3].iter().all(|run| run["parent"] == runs[3]["run_id"]));
+    assert!(runs[..4].iter().all(|run| run["parent"] == runs[4]["run_id"]));
 
     let tag = root.list("data/reports/eqflat").remove(0);
     let run = root.list(&format!("data/reports/eqflat/{tag}")).remove(0);
@@ -33,12 +45,12 @@ fn the_demo_is_killed_in_the_middle_starts_again_and_is_proved() {
 
     // The kill was real: the second run found rows, and decided only the rest.
     let killed_after = 432;
-    let log = root.read(&format!("data/runs/{}/log.jsonl", text(&runs[1]["run_id"])));
+    let log = root.read(&format!("data/runs/{}/log.jsonl", text(&runs[2]["run_id"])));
     let (before, behind) = (killed_after / 64 * 64, killed_after % 64);
     assert!(log.contains(&format!("{behind} rows folded and proved behind a checkpoint")), "{log}");
     assert!(log.contains(&format!("the {before} rows before the checkpoint are proved")), "{log}");
     let left = format!("{} rows added", rows - killed_after);
-    assert!(text(&runs[1]["summary"]).starts_with(&left), "{}", runs[1]["summary"]);
+    assert!(text(&runs[2]["summary"]).starts_with(&left), "{}", runs[2]["summary"]);
 }
 
 #[test]
@@ -63,7 +75,7 @@ fn a_second_demo_works_too_and_json_is_one_document() {
     same("decisions", "decisions.csv");
     same("trades", "trades.csv");
     let listed = root.run("history").ok();
-    assert_eq!(listed.stdout.lines().count(), 1 + 2 * 8, "a header, and two lines each: {listed}");
+    assert_eq!(listed.stdout.lines().count(), 1 + 2 * 10, "a header, and two lines each: {listed}");
     assert!(listed.stdout.contains("  live (tag one, demo BTC/USD 5m): "), "{listed}");
     assert!(listed.stdout.lines().all(|line| line.chars().count() <= 100), "{listed}");
     let runs = root.run("history eqflat --json").ok().json();

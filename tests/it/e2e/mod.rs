@@ -22,6 +22,7 @@ mod names;
 mod network;
 mod one_bad_step;
 mod operator;
+mod report;
 mod secrets;
 mod signals;
 mod steps;

@@ -1,0 +1,93 @@
+//! The shell: finds the ledger, reads it, writes the page and its numbers.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::{
+    proved::proof,
+    read::{Read, read},
+    which::{Ledger, which},
+};
+use crate::{
+    exit::Exit,
+    jobs::context::{Context, Failure, Outcome},
+    manifest::ReportJob,
+    report::{
+        figures::FIGURES,
+        gather::Report,
+        header::{Header, Proof},
+        page::page,
+    },
+    session::{card::Origin, record::read_origin},
+    store::disk::Disk as _,
+};
+
+/// Runs the job.
+pub fn run(context: &Context<'_>, job: &ReportJob) -> Result<Outcome, Failure> {
+    let ledger = which(context, &job.report)?;
+    let (tag, series) = (&ledger.tag, &ledger.series);
+    let origin = read_origin(context.disk, context.layout, tag, series)?;
+    let Read { gather, last, data_sha256, is_torn } = read(context, &ledger, origin.as_ref())?;
+    let proof = proof(context, &ledger, last)?;
+    let header = Header { data_sha256, is_torn, ..header(context, &ledger, origin) };
+    let report = gather.finish(header, proof);
+    let dir = context.layout.ledger_report_dir(ledger.kind(), &ledger.id);
+    context.disk.create_dir_all(&dir)?;
+    let (html, json) = (dir.join("report.html"), dir.join("report.json"));
+    // On one line: a document on many lines has one for each number of its pictures.
+    let mut document = serde_json::to_string(&report).expect("plain values serialise");
+    document.push('\n');
+    context.disk.replace(&json, context.mask.apply(&document).as_bytes())?;
+    context.disk.replace(&html, context.mask.apply(&page(&report)).as_bytes())?;
+    Ok(outcome(&report, &context.shown(&html), &context.shown(&json)))
+}
+
+fn header(context: &Context<'_>, ledger: &Ledger, origin: Option<Origin>) -> Header {
+    let (tag, series) = (&ledger.tag, &ledger.series);
+    let (card, ledger_build) = origin.map(|origin| (origin.card, origin.build)).unzip();
+    let strategy_hash = card.as_ref().map(crate::session::card::Card::strategy_hash);
+    let (settings, stop_fill) = card.map(|card| (card.settings, card.stop_fill)).unzip();
+    Header {
+        kind: ledger.kind(),
+        tag: tag.to_string(),
+        runid: ledger.backtest.as_ref().map(|(_, run)| run.to_string()),
+        exchange: series.exchange().to_string(),
+        symbol: series.symbol().to_string(),
+        quote: series.symbol().quote().to_owned(),
+        timeframe: series.timeframe().to_string(),
+        made_at_ms: context.started.get(),
+        build: context.build.to_owned(),
+        ledger_build,
+        decisions: context.shown(&context.layout.decisions(tag, series)),
+        trades: context.shown(&context.layout.trades(tag, series)),
+        data_sha256: String::new(),
+        settings: settings.unwrap_or_default(),
+        stop_fill,
+        strategy_hash,
+        is_torn: false,
+    }
+}
+
+fn outcome(report: &Report, html: &str, json: &str) -> Outcome {
+    let mut text = String::new();
+    let proved = match &report.proof {
+        Proof::None { command, .. } => format!("not proved: {command}"),
+        Proof::Found(found) => format!("{}, {} rows compared", found.verdict, found.rows),
+    };
+    let _ = writeln!(text, "{proved}");
+    for finding in &report.findings {
+        let _ = writeln!(text, "- {}", finding.text);
+    }
+    let _ = writeln!(text, "report: {html}\nnumbers: {json}");
+    let slots = report.period.slots;
+    let summary = format!("{slots} slots, {} findings: {html}", report.findings.len());
+    let mut out: BTreeMap<String, String> = FIGURES
+        .iter()
+        .filter_map(|figure| {
+            let value = report.figures.get(figure.key).copied().flatten()?;
+            Some((figure.key.to_owned(), value.to_string()))
+        })
+        .collect();
+    out.insert("report".to_owned(), html.to_owned());
+    out.insert("json".to_owned(), json.to_owned());
+    Outcome { exit: Exit::Ok, summary, text, out }
+}

@@ -1,0 +1,16 @@
+//! The report about one ledger: its figures, findings in words, pictures and page. Pure: rows come in, text goes out.
+
+mod axis;
+mod charts;
+pub mod figures;
+mod findings;
+pub mod gather;
+pub mod header;
+mod line;
+mod number;
+pub mod page;
+pub mod pyramid;
+mod tables;
+#[cfg(test)]
+mod tests;
+pub mod trade;
