@@ -208,7 +208,10 @@ mod tests {
         assert_eq!(refused("0 * * * * *"), format!("cron `0 * * * * *` has 6 fields, {five}"));
         assert_eq!(refused(""), format!("cron `` has 0 fields, {five}"));
         let wrong = refused("*/5 25 * * *");
-        assert!(wrong.starts_with("cron `*/5 25 * * *`: column 5: `25` is not a valid hour: "), "{wrong}");
+        assert!(
+            wrong.starts_with("cron `*/5 25 * * *`: column 5: `25` is not a valid hour: "),
+            "{wrong}"
+        );
         for text in ["61 * * * *", "* * 32 * *", "* * * 13 *", "* * * * 8", "@hourly", "a b c d e"]
         {
             assert!(text.parse::<Cron>().is_err(), "{text}");
