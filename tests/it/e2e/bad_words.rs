@@ -37,7 +37,7 @@ fn wrong_command_lines_are_refused_with_a_reason_and_a_way_out() {
         (
             "run eqflat -p tag=nope",
             4,
-            &["under tag nope", "no tag has a ledger yet: run jobs/live.toml"],
+            &["tag nope does not have a decision", "no tag has a ledger yet: run jobs/live.toml"],
         ),
         (
             "run backtest",

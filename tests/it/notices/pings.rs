@@ -160,7 +160,7 @@ fn whatever_the_watch_does_the_run_ends_as_it_would_have_and_a_warning_says_so()
     assert!(elsewhere.asked().is_empty(), "a redirect was followed");
     let root = job("['true']", "");
     for (url, warning) in [
-        ("http://127.0.0.1:1/u", "cannot be reached"),
+        ("http://127.0.0.1:1/u", "the connection was refused"),
         (CANARY, "must begin with https:// or http://"),
         ("ftp://x/s3cr3t-canary-value", "must begin with https:// or http://"),
     ] {

@@ -156,7 +156,7 @@ fn a_fit_that_goes_astray_ends_the_job_and_publishes_nothing() {
     let root = root(DAYS);
     let wild = train(&root).arg("--set").arg("train.fit.learning-rate=1.0");
     let ran = wild.arg("--set").arg("train.fit.weight-decay=10.0").run().code(65);
-    ran.says(&["no finite number after epoch", "lower the learning rate"]);
+    ran.says(&["not a finite number after epoch", "lower the learning rate"]);
     assert_eq!(root.list("data/models"), [""; 0], "nothing was published");
     assert_eq!(root.list("data/reports"), [""; 0], "nothing is said about it");
 }

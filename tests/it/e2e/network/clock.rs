@@ -91,7 +91,7 @@ fn is_set(step: &str) {
     drill.root.await_rows(DECISIONS, 3);
     run.signal("TERM");
     let ran = run.end().code(0);
-    assert!(ran.stderr.contains("of the venue's, whose time is followed"), "{step}: {ran}");
+    assert!(ran.stderr.contains("of the venue's, and the loop follows the venue"), "{step}: {ran}");
     let rows = drill.rows();
     assert_eq!(rows.len(), 3, "{step}: nothing is decided before it has happened: {rows:?}");
     let last = &rows[2];

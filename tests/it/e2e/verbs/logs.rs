@@ -90,7 +90,7 @@ fn a_log_is_shown_for_people_from_both_of_its_files_or_only_its_end() {
     root.run("logs r0").code(4).says(&["run r0, which is missed, has no log"]);
     root.run("logs r1 --output").code(4).says(&["only runs of the service have one"]);
     root.run("logs live").code(4).says(&["no run of job `live` is recorded"]);
-    root.run("logs nosuch").code(4).says(&["no run and no job `nosuch`"]);
+    root.run("logs nosuch").code(4).says(&["`nosuch` is neither a run nor a job"]);
     root.run("logs ../x").code(2).says(&["run id `../x` must start with"]);
 }
 

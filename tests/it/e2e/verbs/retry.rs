@@ -38,7 +38,7 @@ fn what_cannot_be_repeated_is_refused() {
     ran.says(&["-p word had a secret, which was not kept", "runner run say"]);
     recorded(&root, &[record("m1", "say", RunState::Missed, 5)]);
     root.run("retry m1").code(4).says(&["run m1 never started"]);
-    root.run("retry nosuch").code(4).says(&["no run and no job `nosuch`"]);
+    root.run("retry nosuch").code(4).says(&["`nosuch` is neither a run nor a job"]);
     let _lock = alive(&root, "a1", "say", 7);
     root.run("retry a1").code(75).says(&["run a1 is not over, it is running"]);
     root.write("data/runs/m1/run.json", "{\"schema\": 1}");

@@ -47,7 +47,7 @@ fn a_word_that_means_several_runs_stops_none() {
     root.run("stop slow").code(2).says(&["`slow` has 2 runs: a1, a2", "whole id"]);
     assert!(!root.at("data/runs/a1/stop").exists());
     assert_eq!(state_of(&root, "a2"), RunState::Queued);
-    root.run("stop nosuch").code(4).says(&["no run and no job `nosuch`"]);
+    root.run("stop nosuch").code(4).says(&["`nosuch` is neither a run nor a job"]);
     root.run("stop ../x").code(2).says(&["run id `../x`"]);
     root.run("stop live").code(4).says(&["no run of job `live` is recorded"]);
 }
