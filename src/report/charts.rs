@@ -189,7 +189,7 @@ pub fn under_water(report: &Report) -> Markup {
         },
         over: html! {},
         keys: Vec::new(),
-        table: super::tables::falls(report),
+        table: sampled(&["below the peak"], &[points], percent),
         space,
     };
     picture.shown()

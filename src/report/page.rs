@@ -28,7 +28,11 @@ pub fn page(report: &Report) -> String {
         }
         main {
             (findings(report))
-            @if !empty { (sections(report)) }
+            @if empty {
+                section #period { h2 { "Period" } p { "No slot is decided yet." } }
+            } @else {
+                (sections(report))
+            }
             (made_with(report))
             (formulas())
         }
@@ -91,7 +95,7 @@ fn findings(report: &Report) -> Markup {
         section #findings {
             h2 { "Findings" }
             @if report.findings.is_empty() {
-                p.none { "Nothing stands out." }
+                p.none { "Nothing unusual." }
             } @else {
                 ul.findings {
                     @for finding in &report.findings {
@@ -188,7 +192,7 @@ fn made_with(report: &Report) -> Markup {
                 dt { "Stops fill" } dd { code { (about.stop_fill.as_deref().unwrap_or("– not recorded")) } }
             }
             @if !settings.is_empty() {
-                div.wide { table.settings {
+                div.wide tabindex="0" role="group" aria-label="table" { table.settings {
                     caption { "Every setting that trades depend on" }
                     thead { tr { th scope="col" { "key" } th scope="col" { "value" } } }
                     tbody {

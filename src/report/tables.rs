@@ -44,7 +44,7 @@ pub fn sampled(names: &[&str], lines: &[&[At]], shown: fn(f64) -> String) -> Mar
         at.checked_sub(1).map_or_else(|| DASH.to_owned(), |at| shown(line[at].1))
     };
     html! {
-        div.wide { table {
+        div.wide tabindex="0" role="group" aria-label="table" { table {
             thead { tr { th scope="col" { "UTC" } @for name in names { th.n scope="col" { (name) } } } }
             tbody {
                 @for place in places {
@@ -75,7 +75,7 @@ pub fn falls(report: &Report) -> Markup {
     let last = report.period.last_ts_ms;
     let lasts = |fall: &Fall| span(fall.recovered_ts_ms.unwrap_or(last) - fall.peak_ts_ms);
     html! {
-        div.wide { table {
+        div.wide tabindex="0" role="group" aria-label="table" { table {
             thead { tr {
                 th.n scope="col" { "no." } th.n scope="col" { "depth" } th scope="col" { "peak" } th scope="col" { "deepest" }
                 th scope="col" { "peak reached again" } th scope="col" { "length" }
@@ -104,7 +104,7 @@ pub fn months(report: &Report) -> Markup {
     let of = |year: i32| report.months.iter().filter(move |month| month.year == year);
     let whole = |year: i32| of(year).map(|month| 1.0 + month.part).product::<f64>() - 1.0;
     html! {
-        div.wide { table {
+        div.wide tabindex="0" role="group" aria-label="table" { table {
             thead { tr {
                 th scope="col" { "year" }
                 @for name in MONTHS { th.n scope="col" { (name) } }
@@ -143,7 +143,7 @@ pub fn groups(what: &str, groups: &[Group]) -> Markup {
         }
     };
     html! {
-        div.wide { table.groups {
+        div.wide tabindex="0" role="group" aria-label="table" { table.groups {
             thead { tr {
                 th scope="col" { (what) } th.n scope="col" { "trades" } th.n scope="col" { "won" } th.n scope="col" { "result" }
                 th.n scope="col" { "mean" } th.bar scope="col" { "loss | profit" }
@@ -179,7 +179,7 @@ pub fn excursions(trades: &[Trade]) -> Markup {
     worst.truncate(SAMPLES);
     html! {
         p.note { "The " (worst.len()) " trades that went furthest against their position." }
-        div.wide { table {
+        div.wide tabindex="0" role="group" aria-label="table" { table {
             thead { tr {
                 th scope="col" { "entry" } th scope="col" { "side" } th.n scope="col" { "against" } th.n scope="col" { "in favour" }
                 th.n scope="col" { "result" }
@@ -200,7 +200,7 @@ pub fn excursions(trades: &[Trade]) -> Markup {
 pub fn trades(report: &Report) -> Markup {
     let stop = |level: Option<f64>| level.map_or_else(|| DASH.to_owned(), price);
     html! {
-        div.wide { table.trades {
+        div.wide tabindex="0" role="group" aria-label="table" { table.trades {
             thead { tr {
                 th scope="col" { "entry" } th scope="col" { "exit" } th scope="col" { "side" } th scope="col" { "rule" }
                 th scope="col" { "closed by" } th.n scope="col" { "bars" } th.n scope="col" { "quantity" } th.n scope="col" { "entry at" }

@@ -264,7 +264,7 @@ fn findings_of_a_year() {
         "{all:?}"
     );
     assert!(
-        all.iter().any(|text| text.starts_with("no trade for 315 days, from 2024-03-21 07:00")),
+        all.iter().any(|text| text.starts_with("no trade for 316 days, from 2024-03-21 07:00")),
         "{all:?}"
     );
     assert!(all.contains(&"worse than holding by 11 points".to_owned()), "{all:?}");

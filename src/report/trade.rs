@@ -293,8 +293,8 @@ mod tests {
     #[test]
     fn a_close_without_its_opening_is_not_a_trade() {
         let mut tracker = Tracker::new(Fills::AtOpen);
-        let close = event(1, 0, Event::Close(CloseReason::StopHit), (Side::Long, 97), -7);
-        tracker.take(slot(1), None, None, &[close]);
+        let close = event(2, 1, Event::Close(CloseReason::StopHit), (Side::Long, 97), -7);
+        tracker.take(slot(2), None, None, &[close]);
         assert!(tracker.finish().is_empty());
     }
 }

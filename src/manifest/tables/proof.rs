@@ -161,7 +161,7 @@ pub struct ReportTable {
     /// its tag.
     #[serde(default)]
     pub of: Option<Parsed<RunId>>,
-    /// The venue. What is not told of the series is found in the ledger, where the tag has only one.
+    /// The venue. What is not given of the series is found in the ledger, where the tag has only one.
     #[serde(default)]
     pub exchange: Option<Parsed<Exchange>>,
     /// The pair, as for `exchange`.

@@ -392,7 +392,7 @@ fn the_steps_of_the_demo_resolve_as_jobs() {
         assert!(resolved.to_toml().contains("demo_20231114_221320"), "{}", resolved.to_toml());
         assert_eq!(step.expect_exit, if step.id == "live-1" { 137 } else { 0 });
     }
-    assert_eq!(pipeline.steps.len(), 3);
+    assert_eq!(pipeline.steps.len(), 4);
 }
 
 #[test]

@@ -238,9 +238,9 @@ fn golden_rows_are_refused_for_what_is_wrong_with_them() {
     refused(&field(5, 5, "1"), "line 6: score is `1` here, the model says");
     refused(
         &field(5, 0, "7ff0000000000000"),
-        "line 6: rsi(close, 14) is `7ff0000000000000`, no finite",
+        "line 6: rsi(close, 14) is `7ff0000000000000`, not a finite",
     );
-    refused(&field(5, 1, "0.5"), "line 6: log_return(close, 3) is `0.5`, no finite number");
+    refused(&field(5, 1, "0.5"), "line 6: log_return(close, 3) is `0.5`, not a finite number");
     refused(
         &with(&|lines| {
             lines.pop();

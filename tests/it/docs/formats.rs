@@ -114,11 +114,14 @@ fn columns_are_those_that_are_written() {
 /// Functions of the layout that give a folder, beside those that say so.
 const FOLDERS: [&str; 4] = ["data", "deploy_reports", "smoke_root", "train_state"];
 
+fn known_series() -> Series {
+    Series::new("kraken".parse().unwrap(), "BTC/USD".parse().unwrap(), "5m".parse().unwrap())
+}
+
 /// Every path of the layout by the name of its function.
 fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
     let (tag, run) = ("paper".parse().unwrap(), "r1".parse::<RunId>().unwrap());
-    let series =
-        Series::new("kraken".parse().unwrap(), "BTC/USD".parse().unwrap(), "5m".parse().unwrap());
+    let series = known_series();
     vec![
         ("data", layout.data().to_owned()),
         ("raw_dir", layout.raw_dir(&series)),
@@ -168,6 +171,7 @@ fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
         ("model_history", layout.model_history()),
         ("models_lock", layout.models_lock()),
         ("reports_dir", layout.reports_dir()),
+        ("ledger_report_dir", layout.ledger_report_dir("live", "paper")),
         ("live_state", layout.live_state(&tag, &series)),
         ("proven", layout.proven(&tag, &series)),
         ("heartbeat_log", layout.heartbeat_log(&tag)),

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::fixture::{EVENING, decisions, ledger, trades, with_cell};
 use crate::support::runner::Root;
 
+/// Long enough for some trades.
+const WEEK: &str = "2024-01-08T00:00:00Z";
 const HTML: &str = "data/reports/live/paper/report.html";
 const JSON: &str = "data/reports/live/paper/report.json";
 
@@ -28,7 +30,7 @@ fn close(got: &Value, expected: f64) {
 /// The figures of a ledger worked out of the text of its two files.
 #[test]
 fn figures_are_those_of_the_rows() {
-    let root = ledger(EVENING);
+    let root = ledger(WEEK);
     let report = report(&root);
     let (rows, events) = (root.read(&decisions("paper")), root.read(&trades("paper")));
     let column = |n: usize| rows.lines().skip(1).map(move |row| row.split(',').nth(n).unwrap());
@@ -114,7 +116,7 @@ fn a_report_says_what_proves_it() {
 
 #[test]
 fn a_report_of_a_backtest_is_found_by_its_run_or_its_name() {
-    let root = ledger(EVENING);
+    let root = ledger(WEEK);
     root.run("run backtest -p exchange=demo tag=paper runid=r1 --run-id b1").ok();
     for of in ["r1", "b1"] {
         let ran = root.run(&format!("run report -p of={of} --json")).ok().json();
@@ -151,5 +153,5 @@ fn ledgers_with_little_in_them_have_a_page_too() {
     assert!(make("torn", &(head(30) + "demo,BTC")).contains("Bytes behind the last whole row"));
     let damaged = with_cell(&head(9), 5, 12, "much");
     root.write(&decisions("bad"), &damaged);
-    root.run("run report -p tag=bad").code(65).says(&["decisions.csv", "line 5"]);
+    root.run("run report -p tag=bad").code(65).says(&["decisions.csv:5", "column 13"]);
 }

@@ -57,7 +57,7 @@ fn slots_are_shown_on_the_clocks_of_their_zone_over_both_changes() {
 /// Without the shipped jobs that have schedules.
 fn unscheduled() -> Root {
     let root = Root::new();
-    for name in ["drift", "eqflat", "healthcheck", "heartbeat"] {
+    for name in ["drift", "eqflat", "healthcheck", "heartbeat", "report"] {
         root.remove(&format!("jobs/{name}.toml"));
     }
     root
