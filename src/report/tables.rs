@@ -278,7 +278,7 @@ pub fn doubt(report: &Report) -> Markup {
             }
         }
         @if doubt.ambiguous > 0 {
-            p.note { "The target lies inside the bar: the far end of the bar is the most that it can have been." }
+            p.note { "The target is inside the bar: the far end of the bar is the most that it can have been." }
         }
     }
 }

@@ -77,7 +77,7 @@ fn figures_are_those_of_the_rows() {
         let (side, entry) = (if pair[0][6] == "long" { 1.0 } else { -1.0 }, number(pair[0][7]));
         let inside = rows.lines().skip(1).filter(|row| {
             let ts_ms = row.split(',').nth(3).unwrap();
-            (pair[0][3]..pair[1][3]).contains(&ts_ms)
+            (pair[0][3]..pair[1][3]).contains(&ts_ms) && row.split(',').nth(9) != Some("")
         });
         let moves = inside.map(|row| side * (number(row.split(',').nth(9).unwrap()) / entry - 1.0));
         let worst = moves.chain([side * (number(pair[1][7]) / entry - 1.0)]).fold(0.0, f64::min);
