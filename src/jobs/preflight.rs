@@ -3,10 +3,9 @@
 mod clock;
 pub mod doctor;
 mod env_file;
-mod folders;
 mod ports;
 mod result;
-mod sources;
+mod root;
 mod tools;
 
 use std::{collections::BTreeMap, fmt::Write as _};
@@ -14,10 +13,9 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use self::{
     clock::clock,
     env_file::env_file,
-    folders::{folders, owners, room},
     ports::ports,
     result::{CheckLevel, PreflightCheck, PreflightReport},
-    sources::{git_tree, manifests},
+    root::{folders, git_tree, manifests, owners, room},
     tools::{device, tools},
 };
 use super::{context::Context, deploy::commands::CommandRunner};

@@ -373,8 +373,13 @@ impl Collector<'_> {
         let mut words = vec!["find".to_owned(), "-H".to_owned()];
         words.extend(places);
         words.extend(["-maxdepth", "0", "-printf", "%y"].map(str::to_owned));
-        // Of the places that are missing `find` complains; one that is there is enough.
-        Ok(!self.runner.remote(&words)?.stdout.is_empty())
+        let said = self.runner.remote(&words)?;
+        // `find` ends with 1 when one of the places is missing; one that is there is enough. Anything else is not an answer.
+        if said.code > 1 || said.timed_out {
+            stdout_of("find, there,", said)?;
+            return Ok(false);
+        }
+        Ok(!said.stdout.is_empty())
     }
 
     fn has_compose(&self) -> Result<bool, LookError> {

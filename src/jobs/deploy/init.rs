@@ -197,10 +197,10 @@ impl<'a> TargetVisit<'a> {
     }
 
     /// The marker there; why it cannot be read as one.
-    fn marker(&self) -> Result<Result<TargetMarker, String>, Failure> {
+    fn marker(&self) -> Result<serde_json::Result<TargetMarker>, Failure> {
         let file = format!("{}{MARKER}", self.target.path);
         let bytes = self.remote_stdout(&["cat", "--", &file])?;
-        Ok(serde_json::from_slice(&bytes).map_err(|error| error.to_string()))
+        Ok(serde_json::from_slice(&bytes))
     }
 
     /// Makes the folder if it is missing, and puts the marker there, over nothing.
@@ -230,7 +230,7 @@ impl<'a> TargetVisit<'a> {
             Ok(found) => {
                 Err(failed(format!("another program put one there, for {}", found.names())))
             }
-            Err(why) => Err(failed(why)),
+            Err(why) => Err(failed(why.to_string())),
         }
     }
 }
