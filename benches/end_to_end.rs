@@ -16,8 +16,8 @@ use mjolnir::{
         series::Series,
         time::{Timeframe, UtcMs, Window},
     },
-    exchange::synthetic,
-    jobs::models,
+    exchange::feed,
+    jobs::model_folder,
     store::{disk::RealDisk, layout::Layout, raw::RawStore},
 };
 
@@ -63,7 +63,7 @@ fn backtest(c: &mut Criterion) {
     if !ready {
         let window = Window::new(first, first.plus(BACKTEST_BARS - 1)).expect("not empty");
         let bars: Vec<ClosedBar> =
-            synthetic::bars(7, window).into_iter().map(ClosedBar::archived).collect();
+            feed::seeded_bars(7, window).into_iter().map(ClosedBar::archived).collect();
         let series = Series::new(
             "demo".parse().expect("a name"),
             "BTC/USD".parse().expect("a symbol"),
@@ -94,7 +94,8 @@ fn backtest(c: &mut Criterion) {
     });
     let layout = Layout::new(&root);
     let home = layout.models_dir().join("bench");
-    let id = models::write(&RealDisk::new(layout.data()), &home, &model::files()).expect("a model");
+    let id = model_folder::write(&RealDisk::new(layout.data()), &home, &model::files())
+        .expect("a model");
     let path = format!("strategy.model.path=data/models/bench/{id}");
     group.bench_function("backtest_model_1m_bars", |b| {
         b.iter(|| {

@@ -19,7 +19,7 @@ use mjolnir::{
         step::{Core, Engine},
         strategy::Strategy,
     },
-    exchange::synthetic,
+    exchange::feed,
     language::{RawRule, RawStrategy},
     session::replay::Player,
 };
@@ -29,7 +29,7 @@ const BARS: i64 = 100_000;
 fn market() -> Vec<TimedBar> {
     let first = Timeframe::M5.slot(1_600_000_200_000).expect("on the grid");
     let window = Window::new(first, first.plus(BARS)).expect("not empty");
-    synthetic::bars(7, window)
+    feed::seeded_bars(7, window)
 }
 
 fn play(strategy: &Strategy, bars: &[TimedBar]) -> usize {

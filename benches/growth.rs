@@ -24,7 +24,7 @@ use mjolnir::{
         series::Series,
         time::{Timeframe, UtcMs, Window},
     },
-    exchange::synthetic,
+    exchange::feed,
     session::reader::Files,
     store::{
         disk::RealDisk,
@@ -159,7 +159,7 @@ fn prepare(rows: i64) -> PathBuf {
     let raw = RawStore::new(&layout, &disk, &series);
     raw.prepare().expect("a folder");
     let first = Timeframe::M1.slot(FIRST_MS).expect("on the grid");
-    let all = synthetic::bars(7, Window::new(first, first.plus(rows - 1)).expect("not empty"));
+    let all = feed::seeded_bars(7, Window::new(first, first.plus(rows - 1)).expect("not empty"));
     for part in all.chunks(BARS_AT_ONCE as usize) {
         let bars: Vec<ClosedBar> = part.iter().copied().map(ClosedBar::archived).collect();
         raw.put(&bars, UtcMs::EPOCH).expect("bars are stored");

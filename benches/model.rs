@@ -2,7 +2,7 @@
 
 use mjolnir::{
     engine::model::{Activation, Dense, Feature, Normaliser},
-    model::folder::{Files, Made},
+    model::folder::{Made, ModelFiles},
 };
 
 const SEEN: [&str; 12] = [
@@ -22,7 +22,7 @@ const SEEN: [&str; 12] = [
 const WIDTHS: [usize; 4] = [12, 64, 32, 3];
 
 /// Its files.
-pub fn files() -> Files {
+pub fn files() -> ModelFiles {
     let features: Vec<Feature> = SEEN.iter().map(|name| name.parse().expect("a feature")).collect();
     let number = |at: usize| ((at * 37) % 101) as f32 / 404.0 - 0.125;
     let layers: Vec<Dense> = WIDTHS
@@ -37,5 +37,5 @@ pub fn files() -> Files {
     let normaliser = Normaliser::new(vec![0.0; 12], vec![1.0; 12], 5.0).expect("a normaliser");
     let activation = Activation::Relu;
     let made = Made { features: &features, normaliser: &normaliser, layers: &layers, activation };
-    Files::make(made, |_| {}).expect("a model")
+    ModelFiles::make(made, |_| {}).expect("a model")
 }

@@ -13,7 +13,7 @@ use mjolnir::{
         time::{Timeframe, Window},
     },
     exchange::{
-        synthetic,
+        feed,
         venue::{page_request::PageRequest, registry::Venue},
     },
 };
@@ -27,7 +27,7 @@ fn parse(c: &mut Criterion) {
         let window = Window::new(first, last).expect("not empty");
         let page =
             PageRequest { symbol: "BTC/USD".parse().expect("a symbol"), window, now: last.close() };
-        let bars = synthetic::bars(7, window);
+        let bars = feed::seeded_bars(7, window);
         let rows: Vec<Row> =
             bars.iter().map(|bar| Row::new(bar.ts.open_ms(), bar.bar.values())).collect();
         let body = answer(venue.name(), &rows);

@@ -16,20 +16,16 @@ use mjolnir::{
         time::{Now, SlotTs, Timeframe, UtcMs, Window},
     },
     engine::step::Core,
-    exchange::{
-        feed::{Feed, FeedError},
-        replay::ReplayFeed,
-        synthetic,
-    },
+    exchange::feed::{self, Feed, FeedError, ReplayFeed},
     jobs::live::{
-        cycle::{Fetched, Settled, Surroundings, Watcher, Word, run},
-        plan::{CatchUp, Pace},
+        cycle::{DecidedSlot, Fetched, LoopContext, LoopEvent, Watcher, run},
+        plan::{CatchUpRule, LoopPace},
     },
     session::{
         card::Card,
         live::{Belief, CHECKPOINT_ROWS, Place, Session},
     },
-    store::{disk::RealDisk, layout::Layout, lock::Gate, raw::RawStore},
+    store::{disk::RealDisk, layout::Layout, lock::LockGate, raw::RawStore},
 };
 
 const FIRST_MS: i64 = 1_700_006_400_000;
@@ -64,12 +60,12 @@ impl Watcher for Watch {
 
     fn fetched(&mut self, _: &Fetched<'_>) {}
 
-    fn settled(&mut self, _: &Settled<'_>) {
+    fn settled(&mut self, _: &DecidedSlot<'_>) {
         let took = self.answered.take().map(|watch| watch.elapsed().as_secs_f64() * 1e6);
         self.slots_us.extend(took);
     }
 
-    fn say(&mut self, _: Word) {}
+    fn say(&mut self, _: LoopEvent) {}
 }
 
 fn core() -> Core {
@@ -86,7 +82,7 @@ fn main() {
     let first = Timeframe::M5.slot(FIRST_MS).expect("on the grid");
     let window = Window::new(first.plus(-1_000), first.plus(SLOTS + 2)).expect("not empty");
     let answered = Rc::new(Cell::new(None));
-    let feed = ReplayFeed::new(synthetic::bars(7, window), 1_000);
+    let feed = ReplayFeed::new(feed::seeded_bars(7, window), 1_000);
     let mut feed = Timed { feed, answered: Rc::clone(&answered) };
     let clock = VirtualClock::new(first.close(), Speed::Max);
     let raw = RawStore::new(&layout, &disk, &series);
@@ -95,13 +91,13 @@ fn main() {
     let place = Place { disk: &disk, layout: &layout, tag, series: series.clone() };
     let card = Card { settings: BTreeMap::new(), stop_fill: "through-open".to_owned() };
     let core = core();
-    let pace = Pace {
+    let pace = LoopPace {
         timeframe: Timeframe::M5,
         blocks: core.blocks(Timeframe::M5),
         settle_ms: 2_000,
         deadline_bars: 3,
         overlap_bars: 12,
-        catch_up: CatchUp::Replay,
+        catch_up: CatchUpRule::Replay,
         catch_up_bars_max: 10_000,
         horizon_bars: 1_000,
         until: Some(first.plus(SLOTS)),
@@ -119,9 +115,9 @@ fn main() {
     )
     .expect("a new ledger");
     let gate_path = dir.path().join("gate");
-    let gate = Gate::open(&gate_path).expect("a gate");
+    let gate = LockGate::open(&gate_path).expect("a gate");
     let mut watch = Watch { answered, slots_us: Vec::new() };
-    let mut on = Surroundings {
+    let mut on = LoopContext {
         feed: &mut feed,
         clock: &clock,
         raw,

@@ -11,7 +11,7 @@ use mjolnir::{
         },
         model::Activation,
     },
-    model::train::{Device, Flow, Samples, Settings, Task, Weighting, fit, on_one_thread},
+    model::train::{Device, FitFlow, FitSettings, Samples, Task, Weighting, fit, on_one_thread},
 };
 
 const ROWS: usize = 50_000;
@@ -31,8 +31,8 @@ fn samples(rows: usize, seed: u64) -> Samples {
     samples
 }
 
-fn settings(hidden: &[usize]) -> Settings {
-    Settings {
+fn settings(hidden: &[usize]) -> FitSettings {
+    FitSettings {
         hidden: hidden.to_vec(),
         activation: Activation::Relu,
         epochs_max: EPOCHS,
@@ -55,7 +55,8 @@ fn train(c: &mut Criterion) {
         let task = Task { train: &rows, validation: &validation, settings: &settings };
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter(|| {
-                let fitted = on_one_thread(|| fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn));
+                let fitted =
+                    on_one_thread(|| fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn));
                 black_box(fitted.expect("a thread").expect("a fit"))
             });
         });

@@ -37,7 +37,7 @@ use mjolnir::{
     },
     domain::command::Order,
     exit::Exit,
-    os::{orphans, signals::wake_on_children},
+    os::{process_tree, signals::wake_on_children},
     run::run,
 };
 
@@ -46,7 +46,7 @@ const ORPHANS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = home::arguments();
-    if orphans::is_first() {
+    if process_tree::is_first() {
         reap_orphans();
     }
     let work = panic::AssertUnwindSafe(|| dispatch(&cli));
@@ -72,7 +72,7 @@ fn reap_orphans() {
     std::thread::spawn(move || {
         let _open = tell;
         while !matches!(told.recv_timeout(ORPHANS), Err(RecvTimeoutError::Disconnected)) {
-            orphans::reap();
+            process_tree::reap();
         }
     });
 }

@@ -7,7 +7,7 @@ use reqwest::redirect::Policy;
 use thiserror::Error as ThisError;
 use tokio::runtime::{Builder, Runtime};
 
-use crate::domain::cause::causes;
+use crate::domain::text::causes;
 
 /// Between two looks at whether a request is given up.
 const LOOK: Duration = Duration::from_millis(50);

@@ -31,14 +31,14 @@ use crate::{
     jobs::{
         backtest, check,
         context::{Context, Failure, Outcome},
-        deploy, equivalence, exchange_sim, exec, fetch, health, import, live, pipeline, preflight,
-        promote, quality, report, train,
+        data_quality, deploy, equivalence, exchange_sim, exec, fetch, health, import, live,
+        pipeline, preflight, promote, report, train,
     },
     manifest::{HealthExit, Job, Manifest, Record, RunFacts, Runs},
     os::{
         mask::Mask,
-        process::Results,
-        process_tree::{Hit, ProcessTag},
+        process::ChildResults,
+        process_tree::{EndSignal, ProcessTag},
         signals::Stop,
     },
     serve::children::RUN_ID,
@@ -276,7 +276,7 @@ impl Prepared {
         let (layout, run, attempt) = (self.layout.clone(), self.run_id.clone(), self.attempt);
         let tag = self.process_tag();
         Box::new(move |exit, what| {
-            tag.hit(Hit::Kill);
+            tag.hit(EndSignal::Kill);
             if let Err(error) = record_cut(&layout, &run, attempt, (exit, what)) {
                 say(&format!("warning: how this run ended is not recorded: {error}"));
             }
@@ -303,12 +303,12 @@ impl Prepared {
         tracing::warn!(
             "processes left behind: {left}; they are ended: TERM, and KILL after {grace:?}"
         );
-        tag.hit(Hit::Term);
+        tag.hit(EndSignal::Term);
         let deadline = Deadline::after(Some(grace));
         while tag.count() > 0 && !deadline.is_over() {
             nap(LOOK);
         }
-        tag.hit(Hit::Kill);
+        tag.hit(EndSignal::Kill);
     }
 
     /// A job that panics is a bug, and is recorded as one.
@@ -332,7 +332,7 @@ impl Prepared {
             started: self.started,
             stop,
             grace,
-            child_results: if json { Results::Aside } else { Results::Shown },
+            child_results: if json { ChildResults::Aside } else { ChildResults::Shown },
             progress: &progress,
         };
         let work = panic::AssertUnwindSafe(|| dispatch(&context, manifest, &self.root));
@@ -416,7 +416,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Check(job) => check::job::run(context, job),
         Job::Healthcheck(job) => health::job::healthcheck(context, job),
         Job::Heartbeat(job) => health::job::heartbeat(context, job),
-        Job::DataQuality(job) => quality::job::run(context, job),
+        Job::DataQuality(job) => data_quality::job::run(context, job),
         Job::DeployCheck(job) => deploy::assess::run(context, job),
         Job::Deploy(job) => deploy::execute::run(context, job),
         Job::Drift(job) => deploy::drift::run(context, job),

@@ -3,7 +3,7 @@
 use std::{fs, process::ExitCode};
 
 use candle_core::{Device, cuda::cudarc::driver::DriverError};
-use mjolnir::{cli::worker::work, jobs::compute::worker::Opened, model::probe::About};
+use mjolnir::{cli::worker::work, jobs::compute::worker::Opened, model::probe::DeviceAbout};
 
 /// Where the driver says its version.
 const DRIVER: &str = "/proc/driver/nvidia/version";
@@ -19,7 +19,7 @@ fn open() -> Result<Opened, String> {
     let stream = card.cuda_stream();
     let complaint = |error: DriverError| error.to_string();
     let context = stream.context();
-    let about = About {
+    let about = DeviceAbout {
         device: "cuda:0".to_owned(),
         driver: driver(),
         name: Some(context.name().map_err(complaint)?),

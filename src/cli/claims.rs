@@ -10,8 +10,8 @@ use crate::{
     },
     jobs::equivalence::{
         both::Compared,
-        compare::{Comparison, Layer},
-        judge::{Cause, Circumstances, Verdict, cause, verdict},
+        compare::{Comparison, DiffLayer},
+        judge::{Circumstances, MismatchCause, Verdict, cause, verdict},
         proof::{Mismatch, Proof, mismatch},
     },
     session::{
@@ -174,16 +174,22 @@ pub fn check_itself(proof: &Proof, broken: &mut Vec<String>) {
     }
 }
 
-const LAYERS: [Layer; 6] =
-    [Layer::Bar, Layer::Features, Layer::Decision, Layer::Risk, Layer::Trades, Layer::Pnl];
-const CAUSES: [Cause; 7] = [
-    Cause::BarRevised,
-    Cause::BarMissing,
-    Cause::SettingsDiffer(String::new()),
-    Cause::BuildDiffers,
-    Cause::FillPolicyDiffers,
-    Cause::RestartLostState,
-    Cause::Unknown,
+const LAYERS: [DiffLayer; 6] = [
+    DiffLayer::Bar,
+    DiffLayer::Features,
+    DiffLayer::Decision,
+    DiffLayer::Risk,
+    DiffLayer::Trades,
+    DiffLayer::Pnl,
+];
+const CAUSES: [MismatchCause; 7] = [
+    MismatchCause::BarRevised,
+    MismatchCause::BarMissing,
+    MismatchCause::SettingsDiffer(String::new()),
+    MismatchCause::BuildDiffers,
+    MismatchCause::FillPolicyDiffers,
+    MismatchCause::RestartLostState,
+    MismatchCause::Unknown,
 ];
 
 /// Adds what is found otherwise when the files are compared again.

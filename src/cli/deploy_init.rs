@@ -24,7 +24,7 @@ use crate::{
         deploy::init::{TargetFolder, TargetVisit, VisitedTarget},
     },
     manifest::Target,
-    os::{mask::Mask, process::Results, signals::Stop},
+    os::{mask::Mask, process::ChildResults, signals::Stop},
     outcome::Failure,
     store::{
         disk::{Disk as _, RealDisk, parent},
@@ -95,7 +95,7 @@ fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Res
         started,
         stop,
         grace: manifest.run.grace.get().duration(),
-        child_results: Results::Kept,
+        child_results: ChildResults::Kept,
         progress: &progress,
     };
     let visit = TargetVisit::new(&context, target, rules.command_timeout.get().duration())?;

@@ -22,7 +22,7 @@ use crate::{
     os::mask::Mask,
     store::{
         disk::{RealDisk, parent},
-        table::{Form, Packer, Table, TableError, TableFile},
+        table::{NumberTable, Packer, TableError, TableFile, TableForm},
     },
 };
 
@@ -75,7 +75,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(&mut self, piece: &Table) {
+    fn take(&mut self, piece: &NumberTable) {
         self.rows += piece.ts_ms.len();
         let names = piece.columns.iter().map(|(name, _)| name.clone());
         self.columns = std::iter::once("ts_ms".to_owned()).chain(names).collect();
@@ -90,7 +90,7 @@ fn leave(
     play: &mut dyn FnMut(Take<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let Some(out) = &args.out else {
-        let mut packer = Packer::new(Form::Csv);
+        let mut packer = Packer::new(TableForm::Csv);
         return play(&mut |piece| {
             let bytes = packer.add(piece).map_err(TableError::from)?;
             if !json {
@@ -101,8 +101,8 @@ fn leave(
     };
     let ending = out.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     let form = match ending {
-        "csv" => Form::Csv,
-        "parquet" => Form::Parquet,
+        "csv" => TableForm::Csv,
+        "parquet" => TableForm::Parquet,
         _ => {
             let message =
                 format!("--out {}: name a file that ends in .csv or .parquet", out.display());

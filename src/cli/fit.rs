@@ -6,11 +6,11 @@ use super::output::{print_on, say};
 use crate::{
     exit::Exit,
     jobs::compute::{
-        processor::CPU,
+        fit_process::CPU,
         worker::{NoFit, Opened, train},
     },
     model::{
-        probe::About,
+        probe::DeviceAbout,
         train::{Device, FitError},
     },
     os::{process::die_with_parent, signals::Stop},
@@ -25,7 +25,7 @@ pub fn fit(spec: &Path) -> Exit {
         Err(error) => return refused(Exit::Bug, &format!("signals: {error}")),
     };
     let open = || {
-        let about = About { device: CPU.to_owned(), ..About::default() };
+        let about = DeviceAbout { device: CPU.to_owned(), ..DeviceAbout::default() };
         Ok(Opened { device: Device::Cpu, about })
     };
     let mut heard = |line: &str| print_on(&format!("{line}\n")) && !stop.asked();

@@ -6,7 +6,7 @@ use super::load::{environment, variables};
 use crate::{
     domain::{ids::Tag, time::UtcMs},
     exit::Exit,
-    jobs::{commands::When, context::Failure},
+    jobs::{commands::CommandTime, context::Failure},
 };
 
 /// The variable that names a tag.
@@ -23,12 +23,12 @@ pub fn time(flag: &str, text: Option<&String>) -> Result<Option<UtcMs>, Failure>
 }
 
 /// When an order takes effect: `--at`, which also knows `now` and `next`.
-pub fn when(at: Option<&String>) -> Result<When, Failure> {
+pub fn when(at: Option<&String>) -> Result<CommandTime, Failure> {
     match at.map(String::as_str) {
-        None | Some("now") => Ok(When::Now),
-        Some("next") => Ok(When::Next),
+        None | Some("now") => Ok(CommandTime::Now),
+        Some("next") => Ok(CommandTime::Next),
         Some(text) => {
-            let read = text.parse().map(When::At);
+            let read = text.parse().map(CommandTime::At);
             read.map_err(|error| usage(format!("--at: {error}, `now` or `next`")))
         }
     }
@@ -109,7 +109,7 @@ mod tests {
             refused.starts_with("--at: `noon`") && refused.ends_with(", `now` or `next`"),
             "{refused}"
         );
-        assert_eq!(when(Some(&text("next"))), Ok(When::Next));
+        assert_eq!(when(Some(&text("next"))), Ok(CommandTime::Next));
         assert!(tag_if_given(Some(&text("../x"))).unwrap_err().message.starts_with("--tag: "));
     }
 }

@@ -11,14 +11,14 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::Span,
-    store::{disk::Disk as _, runs::Given},
+    store::{disk::Disk as _, runs::RunArguments},
 };
 
 /// What stands where a secret was.
 const MASKED: &str = "***";
 
 /// What a run was given; a failure when it never started, or was started by a build that did not keep it.
-pub fn given(records: &Records, run: &RunId) -> Result<Given, Failure> {
+pub fn given(records: &Records, run: &RunId) -> Result<RunArguments, Failure> {
     let path = records.layout.run_info(run);
     let Some(bytes) = records.disk.read(&path)? else {
         let message =
@@ -37,7 +37,7 @@ pub fn given(records: &Records, run: &RunId) -> Result<Given, Failure> {
 }
 
 /// The arguments that give it again.
-pub fn arguments(given: &Given) -> JobArgs {
+pub fn arguments(given: &RunArguments) -> JobArgs {
     JobArgs {
         values: ValueArgs {
             profiles: given.profiles.clone(),
@@ -50,7 +50,7 @@ pub fn arguments(given: &Given) -> JobArgs {
 }
 
 /// The first value among them in which a secret stood; it cannot be given again.
-pub fn masked(given: &Given) -> Option<String> {
+pub fn masked(given: &RunArguments) -> Option<String> {
     let all =
         [("-p", &given.params), ("a schedule gives", &given.scheduled), ("--set", &given.set)];
     let mut named = all.into_iter().flat_map(|(how, pairs)| {

@@ -15,12 +15,12 @@ use crate::{
     clock::{Clock as _, SystemClock},
     domain::time::UtcMs,
     exit::Exit,
-    jobs::{context::Failure, ledgers::About},
+    jobs::{context::Failure, ledgers::JobSubject},
     manifest::{Kind, Span},
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Filter, Run, RunState},
+        runs::{RunFilter, RunRecord, RunState},
     },
 };
 
@@ -56,18 +56,18 @@ pub fn history(root: &Path, args: &HistoryArgs, json: bool) -> Exit {
     exit
 }
 
-fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<Run>, Failure> {
+fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<RunRecord>, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let state = args.state.as_deref().map(str::parse::<RunState>).transpose();
     let state = state.map_err(|error| usage(format!("--state: {error}")))?;
     let kind = args.kind.as_deref().map(kind).transpose().map_err(usage)?;
     let since = args.since.as_deref().map(since).transpose().map_err(usage)?;
     let records = Records::open(root)?;
-    let filter = Filter { kind, state, since, limit: Some(args.last), ..Filter::default() };
+    let filter = RunFilter { kind, state, since, limit: Some(args.last), ..RunFilter::default() };
     let Some(job) = &args.job else { return records.list(&filter) };
     for name in records.names_of(job) {
-        let runs = records.list(&Filter { job: Some(name.clone()), ..filter.clone() })?;
-        let any = Filter { job: Some(name), limit: Some(1), ..Filter::default() };
+        let runs = records.list(&RunFilter { job: Some(name.clone()), ..filter.clone() })?;
+        let any = RunFilter { job: Some(name), limit: Some(1), ..RunFilter::default() };
         if !runs.is_empty() || !records.list(&any)?.is_empty() {
             return Ok(runs);
         }
@@ -100,18 +100,18 @@ fn since(text: &str) -> Result<UtcMs, String> {
 }
 
 /// Each run with what it was about.
-fn about(root: &Path, runs: Vec<Run>) -> Vec<(Run, About)> {
+fn about(root: &Path, runs: Vec<RunRecord>) -> Vec<(RunRecord, JobSubject)> {
     let layout = Layout::new(root);
     let disk = RealDisk::new(layout.data());
-    let about = |run: Run| {
-        let about = About::of_run(&disk, &layout, &run.run_id);
+    let about = |run: RunRecord| {
+        let about = JobSubject::of_run(&disk, &layout, &run.run_id);
         (run, about)
     };
     runs.into_iter().map(about).collect()
 }
 
 /// A line in columns for each run, and a line below it of what it was about and what it said, no wider than a page.
-fn listed(runs: &[(Run, About)]) -> String {
+fn listed(runs: &[(RunRecord, JobSubject)]) -> String {
     let head = ["START", "STATE", "EXIT", "TOOK", "RUN"].map(str::to_owned).to_vec();
     let rows: Vec<Vec<String>> =
         std::iter::once(head).chain(runs.iter().map(|(run, _)| cells(run))).collect();
@@ -140,7 +140,7 @@ fn cut(text: &str) -> String {
 }
 
 /// Start, state, exit code, duration, run id.
-fn cells(run: &Run) -> Vec<String> {
+fn cells(run: &RunRecord) -> Vec<String> {
     let took = run.ended.map_or("-".to_owned(), |ended| {
         format!("{:.1}s", (ended.get() - run.started.get()) as f64 / 1000.0)
     });

@@ -17,7 +17,7 @@ use crate::{
         Declared, Kind, Problems, Resolved, RunFacts, Source, Sources, Timetable, check, closest,
         declared, kind_of, resolve, timetable,
     },
-    store::{digest::sha256_hex, runs::Input},
+    store::{digest::sha256_hex, runs::RunInput},
 };
 
 /// Longest manifest or secret, in bytes.
@@ -129,7 +129,7 @@ pub struct Loaded {
     /// The manifest, all values in place.
     pub resolved: Resolved,
     /// The files it was made of.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<RunInput>,
 }
 
 /// Why a job could not be loaded.
@@ -184,14 +184,14 @@ fn with_sources<T>(
     root: &Path,
     args: &JobArgs,
     run: &RunFacts,
-    inputs: &mut Vec<Input>,
+    inputs: &mut Vec<RunInput>,
     work: impl FnOnce(Sources<'_>) -> Result<T, Problems>,
 ) -> Result<T, LoadError> {
     let (path, shown) = find(root, &args.job).map_err(LoadError::Unreadable)?;
     let text = read_text(&path).map_err(|error| {
         LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{shown}: {error}")))
     })?;
-    inputs.push(Input { path: shown.clone(), sha256: sha256_hex(text.as_bytes()) });
+    inputs.push(RunInput { path: shown.clone(), sha256: sha256_hex(text.as_bytes()) });
     with_job(root, Source { path: shown, text }, (args, run), inputs, work)
 }
 
@@ -199,7 +199,7 @@ fn with_job<T>(
     root: &Path,
     job: Source,
     (args, run): (&JobArgs, &RunFacts),
-    inputs: &mut Vec<Input>,
+    inputs: &mut Vec<RunInput>,
     work: impl FnOnce(Sources<'_>) -> Result<T, Problems>,
 ) -> Result<T, LoadError> {
     let env = match variables(root) {
@@ -209,7 +209,7 @@ fn with_job<T>(
     };
     let mut read = |relative: &str| {
         let text = read_text(&root.join(relative))?;
-        inputs.push(Input { path: relative.to_owned(), sha256: sha256_hex(text.as_bytes()) });
+        inputs.push(RunInput { path: relative.to_owned(), sha256: sha256_hex(text.as_bytes()) });
         Ok(text)
     };
     let mut read_secret = |written: &str| read_text(&root.join(written));

@@ -21,7 +21,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     os::signals::Stop,
-    store::runs::{Filter, Run},
+    store::runs::{RunFilter, RunRecord},
 };
 
 /// Between two looks at a log that is followed.
@@ -45,7 +45,7 @@ enum Lines {
 
 struct Source {
     records: Records,
-    run: Run,
+    run: RunRecord,
     path: PathBuf,
     lines: Lines,
 }
@@ -55,7 +55,7 @@ fn open(root: &Path, args: &LogsArgs) -> Result<Source, Failure> {
     let run = if let Some(word) = &args.run {
         records.find(word)?
     } else {
-        let newest = Filter { limit: Some(1), ..Filter::default() };
+        let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
         let found = records.list(&newest)?.pop();
         found.ok_or_else(|| Failure::new(Exit::Nothing, "no run is recorded here"))?
     };

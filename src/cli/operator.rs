@@ -16,7 +16,9 @@ use crate::{
     domain::{command::Order, ids::Tag, time::SlotTs},
     exit::Exit,
     jobs::{
-        commands::{Given, Listed, Reach, Standing, Wish, give, listed, revoke},
+        commands::{
+            CommandReach, CommandRequest, CommandState, GivenCommand, Listed, give, listed, revoke,
+        },
         context::Failure,
     },
     store::{disk::RealDisk, layout::Layout},
@@ -26,7 +28,7 @@ use crate::{
 pub fn order(root: &Path, order: Order, args: &OrderArgs, json: bool) -> Exit {
     match take_down(root, order, args) {
         Ok((tag, given)) => {
-            let Given { at, line, last, planned, reach } = given;
+            let GivenCommand { at, line, last, planned, reach } = given;
             let last = last.map(|last| last.to_string());
             if json {
                 print_json(&json!({
@@ -42,7 +44,7 @@ pub fn order(root: &Path, order: Order, args: &OrderArgs, json: bool) -> Exit {
                 ));
                 if reach.len() > 1 {
                     print(&format!("it is for all {} series of the tag:\n", reach.len()));
-                    let lines: Vec<String> = reach.iter().map(Reach::line).collect();
+                    let lines: Vec<String> = reach.iter().map(CommandReach::line).collect();
                     print(&format!("  {}\n", lines.join("\n  ")));
                 }
                 for Listed { line, command, .. } in &planned {
@@ -58,13 +60,13 @@ pub fn order(root: &Path, order: Order, args: &OrderArgs, json: bool) -> Exit {
     }
 }
 
-fn take_down(root: &Path, order: Order, args: &OrderArgs) -> Result<(Tag, Given), Failure> {
+fn take_down(root: &Path, order: Order, args: &OrderArgs) -> Result<(Tag, GivenCommand), Failure> {
     flags::reason(&args.reason)?;
     let tag = flags::tag(root, args.tag.as_ref())?;
     let when = flags::when(args.at.as_ref())?;
     let who = flags::who(args.who.as_ref());
     let (disk, layout) = place(root)?;
-    let wish = Wish { order, reason: args.reason.clone(), who, when };
+    let wish = CommandRequest { order, reason: args.reason.clone(), who, when };
     let given = give(&disk, &layout, &tag, wish, SystemClock.now())?;
     Ok((tag, given))
 }
@@ -100,7 +102,7 @@ fn lines(root: &Path, args: &CommandsArgs) -> Result<(Tag, Vec<Listed>), Failure
     let (disk, layout) = place(root)?;
     let mut lines = listed(&disk, &layout, &tag)?;
     if !args.all {
-        lines.retain(|one| one.standing == Standing::Planned);
+        lines.retain(|one| one.standing == CommandState::Planned);
         lines.sort_by_key(|one| one.command.at);
     }
     Ok((tag, lines))
@@ -144,7 +146,7 @@ fn document(Listed { line, command, standing }: &Listed) -> Value {
     })
 }
 
-fn reached(Reach { series, from, not_before }: &Reach) -> Value {
+fn reached(CommandReach { series, from, not_before }: &CommandReach) -> Value {
     json!({
         "exchange": series.exchange().to_string(), "symbol": series.symbol().to_string(),
         "timeframe": series.timeframe().to_string(), "from_ts_ms": from.ts_ms(),

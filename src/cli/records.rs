@@ -16,7 +16,7 @@ use crate::{
         disk::RealDisk,
         layout::Layout,
         lock::is_held,
-        runs::{Filter, Run, RunState, RunStore},
+        runs::{RunFilter, RunRecord, RunState, RunStore},
     },
 };
 
@@ -63,27 +63,27 @@ impl Records {
     }
 
     /// The newest runs first.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Run>, Failure> {
+    pub fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, Failure> {
         Ok(self.store.list(filter)?)
     }
 
     /// What people call a run: its id, the beginning of it if it is the only one, or a job, of which the newest run is meant.
-    pub fn find(&self, word: &str) -> Result<Run, Failure> {
+    pub fn find(&self, word: &str) -> Result<RunRecord, Failure> {
         let id: Result<RunId, NameError> = word.parse();
         if let Ok(id) = &id
             && let Some(run) = self.store.get(id)?
         {
             return Ok(run);
         }
-        let newest = Filter { limit: Some(1), ..Filter::default() };
+        let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
         for job in self.names_of(word) {
-            let of_job = Filter { job: Some(job), ..newest.clone() };
+            let of_job = RunFilter { job: Some(job), ..newest.clone() };
             if let Some(run) = self.list(&of_job)?.pop() {
                 return Ok(run);
             }
         }
-        let all = self.list(&Filter { limit: Some(u32::MAX), ..Filter::default() })?;
-        let mut begun: Vec<Run> =
+        let all = self.list(&RunFilter { limit: Some(u32::MAX), ..RunFilter::default() })?;
+        let mut begun: Vec<RunRecord> =
             all.into_iter().filter(|run| run.run_id.as_str().starts_with(word)).collect();
         match begun.len() {
             1 => begun.pop().ok_or_else(|| none(word)),
@@ -106,9 +106,10 @@ impl Records {
     }
 
     /// How a run stands. One whose process is gone without a word is `lost`, also when nobody has recorded that yet.
-    pub fn stands(&self, id: &RunId) -> Result<Run, Failure> {
-        let get =
-            || -> Result<Run, Failure> { self.store.get(id)?.ok_or_else(|| none(id.as_str())) };
+    pub fn stands(&self, id: &RunId) -> Result<RunRecord, Failure> {
+        let get = || -> Result<RunRecord, Failure> {
+            self.store.get(id)?.ok_or_else(|| none(id.as_str()))
+        };
         let seen = get()?;
         if seen.state != RunState::Running || is_held(&self.layout.run_lock(id)) {
             return Ok(seen);
@@ -116,12 +117,12 @@ impl Records {
         // It ran a moment ago and its process is gone: what is recorded now is the end of it.
         let last = get()?;
         let is_gone = last.state == RunState::Running && last.attempt == seen.attempt;
-        Ok(if is_gone { Run { state: RunState::Lost, ..last } } else { last })
+        Ok(if is_gone { RunRecord { state: RunState::Lost, ..last } } else { last })
     }
 }
 
 /// Several runs that a word may mean.
-pub fn ambiguous(word: &str, runs: &[Run], how: &str) -> Failure {
+pub fn ambiguous(word: &str, runs: &[RunRecord], how: &str) -> Failure {
     let ids: Vec<&str> = runs.iter().take(NAMED_MAX).map(|run| run.run_id.as_str()).collect();
     let rest = runs.len().saturating_sub(NAMED_MAX);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
@@ -141,7 +142,7 @@ fn absolute(root: &Path) -> Result<PathBuf, Failure> {
 }
 
 /// A run as a document.
-pub fn run_json(run: &Run) -> Value {
+pub fn run_json(run: &RunRecord) -> Value {
     let id = |id: &Option<RunId>| id.as_ref().map(|id| id.as_str().to_owned());
     json!({
         "run_id": run.run_id.as_str(), "job": run.job, "kind": run.kind, "state": run.state.name(),

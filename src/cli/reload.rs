@@ -13,7 +13,7 @@ use crate::{
     clock::{Deadline, nap},
     exit::Exit,
     jobs::context::Failure,
-    os::kill::hang_up_holder,
+    os::process_tree::hang_up_holder,
     serve::status::Status,
     store::{
         disk::{Disk as _, RealDisk},

@@ -16,7 +16,7 @@ use crate::{
     domain::time::UtcMs,
     exit::Exit,
     jobs::context::Failure,
-    store::runs::{Run, RunState, TakenBack},
+    store::runs::{RunRecord, RunState, TakenBack},
 };
 
 /// Takes every watermark that is ahead of the clock back to it, and records that.
@@ -52,11 +52,11 @@ fn take_back(root: &Path, args: &RewindArgs) -> Result<(TakenBack, String), Fail
     let run_id = format!("rewind_{}", now.format("%Y%m%d_%H%M%S%3f"));
     let build = env!("CARGO_PKG_VERSION");
     let id = run_id.parse().map_err(|error| Failure::new(Exit::Bug, format!("{error}")))?;
-    let record = |taken: &TakenBack| Run {
+    let record = |taken: &TakenBack| RunRecord {
         ended: Some(now),
         exit_code: Some(0),
         summary: format!("{}, by {}: {}", summary(taken), plain(&who), plain(&args.reason)),
-        ..Run::first(id, ("rewind", "rewind"), RunState::Succeeded, now, build)
+        ..RunRecord::first(id, ("rewind", "rewind"), RunState::Succeeded, now, build)
     };
     let taken = records.store.take_back(now, record)?;
     if taken.schedules.is_empty() {

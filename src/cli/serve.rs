@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     jobs::{
         context::Failure,
-        ledgers::{About, series_of, tags},
+        ledgers::{JobSubject, series_of, tags},
     },
     manifest::{Job, Logs, Manifest, Resolved, Schedule},
     os::mask::Mask,
@@ -140,7 +140,7 @@ pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
 
 /// What a schedule starts, and what that is about.
 fn watched(name: &str, schedule: &Schedule, manifest: &Manifest) -> String {
-    let about = About::of_job(&manifest.job).words();
+    let about = JobSubject::of_job(&manifest.job).words();
     let about = if about.is_empty() { String::new() } else { format!(": {about}") };
     format!("{name} ({}){about}", short(&schedule.due))
 }

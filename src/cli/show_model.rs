@@ -11,17 +11,17 @@ use super::{
 };
 use crate::{
     domain::{
-        model_id::ModelId,
+        ids::ModelId,
         time::{Timeframe, UtcMs},
     },
     engine::model::Model,
     exit::Exit,
     jobs::{
         context::Failure,
-        models::{Loaded, find, load, resolve},
+        model_folder::{LoadedModel, find, load, resolve},
     },
     language::Features,
-    model::card::{Label, LabelKind, LabelUnit},
+    model::card::{CardLabel, LabelKind, LabelUnit},
     store::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
@@ -44,7 +44,7 @@ pub fn show_model(root: &Path, dir: &Path, json: bool) -> Exit {
         Err(failure) => return tell(&failure, json),
     };
     if json {
-        let Loaded { id, card, dir, model } = &loaded;
+        let LoadedModel { id, card, dir, model } = &loaded;
         print_json(&json!({
             "schema": "mjolnir.model-card/1", "id": id.to_string(), "dir": dir.display().to_string(),
             "warm_up_bars": warm_up(model), "card": card,
@@ -55,7 +55,7 @@ pub fn show_model(root: &Path, dir: &Path, json: bool) -> Exit {
     Exit::Ok
 }
 
-fn read(root: &Path, dir: &Path) -> Result<Loaded, Failure> {
+fn read(root: &Path, dir: &Path) -> Result<LoadedModel, Failure> {
     let layout = Layout::new(root);
     let disk = RealDisk::new(layout.data());
     // As it lies below the root, or below the folder of all models, or by its id alone.
@@ -99,8 +99,8 @@ fn unknown(disk: &RealDisk, layout: &Layout, dir: &Path) -> Failure {
 }
 
 /// What people want to know, one thing a line. What a model from elsewhere does not say is `-`.
-fn rows(loaded: &Loaded) -> Vec<Vec<String>> {
-    let Loaded { id, model, card, dir } = loaded;
+fn rows(loaded: &LoadedModel) -> Vec<Vec<String>> {
+    let LoadedModel { id, model, card, dir } = loaded;
     let widths: Vec<String> = card.layers().iter().map(ToString::to_string).collect();
     let layers = format!("{} {}", widths.join("-"), card.activation().name());
     let or_none = |text: Option<String>| text.map_or_else(|| "-".to_owned(), |text| plain(&text));
@@ -143,7 +143,7 @@ fn rows(loaded: &Loaded) -> Vec<Vec<String>> {
     ]
 }
 
-fn label(label: &Label) -> String {
+fn label(label: &CardLabel) -> String {
     let bars = label.horizon_bars;
     let number = |x: Option<f64>| x.map_or_else(|| "-".to_owned(), |x| x.to_string());
     match label.kind {

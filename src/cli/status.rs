@@ -18,13 +18,13 @@ use crate::{
     exit::Exit,
     jobs::{
         context::Failure,
-        ledgers::{Standing, series_of, standing, tags},
+        ledgers::{LedgerStanding, series_of, standing, tags},
     },
     store::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
         lock::is_held,
-        runs::{Ahead, Filter, Incident, Pause, Run, RunState},
+        runs::{Ahead, Incident, Pause, RunFilter, RunRecord, RunState},
     },
 };
 
@@ -35,7 +35,7 @@ const TICK_MAX_MS: i64 = 20_000;
 struct Status {
     now: UtcMs,
     service: Service,
-    going: Vec<Run>,
+    going: Vec<RunRecord>,
     schedules: Vec<ScheduleRow>,
     invalid: Vec<String>,
     incidents: Vec<Incident>,
@@ -50,7 +50,7 @@ struct Service {
 
 struct ScheduleRow {
     name: String,
-    last: Option<Run>,
+    last: Option<RunRecord>,
     next: Result<UtcMs, &'static str>,
     paused: Option<Pause>,
     silent: Option<(UtcMs, Ahead)>,
@@ -61,7 +61,7 @@ struct Loop {
     series: Series,
     /// Whether a loop holds the ledger.
     is_up: bool,
-    stands: Option<Standing>,
+    stands: Option<LedgerStanding>,
 }
 
 /// Shows how everything stands.
@@ -90,7 +90,8 @@ fn gather(root: &Path) -> Result<Status, Failure> {
     let (mut going, mut incidents, mut pauses) = (Vec::new(), Vec::new(), BTreeMap::new());
     if let Some(records) = &records {
         for state in [RunState::Running, RunState::Queued] {
-            let filter = Filter { state: Some(state), limit: Some(u32::MAX), ..Filter::default() };
+            let filter =
+                RunFilter { state: Some(state), limit: Some(u32::MAX), ..RunFilter::default() };
             going.extend(records.list(&filter)?);
         }
         incidents = records.store.incidents(None)?;
@@ -125,8 +126,11 @@ fn rows(
     let mut rows = Vec::new();
     for schedule in &job.schedules {
         let coming = Coming::of(job, schedule, now, 1, pauses).decided(records, now)?;
-        let filter =
-            Filter { schedule: Some(coming.name.clone()), limit: Some(1), ..Filter::default() };
+        let filter = RunFilter {
+            schedule: Some(coming.name.clone()),
+            limit: Some(1),
+            ..RunFilter::default()
+        };
         let last = match records {
             Some(records) => records.list(&filter)?.pop(),
             None => None,
@@ -237,7 +241,7 @@ impl Status {
         section(&mut text, "loops", "none", &self.loops, |found| {
             let Loop { tag, series, is_up, stands } = found;
             let up = if *is_up { "up" } else { "down" };
-            let Some(Standing { slot, position, equity, risk }) = stands else {
+            let Some(LedgerStanding { slot, position, equity, risk }) = stands else {
                 return row([tag, &series.to_string(), up, "nothing decided"]);
             };
             let at = slot.close();
@@ -251,7 +255,7 @@ impl Status {
         text
     }
 
-    fn waits(&self, run: &Run) -> String {
+    fn waits(&self, run: &RunRecord) -> String {
         let later = run.not_before.filter(|at| *at > self.now);
         later.map_or_else(String::new, |at| {
             let ms = u64::try_from(at.get() - self.now.get()).unwrap_or_default();

@@ -17,11 +17,11 @@ use crate::{
     clock::{Clock as _, Deadline, SystemClock, nap},
     exit::Exit,
     jobs::context::Failure,
-    os::kill::kill_holder,
+    os::process_tree::kill_holder,
     store::{
         disk::Disk as _,
         lock::{Owner, is_held},
-        runs::{End, Filter, Run, RunState},
+        runs::{RunEnd, RunFilter, RunRecord, RunState},
     },
 };
 
@@ -58,7 +58,7 @@ pub fn stop(root: &Path, args: &StopArgs, json: bool) -> Exit {
     }
 }
 
-fn stopped(root: &Path, args: &StopArgs) -> Result<(Run, bool), Failure> {
+fn stopped(root: &Path, args: &StopArgs) -> Result<(RunRecord, bool), Failure> {
     let records = Records::open(root)?;
     let run = target(&records, &args.run)?;
     let reason = reason(args);
@@ -93,14 +93,15 @@ fn stopped(root: &Path, args: &StopArgs) -> Result<(Run, bool), Failure> {
 }
 
 /// The one run that is meant among those that wait or go on.
-fn target(records: &Records, word: &str) -> Result<Run, Failure> {
+fn target(records: &Records, word: &str) -> Result<RunRecord, Failure> {
     let mut going = Vec::new();
     for state in [RunState::Running, RunState::Queued] {
-        let filter = Filter { state: Some(state), limit: Some(u32::MAX), ..Filter::default() };
+        let filter =
+            RunFilter { state: Some(state), limit: Some(u32::MAX), ..RunFilter::default() };
         going.extend(records.list(&filter)?);
     }
     let names = records.names_of(word);
-    let mut meant: Vec<Run> =
+    let mut meant: Vec<RunRecord> =
         going.iter().filter(|run| run.run_id.as_str() == word).cloned().collect();
     if meant.is_empty() {
         meant = going.into_iter().filter(|run| names.contains(&run.job)).collect();
@@ -132,15 +133,15 @@ fn reason(args: &StopArgs) -> String {
 /// Waits until the run is over. Of a process that went away without a word, `vanished` says how it ended.
 fn wait(
     records: &Records,
-    run: &Run,
+    run: &RunRecord,
     most: Duration,
-    vanished: &End,
-) -> Result<Option<Run>, Failure> {
+    vanished: &RunEnd,
+) -> Result<Option<RunRecord>, Failure> {
     let deadline = Deadline::after(Some(most));
     loop {
         let now = records.stands(&run.run_id)?;
         if now.state == RunState::Lost || now.attempt != run.attempt {
-            let end = End { at: SystemClock.now(), ..vanished.clone() };
+            let end = RunEnd { at: SystemClock.now(), ..vanished.clone() };
             records.store.settle(&run.run_id, run.attempt, &end)?;
             return Ok(Some(records.stands(&run.run_id)?));
         }
@@ -155,7 +156,7 @@ fn wait(
 }
 
 /// Kills the process that the lock of the run names, if it is the one that holds it.
-fn kill(records: &Records, run: &Run) -> Result<(), Failure> {
+fn kill(records: &Records, run: &RunRecord) -> Result<(), Failure> {
     let lock = records.layout.run_lock(&run.run_id);
     let refused = |why: String| {
         let message = format!(
@@ -172,8 +173,8 @@ fn kill(records: &Records, run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
-fn end(exit_code: i32, summary: String) -> End {
-    End { state: RunState::Cancelled, exit_code, summary, at: SystemClock.now() }
+fn end(exit_code: i32, summary: String) -> RunEnd {
+    RunEnd { state: RunState::Cancelled, exit_code, summary, at: SystemClock.now() }
 }
 
 fn span_of(time: Duration) -> String {

@@ -19,7 +19,7 @@ use crate::{
         context::Failure,
         equivalence::{
             both::{Compared, compare_files},
-            compare::Terms,
+            compare::ComparisonRules,
             proof::{LedgerHash, Proof, SCHEMA},
         },
     },
@@ -114,7 +114,7 @@ fn compare_again(
     });
     let origin = live.0.decisions.with_file_name("origin.json");
     let origin = disk.read(&origin)?.and_then(|bytes| Origin::from_json(&bytes).ok());
-    let terms = Terms {
+    let terms = ComparisonRules {
         same_policy: proof.live.stop_fill == proof.backtest.stop_fill,
         reads_equity: origin.is_some_and(|origin| origin.card.equity_reader().is_some()),
     };

@@ -6,7 +6,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::context::{Context, Failure, Progress},
-    os::{mask::Mask, process::Results, signals::Stop},
+    os::{mask::Mask, process::ChildResults, signals::Stop},
     run::build_id,
     store::{disk::RealDisk, layout::Layout},
 };
@@ -45,7 +45,7 @@ pub fn without_run<T>(
         started: SystemClock.now(),
         stop,
         grace: Duration::from_secs(2),
-        child_results: Results::Kept,
+        child_results: ChildResults::Kept,
         progress: &Quiet,
     })
 }

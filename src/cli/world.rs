@@ -22,7 +22,7 @@ use crate::{
     store::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
-        runs::{Filter, Run, RunState, RunStore},
+        runs::{RunFilter, RunRecord, RunState, RunStore},
     },
 };
 
@@ -46,7 +46,7 @@ struct Inner {
     notifier: Option<Notifier>,
     manifests: BTreeMap<String, Manifest>,
     /// Runs that ended while the records could not be written.
-    waiting: Vec<Run>,
+    waiting: Vec<RunRecord>,
 }
 
 impl World {
@@ -109,12 +109,12 @@ impl World {
 }
 
 /// Scheduled runs that ended while no service was there to see it, in the order of their ends.
-fn ended_meanwhile(root: &Path) -> Result<Vec<Run>, Failure> {
+fn ended_meanwhile(root: &Path) -> Result<Vec<RunRecord>, Failure> {
     let layout = Layout::new(root);
     let disk = RealDisk::new(layout.data());
     let tick = disk.read(&layout.scheduler_tick())?.unwrap_or_default();
     let Ok(last) = serde_json::from_slice::<Status>(&tick) else { return Ok(Vec::new()) };
-    let filter = Filter { limit: Some(WAITING_MAX as u32), ..Filter::default() };
+    let filter = RunFilter { limit: Some(WAITING_MAX as u32), ..RunFilter::default() };
     let mut runs = RunStore::open(&disk, &layout)?.list(&filter)?;
     runs.retain(|run| {
         let ended = run.ended.is_some_and(|ended| ended.get() > last.tick_ms);
@@ -154,7 +154,7 @@ impl Ears for World {
         tracing::info!("{line}");
     }
 
-    fn told(&mut self, run: &Run) {
+    fn told(&mut self, run: &RunRecord) {
         tracing::info!(run = %run.run_id, state = run.state.name(), "{}", run.summary);
         self.board.observe(run);
         let mut inner = self.lock();

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use thiserror::Error;
 
-use super::{model_id::ModelId, time::UtcMs};
+use super::{ids::ModelId, time::UtcMs};
 
 /// How a switch of models begins.
 const MODEL: &str = "model";

@@ -5,9 +5,8 @@ use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    decision::Side,
+    decision::{Reason, Side},
     money::{Money, Price, Qty},
-    reason::Reason,
     series::Series,
     time::SlotTs,
 };

@@ -9,9 +9,8 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::Side,
+        decision::{Reason, Side},
         money::{Money, Price, Qty},
-        reason::Reason,
         stake::Stake,
         time::SlotTs,
         trade::{CloseReason, Event, TradeEvent},

@@ -13,9 +13,8 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::{Block, Limit, RiskState, Side},
+        decision::{Block, Limit, Reason, RiskState, Side},
         money::{Money, Price, Qty},
-        reason::Reason,
         stake::Stake,
         time::{SlotTs, Timeframe},
         trade::CloseReason,

@@ -12,9 +12,8 @@ use crate::{
     domain::{
         bar::Bar,
         command::Order,
-        decision::{Block, Limit, RiskState, Side},
+        decision::{Block, Limit, Reason, RiskState, Side},
         money::{Money, Price},
-        reason::Reason,
         time::SlotTs,
         trade::{CloseReason, TradeEvent},
     },

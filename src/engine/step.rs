@@ -14,9 +14,8 @@ use super::{
 use crate::{
     domain::{
         bar::{Bar, TimedBar, hash_bars},
-        decision::{Action, Block, Decision, Degraded, Limit, RiskState, Side, SkipReason},
+        decision::{Action, Block, Decision, Degraded, Limit, Reason, RiskState, Side, SkipReason},
         money::Money,
-        reason::Reason,
         time::{SlotTs, Timeframe},
         trade::{CloseReason, TradeEvent},
     },

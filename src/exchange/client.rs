@@ -19,7 +19,7 @@ const BODY_BYTES_MAX: usize = 8 << 20;
 
 /// The bounds of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ClientLimits {
     /// Longest wait for a connection.
     pub connect: Duration,
     /// Longest time from the request to the last byte of the answer.
@@ -28,7 +28,7 @@ pub struct Limits {
     pub body_bytes_max: usize,
 }
 
-impl Limits {
+impl ClientLimits {
     /// The usual bounds of a request that takes at most `total`.
     pub fn within(total: Duration) -> Self {
         Self { connect: total.min(CONNECT_MAX), total, body_bytes_max: BODY_BYTES_MAX }
@@ -37,7 +37,7 @@ impl Limits {
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct HttpAnswer {
     /// HTTP status.
     pub status: u16,
     /// The body, unpacked.
@@ -53,25 +53,25 @@ pub struct Answer {
 /// Whatever answers a GET.
 pub trait Get {
     /// Asks once. Any status is an answer.
-    fn get(&self, url: &str, sleeper: &dyn Sleeper) -> Result<Answer, HttpError>;
+    fn get(&self, url: &str, sleeper: &dyn Sleeper) -> Result<HttpAnswer, HttpError>;
 }
 
 /// A client with its own connections.
 #[derive(Debug)]
 pub struct Client {
     client: HttpClient,
-    limits: Limits,
+    limits: ClientLimits,
 }
 
 impl Client {
     /// A client with these bounds. It fails where there are no certificates to trust.
-    pub fn new(limits: Limits) -> Result<Self, HttpError> {
-        let Limits { connect, total, .. } = limits;
+    pub fn new(limits: ClientLimits) -> Result<Self, HttpError> {
+        let ClientLimits { connect, total, .. } = limits;
         let connections = Connections { connect, total: Some(total), kept: Some(IDLE) };
         Ok(Self { client: HttpClient::new(connections)?, limits })
     }
 
-    async fn ask(&self, url: &str, sleeper: &dyn Sleeper) -> Result<Answer, HttpError> {
+    async fn ask(&self, url: &str, sleeper: &dyn Sleeper) -> Result<HttpAnswer, HttpError> {
         let failed = |error: reqwest::Error| HttpError::of(&error, &self.in_words());
         let mut response = self.client.http().get(url).send().await.map_err(failed)?;
         let headers = response.headers();
@@ -90,7 +90,7 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body, date, pause_ms, location })
+        Ok(HttpAnswer { status, body, date, pause_ms, location })
     }
 
     fn in_words(&self) -> String {
@@ -99,7 +99,7 @@ impl Client {
 }
 
 impl Get for Client {
-    fn get(&self, url: &str, sleeper: &dyn Sleeper) -> Result<Answer, HttpError> {
+    fn get(&self, url: &str, sleeper: &dyn Sleeper) -> Result<HttpAnswer, HttpError> {
         let stopped = || HttpError::new(Broke::Stopped, "the request was given up");
         if sleeper.stopped() {
             return Err(stopped());

@@ -4,8 +4,6 @@ pub mod client;
 pub mod feed;
 pub mod rate_limiter;
 pub mod remote;
-pub mod replay;
 pub mod sim;
-pub mod synthetic;
 pub mod venue;
 pub mod venue_time;

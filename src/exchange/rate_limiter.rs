@@ -3,7 +3,7 @@
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::venue::{answer::Class, spec::Pace};
+use super::venue::{answer::FaultClass, page_request::VenuePace};
 use crate::domain::time::Steady;
 
 /// The first pause after a failure that may pass by itself, milliseconds; it doubles with each further one.
@@ -36,7 +36,7 @@ pub enum Admit {
         /// The end of the pause.
         until: Steady,
         /// What it was for.
-        class: Class,
+        class: FaultClass,
     },
 }
 
@@ -52,18 +52,18 @@ pub enum Next {
 /// The pace, the retries and the pauses of one venue.
 #[derive(Debug, Clone)]
 pub struct RateLimiter {
-    pace: Pace,
+    pace: VenuePace,
     attempts_max: u32,
     seed: u64,
     drawn: u64,
     /// When the bucket is full again.
     full_at: Steady,
-    shut: Option<(Steady, Class)>,
+    shut: Option<(Steady, FaultClass)>,
 }
 
 impl RateLimiter {
     /// At most `attempts_max` requests for one question, with pauses drawn from `seed`.
-    pub fn new(pace: Pace, attempts_max: u32, seed: u64) -> Self {
+    pub fn new(pace: VenuePace, attempts_max: u32, seed: u64) -> Self {
         Self { pace, attempts_max, seed, drawn: 0, full_at: Steady::default(), shut: None }
     }
 
@@ -89,37 +89,42 @@ impl RateLimiter {
     /// Learns that attempt number `attempt` (from 1) failed; `pause_ms` is the pause the venue asked for.
     pub fn failed(
         &mut self,
-        class: Class,
+        class: FaultClass,
         pause_ms: Option<i64>,
         attempt: u32,
         now: Steady,
     ) -> Next {
         let pause_ms = pause_ms.map(|ms| ms.min(Self::pause_max_ms(class)));
         let wait_ms = match class {
-            Class::Config => return Next::GiveUp,
-            Class::Refused => pause_ms.unwrap_or(0),
-            Class::Banned => pause_ms.unwrap_or(BANNED_MS),
-            Class::Throttled => pause_ms.unwrap_or_else(|| self.backoff_ms(THROTTLED_MS, attempt)),
-            Class::Transient | Class::Malformed => {
+            FaultClass::Config => return Next::GiveUp,
+            FaultClass::Refused => pause_ms.unwrap_or(0),
+            FaultClass::Banned => pause_ms.unwrap_or(BANNED_MS),
+            FaultClass::Throttled => {
+                pause_ms.unwrap_or_else(|| self.backoff_ms(THROTTLED_MS, attempt))
+            }
+            FaultClass::Transient | FaultClass::Malformed => {
                 pause_ms.unwrap_or_else(|| self.backoff_ms(BACKOFF_MS, attempt))
             }
         };
         let until = now.plus_ms(wait_ms);
-        if matches!(class, Class::Throttled | Class::Banned) || pause_ms.is_some() {
+        if matches!(class, FaultClass::Throttled | FaultClass::Banned) || pause_ms.is_some() {
             self.shut = Some((until, class));
         }
         // Asked again at once, it answers alike: the caller may ask later.
-        let gives_up = matches!(class, Class::Banned | Class::Refused);
+        let gives_up = matches!(class, FaultClass::Banned | FaultClass::Refused);
         let is_last = attempt >= self.attempts_max;
         if gives_up || is_last || wait_ms > PATIENCE_MS { Next::GiveUp } else { Next::Retry(until) }
     }
 
     /// The longest pause that is granted after such a failure, milliseconds.
-    pub const fn pause_max_ms(class: Class) -> i64 {
+    pub const fn pause_max_ms(class: FaultClass) -> i64 {
         match class {
-            Class::Banned => BAN_MAX_MS,
-            Class::Throttled => THROTTLED_MAX_MS,
-            Class::Config | Class::Refused | Class::Transient | Class::Malformed => PAUSE_MAX_MS,
+            FaultClass::Banned => BAN_MAX_MS,
+            FaultClass::Throttled => THROTTLED_MAX_MS,
+            FaultClass::Config
+            | FaultClass::Refused
+            | FaultClass::Transient
+            | FaultClass::Malformed => PAUSE_MAX_MS,
         }
     }
 
@@ -143,7 +148,7 @@ impl RateLimiter {
 mod tests {
     use super::*;
 
-    const PACE: Pace = Pace { burst: 3, refill_ms: 100 };
+    const PACE: VenuePace = VenuePace { burst: 3, refill_ms: 100 };
 
     fn at(ms: i64) -> Steady {
         Steady::new(1_000_000 + ms)
@@ -183,7 +188,7 @@ mod tests {
         let sleeper = |seed: u64| {
             let mut limiter = RateLimiter::new(PACE, 99, seed);
             (1..=12)
-                .map(|n| match limiter.failed(Class::Transient, None, n, at(0)) {
+                .map(|n| match limiter.failed(FaultClass::Transient, None, n, at(0)) {
                     Next::Retry(then) => then.since(at(0)),
                     Next::GiveUp => panic!("attempt {n}"),
                 })
@@ -200,13 +205,13 @@ mod tests {
     #[test]
     fn attempts_are_bounded_and_a_wrong_question_is_asked_once() {
         let mut limiter = limiter();
-        for class in [Class::Transient, Class::Malformed, Class::Throttled] {
+        for class in [FaultClass::Transient, FaultClass::Malformed, FaultClass::Throttled] {
             assert!(matches!(limiter.failed(class, None, 3, at(0)), Next::Retry(_)), "{class:?}");
             assert_eq!(limiter.failed(class, None, 4, at(0)), Next::GiveUp, "{class:?}");
         }
-        assert_eq!(limiter.failed(Class::Config, Some(1), 1, at(0)), Next::GiveUp);
+        assert_eq!(limiter.failed(FaultClass::Config, Some(1), 1, at(0)), Next::GiveUp);
         let mut limiter = self::limiter();
-        assert_eq!(limiter.failed(Class::Refused, None, 1, at(0)), Next::GiveUp);
+        assert_eq!(limiter.failed(FaultClass::Refused, None, 1, at(0)), Next::GiveUp);
         assert_eq!(limiter.admit(at(0)), Admit::Now, "the next question may follow at once");
     }
 
@@ -214,11 +219,11 @@ mod tests {
     fn no_pause_is_endless_whatever_a_page_in_between_asks_for() {
         let year_ms = 31_536_000_000;
         for (class, most_ms) in [
-            (Class::Refused, PAUSE_MAX_MS),
-            (Class::Transient, PAUSE_MAX_MS),
-            (Class::Malformed, PAUSE_MAX_MS),
-            (Class::Throttled, 900_000),
-            (Class::Banned, 259_200_000),
+            (FaultClass::Refused, PAUSE_MAX_MS),
+            (FaultClass::Transient, PAUSE_MAX_MS),
+            (FaultClass::Malformed, PAUSE_MAX_MS),
+            (FaultClass::Throttled, 900_000),
+            (FaultClass::Banned, 259_200_000),
         ] {
             let mut limiter = limiter();
             assert_eq!(limiter.failed(class, Some(year_ms), 1, at(0)), Next::GiveUp);
@@ -228,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_pause_the_venue_asked_for_is_kept_to_the_millisecond() {
-        for class in [Class::Throttled, Class::Transient, Class::Malformed] {
+        for class in [FaultClass::Throttled, FaultClass::Transient, FaultClass::Malformed] {
             let mut limiter = limiter();
             assert_eq!(limiter.failed(class, Some(7_000), 1, at(0)), Next::Retry(at(7_000)));
             assert_eq!(limiter.admit(at(6_999)), Admit::Shut { until: at(7_000), class });
@@ -238,7 +243,7 @@ mod tests {
         }
         // One that is too long to wait for ends the question, and is kept all the same.
         let mut limiter = limiter();
-        assert_eq!(limiter.failed(Class::Throttled, Some(61_000), 1, at(0)), Next::GiveUp);
+        assert_eq!(limiter.failed(FaultClass::Throttled, Some(61_000), 1, at(0)), Next::GiveUp);
         assert!(matches!(limiter.admit(at(60_999)), Admit::Shut { .. }));
     }
 
@@ -246,8 +251,8 @@ mod tests {
     fn a_ban_opens_the_breaker_for_as_long_as_the_venue_says_or_ten_minutes() {
         for (pause_ms, until_ms) in [(None, 600_000), (Some(7_200_000), 7_200_000)] {
             let mut limiter = limiter();
-            assert_eq!(limiter.failed(Class::Banned, pause_ms, 1, at(0)), Next::GiveUp);
-            let shut = Admit::Shut { until: at(until_ms), class: Class::Banned };
+            assert_eq!(limiter.failed(FaultClass::Banned, pause_ms, 1, at(0)), Next::GiveUp);
+            let shut = Admit::Shut { until: at(until_ms), class: FaultClass::Banned };
             assert_eq!(limiter.admit(at(until_ms - 1)), shut);
             assert_eq!(limiter.admit(at(until_ms)), Admit::Now);
         }

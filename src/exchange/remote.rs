@@ -1,11 +1,11 @@
 //! A venue over the network: pages asked with good manners, joined whole or not at all, and the venue's clock beside ours.
 
 use super::{
-    client::{Answer, Client, Get, Limits},
+    client::{Client, ClientLimits, Get, HttpAnswer},
     feed::{Feed, FeedError, Heard, Sleeper},
     rate_limiter::{Admit, Next, RateLimiter},
     venue::{
-        answer::{Class, Fault},
+        answer::{AnswerFault, FaultClass},
         page_request::PageRequest,
         registry::Venue,
     },
@@ -29,11 +29,11 @@ pub const RETRY: &str = "retry";
 
 /// How a venue is reached.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub struct VenueAccess {
     /// Where its public interface is; `None` is its own address.
     pub base_url: Option<BaseUrl>,
     /// The bounds of one request.
-    pub limits: Limits,
+    pub limits: ClientLimits,
     /// Most requests for one page. With 1, the caller asks again.
     pub attempts_max: u32,
     /// What the pauses between attempts are drawn from.
@@ -55,7 +55,7 @@ pub struct RemoteFeed<'w, G = Client> {
 
 /// Why one request gave no bars.
 struct Trouble {
-    fault: Fault,
+    fault: AnswerFault,
     pause_ms: Option<i64>,
 }
 
@@ -64,13 +64,13 @@ impl<'w> RemoteFeed<'w> {
     pub fn new(
         venue: Venue,
         symbol: Symbol,
-        access: &Access,
+        access: &VenueAccess,
         sleeper: &'w dyn Sleeper,
     ) -> Result<Self, FeedError> {
         let client = Client::new(access.limits).map_err(|error| FeedError {
             venue: venue.name().to_owned(),
             url: base_url(venue, access),
-            class: Class::Config,
+            class: FaultClass::Config,
             why: error.to_string(),
             pause_ms: None,
         })?;
@@ -83,7 +83,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     pub fn over(
         client: G,
         (venue, symbol): (Venue, Symbol),
-        access: &Access,
+        access: &VenueAccess,
         sleeper: &'w dyn Sleeper,
     ) -> Self {
         let limiter = RateLimiter::new(venue.spec().pace, access.attempts_max, access.seed);
@@ -103,7 +103,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
                 "HTTP {} without a Date header, from which its time is read",
                 answer.status
             );
-            self.error(&url, Fault::malformed(why))
+            self.error(&url, AnswerFault::malformed(why))
         };
         answer.date.ok_or_else(dateless)
     }
@@ -141,7 +141,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     }
 
     /// Says once that the venue is not left alone for as long as it asks.
-    fn say_cut(&mut self, class: Class, pause_ms: Option<i64>) {
+    fn say_cut(&mut self, class: FaultClass, pause_ms: Option<i64>) {
         let most_ms = RateLimiter::pause_max_ms(class);
         let Some(asked_ms) = pause_ms.filter(|ms| *ms > most_ms && !self.has_said_cut) else {
             return;
@@ -164,7 +164,7 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
                 Admit::Shut { until, class } => {
                     let left_s = until.since(now) / 1000;
                     let why = format!("not asked: the venue wants a pause, {left_s} s are left");
-                    return Err(self.error(url, Fault::new(class, why)));
+                    return Err(self.error(url, AnswerFault::new(class, why)));
                 }
             }
         }
@@ -183,16 +183,16 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
         Ok(shown)
     }
 
-    fn shown(&self, page: &PageRequest, answer: &Answer) -> Result<Shown, Fault> {
+    fn shown(&self, page: &PageRequest, answer: &HttpAnswer) -> Result<Shown, AnswerFault> {
         if (300..400).contains(&answer.status) {
             let to = answer.location.as_deref().unwrap_or_default().escape_debug();
             let why = format!("HTTP {}: a redirect to `{to}`, not followed", answer.status);
-            return Err(Fault::new(Class::Refused, why));
+            return Err(AnswerFault::new(FaultClass::Refused, why));
         }
         self.venue.parse(page, answer.status, &answer.body)
     }
 
-    fn error(&self, url: &str, fault: Fault) -> FeedError {
+    fn error(&self, url: &str, fault: AnswerFault) -> FeedError {
         FeedError {
             venue: self.venue.name().to_owned(),
             url: url.to_owned(),
@@ -203,11 +203,11 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
     }
 
     fn stopped(&self, url: &str) -> FeedError {
-        self.error(url, Fault::new(Class::Transient, "asked to stop before it answered"))
+        self.error(url, AnswerFault::new(FaultClass::Transient, "asked to stop before it answered"))
     }
 }
 
-fn base_url(venue: Venue, access: &Access) -> String {
+fn base_url(venue: Venue, access: &VenueAccess) -> String {
     let own = || venue.spec().base_url.to_owned();
     access.base_url.as_ref().map_or_else(own, ToString::to_string)
 }
@@ -230,7 +230,9 @@ impl<G: Get> Feed for RemoteFeed<'_, G> {
                 let (seconds, side) =
                     (apart_ms.abs() / 1000, if apart_ms > 0 { "behind" } else { "ahead of" });
                 let why = format!("the request was made by a clock {seconds} s {side} the venue's");
-                return Err(self.error(&self.base_url, Fault::new(Class::Transient, why)));
+                return Err(
+                    self.error(&self.base_url, AnswerFault::new(FaultClass::Transient, why))
+                );
             }
             all.bars.extend(bars);
             all.bad.extend(bad);
@@ -262,18 +264,18 @@ fn pages(venue: Venue, since: SlotTs, now: UtcMs) -> Vec<Window> {
     window.pages(spec.page_bars)
 }
 
-fn fault_of(error: &HttpError) -> Fault {
+fn fault_of(error: &HttpError) -> AnswerFault {
     let class = match error.broke {
-        Broke::TooLarge => Class::Malformed,
+        Broke::TooLarge => FaultClass::Malformed,
         Broke::Dns
         | Broke::Refused
         | Broke::Unreachable
         | Broke::Tls
         | Broke::TimedOut
         | Broke::BrokenOff
-        | Broke::Stopped => Class::Transient,
+        | Broke::Stopped => FaultClass::Transient,
     };
-    Fault::new(class, error.to_string())
+    AnswerFault::new(class, error.to_string())
 }
 
 #[cfg(test)]

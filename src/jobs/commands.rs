@@ -10,8 +10,7 @@ use crate::{
     clock::nap,
     domain::{
         command::{Command, Order, in_order_of_effect, line_of, place_of},
-        ids::Tag,
-        model_id::ModelId,
+        ids::{ModelId, Tag},
         series::Series,
         time::{SlotTs, UtcMs},
     },
@@ -23,7 +22,7 @@ use crate::{
         error::StoreError,
         layout::Layout,
         ledger,
-        lock::{Gate, Inside},
+        lock::{Inside, LockGate},
         rows::commands::{COMMANDS_HEADER, parse_commands, push_command},
     },
 };
@@ -34,7 +33,7 @@ const ENTER_PAUSE: Duration = Duration::from_millis(5);
 
 /// When a command takes effect: at the first slot that closes at or after an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
+pub enum CommandTime {
     /// This instant.
     At(UtcMs),
     /// Now: at the first slot that is not decided yet. For loops in real time.
@@ -45,7 +44,7 @@ pub enum When {
 
 /// A command that was taken down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Given {
+pub struct GivenCommand {
     /// It takes effect at the first slot that closes at or after this.
     pub at: UtcMs,
     /// Its line in the ledger.
@@ -55,12 +54,12 @@ pub struct Given {
     /// What is planned for a later time.
     pub planned: Vec<Listed>,
     /// Every series of the tag: all of them obey.
-    pub reach: Vec<Reach>,
+    pub reach: Vec<CommandReach>,
 }
 
 /// A series that obeys a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reach {
+pub struct CommandReach {
     /// Which.
     pub series: Series,
     /// The slot at which it does.
@@ -69,7 +68,7 @@ pub struct Reach {
     pub not_before: Option<SlotTs>,
 }
 
-impl Reach {
+impl CommandReach {
     /// In one line.
     pub fn line(&self) -> String {
         let Self { series, from, not_before } = self;
@@ -82,7 +81,7 @@ impl Reach {
 
 /// What an operator orders.
 #[derive(Debug, Clone)]
-pub struct Wish {
+pub struct CommandRequest {
     /// What.
     pub order: Order,
     /// Why.
@@ -90,12 +89,12 @@ pub struct Wish {
     /// Who.
     pub who: String,
     /// When.
-    pub when: When,
+    pub when: CommandTime,
 }
 
 /// How a line of a commands ledger stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum CommandState {
     /// Its time has yet to come.
     Planned,
     /// It took effect.
@@ -106,7 +105,7 @@ pub enum Standing {
     Revocation,
 }
 
-impl Standing {
+impl CommandState {
     /// How it is shown.
     pub const fn name(self) -> &'static str {
         match self {
@@ -126,7 +125,7 @@ pub struct Listed {
     /// What it says.
     pub command: Command,
     /// How it stands.
-    pub standing: Standing,
+    pub standing: CommandState,
 }
 
 /// Takes down a command for a tag. On return it is durable, and the tag's loop will obey it.
@@ -134,11 +133,11 @@ pub fn give<D: Disk>(
     disk: &D,
     layout: &Layout,
     tag: &Tag,
-    wish: Wish,
+    wish: CommandRequest,
     now: UtcMs,
-) -> Result<Given, Failure> {
+) -> Result<GivenCommand, Failure> {
     known(disk, layout, tag)?;
-    if wish.when == When::Now && in_recorded_time(disk, layout, tag)? {
+    if wish.when == CommandTime::Now && in_recorded_time(disk, layout, tag)? {
         let order = wish.order;
         let message = format!(
             "the loop of tag {tag} lives in recorded or simulated time, where now means nothing; for its first undecided slot: \
@@ -147,26 +146,27 @@ pub fn give<D: Disk>(
         return Err(Failure::new(Exit::Usage, message));
     }
     disk.create_dir_all(&layout.commands_dir())?;
-    let gate = Gate::open(&layout.commands_gate(tag))?;
+    let gate = LockGate::open(&layout.commands_gate(tag))?;
     let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
-    let decided = Decided::of(disk, layout, tag)?;
+    let decided = DecidedSlots::of(disk, layout, tag)?;
     let mut at = decided.date(wish.when, now)?;
-    if !matches!(wish.when, When::At(_)) {
+    if !matches!(wish.when, CommandTime::At(_)) {
         let before = read_commands(disk, layout, tag)?;
         at = decided.behind(&before, wish.order, at, now);
     }
     let command = Command { at, order: wish.order, reason: wish.reason, who: wish.who };
     let line = append_command(disk, layout, tag, &command, now)?;
     let commands = read_commands(disk, layout, tag)?;
-    let later = |listed: &Listed| listed.standing == Standing::Planned && listed.command.at > at;
+    let later =
+        |listed: &Listed| listed.standing == CommandState::Planned && listed.command.at > at;
     let planned = standings(&commands, decided.last).into_iter().filter(later).collect();
     let reach = reach(disk, layout, tag, at)?;
     if reach.len() > 1 {
-        let lines: Vec<String> = reach.iter().map(Reach::line).collect();
+        let lines: Vec<String> = reach.iter().map(CommandReach::line).collect();
         let (order, n) = (wish.order, reach.len());
         tracing::warn!("{order} is for all {n} series of tag {tag}: {}", lines.join("; "));
     }
-    Ok(Given { at, line, last: decided.last, planned, reach })
+    Ok(GivenCommand { at, line, last: decided.last, planned, reach })
 }
 
 /// Who obeys a command of this date, and from when on.
@@ -175,12 +175,12 @@ fn reach<D: Disk>(
     layout: &Layout,
     tag: &Tag,
     at: UtcMs,
-) -> Result<Vec<Reach>, StoreError> {
+) -> Result<Vec<CommandReach>, StoreError> {
     let mut all = Vec::new();
     for series in series_of(disk, layout, tag)? {
         let Some(from) = first_at_or_after(series.timeframe(), at.get()) else { continue };
         let next = last_decided(disk, layout, tag, &series)?.map(SlotTs::next);
-        all.push(Reach { series, from, not_before: next.filter(|next| *next < from) });
+        all.push(CommandReach { series, from, not_before: next.filter(|next| *next < from) });
     }
     Ok(all)
 }
@@ -195,9 +195,9 @@ pub fn revoke<D: Disk>(
 ) -> Result<Listed, Failure> {
     known(disk, layout, tag)?;
     disk.create_dir_all(&layout.commands_dir())?;
-    let gate = Gate::open(&layout.commands_gate(tag))?;
+    let gate = LockGate::open(&layout.commands_gate(tag))?;
     let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
-    let last = Decided::of(disk, layout, tag)?.last;
+    let last = DecidedSlots::of(disk, layout, tag)?.last;
     let all = standings(&read_commands(disk, layout, tag)?, last);
     let list = format!("runner commands --tag {tag} --all");
     let Some(found) = place_of(line).and_then(|place| all.into_iter().nth(place)) else {
@@ -210,24 +210,24 @@ pub fn revoke<D: Disk>(
         Err(Failure::new(Exit::Negative, message))
     };
     match (found.standing, order.is_stance()) {
-        (Standing::Planned, true) => {}
-        (Standing::Obeyed, _) => {
+        (CommandState::Planned, true) => {}
+        (CommandState::Obeyed, _) => {
             return refused("took effect and cannot be revoked: give the command that undoes it");
         }
-        (Standing::Revoked, _) => return refused("is revoked already"),
-        (Standing::Revocation, _) | (Standing::Planned, false) => {
+        (CommandState::Revoked, _) => return refused("is revoked already"),
+        (CommandState::Revocation, _) | (CommandState::Planned, false) => {
             return refused("cannot be revoked: only halt, reduce, resume and flatten can");
         }
     }
     let command = Command { at: *at, order: Order::Revoke(line), reason, who };
     append_command(disk, layout, tag, &command, now)?;
-    Ok(Listed { standing: Standing::Revoked, ..found })
+    Ok(Listed { standing: CommandState::Revoked, ..found })
 }
 
 /// Every line of a tag's commands, in the order of appending, and how it stands.
 pub fn listed<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Vec<Listed>, Failure> {
     known(disk, layout, tag)?;
-    let last = Decided::of(disk, layout, tag)?.last;
+    let last = DecidedSlots::of(disk, layout, tag)?.last;
     Ok(standings(&read_commands(disk, layout, tag)?, last))
 }
 
@@ -236,13 +236,13 @@ fn standings(commands: &[Command], last: Option<SlotTs>) -> Vec<Listed> {
         in_order_of_effect(commands).into_iter().map(|(place, _)| place).collect();
     let standing = |place: usize, command: &Command| {
         if matches!(command.order, Order::Revoke(_)) {
-            Standing::Revocation
+            CommandState::Revocation
         } else if !effective.contains(&place) {
-            Standing::Revoked
+            CommandState::Revoked
         } else if last.is_some_and(|last| command.at <= last.close()) {
-            Standing::Obeyed
+            CommandState::Obeyed
         } else {
-            Standing::Planned
+            CommandState::Planned
         }
     };
     let line = |(place, command): (usize, &Command)| Listed {
@@ -279,9 +279,9 @@ pub fn switch_model<D: Disk>(
     now: UtcMs,
 ) -> Result<UtcMs, Failure> {
     disk.create_dir_all(&layout.commands_dir())?;
-    let gate = Gate::open(&layout.commands_gate(tag))?;
+    let gate = LockGate::open(&layout.commands_gate(tag))?;
     let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
-    let at = Decided::of(disk, layout, tag)?.earliest().max(behind);
+    let at = DecidedSlots::of(disk, layout, tag)?.earliest().max(behind);
     let command = Command { at, order: Order::Model(id), reason, who: "live".to_owned() };
     append_command(disk, layout, tag, &command, now)?;
     Ok(at)
@@ -289,14 +289,14 @@ pub fn switch_model<D: Disk>(
 
 /// How far the ledgers of a tag are decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decided {
+pub struct DecidedSlots {
     /// The last slot, over all series.
     pub last: Option<SlotTs>,
     /// The first close, over all series, of a slot that a command dated as early as possible takes effect at.
     next: Option<UtcMs>,
 }
 
-impl Decided {
+impl DecidedSlots {
     /// Of a tag.
     pub fn of<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Self, StoreError> {
         let all = series_of(disk, layout, tag)?;
@@ -323,19 +323,19 @@ impl Decided {
 
     /// The date of a command. Without a time it is one at which the first undecided slot obeys it, whatever the clock says; the
     /// present instant, where that comes to the same.
-    fn date(&self, when: When, now: UtcMs) -> Result<UtcMs, Failure> {
+    fn date(&self, when: CommandTime, now: UtcMs) -> Result<UtcMs, Failure> {
         let earliest = self.earliest();
         match when {
-            When::Now => Ok(now.clamp(earliest, self.first())),
-            When::Next => Ok(earliest),
-            When::At(at) if at < earliest => {
+            CommandTime::Now => Ok(now.clamp(earliest, self.first())),
+            CommandTime::Next => Ok(earliest),
+            CommandTime::At(at) if at < earliest => {
                 let message = format!(
                     "--at {at} is too early: slots up to {} are decided; leave --at out, or give a later time",
                     earliest.plus_ms(-1)
                 );
                 Err(Failure::new(Exit::Usage, message))
             }
-            When::At(at) => Ok(at),
+            CommandTime::At(at) => Ok(at),
         }
     }
 
@@ -351,7 +351,7 @@ impl Decided {
 }
 
 /// Enters the gate of a tag's commands; `None` when somebody else stays inside for too long.
-pub fn enter(gate: &Gate) -> Result<Option<Inside<'_>>, StoreError> {
+pub fn enter(gate: &LockGate) -> Result<Option<Inside<'_>>, StoreError> {
     for _ in 0..ENTER_TRIES {
         if let Some(inside) = gate.try_enter()? {
             return Ok(Some(inside));
@@ -396,16 +396,24 @@ mod tests {
     fn c17_a_command_without_a_time_is_for_the_first_undecided_slot_and_never_behind_a_decided_one()
     {
         let last = Timeframe::M1.slot(600_000).ok();
-        let decided = Decided { last, next: Some(ms(660_000)) };
+        let decided = DecidedSlots { last, next: Some(ms(660_000)) };
         let dated = |when, now| decided.date(when, ms(now)).map(UtcMs::get);
-        assert_eq!(dated(When::Now, 650_000), Ok(650_000));
-        assert_eq!(dated(When::Now, 600_000), Ok(600_001), "the loop's clock is ahead of ours");
-        assert_eq!(dated(When::Now, 9_000_000), Ok(660_000), "the loop is behind: it catches up");
-        assert_eq!(dated(When::Next, 9_000_000), Ok(600_001));
-        assert_eq!(dated(When::At(ms(600_001)), 0), Ok(600_001));
-        assert_eq!(dated(When::At(ms(600_000)), 0).unwrap_err().exit, Exit::Usage);
-        let fresh = Decided { last: None, next: None };
-        for when in [When::Now, When::Next] {
+        assert_eq!(dated(CommandTime::Now, 650_000), Ok(650_000));
+        assert_eq!(
+            dated(CommandTime::Now, 600_000),
+            Ok(600_001),
+            "the loop's clock is ahead of ours"
+        );
+        assert_eq!(
+            dated(CommandTime::Now, 9_000_000),
+            Ok(660_000),
+            "the loop is behind: it catches up"
+        );
+        assert_eq!(dated(CommandTime::Next, 9_000_000), Ok(600_001));
+        assert_eq!(dated(CommandTime::At(ms(600_001)), 0), Ok(600_001));
+        assert_eq!(dated(CommandTime::At(ms(600_000)), 0).unwrap_err().exit, Exit::Usage);
+        let fresh = DecidedSlots { last: None, next: None };
+        for when in [CommandTime::Now, CommandTime::Next] {
             assert_eq!(fresh.date(when, ms(5)), Ok(UtcMs::EPOCH), "the first row may be older");
         }
     }
@@ -413,7 +421,7 @@ mod tests {
     #[test]
     fn of_the_commands_of_one_slot_the_last_one_given_comes_last_whatever_the_clocks_said() {
         let last = Timeframe::M1.slot(600_000).ok();
-        let decided = Decided { last, next: Some(ms(660_000)) };
+        let decided = DecidedSlots { last, next: Some(ms(660_000)) };
         let given = |before: &[(i64, Order)], order, when, now| {
             let command = |&(at, order): &(i64, Order)| Command {
                 at: ms(at),
@@ -426,14 +434,34 @@ mod tests {
             decided.behind(&before, order, at, ms(now)).get()
         };
         let (halt, resume) = (Order::Halt, Order::Resume);
-        assert_eq!(given(&[(630_000, resume)], halt, When::Now, 640_000), 640_000);
-        assert_eq!(given(&[(630_000, resume)], halt, When::Now, 610_000), 630_000, "set back");
-        assert_eq!(given(&[(630_000, resume)], halt, When::Next, 640_000), 630_000);
-        assert_eq!(given(&[(630_000, halt)], resume, When::Next, 640_000), 630_000);
-        assert_eq!(given(&[(650_000, resume)], halt, When::Now, 640_000), 650_000, "planned");
-        assert_eq!(given(&[(650_000, halt)], resume, When::Now, 640_000), 640_000, "it stays");
-        assert_eq!(given(&[(660_001, resume)], halt, When::Now, 640_000), 640_000, "the next slot");
-        assert_eq!(given(&[(500_000, resume)], halt, When::Next, 640_000), 600_001, "obeyed");
+        assert_eq!(given(&[(630_000, resume)], halt, CommandTime::Now, 640_000), 640_000);
+        assert_eq!(
+            given(&[(630_000, resume)], halt, CommandTime::Now, 610_000),
+            630_000,
+            "set back"
+        );
+        assert_eq!(given(&[(630_000, resume)], halt, CommandTime::Next, 640_000), 630_000);
+        assert_eq!(given(&[(630_000, halt)], resume, CommandTime::Next, 640_000), 630_000);
+        assert_eq!(
+            given(&[(650_000, resume)], halt, CommandTime::Now, 640_000),
+            650_000,
+            "planned"
+        );
+        assert_eq!(
+            given(&[(650_000, halt)], resume, CommandTime::Now, 640_000),
+            640_000,
+            "it stays"
+        );
+        assert_eq!(
+            given(&[(660_001, resume)], halt, CommandTime::Now, 640_000),
+            640_000,
+            "the next slot"
+        );
+        assert_eq!(
+            given(&[(500_000, resume)], halt, CommandTime::Next, 640_000),
+            600_001,
+            "obeyed"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
         time::UtcMs,
     },
     exit::Exit,
-    os::{mask::Mask, process::Results, process_tree::ProcessTag, signals::Stop},
+    os::{mask::Mask, process::ChildResults, process_tree::ProcessTag, signals::Stop},
     session::{error::SessionError, live::Place},
     store::{
         disk::{Disk, RealDisk, parent},
@@ -46,7 +46,7 @@ pub struct Context<'a> {
     /// How long it may take to stop.
     pub grace: std::time::Duration,
     /// Where the results of programs go that it starts.
-    pub child_results: Results,
+    pub child_results: ChildResults,
     /// Where people see how far it is.
     pub progress: &'a dyn Progress,
 }

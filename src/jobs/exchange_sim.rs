@@ -3,17 +3,16 @@
 use std::{collections::BTreeMap, io::ErrorKind, net::SocketAddr};
 
 use super::{
+    bars_file::recorded,
     context::{Context, Failure, Outcome},
-    recorded::recorded,
 };
 use crate::{
     clock::{Clock as _, ScaledClock},
     exchange::sim::{
-        faults::{Fault, Faults},
-        market::{Market, Trouble},
+        market::{MarketTrouble, SimMarket},
         protocol::Protocol,
-        server::{self, Server},
-        venue::Venue,
+        server::{self, SimServer},
+        venue::{SimFault, SimFaults, Venue},
     },
     exit::Exit,
     manifest::{self, ExchangeSim, ExchangeSimJob, FaultTable, Parsed, Span, Speed},
@@ -45,7 +44,7 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     }
     let (from, to) = (table.from.get(), table.to.map(manifest::Time::get));
     let clock = ScaledClock::new(from, factor(table));
-    let server = Server::new(venue, Box::new(move || clock.now()));
+    let server = SimServer::new(venue, Box::new(move || clock.now()));
     let port_file = table.port_file.as_ref().map(|written| context.path(written));
     if let Some(path) = &port_file {
         context.disk.create_dir_all(parent(path))?;
@@ -66,7 +65,7 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
     Ok(outcome(&server, &what, &clock))
 }
 
-fn outcome(server: &Server, what: &str, clock: &ScaledClock) -> Outcome {
+fn outcome(server: &SimServer, what: &str, clock: &ScaledClock) -> Outcome {
     let (requests, faults) = server.counts();
     let until = clock.now();
     let summary =
@@ -91,10 +90,10 @@ fn protocol(job: &ExchangeSimJob) -> Result<Protocol, Failure> {
     Err(Failure::new(Exit::Manifest, message))
 }
 
-fn market(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Market, Failure> {
+fn market(context: &Context<'_>, job: &ExchangeSimJob) -> Result<SimMarket, Failure> {
     let (series, table) = (&job.series, &job.exchange_sim);
     let from = table.from.get();
-    let trouble = Trouble {
+    let trouble = MarketTrouble {
         seed: table.faults.seed,
         holes: table.faults.holes,
         late: table.faults.late,
@@ -105,9 +104,9 @@ fn market(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Market, Failure
         let last = series.timeframe().last_closed(from).ok_or_else(|| {
             Failure::new(Exit::Manifest, format!("exchange-sim.from = {from} is before all bars"))
         })?;
-        return Ok(Market::made_up(table.seed, last.plus(-HISTORY_BARS), trouble));
+        return Ok(SimMarket::made_up(table.seed, last.plus(-HISTORY_BARS), trouble));
     };
-    let market = Market::recorded(recorded(context, source, series)?, trouble);
+    let market = SimMarket::recorded(recorded(context, source, series)?, trouble);
     let open = market.filter(|market| market.newest(from).is_some_and(|ts| ts.close() > from));
     open.ok_or_else(|| {
         let message = format!(
@@ -117,22 +116,22 @@ fn market(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Market, Failure
     })
 }
 
-fn faults(table: &FaultTable) -> Faults {
+fn faults(table: &FaultTable) -> SimFaults {
     let rates = BTreeMap::from([
-        (Fault::Latency, table.latency),
-        (Fault::Timeout, table.timeout),
-        (Fault::Reset, table.reset),
-        (Fault::Throttle, table.throttle),
-        (Fault::Ban, table.ban),
-        (Fault::ServerError, table.server_error),
-        (Fault::Html, table.html),
-        (Fault::Truncate, table.truncate),
-        (Fault::Duplicate, table.duplicate),
-        (Fault::Reorder, table.reorder),
-        (Fault::WrongDate, table.wrong_date),
+        (SimFault::Latency, table.latency),
+        (SimFault::Timeout, table.timeout),
+        (SimFault::Reset, table.reset),
+        (SimFault::Throttle, table.throttle),
+        (SimFault::Ban, table.ban),
+        (SimFault::ServerError, table.server_error),
+        (SimFault::Html, table.html),
+        (SimFault::Truncate, table.truncate),
+        (SimFault::Duplicate, table.duplicate),
+        (SimFault::Reorder, table.reorder),
+        (SimFault::WrongDate, table.wrong_date),
     ]);
     let ms = |span: &Parsed<Span>| span.get().duration().as_millis();
-    Faults {
+    SimFaults {
         seed: table.seed,
         rates,
         latency_max: table.latency_max.get().duration(),

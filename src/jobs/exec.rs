@@ -6,7 +6,7 @@ use super::context::{Context, Failure, Outcome};
 use crate::{
     exit::Exit,
     manifest::Exec,
-    os::process::{self, Asker, Ended, Kin, Spawn},
+    os::process::{self, Asker, Kin, ProcessEnd, Spawn},
 };
 
 /// Runs the job.
@@ -41,7 +41,7 @@ pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
     });
     let ended = ended
         .map_err(|error| Failure::new(Exit::Negative, format!("start `{program}`: {error}")))?;
-    let Ended { code, stopped, .. } = ended;
+    let ProcessEnd { code, stopped, .. } = ended;
     // What a program that was stopped says of itself does not count.
     let exit = match context.stop.signal().filter(|_| stopped) {
         Some(signal) => Exit::Signal(signal),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     context::{Context, Failure},
-    ledger_models::Whose,
-    setup::set_up,
+    engine_setup::engine_setup,
+    model_timeline::ModelSource,
     why::Kept,
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     },
     store::{
         raw::RawStore,
-        table::{Table, TableError},
+        table::{NumberTable, TableError},
     },
 };
 
@@ -46,7 +46,7 @@ impl From<TableError> for Failure {
 }
 
 /// Takes a piece of a table.
-pub type Take<'t> = &'t mut dyn FnMut(&Table) -> Result<(), Failure>;
+pub type Take<'t> = &'t mut dyn FnMut(&NumberTable) -> Result<(), Failure>;
 
 /// Hands over the table of a window of the stored bars; what is not given of it is the first and the last bar that are stored. Of a
 /// tag, they are the bars of its ledger, played with its orders, its models, what hindered it, and the signals that it used.
@@ -60,11 +60,11 @@ pub fn features(
     let kept = tag.map(|tag| Ok::<_, Failure>((tag, Kept::find(context, trading, tag)?)));
     let kept = kept.transpose()?;
     let (trading, stop_fill, whose) = match &kept {
-        Some((_, kept)) => (&kept.trading, kept.stop_fill, Whose::Ledger(&kept.owner)),
-        None => (trading, StopFill::ThroughOpen, Whose::Named),
+        Some((_, kept)) => (&kept.trading, kept.stop_fill, ModelSource::Ledger(&kept.owner)),
+        None => (trading, StopFill::ThroughOpen, ModelSource::Named),
     };
     let series = &trading.series;
-    let core = set_up(context, trading, stop_fill, whose)?.core;
+    let core = engine_setup(context, trading, stop_fill, whose)?.core;
     let mut bars = RawStore::new(context.layout, context.disk, series).load_all()?;
     let begin = kept.as_ref().map(|(_, kept)| kept.rows.0);
     if let Some((_, kept)) = &kept {
@@ -185,7 +185,7 @@ impl<'a> Piece<'a> {
     }
 
     /// The rows, which are no longer kept here.
-    fn cut(&mut self) -> Table {
+    fn cut(&mut self) -> NumberTable {
         let bars = &self.bars[self.begin..self.end];
         let bar = ["open", "high", "low", "close", "volume"].into_iter().enumerate();
         let of_bar = |(n, name): (usize, &str)| {
@@ -202,7 +202,7 @@ impl<'a> Piece<'a> {
             (format!("{kind}.{}", rule.name), std::mem::take(truths))
         }));
         self.begin = self.end;
-        Table { ts_ms: bars.iter().map(|bar| bar.ts.ts_ms()).collect(), columns }
+        NumberTable { ts_ms: bars.iter().map(|bar| bar.ts.ts_ms()).collect(), columns }
     }
 }
 

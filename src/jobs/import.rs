@@ -10,11 +10,13 @@ use crate::{
         time::Window,
     },
     engine::slot::first_at_or_after,
-    exchange::{synthetic, venue::registry::Venue},
+    exchange::{feed, venue::registry::Venue},
     exit::Exit,
     manifest::{Import, ImportJob, ImportSource, ImportTime, ImportUnit},
     store::{
-        archive::{self, Archive, ColumnNames, Conflict, Meaning, Options, Order, Unit},
+        archive::{
+            self, Archive, ColumnNames, Conflict, ReadOptions, RowOrder, StampMeaning, StampUnit,
+        },
         raw::{PutReport, RawStore},
     },
 };
@@ -63,25 +65,25 @@ fn from_file(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure>
     Ok(outcome(context, job, &read, &put))
 }
 
-fn options(context: &Context<'_>, job: &ImportJob) -> Result<Options, Failure> {
+fn options(context: &Context<'_>, job: &ImportJob) -> Result<ReadOptions, Failure> {
     let (series, table) = (&job.series, &job.import);
-    let (plain, columns) = (Options::new(series.timeframe()), &table.columns);
+    let (plain, columns) = (ReadOptions::new(series.timeframe()), &table.columns);
     let select = table.select.as_deref().map(|select| select.split(',').map(chosen).collect());
-    Ok(Options {
+    Ok(ReadOptions {
         symbol: Some(series.symbol().clone()),
         exchange: Some(series.exchange().clone()),
         meaning: match table.time {
             ImportTime::Auto => None,
-            ImportTime::Open => Some(Meaning::Open),
-            ImportTime::Close => Some(Meaning::Close),
+            ImportTime::Open => Some(StampMeaning::Open),
+            ImportTime::Close => Some(StampMeaning::Close),
         },
         unit: match table.unit {
             ImportUnit::Auto => None,
-            ImportUnit::Seconds => Some(Unit::Seconds),
-            ImportUnit::Millis => Some(Unit::Millis),
-            ImportUnit::Micros => Some(Unit::Micros),
-            ImportUnit::Nanos => Some(Unit::Nanos),
-            ImportUnit::Rfc3339 => Some(Unit::Dates),
+            ImportUnit::Seconds => Some(StampUnit::Seconds),
+            ImportUnit::Millis => Some(StampUnit::Millis),
+            ImportUnit::Micros => Some(StampUnit::Micros),
+            ImportUnit::Nanos => Some(StampUnit::Nanos),
+            ImportUnit::Rfc3339 => Some(StampUnit::Dates),
         },
         offset_minutes: table.offset.as_ref().map(|offset| i64::from(offset.get().minutes())),
         columns: ColumnNames {
@@ -129,7 +131,7 @@ fn made_up(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
         return Err(Failure::new(Exit::Manifest, message));
     }
     let window = window(series, table)?;
-    let bars = synthetic::bars(table.seed, window);
+    let bars = feed::seeded_bars(table.seed, window);
     let put = put(context, series, &bars)?;
     let summary = format!(
         "{} bars made up from seed {}, {} written, {} replaced, {} unchanged",
@@ -189,9 +191,9 @@ fn outcome(context: &Context<'_>, job: &ImportJob, read: &Archive, put: &PutRepo
         read.gaps.len(),
     );
     let order = match read.order {
-        Order::Ascending => "oldest first",
-        Order::Descending => "newest first",
-        Order::Mixed => "in no order",
+        RowOrder::Ascending => "oldest first",
+        RowOrder::Descending => "newest first",
+        RowOrder::Mixed => "in no order",
     };
     let mut text = format!("{summary}\nthe file is {order}\n");
     for warning in &read.warnings {

@@ -22,14 +22,14 @@ pub fn manifest_of<D: Disk>(disk: &D, layout: &Layout, run: &RunId) -> Option<to
 
 /// The ledger that a job or a run is about, as far as it is about one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct About {
+pub struct JobSubject {
     /// The tag.
     pub tag: Option<String>,
     /// Exchange, symbol and timeframe.
     pub market: Option<String>,
 }
 
-impl About {
+impl JobSubject {
     /// Of a job with all values in place.
     pub fn of_job(job: &Job) -> Self {
         let of = |tag: Option<&Tag>, series: Option<&Series>| Self {
@@ -83,7 +83,7 @@ impl About {
 
 /// How a ledger stands behind its last row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct LedgerStanding {
     /// The slot.
     pub slot: SlotTs,
     /// `long`, `short` or `flat`.
@@ -100,14 +100,14 @@ pub fn standing<D: Disk>(
     layout: &Layout,
     tag: &Tag,
     series: &Series,
-) -> Result<Option<Standing>, StoreError> {
+) -> Result<Option<LedgerStanding>, StoreError> {
     let path = layout.decisions(tag, series);
     let Some(slot) = last_decided(disk, layout, tag, series)? else { return Ok(None) };
     let row = newest_row(disk, &path)?.unwrap_or_default();
     let cells: Vec<&str> = row.split(',').collect();
     let cell = |column: Column| cells.get(column as usize).map_or("", |cell| cell).to_owned();
     let (equity, risk) = (cell(Column::Equity), cell(Column::RiskState));
-    Ok(Some(Standing { slot, position: cell(Column::Position), equity, risk }))
+    Ok(Some(LedgerStanding { slot, position: cell(Column::Position), equity, risk }))
 }
 
 /// Whether the run that decided last, in any series of a tag, lived in recorded, made-up or simulated time: on bars of a file or a

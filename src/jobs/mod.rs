@@ -1,12 +1,15 @@
 //! Floor 4: the job kinds. Each is a pure planner and a thin shell.
 
 pub mod backtest;
+pub mod bars_file;
 pub mod check;
 pub mod checks;
 pub mod commands;
 pub mod compute;
 pub mod context;
+pub mod data_quality;
 pub mod deploy;
+pub mod engine_setup;
 pub mod equivalence;
 pub mod exchange_sim;
 pub mod exec;
@@ -14,19 +17,15 @@ pub mod features;
 pub mod fetch;
 pub mod health;
 pub mod import;
-pub mod ledger_models;
 pub mod ledgers;
 pub mod live;
-pub mod models;
+pub mod model_folder;
+pub mod model_timeline;
 pub mod pipeline;
 pub mod preflight;
 pub mod promote;
-pub mod quality;
-pub mod recorded;
 pub mod report;
-pub mod setup;
 pub mod train;
 pub mod venue;
-pub mod waiting;
 pub mod warm_up;
 pub mod why;

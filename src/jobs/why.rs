@@ -2,9 +2,9 @@
 
 use super::{
     context::{Context, Failure},
-    ledger_models::Whose,
+    engine_setup::{EngineSetup, engine_setup},
     ledgers::series_of,
-    setup::{SetUp, set_up},
+    model_timeline::ModelSource,
 };
 use crate::{
     domain::{
@@ -100,8 +100,8 @@ pub fn look(
         let message = format!("--at is outside of the ledger: its rows are {first} to {last}");
         Failure::new(Exit::Nothing, message)
     })?;
-    let SetUp { core, card, model: _ } =
-        set_up(context, &trading, stop_fill, Whose::Ledger(&owner))?;
+    let EngineSetup { core, card, model: _ } =
+        engine_setup(context, &trading, stop_fill, ModelSource::Ledger(&owner))?;
     let place = context.place(tag, series);
     let commands = read_commands(disk, layout, &owner)?;
     let signals = core.strategy.signals();

@@ -6,7 +6,7 @@ use super::{
     rule::{Kind, Rule},
     strategy::{Plan, Strategy},
 };
-use crate::domain::{decision::Side, reason::Reason};
+use crate::domain::decision::{Reason, Side};
 
 /// No rule is true.
 pub const NO_SIGNAL: Reason = Reason::new("no_signal");

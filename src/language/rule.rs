@@ -2,7 +2,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::domain::{decision::Side, reason::Reason};
+use crate::domain::decision::{Reason, Side};
 
 /// Which positions a strategy may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

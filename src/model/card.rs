@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::weights::widths;
 use crate::engine::model::{
     Activation, Dense, Feature, Model, Network, Normaliser, SCORER, network::LAYERS_MAX,
 };
-
-use super::weights::widths;
 
 /// Name and version of the document.
 pub const SCHEMA: &str = "mjolnir.model/1";
@@ -18,7 +17,7 @@ const HEADER: &str = "# A model. Numbers that are computed with are written as t
 /// Everything that is known about a model besides its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Card {
+pub struct ModelCard {
     /// Name and version of the document.
     schema: String,
     /// The way from features to a score.
@@ -34,7 +33,7 @@ pub struct Card {
     /// How it was made; absent for a model from elsewhere.
     pub training: Option<Training>,
     /// What it was taught to foresee; absent for a model from elsewhere.
-    pub label: Option<Label>,
+    pub label: Option<CardLabel>,
     /// How rows were cut in time; absent for a model from elsewhere.
     pub folds: Option<Folds>,
     /// What it was taught with; absent for a model from elsewhere.
@@ -93,7 +92,7 @@ pub enum LabelUnit {
 /// What a model was taught to foresee.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Label {
+pub struct CardLabel {
     /// Which question.
     pub kind: LabelKind,
     /// Bars that the answer takes.
@@ -111,7 +110,7 @@ pub struct Label {
 /// How a training window changes from fold to fold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Growth {
+pub enum CardGrowth {
     /// It begins where the rows begin.
     Expanding,
     /// It keeps its length.
@@ -125,7 +124,7 @@ pub struct Folds {
     /// How many tests.
     pub count: u32,
     /// How the training window grows.
-    pub growth: Growth,
+    pub growth: CardGrowth,
     /// Part of the rows that the first training window has.
     pub train_min: f64,
     /// Part of a training window that is kept for validation.
@@ -176,7 +175,7 @@ pub struct Metrics {
     pub threshold: i64,
 }
 
-impl Card {
+impl ModelCard {
     /// The card of a model of these parts, without where it comes from.
     pub fn new(
         features: &[Feature],

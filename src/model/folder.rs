@@ -3,15 +3,15 @@
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::{card::Card, golden, weights};
+use super::{card::ModelCard, golden, weights};
 use crate::{
-    domain::model_id::ModelId,
+    domain::ids::ModelId,
     engine::model::{Activation, Dense, Feature, Model, Normaliser},
 };
 
 /// One of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
+pub enum ModelPart {
     /// What is known about the model.
     Card,
     /// What it must say about some inputs.
@@ -20,7 +20,7 @@ pub enum Part {
     Weights,
 }
 
-impl Part {
+impl ModelPart {
     /// All of them, in the order in which the id covers them.
     pub const ALL: [Self; 3] = [Self::Card, Self::Golden, Self::Weights];
 
@@ -48,13 +48,13 @@ impl Part {
 #[error("{}: {what}", part.name())]
 pub struct PartError {
     /// Which file.
-    pub part: Part,
+    pub part: ModelPart,
     /// What is wrong with it.
     pub what: String,
 }
 
 impl PartError {
-    fn new(part: Part, what: impl Into<String>) -> Self {
+    fn new(part: ModelPart, what: impl Into<String>) -> Self {
         Self { part, what: what.into() }
     }
 }
@@ -74,7 +74,7 @@ pub struct Made<'a> {
 
 /// The bytes of a model's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Files {
+pub struct ModelFiles {
     card: Vec<u8>,
     golden: Vec<u8>,
     weights: Vec<u8>,
@@ -82,27 +82,28 @@ pub struct Files {
 
 /// A model that was read, with what is known about it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Read {
+pub struct ModelRead {
     /// Its id.
     pub id: ModelId,
     /// It can be asked.
     pub model: Model,
     /// What is known about it.
-    pub card: Card,
+    pub card: ModelCard,
 }
 
-impl Files {
+impl ModelFiles {
     /// The files of a model. `about` adds where it comes from to its card.
-    pub fn make(made: Made<'_>, about: impl FnOnce(&mut Card)) -> Result<Self, PartError> {
+    pub fn make(made: Made<'_>, about: impl FnOnce(&mut ModelCard)) -> Result<Self, PartError> {
         let Made { features, normaliser, layers, activation } = made;
-        let mut card = Card::new(features, normaliser, layers, activation);
+        let mut card = ModelCard::new(features, normaliser, layers, activation);
         about(&mut card);
-        let of_card = |what| PartError::new(Part::Card, what);
+        let of_card = |what| PartError::new(ModelPart::Card, what);
         let model = card.model(layers).map_err(of_card)?;
         let files = Self {
             card: card.to_toml().map_err(of_card)?.into_bytes(),
             golden: golden::encode(&model, normaliser).into_bytes(),
-            weights: weights::encode(layers).map_err(|why| PartError::new(Part::Weights, why))?,
+            weights: weights::encode(layers)
+                .map_err(|why| PartError::new(ModelPart::Weights, why))?,
         };
         // What cannot be read back is not given out.
         files.read()?;
@@ -110,27 +111,27 @@ impl Files {
     }
 
     /// The files as some reader gives them; the first one it cannot give ends it.
-    pub fn gather<E>(mut give: impl FnMut(Part) -> Result<Vec<u8>, E>) -> Result<Self, E> {
+    pub fn gather<E>(mut give: impl FnMut(ModelPart) -> Result<Vec<u8>, E>) -> Result<Self, E> {
         Ok(Self {
-            card: give(Part::Card)?,
-            golden: give(Part::Golden)?,
-            weights: give(Part::Weights)?,
+            card: give(ModelPart::Card)?,
+            golden: give(ModelPart::Golden)?,
+            weights: give(ModelPart::Weights)?,
         })
     }
 
     /// The bytes of one.
-    pub fn bytes(&self, part: Part) -> &[u8] {
+    pub fn bytes(&self, part: ModelPart) -> &[u8] {
         match part {
-            Part::Card => &self.card,
-            Part::Golden => &self.golden,
-            Part::Weights => &self.weights,
+            ModelPart::Card => &self.card,
+            ModelPart::Golden => &self.golden,
+            ModelPart::Weights => &self.weights,
         }
     }
 
     /// The id: of each file its length and its bytes.
     pub fn id(&self) -> ModelId {
         let mut sha = Sha256::new();
-        for part in Part::ALL {
+        for part in ModelPart::ALL {
             sha.update((self.bytes(part).len() as u64).to_le_bytes());
             sha.update(self.bytes(part));
         }
@@ -138,18 +139,18 @@ impl Files {
     }
 
     /// The model, checked: it says about the golden inputs what it must say.
-    pub fn read(&self) -> Result<Read, PartError> {
-        let text = |part: Part| {
+    pub fn read(&self) -> Result<ModelRead, PartError> {
+        let text = |part: ModelPart| {
             std::str::from_utf8(self.bytes(part)).map_err(|_| PartError::new(part, "is not UTF-8"))
         };
-        let card =
-            Card::from_toml(text(Part::Card)?).map_err(|what| PartError::new(Part::Card, what))?;
+        let card = ModelCard::from_toml(text(ModelPart::Card)?)
+            .map_err(|what| PartError::new(ModelPart::Card, what))?;
         let layers = weights::decode(&self.weights, card.layers())
-            .map_err(|what| PartError::new(Part::Weights, what))?;
-        let model = card.model(&layers).map_err(|what| PartError::new(Part::Card, what))?;
-        golden::check(text(Part::Golden)?, &model)
-            .map_err(|what| PartError::new(Part::Golden, what))?;
-        Ok(Read { id: self.id(), model, card })
+            .map_err(|what| PartError::new(ModelPart::Weights, what))?;
+        let model = card.model(&layers).map_err(|what| PartError::new(ModelPart::Card, what))?;
+        golden::check(text(ModelPart::Golden)?, &model)
+            .map_err(|what| PartError::new(ModelPart::Golden, what))?;
+        Ok(ModelRead { id: self.id(), model, card })
     }
 }
 

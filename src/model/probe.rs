@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use candle_core::{D, Device, Result, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use super::train::{FitError, Flow, Samples, Settings, Task, Weighting, fit};
+use super::train::{FitError, FitFlow, FitSettings, Samples, Task, Weighting, fit};
 use crate::engine::{
     learn::label::Class,
     model::{Activation, CLASSES},
@@ -21,7 +21,7 @@ const EPOCHS: u32 = 3;
 /// Why a device is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Reason {
+pub enum DeviceReason {
     /// The program that uses it is not there, or cannot be started.
     WorkerMissing,
     /// A library is missing that the program needs to start.
@@ -46,7 +46,7 @@ pub enum Reason {
     NoVerdict,
 }
 
-impl Reason {
+impl DeviceReason {
     /// How it is written.
     pub const fn name(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl Reason {
 
 /// What is known of a device, as far as its driver says.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct About {
+pub struct DeviceAbout {
     /// Which one, such as `cuda:0`.
     pub device: String,
     /// Version of its driver.
@@ -93,32 +93,32 @@ pub struct About {
 
 /// The verdict about a device.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+pub struct DeviceVerdict {
     /// Name and version of the document.
     pub schema: String,
     /// Whether it may be used.
     pub ok: bool,
     /// Which device.
     #[serde(flatten)]
-    pub about: About,
+    pub about: DeviceAbout,
     /// How far it is from the processor.
     pub max_error: Option<f64>,
     /// How far its second answer is from its first.
     pub repeat_error: Option<f64>,
     /// Why it may not be used.
-    pub reason: Option<Reason>,
+    pub reason: Option<DeviceReason>,
     /// The same in words.
     #[serde(default)]
     pub detail: String,
 }
 
-impl Verdict {
+impl DeviceVerdict {
     /// It may not be used.
-    pub fn refused(reason: Reason, detail: impl Into<String>) -> Self {
+    pub fn refused(reason: DeviceReason, detail: impl Into<String>) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             ok: false,
-            about: About { device: "cuda:0".to_owned(), ..About::default() },
+            about: DeviceAbout { device: "cuda:0".to_owned(), ..DeviceAbout::default() },
             max_error: None,
             repeat_error: None,
             reason: Some(reason),
@@ -128,7 +128,7 @@ impl Verdict {
 
     /// Why it may not be used, in one line.
     pub fn why(&self) -> String {
-        let reason = self.reason.map_or("no reason", Reason::name);
+        let reason = self.reason.map_or("no reason", DeviceReason::name);
         if self.detail.is_empty() {
             reason.to_owned()
         } else {
@@ -138,7 +138,7 @@ impl Verdict {
 
     /// What it is, in one line.
     pub fn what(&self) -> String {
-        let About { device, driver, name, memory_bytes } = &self.about;
+        let DeviceAbout { device, driver, name, memory_bytes } = &self.about;
         let mut text = format!("{device} {}", name.as_deref().unwrap_or("of unknown name"));
         if let Some(bytes) = memory_bytes {
             let _ = write!(text, ", {} MiB", bytes >> 20);
@@ -160,9 +160,9 @@ struct Group {
 /// Lets a device compute and compares it with the processor. An error is what the driver complained about.
 pub fn prove(
     device: &Device,
-    about: About,
+    about: DeviceAbout,
     tolerance: f64,
-) -> std::result::Result<Verdict, String> {
+) -> std::result::Result<DeviceVerdict, String> {
     let theirs = answers(device).map_err(|error| error.to_string())?;
     let again = answers(device).map_err(|error| error.to_string())?;
     let ours = answers(&Device::Cpu).map_err(|error| error.to_string())?;
@@ -170,13 +170,20 @@ pub fn prove(
 }
 
 /// Compares what a device says, twice, with what the processor says.
-fn judge(ours: &[Group], theirs: [&[Group]; 2], about: About, tolerance: f64) -> Verdict {
-    let failed =
-        |reason, detail| Verdict { about: about.clone(), ..Verdict::refused(reason, detail) };
+fn judge(
+    ours: &[Group],
+    theirs: [&[Group]; 2],
+    about: DeviceAbout,
+    tolerance: f64,
+) -> DeviceVerdict {
+    let failed = |reason, detail| DeviceVerdict {
+        about: about.clone(),
+        ..DeviceVerdict::refused(reason, detail)
+    };
     for group in theirs.iter().flat_map(|groups| groups.iter()) {
         if let Some(place) = group.numbers.iter().position(|x| !x.is_finite()) {
             let (name, x) = (group.name, group.numbers[place]);
-            return failed(Reason::Nonfinite, format!("{name}: number {place} is {x}"));
+            return failed(DeviceReason::Nonfinite, format!("{name}: number {place} is {x}"));
         }
     }
     let mut max_error = 0.0_f64;
@@ -185,7 +192,10 @@ fn judge(ours: &[Group], theirs: [&[Group]; 2], about: About, tolerance: f64) ->
         if error > tolerance {
             let detail =
                 format!("{}: {error:.1e} from the processor, {tolerance:.1e} allowed", a.name);
-            return Verdict { max_error: Some(error), ..failed(Reason::Mismatch, detail) };
+            return DeviceVerdict {
+                max_error: Some(error),
+                ..failed(DeviceReason::Mismatch, detail)
+            };
         }
         max_error = max_error.max(error);
     }
@@ -193,9 +203,12 @@ fn judge(ours: &[Group], theirs: [&[Group]; 2], about: About, tolerance: f64) ->
         theirs[0].iter().zip(theirs[1]).map(|(a, b)| error(a, b)).fold(0.0, f64::max);
     if repeat_error > tolerance {
         let detail = format!("asked twice it says different things: {repeat_error:.1e} apart");
-        return Verdict { repeat_error: Some(repeat_error), ..failed(Reason::Mismatch, detail) };
+        return DeviceVerdict {
+            repeat_error: Some(repeat_error),
+            ..failed(DeviceReason::Mismatch, detail)
+        };
     }
-    Verdict {
+    DeviceVerdict {
         schema: SCHEMA.to_owned(),
         ok: true,
         about,
@@ -223,7 +236,7 @@ fn answers(device: &Device) -> std::result::Result<Vec<Group>, FitError> {
     let settings = settings();
     let task = Task { train: &train, validation: &validation, settings: &settings };
     let mut losses = Vec::new();
-    let fitted = fit(&task, device, None, &mut |_| Flow::GoOn)?;
+    let fitted = fit(&task, device, None, &mut |_| FitFlow::GoOn)?;
     for loss in &fitted.losses {
         losses.extend([loss.train, loss.validation]);
     }
@@ -292,8 +305,8 @@ fn samples(rows: usize, salt: usize) -> Samples {
     samples
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> FitSettings {
+    FitSettings {
         hidden: vec![16],
         activation: Activation::Tanh,
         epochs_max: EPOCHS,
@@ -313,11 +326,11 @@ mod tests {
 
     const TOLERANCE: f64 = 1e-4;
 
-    fn about() -> About {
-        About { device: "cpu".to_owned(), ..About::default() }
+    fn about() -> DeviceAbout {
+        DeviceAbout { device: "cpu".to_owned(), ..DeviceAbout::default() }
     }
 
-    fn judged(ours: &[Group], theirs: &[Group]) -> Verdict {
+    fn judged(ours: &[Group], theirs: &[Group]) -> DeviceVerdict {
         judge(ours, [theirs, theirs], about(), TOLERANCE)
     }
 
@@ -349,11 +362,15 @@ mod tests {
                     judged(&ours, &theirs)
                 };
                 let wrong = planted(1.1e-4);
-                assert_eq!((wrong.ok, wrong.reason), (false, Some(Reason::Mismatch)), "{place}");
+                assert_eq!(
+                    (wrong.ok, wrong.reason),
+                    (false, Some(DeviceReason::Mismatch)),
+                    "{place}"
+                );
                 assert!(wrong.detail.contains(ours[place].name), "{}", wrong.detail);
                 assert!(planted(0.9e-4).ok, "{place}");
-                assert_eq!(planted(f64::NAN).reason, Some(Reason::Nonfinite), "{place}");
-                assert_eq!(planted(f64::INFINITY).reason, Some(Reason::Nonfinite), "{place}");
+                assert_eq!(planted(f64::NAN).reason, Some(DeviceReason::Nonfinite), "{place}");
+                assert_eq!(planted(f64::INFINITY).reason, Some(DeviceReason::Nonfinite), "{place}");
             }
         }
     }
@@ -364,28 +381,31 @@ mod tests {
         let mut other = ours.clone();
         other[2].numbers[5] += 0.01;
         let verdict = judge(&ours, [&ours, &other], about(), TOLERANCE);
-        assert_eq!(verdict.reason, Some(Reason::Mismatch));
+        assert_eq!(verdict.reason, Some(DeviceReason::Mismatch));
         let mut short = ours.clone();
         short[0].numbers.pop();
-        assert_eq!(judged(&ours, &short).reason, Some(Reason::Mismatch));
+        assert_eq!(judged(&ours, &short).reason, Some(DeviceReason::Mismatch));
     }
 
     #[test]
     fn complaints_of_drivers_are_told_apart() {
         for (text, reason) in [
-            ("DriverError(CUDA_ERROR_NO_DEVICE, \"no CUDA-capable device\")", Reason::NoDevice),
-            ("CUDA_ERROR_UNSUPPORTED_PTX_VERSION, the provided PTX", Reason::PtxUnsupported),
-            ("CUDA_ERROR_INVALID_PTX", Reason::PtxUnsupported),
-            ("CUDA_ERROR_UNKNOWN", Reason::DriverError),
-            ("CUBLAS_STATUS_NOT_INITIALIZED", Reason::DriverError),
+            (
+                "DriverError(CUDA_ERROR_NO_DEVICE, \"no CUDA-capable device\")",
+                DeviceReason::NoDevice,
+            ),
+            ("CUDA_ERROR_UNSUPPORTED_PTX_VERSION, the provided PTX", DeviceReason::PtxUnsupported),
+            ("CUDA_ERROR_INVALID_PTX", DeviceReason::PtxUnsupported),
+            ("CUDA_ERROR_UNKNOWN", DeviceReason::DriverError),
+            ("CUBLAS_STATUS_NOT_INITIALIZED", DeviceReason::DriverError),
         ] {
-            assert_eq!(Reason::of_complaint(text), reason, "{text}");
+            assert_eq!(DeviceReason::of_complaint(text), reason, "{text}");
         }
     }
 
     #[test]
     fn a_verdict_survives_text_and_reads_as_documented() {
-        let about = About {
+        let about = DeviceAbout {
             device: "cuda:0".to_owned(),
             driver: Some("550.54".to_owned()),
             name: Some("Made Up".to_owned()),
@@ -403,9 +423,9 @@ mod tests {
         ] {
             assert!(text.contains(key), "{key}: {text}");
         }
-        assert_eq!(serde_json::from_str::<Verdict>(&text).unwrap(), verdict);
+        assert_eq!(serde_json::from_str::<DeviceVerdict>(&text).unwrap(), verdict);
         assert_eq!(verdict.what(), "cuda:0 Made Up, 8192 MiB, driver 550.54");
-        let refused = Verdict::refused(Reason::NoDevice, "none");
+        let refused = DeviceVerdict::refused(DeviceReason::NoDevice, "none");
         assert_eq!(refused.why(), "no_device: none");
     }
 }

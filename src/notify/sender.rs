@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use thiserror::Error as ThisError;
 
-use super::target::Target;
+use super::target::NotifyTarget;
 use crate::net::{Broke, Connections, HttpClient, HttpError};
 
 /// Longest wait for a connection.
@@ -30,7 +30,7 @@ pub struct Message {
 
 /// What came back. The body is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
+pub struct SentAnswer {
     /// How many bytes of a ping's body the other side keeps, if it says so.
     pub body_limit: Option<usize>,
 }
@@ -95,21 +95,21 @@ impl Sender {
     /// Delivers a message within a time that covers all tries, or until it is given up.
     pub fn post(
         &self,
-        target: &Target,
+        target: &NotifyTarget,
         message: &Message,
         within: Duration,
         given_up: &dyn Fn() -> bool,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<SentAnswer, SendError> {
         let done = self.client.wait_for(self.tries(target, message, within), given_up);
         done.unwrap_or(Err(SendError::GivenUp))
     }
 
     async fn tries(
         &self,
-        target: &Target,
+        target: &NotifyTarget,
         message: &Message,
         within: Duration,
-    ) -> Result<Answer, SendError> {
+    ) -> Result<SentAnswer, SendError> {
         let mut last = SendError::TimedOut(within);
         let work = async {
             for n in 1..=TRIES {
@@ -127,7 +127,11 @@ impl Sender {
         done.unwrap_or(Err(last))
     }
 
-    async fn once(&self, target: &Target, message: &Message) -> Result<Answer, SendError> {
+    async fn once(
+        &self,
+        target: &NotifyTarget,
+        message: &Message,
+    ) -> Result<SentAnswer, SendError> {
         let mut request = self.client.http().post(target.url().clone());
         request = request.header(CONTENT_TYPE, message.content_type);
         for (name, value) in &message.headers {
@@ -147,7 +151,7 @@ impl Sender {
         }
         let limit = response.headers().get("ping-body-limit");
         let body_limit = limit.and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        Ok(Answer { body_limit })
+        Ok(SentAnswer { body_limit })
     }
 }
 

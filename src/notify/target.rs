@@ -7,14 +7,14 @@ use thiserror::Error;
 
 /// An address to POST to.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Target(Url);
+pub struct NotifyTarget(Url);
 
 /// A text that is no such address. It is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the address cannot be used: it must begin with https:// or http:// and name a host")]
 pub struct TargetError;
 
-impl Target {
+impl NotifyTarget {
     /// Reads an address.
     pub fn new(text: &str) -> Result<Self, TargetError> {
         let mut url = Url::parse(text.trim()).map_err(|_| TargetError)?;
@@ -60,7 +60,7 @@ impl Target {
     }
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for NotifyTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/***", self.host())
     }
@@ -90,12 +90,13 @@ mod tests {
             ),
             ("https://hc.example", "https://hc.example/start?rid=7", "https://hc.example/?rid=7"),
         ] {
-            let target = Target::new(text).unwrap();
+            let target = NotifyTarget::new(text).unwrap();
             assert_eq!(target.below("start").with("rid", "7").url().as_str(), start);
             assert_eq!(target.with("rid", "7").url().as_str(), plain);
         }
-        let bot =
-            |text: &str| Target::new(text).unwrap().ending_in("sendMessage").url().to_string();
+        let bot = |text: &str| {
+            NotifyTarget::new(text).unwrap().ending_in("sendMessage").url().to_string()
+        };
         let whole = "https://api.telegram.org/bot1:x/sendMessage";
         assert_eq!(bot("https://api.telegram.org/bot1:x"), whole);
         assert_eq!(bot(whole), whole);
@@ -103,11 +104,12 @@ mod tests {
 
     #[test]
     fn only_the_host_is_shown() {
-        let target = Target::new("https://ann:s3cr3t@hooks.example:8443/s3cr3t?k=s3cr3t").unwrap();
+        let target =
+            NotifyTarget::new("https://ann:s3cr3t@hooks.example:8443/s3cr3t?k=s3cr3t").unwrap();
         assert_eq!(target.host(), "hooks.example:8443");
         assert_eq!(format!("{target:?}"), "hooks.example:8443/***");
         for bad in ["", "s3cr3t", "ftp://x/s3cr3t", "file:///s3cr3t", "https://", "mailto:a@b"] {
-            let error = Target::new(bad).unwrap_err().to_string();
+            let error = NotifyTarget::new(bad).unwrap_err().to_string();
             assert!(!error.contains("s3cr3t"), "{error}");
         }
     }

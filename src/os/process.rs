@@ -16,8 +16,7 @@ use tokio::{io::AsyncReadExt, process::Command};
 
 use super::{
     mask::Mask,
-    orphans::Ours,
-    process_tree::{Hit, ProcessTag},
+    process_tree::{EndSignal, Ours, ProcessTag},
     signals::Stop,
 };
 
@@ -34,7 +33,7 @@ pub(super) const KILLED: i32 = 128 + 9;
 
 /// Where the results of a child go. Its messages, on stderr, are always shown unless kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Results {
+pub enum ChildResults {
     /// To our stdout.
     Shown,
     /// To our stderr, because our stdout is one document.
@@ -57,12 +56,12 @@ pub struct Spawn {
     /// Between TERM and KILL.
     pub grace: Duration,
     /// Where its results go.
-    pub results: Results,
+    pub results: ChildResults,
 }
 
 /// How it ended.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct ProcessEnd {
     /// Its exit code; 128 + n for signal n.
     pub code: i32,
     /// Whether the time limit ended it.
@@ -101,11 +100,11 @@ enum Cut {
 
 /// Starts a child and waits for it. When this process is asked to stop, or the time is up, its whole group gets TERM, then KILL, and so
 /// does its kin.
-pub async fn run(spawn: &Spawn, kin: Option<Kin<'_>>, stop: &Stop) -> io::Result<Ended> {
+pub async fn run(spawn: &Spawn, kin: Option<Kin<'_>>, stop: &Stop) -> io::Result<ProcessEnd> {
     let (stdout, stderr) = match spawn.results {
-        Results::Shown => (Stdio::inherit(), Stdio::inherit()),
-        Results::Aside => (Stdio::from(io::stderr()), Stdio::inherit()),
-        Results::Kept => (Stdio::piped(), Stdio::piped()),
+        ChildResults::Shown => (Stdio::inherit(), Stdio::inherit()),
+        ChildResults::Aside => (Stdio::from(io::stderr()), Stdio::inherit()),
+        ChildResults::Kept => (Stdio::piped(), Stdio::piped()),
     };
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
     command.stdout(stdout).stderr(stderr);
@@ -121,7 +120,7 @@ pub async fn run(spawn: &Spawn, kin: Option<Kin<'_>>, stop: &Stop) -> io::Result
     let waiting = wait((&mut child, group), kin, spawn, stop);
     let (output, waited) = tokio::join!(reading, waiting);
     let (code, cut) = waited?;
-    Ok(Ended { code, timed_out: cut == Cut::TimedOut, stopped: cut == Cut::Stopped, output })
+    Ok(ProcessEnd { code, timed_out: cut == Cut::TimedOut, stopped: cut == Cut::Stopped, output })
 }
 
 /// Starts a child and waits for it, as [`run`] does with results that are shown, and covers secrets in what it prints.
@@ -130,7 +129,7 @@ pub async fn run_masked(
     kin: Option<Kin<'_>>,
     mask: &Mask,
     stop: &Stop,
-) -> io::Result<Ended> {
+) -> io::Result<ProcessEnd> {
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
     if let Some(kin) = kin {
         command.envs(kin.tag.variables());
@@ -139,7 +138,7 @@ pub async fn run_masked(
     let (err, err_end) = io::pipe()?;
     command.stdout(out_end).stderr(err_end);
     let (tell, ends) = channel();
-    let to_stdout = spawn.results == Results::Shown;
+    let to_stdout = spawn.results == ChildResults::Shown;
     let started = start(command)?;
     for (from, to_stdout) in [(out, to_stdout), (err, false)] {
         let (mask, tell) = (mask.clone(), tell.clone());
@@ -163,7 +162,7 @@ pub async fn run_masked(
         }
     }
     let (timed_out, stopped) = (cut == Cut::TimedOut, cut == Cut::Stopped);
-    Ok(Ended { code, timed_out, stopped, output: String::new() })
+    Ok(ProcessEnd { code, timed_out, stopped, output: String::new() })
 }
 
 /// What a child knows of the environment of this process.
@@ -245,7 +244,7 @@ async fn end_with_kin(
     grace: Duration,
 ) -> Option<ExitStatus> {
     if kin.asked_by == Asker::Us {
-        kin.tag.hit_outside(group, Hit::Term);
+        kin.tag.hit_outside(group, EndSignal::Term);
     }
     signal(group, Signal::TERM);
     let all = async {
@@ -257,7 +256,7 @@ async fn end_with_kin(
     };
     let left = tokio::time::timeout(grace, all).await;
     signal(group, Signal::KILL);
-    kin.tag.hit(Hit::Kill);
+    kin.tag.hit(EndSignal::Kill);
     match left {
         Ok(status) => status.ok(),
         Err(_) => tokio::time::timeout(KILLED_MAX, child.wait()).await.ok()?.ok(),
@@ -337,7 +336,7 @@ pub struct Child {
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum ProcessStatus {
     /// With this exit code.
     Code(i32),
     /// By this signal.
@@ -346,27 +345,27 @@ pub enum Left {
     Unknown,
 }
 
-impl Left {
+impl ProcessStatus {
     /// What the system says of a process that ended.
     pub fn of(status: ExitStatus) -> Self {
         use std::os::unix::process::ExitStatusExt as _;
-        let code = status.code().map(Left::Code);
-        code.or(status.signal().map(Left::Signal)).unwrap_or(Left::Unknown)
+        let code = status.code().map(ProcessStatus::Code);
+        code.or(status.signal().map(ProcessStatus::Signal)).unwrap_or(ProcessStatus::Unknown)
     }
 }
 
 impl Child {
     /// How it ended, if it has.
-    pub fn left(&mut self) -> Option<Left> {
+    pub fn left(&mut self) -> Option<ProcessStatus> {
         match self.child.try_wait() {
             Ok(None) => None,
-            Ok(Some(status)) => Some(Left::of(status)),
-            Err(_) => Some(Left::Unknown),
+            Ok(Some(status)) => Some(ProcessStatus::of(status)),
+            Err(_) => Some(ProcessStatus::Unknown),
         }
     }
 
     /// Tells its whole group to end. It must not have been seen to end.
-    pub fn hit_group(&self, hit: Hit) {
+    pub fn hit_group(&self, hit: EndSignal) {
         signal(i32::try_from(self.child.id()).ok().and_then(Pid::from_raw), hit.signal());
     }
 }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 
 use super::{
-    process::{KILLED, Knows, LAST_WORDS_MAX, Left, Spawn, code, end, piped, signal},
+    process::{KILLED, Knows, LAST_WORDS_MAX, ProcessStatus, Spawn, code, end, piped, signal},
     signals::Stop,
 };
 
@@ -17,7 +17,7 @@ const LINE_MAX: usize = 4096;
 
 /// Whom to watch, and how long.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub struct WatchedSpawn {
     /// What is started. Its results are kept, whatever it says of them.
     pub spawn: Spawn,
     /// What it knows besides the variables it is given.
@@ -30,9 +30,9 @@ pub struct Watch {
 
 /// How a watched child went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gone {
+pub enum WatchedEnd {
     /// By itself, or by a signal that this program did not send.
-    Left(Left),
+    Left(ProcessStatus),
     /// Its time was up.
     TimedOut,
     /// It said nothing for too long.
@@ -47,7 +47,7 @@ pub enum Gone {
 #[derive(Debug, Clone)]
 pub struct Watched {
     /// How it went.
-    pub gone: Gone,
+    pub gone: WatchedEnd,
     /// Its exit code; 128 + n for signal n, also that of its end by us.
     pub code: i32,
     /// Its results, from the beginning.
@@ -60,10 +60,14 @@ pub struct Watched {
 
 /// Starts a child and waits until it is gone, or cannot be waited for any longer. `heard` gets each line that it prints. Whatever happens,
 /// its whole group has ended then, unless the kernel holds a process.
-pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> io::Result<Watched> {
+pub async fn watch(
+    watch: &WatchedSpawn,
+    stop: &Stop,
+    heard: &mut dyn FnMut(&str),
+) -> io::Result<Watched> {
     enum Ended {
         Itself(ExitStatus),
-        Cut(Gone),
+        Cut(WatchedEnd),
     }
     let (mut child, group, _ours) = piped(&watch.spawn, watch.knows)?;
     let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
@@ -94,11 +98,11 @@ pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> i
         let gone = match ended {
             Ended::Itself(status) => {
                 signal(group, Signal::KILL);
-                (Gone::Left(Left::of(status)), code(status))
+                (WatchedEnd::Left(ProcessStatus::of(status)), code(status))
             }
             Ended::Cut(gone) => match end(&mut child, group, watch.spawn.grace).await {
                 Some(status) => (gone, code(status)),
-                None => (Gone::Unkillable, KILLED),
+                None => (WatchedEnd::Unkillable, KILLED),
             },
         };
         if !is_read {
@@ -112,7 +116,7 @@ pub async fn watch(watch: &Watch, stop: &Stop, heard: &mut dyn FnMut(&str)) -> i
 }
 
 /// Ends when the child may not go on.
-async fn limit(watch: &Watch, stop: &Stop, quiet: &Cell<u128>) -> Gone {
+async fn limit(watch: &WatchedSpawn, stop: &Stop, quiet: &Cell<u128>) -> WatchedEnd {
     let looks = |time: Duration| time.as_millis() / LOOK.as_millis();
     let mut ticks = tokio::time::interval(LOOK);
     let mut passed = 0;
@@ -121,13 +125,13 @@ async fn limit(watch: &Watch, stop: &Stop, quiet: &Cell<u128>) -> Gone {
         passed += 1;
         quiet.set(quiet.get() + 1);
         if stop.asked() {
-            return Gone::Stopped;
+            return WatchedEnd::Stopped;
         }
         if watch.spawn.timeout.is_some_and(|most| passed > looks(most)) {
-            return Gone::TimedOut;
+            return WatchedEnd::TimedOut;
         }
         if watch.silence.is_some_and(|most| quiet.get() > looks(most)) {
-            return Gone::Silent;
+            return WatchedEnd::Silent;
         }
     }
 }
@@ -149,9 +153,9 @@ pub struct Captured {
 
 /// Watches a child that knows no variables but those it is given, and keeps all it says, up to `most` bytes a stream.
 pub async fn capture(spawn: &Spawn, most: usize, stop: &Stop) -> io::Result<Captured> {
-    let alone = Watch { spawn: spawn.clone(), knows: Knows::OnlyGiven, silence: None, most };
+    let alone = WatchedSpawn { spawn: spawn.clone(), knows: Knows::OnlyGiven, silence: None, most };
     let Watched { gone, code, stdout, stderr, cut } = watch(&alone, stop, &mut |_| {}).await?;
-    let timed_out = matches!(gone, Gone::TimedOut | Gone::Unkillable);
+    let timed_out = matches!(gone, WatchedEnd::TimedOut | WatchedEnd::Unkillable);
     Ok(Captured { code, timed_out, stdout, stderr, cut })
 }
 
@@ -200,7 +204,7 @@ fn split(line: &mut Vec<u8>, bytes: &[u8], heard: &mut dyn FnMut(&str)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::os::process::Results;
+    use crate::os::process::ChildResults;
 
     fn watched(script: &str, timeout_ms: u64, most: usize) -> (Watched, Vec<String>) {
         watched_in_silence(script, timeout_ms, Duration::from_mins(2), most)
@@ -219,11 +223,11 @@ mod tests {
             dir: "/".into(),
             timeout,
             grace: Duration::from_millis(200),
-            results: Results::Kept,
+            results: ChildResults::Kept,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut lines = Vec::new();
-        let watch_ = Watch { spawn, knows: Knows::All, silence: Some(silence), most };
+        let watch_ = WatchedSpawn { spawn, knows: Knows::All, silence: Some(silence), most };
         let seen = runtime.block_on(watch(&watch_, &Stop::default(), &mut |line: &str| {
             lines.push(line.to_owned());
         }));
@@ -233,22 +237,22 @@ mod tests {
     #[test]
     fn what_it_says_and_how_it_goes_is_known() {
         let (seen, lines) = watched("echo a; echo b >&2; printf c; exit 7", 60_000, 100);
-        assert_eq!(seen.gone, Gone::Left(Left::Code(7)));
+        assert_eq!(seen.gone, WatchedEnd::Left(ProcessStatus::Code(7)));
         assert_eq!((&*seen.stdout, &*seen.stderr, seen.cut), (&b"a\nc"[..], &b"b\n"[..], false));
         assert_eq!(lines, ["a"], "the last one has no end");
         let (seen, _) = watched("kill -SEGV $$", 60_000, 100);
-        assert_eq!(seen.gone, Gone::Left(Left::Signal(11)));
+        assert_eq!(seen.gone, WatchedEnd::Left(ProcessStatus::Signal(11)));
     }
 
     #[test]
     fn neither_time_nor_silence_nor_bytes_are_without_end() {
-        assert_eq!(watched("while :; do echo x; done", 300, 100).0.gone, Gone::TimedOut);
+        assert_eq!(watched("while :; do echo x; done", 300, 100).0.gone, WatchedEnd::TimedOut);
         let (seen, _) = watched_in_silence("sleep 60", 60_000, Duration::from_secs(1), 100);
-        assert_eq!(seen.gone, Gone::Silent);
+        assert_eq!(seen.gone, WatchedEnd::Silent);
         let (seen, _) = watched("head -c 100000000 /dev/zero", 60_000, 100);
         assert_eq!(
             (seen.gone, seen.stdout.len(), seen.cut),
-            (Gone::Left(Left::Code(0)), 100, true)
+            (WatchedEnd::Left(ProcessStatus::Code(0)), 100, true)
         );
     }
 
@@ -256,10 +260,10 @@ mod tests {
     fn a_grandchild_that_holds_the_streams_and_takes_no_signal_is_not_waited_for() {
         let stubborn = "(trap '' TERM; echo $BASHPID; while :; do sleep 1; done) & echo x; exit 0";
         let (seen, _) = watched(stubborn, 60_000, 100);
-        assert_eq!(seen.gone, Gone::Left(Left::Code(0)));
+        assert_eq!(seen.gone, WatchedEnd::Left(ProcessStatus::Code(0)));
         let stubborn =
             "(trap '' TERM; while :; do sleep 1; done) & trap '' TERM; while :; do sleep 1; done";
-        assert_eq!(watched(stubborn, 300, 100).0.gone, Gone::TimedOut);
+        assert_eq!(watched(stubborn, 300, 100).0.gone, WatchedEnd::TimedOut);
     }
 
     #[test]
@@ -270,10 +274,10 @@ mod tests {
             dir: "/".into(),
             timeout: None,
             grace: Duration::ZERO,
-            results: Results::Kept,
+            results: ChildResults::Kept,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let nobody = Watch { spawn, knows: Knows::All, silence: None, most: 1 };
+        let nobody = WatchedSpawn { spawn, knows: Knows::All, silence: None, most: 1 };
         let seen = runtime.block_on(watch(&nobody, &Stop::default(), &mut |_: &str| {}));
         assert_eq!(seen.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
@@ -288,7 +292,7 @@ mod tests {
                 dir: "/".into(),
                 timeout: Some(Duration::from_mins(2)),
                 grace: Duration::ZERO,
-                results: Results::Kept,
+                results: ChildResults::Kept,
             };
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -13,9 +13,8 @@ use super::{
 };
 use crate::domain::{
     bar::Bar,
-    decision::{RiskState, Side},
+    decision::{Reason, RiskState, Side},
     money::{Money, Price, Qty},
-    reason::Reason,
     time::{DAY_MS, SlotTs, Timeframe, UtcMs},
     trade::{CloseReason, Event, TradeEvent},
 };

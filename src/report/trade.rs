@@ -202,8 +202,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
+        decision::Reason,
         money::{Money, Price, Qty},
-        reason::Reason,
         time::Timeframe,
     };
 

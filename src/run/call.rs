@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{cli::args::RunArgs, domain::shell::quoted};
+use crate::{cli::args::RunArgs, domain::text::quoted};
 
 /// What a verb sets by itself.
 const OF_THE_VERB: [&str; 3] = ["deploy.mode", "deploy.plan", "deploy.message"];

@@ -15,8 +15,7 @@ use crate::{
     clock::{Deadline, nap},
     exit::Exit,
     os::{
-        kill::kill_offspring,
-        process_tree::{Hit, ProcessTag},
+        process_tree::{EndSignal, ProcessTag, kill_offspring},
         signals::Stop,
     },
 };
@@ -95,9 +94,9 @@ pub fn end_at_once(stop: &Stop, told: &Told, tag: ProcessTag, last: Last) -> io:
     stop.on_second(move || {
         // Before its programs are gone: else the job would be over, and would record its end as well.
         let is_ours = told.settle().is_ok();
-        tag.hit(Hit::Term);
+        tag.hit(EndSignal::Term);
         gone(&tag);
-        tag.hit(Hit::Kill);
+        tag.hit(EndSignal::Kill);
         kill_offspring();
         gone(&tag);
         if is_ours {

@@ -17,8 +17,8 @@ use crate::{
     clock::Deadline,
     exit::Exit,
     notify::{
-        sender::{Answer, Message, SendError, Sender},
-        target::Target,
+        sender::{Message, SendError, Sender, SentAnswer},
+        target::NotifyTarget,
     },
     os::mask::Mask,
     store::bounded_log::before,
@@ -33,7 +33,7 @@ pub struct Pings(Arc<Inner>);
 
 struct Inner {
     /// With the id that ties the pings of a run together.
-    target: Target,
+    target: NotifyTarget,
     tell_start: bool,
     body_max: u64,
     timeout: Duration,
@@ -46,7 +46,7 @@ struct Inner {
 /// The first ping, which goes beside the job.
 struct Begun {
     /// What came of it; closed at once when it is not wanted.
-    told: Receiver<Result<Answer, SendError>>,
+    told: Receiver<Result<SentAnswer, SendError>>,
     give_up: Arc<AtomicBool>,
 }
 
@@ -54,7 +54,7 @@ impl Pings {
     /// The pings of a run; none without an address.
     pub fn of(prepared: &Prepared) -> Option<Self> {
         let heartbeat = &prepared.loaded.resolved.manifest.heartbeat;
-        let target = match Target::new(heartbeat.url.as_ref()?.reveal()) {
+        let target = match NotifyTarget::new(heartbeat.url.as_ref()?.reveal()) {
             Ok(target) => target,
             Err(error) => {
                 tracing::warn!("heartbeat.url: {error}; this run sends no ping");
@@ -130,17 +130,17 @@ impl Inner {
 }
 
 fn send(
-    target: &Target,
+    target: &NotifyTarget,
     body: Vec<u8>,
     within: Duration,
     given_up: &dyn Fn() -> bool,
-) -> Result<Answer, SendError> {
+) -> Result<SentAnswer, SendError> {
     let content_type = "text/plain; charset=utf-8";
     let message = Message { content_type, headers: Vec::new(), body };
     Sender::new()?.post(target, &message, within, given_up)
 }
 
-fn warn_of(what: &str, target: &Target, result: &Result<Answer, SendError>) {
+fn warn_of(what: &str, target: &NotifyTarget, result: &Result<SentAnswer, SendError>) {
     if let Err(error) = result {
         let host = target.host();
         tracing::warn!(

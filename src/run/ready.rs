@@ -9,9 +9,8 @@ use crate::{
     jobs::context::Failure,
     manifest::Manifest,
     os::{
-        free_space::room,
-        limits::{limit_memory, set_nice},
-        machine::address_space_bytes,
+        filesystem::room,
+        machine::{address_space_bytes, limit_memory, set_nice},
         signals::Stop,
     },
     store::{

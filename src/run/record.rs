@@ -20,7 +20,7 @@ use crate::{
         error::StoreError,
         layout::Layout,
         lock::Lock,
-        runs::{End, Given, Run, RunFolder, RunInfo, RunState, RunStore, Start},
+        runs::{RunArguments, RunEnd, RunFolder, RunInfo, RunRecord, RunStart, RunState, RunStore},
     },
 };
 
@@ -67,11 +67,11 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
             return Err(Failure::new(Exit::Busy, message));
         }
     } else {
-        let run = Run {
+        let run = RunRecord {
             parent: id(&args.parent),
             pid: Some(std::process::id()),
             retry_of: id(&args.retry_of),
-            ..Run::first(
+            ..RunRecord::first(
                 run_id.clone(),
                 (&manifest.name, &kind),
                 RunState::Running,
@@ -79,7 +79,7 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
                 build,
             )
         };
-        if store.start(&run)? == Start::Duplicate {
+        if store.start(&run)? == RunStart::Duplicate {
             return Err(taken(&format!("there is a run with the id {run_id} already")));
         }
     }
@@ -102,12 +102,12 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
 }
 
 /// What the job was given, so that it can be given again.
-fn given(prepared: &Prepared, args: &RunArgs) -> Given {
+fn given(prepared: &Prepared, args: &RunArgs) -> RunArguments {
     let masked = |pairs: &[(String, String)]| {
         let one = |(name, value): &(String, String)| (name.clone(), prepared.mask.apply(value));
         pairs.iter().map(one).collect()
     };
-    Given {
+    RunArguments {
         job: args.job.job.display().to_string(),
         profiles: args.job.values.profiles.clone(),
         params: masked(&args.job.values.params),
@@ -134,7 +134,7 @@ impl Recorder<'_> {
             }
             Why::Asked(_) | Why::ByItself | Why::Unready => summary.to_owned(),
         };
-        let end = End {
+        let end = RunEnd {
             state: state(exit, why),
             exit_code: i32::from(exit.code()),
             summary: summary.chars().take(SUMMARY_MAX).collect(),
@@ -158,7 +158,7 @@ pub fn record_cut(
     attempt: Option<u32>,
     (exit, summary): (Exit, &str),
 ) -> Result<(), StoreError> {
-    let end = End {
+    let end = RunEnd {
         state: state(exit, &Why::ByItself),
         exit_code: i32::from(exit.code()),
         summary: summary.to_owned(),

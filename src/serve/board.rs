@@ -10,7 +10,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family, histogram::Hi
 use crate::{
     clock::Stopwatch,
     domain::time::UtcMs,
-    store::runs::{Run, RunState},
+    store::runs::{RunRecord, RunState},
 };
 
 /// Bounds of the lengths of runs, in seconds.
@@ -70,7 +70,7 @@ impl Board {
     }
 
     /// A run is over, or a slot was not run.
-    pub fn observe(&self, run: &Run) {
+    pub fn observe(&self, run: &RunRecord) {
         let job = ("job", run.job.clone());
         let labels = vec![job.clone(), ("state", run.state.name().to_owned())];
         self.ended.get_or_create(&labels).inc();

@@ -9,8 +9,8 @@ use super::launcher::{Gone, Launcher, Order, Push};
 use crate::{
     domain::ids::RunId,
     os::{
-        process::{Child, Detached, Left},
-        process_tree::{Hit, ProcessTag},
+        process::{Child, Detached, ProcessStatus},
+        process_tree::{EndSignal, ProcessTag},
     },
     store::{
         bounded_log::{keep_end, open_output},
@@ -100,9 +100,9 @@ impl Launcher for Children {
                 gone.push((
                     run.clone(),
                     match left {
-                        Left::Code(code) => Gone::Code(code),
-                        Left::Signal(signal) => Gone::Signal(signal),
-                        Left::Unknown => Gone::Unseen,
+                        ProcessStatus::Code(code) => Gone::Code(code),
+                        ProcessStatus::Signal(signal) => Gone::Signal(signal),
+                        ProcessStatus::Unknown => Gone::Unseen,
                     },
                 ));
                 false
@@ -136,8 +136,8 @@ impl Launcher for Children {
 
     fn push(&mut self, run: &RunId, push: Push) {
         let hit = match push {
-            Push::Term => Hit::Term,
-            Push::Kill => Hit::Kill,
+            Push::Term => EndSignal::Term,
+            Push::Kill => EndSignal::Kill,
         };
         if let Some(child) = self.running.get(run) {
             child.hit_group(hit);

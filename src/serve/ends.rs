@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     store::{
         error::StoreError,
-        runs::{End, Run, RunState, Start},
+        runs::{RunEnd, RunRecord, RunStart, RunState},
     },
 };
 
@@ -109,7 +109,8 @@ impl<L: Launcher> Service<L> {
         }
         let held = self.held[&key].clone();
         let exit_code = i32::from(Exit::Io.code());
-        let end = End { state: RunState::Failed, exit_code, summary: why.to_owned(), at: now.at };
+        let end =
+            RunEnd { state: RunState::Failed, exit_code, summary: why.to_owned(), at: now.at };
         self.store.settle(&held.run, held.attempt, &end)?;
         if let Some(held) = self.held.get_mut(&key) {
             let lasted = Duration::ZERO;
@@ -193,7 +194,7 @@ impl<L: Launcher> Service<L> {
     pub(super) fn retried(
         &mut self,
         key: u64,
-        run: &Run,
+        run: &RunRecord,
         lasted: Duration,
         now: Moment,
     ) -> Result<bool, StoreError> {
@@ -221,7 +222,7 @@ impl<L: Launcher> Service<L> {
     /// Runs a lost run again, once, as a run of its own, if its job allows that.
     pub(super) fn run_again(
         &mut self,
-        lost: &Run,
+        lost: &RunRecord,
         schedule: &str,
         slot: crate::domain::time::UtcMs,
         now: Moment,
@@ -231,7 +232,7 @@ impl<L: Launcher> Service<L> {
             return Ok(());
         }
         let Ok(run_id) = format!("{}-again", lost.run_id).parse() else { return Ok(()) };
-        let run = Run {
+        let run = RunRecord {
             run_id,
             state: RunState::Queued,
             started: now.at,
@@ -246,7 +247,7 @@ impl<L: Launcher> Service<L> {
             not_before: None,
             ..lost.clone()
         };
-        if self.store.start(&run)? == Start::Recorded {
+        if self.store.start(&run)? == RunStart::Recorded {
             self.say(&format!("again {}: {} was lost", run.run_id, lost.run_id));
             self.hold(Held::waiting(&run, schedule, slot, Cause::CatchUp, work.terms));
         }
@@ -279,7 +280,7 @@ fn agreed(state: RunState, code: i32) -> i32 {
 }
 
 /// How a run ended whose process recorded nothing.
-fn end_of(going: Going, gone: Gone, asked: Option<String>, now: Moment) -> End {
+fn end_of(going: Going, gone: Gone, asked: Option<String>, now: Moment) -> RunEnd {
     let (exit_code, what) = match gone {
         Gone::Code(code) => {
             (code, format!("its process ended with exit code {code} and recorded nothing"))
@@ -304,5 +305,5 @@ fn end_of(going: Going, gone: Gone, asked: Option<String>, now: Moment) -> End {
     };
     let why = going.ending.map(|ending| ending.reason.text().to_owned()).or(asked);
     let summary = why.map_or(what.clone(), |why| format!("{why}: {what}"));
-    End { state, exit_code: agreed(state, exit_code), summary, at: now.at }
+    RunEnd { state, exit_code: agreed(state, exit_code), summary, at: now.at }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::{ids::RunId, time::UtcMs},
-    store::runs::Run,
+    store::runs::RunRecord,
 };
 
 /// Now, by the clock on the wall and by one that nobody can set.
@@ -127,7 +127,13 @@ pub struct Held {
 
 impl Held {
     /// A recorded run that waits.
-    pub fn waiting(run: &Run, schedule: &str, slot: UtcMs, cause: Cause, terms: Terms) -> Self {
+    pub fn waiting(
+        run: &RunRecord,
+        schedule: &str,
+        slot: UtcMs,
+        cause: Cause,
+        terms: Terms,
+    ) -> Self {
         Self {
             run: run.run_id.clone(),
             schedule: schedule.to_owned(),

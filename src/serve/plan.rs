@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::{
     domain::{cadence::Cadence, time::UtcMs},
     manifest::{Backlog, Due, Overlap, Schedule, StartOn},
-    store::runs::Decided,
+    store::runs::DecidedSchedule,
 };
 
 /// A slot that is found longer than this after it was due is late: the service was down or the machine slept.
@@ -78,24 +78,24 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     /// Up to where.
-    pub decided: Decided,
+    pub decided: DecidedSchedule,
     /// The slots, in order.
     pub slots: Vec<(UtcMs, Verdict)>,
 }
 
 /// Decides the slots of a schedule that became due; `None` when there is nothing to record.
-pub fn plan(schedule: &Schedule, known: Option<&Decided>, view: &View<'_>) -> Option<Plan> {
+pub fn plan(schedule: &Schedule, known: Option<&DecidedSchedule>, view: &View<'_>) -> Option<Plan> {
     let fingerprint = schedule.due.fingerprint();
     match &schedule.due {
         Due::At(cadence) => {
             let Some(known) = known.filter(|known| known.fingerprint == fingerprint) else {
                 // Never seen, or not like this: it starts now.
-                let decided = Decided { fingerprint, upto: view.now, boot: None };
+                let decided = DecidedSchedule { fingerprint, upto: view.now, boot: None };
                 return Some(Plan { decided, slots: Vec::new() });
             };
             let slots = timed(schedule, cadence, known.upto, view);
             let upto = slots.last()?.0;
-            Some(Plan { decided: Decided { fingerprint, upto, boot: None }, slots })
+            Some(Plan { decided: DecidedSchedule { fingerprint, upto, boot: None }, slots })
         }
         Due::On(event) => {
             let is_due = match event {
@@ -105,7 +105,7 @@ pub fn plan(schedule: &Schedule, known: Option<&Decided>, view: &View<'_>) -> Op
             let slot = known.map_or(view.now, |known| view.now.max(known.upto.plus_ms(1)));
             let boot = (*event == StartOn::Boot).then(|| view.boot.to_owned());
             is_due.then(|| Plan {
-                decided: Decided { fingerprint, upto: slot, boot },
+                decided: DecidedSchedule { fingerprint, upto: slot, boot },
                 slots: judged(schedule, &[], &[slot], view),
             })
         }
@@ -260,8 +260,8 @@ mod tests {
         View { now, delay_ms: 0, boot: "b", event: Event::GoesOn, load, gate: Gate::Open }
     }
 
-    fn decided(schedule: &Schedule, minute: i64) -> Decided {
-        Decided { fingerprint: schedule.due.fingerprint(), upto: at(minute), boot: None }
+    fn decided(schedule: &Schedule, minute: i64) -> DecidedSchedule {
+        DecidedSchedule { fingerprint: schedule.due.fingerprint(), upto: at(minute), boot: None }
     }
 
     /// The verdicts on the minutes after `from`, as letters.
@@ -376,7 +376,7 @@ mod tests {
     fn a_schedule_that_is_new_or_changed_starts_now_and_a_clock_that_is_set_back_decides_nothing() {
         let schedule = schedule(Overlap::Forbid, Backlog::All, 9);
         let now = view(at(500), Load::Free);
-        let other = Decided { fingerprint: "other".to_owned(), upto: at(3), boot: None };
+        let other = DecidedSchedule { fingerprint: "other".to_owned(), upto: at(3), boot: None };
         for known in [None, Some(&other)] {
             let found = plan(&schedule, known, &now).unwrap();
             assert_eq!((found.decided, found.slots.len()), (decided(&schedule, 500), 0));

@@ -18,7 +18,7 @@ use crate::{
     manifest::{Due, StartOn},
     store::{
         error::StoreError,
-        runs::{Ahead, End, Pause, Run, RunState, RunStore},
+        runs::{Ahead, Pause, RunEnd, RunRecord, RunState, RunStore},
     },
 };
 
@@ -30,7 +30,7 @@ pub trait Ears {
     /// A line for people.
     fn say(&mut self, line: &str);
     /// A run that ended, or a slot that was not run.
-    fn told(&mut self, run: &Run);
+    fn told(&mut self, run: &RunRecord);
 }
 
 /// What the service is run with.
@@ -181,7 +181,13 @@ impl<L: Launcher> Service<L> {
     }
 
     /// The records of a plan, to be made before anything starts.
-    fn records(&self, work: &Work, plan: &Plan, pause: Option<&Pause>, now: UtcMs) -> Vec<Run> {
+    fn records(
+        &self,
+        work: &Work,
+        plan: &Plan,
+        pause: Option<&Pause>,
+        now: UtcMs,
+    ) -> Vec<RunRecord> {
         let busy = self.held.values().find(|held| held.schedule == work.name);
         let record = |slot: UtcMs, verdict: Verdict| {
             let (state, summary) = match verdict {
@@ -197,11 +203,11 @@ impl<L: Launcher> Service<L> {
                 }
                 Verdict::Paused => (RunState::SkippedPrecondition, paused(pause)),
             };
-            Run {
+            RunRecord {
                 ended: state.is_over().then_some(now),
                 summary,
                 due: Some((work.name.clone(), slot)),
-                ..Run::first(
+                ..RunRecord::first(
                     work.run_id(slot),
                     (&work.job, &work.kind),
                     state,
@@ -301,7 +307,7 @@ impl<L: Launcher> Service<L> {
     ) -> Result<(), StoreError> {
         let held = self.held[&key].clone();
         let line = format!("{} {}: {summary}", state.name(), held.run);
-        let end = End { state, exit_code: 0, summary, at: now.at };
+        let end = RunEnd { state, exit_code: 0, summary, at: now.at };
         let done = self.store.settle_unstarted(&held.run, held.attempt, &end)?;
         let run = self.store.get(&held.run)?;
         if !done && run.as_ref().is_some_and(|run| run.state == RunState::Running) {

@@ -14,7 +14,7 @@ use crate::{
     manifest::{Backlog, Due},
     store::{
         error::StoreError,
-        runs::{End, Filter, Run, RunState},
+        runs::{RunEnd, RunFilter, RunRecord, RunState},
     },
 };
 
@@ -39,7 +39,7 @@ impl<L: Launcher> Service<L> {
     fn bury(&mut self, now: Moment) -> Result<(), StoreError> {
         for run in self.all(RunState::Lost)?.into_iter().filter(|run| run.ended.is_none()) {
             let summary = "its process is gone and recorded nothing".to_owned();
-            let end = End { state: RunState::Lost, exit_code: 70, summary, at: now.at };
+            let end = RunEnd { state: RunState::Lost, exit_code: 70, summary, at: now.at };
             if self.store.explain_lost(&run.run_id, run.attempt, &end)? {
                 self.say(&format!("lost {}: {}", run.run_id, end.summary));
                 if let Some(run) = self.store.get(&run.run_id)? {
@@ -66,7 +66,7 @@ impl<L: Launcher> Service<L> {
 
     /// Runs that wait are judged again: what was due while nobody was there may be too late now.
     fn judge_waiting(&mut self, now: Moment) -> Result<(), StoreError> {
-        let mut waiting: BTreeMap<String, Vec<(UtcMs, Run)>> = BTreeMap::new();
+        let mut waiting: BTreeMap<String, Vec<(UtcMs, RunRecord)>> = BTreeMap::new();
         for run in self.all(RunState::Queued)? {
             if let Some((schedule, slot)) = self.origin(&run)? {
                 waiting.entry(schedule).or_default().push((slot, run));
@@ -123,11 +123,11 @@ impl<L: Launcher> Service<L> {
         let window_ms = work.schedule.catch_up_window.duration().as_millis();
         let window_ms = i64::try_from(window_ms).unwrap_or(i64::MAX);
         let oldest = now.at.plus_ms(window_ms.saturating_neg());
-        let filter = Filter {
+        let filter = RunFilter {
             schedule: Some(name.to_owned()),
             since: Some(oldest),
             limit: Some(LOOK_BACK),
-            ..Filter::default()
+            ..RunFilter::default()
         };
         let mut first = true;
         for run in self.store.list(&filter)? {
@@ -165,7 +165,7 @@ impl<L: Launcher> Service<L> {
     /// Queues the next attempt of a run that nobody looked after, or runs it again if it was lost.
     fn revive(
         &mut self,
-        run: &Run,
+        run: &RunRecord,
         schedule: &str,
         slot: UtcMs,
         now: Moment,
@@ -181,12 +181,16 @@ impl<L: Launcher> Service<L> {
         Ok(())
     }
 
-    fn all(&self, state: RunState) -> Result<Vec<Run>, StoreError> {
-        self.store.list(&Filter { state: Some(state), limit: Some(u32::MAX), ..Filter::default() })
+    fn all(&self, state: RunState) -> Result<Vec<RunRecord>, StoreError> {
+        self.store.list(&RunFilter {
+            state: Some(state),
+            limit: Some(u32::MAX),
+            ..RunFilter::default()
+        })
     }
 
     /// The schedule and slot a run belongs to; a run that repeats another one belongs where that one does.
-    fn origin(&self, run: &Run) -> Result<Option<(String, UtcMs)>, StoreError> {
+    fn origin(&self, run: &RunRecord) -> Result<Option<(String, UtcMs)>, StoreError> {
         if run.due.is_some() {
             return Ok(run.due.clone());
         }
@@ -202,6 +206,6 @@ impl<L: Launcher> Service<L> {
 }
 
 /// Whether a queued run was never started.
-fn is_new(run: &Run) -> bool {
+fn is_new(run: &RunRecord) -> bool {
     run.attempt == 1 && run.retry_of.is_none()
 }

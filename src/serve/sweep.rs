@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     clock::{Clock as _, SystemClock, nap},
-    os::limits::set_nice,
+    os::machine::set_nice,
     store::{
         disk::RealDisk,
         error::StoreError,
@@ -86,12 +86,12 @@ mod tests {
     use super::*;
     use crate::{
         domain::time::DAY_MS,
-        store::runs::{End, Filter, Run, RunFolder, RunState},
+        store::runs::{RunEnd, RunFilter, RunFolder, RunRecord, RunState},
     };
 
     fn record(store: &RunStore, disk: &RealDisk, layout: &Layout, job: &str, days_ago: i64) {
         let at = SystemClock.now().plus_ms(-days_ago * DAY_MS);
-        let run = Run::first(
+        let run = RunRecord::first(
             format!("{job}_{days_ago}").parse().unwrap(),
             (job, "exec"),
             RunState::Running,
@@ -100,7 +100,7 @@ mod tests {
         );
         store.start(&run).unwrap();
         RunFolder::create(disk, layout, &run.run_id).unwrap().append_log(b"x\n").unwrap();
-        let end = End { state: RunState::Succeeded, exit_code: 0, summary: "ok".into(), at };
+        let end = RunEnd { state: RunState::Succeeded, exit_code: 0, summary: "ok".into(), at };
         store.finish(&run.run_id, &end).unwrap();
     }
 
@@ -118,7 +118,7 @@ mod tests {
         let keeps = Keeps::from([("strict".to_owned(), Keep { days: 7, ..Keep::default() })]);
         sweep(temp.path(), &keeps).unwrap();
         let mut left: Vec<String> = store
-            .list(&Filter::default())
+            .list(&RunFilter::default())
             .unwrap()
             .iter()
             .map(|run| run.run_id.to_string())

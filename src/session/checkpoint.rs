@@ -17,7 +17,7 @@ use crate::{
     },
     engine::{saved::SavedState, state::State, step::Core},
     store::{
-        digest::{Running, sha256_hex},
+        digest::{RunningDigest, sha256_hex},
         disk::Disk,
         error::StoreError,
         layout::Layout,
@@ -41,9 +41,9 @@ pub struct Proved {
     /// Where the next rows are.
     pub mark: Mark,
     /// Of `decisions.csv` up to there, its header included.
-    pub decisions: Running,
+    pub decisions: RunningDigest,
     /// Of `trades.csv` likewise.
-    pub trades: Running,
+    pub trades: RunningDigest,
 }
 
 impl Proved {
@@ -58,8 +58,8 @@ impl Proved {
         };
         Self {
             mark,
-            decisions: Running::of_header(DECISIONS_HEADER),
-            trades: Running::of_header(TRADES_HEADER),
+            decisions: RunningDigest::of_header(DECISIONS_HEADER),
+            trades: RunningDigest::of_header(TRADES_HEADER),
         }
     }
 
@@ -253,7 +253,7 @@ impl Checkpoint {
 
     /// How far the files are proved; `None` where a value is not possible.
     pub fn proved(&self, timeframe: Timeframe) -> Option<Proved> {
-        let [decisions, trades] = self.running.each_ref().map(|text| Running::resume(text));
+        let [decisions, trades] = self.running.each_ref().map(|text| RunningDigest::resume(text));
         let after = Some(timeframe.slot(self.last_ts_ms).ok()?);
         let Self { decisions: at, trades: trades_at, timing, .. } = self;
         let mark = Mark { decisions: *at, trades: *trades_at, timing: *timing, after };

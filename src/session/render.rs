@@ -7,8 +7,7 @@ use rayon::prelude::*;
 use super::replay::{AtEnd, Batch, Inputs, replay};
 use crate::{
     domain::{
-        decision::{Action, Block, Decision, RiskState},
-        reason::Reason,
+        decision::{Action, Block, Decision, Reason, RiskState},
         series::Series,
         time::SlotTs,
         trade::TradeEvent,

@@ -8,8 +8,7 @@ use crate::{
     domain::{
         bar::{Bar, TimedBar},
         command::Command,
-        decision::{Decision, Degraded},
-        reason::Reason,
+        decision::{Decision, Degraded, Reason},
         time::{SlotTs, Window},
         trade::TradeEvent,
     },

@@ -14,12 +14,11 @@ use crate::{
     clock::Deadline,
     domain::{ids::Tag, series::Series, time::UtcMs},
     store::{
-        digest::sha256_hex,
+        digest::{FileStamp, sha256_hex},
         disk::{Disk, DiskResult, parent},
         document::document,
         layout::Layout,
         ledger::Left,
-        stamp::Stamp,
     },
 };
 
@@ -36,7 +35,7 @@ struct Word {
     /// The same as long as nothing else has touched the files.
     watch: String,
     /// `decisions.csv` and `trades.csv` as they were left.
-    files: [Stamp; 2],
+    files: [FileStamp; 2],
 }
 
 /// The watch of one session over `decisions.csv` and `trades.csv`.
@@ -87,7 +86,7 @@ impl Watch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sighting {
-    files: [Stamp; 2],
+    files: [FileStamp; 2],
     /// Whether a change after it has another stamp for certain.
     is_settled: bool,
     /// The watch over them, if there was word of one.

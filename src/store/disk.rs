@@ -16,7 +16,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::stamp::Stamp;
+use super::digest::FileStamp;
 use crate::domain::time::UtcMs;
 
 /// Suffix of files that are not finished yet. A writer removes what an earlier crash left of them.
@@ -177,7 +177,7 @@ pub trait Disk: Send + Sync {
     /// What has this name; `None` when nothing has. No link is followed.
     fn look(&self, path: &Path) -> DiskResult<Option<Entry>>;
     /// What the file system says of a file beside its content; `None` where that is not to be relied on.
-    fn stamp(&self, _path: &Path) -> Option<Stamp> {
+    fn stamp(&self, _path: &Path) -> Option<FileStamp> {
         None
     }
     /// Gives a file a second name, which nothing may have. Not every file system can.
@@ -508,9 +508,9 @@ impl Disk for RealDisk {
         }))
     }
 
-    fn stamp(&self, path: &Path) -> Option<Stamp> {
+    fn stamp(&self, path: &Path) -> Option<FileStamp> {
         // What cannot be looked at is not relied on.
-        Stamp::of(path).ok().flatten()
+        FileStamp::of(path).ok().flatten()
     }
 
     fn link(&self, from: &Path, to: &Path) -> DiskResult<()> {

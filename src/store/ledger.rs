@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::{
+    digest::FileStamp,
     disk::{Disk, parent},
     error::StoreError,
     layout::Quarantine,
-    stamp::Stamp,
 };
 
 /// Names tried for one quarantined tail.
@@ -225,7 +225,7 @@ pub struct Ledger<'d, D: Disk> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     /// Its stamp; `None` where the file system has none.
-    pub stamp: Option<Stamp>,
+    pub stamp: Option<FileStamp>,
     /// How often something else had touched it before the next row was appended.
     pub touched: u64,
 }

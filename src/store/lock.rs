@@ -129,16 +129,16 @@ pub fn is_held(path: &Path) -> bool {
 
 /// A lock that is held for moments only, by several processes in turn. It names no owner.
 #[derive(Debug)]
-pub struct Gate {
+pub struct LockGate {
     path: PathBuf,
     file: File,
 }
 
-/// The inside of a [`Gate`]. Dropping it lets the next one in.
+/// The inside of a [`LockGate`]. Dropping it lets the next one in.
 #[derive(Debug)]
-pub struct Inside<'g>(&'g Gate);
+pub struct Inside<'g>(&'g LockGate);
 
-impl Gate {
+impl LockGate {
     /// Opens the lock file. The folder must exist.
     pub fn open(path: &Path) -> Result<Self, LockError> {
         Ok(Self { path: path.to_owned(), file: open_lock_file(path)? })
@@ -200,7 +200,7 @@ mod tests {
     fn one_at_a_time_is_inside_a_gate() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("gate");
-        let (one, other) = (Gate::open(&path).unwrap(), Gate::open(&path).unwrap());
+        let (one, other) = (LockGate::open(&path).unwrap(), LockGate::open(&path).unwrap());
         let inside = one.try_enter().unwrap();
         assert!(inside.is_some());
         assert!(other.try_enter().unwrap().is_none());

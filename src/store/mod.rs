@@ -14,5 +14,4 @@ pub mod monotonic;
 pub mod raw;
 pub mod rows;
 pub mod runs;
-pub mod stamp;
 pub mod table;

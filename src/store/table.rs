@@ -15,14 +15,14 @@ use super::disk::{Disk, DiskError, Staged};
 
 /// Times, and a number for each of them in every column. An unknown number is NaN.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Table {
+pub struct NumberTable {
     /// `ts_ms`: close of the bar, milliseconds UTC.
     pub ts_ms: Vec<i64>,
     /// Name and numbers.
     pub columns: Vec<(String, Vec<f64>)>,
 }
 
-impl Table {
+impl NumberTable {
     /// Appends the header of these columns as CSV.
     fn push_header(names: &[String], out: &mut String) {
         out.push_str("ts_ms");
@@ -75,7 +75,7 @@ impl Table {
 
 /// How a table is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum TableForm {
     /// Text: an unknown number is an empty cell, a name with a comma is quoted.
     Csv,
     /// Parquet: `ts_ms` is a whole number, as in the ledgers; an unknown number is null.
@@ -92,20 +92,20 @@ pub enum Packer {
 
 impl Packer {
     /// Before the first piece.
-    pub const fn new(form: Form) -> Self {
+    pub const fn new(form: TableForm) -> Self {
         match form {
-            Form::Csv => Self::Csv(true),
-            Form::Parquet => Self::Parquet(None),
+            TableForm::Csv => Self::Csv(true),
+            TableForm::Parquet => Self::Parquet(None),
         }
     }
 
     /// The bytes that a piece adds.
-    pub fn add(&mut self, piece: &Table) -> Result<Vec<u8>, ParquetError> {
+    pub fn add(&mut self, piece: &NumberTable) -> Result<Vec<u8>, ParquetError> {
         match self {
             Self::Csv(is_first) => {
                 let mut text = String::new();
                 if std::mem::take(is_first) {
-                    Table::push_header(&piece.names(), &mut text);
+                    NumberTable::push_header(&piece.names(), &mut text);
                 }
                 piece.push_rows(&mut text);
                 Ok(text.into_bytes())
@@ -168,12 +168,12 @@ pub struct TableFile<'d, D: Disk> {
 
 impl<'d, D: Disk> TableFile<'d, D> {
     /// Before the first piece. The folder must exist.
-    pub fn begin(disk: &'d D, path: &Path, form: Form) -> Result<Self, TableError> {
+    pub fn begin(disk: &'d D, path: &Path, form: TableForm) -> Result<Self, TableError> {
         Ok(Self { disk, staged: disk.begin(path)?, packer: Packer::new(form) })
     }
 
     /// Writes a piece.
-    pub fn add(&mut self, piece: &Table) -> Result<(), TableError> {
+    pub fn add(&mut self, piece: &NumberTable) -> Result<(), TableError> {
         let bytes = self.packer.add(piece)?;
         Ok(self.disk.append(self.staged.path(), &bytes)?)
     }
@@ -202,9 +202,9 @@ mod tests {
     use super::*;
     use crate::store::disk::RealDisk;
 
-    fn table(rows: std::ops::Range<i64>) -> Table {
+    fn table(rows: std::ops::Range<i64>) -> NumberTable {
         let x = |ts: i64| if ts % 3 == 0 { f64::NAN } else { ts as f64 / 4.0 };
-        Table {
+        NumberTable {
             ts_ms: rows.clone().collect(),
             columns: vec![
                 ("ema(close, 2)".to_owned(), rows.clone().map(x).collect()),
@@ -215,14 +215,14 @@ mod tests {
 
     #[test]
     fn csv_leaves_out_what_is_unknown_and_quotes_names() {
-        let table = Table {
+        let table = NumberTable {
             ts_ms: vec![300_000, 600_000],
             columns: vec![
                 ("ema(close, 2)".to_owned(), vec![f64::NAN, 1.5]),
                 ("x".to_owned(), vec![1.0, f64::INFINITY]),
             ],
         };
-        let mut packer = Packer::new(Form::Csv);
+        let mut packer = Packer::new(TableForm::Csv);
         let mut text = packer.add(&table).unwrap();
         text.extend(packer.add(&table).unwrap());
         text.extend(packer.end().unwrap());
@@ -239,7 +239,7 @@ mod tests {
         };
         let temp = tempfile::tempdir().unwrap();
         let (disk, path) = (RealDisk::new(temp.path()), temp.path().join("t.parquet"));
-        let mut file = TableFile::begin(&disk, &path, Form::Parquet).unwrap();
+        let mut file = TableFile::begin(&disk, &path, TableForm::Parquet).unwrap();
         for start in [0, 1_000, 2_000] {
             file.add(&table(start..start + 1_000)).unwrap();
             let Packer::Parquet(Some(packed)) = &file.packer else { panic!("it was begun") };

@@ -12,11 +12,10 @@ use mjolnir::{
         time::{SlotTs, Steady, Timeframe, UtcMs, Window},
     },
     exchange::{
-        client::Limits,
-        feed::{Feed as _, FeedError, Heard, Sleeper},
-        remote::{Access, RemoteFeed},
-        synthetic,
-        venue::{answer::Class, registry::Venue},
+        client::ClientLimits,
+        feed::{self, Feed as _, FeedError, Heard, Sleeper},
+        remote::{RemoteFeed, VenueAccess},
+        venue::{answer::FaultClass, registry::Venue},
     },
 };
 
@@ -72,8 +71,8 @@ fn feed_within<'w>(
     waits: &'w Patience,
 ) -> RemoteFeed<'w> {
     let base_url = Some(base_url.parse().unwrap());
-    let limits = Limits { connect: time, total: time, body_bytes_max: 1 << 20 };
-    let access = Access { base_url, limits, attempts_max, seed: 7 };
+    let limits = ClientLimits { connect: time, total: time, body_bytes_max: 1 << 20 };
+    let access = VenueAccess { base_url, limits, attempts_max, seed: 7 };
     RemoteFeed::new(Venue::Binance, "BTC/USDT".parse().unwrap(), &access, waits).unwrap()
 }
 
@@ -95,8 +94,9 @@ fn asked_within(
 }
 
 #[track_caller]
-fn fails(reply: Reply, class: Class, word: &str) {
-    let retried = matches!(class, Class::Transient | Class::Throttled | Class::Malformed);
+fn fails(reply: Reply, class: FaultClass, word: &str) {
+    let retried =
+        matches!(class, FaultClass::Transient | FaultClass::Throttled | FaultClass::Malformed);
     let time = if word.contains("300ms") { LITTLE } else { ENOUGH };
     let (bars, asked) = asked_within(time, reply, 2);
     let error = bars.unwrap_err();
@@ -116,7 +116,7 @@ fn pages_are_joined_and_an_empty_one_is_not_the_end() {
     let asked: Vec<_> = server.asked().iter().map(Asked::opens).collect();
     let page = |first, last| (slot(first).open_ms(), slot(last).open_ms());
     assert_eq!(asked, [page(2_000, 2_501), page(1_000, 1_999), page(0, 999)], "newest first");
-    let made = |first, last| synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap());
+    let made = |first, last| feed::seeded_bars(7, Window::new(slot(first), slot(last)).unwrap());
     let mut sorted = bars;
     sorted.sort_by_key(|bar| bar.ts);
     assert_eq!(sorted, [made(0, 999), made(2_000, 2_501)].concat(), "the forming bar is there");
@@ -131,39 +131,39 @@ fn a_page_that_fails_fails_the_whole_fetch() {
     let waits = Patience::new(slot(2_500).close());
     let mut once = feed(&server.url(), 1, &waits);
     let error = once.fetch(slot(0), waits.now()).unwrap_err();
-    assert_eq!((error.class, server.asked().len()), (Class::Transient, 2), "{error}");
+    assert_eq!((error.class, server.asked().len()), (FaultClass::Transient, 2), "{error}");
     let server = Server::start(|n, asked| {
         if n == 1 { Reply::new("500 Internal Server Error", "oops") } else { Reply::made_up(asked) }
     });
     let mut bars = feed(&server.url(), 2, &waits).fetch(slot(0), waits.now()).unwrap().bars;
     bars.sort_by_key(|bar| bar.ts);
-    assert_eq!(bars, synthetic::bars(7, Window::new(slot(0), slot(2_501)).unwrap()));
+    assert_eq!(bars, feed::seeded_bars(7, Window::new(slot(0), slot(2_501)).unwrap()));
     assert_eq!(server.asked().len(), 4, "the page that failed was asked again");
 }
 
 #[test]
 fn what_passes_by_itself_is_asked_again_and_what_cannot_is_not() {
     let page = "<html>busy</html>";
-    fails(Reply::new("503 Service Unavailable", page), Class::Transient, "HTTP 503: `<html>");
-    fails(Reply::new("200 OK", page), Class::Malformed, "not JSON");
-    fails(Reply::new("200 OK", "[[1,2"), Class::Malformed, "not JSON");
+    fails(Reply::new("503 Service Unavailable", page), FaultClass::Transient, "HTTP 503: `<html>");
+    fails(Reply::new("200 OK", page), FaultClass::Malformed, "not JSON");
+    fails(Reply::new("200 OK", "[[1,2"), FaultClass::Malformed, "not JSON");
     let unknown = r#"{"code":-1121,"msg":"Invalid symbol."}"#;
-    fails(Reply::new("400 Bad Request", unknown), Class::Config, "-1121 Invalid symbol.");
+    fails(Reply::new("400 Bad Request", unknown), FaultClass::Config, "-1121 Invalid symbol.");
     let moved = Reply::new("301 Moved", "").header("Location", "http://127.0.0.1:1/elsewhere");
-    fails(moved, Class::Refused, "a redirect to `http://127.0.0.1:1/elsewhere`, not followed");
+    fails(moved, FaultClass::Refused, "a redirect to `http://127.0.0.1:1/elsewhere`, not followed");
 }
 
 #[test]
 fn every_way_to_break_is_named() {
-    fails(Reply::klines(&[]).cut_short(), Class::Transient, "the answer broke off");
-    fails(Reply::raw("no HTTP at all\r\n\r\n"), Class::Transient, "is not HTTP");
-    fails(Reply::raw(""), Class::Transient, "broke off");
-    fails(Reply::hang(), Class::Transient, "no answer in time: the limit is 300ms");
+    fails(Reply::klines(&[]).cut_short(), FaultClass::Transient, "the answer broke off");
+    fails(Reply::raw("no HTTP at all\r\n\r\n"), FaultClass::Transient, "is not HTTP");
+    fails(Reply::raw(""), FaultClass::Transient, "broke off");
+    fails(Reply::hang(), FaultClass::Transient, "no answer in time: the limit is 300ms");
     let large = vec![b' '; (1 << 20) + 1];
-    fails(Reply::new("200 OK", large.clone()), Class::Malformed, "more than 1048576 bytes");
-    fails(Reply::new("200 OK", large).gzip(), Class::Malformed, "more than 1048576 bytes");
+    fails(Reply::new("200 OK", large.clone()), FaultClass::Malformed, "more than 1048576 bytes");
+    fails(Reply::new("200 OK", large).gzip(), FaultClass::Malformed, "more than 1048576 bytes");
     let torn = Reply::new("200 OK", "no gzip").header("Content-Encoding", "gzip");
-    fails(torn, Class::Transient, "broke off");
+    fails(torn, FaultClass::Transient, "broke off");
     let waits = Patience::new(slot(10).close());
     let page = Window::new(slot(0), slot(10)).unwrap();
     let plain = Server::start(|_, _| Reply::raw("HTTP/1.1 400 Bad Request\r\n\r\n"));
@@ -174,13 +174,13 @@ fn every_way_to_break_is_named() {
         (&plain.url().replace("http:", "https:"), "no secure connection"),
     ] {
         let error = feed(url, 1, &waits).page(page, waits.now()).unwrap_err();
-        assert!(error.why.contains(word) && error.class == Class::Transient, "{error}");
+        assert!(error.why.contains(word) && error.class == FaultClass::Transient, "{error}");
     }
 }
 
 #[test]
 fn gzip_is_unpacked() {
-    let bars = synthetic::bars(7, Window::new(slot(0), slot(10)).unwrap());
+    let bars = feed::seeded_bars(7, Window::new(slot(0), slot(10)).unwrap());
     let (got, asked) = asked_of(Reply::klines(&bars).gzip(), 1);
     assert_eq!((got.unwrap().bars, asked), (bars, 1));
 }
@@ -199,9 +199,9 @@ fn a_pause_is_kept_and_until_then_nothing_is_asked() {
     patient.page(page, waits.now()).unwrap();
     assert_eq!(waits.now(), start.plus_ms(7_000), "to the second, no jitter");
     let banned = patient.page(page, waits.now()).unwrap_err();
-    assert_eq!((banned.class, banned.pause_ms), (Class::Banned, Some(120_000)), "{banned}");
+    assert_eq!((banned.class, banned.pause_ms), (FaultClass::Banned, Some(120_000)), "{banned}");
     let again = patient.page(page, waits.now()).unwrap_err();
-    assert_eq!((again.class, again.pause_ms), (Class::Banned, Some(120_000)), "{again}");
+    assert_eq!((again.class, again.pause_ms), (FaultClass::Banned, Some(120_000)), "{again}");
     assert!(again.why.contains("not asked: the venue wants a pause"), "{again}");
     assert_eq!(server.asked().len(), 3);
     waits.wait_until(waits.steady().plus_ms(120_000));
@@ -218,7 +218,11 @@ fn a_pause_of_days_is_cut_to_a_quarter_of_an_hour() {
         let waits = Patience::new(slot(10).close());
         let page = Window::new(slot(0), slot(10)).unwrap();
         let error = feed(&server.url(), 2, &waits).page(page, waits.now()).unwrap_err();
-        assert_eq!((error.class, error.pause_ms), (Class::Throttled, Some(900_000)), "{error}");
+        assert_eq!(
+            (error.class, error.pause_ms),
+            (FaultClass::Throttled, Some(900_000)),
+            "{error}"
+        );
     }
 }
 
@@ -226,9 +230,9 @@ fn a_pause_of_days_is_cut_to_a_quarter_of_an_hour() {
 fn a_request_that_hangs_is_given_up_when_told_to_stop() {
     let server = Server::start(|_, _| Reply::hang());
     let waits = Patience::new(slot(10).close());
-    let access = Access {
+    let access = VenueAccess {
         base_url: Some(server.url().parse().unwrap()),
-        limits: Limits::within(ENOUGH),
+        limits: ClientLimits::within(ENOUGH),
         attempts_max: 5,
         seed: 7,
     };

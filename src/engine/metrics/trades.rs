@@ -157,8 +157,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
+        decision::Reason,
         money::{Price, Qty},
-        reason::Reason,
         time::Timeframe,
     };
 

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::{feature::Feature, scored::Model};
 use crate::domain::{
-    model_id::ModelId,
+    ids::ModelId,
     time::{SlotTs, UtcMs},
 };
 

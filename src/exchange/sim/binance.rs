@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    protocol::Refusal,
-    reply::{Query, Reply, View, eight},
-};
+use super::protocol::{MarketView, Query, Reply, SimRefusal, eight};
 use crate::domain::{bar::TimedBar, series::Symbol};
 
 const ROWS_DEFAULT: usize = 500;
@@ -21,7 +18,7 @@ pub fn weight(path: &str) -> u32 {
 }
 
 /// The answer to a request.
-pub fn answer(view: &View<'_>, path: &str, query: &Query) -> Reply {
+pub fn answer(view: &MarketView<'_>, path: &str, query: &Query) -> Reply {
     match path {
         "/api/v3/ping" => good(&json!({})),
         "/api/v3/time" => good(&json!({ "serverTime": view.now.get() })),
@@ -35,21 +32,21 @@ pub fn answer(view: &View<'_>, path: &str, query: &Query) -> Reply {
 }
 
 /// The answer of a venue that does not want to, or cannot.
-pub fn refusal(refusal: &Refusal) -> Reply {
+pub fn refusal(refusal: &SimRefusal) -> Reply {
     match refusal {
-        Refusal::Throttled { retry_after_s, pick: _ } => {
+        SimRefusal::Throttled { retry_after_s, pick: _ } => {
             let message = "Too much request weight used; current limit is 6000 request weight per 1 MINUTE. Please use WebSocket Streams for live updates to avoid polling the API.";
             let reply = refused(429, -1003, message);
             retry_after_s.iter().fold(reply, |reply, wait_s| reply.with("retry-after", wait_s))
         }
-        Refusal::Banned { now, wait_s } => {
+        SimRefusal::Banned { now, wait_s } => {
             let until_ms = now.get() + 1000 * i64::from(*wait_s);
             let message = format!(
                 "Way too much request weight used; IP banned until {until_ms}. Please use WebSocket Streams for live updates to avoid bans."
             );
             refused(418, -1003, &message).with("retry-after", wait_s)
         }
-        Refusal::Down { pick } => match pick % 3 {
+        SimRefusal::Down { pick } => match pick % 3 {
             0 => refused(500, -1000, "An unknown error occurred while processing the request."),
             1 => refused(
                 503,
@@ -80,7 +77,7 @@ fn name(symbol: &Symbol) -> String {
 
 type Refused = (i32, String);
 
-fn klines(view: &View<'_>, query: &Query) -> Result<Value, Refused> {
+fn klines(view: &MarketView<'_>, query: &Query) -> Result<Value, Refused> {
     let symbol = mandatory(query, "symbol")?;
     let interval = mandatory(query, "interval")?;
     let (start, end) = (millis(query, "startTime")?, millis(query, "endTime")?);
@@ -151,7 +148,7 @@ fn row(bar: &TimedBar) -> Value {
     ])
 }
 
-fn exchange_info(view: &View<'_>, query: &Query) -> Reply {
+fn exchange_info(view: &MarketView<'_>, query: &Query) -> Reply {
     if query.get("symbol").is_some_and(|symbol| symbol != name(view.symbol)) {
         return refused(400, -1121, "Invalid symbol.");
     }
@@ -274,22 +271,22 @@ mod tests {
 
     #[test]
     fn refusals_have_a_code_and_bans_an_end() {
-        let of = |refused: Refusal| {
+        let of = |refused: SimRefusal| {
             let reply = refusal(&refused);
             let wait = reply.headers.iter().find(|(name, _)| *name == "retry-after");
             (reply.status, wait.map(|(_, wait)| wait.clone()), reply.body)
         };
-        let (status, wait, body) = of(Refusal::Throttled { retry_after_s: Some(7), pick: 0 });
+        let (status, wait, body) = of(SimRefusal::Throttled { retry_after_s: Some(7), pick: 0 });
         assert_eq!((status, wait.as_deref()), (429, Some("7")));
         assert!(
             body.starts_with("{\"code\":-1003,\"msg\":\"Too much request weight used;"),
             "{body}"
         );
-        assert_eq!(of(Refusal::Throttled { retry_after_s: None, pick: 0 }).1, None);
-        let (status, wait, body) = of(Refusal::Banned { now: sample::now(), wait_s: 120 });
+        assert_eq!(of(SimRefusal::Throttled { retry_after_s: None, pick: 0 }).1, None);
+        let (status, wait, body) = of(SimRefusal::Banned { now: sample::now(), wait_s: 120 });
         assert_eq!((status, wait.as_deref()), (418, Some("120")));
         assert!(body.contains("IP banned until 1704068640000."), "{body}");
-        let down = [0, 1, 2].map(|pick| of(Refusal::Down { pick }));
+        let down = [0, 1, 2].map(|pick| of(SimRefusal::Down { pick }));
         assert_eq!(down.clone().map(|(status, ..)| status), [500, 503, 504]);
         let codes = [-1000, -1008, -1007];
         assert!(

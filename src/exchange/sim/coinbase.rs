@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{
-    protocol::Refusal,
-    reply::{Query, Reply, View},
-};
+use super::protocol::{MarketView, Query, Reply, SimRefusal};
 use crate::domain::{
     bar::TimedBar,
     series::Symbol,
@@ -23,7 +20,7 @@ pub fn has(timeframe: Timeframe) -> bool {
 }
 
 /// The answer to a request.
-pub fn answer(view: &View<'_>, path: &str, query: &Query) -> Reply {
+pub fn answer(view: &MarketView<'_>, path: &str, query: &Query) -> Reply {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     let ours = name(view.symbol);
     match parts.as_slice() {
@@ -45,15 +42,14 @@ pub fn answer(view: &View<'_>, path: &str, query: &Query) -> Reply {
 }
 
 /// The answer of a venue that does not want to, or cannot.
-pub fn refusal(refusal: &Refusal) -> Reply {
+pub fn refusal(refusal: &SimRefusal) -> Reply {
     let throttled = || refused(429, "Public rate limit exceeded");
     match refusal {
-        Refusal::Throttled { retry_after_s: None, .. } => throttled(),
+        SimRefusal::Throttled { retry_after_s: None, .. } => throttled(),
         // It bans for no longer time; a manifest cannot ask for that.
-        Refusal::Throttled { retry_after_s: Some(wait_s), .. } | Refusal::Banned { wait_s, .. } => {
-            throttled().with("retry-after", wait_s)
-        }
-        Refusal::Down { pick } => match pick % 3 {
+        SimRefusal::Throttled { retry_after_s: Some(wait_s), .. }
+        | SimRefusal::Banned { wait_s, .. } => throttled().with("retry-after", wait_s),
+        SimRefusal::Down { pick } => match pick % 3 {
             0 => refused(500, "Internal server error"),
             1 => refused(503, "Service unavailable"),
             _ => Reply::html(502, "502 Bad Gateway"),
@@ -74,7 +70,7 @@ fn name(symbol: &Symbol) -> String {
     format!("{}-{}", symbol.base(), symbol.quote())
 }
 
-fn candles(view: &View<'_>, query: &Query) -> Result<Value, &'static str> {
+fn candles(view: &MarketView<'_>, query: &Query) -> Result<Value, &'static str> {
     let tf_ms = view.market.timeframe().ms();
     if query.get("granularity").unwrap_or("60") != (tf_ms / 1000).to_string() {
         return Err("Unsupported granularity");
@@ -236,15 +232,15 @@ mod tests {
 
     #[test]
     fn refusals_have_a_status_and_a_message() {
-        let reply = refusal(&Refusal::Throttled { retry_after_s: Some(7), pick: 0 });
+        let reply = refusal(&SimRefusal::Throttled { retry_after_s: Some(7), pick: 0 });
         assert_eq!(
             (reply.status, reply.body.as_str()),
             (429, "{\"message\":\"Public rate limit exceeded\"}")
         );
         assert!(reply.headers.contains(&("retry-after", "7".to_owned())));
-        let reply = refusal(&Refusal::Throttled { retry_after_s: None, pick: 0 });
+        let reply = refusal(&SimRefusal::Throttled { retry_after_s: None, pick: 0 });
         assert_eq!((reply.status, reply.headers.len()), (429, 1));
-        let statuses = [0, 1, 2].map(|pick| refusal(&Refusal::Down { pick }).status);
+        let statuses = [0, 1, 2].map(|pick| refusal(&SimRefusal::Down { pick }).status);
         assert_eq!(statuses, [500, 503, 502]);
     }
 

@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    protocol::Refusal,
-    reply::{Query, Reply, View, eight, short},
-};
+use super::protocol::{MarketView, Query, Reply, SimRefusal, eight, short};
 use crate::domain::{
     bar::TimedBar,
     series::Symbol,
@@ -31,7 +28,7 @@ fn minutes(timeframe: Timeframe) -> i64 {
 }
 
 /// The answer to a request.
-pub fn answer(view: &View<'_>, path: &str, query: &Query) -> Reply {
+pub fn answer(view: &MarketView<'_>, path: &str, query: &Query) -> Reply {
     let result = match path {
         "/0/public/Time" => Ok(json!({
             "unixtime": view.now.get() / 1000,
@@ -53,14 +50,14 @@ pub fn answer(view: &View<'_>, path: &str, query: &Query) -> Reply {
 }
 
 /// The answer of a venue that does not want to, or cannot.
-pub fn refusal(refusal: &Refusal) -> Reply {
+pub fn refusal(refusal: &SimRefusal) -> Reply {
     match refusal {
-        Refusal::Throttled { pick, retry_after_s: _ } => match pick % 2 {
+        SimRefusal::Throttled { pick, retry_after_s: _ } => match pick % 2 {
             0 => refused(200, "EAPI:Rate limit exceeded"),
             _ => refused(200, "EGeneral:Too many requests"),
         },
-        Refusal::Banned { .. } => refused(200, "EGeneral:Temporary lockout"),
-        Refusal::Down { pick } => match pick % 4 {
+        SimRefusal::Banned { .. } => refused(200, "EGeneral:Temporary lockout"),
+        SimRefusal::Down { pick } => match pick % 4 {
             0 => Reply::html(520, "520: Web server is returning an unknown error"),
             1 => refused(200, "EService:Unavailable"),
             2 => refused(200, "EService:Busy"),
@@ -129,7 +126,7 @@ fn assets(symbol: &Symbol) -> Value {
     Value::Object(Map::from_iter([asset(symbol.base()), asset(symbol.quote())]))
 }
 
-fn asset_pairs(view: &View<'_>, query: &Query) -> Result<Value, &'static str> {
+fn asset_pairs(view: &MarketView<'_>, query: &Query) -> Result<Value, &'static str> {
     let symbol = view.symbol;
     if query.get("pair").is_some_and(|pair| !is_ours(symbol, pair)) {
         return Err("EQuery:Unknown asset pair");
@@ -161,7 +158,7 @@ fn asset_pairs(view: &View<'_>, query: &Query) -> Result<Value, &'static str> {
     Ok(Value::Object(Map::from_iter([(pair_name(symbol), facts)])))
 }
 
-fn ohlc(view: &View<'_>, query: &Query) -> Result<Value, &'static str> {
+fn ohlc(view: &MarketView<'_>, query: &Query) -> Result<Value, &'static str> {
     const INVALID: &str = "EGeneral:Invalid arguments";
     let pair = query.get("pair").ok_or(INVALID)?;
     let interval: i64 = query.get("interval").unwrap_or("1").parse().map_err(|_| INVALID)?;
@@ -278,20 +275,20 @@ mod tests {
 
     #[test]
     fn refusals_are_in_its_own_words() {
-        let text = |refused: Refusal| {
+        let text = |refused: SimRefusal| {
             let reply = refusal(&refused);
             (reply.status, reply.body)
         };
         let error = |text: &str| (200, format!("{{\"error\":[\"{text}\"]}}"));
-        let throttled = |pick| text(Refusal::Throttled { retry_after_s: Some(5), pick });
+        let throttled = |pick| text(SimRefusal::Throttled { retry_after_s: Some(5), pick });
         assert_eq!(throttled(0), error("EAPI:Rate limit exceeded"));
         assert_eq!(throttled(1), error("EGeneral:Too many requests"));
-        let banned = Refusal::Banned { now: sample::now(), wait_s: 120 };
+        let banned = SimRefusal::Banned { now: sample::now(), wait_s: 120 };
         assert_eq!(text(banned), error("EGeneral:Temporary lockout"));
-        assert_eq!(text(Refusal::Down { pick: 0 }).0, 520);
-        assert_eq!(text(Refusal::Down { pick: 1 }), error("EService:Unavailable"));
-        assert_eq!(text(Refusal::Down { pick: 2 }), error("EService:Busy"));
-        assert_eq!(text(Refusal::Down { pick: 3 }), error("EGeneral:Internal error"));
+        assert_eq!(text(SimRefusal::Down { pick: 0 }).0, 520);
+        assert_eq!(text(SimRefusal::Down { pick: 1 }), error("EService:Unavailable"));
+        assert_eq!(text(SimRefusal::Down { pick: 2 }), error("EService:Busy"));
+        assert_eq!(text(SimRefusal::Down { pick: 3 }), error("EGeneral:Internal error"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::{
         bar::{Bar, TimedBar},
         time::{SlotTs, Timeframe, UtcMs},
     },
-    exchange::synthetic::{self, draw},
+    exchange::feed::{self, draw},
 };
 
 /// A revised bar changes this many bars after its close at the latest.
@@ -15,7 +15,7 @@ const QUIET_MAX: i64 = 64;
 
 /// What is wrong with the bars themselves: chances from 0 to 1 for every slot, the same in every answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Trouble {
+pub struct MarketTrouble {
     /// Chooses the slots.
     pub seed: u64,
     /// The bar is never there, as after an outage.
@@ -28,7 +28,7 @@ pub struct Trouble {
     pub revise: f64,
 }
 
-impl Trouble {
+impl MarketTrouble {
     fn hits(&self, chance: f64, salt: u32, ts: SlotTs) -> bool {
         draw(self.seed, salt, index(ts)) < chance
     }
@@ -63,10 +63,10 @@ fn index(ts: SlotTs) -> i64 {
 
 /// Bars by slot. A bar with a volume of 0 is a slot without a trade; no bar at all is an outage.
 #[derive(Debug, Clone)]
-pub struct Market {
+pub struct SimMarket {
     bars: Bars,
     first: SlotTs,
-    trouble: Trouble,
+    trouble: MarketTrouble,
 }
 
 #[derive(Debug, Clone)]
@@ -78,14 +78,14 @@ enum Bars {
     Recorded(Vec<TimedBar>),
 }
 
-impl Market {
+impl SimMarket {
     /// Made-up bars from `first` on, without an end.
-    pub fn made_up(seed: u64, first: SlotTs, trouble: Trouble) -> Self {
+    pub fn made_up(seed: u64, first: SlotTs, trouble: MarketTrouble) -> Self {
         Self { bars: Bars::MadeUp { seed }, first, trouble }
     }
 
     /// Recorded bars, sorted and unique; `None` when there are none.
-    pub fn recorded(bars: Vec<TimedBar>, trouble: Trouble) -> Option<Self> {
+    pub fn recorded(bars: Vec<TimedBar>, trouble: MarketTrouble) -> Option<Self> {
         assert!(bars.is_sorted_by(|a, b| a.ts < b.ts), "a recorded series is sorted and unique");
         let first = bars.first()?.ts;
         Some(Self { bars: Bars::Recorded(bars), first, trouble })
@@ -133,9 +133,9 @@ impl Market {
     /// What really happened.
     fn bar(&self, ts: SlotTs) -> Option<Bar> {
         match &self.bars {
-            Bars::MadeUp { seed } => synthetic::bar(*seed, ts).or_else(|| {
+            Bars::MadeUp { seed } => feed::seeded_bar(*seed, ts).or_else(|| {
                 let mut before = (1..=QUIET_MAX).map(|back| ts.plus(-back));
-                before.find_map(|ts| synthetic::bar(*seed, ts)).map(|bar| bar.flat())
+                before.find_map(|ts| feed::seeded_bar(*seed, ts)).map(|bar| bar.flat())
             }),
             Bars::Recorded(bars) => {
                 let at = bars.binary_search_by_key(&ts, |bar| bar.ts).ok()?;
@@ -162,8 +162,8 @@ mod tests {
         Timeframe::M5.slot(FIRST_MS).unwrap()
     }
 
-    fn market(trouble: Trouble) -> Market {
-        Market::made_up(7, first(), trouble)
+    fn market(trouble: MarketTrouble) -> SimMarket {
+        SimMarket::made_up(7, first(), trouble)
     }
 
     /// A moment inside the bar that closes at the `n`th slot.
@@ -171,16 +171,16 @@ mod tests {
         first().plus(n).close().plus_ms(-1)
     }
 
-    fn all(market: &Market, now: UtcMs) -> Vec<TimedBar> {
+    fn all(market: &SimMarket, now: UtcMs) -> Vec<TimedBar> {
         market.between(i64::MIN, i64::MAX, now).collect()
     }
 
     #[test]
     fn the_open_bar_is_wrong_and_the_closed_ones_are_the_made_up_market() {
-        let market = market(Trouble::default());
+        let market = market(MarketTrouble::default());
         let seen = all(&market, inside(999));
         assert_eq!(seen.len(), 1000, "slots without a trade are flat, not absent");
-        let truth = |bar: &TimedBar| synthetic::bar(7, bar.ts);
+        let truth = |bar: &TimedBar| feed::seeded_bar(7, bar.ts);
         let (open, closed) = seen.split_last().unwrap();
         assert_ne!(Some(open.bar), truth(open));
         let flat = closed.iter().filter(|bar| truth(bar).is_none()).inspect(|bar| {
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_range_takes_the_bars_that_open_inside_it() {
-        let (market, now) = (market(Trouble::default()), inside(9));
+        let (market, now) = (market(MarketTrouble::default()), inside(9));
         let opens = |from, to| -> Vec<i64> {
             let open = |bar: TimedBar| bar.ts.since(first());
             market.between(from, to, now).map(open).collect()
@@ -212,19 +212,19 @@ mod tests {
     fn a_recording_ends_and_its_gaps_stay() {
         let bar = |n: i64| TimedBar {
             ts: first().plus(n),
-            bar: synthetic::bar(7, first().plus(n)).unwrap(),
+            bar: feed::seeded_bar(7, first().plus(n)).unwrap(),
         };
         let bars = vec![bar(0), bar(1), bar(4)];
-        let market = Market::recorded(bars.clone(), Trouble::default()).unwrap();
+        let market = SimMarket::recorded(bars.clone(), MarketTrouble::default()).unwrap();
         assert_eq!(all(&market, inside(4).plus_ms(1)), bars);
         assert_eq!(market.newest(inside(50)), Some(first().plus(4)));
-        assert!(Market::recorded(vec![], Trouble::default()).is_none());
+        assert!(SimMarket::recorded(vec![], MarketTrouble::default()).is_none());
     }
 
     #[test]
     fn troubled_slots_are_the_same_in_every_answer() {
-        let trouble = Trouble { seed: 3, holes: 0.1, late: 0.1, late_bars: 2, revise: 0.1 };
-        let (market, clean) = (market(trouble), market(Trouble::default()));
+        let trouble = MarketTrouble { seed: 3, holes: 0.1, late: 0.1, late_bars: 2, revise: 0.1 };
+        let (market, clean) = (market(trouble), market(MarketTrouble::default()));
         let at = |now| all(&market, now);
         let now = inside(500);
         let whole = at(now);
@@ -234,7 +234,7 @@ mod tests {
             whole.iter().filter(|b| (100..=200).contains(&b.ts.since(first()))).copied().collect();
         assert_eq!(part, same);
         assert_eq!(whole, at(now), "the same seed, the same market");
-        let other = Market::made_up(7, first(), Trouble { seed: 4, ..trouble });
+        let other = SimMarket::made_up(7, first(), MarketTrouble { seed: 4, ..trouble });
         assert_ne!(whole, all(&other, now));
         // Long after, only the holes are left, and every other bar is the true one.
         let (settled, truth) = (at(inside(600)), all(&clean, inside(600)));
@@ -245,10 +245,10 @@ mod tests {
 
     #[test]
     fn a_late_bar_comes_later_and_a_revised_one_changes_once() {
-        let late = Trouble { seed: 3, late: 1.0, late_bars: 2, ..Trouble::default() };
+        let late = MarketTrouble { seed: 3, late: 1.0, late_bars: 2, ..MarketTrouble::default() };
         let seen = all(&market(late), inside(10).plus_ms(1));
         assert_eq!(seen.last().unwrap().ts, first().plus(8), "two bars after its close");
-        let revise = market(Trouble { seed: 3, revise: 1.0, ..Trouble::default() });
+        let revise = market(MarketTrouble { seed: 3, revise: 1.0, ..MarketTrouble::default() });
         let truth = revise.bar(first()).unwrap();
         let seen: Vec<Bar> = (0..12)
             .map(|n| revise.between(first().open_ms(), first().open_ms(), inside(n)))

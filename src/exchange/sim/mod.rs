@@ -3,11 +3,9 @@
 
 pub mod binance;
 pub mod coinbase;
-pub mod faults;
 pub mod kraken;
 pub mod market;
 pub mod protocol;
-pub mod reply;
 #[cfg(test)]
 mod sample;
 pub mod server;

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    faults::{Fault, Faults},
-    market::{Market, Trouble},
-    protocol::Protocol,
-    reply::Query,
-    venue::{Act, Asked, Venue},
+    market::{MarketTrouble, SimMarket},
+    protocol::{Protocol, Query},
+    venue::{SimAct, SimFault, SimFaults, SimRequest, Venue},
 };
 use crate::domain::{
     bar::{Bar, TimedBar},
@@ -34,27 +32,27 @@ pub fn venue(protocol: Protocol) -> Venue {
         bar(2, [101.0, 102.0, 100.5, 100.5, 1e-8]),
         bar(4, [100.5, 103.0, 100.25, 102.75, 10.0]),
     ];
-    let market = Market::recorded(bars, Trouble::default()).unwrap();
-    Venue { protocol, symbol: "BTC/USD".parse().unwrap(), market, faults: Faults::default() }
+    let market = SimMarket::recorded(bars, MarketTrouble::default()).unwrap();
+    Venue { protocol, symbol: "BTC/USD".parse().unwrap(), market, faults: SimFaults::default() }
 }
 
 /// A venue where every request meets a fault.
-pub fn faulty(protocol: Protocol, fault: Fault) -> Venue {
+pub fn faulty(protocol: Protocol, fault: SimFault) -> Venue {
     let rates = BTreeMap::from([(fault, 1.0)]);
-    Venue { faults: Faults { seed: 1, rates, ..Faults::default() }, ..venue(protocol) }
+    Venue { faults: SimFaults { seed: 1, rates, ..SimFaults::default() }, ..venue(protocol) }
 }
 
 /// What it does with a request.
-pub fn act(venue: &Venue, number: u64, now: UtcMs, url: &str) -> Act {
+pub fn act(venue: &Venue, number: u64, now: UtcMs, url: &str) -> SimAct {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let query =
         Query::new(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect());
-    venue.act(&Asked { number, now, path, query: &query, weight_used: None }).0
+    venue.act(&SimRequest { number, now, path, query: &query, weight_used: None }).0
 }
 
-fn text(act: Act) -> String {
-    let Act::Answer(reply) = act else { panic!("{act:?}") };
+fn text(act: SimAct) -> String {
+    let SimAct::Answer(reply) = act else { panic!("{act:?}") };
     format!("{} {}\n{}", reply.status, reply.headers[0].1, reply.body)
 }
 
@@ -66,6 +64,6 @@ pub fn get(protocol: Protocol, now: UtcMs, url: &str) -> String {
 /// The answer of a venue with a made-up market that begins at the same time.
 pub fn get_made_up(protocol: Protocol, now: UtcMs, url: &str) -> String {
     let first = Timeframe::M5.slot_of_open(START_MS).unwrap();
-    let market = Market::made_up(7, first, Trouble::default());
+    let market = SimMarket::made_up(7, first, MarketTrouble::default());
     text(act(&Venue { market, ..venue(protocol) }, 0, now, url))
 }

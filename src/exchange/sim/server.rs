@@ -30,8 +30,8 @@ use tokio::{
 };
 
 use super::{
-    reply::{Query, Reply},
-    venue::{Act, Asked, Venue},
+    protocol::{Query, Reply},
+    venue::{SimAct, SimRequest, Venue},
 };
 use crate::domain::time::UtcMs;
 
@@ -48,12 +48,12 @@ const LOOK: Duration = Duration::from_millis(20);
 const MINUTE_MS: i64 = 60_000;
 
 /// The time of a venue.
-pub type Now = dyn Fn() -> UtcMs + Send + Sync;
+pub type SimTime = dyn Fn() -> UtcMs + Send + Sync;
 
 /// A venue at work.
-pub struct Server {
+pub struct SimServer {
     venue: Venue,
-    now: Box<Now>,
+    now: Box<SimTime>,
     requests: AtomicU64,
     faults: AtomicU64,
     /// The minute, and the weight used in it.
@@ -65,9 +65,9 @@ pub struct Server {
 #[error("reset")]
 struct Hangup;
 
-impl Server {
+impl SimServer {
     /// Puts a venue to work.
-    pub fn new(venue: Venue, now: Box<Now>) -> Arc<Self> {
+    pub fn new(venue: Venue, now: Box<SimTime>) -> Arc<Self> {
         let (requests, faults) = (AtomicU64::new(0), AtomicU64::new(0));
         Arc::new(Self { venue, now, requests, faults, weight: Mutex::new((0, 0)) })
     }
@@ -111,20 +111,21 @@ impl Server {
         let now = (self.now)();
         let (number, path) = (self.requests.fetch_add(1, Ordering::Relaxed), uri.path());
         let weight_used = self.weigh(path, now);
-        let (act, fault) = self.venue.act(&Asked { number, now, path, query: &query, weight_used });
+        let (act, fault) =
+            self.venue.act(&SimRequest { number, now, path, query: &query, weight_used });
         if fault.is_some() {
             self.faults.fetch_add(1, Ordering::Relaxed);
         }
         tracing::info!(number, %now, %uri, fault = fault.map_or("none", |fault| fault.name()), "request");
         match act {
-            Act::Answer(reply) => Ok(response(reply, whole)),
-            Act::Later(wait, reply) => {
+            SimAct::Answer(reply) => Ok(response(reply, whole)),
+            SimAct::Later(wait, reply) => {
                 pause(wait).await;
                 Ok(response(reply, whole))
             }
-            Act::Cut(reply) => Ok(response(reply, half)),
-            Act::Silence => std::future::pending().await,
-            Act::Reset => Err(Hangup),
+            SimAct::Cut(reply) => Ok(response(reply, half)),
+            SimAct::Silence => std::future::pending().await,
+            SimAct::Reset => Err(Hangup),
         }
     }
 
@@ -151,7 +152,7 @@ async fn pause(time: Duration) {
 }
 
 /// One connection, to its end.
-async fn converse(server: Arc<Server>, stream: TcpStream) {
+async fn converse(server: Arc<SimServer>, stream: TcpStream) {
     let service = service_fn(move |request: Request<Incoming>| {
         let server = Arc::clone(&server);
         async move { server.answer(request.method(), request.uri()).await }

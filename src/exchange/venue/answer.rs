@@ -1,11 +1,12 @@
-//! What every venue's answer is checked for, and what can be wrong with it.
+//! What every venue's answer is checked for, what can be wrong with it, and numbers as venues write them, read strictly: what is not plainly
+//! a number is none.
 
 use std::fmt::Display;
 
 use serde_json::Value;
 use thiserror::Error;
 
-use super::{number::decimal, page_request::PageRequest};
+use super::page_request::PageRequest;
 use crate::domain::{
     bar::{BadRow, Bar, Shown, TimedBar},
     time::{SlotTs, UtcMs},
@@ -18,7 +19,7 @@ const QUOTED_MAX: usize = 120;
 
 /// What can be done about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub enum FaultClass {
     /// It may pass by itself: ask again, ever more slowly.
     Transient,
     /// Asked too often: no request before the pause is over.
@@ -36,29 +37,29 @@ pub enum Class {
 /// Why an answer has no bars.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{why}")]
-pub struct Fault {
+pub struct AnswerFault {
     /// What can be done about it.
-    pub class: Class,
+    pub class: FaultClass,
     /// What was wrong, in the venue's words where it gave any.
     pub why: String,
 }
 
-impl Fault {
+impl AnswerFault {
     /// A fault.
-    pub fn new(class: Class, why: impl Into<String>) -> Self {
+    pub fn new(class: FaultClass, why: impl Into<String>) -> Self {
         Self { class, why: why.into() }
     }
 
     /// An answer in a foreign format.
     pub fn malformed(why: impl Into<String>) -> Self {
-        Self::new(Class::Malformed, why)
+        Self::new(FaultClass::Malformed, why)
     }
 }
 
 /// The body as JSON.
-pub fn json(body: &[u8]) -> Result<Value, Fault> {
+pub fn json(body: &[u8]) -> Result<Value, AnswerFault> {
     serde_json::from_slice(body)
-        .map_err(|error| Fault::malformed(format!("not JSON ({error}): {}", quote(body))))
+        .map_err(|error| AnswerFault::malformed(format!("not JSON ({error}): {}", quote(body))))
 }
 
 /// The beginning of a body, fit for a message.
@@ -69,30 +70,35 @@ pub fn quote(body: &[u8]) -> String {
 }
 
 /// What a status alone says; a venue's own words and codes come first.
-pub fn fault_of_status(status: u16, body: &[u8]) -> Fault {
+pub fn fault_of_status(status: u16, body: &[u8]) -> AnswerFault {
     let class = match status {
         // A success without bars.
-        200..=299 => Class::Malformed,
-        429 => Class::Throttled,
-        418 => Class::Banned,
-        408 | 425 | 500..=599 => Class::Transient,
-        _ => Class::Refused,
+        200..=299 => FaultClass::Malformed,
+        429 => FaultClass::Throttled,
+        418 => FaultClass::Banned,
+        408 | 425 | 500..=599 => FaultClass::Transient,
+        _ => FaultClass::Refused,
     };
-    Fault::new(class, format!("HTTP {status}: {}", quote(body)))
+    AnswerFault::new(class, format!("HTTP {status}: {}", quote(body)))
 }
 
 /// A venue's refusal in its own format.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct VenueRefusal {
     /// What can be done about it; `None` for a code that we do not know.
-    pub class: Option<Class>,
+    pub class: Option<FaultClass>,
     /// The venue's code and words.
     pub words: String,
 }
 
-impl Refusal {
+impl VenueRefusal {
     /// A code, and the words that stand beside it under `key`.
-    pub fn of_code(class: Option<Class>, code: impl Display, answer: &Value, key: &str) -> Self {
+    pub fn of_code(
+        class: Option<FaultClass>,
+        code: impl Display,
+        answer: &Value,
+        key: &str,
+    ) -> Self {
         let said = answer.get(key).and_then(Value::as_str).unwrap_or_default();
         Self { class, words: format!("{code} {said}") }
     }
@@ -103,29 +109,29 @@ impl Refusal {
 pub fn accepted(
     status: u16,
     body: &[u8],
-    refusal: impl Fn(&Value) -> Option<Refusal>,
-) -> Result<Value, Fault> {
+    refusal: impl Fn(&Value) -> Option<VenueRefusal>,
+) -> Result<Value, AnswerFault> {
     let answer = json(body);
-    if let Some(Refusal { class, words }) = answer.as_ref().ok().and_then(refusal) {
+    if let Some(VenueRefusal { class, words }) = answer.as_ref().ok().and_then(refusal) {
         let fault = fault_of_status(status, words.as_bytes());
         let class = match (status, class) {
             // No code makes these two milder.
             (418 | 429, _) => fault.class,
             (_, Some(class)) => class,
-            (200, None) => Class::Transient,
+            (200, None) => FaultClass::Transient,
             // Words without a code: with these statuses they are about the question. Others a gateway says in the same form.
-            (400 | 404 | 422 | 451, None) => Class::Config,
+            (400 | 404 | 422 | 451, None) => FaultClass::Config,
             (_, None) => fault.class,
         };
-        return Err(Fault::new(class, fault.why));
+        return Err(AnswerFault::new(class, fault.why));
     }
     if status == 200 { answer } else { Err(fault_of_status(status, body)) }
 }
 
 /// The list at `pointer` (RFC 6901, empty for the whole answer), where the venue's format has its rows.
-pub fn rows<'v>(answer: &'v Value, pointer: &str) -> Result<&'v [Value], Fault> {
+pub fn rows<'v>(answer: &'v Value, pointer: &str) -> Result<&'v [Value], AnswerFault> {
     answer.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).ok_or_else(|| {
-        Fault::malformed(format!(
+        AnswerFault::malformed(format!(
             "the list of rows is missing at `{pointer}`: {}",
             quote(answer.to_string().as_bytes())
         ))
@@ -133,10 +139,10 @@ pub fn rows<'v>(answer: &'v Value, pointer: &str) -> Result<&'v [Value], Fault> 
 }
 
 /// Refuses an answer about something else than was asked.
-pub fn same(answer: &Value, pointer: &str, asked: &str) -> Result<(), Fault> {
+pub fn same(answer: &Value, pointer: &str, asked: &str) -> Result<(), AnswerFault> {
     match answer.pointer(pointer) {
         Some(Value::String(found)) if found == asked => Ok(()),
-        found => Err(Fault::malformed(format!(
+        found => Err(AnswerFault::malformed(format!(
             "`{pointer}` is {}, not `{asked}`",
             found.map_or_else(|| "absent".to_owned(), |found| quote(found.to_string().as_bytes()))
         ))),
@@ -145,14 +151,14 @@ pub fn same(answer: &Value, pointer: &str, asked: &str) -> Result<(), Fault> {
 
 /// In which order a venue sends its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum BarOrder {
     /// Ascending.
     OldestFirst,
     /// Descending.
     NewestFirst,
 }
 
-impl Order {
+impl BarOrder {
     /// Whether row `number`, from 1, has the place of the newest one.
     fn is_newest(self, number: u32, rows: usize) -> bool {
         match self {
@@ -170,7 +176,7 @@ impl Order {
 }
 
 /// One row before it is checked: when its bar opens, and open, high, low, close, base volume.
-pub struct RawRow<'v> {
+pub struct AnswerRow<'v> {
     /// Milliseconds since 1970.
     pub open_ms: i64,
     /// Numbers, or texts that hold numbers.
@@ -185,10 +191,10 @@ pub struct RawRow<'v> {
 /// format is another one than we know, and the answer is refused as a whole.
 pub fn bars<'v>(
     page: &PageRequest,
-    order: Order,
+    order: BarOrder,
     rows: &'v [Value],
-    row: impl Fn(&'v Value) -> Option<RawRow<'v>>,
-) -> Result<Shown, Fault> {
+    row: impl Fn(&'v Value) -> Option<AnswerRow<'v>>,
+) -> Result<Shown, AnswerFault> {
     let mut shown = Shown { bars: Vec::with_capacity(rows.len()), bad: Vec::new() };
     let (mut newest, mut off_grid, mut readable) = (None, 0, 0);
     // By its place the newest row is the one that is forming, of which nothing is judged, though its stamp cannot be read.
@@ -238,10 +244,10 @@ pub fn bars<'v>(
     if let Some(first) = shown.bad.first()
         && (readable == 0 || rows.len() >= FEW_ROWS && wrong > rows.len() / 2)
     {
-        return Err(Fault::malformed(first.why.clone()));
+        return Err(AnswerFault::malformed(first.why.clone()));
     }
     forming.map(|at| shown.bad.remove(at));
-    if order == Order::NewestFirst {
+    if order == BarOrder::NewestFirst {
         shown.bars.reverse();
         shown.bad.reverse();
     }
@@ -273,7 +279,7 @@ fn slot_of(page: &PageRequest, open_ms: i64) -> Stamp {
     }
 }
 
-fn bar_of(raw: &RawRow<'_>) -> Result<Bar, String> {
+fn bar_of(raw: &AnswerRow<'_>) -> Result<Bar, String> {
     let mut values = [0.0; 5];
     for (number, value) in values.iter_mut().zip(raw.values) {
         *number = decimal(value).ok_or_else(|| format!("`{value}` is not a number"))?;
@@ -281,27 +287,100 @@ fn bar_of(raw: &RawRow<'_>) -> Result<Bar, String> {
     Bar::new(values).map_err(|error| error.to_string())
 }
 
+/// A JSON number in any form, or a text of digits with at most one point between them: no exponent, sign of plus or blank.
+pub fn decimal(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => {
+            let digits = text.strip_prefix('-').unwrap_or(text);
+            let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+            (is_digits(whole) && is_digits(part)).then(|| text.parse().ok())?
+        }
+        _ => None,
+    }
+}
+
+/// A whole number that is not negative, as a number or as a text of digits.
+pub fn whole(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().filter(|number| *number >= 0),
+        Value::String(text) if is_digits(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// Whole seconds, as milliseconds.
+pub fn seconds(value: &Value) -> Option<i64> {
+    whole(value)?.checked_mul(1000)
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn a_status_alone_has_a_class() {
         for (status, class) in [
-            (200, Class::Malformed),
-            (204, Class::Malformed),
-            (301, Class::Refused),
-            (400, Class::Refused),
-            (404, Class::Refused),
-            (408, Class::Transient),
-            (418, Class::Banned),
-            (429, Class::Throttled),
-            (451, Class::Refused),
-            (502, Class::Transient),
-            (520, Class::Transient),
-            (530, Class::Transient),
+            (200, FaultClass::Malformed),
+            (204, FaultClass::Malformed),
+            (301, FaultClass::Refused),
+            (400, FaultClass::Refused),
+            (404, FaultClass::Refused),
+            (408, FaultClass::Transient),
+            (418, FaultClass::Banned),
+            (429, FaultClass::Throttled),
+            (451, FaultClass::Refused),
+            (502, FaultClass::Transient),
+            (520, FaultClass::Transient),
+            (530, FaultClass::Transient),
         ] {
             assert_eq!(fault_of_status(status, b"").class, class, "{status}");
         }
+    }
+
+    #[test]
+    fn numbers_are_digits_with_at_most_one_point() {
+        for (text, number) in [
+            ("1", 1.0),
+            ("0", 0.0),
+            ("-0.0", 0.0),
+            ("-1.5", -1.5),
+            ("007.250", 7.25),
+            ("0.00000001", 1e-8),
+            ("0.1000000000000000055511151231257827", 0.1),
+            ("9007199254740993", 9_007_199_254_740_992.0),
+        ] {
+            assert_eq!(decimal(&json!(text)), Some(number), "{text}");
+        }
+        for text in [
+            "", ".", "-", "-.5", ".5", "5.", "+1", "1e5", "1E5", "inf", "-inf", "NaN", "nan",
+            "0x1", " 1", "1 ", "1\n", "1,5", "1.2.3", "1_000", "--1", "١",
+        ] {
+            assert_eq!(decimal(&json!(text)), None, "{text:?}");
+        }
+        assert_eq!(decimal(&json!(1.5e3)), Some(1500.0));
+        for foreign in [json!(null), json!(true), json!([1]), json!({"a": 1})] {
+            assert_eq!(decimal(&foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn stamps_are_whole_numbers_that_are_not_negative() {
+        assert_eq!(whole(&json!(1_762_819_200)), Some(1_762_819_200));
+        assert_eq!(whole(&json!("1762819200")), Some(1_762_819_200));
+        assert_eq!(seconds(&json!("1762819200")), Some(1_762_819_200_000));
+        for foreign in
+            [json!(-1), json!(1.0), json!("-1"), json!("1.0"), json!(" 1"), json!(""), json!(null)]
+        {
+            assert_eq!(whole(&foreign), None, "{foreign}");
+        }
+        assert_eq!(seconds(&json!(i64::MAX)), None);
+        assert_eq!(whole(&json!(u64::MAX)), None);
     }
 }

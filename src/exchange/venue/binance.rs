@@ -12,27 +12,28 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows},
-    number::whole,
-    page_request::{HttpGet, PageRequest},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars,
+        fault_of_status, rows, whole,
+    },
+    page_request::{HttpGet, PageRequest, VenuePace, VenueRow, VenueSpec},
 };
 use crate::domain::bar::Shown;
 
 /// What it serves. The pace is a tenth of what it allows: 6000 a minute, and a page costs 2.
-pub const SPEC: Spec = Spec {
+pub const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api.binance.com",
     page_bars: 1000,
     horizon_bars: None,
     omits_empty: false,
-    pace: Pace { burst: 10, refill_ms: 200 },
+    pace: VenuePace { burst: 10, refill_ms: 200 },
 };
 
 /// The venue.
 pub const VENUE: VenueRow = VenueRow { name: "binance", ccxt_id: None, spec: SPEC, request, parse };
 
 /// The request for a page. It has every timeframe of ours, by the same names.
-pub fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+pub fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     Ok(HttpGet {
         path: "/api/v3/klines".to_owned(),
         query: vec![
@@ -46,29 +47,29 @@ pub fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-pub fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+pub fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     if status == 403 {
-        return Err(Fault::new(Class::Banned, fault_of_status(status, body).why));
+        return Err(AnswerFault::new(FaultClass::Banned, fault_of_status(status, body).why));
     }
     let answer = accepted(status, body, refusal)?;
-    bars(page, Order::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
+    bars(page, BarOrder::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         // After these: close time, quote volume, trades, two volumes of takers, and one without a meaning.
         [open_ms, open, high, low, close, volume, _, _, _, _, _, _] => {
-            Some(RawRow { open_ms: whole(open_ms)?, values: [open, high, low, close, volume] })
+            Some(AnswerRow { open_ms: whole(open_ms)?, values: [open, high, low, close, volume] })
         }
         _ => None,
     })
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let code = answer.get("code")?.as_i64()?;
     let said = answer.get("msg")?.as_str()?;
     let class = match code {
-        _ if said.contains("IP banned") => Some(Class::Banned),
-        -1003 | -1015 => Some(Class::Throttled),
-        -1130..=-1100 => Some(Class::Config),
-        -1000 | -1001 | -1006 | -1007 | -1008 | -1016 => Some(Class::Transient),
+        _ if said.contains("IP banned") => Some(FaultClass::Banned),
+        -1003 | -1015 => Some(FaultClass::Throttled),
+        -1130..=-1100 => Some(FaultClass::Config),
+        -1000 | -1001 | -1006 | -1007 | -1008 | -1016 => Some(FaultClass::Transient),
         _ => None,
     };
-    Some(Refusal { class, words: format!("{code} {said}") })
+    Some(VenueRefusal { class, words: format!("{code} {said}") })
 }

@@ -2,19 +2,19 @@
 
 use super::{
     binance,
-    spec::{Pace, Spec, VenueRow},
+    page_request::{VenuePace, VenueRow, VenueSpec},
 };
 
 /// The venue. The pace is a fifth of what it allows: 1200 a minute, and a page costs 1.
 pub const VENUE: VenueRow = VenueRow {
     name: "binanceus",
     ccxt_id: None,
-    spec: Spec {
+    spec: VenueSpec {
         base_url: "https://api.binance.us",
         page_bars: binance::SPEC.page_bars,
         horizon_bars: None,
         omits_empty: false,
-        pace: Pace { burst: 5, refill_ms: 250 },
+        pace: VenuePace { burst: 5, refill_ms: 250 },
     },
     request: binance::request,
     parse: binance::parse,

@@ -13,20 +13,20 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows},
-    number::whole,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars, rows, whole,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, series::Symbol, time::Timeframe};
 
 /// What it serves. The pace is the slowest that it asks for, 10 a minute.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api-pub.bitfinex.com",
     page_bars: 10_000,
     horizon_bars: None,
     omits_empty: true,
-    pace: Pace { burst: 1, refill_ms: 6000 },
+    pace: VenuePace { burst: 1, refill_ms: 6000 },
 };
 
 /// The venue.
@@ -46,7 +46,7 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     let word = spelled(page.timeframe(), TIMEFRAMES)?;
     Ok(HttpGet {
         path: format!("/v2/candles/trade:{word}:{}/hist", pair(&page.symbol)),
@@ -67,30 +67,30 @@ fn pair(symbol: &Symbol) -> String {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     let answer = accepted(status, body, refusal)?;
-    bars(page, Order::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
+    bars(page, BarOrder::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [time, open, close, high, low, volume] => {
-            Some(RawRow { open_ms: whole(time)?, values: [open, high, low, close, volume] })
+            Some(AnswerRow { open_ms: whole(time)?, values: [open, high, low, close, volume] })
         }
         _ => None,
     })
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     if let Some(words) = answer.get("error").and_then(Value::as_str) {
-        let class = (words == "ERR_RATE_LIMIT").then_some(Class::Throttled);
-        return Some(Refusal { class, words: words.to_owned() });
+        let class = (words == "ERR_RATE_LIMIT").then_some(FaultClass::Throttled);
+        return Some(VenueRefusal { class, words: words.to_owned() });
     }
     let list = answer.as_array()?;
     if list.first()? != "error" {
         return None;
     }
     let class = match list.get(1).and_then(Value::as_i64) {
-        Some(11010) => Some(Class::Throttled),
-        Some(20060) => Some(Class::Transient),
-        Some(10020) => Some(Class::Config),
+        Some(11010) => Some(FaultClass::Throttled),
+        Some(20060) => Some(FaultClass::Transient),
+        Some(10020) => Some(FaultClass::Config),
         _ => None,
     };
-    Some(Refusal { class, words: answer.to_string() })
+    Some(VenueRefusal { class, words: answer.to_string() })
 }

@@ -12,20 +12,21 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows, same},
-    number::seconds,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars, rows, same,
+        seconds,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. The pace is a third of the 10,000 in ten minutes that it allows.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://www.bitstamp.net",
     page_bars: 1000,
     horizon_bars: None,
     omits_empty: false,
-    pace: Pace { burst: 5, refill_ms: 200 },
+    pace: VenuePace { burst: 5, refill_ms: 200 },
 };
 
 /// The venue.
@@ -48,7 +49,7 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     let pair = format!("{}{}", page.symbol.base(), page.symbol.quote()).to_lowercase();
     Ok(HttpGet {
         path: format!("/api/v2/ohlc/{pair}/"),
@@ -62,12 +63,12 @@ fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     let answer = accepted(status, body, refusal)?;
     same(&answer, "/data/pair", &page.symbol.to_string())?;
-    bars(page, Order::OldestFirst, rows(&answer, "/data/ohlc")?, |row| {
+    bars(page, BarOrder::OldestFirst, rows(&answer, "/data/ohlc")?, |row| {
         let [open, high, low, close, volume] = ["open", "high", "low", "close", "volume"];
-        Some(RawRow {
+        Some(AnswerRow {
             open_ms: seconds(row.get("timestamp")?)?,
             values: [
                 row.get(open)?,
@@ -80,9 +81,9 @@ fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     })
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let keys = ["response_code", "code", "error", "status"];
     let first = keys.into_iter().find_map(|key| answer.get(key)?.as_str())?;
-    let class = (first == "400.002").then_some(Class::Throttled);
-    Some(Refusal { class, words: answer.to_string() })
+    let class = (first == "400.002").then_some(FaultClass::Throttled);
+    Some(VenueRefusal { class, words: answer.to_string() })
 }

@@ -12,20 +12,21 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows, same},
-    number::whole,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars,
+        fault_of_status, rows, same, whole,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, series::Symbol, time::Timeframe};
 
 /// What it serves. The pace is a twelfth of the 600 in five seconds that it allows.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api.bybit.com",
     page_bars: 1000,
     horizon_bars: None,
     omits_empty: false,
-    pace: Pace { burst: 10, refill_ms: 100 },
+    pace: VenuePace { burst: 10, refill_ms: 100 },
 };
 
 /// The venue.
@@ -53,7 +54,7 @@ fn pair(symbol: &Symbol) -> String {
 }
 
 /// The request for a page.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     Ok(HttpGet {
         path: "/v5/market/kline".to_owned(),
         query: vec![
@@ -68,11 +69,11 @@ fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     if status == 403 {
         let of_country = String::from_utf8_lossy(body).contains("country");
-        let class = if of_country { Class::Refused } else { Class::Banned };
-        return Err(Fault::new(class, fault_of_status(status, body).why));
+        let class = if of_country { FaultClass::Refused } else { FaultClass::Banned };
+        return Err(AnswerFault::new(class, fault_of_status(status, body).why));
     }
     let answer = accepted(status, body, refusal)?;
     if answer.get("retCode").and_then(Value::as_i64) != Some(0) {
@@ -80,24 +81,24 @@ fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
     }
     same(&answer, "/result/category", CATEGORY)?;
     same(&answer, "/result/symbol", &pair(&page.symbol))?;
-    bars(page, Order::NewestFirst, rows(&answer, "/result/list")?, |row| {
+    bars(page, BarOrder::NewestFirst, rows(&answer, "/result/list")?, |row| {
         match row.as_array()?.as_slice() {
             [start, open, high, low, close, volume, _turnover] => {
-                Some(RawRow { open_ms: whole(start)?, values: [open, high, low, close, volume] })
+                Some(AnswerRow { open_ms: whole(start)?, values: [open, high, low, close, volume] })
             }
             _ => None,
         }
     })
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let code = answer.get("retCode")?.as_i64()?;
     let class = match code {
         0 => return None,
-        10006 => Some(Class::Throttled),
-        10000 | 10016 => Some(Class::Transient),
-        10001 => Some(Class::Config),
+        10006 => Some(FaultClass::Throttled),
+        10000 | 10016 => Some(FaultClass::Transient),
+        10001 => Some(FaultClass::Config),
         _ => None,
     };
-    Some(Refusal::of_code(class, code, answer, "retMsg"))
+    Some(VenueRefusal::of_code(class, code, answer, "retMsg"))
 }

@@ -12,10 +12,8 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Fault, Order, RawRow, Refusal, accepted, bars, rows},
-    number::seconds,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{AnswerFault, AnswerRow, BarOrder, VenueRefusal, accepted, bars, rows, seconds},
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{
     bar::Shown,
@@ -23,12 +21,12 @@ use crate::domain::{
 };
 
 /// What it serves. The pace is half of what it allows.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api.exchange.coinbase.com",
     page_bars: 300,
     horizon_bars: None,
     omits_empty: true,
-    pace: Pace { burst: 5, refill_ms: 200 },
+    pace: VenuePace { burst: 5, refill_ms: 200 },
 };
 
 /// The venue.
@@ -46,7 +44,7 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     let time = |ms| UtcMs::EPOCH.plus_ms(ms).to_string();
     Ok(HttpGet {
         path: format!("/products/{}-{}/candles", page.symbol.base(), page.symbol.quote()),
@@ -59,18 +57,18 @@ fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     let answer = accepted(status, body, refusal)?;
-    bars(page, Order::NewestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
+    bars(page, BarOrder::NewestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [time, low, high, open, close, volume] => {
-            Some(RawRow { open_ms: seconds(time)?, values: [open, high, low, close, volume] })
+            Some(AnswerRow { open_ms: seconds(time)?, values: [open, high, low, close, volume] })
         }
         _ => None,
     })
 }
 
 /// It has words but no codes: the status tells the class.
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let words = answer.get("message")?.as_str()?.to_owned();
-    Some(Refusal { class: None, words })
+    Some(VenueRefusal { class: None, words })
 }

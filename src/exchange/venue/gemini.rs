@@ -12,20 +12,20 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows},
-    number::whole,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars, rows, whole,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. How far back is documented nowhere: the horizon is a cautious guess. The pace is what it advises.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api.gemini.com",
     page_bars: 300,
     horizon_bars: Some(300),
     omits_empty: false,
-    pace: Pace { burst: 1, refill_ms: 1000 },
+    pace: VenuePace { burst: 1, refill_ms: 1000 },
 };
 
 /// The venue.
@@ -42,33 +42,33 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     let pair = format!("{}{}", page.symbol.base(), page.symbol.quote()).to_lowercase();
     let word = spelled(page.timeframe(), TIMEFRAMES)?;
     Ok(HttpGet { path: format!("/v2/candles/{pair}/{word}"), query: vec![] })
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     let answer = accepted(status, body, refusal)?;
-    bars(page, Order::NewestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
+    bars(page, BarOrder::NewestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [time, open, high, low, close, volume] => {
-            Some(RawRow { open_ms: whole(time)?, values: [open, high, low, close, volume] })
+            Some(AnswerRow { open_ms: whole(time)?, values: [open, high, low, close, volume] })
         }
         _ => None,
     })
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let reason = answer.get("reason")?.as_str()?;
     if answer.get("result")? != "error" {
         return None;
     }
     let class = match reason {
-        "RateLimit" => Some(Class::Throttled),
-        "Maintenance" | "System" => Some(Class::Transient),
-        "InvalidSymbol" | "EndpointNotFound" => Some(Class::Config),
+        "RateLimit" => Some(FaultClass::Throttled),
+        "Maintenance" | "System" => Some(FaultClass::Transient),
+        "InvalidSymbol" | "EndpointNotFound" => Some(FaultClass::Config),
         _ => None,
     };
-    Some(Refusal::of_code(class, reason, answer, "message"))
+    Some(VenueRefusal::of_code(class, reason, answer, "message"))
 }

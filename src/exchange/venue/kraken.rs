@@ -13,20 +13,21 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, quote, rows},
-    number::seconds,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars, quote, rows,
+        seconds,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. One request a second is what it calls safe.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api.kraken.com",
     page_bars: 720,
     horizon_bars: Some(720),
     omits_empty: false,
-    pace: Pace { burst: 1, refill_ms: 1000 },
+    pace: VenuePace { burst: 1, refill_ms: 1000 },
 };
 
 /// The venue.
@@ -44,7 +45,7 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page. It begins one bar early, since the bar at `since` itself is left out.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     let since_ms = page.first_open_ms() - page.timeframe().ms();
     Ok(HttpGet {
         path: "/0/public/OHLC".to_owned(),
@@ -57,21 +58,21 @@ fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     let answer = accepted(status, body, refusal)?;
     let texts: Vec<Option<&str>> = rows(&answer, "/error")?.iter().map(Value::as_str).collect();
     if texts.iter().any(|text| !text.is_some_and(|text| text.starts_with('W'))) {
-        return Err(Fault::malformed(format!(
+        return Err(AnswerFault::malformed(format!(
             "`error` has texts of another format: {}",
             quote(body)
         )));
     }
     let rows = rows_of_pair(page, &answer).ok_or_else(|| {
-        Fault::malformed(format!("`result` is not about this pair: {}", quote(body)))
+        AnswerFault::malformed(format!("`result` is not about this pair: {}", quote(body)))
     })?;
-    bars(page, Order::OldestFirst, rows, |row| match row.as_array()?.as_slice() {
+    bars(page, BarOrder::OldestFirst, rows, |row| match row.as_array()?.as_slice() {
         [time, open, high, low, close, _vwap, volume, _count] => {
-            Some(RawRow { open_ms: seconds(time)?, values: [open, high, low, close, volume] })
+            Some(AnswerRow { open_ms: seconds(time)?, values: [open, high, low, close, volume] })
         }
         _ => None,
     })
@@ -101,20 +102,20 @@ fn asset(name: &str) -> &str {
     }
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let texts: Vec<&str> =
         answer.get("error")?.as_array()?.iter().filter_map(Value::as_str).collect();
     let first = texts.iter().find(|text| text.starts_with('E'))?;
     let class = if first.contains("lockout") {
-        Some(Class::Banned)
+        Some(FaultClass::Banned)
     } else if first.contains("Rate limit") || first.contains("Too many requests") {
-        Some(Class::Throttled)
+        Some(FaultClass::Throttled)
     } else if first.starts_with("EService:") || *first == "EGeneral:Internal error" {
-        Some(Class::Transient)
+        Some(FaultClass::Transient)
     } else if first.starts_with("EQuery:") || first.starts_with("EGeneral:Invalid arguments") {
-        Some(Class::Config)
+        Some(FaultClass::Config)
     } else {
         None
     };
-    Some(Refusal { class, words: texts.join(", ") })
+    Some(VenueRefusal { class, words: texts.join(", ") })
 }

@@ -12,20 +12,21 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows, same},
-    number::seconds,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars, rows, same,
+        seconds,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. Its limits are not documented; the pace is a cautious guess.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api.kucoin.com",
     page_bars: 1500,
     horizon_bars: None,
     omits_empty: true,
-    pace: Pace { burst: 3, refill_ms: 500 },
+    pace: VenuePace { burst: 3, refill_ms: 500 },
 };
 
 /// The venue.
@@ -49,7 +50,7 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page. Its end is one second inside the last bar, since it is not known whether it counts in.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     Ok(HttpGet {
         path: "/api/v1/market/candles".to_owned(),
         query: vec![
@@ -62,26 +63,27 @@ fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     let answer = accepted(status, body, refusal)?;
     same(&answer, "/code", ACCEPTED)?;
-    bars(page, Order::NewestFirst, rows(&answer, "/data")?, |row| {
+    bars(page, BarOrder::NewestFirst, rows(&answer, "/data")?, |row| {
         match row.as_array()?.as_slice() {
-            [time, open, close, high, low, volume, _turnover] => {
-                Some(RawRow { open_ms: seconds(time)?, values: [open, high, low, close, volume] })
-            }
+            [time, open, close, high, low, volume, _turnover] => Some(AnswerRow {
+                open_ms: seconds(time)?,
+                values: [open, high, low, close, volume],
+            }),
             _ => None,
         }
     })
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let code = answer.get("code")?.as_str()?;
     let class = match code {
         ACCEPTED => return None,
-        "429000" | "200002" | "1015" => Some(Class::Throttled),
-        "400100" => Some(Class::Config),
+        "429000" | "200002" | "1015" => Some(FaultClass::Throttled),
+        "400100" => Some(FaultClass::Config),
         _ => None,
     };
-    Some(Refusal::of_code(class, code, answer, "msg"))
+    Some(VenueRefusal::of_code(class, code, answer, "msg"))
 }

@@ -13,20 +13,21 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, fault_of_status, rows},
-    number::whole,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars,
+        fault_of_status, rows, whole,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. How far back is documented nowhere. The pace is a tenth of the 500 in ten seconds that it allows.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://api.mexc.com",
     page_bars: 500,
     horizon_bars: None,
     omits_empty: false,
-    pace: Pace { burst: 10, refill_ms: 200 },
+    pace: VenuePace { burst: 10, refill_ms: 200 },
 };
 
 /// The venue.
@@ -43,7 +44,7 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     Ok(HttpGet {
         path: "/api/v3/klines".to_owned(),
         query: vec![
@@ -57,29 +58,29 @@ fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     if status == 403 {
-        return Err(Fault::new(Class::Banned, fault_of_status(status, body).why));
+        return Err(AnswerFault::new(FaultClass::Banned, fault_of_status(status, body).why));
     }
     let answer = accepted(status, body, refusal)?;
-    bars(page, Order::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
+    bars(page, BarOrder::OldestFirst, rows(&answer, "")?, |row| match row.as_array()?.as_slice() {
         [open_ms, open, high, low, close, volume, _close_ms, _quote_volume] => {
-            Some(RawRow { open_ms: whole(open_ms)?, values: [open, high, low, close, volume] })
+            Some(AnswerRow { open_ms: whole(open_ms)?, values: [open, high, low, close, volume] })
         }
         _ => None,
     })
 }
 
 /// Codes below zero are those of Binance, with another meaning: -1121 is a wrong interval too.
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let code = answer.get("code")?.as_i64()?;
     let class = match code {
-        429 | 510 => Some(Class::Throttled),
-        500 | 501 | 503 | 504 | 20002 | 730000 => Some(Class::Transient),
+        429 | 510 => Some(FaultClass::Throttled),
+        500 | 501 | 503 | 504 | 20002 | 730000 => Some(FaultClass::Transient),
         -1128 | -1121 | 10007 | 30014 | 30021 | 33333 | 44444 | 700008 | 730001 | 730002 => {
-            Some(Class::Config)
+            Some(FaultClass::Config)
         }
         _ => None,
     };
-    Some(Refusal::of_code(class, code, answer, "msg"))
+    Some(VenueRefusal::of_code(class, code, answer, "msg"))
 }

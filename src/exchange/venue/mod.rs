@@ -11,10 +11,8 @@ pub mod gemini;
 pub mod kraken;
 pub mod kucoin;
 pub mod mexc;
-pub mod number;
 pub mod okx;
 pub mod page_request;
 pub mod registry;
-pub mod spec;
 #[cfg(test)]
 mod tests;

@@ -13,20 +13,21 @@
 use serde_json::Value;
 
 use super::{
-    answer::{Class, Fault, Order, RawRow, Refusal, accepted, bars, rows, same},
-    number::whole,
-    page_request::{HttpGet, PageRequest, Spelling, spelled},
-    spec::{Pace, Spec, VenueRow},
+    answer::{
+        AnswerFault, AnswerRow, BarOrder, FaultClass, VenueRefusal, accepted, bars, rows, same,
+        whole,
+    },
+    page_request::{HttpGet, PageRequest, Spelling, VenuePace, VenueRow, VenueSpec, spelled},
 };
 use crate::domain::{bar::Shown, time::Timeframe};
 
 /// What it serves. The page is that of the old bars; the pace is half of what it allows for them.
-const SPEC: Spec = Spec {
+const SPEC: VenueSpec = VenueSpec {
     base_url: "https://www.okx.com",
     page_bars: 100,
     horizon_bars: None,
     omits_empty: false,
-    pace: Pace { burst: 5, refill_ms: 200 },
+    pace: VenuePace { burst: 5, refill_ms: 200 },
 };
 
 /// The venue.
@@ -50,7 +51,7 @@ const TIMEFRAMES: &Spelling = &[
 ];
 
 /// The request for a page.
-fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
+fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     let age_ms = page.now.get() - page.first_open_ms();
     let is_recent = age_ms < RECENT_BARS * page.timeframe().ms();
     let place = if is_recent { "candles" } else { "history-candles" };
@@ -67,27 +68,27 @@ fn request(page: &PageRequest) -> Result<HttpGet, Fault> {
 }
 
 /// The bars of an answer.
-fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+fn parse(page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
     let answer = accepted(status, body, refusal)?;
     same(&answer, "/code", "0")?;
-    bars(page, Order::NewestFirst, rows(&answer, "/data")?, |row| {
+    bars(page, BarOrder::NewestFirst, rows(&answer, "/data")?, |row| {
         match row.as_array()?.as_slice() {
             [ts, open, high, low, close, volume, _ccy, _ccy_quote, _confirm] => {
-                Some(RawRow { open_ms: whole(ts)?, values: [open, high, low, close, volume] })
+                Some(AnswerRow { open_ms: whole(ts)?, values: [open, high, low, close, volume] })
             }
             _ => None,
         }
     })
 }
 
-fn refusal(answer: &Value) -> Option<Refusal> {
+fn refusal(answer: &Value) -> Option<VenueRefusal> {
     let code = answer.get("code")?.as_str()?;
     let class = match code {
         "0" => return None,
-        "50011" => Some(Class::Throttled),
-        "50001" | "50013" | "50026" => Some(Class::Transient),
-        "51000" | "51001" => Some(Class::Config),
+        "50011" => Some(FaultClass::Throttled),
+        "50001" | "50013" | "50026" => Some(FaultClass::Transient),
+        "51000" | "51001" => Some(FaultClass::Config),
         _ => None,
     };
-    Some(Refusal::of_code(class, code, answer, "msg"))
+    Some(VenueRefusal::of_code(class, code, answer, "msg"))
 }

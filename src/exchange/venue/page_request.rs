@@ -1,7 +1,8 @@
-//! What is asked of a venue: one page of bars, the request it becomes, and the venue's words for timeframes.
+//! What is known of a venue, one page of bars that is asked of it, and the request it becomes, with the venue's words for timeframes.
 
-use super::answer::{Class, Fault};
+use super::answer::{AnswerFault, FaultClass};
 use crate::domain::{
+    bar::Shown,
     series::Symbol,
     time::{Timeframe, UtcMs, Window},
 };
@@ -63,12 +64,51 @@ impl HttpGet {
 pub type Spelling = [(Timeframe, &'static str)];
 
 /// The venue's word for a timeframe; refused, with those it has, when it has no such bars.
-pub fn spelled(timeframe: Timeframe, spelling: &Spelling) -> Result<&'static str, Fault> {
+pub fn spelled(timeframe: Timeframe, spelling: &Spelling) -> Result<&'static str, AnswerFault> {
     spelling.iter().find(|(known, _)| *known == timeframe).map(|(_, word)| *word).ok_or_else(|| {
         let known: Vec<&str> = spelling.iter().map(|(known, _)| known.name()).collect();
-        Fault::new(
-            Class::Config,
+        AnswerFault::new(
+            FaultClass::Config,
             format!("the venue has no bars of {timeframe}: use one of {}", known.join(" ")),
         )
     })
+}
+
+/// One venue, as its own file writes it. Every part is mandatory.
+#[derive(Debug, Clone, Copy)]
+pub struct VenueRow {
+    /// How it is called in manifests and paths.
+    pub name: &'static str,
+    /// The id that ccxt has for it, where that is another one.
+    pub ccxt_id: Option<&'static str>,
+    /// What it serves.
+    pub spec: VenueSpec,
+    /// The request for a page. Refused when the venue does not have the timeframe.
+    pub request: fn(&PageRequest) -> Result<HttpGet, AnswerFault>,
+    /// What an answer with this status and body shows.
+    pub parse: fn(&PageRequest, u16, &[u8]) -> Result<Shown, AnswerFault>,
+}
+
+/// What a venue serves, and how often it may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VenueSpec {
+    /// Where its public interface is, without a slash at the end.
+    pub base_url: &'static str,
+    /// Most bars of one answer, the forming one included.
+    pub page_bars: u32,
+    /// How many bars back it answers at all; `None` when it keeps everything, or does not say.
+    pub horizon_bars: Option<u32>,
+    /// Whether a bar without a trade is left out of its answers.
+    pub omits_empty: bool,
+    /// How often it may be asked.
+    pub pace: VenuePace,
+}
+
+/// A token bucket: so many requests at once, and one more after each pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VenuePace {
+    /// Requests that may follow each other at once.
+    pub burst: u32,
+    /// Milliseconds after which one more is allowed.
+    pub refill_ms: u32,
 }

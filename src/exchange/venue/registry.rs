@@ -2,10 +2,9 @@
 //! `tests/sent/<name>.toml`; a test names whatever is missing.
 
 use super::{
-    answer::Fault,
+    answer::AnswerFault,
     binance, binanceus, bitfinex, bitstamp, bybit, coinbase, gemini, kraken, kucoin, mexc, okx,
-    page_request::{HttpGet, PageRequest},
-    spec::{Spec, VenueRow},
+    page_request::{HttpGet, PageRequest, VenueRow, VenueSpec},
 };
 use crate::domain::{bar::Shown, ids::Exchange};
 
@@ -71,18 +70,18 @@ impl Venue {
     }
 
     /// What it serves.
-    pub const fn spec(self) -> &'static Spec {
+    pub const fn spec(self) -> &'static VenueSpec {
         &self.row().spec
     }
 
     /// The request for a page. Refused when the venue has no such timeframe.
-    pub fn request(self, page: &PageRequest) -> Result<HttpGet, Fault> {
+    pub fn request(self, page: &PageRequest) -> Result<HttpGet, AnswerFault> {
         (self.row().request)(page)
     }
 
     /// What an answer shows: bars, oldest first, each stamp once, none outside the page, the newest perhaps still forming; and
     /// the rows that are not bars. Anything but a complete answer in the venue's own format is a fault, never an empty success.
-    pub fn parse(self, page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, Fault> {
+    pub fn parse(self, page: &PageRequest, status: u16, body: &[u8]) -> Result<Shown, AnswerFault> {
         (self.row().parse)(page, status, body)
     }
 }

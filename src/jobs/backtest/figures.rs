@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{
     domain::{
-        reason::Reason,
+        decision::Reason,
         time::{DAY_MS, SlotTs, Window},
     },
     engine::metrics::tearsheet::Tearsheet,

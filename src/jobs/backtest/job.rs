@@ -18,9 +18,9 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
+        engine_setup::{EngineSetup, engine_setup, still_all_known},
         features::play,
-        ledger_models::Whose,
-        setup::{SetUp, set_up, still_all_known},
+        model_timeline::ModelSource,
     },
     manifest::{self, BacktestJob},
     session::{
@@ -35,7 +35,7 @@ use crate::{
         disk::{Disk, RealDisk},
         document::document,
         raw::RawStore,
-        table::{Form, TableFile},
+        table::{TableFile, TableForm},
     },
 };
 
@@ -52,12 +52,12 @@ impl From<WriteError> for Failure {
 pub fn run(context: &Context<'_>, job: &BacktestJob) -> Result<Outcome, Failure> {
     let stop_fill = job.backtest.stop_fill;
     let whose = match job.backtest.inputs {
-        manifest::Inputs::Auto => Whose::Ledger(&job.tag),
-        manifest::Inputs::None => Whose::Named,
+        manifest::Inputs::Auto => ModelSource::Ledger(&job.tag),
+        manifest::Inputs::None => ModelSource::Named,
     };
-    let SetUp { core, card, model } = set_up(context, &job.trading, stop_fill, whose)?;
+    let EngineSetup { core, card, model } = engine_setup(context, &job.trading, stop_fill, whose)?;
     let outcome = run_core(context, job, &core, &card)?;
-    Ok(SetUp::noted(model, outcome))
+    Ok(EngineSetup::noted(model, outcome))
 }
 
 fn run_core(
@@ -119,7 +119,7 @@ fn leave_features(
     inputs: &Inputs,
 ) -> Result<String, Failure> {
     let path = context.layout.features(&place.tag, &place.series);
-    let mut file = TableFile::begin(context.disk, &path, Form::Parquet)?;
+    let mut file = TableFile::begin(context.disk, &path, TableForm::Parquet)?;
     match play(core, inputs, inputs.window.first(), &mut |piece| Ok(file.add(piece)?)) {
         Ok(()) => file.finish()?,
         Err(failure) => {

@@ -19,7 +19,7 @@ use crate::{
         step::Core,
         strategy::Strategy,
     },
-    jobs::{context::Context, ledger_models::Whose, setup::set_up},
+    jobs::{context::Context, engine_setup::engine_setup, model_timeline::ModelSource},
     language::Intent,
     manifest::{CheckJob, CheckPart, StopFill},
     session::replay::{AtEnd, Batch, Inputs, replay},
@@ -58,10 +58,10 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Checked> {
         .map_or_else(|| default_every(window.slots().unsigned_abs()), u64::from);
     // Where stops are filled changes no feature, and both runs of a comparison have the same rule.
     let whose = match job.check.tag.as_ref() {
-        Some(tag) => Whose::Ledger(tag.get()),
-        None => Whose::Named,
+        Some(tag) => ModelSource::Ledger(tag.get()),
+        None => ModelSource::Named,
     };
-    let core = match set_up(context, &job.trading, StopFill::ThroughOpen, whose) {
+    let core = match engine_setup(context, &job.trading, StopFill::ThroughOpen, whose) {
         Ok(set_up) => set_up.core,
         Err(failure) => return vec![check("strategy", Level::Fail, failure.message)],
     };

@@ -14,8 +14,8 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        ledger_models::Whose,
-        setup::set_up,
+        engine_setup::engine_setup,
+        model_timeline::ModelSource,
     },
     manifest::{CheckJob, CheckPart, StopFill},
     store::{
@@ -34,7 +34,7 @@ pub fn run(context: &Context<'_>, job: &CheckJob) -> Result<Outcome, Failure> {
         checks.extend(match part {
             CheckPart::Sanity => {
                 let stop_fill = StopFill::ThroughOpen;
-                let found = set_up(context, &job.trading, stop_fill, Whose::Named);
+                let found = engine_setup(context, &job.trading, stop_fill, ModelSource::Named);
                 sanity(&job.trading, found.map(|found| found.core))
             }
             CheckPart::Storage => storage(context, job)?,

@@ -2,8 +2,7 @@
 
 use crate::domain::{
     bar::TimedBar,
-    decision::Decision,
-    reason::Reason,
+    decision::{Decision, Reason},
     time::{SlotTs, Window},
 };
 
@@ -97,7 +96,7 @@ mod tests {
     use std::convert::Infallible;
 
     use super::*;
-    use crate::{domain::time::Timeframe, exchange::synthetic};
+    use crate::{domain::time::Timeframe, exchange::feed};
 
     fn window() -> Window {
         let slot = |n: i64| Timeframe::M5.slot(1_704_067_200_000 + n * 300_000).unwrap();
@@ -116,7 +115,7 @@ mod tests {
     }
 
     fn test(every: u64, compute: impl Fn(&[TimedBar]) -> Vec<Row>) -> Result<u64, Peek> {
-        let bars = synthetic::bars(7, window());
+        let bars = feed::seeded_bars(7, window());
         let compute = |bars: &[TimedBar], _: Window| Ok::<_, Infallible>(compute(bars));
         let Ok(found) = look_ahead(&bars, window(), every, compute);
         found

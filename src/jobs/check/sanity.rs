@@ -181,7 +181,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{series::Series, time::Timeframe},
-        jobs::setup,
+        jobs::engine_setup,
         language::{RawDistances, RawProtect, RawRule, RawStrategy},
         manifest::{Account, Fill, Risk, StopFill},
     };
@@ -202,7 +202,8 @@ mod tests {
     }
 
     fn checks_of(trading: &Trading) -> Vec<Checked> {
-        let core = setup::core(trading, StopFill::ThroughOpen, |_| panic!("no model is followed"));
+        let core =
+            engine_setup::core(trading, StopFill::ThroughOpen, |_| panic!("no model is followed"));
         sanity(trading, core)
     }
 

@@ -11,11 +11,10 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        equivalence,
-        ledger_models::Whose,
-        live,
-        models::resolve,
-        setup::set_up,
+        engine_setup::engine_setup,
+        equivalence, live,
+        model_folder::resolve,
+        model_timeline::ModelSource,
     },
     manifest::{
         Backtest, CheckPart, EqflatJob, Inputs, Live, LiveJob, OnExisting, OnFail, StopFill,
@@ -93,7 +92,8 @@ fn live_and_proof(context: &Context<'_>, trading: &Trading) -> Result<Outcome, F
     let series = Series::new(exchange, trading.series.symbol().clone(), timeframe);
     let trading = Trading { series, ..trading.clone() };
     let stop_fill = StopFill::ThroughOpen;
-    let blocks = set_up(context, &trading, stop_fill, Whose::Named)?.core.blocks(timeframe);
+    let blocks =
+        engine_setup(context, &trading, stop_fill, ModelSource::Named)?.core.blocks(timeframe);
     let bug = |error: TimeError| Failure::new(Exit::Bug, error.to_string());
     let from = UtcMs::new(FROM_MS).map_err(bug)?;
     let to = from.plus_ms(SLOTS * timeframe.ms());

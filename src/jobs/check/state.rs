@@ -6,8 +6,8 @@ use crate::{
     engine::step::Core,
     jobs::{
         context::{Context, Failure},
-        ledger_models::Whose,
-        setup::{SetUp, set_up},
+        engine_setup::{EngineSetup, engine_setup},
+        model_timeline::ModelSource,
     },
     manifest::{CheckJob, CheckPart, Parsed, StopFill},
     session::{
@@ -48,8 +48,8 @@ pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Fail
         checks.push(check("ledger", Level::Fail, text));
         return Ok(checks);
     };
-    let SetUp { core, card, model: _ } =
-        match set_up(context, &job.trading, stop_fill, Whose::Ledger(tag)) {
+    let EngineSetup { core, card, model: _ } =
+        match engine_setup(context, &job.trading, stop_fill, ModelSource::Ledger(tag)) {
             Ok(set_up) => set_up,
             Err(failure) => {
                 checks.push(check("ledger", Level::Fail, failure.message));

@@ -8,7 +8,7 @@ use super::result::{Checked, Level};
 use crate::{
     jobs::context::{Context, Failure},
     manifest::{CheckJob, CheckPart, Parsed},
-    os::{file_owner::not_ours, free_space::room as room_left},
+    os::filesystem::{not_ours, room as room_left},
     store::{
         disk::{Disk as _, TEMP_SUFFIX},
         raw::RawStore,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     jobs::context::{Context, Failure},
-    model::train::State,
+    model::train::FitState,
     store::disk::{Disk as _, DiskResult},
 };
 
@@ -17,7 +17,7 @@ const SCHEMA: &str = "mjolnir.checkpoint/1";
 struct Document {
     schema: String,
     key: String,
-    state: State,
+    state: FitState,
 }
 
 /// The checkpoints of one training.
@@ -37,7 +37,7 @@ impl<'a, 'c> Checkpoints<'a, 'c> {
     }
 
     /// Where a fit stood on a device; `None` when it has to start. One of other inputs, and one that cannot be read, does not count.
-    pub fn load(&self, fit: &str, device: &str) -> Result<Option<State>, Failure> {
+    pub fn load(&self, fit: &str, device: &str) -> Result<Option<FitState>, Failure> {
         let path = self.path(fit);
         let Some(bytes) = self.context.disk.read(&path)? else { return Ok(None) };
         let document: Document = match serde_json::from_slice(&bytes) {
@@ -58,7 +58,7 @@ impl<'a, 'c> Checkpoints<'a, 'c> {
     }
 
     /// Keeps where a fit on a device stands.
-    pub fn save(&self, fit: &str, device: &str, state: &State) -> DiskResult<()> {
+    pub fn save(&self, fit: &str, device: &str, state: &FitState) -> DiskResult<()> {
         let (schema, key) = (SCHEMA.to_owned(), self.key_on(device));
         let document = Document { schema, key, state: state.clone() };
         let text = serde_json::to_vec(&document).expect("plain values serialise");

@@ -2,7 +2,7 @@
 
 use crate::{
     engine::{learn::label::Class, model::Activation},
-    model::train::{Samples, Settings, Weighting},
+    model::train::{FitSettings, Samples, Weighting},
 };
 
 /// Sixty rows: up where the first input is the larger one, else down.
@@ -16,8 +16,8 @@ pub(super) fn samples() -> Samples {
 }
 
 /// A network with one hidden layer, fitted for so many epochs.
-pub(super) fn settings(epochs: u32) -> Settings {
-    Settings {
+pub(super) fn settings(epochs: u32) -> FitSettings {
+    FitSettings {
         hidden: vec![4],
         activation: Activation::Relu,
         epochs_max: epochs,

@@ -2,14 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serde::Serialize;
+
 use super::{
-    checked::checked,
-    find::worker,
-    handed::{Handed, Keeping, Went},
-    judge::failed,
-    kept::{Kept, keep},
-    probe::probe,
-    processor::{CPU, fit_here},
+    fit_process::{CPU, Handed, Keeping, Went, fit_here, probe, worker},
+    judge::{checked, failed},
     wire::Heartbeat,
 };
 use crate::{
@@ -17,9 +14,10 @@ use crate::{
     jobs::context::{Context, Failure},
     manifest::{Compute, ComputeDevice, OnDeviceFailure},
     model::{
-        probe::{Reason, Verdict},
+        probe::{DeviceReason, DeviceVerdict},
         train::{Fitted, Task},
     },
+    store::disk::Disk as _,
 };
 
 /// Computes fits. On a card one at a time: it is not shared.
@@ -112,7 +110,9 @@ impl<'a, 'c> Trainer<'a, 'c> {
         let done = match self.by_worker((name, &card), task, kept, heard) {
             Ok(Ok(done)) => Ok(Some(done)),
             Ok(Err(refused)) => {
-                if [Some(Reason::Mismatch), Some(Reason::Nonfinite)].contains(&refused.reason) {
+                if [Some(DeviceReason::Mismatch), Some(DeviceReason::Nonfinite)]
+                    .contains(&refused.reason)
+                {
                     kept.checkpoints.distrust(&card)?;
                 } else {
                     kept.checkpoints.forget(name)?;
@@ -130,7 +130,7 @@ impl<'a, 'c> Trainer<'a, 'c> {
         &self,
         Held { kept, on_card, .. }: &mut Held,
         name: &str,
-        refused: &Verdict,
+        refused: &DeviceVerdict,
     ) -> Result<(), Failure> {
         let why = format!("{name}: {}", refused.why());
         kept.fallback_reason = refused.reason;
@@ -169,7 +169,7 @@ impl<'a, 'c> Trainer<'a, 'c> {
         task: &Task<'_>,
         kept: Keeping<'_, '_, '_>,
         heard: &mut dyn FnMut(Heartbeat),
-    ) -> Result<Result<(Fitted, usize), Box<Verdict>>, Failure> {
+    ) -> Result<Result<(Fitted, usize), Box<DeviceVerdict>>, Failure> {
         let Self { context, compute, .. } = self;
         let handed = Handed::new(context, (name, card), Some(kept));
         let limits = (None, Some(compute.silence_timeout.get().duration()));
@@ -180,14 +180,43 @@ impl<'a, 'c> Trainer<'a, 'c> {
         }
         let Some(fitted) = handed.fitted()? else {
             let nothing = "exit code 0, and no network";
-            return Ok(Err(Box::new(Verdict::refused(Reason::NoVerdict, nothing))));
+            return Ok(Err(Box::new(DeviceVerdict::refused(DeviceReason::NoVerdict, nothing))));
         };
         let fitted = fitted
-            .map_err(|error| Box::new(Verdict::refused(Reason::NoVerdict, error)))
+            .map_err(|error| Box::new(DeviceVerdict::refused(DeviceReason::NoVerdict, error)))
             .and_then(|fitted| checked(fitted, task, compute.tolerance));
         if fitted.is_ok() {
             handed.keep()?;
         }
         Ok(fitted.map(|fitted| (fitted, begun)))
     }
+}
+
+/// The table `compute` of `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Kept {
+    /// What was asked for: `cpu`, `gpu`, `auto`.
+    pub(super) device_requested: &'static str,
+    /// Where fits were computed: `cpu`, or the name of a card; both when a card failed in the middle.
+    pub(super) device_used: String,
+    /// Why the processor took over.
+    pub(super) fallback_reason: Option<DeviceReason>,
+    /// The same in words.
+    pub(super) fallback_detail: Option<String>,
+    /// What the proof said; none where none was asked for.
+    pub(super) probe: Option<DeviceVerdict>,
+}
+
+/// Writes it into the record of the run.
+pub(super) fn keep(context: &Context<'_>, kept: &Kept) -> Result<(), Failure> {
+    let path = context.layout.run_info(&context.run_id);
+    let damaged = |why: String| Failure::new(Exit::Data, format!("{}: {why}", path.display()));
+    let bytes = context.disk.read(&path)?.ok_or_else(|| damaged("it is gone".to_owned()))?;
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    let table = record.as_object_mut().ok_or_else(|| damaged("it is not a table".to_owned()))?;
+    let kept = serde_json::to_value(kept).expect("plain values serialise");
+    table.insert("compute".to_owned(), kept);
+    let text = format!("{}\n", context.mask.apply(&format!("{record:#}")));
+    Ok(context.disk.replace(&path, text.as_bytes())?)
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::model::{Activation, Dense},
-    model::train::{Fitted, Losses, Samples, Settings, Task, Weighting},
+    model::train::{FitSettings, Fitted, Losses, Samples, Task, Weighting},
 };
 
 /// Name and version of a task.
@@ -41,9 +41,9 @@ pub struct Spec {
 impl Spec {
     /// Of a task, with the names of the files of its rows, its result, and where it stands.
     pub fn of(task: &Task<'_>, [rows, result, state]: [String; 3]) -> Self {
-        let Settings { hidden, activation, epochs_max, batch, learning_rate, .. } =
+        let FitSettings { hidden, activation, epochs_max, batch, learning_rate, .. } =
             task.settings.clone();
-        let Settings { weight_decay, patience, improvement_min, weighting, seed, .. } =
+        let FitSettings { weight_decay, patience, improvement_min, weighting, seed, .. } =
             *task.settings;
         Self {
             schema: SPEC.to_owned(),
@@ -77,10 +77,10 @@ impl Spec {
     }
 
     /// How to learn.
-    pub fn settings(&self) -> Result<Settings, String> {
+    pub fn settings(&self) -> Result<FitSettings, String> {
         let known = [Activation::Relu, Activation::Tanh];
         let activation = known.into_iter().find(|known| known.name() == self.activation);
-        Ok(Settings {
+        Ok(FitSettings {
             hidden: self.hidden.clone(),
             activation: activation.ok_or_else(|| format!("no activation {}", self.activation))?,
             epochs_max: self.epochs_max,
@@ -195,8 +195,8 @@ mod tests {
         Samples { width: 2, inputs, classes: (0..rows).map(|n| (n % 3) as u8).collect() }
     }
 
-    fn settings() -> Settings {
-        Settings {
+    fn settings() -> FitSettings {
+        FitSettings {
             hidden: vec![4, 3],
             activation: Activation::Tanh,
             epochs_max: 9,

@@ -11,8 +11,8 @@ use thiserror::Error;
 use super::wire::{Heartbeat, Returned, Spec};
 use crate::{
     model::{
-        probe::{About, Reason, Verdict, prove},
-        train::{Device, FitError, Flow, State, Task, fit, on_one_thread},
+        probe::{DeviceAbout, DeviceReason, DeviceVerdict, prove},
+        train::{Device, FitError, FitFlow, FitState, Task, fit, on_one_thread},
     },
     store::disk::{Disk as _, RealDisk},
 };
@@ -36,16 +36,16 @@ pub struct Opened {
     /// The device.
     pub device: Device,
     /// What its driver says of it.
-    pub about: About,
+    pub about: DeviceAbout,
 }
 
 /// Opens the device, or says what its driver complains about.
 pub type Open<'a> = &'a dyn Fn() -> Result<Opened, String>;
 
 /// The verdict about the device. A library that panics has refused.
-pub fn verdict(open: Open<'_>, tolerance: f64) -> Verdict {
+pub fn verdict(open: Open<'_>, tolerance: f64) -> DeviceVerdict {
     let work = || open().and_then(|Opened { device, about }| prove(&device, about, tolerance));
-    let complained = |text: String| Verdict::refused(Reason::of_complaint(&text), text);
+    let complained = |text: String| DeviceVerdict::refused(DeviceReason::of_complaint(&text), text);
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(complaint)) => complained(complaint),
@@ -80,13 +80,13 @@ pub fn train(
         None => None,
     };
     let mut unkept = None;
-    let mut beat = |state: &State| {
+    let mut beat = |state: &FitState| {
         let text = serde_json::to_vec(state).expect("plain values serialise");
         unkept = disk.swap(&stands, &text).err();
         let validation = state.losses().last().map_or(f64::NAN, |losses| losses.validation);
         let beat = Heartbeat { epoch: state.epochs(), validation };
         let is_heard = heard(&serde_json::to_string(&beat).expect("plain values serialise"));
-        if is_heard && unkept.is_none() { Flow::GoOn } else { Flow::Stop }
+        if is_heard && unkept.is_none() { FitFlow::GoOn } else { FitFlow::Stop }
     };
     let work = || {
         let Opened { device, .. } = open().map_err(NoFit::Device)?;
@@ -120,7 +120,7 @@ mod tests {
     };
 
     fn opened() -> Opened {
-        let about = About { device: "cpu".to_owned(), ..About::default() };
+        let about = DeviceAbout { device: "cpu".to_owned(), ..DeviceAbout::default() };
         Opened { device: Device::Cpu, about }
     }
 
@@ -128,9 +128,9 @@ mod tests {
     fn a_driver_that_refuses_or_panics_has_a_verdict() {
         assert!(verdict(&|| Ok(opened()), 1e-4).ok);
         let refuses = || Err("DriverError(CUDA_ERROR_NO_DEVICE)".to_owned());
-        assert_eq!(verdict(&refuses, 1e-4).reason, Some(Reason::NoDevice));
+        assert_eq!(verdict(&refuses, 1e-4).reason, Some(DeviceReason::NoDevice));
         let panics = || panic!("CUDA_ERROR_UNSUPPORTED_PTX_VERSION at {}", 1);
-        assert_eq!(verdict(&panics, 1e-4).reason, Some(Reason::PtxUnsupported));
+        assert_eq!(verdict(&panics, 1e-4).reason, Some(DeviceReason::PtxUnsupported));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{
     exclusions::{EXAMPLE, Exclusions, LOCK},
     inventory::FORMAT,
 };
-use crate::{domain::shell::quoted, manifest::Target};
+use crate::{domain::text::quoted, manifest::Target};
 
 /// Where programs are looked for, on both sides.
 pub const PATH: &str = "/usr/bin:/bin";

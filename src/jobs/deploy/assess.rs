@@ -10,11 +10,10 @@ use super::{
     commands::CommandRunner,
     connect::{Connection, connect},
     exclusions::Exclusions,
-    facts::Facts,
-    findings::{Changes, CheckReport, Findings, PlanSummary, TargetHint},
+    facts::DeployFacts,
+    findings::{Changes, CheckReport, DeployFindings, DeployPlan, PlanSummary, TargetHint},
     git::TreeOrigin,
-    judge::{Case, judge},
-    plan::DeployPlan,
+    judge::{JudgedDeploy, judge},
     rsync_output::ItemChange,
 };
 use crate::{
@@ -28,7 +27,7 @@ use crate::{
 /// Runs the job that only looks: it changes nothing but its own reports.
 pub fn run(context: &Context<'_>, job: &DeployCheckJob) -> Result<Outcome, Failure> {
     let session = DeploySession::open(context, &job.target, &job.check)?;
-    let mut findings = Findings::new(&job.check.severity);
+    let mut findings = DeployFindings::new(&job.check.severity);
     let connection = session.connect(&mut findings)?;
     let options = AssessOptions {
         tree: &session.source,
@@ -114,7 +113,10 @@ impl<'a> DeploySession<'a> {
     }
 
     /// Reaches the target; `None` when nothing more can be looked at, with the reason among the findings.
-    pub fn connect(&self, findings: &mut Findings<'_>) -> Result<Option<Connection>, Failure> {
+    pub fn connect(
+        &self,
+        findings: &mut DeployFindings<'_>,
+    ) -> Result<Option<Connection>, Failure> {
         let connection = connect(self.context, &self.runner, self.target, findings)?;
         Ok(connection.filter(|_| apart(self, findings)))
     }
@@ -124,7 +126,7 @@ impl<'a> DeploySession<'a> {
         &self,
         connection: Option<&Connection>,
         options: &AssessOptions<'_>,
-        mut findings: Findings<'_>,
+        mut findings: DeployFindings<'_>,
     ) -> Result<Assessment, Failure> {
         let snapshot = match connection {
             Some(connection) => self.collect(connection, options, &mut findings)?,
@@ -134,7 +136,7 @@ impl<'a> DeploySession<'a> {
         if let Some(snapshot) = &snapshot {
             let hint = TargetHint(self.target);
             let (exclusions, rules) = (&self.exclusions, self.rules);
-            judge(&Case { facts: &snapshot.facts, exclusions, rules, hint }, &mut findings);
+            judge(&JudgedDeploy { facts: &snapshot.facts, exclusions, rules, hint }, &mut findings);
             findings.demote(options.tolerated);
             planned = Some(self.plan(snapshot, options, &mut findings)?);
         }
@@ -161,7 +163,7 @@ impl<'a> DeploySession<'a> {
         &self,
         connection: &Connection,
         options: &AssessOptions<'_>,
-        findings: &mut Findings<'_>,
+        findings: &mut DeployFindings<'_>,
     ) -> Result<Option<Snapshot>, Failure> {
         let collector = Collector {
             runner: &self.runner,
@@ -186,7 +188,7 @@ impl<'a> DeploySession<'a> {
         &self,
         snapshot: &Snapshot,
         options: &AssessOptions<'_>,
-        findings: &mut Findings<'_>,
+        findings: &mut DeployFindings<'_>,
     ) -> Result<PlanSummary, Failure> {
         let (context, items) = (self.context, &snapshot.facts.plan.items);
         let ttl = self.rules.plan_ttl.get().duration().as_millis();
@@ -236,7 +238,7 @@ impl Assessment {
 }
 
 /// Whether source and target are not the same folder, nor one inside the other.
-fn apart(session: &DeploySession<'_>, findings: &mut Findings<'_>) -> bool {
+fn apart(session: &DeploySession<'_>, findings: &mut DeployFindings<'_>) -> bool {
     let target = Path::new(session.target.path.get().as_str());
     let Some(target) = target.canonicalize().ok().filter(|_| session.target.host.is_none()) else {
         return true;
@@ -264,7 +266,7 @@ fn notes(snapshot: Option<&Snapshot>) -> Vec<String> {
     notes
 }
 
-fn changes(facts: &Facts) -> Changes {
+fn changes(facts: &DeployFacts) -> Changes {
     let items = facts.plan.items.iter().filter(|item| item.change != ItemChange::Attributes);
     let (new, changed): (Vec<_>, Vec<_>) = items.partition(|item| item.is_new());
     Changes { new: new.len(), changed: changed.len(), bytes: facts.plan.bytes }

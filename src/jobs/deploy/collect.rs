@@ -8,8 +8,8 @@ use super::{
     compose::{Env, Folder, Variables, running, services, sets},
     deployed::{Deployed, Stage},
     exclusions::{DEPLOYED, DEPLOYING, Exclusions, LOCK},
-    facts::{Direction, Facts, FreeSpace, PublishedPorts, Tree},
-    findings::{Findings, TargetHint},
+    facts::{DeployFacts, Direction, FreeSpace, HashedTree, PublishedPorts},
+    findings::{DeployFindings, TargetHint},
     git::{self, Ancestry, TreeOrigin},
     inventory::{Inventory, parse_hashes},
     rsync_output::{ItemChange, ItemKind, RsyncOutput},
@@ -55,7 +55,7 @@ pub enum AllowedLock {
 
 /// What was seen, and what a plan relies on besides.
 pub struct Snapshot {
-    pub facts: Facts,
+    pub facts: DeployFacts,
     /// Texts and hashes for the plan.
     pub parts: BTreeMap<String, String>,
 }
@@ -63,7 +63,7 @@ pub struct Snapshot {
 /// Looks at both sides; `None` when something could not be seen, with the reason among the findings.
 pub fn collect(
     collector: &Collector<'_>,
-    findings: &mut Findings<'_>,
+    findings: &mut DeployFindings<'_>,
 ) -> Result<Option<Snapshot>, Failure> {
     match collector.all(findings) {
         Ok(snapshot) => Ok(Some(snapshot)),
@@ -77,7 +77,7 @@ pub fn collect(
 }
 
 impl Collector<'_> {
-    fn all(&self, findings: &mut Findings<'_>) -> Result<Snapshot, LookError> {
+    fn all(&self, findings: &mut DeployFindings<'_>) -> Result<Snapshot, LookError> {
         let mut parts = self.rsync_versions()?;
         let (source, target) =
             (self.source_tree()?, target_tree(self.runner, self.target, self.exclusions)?);
@@ -122,7 +122,7 @@ impl Collector<'_> {
         parts.insert("target".to_owned(), target.digest(self.exclusions));
         let name = repository.file_name().map(std::ffi::OsStr::as_encoded_bytes);
         let source_name = name.unwrap_or_default().to_vec();
-        let facts = Facts {
+        let facts = DeployFacts {
             source_name,
             source,
             target,
@@ -164,19 +164,22 @@ impl Collector<'_> {
         uid.map_err(|_| LookError::NoNumber { program: "id -u", side: "there" })
     }
 
-    fn source_tree(&self) -> Result<Tree, LookError> {
+    fn source_tree(&self) -> Result<HashedTree, LookError> {
         let here = |argv| self.runner.local(argv, &self.source, BTreeMap::new());
         let listed = stdout_of("find, here,", here(argv::list(".", self.exclusions))?)?;
         let hashed = stdout_of("sha256sum, here,", here(argv::hashes(".", self.exclusions))?)?;
-        Ok(Tree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, ".")? })
+        Ok(HashedTree {
+            inventory: Inventory::parse(&listed)?,
+            hashes: parse_hashes(&hashed, ".")?,
+        })
     }
 
     /// What the target keeps about a deploy.
     fn note(
         &self,
-        target: &Tree,
+        target: &HashedTree,
         (name, stage): (&str, Stage),
-        findings: &mut Findings<'_>,
+        findings: &mut DeployFindings<'_>,
         parts: &mut BTreeMap<String, String>,
     ) -> Result<Option<Deployed>, LookError> {
         let Some(bytes) = target_file(self.runner, self.target, target, name)? else {
@@ -198,7 +201,7 @@ impl Collector<'_> {
     fn rsync(
         &self,
         pass: Pass,
-        findings: &mut Findings<'_>,
+        findings: &mut DeployFindings<'_>,
         parts: &mut BTreeMap<String, String>,
     ) -> Result<RsyncOutput, LookError> {
         let source = self.source.to_str().ok_or(LookError::SourceNotUtf8)?;
@@ -243,8 +246,8 @@ impl Collector<'_> {
     /// Ports of containers: with the defaults of the files, and with the variables of the target.
     fn published(
         &self,
-        source: &Tree,
-        target: &Tree,
+        source: &HashedTree,
+        target: &HashedTree,
         deployed: Option<&Deployed>,
         parts: &mut BTreeMap<String, String>,
     ) -> Result<Vec<PublishedPorts>, LookError> {
@@ -295,7 +298,7 @@ impl Collector<'_> {
     }
 
     /// The text of everything in the source that a compose file may be made of.
-    fn compose_text(&self, source: &Tree) -> String {
+    fn compose_text(&self, source: &HashedTree) -> String {
         let is_yaml = |path: &&[u8]| path.ends_with(b".yml") || path.ends_with(b".yaml");
         let paths = source.deployable(self.exclusions).map(|(path, _)| path).filter(is_yaml);
         let texts = paths.map(|path| String::from_utf8_lossy(&self.content(path)).into_owned());
@@ -331,9 +334,9 @@ impl Collector<'_> {
     /// new files beside an old program.
     fn programs(
         &self,
-        source: &Tree,
-        target: &Tree,
-        findings: &mut Findings<'_>,
+        source: &HashedTree,
+        target: &HashedTree,
+        findings: &mut DeployFindings<'_>,
     ) -> Result<(), LookError> {
         let mut missing = Vec::new();
         for words in self.commands {
@@ -359,7 +362,12 @@ impl Collector<'_> {
         Ok(())
     }
 
-    fn is_there(&self, program: &str, source: &Tree, target: &Tree) -> Result<bool, LookError> {
+    fn is_there(
+        &self,
+        program: &str,
+        source: &HashedTree,
+        target: &HashedTree,
+    ) -> Result<bool, LookError> {
         let places: Vec<String> = match (program.strip_prefix('/'), program.contains('/')) {
             (Some(_), _) => vec![program.to_owned()],
             (None, false) => argv::PATH.split(':').map(|dir| format!("{dir}/{program}")).collect(),
@@ -391,9 +399,9 @@ impl Collector<'_> {
     /// Whether anything moved while it was looked at, and whether another deploy is at work.
     fn moved(
         &self,
-        source: &Tree,
-        target: &Tree,
-        findings: &mut Findings<'_>,
+        source: &HashedTree,
+        target: &HashedTree,
+        findings: &mut DeployFindings<'_>,
     ) -> Result<(), LookError> {
         let mut moved = Vec::new();
         for (side, before, after) in [

@@ -10,13 +10,13 @@ use std::{
 use thiserror::Error;
 use tokio::runtime::Runtime;
 
-use super::{argv, path_bytes::shown};
+use super::{argv, inventory::shown};
 use crate::{
     exit::Exit,
     jobs::context::Context,
     manifest::Target,
     os::{
-        process::{Results, Spawn},
+        process::{ChildResults, Spawn},
         signals::Stop,
         supervise::{Captured, capture},
     },
@@ -213,7 +213,7 @@ impl<'a> CommandRunner<'a> {
             dir: dir.to_owned(),
             timeout: Some(limit),
             grace: self.context.grace,
-            results: Results::Kept,
+            results: ChildResults::Kept,
         };
         let said = match self.runtime.block_on(capture(&spawn, OUTPUT_MAX, stop)) {
             Ok(said) => said,

@@ -14,7 +14,7 @@ use thiserror::Error;
 use self::services::{from_compose_ps, from_config, from_docker_ps, from_ss, merged};
 pub use self::{
     files::{Folder, Variables, sets},
-    services::{Bound, Exposure, Service, User},
+    services::{BoundPort, ComposeService, Exposure, ServiceUser},
 };
 use super::{
     argv,
@@ -96,7 +96,7 @@ pub fn services(
     runner: &CommandRunner<'_>,
     (dir, files): (&Path, &[String]),
     env: &Env<'_>,
-) -> Result<Vec<Service>, NotJudged> {
+) -> Result<Vec<ComposeService>, NotJudged> {
     let named: Vec<&str> = files.iter().flat_map(|file| ["-f", file.as_str()]).collect();
     let (mut given, mask, ways) = match env {
         Env::Beside => (BTreeMap::new(), Variables::default().mask(), vec![Vec::new()]),
@@ -141,14 +141,14 @@ fn exists(program: &str) -> bool {
 
 /// What runs now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningServices {
     /// The program that says so.
     pub with: &'static str,
     /// Containers, or listeners.
-    pub services: Vec<Service>,
+    pub services: Vec<ComposeService>,
 }
 
-impl Running {
+impl RunningServices {
     /// Whether docker says so: then a port that is held is held by a container of this project.
     pub fn is_docker(&self) -> bool {
         self.with == BY_DOCKER
@@ -162,7 +162,7 @@ pub fn running(
     dir: &str,
     file: &str,
     named: &BTreeSet<u16>,
-) -> Result<Option<Running>, CommandError> {
+) -> Result<Option<RunningServices>, CommandError> {
     let label = format!("label=com.docker.compose.project.working_dir={dir}");
     let ps = ["docker", "ps", "--filter", label.as_str(), "--format", "{{json .}}"];
     let file = format!("{dir}/{file}");
@@ -174,10 +174,10 @@ pub fn running(
     let by_file = by_file.filter(|services| !services.is_empty());
     if by_label.is_some() || by_file.is_some() {
         let services = merged(by_label.into_iter().chain(by_file).flatten());
-        return Ok(Some(Running { with: BY_DOCKER, services }));
+        return Ok(Some(RunningServices { with: BY_DOCKER, services }));
     }
     let listening = ask(runner, &words(["ss", "-Hltn"]))?;
-    Ok(listening.map(|said| Running { with: BY_SS, services: from_ss(&said, named) }))
+    Ok(listening.map(|said| RunningServices { with: BY_SS, services: from_ss(&said, named) }))
 }
 
 /// What a program says; `None` when it is missing, or did not end well.

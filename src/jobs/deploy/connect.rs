@@ -11,8 +11,8 @@ use super::{
     argv::{HOST_ALIAS, KNOWN_HOSTS, keyscan},
     commands::{CommandRunner, stdout_of, words},
     exclusions::MARKER,
-    findings::{Findings, TargetHint},
-    path_bytes::shown,
+    findings::{DeployFindings, TargetHint},
+    inventory::shown,
 };
 use crate::{
     jobs::context::Context,
@@ -76,7 +76,7 @@ pub fn connect(
     context: &Context<'_>,
     runner: &CommandRunner<'_>,
     target: &Target,
-    findings: &mut Findings<'_>,
+    findings: &mut DeployFindings<'_>,
 ) -> Result<Option<Connection>, Failure> {
     let mut connection = Connection::default();
     if let (Some(host), Some(port)) = (&target.host, target.port) {
@@ -127,7 +127,7 @@ fn pinned(
     target: &Target,
     keys: Vec<HostKeySeen>,
     stderr: &[u8],
-    findings: &mut Findings<'_>,
+    findings: &mut DeployFindings<'_>,
 ) -> Option<HostKeySeen> {
     let place = TargetHint(target).name();
     let next = TargetHint(target).command("id");
@@ -164,7 +164,7 @@ fn pinned(
 fn folder(
     runner: &CommandRunner<'_>,
     target: &Target,
-    findings: &mut Findings<'_>,
+    findings: &mut DeployFindings<'_>,
 ) -> Result<bool, Failure> {
     let path = target.path.get().as_str();
     let said = runner.remote(&words(["find", path, "-maxdepth", "0", "-printf", "%y"]))?;
@@ -190,7 +190,7 @@ fn folder(
 fn marker(
     runner: &CommandRunner<'_>,
     target: &Target,
-    findings: &mut Findings<'_>,
+    findings: &mut DeployFindings<'_>,
 ) -> Result<(), Failure> {
     let path = target.path.get().as_str();
     let wanted = TargetMarker::of(target);

@@ -4,13 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-
 use thiserror::Error;
 
-use super::{
-    inventory::{Entry, Kind},
-    path_bytes::{shown, unescaped},
-};
+use super::inventory::{TreeEntry, TreeEntryKind, shown, unescaped};
 use crate::store::digest::sha256_hex;
 
 /// Names and versions of the document of what was deployed. The last one is written; targets keep older ones for years.
@@ -54,7 +50,7 @@ pub struct Deployed {
     /// Why, in the words of whoever deployed it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
-    files: BTreeMap<String, Stamp>,
+    files: BTreeMap<String, ContentStamp>,
 }
 
 /// Why the document cannot be used.
@@ -80,7 +76,7 @@ pub enum NoteError {
 
 /// What a document is about, besides its files.
 #[derive(Debug, Clone)]
-pub struct About<'a> {
+pub struct DeployNote<'a> {
     /// The commit, in full.
     pub commit: &'a str,
     /// The build that deploys it.
@@ -94,7 +90,7 @@ pub struct About<'a> {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stamp {
+pub struct ContentStamp {
     /// sha256 of the content; of a link, of what it points to.
     pub sha256: String,
     /// Type and permissions, octal: `100644` a file, `120777` a link.
@@ -103,13 +99,13 @@ pub struct Stamp {
     pub size: u64,
 }
 
-impl Stamp {
+impl ContentStamp {
     /// The stamp of an entry with this hash; `None` for folders and devices, which are not stamped.
-    pub fn of(entry: &Entry, sha256: Option<&String>) -> Option<Self> {
+    pub fn of(entry: &TreeEntry, sha256: Option<&String>) -> Option<Self> {
         let (kind, sha256) = match entry.kind {
-            Kind::File => ("100", sha256?.clone()),
-            Kind::Link => ("120", sha256_hex(&entry.link)),
-            Kind::Folder | Kind::Other => return None,
+            TreeEntryKind::File => ("100", sha256?.clone()),
+            TreeEntryKind::Link => ("120", sha256_hex(&entry.link)),
+            TreeEntryKind::Folder | TreeEntryKind::Other => return None,
         };
         Some(Self { sha256, mode: format!("{kind}{:03o}", entry.mode), size: entry.size })
     }
@@ -121,7 +117,7 @@ impl Stamp {
 
     /// The word for what it is.
     pub fn kind_name(&self) -> &'static str {
-        if self.kind() == "120" { Kind::Link.name() } else { Kind::File.name() }
+        if self.kind() == "120" { TreeEntryKind::Link.name() } else { TreeEntryKind::File.name() }
     }
 
     /// The permissions, octal.
@@ -132,7 +128,11 @@ impl Stamp {
 
 impl Deployed {
     /// The document of these files.
-    pub fn new(stage: Stage, about: About<'_>, files: BTreeMap<Vec<u8>, Stamp>) -> Self {
+    pub fn new(
+        stage: Stage,
+        about: DeployNote<'_>,
+        files: BTreeMap<Vec<u8>, ContentStamp>,
+    ) -> Self {
         let schema = stage.schemas().last().expect("each stage has a schema");
         Self {
             schema: (*schema).to_owned(),
@@ -174,7 +174,7 @@ impl Deployed {
     }
 
     /// Every file and link, by its path.
-    pub fn files(&self) -> BTreeMap<Vec<u8>, &Stamp> {
+    pub fn files(&self) -> BTreeMap<Vec<u8>, &ContentStamp> {
         let named = self
             .files
             .iter()
@@ -212,7 +212,7 @@ mod tests {
         let files: BTreeMap<_, _> =
             old.files().into_iter().map(|(path, stamp)| (path, stamp.clone())).collect();
         let commit = "a".repeat(40);
-        let about = About {
+        let about = DeployNote {
             commit: &commit,
             build: "b",
             at: "2026-01-02T03:04:05Z".to_owned(),

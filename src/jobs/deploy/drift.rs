@@ -15,8 +15,8 @@ use super::{
     connect::connect,
     deployed::{Deployed, Stage},
     exclusions::{DEPLOYED, DEPLOYING, Exclusions, LOCK},
-    facts::Tree,
-    findings::{Findings, TargetHint},
+    facts::HashedTree,
+    findings::{DeployFindings, TargetHint},
     secrets::{is_secret_name, secret_lines},
     target::{LookError, target_file, target_tree},
 };
@@ -35,7 +35,7 @@ pub fn run(context: &Context<'_>, job: &DriftJob) -> Result<Outcome, Failure> {
     context.disk.create_dir_all(&dir)?;
     let timeout = rules.command_timeout.get().duration();
     let runner = CommandRunner::new(context, target, timeout, dir.clone())?;
-    let mut findings = Findings::new(&rules.severity);
+    let mut findings = DeployFindings::new(&rules.severity);
     let hint = TargetHint(target);
     let mut report = DriftReport {
         target: hint.name(),
@@ -140,7 +140,7 @@ fn unseen(error: LookError, target: &Target) -> Failure {
 fn note(
     runner: &CommandRunner<'_>,
     target: &Target,
-    tree: &Tree,
+    tree: &HashedTree,
     (name, stage): (&str, Stage),
 ) -> Result<Option<Deployed>, Failure> {
     let bytes = target_file(runner, target, tree, name);

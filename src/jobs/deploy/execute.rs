@@ -19,7 +19,7 @@ use super::{
     collect::{AllowedLock, Snapshot},
     connect::Connection,
     exclusions::{DEPLOYING, LOCK},
-    findings::{Findings, PlanSummary, TargetHint, listed},
+    findings::{DeployFindings, PlanSummary, TargetHint, listed},
     git::TreeOrigin,
     rsync_output::{RsyncItem, item_rows},
     target::{LockOwner, TargetLock, lock_owner, remove_lock},
@@ -61,7 +61,7 @@ pub struct Execution<'a> {
 pub fn run(context: &Context<'_>, job: &DeployJob) -> Result<Outcome, Failure> {
     let (target, deploy) = (&job.target, &job.deploy);
     let session = DeploySession::open(context, target, &job.check)?;
-    let mut findings = Findings::new(&job.check.severity);
+    let mut findings = DeployFindings::new(&job.check.severity);
     match deploy.mode {
         DeployMode::Plan | DeployMode::RollbackPlan | DeployMode::RetirePlan => {
             return preview(&session, deploy, findings);
@@ -101,7 +101,7 @@ pub fn run(context: &Context<'_>, job: &DeployJob) -> Result<Outcome, Failure> {
 fn preview(
     session: &DeploySession<'_>,
     deploy: &Deploy,
-    mut findings: Findings<'_>,
+    mut findings: DeployFindings<'_>,
 ) -> Result<Outcome, Failure> {
     let connection = session.connect(&mut findings)?;
     let commands = commands_of(deploy);
@@ -145,7 +145,7 @@ fn preview(
 
 impl Execution<'_> {
     /// Looks, and does what the mode says when nothing speaks against it.
-    fn carry_out(&self, findings: Findings<'_>) -> Result<Outcome, Failure> {
+    fn carry_out(&self, findings: DeployFindings<'_>) -> Result<Outcome, Failure> {
         match self.deploy.mode {
             DeployMode::Rollback => {
                 let PreviousTree { tree, origin } = previous_tree(self.session)?;
@@ -185,7 +185,7 @@ impl Execution<'_> {
     fn bring(
         &self,
         options: &AssessOptions<'_>,
-        findings: Findings<'_>,
+        findings: DeployFindings<'_>,
     ) -> Result<Outcome, Failure> {
         let commands = commands_of(self.deploy);
         let with_commands = AssessOptions { commands: &commands, ..*options };

@@ -6,37 +6,37 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     commands::CommandError,
-    compose::{NotJudged, Service},
-    deployed::{Deployed, Stamp},
+    compose::{ComposeService, NotJudged},
+    deployed::{ContentStamp, Deployed},
     exclusions::Exclusions,
     git::{Ancestry, GitFacts},
-    inventory::{Entry, Inventory, Kind},
+    inventory::{Inventory, TreeEntry, TreeEntryKind},
     rsync_output::RsyncOutput,
 };
 
 /// A tree and the content of its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tree {
+pub struct HashedTree {
     /// What is where.
     pub inventory: Inventory,
     /// sha256 of files, by path.
     pub hashes: BTreeMap<Vec<u8>, String>,
 }
 
-impl Tree {
+impl HashedTree {
     /// What is part of a deploy.
     pub fn deployable<'a>(
         &'a self,
         exclusions: &'a Exclusions,
-    ) -> impl Iterator<Item = (&'a [u8], &'a Entry)> {
+    ) -> impl Iterator<Item = (&'a [u8], &'a TreeEntry)> {
         let entries = self.inventory.entries.iter();
         let seen = entries.filter(|(path, entry)| !exclusions.hides(path, entry.kind.place()));
         seen.map(|(path, entry)| (path.as_slice(), entry))
     }
 
     /// The stamp of a file or link; `None` when there is none of that path.
-    pub fn stamp(&self, path: &[u8]) -> Option<Stamp> {
-        Stamp::of(self.inventory.get(path)?, self.hashes.get(path))
+    pub fn stamp(&self, path: &[u8]) -> Option<ContentStamp> {
+        ContentStamp::of(self.inventory.get(path)?, self.hashes.get(path))
     }
 
     /// One hash of all that is part of a deploy: names, types, permissions, times of files, content. Times of folders are left out:
@@ -45,8 +45,8 @@ impl Tree {
         let mut digest = Sha256::new();
         for (path, entry) in self.deployable(exclusions) {
             digest.update(path);
-            let time = if entry.kind == Kind::File { entry.mtime_ns } else { 0 };
-            let Entry { mode, uid, gid, .. } = entry;
+            let time = if entry.kind == TreeEntryKind::File { entry.mtime_ns } else { 0 };
+            let TreeEntry { mode, uid, gid, .. } = entry;
             let kind = entry.kind.name();
             digest.update(format!("\0{kind} {mode:o} {uid} {gid} {time} ").as_bytes());
             digest.update(self.hashes.get(path).map_or("", String::as_str).as_bytes());
@@ -75,7 +75,7 @@ pub struct FreeSpace {
 pub struct PublishedPorts {
     pub with: &'static str,
     /// The services, or why they are not judged.
-    pub services: Result<Vec<Service>, NotJudged>,
+    pub services: Result<Vec<ComposeService>, NotJudged>,
 }
 
 /// Which way the deploy goes.
@@ -88,11 +88,11 @@ pub enum Direction {
 }
 
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct DeployFacts {
     /// The last name of the source folder.
     pub source_name: Vec<u8>,
-    pub source: Tree,
-    pub target: Tree,
+    pub source: HashedTree,
+    pub target: HashedTree,
     /// What git says about the source.
     pub git: GitFacts,
     /// Which way the deploy goes.

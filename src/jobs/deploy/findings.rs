@@ -1,17 +1,22 @@
-//! Findings: what a deploy is refused for, where, and how to look closer; and the report of all of them.
+//! Findings: what a deploy is refused for, where, and how to look closer; the report of all of them; and the plan, one hash of everything
+//! that a deploy relies on, good for a short time: whatever moves after it stops the deploy.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    path_bytes::shown,
-    rsync_output::{ItemChange, RsyncItem},
+    inventory::shown,
+    rsync_output::{ItemChange, RsyncItem, item_rows},
 };
-use crate::manifest::{Refusal, RefusalLevel, RefusalLevels, Target};
+use crate::{
+    domain::time::UtcMs,
+    manifest::{Refusal, RefusalLevel, RefusalLevels, Target},
+    store::digest::sha256_hex,
+};
 
 /// Name and version of `check.json`.
-const SCHEMA: &str = "mjolnir.deploy-check/1";
+const CHECK_SCHEMA: &str = "mjolnir.deploy-check/1";
 /// Most changes that are shown to people; a document has all of them.
 const ITEMS_MAX: usize = 40;
 /// Most paths that the one line of attributes names.
@@ -21,7 +26,7 @@ const PATHS_MAX: usize = 10;
 
 /// One reason against a deploy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct DeployFinding {
     #[serde(rename = "finding")]
     pub refusal: Refusal,
     /// Whether it refuses the deploy.
@@ -36,12 +41,12 @@ pub struct Finding {
 
 /// All findings, each at the level the manifest gives it.
 #[derive(Debug)]
-pub struct Findings<'a> {
+pub struct DeployFindings<'a> {
     levels: &'a RefusalLevels,
-    list: Vec<Finding>,
+    list: Vec<DeployFinding>,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> DeployFindings<'a> {
     pub fn new(levels: &'a RefusalLevels) -> Self {
         Self { levels, list: Vec::new() }
     }
@@ -71,7 +76,7 @@ impl<'a> Findings<'a> {
         }
         let count = paths.len();
         paths.truncate(PATHS_MAX);
-        self.list.push(Finding { refusal: finding, level, what, count, paths, next });
+        self.list.push(DeployFinding { refusal: finding, level, what, count, paths, next });
     }
 
     /// Whether the deploy is refused.
@@ -91,7 +96,7 @@ impl<'a> Findings<'a> {
     }
 
     /// Refusals first, each kind in the order of the list of kinds.
-    pub fn sorted(mut self) -> Vec<Finding> {
+    pub fn sorted(mut self) -> Vec<DeployFinding> {
         self.list.sort_by_key(|found| (found.level, found.refusal));
         self.list
     }
@@ -172,7 +177,7 @@ pub struct CheckReport {
     /// The plan that `runner deploy --plan` enforces.
     pub plan: Option<PlanSummary>,
     /// Refusals first.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<DeployFinding>,
     /// What else there is to say.
     pub notes: Vec<String>,
 }
@@ -198,12 +203,12 @@ pub struct Changes {
 
 impl CheckReport {
     /// With nothing but findings yet.
-    pub fn new(source: String, target: String, findings: Vec<Finding>) -> Self {
+    pub fn new(source: String, target: String, findings: Vec<DeployFinding>) -> Self {
         let refused = findings.iter().any(|found| found.level == RefusalLevel::Refuse);
         let (commit, changes, plan) = (None, None, None);
         let (items, notes) = (Vec::new(), Vec::new());
         Self {
-            schema: SCHEMA,
+            schema: CHECK_SCHEMA,
             source,
             target,
             refused,
@@ -245,7 +250,7 @@ impl CheckReport {
     pub fn text(&self) -> String {
         let mut text = format!("{} to {}: {}\n\n", self.source, self.target, self.summary());
         for found in &self.findings {
-            let Finding { refusal, level, what, count, paths, next } = found;
+            let DeployFinding { refusal, level, what, count, paths, next } = found;
             let _ = writeln!(text, "{:<7} {:<20} {what}", level.name(), refusal.name());
             for path in paths {
                 let _ = writeln!(text, "{:<28} {path}", "");
@@ -266,10 +271,105 @@ impl CheckReport {
     }
 }
 
+const PLAN_SCHEMA: &str = "mjolnir.deploy-plan/1";
+
+/// The document `plan.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeployPlan {
+    schema: String,
+    /// sha256 of the rest of the document.
+    hash: String,
+    /// Whether anything speaks against it.
+    refused: bool,
+    /// Milliseconds since 1970.
+    made_ms: i64,
+    expires_ms: i64,
+    /// What it relies on, by name: texts and hashes.
+    parts: BTreeMap<String, String>,
+    /// What would be changed: how, and the path.
+    items: Vec<[String; 2]>,
+}
+
+impl DeployPlan {
+    /// Of what was seen, good for `ttl_ms`.
+    pub fn new(
+        parts: BTreeMap<String, String>,
+        items: &[RsyncItem],
+        refused: bool,
+        made: UtcMs,
+        ttl_ms: i64,
+    ) -> Self {
+        let mut plan = Self {
+            schema: PLAN_SCHEMA.to_owned(),
+            hash: String::new(),
+            refused,
+            made_ms: made.get(),
+            expires_ms: made.get().saturating_add(ttl_ms),
+            parts,
+            items: item_rows(items),
+        };
+        plan.hash = plan.hashed();
+        plan
+    }
+
+    fn hashed(&self) -> String {
+        let bare = Self { hash: String::new(), ..self.clone() };
+        sha256_hex(serde_json::to_string(&bare).expect("plain values serialise").as_bytes())
+    }
+
+    /// The hash: what is confirmed when a plan is confirmed.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Until when it holds.
+    pub fn expires(&self) -> UtcMs {
+        UtcMs::EPOCH.plus_ms(self.expires_ms)
+    }
+
+    /// Finds what moved since an earlier plan, which must be whole, safe and young.
+    pub fn since(&self, earlier: &[u8], now: UtcMs, findings: &mut DeployFindings<'_>) {
+        let next = "runner plan jobs/deploy.toml";
+        let mut say = |what: String| findings.add(Refusal::ChangedSince, what, next);
+        let earlier: Self = match serde_json::from_slice(earlier) {
+            Ok(earlier) => earlier,
+            Err(error) => return say(format!("the plan cannot be read: {error}")),
+        };
+        if earlier.schema != PLAN_SCHEMA || earlier.hash != earlier.hashed() {
+            return say("the plan was changed after it was made".to_owned());
+        }
+        if earlier.refused {
+            say("the plan was refused when it was made".to_owned());
+        }
+        if now.get() >= earlier.expires_ms {
+            say(format!(
+                "the plan is older than {} s",
+                (earlier.expires_ms - earlier.made_ms) / 1000
+            ));
+        }
+        let names: std::collections::BTreeSet<&String> =
+            self.parts.keys().chain(earlier.parts.keys()).collect();
+        let moved =
+            names.into_iter().filter(|name| self.parts.get(*name) != earlier.parts.get(*name));
+        let moved: Vec<String> = moved.cloned().collect();
+        if !moved.is_empty() || self.items != earlier.items {
+            findings.about(
+                Refusal::ChangedSince,
+                "moved since the plan",
+                if moved.is_empty() { vec!["items".to_owned()] } else { moved },
+                next,
+            );
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jobs::deploy::rsync_output::RsyncOutput;
+    use crate::{
+        jobs::deploy::rsync_output::RsyncOutput, manifest::RefusalLevels, store::document::document,
+    };
 
     #[test]
     fn attributes_are_one_line_and_changes_are_words() {
@@ -279,5 +379,33 @@ mod tests {
             change  only attributes of 4: . (time), a (permissions), b (permissions), and 1 more, see the plan\n";
         assert_eq!(listed("change", &items, "the plan"), expected);
         assert_eq!(listed("change", &[], "the plan"), "");
+    }
+
+    fn plan(head: &str) -> DeployPlan {
+        let parts = BTreeMap::from([("head".to_owned(), head.to_owned())]);
+        DeployPlan::new(parts, &[], false, UtcMs::EPOCH, 1000)
+    }
+
+    fn found(now_ms: i64, head: &str, edit: impl Fn(String) -> String) -> Vec<String> {
+        let levels = RefusalLevels::default();
+        let mut findings = DeployFindings::new(&levels);
+        let earlier = edit(document(&plan("a")));
+        plan(head).since(earlier.as_bytes(), UtcMs::new(now_ms).unwrap(), &mut findings);
+        findings.sorted().into_iter().map(|found| found.what + &found.paths.join(" ")).collect()
+    }
+
+    #[test]
+    fn a_young_plan_holds_until_something_moves() {
+        let same = |text: String| text;
+        assert!(found(999, "a", same).is_empty());
+        assert_eq!(found(1000, "a", same), ["the plan is older than 1 s"]);
+        assert_eq!(found(999, "b", same), ["moved since the planhead"]);
+    }
+
+    #[test]
+    fn an_edited_plan_is_no_plan() {
+        let longer = |text: String| text.replace("1000", "99000");
+        assert_eq!(found(5000, "a", longer), ["the plan was changed after it was made"]);
+        assert!(found(1, "a", |_| "{".to_owned())[0].starts_with("the plan cannot be read"));
     }
 }

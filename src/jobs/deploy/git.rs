@@ -8,7 +8,7 @@ use std::{
 use super::{
     argv,
     commands::{CommandError, CommandRunner, stdout_of},
-    path_bytes::shown,
+    inventory::shown,
 };
 
 /// Files in the folder of git that say that something is half done: their names are documented in gitrepository-layout(5).

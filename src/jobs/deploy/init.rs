@@ -10,7 +10,7 @@ use super::{
     connect::{HostKeySeen, TargetMarker, scanned},
     exclusions::MARKER,
     findings::TargetHint,
-    path_bytes::shown,
+    inventory::shown,
 };
 use crate::{
     domain::target::MachineId, exit::Exit, jobs::context::Context, manifest::Target,

@@ -1,11 +1,10 @@
-//! A tree as `find` lists it, and where its links lead. rsync's dry run shows a replaced link or file like a new folder; only such a
-//! list can tell them apart.
+//! A tree as `find` lists it, and where its links lead; paths as bytes, written as rsync writes them, so that every path has one spelling.
+//! rsync's dry run shows a replaced link or file like a changed one: this list tells them apart.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use thiserror::Error;
 
-use super::path_bytes::{parent, parents, shown};
 use crate::domain::pattern::Place;
 
 /// How `find` prints one entry: nine words and the path from the start, NUL, what a link points to, NUL.
@@ -32,7 +31,7 @@ pub enum ListError {
 
 /// What is at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum TreeEntryKind {
     File,
     Folder,
     Link,
@@ -40,7 +39,7 @@ pub enum Kind {
     Other,
 }
 
-impl Kind {
+impl TreeEntryKind {
     /// The word for it in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,8 +60,8 @@ impl Kind {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    pub kind: Kind,
+pub struct TreeEntry {
+    pub kind: TreeEntryKind,
     /// Permission bits.
     pub mode: u32,
     pub uid: u32,
@@ -80,9 +79,9 @@ pub struct Entry {
 /// A tree: its top, and everything below it by path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    pub top: Entry,
+    pub top: TreeEntry,
     /// By path from the top.
-    pub entries: BTreeMap<Vec<u8>, Entry>,
+    pub entries: BTreeMap<Vec<u8>, TreeEntry>,
 }
 
 impl Inventory {
@@ -107,19 +106,19 @@ impl Inventory {
     }
 
     /// What is at a path.
-    pub fn get(&self, path: &[u8]) -> Option<&Entry> {
+    pub fn get(&self, path: &[u8]) -> Option<&TreeEntry> {
         self.entries.get(path)
     }
 }
 
-fn entry<'a>(head: &'a [u8], link: &[u8]) -> Option<(&'a [u8], Entry)> {
+fn entry<'a>(head: &'a [u8], link: &[u8]) -> Option<(&'a [u8], TreeEntry)> {
     let mut words = head.splitn(8, |byte| *byte == b' ');
     let mut word = || std::str::from_utf8(words.next()?).ok();
     let kind = match word()? {
-        "f" => Kind::File,
-        "d" => Kind::Folder,
-        "l" => Kind::Link,
-        "p" | "s" | "b" | "c" | "D" => Kind::Other,
+        "f" => TreeEntryKind::File,
+        "d" => TreeEntryKind::Folder,
+        "l" => TreeEntryKind::Link,
+        "p" | "s" | "b" | "c" | "D" => TreeEntryKind::Other,
         _ => return None,
     };
     let mode = u32::from_str_radix(word()?, 8).ok()?;
@@ -127,7 +126,7 @@ fn entry<'a>(head: &'a [u8], link: &[u8]) -> Option<(&'a [u8], Entry)> {
     let mtime_ns = nanoseconds(word()?)?;
     let names = word()?.parse().ok()?;
     let path = words.next()?;
-    Some((path, Entry { kind, mode, uid, gid, size, mtime_ns, names, link: link.to_vec() }))
+    Some((path, TreeEntry { kind, mode, uid, gid, size, mtime_ns, names, link: link.to_vec() }))
 }
 
 /// `1795418668.0888616530`, as nanoseconds.
@@ -160,7 +159,9 @@ const FOLLOWED_MAX: u32 = 40;
 
 /// Whether a link of the tree leads out of it, directly or through other links. One that leads nowhere inside does not.
 pub fn escapes(tree: &Inventory, path: &[u8]) -> bool {
-    let Some(entry) = tree.get(path).filter(|entry| entry.kind == Kind::Link) else { return false };
+    let Some(entry) = tree.get(path).filter(|entry| entry.kind == TreeEntryKind::Link) else {
+        return false;
+    };
     let mut here: Vec<Vec<u8>> = parent(path)
         .map(|parent| parent.split(|byte| *byte == b'/').map(<[u8]>::to_vec).collect())
         .unwrap_or_default();
@@ -180,7 +181,8 @@ pub fn escapes(tree: &Inventory, path: &[u8]) -> bool {
             name => {
                 here.push(name.to_vec());
                 let at = here.join(&b'/');
-                let Some(next) = tree.get(&at).filter(|entry| entry.kind == Kind::Link) else {
+                let Some(next) = tree.get(&at).filter(|entry| entry.kind == TreeEntryKind::Link)
+                else {
                     continue;
                 };
                 followed += 1;
@@ -202,19 +204,78 @@ fn steps(link: &[u8]) -> Vec<Vec<u8>> {
 
 /// The folder on the way to a path that is a link on the target; `None` when there is none.
 pub fn link_on_the_way<'p>(target: &Inventory, path: &'p [u8]) -> Option<&'p [u8]> {
-    parents(path).find(|parent| target.get(parent).is_some_and(|entry| entry.kind == Kind::Link))
+    parents(path)
+        .find(|parent| target.get(parent).is_some_and(|entry| entry.kind == TreeEntryKind::Link))
+}
+
+/// The name with control bytes, bytes that are no UTF-8, and what looks like such an escape written as `\#ooo`.
+pub fn shown(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for (at, letter) in chunk.valid().char_indices() {
+            let rest = &chunk.valid().as_bytes()[at..];
+            if letter.is_control() || (letter == '\\' && looks_escaped(rest)) {
+                letter.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| escape(byte, &mut out));
+            } else {
+                out.push(letter);
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| escape(*byte, &mut out));
+    }
+    out
+}
+
+fn escape(byte: u8, out: &mut String) {
+    let _ = write!(out, "\\#{byte:03o}");
+}
+
+fn looks_escaped(text: &[u8]) -> bool {
+    text.len() >= 5 && text.starts_with(b"\\#") && text[2..5].iter().all(u8::is_ascii_digit)
+}
+
+/// The bytes behind an escaped name; `None` for an escape that no byte has.
+pub fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, more)) = rest.split_first() {
+        if looks_escaped(rest) {
+            let digits = std::str::from_utf8(&rest[2..5]).ok()?;
+            out.push(u8::from_str_radix(digits, 8).ok()?);
+            rest = &rest[5..];
+        } else {
+            out.push(*first);
+            rest = more;
+        }
+    }
+    Some(out)
+}
+
+/// The folder of a path; `None` for one at the top.
+pub fn parent(path: &[u8]) -> Option<&[u8]> {
+    path.iter().rposition(|byte| *byte == b'/').map(|at| &path[..at])
+}
+
+/// Every folder of a path, the innermost first.
+pub fn parents(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::successors(parent(path), |path| parent(path))
+}
+
+/// The last name of a path.
+pub fn last(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn a_list_is_understood_with_every_kind_of_name() {
         let output = b"d 755 0 0 4096 1795418668.0888616530 3 \0\0f 4644 1000 100 2 1.5 2 x -> y\nz \xff\0\0l 777 0 0 1 0 1 l\0../a b\0";
         let found = Inventory::parse(output).unwrap();
-        assert_eq!(found.top.kind, Kind::Folder);
+        assert_eq!(found.top.kind, TreeEntryKind::Folder);
         let file = found.get(b"x -> y\nz \xff").unwrap();
         assert_eq!((file.mode, file.uid, file.gid, file.names), (0o4644, 1000, 100, 2));
         assert_eq!(file.mtime_ns, 1_500_000_000);
@@ -285,5 +346,31 @@ mod tests {
         assert_eq!(link_on_the_way(&target, b"ops/deep/file"), Some(&b"ops"[..]));
         assert_eq!(link_on_the_way(&target, b"ops"), None);
         assert_eq!(link_on_the_way(&target, b"sub/x"), None);
+    }
+
+    #[test]
+    fn every_name_has_one_spelling_and_comes_back() {
+        for (name, spelling) in [
+            (&b"a"[..], "a"),
+            (b"new\nline", "new\\#012line"),
+            (b"t\tab", "t\\#011ab"),
+            (b"oct\\#012x", "oct\\#134#012x"),
+            (b"back\\slash", "back\\slash"),
+            (b"\\#01", "\\#01"),
+            ("ü ☃".as_bytes(), "ü ☃"),
+            (b"\xff\xfe", "\\#377\\#376"),
+            (b"x -> y", "x -> y"),
+        ] {
+            assert_eq!(shown(name), spelling);
+            assert_eq!(unescaped(spelling.as_bytes()).unwrap(), name);
+        }
+        assert_eq!(unescaped(b"\\#777"), None);
+        assert_eq!(unescaped(b"\\#899"), None);
+    }
+
+    #[test]
+    fn parents_and_last_names() {
+        assert_eq!(parents(b"a/b/c").collect::<Vec<_>>(), [&b"a/b"[..], b"a"]);
+        assert_eq!((last(b"a/b"), last(b"a")), (&b"b"[..], &b"a"[..]));
     }
 }

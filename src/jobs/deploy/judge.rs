@@ -7,11 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     deployed::Deployed,
     exclusions::Exclusions,
-    facts::{Direction, Facts},
-    findings::{Findings, TargetHint, shown_all},
+    facts::{DeployFacts, Direction},
+    findings::{DeployFindings, TargetHint, shown_all},
     git::Ancestry,
-    inventory::Kind,
-    path_bytes::{parents, shown},
+    inventory::{TreeEntryKind, parents, shown},
     rsync_output::{ItemChange, ItemKind, RsyncItem, RsyncOutput, Sentence},
 };
 use crate::{
@@ -28,9 +27,9 @@ const AFTER_STALE: &str =
 
 /// What a judge is given.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub struct JudgedDeploy<'a> {
     /// What was seen.
-    pub facts: &'a Facts,
+    pub facts: &'a DeployFacts,
     pub exclusions: &'a Exclusions,
     pub rules: &'a DeployCheck,
     /// Commands for the target.
@@ -38,7 +37,7 @@ pub struct Case<'a> {
 }
 
 /// Finds everything that speaks against a deploy.
-pub fn judge(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn judge(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     understood(case, findings);
     deletes(case, findings);
     protected(case, findings);
@@ -59,7 +58,7 @@ pub fn judge(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// What rsync prints, its excludes and our lists must agree.
-fn understood(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn understood(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let again = "rsync --version";
     for (pass, listing) in both(case) {
         let what = format!("{pass}: rsync said what is not understood");
@@ -85,13 +84,13 @@ fn understood(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// What only the target has must be the same by rsync and by our list: else one of the two was not looking.
-fn target_only(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn target_only(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let (source, target) = (&case.facts.source.inventory, &case.facts.target.inventory);
     let listed: BTreeSet<&[u8]> =
         case.facts.target_only.deleting.iter().map(Vec::as_slice).collect();
     let ours = case.facts.target.deployable(case.exclusions);
-    let ours =
-        ours.filter(|(path, entry)| entry.kind != Kind::Folder && source.get(path).is_none());
+    let ours = ours
+        .filter(|(path, entry)| entry.kind != TreeEntryKind::Folder && source.get(path).is_none());
     let unlisted: Vec<&[u8]> =
         ours.map(|(path, _)| path).filter(|path| !listed.contains(path)).collect();
     let next = case.hint.command("find PATH");
@@ -104,7 +103,7 @@ fn target_only(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Nothing may be taken away.
-fn deletes(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn deletes(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let plan = &case.facts.plan;
     let next = case.hint.command("ls -laR PATH");
     let deleted = shown_all(plan.deleting.iter().map(Vec::as_slice));
@@ -114,8 +113,9 @@ fn deletes(case: &Case<'_>, findings: &mut Findings<'_>) {
     findings.about(Refusal::Deletes, what, in_the_way, next.clone());
     let source = &case.facts.source.inventory;
     let lost = case.facts.target_only.deleting.iter().filter(|path| {
-        let above =
-            |parent: &[u8]| source.get(parent).is_some_and(|entry| entry.kind != Kind::Folder);
+        let above = |parent: &[u8]| {
+            source.get(parent).is_some_and(|entry| entry.kind != TreeEntryKind::Folder)
+        };
         parents(path).any(above)
     });
     let lost = shown_all(lost.map(Vec::as_slice));
@@ -123,7 +123,7 @@ fn deletes(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Protected paths are not touched, and git does not track them.
-fn protected(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn protected(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let mut touched = BTreeSet::new();
     for (_, listing) in both(case) {
         let items = listing.items.iter().map(|item| &item.name);
@@ -150,7 +150,7 @@ fn protected(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// No exclude hides what git tracks.
-fn hidden(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn hidden(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let mut by_pattern: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for path in case.facts.git.tracked.iter().filter(|path| !case.exclusions.protects(path)) {
         if let Some(pattern) = case.exclusions.hider(path) {
@@ -164,7 +164,7 @@ fn hidden(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// What is a file stays a file, also where rsync would just replace it.
-fn types(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn types(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let mut changed = Vec::new();
     for (path, here) in case.facts.source.deployable(case.exclusions) {
         let Some(there) = case.facts.target.inventory.get(path) else { continue };
@@ -179,7 +179,7 @@ fn types(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// The source is neither one folder too high nor too low.
-fn level(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn level(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let (plan, name) = (&case.facts.plan, case.facts.source_name.as_slice());
     let next = case.hint.command("ls -la PATH");
     let created = shown_all(plan.paths_of(Sentence::CreatedFolder));
@@ -213,14 +213,14 @@ fn level(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Files, folders and links with plain rights and names, and nothing else.
-fn special(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn special(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let mut odd = Vec::new();
     let mut say = |path: &[u8], why: &str| odd.push(format!("{} ({why})", shown(path)));
     let largest = case.rules.limits.max_file_bytes.get().bytes();
     let mut folded: BTreeMap<String, &[u8]> = BTreeMap::new();
     for (path, entry) in case.facts.source.deployable(case.exclusions) {
-        let is_file = entry.kind == Kind::File;
-        if entry.kind == Kind::Other {
+        let is_file = entry.kind == TreeEntryKind::File;
+        if entry.kind == TreeEntryKind::Other {
             say(path, "a device or pipe");
         }
         if is_file && entry.mode & 0o6000 != 0 {
@@ -229,7 +229,7 @@ fn special(case: &Case<'_>, findings: &mut Findings<'_>) {
         if is_file && entry.names > 1 {
             say(path, "a hard link");
         }
-        if entry.kind != Kind::Link && entry.mode & 0o002 != 0 {
+        if entry.kind != TreeEntryKind::Link && entry.mode & 0o002 != 0 {
             say(path, "everybody may write it");
         }
         if path.iter().any(u8::is_ascii_control) {
@@ -256,7 +256,7 @@ fn special(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Not more than a deploy may change; and what changes in its permissions only.
-fn amount(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn amount(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let (plan, limits) = (&case.facts.plan, &case.rules.limits);
     let changed = plan.items.iter().filter(|item| item.change != ItemChange::Attributes).count();
     let next = "git diff --stat";
@@ -280,7 +280,7 @@ fn amount(case: &Case<'_>, findings: &mut Findings<'_>) {
     findings.about(Refusal::PermsOnly, "only permissions would change", paths, next);
 }
 
-fn both<'a>(case: &Case<'a>) -> [(&'static str, &'a RsyncOutput); 2] {
+fn both<'a>(case: &JudgedDeploy<'a>) -> [(&'static str, &'a RsyncOutput); 2] {
     [("the plan", &case.facts.plan), ("what only the target has", &case.facts.target_only)]
 }
 
@@ -292,14 +292,14 @@ fn place(item: &RsyncItem) -> Place {
 }
 
 /// Edited, missing and stray files; and those that are only left over. What a deploy sent that was cut off is none of these.
-fn drift(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn drift(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let facts = case.facts;
     let last = facts.deployed.as_ref().map(Deployed::files);
     let sent = facts.deploying.as_ref().map(Deployed::files).unwrap_or_default();
     let (mut drifted, mut stale) = (Vec::new(), Vec::new());
     for (path, entry) in facts.target.deployable(case.exclusions) {
         let in_source = facts.source.inventory.get(path).is_some();
-        if entry.kind == Kind::Folder {
+        if entry.kind == TreeEntryKind::Folder {
             continue;
         }
         let name = shown(path);
@@ -346,7 +346,7 @@ fn drift(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// The source follows on what is deployed, and overwrites nothing newer.
-fn older(case: &Case<'_>, findings: &mut Findings<'_>) {
+fn older(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let facts = case.facts;
     if facts.direction == Direction::Back {
         return;

@@ -1,7 +1,7 @@
 //! What rsync says, line by line and as a whole. The grammar is closed: a line that does not fit is unknown, and one unknown line is
 //! reason enough to refuse. Paths are bytes.
 
-use super::path_bytes::{shown, unescaped};
+use super::inventory::{shown, unescaped};
 
 /// Longest piece of an unknown line that is shown, in characters.
 const SHOWN_MAX: usize = 120;
@@ -35,7 +35,7 @@ const STATISTICS: [&str; 12] = [
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Line {
+pub enum RsyncLine {
     /// Nothing.
     Blank,
     /// Something would be made or changed.
@@ -45,7 +45,7 @@ pub enum Line {
     /// A sentence about a path.
     Sentence(Sentence, Vec<u8>),
     /// A number about the whole.
-    Number(Number, u64),
+    Number(RsyncNumber, u64),
     /// Statistics without use.
     Statistics,
     /// The last line of statistics, and whether it says that this was a dry run.
@@ -76,7 +76,7 @@ pub enum Sentence {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Number {
+pub enum RsyncNumber {
     /// Files, folders and links that were looked at.
     Files,
     /// What would be deleted.
@@ -214,26 +214,26 @@ impl RsyncItem {
 }
 
 /// Reads one line, without its line end.
-pub fn line(text: &[u8]) -> Line {
+pub fn line(text: &[u8]) -> RsyncLine {
     if text.is_empty() {
-        return Line::Blank;
+        return RsyncLine::Blank;
     }
     if let Some(name) = text.strip_prefix(b"*deleting   ") {
-        return path(name).map_or(Line::Unknown, Line::Deleting);
+        return path(name).map_or(RsyncLine::Unknown, RsyncLine::Deleting);
     }
     if let Some(item) = item(text) {
-        return Line::Item(item);
+        return RsyncLine::Item(item);
     }
     for (start, end, sentence) in SENTENCES {
         let rest = text.strip_prefix(start).and_then(|rest| rest.strip_suffix(end));
         if let Some(name) = rest.filter(|rest| !rest.is_empty()).and_then(unescaped) {
-            return Line::Sentence(sentence, name);
+            return RsyncLine::Sentence(sentence, name);
         }
     }
     if text.starts_with(b"created ") && text.windows(12).any(|part| part == b" directories") {
-        return Line::Sentence(Sentence::CreatedFolder, b"several folders".to_vec());
+        return RsyncLine::Sentence(Sentence::CreatedFolder, b"several folders".to_vec());
     }
-    std::str::from_utf8(text).map_or(Line::Unknown, statistics)
+    std::str::from_utf8(text).map_or(RsyncLine::Unknown, statistics)
 }
 
 fn item(text: &[u8]) -> Option<RsyncItem> {
@@ -276,26 +276,26 @@ fn path(text: &[u8]) -> Option<Vec<u8>> {
     parts.into_iter().all(good).then_some(name)
 }
 
-fn statistics(text: &str) -> Line {
+fn statistics(text: &str) -> RsyncLine {
     let plain = |rest: &str| rest.chars().all(|c| c.is_ascii_graphic() && c != '\\' || c == ' ');
     for (start, number) in [
-        ("Number of files: ", Number::Files),
-        ("Number of deleted files: ", Number::Deleted),
-        ("Total transferred file size: ", Number::Bytes),
+        ("Number of files: ", RsyncNumber::Files),
+        ("Number of deleted files: ", RsyncNumber::Deleted),
+        ("Total transferred file size: ", RsyncNumber::Bytes),
     ] {
         if let Some(rest) = text.strip_prefix(start) {
             return leading_number(rest)
                 .filter(|_| plain(rest))
-                .map_or(Line::Unknown, |value| Line::Number(number, value));
+                .map_or(RsyncLine::Unknown, |value| RsyncLine::Number(number, value));
         }
     }
     if let Some(rest) = text.strip_prefix("total size is ").filter(|rest| plain(rest)) {
         let dry = if rest.ends_with(" (DRY RUN)") { DryRun::Said } else { DryRun::Unsaid };
-        return leading_number(rest).map_or(Line::Unknown, |_| Line::Total(dry));
+        return leading_number(rest).map_or(RsyncLine::Unknown, |_| RsyncLine::Total(dry));
     }
     let known = STATISTICS.iter().find_map(|start| text.strip_prefix(start));
     let counted = known.filter(|rest| plain(rest)).and_then(leading_number);
-    counted.map_or(Line::Unknown, |_| Line::Statistics)
+    counted.map_or(RsyncLine::Unknown, |_| RsyncLine::Statistics)
 }
 
 /// The whole number a text begins with, its thousands apart or not.
@@ -339,18 +339,18 @@ impl RsyncOutput {
         let (mut bytes, mut total) = (None, None);
         for text in output.split(|byte| *byte == b'\n') {
             match line(text) {
-                Line::Item(item) => listing.items.push(item),
-                Line::Deleting(mut name) => {
+                RsyncLine::Item(item) => listing.items.push(item),
+                RsyncLine::Deleting(mut name) => {
                     name.pop_if(|byte| *byte == b'/');
                     listing.deleting.push(name);
                 }
-                Line::Sentence(sentence, name) => listing.sentences.push((sentence, name)),
-                Line::Number(Number::Bytes, value) => bytes = Some(value),
-                Line::Blank
-                | Line::Statistics
-                | Line::Number(Number::Files | Number::Deleted, _) => {}
-                Line::Total(said) => total = Some(said),
-                Line::Unknown => {
+                RsyncLine::Sentence(sentence, name) => listing.sentences.push((sentence, name)),
+                RsyncLine::Number(RsyncNumber::Bytes, value) => bytes = Some(value),
+                RsyncLine::Blank
+                | RsyncLine::Statistics
+                | RsyncLine::Number(RsyncNumber::Files | RsyncNumber::Deleted, _) => {}
+                RsyncLine::Total(said) => total = Some(said),
+                RsyncLine::Unknown => {
                     listing.unknown.push(shown(text).chars().take(SHOWN_MAX).collect());
                 }
             }
@@ -375,13 +375,16 @@ impl RsyncOutput {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn name_of(text: &str) -> String {
         match line(text.as_bytes()) {
-            Line::Item(item) => String::from_utf8(item.name).unwrap(),
-            Line::Deleting(name) | Line::Sentence(_, name) => String::from_utf8(name).unwrap(),
+            RsyncLine::Item(item) => String::from_utf8(item.name).unwrap(),
+            RsyncLine::Deleting(name) | RsyncLine::Sentence(_, name) => {
+                String::from_utf8(name).unwrap()
+            }
             other => panic!("{text}: {other:?}"),
         }
     }
@@ -409,7 +412,7 @@ mod tests {
             (">f+++++++++ t\tab", ItemChange::Content, ItemKind::File, "t\tab"),
             (">f+++++++++  blank first", ItemChange::Content, ItemKind::File, " blank first"),
         ] {
-            let Line::Item(item) = line(text.as_bytes()) else {
+            let RsyncLine::Item(item) = line(text.as_bytes()) else {
                 assert_eq!(name, "", "{text}");
                 continue;
             };
@@ -417,9 +420,9 @@ mod tests {
             assert_eq!(item.name, name.as_bytes(), "{text}");
         }
         assert!(
-            matches!(line(b">f+++++++++ bad\\#377"), Line::Item(item) if item.name == b"bad\xff")
+            matches!(line(b">f+++++++++ bad\\#377"), RsyncLine::Item(item) if item.name == b"bad\xff")
         );
-        assert!(matches!(line(b">f+++++++++ \xc3\xbc"), Line::Item(_)));
+        assert!(matches!(line(b">f+++++++++ \xc3\xbc"), RsyncLine::Item(_)));
     }
 
     #[test]
@@ -435,7 +438,7 @@ mod tests {
             (".f          a", "attributes", "Attributes File          "),
             ("hf......... a", "hard link to another file", "HardLink File ........."),
         ] {
-            let Line::Item(item) = line(text.as_bytes()) else { panic!("{text}") };
+            let RsyncLine::Item(item) = line(text.as_bytes()) else { panic!("{text}") };
             assert_eq!(item.described(), words, "{text}");
             assert_eq!(item_rows(&[item])[0][0], row, "{text}");
         }
@@ -443,7 +446,7 @@ mod tests {
 
     #[test]
     fn deletions_and_sentences_are_understood() {
-        assert_eq!(line(b"*deleting   a/b"), Line::Deleting(b"a/b".to_vec()));
+        assert_eq!(line(b"*deleting   a/b"), RsyncLine::Deleting(b"a/b".to_vec()));
         assert_eq!(name_of("*deleting   a b/"), "a b/");
         for (text, told, name) in [
             ("created directory /no/such", Sentence::CreatedFolder, "/no/such"),
@@ -455,7 +458,7 @@ mod tests {
         ] {
             assert_eq!(
                 line(text.as_bytes()),
-                Line::Sentence(told, name.as_bytes().to_vec()),
+                RsyncLine::Sentence(told, name.as_bytes().to_vec()),
                 "{text}"
             );
         }
@@ -470,14 +473,17 @@ mod tests {
             Total bytes received: 91\n\nsent 528 bytes  received 91 bytes  1,238.00 bytes/sec\n\
             total size is 22  speedup is 0.04 (DRY RUN)";
         for text in all.lines() {
-            assert_ne!(line(text.as_bytes()), Line::Unknown, "{text}");
+            assert_ne!(line(text.as_bytes()), RsyncLine::Unknown, "{text}");
         }
-        assert_eq!(line(b"Number of files: 1,216 (reg: 1)"), Line::Number(Number::Files, 1216));
+        assert_eq!(
+            line(b"Number of files: 1,216 (reg: 1)"),
+            RsyncLine::Number(RsyncNumber::Files, 1216)
+        );
         assert_eq!(
             line(b"Total transferred file size: 1,021 bytes"),
-            Line::Number(Number::Bytes, 1021)
+            RsyncLine::Number(RsyncNumber::Bytes, 1021)
         );
-        assert_eq!(line(b"total size is 22  speedup is 0.04"), Line::Total(DryRun::Unsaid));
+        assert_eq!(line(b"total size is 22  speedup is 0.04"), RsyncLine::Total(DryRun::Unsaid));
     }
 
     #[test]
@@ -514,9 +520,9 @@ mod tests {
             "rsync: [sender] link_stat failed",
             "\u{fc}",
         ] {
-            assert_eq!(line(text.as_bytes()), Line::Unknown, "{text}");
+            assert_eq!(line(text.as_bytes()), RsyncLine::Unknown, "{text}");
         }
-        assert_eq!(line(b"\xff\xfe"), Line::Unknown);
+        assert_eq!(line(b"\xff\xfe"), RsyncLine::Unknown);
     }
 
     proptest! {
@@ -529,14 +535,14 @@ mod tests {
         ) {
             let text = [head, &text[..]].concat();
             match line(&text) {
-                Line::Item(item) => {
+                RsyncLine::Item(item) => {
                     let inside = !item.name.split(|b| *b == b'/').any(|part| part == b"..");
                     prop_assert!(inside && !item.name.starts_with(b"/"));
                     prop_assert!(b"<>ch.".contains(&text[0]) && b"fdLDS".contains(&text[1]));
                 }
-                Line::Deleting(name) => prop_assert!(!name.starts_with(b"/") && !name.is_empty()),
-                Line::Blank => prop_assert!(text.is_empty()),
-                Line::Sentence(..) | Line::Number(..) | Line::Statistics | Line::Total(_) | Line::Unknown => {}
+                RsyncLine::Deleting(name) => prop_assert!(!name.starts_with(b"/") && !name.is_empty()),
+                RsyncLine::Blank => prop_assert!(text.is_empty()),
+                RsyncLine::Sentence(..) | RsyncLine::Number(..) | RsyncLine::Statistics | RsyncLine::Total(_) | RsyncLine::Unknown => {}
             }
         }
 
@@ -546,12 +552,12 @@ mod tests {
             prop_assume!(good && !name.contains(&b'\n'));
             let spelled = shown(&name);
             let text = format!(">f+++++++++ {spelled}");
-            prop_assert!(matches!(line(text.as_bytes()), Line::Item(item) if item.name == name));
+            prop_assert!(matches!(line(text.as_bytes()), RsyncLine::Item(item) if item.name == name));
         }
 
         #[test]
         fn a_line_that_begins_otherwise_is_never_an_item(text in "[a-bA-MO-Zx-z ]{1,40}") {
-            prop_assert_eq!(line(text.as_bytes()), Line::Unknown);
+            prop_assert_eq!(line(text.as_bytes()), RsyncLine::Unknown);
         }
     }
 

@@ -18,7 +18,7 @@ const NAMES: [&str; 6] = [".pem", ".key", ".kdbx", ".p12", ".pfx", ".jks"];
 
 /// Whether the name of a file says that it holds secrets.
 pub fn is_secret_name(path: &[u8]) -> bool {
-    let name = String::from_utf8_lossy(super::path_bytes::last(path)).to_ascii_lowercase();
+    let name = String::from_utf8_lossy(super::inventory::last(path)).to_ascii_lowercase();
     let is_id = name.starts_with("id_") && !name.contains('.');
     let is_env = name == ".env" || name.starts_with(".env.") && !name.ends_with(".example");
     let kept = name.strip_prefix("credentials");

@@ -9,10 +9,9 @@ use super::{
     argv,
     commands::{CommandError, CommandRunner, stdout_of, words},
     exclusions::{Exclusions, LOCK},
-    facts::Tree,
+    facts::HashedTree,
     findings::TargetHint,
-    inventory::{Inventory, ListError, parse_hashes},
-    path_bytes::shown,
+    inventory::{Inventory, ListError, parse_hashes, shown},
 };
 use crate::{
     exit::Exit,
@@ -82,18 +81,18 @@ pub fn target_tree(
     runner: &CommandRunner<'_>,
     target: &Target,
     exclusions: &Exclusions,
-) -> Result<Tree, LookError> {
+) -> Result<HashedTree, LookError> {
     let path = target.path.get().as_str();
     let listed = stdout_of("find, there,", runner.remote(&argv::list(path, exclusions))?)?;
     let hashed = stdout_of("sha256sum, there,", runner.remote(&argv::hashes(path, exclusions))?)?;
-    Ok(Tree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, path)? })
+    Ok(HashedTree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, path)? })
 }
 
 /// A file at the top of the target, written with its slash; `None` where the tree has none.
 pub fn target_file(
     runner: &CommandRunner<'_>,
     target: &Target,
-    tree: &Tree,
+    tree: &HashedTree,
     name: &str,
 ) -> Result<Option<Vec<u8>>, LookError> {
     let bare = name.trim_start_matches('/');

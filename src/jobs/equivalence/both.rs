@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::compare::{Comparer, Comparison, Spans, Terms};
+use super::compare::{Comparer, Comparison, ComparisonRules, Spans};
 use crate::{
     domain::{
         ids::{RunId, Tag},
@@ -85,7 +85,7 @@ pub fn compare_files<D: Disk>(
     disk: &D,
     series: &Series,
     [live, backtest]: [(&Files, Extent); 2],
-    terms: Terms,
+    terms: ComparisonRules,
     cover: Option<Cover<'_>>,
 ) -> Result<Compared, StoreError> {
     let spans = Spans {

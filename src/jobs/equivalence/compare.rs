@@ -23,11 +23,11 @@ impl<'a> Columns<'a> {
 }
 
 /// A row of one side: its slot and its text, without its newline.
-pub type Row<'a> = (i64, &'a str);
+pub type ComparedRow<'a> = (i64, &'a str);
 
 /// The layers, in causal order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layer {
+pub enum DiffLayer {
     /// The bar as seen.
     Bar,
     /// The feature vector.
@@ -42,7 +42,7 @@ pub enum Layer {
     Pnl,
 }
 
-impl Layer {
+impl DiffLayer {
     /// How it is written.
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,27 +57,27 @@ impl Layer {
 }
 
 /// The decision columns that are compared, in causal order.
-const COMPARED: [(Layer, Column); 13] = [
-    (Layer::Bar, Column::BarHash),
-    (Layer::Bar, Column::Close),
-    (Layer::Features, Column::FeatHash),
-    (Layer::Decision, Column::Decision),
-    (Layer::Decision, Column::Reason),
-    (Layer::Decision, Column::BlockedBy),
-    (Layer::Decision, Column::Score),
-    (Layer::Decision, Column::Position),
-    (Layer::Decision, Column::StateHash),
-    (Layer::Risk, Column::RiskState),
-    (Layer::Pnl, Column::EntryPx),
-    (Layer::Pnl, Column::StopPx),
-    (Layer::Pnl, Column::Equity),
+const COMPARED: [(DiffLayer, Column); 13] = [
+    (DiffLayer::Bar, Column::BarHash),
+    (DiffLayer::Bar, Column::Close),
+    (DiffLayer::Features, Column::FeatHash),
+    (DiffLayer::Decision, Column::Decision),
+    (DiffLayer::Decision, Column::Reason),
+    (DiffLayer::Decision, Column::BlockedBy),
+    (DiffLayer::Decision, Column::Score),
+    (DiffLayer::Decision, Column::Position),
+    (DiffLayer::Decision, Column::StateHash),
+    (DiffLayer::Risk, Column::RiskState),
+    (DiffLayer::Pnl, Column::EntryPx),
+    (DiffLayer::Pnl, Column::StopPx),
+    (DiffLayer::Pnl, Column::Equity),
 ];
 
 /// The first difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct Difference {
     /// Layer it lies in.
-    pub layer: Layer,
+    pub layer: DiffLayer,
     /// Slot it lies at.
     pub ts_ms: i64,
     /// Column, or `row` when one side has no such row.
@@ -104,14 +104,14 @@ pub struct Comparison {
     /// Decision rows that differ.
     pub differing: usize,
     /// The first difference among decisions.
-    pub decisions: Option<Finding>,
+    pub decisions: Option<Difference>,
     /// The first difference among trades.
-    pub trade: Option<Finding>,
+    pub trade: Option<Difference>,
 }
 
 impl Comparison {
     /// The difference that came first: earlier slot, then earlier layer.
-    pub fn first(&self) -> Option<&Finding> {
+    pub fn first(&self) -> Option<&Difference> {
         let both = [self.decisions.as_ref(), self.trade.as_ref()];
         both.into_iter().flatten().min_by_key(|finding| (finding.ts_ms, finding.layer))
     }
@@ -130,7 +130,7 @@ enum Money {
 
 /// What decides how two ledgers can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct ComparisonRules {
     /// Whether stops fill by the same rule on both sides.
     pub same_policy: bool,
     /// Whether a rule or the size of a position reads the equity.
@@ -168,8 +168,8 @@ pub struct Comparer {
 
 impl Comparer {
     /// With one stop rule prices and money are compared to the last digit; without it, lifecycle only.
-    pub fn new(spans: Spans, terms: Terms) -> Self {
-        let Terms { same_policy, reads_equity } = terms;
+    pub fn new(spans: Spans, terms: ComparisonRules) -> Self {
+        let ComparisonRules { same_policy, reads_equity } = terms;
         let Spans { live, backtest } = spans;
         let overlap = (live.0.max(backtest.0), live.1.min(backtest.1));
         Self {
@@ -196,7 +196,8 @@ impl Comparer {
 
     /// Goes on behind rows and trades that were the same to the byte, from the first slot on.
     pub fn behind(spans: Spans, (rows, trades): (usize, usize)) -> Self {
-        let mut comparer = Self::new(spans, Terms { same_policy: true, reads_equity: false });
+        let mut comparer =
+            Self::new(spans, ComparisonRules { same_policy: true, reads_equity: false });
         let first = spans.live.0;
         comparer.trades_from = Some(first);
         comparer.paired = trades;
@@ -252,12 +253,12 @@ impl Comparer {
     /// Trades of both sides up to the last rows that were compared, each side in order.
     pub fn trades<'a>(
         &mut self,
-        live: impl Iterator<Item = Row<'a>>,
-        backtest: impl Iterator<Item = Row<'a>>,
+        live: impl Iterator<Item = ComparedRow<'a>>,
+        backtest: impl Iterator<Item = ComparedRow<'a>>,
     ) {
         let (Some(from), Some((_, last))) = (self.trades_from, self.found.overlap) else { return };
-        let counts = |row: &Row<'_>| from <= row.0 && row.0 <= last;
-        let owned = |(ts_ms, text): Row<'_>| (ts_ms, text.to_owned());
+        let counts = |row: &ComparedRow<'_>| from <= row.0 && row.0 <= last;
+        let owned = |(ts_ms, text): ComparedRow<'_>| (ts_ms, text.to_owned());
         let before = self.ahead[0].len();
         self.ahead[0].extend(live.filter(counts).map(owned));
         self.found.trades += self.ahead[0].len() - before;
@@ -290,14 +291,16 @@ fn pending_after(row: &Columns<'_>, before: bool) -> bool {
 }
 
 /// The first column, in causal order, in which two rows differ.
-fn difference(ts_ms: i64, live: &str, backtest: &str, money: Money) -> Option<Finding> {
+fn difference(ts_ms: i64, live: &str, backtest: &str, money: Money) -> Option<Difference> {
     let (l, b) = (Columns::of(live), Columns::of(backtest));
-    let differs = |(layer, column): &&(Layer, Column)| match (*layer, money) {
-        (Layer::Pnl, Money::Ignored) => false,
-        (Layer::Pnl, Money::Gains(gap)) if *column == Column::Equity => equity_gap(&l, &b) != gap,
+    let differs = |(layer, column): &&(DiffLayer, Column)| match (*layer, money) {
+        (DiffLayer::Pnl, Money::Ignored) => false,
+        (DiffLayer::Pnl, Money::Gains(gap)) if *column == Column::Equity => {
+            equity_gap(&l, &b) != gap
+        }
         _ => l.at(*column) != b.at(*column),
     };
-    COMPARED.iter().find(differs).map(|(layer, column)| Finding {
+    COMPARED.iter().find(differs).map(|(layer, column)| Difference {
         layer: *layer,
         ts_ms,
         column: column.name(),
@@ -319,24 +322,24 @@ fn trade_difference(
     live: Option<&Trade>,
     backtest: Option<&Trade>,
     same_policy: bool,
-) -> Option<Finding> {
+) -> Option<Difference> {
     let finding = |ts_ms, layer, column, live: &str, backtest: &str| {
         let (live, backtest) = (live.to_owned(), backtest.to_owned());
-        Some(Finding { layer, ts_ms, column, live, backtest, index: Some(n) })
+        Some(Difference { layer, ts_ms, column, live, backtest, index: Some(n) })
     };
     let ((l_ts, l), (b_ts, b)) = match (live, backtest) {
         (Some(l), Some(b)) => (l, b),
-        (Some((ts, l)), None) => return finding(*ts, Layer::Trades, "row", l, "no such event"),
-        (None, Some((ts, b))) => return finding(*ts, Layer::Trades, "row", "no such event", b),
+        (Some((ts, l)), None) => return finding(*ts, DiffLayer::Trades, "row", l, "no such event"),
+        (None, Some((ts, b))) => return finding(*ts, DiffLayer::Trades, "row", "no such event", b),
         (None, None) => return None,
     };
     let both = l.split(',').zip(b.split(','));
     for (name, (l, b)) in TRADES_HEADER.split(',').zip(both).skip(3) {
         let (layer, same) = match name {
-            "price" | "qty" | "fee" | "pnl" => (Layer::Pnl, !same_policy || l == b),
+            "price" | "qty" | "fee" | "pnl" => (DiffLayer::Pnl, !same_policy || l == b),
             // One rule stops at the stop, the other through the open: the lifecycle is the same.
-            "reason" if !same_policy => (Layer::Trades, plain(l) == plain(b)),
-            _ => (Layer::Trades, l == b),
+            "reason" if !same_policy => (DiffLayer::Trades, plain(l) == plain(b)),
+            _ => (DiffLayer::Trades, l == b),
         };
         if !same {
             return finding(*l_ts.min(b_ts), layer, name, l, b);
@@ -384,7 +387,8 @@ mod tests {
     fn run(live: &[(i64, String)], backtest: &[(i64, String)], same_policy: bool) -> Comparison {
         let span = |rows: &[(i64, String)]| (rows[0].0, rows[rows.len() - 1].0);
         let spans = Spans { live: span(live), backtest: span(backtest) };
-        let mut comparer = Comparer::new(spans, Terms { same_policy, reads_equity: false });
+        let mut comparer =
+            Comparer::new(spans, ComparisonRules { same_policy, reads_equity: false });
         for (ts_ms, l) in live {
             if let Some((_, b)) = backtest.iter().find(|(ts, _)| ts == ts_ms) {
                 comparer.rows(*ts_ms, l, b);
@@ -463,9 +467,10 @@ mod tests {
         (ts_ms, columns.join(","))
     }
 
-    fn first_trade(live: &[Trade], backtest: &[Trade], same_policy: bool) -> Option<Finding> {
+    fn first_trade(live: &[Trade], backtest: &[Trade], same_policy: bool) -> Option<Difference> {
         let spans = Spans { live: (1, 9), backtest: (1, 9) };
-        let mut comparer = Comparer::new(spans, Terms { same_policy, reads_equity: false });
+        let mut comparer =
+            Comparer::new(spans, ComparisonRules { same_policy, reads_equity: false });
         comparer.rows(1, "same", "same");
         let rows = |trades: &'_ [Trade]| {
             trades.iter().map(|(ts, text)| (*ts, text.clone())).collect::<Vec<_>>()
@@ -490,7 +495,7 @@ mod tests {
     fn trades_are_compared_event_by_event() {
         let (live, backtest) = ([trade(2, "7", "stop_hit")], [trade(2, "6", "stop_gap")]);
         let first = first_trade(&live, &backtest, true).unwrap();
-        assert_eq!((first.layer, first.column), (Layer::Pnl, "price"));
+        assert_eq!((first.layer, first.column), (DiffLayer::Pnl, "price"));
         assert_eq!(first_trade(&live, &backtest, false), None);
         let missing = first_trade(&live, &[], false).unwrap();
         assert_eq!(

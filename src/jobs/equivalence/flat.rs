@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     both::{Beside, Compared},
-    compare::{Comparer, Comparison, Spans, Terms},
+    compare::{Comparer, Comparison, ComparisonRules, Spans},
     prove::Digests,
-    proven::{Equal, Known, Proven, copy, first_day},
-    stored::Stored,
+    proven::{Equal, KnownEqual, Proven, copy, first_day},
+    stored::StoredBars,
 };
 use crate::{
     domain::{
@@ -43,7 +43,7 @@ use crate::{
 const ROWS_AT_ONCE: usize = 16_384;
 
 /// What a replay is made of.
-pub struct Given<'a, 'd, D: Disk> {
+pub struct ReplayInputs<'a, 'd, D: Disk> {
     /// LIVE's ledger.
     pub place: &'a Place<'d, D>,
     /// How much of it.
@@ -67,7 +67,7 @@ pub struct Given<'a, 'd, D: Disk> {
     /// Before anything was read.
     pub now: UtcMs,
     /// Whether stops fill by the same rule on both sides.
-    pub terms: Terms,
+    pub terms: ComparisonRules,
 }
 
 /// What came of it.
@@ -134,7 +134,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &str> {
 }
 
 /// A replay of LIVE's window under way.
-pub struct Course<'a> {
+pub struct Replaying<'a> {
     /// On the bars LIVE saw.
     seen: Side<'a>,
     /// On today's bars, from where they differ.
@@ -150,13 +150,13 @@ pub struct Course<'a> {
     /// The earlier proof that knows them.
     earlier: Option<Proven>,
     was_read: bool,
-    stored: Stored,
+    stored: StoredBars,
     revisions: Vec<Revision>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> Replaying<'a> {
     /// Before the first row, or behind those that an earlier proof found equal and that are still the same.
-    pub fn start<D: Disk>(given: &Given<'a, '_, D>) -> Result<Self, SessionError> {
+    pub fn start<D: Disk>(given: &ReplayInputs<'a, '_, D>) -> Result<Self, SessionError> {
         let Place { disk, layout, series, .. } = given.place;
         let raw = RawStore::new(layout, *disk, series);
         let revisions = raw.revisions()?;
@@ -181,7 +181,7 @@ impl<'a> Course<'a> {
     /// Plays what is left and delivers the rows made on the bars LIVE saw; the known ones only where they are not there yet.
     pub fn run<D: Disk>(
         mut self,
-        given: &Given<'a, '_, D>,
+        given: &ReplayInputs<'a, '_, D>,
         is_based: bool,
         deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
     ) -> Result<Replayed, SessionError> {
@@ -228,14 +228,14 @@ impl<'a> Course<'a> {
         })
     }
 
-    fn spans<D: Disk>(given: &Given<'_, '_, D>) -> Spans {
+    fn spans<D: Disk>(given: &ReplayInputs<'_, '_, D>) -> Spans {
         let span = (given.window.first().ts_ms(), given.window.last().ts_ms());
         Spans { live: span, backtest: span }
     }
 
     /// Before the first row.
     fn fresh<D: Disk>(
-        given: &Given<'a, '_, D>,
+        given: &ReplayInputs<'a, '_, D>,
         raw: &RawStore<'_, D>,
         revisions: &[Revision],
     ) -> Result<Self, SessionError> {
@@ -263,18 +263,18 @@ impl<'a> Course<'a> {
             known: 0,
             earlier: None,
             was_read: true,
-            stored: Stored::from(first_day(given)),
+            stored: StoredBars::from(first_day(given)),
             revisions: Vec::new(),
         })
     }
 
     /// Behind what an earlier proof found equal; `None` where that cannot be gone on from.
     fn behind<D: Disk>(
-        given: &Given<'a, '_, D>,
+        given: &ReplayInputs<'a, '_, D>,
         store: (&RawStore<'_, D>, &[Revision]),
-        known: Known,
+        known: KnownEqual,
     ) -> Option<Self> {
-        let Known { proven, stored, was_read } = known;
+        let KnownEqual { proven, stored, was_read } = known;
         let timeframe = given.window.first().timeframe();
         let checkpoint = &proven.checkpoint;
         let proved = checkpoint.proved(timeframe)?;
@@ -318,7 +318,7 @@ impl<'a> Course<'a> {
     /// Plays one piece on both views of its bars, and returns the rows on those LIVE saw.
     fn play<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, D>,
+        given: &ReplayInputs<'_, '_, D>,
         raw: &RawStore<'_, D>,
         piece: &Piece,
     ) -> Result<Rows, SessionError> {
@@ -345,7 +345,7 @@ impl<'a> Course<'a> {
     }
 
     /// What is equal to the byte, on bars that are today what they were.
-    fn proven<D: Disk>(&mut self, given: &Given<'_, '_, D>) -> Option<Proven> {
+    fn proven<D: Disk>(&mut self, given: &ReplayInputs<'_, '_, D>) -> Option<Proven> {
         let is_plain =
             self.today.is_none() && self.unresolved.is_empty() && given.terms.same_policy;
         let is_plain = is_plain && given.signals.is_empty();

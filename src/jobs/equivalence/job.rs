@@ -4,16 +4,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     both::compare_files,
-    compare::Terms,
-    flat::{Course, Given, Replayed},
+    compare::ComparisonRules,
+    flat::{ReplayInputs, Replayed, Replaying},
     judge::Verdict,
     locate::locate,
-    orders::reduce,
     proof::Mismatch,
-    proofs::names,
-    prove::{AsIs, Case, Digests, Proved, prove},
+    proofs::{discard, names, retain},
+    prove::{AsIs, Digests, ProofCase, ProofResult, prove, reduce},
     proven::Proven,
-    retention::{discard, retain},
 };
 use crate::{
     domain::{
@@ -29,9 +27,9 @@ use crate::{
             write::{Base, OnExisting, write_rows},
         },
         context::{Context, Failure, Outcome},
-        ledger_models::Whose,
+        engine_setup::{EngineSetup, engine_setup, still_all_known},
         ledgers::tags,
-        setup::{SetUp, set_up, still_all_known},
+        model_timeline::ModelSource,
     },
     manifest::{self, EqflatJob, EquivalenceJob, OnFail},
     session::{
@@ -84,10 +82,10 @@ pub fn equivalence(context: &Context<'_>, job: &EquivalenceJob) -> Result<Outcom
 /// stand back, and old replays are taken away.
 pub fn eqflat(context: &Context<'_>, job: &EqflatJob) -> Result<Outcome, Failure> {
     let stop_fill = job.backtest.stop_fill;
-    let whose = Whose::Ledger(&job.tag);
-    let SetUp { core, card, model } = set_up(context, &job.trading, stop_fill, whose)?;
+    let whose = ModelSource::Ledger(&job.tag);
+    let EngineSetup { core, card, model } = engine_setup(context, &job.trading, stop_fill, whose)?;
     let outcome = eqflat_core(context, job, &core, &card)?;
-    Ok(SetUp::noted(model, outcome))
+    Ok(EngineSetup::noted(model, outcome))
 }
 
 fn eqflat_core(
@@ -123,7 +121,7 @@ fn eqflat_core(
         manifest::OnExisting::Fail => OnExisting::Fail,
         manifest::OnExisting::Replace => OnExisting::Replace,
     };
-    let given = Given {
+    let given = ReplayInputs {
         place: &live_place,
         extent: live,
         window,
@@ -137,7 +135,7 @@ fn eqflat_core(
         now: context.started,
         terms: terms(card, &origin)?,
     };
-    let replayed = Course::start(&given).map_err(Failure::from).and_then(|course| {
+    let replayed = Replaying::start(&given).map_err(Failure::from).and_then(|course| {
         let base = base(context, course.earlier(), &live_place, &place.tag);
         let base_files = base.as_ref().map(|(base, _)| base);
         write_rows(&place, on_existing, base_files, |is_based, deliver| {
@@ -302,7 +300,7 @@ struct What<'a> {
 }
 
 /// What decides how LIVE's ledger and a replay can be compared. Two stop rules give two equities, which rules must not read then.
-fn terms(card: &Card, origin: &Origin) -> Result<Terms, Failure> {
+fn terms(card: &Card, origin: &Origin) -> Result<ComparisonRules, Failure> {
     let same_policy = card.stop_fill == origin.card.stop_fill;
     let reader = card.equity_reader();
     match (same_policy, &reader) {
@@ -313,7 +311,7 @@ fn terms(card: &Card, origin: &Origin) -> Result<Terms, Failure> {
             );
             Err(Failure::new(Exit::Manifest, message))
         }
-        (_, _) => Ok(Terms { same_policy, reads_equity: reader.is_some() }),
+        (_, _) => Ok(ComparisonRules { same_policy, reads_equity: reader.is_some() }),
     }
 }
 
@@ -323,8 +321,8 @@ fn case<'a>(
     what: &What<'a>,
     origin: &'a Origin,
     card: &'a Card,
-) -> Case<'a, crate::store::disk::RealDisk> {
-    Case {
+) -> ProofCase<'a, crate::store::disk::RealDisk> {
+    ProofCase {
         disk: context.disk,
         layout: context.layout,
         root: context.root,
@@ -340,7 +338,7 @@ fn case<'a>(
     }
 }
 
-fn outcome(context: &Context<'_>, proved: &Proved) -> Outcome {
+fn outcome(context: &Context<'_>, proved: &ProofResult) -> Outcome {
     let proof = &proved.proof;
     let verdict = proof.verdict();
     let exit = match verdict {

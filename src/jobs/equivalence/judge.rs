@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Comparison, Finding, Layer};
+use super::compare::{Comparison, DiffLayer, Difference};
 
 /// What a proof says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Verdict {
 
 /// Why two ledgers differ, as far as it can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub enum MismatchCause {
     /// The venue changed a bar after it was decided on.
     BarRevised,
     /// One side has no bar there.
@@ -48,7 +48,7 @@ pub enum Cause {
     Unknown,
 }
 
-impl Cause {
+impl MismatchCause {
     /// How it is written.
     pub fn name(&self) -> &'static str {
         match self {
@@ -100,51 +100,55 @@ pub fn verdict_as_is(as_seen: Verdict, as_is: &Comparison, around: &Circumstance
 }
 
 /// Why the first difference is there.
-pub fn cause(first: &Finding, found: &Comparison, around: &Circumstances) -> Cause {
+pub fn cause(first: &Difference, found: &Comparison, around: &Circumstances) -> MismatchCause {
     if let Some(setting) = around.settings.first() {
-        return Cause::SettingsDiffer(setting.clone());
+        return MismatchCause::SettingsDiffer(setting.clone());
     }
-    if first.layer == Layer::Bar && first.column == "bar_hash" {
+    if first.layer == DiffLayer::Bar && first.column == "bar_hash" {
         if first.live.is_empty() || first.backtest.is_empty() {
-            return Cause::BarMissing;
+            return MismatchCause::BarMissing;
         }
         return if around.revised.contains(&first.ts_ms) {
-            Cause::BarRevised
+            MismatchCause::BarRevised
         } else {
-            Cause::Unknown
+            MismatchCause::Unknown
         };
     }
     if !around.same_policy {
-        return Cause::FillPolicyDiffers;
+        return MismatchCause::FillPolicyDiffers;
     }
     if found.differing > 1 && around.restarts.contains(&first.ts_ms) {
-        return Cause::RestartLostState;
+        return MismatchCause::RestartLostState;
     }
-    if around.same_build { Cause::Unknown } else { Cause::BuildDiffers }
+    if around.same_build { MismatchCause::Unknown } else { MismatchCause::BuildDiffers }
 }
 
 /// One sentence on the cause, without a solution.
-pub fn hypothesis(cause: &Cause, first: &Finding, found: &Comparison) -> String {
+pub fn hypothesis(cause: &MismatchCause, first: &Difference, found: &Comparison) -> String {
     match cause {
-        Cause::BarRevised => "the bar was revised after LIVE had decided on it".into(),
-        Cause::BarMissing => "one side had a bar at this slot and the other had none".into(),
-        Cause::SettingsDiffer(setting) => {
+        MismatchCause::BarRevised => "the bar was revised after LIVE had decided on it".into(),
+        MismatchCause::BarMissing => {
+            "one side had a bar at this slot and the other had none".into()
+        }
+        MismatchCause::SettingsDiffer(setting) => {
             format!("the two sides were run with different settings: {setting}")
         }
-        Cause::BuildDiffers => "another build started LIVE, and decided differently".into(),
-        Cause::FillPolicyDiffers => "the two stop-fill rules led to different lifecycles".into(),
-        Cause::RestartLostState => "a restart of LIVE at this slot lost state".into(),
-        Cause::Unknown if found.differing == 1 && first.index.is_none() => format!(
+        MismatchCause::BuildDiffers => "another build started LIVE, and decided differently".into(),
+        MismatchCause::FillPolicyDiffers => {
+            "the two stop-fill rules led to different lifecycles".into()
+        }
+        MismatchCause::RestartLostState => "a restart of LIVE at this slot lost state".into(),
+        MismatchCause::Unknown if found.differing == 1 && first.index.is_none() => format!(
             "the row was edited after it was written: column {} differs in this row alone",
             first.column
         ),
-        Cause::Unknown if found.differing == 0 => {
+        MismatchCause::Unknown if found.differing == 0 => {
             format!(
                 "trades.csv was edited after it was written: the decisions agree, column {} differs",
                 first.column
             )
         }
-        Cause::Unknown => format!(
+        MismatchCause::Unknown => format!(
             "LIVE and BACKTEST part in the {} layer on equal inputs, so the code or a ledger was changed",
             first.layer.name()
         ),
@@ -155,11 +159,11 @@ pub fn hypothesis(cause: &Cause, first: &Finding, found: &Comparison) -> String 
 mod tests {
     use super::*;
 
-    fn finding(layer: Layer, column: &'static str, live: &str) -> Finding {
-        Finding { layer, ts_ms: 5, column, live: live.into(), backtest: "b".into(), index: None }
+    fn finding(layer: DiffLayer, column: &'static str, live: &str) -> Difference {
+        Difference { layer, ts_ms: 5, column, live: live.into(), backtest: "b".into(), index: None }
     }
 
-    fn comparison(first: Option<Finding>, rows: usize) -> Comparison {
+    fn comparison(first: Option<Difference>, rows: usize) -> Comparison {
         Comparison {
             overlap: Some((1, 9)),
             sync_ts_ms: Some(1),
@@ -178,7 +182,7 @@ mod tests {
         assert_eq!(verdict(&comparison(None, 11), &around), Verdict::Inconclusive);
         let never = Comparison { sync_ts_ms: None, ..comparison(None, 0) };
         assert_eq!(verdict(&never, &Circumstances::default()), Verdict::Inconclusive);
-        let different = comparison(Some(finding(Layer::Bar, "bar_hash", "a")), 3);
+        let different = comparison(Some(finding(DiffLayer::Bar, "bar_hash", "a")), 3);
         assert_eq!(verdict(&different, &around), Verdict::Fail);
         assert_eq!(verdict_as_is(Verdict::Pass, &different, &around), Verdict::PassDataDrift);
         assert_eq!(verdict_as_is(Verdict::Fail, &different, &around), Verdict::Fail);
@@ -188,22 +192,26 @@ mod tests {
     fn each_cause_is_named() {
         let plain =
             || Circumstances { same_policy: true, same_build: true, ..Circumstances::default() };
-        let bar = |live: &str| finding(Layer::Bar, "bar_hash", live);
-        let state = || finding(Layer::Decision, "state_hash", "a");
+        let bar = |live: &str| finding(DiffLayer::Bar, "bar_hash", live);
+        let state = || finding(DiffLayer::Decision, "state_hash", "a");
         let at = || BTreeSet::from([5]);
         for (first, around, want) in [
-            (bar(""), plain(), Cause::BarMissing),
-            (bar("a"), Circumstances { revised: at(), ..plain() }, Cause::BarRevised),
-            (bar("a"), plain(), Cause::Unknown),
+            (bar(""), plain(), MismatchCause::BarMissing),
+            (bar("a"), Circumstances { revised: at(), ..plain() }, MismatchCause::BarRevised),
+            (bar("a"), plain(), MismatchCause::Unknown),
             (
                 state(),
                 Circumstances { settings: vec!["x is 1, was 2".into()], ..plain() },
-                Cause::SettingsDiffer("x is 1, was 2".into()),
+                MismatchCause::SettingsDiffer("x is 1, was 2".into()),
             ),
-            (state(), Circumstances { same_policy: false, ..plain() }, Cause::FillPolicyDiffers),
-            (state(), Circumstances { restarts: at(), ..plain() }, Cause::RestartLostState),
-            (state(), Circumstances { same_build: false, ..plain() }, Cause::BuildDiffers),
-            (state(), plain(), Cause::Unknown),
+            (
+                state(),
+                Circumstances { same_policy: false, ..plain() },
+                MismatchCause::FillPolicyDiffers,
+            ),
+            (state(), Circumstances { restarts: at(), ..plain() }, MismatchCause::RestartLostState),
+            (state(), Circumstances { same_build: false, ..plain() }, MismatchCause::BuildDiffers),
+            (state(), plain(), MismatchCause::Unknown),
         ] {
             let found = comparison(Some(first.clone()), 9);
             assert_eq!(cause(&first, &found, &around), want);

@@ -16,7 +16,7 @@ use crate::{
 
 /// What is told of a series.
 #[derive(Clone, Copy)]
-pub struct Told<'a> {
+pub struct NamedSeries<'a> {
     /// The venue.
     pub exchange: &'a Option<Parsed<Exchange>>,
     /// The pair.
@@ -28,11 +28,15 @@ pub struct Told<'a> {
 /// The only series of the tag that fits what is told of it.
 pub fn locate(context: &Context<'_>, table: &Equivalence) -> Result<Series, Failure> {
     let Equivalence { exchange, symbol, timeframe, .. } = table;
-    only_series(context, table.tag.get(), Told { exchange, symbol, timeframe })
+    only_series(context, table.tag.get(), NamedSeries { exchange, symbol, timeframe })
 }
 
 /// The same for any tag.
-pub fn only_series(context: &Context<'_>, tag: &Tag, told: Told<'_>) -> Result<Series, Failure> {
+pub fn only_series(
+    context: &Context<'_>,
+    tag: &Tag,
+    told: NamedSeries<'_>,
+) -> Result<Series, Failure> {
     let all = series_of(context.disk, context.layout, tag)?;
     let fits = |series: &&Series| {
         told.exchange.as_ref().is_none_or(|told| told.get() == series.exchange())

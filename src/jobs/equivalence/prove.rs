@@ -1,4 +1,4 @@
-//! Comparing two ledgers on disk and leaving the proof: the shell around `compare` and `judge`.
+//! Comparing two ledgers on disk, leaving the proof, and what a FAIL leads to: the shell around `compare` and `judge`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,27 +7,35 @@ use std::{
 
 use super::{
     both::Compared,
-    compare::{Comparison, Finding},
+    compare::{Comparison, Difference},
     judge::{Circumstances, Verdict, cause, hypothesis, verdict, verdict_as_is},
-    proof::{LedgerHash, Mismatch, Proof, SCHEMA, SideHashes, mismatch},
-    report::{Names, layer_lines, mismatch_block, operators_report},
+    proof::{
+        LedgerHash, Mismatch, Proof, SCHEMA, SideHashes, SideNames, layer_lines, mismatch,
+        mismatch_block, operators_report,
+    },
 };
 use crate::{
     domain::{
+        command::{Command, Order, in_force},
         ids::{RunId, Tag},
         series::Series,
         time::UtcMs,
+    },
+    jobs::{
+        commands::{CommandRequest, CommandTime, DecidedSlots, give},
+        context::{Context, Failure},
     },
     session::{
         card::{Card, Origin},
         error::SessionError,
         reader::{Extent, Files, RowFinder},
+        record::read_commands,
     },
     store::{disk::Disk, document::document, error::StoreError, layout::Layout},
 };
 
 /// What is to be proved, and with what.
-pub struct Case<'a, D: Disk> {
+pub struct ProofCase<'a, D: Disk> {
     /// The disk.
     pub disk: &'a D,
     /// Its paths.
@@ -67,7 +75,7 @@ pub struct AsIs {
 }
 
 /// A proof and how it reads.
-pub struct Proved {
+pub struct ProofResult {
     /// The document.
     pub proof: Proof,
     /// Lines for people: layers, mismatch block, report.
@@ -115,11 +123,11 @@ impl Findings {
 /// Judges what was found and writes `proof.json` and `report.txt` into `data/reports/eqflat/<tag>/<runid>/`. The extents are those of
 /// LIVE's files and of the backtest's, as far as they were compared.
 pub fn prove<D: Disk>(
-    case: &Case<'_, D>,
+    case: &ProofCase<'_, D>,
     (extents, digests): ([Extent; 2], Digests),
     compared: Compared,
     as_is: Option<AsIs>,
-) -> Result<Proved, SessionError> {
+) -> Result<ProofResult, SessionError> {
     let backtest_tag =
         case.tag.backtest(case.runid).map_err(|error| SessionError::Origin(error.to_string()))?;
     let Compared { found: seen, degraded, restarts } = compared;
@@ -140,15 +148,15 @@ pub fn prove<D: Disk>(
         [0, 1].map(|n| hashes(case, tags[n], (extents[n], &digests[n]), cards[n]));
     let proof = proof(case, &found, [live?, backtest?], degraded);
     let path = leave(case, &proof, &text)?;
-    Ok(Proved { proof, text, path })
+    Ok(ProofResult { proof, text, path })
 }
 
 /// The rows around the first difference, of LIVE and of the backtest.
 fn near<D: Disk>(
-    case: &Case<'_, D>,
+    case: &ProofCase<'_, D>,
     tags: [&Tag; 2],
     extents: [Extent; 2],
-    first: Option<&Finding>,
+    first: Option<&Difference>,
 ) -> Result<[Vec<(i64, String)>; 2], StoreError> {
     let Some(first) = first else { return Ok([Vec::new(), Vec::new()]) };
     let rows = |n: usize| {
@@ -162,7 +170,7 @@ fn near<D: Disk>(
 }
 
 fn text<D: Disk>(
-    case: &Case<'_, D>,
+    case: &ProofCase<'_, D>,
     backtest_tag: &Tag,
     found: &Findings,
     [live, backtest]: &[Vec<(i64, String)>; 2],
@@ -186,7 +194,7 @@ fn text<D: Disk>(
 }
 
 fn hashes<D: Disk>(
-    case: &Case<'_, D>,
+    case: &ProofCase<'_, D>,
     tag: &Tag,
     (extent, [decisions_digest, trades_digest]): (Extent, &[Option<String>; 2]),
     card: &Card,
@@ -204,7 +212,7 @@ fn hashes<D: Disk>(
 }
 
 fn proof<D: Disk>(
-    case: &Case<'_, D>,
+    case: &ProofCase<'_, D>,
     found: &Findings,
     [live, backtest]: [SideHashes; 2],
     degraded: BTreeMap<String, usize>,
@@ -238,7 +246,11 @@ fn proof<D: Disk>(
     }
 }
 
-fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathBuf, StoreError> {
+fn leave<D: Disk>(
+    case: &ProofCase<'_, D>,
+    proof: &Proof,
+    text: &str,
+) -> Result<PathBuf, StoreError> {
     let dir = case.layout.proof_dir(case.tag, case.runid);
     case.disk.create_dir_all(&dir)?;
     case.disk.replace(&dir.join("report.txt"), text.as_bytes())?;
@@ -248,7 +260,7 @@ fn leave<D: Disk>(case: &Case<'_, D>, proof: &Proof, text: &str) -> Result<PathB
 }
 
 fn circumstances<D: Disk>(
-    case: &Case<'_, D>,
+    case: &ProofCase<'_, D>,
     restarts: BTreeSet<i64>,
     revised: BTreeSet<i64>,
 ) -> Circumstances {
@@ -263,9 +275,9 @@ fn circumstances<D: Disk>(
     }
 }
 
-fn names<D: Disk>(case: &Case<'_, D>, backtest_tag: &Tag) -> Names {
+fn names<D: Disk>(case: &ProofCase<'_, D>, backtest_tag: &Tag) -> SideNames {
     let shown = |path: PathBuf| path.strip_prefix(case.root).unwrap_or(&path).display().to_string();
-    Names {
+    SideNames {
         tag: case.tag.to_string(),
         runid: case.runid.to_string(),
         live_decisions: shown(case.layout.decisions(case.tag, case.series)),
@@ -309,4 +321,51 @@ fn inconclusive_line(verdict: Verdict, found: &Comparison, least: usize) -> Stri
         }
     };
     format!("inconclusive: {why}\n")
+}
+
+/// Who gives the order.
+const WHO: &str = "eqflat";
+
+/// Gives the order, unless one is in force that still waits for an operator; what is planned for later does not count. Says in one line what was done. The verdict stands
+/// whatever comes of it.
+pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &Proof) -> String {
+    match order(context, tag, proof) {
+        Ok(line) => line,
+        Err(failure) => {
+            tracing::warn!("tag {tag} did not get the command to reduce: {}", failure.message);
+            format!("no order was given: {}", failure.message)
+        }
+    }
+}
+
+fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Failure> {
+    let (disk, layout) = (context.disk, context.layout);
+    let commands = read_commands(disk, layout, tag)?;
+    let acknowledge = format!("runner resume --tag {tag} --reason \"...\"");
+    let decided = DecidedSlots::of(disk, layout, tag)?;
+    if let Some(open) = in_force(&commands, decided.first()).filter(|last| is_open(last)) {
+        let Command { order, at, who, .. } = open;
+        return Ok(format!(
+            "no order was given: {order} of {who}, given at {at}, is in force; to end it: {acknowledge}"
+        ));
+    }
+    let first = proof.mismatch.as_ref().map_or(String::new(), Mismatch::place);
+    // At the first slot that is not decided yet: the loop may live in recorded time.
+    let wish = CommandRequest {
+        order: Order::Reduce,
+        reason: format!("{} FAIL: {first}", proof.runid),
+        who: WHO.to_owned(),
+        when: CommandTime::Next,
+    };
+    give(disk, layout, tag, wish, context.started)?;
+    tracing::warn!("tag {tag} got the command to reduce: no entries until `resume`");
+    Ok(format!("order: reduce for tag {tag} from its next slot on; to end it: {acknowledge}"))
+}
+
+/// Whether nobody has answered it yet.
+fn is_open(command: &Command) -> bool {
+    match command.order {
+        Order::Halt | Order::Reduce | Order::Flatten => true,
+        Order::Resume | Order::Model(_) | Order::Revoke(_) => false,
+    }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     both::Beside,
-    flat::Given,
-    stored::{Bars, Settled, Stored},
+    flat::ReplayInputs,
+    stored::{DigestedBars, SettledDays, StoredBars},
 };
 use crate::{
     domain::{
@@ -25,14 +25,13 @@ use crate::{
         watch::Sighting,
     },
     store::{
-        digest::{Running, sha256_hex},
+        digest::{FileStamp, RunningDigest, sha256_hex},
         disk::{Disk, parent},
         document::document,
         error::StoreError,
         lines::LineReader,
         raw::Revision,
         rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
-        stamp::Stamp,
     },
 };
 
@@ -51,7 +50,7 @@ pub struct Proven {
     /// sha256 of the bars up to then, as they are stored.
     bars_sha256: String,
     /// Which of these bars are not read again while nothing touches them.
-    settled: Settled,
+    settled: SettledDays,
     /// sha256 of the revisions of these bars.
     revisions_sha256: String,
     /// LIVE's trade events that were equal.
@@ -76,15 +75,15 @@ pub struct Proven {
 #[serde(deny_unknown_fields)]
 struct Replay {
     tag: String,
-    files: [Stamp; 2],
+    files: [FileStamp; 2],
 }
 
 /// What an earlier proof knows.
-pub struct Known {
+pub struct KnownEqual {
     /// Its document.
     pub proven: Proven,
     /// The bars it used.
-    pub stored: Stored,
+    pub stored: StoredBars,
     /// Whether its rows had to be read again.
     pub was_read: bool,
 }
@@ -110,9 +109,9 @@ impl Proven {
     /// Reads it and compares what it is about; `None` where a proof has to begin at the first row. The error says why, where there
     /// is something to say.
     pub fn find<D: Disk>(
-        given: &Given<'_, '_, D>,
+        given: &ReplayInputs<'_, '_, D>,
         revisions: &[Revision],
-    ) -> Result<Option<Known>, String> {
+    ) -> Result<Option<KnownEqual>, String> {
         let Place { disk, layout, tag, series } = given.place;
         // The copy of signals is not digested here: with it, every row is replayed.
         if !given.terms.same_policy || !given.signals.is_empty() {
@@ -138,8 +137,8 @@ impl Proven {
             return Err("bars were revised since".to_owned());
         }
         let days = (first_day(given), last.open_day());
-        let mut stored = Stored::behind(&bars(given), days, &proven.settled)
-            .unwrap_or_else(|| Stored::from(days.0));
+        let mut stored = StoredBars::behind(&bars(given), days, &proven.settled)
+            .unwrap_or_else(|| StoredBars::from(days.0));
         if proven.bars_sha256 != stored.digest(&bars(given), last).map_err(text)? {
             return Err("stored bars were changed since".to_owned());
         }
@@ -148,14 +147,14 @@ impl Proven {
         if was_read && !is_same(given, &proved).map_err(text)? {
             return Err("rows were changed since".to_owned());
         }
-        Ok(Some(Known { proven, stored, was_read }))
+        Ok(Some(KnownEqual { proven, stored, was_read }))
     }
 
     /// One for the next proof; `None` where that has nothing to go on from.
     pub fn new<D: Disk>(
-        given: &Given<'_, '_, D>,
+        given: &ReplayInputs<'_, '_, D>,
         revisions: &[Revision],
-        stored: &mut Stored,
+        stored: &mut StoredBars,
         equal: &Equal<'_>,
     ) -> Result<Option<Self>, StoreError> {
         let Equal { stand, trades, beside, floor } = equal;
@@ -215,19 +214,19 @@ impl Proven {
     }
 }
 
-fn whose<'a, D: Disk>(given: &Given<'a, '_, D>) -> Whose<'a> {
-    let Given { build, card, origin, commands, .. } = given;
+fn whose<'a, D: Disk>(given: &ReplayInputs<'a, '_, D>) -> Whose<'a> {
+    let ReplayInputs { build, card, origin, commands, .. } = given;
     Whose { build, card, origin, commands }
 }
 
 /// Where the bars of a proof are.
-fn bars<'a, D: Disk>(given: &Given<'a, '_, D>) -> Bars<'a, D> {
+fn bars<'a, D: Disk>(given: &ReplayInputs<'a, '_, D>) -> DigestedBars<'a, D> {
     let Place { disk, layout, series, .. } = given.place;
-    Bars { disk: *disk, layout, series, now: given.now }
+    DigestedBars { disk: *disk, layout, series, now: given.now }
 }
 
 /// The first day whose bars a row can depend on.
-pub fn first_day<D: Disk>(given: &Given<'_, '_, D>) -> i64 {
+pub fn first_day<D: Disk>(given: &ReplayInputs<'_, '_, D>) -> i64 {
     let blocks = given.core.blocks(given.place.series.timeframe());
     UtcMs::EPOCH.plus_ms(blocks.anchor_ms(given.window.first())).day()
 }
@@ -238,20 +237,20 @@ fn revised(revisions: &[Revision], last: SlotTs) -> String {
 }
 
 /// Whether LIVE's rows up to there are those that were proved.
-fn is_same<D: Disk>(given: &Given<'_, '_, D>, proved: &Proved) -> Result<bool, StoreError> {
+fn is_same<D: Disk>(given: &ReplayInputs<'_, '_, D>, proved: &Proved) -> Result<bool, StoreError> {
     let Proved { mut decisions, mut trades, .. } = Proved::nothing();
     copy(given, proved, &mut |rows| {
         rows.decisions.iter().for_each(|part| decisions.add(part));
         trades.add(&rows.trades);
         Ok(())
     })?;
-    let same = |ours: &Running, theirs: &Running| ours.save() == theirs.save();
+    let same = |ours: &RunningDigest, theirs: &RunningDigest| ours.save() == theirs.save();
     Ok(same(&decisions, &proved.decisions) && same(&trades, &proved.trades))
 }
 
 /// Delivers LIVE's rows up to there.
 pub fn copy<D: Disk>(
-    given: &Given<'_, '_, D>,
+    given: &ReplayInputs<'_, '_, D>,
     proved: &Proved,
     deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {

@@ -9,14 +9,18 @@ use crate::{
         time::{SlotTs, UtcMs},
     },
     store::{
-        digest::Running, disk::Disk, error::StoreError, layout::Layout, raw::RawStore, stamp::Stamp,
+        digest::{FileStamp, RunningDigest},
+        disk::Disk,
+        error::StoreError,
+        layout::Layout,
+        raw::RawStore,
     },
 };
 
 /// Whole days whose files are left alone, as they were digested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Settled {
+pub struct SettledDays {
     /// The first day behind them.
     end: i64,
     /// Unfinished sha256 of their files.
@@ -27,7 +31,7 @@ pub struct Settled {
 
 /// Where bars are stored, and when the proof began that uses them.
 #[derive(Debug)]
-pub struct Bars<'a, D: Disk> {
+pub struct DigestedBars<'a, D: Disk> {
     /// The disk.
     pub disk: &'a D,
     /// Its paths.
@@ -40,27 +44,32 @@ pub struct Bars<'a, D: Disk> {
 
 /// A digest of stored bars, from some day on.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredBars {
     /// The first day that is read each time.
     day: i64,
     /// Of the days before.
-    content: Running,
-    stamps: Running,
+    content: RunningDigest,
+    stamps: RunningDigest,
     /// Whether a whole day was changed since the proof began.
     is_moving: bool,
 }
 
-impl Stored {
+impl StoredBars {
     /// Before the first day.
     pub fn from(day: i64) -> Self {
-        Self { day, content: Running::default(), stamps: Running::default(), is_moving: false }
+        Self {
+            day,
+            content: RunningDigest::default(),
+            stamps: RunningDigest::default(),
+            is_moving: false,
+        }
     }
 
     /// Behind the days that an earlier proof digested from `first` on, where their files have the same stamps. They are not behind `last`.
     pub fn behind<D: Disk>(
-        bars: &Bars<'_, D>,
+        bars: &DigestedBars<'_, D>,
         (first, last): (i64, i64),
-        settled: &Settled,
+        settled: &SettledDays,
     ) -> Option<Self> {
         if settled.end < first || last < settled.end {
             return None;
@@ -73,7 +82,7 @@ impl Stored {
         if stored.stamps.digest() != settled.stamps {
             return None;
         }
-        stored.content = Running::resume(&settled.content)?;
+        stored.content = RunningDigest::resume(&settled.content)?;
         stored.day = settled.end;
         Some(stored)
     }
@@ -81,10 +90,10 @@ impl Stored {
     /// sha256 of the bars that rows up to `last` can depend on: of whole days the files, of the last day the bars.
     pub fn digest<D: Disk>(
         &mut self,
-        bars: &Bars<'_, D>,
+        bars: &DigestedBars<'_, D>,
         last: SlotTs,
     ) -> Result<String, StoreError> {
-        let Bars { disk, layout, series, now } = *bars;
+        let DigestedBars { disk, layout, series, now } = *bars;
         let mut all = self.content.clone();
         let mut is_settled = true;
         for day in self.day..last.open_day() {
@@ -116,12 +125,12 @@ impl Stored {
     }
 
     /// What the next proof need not read.
-    pub fn settled(&self) -> Settled {
-        Settled { end: self.day, content: self.content.save(), stamps: self.stamps.digest() }
+    pub fn settled(&self) -> SettledDays {
+        SettledDays { end: self.day, content: self.content.save(), stamps: self.stamps.digest() }
     }
 }
 
-fn add_stamp(all: &mut Running, stamp: &Stamp) {
+fn add_stamp(all: &mut RunningDigest, stamp: &FileStamp) {
     all.add(&serde_json::to_vec(stamp).expect("plain values serialise"));
 }
 
@@ -139,7 +148,7 @@ mod tests {
             bar::ClosedBar,
             time::{Timeframe, Window},
         },
-        exchange::synthetic,
+        exchange::feed,
         store::disk::RealDisk,
     };
 
@@ -163,7 +172,7 @@ mod tests {
         let disk = RealDisk::new(layout.data());
         let first = Timeframe::H1.slot(3_600_000).unwrap();
         let last = first.plus(90);
-        let all = synthetic::bars(7, Window::new(first, last).unwrap());
+        let all = feed::seeded_bars(7, Window::new(first, last).unwrap());
         let bars: Vec<ClosedBar> = all.into_iter().map(ClosedBar::archived).collect();
         let raw = RawStore::new(&layout, &disk, &series);
         raw.prepare().unwrap();
@@ -171,9 +180,9 @@ mod tests {
         (layout, disk, series, last)
     }
 
-    fn later(of: &(Layout, RealDisk, Series, SlotTs)) -> Bars<'_, RealDisk> {
+    fn later(of: &(Layout, RealDisk, Series, SlotTs)) -> DigestedBars<'_, RealDisk> {
         let now = UtcMs::new(LATE_MS).unwrap();
-        Bars { disk: &of.1, layout: &of.0, series: &of.2, now }
+        DigestedBars { disk: &of.1, layout: &of.0, series: &of.2, now }
     }
 
     #[test]
@@ -181,22 +190,22 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let place = place(temp.path());
         let (bars, last) = (later(&place), place.3);
-        let mut whole = Stored::from(0);
+        let mut whole = StoredBars::from(0);
         let digest = whole.digest(&bars, last).unwrap();
         let settled = whole.settled();
         assert_eq!((settled.end, whole.is_moving()), (3, false));
-        let mut again = Stored::behind(&bars, (0, 3), &settled).unwrap();
+        let mut again = StoredBars::behind(&bars, (0, 3), &settled).unwrap();
         assert_eq!(again.digest(&bars, last).unwrap(), digest);
         assert_eq!(again.settled(), settled);
         // Had it read them, what is written down would not matter.
-        let wrong = Settled { content: Running::default().save(), ..settled.clone() };
-        let mut wrong = Stored::behind(&bars, (0, 3), &wrong).unwrap();
+        let wrong = SettledDays { content: RunningDigest::default().save(), ..settled.clone() };
+        let mut wrong = StoredBars::behind(&bars, (0, 3), &wrong).unwrap();
         assert_ne!(wrong.digest(&bars, last).unwrap(), digest);
         // Fewer rows, and from another day on, it says nothing.
-        assert!(Stored::behind(&bars, (0, 2), &settled).is_none());
-        assert!(Stored::behind(&bars, (1, 3), &settled).is_none());
+        assert!(StoredBars::behind(&bars, (0, 2), &settled).is_none());
+        assert!(StoredBars::behind(&bars, (1, 3), &settled).is_none());
         // Day by day it comes to the same.
-        let mut stepwise = Stored::from(0);
+        let mut stepwise = StoredBars::from(0);
         stepwise.digest(&bars, last.plus(-48)).unwrap();
         assert_eq!(stepwise.settled().end, 1);
         assert_eq!(stepwise.digest(&bars, last).unwrap(), digest);
@@ -207,26 +216,26 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let place = place(temp.path());
         let (bars, last) = (later(&place), place.3);
-        let mut whole = Stored::from(0);
+        let mut whole = StoredBars::from(0);
         let digest = whole.digest(&bars, last).unwrap();
         let day = place.0.partition(&place.2, 1);
         let byte = fs::read(&day).unwrap()[20];
         edit(&day, 20, !byte);
-        assert!(Stored::behind(&bars, (0, 3), &whole.settled()).is_none());
-        let mut edited = Stored::from(0);
+        assert!(StoredBars::behind(&bars, (0, 3), &whole.settled()).is_none());
+        let mut edited = StoredBars::from(0);
         assert_ne!(edited.digest(&bars, last).unwrap(), digest);
         // Touched, but the same again: it is read, and fits.
         edit(&day, 20, byte);
-        assert!(Stored::behind(&bars, (0, 3), &whole.settled()).is_none());
-        assert_eq!(Stored::from(0).digest(&bars, last).unwrap(), digest);
+        assert!(StoredBars::behind(&bars, (0, 3), &whole.settled()).is_none());
+        assert_eq!(StoredBars::from(0).digest(&bars, last).unwrap(), digest);
     }
 
     #[test]
     fn a_day_that_is_young_is_read_each_time() {
         let temp = tempfile::tempdir().unwrap();
         let place = place(temp.path());
-        let bars = Bars { now: UtcMs::EPOCH, ..later(&place) };
-        let mut young = Stored::from(0);
+        let bars = DigestedBars { now: UtcMs::EPOCH, ..later(&place) };
+        let mut young = StoredBars::from(0);
         young.digest(&bars, place.3).unwrap();
         assert_eq!((young.settled().end, young.is_moving()), (0, true));
     }

@@ -1,8 +1,8 @@
 //! The fetch job: asks the venue for page after page and makes each durable before it asks for the next. What an answer lacks is asked again.
 
 use super::{
-    plan::{Bounds, Looks, Plan, Seen},
-    report::{Ended, Found, Tally, outcome},
+    plan::{FetchPlan, Looks, PageBounds, SeenSlots},
+    report::{FetchEnd, FetchResult, FetchTally, outcome},
 };
 use crate::{
     clock::SystemClock,
@@ -14,13 +14,12 @@ use crate::{
     exchange::{
         feed::{Feed as _, FeedError, Heard, Sleeper as _},
         remote::RemoteFeed,
-        venue::answer::Class,
+        venue::answer::FaultClass,
     },
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        venue::{access, remote_feed, venue_of},
-        waiting::Waiting,
+        venue::{JobSleeper, access, remote_feed, venue_of},
     },
     manifest::{FetchJob, Time},
     store::{disk::RealDisk, raw::RawStore},
@@ -37,7 +36,7 @@ const QUESTIONS_MAX: usize = 100;
 pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.fetch);
     let venue = venue_of(series.exchange())?;
-    let waits = Waiting { clock: &SystemClock, stop: &context.stop };
+    let waits = JobSleeper { clock: &SystemClock, stop: &context.stop };
     let access = access(context, table.base_url.as_ref(), &table.timeout, table.attempts);
     let mut feed = remote_feed(venue, series.symbol(), &access, &waits)?;
     let (from, to) = (table.from.get(), table.to.map(Time::get));
@@ -46,10 +45,10 @@ pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
         Some(_) | None => match apart_ms(&mut feed, (series.timeframe(), from), &waits) {
             Ok(apart_ms) => apart_ms,
             Err(_) if waits.stopped() => {
-                return Ok(outcome(context, job, &Found::default(), &Ended::Stopped));
+                return Ok(outcome(context, job, &FetchResult::default(), &FetchEnd::Stopped));
             }
             Err(error) => {
-                return Ok(outcome(context, job, &Found::default(), &refused(error)?));
+                return Ok(outcome(context, job, &FetchResult::default(), &refused(error)?));
             }
         },
     };
@@ -64,10 +63,10 @@ pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
         raw.load_window(wanted)?.iter().map(|bar| bar.ts).collect()
     };
     let spec = venue.spec();
-    let bounds = Bounds { page_bars: spec.page_bars, horizon_bars: spec.horizon_bars, forming };
-    let plan = Plan::new(wanted, &stored, bounds);
-    let tally = Tally { already_there: stored.len(), ..Tally::default() };
-    let (seen, bad) = (Seen::default(), Vec::new());
+    let bounds = PageBounds { page_bars: spec.page_bars, horizon_bars: spec.horizon_bars, forming };
+    let plan = FetchPlan::new(wanted, &stored, bounds);
+    let tally = FetchTally { already_there: stored.len(), ..FetchTally::default() };
+    let (seen, bad) = (SeenSlots::default(), Vec::new());
     let mut filling = Filling { feed, raw, waits, apart_ms, tally, seen, bad };
     context.progress.begin(&format!("fetch {series}"), plan.pages().len() as u64);
     let ended = filling.fill(context, &plan);
@@ -75,7 +74,7 @@ pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let ended = ended?;
     let Filling { tally, seen, bad, .. } = filling;
     let is_nothing = !plan.is_empty() && tally.already_there + tally.read == 0;
-    let found = Found { tally, lacks: plan.lacks(tally.pages, &seen), bad, is_nothing };
+    let found = FetchResult { tally, lacks: plan.lacks(tally.pages, &seen), bad, is_nothing };
     Ok(outcome(context, job, &found, &ended))
 }
 
@@ -84,7 +83,7 @@ pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
 fn apart_ms(
     feed: &mut RemoteFeed<'_>,
     (timeframe, from): (Timeframe, UtcMs),
-    waits: &Waiting<'_, SystemClock>,
+    waits: &JobSleeper<'_, SystemClock>,
 ) -> Result<i64, FeedError> {
     let Some(first) = first_at_or_after(timeframe, from.get()) else { return Ok(0) };
     let Ok(page) = Window::new(first, first.next()) else { return Ok(0) };
@@ -125,36 +124,36 @@ fn wanted(
 struct Filling<'w, 'd> {
     feed: RemoteFeed<'w>,
     raw: RawStore<'d, RealDisk>,
-    waits: Waiting<'w, SystemClock>,
+    waits: JobSleeper<'w, SystemClock>,
     /// How far the venue's clock is ahead of ours, milliseconds.
     apart_ms: i64,
-    tally: Tally,
-    seen: Seen,
+    tally: FetchTally,
+    seen: SeenSlots,
     /// Rows that are not bars, as they are named.
     bad: Vec<String>,
 }
 
 impl Filling<'_, '_> {
     /// Page after page, each durable before the next one is asked for.
-    fn fill(&mut self, context: &Context<'_>, plan: &Plan) -> Result<Ended, Failure> {
+    fn fill(&mut self, context: &Context<'_>, plan: &FetchPlan) -> Result<FetchEnd, Failure> {
         for page in plan.pages() {
             if self.waits.stopped() {
-                return Ok(Ended::Stopped);
+                return Ok(FetchEnd::Stopped);
             }
             match self.whole(plan, *page)? {
                 Ok(()) => {}
-                Err(_) if self.waits.stopped() => return Ok(Ended::Stopped),
+                Err(_) if self.waits.stopped() => return Ok(FetchEnd::Stopped),
                 Err(error) => return refused(error),
             }
             self.tally.pages += 1;
             context.progress.advance(&page.first().close().to_string());
         }
-        Ok(Ended::Done)
+        Ok(FetchEnd::Done)
     }
 
     /// One page, and what its answer lacks: an answer that ends early, or leaves out what is there, is no proof of holes. What came before
     /// a question failed is stored.
-    fn whole(&mut self, plan: &Plan, page: Window) -> Result<Result<(), FeedError>, Failure> {
+    fn whole(&mut self, plan: &FetchPlan, page: Window) -> Result<Result<(), FeedError>, Failure> {
         let (mut question, mut looks) = (page, Looks::default());
         for n in 0..QUESTIONS_MAX {
             let answer = match self.page(question) {
@@ -176,7 +175,7 @@ impl Filling<'_, '_> {
     /// Stores what is new and wanted in an answer, which may be one to a question that was asked before; whether there was something.
     fn take(
         &mut self,
-        plan: &Plan,
+        plan: &FetchPlan,
         (page, is_again): (Window, bool),
         answer: Shown,
     ) -> Result<bool, Failure> {
@@ -213,11 +212,13 @@ impl Filling<'_, '_> {
 }
 
 /// A question that is wrong is not a failure of the venue.
-fn refused(error: FeedError) -> Result<Ended, Failure> {
+fn refused(error: FeedError) -> Result<FetchEnd, Failure> {
     match error.class {
-        Class::Config => Err(Failure::new(Exit::Manifest, error.to_string())),
-        Class::Refused | Class::Transient | Class::Throttled | Class::Banned | Class::Malformed => {
-            Ok(Ended::Failed(error))
-        }
+        FaultClass::Config => Err(Failure::new(Exit::Manifest, error.to_string())),
+        FaultClass::Refused
+        | FaultClass::Transient
+        | FaultClass::Throttled
+        | FaultClass::Banned
+        | FaultClass::Malformed => Ok(FetchEnd::Failed(error)),
     }
 }

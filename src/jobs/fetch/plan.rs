@@ -12,7 +12,7 @@ use crate::domain::{
 
 /// What is known of the venue and the present.
 #[derive(Debug, Clone, Copy)]
-pub struct Bounds {
+pub struct PageBounds {
     /// Most slots of one page.
     pub page_bars: u32,
     /// How many bars back from the forming one the venue answers.
@@ -23,7 +23,7 @@ pub struct Bounds {
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct FetchPlan {
     /// Slots to fill, in runs, oldest first.
     missing: Vec<Window>,
     /// Slots too old for the venue, in runs, oldest first.
@@ -32,9 +32,9 @@ pub struct Plan {
     pages: Vec<Window>,
 }
 
-impl Plan {
+impl FetchPlan {
     /// Plans to fill `wanted`, of which the slots of `stored` (sorted) are there.
-    pub fn new(wanted: Window, stored: &[SlotTs], bounds: Bounds) -> Self {
+    pub fn new(wanted: Window, stored: &[SlotTs], bounds: PageBounds) -> Self {
         let oldest = bounds.horizon_bars.map(|bars| bounds.forming.plus(-i64::from(bars)));
         let absent = || wanted.iter().filter(|slot| stored.binary_search(slot).is_err());
         let is_beyond = |slot: &SlotTs| oldest.is_some_and(|oldest| *slot < oldest);
@@ -57,7 +57,7 @@ impl Plan {
 
     /// What a page was asked for and did not bring, as one question: first what no answer had room for, then, once, what answers left
     /// out. It reaches as far as the page where the newest slots are missing, for the bar that proves them.
-    pub fn rest(&self, page: Window, seen: &Seen, looks: &Looks) -> Option<Window> {
+    pub fn rest(&self, page: Window, seen: &SeenSlots, looks: &Looks) -> Option<Window> {
         let wanted = || page.iter().filter(|slot| self.wants(*slot));
         let absent: Vec<SlotTs> =
             wanted().filter(|slot| !seen.got.contains(slot) && !seen.bad.contains(slot)).collect();
@@ -75,20 +75,22 @@ impl Plan {
     }
 
     /// What is missing after the first `answered` pages, in runs: for each the reason, newest reason last.
-    pub fn lacks(&self, answered: usize, seen: &Seen) -> Vec<(Why, Window)> {
-        let Seen { got, bad, newest } = seen;
+    pub fn lacks(&self, answered: usize, seen: &SeenSlots) -> Vec<(LackReason, Window)> {
+        let SeenSlots { got, bad, newest } = seen;
         let asked_from = answered.checked_sub(1).and_then(|last| self.pages.get(last));
         let why = |slot: SlotTs| match asked_from {
-            Some(page) if slot >= page.first() && bad.contains(&slot) => Why::BadRow,
-            Some(page) if slot >= page.first() && *newest == Some(slot) => Why::Unproven,
-            Some(page) if slot >= page.first() => Why::NoBar,
-            Some(_) | None => Why::NotAnswered,
+            Some(page) if slot >= page.first() && bad.contains(&slot) => LackReason::BadRow,
+            Some(page) if slot >= page.first() && *newest == Some(slot) => LackReason::Unproven,
+            Some(page) if slot >= page.first() => LackReason::NoBar,
+            Some(_) | None => LackReason::NotAnswered,
         };
-        let mut found: Vec<(Why, Window)> =
-            self.beyond.iter().map(|run| (Why::BeyondHorizon, *run)).collect();
+        let mut found: Vec<(LackReason, Window)> =
+            self.beyond.iter().map(|run| (LackReason::BeyondHorizon, *run)).collect();
         let absent = self.missing.iter().flat_map(|run| run.iter());
         let absent: Vec<SlotTs> = absent.filter(|slot| !got.contains(slot)).collect();
-        for kind in [Why::NotAnswered, Why::BadRow, Why::NoBar, Why::Unproven] {
+        for kind in
+            [LackReason::NotAnswered, LackReason::BadRow, LackReason::NoBar, LackReason::Unproven]
+        {
             let of_kind = absent.iter().copied().filter(|slot| why(*slot) == kind);
             found.extend(runs(of_kind).into_iter().map(|run| (kind, run)));
         }
@@ -98,7 +100,7 @@ impl Plan {
 
 /// Why a slot is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Why {
+pub enum LackReason {
     /// It is older than anything the venue answers.
     BeyondHorizon,
     /// The venue did not answer for it.
@@ -138,7 +140,7 @@ impl Looks {
 
 /// What the pages so far showed.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Seen {
+pub struct SeenSlots {
     /// Slots that have their bar.
     pub got: BTreeSet<SlotTs>,
     /// Slots whose row is not a bar.
@@ -147,7 +149,7 @@ pub struct Seen {
     pub newest: Option<SlotTs>,
 }
 
-impl Seen {
+impl SeenSlots {
     /// The closed part of the answer to a page that lies before the newest slot seen. A later bar that was seen before the page
     /// was asked for proves as much as one in the same answer.
     pub fn closed(&mut self, mut answer: Shown) -> Closed {
@@ -177,7 +179,7 @@ fn runs(slots: impl Iterator<Item = SlotTs>) -> Vec<Window> {
 
 /// Pages over the runs, newest first. One page may cover several runs; none begins or ends outside them, but for the first
 /// one, which reaches as far beyond the newest run as it can, for the bar that proves the others.
-fn pages(missing: &[Window], bounds: Bounds) -> Vec<Window> {
+fn pages(missing: &[Window], bounds: PageBounds) -> Vec<Window> {
     let most = i64::from(bounds.page_bars.max(2));
     let mut found: Vec<Window> = Vec::new();
     let mut next = missing.last().map(|run| run.last());
@@ -213,17 +215,17 @@ mod tests {
         Window::new(slot(first), slot(last)).unwrap()
     }
 
-    fn bounds(page_bars: u32, horizon_bars: Option<u32>, forming: i64) -> Bounds {
-        Bounds { page_bars, horizon_bars, forming: slot(forming) }
+    fn bounds(page_bars: u32, horizon_bars: Option<u32>, forming: i64) -> PageBounds {
+        PageBounds { page_bars, horizon_bars, forming: slot(forming) }
     }
 
     fn ends(windows: &[Window]) -> Vec<(i64, i64)> {
         windows.iter().map(|w| (w.first().since(slot(0)), w.last().since(slot(0)))).collect()
     }
 
-    fn asked(wanted: Window, stored: &[i64], bounds: Bounds) -> Vec<(i64, i64)> {
+    fn asked(wanted: Window, stored: &[i64], bounds: PageBounds) -> Vec<(i64, i64)> {
         let stored: Vec<SlotTs> = stored.iter().map(|n| slot(*n)).collect();
-        ends(Plan::new(wanted, &stored, bounds).pages())
+        ends(FetchPlan::new(wanted, &stored, bounds).pages())
     }
 
     #[test]
@@ -245,17 +247,20 @@ mod tests {
         let without = |holes: &[i64]| all.iter().copied().filter(|n| !holes.contains(n)).collect();
         let stored: Vec<i64> = without(&[3, 4, 9, 30, 31]);
         assert_eq!(asked(window(0, 40), &stored, far), [(30, 39), (3, 9)]);
-        let plan =
-            Plan::new(window(0, 40), &stored.iter().map(|n| slot(*n)).collect::<Vec<_>>(), far);
+        let plan = FetchPlan::new(
+            window(0, 40),
+            &stored.iter().map(|n| slot(*n)).collect::<Vec<_>>(),
+            far,
+        );
         let wanted: Vec<i64> = (0..=40).filter(|n| plan.wants(slot(*n))).collect();
         assert_eq!(wanted, [3, 4, 9, 30, 31]);
     }
 
     /// The questions that a venue is asked for the slots 0 to 8, of which 4 and 5 are stored. It has some slots, and shows so many rows.
     fn questions(there: &[i64], most: usize) -> Vec<(i64, i64)> {
-        let plan = Plan::new(window(0, 8), &[slot(4), slot(5)], bounds(12, None, 1_000));
+        let plan = FetchPlan::new(window(0, 8), &[slot(4), slot(5)], bounds(12, None, 1_000));
         let page = plan.pages()[0];
-        let (mut seen, mut looks, mut all) = (Seen::default(), Looks::default(), Vec::new());
+        let (mut seen, mut looks, mut all) = (SeenSlots::default(), Looks::default(), Vec::new());
         let mut next = Some(page);
         while let Some(question) = next {
             all.extend(ends(&[question]));
@@ -292,22 +297,22 @@ mod tests {
     #[test]
     fn beyond_the_horizon_nothing_is_asked() {
         let near = bounds(10, Some(5), 20);
-        let plan = Plan::new(window(10, 19), &[slot(11)], near);
+        let plan = FetchPlan::new(window(10, 19), &[slot(11)], near);
         assert_eq!(ends(plan.pages()), [(15, 20)]);
         let got: BTreeSet<SlotTs> = [15, 16].map(slot).into();
-        let seen = Seen { got, bad: [slot(18)].into(), newest: Some(slot(19)) };
+        let seen = SeenSlots { got, bad: [slot(18)].into(), newest: Some(slot(19)) };
         let lacks = plan.lacks(1, &seen);
         let told: Vec<_> = lacks.iter().map(|(why, run)| (*why, ends(&[*run])[0])).collect();
         let expected = [
-            (Why::BeyondHorizon, (10, 10)),
-            (Why::BeyondHorizon, (12, 14)),
-            (Why::BadRow, (18, 18)),
-            (Why::NoBar, (17, 17)),
-            (Why::Unproven, (19, 19)),
+            (LackReason::BeyondHorizon, (10, 10)),
+            (LackReason::BeyondHorizon, (12, 14)),
+            (LackReason::BadRow, (18, 18)),
+            (LackReason::NoBar, (17, 17)),
+            (LackReason::Unproven, (19, 19)),
         ];
         assert_eq!(told, expected);
-        let unanswered = plan.lacks(0, &Seen::default());
-        assert_eq!(unanswered[2], (Why::NotAnswered, window(15, 19)));
+        let unanswered = plan.lacks(0, &SeenSlots::default());
+        assert_eq!(unanswered[2], (LackReason::NotAnswered, window(15, 19)));
     }
 
     #[test]
@@ -316,7 +321,7 @@ mod tests {
             ts: slot(n),
             bar: Bar::new([1.0, 1.0, 1.0, 1.0, n as f64]).unwrap(),
         };
-        let mut seen = Seen::default();
+        let mut seen = SeenSlots::default();
         let mut stored = |answer: &[i64]| -> Vec<i64> {
             let bars = answer.iter().map(|n| bar(*n)).collect();
             let closed = seen.closed(Shown { bars, bad: Vec::new() });
@@ -338,7 +343,7 @@ mod tests {
             forming in 100_i64..140,
         ) {
             let stored: Vec<SlotTs> = stored.into_iter().map(slot).collect();
-            let plan = Plan::new(window(0, 99), &stored, bounds(page, None, forming));
+            let plan = FetchPlan::new(window(0, 99), &stored, bounds(page, None, forming));
             for at in window(0, 99).iter() {
                 let times = plan.pages().iter().filter(|page| page.contains(at)).count();
                 if plan.wants(at) {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::plan::Why;
+use super::plan::LackReason;
 use crate::{
     domain::time::Window,
     exchange::{feed::FeedError, venue::registry::Venue},
@@ -17,7 +17,7 @@ const SHOWN_MAX: usize = 20;
 
 /// How asking ended.
 #[derive(Debug)]
-pub enum Ended {
+pub enum FetchEnd {
     /// Every page was answered.
     Done,
     /// The job was asked to stop.
@@ -28,7 +28,7 @@ pub enum Ended {
 
 /// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct FetchTally {
     /// Pages that were answered and stored.
     pub pages: usize,
     /// Closed bars that came and were wanted.
@@ -43,7 +43,7 @@ pub struct Tally {
     pub already_there: usize,
 }
 
-impl Tally {
+impl FetchTally {
     /// Counts an answer with `read` bars that were stored.
     pub fn count(&mut self, read: usize, put: &PutReport) {
         self.read += read;
@@ -56,18 +56,18 @@ impl Tally {
 
 /// What came of the pages that were asked.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct FetchResult {
     /// What was done.
-    pub tally: Tally,
+    pub tally: FetchTally,
     /// What could not be got, and why.
-    pub lacks: Vec<(Why, Window)>,
+    pub lacks: Vec<(LackReason, Window)>,
     /// Rows that are not bars, as they are named.
     pub bad: Vec<String>,
     /// Whether of the whole window not one bar is there.
     pub is_nothing: bool,
 }
 
-impl Why {
+impl LackReason {
     fn words(self) -> &'static str {
         match self {
             Self::BeyondHorizon => "too old for the venue",
@@ -80,26 +80,31 @@ impl Why {
 }
 
 /// The result of the job. Missing is what could not be got, and why.
-pub fn outcome(context: &Context<'_>, job: &FetchJob, found: &Found, ended: &Ended) -> Outcome {
-    let Found { tally, lacks, bad, is_nothing } = found;
-    let slots = |kind: Why| -> i64 {
+pub fn outcome(
+    context: &Context<'_>,
+    job: &FetchJob,
+    found: &FetchResult,
+    ended: &FetchEnd,
+) -> Outcome {
+    let FetchResult { tally, lacks, bad, is_nothing } = found;
+    let slots = |kind: LackReason| -> i64 {
         lacks.iter().filter(|(why, _)| *why == kind).map(|(_, run)| run.slots()).sum()
     };
-    let beyond = slots(Why::BeyondHorizon);
+    let beyond = slots(LackReason::BeyondHorizon);
     let omits_empty = Venue::of(job.series.exchange()).is_some_and(|v| v.spec().omits_empty);
     let is_whole = bad.is_empty()
         && beyond == 0
         && (job.fetch.accept_holes
-            || ((omits_empty || slots(Why::NoBar) == 0)
+            || ((omits_empty || slots(LackReason::NoBar) == 0)
                 // The newest bar of all comes with the next fetch.
-                && (job.fetch.to.is_none() || slots(Why::Unproven) == 0)));
+                && (job.fetch.to.is_none() || slots(LackReason::Unproven) == 0)));
     let exit = match (ended, context.stop.signal()) {
-        (Ended::Failed(_), _) => Exit::Unavailable,
-        (Ended::Stopped, Some(signal)) => Exit::Signal(signal),
-        (Ended::Stopped, None) => Exit::Timeout,
-        (Ended::Done, _) if *is_nothing => Exit::Nothing,
-        (Ended::Done, _) if !is_whole => Exit::Inconclusive,
-        (Ended::Done, _) => Exit::Ok,
+        (FetchEnd::Failed(_), _) => Exit::Unavailable,
+        (FetchEnd::Stopped, Some(signal)) => Exit::Signal(signal),
+        (FetchEnd::Stopped, None) => Exit::Timeout,
+        (FetchEnd::Done, _) if *is_nothing => Exit::Nothing,
+        (FetchEnd::Done, _) if !is_whole => Exit::Inconclusive,
+        (FetchEnd::Done, _) => Exit::Ok,
     };
     let counts = [
         ("read", tally.read as i64),
@@ -108,18 +113,18 @@ pub fn outcome(context: &Context<'_>, job: &FetchJob, found: &Found, ended: &End
         ("replaced", tally.replaced as i64),
         ("already_there", tally.already_there as i64),
         ("rows_left_out", bad.len() as i64),
-        ("missing_bad_row", slots(Why::BadRow)),
-        ("missing_no_bar", slots(Why::NoBar)),
-        ("missing_unproven", slots(Why::Unproven)),
+        ("missing_bad_row", slots(LackReason::BadRow)),
+        ("missing_no_bar", slots(LackReason::NoBar)),
+        ("missing_unproven", slots(LackReason::Unproven)),
         ("missing_beyond_horizon", beyond),
-        ("missing_not_answered", slots(Why::NotAnswered)),
+        ("missing_not_answered", slots(LackReason::NotAnswered)),
         ("pages", tally.pages as i64),
     ];
     let missing: i64 = lacks.iter().map(|(_, run)| run.slots()).sum();
     let ending = match ended {
-        Ended::Done => String::new(),
-        Ended::Stopped => ": asked to stop".to_owned(),
-        Ended::Failed(error) => match error.pause_ms {
+        FetchEnd::Done => String::new(),
+        FetchEnd::Stopped => ": asked to stop".to_owned(),
+        FetchEnd::Failed(error) => match error.pause_ms {
             Some(ms) => format!(": {error}; it wants to be left alone for another {} s", ms / 1000),
             None => format!(": {error}"),
         },
@@ -166,7 +171,7 @@ fn left_out_lines(bad: &[String]) -> String {
     text
 }
 
-fn missing_lines(lacks: &[(Why, Window)]) -> String {
+fn missing_lines(lacks: &[(LackReason, Window)]) -> String {
     let mut text = String::new();
     for (number, (why, run)) in lacks.iter().enumerate() {
         let line =

@@ -4,12 +4,11 @@ use super::tail::Tail;
 use crate::{
     domain::{
         command::Command,
-        ids::RunId,
-        model_id::ModelId,
+        ids::{ModelId, RunId},
         time::{SlotTs, UtcMs},
     },
     jobs::{equivalence::judge::Verdict, live::state::LiveState},
-    os::free_space::Room,
+    os::filesystem::Room,
     store::runs::{Ahead, RunState},
 };
 

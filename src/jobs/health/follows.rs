@@ -4,16 +4,15 @@ use super::facts::{Followed, InUse};
 use crate::{
     domain::{
         command::{Command, in_order_of_effect},
-        ids::{RunId, Tag},
-        model_id::ModelId,
+        ids::{ModelId, RunId, Tag},
         time::UtcMs,
     },
     engine::model::Timeline,
     jobs::{
         context::{Context, Failure},
-        ledger_models::begun,
         ledgers::manifest_of,
-        models::{find, load, resolve},
+        model_folder::{find, load, resolve},
+        model_timeline::begun,
         promote::history::History,
     },
     manifest::HealthJob,

@@ -19,13 +19,13 @@ use crate::{
         context::{Context, Failure},
         equivalence::{
             proof::{Mismatch, Proof},
-            proofs::{Left, proofs},
+            proofs::{ProofOnDisk, proofs},
         },
         ledgers::{in_recorded_time, manifest_of},
         live::state::LiveState,
     },
     manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
-    os::free_space::{Room, room},
+    os::filesystem::{Room, room},
     session::{
         reader::{Extent, Files, RecordReader, RowFinder},
         record::{End, begins, ends, read_commands, read_origin},
@@ -243,7 +243,7 @@ fn last_proof(
         proof.tag == tag.as_str() && proof.series == own && proof.made_at_ms <= now.get()
     };
     let found = proofs(context.disk, context.layout, tag)?.into_iter().filter_map(|found| {
-        let Left::Proof(proof) = found.left else { return None };
+        let ProofOnDisk::Proof(proof) = found.left else { return None };
         ours(&proof).then_some((found.run, found.dir, proof))
     });
     let newest = found.max_by_key(|(.., proof)| proof.made_at_ms);

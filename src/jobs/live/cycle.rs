@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::{
-    hearing::hear,
-    plan::{Act, Ended, Failed, Pace, Planned, Planner, Remark},
+    plan::{EndReason, Failed, LoopPace, NextAct, PlannedSlot, Planner, Remark},
+    signal_wait::wait_for_signals,
 };
 use crate::{
     clock::Clock,
@@ -20,9 +20,9 @@ use crate::{
     },
     exchange::{
         feed::{Feed, FeedError, Heard},
-        venue::answer::Class,
+        venue::answer::FaultClass,
     },
-    jobs::commands::{Decided, append_command, enter},
+    jobs::commands::{DecidedSlots, append_command, enter},
     session::{
         card::Born,
         error::SessionError,
@@ -31,7 +31,7 @@ use crate::{
     store::{
         disk::Disk,
         error::StoreError,
-        lock::Gate,
+        lock::LockGate,
         raw::{PutReport, RawStore},
         rows::timing::Origin,
     },
@@ -48,9 +48,9 @@ const TOLD_MAX: usize = 1_000;
 
 /// How a loop ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum LoopEnd {
     /// By itself.
-    Ended(Ended),
+    Ended(EndReason),
     /// Told to stop; the slot in work was finished.
     Stopped,
 }
@@ -86,7 +86,7 @@ pub struct Fetched<'e> {
 
 /// A slot that was decided, and is durable.
 #[derive(Debug, Clone, Copy)]
-pub struct Settled<'s> {
+pub struct DecidedSlot<'s> {
     /// Its row.
     pub decision: &'s Decision,
     /// Why it was decided then.
@@ -103,18 +103,18 @@ pub struct Settled<'s> {
 
 /// Something an operator should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
+pub enum LoopEvent {
     /// It happened once.
     Once(String),
     /// It goes on, and is said again now and then.
-    Still(Trouble, String),
+    Still(LoopTrouble, String),
     /// It is over, if it went on.
-    Over(Trouble),
+    Over(LoopTrouble),
 }
 
 /// What can go on for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
+pub enum LoopTrouble {
     /// The disk takes no bars.
     Store,
     /// The disk shows no bars.
@@ -132,14 +132,14 @@ pub trait Watcher {
     fn fetched(&mut self, fetched: &Fetched<'_>);
 
     /// A slot was decided.
-    fn settled(&mut self, slot: &Settled<'_>);
+    fn settled(&mut self, slot: &DecidedSlot<'_>);
 
     /// An operator should know this.
-    fn say(&mut self, word: Word);
+    fn say(&mut self, word: LoopEvent);
 }
 
 /// What a loop runs on.
-pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
+pub struct LoopContext<'a, D: Disk, F: Feed, C: Clock> {
     /// Where the bars come from.
     pub feed: &'a mut F,
     /// What time it is.
@@ -147,7 +147,7 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
     /// The raw store of the series; its lock is held.
     pub raw: RawStore<'a, D>,
     /// Keeps operators from giving a command while slots are being decided.
-    pub commands_gate: Option<&'a Gate>,
+    pub commands_gate: Option<&'a LockGate>,
     /// Whether to stop.
     pub stopped: &'a dyn Fn() -> bool,
     /// Sees all of it.
@@ -160,38 +160,38 @@ pub struct Surroundings<'a, D: Disk, F: Feed, C: Clock> {
 
 /// Runs until the planner ends it, it is asked to stop, or the session fails.
 pub fn run<D: Disk, F: Feed, C: Clock>(
-    pace: Pace,
+    pace: LoopPace,
     session: &mut Session<'_, D>,
-    on: &mut Surroundings<'_, D, F, C>,
-) -> Result<Outcome, LoopError> {
+    on: &mut LoopContext<'_, D, F, C>,
+) -> Result<LoopEnd, LoopError> {
     let held = session.held().first().copied();
     let mut planner = Planner::new(pace, session.last(), held, on.feed.ends(), on.clock.steady());
     let mut told = Told::default();
     let mut first_start = session.last().is_none();
     loop {
         if (on.stopped)() {
-            return Ok(Outcome::Stopped);
+            return Ok(LoopEnd::Stopped);
         }
         let now = on.now(&planner);
         on.watcher.turn(now);
         match planner.next(now) {
-            Act::Done(ended) => return Ok(Outcome::Ended(ended)),
-            Act::Sleep(until) => {
+            NextAct::Done(ended) => return Ok(LoopEnd::Ended(ended)),
+            NextAct::Sleep(until) => {
                 session.keep_watch(false);
                 on.sleep_until(now.up, until);
             }
-            Act::Decide(planned) => {
+            NextAct::Decide(planned) => {
                 let taken = Taken { planned, seen_at: now.at, is_answered: false };
                 decide(&mut planner, session, on, taken)?;
             }
-            Act::Fetch(since) => {
+            NextAct::Fetch(since) => {
                 let fetched = on.feed.fetch(since, now.at).map(ClosedBar::from_answer);
                 if (on.stopped)() {
-                    return Ok(Outcome::Stopped);
+                    return Ok(LoopEnd::Stopped);
                 }
                 // A venue in trouble says such things too: only a question that was never answered can be a wrong one.
                 let fetched = match fetched {
-                    Err(error) if error.class == Class::Config && first_start => {
+                    Err(error) if error.class == FaultClass::Config && first_start => {
                         return Err(LoopError::Refused(error));
                     }
                     fetched => fetched,
@@ -208,7 +208,7 @@ pub fn run<D: Disk, F: Feed, C: Clock>(
 
 /// The slots to decide now.
 struct Taken {
-    planned: Vec<Planned>,
+    planned: Vec<PlannedSlot>,
     /// When what is known of them was seen.
     seen_at: UtcMs,
     /// Whether the venue answered.
@@ -235,7 +235,7 @@ impl Told {
     }
 }
 
-impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
+impl<D: Disk, F: Feed, C: Clock> LoopContext<'_, D, F, C> {
     /// The time of the venue, as far as it is known: a clock that is wrong by hours must not make slots late that are not.
     fn now(&self, planner: &Planner) -> Now {
         let (at, up) = (self.clock.now(), self.clock.steady());
@@ -269,7 +269,7 @@ impl<D: Disk, F: Feed, C: Clock> Surroundings<'_, D, F, C> {
     }
 
     fn warn(&mut self, text: impl Into<String>) {
-        self.watcher.say(Word::Once(text.into()));
+        self.watcher.say(LoopEvent::Once(text.into()));
     }
 
     /// Warns of a skew that is new, or far from the one told of last, and returns the one told of.
@@ -303,10 +303,10 @@ fn ahead_ms(heard: Heard, at: UtcMs) -> i64 {
 /// Makes the closed bars of an answer to a question of `asked` durable. Returns the slots to decide, and when the answer came.
 fn take<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
-    pace: Pace,
+    pace: LoopPace,
     (fetched, asked): (Result<Closed, FeedError>, Steady),
     told: &mut Told,
-    on: &mut Surroundings<'_, D, F, C>,
+    on: &mut LoopContext<'_, D, F, C>,
 ) -> Result<Taken, LoopError> {
     let now = on.now(planner);
     if let Some(heard) = on.feed.heard(now.up).filter(|heard| heard.is_sure) {
@@ -360,8 +360,8 @@ fn take<D: Disk, F: Feed, C: Clock>(
 fn complete<D: Disk, F: Feed, C: Clock>(
     closed: &mut Closed,
     planner: &Planner,
-    pace: Pace,
-    on: &mut Surroundings<'_, D, F, C>,
+    pace: LoopPace,
+    on: &mut LoopContext<'_, D, F, C>,
 ) -> Result<(), LoopError> {
     let wanted = closed.newest.and_then(|newest| planner.wants(newest));
     let Some((first, last)) = wanted else { return Ok(()) };
@@ -382,16 +382,16 @@ fn complete<D: Disk, F: Feed, C: Clock>(
 /// Of slots that are to be given up, those whose bar is in the store are decided with it.
 fn stored_after_all<D: Disk, F: Feed, C: Clock>(
     planner: &Planner,
-    given_up: Vec<Planned>,
-    on: &mut Surroundings<'_, D, F, C>,
-) -> Result<Vec<Planned>, LoopError> {
+    given_up: Vec<PlannedSlot>,
+    on: &mut LoopContext<'_, D, F, C>,
+) -> Result<Vec<PlannedSlot>, LoopError> {
     let ends = given_up.first().zip(given_up.last());
     let Some((first, last)) = ends.map(|(first, last)| (first.ts, last.ts)) else {
         return Ok(given_up);
     };
     let stored = stored(first, last, on)?;
     let bar = |ts: SlotTs| bar_of(&stored, ts);
-    let after_all = |one: Planned| bar(one.ts).map_or(one, |bar| planner.found(one, bar));
+    let after_all = |one: PlannedSlot| bar(one.ts).map_or(one, |bar| planner.found(one, bar));
     Ok(given_up.into_iter().map(after_all).collect())
 }
 
@@ -399,17 +399,17 @@ fn stored_after_all<D: Disk, F: Feed, C: Clock>(
 fn stored<D: Disk, F: Feed, C: Clock>(
     first: SlotTs,
     last: SlotTs,
-    on: &mut Surroundings<'_, D, F, C>,
+    on: &mut LoopContext<'_, D, F, C>,
 ) -> Result<Vec<TimedBar>, LoopError> {
     let window = Window::new(first, last).expect("the first is not later than the last");
     match on.raw.load_window(window) {
         Ok(bars) => {
-            on.watcher.say(Word::Over(Trouble::Load));
+            on.watcher.say(LoopEvent::Over(LoopTrouble::Load));
             Ok(bars)
         }
         Err(error) if error.is_io() => {
             let text = format!("bars could not be read: {error}");
-            on.watcher.say(Word::Still(Trouble::Load, text));
+            on.watcher.say(LoopEvent::Still(LoopTrouble::Load, text));
             Ok(Vec::new())
         }
         Err(error) => Err(error.into()),
@@ -424,17 +424,17 @@ fn bar_of(stored: &[TimedBar], ts: SlotTs) -> Option<Bar> {
 fn store<D: Disk, F: Feed, C: Clock>(
     bars: &[ClosedBar],
     seen_at: UtcMs,
-    on: &mut Surroundings<'_, D, F, C>,
+    on: &mut LoopContext<'_, D, F, C>,
 ) -> Result<Option<PutReport>, LoopError> {
     match on.raw.put(bars, seen_at) {
         Ok(report) => {
-            on.watcher.say(Word::Over(Trouble::Store));
+            on.watcher.say(LoopEvent::Over(LoopTrouble::Store));
             Ok(Some(report))
         }
         // After a failed sync the store refuses everything: only a restart, which reads what is there, can help.
         Err(error) if error.is_io() && !matches!(error, StoreError::Poisoned { .. }) => {
             let text = format!("bars could not be stored: {error}");
-            on.watcher.say(Word::Still(Trouble::Store, text));
+            on.watcher.say(LoopEvent::Still(LoopTrouble::Store, text));
             Ok(None)
         }
         Err(error) => Err(error.into()),
@@ -443,9 +443,9 @@ fn store<D: Disk, F: Feed, C: Clock>(
 
 /// Halts the series where slots lie too far back to be caught up. The caller is inside the gate.
 fn halt_beyond<D: Disk, F: Feed, C: Clock>(
-    planned: &[Planned],
+    planned: &[PlannedSlot],
     session: &Session<'_, D>,
-    on: &mut Surroundings<'_, D, F, C>,
+    on: &mut LoopContext<'_, D, F, C>,
 ) -> Result<(), LoopError> {
     let place = session.place();
     if let Some(beyond) = planned.iter().find(|one| one.remark == Remark::Beyond) {
@@ -455,7 +455,7 @@ fn halt_beyond<D: Disk, F: Feed, C: Clock>(
             beyond.ts
         ));
         // Another series of the tag may have decided more: what it has decided cannot be halted any more.
-        let decided = Decided::of(place.disk, place.layout, &place.tag)?;
+        let decided = DecidedSlots::of(place.disk, place.layout, &place.tag)?;
         let halt = Command {
             at: beyond.ts.close().max(decided.earliest()),
             order: Order::Halt,
@@ -470,12 +470,12 @@ fn halt_beyond<D: Disk, F: Feed, C: Clock>(
 fn decide<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
     session: &mut Session<'_, D>,
-    on: &mut Surroundings<'_, D, F, C>,
+    on: &mut LoopContext<'_, D, F, C>,
     Taken { planned, seen_at, is_answered }: Taken,
 ) -> Result<(), LoopError> {
     let Some(first) = planned.first() else { return Ok(()) };
-    let warn = &mut |text: String| on.watcher.say(Word::Once(text));
-    if !hear(session, on.clock, &planned, on.stopped, warn) {
+    let warn = &mut |text: String| on.watcher.say(LoopEvent::Once(text));
+    if !wait_for_signals(session, on.clock, &planned, on.stopped, warn) {
         return Ok(());
     }
     // From reading the commands until the slots are decided nobody may give one that is dated before the last of them.
@@ -484,9 +484,9 @@ fn decide<D: Disk, F: Feed, C: Clock>(
     if gate.is_some() && inside.is_none() {
         let text =
             "another process holds the commands ledger for long: the loop goes on without it";
-        on.watcher.say(Word::Still(Trouble::Gate, text.to_owned()));
+        on.watcher.say(LoopEvent::Still(LoopTrouble::Gate, text.to_owned()));
     } else {
-        on.watcher.say(Word::Over(Trouble::Gate));
+        on.watcher.say(LoopEvent::Over(LoopTrouble::Gate));
     }
     halt_beyond(&planned, session, on)?;
     session.learn()?;
@@ -522,7 +522,7 @@ fn decide<D: Disk, F: Feed, C: Clock>(
             decided => decided?,
         };
         planner.decided(one.ts, session.held().first().copied());
-        on.watcher.settled(&Settled {
+        on.watcher.settled(&DecidedSlot {
             decision: &decision,
             origin: cause,
             events: session.events(),

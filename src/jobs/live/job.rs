@@ -2,12 +2,10 @@
 
 use super::{
     background::Background,
-    cycle::{LoopError, Outcome as LoopOutcome, Surroundings, run as run_loop},
-    desk::{Desk, say_start},
-    network::Network,
-    plan::{CatchUp, Pace},
-    recording::{Recording, recording},
-    tally::{outcome, report_recovery},
+    cycle::{LoopContext, LoopEnd as LoopOutcome, LoopError, run as run_loop},
+    feeds::{NetworkFeed, Recording, recording},
+    plan::{CatchUpRule, LoopPace},
+    watcher::{LoopWatcher, outcome, report_recovery, say_start},
 };
 use crate::{
     clock::{Clock, SystemClock},
@@ -17,10 +15,10 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        ledger_models::Whose,
+        engine_setup::{EngineSetup, engine_setup},
         ledgers::{in_recorded_time, last_decided},
-        setup::{SetUp, set_up},
-        waiting::Waiting,
+        model_timeline::ModelSource,
+        venue::JobSleeper,
     },
     manifest::{self, LiveJob},
     session::{
@@ -28,7 +26,7 @@ use crate::{
         live::{Belief, CHECKPOINT_ROWS, Session},
         record::read_origin,
     },
-    store::{disk::Disk as _, lock::Gate, raw::RawStore},
+    store::{disk::Disk as _, lock::LockGate, raw::RawStore},
 };
 
 impl From<LoopError> for Failure {
@@ -52,7 +50,7 @@ pub fn run(context: &Context<'_>, job: &LiveJob) -> Result<Outcome, Failure> {
             on_feed(context, job, &mut feed, (&clock, bound))
         }
         manifest::Feed::Http => {
-            let network = Network::new(context, job)?;
+            let network = NetworkFeed::new(context, job)?;
             if let Some(clock) = network.drill_clock(context)? {
                 over(context, job, &network, &clock)
             } else {
@@ -96,10 +94,10 @@ struct Bound {
 fn over<C: Clock>(
     context: &Context<'_>,
     job: &LiveJob,
-    network: &Network<'_>,
+    network: &NetworkFeed<'_>,
     clock: &C,
 ) -> Result<Outcome, Failure> {
-    let waiting = Waiting { clock, stop: &context.stop };
+    let waiting = JobSleeper { clock, stop: &context.stop };
     let mut feed = network.feed(&waiting)?;
     let to = job.live.to.as_ref();
     let carry_bars = carry_bars(job);
@@ -128,10 +126,11 @@ fn on_feed<F: Feed, C: Clock>(
     let (series, tag) = (&job.trading.series, job.live.tag.get());
     let _series_lock = context.lock(&context.layout.raw_lock(series))?;
     let _ledger_lock = context.lock(&context.layout.decisions_lock(tag, series))?;
-    let whose = if job.live.dry_run { Whose::DryLoop(tag) } else { Whose::Loop(tag) };
-    let SetUp { core, card, model } = set_up(context, &job.trading, job.live.stop_fill, whose)?;
+    let whose = if job.live.dry_run { ModelSource::DryLoop(tag) } else { ModelSource::Loop(tag) };
+    let EngineSetup { core, card, model } =
+        engine_setup(context, &job.trading, job.live.stop_fill, whose)?;
     let outcome = Frame { context, job, core, card }.live(feed, clock, bound)?;
-    Ok(SetUp::noted(model, outcome))
+    Ok(EngineSetup::noted(model, outcome))
 }
 
 /// What a loop is made of, beside where its bars and its time come from.
@@ -177,8 +176,8 @@ impl Frame<'_, '_> {
         let gate = if live.dry_run { None } else { Some(commands_gate(context, tag)?) };
         let is_venue = feed.ends().is_none();
         say_start(context, job, session.last());
-        let mut desk = Desk::new(context, job, &session, (clock.steady(), is_venue));
-        let mut on = Surroundings {
+        let mut desk = LoopWatcher::new(context, job, &session, (clock.steady(), is_venue));
+        let mut on = LoopContext {
             feed,
             clock,
             raw,
@@ -220,28 +219,28 @@ fn carry_bars(job: &LiveJob) -> u32 {
     if venue.is_some_and(|venue| venue.spec().omits_empty) { job.live.carry_bars } else { 0 }
 }
 
-fn commands_gate(context: &Context<'_>, tag: &Tag) -> Result<Gate, Failure> {
+fn commands_gate(context: &Context<'_>, tag: &Tag) -> Result<LockGate, Failure> {
     context.disk.create_dir_all(&context.layout.commands_dir())?;
-    Ok(Gate::open(&context.layout.commands_gate(tag))?)
+    Ok(LockGate::open(&context.layout.commands_gate(tag))?)
 }
 
-fn pace(job: &LiveJob, blocks: Blocks, bound: &Bound) -> Pace {
+fn pace(job: &LiveJob, blocks: Blocks, bound: &Bound) -> LoopPace {
     let live = &job.live;
     let forced = match (live.force_fetch_fail, live.force_persist_fail) {
         (true, _) => Some(Degraded::FetchFailed),
         (false, true) => Some(Degraded::PersistFailed),
         (false, false) => None,
     };
-    Pace {
+    LoopPace {
         timeframe: job.trading.series.timeframe(),
         blocks,
         settle_ms: live.settle.get().duration().as_millis().try_into().unwrap_or(i64::MAX),
         deadline_bars: live.decide_deadline_bars.into(),
         overlap_bars: live.overlap_bars.into(),
         catch_up: match live.catch_up.mode {
-            manifest::CatchUpMode::Replay => CatchUp::Replay,
-            manifest::CatchUpMode::Observe => CatchUp::Observe,
-            manifest::CatchUpMode::Off => CatchUp::Off,
+            manifest::CatchUpMode::Replay => CatchUpRule::Replay,
+            manifest::CatchUpMode::Observe => CatchUpRule::Observe,
+            manifest::CatchUpMode::Off => CatchUpRule::Off,
         },
         catch_up_bars_max: live.catch_up.max_bars.into(),
         horizon_bars: bound.horizon_bars.into(),

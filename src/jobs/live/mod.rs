@@ -2,13 +2,11 @@
 
 pub mod background;
 pub mod cycle;
-mod desk;
-mod hearing;
+pub mod feeds;
 pub mod job;
-pub mod network;
 pub mod plan;
-pub mod recording;
 mod repeats;
+mod signal_wait;
 pub mod state;
-pub mod tally;
 pub mod voice;
+pub mod watcher;

@@ -19,7 +19,7 @@ const RETRY_MAX_MS: i64 = 30_000;
 
 /// What to do with slots missed while the loop was down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CatchUp {
+pub enum CatchUpRule {
     /// Decide and fill them as if live.
     Replay,
     /// Suppress entries, let exits pass.
@@ -30,7 +30,7 @@ pub enum CatchUp {
 
 /// How the loop is paced.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct LoopPace {
     /// The grid.
     pub timeframe: Timeframe,
     /// How the features cut time; it says how far back a first start must look.
@@ -42,7 +42,7 @@ pub struct Pace {
     /// Bars asked for again behind the last decided one, to notice revisions.
     pub overlap_bars: i64,
     /// What to do with missed slots.
-    pub catch_up: CatchUp,
+    pub catch_up: CatchUpRule,
     /// Most slots caught up; older ones are `bar_missing` and the series is halted.
     pub catch_up_bars_max: i64,
     /// Bars the feed can look back.
@@ -59,20 +59,20 @@ pub struct Pace {
 
 /// The next thing to do.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Act {
+pub enum NextAct {
     /// Sleep until then.
     Sleep(Steady),
     /// Ask for the bars that close at this slot or later.
     Fetch(SlotTs),
     /// Decide these slots without asking.
-    Decide(Vec<Planned>),
+    Decide(Vec<PlannedSlot>),
     /// Stop.
-    Done(Ended),
+    Done(EndReason),
 }
 
 /// Why the loop ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum EndReason {
     /// The last slot of the window is decided.
     Window,
     /// The wanted number of slots is decided.
@@ -83,7 +83,7 @@ pub enum Ended {
 
 /// One slot to decide.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Planned {
+pub struct PlannedSlot {
     /// The slot.
     pub ts: SlotTs,
     /// Its bar, if it came.
@@ -121,7 +121,7 @@ pub struct Failed {
 /// The state between two acts.
 #[derive(Debug, Clone)]
 pub struct Planner {
-    pace: Pace,
+    pace: LoopPace,
     last: Option<SlotTs>,
     oldest_held: Option<SlotTs>,
     feed_ends: Option<UtcMs>,
@@ -141,7 +141,7 @@ pub struct Planner {
 impl Planner {
     /// A loop whose last decided slot is `last`, with the oldest slot whose bar is still held back.
     pub fn new(
-        pace: Pace,
+        pace: LoopPace,
         last: Option<SlotTs>,
         oldest_held: Option<SlotTs>,
         feed_ends: Option<UtcMs>,
@@ -199,23 +199,23 @@ impl Planner {
     }
 
     /// What to do at `now`.
-    pub fn next(&self, now: Now) -> Act {
+    pub fn next(&self, now: Now) -> NextAct {
         let Now { at, up } = now;
         if let Some(ended) = self.ended(at) {
-            return Act::Done(ended);
+            return NextAct::Done(ended);
         }
         let due = self.last.map_or(at, |last| last.next().close().plus_ms(self.pace.settle_ms));
         // A clock that nobody has confirmed may be behind, and only an answer can tell.
         let wait_ms = if self.asks() && !self.is_answered { 0 } else { due.get() - at.get() };
         let wake = up.plus_ms(wait_ms).max(self.retry_at);
         if up < wake {
-            return Act::Sleep(wake);
+            return NextAct::Sleep(wake);
         }
         match (self.last, self.pace.forced) {
             (Some(last), Some(Degraded::FetchFailed)) => {
-                Act::Decide(vec![self.planned(last.next(), None, at, self.pace.forced)])
+                NextAct::Decide(vec![self.planned(last.next(), None, at, self.pace.forced)])
             }
-            _ => Act::Fetch(self.since(at)),
+            _ => NextAct::Fetch(self.since(at)),
         }
     }
 
@@ -224,16 +224,16 @@ impl Planner {
         self.feed_ends.is_none() && self.pace.forced != Some(Degraded::FetchFailed)
     }
 
-    fn ended(&self, now: UtcMs) -> Option<Ended> {
+    fn ended(&self, now: UtcMs) -> Option<EndReason> {
         if self.pace.bars_max.is_some_and(|most| self.decided >= most) {
-            return Some(Ended::MaxBars);
+            return Some(EndReason::MaxBars);
         }
         if self.pace.until.is_some_and(|until| self.last.is_some_and(|last| last >= until)) {
-            return Some(Ended::Window);
+            return Some(EndReason::Window);
         }
         let over =
             |ends: UtcMs| now.get() > ends.get() + self.pace.timeframe.ms() + self.pace.settle_ms;
-        self.feed_ends.is_some_and(over).then_some(Ended::Feed)
+        self.feed_ends.is_some_and(over).then_some(EndReason::Feed)
     }
 
     /// The oldest bar worth asking for.
@@ -263,7 +263,7 @@ impl Planner {
 
     /// The closed part of an answer came: which slots can be decided now. A slot without a bar is asked about once more before
     /// that is believed; until then only the slots before it are decided.
-    pub fn answered(&mut self, now: Now, closed: &Closed) -> Vec<Planned> {
+    pub fn answered(&mut self, now: Now, closed: &Closed) -> Vec<PlannedSlot> {
         self.is_answered = true;
         self.failing.clear();
         let inside = |ts: &SlotTs| self.pace.until.is_none_or(|until| *ts <= until);
@@ -318,30 +318,30 @@ impl Planner {
                     (false, true) => Remark::Carried,
                     (false, false) => Remark::Plain,
                 };
-                Planned { caught_up, remark, ..planned }
+                PlannedSlot { caught_up, remark, ..planned }
             })
             .map(|planned| self.under_policy(planned))
             .collect()
     }
 
     /// A slot that was to be given up has its bar after all.
-    pub fn found(&self, planned: Planned, bar: Bar) -> Planned {
-        self.under_policy(Planned { bar: Some(bar), degraded: None, ..planned })
+    pub fn found(&self, planned: PlannedSlot, bar: Bar) -> PlannedSlot {
+        self.under_policy(PlannedSlot { bar: Some(bar), degraded: None, ..planned })
     }
 
-    fn under_policy(&self, planned: Planned) -> Planned {
+    fn under_policy(&self, planned: PlannedSlot) -> PlannedSlot {
         let cause = match (planned.caught_up && planned.degraded.is_none(), self.pace.catch_up) {
-            (false, _) | (true, CatchUp::Replay) => planned.degraded,
-            (true, CatchUp::Observe) => Some(Degraded::CatchupNoEntry),
-            (true, CatchUp::Off) => Some(Degraded::Downtime),
+            (false, _) | (true, CatchUpRule::Replay) => planned.degraded,
+            (true, CatchUpRule::Observe) => Some(Degraded::CatchupNoEntry),
+            (true, CatchUpRule::Off) => Some(Degraded::Downtime),
         };
-        Planned { degraded: cause, ..planned }
+        PlannedSlot { degraded: cause, ..planned }
     }
 
     /// The fetch or the raw store failed: which slots are past their deadline and must be given up. It counts from the first
     /// question after their close, so that what was missed while the machine was off is caught up; and a slot closes when that
     /// is certain, so that a wrong clock gives up nothing that has not happened.
-    pub fn failed(&mut self, now: Now, failed: Failed) -> Vec<Planned> {
+    pub fn failed(&mut self, now: Now, failed: Failed) -> Vec<PlannedSlot> {
         self.wait(now.up);
         let Failed { asked, cause, pause_ms } = failed;
         self.retry_at = self.retry_at.max(now.up.plus_ms(pause_ms.unwrap_or(0)));
@@ -380,12 +380,12 @@ impl Planner {
         bar: Option<Bar>,
         now: UtcMs,
         degraded: Option<Degraded>,
-    ) -> Planned {
+    ) -> PlannedSlot {
         let late_ms = now.get() - ts.ts_ms();
         let caught_up = late_ms >= self.pace.timeframe.ms() + self.pace.settle_ms;
         let held_back = degraded.is_some_and(Degraded::holds_bar_back);
         let bar = bar.filter(|_| !held_back);
-        Planned { ts, bar, degraded, caught_up, remark: Remark::Plain }
+        PlannedSlot { ts, bar, degraded, caught_up, remark: Remark::Plain }
     }
 
     fn wait(&mut self, up: Steady) {
@@ -465,14 +465,14 @@ mod tests {
         names(&planner.failed(now, failed))
     }
 
-    fn pace() -> Pace {
-        Pace {
+    fn pace() -> LoopPace {
+        LoopPace {
             timeframe: Timeframe::M1,
             blocks: Blocks::new(Timeframe::M1, 200, 12),
             settle_ms: 2_000,
             deadline_bars: 3,
             overlap_bars: 5,
-            catch_up: CatchUp::Replay,
+            catch_up: CatchUpRule::Replay,
             catch_up_bars_max: 100,
             horizon_bars: 720,
             until: None,
@@ -482,23 +482,27 @@ mod tests {
         }
     }
 
-    fn names(planned: &[Planned]) -> Vec<(i64, Option<Degraded>)> {
+    fn names(planned: &[PlannedSlot]) -> Vec<(i64, Option<Degraded>)> {
         planned.iter().map(|p| (p.ts.since(ts(0)), p.degraded)).collect()
     }
 
     #[test]
     fn it_sleeps_to_the_boundary_plus_settle_then_asks_with_overlap() {
         let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
-        assert_eq!(planner.next(at(10, 500)), Act::Fetch(ts(6)), "what time it is must be told");
+        assert_eq!(
+            planner.next(at(10, 500)),
+            NextAct::Fetch(ts(6)),
+            "what time it is must be told"
+        );
         assert!(planner.answered(at(10, 500), &closed(&[9, 10])).is_empty());
-        assert_eq!(planner.next(at(10, 500)), Act::Sleep(at(11, 2_000).up));
-        assert_eq!(planner.next(at(11, 2_000)), Act::Fetch(ts(6)));
+        assert_eq!(planner.next(at(10, 500)), NextAct::Sleep(at(11, 2_000).up));
+        assert_eq!(planner.next(at(11, 2_000)), NextAct::Fetch(ts(6)));
     }
 
     #[test]
     fn a_first_start_looks_back_to_the_anchor_and_decides_only_the_newest() {
         let mut planner = Planner::new(pace(), None, None, None, UP);
-        let Act::Fetch(since) = planner.next(at(10, 0)) else { panic!("it must ask at once") };
+        let NextAct::Fetch(since) = planner.next(at(10, 0)) else { panic!("it must ask at once") };
         assert_eq!(since.open_ms(), pace().blocks.anchor_ms(ts(10)));
         assert_eq!(names(&planner.answered(at(10, 0), &closed(&[7, 8, 9, 10]))), [(10, None)]);
     }
@@ -506,12 +510,12 @@ mod tests {
     #[test]
     fn c8_missed_slots_come_in_order_before_the_newest() {
         for (mode, cause) in [
-            (CatchUp::Replay, None),
-            (CatchUp::Observe, Some(Degraded::CatchupNoEntry)),
-            (CatchUp::Off, Some(Degraded::Downtime)),
+            (CatchUpRule::Replay, None),
+            (CatchUpRule::Observe, Some(Degraded::CatchupNoEntry)),
+            (CatchUpRule::Off, Some(Degraded::Downtime)),
         ] {
             let mut planner =
-                Planner::new(Pace { catch_up: mode, ..pace() }, Some(ts(10)), None, None, UP);
+                Planner::new(LoopPace { catch_up: mode, ..pace() }, Some(ts(10)), None, None, UP);
             let planned = planner.answered(at(13, 2_000), &closed(&[9, 10, 11, 12, 13]));
             assert_eq!(names(&planned), [(11, cause), (12, cause), (13, None)], "{mode:?}");
         }
@@ -523,7 +527,7 @@ mod tests {
         let before = planner.answered(at(13, 2_000), &closed(&[11, 13]));
         assert_eq!(names(&before), [(11, None)], "what lies before the hole does not wait");
         planner.decided(ts(11), None);
-        assert_eq!(planner.next(at(13, 2_000)), Act::Sleep(at(13, 3_000).up));
+        assert_eq!(planner.next(at(13, 2_000)), NextAct::Sleep(at(13, 3_000).up));
         let planned = planner.answered(at(13, 3_000), &closed(&[11, 13]));
         assert_eq!(names(&planned), [(12, Some(Degraded::BarMissing)), (13, None)]);
     }
@@ -552,7 +556,7 @@ mod tests {
 
     #[test]
     fn a_window_that_ends_in_a_hole_ends_all_the_same() {
-        let pace = Pace { until: Some(ts(12)), ..pace() };
+        let pace = LoopPace { until: Some(ts(12)), ..pace() };
         let mut planner = Planner::new(pace, Some(ts(10)), None, None, UP);
         assert_eq!(names(&planner.answered(at(13, 2_000), &closed(&[11, 13]))), [(11, None)]);
         planner.decided(ts(11), None);
@@ -569,7 +573,7 @@ mod tests {
         let mut ms = 2_000;
         for pause in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
             assert!(planner.answered(at(11, ms), &closed(&[9, 10])).is_empty());
-            assert_eq!(planner.next(at(11, ms)), Act::Sleep(at(11, ms + pause).up));
+            assert_eq!(planner.next(at(11, ms)), NextAct::Sleep(at(11, ms + pause).up));
             ms += pause;
         }
     }
@@ -642,7 +646,7 @@ mod tests {
             let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
             assert!(planner.answered(at(10, 500), &closed(&[9, 10])).is_empty());
             assert!(fails(&mut planner, at(11, 2_000)).is_empty());
-            let Act::Sleep(until) = planner.next(planner.reckoned(set(11, 2_000))) else {
+            let NextAct::Sleep(until) = planner.next(planner.reckoned(set(11, 2_000))) else {
                 panic!("{apart}")
             };
             assert!(
@@ -658,12 +662,12 @@ mod tests {
         let asked = at(11, 2_000).up;
         let failed = Failed { asked, cause: Degraded::FetchFailed, pause_ms: Some(18_000) };
         assert!(planner.failed(at(11, 2_000), failed).is_empty());
-        assert_eq!(planner.next(at(11, 3_000)), Act::Sleep(at(11, 20_000).up));
+        assert_eq!(planner.next(at(11, 3_000)), NextAct::Sleep(at(11, 20_000).up));
     }
 
     #[test]
     fn the_last_close_is_carried_over_slots_without_a_trade_but_not_for_ever() {
-        let pace = Pace { carry_bars_max: 2, ..pace() };
+        let pace = LoopPace { carry_bars_max: 2, ..pace() };
         let mut planner = Planner::new(pace, Some(ts(10)), None, None, UP);
         assert!(planner.answered(at(16, 2_000), &closed(&[10, 14, 16])).is_empty(), "asked again");
         let planned = planner.answered(at(16, 3_000), &closed(&[10, 14, 16]));
@@ -689,14 +693,14 @@ mod tests {
 
     #[test]
     fn a_restart_inside_a_run_of_empty_slots_carries_on() {
-        let pace = Pace { carry_bars_max: 2, overlap_bars: 0, ..pace() };
+        let pace = LoopPace { carry_bars_max: 2, overlap_bars: 0, ..pace() };
         for (last, expected) in [
             (10, vec![(11, None), (12, None), (13, Some(Degraded::BarMissing)), (14, None)]),
             (11, vec![(12, None), (13, Some(Degraded::BarMissing)), (14, None)]),
             (12, vec![(13, Some(Degraded::BarMissing)), (14, None)]),
         ] {
             let mut planner = Planner::new(pace, Some(ts(last)), None, None, UP);
-            let Act::Fetch(since) = planner.next(at(14, 2_000)) else { panic!("it is due") };
+            let NextAct::Fetch(since) = planner.next(at(14, 2_000)) else { panic!("it is due") };
             let mut shown = vec![9, 10, 14];
             shown.retain(|n| ts(*n) >= since);
             let mut planned = planner.answered(at(14, 2_000), &closed(&shown));
@@ -711,28 +715,32 @@ mod tests {
     #[test]
     fn a_clock_that_has_yet_to_reach_the_last_slot_does_not_keep_the_loop_from_asking() {
         let mut planner = Planner::new(pace(), Some(ts(130)), None, None, UP);
-        assert_eq!(planner.next(at(10, 0)), Act::Fetch(ts(126)));
+        assert_eq!(planner.next(at(10, 0)), NextAct::Fetch(ts(126)));
         assert!(fails(&mut planner, at(10, 0)).is_empty());
         assert_eq!(
             planner.next(at(10, 0)),
-            Act::Sleep(at(10, 1_000).up),
+            NextAct::Sleep(at(10, 1_000).up),
             "it is not asked in a hurry"
         );
-        assert_eq!(planner.next(at(10, 1_000)), Act::Fetch(ts(126)));
+        assert_eq!(planner.next(at(10, 1_000)), NextAct::Fetch(ts(126)));
         // Once it was answered it goes by the last slot, which has closed, and the time that has passed.
         assert!(planner.answered(at(10, 1_000), &closed(&[130])).is_empty());
         let reckoned = planner.reckoned(at(10, 1_000));
-        assert_eq!(planner.next(reckoned), Act::Sleep(at(11, 2_000).up));
-        let forced = Pace { forced: Some(Degraded::FetchFailed), ..pace() };
+        assert_eq!(planner.next(reckoned), NextAct::Sleep(at(11, 2_000).up));
+        let forced = LoopPace { forced: Some(Degraded::FetchFailed), ..pace() };
         let drill = Planner::new(forced, Some(ts(130)), None, None, UP);
-        assert_eq!(drill.next(at(10, 0)), Act::Sleep(at(131, 2_000).up), "nobody is asked");
+        assert_eq!(drill.next(at(10, 0)), NextAct::Sleep(at(131, 2_000).up), "nobody is asked");
         let recording = Planner::new(pace(), Some(ts(130)), None, Some(at(200, 0).at), UP);
-        assert_eq!(recording.next(at(10, 0)), Act::Sleep(at(131, 2_000).up), "it has its own time");
+        assert_eq!(
+            recording.next(at(10, 0)),
+            NextAct::Sleep(at(131, 2_000).up),
+            "it has its own time"
+        );
     }
 
     #[test]
     fn no_more_slots_are_decided_than_wanted_however_many_an_answer_brings() {
-        let pace = Pace { bars_max: Some(2), ..pace() };
+        let pace = LoopPace { bars_max: Some(2), ..pace() };
         let mut planner = Planner::new(pace, Some(ts(10)), None, None, UP);
         assert_eq!(
             names(&planner.answered(at(14, 2_000), &closed(&[11, 12, 13, 14]))),
@@ -749,13 +757,13 @@ mod tests {
         let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
         planner.decided(ts(11), Some(ts(11)));
         planner.decided(ts(12), Some(ts(11)));
-        assert_eq!(planner.next(at(13, 2_000)), Act::Fetch(ts(6)));
+        assert_eq!(planner.next(at(13, 2_000)), NextAct::Fetch(ts(6)));
     }
 
     #[test]
     fn what_lies_beyond_the_horizon_is_named_missing_and_halts() {
         let mut planner =
-            Planner::new(Pace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None, None, UP);
+            Planner::new(LoopPace { catch_up_bars_max: 2, ..pace() }, Some(ts(10)), None, None, UP);
         let planned = planner.answered(at(14, 2_000), &closed(&[11, 12, 13, 14]));
         let missing = Some(Degraded::BarMissing);
         assert_eq!(names(&planned), [(11, missing), (12, missing), (13, None), (14, None)]);
@@ -768,22 +776,24 @@ mod tests {
     #[test]
     fn forced_failures_take_every_slot_at_once() {
         let forced = Some(Degraded::FetchFailed);
-        let planner = Planner::new(Pace { forced, ..pace() }, Some(ts(10)), None, None, UP);
-        let Act::Decide(planned) = planner.next(at(11, 2_000)) else { panic!("no question asked") };
+        let planner = Planner::new(LoopPace { forced, ..pace() }, Some(ts(10)), None, None, UP);
+        let NextAct::Decide(planned) = planner.next(at(11, 2_000)) else {
+            panic!("no question asked")
+        };
         assert_eq!(names(&planned), [(11, forced)]);
     }
 
     #[test]
     fn it_ends_with_the_window_the_count_or_the_feed() {
         let window =
-            Planner::new(Pace { until: Some(ts(10)), ..pace() }, Some(ts(10)), None, None, UP);
-        assert_eq!(window.next(at(10, 0)), Act::Done(Ended::Window));
+            Planner::new(LoopPace { until: Some(ts(10)), ..pace() }, Some(ts(10)), None, None, UP);
+        assert_eq!(window.next(at(10, 0)), NextAct::Done(EndReason::Window));
         let mut counted =
-            Planner::new(Pace { bars_max: Some(1), ..pace() }, Some(ts(10)), None, None, UP);
+            Planner::new(LoopPace { bars_max: Some(1), ..pace() }, Some(ts(10)), None, None, UP);
         counted.decided(ts(11), None);
-        assert_eq!(counted.next(at(11, 0)), Act::Done(Ended::MaxBars));
+        assert_eq!(counted.next(at(11, 0)), NextAct::Done(EndReason::MaxBars));
         let feed = Planner::new(pace(), Some(ts(10)), None, Some(at(10, 0).at), UP);
-        assert_eq!(feed.next(at(11, 2_000)), Act::Fetch(ts(6)));
-        assert_eq!(feed.next(at(11, 2_001)), Act::Done(Ended::Feed));
+        assert_eq!(feed.next(at(11, 2_000)), NextAct::Fetch(ts(6)));
+        assert_eq!(feed.next(at(11, 2_001)), NextAct::Done(EndReason::Feed));
     }
 }

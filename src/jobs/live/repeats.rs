@@ -63,11 +63,11 @@ impl Met {
 
 /// The same thing, slot after slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Streak<K>(Option<Run<K>>);
+pub(super) struct Streak<K>(Option<Repeated<K>>);
 
 /// Slots that follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run<K> {
+pub(super) struct Repeated<K> {
     /// What is so at all of them.
     pub what: K,
     /// The first one.
@@ -85,18 +85,22 @@ impl<K> Default for Streak<K> {
 impl<K: Copy + PartialEq> Streak<K> {
     /// What is so at a slot: the run that ended before it, and the one that goes on, where it should be said: when it begins, and whenever
     /// it is twice as long.
-    pub fn step(&mut self, what: Option<K>, ts: SlotTs) -> (Option<Run<K>>, Option<Run<K>>) {
+    pub fn step(
+        &mut self,
+        what: Option<K>,
+        ts: SlotTs,
+    ) -> (Option<Repeated<K>>, Option<Repeated<K>>) {
         let goes_on = self.0.filter(|run| Some(run.what) == what);
         let ended = if goes_on.is_some() { None } else { self.0 };
         self.0 = what.map(|what| {
-            let run = goes_on.unwrap_or(Run { what, first: ts, count: 0 });
-            Run { count: run.count + 1, ..run }
+            let run = goes_on.unwrap_or(Repeated { what, first: ts, count: 0 });
+            Repeated { count: run.count + 1, ..run }
         });
         (ended, self.0.filter(|run| run.count.is_power_of_two()))
     }
 
     /// No more slots come: the run that went on.
-    pub fn over(&mut self) -> Option<Run<K>> {
+    pub fn over(&mut self) -> Option<Repeated<K>> {
         self.0.take()
     }
 }

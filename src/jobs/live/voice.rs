@@ -4,14 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    cycle::{Fetched, Settled, Trouble, Word},
-    repeats::{Lasting, Run, Streak, span},
+    cycle::{DecidedSlot, Fetched, LoopEvent, LoopTrouble},
+    repeats::{Lasting, Repeated, Streak, span},
 };
 use crate::{
     domain::{
         command::{Command, in_order_of_effect},
-        decision::{Action, Block, Decision, RiskState, Side, SkipReason},
-        reason::Reason,
+        decision::{Action, Block, Decision, Reason, RiskState, Side, SkipReason},
         series::Series,
         time::{Now, SlotTs, Steady, UtcMs},
         trade::{Event, TradeEvent},
@@ -29,28 +28,28 @@ const REASONS_MAX: usize = 16;
 
 /// A line for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct VoiceLine {
     /// How much it matters.
-    pub level: Level,
+    pub level: VoiceLevel,
     /// What happened.
     pub text: String,
 }
 
 /// How much a line matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub enum VoiceLevel {
     /// An operator may want to know.
     Info,
     /// An operator should look.
     Warn,
 }
 
-fn info(text: String) -> Line {
-    Line { level: Level::Info, text }
+fn info(text: String) -> VoiceLine {
+    VoiceLine { level: VoiceLevel::Info, text }
 }
 
-fn warn(text: String) -> Line {
-    Line { level: Level::Warn, text }
+fn warn(text: String) -> VoiceLine {
+    VoiceLine { level: VoiceLevel::Warn, text }
 }
 
 /// How much a loop says.
@@ -67,7 +66,7 @@ pub enum Detail {
 
 /// What the loop knows of itself before it decides anything.
 #[derive(Debug, Clone)]
-pub struct Start {
+pub struct VoiceStart {
     /// The series.
     pub series: Series,
     /// How much is said.
@@ -88,14 +87,14 @@ pub struct Start {
 
 /// What the loop says.
 pub struct Voice {
-    start: Start,
+    start: VoiceStart,
     /// What was decided last in this run.
     decided: Option<(Action, Reason)>,
     answered: Option<UtcMs>,
     outage: Lasting,
     /// The troubles of this outage that were said.
     reasons: BTreeSet<String>,
-    troubles: BTreeMap<Trouble, Lasting>,
+    troubles: BTreeMap<LoopTrouble, Lasting>,
     skips: Streak<SkipReason>,
     vetoes: Streak<Block>,
     late: Streak<()>,
@@ -104,7 +103,7 @@ pub struct Voice {
 
 impl Voice {
     /// Of a loop that starts.
-    pub fn new(start: Start) -> Self {
+    pub fn new(start: VoiceStart) -> Self {
         Self {
             start,
             decided: None,
@@ -120,7 +119,7 @@ impl Voice {
     }
 
     /// A turn of the loop: a heartbeat, when one is due.
-    pub fn turn(&mut self, now: Now) -> Option<Line> {
+    pub fn turn(&mut self, now: Now) -> Option<VoiceLine> {
         let Detail::Events { factor } = self.start.detail else { return None };
         // No more than one in a minute of real time, however fast time passes.
         let step_ms = BEAT_MS * i64::from(factor.div_ceil(60));
@@ -133,7 +132,7 @@ impl Voice {
     }
 
     fn beat(&self, now: Now) -> String {
-        let Start { last, position, equity, risk, .. } = &self.start;
+        let VoiceStart { last, position, equity, risk, .. } = &self.start;
         let slot = last.map_or_else(
             || "nothing is decided".to_owned(),
             |last| {
@@ -157,7 +156,7 @@ impl Voice {
     }
 
     /// What came of a question to the feed.
-    pub fn fetched(&mut self, fetched: &Fetched<'_>) -> Option<Line> {
+    pub fn fetched(&mut self, fetched: &Fetched<'_>) -> Option<VoiceLine> {
         let Fetched { asked, newest, error, .. } = *fetched;
         if let Some(error) = error {
             let met = self.outage.met(asked.up);
@@ -194,7 +193,7 @@ impl Voice {
     }
 
     /// The venue is well: the end of an outage, if there was one.
-    fn well(&mut self, up: Steady) -> Option<Line> {
+    fn well(&mut self, up: Steady) -> Option<VoiceLine> {
         let met = self.outage.over()?;
         self.reasons.clear();
         let venue = self.start.series.exchange();
@@ -202,19 +201,19 @@ impl Voice {
     }
 
     /// What an operator should know.
-    pub fn say(&mut self, word: Word, up: Steady) -> Option<Line> {
+    pub fn say(&mut self, word: LoopEvent, up: Steady) -> Option<VoiceLine> {
         match word {
-            Word::Once(text) => Some(warn(text)),
-            Word::Still(trouble, text) => {
+            LoopEvent::Once(text) => Some(warn(text)),
+            LoopEvent::Still(trouble, text) => {
                 let met = self.troubles.entry(trouble).or_default().met(up)?;
                 Some(warn(format!("{text}{}", met.again(up))))
             }
-            Word::Over(trouble) => {
+            LoopEvent::Over(trouble) => {
                 let met = self.troubles.get_mut(&trouble)?.over()?;
                 let what = match trouble {
-                    Trouble::Store => "bars are stored again",
-                    Trouble::Load => "bars are read again",
-                    Trouble::Gate => "the commands ledger is free again",
+                    LoopTrouble::Store => "bars are stored again",
+                    LoopTrouble::Load => "bars are read again",
+                    LoopTrouble::Gate => "the commands ledger is free again",
                 };
                 Some(info(format!("{what} after {}", met.told(up))))
             }
@@ -222,8 +221,8 @@ impl Voice {
     }
 
     /// A slot that was decided.
-    pub fn settled(&mut self, slot: &Settled<'_>, up: Steady) -> Vec<Line> {
-        let Settled { decision, origin, events, commands, before, is_answered } = *slot;
+    pub fn settled(&mut self, slot: &DecidedSlot<'_>, up: Steady) -> Vec<VoiceLine> {
+        let DecidedSlot { decision, origin, events, commands, before, is_answered } = *slot;
         let ts = decision.ts;
         let mut lines = Vec::new();
         if self.start.is_dry {
@@ -253,7 +252,7 @@ impl Voice {
         lines
     }
 
-    fn catch_up(&mut self, origin: Origin, ts: SlotTs, lines: &mut Vec<Line>) {
+    fn catch_up(&mut self, origin: Origin, ts: SlotTs, lines: &mut Vec<VoiceLine>) {
         let (ended, now) = self.late.step((origin == Origin::Catchup).then_some(()), ts);
         if let Some(run) = ended {
             lines.push(caught_up(&run));
@@ -263,7 +262,7 @@ impl Voice {
         }
     }
 
-    fn decision(&mut self, decision: &Decision, lines: &mut Vec<Line>) {
+    fn decision(&mut self, decision: &Decision, lines: &mut Vec<VoiceLine>) {
         let ts = decision.ts;
         let skipped =
             (decision.action == Action::Skip).then(|| skip_reason(decision.reason)).flatten();
@@ -297,12 +296,12 @@ impl Voice {
     }
 
     /// What is still to be said when the loop ends.
-    pub fn end(&mut self) -> Option<Line> {
+    pub fn end(&mut self) -> Option<VoiceLine> {
         self.late.over().map(|run| caught_up(&run))
     }
 }
 
-fn caught_up(run: &Run<()>) -> Line {
+fn caught_up(run: &Repeated<()>) -> VoiceLine {
     let (first, last) = (run.first.close(), run.first.plus(run.count as i64 - 1).close());
     let slots = if run.count == 1 { "slot" } else { "slots" };
     info(format!("caught up: {} missed {slots}, {first} to {last}", run.count))
@@ -313,7 +312,7 @@ fn decided(decision: &Decision) -> String {
     format!("slot {}: {} ({reason}), equity {equity}", ts.close(), action.name())
 }
 
-fn in_a_row<K>(what: &str, why: &str, run: &Run<K>, ts: SlotTs) -> String {
+fn in_a_row<K>(what: &str, why: &str, run: &Repeated<K>, ts: SlotTs) -> String {
     let row = match run.count {
         1 => String::new(),
         count => format!(", {count} slots in a row since {}", run.first.close()),
@@ -380,7 +379,7 @@ mod tests {
             money::{Money, Price, Qty},
             time::Timeframe,
         },
-        exchange::{feed::FeedError, venue::answer::Class},
+        exchange::{feed::FeedError, venue::answer::FaultClass},
     };
 
     fn slot(n: i64) -> SlotTs {
@@ -395,7 +394,7 @@ mod tests {
     fn voice(detail: Detail) -> Voice {
         let series =
             Series::new("kraken".parse().unwrap(), "BTC/USD".parse().unwrap(), Timeframe::M5);
-        Voice::new(Start {
+        Voice::new(VoiceStart {
             series,
             detail,
             is_venue: true,
@@ -429,14 +428,14 @@ mod tests {
         }
     }
 
-    fn settled(decision: &Decision, origin: Origin) -> Settled<'_> {
+    fn settled(decision: &Decision, origin: Origin) -> DecidedSlot<'_> {
         let before = Some(decision.ts.plus(-1));
         let (events, commands) = (&[][..], &[][..]);
-        Settled { decision, origin, events, commands, before, is_answered: true }
+        DecidedSlot { decision, origin, events, commands, before, is_answered: true }
     }
 
-    fn texts(lines: &[Line]) -> Vec<String> {
-        let mark = |level| if level == Level::Warn { "! " } else { "" };
+    fn texts(lines: &[VoiceLine]) -> Vec<String> {
+        let mark = |level| if level == VoiceLevel::Warn { "! " } else { "" };
         lines.iter().map(|line| format!("{}{}", mark(line.level), line.text)).collect()
     }
 
@@ -470,7 +469,7 @@ mod tests {
             TradeEvent { event: Event::Close(crate::domain::trade::CloseReason::StopHit), ..open };
         let decision =
             Decision { risk_state: RiskState::Reducing, ..row(3, Action::Hold, "no_signal") };
-        let slot3 = Settled { events: &[open, stop], ..settled(&decision, Origin::Live) };
+        let slot3 = DecidedSlot { events: &[open, stop], ..settled(&decision, Origin::Live) };
         let at3 = format!("slot {}: ", slot(3).close());
         assert_eq!(
             texts(&voice.settled(&slot3, Steady::new(0))),
@@ -541,7 +540,7 @@ mod tests {
         ];
         let obeys = |n| {
             let decision = row(n, Action::Hold, "no_signal");
-            let slot = Settled { commands: &commands, ..settled(&decision, Origin::Live) };
+            let slot = DecidedSlot { commands: &commands, ..settled(&decision, Origin::Live) };
             texts(&voice.settled(&slot, Steady::new(0)))
         };
         let said: Vec<Vec<String>> = (1..=3).map(obeys).collect();
@@ -562,7 +561,7 @@ mod tests {
         let error = FeedError {
             venue: "kraken".to_owned(),
             url: "https://x".to_owned(),
-            class: Class::Transient,
+            class: FaultClass::Transient,
             why: "refused".to_owned(),
             pause_ms: None,
         };
@@ -586,7 +585,7 @@ mod tests {
         assert!(voice.turn(at(1, 0)).is_none());
         assert!(voice.turn(at(13, 0)).unwrap().text.contains("in trouble for "), "an hour later");
         let decision = row(1, Action::Hold, "no_signal");
-        let from_disk = Settled { is_answered: false, ..settled(&decision, Origin::Live) };
+        let from_disk = DecidedSlot { is_answered: false, ..settled(&decision, Origin::Live) };
         assert!(voice.settled(&from_disk, at(1, 300_000).up).is_empty());
         let said = voice
             .settled(&settled(&row(2, Action::Hold, "no_signal"), Origin::Live), at(2, 32_000).up);
@@ -600,7 +599,7 @@ mod tests {
         let error = FeedError {
             venue: "kraken".to_owned(),
             url: "https://x".to_owned(),
-            class: Class::Transient,
+            class: FaultClass::Transient,
             why: "refused".to_owned(),
             pause_ms: None,
         };
@@ -629,7 +628,8 @@ mod tests {
     fn what_goes_on_is_said_again_and_its_end_once() {
         let mut voice = voice(EVENTS);
         let full = |voice: &mut Voice, ms| {
-            let word = Word::Still(Trouble::Store, "bars could not be stored: full".to_owned());
+            let word =
+                LoopEvent::Still(LoopTrouble::Store, "bars could not be stored: full".to_owned());
             voice.say(word, Steady::new(ms)).map(|line| line.text)
         };
         assert_eq!(full(&mut voice, 0), Some("bars could not be stored: full".to_owned()));
@@ -638,11 +638,12 @@ mod tests {
             full(&mut voice, 60_000),
             Some("bars could not be stored: full; for 1m, 3 tries".to_owned())
         );
-        let over = |voice: &mut Voice| voice.say(Word::Over(Trouble::Store), Steady::new(61_000));
+        let over =
+            |voice: &mut Voice| voice.say(LoopEvent::Over(LoopTrouble::Store), Steady::new(61_000));
         assert_eq!(over(&mut voice).unwrap().text, "bars are stored again after 1m 1s, 3 tries");
         assert_eq!(over(&mut voice), None);
         assert_eq!(
-            voice.say(Word::Once("x".to_owned()), Steady::new(0)),
+            voice.say(LoopEvent::Once("x".to_owned()), Steady::new(0)),
             Some(warn("x".to_owned()))
         );
     }

@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, io, path::Path, time::Duration};
 
 use tokio::task::{Id, JoinSet};
 
-use super::plan::{Node, Plan, StepState};
+use super::plan::{PipelinePlan, StepNode, StepState};
 use crate::{
     clock::Deadline,
     exit::Exit,
     jobs::context::{Context, Failure, Outcome},
     manifest::{ComputeDevice, PipelineJob, Step, When, Work},
     os::{
-        process::{self, Asker, Ended, Kin, Spawn},
+        process::{self, Asker, Kin, ProcessEnd, Spawn},
         signals::Stop,
     },
     store::disk::Disk,
@@ -38,13 +38,13 @@ async fn follow(
     globals: &[String],
 ) -> Result<Outcome, Failure> {
     let node =
-        |step: &Step| Node { id: step.id.clone(), needs: step.needs.clone(), when: step.when };
+        |step: &Step| StepNode { id: step.id.clone(), needs: step.needs.clone(), when: step.when };
     let nodes = job.steps.iter().map(node).collect();
-    let plan = Plan::new(nodes, job.pipeline.max_parallel as usize, job.pipeline.fail_fast);
+    let plan = PipelinePlan::new(nodes, job.pipeline.max_parallel as usize, job.pipeline.fail_fast);
     let (out, codes) = (BTreeMap::new(), BTreeMap::new());
     let after = None;
     let mut course = Course { context, job, globals, plan, out, codes, after };
-    let mut children: JoinSet<(usize, std::io::Result<Ended>)> = JoinSet::new();
+    let mut children: JoinSet<(usize, std::io::Result<ProcessEnd>)> = JoinSet::new();
     let mut places: BTreeMap<Id, usize> = BTreeMap::new();
     // Whatever becomes of one step, every one that was started is waited for, so that none outlives its pipeline.
     while !course.plan.is_over() {
@@ -79,7 +79,7 @@ struct Course<'a, 'c> {
     context: &'a Context<'c>,
     job: &'a PipelineJob,
     globals: &'a [String],
-    plan: Plan,
+    plan: PipelinePlan,
     /// What steps put out.
     out: BTreeMap<String, String>,
     codes: BTreeMap<String, i32>,
@@ -121,7 +121,7 @@ impl Course<'_, '_> {
     fn start(
         &mut self,
         at: usize,
-    ) -> Option<impl Future<Output = (usize, std::io::Result<Ended>)> + Send + use<>> {
+    ) -> Option<impl Future<Output = (usize, std::io::Result<ProcessEnd>)> + Send + use<>> {
         let step = &self.job.steps[at];
         let spawn = match spawn(self.context, step, &self.out, (self.globals, self.job.device)) {
             Ok(spawn) => spawn,
@@ -150,7 +150,7 @@ impl Course<'_, '_> {
     }
 
     /// A step is over.
-    fn end(&mut self, at: usize, ended: &std::io::Result<Ended>) {
+    fn end(&mut self, at: usize, ended: &std::io::Result<ProcessEnd>) {
         let step = &self.job.steps[at];
         let mut well = match ended {
             Ok(ended) => {
@@ -177,7 +177,7 @@ impl Course<'_, '_> {
     }
 }
 
-fn judge(step: &Step, ended: &Ended) -> bool {
+fn judge(step: &Step, ended: &ProcessEnd) -> bool {
     let (step_id, code, expected) = (&step.id, ended.code, step.expect_exit);
     if ended.stopped {
         tracing::error!(step = step_id, code, "step was stopped");
@@ -268,7 +268,7 @@ fn outputs(context: &Context<'_>, step: &Step) -> Result<BTreeMap<String, String
 
 fn outcome(
     context: &Context<'_>,
-    plan: &Plan,
+    plan: &PipelinePlan,
     codes: &BTreeMap<String, i32>,
     out: BTreeMap<String, String>,
 ) -> Outcome {

@@ -38,7 +38,7 @@ impl StepState {
 
 /// A step's place in the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Node {
+pub struct StepNode {
     /// Its id.
     pub id: String,
     /// Ids of the steps before it.
@@ -49,17 +49,17 @@ pub struct Node {
 
 /// The steps and how they stand.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    nodes: Vec<Node>,
+pub struct PipelinePlan {
+    nodes: Vec<StepNode>,
     states: BTreeMap<String, StepState>,
     parallel_max: usize,
     fail_fast: bool,
     stopped: bool,
 }
 
-impl Plan {
+impl PipelinePlan {
     /// A plan in which nothing has started. The manifest's checks guarantee that needs exist and form no cycle.
-    pub fn new(nodes: Vec<Node>, parallel_max: usize, fail_fast: bool) -> Self {
+    pub fn new(nodes: Vec<StepNode>, parallel_max: usize, fail_fast: bool) -> Self {
         let states = nodes.iter().map(|node| (node.id.clone(), StepState::Waiting)).collect();
         Self { nodes, states, parallel_max: parallel_max.max(1), fail_fast, stopped: false }
     }
@@ -110,7 +110,7 @@ impl Plan {
     }
 
     /// Whether a step failed among those that this one needs, those that they need, and so on.
-    fn failed_before(&self, node: &Node) -> bool {
+    fn failed_before(&self, node: &StepNode) -> bool {
         let mut open: Vec<&str> = node.needs.iter().map(String::as_str).collect();
         let mut seen = BTreeSet::new();
         while let Some(id) = open.pop() {
@@ -156,18 +156,18 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn node(id: &str, needs: &[&str], when: When) -> Node {
-        Node { id: id.into(), needs: needs.iter().map(|id| (*id).to_owned()).collect(), when }
+    fn node(id: &str, needs: &[&str], when: When) -> StepNode {
+        StepNode { id: id.into(), needs: needs.iter().map(|id| (*id).to_owned()).collect(), when }
     }
 
     /// Runs a plan in which the named steps fail, and tells how every step ended and the most that ran at once.
     fn play(
-        nodes: &[Node],
+        nodes: &[StepNode],
         parallel_max: usize,
         fail_fast: bool,
         failing: &[&str],
     ) -> (String, usize) {
-        let mut plan = Plan::new(nodes.to_vec(), parallel_max, fail_fast);
+        let mut plan = PipelinePlan::new(nodes.to_vec(), parallel_max, fail_fast);
         let (mut running, mut most) = (Vec::new(), 0);
         while !plan.is_over() {
             running.extend(plan.start_ready());
@@ -250,7 +250,7 @@ mod tests {
             node("down", &["b"], When::Always),
             node("last", &["down"], When::Success),
         ];
-        let mut plan = Plan::new(nodes, 1, false);
+        let mut plan = PipelinePlan::new(nodes, 1, false);
         assert_eq!(plan.start_ready(), [0]);
         plan.stop();
         assert!(plan.start_ready().is_empty(), "what is at work comes first");

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
-    exchange::client::{Client, Get as _, Limits},
-    jobs::{deploy::commands::CommandError, waiting::Waiting},
+    exchange::client::{Client, ClientLimits, Get as _},
+    jobs::{deploy::commands::CommandError, venue::JobSleeper},
     manifest::PreflightPart,
     outcome::Failure,
 };
@@ -95,8 +95,8 @@ fn skew(machine: &Machine<'_>, url: &str) -> PreflightCheck {
         PreflightCheck::new(PreflightPart::Clock, "clock skew", level, limit, value).next(next)
     };
     let clock = SystemClock;
-    let waits = Waiting { clock: &clock, stop: &machine.context.stop };
-    let limits = Limits::within(machine.rules.command_timeout.get().duration());
+    let waits = JobSleeper { clock: &clock, stop: &machine.context.stop };
+    let limits = ClientLimits::within(machine.rules.command_timeout.get().duration());
     let asked = clock.now();
     let answer = Client::new(limits).and_then(|client| client.get(url, &waits));
     let answered = clock.now();

@@ -12,7 +12,7 @@ use crate::{
     exit::Exit,
     jobs::{context::Context, deploy::commands::CommandRunner},
     manifest::PreflightJob,
-    model::probe::Verdict,
+    model::probe::DeviceVerdict,
     os::machine::{memory_bytes, processor},
     outcome::Failure,
 };
@@ -41,7 +41,7 @@ pub struct Doctor {
     /// Names of the profiles there.
     profiles: Vec<String>,
     /// The devices, as they proved themselves; none where only the processor is wanted.
-    devices: Vec<Verdict>,
+    devices: Vec<DeviceVerdict>,
     /// Programs, room, clock, device.
     checks: Vec<PreflightCheck>,
 }

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     jobs::deploy::compose::{
-        Bound, Env, Exposure, Folder, NotJudged, Service, Variables, running, services, sets,
+        BoundPort, ComposeService, Env, Exposure, Folder, NotJudged, Variables, running, services,
+        sets,
     },
     manifest::PreflightPart,
     outcome::Failure,
@@ -47,10 +48,10 @@ pub fn ports(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
 }
 
 /// The services of each set of files. What compose finds by itself it reads under the `.env` beside it, by its own rules.
-fn all(machine: &Machine<'_>, sets: &[Vec<String>]) -> Result<Vec<Service>, NotJudged> {
+fn all(machine: &Machine<'_>, sets: &[Vec<String>]) -> Result<Vec<ComposeService>, NotJudged> {
     let of =
         |files: &Vec<String>| services(machine.runner, (machine.context.root, files), &Env::Beside);
-    let all: Vec<Vec<Service>> = sets.iter().map(of).collect::<Result<_, _>>()?;
+    let all: Vec<Vec<ComposeService>> = sets.iter().map(of).collect::<Result<_, _>>()?;
     Ok(all.concat())
 }
 
@@ -61,7 +62,7 @@ fn check(name: &str, level: CheckLevel, limit: &str, value: String) -> Preflight
 fn of_file(
     machine: &Machine<'_>,
     file: &str,
-    found: Result<Vec<Service>, NotJudged>,
+    found: Result<Vec<ComposeService>, NotJudged>,
 ) -> Result<Vec<PreflightCheck>, Failure> {
     let limit = "127.0.0.1, ::1 or listed";
     let services = match found {
@@ -109,15 +110,15 @@ fn of_file(
 }
 
 /// Each published port with the service it belongs to.
-fn published(services: &[Service]) -> impl Iterator<Item = (u16, &str)> {
+fn published(services: &[ComposeService]) -> impl Iterator<Item = (u16, &str)> {
     services.iter().flat_map(|service| {
         let ports = service.ports.iter().filter_map(|port| port.published);
         ports.map(move |port| (port, service.name.as_str()))
     })
 }
 
-fn open(machine: &Machine<'_>, services: &[Service]) -> Vec<String> {
-    let of = |service: &Service| -> Vec<String> {
+fn open(machine: &Machine<'_>, services: &[ComposeService]) -> Vec<String> {
+    let of = |service: &ComposeService| -> Vec<String> {
         let open = |port: &&Exposure| !port.is_fine(&machine.rules.public);
         let ports = service.ports.iter().filter(open);
         ports.map(|port| format!("{}: {}", service.name, port.written)).collect()
@@ -156,7 +157,7 @@ fn own_port(machine: &Machine<'_>) -> Option<u16> {
 fn of_service(machine: &Machine<'_>) -> Option<PreflightCheck> {
     let (host, _) = machine.rules.listen.rsplit_once(':')?;
     let name = "port of serve";
-    if Bound::of(host) != Bound::Loopback
+    if BoundPort::of(host) != BoundPort::Loopback
         && !own_port(machine).is_some_and(|port| machine.rules.public.contains(&port))
     {
         let value = format!("{} is not bound to this machine", machine.rules.listen);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     jobs::checks::{self, Shown},
     manifest::PreflightPart,
-    model::probe::Verdict,
+    model::probe::DeviceVerdict,
 };
 
 /// Name and version of `preflight.json`.
@@ -54,7 +54,7 @@ pub struct PreflightCheck {
     pub next: Option<String>,
     /// What a card proved, where it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub probe: Option<Box<Verdict>>,
+    pub probe: Option<Box<DeviceVerdict>>,
 }
 
 impl PreflightCheck {

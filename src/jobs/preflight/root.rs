@@ -11,9 +11,9 @@ use super::{
     result::{CheckLevel, PreflightCheck, some_of},
 };
 use crate::{
-    jobs::deploy::{commands::CommandError, git, path_bytes::shown},
+    jobs::deploy::{commands::CommandError, git, inventory::shown},
     manifest::PreflightPart,
-    os::{file_owner::own_uid, free_space::room as left},
+    os::filesystem::{own_uid, room as left},
     outcome::Failure,
     store::{disk::Disk as _, error::StoreError},
 };

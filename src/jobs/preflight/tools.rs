@@ -7,12 +7,12 @@ use super::{
 use crate::{
     domain::tool::{ToolNeed, Version},
     jobs::{
-        compute::probe::probe,
+        compute::fit_process::probe,
         context::Context,
         deploy::{argv, commands::CommandError},
     },
     manifest::{Compute, ComputeDevice, PreflightPart},
-    model::probe::Verdict,
+    model::probe::DeviceVerdict,
     outcome::Failure,
 };
 
@@ -86,7 +86,7 @@ pub fn device(context: &Context<'_>, compute: &Compute) -> Result<PreflightCheck
     Ok(device_check(compute, verdict))
 }
 
-fn device_check(compute: &Compute, verdict: Option<Verdict>) -> PreflightCheck {
+fn device_check(compute: &Compute, verdict: Option<DeviceVerdict>) -> PreflightCheck {
     let (level, value) = match (&verdict, compute.device) {
         (None, _) => (CheckLevel::Ok, "the processor".to_owned()),
         (Some(verdict), _) if verdict.ok => {
@@ -108,7 +108,7 @@ fn device_check(compute: &Compute, verdict: Option<Verdict>) -> PreflightCheck {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::probe::{About, Reason};
+    use crate::model::probe::{DeviceAbout, DeviceReason};
 
     #[test]
     fn a_tool_is_absent_too_old_or_good() {
@@ -133,13 +133,13 @@ mod tests {
         let level = |device, verdict| {
             device_check(&Compute { device, ..Compute::default() }, verdict).level
         };
-        let refused = || Some(Verdict::refused(Reason::NoDevice, ""));
-        let about = About { device: "cuda:0".to_owned(), ..About::default() };
+        let refused = || Some(DeviceVerdict::refused(DeviceReason::NoDevice, ""));
+        let about = DeviceAbout { device: "cuda:0".to_owned(), ..DeviceAbout::default() };
         let good = || {
-            Some(Verdict {
+            Some(DeviceVerdict {
                 ok: true,
                 about: about.clone(),
-                ..Verdict::refused(Reason::NoDevice, "")
+                ..DeviceVerdict::refused(DeviceReason::NoDevice, "")
             })
         };
         assert_eq!(level(ComputeDevice::Cpu, None), CheckLevel::Ok);

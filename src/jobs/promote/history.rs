@@ -9,14 +9,14 @@ const HEADER: &str = "at_ms,event,model,metric,candidate,baseline,run_id";
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::jobs) enum Event {
+pub(in crate::jobs) enum HistoryEvent {
     /// A model came into use.
     Promote,
     /// The one in use left; the one before came back.
     Rollback,
 }
 
-impl Event {
+impl HistoryEvent {
     const fn name(self) -> &'static str {
         match self {
             Self::Promote => "promote",
@@ -27,11 +27,11 @@ impl Event {
 
 /// One row.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::jobs) struct Row {
+pub(in crate::jobs) struct HistoryRow {
     /// When.
     pub(in crate::jobs) at: UtcMs,
     /// What.
-    pub(in crate::jobs) event: Event,
+    pub(in crate::jobs) event: HistoryEvent,
     /// The model that is in use from then on, `name/id`.
     pub(in crate::jobs) model: String,
     /// What it was measured by; empty at a rollback.
@@ -70,8 +70,8 @@ impl History {
                 return Err(format!("line {number}: {} columns instead of 7", fields.len()));
             };
             let event = match event {
-                "promote" => Event::Promote,
-                "rollback" => Event::Rollback,
+                "promote" => HistoryEvent::Promote,
+                "rollback" => HistoryEvent::Rollback,
                 other => return Err(format!("line {number}: unknown event `{other}`")),
             };
             let at = at_ms.parse().ok().and_then(|ms| UtcMs::new(ms).ok());
@@ -81,11 +81,11 @@ impl History {
         Ok(history)
     }
 
-    fn take(&mut self, at: UtcMs, event: Event, model: &str) -> Result<(), String> {
+    fn take(&mut self, at: UtcMs, event: HistoryEvent, model: &str) -> Result<(), String> {
         self.changed = Some(at);
         match event {
-            Event::Promote => self.stack.push(model.to_owned()),
-            Event::Rollback => {
+            HistoryEvent::Promote => self.stack.push(model.to_owned()),
+            HistoryEvent::Rollback => {
                 self.stack.pop();
                 if self.in_use() != Some(model) {
                     return Err(format!("a rollback to {model}, which was not in use before"));
@@ -111,14 +111,14 @@ impl History {
     }
 
     /// With one row more.
-    pub(in crate::jobs) fn append(mut self, row: &Row) -> Self {
+    pub(in crate::jobs) fn append(mut self, row: &HistoryRow) -> Self {
         if self.text.is_empty() {
             self.text = format!("{HEADER}\n");
         }
         let (candidate, baseline) = row
             .numbers
             .map_or_else(Default::default, |(ours, base)| (ours.to_string(), base.to_string()));
-        let Row { at, event, model, metric, run, .. } = row;
+        let HistoryRow { at, event, model, metric, run, .. } = row;
         let (at_ms, event_name) = (at.get(), event.name());
         let _ = writeln!(
             self.text,
@@ -138,15 +138,15 @@ impl History {
 mod tests {
     use super::*;
 
-    fn row(event: Event, model: &str) -> Row {
+    fn row(event: HistoryEvent, model: &str) -> HistoryRow {
         row_at(5, event, model)
     }
 
-    fn row_at(at_ms: i64, event: Event, model: &str) -> Row {
-        let numbers = (event == Event::Promote).then_some((-0.5, -0.75));
+    fn row_at(at_ms: i64, event: HistoryEvent, model: &str) -> HistoryRow {
+        let numbers = (event == HistoryEvent::Promote).then_some((-0.5, -0.75));
         let at = UtcMs::new(at_ms).unwrap();
         let metric = numbers.map_or("", |_| "log-loss").to_owned();
-        Row { at, event, model: model.to_owned(), metric, numbers, run: "r1".to_owned() }
+        HistoryRow { at, event, model: model.to_owned(), metric, numbers, run: "r1".to_owned() }
     }
 
     #[test]
@@ -154,13 +154,13 @@ mod tests {
         let mut history = History::parse(b"").unwrap();
         assert_eq!((history.in_use(), history.before()), (None, None));
         for model in ["m/a", "m/b", "m/c"] {
-            history = history.append(&row(Event::Promote, model));
+            history = history.append(&row(HistoryEvent::Promote, model));
         }
         assert_eq!((history.in_use(), history.before()), (Some("m/c"), Some("m/b")));
-        history = history.append(&row(Event::Rollback, "m/b"));
-        history = history.append(&row(Event::Rollback, "m/a"));
+        history = history.append(&row(HistoryEvent::Rollback, "m/b"));
+        history = history.append(&row(HistoryEvent::Rollback, "m/a"));
         assert_eq!((history.in_use(), history.before()), (Some("m/a"), None));
-        history = history.append(&row_at(9, Event::Promote, "m/d"));
+        history = history.append(&row_at(9, HistoryEvent::Promote, "m/d"));
         let again = History::parse(history.text().as_bytes()).unwrap();
         assert_eq!(again, history);
         assert_eq!((again.before(), again.changed()), (Some("m/a"), UtcMs::new(9).ok()));
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_damaged_history_is_refused_with_its_line() {
-        let good = History::default().append(&row(Event::Promote, "m/a"));
+        let good = History::default().append(&row(HistoryEvent::Promote, "m/a"));
         let torn = &good.text()[..good.text().len() - 1];
         for (text, says) in [
             ("nothing\n".to_owned(), "line 1"),

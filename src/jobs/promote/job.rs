@@ -3,17 +3,17 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
-    history::{Event, History, Row},
-    judge::{Demand, Live, Verdict, judge},
+    history::{History, HistoryEvent, HistoryRow},
+    judge::{LiveSettings, PromoteRule, PromoteVerdict, judge},
 };
 use crate::{
     domain::ids::Tag,
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        models,
-        setup::settings,
-        train::report::Report,
+        engine_setup::settings,
+        model_folder,
+        train::report::TrainReport,
     },
     manifest::{Promote, PromoteJob, Trading},
     store::disk::{Disk as _, parent},
@@ -35,20 +35,20 @@ pub fn run(context: &Context<'_>, job: &PromoteJob) -> Result<Outcome, Failure> 
 }
 
 /// How LIVE will trade, by the market that the manifest extends.
-fn live(trading: Option<&Trading>) -> Result<Live, Failure> {
+fn live(trading: Option<&Trading>) -> Result<LiveSettings, Failure> {
     let Some((rule, trading)) =
         trading.and_then(|trading| Some((trading.model.as_ref()?, trading)))
     else {
         let message = "how LIVE will trade with the model must be known: extend profiles/market.toml and strategies/model.toml, as jobs/promote.toml does";
         return Err(Failure::new(Exit::Manifest, message));
     };
-    Ok(Live { enter: rule.enter, settings: settings(trading)? })
+    Ok(LiveSettings { enter: rule.enter, settings: settings(trading)? })
 }
 
 fn promote(
     context: &Context<'_>,
     job: &Promote,
-    live: &Live,
+    live: &LiveSettings,
     history: History,
 ) -> Result<Outcome, Failure> {
     let id = candidate(context, job)?;
@@ -56,7 +56,7 @@ fn promote(
     let model = format!("{}/{id}", job.name);
     whole(context, &model)?;
     let in_use = history.in_use().map(|model| report_of(context, model));
-    let demand = Demand { metric: job.metric, by: job.by, min_folds: job.min_folds };
+    let demand = PromoteRule { metric: job.metric, by: job.by, min_folds: job.min_folds };
     let theirs = in_use.as_ref().and_then(|report| report.as_ref().ok());
     let verdict = judge(demand, &report, theirs, live);
     let mut text = numbers(job, &model, &verdict);
@@ -96,9 +96,9 @@ fn promote(
         let text = format!("{text}{summary}\n");
         return Ok(Outcome { exit: Exit::Ok, summary, text, out: out(&model) });
     }
-    let row = Row {
+    let row = HistoryRow {
         at: context.started,
-        event: Event::Promote,
+        event: HistoryEvent::Promote,
         model: model.clone(),
         metric: job.metric.name().to_owned(),
         numbers: Some((verdict.candidate, verdict.baseline)),
@@ -119,9 +119,9 @@ fn rollback(context: &Context<'_>, history: History) -> Result<Outcome, Failure>
     };
     let (left, back) = (left.to_owned(), back.to_owned());
     whole(context, &back)?;
-    let row = Row {
+    let row = HistoryRow {
         at: context.started,
-        event: Event::Rollback,
+        event: HistoryEvent::Rollback,
         model: back.clone(),
         metric: String::new(),
         numbers: None,
@@ -135,7 +135,7 @@ fn rollback(context: &Context<'_>, history: History) -> Result<Outcome, Failure>
 }
 
 /// The history first, then what it comes to: a crash between the two is mended by the next run.
-fn commit(context: &Context<'_>, history: History, row: &Row) -> Result<(), Failure> {
+fn commit(context: &Context<'_>, history: History, row: &HistoryRow) -> Result<(), Failure> {
     let history = history.append(row);
     context.disk.replace(&context.layout.model_history(), history.text().as_bytes())?;
     point_at(context, &row.model)
@@ -181,14 +181,14 @@ fn candidate(context: &Context<'_>, job: &Promote) -> Result<String, Failure> {
     Ok(name.to_string())
 }
 
-fn report(context: &Context<'_>, name: &str, id: &str) -> Result<Report, Failure> {
+fn report(context: &Context<'_>, name: &str, id: &str) -> Result<TrainReport, Failure> {
     let path = context.layout.train_report_dir(name, id).join("report.json");
     let shown = context.shown(&path);
     let Some(bytes) = context.disk.read(&path)? else {
         let message = format!("{name}/{id} has no report: {shown} is missing; train it here first");
         return Err(Failure::new(Exit::Nothing, message));
     };
-    let report = Report::from_json(&bytes)
+    let report = TrainReport::from_json(&bytes)
         .map_err(|reason| Failure::new(Exit::Data, format!("{shown}: {reason}")))?;
     if report.folds.is_empty() || report.name != name || report.model != id {
         let message = format!("{shown}: it is the report of another model, or has no fold");
@@ -198,7 +198,7 @@ fn report(context: &Context<'_>, name: &str, id: &str) -> Result<Report, Failure
 }
 
 /// The report of a model of the history, `name/id`.
-fn report_of(context: &Context<'_>, model: &str) -> Result<Report, Failure> {
+fn report_of(context: &Context<'_>, model: &str) -> Result<TrainReport, Failure> {
     let (name, id) = parts(model)?;
     report(context, name, id)
 }
@@ -207,7 +207,7 @@ fn report_of(context: &Context<'_>, model: &str) -> Result<Report, Failure> {
 fn whole(context: &Context<'_>, model: &str) -> Result<(), Failure> {
     let (name, id) = parts(model)?;
     let dir = context.layout.models_dir().join(name).join(id);
-    models::load(context.disk, &dir).map(drop)
+    model_folder::load(context.disk, &dir).map(drop)
 }
 
 fn parts(model: &str) -> Result<(&str, &str), Failure> {
@@ -217,7 +217,7 @@ fn parts(model: &str) -> Result<(&str, &str), Failure> {
     })
 }
 
-fn numbers(job: &Promote, model: &str, verdict: &Verdict) -> String {
+fn numbers(job: &Promote, model: &str, verdict: &PromoteVerdict) -> String {
     let mut text = format!("{model} by {} (higher is better here)\n", job.metric.name());
     let mut line = |who: &str, value: f64| {
         let _ = writeln!(text, "{who:<14}{value:>14.6}");
@@ -228,7 +228,7 @@ fn numbers(job: &Promote, model: &str, verdict: &Verdict) -> String {
         line("in use", in_use);
     }
     let _ = writeln!(text, "better in {} of {} folds", verdict.folds_better, verdict.folds);
-    let Verdict { net, held, .. } = verdict;
+    let PromoteVerdict { net, held, .. } = verdict;
     let _ = writeln!(
         text,
         "its trades on the test bars, through the engine of LIVE: {net:.2} after fees; flat 0.00, buy and hold {held:.2}"

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    jobs::train::report::{FoldReport, Judged, Report},
+    jobs::train::report::{FoldReport, Judged, TrainReport},
     manifest::PromoteMetric,
 };
 
@@ -16,7 +16,7 @@ const ERRORS_MIN: f64 = 3.0;
 
 /// What is demanded.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Demand {
+pub(super) struct PromoteRule {
     /// What is measured.
     pub(super) metric: PromoteMetric,
     /// By how much it must be better over all folds.
@@ -27,7 +27,7 @@ pub(super) struct Demand {
 
 /// How LIVE will trade with the model.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Live {
+pub(super) struct LiveSettings {
     /// The score that the market's settings name for all models; `None` when each has its own.
     pub(super) enter: Option<i64>,
     /// Every other setting that its trades depend on.
@@ -36,7 +36,7 @@ pub(super) struct Live {
 
 /// The numbers of a promotion, higher is better: losses are turned round.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Verdict {
+pub(super) struct PromoteVerdict {
     /// Of the candidate.
     pub(super) candidate: f64,
     /// Of the best baseline on the same folds: one for all of them, since nobody knows beforehand which fold suits whom.
@@ -57,13 +57,13 @@ pub(super) struct Verdict {
 
 /// Judges a candidate. The report in use counts only if it was made on the same series, question and test windows.
 pub(super) fn judge(
-    demand: Demand,
-    candidate: &Report,
-    in_use: Option<&Report>,
-    live: &Live,
-) -> Verdict {
+    demand: PromoteRule,
+    candidate: &TrainReport,
+    in_use: Option<&TrainReport>,
+    live: &LiveSettings,
+) -> PromoteVerdict {
     let metric = demand.metric;
-    let of_model = |report: &Report| over(metric, report, |fold| value(metric, &fold.network));
+    let of_model = |report: &TrainReport| over(metric, report, |fold| value(metric, &fold.network));
     let ours = of_model(candidate);
     let rivals = rivals(metric, candidate);
     let baseline =
@@ -105,11 +105,20 @@ pub(super) fn judge(
         PromoteMetric::LogLoss | PromoteMetric::Pnl => {}
     }
     against.extend(poor(candidate, net, held));
-    Verdict { candidate: ours, baseline, in_use: theirs, folds_better, folds, net, held, against }
+    PromoteVerdict {
+        candidate: ours,
+        baseline,
+        in_use: theirs,
+        folds_better,
+        folds,
+        net,
+        held,
+        against,
+    }
 }
 
 /// Where LIVE would not trade as the candidate was judged.
-fn judged_otherwise(candidate: &Report, live: &Live) -> Vec<String> {
+fn judged_otherwise(candidate: &TrainReport, live: &LiveSettings) -> Vec<String> {
     if candidate.settings.is_empty() {
         let why = "its report is of a build that did not write how it was judged: train it again";
         return vec![why.to_owned()];
@@ -137,7 +146,7 @@ fn judged_otherwise(candidate: &Report, live: &Live) -> Vec<String> {
 }
 
 /// Whether its AUC may be luck.
-fn luck(candidate: &Report, auc: f64) -> Option<String> {
+fn luck(candidate: &TrainReport, auc: f64) -> Option<String> {
     let error = |fold: &FoldReport| match fold.network.auc {
         Some(_) => fold.network.auc_error.filter(|_| fold.network.auc_rows.is_some()),
         // It counts as chance, which has no error.
@@ -167,7 +176,7 @@ fn is_more(a: f64, b: f64) -> bool {
 }
 
 /// Whether its trades earned less than those of somebody without a model. Not a number is never good enough.
-fn poor(candidate: &Report, net: f64, held: f64) -> Vec<String> {
+fn poor(candidate: &TrainReport, net: f64, held: f64) -> Vec<String> {
     let mut against = Vec::new();
     if !is_more(net, 0.0) {
         against.push(format!(
@@ -192,16 +201,16 @@ fn poor(candidate: &Report, net: f64, held: f64) -> Vec<String> {
 }
 
 /// Whether two reports are about the same test: then their numbers can be compared.
-fn same_test(a: &Report, b: &Report) -> bool {
-    let question = |report: &Report| report.asked.get("label").cloned();
-    let windows = |report: &Report| -> Vec<[i64; 2]> {
+fn same_test(a: &TrainReport, b: &TrainReport) -> bool {
+    let question = |report: &TrainReport| report.asked.get("label").cloned();
+    let windows = |report: &TrainReport| -> Vec<[i64; 2]> {
         report.folds.iter().map(|fold| fold.test.window).collect()
     };
     a.series == b.series && question(a) == question(b) && windows(a) == windows(b)
 }
 
 /// Over all folds: money is summed up, everything else is a mean.
-fn over(metric: PromoteMetric, report: &Report, of: impl Fn(&FoldReport) -> f64) -> f64 {
+fn over(metric: PromoteMetric, report: &TrainReport, of: impl Fn(&FoldReport) -> f64) -> f64 {
     let sum: f64 = report.folds.iter().map(of).sum();
     match metric {
         PromoteMetric::Pnl => sum,
@@ -222,7 +231,7 @@ fn value(metric: PromoteMetric, judged: &Judged) -> f64 {
 type OfFold = fn(&FoldReport) -> f64;
 
 /// The same number of everybody it must beat. A model without hidden layers is no rival of itself.
-fn rivals(metric: PromoteMetric, report: &Report) -> Vec<OfFold> {
+fn rivals(metric: PromoteMetric, report: &TrainReport) -> Vec<OfFold> {
     let (simple, logistic): (&[OfFold], OfFold) = match metric {
         PromoteMetric::LogLoss => {
             (&[|fold| -fold.prior_log_loss], |fold| value(PromoteMetric::LogLoss, &fold.logistic))
@@ -244,18 +253,23 @@ mod tests {
     use super::*;
     use crate::jobs::train::report::sample;
 
-    fn live() -> Live {
-        Live { enter: None, settings: sample::settings() }
+    fn live() -> LiveSettings {
+        LiveSettings { enter: None, settings: sample::settings() }
     }
 
     /// How it would trade is not what these tests are about.
-    fn judge(demand: Demand, candidate: &Report, in_use: Option<&Report>) -> Verdict {
+    fn judge(
+        demand: PromoteRule,
+        candidate: &TrainReport,
+        in_use: Option<&TrainReport>,
+    ) -> PromoteVerdict {
         super::judge(demand, candidate, in_use, &live())
     }
 
-    const BY_LOSS: Demand = Demand { metric: PromoteMetric::LogLoss, by: 0.001, min_folds: 2 };
+    const BY_LOSS: PromoteRule =
+        PromoteRule { metric: PromoteMetric::LogLoss, by: 0.001, min_folds: 2 };
 
-    fn report(model: &str, losses: [f64; 3]) -> Report {
+    fn report(model: &str, losses: [f64; 3]) -> TrainReport {
         let folds = losses.map(|loss| (loss, 0.55, 10.0));
         sample::report(model, &folds)
     }
@@ -273,14 +287,14 @@ mod tests {
 
     #[test]
     fn every_reason_against_it_is_told() {
-        let says = |demand: Demand, ours: &Report, theirs: Option<&Report>| {
+        let says = |demand: PromoteRule, ours: &TrainReport, theirs: Option<&TrainReport>| {
             judge(demand, ours, theirs).against.join("; ")
         };
         let close = report("a", [0.9899, 0.9899, 0.9899]);
         assert!(says(BY_LOSS, &close, None).contains("beats the baseline by 0.000100, 0.001 is"));
         let uneven = report("a", [0.90, 0.995, 0.995]);
         assert!(says(BY_LOSS, &uneven, None).contains("better in 1 of 3 folds, 2 are demanded"));
-        let equal = Demand { by: 0.0, min_folds: 0, ..BY_LOSS };
+        let equal = PromoteRule { by: 0.0, min_folds: 0, ..BY_LOSS };
         assert!(says(equal, &report("a", [0.99; 3]), None).contains("more than nothing"));
         assert!(says(equal, &report("a", [f64::NAN; 3]), None).contains("more than nothing"));
         let (good, better) = (report("a", [0.98; 3]), report("b", [0.97; 3]));
@@ -304,7 +318,7 @@ mod tests {
     fn the_baseline_is_one_for_all_folds_and_a_fold_is_won_against_every_one() {
         let mut report = sample::report("a", &[(0.5, 0.5, 30.0); 2]);
         (report.folds[0].buy_and_hold, report.folds[1].buy_and_hold) = (40.0, -90.0);
-        let demand = Demand { metric: PromoteMetric::Pnl, by: 0.0, min_folds: 2 };
+        let demand = PromoteRule { metric: PromoteMetric::Pnl, by: 0.0, min_folds: 2 };
         let verdict = judge(demand, &report, None);
         // Buying and holding lost 50, the logistic regression earned 2: it is the one to beat.
         assert_eq!((verdict.candidate, verdict.baseline), (60.0, 2.0));
@@ -315,7 +329,7 @@ mod tests {
     fn each_metric_has_its_baseline() {
         let of = |metric, auc, net| {
             let report = sample::report("a", &[(0.98, auc, net); 3]);
-            judge(Demand { metric, by: 0.0, min_folds: 0 }, &report, None)
+            judge(PromoteRule { metric, by: 0.0, min_folds: 0 }, &report, None)
         };
         let auc = of(PromoteMetric::Auc, 0.55, 6.0);
         assert!((auc.baseline - 0.52).abs() < 1e-9 && auc.against.is_empty(), "{auc:?}");
@@ -327,7 +341,7 @@ mod tests {
     #[test]
     fn a_model_that_loses_money_is_refused_whatever_else_it_is_measured_by() {
         for metric in [PromoteMetric::LogLoss, PromoteMetric::Auc, PromoteMetric::Pnl] {
-            let demand = Demand { metric, by: 0.0, min_folds: 0 };
+            let demand = PromoteRule { metric, by: 0.0, min_folds: 0 };
             let says = |net: f64, held: f64| {
                 let mut report = sample::report("a", &[(0.5, 0.9, net); 3]);
                 report.folds.iter_mut().for_each(|fold| fold.buy_and_hold = held / 3.0);
@@ -357,9 +371,9 @@ mod tests {
     #[test]
     fn a_model_is_refused_where_live_would_trade_otherwise_than_it_was_judged() {
         let good = report("a", [0.5; 3]);
-        let says = |live: &Live| super::judge(BY_LOSS, &good, None, live).against;
-        assert_eq!(says(&Live { enter: Some(50_000), ..live() }), [""; 0]);
-        let pinned = says(&Live { enter: Some(200_000), ..live() });
+        let says = |live: &LiveSettings| super::judge(BY_LOSS, &good, None, live).against;
+        assert_eq!(says(&LiveSettings { enter: Some(50_000), ..live() }), [""; 0]);
+        let pinned = says(&LiveSettings { enter: Some(200_000), ..live() });
         assert!(
             pinned[0].contains("from a score of 50000, LIVE would trade from 200000"),
             "{pinned:?}"
@@ -367,19 +381,19 @@ mod tests {
         let mut settings = sample::settings();
         settings.insert("fill.fee-bps".to_owned(), "25".to_owned());
         settings.insert("risk.cooldown-bars".to_owned(), "3".to_owned());
-        let other = says(&Live { enter: None, settings });
+        let other = says(&LiveSettings { enter: None, settings });
         assert_eq!(other.len(), 2, "{other:?}");
         assert!(other[0].contains("fill.fee-bps = 10, LIVE would trade with 25: train it again"));
         assert!(other[1].contains("risk.cooldown-bars = -, LIVE would trade with 3"));
-        let old = Report { settings: BTreeMap::new(), ..good.clone() };
+        let old = TrainReport { settings: BTreeMap::new(), ..good.clone() };
         assert!(judge(BY_LOSS, &old, None).against[0].contains("train it again"));
     }
 
     #[test]
     fn an_area_that_may_be_luck_is_refused() {
         // Three folds with an error of 0.01 each: of their mean it is 0.01 / sqrt(3) = 0.005774, three times that 0.017321.
-        let demand = Demand { metric: PromoteMetric::Auc, by: 0.0, min_folds: 0 };
-        let says = |auc: f64, change: &dyn Fn(&mut Report)| {
+        let demand = PromoteRule { metric: PromoteMetric::Auc, by: 0.0, min_folds: 0 };
+        let says = |auc: f64, change: &dyn Fn(&mut TrainReport)| {
             let mut report = sample::report("a", &[(0.5, auc, 10.0); 3]);
             report.folds.iter_mut().for_each(|fold| fold.logistic.auc = Some(0.5));
             change(&mut report);

@@ -8,7 +8,7 @@ use crate::{
         equivalence::{
             judge::Verdict,
             proof::{Mismatch, Proof as Document, SideHashes},
-            proofs::{Found as Folder, Left, proofs},
+            proofs::{FoundProof as Folder, ProofOnDisk, proofs},
         },
     },
     report::header::{Found, Proof},
@@ -33,8 +33,8 @@ pub fn proof(
     };
     let found = proofs(context.disk, context.layout, live)?;
     let documents = found.into_iter().filter_map(|Folder { dir, left, .. }| match left {
-        Left::Proof(document) if own(&document) => Some((dir, *document)),
-        Left::Proof(_) | Left::Nothing => None,
+        ProofOnDisk::Proof(document) if own(&document) => Some((dir, *document)),
+        ProofOnDisk::Proof(_) | ProofOnDisk::Nothing => None,
     });
     let Some((dir, document)) = documents.max_by_key(|(_, document)| document.made_at_ms) else {
         return none(context, ledger);

@@ -8,9 +8,8 @@ use super::which::Ledger;
 use crate::{
     domain::{
         bar::{Bar, TimedBar},
-        decision::{Action, RiskState, Side},
+        decision::{Action, Reason, RiskState, Side},
         money::{Money, Price, Qty},
-        reason::Reason,
         time::SlotTs,
         trade::{CloseReason, Event, TradeEvent},
     },
@@ -24,7 +23,7 @@ use crate::{
         reader::{DecisionRow, Extent, Files, Piece, RecordReader, TradeRow},
         record::gone,
     },
-    store::{digest::Running, disk::Disk as _, error::StoreError, raw::RawStore},
+    store::{digest::RunningDigest, disk::Disk as _, error::StoreError, raw::RawStore},
 };
 
 /// Rows read at once: with their bars they take a few megabytes.
@@ -66,7 +65,7 @@ pub fn read(
     let mut gather = Gather::new(fills, cash);
     let raw = RawStore::new(context.layout, context.disk, series);
     let mut reader = RecordReader::new(context.disk, &files, series, extent, ROWS_AT_ONCE)?;
-    let mut hashes = Running::default();
+    let mut hashes = RunningDigest::default();
     let (mut entry, mut held, mut last) = (None, false, None);
     context.progress.begin("reading the ledger", 0);
     while let Some(piece) = reader.next()? {
@@ -107,7 +106,7 @@ fn bars(
 }
 
 /// Columns of `decisions.csv`, which the reader has checked.
-fn row<'p>(piece: &'p Piece, decision: &DecisionRow, hashes: &mut Running) -> Row<'p> {
+fn row<'p>(piece: &'p Piece, decision: &DecisionRow, hashes: &mut RunningDigest) -> Row<'p> {
     let mut columns = [""; 17];
     for (column, text) in columns.iter_mut().zip(piece.text(decision).split(',')) {
         *column = text;

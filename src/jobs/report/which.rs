@@ -8,7 +8,7 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure},
-        equivalence::locate::{Told, only_series},
+        equivalence::locate::{NamedSeries, only_series},
         ledgers::{manifest_of, series_of},
     },
     manifest::ReportTable,
@@ -50,7 +50,7 @@ pub fn which(context: &Context<'_>, table: &ReportTable) -> Result<Ledger, Failu
         (Some(exchange), Some(symbol), Some(timeframe)) if all.is_empty() => {
             Series::new(exchange.get().clone(), symbol.get().clone(), *timeframe.get())
         }
-        _ => only_series(context, &tag, Told { exchange, symbol, timeframe })?,
+        _ => only_series(context, &tag, NamedSeries { exchange, symbol, timeframe })?,
     };
     let id = if all.len() > 1 {
         format!("{tag}-{}-{}-{}", series.exchange(), series.symbol().dir(), series.timeframe())

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::report::{Judged, Trading};
+use super::report::{Judged, TradingResult};
 use crate::{
     domain::{
         bar::TimedBar,
@@ -43,7 +43,7 @@ pub(super) fn window_of(numbers: &Range<i64>, timeframe: Timeframe) -> Result<Wi
 }
 
 /// Trades of a core on the bars of a window; what is open at its end is closed at the last price.
-pub(super) fn trade(core: &Core, bars: &[TimedBar], window: Window) -> Trading {
+pub(super) fn trade(core: &Core, bars: &[TimedBar], window: Window) -> TradingResult {
     let anchor_ms = core.blocks(window.first().timeframe()).anchor_ms(window.first());
     let start = bars.partition_point(|bar| bar.ts.open_ms() < anchor_ms);
     let end = bars.partition_point(|bar| bar.ts <= window.last());
@@ -67,7 +67,7 @@ pub(super) fn trade(core: &Core, bars: &[TimedBar], window: Window) -> Trading {
     let Ok(_) = played;
     let start = Start { ts_ms: window.first().open_ms(), equity: core.rules.cash.float() };
     let sheet = Tearsheet::of(start, curve.iter().copied(), &events, |_| None);
-    Trading {
+    TradingResult {
         net: sheet.curve.net,
         fees: sheet.trades.fees.float(),
         trades: sheet.trades.trades,
@@ -105,7 +105,7 @@ pub(super) fn choose(
 }
 
 /// What a model says of some rows: the probabilities, and what happened.
-pub(super) struct Said {
+pub(super) struct Predictions {
     probabilities: Vec<[f64; 3]>,
     scores: Vec<f64>,
     classes: Vec<Class>,
@@ -113,7 +113,7 @@ pub(super) struct Said {
     windows: Vec<Range<i64>>,
 }
 
-impl Said {
+impl Predictions {
     /// Asks the model about some rows, by the scorer that decides. Labels look `horizon` slots ahead.
     pub(super) fn of(model: &Model, rows: &Rows, of: &[usize], horizon: u32) -> Self {
         let window = |row: &usize| {
@@ -135,7 +135,7 @@ impl Said {
     }
 
     /// Everything about them.
-    pub(super) fn judged(&self, fitted: &Fitted, chosen: Chosen, trading: Trading) -> Judged {
+    pub(super) fn judged(&self, fitted: &Fitted, chosen: Chosen, trading: TradingResult) -> Judged {
         let area = Area::of_windows(&self.scores, &self.classes, &self.windows);
         let calibration =
             Calibration::of(&self.probabilities, &self.classes).expect("a part has rows");
@@ -251,7 +251,7 @@ mod tests {
             ],
         };
         let chosen = Chosen { threshold: 7, tried: vec![(7, 1.5), (9, 0.5)] };
-        let trading = Trading {
+        let trading = TradingResult {
             net: 1.0,
             fees: 2.0,
             trades: 3,
@@ -260,7 +260,7 @@ mod tests {
             drawdown: 0.25,
             curve: vec![(300_000, 4.0)],
         };
-        let judged = Said::of(&model(), &rows(), &[0, 1, 2, 3, 4], 1).judged(
+        let judged = Predictions::of(&model(), &rows(), &[0, 1, 2, 3, 4], 1).judged(
             &fitted,
             chosen.clone(),
             trading.clone(),

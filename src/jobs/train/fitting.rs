@@ -11,11 +11,11 @@ use crate::{
         model::Normaliser,
     },
     jobs::{
-        compute::{handed::Keeping, trainer::Trainer, wire::Heartbeat},
+        compute::{fit_process::Keeping, trainer::Trainer, wire::Heartbeat},
         context::{Context, Failure},
     },
     language::FEATURES_MAX,
-    model::train::{Fitted, Samples, Settings, Task},
+    model::train::{FitSettings, Fitted, Samples, Task},
 };
 
 /// One fit.
@@ -27,7 +27,7 @@ pub(super) struct Fit<'a> {
     /// Brings their inputs on one scale.
     pub(super) normaliser: &'a Normaliser,
     /// How it learns.
-    pub(super) settings: &'a Settings,
+    pub(super) settings: &'a FitSettings,
 }
 
 /// What was fitted.

@@ -1,14 +1,13 @@
 //! The shell: loads bars, checks that nothing peeks, fits every fold, tests it, and publishes the last model with its report.
 
 use super::{
-    asked::Asked,
-    canary::canary,
+    dataset::{PROBES, Recipe, rows_of},
     fitting::{FittedAll, fit_all},
-    leave::leave,
-    material::{PROBES, Recipe, rows_of},
-    publish::{About, publish},
-    report::{Checks, Data, Overall, Report, SCHEMA},
-    walk::Walk,
+    label_shuffle_check::label_shuffle_check,
+    output::{About, publish, write_output},
+    report::{Checks, Overall, SCHEMA, TrainData, TrainReport},
+    settings::TrainSettings,
+    walk_forward::Walk,
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -20,10 +19,12 @@ use crate::{
     exit::Exit,
     jobs::{
         compute::{
-            checkpoints::Checkpoints, handed::Keeping, processor::fit_here, trainer::Trainer,
+            checkpoints::Checkpoints,
+            fit_process::{Keeping, fit_here},
+            trainer::Trainer,
         },
         context::{Context, Failure, Outcome},
-        setup,
+        engine_setup,
     },
     manifest::TrainJob,
     model::train::{Fitted, Task},
@@ -32,7 +33,7 @@ use crate::{
 
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
-    let asked = Asked::of(job)?;
+    let asked = TrainSettings::of(job)?;
     let _lock = context.lock(&context.layout.named_lock(&format!("train-{}", context.job)))?;
     let bars = bars(context, job)?;
     let walk = Walk::new(job, &asked, &bars);
@@ -42,7 +43,8 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
     let model = |fitted: &Fitted, scale: &Normaliser| walk.model(fitted, scale);
     let fit =
         |task: &Task<'_>| fit_here(context, ("canary", task), None, &mut |_| {}).map(|(it, _)| it);
-    let area = canary(&rows, (&first.parts, &first.normaliser), &asked.logistic, fit, model)?;
+    let area =
+        label_shuffle_check(&rows, (&first.parts, &first.normaliser), &asked.logistic, fit, model)?;
     let sha256 = sha256_of(&rows);
     let trainer = Trainer::new(context, &job.compute)?;
     let checkpoints = Checkpoints::open(context, key(context, job, &sha256))?;
@@ -58,7 +60,7 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
     let overall = Overall::of(&folds);
     let device = trainer.device();
     let about = About { job, asked: &asked, data: &data, overall: &overall, device: &device };
-    let report = Report {
+    let report = TrainReport {
         schema: SCHEMA.to_owned(),
         name: job.train.name.clone(),
         model: publish(context, &about, &ready)?,
@@ -75,10 +77,11 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
         },
         overall,
         folds,
-        settings: setup::settings(&job.trading)?,
+        settings: engine_setup::settings(&job.trading)?,
         published: ready.published,
     };
-    let outcome = leave(context, &report, rows_seen as f64 * 1_000.0 / took_ms.max(1) as f64)?;
+    let outcome =
+        write_output(context, &report, rows_seen as f64 * 1_000.0 / took_ms.max(1) as f64)?;
     checkpoints.clear()?;
     Ok(outcome)
 }
@@ -110,7 +113,7 @@ fn bars(context: &Context<'_>, job: &TrainJob) -> Result<Vec<TimedBar>, Failure>
 fn rows(
     context: &Context<'_>,
     job: &TrainJob,
-    asked: &Asked,
+    asked: &TrainSettings,
     (walk, bars): (&Walk<'_>, &[TimedBar]),
 ) -> Result<Rows, Failure> {
     context.progress.begin("rows", 0);
@@ -145,10 +148,10 @@ fn sha256_of(rows: &Rows) -> String {
     sha256_hex(&bytes)
 }
 
-fn data(bars: &[TimedBar], rows: &Rows, sha256: String) -> Data {
+fn data(bars: &[TimedBar], rows: &Rows, sha256: String) -> TrainData {
     let end = |bar: Option<&TimedBar>| bar.map_or(0, |bar| bar.ts.ts_ms());
     let all: Vec<usize> = (0..rows.len()).collect();
-    Data {
+    TrainData {
         bars: bars.len(),
         window: [end(bars.first()), end(bars.last())],
         rows: rows.len(),

@@ -1,14 +1,13 @@
 //! Training: rows from stored bars, walking forward, a test of every fold through the engine, and a model with its report.
 
-mod asked;
-mod canary;
+pub mod dataset;
 mod evaluate;
 mod fitting;
 pub mod job;
-mod leave;
-pub mod material;
+mod label_shuffle_check;
+mod output;
 mod picture;
-mod publish;
 pub mod report;
+mod settings;
 mod table;
-mod walk;
+mod walk_forward;

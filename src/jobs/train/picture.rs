@@ -12,7 +12,7 @@ use plotters::{
     style::{Color, IntoFont, WHITE},
 };
 
-use super::report::{FoldReport, Judged, Report};
+use super::report::{FoldReport, Judged, TrainReport};
 use crate::domain::time::UtcMs;
 
 const SIZE: (u32, u32) = (1200, 1320);
@@ -60,13 +60,13 @@ struct Frame {
 }
 
 /// The text of `report.svg`.
-pub(super) fn picture(report: &Report) -> Result<String, String> {
+pub(super) fn picture(report: &TrainReport) -> Result<String, String> {
     let mut text = String::new();
     drawn(report, &mut text).map_err(|error| error.to_string())?;
     Ok(text)
 }
 
-fn drawn(report: &Report, text: &mut String) -> Drawn {
+fn drawn(report: &TrainReport, text: &mut String) -> Drawn {
     let root = SVGBackend::with_string(text, SIZE).into_drawing_area();
     root.fill(&WHITE)?;
     let title = format!("{}  ·  {} {}  ·  out of sample", report.series, report.name, report.model);
@@ -82,7 +82,7 @@ fn drawn(report: &Report, text: &mut String) -> Drawn {
     Ok(())
 }
 
-fn losses(area: &Area<'_>, report: &Report) -> Drawn {
+fn losses(area: &Area<'_>, report: &TrainReport) -> Drawn {
     let best = |of: &[(f64, f64)], pick: fn(&(f64, f64)) -> f64| {
         of.iter().map(pick).fold(f64::INFINITY, f64::min)
     };
@@ -112,7 +112,7 @@ fn losses(area: &Area<'_>, report: &Report) -> Drawn {
     chart(area, &frame, &lines, None)
 }
 
-fn calibration(area: &Area<'_>, report: &Report) -> Drawn {
+fn calibration(area: &Area<'_>, report: &TrainReport) -> Drawn {
     let pooled = |of: fn(&FoldReport) -> &Judged| -> Vec<(f64, f64)> {
         let bins = report.folds.first().map_or(0, |fold| of(fold).calibration.len());
         let bin = |place: usize| {
@@ -158,7 +158,7 @@ fn calibration(area: &Area<'_>, report: &Report) -> Drawn {
 }
 
 fn by_fold(
-    report: &Report,
+    report: &TrainReport,
     name: &str,
     color: RGBColor,
     of: impl Fn(&FoldReport) -> Option<f64>,
@@ -171,7 +171,7 @@ fn by_fold(
 /// A chart with one place per fold.
 fn chart_by_fold(
     area: &Area<'_>,
-    report: &Report,
+    report: &TrainReport,
     (title, y): (&str, &'static str),
     lines: &[Line],
 ) -> Drawn {
@@ -187,7 +187,7 @@ fn chart_by_fold(
     chart(area, &frame, lines, Some(0.5..report.folds.len() as f64 + 0.5))
 }
 
-fn gains(area: &Area<'_>, report: &Report) -> Drawn {
+fn gains(area: &Area<'_>, report: &TrainReport) -> Drawn {
     let gain = |of: fn(&FoldReport) -> &Judged| {
         move |fold: &FoldReport| Some(1_000.0 * (fold.prior_log_loss - of(fold).log_loss))
     };
@@ -204,7 +204,7 @@ fn gains(area: &Area<'_>, report: &Report) -> Drawn {
     )
 }
 
-fn areas_under_curve(area: &Area<'_>, report: &Report) -> Drawn {
+fn areas_under_curve(area: &Area<'_>, report: &TrainReport) -> Drawn {
     let chance = |errors: f64| {
         let name = "chance, two standard errors either way";
         let of = move |fold: &FoldReport| Some(0.5 + errors * fold.network.auc_error?);
@@ -225,7 +225,7 @@ fn areas_under_curve(area: &Area<'_>, report: &Report) -> Drawn {
     )
 }
 
-fn money(area: &Area<'_>, report: &Report) -> Drawn {
+fn money(area: &Area<'_>, report: &TrainReport) -> Drawn {
     // The equity of each fold begins at the cash of the manifest; here it goes on where the one before ended.
     let joined = |of: fn(&FoldReport) -> &Judged| -> Vec<(f64, f64)> {
         let mut points = Vec::new();

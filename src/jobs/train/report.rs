@@ -9,7 +9,7 @@ pub const SCHEMA: &str = "mjolnir.train/1";
 
 /// Everything a training found out: `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct TrainReport {
     /// Name and version of the document.
     pub schema: String,
     /// Name of the models it belongs to.
@@ -27,7 +27,7 @@ pub struct Report {
     /// Everything that was asked for, key by key.
     pub asked: serde_json::Value,
     /// What it was trained on.
-    pub data: Data,
+    pub data: TrainData,
     /// What was checked before it was trained.
     pub checks: Checks,
     /// Every setting that its trades depend on, by its manifest key, but the model and the score it trades from; empty in a report of
@@ -44,7 +44,7 @@ pub struct Report {
 
 /// What a model was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Data {
+pub struct TrainData {
     /// Bars loaded.
     pub bars: usize,
     /// Close of the first and of the last bar, milliseconds UTC.
@@ -70,7 +70,7 @@ pub struct Checks {
 
 /// One part of a fold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct PartNumbers {
     /// First and last slot, milliseconds UTC.
     pub window: [i64; 2],
     /// Rows after purging.
@@ -83,11 +83,11 @@ pub struct FoldReport {
     /// Counted from 1.
     pub fold: usize,
     /// What weights were fitted on.
-    pub train: Part,
+    pub train: PartNumbers,
     /// What ended the fitting and chose the threshold.
-    pub validation: Part,
+    pub validation: PartNumbers,
     /// What nothing was chosen by.
-    pub test: Part,
+    pub test: PartNumbers,
     /// The model.
     pub network: Judged,
     /// The same without a hidden layer; equal to the model when it has none.
@@ -125,7 +125,7 @@ pub struct Judged {
     /// Every threshold that was tried on the validation bars, and its profit and loss there, in the quote currency.
     pub tried: Vec<(i64, f64)>,
     /// Its trades on the test bars.
-    pub trading: Trading,
+    pub trading: TradingResult,
     /// The epoch whose weights were taken, from 1.
     pub best_epoch: u32,
     /// Training and validation loss of each epoch, in nats.
@@ -134,7 +134,7 @@ pub struct Judged {
 
 /// Trades on bars a model had not seen, after fees, through the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Trading {
+pub struct TradingResult {
     /// Profit and loss, in the quote currency.
     pub net: f64,
     /// Fees paid, in the quote currency.
@@ -187,9 +187,9 @@ pub struct Means {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Published {
     /// What its weights were fitted on.
-    pub train: Part,
+    pub train: PartNumbers,
     /// What ended the fitting and chose its threshold.
-    pub validation: Part,
+    pub validation: PartNumbers,
     /// The score from which it trades, in units of 1e-6.
     pub threshold: i64,
     /// Every threshold that was tried on the validation bars, and its profit and loss there, in the quote currency.
@@ -202,7 +202,7 @@ pub struct Published {
     pub losses: Vec<(f64, f64)>,
 }
 
-impl Report {
+impl TrainReport {
     /// Reads `report.json`; the error says what is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
         let report: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -262,8 +262,8 @@ pub(in crate::jobs) mod sample {
     }
 
     /// Folds of `(log loss, AUC, net)` of the model, with baselines that are always the same.
-    pub fn report(model: &str, folds: &[(f64, f64, f64)]) -> Report {
-        let part = Part { window: [300_000, 600_000], rows: 100 };
+    pub fn report(model: &str, folds: &[(f64, f64, f64)]) -> TrainReport {
+        let part = PartNumbers { window: [300_000, 600_000], rows: 100 };
         let judged = |(log_loss, auc, net): (f64, f64, f64)| Judged {
             log_loss,
             auc: Some(auc),
@@ -274,7 +274,7 @@ pub(in crate::jobs) mod sample {
             calibration: vec![(100, 0.3, 0.25); 10],
             threshold: 50_000,
             tried: vec![(50_000, 1.0)],
-            trading: Trading {
+            trading: TradingResult {
                 net,
                 fees: 1.0,
                 trades: 3,
@@ -299,7 +299,7 @@ pub(in crate::jobs) mod sample {
             hold_curve: vec![(600_000, 5.0)],
         };
         let folds: Vec<FoldReport> = (1..).zip(folds).map(fold).collect();
-        Report {
+        TrainReport {
             schema: SCHEMA.to_owned(),
             name: "m".to_owned(),
             model: model.to_owned(),
@@ -308,7 +308,7 @@ pub(in crate::jobs) mod sample {
             device: "cpu".to_owned(),
             series: "demo BTC/USD 5m".to_owned(),
             asked: serde_json::json!({ "label": { "kind": "forward_return" } }),
-            data: Data {
+            data: TrainData {
                 bars: 10,
                 window: [300_000, 600_000],
                 rows: 9,

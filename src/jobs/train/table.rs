@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::report::{FoldReport, Judged, Means, Report};
+use super::report::{FoldReport, Judged, Means, TrainReport};
 use crate::domain::time::UtcMs;
 
 /// One line.
-pub(super) fn summary(report: &Report) -> String {
+pub(super) fn summary(report: &TrainReport) -> String {
     let (network, prior) = (&report.overall.network, report.overall.prior_log_loss);
     format!(
         "{} {}: {} folds, log loss {:.5} (class frequencies {prior:.5}), AUC {}, {} trades, net {:.2}",
@@ -21,7 +21,7 @@ pub(super) fn summary(report: &Report) -> String {
 }
 
 /// The table, and what must be known to read it.
-pub(super) fn table(report: &Report) -> String {
+pub(super) fn table(report: &TrainReport) -> String {
     let mut text = String::new();
     let data = &report.data;
     let [down, flat, up] = data.classes.map(|n| 100.0 * n as f64 / data.rows.max(1) as f64);
@@ -115,7 +115,7 @@ fn lines(fold: &FoldReport) -> String {
     text
 }
 
-fn overall(report: &Report) -> String {
+fn overall(report: &TrainReport) -> String {
     let overall = &report.overall;
     let mut text = String::from("\nover all folds (means; trades and net are sums)\n");
     let mut line = |who: &str, means: &Means| {

@@ -15,8 +15,7 @@ use super::{
     scope::{Place, Scope, bad_name},
 };
 use crate::domain::{
-    decision::{Block, SkipReason},
-    reason::Reason,
+    decision::{Block, Reason, SkipReason},
     trade::CloseReason,
 };
 

@@ -5,7 +5,12 @@ use super::{
     bars::slot,
     inputs, raw, rule, strategy, whole,
 };
-use crate::domain::{bar::Bar, decision::Side, money::Price, reason::Reason, time::Timeframe};
+use crate::domain::{
+    bar::Bar,
+    decision::{Reason, Side},
+    money::Price,
+    time::Timeframe,
+};
 
 /// A strategy whose rules are true where features say so: `buy`, `sell`, `stay` are made from closes.
 fn table() -> RawStrategy {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use safetensors::{Dtype, serialize, tensor::TensorView};
 
 use super::*;
-use crate::model::card::{DataWindow, Folds, Growth, Label, LabelKind, Metrics, Training};
+use crate::model::card::{CardGrowth, CardLabel, DataWindow, Folds, LabelKind, Metrics, Training};
 
 /// Weights that are told from each other, from a seed.
 fn dense(inputs: usize, outputs: usize, seed: u32) -> Dense {
@@ -22,41 +22,44 @@ fn layers() -> Vec<Dense> {
     vec![dense(2, 5, 1), dense(5, 3, 2)]
 }
 
-fn make(layers: &[Dense], about: impl FnOnce(&mut Card)) -> Result<Files, PartError> {
+fn make(layers: &[Dense], about: impl FnOnce(&mut ModelCard)) -> Result<ModelFiles, PartError> {
     let features = ["rsi(close, 14)", "log_return(close, 3)"].map(|name| name.parse().unwrap());
     let normaliser = Normaliser::new(vec![50.0, 1e-5], vec![0.1, 300.0], 5.0).unwrap();
     let activation = Activation::Relu;
-    Files::make(Made { features: &features, normaliser: &normaliser, layers, activation }, about)
+    ModelFiles::make(
+        Made { features: &features, normaliser: &normaliser, layers, activation },
+        about,
+    )
 }
 
-fn files() -> Files {
+fn files() -> ModelFiles {
     make(&layers(), |_| {}).unwrap()
 }
 
 /// The text of one file, with something else in place of the first occurrence of `from`.
-fn edited(part: Part, from: &str, to: &str) -> Files {
+fn edited(part: ModelPart, from: &str, to: &str) -> ModelFiles {
     let mut files = files();
     let text = String::from_utf8(files.bytes(part).to_vec()).unwrap();
     assert!(text.contains(from), "{from} is in {text}");
     let bytes = text.replacen(from, to, 1).into_bytes();
     match part {
-        Part::Card => files.card = bytes,
-        Part::Golden => files.golden = bytes,
-        Part::Weights => files.weights = bytes,
+        ModelPart::Card => files.card = bytes,
+        ModelPart::Golden => files.golden = bytes,
+        ModelPart::Weights => files.weights = bytes,
     }
     files
 }
 
-fn refused(files: &Files, says: &str) {
+fn refused(files: &ModelFiles, says: &str) {
     let error = files.read().unwrap_err().to_string();
     assert!(error.contains(says), "{error}\nmust say: {says}");
 }
 
 #[test]
 fn what_is_written_is_read_back_and_has_one_id() {
-    let about = |card: &mut Card| {
+    let about = |card: &mut ModelCard| {
         card.training = Some(Training { seed: 7, device: "cpu".into(), build: "0.1.0 abc".into() });
-        card.label = Some(Label {
+        card.label = Some(CardLabel {
             kind: LabelKind::ForwardReturn,
             horizon_bars: 12,
             threshold_bps: Some(20.0),
@@ -66,7 +69,7 @@ fn what_is_written_is_read_back_and_has_one_id() {
         });
         card.folds = Some(Folds {
             count: 5,
-            growth: Growth::Expanding,
+            growth: CardGrowth::Expanding,
             train_min: 0.5,
             validation: 0.15,
             embargo_bars: 288,
@@ -116,7 +119,8 @@ fn bytes_cannot_wander_from_one_file_into_the_next() {
 
 #[test]
 fn a_card_is_refused_for_what_is_wrong_with_it() {
-    let wrong = |from: &str, to: &str, says: &str| refused(&edited(Part::Card, from, to), says);
+    let wrong =
+        |from: &str, to: &str, says: &str| refused(&edited(ModelPart::Card, from, to), says);
     wrong("mjolnir.model/1", "mjolnir.model/2", "schema is `mjolnir.model/2`; this build reads");
     wrong("canon/1", "canon/9", "scorer is `canon/9`; this build reads `canon/1`");
     wrong("rsi(close, 14)", "sharpe_5", "`sharpe_5` is not a feature");
@@ -149,7 +153,7 @@ fn a_card_is_refused_for_what_is_wrong_with_it() {
 /// Tensors by name: type, shape, bytes.
 type Tensors = BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)>;
 
-fn with_tensors(change: impl FnOnce(&mut Tensors)) -> Files {
+fn with_tensors(change: impl FnOnce(&mut Tensors)) -> ModelFiles {
     let mut files = files();
     let mut tensors: Tensors = safetensors::SafeTensors::deserialize(&files.weights)
         .unwrap()

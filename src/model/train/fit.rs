@@ -1,14 +1,13 @@
 //! The fit: batches in seeded order, one optimiser, and the weights of the epoch that was best on rows it did not learn from.
+//! The optimiser is Adam with decoupled weight decay (Loshchilov and Hutter, 2019), with its moments in the open so that a fit can be
+//! taken up again.
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, backprop::GradStore};
 use thiserror::Error;
 
 use super::{
-    adamw::AdamW,
-    layers::{Layers, dense, first_weights},
-    loss::{Batch, Batchable, log_softmax},
-    settings::{Samples, Settings},
-    state::{Best, Losses, State},
+    layers::{Batchable, DenseLayers, LossBatch, dense, first_weights, log_softmax, numbers},
+    settings::{Best, FitSettings, FitState, Losses, Numbers, Samples},
 };
 use crate::engine::{
     learn::{
@@ -29,12 +28,12 @@ pub struct Task<'a> {
     /// The rows that tell when to stop.
     pub validation: &'a Samples,
     /// How it learns.
-    pub settings: &'a Settings,
+    pub settings: &'a FitSettings,
 }
 
 /// Whether a fit goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub enum FitFlow {
     /// It does.
     GoOn,
     /// It stops before it is done.
@@ -85,8 +84,8 @@ pub enum FitError {
 pub fn fit(
     task: &Task<'_>,
     device: &Device,
-    from: Option<State>,
-    watch: &mut dyn FnMut(&State) -> Flow,
+    from: Option<FitState>,
+    watch: &mut dyn FnMut(&FitState) -> FitFlow,
 ) -> Result<Fitted, FitError> {
     if task.train.is_empty() || task.validation.is_empty() {
         let (train, validation) = (task.train.len(), task.validation.len());
@@ -95,7 +94,7 @@ pub fn fit(
     let mut fitting = Fitting::new(task, device, from)?;
     while !fitting.is_over() {
         fitting.epoch()?;
-        if watch(&fitting.state) == Flow::Stop && !fitting.is_over() {
+        if watch(&fitting.state) == FitFlow::Stop && !fitting.is_over() {
             return Err(FitError::Stopped);
         }
     }
@@ -119,30 +118,34 @@ struct Fitting<'a> {
     device: &'a Device,
     train: Batchable,
     validation: Batchable,
-    layers: Layers,
+    layers: DenseLayers,
     optimiser: AdamW,
     /// The weight of each class.
     weights: Tensor,
     /// What is added to the scores to take the weights out again.
     correction: [f64; CLASSES],
     correction_on_device: Tensor,
-    state: State,
+    state: FitState,
 }
 
 impl<'a> Fitting<'a> {
-    fn new(task: &'a Task<'a>, device: &'a Device, from: Option<State>) -> Result<Self, FitError> {
+    fn new(
+        task: &'a Task<'a>,
+        device: &'a Device,
+        from: Option<FitState>,
+    ) -> Result<Self, FitError> {
         let (settings, width) = (task.settings, task.train.width);
         let counts = task.train.counts();
         let weights = settings.weighting.weights(counts);
         let first = first_weights(width, settings, first_biases(counts, weights));
         let correction = weights.map(|weight| -libm::log(weight));
         let layers =
-            Layers::new(width, settings, from.as_ref().map_or(&first, |s| &s.weights), device);
+            DenseLayers::new(width, settings, from.as_ref().map_or(&first, |s| &s.weights), device);
         let row = |values: [f64; CLASSES]| {
             Tensor::from_slice(&values.map(|x| x as f32), (1, CLASSES), device)
         };
         if let Some(state) = &from {
-            let lengths = |numbers: &[super::state::Numbers]| -> Vec<usize> {
+            let lengths = |numbers: &[super::settings::Numbers]| -> Vec<usize> {
                 numbers.iter().map(|n| n.0.len()).collect()
             };
             let same = |numbers| lengths(numbers) == lengths(&first);
@@ -158,7 +161,7 @@ impl<'a> Fitting<'a> {
                 optimiser = optimiser.resumed(&layers, moments, device)?;
                 state
             }
-            None => State {
+            None => FitState {
                 steps: 0,
                 weights: first,
                 means: Vec::new(),
@@ -213,7 +216,7 @@ impl<'a> Fitting<'a> {
     }
 
     /// The sum of the losses with the class weights taken out.
-    fn plain(&self, batch: &Batch, logits: &Tensor) -> candle_core::Result<Tensor> {
+    fn plain(&self, batch: &LossBatch, logits: &Tensor) -> candle_core::Result<Tensor> {
         batch.total(&log_softmax(&logits.broadcast_add(&self.correction_on_device)?)?)
     }
 
@@ -243,5 +246,89 @@ impl<'a> Fitting<'a> {
             *bias = (f64::from(*bias) + correction) as f32;
         }
         Fitted { layers, best_epoch: best.epoch, losses: self.state.losses }
+    }
+}
+
+/// How slowly the mean of the slopes forgets.
+const BETA_MEAN: f64 = 0.9;
+/// How slowly the mean of their squares forgets.
+const BETA_SQUARE: f64 = 0.999;
+/// Keeps the division from zero.
+const EPSILON: f64 = 1e-8;
+
+/// The moments of every tensor that is fitted.
+pub(super) struct AdamW {
+    learning_rate: f64,
+    weight_decay: f64,
+    steps: u32,
+    means: Vec<Tensor>,
+    squares: Vec<Tensor>,
+}
+
+impl AdamW {
+    /// No step done.
+    pub(super) fn new(settings: &FitSettings, layers: &DenseLayers) -> candle_core::Result<Self> {
+        let zeros = || -> candle_core::Result<Vec<Tensor>> {
+            layers.vars().into_iter().map(|(var, _)| var.zeros_like()).collect()
+        };
+        Ok(Self {
+            learning_rate: settings.learning_rate,
+            weight_decay: settings.weight_decay,
+            steps: 0,
+            means: zeros()?,
+            squares: zeros()?,
+        })
+    }
+
+    /// After some steps, with the moments they left.
+    pub(super) fn resumed(
+        self,
+        layers: &DenseLayers,
+        (steps, means, squares): (u32, &[Numbers], &[Numbers]),
+        device: &Device,
+    ) -> candle_core::Result<Self> {
+        let tensors = |moments: &[Numbers]| -> candle_core::Result<Vec<Tensor>> {
+            let vars = layers.vars();
+            let pairs = vars.iter().zip(moments);
+            pairs.map(|((var, _), m)| Tensor::from_slice(&m.0, var.shape(), device)).collect()
+        };
+        Ok(Self { steps, means: tensors(means)?, squares: tensors(squares)?, ..self })
+    }
+
+    /// One step down the slopes.
+    pub(super) fn step(
+        &mut self,
+        layers: &DenseLayers,
+        slopes: &GradStore,
+    ) -> candle_core::Result<()> {
+        self.steps += 1;
+        let toward = |beta: f64| 1.0 - libm::pow(beta, f64::from(self.steps));
+        let (mean_scale, square_scale) = (toward(BETA_MEAN), toward(BETA_SQUARE));
+        for (place, (var, decays)) in layers.vars().into_iter().enumerate() {
+            let Some(slope) = slopes.get(var) else { continue };
+            let mean = (self.means[place].affine(BETA_MEAN, 0.0)?
+                + slope.affine(1.0 - BETA_MEAN, 0.0)?)?;
+            let square = (self.squares[place].affine(BETA_SQUARE, 0.0)?
+                + slope.sqr()?.affine(1.0 - BETA_SQUARE, 0.0)?)?;
+            let spread = square.affine(1.0 / square_scale, 0.0)?.sqrt()?.affine(1.0, EPSILON)?;
+            let step = mean.affine(self.learning_rate / mean_scale, 0.0)?.div(&spread)?;
+            let kept = if decays { 1.0 - self.learning_rate * self.weight_decay } else { 1.0 };
+            var.set(&var.as_tensor().affine(kept, 0.0)?.sub(&step)?)?;
+            self.means[place] = mean;
+            self.squares[place] = square;
+        }
+        Ok(())
+    }
+
+    /// Steps done.
+    pub(super) fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// The moments: means, then squares.
+    pub(super) fn moments(&self) -> candle_core::Result<[Vec<Numbers>; 2]> {
+        let read =
+            |tensors: &[Tensor]| tensors.iter().map(numbers).collect::<candle_core::Result<_>>();
+        Ok([read(&self.means)?, read(&self.squares)?])
     }
 }

@@ -32,8 +32,8 @@ fn quarters(rows: usize, seed: u64) -> Samples {
     samples
 }
 
-fn settings(hidden: &[usize]) -> Settings {
-    Settings {
+fn settings(hidden: &[usize]) -> FitSettings {
+    FitSettings {
         hidden: hidden.to_vec(),
         activation: Activation::Relu,
         epochs_max: 12,
@@ -47,10 +47,10 @@ fn settings(hidden: &[usize]) -> Settings {
     }
 }
 
-fn fitted(settings: &Settings) -> Fitted {
+fn fitted(settings: &FitSettings) -> Fitted {
     let (train, validation) = (quarters(2_000, 1), quarters(500, 2));
     let task = Task { train: &train, validation: &validation, settings };
-    fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap()
+    fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap()
 }
 
 fn bits(layers: &[Dense]) -> Vec<u32> {
@@ -70,7 +70,7 @@ fn a_network_learns_what_a_logistic_regression_cannot() {
 #[test]
 fn every_seed_and_every_setting_has_bits_of_its_own_and_always_the_same() {
     let base = settings(&[8]);
-    let with = |change: fn(&mut Settings)| {
+    let with = |change: fn(&mut FitSettings)| {
         let mut settings = base.clone();
         change(&mut settings);
         bits(&fitted(&settings).layers)
@@ -96,24 +96,24 @@ fn a_fit_taken_up_after_any_epoch_ends_at_the_bits_of_one_that_never_stopped() {
     let (train, validation) = (quarters(500, 1), quarters(200, 2));
     let task = Task { train: &train, validation: &validation, settings: &settings };
     let mut states = Vec::new();
-    let mut keep = |state: &State| {
+    let mut keep = |state: &FitState| {
         states.push(serde_json::to_string(state).unwrap());
-        Flow::GoOn
+        FitFlow::GoOn
     };
     let whole = fit(&task, &Device::Cpu, None, &mut keep).unwrap();
     assert_eq!(states.len(), 12);
     for (epoch, state) in (1..).zip(&states) {
-        let state: State = serde_json::from_str(state).unwrap();
+        let state: FitState = serde_json::from_str(state).unwrap();
         assert_eq!(state.epochs(), epoch);
-        let again = fit(&task, &Device::Cpu, Some(state), &mut |_| Flow::GoOn).unwrap();
+        let again = fit(&task, &Device::Cpu, Some(state), &mut |_| FitFlow::GoOn).unwrap();
         assert_eq!(again, whole, "from epoch {epoch}");
     }
-    let stopped = fit(&task, &Device::Cpu, None, &mut |_| Flow::Stop);
+    let stopped = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::Stop);
     assert!(matches!(stopped, Err(FitError::Stopped)));
-    let state: State = serde_json::from_str(&states[3]).unwrap();
-    let other = Settings { hidden: vec![9], ..settings.clone() };
+    let state: FitState = serde_json::from_str(&states[3]).unwrap();
+    let other = FitSettings { hidden: vec![9], ..settings.clone() };
     let foreign = Task { settings: &other, ..task };
-    let refused = fit(&foreign, &Device::Cpu, Some(state), &mut |_| Flow::GoOn);
+    let refused = fit(&foreign, &Device::Cpu, Some(state), &mut |_| FitFlow::GoOn);
     assert!(matches!(refused, Err(FitError::ForeignState)));
 }
 
@@ -125,9 +125,9 @@ fn it_stops_when_validation_gets_no_better_and_keeps_the_best_weights() {
     for class in &mut validation.classes {
         *class = 2 - *class;
     }
-    let settings = Settings { patience: 3, ..settings(&[16]) };
+    let settings = FitSettings { patience: 3, ..settings(&[16]) };
     let task = Task { train: &train, validation: &validation, settings: &settings };
-    let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
+    let fitted = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap();
     let best = fitted.best_epoch as usize;
     assert_eq!(fitted.losses.len(), best + 3);
     let least = fitted.losses.iter().map(|l| l.validation).fold(f64::MAX, f64::min);
@@ -145,11 +145,11 @@ fn class_weights_are_taken_out_of_the_result() {
     for row in 0..1_000 {
         samples.push(&[0.0], if row % 10 == 0 { Class::Up } else { Class::Flat });
     }
-    let settings = Settings { weighting: Weighting::Balanced, epochs_max: 200, ..settings(&[]) };
-    let settings = Settings { patience: 200, ..settings };
+    let settings = FitSettings { weighting: Weighting::Balanced, epochs_max: 200, ..settings(&[]) };
+    let settings = FitSettings { patience: 200, ..settings };
     assert_eq!(Weighting::Balanced.weights([0, 900, 100]), [1.0, 1000.0 / 1800.0, 5.0]);
     let task = Task { train: &samples, validation: &samples, settings: &settings };
-    let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
+    let fitted = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap();
     let network = Network::new(&fitted.layers, Activation::Relu).unwrap();
     let [_, flat, up] = softmax(network.logits(&[0.0]));
     assert!((up / (up + flat) - 0.1).abs() < 0.02, "{up} {flat}");
@@ -160,14 +160,14 @@ fn the_scorer_and_the_fit_agree_about_the_loss() {
     let settings = settings(&[16, 8]);
     let (train, validation) = (quarters(2_000, 1), quarters(500, 2));
     let task = Task { train: &train, validation: &validation, settings: &settings };
-    let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
+    let fitted = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap();
     let ours = loss(&fitted, &settings, &validation);
     let theirs = fitted.losses[fitted.best_epoch as usize - 1].validation;
     assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
 }
 
 /// Mean loss of rows by the scorer.
-fn loss(fitted: &Fitted, settings: &Settings, samples: &Samples) -> f64 {
+fn loss(fitted: &Fitted, settings: &FitSettings, samples: &Samples) -> f64 {
     let network = Network::new(&fitted.layers, settings.activation).unwrap();
     let rows = samples.inputs.chunks_exact(samples.width).zip(&samples.classes);
     let of = |(row, class): (&[f32], &u8)| {
@@ -182,7 +182,7 @@ fn one_step_of_adamw_is_the_step_of_the_paper() {
     // One row, one input that is zero: only the biases have a slope. The first step of Adam has the length of the learning rate.
     let mut samples = Samples::new(1);
     samples.push(&[0.0], Class::Up);
-    let settings = Settings {
+    let settings = FitSettings {
         batch: 1,
         epochs_max: 1,
         learning_rate: 0.25,
@@ -190,7 +190,7 @@ fn one_step_of_adamw_is_the_step_of_the_paper() {
         ..settings(&[])
     };
     let task = Task { train: &samples, validation: &samples, settings: &settings };
-    let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
+    let fitted = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap();
     let biases = first_biases(samples.counts(), [1.0; 3]);
     // Each class counts once more than it was seen.
     let logarithms = [0.25, 0.25, 0.5].map(libm::log);
@@ -215,9 +215,9 @@ fn a_fit_begins_at_the_class_frequencies() {
     }
     for weighting in [Weighting::None, Weighting::Balanced] {
         let settings =
-            Settings { weighting, epochs_max: 1, learning_rate: 1e-9, ..settings(&[16]) };
+            FitSettings { weighting, epochs_max: 1, learning_rate: 1e-9, ..settings(&[16]) };
         let task = Task { train: &samples, validation: &samples, settings: &settings };
-        let fitted = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap();
+        let fitted = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap();
         let frequencies = -(0.9 * libm::log(0.9) + 0.1 * libm::log(0.1));
         assert!((fitted.losses[0].validation - frequencies).abs() < 0.05, "{:?}", fitted.losses);
     }
@@ -228,11 +228,11 @@ fn without_rows_and_without_sense_there_is_an_error_and_no_network() {
     let settings = settings(&[4]);
     let (train, none) = (quarters(100, 1), Samples::new(2));
     let task = Task { train: &train, validation: &none, settings: &settings };
-    let error = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap_err();
+    let error = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap_err();
     assert!(error.to_string().contains("100 training rows and 0 validation rows"), "{error}");
     let mut wild = train.clone();
     wild.inputs[0] = f32::NAN;
     let task = Task { train: &wild, validation: &train, settings: &settings };
-    let error = fit(&task, &Device::Cpu, None, &mut |_| Flow::GoOn).unwrap_err();
+    let error = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap_err();
     assert!(matches!(error, FitError::Astray(1)), "{error}");
 }

@@ -7,10 +7,10 @@ use crate::{
     manifest::{Hidden, Webhook, WebhookFormat},
     notify::{
         sender::{Message, Sender},
-        target::Target,
+        target::NotifyTarget,
     },
     os::{
-        process::{self, Results, Spawn},
+        process::{self, ChildResults, Spawn},
         signals::Stop,
     },
 };
@@ -34,7 +34,8 @@ pub enum Sink {
 /// POSTs a notice.
 pub fn webhook(hook: &Webhook, notice: &Notice, stop: &Stop) -> Result<(), String> {
     let Some(url) = &hook.url else { return Ok(()) };
-    let target = Target::new(url.reveal()).map_err(|error| format!("notify.webhook: {error}"))?;
+    let target =
+        NotifyTarget::new(url.reveal()).map_err(|error| format!("notify.webhook: {error}"))?;
     let target = match hook.format {
         WebhookFormat::Telegram => target.ending_in("sendMessage"),
         WebhookFormat::Json
@@ -65,7 +66,7 @@ pub fn command(argv: &[String], notice: &Notice, root: &Path, stop: &Stop) -> Re
         dir: root.to_owned(),
         timeout: Some(COMMAND_MAX),
         grace: GRACE,
-        results: Results::Kept,
+        results: ChildResults::Kept,
     };
     // A program that left somebody behind who holds its output would be waited for without end.
     let whole = COMMAND_MAX + GRACE + GRACE;

@@ -5,14 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     domain::{ids::RunId, time::UtcMs},
     manifest::{Kind, Negative, Notify, NotifyOn},
-    store::runs::{Incident, IncidentId, Recovery, Run, RunState, Trouble},
+    store::runs::{Incident, IncidentId, IncidentKind, Recovery, RunRecord, RunState},
 };
 
 /// What a run means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
     /// Something is wrong.
-    Wrong(Trouble, NotifyOn),
+    Wrong(IncidentKind, NotifyOn),
     /// All is well.
     Well,
     /// Nothing that anybody is told about.
@@ -36,15 +36,17 @@ pub enum Owed {
 }
 
 /// What a run means.
-pub fn meaning(run: &Run) -> Meaning {
+pub fn meaning(run: &RunRecord) -> Meaning {
     match run.state {
         RunState::Failed if run.exit_code == Some(1) && is_about_the_box(run) => {
-            Meaning::Wrong(Trouble::Health, NotifyOn::Health)
+            Meaning::Wrong(IncidentKind::Health, NotifyOn::Health)
         }
-        RunState::Failed | RunState::Panicked => Meaning::Wrong(Trouble::Run, NotifyOn::Failed),
-        RunState::TimedOut => Meaning::Wrong(Trouble::Run, NotifyOn::TimedOut),
-        RunState::Lost => Meaning::Wrong(Trouble::Run, NotifyOn::Lost),
-        RunState::Missed => Meaning::Wrong(Trouble::Missed, NotifyOn::Missed),
+        RunState::Failed | RunState::Panicked => {
+            Meaning::Wrong(IncidentKind::Run, NotifyOn::Failed)
+        }
+        RunState::TimedOut => Meaning::Wrong(IncidentKind::Run, NotifyOn::TimedOut),
+        RunState::Lost => Meaning::Wrong(IncidentKind::Run, NotifyOn::Lost),
+        RunState::Missed => Meaning::Wrong(IncidentKind::Missed, NotifyOn::Missed),
         RunState::Succeeded | RunState::Flaky => Meaning::Well,
         RunState::Queued
         | RunState::Running
@@ -56,14 +58,18 @@ pub fn meaning(run: &Run) -> Meaning {
 }
 
 /// Whether exit code 1 of this run is a verdict about the box.
-fn is_about_the_box(run: &Run) -> bool {
+fn is_about_the_box(run: &RunRecord) -> bool {
     // An older service may have recorded a kind that this one does not have.
     Kind::of(&run.kind).is_some_and(|kind| kind.row().negative == Negative::SickBox)
 }
 
 /// How the incidents of a job change with a run that is over: those to keep, and those to take away.
 /// A run that was seen before changes nothing.
-pub fn change(known: &[Incident], run: &Run, notify: &Notify) -> (Vec<Incident>, Vec<IncidentId>) {
+pub fn change(
+    known: &[Incident],
+    run: &RunRecord,
+    notify: &Notify,
+) -> (Vec<Incident>, Vec<IncidentId>) {
     match meaning(run) {
         Meaning::Nothing => (Vec::new(), Vec::new()),
         Meaning::Wrong(trouble, event) => {
@@ -94,7 +100,7 @@ pub fn change(known: &[Incident], run: &Run, notify: &Notify) -> (Vec<Incident>,
 }
 
 /// Ends what began before the run ended. Whoever was never told of it, and could be, is told first.
-fn well(known: &[Incident], run: &Run, notify: &Notify) -> (Vec<Incident>, Vec<IncidentId>) {
+fn well(known: &[Incident], run: &RunRecord, notify: &Notify) -> (Vec<Incident>, Vec<IncidentId>) {
     let ended = run.ended.unwrap_or(run.started);
     let (mut keep, mut drop) = (Vec::new(), Vec::new());
     for incident in known.iter().filter(|i| i.over.is_none() && i.since <= ended) {
@@ -153,16 +159,16 @@ mod tests {
         UtcMs::new(1_700_006_400_000 + minute * 60_000).unwrap()
     }
 
-    fn run(minute: i64, state: RunState) -> Run {
+    fn run(minute: i64, state: RunState) -> RunRecord {
         let kind = if state == RunState::Failed && minute % 10 == 5 {
             Kind::Healthcheck
         } else {
             Kind::Exec
         };
-        Run {
+        RunRecord {
             ended: Some(at(minute)),
             exit_code: Some(i32::from(state == RunState::Failed)),
-            ..Run::first(
+            ..RunRecord::first(
                 format!("j_{minute}").parse().unwrap(),
                 ("j", kind.name()),
                 state,

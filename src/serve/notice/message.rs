@@ -2,9 +2,9 @@
 
 use crate::{
     domain::time::UtcMs,
-    jobs::ledgers::About,
+    jobs::ledgers::JobSubject,
     manifest::NotifyOn,
-    store::runs::{Run, RunState},
+    store::runs::{RunRecord, RunState},
 };
 
 /// Longest summary, in characters.
@@ -16,9 +16,9 @@ pub struct Notice {
     /// What happened.
     pub event: NotifyOn,
     /// The run it happened to, or the run that ended the trouble.
-    pub run: Run,
+    pub run: RunRecord,
     /// The tag and the market that it is about.
-    pub about: About,
+    pub about: JobSubject,
     /// Since when there is trouble.
     pub since: UtcMs,
     /// Runs in trouble so far.

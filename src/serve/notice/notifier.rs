@@ -19,14 +19,14 @@ use super::{
 use crate::{
     clock::{Clock as _, Stopwatch, SystemClock, nap},
     domain::{ids::RunId, time::UtcMs},
-    jobs::{context::Failure, ledgers::About},
+    jobs::{context::Failure, ledgers::JobSubject},
     manifest::{Manifest, Notify, NotifyOn},
     os::{machine, signals::Stop},
     store::{
         disk::RealDisk,
         error::StoreError,
         layout::Layout,
-        runs::{Incident, Run, RunStore},
+        runs::{Incident, RunRecord, RunStore},
     },
 };
 
@@ -48,7 +48,7 @@ const ROUNDS: u32 = 3;
 const LEAVE: Duration = Duration::from_secs(1);
 
 /// Who is told about each job, and what it is about.
-type Jobs = Arc<Mutex<BTreeMap<String, (Notify, About)>>>;
+type Jobs = Arc<Mutex<BTreeMap<String, (Notify, JobSubject)>>>;
 
 /// Tells people about runs that go wrong.
 pub struct Notifier {
@@ -92,7 +92,7 @@ impl Notifier {
     /// Learns who is told about a job: at the start, and when its manifest changed.
     pub fn learn(&self, manifest: &Manifest) {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        let about = About::of_job(&manifest.job);
+        let about = JobSubject::of_job(&manifest.job);
         jobs.insert(manifest.name.clone(), (manifest.notify.clone(), about));
         drop(jobs);
         // Something may be owed to it. A wake that is there already does as well.
@@ -101,7 +101,7 @@ impl Notifier {
 
     /// Takes note of a run that is over, or of a slot that was not run. Whatever state it is in, once is enough and twice is
     /// no harm. It fails only when the records cannot be written.
-    pub fn observe(&self, run: &Run, manifest: &Manifest) -> Result<(), StoreError> {
+    pub fn observe(&self, run: &RunRecord, manifest: &Manifest) -> Result<(), StoreError> {
         self.learn(manifest);
         if meaning(run) == Meaning::Nothing {
             return Ok(());
@@ -204,7 +204,7 @@ impl Worker {
         &mut self,
         (key, one): (&str, &Owed),
         notify: &Notify,
-        about: &About,
+        about: &JobSubject,
     ) -> Result<(), StoreError> {
         let now = Stopwatch::elapsed(&self.watch);
         let mut tries = self.tries.remove(key).unwrap_or_default();
@@ -252,7 +252,7 @@ impl Worker {
         wrong
     }
 
-    fn notice(&self, one: &Owed, job: &About) -> Result<Option<Notice>, StoreError> {
+    fn notice(&self, one: &Owed, job: &JobSubject) -> Result<Option<Notice>, StoreError> {
         let (id, since, times): (&RunId, UtcMs, u32) = match one {
             Owed::Wrong(incident) => (&incident.run, incident.since, incident.times),
             Owed::Well { recovery, since, times } => (&recovery.run, *since, *times),
@@ -266,8 +266,8 @@ impl Worker {
         };
         let (host, build) = (self.host.clone(), self.build.clone());
         // What the run was about, which may have changed since; a slot that was missed has no run.
-        let about = Some(About::of_run(&self.disk, &self.layout, id));
-        let about = about.filter(|about| *about != About::default());
+        let about = Some(JobSubject::of_run(&self.disk, &self.layout, id));
+        let about = about.filter(|about| *about != JobSubject::default());
         let about = about.unwrap_or_else(|| job.clone());
         Ok(Some(Notice { event, run, about, since, times, host, build }))
     }

@@ -2,11 +2,10 @@
 
 use super::{
     distance,
-    labels::Labels,
-    read::Options,
-    row::Fields,
-    stamp::{Kind, Meaning},
-    twice::{self, Pair},
+    read::ReadOptions,
+    row::RowFields,
+    stamp::{Kind, StampMeaning},
+    twice::{self, RowLabels, StampPair},
     when::instant,
 };
 use crate::domain::{
@@ -16,7 +15,7 @@ use crate::domain::{
 
 /// A row that is not a bar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedRow {
     /// Line of a text file, row of a table; from 1.
     pub row: u64,
     /// Why.
@@ -36,16 +35,16 @@ pub struct RawRow {
 
 /// The rows of a file in the order of the file.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rows {
+pub struct ArchiveRows {
     /// Those with fields that can be read.
     pub rows: Vec<RawRow>,
     /// The others.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedRow>,
 }
 
 /// Slots without a bar between two bars.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
+pub struct ArchiveGap {
     /// The first slot that is missing.
     pub first: SlotTs,
     /// How many are missing in a row.
@@ -54,7 +53,7 @@ pub struct Gap {
 
 /// How the rows of a file follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum RowOrder {
     /// Oldest first.
     Ascending,
     /// Newest first.
@@ -110,11 +109,11 @@ pub struct Archive {
     /// Those of them with other values than the row that won.
     pub conflicts: Vec<Conflict>,
     /// Rows that are not bars.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedRow>,
     /// Holes between the bars.
-    pub gaps: Vec<Gap>,
+    pub gaps: Vec<ArchiveGap>,
     /// How the rows followed each other.
-    pub order: Order,
+    pub order: RowOrder,
     /// What had to be assumed.
     pub warnings: Vec<String>,
 }
@@ -130,19 +129,19 @@ struct Found {
 /// Takes in rows one by one.
 #[derive(Debug)]
 pub(super) struct Assembler<'a> {
-    options: &'a Options,
-    meaning: Meaning,
+    options: &'a ReadOptions,
+    meaning: StampMeaning,
     found: Vec<Found>,
     /// When the bars of all rows with a possible time close, in the order of the file.
     closes: Vec<i64>,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedRow>,
     read: u64,
     naive: u64,
     exact: u64,
 }
 
 impl<'a> Assembler<'a> {
-    pub(super) const fn new(options: &'a Options, meaning: Meaning) -> Self {
+    pub(super) const fn new(options: &'a ReadOptions, meaning: StampMeaning) -> Self {
         Self {
             options,
             meaning,
@@ -158,27 +157,27 @@ impl<'a> Assembler<'a> {
     /// A row that is refused, whatever its fields say.
     pub(super) fn refuse(&mut self, row: u64, reason: String) {
         self.read += 1;
-        self.refused.push(Refused { row, reason });
+        self.refused.push(RefusedRow { row, reason });
     }
 
     /// A row.
-    pub(super) fn push(&mut self, row: u64, fields: Fields) {
+    pub(super) fn push(&mut self, row: u64, fields: RowFields) {
         self.read += 1;
         let label = fields.label;
         match self.bar(fields) {
             Ok(bar) => self.found.push(Found { row, bar, label }),
-            Err(reason) => self.refused.push(Refused { row, reason }),
+            Err(reason) => self.refused.push(RefusedRow { row, reason }),
         }
     }
 
-    fn bar(&mut self, fields: Fields) -> Result<TimedBar, String> {
+    fn bar(&mut self, fields: RowFields) -> Result<TimedBar, String> {
         let stamp = fields.stamp?;
         let timeframe = self.options.timeframe;
         let close_ms = match self.meaning {
-            Meaning::Open => stamp.ms.saturating_add(timeframe.ms()),
+            StampMeaning::Open => stamp.ms.saturating_add(timeframe.ms()),
             // Some venues give the last millisecond of the bar.
-            Meaning::Close if stamp.ms.rem_euclid(1000) == 999 => stamp.ms.saturating_add(1),
-            Meaning::Close => stamp.ms,
+            StampMeaning::Close if stamp.ms.rem_euclid(1000) == 999 => stamp.ms.saturating_add(1),
+            StampMeaning::Close => stamp.ms,
         };
         let earliest_ms = self.options.earliest_ms;
         if close_ms < earliest_ms {
@@ -208,7 +207,7 @@ impl<'a> Assembler<'a> {
     pub(super) fn finish(
         self,
         mut warnings: Vec<String>,
-        labels: &Labels,
+        labels: &RowLabels,
         names: &[String],
     ) -> Result<Archive, String> {
         let Self { options, found: mut rows, mut closes, refused, read, naive, exact, .. } = self;
@@ -227,7 +226,7 @@ impl<'a> Assembler<'a> {
             warnings.push(format!("{naive} stamps have no offset and are taken as UTC"));
         }
         // In a file that is kept newest first, the first of several rows was written last.
-        if order == Order::Descending {
+        if order == RowOrder::Descending {
             rows.reverse();
         }
         // The sort is stable, so of several rows with one stamp the one written last stays last.
@@ -242,7 +241,10 @@ impl<'a> Assembler<'a> {
         twice::judge(&pairs, &bars, labels, names)?;
         let gaps = bars
             .windows(2)
-            .map(|pair| Gap { first: pair[0].ts.next(), slots: pair[1].ts.since(pair[0].ts) - 1 })
+            .map(|pair| ArchiveGap {
+                first: pair[0].ts.next(),
+                slots: pair[1].ts.since(pair[0].ts) - 1,
+            })
             .filter(|gap| gap.slots > 0)
             .collect();
         Ok(Archive { bars, read, duplicates, conflicts, refused, gaps, order, warnings })
@@ -253,28 +255,28 @@ impl<'a> Assembler<'a> {
 struct Unique {
     bars: Vec<TimedBar>,
     duplicates: u64,
-    pairs: Vec<Pair>,
+    pairs: Vec<StampPair>,
 }
 
 impl Unique {
     /// From rows that are sorted by their stamp and then by when they were written.
     fn of(rows: Vec<Found>) -> Self {
         let mut kept: Vec<Found> = Vec::with_capacity(rows.len());
-        let (mut duplicates, mut pairs): (u64, Vec<Pair>) = (0, Vec::new());
+        let (mut duplicates, mut pairs): (u64, Vec<StampPair>) = (0, Vec::new());
         for now in rows {
             match kept.last_mut() {
                 Some(last) if last.bar.ts == now.bar.ts => {
                     duplicates += 1;
                     let ts = now.bar.ts;
                     let [lost, kept] = [*last, now].map(|found| (found.row, found.bar.bar));
-                    let of_slot = |pair: &&mut Pair| pair.conflict.ts == ts;
+                    let of_slot = |pair: &&mut StampPair| pair.conflict.ts == ts;
                     pairs.iter_mut().rev().take_while(of_slot).for_each(|pair| {
                         pair.conflict.kept = kept;
                         pair.labels.0 = now.label;
                     });
                     if lost.1 != kept.1 {
                         let conflict = Conflict { ts, kept, lost };
-                        pairs.push(Pair { conflict, labels: (now.label, last.label) });
+                        pairs.push(StampPair { conflict, labels: (now.label, last.label) });
                     }
                     *last = now;
                 }
@@ -286,14 +288,14 @@ impl Unique {
 }
 
 /// How rows with these stamps follow each other. A few rows out of order do not turn a file round.
-fn order(closes: &[i64]) -> Order {
+fn order(closes: &[i64]) -> RowOrder {
     let rises = closes.windows(2).filter(|pair| pair[0] < pair[1]).count();
     let falls = closes.windows(2).filter(|pair| pair[0] > pair[1]).count();
     match (rises, falls) {
-        (_, 0) => Order::Ascending,
-        (0, _) => Order::Descending,
-        (rises, falls) if falls > 10 * rises => Order::Descending,
-        (_, _) => Order::Mixed,
+        (_, 0) => RowOrder::Ascending,
+        (0, _) => RowOrder::Descending,
+        (rises, falls) if falls > 10 * rises => RowOrder::Descending,
+        (_, _) => RowOrder::Mixed,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     length,
-    read::Options,
+    read::ReadOptions,
     stamp::shown,
     words::{self, Fit},
 };
@@ -166,7 +166,12 @@ impl Said {
     }
 
     /// Takes in what a row says; an error is a reason to refuse the row.
-    pub(super) fn hear(&mut self, word: &str, name: &str, options: &Options) -> Result<(), String> {
+    pub(super) fn hear(
+        &mut self,
+        word: &str,
+        name: &str,
+        options: &ReadOptions,
+    ) -> Result<(), String> {
         if let Claim::Closed | Claim::Forming = self.claim {
             return match words::is_over(word).map(|is| is == (self.claim == Claim::Closed)) {
                 Some(true) => Ok(()),
@@ -213,7 +218,11 @@ impl Said {
     }
 
     /// Whether all of it is what is asked for, and what is to be told if it is so by and large.
-    pub(super) fn judge(&self, name: &str, options: &Options) -> Result<Option<String>, String> {
+    pub(super) fn judge(
+        &self,
+        name: &str,
+        options: &ReadOptions,
+    ) -> Result<Option<String>, String> {
         if self.values.values().all(|fit| *fit == Fit::Same) {
             return Ok(None);
         }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{dates::DayOrder, read::Options, stamp::Meaning, volume};
+use super::{
+    read::ReadOptions,
+    stamp::{DayOrder, StampMeaning},
+    volume,
+};
 
 /// Names of columns that say nothing about open or close. By custom they are the open. The first are preferred.
 const PLAIN_TIMES: [&str; 26] = [
@@ -56,10 +60,10 @@ pub(super) enum Role {
 }
 
 impl Role {
-    pub(super) const fn meaning(self) -> Option<Meaning> {
+    pub(super) const fn meaning(self) -> Option<StampMeaning> {
         match self {
-            Self::Open => Some(Meaning::Open),
-            Self::Close => Some(Meaning::Close),
+            Self::Open => Some(StampMeaning::Open),
+            Self::Close => Some(StampMeaning::Close),
             Self::Plain | Self::Bare => None,
         }
     }
@@ -89,7 +93,7 @@ impl TimeColumn {
 
 /// Where what may be, counted from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Columns {
+pub(super) struct ArchiveColumns {
     /// As they are shown in messages.
     pub names: Vec<String>,
     /// The preferred ones first, as far as names tell.
@@ -110,9 +114,9 @@ pub(super) struct Columns {
     pub has_names: bool,
 }
 
-impl Columns {
+impl ArchiveColumns {
     /// Finds the columns by name. Names in `options` beat the custom.
-    pub(super) fn find(shown: &[String], options: &Options) -> Result<Self, String> {
+    pub(super) fn find(shown: &[String], options: &ReadOptions) -> Result<Self, String> {
         let names: Vec<String> = shown.iter().map(|name| normal(name)).collect();
         let told = |wanted: &str, key: &str| {
             let exact = shown.iter().position(|name| name.trim() == wanted);
@@ -268,7 +272,7 @@ pub(super) fn only(names: &[String], aliases: &[&str]) -> Result<Option<usize>, 
 fn values(
     names: &[String],
     shown: &[String],
-    options: &Options,
+    options: &ReadOptions,
     told: impl Fn(&str, &str) -> Result<usize, String>,
 ) -> Result<[usize; 5], String> {
     let keys = &options.columns;
@@ -372,10 +376,10 @@ mod tests {
     use super::*;
     use crate::domain::time::Timeframe;
 
-    fn find(names: &str) -> Result<Columns, String> {
+    fn find(names: &str) -> Result<ArchiveColumns, String> {
         let names: Vec<String> = names.split(',').map(String::from).collect();
         let symbol = Some("BTC/USDT".parse().unwrap());
-        Columns::find(&names, &Options { symbol, ..Options::new(Timeframe::M5) })
+        ArchiveColumns::find(&names, &ReadOptions { symbol, ..ReadOptions::new(Timeframe::M5) })
     }
 
     #[test]
@@ -432,13 +436,13 @@ mod tests {
     fn names_that_are_told_beat_the_custom() {
         let names = ["t", "when", "open", "high", "low", "close", "volume", "Amount"];
         let names = names.map(String::from);
-        let mut options = Options::new(Timeframe::M5);
+        let mut options = ReadOptions::new(Timeframe::M5);
         options.columns.time = Some("when".to_owned());
         options.columns.volume = Some("amount".to_owned());
-        let found = Columns::find(&names, &options).unwrap();
+        let found = ArchiveColumns::find(&names, &options).unwrap();
         assert_eq!((found.times.len(), found.times[0].at, found.values[4]), (1, 1, 7));
         options.columns.low = Some("lowest".to_owned());
-        let error = Columns::find(&names, &options).unwrap_err();
+        let error = ArchiveColumns::find(&names, &options).unwrap_err();
         assert!(error.starts_with("`lowest` (columns.low) is not among the columns"), "{error}");
     }
 }

@@ -4,13 +4,11 @@ use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, path::Path};
 
 use super::{
     assemble::{Archive, Assembler},
-    cell::Cell,
-    columns::{self, Columns},
-    dates::DayOrder,
+    columns::{self, ArchiveColumns},
     headerless,
-    read::Options,
-    row::{Dates, RowReader, SAMPLE, has_open_dates},
-    stamp::{self, Reading, shown},
+    read::ReadOptions,
+    row::{Cell, Dates, RowReader, SAMPLE, has_open_dates},
+    stamp::{self, DayOrder, Reading, shown},
     words,
 };
 use crate::store::error::StoreError;
@@ -51,14 +49,22 @@ impl<'a> Parts<'a> {
     }
 }
 
-pub(super) fn parse(bytes: &[u8], path: &Path, options: &Options) -> Result<Archive, StoreError> {
+pub(super) fn parse(
+    bytes: &[u8],
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<Archive, StoreError> {
     let damaged = |(line, reason): (u64, String)| StoreError::damaged(path, line, reason);
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let is_ended = matches!(bytes.last(), None | Some(b'\n' | b'\r'));
     read(&lines(bytes), is_ended, options).map_err(damaged)
 }
 
-fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive, (u64, String)> {
+fn read(
+    lines: &[Line<'_>],
+    is_ended: bool,
+    options: &ReadOptions,
+) -> Result<Archive, (u64, String)> {
     let whole = |reason: String| (0, reason);
     let is_mark = |line: &&Line<'_>| MERGE_MARKS.iter().any(|mark| line.text.starts_with(mark));
     if let Some(line) = lines.iter().find(is_mark) {
@@ -85,7 +91,7 @@ fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive
         first.iter().map(|row| row.iter().map(|field| Cell::Text(field)).collect()).collect();
     let mut columns = if let Some(names) = &parts.header {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-        Columns::find(&names, options).map_err(whole)?
+        ArchiveColumns::find(&names, options).map_err(whole)?
     } else {
         let columns = headerless::columns(&sample, count, options).map_err(whole)?;
         let names = |at: &[usize]| at.iter().map(|at| (at + 1).to_string()).collect::<Vec<_>>();
@@ -126,7 +132,7 @@ fn read(lines: &[Line<'_>], is_ended: bool, options: &Options) -> Result<Archive
 }
 
 /// Whether a line before the header speaks of another symbol.
-fn check_remark(text: &str, options: &Options) -> Result<(), String> {
+fn check_remark(text: &str, options: &ReadOptions) -> Result<(), String> {
     let Some(symbol) = &options.symbol else { return Ok(()) };
     let is_mark = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '/' | '-' | '_');
     // A bare code is a word like others in a remark, and a path has many parts.
@@ -247,7 +253,7 @@ fn lines(bytes: &[u8]) -> Vec<Line<'_>> {
 }
 
 /// Finds the header, or the first row of a file that has none. Lines before it are remarks, if no name of a column is among them.
-fn parts<'a>(lines: &'a [Line<'a>], options: &Options) -> Result<Parts<'a>, (u64, String)> {
+fn parts<'a>(lines: &'a [Line<'a>], options: &ReadOptions) -> Result<Parts<'a>, (u64, String)> {
     let mut reason = (0, "the file is empty".to_owned());
     for (n, line) in lines.iter().take(PREAMBLE_MAX).enumerate() {
         let separator = separator(line.text);
@@ -260,7 +266,7 @@ fn parts<'a>(lines: &'a [Line<'a>], options: &Options) -> Result<Parts<'a>, (u64
             Err(why) => return Err((line.number, why)),
         };
         let names: Vec<String> = row.iter().map(ToString::to_string).collect();
-        let Err(why) = Columns::find(&names, options) else {
+        let Err(why) = ArchiveColumns::find(&names, options) else {
             return Ok(Parts { header: Some(row), rows, separator, remarks });
         };
         if marked.is_some() {
@@ -284,7 +290,7 @@ fn parts<'a>(lines: &'a [Line<'a>], options: &Options) -> Result<Parts<'a>, (u64
 }
 
 /// Whether a line is a row, in a file that has no header.
-fn is_first_row(row: &Fields<'_>, options: &Options) -> bool {
+fn is_first_row(row: &Fields<'_>, options: &ReadOptions) -> bool {
     let fields: Vec<&str> = row.iter().map(AsRef::as_ref).collect();
     let is_day_first = Reading { order: Some(DayOrder::DayFirst), ..Reading::default() };
     stamp::from_text(fields[0], is_day_first).is_ok() || headerless::is_row(&fields, options)
@@ -339,14 +345,14 @@ fn whole_row<'a>(
 }
 
 /// Whether a line is two rows without a line end between them, with the place where they meet in a column that is not used.
-fn is_two(row: &Fields<'_>, columns: &Columns) -> bool {
+fn is_two(row: &Fields<'_>, columns: &ArchiveColumns) -> bool {
     let last = columns.names.len() - 1;
     let is_number = |at: usize| row[at + last].trim().parse::<f64>().is_ok();
     row.len() == 2 * last + 1 && !columns.is_read(last) && columns.values.into_iter().all(is_number)
 }
 
 /// Whether a line is too short for a row and does not begin as one.
-fn is_piece(row: &Fields<'_>, columns: &Columns, options: &Options) -> bool {
+fn is_piece(row: &Fields<'_>, columns: &ArchiveColumns, options: &ReadOptions) -> bool {
     let is_time = |at: usize| {
         let order = columns.orders.get(&at).copied();
         let reading = Reading { unit: options.unit, offset_ms: 0, order };
@@ -363,7 +369,7 @@ fn is_full(row: &Fields<'_>, count: usize) -> bool {
 }
 
 /// The last row, if nothing shows that it is whole: its last field matters, and does not end as those before it do.
-fn torn(parts: &Parts<'_>, columns: &Columns) -> Option<u64> {
+fn torn(parts: &Parts<'_>, columns: &ArchiveColumns) -> Option<u64> {
     let at = columns.names.len() - 1;
     if !columns.is_read(at) {
         return None;

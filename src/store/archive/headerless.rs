@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    cell::Cell,
     claim::Claim,
-    columns::{Columns, Role, TimeColumn},
-    dates::{DayOrder, year_last},
-    read::Options,
-    stamp::{Kind, Reading, shown},
+    columns::{ArchiveColumns, Role, TimeColumn},
+    read::ReadOptions,
+    row::Cell,
+    stamp::{DayOrder, Kind, Reading, shown, year_last},
 };
 use crate::domain::time::DAY_MS;
 
@@ -31,7 +30,7 @@ enum Look {
 }
 
 /// Whether fields look like a row of bars: a time, and numbers.
-pub(super) fn is_row(fields: &[&str], options: &Options) -> bool {
+pub(super) fn is_row(fields: &[&str], options: &ReadOptions) -> bool {
     let looks: Vec<Look> = fields.iter().map(|field| look(field, options)).collect();
     let is_time = |look: &Look| matches!(look, Look::Time | Look::Day);
     let numbers = looks.iter().filter(|look| **look == Look::Number).count();
@@ -42,8 +41,8 @@ pub(super) fn is_row(fields: &[&str], options: &Options) -> bool {
 pub(super) fn columns(
     rows: &[Vec<Cell<'_>>],
     count: usize,
-    options: &Options,
-) -> Result<Columns, String> {
+    options: &ReadOptions,
+) -> Result<ArchiveColumns, String> {
     let names: Vec<String> = (1..=count).map(|n| format!("column {n}")).collect();
     let looks: Vec<Look> = (0..count).map(|at| commonest(rows, at, options)).collect();
     let told = Told::of(options, &names)?;
@@ -80,7 +79,7 @@ pub(super) fn columns(
     let last = found.values.iter().copied().max().unwrap_or(0);
     let is_amount = |at: &usize| *at > last && looks[*at] != Look::Word && told.values[4].is_none();
     let amounts = rest.iter().copied().filter(is_amount).collect();
-    Ok(Columns {
+    Ok(ArchiveColumns {
         names,
         times,
         date_and_time: found.joined,
@@ -101,7 +100,11 @@ struct Found {
     values: [usize; VALUES],
 }
 
-fn by_custom(rows: &[Vec<Cell<'_>>], looks: &[Look], options: &Options) -> Result<Found, String> {
+fn by_custom(
+    rows: &[Vec<Cell<'_>>],
+    looks: &[Look],
+    options: &ReadOptions,
+) -> Result<Found, String> {
     let keys = "give the file a header, or name all of its columns: columns.time = \"column 1\", columns.open = \"column 2\", and so on";
     let unknown = |what: &str| format!("no header, and {what}: {keys}");
     let is_time = |look: Look| matches!(look, Look::Time | Look::Day | Look::Clock);
@@ -151,7 +154,7 @@ fn closes(
     rows: &[Vec<Cell<'_>>],
     looks: &[Look],
     found: &Found,
-    options: &Options,
+    options: &ReadOptions,
 ) -> Option<TimeColumn> {
     let last = found.values[VALUES - 1];
     let first = *found.times.first()?;
@@ -183,7 +186,7 @@ impl Told {
         Some(Found { times: vec![self.time?], joined: None, values })
     }
 
-    fn of(options: &Options, names: &[String]) -> Result<Self, String> {
+    fn of(options: &ReadOptions, names: &[String]) -> Result<Self, String> {
         let find = |name: &str, key: &str| {
             let number = name.trim().trim_start_matches("column").trim();
             let at = number.parse::<usize>().ok().filter(|n| (1..=names.len()).contains(n));
@@ -212,11 +215,11 @@ impl Told {
     }
 }
 
-const fn reading(options: &Options, order: Option<DayOrder>) -> Reading {
+const fn reading(options: &ReadOptions, order: Option<DayOrder>) -> Reading {
     Reading { unit: options.unit, offset_ms: 0, order }
 }
 
-fn look(field: &str, options: &Options) -> Look {
+fn look(field: &str, options: &ReadOptions) -> Look {
     let field = field.trim();
     if field.is_empty() {
         return Look::Empty;
@@ -238,7 +241,7 @@ fn look(field: &str, options: &Options) -> Look {
 }
 
 /// What most fields of a column look like.
-fn commonest(rows: &[Vec<Cell<'_>>], at: usize, options: &Options) -> Look {
+fn commonest(rows: &[Vec<Cell<'_>>], at: usize, options: &ReadOptions) -> Look {
     let mut counts: BTreeMap<Look, usize> = BTreeMap::new();
     for row in rows {
         let look = match row[at] {
@@ -265,9 +268,9 @@ mod tests {
     use super::*;
     use crate::domain::time::Timeframe;
 
-    const M5: Options = Options::new(Timeframe::M5);
+    const M5: ReadOptions = ReadOptions::new(Timeframe::M5);
 
-    fn found(row: &str, options: &Options) -> Result<Columns, String> {
+    fn found(row: &str, options: &ReadOptions) -> Result<ArchiveColumns, String> {
         let rows: Vec<Vec<Cell<'_>>> = vec![row.split(',').map(Cell::Text).collect()];
         columns(&rows, rows[0].len(), options)
     }

@@ -19,13 +19,12 @@ use parquet::{
 };
 
 use super::{
-    assemble::{Archive, Assembler, RawRow, Refused, Rows},
-    cell::Cell,
+    assemble::{Archive, ArchiveRows, Assembler, RawRow, RefusedRow},
     claim::Claim,
-    columns::Columns,
-    read::Options,
-    row::{Dates, Fields, RowReader, SAMPLE, has_open_dates},
-    stamp::{Kind, Meaning, Stamp, Unit},
+    columns::ArchiveColumns,
+    read::ReadOptions,
+    row::{Cell, Dates, RowFields, RowReader, SAMPLE, has_open_dates},
+    stamp::{ArchiveStamp, Kind, StampMeaning, StampUnit},
 };
 use crate::store::error::StoreError;
 
@@ -33,7 +32,11 @@ use crate::store::error::StoreError;
 const ROWS_MAX: i64 = 50_000_000;
 const BATCH: usize = 16_384;
 
-pub(super) fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Archive, StoreError> {
+pub(super) fn parse(
+    bytes: Vec<u8>,
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<Archive, StoreError> {
     guarded(path, || {
         let opened = Opened::new(bytes, options)?;
         let mut rows = opened.rows(options)?;
@@ -46,22 +49,26 @@ pub(super) fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Ar
 }
 
 /// Every row as it is in the file, in the order of the file, whatever its values are. Stamps are brought to the bar's close.
-pub(super) fn rows(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Rows, StoreError> {
+pub(super) fn rows(
+    bytes: Vec<u8>,
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<ArchiveRows, StoreError> {
     guarded(path, || {
         let opened = Opened::new(bytes, options)?;
         let mut reader = opened.rows(options)?;
         let shift_ms = match reader.meaning() {
-            Meaning::Open => options.timeframe.ms(),
-            Meaning::Close => 0,
+            StampMeaning::Open => options.timeframe.ms(),
+            StampMeaning::Close => 0,
         };
-        let mut rows = Rows::default();
-        opened.each_row(&mut reader, |row, Fields { stamp, values, label: _ }| {
+        let mut rows = ArchiveRows::default();
+        opened.each_row(&mut reader, |row, RowFields { stamp, values, label: _ }| {
             match stamp.and_then(|stamp| Ok((stamp, values?))) {
                 Ok((stamp, values)) => {
                     let ts_ms = stamp.ms.saturating_add(shift_ms);
                     rows.rows.push(RawRow { row, ts_ms, values });
                 }
-                Err(reason) => rows.refused.push(Refused { row, reason }),
+                Err(reason) => rows.refused.push(RefusedRow { row, reason }),
             }
         })?;
         Ok(rows)
@@ -81,14 +88,14 @@ fn guarded<T>(path: &Path, read: impl FnOnce() -> Result<T, String>) -> Result<T
 /// A file with the columns that are known by name.
 struct Opened {
     reader: SerializedFileReader<Bytes>,
-    columns: Columns,
+    columns: ArchiveColumns,
 }
 
 /// The columns of a row group that are looked at; the others are left out.
 type Group = Vec<Option<Column>>;
 
 impl Opened {
-    fn new(bytes: Vec<u8>, options: &Options) -> Result<Self, String> {
+    fn new(bytes: Vec<u8>, options: &ReadOptions) -> Result<Self, String> {
         let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(text)?;
         let file = reader.metadata().file_metadata();
         if !(0..=ROWS_MAX).contains(&file.num_rows()) {
@@ -99,7 +106,7 @@ impl Opened {
             .iter()
             .map(|c| if c.path().parts().len() == 1 { c.name() } else { "(nested)" }.to_owned())
             .collect();
-        let mut columns = Columns::find(&names, options)?;
+        let mut columns = ArchiveColumns::find(&names, options)?;
         // Of the others only those with words, or with a name that says what they are, can say something.
         let is_word = |at: usize| {
             let is_text = described[at].physical_type() == Physical::BYTE_ARRAY;
@@ -111,7 +118,7 @@ impl Opened {
     }
 
     /// What is what, decided from the first rows.
-    fn rows<'a>(&self, options: &'a Options) -> Result<RowReader<'a>, String> {
+    fn rows<'a>(&self, options: &'a ReadOptions) -> Result<RowReader<'a>, String> {
         let first = match self.reader.num_row_groups() {
             0 => Vec::new(),
             _ => self.group(0)?,
@@ -141,7 +148,7 @@ impl Opened {
     fn each_row(
         &self,
         rows: &mut RowReader<'_>,
-        mut take: impl FnMut(u64, Fields),
+        mut take: impl FnMut(u64, RowFields),
     ) -> Result<(), String> {
         let mut row = 0;
         self.each(|group, n| {
@@ -193,7 +200,7 @@ enum Column {
     Ints(Vec<Option<i64>>),
     Floats(Vec<Option<f64>>),
     Texts(Vec<Option<String>>),
-    Stamps(Vec<Option<Stamp>>),
+    Stamps(Vec<Option<ArchiveStamp>>),
 }
 
 impl Column {
@@ -221,7 +228,7 @@ enum Logical {
     Plain,
     Unsigned,
     Stamp {
-        unit: Unit,
+        unit: StampUnit,
         kind: Kind,
     },
     Decimal {
@@ -238,14 +245,14 @@ impl Logical {
             return match logical {
                 LogicalType::Timestamp(of) => {
                     let unit = match of.unit {
-                        TimeUnit::MILLIS => Unit::Millis,
-                        TimeUnit::MICROS => Unit::Micros,
-                        TimeUnit::NANOS => Unit::Nanos,
+                        TimeUnit::MILLIS => StampUnit::Millis,
+                        TimeUnit::MICROS => StampUnit::Micros,
+                        TimeUnit::NANOS => StampUnit::Nanos,
                     };
                     let kind = if of.is_adjusted_to_u_t_c { Kind::Exact } else { Kind::Naive };
                     Self::Stamp { unit, kind }
                 }
-                LogicalType::Date => Self::Stamp { unit: Unit::Days, kind: Kind::Day },
+                LogicalType::Date => Self::Stamp { unit: StampUnit::Days, kind: Kind::Day },
                 LogicalType::Decimal(of) => Self::Decimal { scale: of.scale },
                 LogicalType::Integer(of) if !of.is_signed => Self::Unsigned,
                 LogicalType::Integer(_) => Self::Plain,
@@ -255,12 +262,12 @@ impl Logical {
         }
         match column.converted_type() {
             ConvertedType::TIMESTAMP_MILLIS => {
-                Self::Stamp { unit: Unit::Millis, kind: Kind::Exact }
+                Self::Stamp { unit: StampUnit::Millis, kind: Kind::Exact }
             }
             ConvertedType::TIMESTAMP_MICROS => {
-                Self::Stamp { unit: Unit::Micros, kind: Kind::Exact }
+                Self::Stamp { unit: StampUnit::Micros, kind: Kind::Exact }
             }
-            ConvertedType::DATE => Self::Stamp { unit: Unit::Days, kind: Kind::Day },
+            ConvertedType::DATE => Self::Stamp { unit: StampUnit::Days, kind: Kind::Day },
             ConvertedType::DECIMAL => Self::Decimal { scale: column.type_scale() },
             ConvertedType::UINT_8
             | ConvertedType::UINT_16
@@ -337,7 +344,7 @@ fn read_column(
             Column::Floats(values.into_iter().map(|v| v.map(|v| scaled(v.into(), scale))).collect())
         }
         (Column::Ints(values), Logical::Stamp { unit, kind }) => {
-            let stamp = |v: i64| unit.to_ms(v).map(|ms| Stamp { ms, kind });
+            let stamp = |v: i64| unit.to_ms(v).map(|ms| ArchiveStamp { ms, kind });
             Column::Stamps(values.into_iter().map(|v| v.and_then(stamp)).collect())
         }
         (read, _) => read,

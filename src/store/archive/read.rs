@@ -1,4 +1,4 @@
-//! Telling the formats apart by their first bytes, and reading them.
+//! Telling the formats apart by their first bytes, reading them, and what to do about those that are not read.
 
 use std::{
     io::{ErrorKind, Read},
@@ -8,11 +8,9 @@ use std::{
 use flate2::read::MultiGzDecoder;
 
 use super::{
-    assemble::{Archive, Rows},
-    csv,
-    format::Format,
-    parquet,
-    stamp::{Meaning, Unit},
+    assemble::{Archive, ArchiveRows},
+    csv, parquet,
+    stamp::{StampMeaning, StampUnit},
 };
 use crate::{
     domain::{ids::Exchange, series::Symbol, time::Timeframe},
@@ -51,7 +49,7 @@ pub struct ColumnNames {
 
 /// What is asked for, and what is known about a file beforehand. What is not told is found out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct ReadOptions {
     /// Length of its bars.
     pub timeframe: Timeframe,
     /// What is traded. A file that says something else is refused.
@@ -59,9 +57,9 @@ pub struct Options {
     /// Where it is traded. A file that says something else is refused.
     pub exchange: Option<Exchange>,
     /// Whether its stamps are the open or the close.
-    pub meaning: Option<Meaning>,
+    pub meaning: Option<StampMeaning>,
     /// What its stamps count.
-    pub unit: Option<Unit>,
+    pub unit: Option<StampUnit>,
     /// Minutes east of UTC for stamps without an offset.
     pub offset_minutes: Option<i64>,
     /// Names of its columns.
@@ -78,7 +76,7 @@ pub struct Options {
     pub now_ms: Option<i64>,
 }
 
-impl Options {
+impl ReadOptions {
     /// Only the timeframe is known.
     pub const fn new(timeframe: Timeframe) -> Self {
         let columns = ColumnNames {
@@ -111,7 +109,7 @@ impl Options {
 }
 
 /// Reads a file of others.
-pub fn read<D: Disk>(disk: &D, path: &Path, options: &Options) -> Result<Archive, StoreError> {
+pub fn read<D: Disk>(disk: &D, path: &Path, options: &ReadOptions) -> Result<Archive, StoreError> {
     let refuse = |reason: String| StoreError::damaged(path, 0, reason);
     let missing =
         || StoreError::Missing { path: path.to_owned(), what: "the file of bars".to_owned() };
@@ -137,7 +135,7 @@ pub fn read<D: Disk>(disk: &D, path: &Path, options: &Options) -> Result<Archive
 }
 
 /// Reads the bytes of a file of others; `path` only names it in errors.
-pub fn parse(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Archive, StoreError> {
+pub fn parse(bytes: Vec<u8>, path: &Path, options: &ReadOptions) -> Result<Archive, StoreError> {
     match Format::of(&bytes) {
         Format::Gzip => {
             let unpacked = unpack(&bytes, path)?;
@@ -154,7 +152,7 @@ fn parse_as(
     format: Format,
     bytes: Vec<u8>,
     path: &Path,
-    options: &Options,
+    options: &ReadOptions,
 ) -> Result<Archive, StoreError> {
     match format {
         Format::Parquet => parquet::parse(bytes, path, options),
@@ -164,7 +162,11 @@ fn parse_as(
 }
 
 /// Every row of a Parquet file, whatever state it is in; `path` only names it in errors.
-pub fn parse_rows(bytes: Vec<u8>, path: &Path, options: &Options) -> Result<Rows, StoreError> {
+pub fn parse_rows(
+    bytes: Vec<u8>,
+    path: &Path,
+    options: &ReadOptions,
+) -> Result<ArchiveRows, StoreError> {
     parquet::rows(bytes, path, options)
 }
 
@@ -184,3 +186,70 @@ fn unpack(bytes: &[u8], path: &Path) -> Result<Vec<u8>, StoreError> {
 
 #[cfg(test)]
 mod tests;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Parquet,
+    Gzip,
+    /// One that is not read: what it is, and what to do.
+    Other(&'static str),
+}
+
+/// Bytes at the start of a file, and what it is then.
+const STARTS: [(&[u8], Format); 18] = [
+    (b"PAR1", Format::Parquet),
+    (b"PARE", Format::Other("an encrypted Parquet file: write it without a key")),
+    (&[0x1f, 0x8b], Format::Gzip),
+    (b"PK\x03\x04", Format::Other("a zip or Excel file: unpack it, or save it as CSV")),
+    (b"PK\x05\x06", Format::Other("an empty zip file")),
+    (b"ARROW1", Format::Other("a Feather (Arrow) file: write it as Parquet")),
+    (b"FEA1", Format::Other("a Feather file: write it as Parquet")),
+    (&[0xff, 0xff, 0xff, 0xff], Format::Other("an Arrow stream: write it as Parquet")),
+    (
+        &[0xff, 0xfe],
+        Format::Other("UTF-16 text: write it as UTF-8, such as with `iconv -f UTF-16 -t UTF-8`"),
+    ),
+    (
+        &[0xfe, 0xff],
+        Format::Other("UTF-16 text: write it as UTF-8, such as with `iconv -f UTF-16 -t UTF-8`"),
+    ),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Format::Other("zstd-packed: unpack it with `unzstd`")),
+    (b"BZh", Format::Other("bzip2-packed: unpack it with `bunzip2`")),
+    (&[0xfd, b'7', b'z', b'X', b'Z'], Format::Other("xz-packed: unpack it with `unxz`")),
+    (b"7z\xbc\xaf", Format::Other("a 7z file: unpack it")),
+    (&[0xd0, 0xcf, 0x11, 0xe0], Format::Other("an Excel file: save it as CSV")),
+    (b"\x89HDF", Format::Other("an HDF5 file: write it as Parquet")),
+    (b"ORC", Format::Other("an ORC file: write it as Parquet")),
+    (b"SQLite format 3", Format::Other("an SQLite file: write its table as CSV")),
+];
+
+impl Format {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        /// Enough to meet the end of the first line.
+        const LOOKED_AT: usize = 4096;
+        if let Some((_, format)) = STARTS.iter().find(|(start, _)| bytes.starts_with(start)) {
+            return *format;
+        }
+        let head = &bytes[..bytes.len().min(LOOKED_AT)];
+        let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let start: Vec<u8> = text.iter().take(9).map(u8::to_ascii_lowercase).collect();
+        let is_page = [&b"<!doctype"[..], b"<html", b"<?xml", b"<head", b"<body", b"<svg"];
+        if is_page.iter().any(|word| start.starts_with(word)) {
+            return Self::Other("a web page or XML: download the file itself");
+        }
+        match text.first() {
+            Some(b'{' | b'[') => Self::Other("JSON: write it as CSV or Parquet"),
+            Some(b'<')
+                if !text.contains(&b',') && !text.contains(&b'\t') && !text.contains(&b';') =>
+            {
+                Self::Other("a web page or XML: download the file itself")
+            }
+            Some(_) if head.contains(&0) => {
+                Self::Other("neither text nor Parquet: UTF-16 text has to be written as UTF-8")
+            }
+            Some(_) | None => Self::Text,
+        }
+    }
+}

@@ -1,12 +1,11 @@
 //! Time stamps of others: numbers in seconds to nanoseconds, or text with or without an offset, of a bar's open or its close.
+//! Of dates with the year last a whole column can decide whether the day or the month is first, and a single date cannot.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike as _};
 
-use super::dates::DayOrder;
-
 /// Whether a stamp is the open or the close of its bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Meaning {
+pub enum StampMeaning {
     /// The bar starts there.
     Open,
     /// The bar ends there.
@@ -15,7 +14,7 @@ pub enum Meaning {
 
 /// What a stamp counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unit {
+pub enum StampUnit {
     /// Seconds.
     Seconds,
     /// Milliseconds.
@@ -30,7 +29,7 @@ pub enum Unit {
     Dates,
 }
 
-impl Unit {
+impl StampUnit {
     /// The unit in which a number is a time of our century.
     fn by_magnitude(value: i64) -> Self {
         match value.unsigned_abs() {
@@ -78,13 +77,13 @@ pub(super) enum Kind {
 
 /// A stamp that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct ArchiveStamp {
     /// Milliseconds since 1970.
     pub ms: i64,
     pub kind: Kind,
 }
 
-impl Stamp {
+impl ArchiveStamp {
     pub(super) const fn exact(ms: i64) -> Self {
         Self { ms, kind: Kind::Exact }
     }
@@ -99,7 +98,7 @@ impl Stamp {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Reading {
     /// What a number counts; unless it is told, its size tells.
-    pub unit: Option<Unit>,
+    pub unit: Option<StampUnit>,
     /// East of UTC, where a stamp has no offset of its own.
     pub offset_ms: i64,
     /// Whether the day or the month is first in dates with the year last.
@@ -107,26 +106,34 @@ pub(super) struct Reading {
 }
 
 /// A whole number: a date written as YYYYMMDD, YYYYMMDDHHMM or YYYYMMDDHHMMSS, or a count in `unit` or in the unit its size suggests.
-pub(super) fn from_int(value: i64, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
-    if matches!(unit, None | Some(Unit::Dates))
+pub(super) fn from_int(
+    value: i64,
+    unit: Option<StampUnit>,
+    offset_ms: i64,
+) -> Result<ArchiveStamp, String> {
+    if matches!(unit, None | Some(StampUnit::Dates))
         && let Some(stamp) = calendar(&value.to_string(), offset_ms)
     {
         return Ok(stamp);
     }
-    if unit == Some(Unit::Dates) {
+    if unit == Some(StampUnit::Dates) {
         return Err(format!("`{value}` is a number, and the unit asked for is dates"));
     }
-    let ms = unit.unwrap_or_else(|| Unit::by_magnitude(value)).to_ms(value);
-    ms.map(Stamp::exact).ok_or_else(|| not_a_time(&value.to_string()))
+    let ms = unit.unwrap_or_else(|| StampUnit::by_magnitude(value)).to_ms(value);
+    ms.map(ArchiveStamp::exact).ok_or_else(|| not_a_time(&value.to_string()))
 }
 
 /// The unit that the size of a number suggests; `None` for a date written as one number.
-pub(super) fn counted(value: i64) -> Option<Unit> {
-    calendar(&value.to_string(), 0).is_none().then(|| Unit::by_magnitude(value))
+pub(super) fn counted(value: i64) -> Option<StampUnit> {
+    calendar(&value.to_string(), 0).is_none().then(|| StampUnit::by_magnitude(value))
 }
 
 /// A number that may have a fraction.
-pub(super) fn from_float(value: f64, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
+pub(super) fn from_float(
+    value: f64,
+    unit: Option<StampUnit>,
+    offset_ms: i64,
+) -> Result<ArchiveStamp, String> {
     const EXACT_MAX: f64 = 9.2e18;
     let refuse = || not_a_time(&value.to_string());
     if !value.is_finite() || value.abs() > EXACT_MAX {
@@ -135,16 +142,16 @@ pub(super) fn from_float(value: f64, unit: Option<Unit>, offset_ms: i64) -> Resu
     if value.fract() == 0.0 {
         return from_int(value as i64, unit, offset_ms);
     }
-    match unit.unwrap_or_else(|| Unit::by_magnitude(value as i64)) {
-        Unit::Seconds if value.abs() < EXACT_MAX / 1000.0 => {
-            Ok(Stamp::exact((value * 1000.0).round() as i64))
+    match unit.unwrap_or_else(|| StampUnit::by_magnitude(value as i64)) {
+        StampUnit::Seconds if value.abs() < EXACT_MAX / 1000.0 => {
+            Ok(ArchiveStamp::exact((value * 1000.0).round() as i64))
         }
         _ => Err(refuse()),
     }
 }
 
 /// A stamp as text; without an offset it is taken at `offset_ms` east of UTC.
-pub(super) fn from_text(text: &str, reading: Reading) -> Result<Stamp, String> {
+pub(super) fn from_text(text: &str, reading: Reading) -> Result<ArchiveStamp, String> {
     let Reading { unit, offset_ms, order } = reading;
     let text = text.trim();
     let is_number = text.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
@@ -158,7 +165,7 @@ pub(super) fn from_text(text: &str, reading: Reading) -> Result<Stamp, String> {
             Err(_) => from_float(value, unit, offset_ms),
         };
     }
-    if unit.is_some_and(|unit| unit != Unit::Dates) {
+    if unit.is_some_and(|unit| unit != StampUnit::Dates) {
         return Err(format!("`{}` is not a number, and the unit asked for is one", shown(text)));
     }
     if !text.is_ascii() || text.len() > 64 {
@@ -175,17 +182,17 @@ pub(super) fn from_text(text: &str, reading: Reading) -> Result<Stamp, String> {
     if clock.is_empty() {
         let midnight =
             day.and_hms_opt(0, 0, 0).expect("a midnight is").and_utc().timestamp_millis();
-        return Stamp::naive(midnight, Kind::Day, offset_ms).ok_or_else(|| not_a_time(text));
+        return ArchiveStamp::naive(midnight, Kind::Day, offset_ms).ok_or_else(|| not_a_time(text));
     }
     if let (false, Some(ms)) = (is_utc, time_of_day(clock)) {
         let ms = day.and_hms_opt(0, 0, 0).expect("a midnight is").and_utc().timestamp_millis() + ms;
-        return Stamp::naive(ms, Kind::Naive, offset_ms).ok_or_else(|| not_a_time(text));
+        return ArchiveStamp::naive(ms, Kind::Naive, offset_ms).ok_or_else(|| not_a_time(text));
     }
     let whole = format!("{day} {clock}{}", if is_utc { "+00:00" } else { "" });
     ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M%#z"]
         .iter()
         .find_map(|form| DateTime::parse_from_str(&whole, form).ok())
-        .map(|found| Stamp::exact(found.timestamp_millis()))
+        .map(|found| ArchiveStamp::exact(found.timestamp_millis()))
         .ok_or_else(|| not_a_time(text))
 }
 
@@ -235,7 +242,7 @@ fn day_of(text: &str, order: Option<DayOrder>) -> Result<NaiveDate, String> {
 }
 
 /// A date written as one number.
-fn calendar(digits: &str, offset_ms: i64) -> Option<Stamp> {
+fn calendar(digits: &str, offset_ms: i64) -> Option<ArchiveStamp> {
     /// Years that are meant when a number looks like a date.
     const YEARS: std::ops::Range<i32> = 1900..2200;
     let (form, kind) = match digits.len() {
@@ -251,7 +258,7 @@ fn calendar(digits: &str, offset_ms: i64) -> Option<Stamp> {
         "" => NaiveTime::MIN,
         form => NaiveTime::parse_from_str(&digits[8..], form).ok()?,
     };
-    Stamp::naive(NaiveDateTime::new(day, time).and_utc().timestamp_millis(), kind, offset_ms)
+    ArchiveStamp::naive(NaiveDateTime::new(day, time).and_utc().timestamp_millis(), kind, offset_ms)
 }
 
 fn not_a_time(text: &str) -> String {
@@ -265,11 +272,75 @@ pub(super) fn shown(text: &str) -> String {
     text.escape_debug().take(SHOWN_MAX).collect()
 }
 
+/// Which of the two comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DayOrder {
+    DayFirst,
+    MonthFirst,
+}
+
+/// What the dates of a column say about their order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct DateEvidence {
+    /// Dates with more than 12 in the first place.
+    day_first: u64,
+    /// Dates with more than 12 in the second place.
+    month_first: u64,
+    /// Dates that would be another day the other way round.
+    open: u64,
+    /// Dates with another mark than a dot.
+    marked: u64,
+    all: u64,
+}
+
+impl DateEvidence {
+    /// Takes in a date; other words say nothing.
+    pub(super) fn see(&mut self, text: &str) {
+        let Some((first, second, mark)) = year_last(text) else { return };
+        self.all += 1;
+        self.day_first += u64::from(first > 12);
+        self.month_first += u64::from(second > 12);
+        self.open += u64::from(first != second && first <= 12 && second <= 12);
+        self.marked += u64::from(mark != '.');
+    }
+
+    /// The order, if all dates together leave only one. `is_custom`: the name of the column says that the day is first.
+    pub(super) const fn order(self, is_custom: bool) -> Option<DayOrder> {
+        if self.day_first > 0 && self.month_first > 0 {
+            return None;
+        }
+        if self.month_first > 0 {
+            return Some(DayOrder::MonthFirst);
+        }
+        // With dots the month is seldom first, so dates that are the same either way need no more.
+        let is_settled = self.all > 0 && self.marked == 0 && (is_custom || self.open == 0);
+        if self.day_first > 0 || is_settled { Some(DayOrder::DayFirst) } else { None }
+    }
+}
+
+/// The two numbers before the year, and the mark between them, of a date that ends with a year of four digits.
+pub(super) fn year_last(text: &str) -> Option<(u32, u32, char)> {
+    let day = text.trim().split([' ', 'T']).next()?;
+    let mark = day.chars().find(|c| !c.is_ascii_digit())?;
+    let parts: Vec<&str> = day.split(['-', '/', '.']).collect();
+    let [first, second, year] = parts[..] else { return None };
+    let is_short = |part: &str| (1..=2).contains(&part.len());
+    if !is_short(first) || !is_short(second) || year.len() != 4 {
+        return None;
+    }
+    year.parse::<u32>().ok()?;
+    Some((first.parse().ok()?, second.parse().ok()?, mark))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn from_text(text: &str, unit: Option<Unit>, offset_ms: i64) -> Result<Stamp, String> {
+    fn from_text(
+        text: &str,
+        unit: Option<StampUnit>,
+        offset_ms: i64,
+    ) -> Result<ArchiveStamp, String> {
         let order = Some(DayOrder::DayFirst);
         super::from_text(text, Reading { unit, offset_ms, order })
     }
@@ -311,7 +382,7 @@ mod tests {
             " 2025-06-04 01:20+00:00 ",
         ] {
             let stamp = from_text(text, None, 7);
-            assert_eq!(stamp, Ok(Stamp::exact(MS)), "{text}");
+            assert_eq!(stamp, Ok(ArchiveStamp::exact(MS)), "{text}");
         }
         for text in [
             "2025-06-04 03:20:00",
@@ -325,14 +396,20 @@ mod tests {
             "20250604032000",
         ] {
             let stamp = from_text(text, None, 7_200_000);
-            assert_eq!(stamp, Ok(Stamp { ms: MS, kind: Kind::Naive }), "{text}");
+            assert_eq!(stamp, Ok(ArchiveStamp { ms: MS, kind: Kind::Naive }), "{text}");
         }
         for text in ["1970-01-02", "1970/01/02", "02.01.1970", "19700102"] {
-            assert_eq!(from_text(text, None, 0), Ok(Stamp { ms: 86_400_000, kind: Kind::Day }));
+            assert_eq!(
+                from_text(text, None, 0),
+                Ok(ArchiveStamp { ms: 86_400_000, kind: Kind::Day })
+            );
         }
-        assert_eq!(from_text("1970", Some(Unit::Millis), 0), Ok(Stamp::exact(1970)));
+        assert_eq!(from_text("1970", Some(StampUnit::Millis), 0), Ok(ArchiveStamp::exact(1970)));
         // A number of seconds is one when it is said, whatever else it could be.
-        assert_eq!(from_text("20250604", Some(Unit::Seconds), 0), Ok(Stamp::exact(20_250_604_000)));
+        assert_eq!(
+            from_text("20250604", Some(StampUnit::Seconds), 0),
+            Ok(ArchiveStamp::exact(20_250_604_000))
+        );
     }
 
     #[test]
@@ -357,9 +434,9 @@ mod tests {
         ] {
             assert!(from_text(text, None, 0).is_err(), "{text}");
         }
-        assert!(from_text(&i64::MAX.to_string(), Some(Unit::Seconds), 0).is_err());
-        assert!(from_text("2025-06-04", Some(Unit::Seconds), 0).is_err());
-        assert!(from_text("1749000000", Some(Unit::Dates), 0).is_err());
+        assert!(from_text(&i64::MAX.to_string(), Some(StampUnit::Seconds), 0).is_err());
+        assert!(from_text("2025-06-04", Some(StampUnit::Seconds), 0).is_err());
+        assert!(from_text("1749000000", Some(StampUnit::Dates), 0).is_err());
     }
 
     #[test]
@@ -375,6 +452,29 @@ mod tests {
             ("12 AM", None),
         ] {
             assert_eq!(time_of_day(text), ms, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_a_day_above_twelve_tells_the_order() {
+        use DayOrder::{DayFirst, MonthFirst};
+        for (dates, is_custom, order) in [
+            (vec!["01.02.2024 00:00", "13.02.2024 00:00"], false, Some(DayFirst)),
+            (vec!["01/02/2024", "01/13/2024"], false, Some(MonthFirst)),
+            (vec!["01-02-2024", "31-01-2024"], false, Some(DayFirst)),
+            (vec!["01.02.2024", "12.02.2024"], false, None),
+            (vec!["01.02.2024", "12.02.2024"], true, Some(DayFirst)),
+            (vec!["01/02/2024"], true, None),
+            (vec!["13.02.2024", "01.13.2024"], true, None),
+            (vec!["03.03.2024 12:00"], false, Some(DayFirst)),
+            (vec!["03/03/2024 12:00"], false, None),
+            (vec!["1/2/24", "13/2/24", "2024-01-13", "x", ""], false, None),
+        ] {
+            let mut evidence = DateEvidence::default();
+            for date in &dates {
+                evidence.see(date);
+            }
+            assert_eq!(evidence.order(is_custom), order, "{dates:?}");
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    cell::Cell,
-    columns::{Columns, Role, TimeColumn},
+    columns::{ArchiveColumns, Role, TimeColumn},
     distance,
-    read::Options,
-    stamp::{Kind, Meaning, Reading, Stamp, Unit, shown},
+    read::ReadOptions,
+    row::Cell,
+    stamp::{ArchiveStamp, Kind, Reading, StampMeaning, StampUnit, shown},
 };
 use crate::domain::time::UtcMs;
 
@@ -43,8 +43,8 @@ pub(super) struct When {
     /// How much the stamps of the first rows say.
     kind: Option<Kind>,
     /// What most numbers among them count, unless it is told.
-    counted: Option<Unit>,
-    pub meaning: Meaning,
+    counted: Option<StampUnit>,
+    pub meaning: StampMeaning,
     /// What has to be told about it.
     pub notes: Vec<String>,
     /// Rows in which a date without an offset is a local time.
@@ -67,8 +67,8 @@ enum Look {
 impl When {
     /// Decides from the first rows; `rows` holds the cells of the used columns of each.
     pub(super) fn of(
-        columns: &Columns,
-        options: &Options,
+        columns: &ArchiveColumns,
+        options: &ReadOptions,
         rows: &[Vec<Cell<'_>>],
     ) -> Result<Self, String> {
         let look = |at: usize, is_bare: bool| commonest_look(rows, at, columns, options, is_bare);
@@ -129,9 +129,9 @@ impl When {
         })
     }
 
-    fn joined(columns: &Columns, date: usize, time: usize, options: &Options) -> Self {
+    fn joined(columns: &ArchiveColumns, date: usize, time: usize, options: &ReadOptions) -> Self {
         let [first, second] = [date, time].map(|at| &columns.names[at]);
-        let meaning = options.meaning.unwrap_or(Meaning::Open);
+        let meaning = options.meaning.unwrap_or(StampMeaning::Open);
         let mut note = format!("columns `{first}` and `{second}` are joined");
         if options.meaning.is_none() {
             note.push_str(" and taken as the bar's open");
@@ -154,9 +154,9 @@ impl When {
     pub(super) fn stamp<'a>(
         &mut self,
         cell: impl Fn(usize) -> Cell<'a>,
-        columns: &Columns,
-        options: &Options,
-    ) -> Result<Stamp, String> {
+        columns: &ArchiveColumns,
+        options: &ReadOptions,
+    ) -> Result<ArchiveStamp, String> {
         let chosen = match self.source {
             Source::Column(time) => time,
             Source::Joined { date, time } => {
@@ -168,7 +168,7 @@ impl When {
                 if day.kind != Kind::Day {
                     return Err(format!("`{}` is not a day", shown(&cell(date).word())));
                 }
-                return Ok(Stamp { ms: day.ms + clock, kind: Kind::Naive });
+                return Ok(ArchiveStamp { ms: day.ms + clock, kind: Kind::Naive });
             }
         };
         let stamp = read(cell(chosen.at), chosen, columns, options)?;
@@ -191,8 +191,8 @@ impl When {
         }
         for other in &self.others {
             // The unit that is asked for is that of the time column.
-            let plain = Options { unit: None, ..Options::new(options.timeframe) };
-            let plain = Options { offset_minutes: options.offset_minutes, ..plain };
+            let plain = ReadOptions { unit: None, ..ReadOptions::new(options.timeframe) };
+            let plain = ReadOptions { offset_minutes: options.offset_minutes, ..plain };
             let Ok(said) = read(cell(other.at), *other, columns, &plain) else { continue };
             let about = Pair {
                 this: (chosen, stamp),
@@ -210,7 +210,7 @@ impl When {
                 Agreement::None => {
                     let [a, b] = [chosen.at, other.at].map(|at| &columns.names[at]);
                     let timeframe = options.timeframe;
-                    if (self.meaning, other.role) == (Meaning::Open, Role::Close)
+                    if (self.meaning, other.role) == (StampMeaning::Open, Role::Close)
                         && said.ms > stamp.ms
                     {
                         let is = distance::length(said.ms - stamp.ms);
@@ -232,7 +232,7 @@ impl When {
     }
 
     /// What has to be told once all rows are read, or why no stamp can be trusted.
-    pub(super) fn finish(self, columns: &Columns) -> Result<Vec<String>, String> {
+    pub(super) fn finish(self, columns: &ArchiveColumns) -> Result<Vec<String>, String> {
         let mut notes = self.notes;
         if let (Some(name), Source::Column(time)) = (&self.first_local, self.source) {
             let (chosen, rows) = (&columns.names[time.at], self.local);
@@ -260,7 +260,7 @@ pub(super) fn instant(ms: i64) -> String {
     UtcMs::new(ms).map_or_else(|_| format!("{ms} ms"), |instant| instant.to_string())
 }
 
-fn reading(at: usize, columns: &Columns, options: &Options) -> Reading {
+fn reading(at: usize, columns: &ArchiveColumns, options: &ReadOptions) -> Reading {
     let order = columns.orders.get(&at).copied();
     Reading { unit: options.unit, offset_ms: options.offset_ms(), order }
 }
@@ -268,24 +268,24 @@ fn reading(at: usize, columns: &Columns, options: &Options) -> Reading {
 fn read(
     cell: Cell<'_>,
     time: TimeColumn,
-    columns: &Columns,
-    options: &Options,
-) -> Result<Stamp, String> {
+    columns: &ArchiveColumns,
+    options: &ReadOptions,
+) -> Result<ArchiveStamp, String> {
     let mut reading = reading(time.at, columns, options);
     if time.is_utc {
         reading.offset_ms = 0;
     }
     let stamp = cell.stamp(reading)?;
     let is_told = time.is_utc && stamp.kind == Kind::Naive;
-    Ok(if is_told { Stamp::exact(stamp.ms) } else { stamp })
+    Ok(if is_told { ArchiveStamp::exact(stamp.ms) } else { stamp })
 }
 
 /// What most numbers of a column count, if that is not told.
-fn counted(rows: &[Vec<Cell<'_>>], at: usize, options: &Options) -> Option<Unit> {
+fn counted(rows: &[Vec<Cell<'_>>], at: usize, options: &ReadOptions) -> Option<StampUnit> {
     if options.unit.is_some() {
         return None;
     }
-    let mut counts: BTreeMap<Unit, usize> = BTreeMap::new();
+    let mut counts: BTreeMap<StampUnit, usize> = BTreeMap::new();
     for unit in rows.iter().filter_map(|row| row[at].counted()) {
         *counts.entry(unit).or_default() += 1;
     }
@@ -296,8 +296,8 @@ fn counted(rows: &[Vec<Cell<'_>>], at: usize, options: &Options) -> Option<Unit>
 fn commonest_look(
     rows: &[Vec<Cell<'_>>],
     at: usize,
-    columns: &Columns,
-    options: &Options,
+    columns: &ArchiveColumns,
+    options: &ReadOptions,
     is_bare: bool,
 ) -> Option<Look> {
     let reading = reading(at, columns, options);
@@ -323,20 +323,26 @@ fn look(cell: Cell<'_>, reading: Reading, is_bare: bool) -> Option<Look> {
 }
 
 /// Smaller is better. An exact stamp beats a date without an offset, unless it is asked for the open or the close.
-fn rank(look: Option<Look>, time: TimeColumn, told: Option<Meaning>) -> (u8, Option<Look>, u8) {
+fn rank(
+    look: Option<Look>,
+    time: TimeColumn,
+    told: Option<StampMeaning>,
+) -> (u8, Option<Look>, u8) {
     let by_role = match (told, time.role) {
         (_, Role::Bare) => 3,
         (None, Role::Close) if time.is_own => 0,
-        (Some(Meaning::Open) | None, Role::Open) | (Some(Meaning::Close), Role::Close) => 0,
+        (Some(StampMeaning::Open) | None, Role::Open)
+        | (Some(StampMeaning::Close), Role::Close) => 0,
         (_, Role::Plain) => 1,
-        (Some(Meaning::Open) | None, Role::Close) | (Some(Meaning::Close), Role::Open) => 2,
+        (Some(StampMeaning::Open) | None, Role::Close)
+        | (Some(StampMeaning::Close), Role::Open) => 2,
     };
     if told.is_some() { (by_role, look, 0) } else { (0, look, by_role) }
 }
 
 /// No column looks like a time: the first one, so that each row is refused by what it says; or the reason why there can be none.
 fn without_stamps(
-    columns: &Columns,
+    columns: &ArchiveColumns,
     looked: &[(Option<Look>, TimeColumn)],
     rows: &[Vec<Cell<'_>>],
 ) -> Result<TimeColumn, String> {
@@ -361,12 +367,12 @@ fn without_stamps(
 
 /// Whether the stamps are the open or the close.
 fn meaning(
-    columns: &Columns,
+    columns: &ArchiveColumns,
     chosen: TimeColumn,
-    options: &Options,
+    options: &ReadOptions,
     is_ours: bool,
     notes: &mut Vec<String>,
-) -> Result<Meaning, String> {
+) -> Result<StampMeaning, String> {
     let name = &columns.names[chosen.at];
     if let Some(told) = options.meaning {
         return Ok(told);
@@ -382,7 +388,7 @@ fn meaning(
         columns.names.iter().any(|name| name.eq_ignore_ascii_case("foreignNotional"));
     if is_bitmex_own {
         notes.push(format!("column `{name}` is taken as the bar's close, as BitMEX has it"));
-        return Ok(Meaning::Close);
+        return Ok(StampMeaning::Close);
     }
     if is_bitmex {
         return Err(format!(
@@ -392,15 +398,15 @@ fn meaning(
     if columns.has_names {
         notes.push(format!("column `{name}` is taken as the bar's open"));
     }
-    Ok(Meaning::Open)
+    Ok(StampMeaning::Open)
 }
 
 /// Two stamps of one row.
 struct Pair {
-    this: (TimeColumn, Stamp),
-    other: (TimeColumn, Stamp),
+    this: (TimeColumn, ArchiveStamp),
+    other: (TimeColumn, ArchiveStamp),
     /// Of the first one.
-    meaning: Meaning,
+    meaning: StampMeaning,
     tf_ms: i64,
 }
 
@@ -418,9 +424,9 @@ impl Pair {
         // The last second, millisecond or microsecond of a bar is its close, too.
         let is_length = |ms: i64| [0, 1, 1000].contains(&self.tf_ms.saturating_sub(ms));
         let fits = match (self.meaning, self.other.0.role) {
-            (Meaning::Open, Role::Close) => is_length(later_ms),
-            (Meaning::Close, Role::Open) => is_length(-later_ms),
-            (Meaning::Open, Role::Open) | (Meaning::Close, Role::Close) => later_ms == 0,
+            (StampMeaning::Open, Role::Close) => is_length(later_ms),
+            (StampMeaning::Close, Role::Open) => is_length(-later_ms),
+            (StampMeaning::Open, Role::Open) | (StampMeaning::Close, Role::Close) => later_ms == 0,
             // A column that does not say which it is may be the other one, if the first does.
             (_, Role::Plain | Role::Bare) => {
                 later_ms == 0 || (self.this.0.role.meaning().is_some() && is_length(later_ms.abs()))

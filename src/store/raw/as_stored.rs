@@ -6,7 +6,7 @@ use super::{codec, store::RawStore};
 use crate::{
     domain::series::Series,
     store::{
-        archive::{self, Options, RawRow, Rows},
+        archive::{self, ArchiveRows, RawRow, ReadOptions},
         disk::Disk,
         error::StoreError,
     },
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq)]
 pub struct AsStored {
     /// The rows in the order of the file, and those whose fields cannot be read.
-    pub rows: Rows,
+    pub rows: ArchiveRows,
     /// Why the file is not laid out as a partition must be; its rows were read all the same.
     pub foreign: Option<String>,
 }
@@ -43,11 +43,11 @@ fn decode_as_stored(bytes: Vec<u8>, series: &Series, path: &Path) -> Result<AsSt
                 values: value(n),
             };
             let rows = columns.times.iter().enumerate().map(row).collect();
-            return Ok(AsStored { rows: Rows { rows, refused: Vec::new() }, foreign: None });
+            return Ok(AsStored { rows: ArchiveRows { rows, refused: Vec::new() }, foreign: None });
         }
         Err(reason) => reason,
     };
-    let options = Options::new(series.timeframe());
+    let options = ReadOptions::new(series.timeframe());
     match archive::parse_rows(packed, path, &options) {
         Ok(rows) => Ok(AsStored { rows, foreign: Some(foreign) }),
         Err(_) => Err(StoreError::damaged(path, 0, foreign)),

@@ -307,8 +307,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{
-            decision::{Block, Decision},
-            reason::Reason,
+            decision::{Block, Decision, Reason},
             time::Timeframe,
         },
         store::rows::encode::push_decision,

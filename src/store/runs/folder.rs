@@ -19,7 +19,7 @@ const SCHEMA: u32 = 1;
 
 /// One file a run was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Input {
+pub struct RunInput {
     /// Where it was read from.
     pub path: String,
     /// Its content, as a digest.
@@ -28,7 +28,7 @@ pub struct Input {
 
 /// What a job was given: enough to give it the same again. Secrets are masked.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Given {
+pub struct RunArguments {
     /// Its manifest, or its name.
     pub job: String,
     /// `-P`.
@@ -52,7 +52,7 @@ pub struct RunInfo {
     /// Its arguments, secrets masked.
     pub argv: Vec<String>,
     /// What it was given.
-    pub given: Given,
+    pub given: RunArguments,
     /// The job.
     pub job: String,
     /// Kind of the job.
@@ -60,7 +60,7 @@ pub struct RunInfo {
     /// When it started.
     pub started: UtcMs,
     /// Files it was given.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<RunInput>,
 }
 
 #[derive(Serialize)]
@@ -73,8 +73,8 @@ struct RunJson<'a> {
     started_ms: i64,
     started: String,
     argv: &'a [String],
-    given: &'a Given,
-    inputs: &'a [Input],
+    given: &'a RunArguments,
+    inputs: &'a [RunInput],
 }
 
 /// The folder of one run.
@@ -179,11 +179,11 @@ mod tests {
         let info = RunInfo {
             build: "b".into(),
             argv: vec!["runner".into(), "run".into()],
-            given: Given { job: "jobs/x.toml".into(), ..Given::default() },
+            given: RunArguments { job: "jobs/x.toml".into(), ..RunArguments::default() },
             job: "x".into(),
             kind: "live".into(),
             started: UtcMs::new(1_700_000_000_000).unwrap(),
-            inputs: vec![Input { path: "jobs/x.toml".into(), sha256: "00".into() }],
+            inputs: vec![RunInput { path: "jobs/x.toml".into(), sha256: "00".into() }],
         };
         folder.write_info(&info).unwrap();
         folder.write_result(&serde_json::json!({ "ok": true })).unwrap();

@@ -10,7 +10,7 @@ use crate::{
 
 /// Troubles that are one incident while they last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Trouble {
+pub enum IncidentKind {
     /// Runs do not end well: failed, timed out, lost.
     Run,
     /// Slots are not run.
@@ -19,7 +19,7 @@ pub enum Trouble {
     Health,
 }
 
-impl Trouble {
+impl IncidentKind {
     /// Every trouble.
     pub const ALL: [Self; 3] = [Self::Run, Self::Missed, Self::Health];
 
@@ -39,7 +39,7 @@ pub struct IncidentId {
     /// The job.
     pub job: String,
     /// What is wrong.
-    pub trouble: Trouble,
+    pub trouble: IncidentKind,
 }
 
 impl IncidentId {
@@ -50,7 +50,7 @@ impl IncidentId {
 
     fn of(key: &str) -> Option<Self> {
         let (job, name) = key.split_once('/')?;
-        let trouble = Trouble::ALL.into_iter().find(|trouble| trouble.name() == name)?;
+        let trouble = IncidentKind::ALL.into_iter().find(|trouble| trouble.name() == name)?;
         Some(Self { job: job.to_owned(), trouble })
     }
 }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn incident(run: &str, times: u32) -> Incident {
-        let id = IncidentId { job: "fetch".into(), trouble: Trouble::Run };
+        let id = IncidentId { job: "fetch".into(), trouble: IncidentKind::Run };
         Incident { id, run: run.parse().unwrap(), since: at(10), told: None, times, over: None }
     }
 

@@ -1,6 +1,5 @@
 //! Run records: one row per execution in an embedded database, and one folder with what the run was given and what it left.
 
-mod counts;
 mod folder;
 mod incidents;
 mod planned;
@@ -8,13 +7,12 @@ mod records;
 mod retention;
 mod schema;
 mod state;
-mod watermark;
 
-pub use counts::Count;
-pub use folder::{Given, Input, RunFolder, RunInfo};
-pub use incidents::{Incident, IncidentId, Recovery, Trouble};
-pub use planned::{Decided, Pause};
-pub use records::{End, Filter, Run, RunStore, Start};
+pub use folder::{RunArguments, RunFolder, RunInfo, RunInput};
+pub use incidents::{Incident, IncidentId, IncidentKind, Recovery};
+pub use planned::{Ahead, TakenBack};
+pub use planned::{DecidedSchedule, Pause};
+pub use records::RunCount;
+pub use records::{RunEnd, RunFilter, RunRecord, RunStart, RunStore};
 pub use retention::{Keep, Sweeper, Swept};
 pub use state::RunState;
-pub use watermark::{Ahead, TakenBack};

@@ -8,7 +8,6 @@ use super::{
     schema::{BUSY_MS, connect},
     state::RunState,
 };
-
 use crate::{
     domain::{ids::RunId, time::UtcMs},
     store::{
@@ -25,7 +24,7 @@ pub(super) const COLUMNS: &str = "run_id, job, kind, state, started_ms, ended_ms
 
 /// One execution of a job, or a due slot that was not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct RunRecord {
     /// Its id.
     pub run_id: RunId,
     /// The job.
@@ -58,7 +57,7 @@ pub struct Run {
     pub not_before: Option<UtcMs>,
 }
 
-impl Run {
+impl RunRecord {
     /// The first attempt of a run: not over, started by no other one, due by no schedule, without a process.
     pub fn first(
         run_id: RunId,
@@ -89,7 +88,7 @@ impl Run {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct End {
+pub struct RunEnd {
     /// How it stands now.
     pub state: RunState,
     /// Its exit code.
@@ -102,7 +101,7 @@ pub struct End {
 
 /// What came of recording a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
+pub enum RunStart {
     /// It is recorded.
     Recorded,
     /// There is a record already, for this id or for this slot of its schedule.
@@ -111,7 +110,7 @@ pub enum Start {
 
 /// Which runs to list, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct RunFilter {
     /// Of this job.
     pub job: Option<String>,
     /// Of this kind.
@@ -147,7 +146,7 @@ impl RunStore {
     }
 
     /// Records a run. At most one record exists per id, and per slot of a schedule.
-    pub fn start(&self, run: &Run) -> Result<Start, StoreError> {
+    pub fn start(&self, run: &RunRecord) -> Result<RunStart, StoreError> {
         insert(&self.db, run).map_err(|error| self.refused(&error))
     }
 
@@ -166,7 +165,7 @@ impl RunStore {
     }
 
     /// Records how a run ended. The run must have been recorded.
-    pub fn finish(&self, run: &RunId, end: &End) -> Result<(), StoreError> {
+    pub fn finish(&self, run: &RunId, end: &RunEnd) -> Result<(), StoreError> {
         let update = format!("UPDATE runs SET {ENDED} WHERE run_id = ?1");
         match self.db.execute(&update, ended(run, end)).map_err(|error| self.refused(&error))? {
             0 => Err(StoreError::Missing {
@@ -178,7 +177,7 @@ impl RunStore {
     }
 
     /// Records how a run ended, unless somebody has: true when this call did. For those who watch the process from outside.
-    pub fn settle(&self, run: &RunId, attempt: u32, end: &End) -> Result<bool, StoreError> {
+    pub fn settle(&self, run: &RunId, attempt: u32, end: &RunEnd) -> Result<bool, StoreError> {
         let update = format!(
             "UPDATE runs SET {ENDED} WHERE run_id = ?1 AND attempt = {attempt} AND state IN ('queued', 'running')"
         );
@@ -200,7 +199,7 @@ impl RunStore {
     }
 
     /// One run.
-    pub fn get(&self, run: &RunId) -> Result<Option<Run>, StoreError> {
+    pub fn get(&self, run: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let select = format!("SELECT {COLUMNS} FROM runs WHERE run_id = ?1");
         let query =
             || self.db.prepare_cached(&select)?.query_row([run.as_str()], |row| Ok(read(row)));
@@ -221,8 +220,8 @@ impl RunStore {
     }
 
     /// The runs a filter selects, newest first.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Run>, StoreError> {
-        let Filter { job, kind, state, parent, schedule, since, limit } = filter;
+    pub fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
+        let RunFilter { job, kind, state, parent, schedule, since, limit } = filter;
         let (state, since) = (state.map(RunState::name), since.map(UtcMs::get));
         let parent = parent.as_ref().map(RunId::as_str);
         let tests: [(&str, &dyn ToSql); 6] = [
@@ -242,7 +241,7 @@ impl RunStore {
             tests_sql.join(" AND "),
             limit.unwrap_or(LIST_DEFAULT)
         );
-        let query = || -> rusqlite::Result<Vec<Result<Run, String>>> {
+        let query = || -> rusqlite::Result<Vec<Result<RunRecord, String>>> {
             let mut statement = self.db.prepare_cached(&select)?;
             let rows =
                 statement.query_map(&tests.map(|(_, value)| value)[..], |row| Ok(read(row)))?;
@@ -253,8 +252,11 @@ impl RunStore {
     }
 
     fn mark_lost(&self, layout: &Layout) -> Result<(), StoreError> {
-        let going =
-            Filter { state: Some(RunState::Running), limit: Some(u32::MAX), ..Filter::default() };
+        let going = RunFilter {
+            state: Some(RunState::Running),
+            limit: Some(u32::MAX),
+            ..RunFilter::default()
+        };
         for run in self.list(&going)? {
             if is_held(&layout.run_lock(&run.run_id)) {
                 continue;
@@ -293,12 +295,12 @@ fn refused(path: &Path, error: &rusqlite::Error) -> StoreError {
 const ENDED: &str = "state = CASE WHEN ?2 = 'succeeded' AND attempt > 1 THEN 'flaky' ELSE ?2 END, \
                      exit_code = ?3, summary = ?4, ended_ms = ?5, not_before_ms = NULL";
 
-fn ended<'a>(run: &'a RunId, end: &'a End) -> (&'a str, &'static str, i32, &'a str, i64) {
+fn ended<'a>(run: &'a RunId, end: &'a RunEnd) -> (&'a str, &'static str, i32, &'a str, i64) {
     (run.as_str(), end.state.name(), end.exit_code, &end.summary, end.at.get())
 }
 
 /// Inserts a record, unless its id or its slot has one.
-pub(super) fn insert(db: &Connection, run: &Run) -> rusqlite::Result<Start> {
+pub(super) fn insert(db: &Connection, run: &RunRecord) -> rusqlite::Result<RunStart> {
     let insert = format!(
         "INSERT INTO runs ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
     );
@@ -322,15 +324,15 @@ pub(super) fn insert(db: &Connection, run: &Run) -> rusqlite::Result<Start> {
         run.not_before.map(UtcMs::get),
     ]);
     match done {
-        Ok(_) => Ok(Start::Recorded),
+        Ok(_) => Ok(RunStart::Recorded),
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
-            Ok(Start::Duplicate)
+            Ok(RunStart::Duplicate)
         }
         Err(error) => Err(error),
     }
 }
 
-fn read(row: &rusqlite::Row<'_>) -> Result<Run, String> {
+fn read(row: &rusqlite::Row<'_>) -> Result<RunRecord, String> {
     fn get<T: rusqlite::types::FromSql>(row: &rusqlite::Row<'_>, name: &str) -> Result<T, String> {
         row.get(name).map_err(|error| error.to_string())
     }
@@ -338,7 +340,7 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Run, String> {
     let instant = |ms: i64| UtcMs::new(ms).map_err(|error| error.to_string());
     let state: String = get(row, "state")?;
     let slot = get::<Option<i64>>(row, "slot_ms")?.map(instant).transpose()?;
-    Ok(Run {
+    Ok(RunRecord {
         run_id: id(get(row, "run_id")?)?,
         job: get(row, "job")?,
         kind: get(row, "kind")?,
@@ -357,6 +359,37 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Run, String> {
     })
 }
 
+/// Runs of one job in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunCount {
+    /// The job.
+    pub job: String,
+    /// The state.
+    pub state: RunState,
+    /// How many records.
+    pub records: i64,
+}
+
+impl RunStore {
+    /// The records there are, by job and state.
+    pub fn counts(&self) -> Result<Vec<RunCount>, StoreError> {
+        let query = || -> rusqlite::Result<Vec<(String, String, i64)>> {
+            let select =
+                "SELECT job, state, COUNT(*) FROM runs GROUP BY job, state ORDER BY job, state";
+            let mut select = self.db.prepare_cached(select)?;
+            let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect()
+        };
+        let rows = query().map_err(|error| self.refused(&error))?;
+        rows.into_iter()
+            .map(|(job, state, records)| {
+                let state = state.parse().map_err(|why| self.bad(why))?;
+                Ok(RunCount { job, state, records })
+            })
+            .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,10 +400,10 @@ mod tests {
         RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap()
     }
 
-    fn run(id: &str, at: i64) -> Run {
-        Run {
+    fn run(id: &str, at: i64) -> RunRecord {
+        RunRecord {
             pid: Some(7),
-            ..Run::first(
+            ..RunRecord::first(
                 id.parse().unwrap(),
                 ("eqflat", "eqflat"),
                 RunState::Running,
@@ -384,30 +417,32 @@ mod tests {
     fn runs_are_recorded_listed_and_finished() {
         let temp = tempfile::tempdir().unwrap();
         let store = open(temp.path());
-        let child = Run { parent: Some("a".parse().unwrap()), kind: "live".into(), ..run("b", 2) };
+        let child =
+            RunRecord { parent: Some("a".parse().unwrap()), kind: "live".into(), ..run("b", 2) };
         for each in [&run("a", 1), &child] {
-            assert_eq!(store.start(each).unwrap(), Start::Recorded);
+            assert_eq!(store.start(each).unwrap(), RunStart::Recorded);
         }
-        assert_eq!(store.start(&run("a", 9)).unwrap(), Start::Duplicate);
+        assert_eq!(store.start(&run("a", 9)).unwrap(), RunStart::Duplicate);
         let ended = UtcMs::new(5).unwrap();
-        let end = End { state: RunState::Failed, exit_code: 1, summary: "FAIL".into(), at: ended };
+        let end =
+            RunEnd { state: RunState::Failed, exit_code: 1, summary: "FAIL".into(), at: ended };
         store.finish(&child.run_id, &end).unwrap();
         let done = store.get(&child.run_id).unwrap().unwrap();
         assert_eq!(
             (done.state, done.exit_code, done.ended),
             (RunState::Failed, Some(1), Some(ended))
         );
-        let ids = |filter: &Filter| -> Vec<String> {
+        let ids = |filter: &RunFilter| -> Vec<String> {
             store.list(filter).unwrap().iter().map(|run| run.run_id.to_string()).collect()
         };
-        let all = Filter::default();
+        let all = RunFilter::default();
         assert_eq!(ids(&all), ["b", "a"]);
-        assert_eq!(ids(&Filter { limit: Some(1), ..all.clone() }), ["b"]);
-        assert_eq!(ids(&Filter { state: Some(RunState::Running), ..all.clone() }), ["a"]);
-        assert_eq!(ids(&Filter { kind: Some("live".into()), ..all.clone() }), ["b"]);
-        assert_eq!(ids(&Filter { parent: child.parent.clone(), ..all.clone() }), ["b"]);
-        assert_eq!(ids(&Filter { since: Some(UtcMs::new(2).unwrap()), ..all.clone() }), ["b"]);
-        assert!(ids(&Filter { job: Some("x' OR 1=1".into()), ..all }).is_empty());
+        assert_eq!(ids(&RunFilter { limit: Some(1), ..all.clone() }), ["b"]);
+        assert_eq!(ids(&RunFilter { state: Some(RunState::Running), ..all.clone() }), ["a"]);
+        assert_eq!(ids(&RunFilter { kind: Some("live".into()), ..all.clone() }), ["b"]);
+        assert_eq!(ids(&RunFilter { parent: child.parent.clone(), ..all.clone() }), ["b"]);
+        assert_eq!(ids(&RunFilter { since: Some(UtcMs::new(2).unwrap()), ..all.clone() }), ["b"]);
+        assert!(ids(&RunFilter { job: Some("x' OR 1=1".into()), ..all }).is_empty());
         let error = store.finish(&"c".parse().unwrap(), &end).unwrap_err();
         assert!(error.to_string().starts_with("the record of run c is missing"), "{error}");
         assert_eq!(store.get(&"c".parse().unwrap()).unwrap(), None);
@@ -418,10 +453,12 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let store = open(temp.path());
         let slot = UtcMs::new(60_000).unwrap();
-        let due = |id, state| Run { due: Some(("nightly".into(), slot)), state, ..run(id, 1) };
-        assert_eq!(store.start(&due("a", RunState::Missed)).unwrap(), Start::Recorded);
-        assert_eq!(store.start(&due("b", RunState::Running)).unwrap(), Start::Duplicate);
-        let found = store.list(&Filter { schedule: Some("nightly".into()), ..Filter::default() });
+        let due =
+            |id, state| RunRecord { due: Some(("nightly".into(), slot)), state, ..run(id, 1) };
+        assert_eq!(store.start(&due("a", RunState::Missed)).unwrap(), RunStart::Recorded);
+        assert_eq!(store.start(&due("b", RunState::Running)).unwrap(), RunStart::Duplicate);
+        let found =
+            store.list(&RunFilter { schedule: Some("nightly".into()), ..RunFilter::default() });
         assert_eq!(found.unwrap(), [due("a", RunState::Missed)]);
     }
 
@@ -433,12 +470,12 @@ mod tests {
         let store = open(temp.path());
         let folder = RunFolder::create(&disk, &layout, &"alive".parse().unwrap()).unwrap();
         let alive = folder.hold("x", 7, UtcMs::EPOCH).unwrap();
-        let queued = Run { state: RunState::Queued, pid: None, ..run("waits", 4) };
+        let queued = RunRecord { state: RunState::Queued, pid: None, ..run("waits", 4) };
         for run in [run("alive", 1), run("gone", 2), queued] {
             store.start(&run).unwrap();
         }
         let states = |store: &RunStore| -> Vec<_> {
-            store.list(&Filter::default()).unwrap().iter().map(|run| run.state).collect()
+            store.list(&RunFilter::default()).unwrap().iter().map(|run| run.state).collect()
         };
         assert_eq!(
             states(&open(temp.path())),
@@ -453,14 +490,14 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let store = open(temp.path());
         let at = |ms| UtcMs::new(ms).unwrap();
-        let queued = Run { state: RunState::Queued, pid: None, ..run("a", 1) };
+        let queued = RunRecord { state: RunState::Queued, pid: None, ..run("a", 1) };
         store.start(&queued).unwrap();
         let id = &queued.run_id;
         assert!(!store.begin(id, 2, 9, at(5)).unwrap(), "another attempt");
         assert!(store.begin(id, 1, 9, at(5)).unwrap());
         assert!(!store.begin(id, 1, 10, at(6)).unwrap(), "it runs");
         assert!(!store.requeue(id, 1, 2, at(9)).unwrap(), "it runs");
-        let end = |state| End { state, exit_code: 0, summary: "x".into(), at: at(7) };
+        let end = |state| RunEnd { state, exit_code: 0, summary: "x".into(), at: at(7) };
         assert!(store.settle(id, 1, &end(RunState::Failed)).unwrap());
         assert!(!store.settle(id, 1, &end(RunState::Lost)).unwrap(), "it is over");
         assert!(store.requeue(id, 1, 2, at(9)).unwrap());
@@ -479,9 +516,9 @@ mod tests {
         let stores = [open(temp.path()), open(temp.path())];
         for n in 0..20 {
             let store = &stores[n % 2];
-            assert_eq!(store.start(&run(&format!("r{n}"), 1)).unwrap(), Start::Recorded);
+            assert_eq!(store.start(&run(&format!("r{n}"), 1)).unwrap(), RunStart::Recorded);
         }
-        assert_eq!(stores[0].list(&Filter::default()).unwrap().len(), 20);
+        assert_eq!(stores[0].list(&RunFilter::default()).unwrap().len(), 20);
     }
 
     #[test]

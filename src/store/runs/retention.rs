@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::records::{Filter, Run, RunStore};
+use super::records::{RunFilter, RunRecord, RunStore};
 use crate::{
     domain::{
         ids::RunId,
@@ -90,7 +90,8 @@ impl<D: Disk> Sweeper<'_, D> {
     /// A run that waits or goes on stays, and one whose lock is held or whose parent goes on; so do the newest run of each
     /// schedule and the newest run that went wrong. Stops at the first error; what is left is whole, and the next sweep goes on.
     pub fn job(&self, job: &str, keep: &Keep) -> Result<Swept, StoreError> {
-        let all = Filter { job: Some(job.to_owned()), limit: Some(u32::MAX), ..Filter::default() };
+        let all =
+            RunFilter { job: Some(job.to_owned()), limit: Some(u32::MAX), ..RunFilter::default() };
         let runs = self.store.list(&all)?;
         let stays = self.that_stay(&runs)?;
         let mut bytes = BTreeMap::new();
@@ -147,7 +148,7 @@ impl<D: Disk> Sweeper<'_, D> {
         Ok(swept)
     }
 
-    fn that_stay(&self, newest_first: &[Run]) -> Result<BTreeSet<RunId>, StoreError> {
+    fn that_stay(&self, newest_first: &[RunRecord]) -> Result<BTreeSet<RunId>, StoreError> {
         let (mut stays, mut schedules, mut has_failed) = (BTreeSet::new(), BTreeMap::new(), false);
         for run in newest_first {
             let mut stay = !run.state.is_over() || is_held(&self.layout.run_lock(&run.run_id));
@@ -246,13 +247,13 @@ impl<D: Disk> Sweeper<'_, D> {
 
 impl RunStore {
     /// Removes the records of runs that stand as they were seen, in one durable step: false for one that has changed meanwhile.
-    fn forget(&self, seen: &[&Run]) -> Result<Vec<bool>, StoreError> {
+    fn forget(&self, seen: &[&RunRecord]) -> Result<Vec<bool>, StoreError> {
         let delete = "DELETE FROM runs WHERE run_id = ?1 AND attempt = ?2 AND state = ?3";
         let remove = || -> rusqlite::Result<Vec<bool>> {
             let change = self.db.unchecked_transaction()?;
             let forgotten = {
                 let mut delete = change.prepare_cached(delete)?;
-                let one = |run: &&Run| {
+                let one = |run: &&RunRecord| {
                     delete
                         .execute((run.run_id.as_str(), run.attempt, run.state.name()))
                         .map(|gone| gone == 1)

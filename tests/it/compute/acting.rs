@@ -5,7 +5,7 @@
 use mjolnir::{
     cli::worker::work,
     jobs::compute::worker::Opened,
-    model::{probe::About, train::Device},
+    model::{probe::DeviceAbout, train::Device},
 };
 
 /// What it is to do, in the environment, since the arguments are those of a test program.
@@ -18,7 +18,7 @@ fn as_a_program_this_is_a_worker() {
     let Ok(arguments) = std::env::var(VARIABLE) else { return };
     let arguments = ["worker"].into_iter().chain(arguments.split_whitespace());
     let code = work(arguments.map(str::to_owned), &|| {
-        let about = About {
+        let about = DeviceAbout {
             device: "cuda:0".to_owned(),
             driver: Some("1.2.3".to_owned()),
             name: Some("Made Up".to_owned()),

@@ -11,7 +11,7 @@ use mjolnir::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Run, RunState, RunStore},
+        runs::{RunRecord, RunState, RunStore},
     },
 };
 
@@ -28,8 +28,9 @@ fn every_metric_is_documented_and_no_other() {
     let board = Board::new("b");
     let schedules = vec![("fetch.1".to_owned(), now)];
     board.turned(Turn { jobs: Some(1), schedules, ..Turn::default() });
-    let run = Run::first("r1".parse().unwrap(), ("fetch", "fetch"), RunState::Succeeded, now, "b");
-    board.observe(&Run { ended: Some(now), due: Some(("fetch.1".to_owned(), now)), ..run });
+    let run =
+        RunRecord::first("r1".parse().unwrap(), ("fetch", "fetch"), RunState::Succeeded, now, "b");
+    board.observe(&RunRecord { ended: Some(now), due: Some(("fetch.1".to_owned(), now)), ..run });
     let mut loops = Loops::default();
     let page = page(&board, &store, (&disk, &layout), &mut loops, now).unwrap();
     let plain = from_openmetrics(&page);

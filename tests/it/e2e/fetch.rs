@@ -10,7 +10,7 @@ use mjolnir::{
         series::Series,
         time::{SlotTs, Timeframe, Window},
     },
-    exchange::synthetic,
+    exchange::feed,
     store::{disk::RealDisk, layout::Layout, raw::RawStore},
 };
 
@@ -63,7 +63,7 @@ fn holds(root: &Root, bars: &[TimedBar]) {
 }
 
 fn made(first: i64, last: i64) -> Vec<TimedBar> {
-    synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap())
+    feed::seeded_bars(7, Window::new(slot(first), slot(last)).unwrap())
 }
 
 /// Number of the first and the last slot of each request.

@@ -5,7 +5,7 @@ use mjolnir::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Run, RunState, RunStore},
+        runs::{RunRecord, RunState, RunStore},
     },
 };
 
@@ -88,10 +88,10 @@ fn c16_a_queued_attempt_is_taken_over_by_one_process() {
     let layout = Layout::new(root.path());
     let store = RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap();
     let slot = UtcMs::new(1_700_000_000_000).unwrap();
-    let queued = Run {
+    let queued = RunRecord {
         due: Some(("e.1".into(), slot)),
         attempt: 2,
-        ..Run::first("e_1_x".parse().unwrap(), ("e", "exec"), RunState::Queued, slot, "")
+        ..RunRecord::first("e_1_x".parse().unwrap(), ("e", "exec"), RunState::Queued, slot, "")
     };
     store.start(&queued).unwrap();
     let line = "run e --run-id e_1_x --attempt";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mjolnir::{
     clock::{Stopwatch, nap},
-    store::runs::{Run, RunState},
+    store::runs::{RunRecord, RunState},
 };
 
 use crate::{
@@ -45,14 +45,14 @@ fn ends(watch: &Server) -> Vec<String> {
 
 /// Everything that says how a run ended says this.
 #[track_caller]
-fn agree(root: &Root, run: &Run, state: RunState, code: i32) {
+fn agree(root: &Root, run: &RunRecord, state: RunState, code: i32) {
     assert_eq!((run.state, run.exit_code), (state, Some(code)), "{run:?}");
     let result = root.read(&format!("data/runs/{}/result.json", run.run_id));
     let result: serde_json::Value = serde_json::from_str(&result).unwrap();
     assert_eq!(result["exit"], code, "{result}");
 }
 
-fn newest(root: &Root, job: &str) -> Run {
+fn newest(root: &Root, job: &str) -> RunRecord {
     runs(root).into_iter().rfind(|run| run.job == job).expect("a run of this job")
 }
 
@@ -113,8 +113,9 @@ fn c19_a_run_that_makes_room_for_a_newer_slot_is_cancelled_and_ends_no_incident(
     job(&root, "j", &script, &told, tables);
     let service = serve(&root, "--drain-wait 0s").start();
     // One that is told to end while it starts leaves no result.
-    let begun = |run: &Run| root.at(&format!("data/runs/{}/result.json", run.run_id)).exists();
-    let cancelled = |run: &Run| run.state == RunState::Cancelled && begun(run);
+    let begun =
+        |run: &RunRecord| root.at(&format!("data/runs/{}/result.json", run.run_id)).exists();
+    let cancelled = |run: &RunRecord| run.state == RunState::Cancelled && begun(run);
     until("two that had begun make room", || {
         runs(&root).iter().filter(|run| cancelled(run)).count() > 1
     });

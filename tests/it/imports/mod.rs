@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use mjolnir::{
     domain::{bar::Bar, time::Timeframe},
-    store::archive::{self, Options},
+    store::archive::{self, ReadOptions},
 };
 
 use crate::support::{ran::Ran, runner::Root};
@@ -28,7 +28,8 @@ fn stored(root: &Root, exchange: &str, timeframe: Timeframe) -> Bars {
         let dir = format!("data/raw/{exchange}/{symbol}/{timeframe}");
         for name in root.list(&dir).iter().filter(|name| name.ends_with(".parquet")) {
             let bytes = std::fs::read(root.at(&format!("{dir}/{name}"))).unwrap();
-            let options = Options { is_sparse: true, earliest_ms: 0, ..Options::new(timeframe) };
+            let options =
+                ReadOptions { is_sparse: true, earliest_ms: 0, ..ReadOptions::new(timeframe) };
             let read = archive::parse(bytes, Path::new(name), &options).unwrap();
             let values = |bar: &Bar| bar.values();
             bars.extend(read.bars.iter().map(|bar| (bar.ts.ts_ms(), values(&bar.bar))));

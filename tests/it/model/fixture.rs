@@ -1,12 +1,12 @@
 //! Models from a seed, written as a training writes them.
 
 use mjolnir::{
-    domain::model_id::ModelId,
+    domain::ids::ModelId,
     engine::model::{Activation, Dense, Feature, Normaliser},
-    jobs::models::write,
+    jobs::model_folder::write,
     model::{
         card::Metrics,
-        folder::{Files, Made},
+        folder::{Made, ModelFiles},
     },
     store::disk::RealDisk,
 };
@@ -63,12 +63,12 @@ fn mirrored(seed: u64, inputs: usize) -> Vec<Dense> {
 }
 
 /// The files of a model that sees the first so many features.
-pub fn files(seed: u64, features: usize) -> Files {
+pub fn files(seed: u64, features: usize) -> ModelFiles {
     files_with(seed, features, None)
 }
 
 /// The same of one for which a score was chosen that it trades from.
-fn files_with(seed: u64, features: usize, threshold: Option<i64>) -> Files {
+fn files_with(seed: u64, features: usize, threshold: Option<i64>) -> ModelFiles {
     let seen = &SEEN[..features];
     let names: Vec<Feature> = seen.iter().map(|(name, ..)| name.parse().unwrap()).collect();
     let (mean, inv_sd) = (seen.iter().map(|s| s.1).collect(), seen.iter().map(|s| s.2).collect());
@@ -88,7 +88,7 @@ fn files_with(seed: u64, features: usize, threshold: Option<i64>) -> Files {
         trades: 0,
         threshold,
     });
-    Files::make(made, |card| card.metrics = metrics).unwrap()
+    ModelFiles::make(made, |card| card.metrics = metrics).unwrap()
 }
 
 /// Writes a model under the name `m`.

@@ -9,7 +9,7 @@ use mjolnir::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Incident, Run, RunState, RunStore},
+        runs::{Incident, RunRecord, RunState, RunStore},
     },
 };
 
@@ -52,14 +52,14 @@ pub fn at(minute: i64) -> UtcMs {
 }
 
 /// A run of the job that ended in this state, `minute` minutes after the beginning.
-pub fn run(minute: i64, state: RunState) -> Run {
+pub fn run(minute: i64, state: RunState) -> RunRecord {
     let failed = state == RunState::Failed;
-    Run {
+    RunRecord {
         ended: Some(at(minute).plus_ms(5_500)),
         exit_code: Some(i32::from(failed)),
         summary: if failed { "no <bars> & \"no\" @everyone" } else { "done" }.to_owned(),
         due: Some(("fetch.1".to_owned(), at(minute))),
-        ..Run::first(
+        ..RunRecord::first(
             format!("fetch_1_{minute}").parse().unwrap(),
             ("fetch", "exec"),
             state,
@@ -76,7 +76,7 @@ pub fn store(root: &Root) -> RunStore {
 }
 
 /// Records a run and has it observed, as the service does.
-pub fn observe(root: &Root, notifier: &Notifier, run: &Run, manifest: &Manifest) {
+pub fn observe(root: &Root, notifier: &Notifier, run: &RunRecord, manifest: &Manifest) {
     store(root).start(run).unwrap();
     notifier.observe(run, manifest).unwrap();
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mjolnir::{
     domain::time::UtcMs,
     serve::board::Turn,
-    store::runs::{Pause, Run, RunState},
+    store::runs::{Pause, RunRecord, RunState},
 };
 
 use super::{
@@ -141,7 +141,7 @@ fn the_service_and_its_runs_are_shown() {
         (4, RunState::Missed),
         (5, RunState::SkippedOverlap),
     ] {
-        let run = Run { started: at(minute).plus_ms(1_500), ..run(minute, state) };
+        let run = RunRecord { started: at(minute).plus_ms(1_500), ..run(minute, state) };
         observe(&root, &notifier, &run, &manifest(""));
         board.observe(&run);
     }

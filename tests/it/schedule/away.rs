@@ -15,7 +15,7 @@ use mjolnir::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Ahead, Filter, Run, RunState, RunStore, TakenBack},
+        runs::{Ahead, RunFilter, RunRecord, RunState, RunStore, TakenBack},
     },
 };
 
@@ -105,9 +105,9 @@ impl Place {
     }
 
     /// The records of a schedule, oldest first.
-    fn runs(&self, schedule: &str) -> Vec<Run> {
+    fn runs(&self, schedule: &str) -> Vec<RunRecord> {
         let schedule = Some(schedule.to_owned());
-        let filter = Filter { schedule, limit: Some(u32::MAX), ..Filter::default() };
+        let filter = RunFilter { schedule, limit: Some(u32::MAX), ..RunFilter::default() };
         let mut runs = self.store().list(&filter).unwrap();
         runs.sort_by_key(|run| run.due.as_ref().map(|(_, slot)| *slot));
         runs
@@ -122,21 +122,21 @@ impl Place {
         let now = self.now();
         let run = |_: &TakenBack| {
             let id = format!("rewind_{}", now.get()).parse().unwrap();
-            Run {
+            RunRecord {
                 ended: Some(now),
-                ..Run::first(id, ("rewind", "rewind"), RunState::Succeeded, now, "b")
+                ..RunRecord::first(id, ("rewind", "rewind"), RunState::Succeeded, now, "b")
             }
         };
         self.store().take_back(now, run).unwrap()
     }
 
     /// How often a run was at work.
-    fn worked(&self, run: &Run) -> usize {
+    fn worked(&self, run: &RunRecord) -> usize {
         self.world.borrow().stretches.iter().filter(|stretch| stretch.run == run.run_id).count()
     }
 }
 
-fn slot(run: &Run) -> UtcMs {
+fn slot(run: &RunRecord) -> UtcMs {
     run.due.as_ref().unwrap().1
 }
 
@@ -175,7 +175,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
             }
             place.live(&mut service, 150, 1);
             let b = place.runs("b.1");
-            let meanwhile: Vec<&Run> =
+            let meanwhile: Vec<&RunRecord> =
                 b.iter().filter(|run| slot(run) > went && slot(run) <= came).collect();
             assert!(meanwhile.is_empty(), "{meanwhile:?}");
             assert!(b.iter().any(|run| slot(run) <= went) && b.iter().any(|run| slot(run) > came));
@@ -222,7 +222,7 @@ fn c16_a_watermark_that_is_ahead_is_seen_and_taken_back_and_nothing_runs_twice()
     let before = place.runs("h.1").len();
     place.live(&mut service, 4 * 3_600, 30);
     assert_eq!(place.runs("h.1").len(), before, "it is silent until an operator does something");
-    let ran_early: Vec<Run> = place
+    let ran_early: Vec<RunRecord> = place
         .runs("h.1")
         .into_iter()
         .filter(|run| slot(run) > place.now() && run.pid.is_some())
@@ -241,7 +241,7 @@ fn c16_a_watermark_that_is_ahead_is_seen_and_taken_back_and_nothing_runs_twice()
     place.live(&mut service, 2 * 86_400, 60);
     for (name, step_ms) in [("h.1", 3_600_000), ("s.1", 1_800_000)] {
         let runs = place.runs(name);
-        let since: Vec<&Run> = runs.iter().filter(|run| slot(run) > silent_until).collect();
+        let since: Vec<&RunRecord> = runs.iter().filter(|run| slot(run) > silent_until).collect();
         assert!(
             since.windows(2).all(|pair| slot(pair[1]).get() - slot(pair[0]).get() == step_ms),
             "{name}: a slot has no record, or two"
@@ -254,14 +254,14 @@ fn c16_a_watermark_that_is_ahead_is_seen_and_taken_back_and_nothing_runs_twice()
         assert!(since.len() > 90, "{name}: {} since {back}", since.len());
     }
     for run in &ran_early {
-        let again: Vec<Run> =
+        let again: Vec<RunRecord> =
             place.runs("h.1").into_iter().filter(|now| slot(now) == slot(run)).collect();
         assert_eq!(again.len(), 1, "{again:?}");
         assert_eq!((&again[0].run_id, place.worked(run)), (&run.run_id, run.attempt as usize));
     }
     let told = place
         .store()
-        .list(&Filter { kind: Some("rewind".to_owned()), ..Filter::default() })
+        .list(&RunFilter { kind: Some("rewind".to_owned()), ..RunFilter::default() })
         .unwrap();
     assert_eq!(told.len(), 1, "it is recorded");
 }

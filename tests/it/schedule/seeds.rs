@@ -23,7 +23,7 @@ use mjolnir::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Filter, Pause, Run, RunStore},
+        runs::{Pause, RunFilter, RunRecord, RunStore},
     },
 };
 
@@ -292,9 +292,9 @@ impl Story {
         slots
     }
 
-    fn records(store: &RunStore, name: &str) -> Vec<Run> {
+    fn records(store: &RunStore, name: &str) -> Vec<RunRecord> {
         let schedule = Some(name.to_owned());
-        let filter = Filter { schedule, limit: Some(u32::MAX), ..Filter::default() };
+        let filter = RunFilter { schedule, limit: Some(u32::MAX), ..RunFilter::default() };
         store.list(&filter).unwrap()
     }
 
@@ -312,7 +312,7 @@ impl Story {
             }
             _ => unreachable!("every cron line has its slow way"),
         };
-        let found: Vec<Run> = Self::records(store, name);
+        let found: Vec<RunRecord> = Self::records(store, name);
         let mut slots: Vec<i64> =
             found.iter().map(|run| run.due.as_ref().unwrap().1.get()).collect();
         slots.sort_unstable();

@@ -14,7 +14,7 @@ use mjolnir::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
         lock::{Lock, Owner},
-        runs::{End, Run, RunState, RunStore},
+        runs::{RunEnd, RunRecord, RunState, RunStore},
     },
 };
 
@@ -163,7 +163,7 @@ impl World {
             (_, 3) => (RunState::Failed, 1),
             _ => (RunState::Succeeded, 0),
         };
-        let end = End { state, exit_code: code, summary: String::new(), at: self.now().at };
+        let end = RunEnd { state, exit_code: code, summary: String::new(), at: self.now().at };
         self.store.finish(&process.run, &end).unwrap();
         self.die(process, Gone::Code(code))
     }
@@ -287,7 +287,7 @@ impl Ears for Mouth {
         world.lines.push(line);
     }
 
-    fn told(&mut self, run: &Run) {
+    fn told(&mut self, run: &RunRecord) {
         let mut world = self.0.borrow_mut();
         *world.told.entry(run.run_id.to_string()).or_default() += 1;
         world.step();

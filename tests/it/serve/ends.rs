@@ -1,12 +1,12 @@
 //! How runs end that do not end well, and what they leave behind.
 
-use mjolnir::store::runs::{Run, RunState};
+use mjolnir::store::runs::{RunRecord, RunState};
 
 use super::fixture::{end, is_alive, runs, serve, until, until_count, until_file, with};
 
 const ON_START: &str = "[[schedule]]\non = \"start\"";
 
-fn only(root: &crate::support::runner::Root) -> Run {
+fn only(root: &crate::support::runner::Root) -> RunRecord {
     let [run] = runs(root).try_into().unwrap_or_else(|all| panic!("not one: {all:?}"));
     run
 }

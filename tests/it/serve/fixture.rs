@@ -8,7 +8,7 @@ use mjolnir::{
     store::{
         disk::RealDisk,
         layout::Layout,
-        runs::{Decided, Filter, Run, RunState, RunStore},
+        runs::{DecidedSchedule, RunFilter, RunRecord, RunState, RunStore},
     },
 };
 
@@ -52,11 +52,11 @@ pub fn store(root: &Root) -> RunStore {
 }
 
 /// Every record, oldest first.
-pub fn runs(root: &Root) -> Vec<Run> {
+pub fn runs(root: &Root) -> Vec<RunRecord> {
     if !root.at("data/runs/runs.sqlite").exists() {
         return Vec::new();
     }
-    let all = Filter { limit: Some(u32::MAX), ..Filter::default() };
+    let all = RunFilter { limit: Some(u32::MAX), ..RunFilter::default() };
     let mut runs = store(root).list(&all).unwrap();
     runs.reverse();
     runs
@@ -110,7 +110,7 @@ pub fn is_alive(root: &Root, inside: &str) -> bool {
 /// Lets a schedule look as if a service had worked until so many seconds ago.
 pub fn seen(root: &Root, schedule: &str, fingerprint: &str, ago_s: i64) -> UtcMs {
     let upto = SystemClock.now().plus_ms(-ago_s * 1_000);
-    let decided = Decided { fingerprint: fingerprint.to_owned(), upto, boot: None };
+    let decided = DecidedSchedule { fingerprint: fingerprint.to_owned(), upto, boot: None };
     store(root).decide(schedule, &decided, &[]).unwrap();
     upto
 }

@@ -2,7 +2,7 @@
 
 use mjolnir::{
     domain::time::UtcMs,
-    store::runs::{Pause, Run, RunState},
+    store::runs::{Pause, RunRecord, RunState},
 };
 
 use super::fixture::{
@@ -39,7 +39,7 @@ fn every_rule_for_a_slot_that_comes_too_early_is_kept() {
 
 /// The most runs of a job that went on at the same time.
 fn most_at_once(root: &crate::support::runner::Root, job: &str) -> usize {
-    let ran = |run: &Run| run.job == job && run.pid.is_some() && run.ended.is_some();
+    let ran = |run: &RunRecord| run.job == job && run.pid.is_some() && run.ended.is_some();
     let mut changes: Vec<(i64, i32)> = runs(root)
         .iter()
         .filter(|run| ran(run))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mjolnir::{
     domain::time::UtcMs,
-    jobs::live::{cycle::Outcome, plan::Ended},
+    jobs::live::{cycle::LoopEnd, plan::EndReason},
     session::{
         fold::Folded,
         live::{Belief, Recovered, Session, prove_before},
@@ -58,7 +58,7 @@ impl Scene {
         let stop_at_ms = slot(SLOTS).ts_ms() + 10 * HOUR_MS;
         let shift = Shift { pace: self.world.pace(slots), lie: Lie::Honest, stop_at_ms };
         let ended = self.world.work(disk, (&clock, &mut venue), &shift, &mut self.log(disk));
-        assert_eq!(ended.unwrap(), Outcome::Ended(Ended::Window));
+        assert_eq!(ended.unwrap(), LoopEnd::Ended(EndReason::Window));
     }
 
     fn log(&self, disk: &SimDisk) -> Log {

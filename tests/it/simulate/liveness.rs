@@ -6,13 +6,13 @@ use std::{cell::RefCell, time::Duration};
 use mjolnir::{
     domain::time::SlotTs,
     exchange::{
-        client::Limits,
-        remote::{Access, RemoteFeed},
+        client::ClientLimits,
+        remote::{RemoteFeed, VenueAccess},
         venue::registry::Venue,
     },
     jobs::live::{
-        cycle::{LoopError, Outcome},
-        plan::Ended,
+        cycle::{LoopEnd, LoopError},
+        plan::EndReason,
     },
 };
 use rayon::prelude::*;
@@ -95,7 +95,7 @@ struct Played {
     log: Log,
     answers: Vec<(i64, Option<SlotTs>)>,
     dark_until_ms: i64,
-    ended: Result<Outcome, LoopError>,
+    ended: Result<LoopEnd, LoopError>,
 }
 
 impl Stage {
@@ -110,7 +110,7 @@ impl Stage {
         let mut stage = Self::empty();
         stage.now_ms = slot(0).ts_ms() + 2_000;
         let played = stage.play_until(BEFORE - 1, CALM);
-        assert!(matches!(played.ended, Ok(Outcome::Ended(Ended::Window))));
+        assert!(matches!(played.ended, Ok(LoopEnd::Ended(EndReason::Window))));
         stage.disk = played.disk;
         stage.now_ms = slot(BEFORE - 1).ts_ms() + 5_000;
         stage
@@ -149,11 +149,11 @@ impl Stage {
         let stop_at_ms = slot(last).ts_ms() + dark_ms + 3 * HOUR_MS;
         let waits = SimWaits { clock: &clock, stop_at_ms };
         let shift = Shift { pace: self.world.pace(last + 1), lie: Lie::Honest, stop_at_ms };
-        let mut ended = Ok(Outcome::Stopped);
+        let mut ended = Ok(LoopEnd::Stopped);
         // A failed sync ends a process, and its supervisor starts another one.
         for _ in 0..2 {
-            let limits = Limits::within(Duration::from_secs(10));
-            let access = Access { base_url: None, limits, attempts_max: 3, seed: 7 };
+            let limits = ClientLimits::within(Duration::from_secs(10));
+            let access = VenueAccess { base_url: None, limits, attempts_max: 3, seed: 7 };
             let who = (Venue::Binance, "BTC/USD".parse().unwrap());
             let mut feed = RemoteFeed::over(&wire, who, &access, &waits);
             ended = self.world.work(&disk, (&clock, &mut feed), &shift, &mut log);
@@ -171,7 +171,7 @@ impl Stage {
         let played = self.play(scene);
         let told = |why: String| format!("{scene:?}: {why}");
         match &played.ended {
-            Ok(Outcome::Ended(Ended::Window)) => {}
+            Ok(LoopEnd::Ended(EndReason::Window)) => {}
             other => return Err(told(format!("it ended with {other:?}"))),
         }
         for (ts, reason, at_ms) in &played.log.rows {

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use mjolnir::{
     domain::{
         bar::TimedBar,
-        decision::{Decision, RiskState},
+        decision::{Decision, Reason, RiskState},
         ids::Tag,
-        reason::Reason,
         time::SlotTs,
     },
     session::{

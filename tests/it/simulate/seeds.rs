@@ -8,8 +8,8 @@ use mjolnir::{
     jobs::{
         commands::append_command,
         live::{
-            cycle::{LoopError, Outcome},
-            plan::{CatchUp, Ended, Pace},
+            cycle::{LoopEnd, LoopError},
+            plan::{CatchUpRule, EndReason, LoopPace},
         },
     },
     session::error::SessionError,
@@ -78,13 +78,17 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn pace(&mut self) -> Pace {
+    fn pace(&mut self) -> LoopPace {
         let rng = &mut self.rng;
-        Pace {
+        LoopPace {
             deadline_bars: 1 + rng.below(3) as i64,
             overlap_bars: rng.below(8) as i64,
-            catch_up: [CatchUp::Replay, CatchUp::Replay, CatchUp::Observe, CatchUp::Off]
-                [rng.below(4)],
+            catch_up: [
+                CatchUpRule::Replay,
+                CatchUpRule::Replay,
+                CatchUpRule::Observe,
+                CatchUpRule::Off,
+            ][rng.below(4)],
             catch_up_bars_max: [4, 100, 100][rng.below(3)],
             horizon_bars: [12, 200][rng.below(2)],
             ..self.world.pace(SLOTS)
@@ -113,7 +117,7 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn work(&mut self, shift: &Shift, mood: Option<Mood>) -> Result<Outcome, LoopError> {
+    fn work(&mut self, shift: &Shift, mood: Option<Mood>) -> Result<LoopEnd, LoopError> {
         let mut venue = Venue { clock: &self.clock, market: &self.market, mood };
         let done = self.world.work(&self.disk, (&self.clock, &mut venue), shift, &mut self.log);
         if let Some(mood) = venue.mood {
@@ -173,7 +177,7 @@ impl<'a> Life<'a> {
         let stop_at_ms = self.clock.now_ms().max(slot(SLOTS).ts_ms()) + 12 * HOUR_MS;
         let shift = Shift { pace: self.world.pace(SLOTS), lie: Lie::Honest, stop_at_ms };
         match self.work(&shift, None) {
-            Ok(Outcome::Ended(Ended::Window)) => {}
+            Ok(LoopEnd::Ended(EndReason::Window)) => {}
             Ok(other) => return Err(format!("not healed: {other:?}")),
             Err(error) => return Err(format!("not healed: {error}")),
         }

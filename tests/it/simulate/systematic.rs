@@ -9,7 +9,7 @@ use std::{
 use mjolnir::{
     domain::bar::TimedBar,
     engine::signals::Signals,
-    jobs::live::{cycle::Outcome, plan::Ended},
+    jobs::live::{cycle::LoopEnd, plan::EndReason},
     session::replay::Inputs,
 };
 use rayon::prelude::*;
@@ -154,7 +154,7 @@ impl Systematic {
         let shift = Shift { pace, lie: self.lie, stop_at_ms };
         let mut venue = Venue { clock, market: &self.market, mood: None };
         match self.world.work(disk, (clock, &mut venue), &shift, log) {
-            Ok(Outcome::Ended(Ended::Window)) => Ok(()),
+            Ok(LoopEnd::Ended(EndReason::Window)) => Ok(()),
             Ok(other) => Err(format!("no progress: {other:?}")),
             Err(error) => Err(error.to_string()),
         }

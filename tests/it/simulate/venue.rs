@@ -9,9 +9,8 @@ use mjolnir::{
         time::{SlotTs, Steady, UtcMs, Window},
     },
     exchange::{
-        feed::{Feed, FeedError},
-        synthetic,
-        venue::answer::Class,
+        feed::{self, Feed, FeedError},
+        venue::answer::FaultClass,
     },
 };
 
@@ -175,7 +174,7 @@ pub fn market(seed: u64, window: Window) -> Vec<Listed> {
         revised_at_ms: i64::MAX,
         shown_at_ms: bar.ts.open_ms(),
     };
-    synthetic::bars(seed, window).into_iter().map(listed).collect()
+    feed::seeded_bars(seed, window).into_iter().map(listed).collect()
 }
 
 /// How a venue behaves badly.
@@ -235,7 +234,7 @@ fn bad_answer(
         return Err(FeedError {
             venue: "sim".into(),
             url: String::new(),
-            class: Class::Transient,
+            class: FaultClass::Transient,
             why: "injected".into(),
             pause_ms: None,
         });

@@ -7,7 +7,7 @@ use mjolnir::{
     clock::Clock as _,
     domain::time::{SlotTs, Steady, UtcMs},
     exchange::{
-        client::{Answer, Get},
+        client::{Get, HttpAnswer},
         feed::Sleeper,
     },
     net::{Broke, HttpError},
@@ -81,7 +81,7 @@ pub struct Wire<'a> {
 }
 
 impl Get for &Wire<'_> {
-    fn get(&self, url: &str, _: &dyn Sleeper) -> Result<Answer, HttpError> {
+    fn get(&self, url: &str, _: &dyn Sleeper) -> Result<HttpAnswer, HttpError> {
         self.clock.advance(TRIP_MS / 2);
         let answer = self.answer(url);
         self.clock.advance(TRIP_MS / 2);
@@ -95,7 +95,7 @@ impl Wire<'_> {
         self.start_ms.max(self.clock.woke_ms().unwrap_or(0)) + self.dark_ms
     }
 
-    fn answer(&self, url: &str) -> Result<Answer, HttpError> {
+    fn answer(&self, url: &str) -> Result<HttpAnswer, HttpError> {
         let now_ms = self.clock.now_ms();
         let is_dark = now_ms < self.dark_until_ms()
             && (self.clock.woke_ms().is_some() || now_ms < self.start_ms + self.dark_ms);
@@ -113,7 +113,7 @@ impl Wire<'_> {
         let location = (300..400).contains(&status).then(|| "http://portal.example/".to_owned());
         let date = (self.oddity != Oddity::Dateless)
             .then(|| UtcMs::EPOCH.plus_ms(now_ms - now_ms.rem_euclid(1000)));
-        Ok(Answer { status, body: body.into_bytes(), date, pause_ms, location })
+        Ok(HttpAnswer { status, body: body.into_bytes(), date, pause_ms, location })
     }
 
     fn rows(&self, url: &str, now_ms: i64) -> String {

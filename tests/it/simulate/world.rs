@@ -16,8 +16,8 @@ use mjolnir::{
     },
     exchange::feed::Feed,
     jobs::live::{
-        cycle::{Fetched, LoopError, Outcome, Settled, Surroundings, Watcher, Word, run},
-        plan::{CatchUp, Pace},
+        cycle::{DecidedSlot, Fetched, LoopContext, LoopEnd, LoopError, LoopEvent, Watcher, run},
+        plan::{CatchUpRule, LoopPace},
     },
     session::{
         card::Card,
@@ -59,7 +59,7 @@ pub struct World {
 /// How one shift is worked.
 #[derive(Debug, Clone, Copy)]
 pub struct Shift {
-    pub pace: Pace,
+    pub pace: LoopPace,
     pub lie: Lie,
     /// When to stop, whatever is done.
     pub stop_at_ms: i64,
@@ -135,14 +135,14 @@ impl World {
         self.core.blocks(Timeframe::H1)
     }
 
-    pub fn pace(&self, slots: i64) -> Pace {
-        Pace {
+    pub fn pace(&self, slots: i64) -> LoopPace {
+        LoopPace {
             timeframe: Timeframe::H1,
             blocks: self.blocks(),
             settle_ms: 2_000,
             deadline_bars: 3,
             overlap_bars: 5,
-            catch_up: CatchUp::Replay,
+            catch_up: CatchUpRule::Replay,
             catch_up_bars_max: 100,
             horizon_bars: 200,
             until: Some(slot(slots - 1)),
@@ -164,7 +164,7 @@ impl World {
         (clock, feed): (&SimClock, &mut F),
         shift: &Shift,
         log: &mut Log,
-    ) -> Result<Outcome, LoopError> {
+    ) -> Result<LoopEnd, LoopError> {
         let false_disk = FalseDisk { disk, lie: shift.lie };
         let raw = RawStore::new(&self.layout, &false_disk, &self.series);
         raw.prepare()?;
@@ -179,7 +179,7 @@ impl World {
         )?;
         log.opened(self, disk, &recovered);
         let mut watcher = Seen { world: self, disk, clock, log };
-        let mut on = Surroundings {
+        let mut on = LoopContext {
             feed,
             clock,
             raw,
@@ -208,17 +208,17 @@ impl Watcher for Seen<'_> {
         self.log.warned.extend(fetched.error.map(ToString::to_string));
     }
 
-    fn settled(&mut self, slot: &Settled<'_>) {
+    fn settled(&mut self, slot: &DecidedSlot<'_>) {
         let (decision, now_ms) = (slot.decision, self.clock.now_ms());
         assert!(decision.ts.ts_ms() <= now_ms, "{} is decided before it has happened", decision.ts);
         self.log.rows.push((decision.ts, decision.reason, now_ms));
         self.log.decided(self.world, self.disk, decision, slot.origin);
     }
 
-    fn say(&mut self, word: Word) {
+    fn say(&mut self, word: LoopEvent) {
         self.log.warned.extend(match word {
-            Word::Once(text) | Word::Still(_, text) => Some(text),
-            Word::Over(_) => None,
+            LoopEvent::Once(text) | LoopEvent::Still(_, text) => Some(text),
+            LoopEvent::Over(_) => None,
         });
     }
 }

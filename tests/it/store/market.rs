@@ -9,7 +9,7 @@ use mjolnir::{
         time::{Timeframe, UtcMs},
     },
     store::{
-        archive::{self, Archive, Options, Order},
+        archive::{self, Archive, ReadOptions, RowOrder},
         disk::RealDisk,
         layout::Layout,
         raw::RawStore,
@@ -24,7 +24,8 @@ fn market() -> Option<PathBuf> {
 
 fn read(dir: &Path, file: &str, timeframe: Timeframe) -> Archive {
     let disk = RealDisk::new(dir);
-    archive::read(&disk, &dir.join(file), &Options::new(timeframe)).expect("the file is readable")
+    archive::read(&disk, &dir.join(file), &ReadOptions::new(timeframe))
+        .expect("the file is readable")
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn market_files_hold_what_their_manifest_says() {
         let archive = read(&dir, file, timeframe);
         assert_eq!((archive.bars.len(), archive.refused.len()), (rows, 0), "{file}");
         assert_eq!(archive.gaps.iter().map(|gap| gap.slots).sum::<i64>(), missing, "{file}");
-        assert_eq!((archive.order, archive.duplicates), (Order::Ascending, 0), "{file}");
+        assert_eq!((archive.order, archive.duplicates), (RowOrder::Ascending, 0), "{file}");
         assert!(archive.warnings.is_empty(), "{file}: {:?}", archive.warnings);
     }
 }
@@ -55,35 +56,35 @@ fn dirty_files_are_read_for_what_they_are() {
             "binance_BTCUSDT_5m_inprogress_dupes.csv",
             Timeframe::M5,
             (50, 13, 37, 0),
-            Order::Ascending,
+            RowOrder::Ascending,
             14,
         ),
         (
             "binance_BTCUSDT_1m_inprogress_dupes.csv",
             Timeframe::M1,
             (50, 49, 1, 0),
-            Order::Ascending,
+            RowOrder::Ascending,
             80,
         ),
         (
             "BTCUSDT_5m_descending_localtz_indexcol.csv",
             Timeframe::M5,
             (500, 500, 0, 0),
-            Order::Descending,
+            RowOrder::Descending,
             0,
         ),
         (
             "BTCUSDT_5m_glued_mainnet_testnet_6month_gap.csv",
             Timeframe::M5,
             (4169, 4169, 0, 0),
-            Order::Ascending,
+            RowOrder::Ascending,
             52_846,
         ),
         (
             "yahoo_BTC-USD_5m_zero_volume_odd_columns.csv.gz",
             Timeframe::M5,
             (17_188, 17_188, 0, 0),
-            Order::Ascending,
+            RowOrder::Ascending,
             0,
         ),
     ] {

@@ -8,7 +8,7 @@ use mjolnir::{
         disk::{Disk, RealDisk},
         layout::Layout,
         lock::{Lock, Owner},
-        runs::{Decided, Filter, Keep, Run, RunState, RunStore, Sweeper, Swept},
+        runs::{DecidedSchedule, Keep, RunFilter, RunRecord, RunState, RunStore, Sweeper, Swept},
     },
 };
 use tempfile::TempDir;
@@ -37,11 +37,11 @@ impl Place {
     }
 
     /// A run that ended on a day, with a folder of 100 bytes.
-    fn run(&self, disk: &impl Disk, id: &str, day: i64, state: RunState) -> Run {
+    fn run(&self, disk: &impl Disk, id: &str, day: i64, state: RunState) -> RunRecord {
         let at = UtcMs::new(day * DAY).unwrap();
-        let run = Run {
+        let run = RunRecord {
             ended: state.is_over().then_some(at),
-            ..Run::first(id.parse().unwrap(), ("j", "exec"), state, at, "b")
+            ..RunRecord::first(id.parse().unwrap(), ("j", "exec"), state, at, "b")
         };
         let dir = self.layout.run_dir(&run.run_id);
         disk.create_dir_all(&dir).unwrap();
@@ -50,7 +50,7 @@ impl Place {
     }
 
     fn ids(&self) -> Vec<String> {
-        let runs = self.store.list(&Filter::default()).unwrap();
+        let runs = self.store.list(&RunFilter::default()).unwrap();
         runs.iter().rev().map(|run| run.run_id.to_string()).collect()
     }
 
@@ -101,8 +101,11 @@ fn what_runs_or_waits_or_is_needed_stays_however_old_it_is() {
     let place = Place::new();
     let disk = place.disk();
     let make = |id: &str, day, state| place.run(&disk, id, day, state);
-    let due = |run: Run, schedule: &str| Run { due: Some((schedule.into(), run.started)), ..run };
-    let held = |run: &Run| {
+    let due = |run: RunRecord, schedule: &str| RunRecord {
+        due: Some((schedule.into(), run.started)),
+        ..run
+    };
+    let held = |run: &RunRecord| {
         let owner =
             Owner { pid: 1, run_id: run.run_id.clone(), job: "j".into(), since: run.started };
         Lock::take(&place.layout.run_lock(&run.run_id), &owner).unwrap()
@@ -117,8 +120,14 @@ fn what_runs_or_waits_or_is_needed_stays_however_old_it_is() {
         make("runs", 6, RunState::Running),
         make("waits", 6, RunState::Queued),
         make("held", 6, RunState::Succeeded),
-        Run { parent: Some("runs".parse().unwrap()), ..make("child", 6, RunState::Succeeded) },
-        Run { parent: Some("old".parse().unwrap()), ..make("orphan", 6, RunState::Succeeded) },
+        RunRecord {
+            parent: Some("runs".parse().unwrap()),
+            ..make("child", 6, RunState::Succeeded)
+        },
+        RunRecord {
+            parent: Some("old".parse().unwrap()),
+            ..make("orphan", 6, RunState::Succeeded)
+        },
     ];
     let _alive = [held(&runs[6]), held(&runs[8])];
     for run in &runs {
@@ -245,15 +254,15 @@ fn ten_thousand_records_go_in_few_durable_steps() {
     let due = |n: i64| {
         let at = UtcMs::new(n * 60_000).unwrap();
         let id = format!("r{n:05}").parse().unwrap();
-        Run {
+        RunRecord {
             ended: Some(at),
             due: Some(("j.1".into(), at)),
-            ..Run::first(id, ("j", "exec"), state(n), at, "b")
+            ..RunRecord::first(id, ("j", "exec"), state(n), at, "b")
         }
     };
-    let runs: Vec<Run> = (0..10_000).map(due).collect();
+    let runs: Vec<RunRecord> = (0..10_000).map(due).collect();
     let upto = runs[9_999].started;
-    let decided = Decided { fingerprint: "f".into(), upto, boot: None };
+    let decided = DecidedSchedule { fingerprint: "f".into(), upto, boot: None };
     let before = commits(&place);
     place.store.decide("j.1", &decided, &runs).unwrap();
     assert_eq!(commits(&place) - before, 1, "the counter counts");
@@ -267,7 +276,8 @@ fn ten_thousand_records_go_in_few_durable_steps() {
     let steps = commits(&place) - before;
     assert_eq!(swept, Swept { records: 8_000, folders: 8_000, bytes: 800_000, left: Vec::new() });
     assert_eq!(steps, 40);
-    let left = place.store.list(&Filter { limit: Some(u32::MAX), ..Filter::default() }).unwrap();
+    let left =
+        place.store.list(&RunFilter { limit: Some(u32::MAX), ..RunFilter::default() }).unwrap();
     let expected: Vec<_> = runs[8_001..].iter().rev().chain([&runs[3]]).cloned().collect();
     assert_eq!(left, expected);
     assert_eq!(place.folders().len(), 2_000);

@@ -19,7 +19,7 @@ use mjolnir::{
         bar::TimedBar,
         time::{Timeframe, UtcMs, Window},
     },
-    exchange::synthetic,
+    exchange::feed,
 };
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
@@ -107,7 +107,7 @@ impl Reply {
     pub fn made_up_bars(asked: &Asked) -> Vec<TimedBar> {
         let slot = |open_ms| Timeframe::M5.slot_of_open(open_ms).unwrap();
         let (first, last) = asked.opens();
-        synthetic::bars(7, Window::new(slot(first), slot(last)).unwrap())
+        feed::seeded_bars(7, Window::new(slot(first), slot(last)).unwrap())
     }
 
     /// Takes the request and never answers.

@@ -5,13 +5,13 @@ use mjolnir::{
         bar::TimedBar,
         time::{SlotTs, Timeframe, Window},
     },
-    exchange::synthetic,
+    exchange::feed,
 };
 
 /// Made-up bars between two times, both bar closes.
 pub fn market(timeframe: Timeframe, first_ms: i64, last_ms: i64) -> Vec<TimedBar> {
     let slot = |ts_ms| -> SlotTs { timeframe.slot(ts_ms).unwrap() };
-    synthetic::bars(7, Window::new(slot(first_ms), slot(last_ms)).unwrap())
+    feed::seeded_bars(7, Window::new(slot(first_ms), slot(last_ms)).unwrap())
 }
 
 /// Bars as a file of others would hold them.

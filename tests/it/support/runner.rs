@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use mjolnir::{clock::nap, manifest::Kind, os::free_space::room};
+use mjolnir::{clock::nap, manifest::Kind, os::filesystem::room};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 

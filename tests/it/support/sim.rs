@@ -5,7 +5,7 @@ use mjolnir::{
         bar::{Bar, TimedBar},
         time::SlotTs,
     },
-    exchange::synthetic,
+    exchange::feed,
 };
 
 use super::{
@@ -55,8 +55,8 @@ impl Sim {
 /// The bar of a slot in a market of [`SEED`]: flat where nobody trades.
 pub fn truth(ts: SlotTs) -> TimedBar {
     let before = (1..).map(|back| ts.plus(-back));
-    let flat = || before.filter_map(|ts| synthetic::bar(SEED, ts)).map(|bar| bar.flat()).next();
-    TimedBar { ts, bar: synthetic::bar(SEED, ts).or_else(flat).unwrap() }
+    let flat = || before.filter_map(|ts| feed::seeded_bar(SEED, ts)).map(|bar| bar.flat()).next();
+    TimedBar { ts, bar: feed::seeded_bar(SEED, ts).or_else(flat).unwrap() }
 }
 
 /// Whether somebody trades in it.

@@ -12,7 +12,7 @@ use mjolnir::{
     exit::Exit,
     jobs::{
         context::Failure,
-        train::material::{PROBES, Recipe, rows_of},
+        train::dataset::{PROBES, Recipe, rows_of},
     },
     language::kernels::length::Length,
 };

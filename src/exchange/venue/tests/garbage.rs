@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{bar::Shown, time::Timeframe},
-    exchange::venue::{answer::Class, page_request::PageRequest, registry::Venue},
+    exchange::venue::{answer::FaultClass, page_request::PageRequest, registry::Venue},
 };
 
 fn four() -> PageRequest {
@@ -33,7 +33,7 @@ fn left_out(venue: Venue, rows: &[Row], bad: usize) -> String {
         Ok(shown) => shown,
         Err(fault) => {
             let is_json = fault.why.starts_with("not JSON") && !sent(venue.name()).has_texts();
-            assert!(is_json && fault.class == Class::Malformed, "{body}: {fault}");
+            assert!(is_json && fault.class == FaultClass::Malformed, "{body}: {fault}");
             return fault.why;
         }
     };
@@ -79,7 +79,7 @@ fn no_venue_takes_garbage_for_an_answer() {
         ] {
             let shown = String::from_utf8_lossy(&body[..body.len().min(60)]);
             let fault = venue.parse(&four(), 200, body).expect_err(&shown);
-            assert_eq!(fault.class, Class::Malformed, "{} {shown}: {fault}", venue.name());
+            assert_eq!(fault.class, FaultClass::Malformed, "{} {shown}: {fault}", venue.name());
             assert!((5..700).contains(&fault.why.len()), "{fault}");
         }
         let empty = venue.parse(&four(), 200, b"[]");
@@ -106,7 +106,7 @@ fn an_answer_cut_off_anywhere_is_no_answer() {
         let body = answer(venue.name(), &rows());
         for end in 0..body.len() {
             let fault = venue.parse(&four(), 200, &body.as_bytes()[..end]).expect_err(&body[..end]);
-            assert_eq!(fault.class, Class::Malformed);
+            assert_eq!(fault.class, FaultClass::Malformed);
         }
         let with_newline = format!("{body}\n");
         let whole = good(venue, &four(), &body);
@@ -175,7 +175,7 @@ fn an_answer_in_which_hardly_a_row_is_right_has_another_format() {
     for &venue in Venue::ALL {
         let parse = |rows: &[Row]| venue.parse(&page, 200, answer(venue.name(), rows).as_bytes());
         assert_eq!(parse(&rows(10)).unwrap().bars.len(), 10, "{}", venue.name());
-        assert_eq!(parse(&rows(11)).unwrap_err().class, Class::Malformed, "{}", venue.name());
+        assert_eq!(parse(&rows(11)).unwrap_err().class, FaultClass::Malformed, "{}", venue.name());
         // Whoever asks for one slot gets one row.
         assert_eq!(parse(&rows(11)[..1]).unwrap().bad.len(), 1, "{}", venue.name());
         // Off the grid may lie as much as there is: a venue that was restarted has had such hours.

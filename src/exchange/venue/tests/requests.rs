@@ -11,7 +11,7 @@ use crate::{
         bar::{Bar, TimedBar},
         time::{DAY_MS, Timeframe, UtcMs},
     },
-    exchange::venue::{answer::Class, registry::Venue},
+    exchange::venue::{answer::FaultClass, registry::Venue},
 };
 
 #[test]
@@ -35,7 +35,12 @@ fn every_venue_has_its_file_and_no_file_is_left_over() {
             "sent/{name}.toml: an [[answer]] with bars is missing"
         );
         let classes: BTreeSet<&str> = sent.refusals.iter().map(|one| one.class.as_str()).collect();
-        for class in [Class::Throttled, Class::Config, Class::Transient, Class::Malformed] {
+        for class in [
+            FaultClass::Throttled,
+            FaultClass::Config,
+            FaultClass::Transient,
+            FaultClass::Malformed,
+        ] {
             let class = format!("{class:?}");
             assert!(
                 classes.contains(class.as_str()),
@@ -113,7 +118,7 @@ fn a_timeframe_that_a_venue_lacks_is_refused_with_those_it_has() {
                 }
                 Err(fault) => {
                     assert!(!has.contains(&timeframe), "{} {timeframe}", venue.name());
-                    assert_eq!(fault.class, Class::Config);
+                    assert_eq!(fault.class, FaultClass::Config);
                     let names: Vec<&str> = has.iter().map(|known| known.name()).collect();
                     let list = format!("no bars of {timeframe}: use one of {}", names.join(" "));
                     assert!(fault.why.ends_with(&list), "{fault}");

@@ -15,23 +15,23 @@ const DEPTH_MAX: usize = 40;
 
 /// What a service would show to the world.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Service {
+pub struct ComposeService {
     pub name: String,
     pub ports: Vec<Exposure>,
     /// Whether it names its user.
-    pub user: User,
+    pub user: ServiceUser,
 }
 
 /// Whether a service names its user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum User {
+pub enum ServiceUser {
     /// It does, and it is not root.
     Named,
     /// It does not, or it is root.
     Root,
 }
 
-impl User {
+impl ServiceUser {
     /// Of the value of `user`.
     pub fn of(text: Option<&str>) -> Self {
         match text.map(|text| text.split(':').next().unwrap_or_default()) {
@@ -45,7 +45,7 @@ impl User {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exposure {
     /// Where it is bound.
-    pub bound: Bound,
+    pub bound: BoundPort,
     /// The port outside, if it is one.
     pub published: Option<u16>,
     /// As it was written.
@@ -54,7 +54,7 @@ pub struct Exposure {
 
 /// Where a port is bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+pub enum BoundPort {
     /// To this machine only.
     Loopback,
     /// To something others can reach.
@@ -63,7 +63,7 @@ pub enum Bound {
     Unsure,
 }
 
-impl Bound {
+impl BoundPort {
     /// By the address; none means all of them.
     pub fn of(host: &str) -> Self {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -84,21 +84,22 @@ impl Exposure {
             None => ("", rest),
         };
         let plain = |c: char| c.is_ascii_digit() || c == '-';
-        let bound = if published.chars().all(plain) { Bound::of(host) } else { Bound::Unsure };
+        let bound =
+            if published.chars().all(plain) { BoundPort::of(host) } else { BoundPort::Unsure };
         Self { bound, published: published.parse().ok(), written: text.to_owned() }
     }
 
     /// A port of which nothing is known but how it was written. It is never fine.
     pub fn unsure(written: impl Into<String>) -> Self {
-        Self { bound: Bound::Unsure, published: None, written: written.into() }
+        Self { bound: BoundPort::Unsure, published: None, written: written.into() }
     }
 
     /// Whether it may be as it is.
     pub fn is_fine(&self, public: &[u16]) -> bool {
         match self.bound {
-            Bound::Loopback => true,
-            Bound::World => self.published.is_some_and(|port| public.contains(&port)),
-            Bound::Unsure => false,
+            BoundPort::Loopback => true,
+            BoundPort::World => self.published.is_some_and(|port| public.contains(&port)),
+            BoundPort::Unsure => false,
         }
     }
 }
@@ -110,7 +111,7 @@ fn is_ipv6(host: &str) -> bool {
 }
 
 /// The services that `config` of compose printed: JSON of version 2, YAML of version 1. Every value is in place in both.
-pub fn from_config(printed: &[u8]) -> Result<Vec<Service>, NotJudged> {
+pub fn from_config(printed: &[u8]) -> Result<Vec<ComposeService>, NotJudged> {
     let document = match serde_json::from_slice(printed) {
         Ok(document) => document,
         Err(_) => from_yaml(&String::from_utf8_lossy(printed))?,
@@ -158,7 +159,7 @@ fn json(yaml: &Yaml<'_>, depth: usize) -> Option<Json> {
     })
 }
 
-fn one(name: &str, service: &Json) -> Service {
+fn one(name: &str, service: &Json) -> ComposeService {
     let mut ports = Vec::new();
     if !service.is_object() {
         ports.push(Exposure::unsure(format!("{name}: is not understood")));
@@ -171,7 +172,7 @@ fn one(name: &str, service: &Json) -> Service {
     match &service["network_mode"] {
         Json::String(mode) if mode == "host" => {
             let written = "network_mode: host".to_owned();
-            ports.push(Exposure { bound: Bound::World, published: None, written });
+            ports.push(Exposure { bound: BoundPort::World, published: None, written });
         }
         Json::Null | Json::String(_) => {}
         Json::Bool(_) | Json::Number(_) | Json::Array(_) | Json::Object(_) => {
@@ -185,7 +186,7 @@ fn one(name: &str, service: &Json) -> Service {
             ports.push(Exposure::unsure("ports: is not understood"));
         }
     }
-    Service { name: name.to_owned(), ports, user: User::of(service["user"].as_str()) }
+    ComposeService { name: name.to_owned(), ports, user: ServiceUser::of(service["user"].as_str()) }
 }
 
 /// A port: a text of version 1, or the long form of both.
@@ -200,7 +201,7 @@ fn port(port: &Json) -> Exposure {
         Json::String(text) => Exposure::of(text),
         Json::Object(_) => match (word("host_ip"), word("published"), word("target")) {
             (Some(host), Some(published), Some(target)) => Exposure {
-                bound: Bound::of(&host),
+                bound: BoundPort::of(&host),
                 published: published.parse().ok(),
                 written: format!("{host}:{published}:{target}"),
             },
@@ -213,8 +214,8 @@ fn port(port: &Json) -> Exposure {
 }
 
 /// Each container once, with each of its ports once.
-pub fn merged(services: impl Iterator<Item = Service>) -> Vec<Service> {
-    let mut all: BTreeMap<String, Service> = BTreeMap::new();
+pub fn merged(services: impl Iterator<Item = ComposeService>) -> Vec<ComposeService> {
+    let mut all: BTreeMap<String, ComposeService> = BTreeMap::new();
     for service in services {
         let known = all.entry(service.name.clone()).or_insert_with(|| of(&service.name));
         for port in service.ports {
@@ -231,12 +232,12 @@ pub fn merged(services: impl Iterator<Item = Service>) -> Vec<Service> {
 }
 
 /// A container of which nothing but its name is known.
-fn of(name: &str) -> Service {
-    Service { name: name.to_owned(), ports: Vec::new(), user: User::Named }
+fn of(name: &str) -> ComposeService {
+    ComposeService { name: name.to_owned(), ports: Vec::new(), user: ServiceUser::Named }
 }
 
 /// Reads what `docker compose ps --format json` printed: an array, or one document a line, by its version.
-pub fn from_compose_ps(output: &[u8]) -> Option<Vec<Service>> {
+pub fn from_compose_ps(output: &[u8]) -> Option<Vec<ComposeService>> {
     let documents = match serde_json::from_slice(output) {
         Ok(Json::Array(all)) => all,
         Ok(one) => vec![one],
@@ -245,7 +246,7 @@ pub fn from_compose_ps(output: &[u8]) -> Option<Vec<Service>> {
     documents.iter().map(container).collect()
 }
 
-fn container(document: &Json) -> Option<Service> {
+fn container(document: &Json) -> Option<ComposeService> {
     let name = document["Name"].as_str()?;
     let mut service = of(name);
     for publisher in document["Publishers"].as_array().map(Vec::as_slice).unwrap_or_default() {
@@ -255,7 +256,7 @@ fn container(document: &Json) -> Option<Service> {
         if published > 0 {
             let inside = number("TargetPort").unwrap_or_default();
             let written = format!("{host}:{published}:{inside}");
-            let bound = Bound::of(host);
+            let bound = BoundPort::of(host);
             service.ports.push(Exposure { bound, published: Some(published), written });
         }
     }
@@ -263,7 +264,7 @@ fn container(document: &Json) -> Option<Service> {
 }
 
 /// Reads what `docker ps --format '{{json .}}'` printed.
-pub fn from_docker_ps(output: &[u8]) -> Option<Vec<Service>> {
+pub fn from_docker_ps(output: &[u8]) -> Option<Vec<ComposeService>> {
     let all = lines(output)?;
     let one = |document: &Json| {
         let name = document["Names"].as_str()?;
@@ -280,7 +281,7 @@ pub fn from_docker_ps(output: &[u8]) -> Option<Vec<Service>> {
 fn mapped(outside: &str, inside: &str) -> Exposure {
     let (host, published) = outside.rsplit_once(':').unwrap_or(("", outside));
     let written = format!("{outside}->{inside}");
-    Exposure { bound: Bound::of(host), published: published.parse().ok(), written }
+    Exposure { bound: BoundPort::of(host), published: published.parse().ok(), written }
 }
 
 fn lines(output: &[u8]) -> Option<Vec<Json>> {
@@ -289,14 +290,14 @@ fn lines(output: &[u8]) -> Option<Vec<Json>> {
 }
 
 /// Reads what `ss -Hltn` printed: who listens on one of these ports.
-pub fn from_ss(output: &[u8], named: &BTreeSet<u16>) -> Vec<Service> {
+pub fn from_ss(output: &[u8], named: &BTreeSet<u16>) -> Vec<ComposeService> {
     let text = String::from_utf8_lossy(output);
     let listening = text.lines().filter_map(|line| {
         let local = line.split_ascii_whitespace().nth(3)?;
         let (host, port) = local.rsplit_once(':')?;
         let published = port.parse().ok().filter(|port| named.contains(port))?;
         let host = host.split('%').next().unwrap_or_default();
-        let (bound, written) = (Bound::of(host), local.to_owned());
+        let (bound, written) = (BoundPort::of(host), local.to_owned());
         let mut service = of("a listener");
         service.ports.push(Exposure { bound, published: Some(published), written });
         Some(service)
@@ -344,9 +345,9 @@ mod tests {
         ] {
             assert_eq!(Exposure::of(text).is_fine(&[443]), fine, "{text}");
         }
-        assert_eq!(User::of(Some("1000:1000")), User::Named);
+        assert_eq!(ServiceUser::of(Some("1000:1000")), ServiceUser::Named);
         for root in [None, Some("root"), Some("0:0"), Some("")] {
-            assert_eq!(User::of(root), User::Root);
+            assert_eq!(ServiceUser::of(root), ServiceUser::Root);
         }
     }
 
@@ -358,8 +359,8 @@ mod tests {
             "net":{"network_mode":"host"}}}"#;
         let services = from_config(text).unwrap();
         let fine: Vec<bool> = services[0].ports.iter().map(|port| port.is_fine(&[])).collect();
-        assert_eq!((fine, services[0].user), (vec![true, false], User::Named));
-        assert!(!services[1].ports[0].is_fine(&[]) && services[1].user == User::Root);
+        assert_eq!((fine, services[0].user), (vec![true, false], ServiceUser::Named));
+        assert!(!services[1].ports[0].is_fine(&[]) && services[1].user == ServiceUser::Root);
         assert!(from_config(b"{}").is_err() && from_config(b"<").is_err());
     }
 
@@ -402,7 +403,7 @@ mod tests {
         assert!(from_config(b"services:\n  a: {}\n  a: {}\n").is_err(), "a key twice");
     }
 
-    fn open(services: &[Service]) -> Vec<String> {
+    fn open(services: &[ComposeService]) -> Vec<String> {
         let ports = services.iter().flat_map(|one| one.ports.iter().map(move |port| (one, port)));
         let open = ports.filter(|(_, port)| !port.is_fine(&[443]));
         open.map(|(one, port)| format!("{} {}", one.name, port.written)).collect()

@@ -7,11 +7,10 @@ use serde::Serialize;
 use crate::{
     domain::{pattern::Place, time::UtcMs},
     jobs::deploy::{
-        deployed::Stamp,
+        deployed::ContentStamp,
         exclusions::Exclusions,
-        facts::Tree,
-        inventory::{Entry, Kind},
-        path_bytes::{parents, shown},
+        facts::HashedTree,
+        inventory::{TreeEntry, TreeEntryKind, parents, shown},
     },
 };
 
@@ -49,7 +48,7 @@ impl DriftKind {
 
 /// What is there now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Now {
+pub struct PathNow {
     /// A file, a folder, a link, or something else.
     pub kind: &'static str,
     /// Permissions, octal.
@@ -69,8 +68,8 @@ pub struct Now {
 pub struct Drifted {
     pub path: Vec<u8>,
     pub what: DriftKind,
-    pub was: Option<Stamp>,
-    pub now: Option<Now>,
+    pub was: Option<ContentStamp>,
+    pub now: Option<PathNow>,
     /// Files in a stray folder.
     pub inside: usize,
 }
@@ -79,14 +78,18 @@ pub struct Drifted {
 #[derive(Debug, Default)]
 pub struct Deploys<'a> {
     /// What the last one deployed.
-    pub last: BTreeMap<Vec<u8>, &'a Stamp>,
+    pub last: BTreeMap<Vec<u8>, &'a ContentStamp>,
     /// What the one after it was to send, which did not come to its end.
-    pub cut: BTreeMap<Vec<u8>, &'a Stamp>,
+    pub cut: BTreeMap<Vec<u8>, &'a ContentStamp>,
 }
 
 /// Everything that is not as it was deployed: by kind, then by path. What is there as a deploy that was cut off sent it is as it was
 /// deployed.
-pub fn compare(target: &Tree, deploys: &Deploys<'_>, exclusions: &Exclusions) -> Vec<Drifted> {
+pub fn compare(
+    target: &HashedTree,
+    deploys: &Deploys<'_>,
+    exclusions: &Exclusions,
+) -> Vec<Drifted> {
     let Deploys { last, cut } = deploys;
     let folders: BTreeSet<&[u8]> =
         last.keys().chain(cut.keys()).flat_map(|path| parents(path)).collect();
@@ -96,15 +99,15 @@ pub fn compare(target: &Tree, deploys: &Deploys<'_>, exclusions: &Exclusions) ->
     for (path, entry) in target.deployable(exclusions) {
         let above = parents(path).find_map(|folder| stray.get(folder).copied());
         if let Some(above) = above.and_then(|at| found.get_mut(at)) {
-            if entry.kind != Kind::Folder {
+            if entry.kind != TreeEntryKind::Folder {
                 above.inside += 1;
             }
-            if let Some(now) = above.now.as_mut().filter(|_| entry.kind == Kind::File) {
+            if let Some(now) = above.now.as_mut().filter(|_| entry.kind == TreeEntryKind::File) {
                 now.bytes = now.bytes.saturating_add(entry.size);
             }
             continue;
         }
-        let is_known = entry.kind == Kind::Folder
+        let is_known = entry.kind == TreeEntryKind::Folder
             && !last.contains_key(path)
             && (folders.contains(path) || holds_what_is_hidden(path, exclusions));
         let what = match last.get(path) {
@@ -114,7 +117,7 @@ pub fn compare(target: &Tree, deploys: &Deploys<'_>, exclusions: &Exclusions) ->
         };
         if let Some(what) = what {
             let was = last.get(path).map(|was| (*was).clone());
-            if what == DriftKind::Stray && entry.kind == Kind::Folder {
+            if what == DriftKind::Stray && entry.kind == TreeEntryKind::Folder {
                 stray.insert(path, found.len());
             }
             let now = Some(now(entry, target.hashes.get(path)));
@@ -142,10 +145,14 @@ fn holds_what_is_hidden(path: &[u8], exclusions: &Exclusions) -> bool {
     exclusions.literal_paths().any(|hidden| is_inside(hidden.as_bytes(), path))
 }
 
-fn differs(was: &Stamp, entry: &Entry, sha256: Option<&String>) -> Option<DriftKind> {
-    let Some(now) = Stamp::of(entry, sha256) else {
+fn differs(was: &ContentStamp, entry: &TreeEntry, sha256: Option<&String>) -> Option<DriftKind> {
+    let Some(now) = ContentStamp::of(entry, sha256) else {
         // A file that came while it was looked at has no hash.
-        return Some(if entry.kind == Kind::File { DriftKind::Edited } else { DriftKind::Type });
+        return Some(if entry.kind == TreeEntryKind::File {
+            DriftKind::Edited
+        } else {
+            DriftKind::Type
+        });
     };
     if now.kind() != was.kind() {
         Some(DriftKind::Type)
@@ -158,13 +165,13 @@ fn differs(was: &Stamp, entry: &Entry, sha256: Option<&String>) -> Option<DriftK
     }
 }
 
-fn now(entry: &Entry, sha256: Option<&String>) -> Now {
+fn now(entry: &TreeEntry, sha256: Option<&String>) -> PathNow {
     let changed = UtcMs::new(entry.mtime_ns.div_euclid(1_000_000));
-    Now {
+    PathNow {
         kind: entry.kind.name(),
         mode: format!("{:03o}", entry.mode),
         uid: entry.uid,
-        bytes: if entry.kind == Kind::Folder { 0 } else { entry.size },
+        bytes: if entry.kind == TreeEntryKind::Folder { 0 } else { entry.size },
         changed: changed.map_or_else(|_| "at an odd time".to_owned(), |at| at.to_string()),
         sha256: sha256.cloned(),
     }
@@ -180,21 +187,21 @@ impl Drifted {
                 let hash = now.sha256.as_deref().map_or("?".to_owned(), short);
                 let was_hash = was.map_or(String::new(), |was| short(&was.sha256));
                 let bytes = was.map_or(0, |was| was.size);
-                let (mode, then) = (&now.mode, was.map_or("", Stamp::permissions));
+                let (mode, then) = (&now.mode, was.map_or("", ContentStamp::permissions));
                 let modes =
                     if mode == then { String::new() } else { format!(", mode {then} to {mode}") };
                 let hashes = format!("sha256 {was_hash} to {hash}");
                 format!("{bytes} to {} bytes, {hashes}{modes}, {}", now.bytes, touched(now))
             }
             (DriftKind::Type, Some(now)) => {
-                let then = was.map_or("", Stamp::kind_name);
+                let then = was.map_or("", ContentStamp::kind_name);
                 format!("was a {then}, is a {}, {}", now.kind, touched(now))
             }
             (DriftKind::Permissions, Some(now)) => {
-                format!("mode {} to {}", was.map_or("", Stamp::permissions), now.mode)
+                format!("mode {} to {}", was.map_or("", ContentStamp::permissions), now.mode)
             }
             (DriftKind::Stray, Some(now)) => {
-                let inside = if now.kind == Kind::Folder.name() {
+                let inside = if now.kind == TreeEntryKind::Folder.name() {
                     format!(" of {} files", self.inside)
                 } else {
                     String::new()
@@ -213,7 +220,7 @@ impl Drifted {
     }
 }
 
-fn touched(now: &Now) -> String {
+fn touched(now: &PathNow) -> String {
     format!("user {}, changed {}", now.uid, now.changed)
 }
 
@@ -226,7 +233,7 @@ mod tests {
     };
 
     /// Lines `KIND MODE SIZE PATH HASH`, the hash only of files.
-    fn tree(lines: &[(&str, &str, &str)]) -> Tree {
+    fn tree(lines: &[(&str, &str, &str)]) -> HashedTree {
         let mut output = b"d 755 0 0 1 1.5 1 \0\0".to_vec();
         let mut hashes = BTreeMap::new();
         for (head, path, rest) in lines {
@@ -236,17 +243,17 @@ mod tests {
                 hashes.insert(path.as_bytes().to_vec(), (*rest).to_owned());
             }
         }
-        Tree { inventory: Inventory::parse(&output).unwrap(), hashes }
+        HashedTree { inventory: Inventory::parse(&output).unwrap(), hashes }
     }
 
     type Line<'a> = (&'a str, &'a str, &'a str);
 
-    fn stamps(tree: &Tree) -> BTreeMap<Vec<u8>, Stamp> {
+    fn stamps(tree: &HashedTree) -> BTreeMap<Vec<u8>, ContentStamp> {
         let paths = tree.inventory.entries.keys();
         paths.filter_map(|path| Some((path.clone(), tree.stamp(path)?))).collect()
     }
 
-    fn by_path(stamps: &BTreeMap<Vec<u8>, Stamp>) -> BTreeMap<Vec<u8>, &Stamp> {
+    fn by_path(stamps: &BTreeMap<Vec<u8>, ContentStamp>) -> BTreeMap<Vec<u8>, &ContentStamp> {
         stamps.iter().map(|(path, stamp)| (path.clone(), stamp)).collect()
     }
 

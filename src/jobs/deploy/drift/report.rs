@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::compare::{DriftKind, Drifted};
 use crate::{
     jobs::deploy::{
-        commands::CommandError, deployed::Deployed, findings::Finding, path_bytes::shown,
+        commands::CommandError, deployed::Deployed, findings::DeployFinding, inventory::shown,
         secrets::could_be_secret,
     },
     store::document::document,
@@ -96,7 +96,7 @@ pub struct DriftReport {
     /// DriftKind is not as it was deployed, with what can be shown of it.
     pub drifted: Vec<(Drifted, Option<Difference>)>,
     /// Why the target could not be looked at.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<DeployFinding>,
     /// DriftKind else there is to say.
     pub notes: Vec<String>,
     /// A command to look closer.
@@ -150,7 +150,7 @@ impl DriftReport {
     /// The table, and the differences below it.
     pub fn text(&self) -> String {
         let mut text = format!("{}: {}\n\n", self.target, self.summary());
-        for Finding { refusal, what, paths, next, .. } in &self.findings {
+        for DeployFinding { refusal, what, paths, next, .. } in &self.findings {
             let _ = writeln!(text, "{:<12} {what}", refusal.name());
             for path in paths {
                 let _ = writeln!(text, "{:<12} {path}", "");

@@ -17,10 +17,10 @@ use crate::{
         commands::{stdout_of, words},
         deployed::{Deployed, Stage},
         exclusions::{DEPLOYED, Exclusions, TRASH},
-        facts::Facts,
+        facts::DeployFacts,
         findings::TargetHint,
         git::TreeOrigin,
-        path_bytes::{parent, shown},
+        inventory::{parent, shown},
     },
     outcome::{Failure, Outcome},
     store::disk::Disk as _,
@@ -153,7 +153,7 @@ struct Sorted<'a> {
 }
 
 /// Which files go, and which stay and why.
-fn sorted<'a>(facts: &'a Facts, exclusions: &Exclusions) -> Result<Sorted<'a>, Failure> {
+fn sorted<'a>(facts: &'a DeployFacts, exclusions: &Exclusions) -> Result<Sorted<'a>, Failure> {
     let Some(note) = facts.deployed.as_ref() else {
         let message = "no deploy to this target is known, so nothing is known to be left over";
         return Err(Failure::new(Exit::Nothing, message));

@@ -10,11 +10,10 @@ use crate::{
         argv::{self, Pass, VANISHED},
         collect::Snapshot,
         commands::{CommandError, stdout_of, words},
-        deployed::{About, Deployed, Stage, Stamp},
+        deployed::{ContentStamp, DeployNote, Deployed, Stage},
         exclusions::{DEPLOYED, DEPLOYING},
-        facts::Facts,
-        inventory::Kind,
-        path_bytes::shown,
+        facts::DeployFacts,
+        inventory::{TreeEntryKind, shown},
         rsync_output::{RsyncItem, RsyncOutput, item_rows},
     },
     os::supervise::Captured,
@@ -47,7 +46,7 @@ pub fn send_and_note(
         if last.commit == *commit { last.previous.clone() } else { Some(last.commit.clone()) }
     });
     let message = execution.session.context.mask.apply(&execution.deploy.message);
-    let about = |at: String| About {
+    let about = |at: String| DeployNote {
         commit,
         build: execution.session.context.build,
         at,
@@ -186,20 +185,20 @@ fn now() -> String {
 }
 
 /// What is sent, or is there already.
-fn stamps(execution: &Execution<'_>, facts: &Facts) -> BTreeMap<Vec<u8>, Stamp> {
+fn stamps(execution: &Execution<'_>, facts: &DeployFacts) -> BTreeMap<Vec<u8>, ContentStamp> {
     let files = facts
         .source
         .deployable(&execution.session.exclusions)
-        .filter(|(_, entry)| entry.kind != Kind::Folder);
+        .filter(|(_, entry)| entry.kind != TreeEntryKind::Folder);
     files.filter_map(|(path, _)| Some((path.to_vec(), facts.source.stamp(path)?))).collect()
 }
 
 /// What was deployed once, is gone from the source, and is still there: it stays known, or it would be taken for a stray.
 fn left_over(
     execution: &Execution<'_>,
-    facts: &Facts,
-    sent: &BTreeMap<Vec<u8>, Stamp>,
-) -> BTreeMap<Vec<u8>, Stamp> {
+    facts: &DeployFacts,
+    sent: &BTreeMap<Vec<u8>, ContentStamp>,
+) -> BTreeMap<Vec<u8>, ContentStamp> {
     let last = facts.deployed.as_ref().map(Deployed::files).unwrap_or_default();
     let cut = facts.deploying.as_ref().map(Deployed::files).unwrap_or_default();
     let there = facts.target.deployable(&execution.session.exclusions).map(|(path, _)| path);
@@ -214,9 +213,9 @@ fn left_over(
 }
 
 /// The note of the last deploy with what a later one sent before it was cut off, or another cut would make that look like edits.
-fn with_what_was_cut_off(facts: &Facts) -> Option<Deployed> {
+fn with_what_was_cut_off(facts: &DeployFacts) -> Option<Deployed> {
     let (last, cut) = (facts.deployed.as_ref()?, facts.deploying.as_ref()?);
-    let mut files: BTreeMap<Vec<u8>, Stamp> =
+    let mut files: BTreeMap<Vec<u8>, ContentStamp> =
         last.files().into_iter().map(|(path, stamp)| (path, stamp.clone())).collect();
     for (path, stamp) in cut.files() {
         if facts.target.stamp(&path).as_ref() == Some(stamp) {
@@ -224,7 +223,7 @@ fn with_what_was_cut_off(facts: &Facts) -> Option<Deployed> {
         }
     }
     let Deployed { commit, build, at, previous, message, .. } = last;
-    let about = About { commit, build, at: at.clone(), previous: previous.clone(), message };
+    let about = DeployNote { commit, build, at: at.clone(), previous: previous.clone(), message };
     Some(Deployed::new(Stage::Deployed, about, files))
 }
 

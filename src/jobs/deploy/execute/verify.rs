@@ -10,8 +10,8 @@ use crate::{
         argv,
         assess::{AssessOptions, Assessment},
         commands::stdout_of,
-        findings::Findings,
-        path_bytes::shown,
+        findings::DeployFindings,
+        inventory::shown,
     },
     manifest::{Refusal, RefusalLevel},
     outcome::Failure,
@@ -75,7 +75,7 @@ enum Asked {
 
 fn again(execution: &Execution<'_>, options: &AssessOptions<'_>) -> Result<Asked, Failure> {
     let session = execution.session;
-    let mut findings = Findings::new(&session.rules.severity);
+    let mut findings = DeployFindings::new(&session.rules.severity);
     let connection = session.connect(&mut findings)?;
     let options = AssessOptions { name: "after", since: None, tolerated: &STARTED, ..*options };
     let Assessment { report, path, exit, .. } =

@@ -1,13 +1,12 @@
 //! What surrounds a deploy: links, owners, ports, room, git, live loops, secrets.
 
-use super::Case;
+use super::JudgedDeploy;
 use crate::{
     jobs::deploy::{
-        compose::User,
+        compose::ServiceUser,
         facts::Direction,
-        findings::{Findings, shown_all},
-        inventory::{escapes, link_on_the_way},
-        path_bytes::shown,
+        findings::{DeployFindings, shown_all},
+        inventory::{escapes, link_on_the_way, shown},
         rsync_output::{ItemChange, ItemKind, Sentence},
         secrets::is_secret_name,
     },
@@ -15,7 +14,7 @@ use crate::{
 };
 
 /// No link leads out of the source, and no path on the target leads through a link.
-pub fn links(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn links(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let (source, target) = (&case.facts.source, &case.facts.target);
     let out =
         source.deployable(case.exclusions).filter(|(path, _)| escapes(&source.inventory, path));
@@ -39,7 +38,7 @@ pub fn links(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Everything on the target belongs to the user who deploys, and that is not root.
-pub fn owners(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn owners(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let (uid, target) = (case.facts.uid, &case.facts.target);
     let foreign = target.deployable(case.exclusions).filter(|(_, entry)| entry.uid != uid);
     let foreign = foreign.map(|(path, entry)| format!("{} (user {})", shown(path), entry.uid));
@@ -59,7 +58,8 @@ pub fn owners(case: &Case<'_>, findings: &mut Findings<'_>) {
         findings.add(Refusal::RunsAsRoot, what, case.hint.command("id"));
     }
     let services = case.facts.published.first().and_then(|first| first.services.as_ref().ok());
-    let without = services.into_iter().flatten().filter(|service| service.user == User::Root);
+    let without =
+        services.into_iter().flatten().filter(|service| service.user == ServiceUser::Root);
     let without = without.map(|service| format!("service {}", service.name)).collect();
     let what = "containers without a `user`: their files would be root's";
     findings.about(
@@ -71,7 +71,7 @@ pub fn owners(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Every published port is bound to loopback, or listed.
-pub fn ports(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn ports(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let file = &case.rules.ports.compose_file;
     for published in &case.facts.published {
         let with = published.with;
@@ -96,7 +96,7 @@ pub fn ports(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Both sides have room for twice what is sent: each file grows beside the old one.
-pub fn room(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn room(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let limits = &case.rules.limits;
     let files = case.facts.plan.items.iter().filter(|item| item.is_new()).count() as u64;
     for space in &case.facts.space {
@@ -121,7 +121,7 @@ pub fn room(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// The tree is what git has, on the branch that may be deployed.
-pub fn git(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn git(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let (git, rules) = (&case.facts.git, &case.rules.git);
     let next = "git status";
     if rules.require_clean {
@@ -158,7 +158,7 @@ pub fn git(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// No live loop is at work there: it would run on old code beside new files.
-pub fn writers(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn writers(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     match &case.facts.writers {
         Ok(held) => {
             let paths = shown_all(held.iter().map(Vec::as_slice));
@@ -174,7 +174,7 @@ pub fn writers(case: &Case<'_>, findings: &mut Findings<'_>) {
 }
 
 /// No keys and passwords are sent.
-pub fn secrets(case: &Case<'_>, findings: &mut Findings<'_>) {
+pub fn secrets(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let allowed = |path: &[u8]| case.rules.secrets.allow.contains_key(&shown(path));
     let sent = |kind: ItemKind| kind == ItemKind::File || kind == ItemKind::Link;
     let items = case.facts.plan.items.iter().filter(|item| item.change != ItemChange::Attributes);

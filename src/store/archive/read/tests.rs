@@ -16,12 +16,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     domain::bar::{Bar, TimedBar},
-    store::{archive::assemble::Order, raw::encode},
+    store::{archive::assemble::RowOrder, raw::encode},
 };
 
-const M5: Options = Options::new(Timeframe::M5);
+const M5: ReadOptions = ReadOptions::new(Timeframe::M5);
 
-fn csv(text: &str, options: &Options) -> Result<Archive, String> {
+fn csv(text: &str, options: &ReadOptions) -> Result<Archive, String> {
     parse(text.as_bytes().to_vec(), Path::new("f.csv"), options).map_err(|error| error.to_string())
 }
 
@@ -52,7 +52,7 @@ fn an_ascending_file_with_a_forming_bar_logged_again_and_again() {
     assert_eq!((archive.read, archive.duplicates, archive.conflicts.len()), (5, 2, 1));
     assert_eq!(archive.gaps.len(), 1);
     assert_eq!((archive.gaps[0].first.ts_ms(), archive.gaps[0].slots), (1_757_706_600_000, 2));
-    assert_eq!(archive.order, Order::Ascending);
+    assert_eq!(archive.order, RowOrder::Ascending);
     assert_eq!(
         archive.warnings,
         [
@@ -60,7 +60,7 @@ fn an_ascending_file_with_a_forming_bar_logged_again_and_again() {
             "5 stamps have no offset and are taken as UTC",
         ]
     );
-    let told = Options { offset_minutes: Some(120), meaning: Some(Meaning::Open), ..M5 };
+    let told = ReadOptions { offset_minutes: Some(120), meaning: Some(StampMeaning::Open), ..M5 };
     let local = csv("time,o,h,l,c,v\n2025-09-12 21:35:00,10,12,9,11,1\n", &told).unwrap();
     assert_eq!(local.bars[0].ts, archive.bars[0].ts);
     assert!(local.warnings.is_empty());
@@ -77,7 +77,7 @@ fn a_descending_file_with_an_offset_and_a_stray_column() {
     )
     .unwrap();
     assert_eq!(closes(&archive), [(1_748_908_200_000, 10.0), (1_748_908_500_000, 11.0)]);
-    assert_eq!((archive.order, archive.duplicates), (Order::Descending, 1));
+    assert_eq!((archive.order, archive.duplicates), (RowOrder::Descending, 1));
 }
 
 #[test]
@@ -88,11 +88,11 @@ fn closes_that_end_in_999_belong_to_the_next_millisecond() {
         ("close_time;open;high;low;close;volume\n1672531500;10;12;9;11;1\n", None),
         (
             "ts_ms\topen\thigh\tlow\tclose\tvolume\n1672531500000\t10\t12\t9\t11\t1\n",
-            Some(Unit::Millis),
+            Some(StampUnit::Millis),
         ),
         ("1672531200000,10,12,9,11,1,1672531499999,5\n", None),
     ] {
-        let archive = csv(text, &Options { unit, ..M5 }).unwrap();
+        let archive = csv(text, &ReadOptions { unit, ..M5 }).unwrap();
         assert_eq!(closes(&archive), [(1_672_531_500_000, 11.0)], "{text}");
     }
 }
@@ -214,9 +214,9 @@ fn nulls_units_and_zones_of_a_foreign_parquet_file() {
         (6, "the time is null"),
     ];
     assert_eq!(reasons(&archive), expected);
-    assert_eq!((archive.read, archive.order), (6, Order::Descending));
+    assert_eq!((archive.read, archive.order), (6, RowOrder::Descending));
     assert_eq!(archive.warnings[1], "4 stamps have no offset and are taken as UTC");
-    let east = Options { offset_minutes: Some(60), ..M5 };
+    let east = ReadOptions { offset_minutes: Some(60), ..M5 };
     let archive = parse(foreign(), Path::new("p"), &east).unwrap();
     assert_eq!(archive.bars[0].ts.ts_ms(), 1_672_531_500_000 - 3_600_000);
 }
@@ -257,5 +257,25 @@ proptest! {
         csv(&text, &M5).ok();
         csv(&format!("time,open,high,low,close,volume\n{rows}"), &M5).ok();
         csv(&rows, &M5).ok();
+    }
+}
+
+#[test]
+fn formats_are_told_by_their_first_bytes() {
+    for (bytes, told) in [
+        (&b"PK\x03\x04abc"[..], "zip"),
+        (b"ARROW1\0\0", "Feather"),
+        (b"\xff\xfet\0i\0", "UTF-16"),
+        (b"t\0i\0m\0e\0", "UTF-16"),
+        (b" [[1,2]]", "JSON"),
+        (b"{\"a\":1}", "JSON"),
+        (b"<!DOCTYPE html>\n<html>", "web page"),
+        (b"<html lang=\"en\"><meta a=1, b=2; c>\n", "web page"),
+    ] {
+        let Format::Other(what) = Format::of(bytes) else { panic!("{told}") };
+        assert!(what.contains(told), "{what}");
+    }
+    for text in ["", "time,open", "<DATE>,<TIME>,<OPEN>", "<DATE>\t<OPEN>", "\u{feff}time;open"] {
+        assert_eq!(Format::of(text.as_bytes()), Format::Text, "{text}");
     }
 }

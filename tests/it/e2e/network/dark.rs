@@ -8,7 +8,7 @@ use std::sync::{
 
 use mjolnir::{
     domain::time::{SlotTs, Timeframe, UtcMs, Window},
-    exchange::synthetic,
+    exchange::feed,
 };
 
 use crate::support::{
@@ -100,7 +100,7 @@ fn c8_a_start_behind_somebody_else_goes_on_and_gives_up_no_missed_slot() {
         let lacks = ["fetch_failed", "persist_failed"];
         assert!(!reasons.iter().any(|reason| lacks.contains(&reason.as_str())), "{reasons:?}");
         // The made-up market itself has no bar for some.
-        let bars = synthetic::bars(7, Window::new(slot(1), slot(AWAY)).unwrap());
+        let bars = feed::seeded_bars(7, Window::new(slot(1), slot(AWAY)).unwrap());
         let missing = reasons.iter().filter(|reason| *reason == "bar_missing").count() as i64;
         assert_eq!(missing, AWAY - bars.len() as i64);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mjolnir::{
     domain::{bar::TimedBar, time::SlotTs},
-    exchange::sim::market::{Market, Trouble},
+    exchange::sim::market::{MarketTrouble, SimMarket},
 };
 
 use super::drill::{DECISIONS, Drill, slot};
@@ -15,8 +15,8 @@ const CARRY: &str = "--set live.carry-bars=3";
 
 /// What a Coinbase with [`HOLES`] shows of the slots from 0 on.
 fn shown() -> BTreeMap<SlotTs, TimedBar> {
-    let trouble = Trouble { seed: 1, holes: 0.2, late_bars: 2, ..Trouble::default() };
-    let market = Market::made_up(7, slot(-20_000), trouble);
+    let trouble = MarketTrouble { seed: 1, holes: 0.2, late_bars: 2, ..MarketTrouble::default() };
+    let market = SimMarket::made_up(7, slot(-20_000), trouble);
     let (first, last) = (slot(-100), slot(20_000));
     let bars = market.between(first.open_ms(), last.open_ms(), last.plus(50).close());
     bars.filter(is_traded).map(|bar| (bar.ts, bar)).collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mjolnir::{
     clock::{Stopwatch, nap},
     domain::time::{Timeframe, Window},
-    exchange::synthetic,
+    exchange::feed,
 };
 
 use super::drill::{DECISIONS, Drill};
@@ -22,7 +22,7 @@ fn lagging(asked: &Asked) -> Reply {
     let (first, last) = asked.opens();
     let slot = |open_ms| Timeframe::M5.slot_of_open(open_ms).unwrap();
     let window = Window::new(slot(first), slot(last).plus(-2)).unwrap();
-    Reply::klines(&synthetic::bars(7, window))
+    Reply::klines(&feed::seeded_bars(7, window))
 }
 
 /// The loop in front of a server, in real time.

@@ -9,7 +9,7 @@ use mjolnir::{
         disk::RealDisk,
         layout::Layout,
         lock::{Lock, Owner},
-        runs::{Filter, Run, RunFolder, RunState, RunStore},
+        runs::{RunFilter, RunFolder, RunRecord, RunState, RunStore},
     },
 };
 
@@ -26,17 +26,17 @@ pub fn store(root: &Root) -> (RealDisk, Layout, RunStore) {
 }
 
 /// A record of a run that started at `ms`.
-pub fn record(id: &str, job: &str, state: RunState, ms: i64) -> Run {
-    Run {
+pub fn record(id: &str, job: &str, state: RunState, ms: i64) -> RunRecord {
+    RunRecord {
         ended: state.is_over().then(|| UtcMs::new(ms + 1500).unwrap()),
         exit_code: state.is_over().then_some(0),
         summary: format!("summary of {id}"),
-        ..Run::first(id.parse().unwrap(), (job, "exec"), state, UtcMs::new(ms).unwrap(), "b")
+        ..RunRecord::first(id.parse().unwrap(), (job, "exec"), state, UtcMs::new(ms).unwrap(), "b")
     }
 }
 
 /// Puts records there.
-pub fn recorded(root: &Root, runs: &[Run]) {
+pub fn recorded(root: &Root, runs: &[RunRecord]) {
     let (_, _, store) = store(root);
     for run in runs {
         store.start(run).unwrap();
@@ -66,11 +66,12 @@ pub fn sleeper(root: &Root, name: &str) {
 }
 
 /// Waits until a run of a job stands like this, and returns it.
-pub fn await_state(root: &Root, job: &str, state: RunState) -> Run {
+pub fn await_state(root: &Root, job: &str, state: RunState) -> RunRecord {
     let mut left = PATIENCE;
     loop {
         let (_, _, store) = store(root);
-        let filter = Filter { job: Some(job.into()), state: Some(state), ..Filter::default() };
+        let filter =
+            RunFilter { job: Some(job.into()), state: Some(state), ..RunFilter::default() };
         if let Some(run) = store.list(&filter).unwrap().pop() {
             return run;
         }

@@ -7,7 +7,7 @@ use mjolnir::{
     domain::time::UtcMs,
     store::{
         bounded_log::BoundedLog,
-        runs::{End, RunState},
+        runs::{RunEnd, RunState},
     },
 };
 
@@ -21,7 +21,7 @@ fn line(n: u32) -> String {
 }
 
 fn finish(root: &Root, id: &str) {
-    let end = End {
+    let end = RunEnd {
         state: RunState::Failed,
         exit_code: 1,
         summary: "over".into(),

@@ -48,8 +48,8 @@ fn plain(of: impl IntoIterator<Item = i64>) -> String {
     rows(of, |n, values| format!("{},{values}", opens(n)))
 }
 
-fn asked() -> Options {
-    Options {
+fn asked() -> ReadOptions {
+    ReadOptions {
         symbol: Some("BTC/USD".parse().unwrap()),
         exchange: Some("kraken".parse().unwrap()),
         now_ms: Some(1_800_000_000_000),
@@ -58,7 +58,7 @@ fn asked() -> Options {
 }
 
 /// Reads it, and checks that what is stored is right.
-fn read_right(text: &str, options: &Options) -> Result<Archive, String> {
+fn read_right(text: &str, options: &ReadOptions) -> Result<Archive, String> {
     let archive = csv(text, options)?;
     for TimedBar { ts, bar } in &archive.bars {
         let n = (ts.ts_ms() - FIRST_MS) / TF_MS - 1;
@@ -68,7 +68,7 @@ fn read_right(text: &str, options: &Options) -> Result<Archive, String> {
 }
 
 /// Why it is refused as a whole, or why its first row is where all of them are.
-fn refused(text: &str, options: &Options) -> String {
+fn refused(text: &str, options: &ReadOptions) -> String {
     match csv(text, options) {
         Err(why) => why,
         Ok(archive) => {

@@ -27,7 +27,7 @@ const LAYOUTS: usize = 12;
 const CLOSES: usize = 9;
 
 /// The text of a file with all bars, and how it is asked for.
-fn layout(which: usize) -> (String, Options) {
+fn layout(which: usize) -> (String, ReadOptions) {
     let head = [
         "timestamp,open,high,low,close,volume\n",
         "open_time,open,high,low,close,volume,close_time,quote_volume,trades\n",
@@ -85,15 +85,15 @@ fn layout(which: usize) -> (String, Options) {
     };
     let newest_first = which == 3 || which == 8;
     let rows = (0..BARS).map(|n| row(if newest_first { BARS - 1 - n } else { n }));
-    let options = Options {
+    let options = ReadOptions {
         symbol: Some("BTC/USDT".parse().unwrap()),
         now_ms: Some(1_800_000_000_000),
-        ..Options::new(Timeframe::M5)
+        ..ReadOptions::new(Timeframe::M5)
     };
     (format!("{head}{}", rows.collect::<String>()), options)
 }
 
-fn read(text: &[u8], options: &Options) -> Result<Archive, StoreError> {
+fn read(text: &[u8], options: &ReadOptions) -> Result<Archive, StoreError> {
     parse(text.to_vec(), Path::new("f.csv"), options)
 }
 
@@ -164,11 +164,11 @@ fn mangle() -> impl Strategy<Value = Mangle> {
 /// The file after it, and the options: `at` and `other` say where.
 fn mangled(
     text: &str,
-    options: Options,
+    options: ReadOptions,
     how: &Mangle,
     at: usize,
     other: usize,
-) -> (String, Options) {
+) -> (String, ReadOptions) {
     let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
     let (a, b) = (at % lines.len(), other % lines.len());
     let place = at % text.len();
@@ -207,7 +207,9 @@ fn mangled(
         Mangle::OtherTimeframe(_) | Mangle::DeleteLine | Mangle::SwapLines => text.to_owned(),
     };
     match how {
-        Mangle::OtherTimeframe(timeframe) => (text, Options { timeframe: *timeframe, ..options }),
+        Mangle::OtherTimeframe(timeframe) => {
+            (text, ReadOptions { timeframe: *timeframe, ..options })
+        }
         _ => (text, options),
     }
 }

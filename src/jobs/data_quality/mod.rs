@@ -1,0 +1,10 @@
+//! The data-quality job: the stored bars as they are, looked at from every side, and nothing changed.
+
+mod against;
+mod bar_checks;
+mod finding;
+mod gaps;
+pub mod job;
+mod load;
+mod report;
+mod rows;

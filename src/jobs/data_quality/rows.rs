@@ -1,0 +1,266 @@
+//! The rows of many partitions as columns: faults of single rows, each a condition over the columns, and what is left in order.
+//!
+//! Careful: polars computes `column / number` as a product with the inverse, which is off by an ulp in one of eight
+//! quotients. This job divides no float column; whole numbers are exact.
+
+use polars::prelude::{
+    BooleanChunked, ChunkCompareEq as _, ChunkCompareIneq as _, ChunkShift as _, Column, DataFrame,
+    Float64Chunked, Int64Chunked, PolarsError, PolarsResult, SortMultipleOptions,
+};
+
+use super::finding::{Example, QualityFinding};
+use crate::{
+    domain::{
+        bar::{Bar, PRICE_MAX, PRICE_MIN, TimedBar, VOLUME_MAX},
+        time::{DAY_MS, Timeframe, UtcMs},
+    },
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::QualityCheck,
+    store::archive::RawRow,
+};
+
+/// The columns of a frame by what they hold.
+struct Columns<'a> {
+    day: &'a Int64Chunked,
+    ts: &'a Int64Chunked,
+    values: [&'a Float64Chunked; 5],
+}
+
+impl<'a> Columns<'a> {
+    fn of(frame: &'a DataFrame) -> PolarsResult<Self> {
+        let [open, high, low, close, volume] = VALUES.map(|name| frame.column(name));
+        Ok(Self {
+            day: frame.column("day")?.i64()?,
+            ts: frame.column("ts")?.i64()?,
+            values: [open?.f64()?, high?.f64()?, low?.f64()?, close?.f64()?, volume?.f64()?],
+        })
+    }
+
+    /// Every fault of a row by itself or with the row above it.
+    fn faults(&self, timeframe: Timeframe) -> [(QualityCheck, BooleanChunked); 8] {
+        let [open, high, low, close, volume] = self.values;
+        let prices = [open, high, low, close];
+        // A NaN compares as larger than every number, so it is not below infinity.
+        let finite = all(self.values.map(|x| x.gt(f64::NEG_INFINITY) & x.lt(f64::INFINITY)));
+        let too_small = any(prices.map(|price| price.gt(0.0) & price.lt(PRICE_MIN)));
+        let too_large = any(prices.map(|price| price.gt(PRICE_MAX)));
+        let enclosed = all([
+            high.gt_eq(open),
+            high.gt_eq(close),
+            high.gt_eq(low),
+            low.lt_eq(open),
+            low.lt_eq(close),
+        ]);
+        let out_of_range = too_small | too_large | volume.gt(VOLUME_MAX);
+        let disorder = self.ts.lt(&self.ts.shift(1)) & self.day.equal(&self.day.shift(1));
+        let misaligned = self.misaligned(timeframe);
+        let wrong_day = !&misaligned & self.wrong_day(timeframe);
+        let of_numbers = |fault: BooleanChunked| &finite & &fault;
+        [
+            (QualityCheck::Misaligned, misaligned),
+            (QualityCheck::Disorder, disorder),
+            (QualityCheck::WrongDay, wrong_day),
+            (QualityCheck::NotFinite, !&finite),
+            (QualityCheck::NonPositive, of_numbers(any(prices.map(|x| x.lt_eq(0.0))))),
+            (QualityCheck::NegativeVolume, of_numbers(volume.lt(0.0))),
+            (QualityCheck::OutOfRange, of_numbers(out_of_range)),
+            (QualityCheck::Ohlc, of_numbers(!enclosed)),
+        ]
+    }
+
+    fn misaligned(&self, timeframe: Timeframe) -> BooleanChunked {
+        let latest = UtcMs::EPOCH.plus_ms(i64::MAX).get();
+        let off_grid = (self.ts % timeframe.ms()).not_equal(0);
+        off_grid | self.ts.lt_eq(0) | self.ts.gt(latest)
+    }
+
+    /// Of rows on the grid, whose opens are not negative.
+    fn wrong_day(&self, timeframe: Timeframe) -> BooleanChunked {
+        let open = self.ts - timeframe.ms();
+        let of_day = &open % DAY_MS;
+        (&open - &of_day).not_equal(&(self.day * DAY_MS))
+    }
+
+    /// Which rows have the stamp of the row above them, and which of those have other values.
+    fn repeated(&self) -> (BooleanChunked, BooleanChunked) {
+        let again = self.ts.equal(&self.ts.shift(1));
+        let differs = any(self.values.map(|x| x.not_equal(&x.shift(1))));
+        let differing = &again & &differs;
+        (again, differing)
+    }
+}
+
+fn any<const N: usize>(of: [BooleanChunked; N]) -> BooleanChunked {
+    of.into_iter().reduce(|a, b| a | b).expect("there is a condition")
+}
+
+fn all<const N: usize>(of: [BooleanChunked; N]) -> BooleanChunked {
+    of.into_iter().reduce(|a, b| a & b).expect("there is a condition")
+}
+
+/// The rows of a series with the names of their files.
+pub struct RowChecks<'a> {
+    /// All rows, in the order of days and files.
+    pub frame: &'a DataFrame,
+    /// The grid.
+    pub timeframe: Timeframe,
+    /// Examples kept.
+    pub most: usize,
+    /// How people know the file of a day.
+    pub file: Box<dyn Fn(i64) -> String + 'a>,
+}
+
+impl RowChecks<'_> {
+    /// A finding per fault, those that were not found included.
+    pub fn findings(&self) -> PolarsResult<Vec<QualityFinding>> {
+        let mut findings = vec![self.duplicates()?];
+        for (check, fault) in Columns::of(self.frame)?.faults(self.timeframe) {
+            let found = self.frame.filter(&fault)?;
+            let examples = entries(&found, self.most)?;
+            let examples = examples.iter().map(|entry| self.example(entry, says(check, entry)));
+            findings.push(QualityFinding::new(check, "rows", found.height() as u64, examples));
+        }
+        Ok(findings)
+    }
+
+    fn example(&self, entry: &FrameRow, what: String) -> Example {
+        Example {
+            ts_ms: Some(entry.ts_ms),
+            file: Some((self.file)(entry.day)),
+            row: Some(entry.row),
+            what,
+        }
+    }
+
+    fn duplicates(&self) -> PolarsResult<QualityFinding> {
+        let sorted = by_time(self.frame)?;
+        let (again, differing) = Columns::of(&sorted)?.repeated();
+        let found = sorted.filter(&again)?;
+        let differing = u64::from(differing.sum().unwrap_or(0));
+        let examples = entries(&found, self.most)?;
+        let says = "the stamp of another row".to_owned();
+        let examples = examples.iter().map(|entry| self.example(entry, says.clone()));
+        let count = found.height() as u64;
+        let mut finding = QualityFinding::new(QualityCheck::Duplicates, "rows", count, examples);
+        if count > 0 {
+            finding.classes.insert("same-values", count - differing);
+            finding.classes.insert("other-values", differing);
+        }
+        Ok(finding)
+    }
+
+    /// The rows on the grid and in the partition of their day, sorted, of several with one stamp the last; perhaps impossible bars.
+    pub fn in_order(&self) -> PolarsResult<Vec<FrameRow>> {
+        let sorted = by_time(self.frame)?;
+        let columns = Columns::of(&sorted)?;
+        let sound = !(columns.misaligned(self.timeframe) | columns.wrong_day(self.timeframe));
+        let sound = sorted.filter(&sound)?;
+        let ts = sound.column("ts")?.i64()?;
+        let is_last: BooleanChunked =
+            ts.iter().zip(ts.shift(-1).iter()).map(|(here, below)| Some(here != below)).collect();
+        let unique = sound.filter(&is_last)?;
+        entries(&unique, unique.height())
+    }
+}
+
+/// Rows with one stamp stay in the order of their files.
+fn by_time(frame: &DataFrame) -> PolarsResult<DataFrame> {
+    frame.sort(["ts"], SortMultipleOptions::default().with_maintain_order(true))
+}
+
+fn says(check: QualityCheck, entry: &FrameRow) -> String {
+    let [open, high, low, close, volume] = entry.values;
+    match check {
+        QualityCheck::Misaligned => "not on the grid".to_owned(),
+        QualityCheck::Disorder => "earlier than the row above".to_owned(),
+        QualityCheck::WrongDay => "opens on another day than its file".to_owned(),
+        QualityCheck::NegativeVolume => format!("volume {volume}"),
+        _ => format!("open {open} high {high} low {low} close {close} volume {volume}"),
+    }
+}
+
+/// Names of the value columns.
+pub const VALUES: [&str; 5] = ["open", "high", "low", "close", "volume"];
+
+impl From<PolarsError> for Failure {
+    fn from(error: PolarsError) -> Self {
+        Self::new(Exit::Bug, format!("columns of bars: {error}"))
+    }
+}
+
+/// Rows on their way to columns.
+#[derive(Default)]
+pub struct FrameRows {
+    days: Vec<i64>,
+    rows: Vec<i64>,
+    times: Vec<i64>,
+    values: [Vec<f64>; 5],
+}
+
+impl FrameRows {
+    /// One row of the partition of a day.
+    pub fn push(&mut self, day: i64, row: &RawRow) {
+        self.days.push(day);
+        self.rows.push(i64::try_from(row.row).unwrap_or(i64::MAX));
+        self.times.push(row.ts_ms);
+        self.values.iter_mut().zip(row.values).for_each(|(column, value)| column.push(value));
+    }
+
+    /// Columns `day` (days since 1970), `row` (from 1), `ts` (close, milliseconds) and the five values.
+    pub fn into_frame(self) -> PolarsResult<DataFrame> {
+        let mut columns = vec![
+            Column::new("day".into(), self.days),
+            Column::new("row".into(), self.rows),
+            Column::new("ts".into(), self.times),
+        ];
+        let values = VALUES.iter().zip(self.values);
+        columns.extend(values.map(|(name, values)| Column::new((*name).into(), values)));
+        DataFrame::new_infer_height(columns)
+    }
+}
+
+/// A row of a frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FrameRow {
+    /// Day of the partition.
+    pub day: i64,
+    /// Row in its file, from 1.
+    pub row: u64,
+    /// What it says about its close.
+    pub ts_ms: i64,
+    /// What it says about its values.
+    pub values: [f64; 5],
+}
+
+/// The first `most` rows.
+pub fn entries(frame: &DataFrame, most: usize) -> PolarsResult<Vec<FrameRow>> {
+    let (days, rows, times) =
+        (frame.column("day")?.i64()?, frame.column("row")?.i64()?, frame.column("ts")?.i64()?);
+    let [open, high, low, close, volume] = VALUES.map(|name| frame.column(name));
+    let values = [open?.f64()?, high?.f64()?, low?.f64()?, close?.f64()?, volume?.f64()?];
+    let entry = |n: usize| {
+        Some(FrameRow {
+            day: days.get(n)?,
+            row: rows.get(n)?.unsigned_abs(),
+            ts_ms: times.get(n)?,
+            values: [
+                values[0].get(n)?,
+                values[1].get(n)?,
+                values[2].get(n)?,
+                values[3].get(n)?,
+                values[4].get(n)?,
+            ],
+        })
+    };
+    Ok((0..frame.height().min(most)).filter_map(entry).collect())
+}
+
+/// The bars among the rows of a frame that is sorted: what any other job would accept.
+pub fn bars_of(entries: &[FrameRow], timeframe: Timeframe) -> Vec<TimedBar> {
+    let bar = |entry: &FrameRow| {
+        let ts = timeframe.slot(entry.ts_ms).ok()?;
+        Some(TimedBar { ts, bar: Bar::new(entry.values).ok()? })
+    };
+    entries.iter().filter_map(bar).collect()
+}
