@@ -19,3 +19,4 @@ pub mod run;
 pub mod serve;
 pub mod session;
 pub mod store;
+pub mod sweep;

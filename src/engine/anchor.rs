@@ -48,6 +48,17 @@ impl Blocks {
         if start < 0 { 0 } else { start }
     }
 
+    /// Whether features may be used after so many bars since the anchor, the last `unbroken` of them without a hole.
+    pub const fn readiness(self, bars: u32, unbroken: u32) -> Readiness {
+        if bars < self.warm_up_bars {
+            Readiness::NotEnoughBars
+        } else if unbroken < self.cadence_bars {
+            Readiness::CadenceFailed
+        } else {
+            Readiness::Ready
+        }
+    }
+
     /// Length of a block in milliseconds: whole UTC days.
     pub const fn block_ms(self) -> i64 {
         self.block_ms
@@ -165,14 +176,11 @@ impl Count {
 
     /// `values` are those of the vector, without what is worked out of them.
     fn head(self, strategy: &Strategy, blocks: Blocks, values: &[f64], ts: SlotTs) -> Head {
-        if self.bars < blocks.warm_up_bars {
-            return Head { readiness: Readiness::NotEnoughBars, hash: None, score: None };
-        }
-        let hash = Some(hash_values(values));
-        if self.unbroken < blocks.cadence_bars {
-            return Head { readiness: Readiness::CadenceFailed, hash, score: None };
-        }
-        Head { readiness: Readiness::Ready, hash, score: strategy.score(ts, values) }
+        let readiness = blocks.readiness(self.bars, self.unbroken);
+        let hash = (readiness != Readiness::NotEnoughBars).then(|| hash_values(values));
+        let ready = readiness == Readiness::Ready;
+        let score = ready.then(|| strategy.score(ts, values)).flatten();
+        Head { readiness, hash, score }
     }
 }
 

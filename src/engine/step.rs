@@ -86,6 +86,28 @@ impl Core {
         events: &mut Vec<TradeEvent>,
         watch: &mut impl FnMut(&Inputs<'_>, &Intent),
     ) -> Decision {
+        let verdict = self.act(state, (slot, features), events, watch);
+        self.row(state, slot, features, &verdict)
+    }
+
+    /// The same without its row, for whoever keeps no ledger: what blocked an entry, if something did.
+    pub fn step_unwritten(
+        &self,
+        state: &mut State,
+        (slot, features): (&Slot, Option<&FeatureRow<'_>>),
+        events: &mut Vec<TradeEvent>,
+    ) -> Option<Block> {
+        self.act(state, (slot, features), events, &mut |_, _| {}).blocked_by
+    }
+
+    /// All that a slot does.
+    fn act(
+        &self,
+        state: &mut State,
+        (slot, features): (&Slot, Option<&FeatureRow<'_>>),
+        events: &mut Vec<TradeEvent>,
+        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
+    ) -> Verdict {
         assert_eq!(slot.bar().is_some(), features.is_some(), "features belong to a bar");
         self.arrive(state, slot, events);
         let rules = &self.rules;
@@ -95,7 +117,7 @@ impl Core {
             state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
             state.mark(bar.close());
         }
-        self.row(state, slot, features, &verdict)
+        verdict
     }
 
     /// Everything of a slot that comes before its decision.
@@ -121,7 +143,7 @@ impl Core {
         close: f64,
         events: &mut Vec<TradeEvent>,
     ) -> Decision {
-        state.close_out(row.ts, close, &self.rules, events);
+        self.close_out_unwritten(state, (row.ts, close), events);
         Decision {
             position: state.side(),
             entry_px: state.entry_px(),
@@ -130,6 +152,16 @@ impl Core {
             state_hash: state.residual_hash(row.ts, &self.rules, self.counts_exit()),
             ..row
         }
+    }
+
+    /// The same without its row.
+    pub fn close_out_unwritten(
+        &self,
+        state: &mut State,
+        (ts, close): (SlotTs, f64),
+        events: &mut Vec<TradeEvent>,
+    ) {
+        state.close_out(ts, close, &self.rules, events);
     }
 
     fn row(

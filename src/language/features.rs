@@ -102,6 +102,37 @@ impl Features {
     }
 }
 
+/// Several vectors as one run: what more than one of them has is worked out once.
+#[derive(Debug, Clone)]
+pub struct Together {
+    program: Arc<Program>,
+    places: Vec<Vec<usize>>,
+}
+
+impl Together {
+    /// Of vectors on bars of one timeframe.
+    pub fn new<'f>(all: impl Iterator<Item = &'f Features>) -> Self {
+        let programs: Vec<&Program> = all.map(|one| &*one.program).collect();
+        let (program, places) = Program::together(&programs);
+        Self { program: Arc::new(program), places }
+    }
+
+    /// A run that has seen no bar yet.
+    pub fn start(&self) -> Instance {
+        Instance::start(&self.program)
+    }
+
+    /// How many values are given at a bar.
+    pub fn width(&self) -> usize {
+        self.program.outputs.len()
+    }
+
+    /// Where the values of one vector are among them, in its order, with what is worked out behind it.
+    pub fn places(&self, vector: usize) -> &[usize] {
+        &self.places[vector]
+    }
+}
+
 /// That a vector would have too many values.
 pub(super) fn too_many(key: &str, many: usize) -> Option<Problem> {
     (many > FEATURES_MAX).then(|| {

@@ -29,7 +29,7 @@ mod warm_up;
 mod why;
 
 pub use decision::{BARS_SINCE_EXIT_MAX, Held, Inputs, Ledger};
-pub use features::{FEATURES_MAX, Features};
+pub use features::{FEATURES_MAX, Features, Together};
 pub use instance::Instance;
 pub use intent::{Intent, NO_RANGE, NO_SIGNAL, Protection};
 pub use parse::{DEPTH_MAX, TEXT_MAX};

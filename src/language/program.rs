@@ -53,9 +53,78 @@ impl Program {
         builder.finish(outputs)
     }
 
+    /// Several programs as one, with where the outputs of each are among its own. Steps that are the same are there once.
+    pub(super) fn together(programs: &[&Self]) -> (Self, Vec<Vec<usize>>) {
+        let timeframe = programs.first().map_or(Timeframe::M1, |program| program.timeframe);
+        let mut all = Self { timeframe, steps: vec![], outputs: vec![], frames: vec![] };
+        let mut known = Known::default();
+        let places = programs.iter().map(|program| all.take(program, &mut known)).collect();
+        (all, places)
+    }
+
+    /// Takes in another program; returns where its outputs are.
+    fn take(&mut self, other: &Self, known: &mut Known) -> Vec<usize> {
+        let mut frames = Vec::new();
+        for frame in &other.frames {
+            let at = self.frames.iter().position(|ours| ours.timeframe == frame.timeframe);
+            let at = at.unwrap_or_else(|| {
+                let empty = Self { steps: vec![], outputs: vec![], frames: vec![], ..*frame };
+                self.frames.push(empty);
+                known.frames.push(Known::default());
+                self.frames.len() - 1
+            });
+            frames.push((at, self.frames[at].take(frame, &mut known.frames[at])));
+        }
+        let mut registers: Vec<Register> = Vec::with_capacity(other.steps.len());
+        for step in &other.steps {
+            let at = |register: Register| registers.get(register).copied().unwrap_or(0);
+            let step = match *step {
+                Step::Constant(_) | Step::Price(_) | Step::Clock(_) => *step,
+                Step::Op(op, inputs) => Step::Op(op, inputs.map(at)),
+                // Without inputs it names the first column, whatever that is.
+                Step::Back(back, inputs, lengths, factor) => {
+                    let inputs = if back.has_inputs() { inputs.map(at) } else { [0; 2] };
+                    Step::Back(back, inputs, lengths, factor)
+                }
+                Step::Ago(input, n) => Step::Ago(at(input), n),
+                Step::Frame(frame, output) => {
+                    let (frame, outputs) = &frames[frame];
+                    Step::Frame(*frame, outputs[output])
+                }
+            };
+            registers.push(known.step(&mut self.steps, step));
+        }
+        let outputs = other.outputs.iter().map(|register| registers[*register]);
+        outputs.map(|register| known.output(&mut self.outputs, register)).collect()
+    }
+
     /// How many operations it has, with those on longer timeframes.
     pub(super) fn operations(&self) -> usize {
         self.steps.len() + self.frames.iter().map(Self::operations).sum::<usize>()
+    }
+}
+
+/// What a program of several has already.
+#[derive(Debug, Default)]
+struct Known {
+    steps: BTreeMap<Step, Register>,
+    outputs: BTreeMap<Register, usize>,
+    frames: Vec<Self>,
+}
+
+impl Known {
+    fn step(&mut self, steps: &mut Vec<Step>, step: Step) -> Register {
+        *self.steps.entry(step).or_insert_with(|| {
+            steps.push(step);
+            steps.len() - 1
+        })
+    }
+
+    fn output(&mut self, outputs: &mut Vec<Register>, register: Register) -> usize {
+        *self.outputs.entry(register).or_insert_with(|| {
+            outputs.push(register);
+            outputs.len() - 1
+        })
     }
 }
 

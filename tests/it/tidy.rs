@@ -100,6 +100,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("clock", 2, &[]),
     // What a ledger says, as figures and as a page: rows in, text out.
     ("report", 2, &["libm", "maud", "rust_decimal", "serde"]),
+    // Many trials and what the best of them is worth; pure, like the floors below.
+    ("sweep", 2, &["libm"]),
     (
         "notify",
         2,
@@ -189,8 +191,31 @@ const SIBLINGS_APART: &[u8] = &[1, 2];
 /// The ground of floor 2: its siblings may import it, and it imports none of them.
 const SHARED: &[&str] = &["net"];
 
-/// Floors up to this one are pure.
+/// Floors up to this one are pure, and these modules above them.
 const PURE_MAX: u8 = 1;
+const PURE: &[&str] = &["sweep"];
+
+/// Modules in which the same build must give the same bits on every machine: the system's own functions differ, `libm` does not.
+const SAME_BITS: &[&str] = &["domain", "engine", "language", "sweep"];
+const NOT_LIBM: &[&str] = &[
+    ".exp()",
+    ".exp2()",
+    ".exp_m1()",
+    ".ln()",
+    ".ln_1p()",
+    ".log10()",
+    ".log2()",
+    ".log(",
+    ".powf(",
+    ".sin()",
+    ".cos()",
+    ".tan()",
+    ".tanh()",
+    ".sinh()",
+    ".cosh()",
+    ".cbrt()",
+    ".hypot(",
+];
 
 /// Paths that are impure, as the beginning of a path.
 const IMPURE: &[&str] = &[
@@ -365,7 +390,13 @@ fn imports(
     let mut found = BTreeSet::new();
     let (production, tests) = split_tests(text);
     let (production, tests) = (code_of(production), code_of(tests));
-    let pure = floor <= PURE_MAX;
+    let pure = floor <= PURE_MAX || PURE.contains(&module);
+    if SAME_BITS.contains(&module) {
+        let named = NOT_LIBM.iter().filter(|name| production.contains(**name));
+        found.extend(
+            named.map(|name| format!("`{name}` is not the same on every machine; use `libm`")),
+        );
+    }
     let supers_max = depth(inside);
     for path in paths(&production) {
         let segments: Vec<&str> = path.split("::").collect();
@@ -516,6 +547,9 @@ fn planted_impurities_are_found() {
         ("src/manifest/job.rs", "fn f() { tracing::info!(\"x\"); }", "tracing::info"),
         ("src/manifest/job.rs", "use rand::rng;", "rand::rng"),
         ("src/engine/step.rs", "async fn f() {}", "`async`"),
+        ("src/sweep/trial.rs", "use std::fs;", "may not name `std::fs`"),
+        ("src/sweep/stats.rs", "fn f(x: f64) -> f64 { x.exp() }", "use `libm`"),
+        ("src/engine/step.rs", "fn f(x: f64) -> f64 { x.powf(2.5) }", "use `libm`"),
         ("src/jobs/live.rs", "fn f() { SystemTime::now(); }", "reads a clock"),
         ("src/session.rs", "fn f() { std::time::Instant::now(); }", "reads a clock"),
         ("src/jobs/live.rs", "fn f() { chrono::Utc::now(); }", "reads a clock"),

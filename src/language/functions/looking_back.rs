@@ -36,6 +36,12 @@ macro_rules! functions {
                 matches!(self, Self::CrossesAbove | Self::CrossesBelow)
             }
 
+            /// Whether it is given a column, and not bars alone.
+            pub(in crate::language) fn has_inputs(self) -> bool {
+                let is_input = |arg: &Arg| matches!(arg, Arg::Number(_) | Arg::Condition(_));
+                self.row().args.iter().any(is_input)
+            }
+
             /// Its row in the reference.
             pub(in crate::language) const fn row(self) -> Row {
                 match self {

@@ -1,0 +1,447 @@
+//! One trial: the same step as live and backtest, slot by slot, without rows and without hashes. Trials are played side by side, so
+//! that bars and features are worked out once for all of them.
+
+use std::collections::BTreeMap;
+
+use super::sums::{Cut, DaySums};
+use crate::{
+    domain::{
+        bar::{Bar, TimedBar},
+        decision::{Block, Limit, RiskState},
+        money::Money,
+        time::{DAY_MS, SlotTs, Timeframe, Window},
+        trade::{CloseReason, Event, TradeEvent},
+    },
+    engine::{
+        anchor::{Blocks, FeatureRow, Readiness},
+        signals::Signals,
+        slot::SlotMaker,
+        state::State,
+        step::Core,
+    },
+    language::Together,
+};
+
+/// What is played: bars, sorted and unique, with as many before the window as features reach back, and the window, which has whole
+/// UTC days.
+#[derive(Debug, Clone, Copy)]
+pub struct Tape<'a> {
+    /// The bars.
+    pub bars: &'a [TimedBar],
+    /// The slots to decide.
+    pub window: Window,
+    /// How its days are cut.
+    pub cut: Cut,
+    /// Whether equities per day and trades are kept: of a few trials, never of a search.
+    pub keeps: bool,
+}
+
+/// What came of a trial.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Played {
+    /// Its days, folded.
+    pub sums: DaySums,
+    /// Closed trades.
+    pub trades: u32,
+    /// Of these, trades that the end of the window cut.
+    pub cut_trades: u32,
+    /// Results of winning trades added up, in quote currency.
+    pub gains: Money,
+    /// Results of losing trades added up, without their sign.
+    pub losses: Money,
+    /// Equity at the end less cash at the start, in quote currency.
+    pub net: f64,
+    /// Equity at the end by cash at the start.
+    pub growth: f64,
+    /// The deepest fall from a peak of the equity after each slot, as a part of the peak.
+    pub drawdown: f64,
+    /// Entries that were vetoed, by what vetoed them.
+    pub vetoes: BTreeMap<Block, u32>,
+    /// Slots at which a latched limit was in force.
+    pub halted_slots: u32,
+    /// Trades with stop and target inside one bar.
+    pub ambiguous: u32,
+    /// Whether all of the money was lost.
+    pub is_ruined: bool,
+    /// The state after the last slot.
+    pub state: State,
+    /// Equity at the end of each day, where that is kept.
+    pub days: Vec<f64>,
+    /// The events of all trades, where they are kept.
+    pub events: Vec<TradeEvent>,
+}
+
+/// What trials are ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Score {
+    /// Mean by sample standard deviation of daily returns.
+    Sharpe,
+    /// Mean of daily returns by the root mean square of losing days.
+    Sortino,
+    /// Yearly growth by the deepest drawdown.
+    Calmar,
+    /// Results of winning trades by those of losing ones.
+    ProfitFactor,
+    /// Money at the end less money at the start.
+    Net,
+}
+
+/// Below so many days a score means nothing.
+const SCORE_DAYS_MIN: u32 = 30;
+
+/// Days of a year.
+const YEAR_DAYS: f64 = 365.0;
+
+impl Played {
+    /// Its score; `None` where it has no meaning, and of a trial that lost everything.
+    pub fn score(&self, by: Score) -> Option<f64> {
+        if self.is_ruined || self.sums.days < SCORE_DAYS_MIN {
+            return None;
+        }
+        let score = match by {
+            Score::Sharpe => self.sums.sample()?.sharpe,
+            Score::Sortino => self.sums.sortino()?,
+            Score::Calmar => {
+                let years = f64::from(self.sums.days) / YEAR_DAYS;
+                let yearly = libm::pow(self.growth, 1.0 / years) - 1.0;
+                (self.drawdown > 0.0).then(|| yearly / self.drawdown)?
+            }
+            Score::ProfitFactor => {
+                (self.losses > Money::ZERO).then(|| self.gains.float() / self.losses.float())?
+            }
+            Score::Net => self.net,
+        };
+        score.is_finite().then_some(score)
+    }
+}
+
+/// Which cores can be played side by side: those whose features have the same anchors. Groups of their places.
+pub fn groups(cores: &[Core], timeframe: Timeframe) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
+    for (place, core) in cores.iter().enumerate() {
+        groups.entry(core.blocks(timeframe).block_ms()).or_default().push(place);
+    }
+    groups.into_values().collect()
+}
+
+/// Plays trials side by side; they are of one group. `None` when it was asked to stop before the end.
+pub fn play(
+    cores: &[&Core],
+    tape: Tape<'_>,
+    signals: &[Signals],
+    stops: &dyn Fn() -> bool,
+) -> Option<Vec<Played>> {
+    let Tape { bars, window, .. } = tape;
+    let timeframe = window.first().timeframe();
+    let Some(first) = cores.first() else { return Some(Vec::new()) };
+    let blocks = first.blocks(timeframe);
+    assert!(
+        cores.iter().all(|core| core.blocks(timeframe).block_ms() == blocks.block_ms()),
+        "trials of one group"
+    );
+    let together = Together::new(cores.iter().map(|core| core.strategy.features()));
+    let mut lanes: Vec<Lane<'_>> = cores
+        .iter()
+        .enumerate()
+        .map(|(place, core)| Lane::new(core, together.places(place), &tape, &signals[place]))
+        .collect();
+    let start_of = |block: i64| bars.partition_point(|bar| blocks.of(bar.ts) < block);
+    let mut seen = Columns { width: together.width(), ..Columns::default() };
+    let mut from = window.first();
+    for block in blocks.of(window.first())..=blocks.of(window.last()) {
+        if stops() {
+            return None;
+        }
+        let (before, start, end) = (start_of(block - 1), start_of(block), start_of(block + 1));
+        seen.fill(&together, &bars[before..start], &bars[start..end]);
+        let last_open_ms = (block + 1) * blocks.block_ms() - timeframe.ms();
+        let to =
+            timeframe.slot_of_open(last_open_ms).map_or(window.last(), |to| to.min(window.last()));
+        for lane in &mut lanes {
+            lane.walk((from, to), &bars[start..end], &seen);
+        }
+        from = to.next();
+    }
+    Some(lanes.into_iter().map(|lane| lane.end(window.last())).collect())
+}
+
+/// The features of one block for all lanes.
+#[derive(Debug, Default)]
+struct Columns {
+    width: usize,
+    /// Row by row.
+    values: Vec<f64>,
+    /// Per bar, the bars since the anchor, and those without a hole.
+    counts: Vec<(u32, u32)>,
+}
+
+impl Columns {
+    fn fill(&mut self, together: &Together, before: &[TimedBar], block: &[TimedBar]) {
+        let mut instance = together.start();
+        instance.pass(before);
+        self.values.clear();
+        instance.run(block, &mut self.values);
+        self.counts.clear();
+        let (mut bars, mut unbroken) = (0_u32, 0_u32);
+        let mut last: Option<SlotTs> = None;
+        for (place, bar) in before.iter().chain(block).enumerate() {
+            let follows = last.is_none_or(|last| last.next() == bar.ts);
+            unbroken = if follows { unbroken.saturating_add(1) } else { 1 };
+            bars = bars.saturating_add(1);
+            last = Some(bar.ts);
+            if place >= before.len() {
+                self.counts.push((bars, unbroken));
+            }
+        }
+    }
+
+    fn row(&self, place: usize) -> &[f64] {
+        &self.values[place * self.width..(place + 1) * self.width]
+    }
+}
+
+/// One trial under way.
+struct Lane<'a> {
+    core: &'a Core,
+    places: &'a [usize],
+    blocks: Blocks,
+    maker: SlotMaker,
+    state: State,
+    close: Option<f64>,
+    values: Vec<f64>,
+    events: Vec<TradeEvent>,
+    tally: Tally,
+}
+
+impl<'a> Lane<'a> {
+    fn new(core: &'a Core, places: &'a [usize], tape: &Tape<'_>, signals: &Signals) -> Self {
+        Self {
+            core,
+            places,
+            blocks: core.blocks(tape.window.first().timeframe()),
+            maker: SlotMaker::new(Vec::new()).hearing(signals.clone()),
+            state: State::new(&core.rules),
+            close: None,
+            values: vec![0.0; places.len()],
+            events: Vec::new(),
+            tally: Tally::new(core.rules.cash.float(), tape),
+        }
+    }
+
+    /// The slots of one block.
+    fn walk(&mut self, (from, to): (SlotTs, SlotTs), bars: &[TimedBar], seen: &Columns) {
+        let mut cursor = bars.partition_point(|bar| bar.ts < from);
+        let mut ts = from;
+        while ts <= to {
+            let found = bars.get(cursor).filter(|bar| bar.ts == ts);
+            let slot = self.maker.make(ts, found.map(|bar| bar.bar), None, |_| None);
+            let features = found.map(|_| self.core_features(ts, cursor, seen));
+            let features = features.map(|(readiness, score)| FeatureRow {
+                values: &self.values,
+                readiness,
+                hash: None,
+                score,
+            });
+            let slot_features = (&slot, features.as_ref());
+            let block = self.core.step_unwritten(&mut self.state, slot_features, &mut self.events);
+            self.close = slot.bar().map(Bar::close).or(self.close);
+            self.tally.slot(ts, &self.state, block, &mut self.events);
+            cursor += usize::from(found.is_some());
+            ts = ts.next();
+        }
+    }
+
+    /// Gathers its values from the columns of all; says whether they may be used, and what a model makes of them.
+    fn core_features(
+        &mut self,
+        ts: SlotTs,
+        place: usize,
+        seen: &Columns,
+    ) -> (Readiness, Option<i64>) {
+        let row = seen.row(place);
+        for (value, from) in self.values.iter_mut().zip(self.places) {
+            *value = row[*from];
+        }
+        let (bars, unbroken) = seen.counts[place];
+        let readiness = self.blocks.readiness(bars, unbroken);
+        let strategy = &self.core.strategy;
+        let ready = readiness == Readiness::Ready && strategy.models().is_some();
+        let score =
+            ready.then(|| strategy.score(ts, &self.values[..strategy.features().len()])).flatten();
+        (readiness, score)
+    }
+
+    fn end(mut self, last: SlotTs) -> Played {
+        if let Some(close) = self.close {
+            self.core.close_out_unwritten(&mut self.state, (last, close), &mut self.events);
+        }
+        self.tally.end(self.state, &mut self.events)
+    }
+}
+
+/// What is counted of a trial on its way.
+struct Tally {
+    last: SlotTs,
+    cash: f64,
+    /// Equity after the last slot, and at the last midnight.
+    equity: f64,
+    midnight: f64,
+    peak: f64,
+    in_position: bool,
+    keeps: bool,
+    /// What the open trade cost so far, and whether it is ambiguous.
+    opening: (Money, bool),
+    played: Counts,
+}
+
+/// A [`Played`] without its state.
+struct Counts {
+    sums: DaySums,
+    trades: u32,
+    cut_trades: u32,
+    gains: Money,
+    losses: Money,
+    drawdown: f64,
+    vetoes: BTreeMap<Block, u32>,
+    halted_slots: u32,
+    ambiguous: u32,
+    is_ruined: bool,
+    days: Vec<f64>,
+    events: Vec<TradeEvent>,
+}
+
+impl Tally {
+    fn new(cash: f64, tape: &Tape<'_>) -> Self {
+        let played = Counts {
+            sums: DaySums::new(tape.cut),
+            trades: 0,
+            cut_trades: 0,
+            gains: Money::ZERO,
+            losses: Money::ZERO,
+            drawdown: 0.0,
+            vetoes: BTreeMap::new(),
+            halted_slots: 0,
+            ambiguous: 0,
+            is_ruined: false,
+            days: Vec::new(),
+            events: Vec::new(),
+        };
+        Self {
+            last: tape.window.last(),
+            cash,
+            equity: cash,
+            midnight: cash,
+            peak: cash,
+            in_position: false,
+            keeps: tape.keeps,
+            opening: (Money::ZERO, false),
+            played,
+        }
+    }
+
+    fn slot(
+        &mut self,
+        ts: SlotTs,
+        state: &State,
+        block: Option<Block>,
+        events: &mut Vec<TradeEvent>,
+    ) {
+        if let Some(block) = block {
+            *self.played.vetoes.entry(block).or_default() += 1;
+        }
+        let has_events = !events.is_empty();
+        if has_events {
+            self.trades(events);
+        }
+        if state.risk_state() != RiskState::Active {
+            self.played.halted_slots += 1;
+            self.played.is_ruined |= state.latch() == Some(Limit::Ruin);
+        }
+        // The last slot counts when what is open is closed.
+        if ts == self.last {
+            return;
+        }
+        let is_open = state.side().is_some();
+        if is_open || self.in_position || has_events {
+            self.mark(state.equity().float());
+            self.in_position = is_open;
+        }
+        if ts.ts_ms() % DAY_MS == 0 {
+            self.day();
+        }
+    }
+
+    /// The equity after a slot.
+    fn mark(&mut self, equity: f64) {
+        self.equity = equity;
+        if equity < self.peak {
+            let depth = (self.peak - equity) / self.peak;
+            self.played.drawdown = self.played.drawdown.max(depth);
+        } else {
+            self.peak = equity;
+        }
+    }
+
+    /// A day is over. Once everything is lost there is nothing to earn a return on.
+    fn day(&mut self) {
+        let lost = self.midnight <= 0.0;
+        let r = if lost { 0.0 } else { (self.equity - self.midnight) / self.midnight };
+        self.played.sums.take(r);
+        self.midnight = self.equity;
+        if self.keeps {
+            self.played.days.push(self.equity);
+        }
+    }
+
+    fn trades(&mut self, events: &mut Vec<TradeEvent>) {
+        let played = &mut self.played;
+        for event in events.iter() {
+            let reason = match event.event {
+                Event::Open(_) => {
+                    self.opening = (event.pnl, event.ambiguous);
+                    continue;
+                }
+                Event::Close(reason) => reason,
+            };
+            let (opening, was_ambiguous) = std::mem::take(&mut self.opening);
+            let result = event.pnl + opening;
+            played.trades += 1;
+            played.cut_trades += u32::from(reason == CloseReason::EndOfWindow);
+            played.ambiguous += u32::from(event.ambiguous || was_ambiguous);
+            if result > Money::ZERO {
+                played.gains += result;
+            } else {
+                played.losses += -result;
+            }
+        }
+        if self.keeps {
+            played.events.append(events);
+        } else {
+            events.clear();
+        }
+    }
+
+    fn end(mut self, state: State, events: &mut Vec<TradeEvent>) -> Played {
+        self.trades(events);
+        self.mark(state.equity().float());
+        self.day();
+        let played = self.played;
+        Played {
+            sums: played.sums,
+            trades: played.trades,
+            cut_trades: played.cut_trades,
+            gains: played.gains,
+            losses: played.losses,
+            net: self.equity - self.cash,
+            growth: self.equity / self.cash,
+            drawdown: played.drawdown,
+            vetoes: played.vetoes,
+            halted_slots: played.halted_slots,
+            ambiguous: played.ambiguous,
+            is_ruined: played.is_ruined || self.equity <= 0.0,
+            state,
+            days: played.days,
+            events: played.events,
+        }
+    }
+}

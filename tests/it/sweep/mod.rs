@@ -1,0 +1,3 @@
+//! Sweeps from outside: trials against ordinary runs, whole sweeps with the real binary, and how often they are wrong.
+
+mod same;
