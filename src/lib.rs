@@ -1,5 +1,6 @@
 //! Mjolnir: one engine under the live paper loop, the backtest, and the proof that both are the same.
 
+pub mod checklist;
 pub mod cli;
 pub mod clock;
 pub mod domain;

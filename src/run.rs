@@ -19,10 +19,11 @@ use self::{
     record::{Recorder, Why, document, record, record_cut},
 };
 use crate::{
+    checklist::without_colour,
     cli::{
         args::RunArgs,
         load::{LoadError, Loaded, environment, load},
-        output::{Bar, OUTCOME, print, print_json, say},
+        output::{Bar, OUTCOME, drawing, print, print_json, say},
         view::{manifest_check, refuse, say_problems},
     },
     clock::{Clock as _, Deadline, SystemClock, nap},
@@ -175,7 +176,10 @@ impl Prepared {
         match &result {
             // A job without words of its own has none in its log either.
             Ok(outcome) if outcome.text.trim().is_empty() => {}
-            Ok(outcome) => tracing::info!(target: OUTCOME, "{}", outcome.text.trim_end()),
+            Ok(outcome) => {
+                let text = without_colour(outcome.text.trim_end());
+                tracing::info!(target: OUTCOME, "{text}");
+            }
             Err(failure) => tracing::error!(target: OUTCOME, "{}", failure.message),
         }
         let result = convention::put(result, convention::of(manifest));
@@ -333,6 +337,7 @@ impl Prepared {
             stop,
             grace,
             child_results: if json { ChildResults::Aside } else { ChildResults::Shown },
+            drawing: drawing(),
             progress: &progress,
         };
         let work = panic::AssertUnwindSafe(|| dispatch(&context, manifest, &self.root));

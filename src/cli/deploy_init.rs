@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     args::{DeployInitArgs, JobArgs},
     load::{Loaded, facts, load},
-    output::{Bar, People, log_to, plain, print, print_json, say},
+    output::{Bar, People, drawing, log_to, plain, print, print_json, say},
     view::{refuse, tell},
 };
 use crate::{
@@ -96,6 +96,7 @@ fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Res
         stop,
         grace: manifest.run.grace.get().duration(),
         child_results: ChildResults::Kept,
+        drawing: drawing(),
         progress: &progress,
     };
     let visit = TargetVisit::new(&context, target, rules.command_timeout.get().duration())?;

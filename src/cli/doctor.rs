@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     args::ValueArgs,
     load::{LoadError, facts, load_text, profiles},
-    output::{print, print_json},
+    output::{drawing, print, print_json},
     view::{manifest_check, refuse, tell},
     without_run::without_run,
 };
@@ -49,7 +49,7 @@ pub fn doctor(root: &Path, values: &ValueArgs, json: bool) -> Exit {
             doctor.exit()
         }
         Ok(doctor) => {
-            print(&doctor.text());
+            print(&doctor.text(drawing()));
             doctor.exit()
         }
         Err(failure) => tell(&failure, json),

@@ -16,7 +16,9 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
 };
 
+use super::load::environment;
 use crate::{
+    checklist::Drawing,
     clock::{Clock as _, SystemClock},
     exchange::remote::RETRY,
     jobs::context::Progress,
@@ -63,8 +65,21 @@ pub fn say_drawn(text: &str) {
 }
 
 /// How diagnostics are drawn here.
-pub fn style(no_color: bool) -> Style {
-    Style { color: !no_color && io::stderr().is_terminal(), width: 100 }
+pub fn style() -> Style {
+    Style { color: wants_colour() && io::stderr().is_terminal(), width: 100 }
+}
+
+/// How lists of checks are drawn here.
+pub fn drawing() -> Drawing {
+    let is_terminal = io::stdout().is_terminal();
+    Drawing { colour: wants_colour() && is_terminal, broken: is_terminal }
+}
+
+/// Whether a terminal may get colours: not where `NO_COLOR` has any value, nor on a terminal that has none.
+fn wants_colour() -> bool {
+    let environment = environment();
+    let is_set = |name: &str| environment.get(name).is_some_and(|value| !value.is_empty());
+    !is_set("NO_COLOR") && environment.get("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// A bar on a terminal, a line per tenth elsewhere.

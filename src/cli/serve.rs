@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     args::{JobArgs, ServeArgs},
-    load::{LoadError, environment, facts, load, load_timetable, names},
+    load::{LoadError, facts, load, load_timetable, names},
     output::{People, log_to, style},
     planned::{own, short, started_by},
     view::tell,
@@ -215,8 +215,6 @@ fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> Work {
 fn told(file: &str, error: LoadError) -> String {
     match error {
         LoadError::Unreadable(failure) => format!("{file}: {}", failure.message),
-        LoadError::Problems(problems) => {
-            problems.render(style(environment().contains_key("NO_COLOR"))).trim_end().to_owned()
-        }
+        LoadError::Problems(problems) => problems.render(style()).trim_end().to_owned(),
     }
 }

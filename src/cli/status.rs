@@ -205,7 +205,7 @@ impl Status {
         if let Some((_, ahead)) = silent.max() {
             let _ = writeln!(
                 text,
-                "scheduler FAIL: {ahead}: schedules are silent; if it was wrong once, `runner rewind --reason ...` takes that back"
+                "scheduler fail: {ahead}: schedules are silent; if it was wrong once, `runner rewind --reason ...` takes that back"
             );
         }
         section(&mut text, "runs", "none goes on or waits", &self.going, |run| {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::{JobArgs, SchemaOf, ShowArgs, ShowPart},
-    load::{LoadError, check_only, environment, facts, is_manifest, load, names, read_text},
+    load::{LoadError, check_only, facts, is_manifest, load, names, read_text},
     output::{plain, print, print_json, say, say_drawn, style},
     planned,
     show_model::show_model,
@@ -50,7 +50,7 @@ pub fn problems_json(problems: &Problems) -> Value {
 
 /// Shows problems to people, each with its place.
 pub fn say_problems(problems: &Problems) {
-    say_drawn(problems.render(style(environment().contains_key("NO_COLOR"))).trim_end());
+    say_drawn(problems.render(style()).trim_end());
 }
 
 /// Says why a job could not be loaded.

@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use super::output::drawing;
 use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
@@ -46,6 +47,7 @@ pub fn without_run<T>(
         stop,
         grace: Duration::from_secs(2),
         child_results: ChildResults::Kept,
+        drawing: drawing(),
         progress: &Quiet,
     })
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 /// They are values of the bottom floor; jobs find them here.
 pub use crate::outcome::{Failure, Outcome};
 use crate::{
+    checklist::Drawing,
     domain::{
         ids::{RunId, Tag},
         series::Series,
@@ -47,6 +48,8 @@ pub struct Context<'a> {
     pub grace: std::time::Duration,
     /// Where the results of programs go that it starts.
     pub child_results: ChildResults,
+    /// How the text of its result is drawn.
+    pub drawing: Drawing,
     /// Where people see how far it is.
     pub progress: &'a dyn Progress,
 }

@@ -3,7 +3,6 @@
 pub mod backtest;
 pub mod bars_file;
 pub mod check;
-pub mod checks;
 pub mod commands;
 pub mod compute;
 pub mod context;

@@ -4,24 +4,26 @@ mod clock;
 pub mod doctor;
 mod env_file;
 mod ports;
-mod result;
 mod root;
 mod tools;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
+use serde::Serialize;
+
 use self::{
     clock::clock,
     env_file::env_file,
     ports::ports,
-    result::{CheckLevel, PreflightCheck, PreflightReport},
     root::{folders, git_tree, manifests, owners, room},
     tools::{device, tools},
 };
 use super::{context::Context, deploy::commands::CommandRunner};
 use crate::{
+    checklist::{Check, Checklist, EVIDENCE_MAX, Level},
     exit::Exit,
     manifest::{Parsed, Preflight, PreflightJob, PreflightPart, Target},
+    model::probe::DeviceVerdict,
     outcome::{Failure, Outcome},
     store::{
         disk::{Disk as _, parent},
@@ -29,6 +31,8 @@ use crate::{
     },
 };
 
+/// Name and version of `preflight.json`.
+const SCHEMA: &str = "mjolnir.preflight/2";
 /// A folder that every machine has, where the root cannot be written as a target.
 const ANY_FOLDER: &str = "/tmp";
 
@@ -69,20 +73,29 @@ pub fn run(
     let timeout = rules.command_timeout.get().duration();
     let runner = CommandRunner::new(context, &here, timeout, context.root.to_owned())?;
     let machine = Machine { context, runner: &runner, rules, manifests };
-    let checks = checks(&machine, job)?;
-    Ok(outcome(context, rules, checks))
+    let found = checks(&machine, job)?;
+    Ok(outcome(context, rules, &found))
+}
+
+/// All checks of a machine, and what its card proved.
+#[derive(Debug, Serialize)]
+struct Found {
+    #[serde(flatten)]
+    list: Checklist,
+    /// The devices, as they proved themselves; none where only the processor is wanted.
+    devices: Vec<DeviceVerdict>,
 }
 
 /// The checks of every part that is not skipped.
-fn checks(machine: &Machine<'_>, job: &PreflightJob) -> Result<Vec<PreflightCheck>, Failure> {
+fn checks(machine: &Machine<'_>, job: &PreflightJob) -> Result<Found, Failure> {
     let (context, rules) = (machine.context, machine.rules);
-    let mut checks = Vec::new();
+    let (mut checks, mut devices) = (Vec::new(), Vec::new());
     for part in PreflightPart::ALL.iter().copied() {
         if let Some(signal) = context.stop.signal() {
             return Err(Failure::new(Exit::Signal(signal), "stopped between two checks"));
         }
         if rules.skip.contains(&part) {
-            checks.push(PreflightCheck::skipped(part, "preflight.skip names it"));
+            checks.push(skipped(part, "preflight.skip names it"));
             continue;
         }
         let found = match part {
@@ -94,13 +107,31 @@ fn checks(machine: &Machine<'_>, job: &PreflightJob) -> Result<Vec<PreflightChec
             PreflightPart::Ports => ports(machine)?,
             PreflightPart::Env => env_file(machine),
             PreflightPart::Manifests => vec![manifests(machine)],
-            PreflightPart::Device => vec![device(context, &job.compute)?],
+            PreflightPart::Device => {
+                let (check, verdict) = device(context, &job.compute)?;
+                devices.extend(verdict);
+                vec![check]
+            }
             PreflightPart::Git => vec![git_tree(machine)?],
         };
         let soften = rules.warn.contains(&part);
         checks.extend(found.into_iter().map(|c| if soften { c.softened() } else { c }));
     }
-    Ok(checks)
+    Ok(Found { list: Checklist::new(checks), devices })
+}
+
+/// A part that was not looked at.
+fn skipped(part: PreflightPart, why: impl Into<String>) -> Check {
+    Check::skipped(part.name(), why).part(part.name())
+}
+
+/// The first names of many, and how many there are.
+fn some_of(names: &[String]) -> String {
+    let mut text = names.iter().take(EVIDENCE_MAX).cloned().collect::<Vec<_>>().join(", ");
+    if let more @ 1.. = names.len().saturating_sub(EVIDENCE_MAX) {
+        let _ = write!(text, " and {more} more");
+    }
+    text
 }
 
 /// This machine as a target: programs are started here as a deploy starts them.
@@ -120,29 +151,40 @@ fn here(context: &Context<'_>) -> Target {
     }
 }
 
-fn outcome(context: &Context<'_>, rules: &Preflight, checks: Vec<PreflightCheck>) -> Outcome {
-    let results = PreflightReport::new(context.root.display().to_string(), checks);
-    let mut out = BTreeMap::from([("level".to_owned(), results.level.name().to_lowercase())]);
-    let mut text = results.text();
+/// All checks of a machine: `preflight.json`.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    /// The folder looked at.
+    root: String,
+    #[serde(flatten)]
+    found: &'a Found,
+}
+
+fn outcome(context: &Context<'_>, rules: &Preflight, found: &Found) -> Outcome {
+    let (root, list) = (context.root.display().to_string(), &found.list);
+    let mut out = BTreeMap::from([("level".to_owned(), list.level.name().to_owned())]);
+    let summary = list.summary();
+    let mut text = format!("{root}: {summary}\n\n{}", list.text(context.drawing));
     // A disk that is full must not hide what was found.
-    match leave(context, &results) {
+    match leave(context, &Report { schema: SCHEMA, root, found }) {
         Ok(shown) => {
             let _ = write!(text, "\nreport: {shown}\n");
             out.insert("report".to_owned(), shown);
         }
         Err(failure) => tracing::warn!("the report could not be left: {}", failure.message),
     }
-    let exit = match results.level {
-        CheckLevel::Fail => Exit::Negative,
-        CheckLevel::Warn if rules.strict => Exit::Negative,
-        CheckLevel::Skipped | CheckLevel::Ok | CheckLevel::Warn => Exit::Ok,
+    let exit = match list.level {
+        Level::Fail => Exit::Negative,
+        Level::Warn if rules.strict => Exit::Negative,
+        Level::Skipped | Level::Ok | Level::Warn => Exit::Ok,
     };
-    Outcome { exit, summary: results.summary(), text, out }
+    Outcome { exit, summary, text, out }
 }
 
-fn leave(context: &Context<'_>, results: &PreflightReport) -> Result<String, Failure> {
+fn leave(context: &Context<'_>, report: &Report<'_>) -> Result<String, Failure> {
     let path = context.layout.preflight_report();
     context.disk.create_dir_all(parent(&path))?;
-    context.disk.replace(&path, document(results).as_bytes())?;
+    context.disk.replace(&path, document(report).as_bytes())?;
     Ok(context.shown(&path))
 }

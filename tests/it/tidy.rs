@@ -1,5 +1,6 @@
 //! Rules about the source itself: floors, what each module may name, and the shape of files.
 
+mod commands;
 mod source;
 mod words;
 
@@ -115,6 +116,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     // The program that uses a card: its library opens it.
     ("bin", 5, &["candle_core"]),
     ("run", 5, SHELL),
+    // Plain values: what was checked, and how it went.
+    ("checklist", 0, &["serde"]),
     // A plain value: jobs name the exit they end with.
     ("exit", 0, &[]),
     // Plain values too: how a job ended, on any floor that runs one.

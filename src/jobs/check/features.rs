@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::{
-    lookahead::{Row, default_every, look_ahead},
-    result::{Checked, Level},
-};
+use super::lookahead::{Row, default_every, look_ahead};
 use crate::{
+    checklist::{Check, Level},
     domain::{
         bar::TimedBar,
         time::{SlotTs, Window},
@@ -31,7 +29,7 @@ use crate::{
 const FADED_MAX: f64 = 0.0025;
 
 /// All of them, on the bars as they are stored.
-pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Checked> {
+pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Check> {
     let series = &job.trading.series;
     let raw = RawStore::new(context.layout, context.disk, series);
     let bars = match raw.load_all() {
@@ -75,12 +73,12 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Checked> {
     checks
 }
 
-fn check(name: &'static str, level: Level, value: String) -> Checked {
-    Checked::new(CheckPart::Features, name, level, value)
+fn check(name: &'static str, level: Level, value: String) -> Check {
+    Check::new(name, level, value).part(CheckPart::Features.name())
 }
 
 /// A strategy's value that is not a number stops its decisions. It may never happen on possible bars.
-fn finite(strategy: &Strategy, blocks: Blocks, bars: &[TimedBar]) -> Checked {
+fn finite(strategy: &Strategy, blocks: Blocks, bars: &[TimedBar]) -> Check {
     let mut anchored = Anchored::new(strategy.clone(), blocks);
     let (mut warm, mut broken, mut first) = (0_u64, 0_u64, None);
     for bar in bars {
@@ -132,7 +130,7 @@ impl MoreHistory {
 }
 
 /// Whether the warm-up is long enough: more history moves no feature visibly and changes no signal.
-fn warm(core: &Core, blocks: Blocks, bars: &[TimedBar]) -> Checked {
+fn warm(core: &Core, blocks: Blocks, bars: &[TimedBar]) -> Check {
     let strategy = &core.strategy;
     let mut by_block: BTreeMap<i64, &[TimedBar]> = BTreeMap::new();
     for part in bars.chunk_by(|a, b| blocks.of(a.ts) == blocks.of(b.ts)) {
@@ -203,7 +201,7 @@ fn compare(
 }
 
 /// Whether anything knew what came after it.
-fn blind(core: &Core, bars: &[TimedBar], window: Window, every: u64) -> Checked {
+fn blind(core: &Core, bars: &[TimedBar], window: Window, every: u64) -> Check {
     let compute = |bars: &[TimedBar], window: Window| {
         let (degraded, commands) = (BTreeMap::new(), Vec::new());
         let signals = core.strategy.signals().clone();

@@ -2,15 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    features::features,
-    result::{Level, Results},
-    sanity::sanity,
-    smoke::smoke,
-    state::state,
-    storage::storage,
-};
+use serde::Serialize;
+
+use super::{features::features, sanity::sanity, smoke::smoke, state::state, storage::storage};
 use crate::{
+    checklist::{Checklist, Level},
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
@@ -23,6 +19,19 @@ use crate::{
         document::document,
     },
 };
+
+/// Name and version of the document.
+const SCHEMA: &str = "mjolnir.box-check/1";
+
+/// All checks of a box: `check.json`.
+#[derive(Debug, Serialize)]
+struct Report {
+    schema: &'static str,
+    /// The series the box trades.
+    series: String,
+    #[serde(flatten)]
+    list: Checklist,
+}
 
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &CheckJob) -> Result<Outcome, Failure> {
@@ -43,16 +52,19 @@ pub fn run(context: &Context<'_>, job: &CheckJob) -> Result<Outcome, Failure> {
             CheckPart::Smoke => smoke(context, &job.trading)?,
         });
     }
-    let results = Results::new(job.trading.series.to_string(), checks);
+    let (series, list) = (job.trading.series.to_string(), Checklist::new(checks));
+    let results = Report { schema: SCHEMA, series, list };
     let path = context.layout.check_report(&job.trading.series);
     context.disk.create_dir_all(parent(&path))?;
     context.disk.replace(&path, document(&results).as_bytes())?;
-    let exit = if results.level == Level::Fail { Exit::Negative } else { Exit::Ok };
+    let exit = if results.list.level == Level::Fail { Exit::Negative } else { Exit::Ok };
     let shown = context.shown(&path);
-    let text = format!("{}\nreport: {shown}\n", results.text());
+    let Report { series, list, .. } = &results;
+    let summary = list.summary();
+    let text = format!("{series}: {summary}\n\n{}\nreport: {shown}\n", list.text(context.drawing));
     let out = BTreeMap::from([
         ("report".to_owned(), shown),
-        ("level".to_owned(), results.level.name().to_owned()),
+        ("level".to_owned(), list.level.name().to_owned()),
     ]);
-    Ok(Outcome { exit, summary: results.summary(), text, out })
+    Ok(Outcome { exit, summary, text, out })
 }

@@ -3,7 +3,6 @@
 mod features;
 pub mod job;
 mod lookahead;
-pub mod result;
 mod sanity;
 mod smoke;
 pub mod state;

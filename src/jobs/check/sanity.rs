@@ -2,8 +2,8 @@
 
 use rust_decimal::Decimal;
 
-use super::result::{Checked, Level};
 use crate::{
+    checklist::{Check, Level},
     domain::time::DAY_MS,
     engine::step::Core,
     jobs::{
@@ -20,7 +20,7 @@ const COSTS_BPS_MAX: u32 = 100;
 const WHOLE_PCT: u32 = 100;
 
 /// All of them. `core` is the engine of these settings, or why there is none.
-pub fn sanity(trading: &Trading, core: Result<Core, Failure>) -> Vec<Checked> {
+pub fn sanity(trading: &Trading, core: Result<Core, Failure>) -> Vec<Check> {
     let mut checks = vec![account(trading), costs(trading), stop(trading)];
     checks.extend(limits(trading));
     match core {
@@ -30,19 +30,19 @@ pub fn sanity(trading: &Trading, core: Result<Core, Failure>) -> Vec<Checked> {
     checks
 }
 
-fn check(name: &'static str, level: Level, value: impl Into<String>) -> Checked {
-    Checked::new(CheckPart::Sanity, name, level, value)
+fn check(name: &'static str, level: Level, value: impl Into<String>) -> Check {
+    Check::new(name, level, value).part(CheckPart::Sanity.name())
 }
 
 /// A check that is fine unless one of the complaints holds; the first one that holds is told.
-fn first(name: &'static str, fine: String, complaints: Vec<(bool, Level, String)>) -> Checked {
+fn first(name: &'static str, fine: String, complaints: Vec<(bool, Level, String)>) -> Check {
     match complaints.into_iter().find(|(holds, ..)| *holds) {
         Some((_, level, value)) => check(name, level, value),
         None => check(name, Level::Ok, fine),
     }
 }
 
-fn account(trading: &Trading) -> Checked {
+fn account(trading: &Trading) -> Check {
     let (cash, notional) = (trading.account.cash.get(), trading.account.notional.get());
     let most = trading.risk.position_max.map(Dec::get);
     let never = most.is_some_and(|most| notional > most);
@@ -79,7 +79,7 @@ fn round_trip(trading: &Trading) -> Decimal {
     trading.account.notional.get() * round_trip_bps(trading) / Decimal::from(10_000)
 }
 
-fn costs(trading: &Trading) -> Checked {
+fn costs(trading: &Trading) -> Check {
     let bps = round_trip_bps(trading);
     first(
         "costs",
@@ -99,7 +99,7 @@ fn costs(trading: &Trading) -> Checked {
     )
 }
 
-fn stop(trading: &Trading) -> Checked {
+fn stop(trading: &Trading) -> Check {
     let protect = &trading.rules.protect;
     let stops = |one: &RawDistances| one.stop.is_some() || one.trail.is_some();
     let is_bounded = stops(&protect.both) || (stops(&protect.long) && stops(&protect.short));
@@ -110,7 +110,7 @@ fn stop(trading: &Trading) -> Checked {
 }
 
 /// Each limit that is set: whether it can trip at all, and whether it trips by itself.
-fn limits(trading: &Trading) -> Vec<Checked> {
+fn limits(trading: &Trading) -> Vec<Check> {
     let risk = &trading.risk;
     let (cash, costs) = (trading.account.cash.get(), round_trip(trading));
     let per_day = DAY_MS / trading.series.timeframe().ms();
@@ -159,7 +159,7 @@ fn limits(trading: &Trading) -> Vec<Checked> {
 }
 
 /// Warm-up and cadence against the timeframe, and against how far back the venue answers.
-fn lengths(trading: &Trading, warm_up_bars: u32) -> Vec<Checked> {
+fn lengths(trading: &Trading, warm_up_bars: u32) -> Vec<Check> {
     let timeframe = trading.series.timeframe();
     let days = |bars: u32| (f64::from(bars) * timeframe.ms() as f64) / DAY_MS as f64;
     let start = FirstStart::new(&trading.series, warm_up_bars, None);
@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    fn checks_of(trading: &Trading) -> Vec<Checked> {
+    fn checks_of(trading: &Trading) -> Vec<Check> {
         let core =
             engine_setup::core(trading, StopFill::ThroughOpen, |_| panic!("no model is followed"));
         sanity(trading, core)

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::result::{Checked, Level};
 use crate::{
+    checklist::{Check, Drawing, Level},
     domain::{
         series::Series,
         time::{TimeError, UtcMs},
@@ -32,7 +32,7 @@ const SLOTS: i64 = 300;
 const FROM_MS: i64 = 1_704_067_200_000;
 
 /// Runs it with the strategy and the rules of the manifest.
-pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Checked>, Failure> {
+pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Check>, Failure> {
     let lock = context.layout.smoke_lock();
     context.disk.create_dir_all(parent(&lock))?;
     let _lock = match context.lock(&lock) {
@@ -58,6 +58,7 @@ pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Checked>, F
         stop: context.stop.clone(),
         grace: context.grace,
         child_results: context.child_results,
+        drawing: Drawing::default(),
         progress: context.progress,
     };
     let ran = from_there(context, trading).and_then(|trading| live_and_proof(&inside, &trading));
@@ -81,8 +82,8 @@ fn from_there(context: &Context<'_>, trading: &Trading) -> Result<Trading, Failu
     Ok(trading)
 }
 
-fn check(level: Level, value: String) -> Checked {
-    Checked::new(CheckPart::Smoke, "live-equals-replay", level, value)
+fn check(level: Level, value: String) -> Check {
+    Check::new("live-equals-replay", level, value).part(CheckPart::Smoke.name())
 }
 
 /// LIVE over the window, then its replay and the verdict.

@@ -1,7 +1,7 @@
 //! Whether the LIVE ledger follows from its bars: every recorded row is made again and must be equal to the byte.
 
-use super::result::{Checked, Level};
 use crate::{
+    checklist::{Check, Level},
     domain::ids::Tag,
     engine::step::Core,
     jobs::{
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// All of them. Nothing is locked: LIVE may be at work meanwhile.
-pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Failure> {
+pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Failure> {
     let Some(tag) = job.check.tag.as_ref().map(Parsed::get) else {
         return Ok(vec![check("ledger", Level::Warn, "no check.tag, so no ledger was looked at")]);
     };
@@ -63,22 +63,24 @@ pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Fail
         Ok(rows) => (Level::Ok, rows),
         Err(error) => (Level::Fail, error.to_string()),
     };
-    let of = format!(
+    let ledger = format!(
         "tag={tag} exchange={} symbol={} timeframe={}",
         series.exchange(),
         series.symbol(),
         series.timeframe()
     );
-    checks.push(check("ledger", level, text).next(format!("runner run jobs/eqflat.toml -p {of}")));
+    checks.push(
+        check("ledger", level, text).next(format!("runner run jobs/eqflat.toml -p {ledger}")),
+    );
     checks.push(build(context, &origin));
     Ok(checks)
 }
 
-fn check(name: &'static str, level: Level, value: impl Into<String>) -> Checked {
-    Checked::new(CheckPart::State, name, level, value)
+fn check(name: &'static str, level: Level, value: impl Into<String>) -> Check {
+    Check::new(name, level, value).part(CheckPart::State.name())
 }
 
-fn commands(context: &Context<'_>, tag: &Tag) -> Checked {
+fn commands(context: &Context<'_>, tag: &Tag) -> Check {
     match read_commands(context.disk, context.layout, tag) {
         Ok(commands) => check("commands", Level::Ok, format!("{} of {tag}", commands.len())),
         Err(error) => check("commands", Level::Fail, error.to_string()),
@@ -86,7 +88,7 @@ fn commands(context: &Context<'_>, tag: &Tag) -> Checked {
 }
 
 /// A torn tail is what a crash leaves; the next start cuts it.
-fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
+fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Check {
     let (layout, series) = (context.layout, &job.trading.series);
     let files = [
         (layout.decisions(tag, series), DECISIONS_HEADER),
@@ -108,7 +110,7 @@ fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
     check("torn-tail", Level::Warn, text)
 }
 
-fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Checked {
+fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Check {
     let series = &job.trading.series;
     let files = Files::of(context.layout, tag, series);
     let extent = Extent::of(context.disk, &files).ok().flatten();
@@ -143,7 +145,7 @@ fn prove(
     Ok(format!("{rows} rows and {trades} trade rows proved, the last one is {last}"))
 }
 
-fn build(context: &Context<'_>, origin: &Origin) -> Checked {
+fn build(context: &Context<'_>, origin: &Origin) -> Check {
     let (ours, theirs) = (context.build, &origin.build);
     if ours == theirs {
         return check("build", Level::Ok, ours);

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::result::{Checked, Level};
 use crate::{
+    checklist::{Check, Level},
     jobs::context::{Context, Failure},
     manifest::{CheckJob, CheckPart, Parsed},
     os::filesystem::{not_ours, room as room_left},
@@ -23,7 +23,7 @@ const FREE_FAIL: u64 = 64 << 20;
 const NAMED_MAX: usize = 3;
 
 /// All of them.
-pub fn storage(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Failure> {
+pub fn storage(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Failure> {
     Ok(vec![
         partitions(context, job)?,
         revisions(context, job),
@@ -34,8 +34,8 @@ pub fn storage(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Checked>, Fa
     ])
 }
 
-fn check(name: &'static str, level: Level, value: impl Into<String>) -> Checked {
-    Checked::new(CheckPart::Storage, name, level, value)
+fn check(name: &'static str, level: Level, value: impl Into<String>) -> Check {
+    Check::new(name, level, value).part(CheckPart::Storage.name())
 }
 
 fn series_words(job: &CheckJob) -> String {
@@ -45,7 +45,7 @@ fn series_words(job: &CheckJob) -> String {
 }
 
 /// Every partition as every other job reads it: schema, order, grid, day, and each bar.
-fn partitions(context: &Context<'_>, job: &CheckJob) -> Result<Checked, Failure> {
+fn partitions(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
     let raw = RawStore::new(context.layout, context.disk, &job.trading.series);
     let days = raw.days()?;
     context.progress.begin("partitions", days.len() as u64);
@@ -75,7 +75,7 @@ fn partitions(context: &Context<'_>, job: &CheckJob) -> Result<Checked, Failure>
     })
 }
 
-fn revisions(context: &Context<'_>, job: &CheckJob) -> Checked {
+fn revisions(context: &Context<'_>, job: &CheckJob) -> Check {
     match RawStore::new(context.layout, context.disk, &job.trading.series).revisions() {
         Ok(revisions) => check("revisions", Level::Ok, format!("{} entries", revisions.len())),
         Err(error) => check("revisions", Level::Fail, error.to_string()),
@@ -93,7 +93,7 @@ fn folders(context: &Context<'_>, job: &CheckJob) -> Vec<PathBuf> {
 }
 
 /// Temporary files are of a writer at work, or of one that died; the next writer removes those.
-fn unfinished(context: &Context<'_>, job: &CheckJob) -> Result<Checked, Failure> {
+fn unfinished(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
     let mut found = Vec::new();
     for dir in folders(context, job) {
         let names = context.disk.list(&dir)?;
@@ -107,7 +107,7 @@ fn unfinished(context: &Context<'_>, job: &CheckJob) -> Result<Checked, Failure>
     Ok(check("unfinished", Level::Warn, text))
 }
 
-fn quarantine(context: &Context<'_>) -> Result<Checked, Failure> {
+fn quarantine(context: &Context<'_>) -> Result<Check, Failure> {
     let dir = context.layout.quarantine_dir();
     let kept = context.disk.list(&dir)?;
     if kept.is_empty() {
@@ -118,7 +118,7 @@ fn quarantine(context: &Context<'_>) -> Result<Checked, Failure> {
         .next(next))
 }
 
-fn room(context: &Context<'_>) -> Checked {
+fn room(context: &Context<'_>) -> Check {
     match room_left(context.layout.data()) {
         Ok(room) => {
             let level = match room.bytes {
@@ -134,7 +134,7 @@ fn room(context: &Context<'_>) -> Checked {
 }
 
 /// A writer must be able to replace and append to everything here.
-fn owners(context: &Context<'_>, job: &CheckJob) -> Result<Checked, Failure> {
+fn owners(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
     let mut foreign = Vec::new();
     let mut seen = 0;
     for dir in folders(context, job) {

@@ -223,7 +223,7 @@ impl Assessment {
     /// The outcome of a job that only looks.
     pub fn outcome(&self, context: &Context<'_>) -> Outcome {
         let report = context.shown(&self.path);
-        let text = format!("{}\nreport: {report}\n", self.report.text());
+        let text = format!("{}\nreport: {report}\n", self.report.text(context.drawing));
         let mut out = BTreeMap::from([
             ("report".to_owned(), report),
             ("refused".to_owned(), self.report.refused.to_string()),

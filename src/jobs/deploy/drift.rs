@@ -21,6 +21,7 @@ use super::{
     target::{LookError, target_file, target_tree},
 };
 use crate::{
+    checklist::Checklist,
     exit::Exit,
     jobs::context::Context,
     manifest::{Drift, DriftJob, Refusal, Target},
@@ -41,7 +42,7 @@ pub fn run(context: &Context<'_>, job: &DriftJob) -> Result<Outcome, Failure> {
         target: hint.name(),
         deployed: None,
         drifted: Vec::new(),
-        findings: Vec::new(),
+        findings: Checklist::new(Vec::new()),
         notes: Vec::new(),
         next: hint.command("ls -la --full-time PATH"),
     };
@@ -54,13 +55,13 @@ pub fn run(context: &Context<'_>, job: &DriftJob) -> Result<Outcome, Failure> {
         }
     } else {
         let unreachable = findings.has(Refusal::Unreachable);
-        report.findings = findings.sorted();
+        report.findings = Checklist::new(findings.sorted());
         if unreachable { Exit::Unavailable } else { Exit::Negative }
     };
     let path = dir.join("drift.json");
     context.disk.replace(&path, report.to_json().as_bytes())?;
     let shown = context.shown(&path);
-    let text = format!("{}\nreport: {shown}\n", report.text());
+    let text = format!("{}\nreport: {shown}\n", report.text(context.drawing));
     let out = BTreeMap::from([
         ("report".to_owned(), shown),
         ("drifted".to_owned(), report.drifted.len().to_string()),

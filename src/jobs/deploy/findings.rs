@@ -10,33 +10,24 @@ use super::{
     rsync_output::{ItemChange, RsyncItem, item_rows},
 };
 use crate::{
+    checklist::{Check, Checklist, Drawing, Level},
     domain::time::UtcMs,
     manifest::{Refusal, RefusalLevel, RefusalLevels, Target},
     store::digest::sha256_hex,
 };
 
 /// Name and version of `check.json`.
-const CHECK_SCHEMA: &str = "mjolnir.deploy-check/1";
+const CHECK_SCHEMA: &str = "mjolnir.deploy-check/2";
 /// Most changes that are shown to people; a document has all of them.
 const ITEMS_MAX: usize = 40;
 /// Most paths that the one line of attributes names.
 const ATTRIBUTES_MAX: usize = 3;
-/// Most paths of a finding that are named; the rest is counted.
-const PATHS_MAX: usize = 10;
-
 /// One reason against a deploy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct DeployFinding {
-    #[serde(rename = "finding")]
-    pub refusal: Refusal,
-    /// Whether it refuses the deploy.
-    pub level: RefusalLevel,
-    pub what: String,
-    /// How many paths it is about.
-    pub count: usize,
-    pub paths: Vec<String>,
-    /// What to type to look closer, or to go on.
-    pub next: String,
+#[derive(Debug)]
+struct DeployFinding {
+    refusal: Refusal,
+    level: RefusalLevel,
+    check: Check,
 }
 
 /// All findings, each at the level the manifest gives it.
@@ -56,7 +47,7 @@ impl<'a> DeployFindings<'a> {
         self.push(finding, what.into(), Vec::new(), next.into());
     }
 
-    /// One about paths, or about nothing when there are none.
+    /// One about paths, or about nothing when there are none. `FILE` in the command is the first of them.
     pub fn about(
         &mut self,
         finding: Refusal,
@@ -64,19 +55,21 @@ impl<'a> DeployFindings<'a> {
         paths: Vec<String>,
         next: impl Into<String>,
     ) {
-        if !paths.is_empty() {
-            self.push(finding, what.into(), paths, next.into());
+        if let Some(first) = paths.first() {
+            let next = next.into().replace("FILE", &typed(first));
+            self.push(finding, what.into(), paths, next);
         }
     }
 
-    fn push(&mut self, finding: Refusal, what: String, mut paths: Vec<String>, next: String) {
-        let level = self.levels.of(finding);
-        if level == RefusalLevel::Off {
-            return;
-        }
-        let count = paths.len();
-        paths.truncate(PATHS_MAX);
-        self.list.push(DeployFinding { refusal: finding, level, what, count, paths, next });
+    fn push(&mut self, refusal: Refusal, what: String, paths: Vec<String>, next: String) {
+        let level = self.levels.of(refusal);
+        let shown = match level {
+            RefusalLevel::Off => return,
+            RefusalLevel::Warn => Level::Warn,
+            RefusalLevel::Refuse => Level::Fail,
+        };
+        let check = Check::new(refusal.name(), shown, what).evidence(paths).next(next);
+        self.list.push(DeployFinding { refusal, level, check });
     }
 
     /// Whether the deploy is refused.
@@ -87,7 +80,10 @@ impl<'a> DeployFindings<'a> {
     /// Lets these only be shown.
     pub fn demote(&mut self, refusals: &[Refusal]) {
         let of = self.list.iter_mut().filter(|found| refusals.contains(&found.refusal));
-        of.for_each(|found| found.level = RefusalLevel::Warn);
+        for found in of {
+            found.level = RefusalLevel::Warn;
+            found.check.level = Level::Warn;
+        }
     }
 
     /// Whether this was found, at any level.
@@ -96,9 +92,23 @@ impl<'a> DeployFindings<'a> {
     }
 
     /// Refusals first, each kind in the order of the list of kinds.
-    pub fn sorted(mut self) -> Vec<DeployFinding> {
+    pub fn sorted(mut self) -> Vec<Check> {
         self.list.sort_by_key(|found| (found.level, found.refusal));
-        self.list
+        self.list.into_iter().map(|found| found.check).collect()
+    }
+}
+
+/// A path of a finding as a person would type it: without the remark in brackets and the number of the line.
+fn typed(path: &str) -> String {
+    let path = path.split(" (").next().unwrap_or_default();
+    let is_line = |line: &str| !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit());
+    let path =
+        path.rsplit_once(':').filter(|(_, line)| is_line(line)).map_or(path, |(path, _)| path);
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@".contains(c);
+    if path.chars().all(is_plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
     }
 }
 
@@ -118,6 +128,17 @@ impl TargetHint<'_> {
         match (&self.0.host, &self.0.user, self.0.port) {
             (Some(host), Some(user), Some(port)) => format!("{user}@{host}:{port}:{path}"),
             _ => path.to_string(),
+        }
+    }
+
+    /// The params that name it to a job.
+    pub fn params(self) -> String {
+        let path = format!("path={}", self.0.path);
+        match (&self.0.host, &self.0.user, self.0.port) {
+            (Some(host), Some(user), Some(port)) => {
+                format!("{path} host={host} user={user} port={port}")
+            }
+            _ => path,
         }
     }
 
@@ -176,8 +197,9 @@ pub struct CheckReport {
     pub items: Vec<RsyncItem>,
     /// The plan that `runner deploy --plan` enforces.
     pub plan: Option<PlanSummary>,
-    /// Refusals first.
-    pub findings: Vec<DeployFinding>,
+    /// The findings, refusals first.
+    #[serde(flatten)]
+    pub list: Checklist,
     /// What else there is to say.
     pub notes: Vec<String>,
 }
@@ -203,8 +225,9 @@ pub struct Changes {
 
 impl CheckReport {
     /// With nothing but findings yet.
-    pub fn new(source: String, target: String, findings: Vec<DeployFinding>) -> Self {
-        let refused = findings.iter().any(|found| found.level == RefusalLevel::Refuse);
+    pub fn new(source: String, target: String, findings: Vec<Check>) -> Self {
+        let list = Checklist::new(findings);
+        let refused = list.level == Level::Fail;
         let (commit, changes, plan) = (None, None, None);
         let (items, notes) = (Vec::new(), Vec::new());
         Self {
@@ -216,15 +239,15 @@ impl CheckReport {
             changes,
             items,
             plan,
-            findings,
+            list,
             notes,
         }
     }
 
     pub fn summary(&self) -> String {
-        let names = |level: RefusalLevel| -> Vec<&str> {
-            let of = self.findings.iter().filter(|found| found.level == level);
-            let mut names: Vec<&str> = of.map(|found| found.refusal.name()).collect();
+        let names = |level: Level| -> Vec<&str> {
+            let of = self.list.checks.iter().filter(|found| found.level == level);
+            let mut names: Vec<&str> = of.map(|found| found.name.as_str()).collect();
             names.dedup();
             names
         };
@@ -235,9 +258,7 @@ impl CheckReport {
             }
             None => text.push_str(": the target could not be looked at"),
         }
-        for (what, level) in
-            [("refused for", RefusalLevel::Refuse), ("warnings", RefusalLevel::Warn)]
-        {
+        for (what, level) in [("refused for", Level::Fail), ("warnings", Level::Warn)] {
             let names = names(level);
             if !names.is_empty() {
                 let _ = write!(text, "; {what}: {}", names.join(", "));
@@ -246,20 +267,10 @@ impl CheckReport {
         text
     }
 
-    /// One block per finding: what, where, what to do next.
-    pub fn text(&self) -> String {
+    /// The findings, the changes, the plan, and what else there is to say.
+    pub fn text(&self, drawing: Drawing) -> String {
         let mut text = format!("{} to {}: {}\n\n", self.source, self.target, self.summary());
-        for found in &self.findings {
-            let DeployFinding { refusal, level, what, count, paths, next } = found;
-            let _ = writeln!(text, "{:<7} {:<20} {what}", level.name(), refusal.name());
-            for path in paths {
-                let _ = writeln!(text, "{:<28} {path}", "");
-            }
-            if *count > PATHS_MAX {
-                let _ = writeln!(text, "{:<28} and {} more", "", count - PATHS_MAX);
-            }
-            let _ = writeln!(text, "{:<28} next: {next}", "");
-        }
+        text.push_str(&self.list.text(drawing));
         text.push_str(&listed("change", &self.items, "the plan"));
         if let Some(PlanSummary { path, hash, until }) = &self.plan {
             let _ = writeln!(text, "plan    {path}, hash {hash}, good until {until}");
@@ -391,7 +402,7 @@ mod tests {
         let mut findings = DeployFindings::new(&levels);
         let earlier = edit(document(&plan("a")));
         plan(head).since(earlier.as_bytes(), UtcMs::new(now_ms).unwrap(), &mut findings);
-        findings.sorted().into_iter().map(|found| found.what + &found.paths.join(" ")).collect()
+        findings.sorted().into_iter().map(|found| found.value + &found.evidence.join(" ")).collect()
     }
 
     #[test]

@@ -18,12 +18,11 @@ use crate::{
     manifest::{DeployCheck, Refusal},
 };
 
-/// How to go on after drift: look, then keep the edit or give it up.
-const AFTER_DRIFT: &str = "runner run jobs/drift.toml shows the differences; to keep an edit, copy it into the source and commit it; \
+/// What is found after drift, and how to go on: look, then keep the edit or give it up.
+const DRIFTED: &str = "the target is not what was deployed; to keep an edit, copy it into the source and commit it; \
     to overwrite all of it, deploy with --set deploy-check.severity.drift=warn --set deploy-check.severity.older-source=warn";
-/// What to do about files that are only left over.
-const AFTER_STALE: &str =
-    "runner plan deploy --retire shows what runner deploy --retire would move aside";
+/// What is found of files that are only left over, and what to do about them.
+const STALE: &str = "deployed once, gone from the source, still on the target; `runner deploy --retire` moves it aside";
 
 /// What a judge is given.
 #[derive(Debug, Clone, Copy)]
@@ -136,7 +135,7 @@ fn protected(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let tracked = case.facts.git.tracked.iter().filter(|path| case.exclusions.protects(path));
     let tracked = shown_all(tracked.map(Vec::as_slice));
     let what = "git tracks protected paths: they are meant to be sent, and never will be";
-    findings.about(Refusal::ProtectedTouched, what, tracked, "git rm --cached PATH");
+    findings.about(Refusal::ProtectedTouched, what, tracked, "git rm --cached FILE");
     let inside = case.facts.source.inventory.entries.keys();
     let inside = inside.filter(|path| !path.contains(&b'/') && case.exclusions.protects(path));
     let inside = inside.filter(|path| {
@@ -252,7 +251,7 @@ fn special(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     }
     odd.sort();
     odd.dedup();
-    findings.about(Refusal::SpecialFiles, "risky things would be sent", odd, "ls -la PATH");
+    findings.about(Refusal::SpecialFiles, "risky things would be sent", odd, "ls -la FILE");
 }
 
 /// Not more than a deploy may change; and what changes in its permissions only.
@@ -339,10 +338,19 @@ fn drift(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
             drifted.push(format!("{} (missing there)", shown(path)));
         }
     }
-    let what = "the target is not what was deployed";
-    findings.about(Refusal::Drift, what, drifted, AFTER_DRIFT);
-    let what = "deployed once, gone from the source, still on the target";
-    findings.about(Refusal::Stale, what, stale, AFTER_STALE);
+    let target = case.hint.params();
+    findings.about(
+        Refusal::Drift,
+        DRIFTED,
+        drifted,
+        format!("runner run jobs/drift.toml -p {target}"),
+    );
+    findings.about(
+        Refusal::Stale,
+        STALE,
+        stale,
+        format!("runner plan deploy -p {target} --retire"),
+    );
 }
 
 /// The source follows on what is deployed, and overwrites nothing newer.

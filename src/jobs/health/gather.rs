@@ -8,6 +8,7 @@ use super::{
     tail::Tail,
 };
 use crate::{
+    checklist::Level,
     domain::{
         command::in_force,
         ids::{RunId, Tag},
@@ -225,7 +226,7 @@ fn folded(context: &Context<'_>, trading: &Trading, tag: &Tag) -> Result<Fold, F
         check::state::state(context, &CheckJob { trading: trading.clone(), check: table })?;
     let ledger = checks.into_iter().find(|check| check.name == "ledger");
     Ok(match ledger {
-        Some(one) if one.level == check::result::Level::Ok => Fold::Same(one.value),
+        Some(one) if one.level == Level::Ok => Fold::Same(one.value),
         Some(one) => Fold::Differs(one.value),
         None => Fold::Off("the ledger was not looked at"),
     })

@@ -22,13 +22,13 @@ pub fn line(health: &Health, at: UtcMs) -> String {
     let age = decision_age_s.map_or("none".to_owned(), |age_s| format!("{age_s}s"));
     let equity = equity.as_deref().unwrap_or("none");
     let risk = risk_state.unwrap_or("none");
-    let next = health.worst().map_or(String::new(), |worst| {
+    let next = health.list.worst().map_or(String::new(), |worst| {
         let next = worst.next.as_ref().map_or(String::new(), |next| format!(" next={next}"));
         format!(" why={}{next}", worst.name)
     });
     format!(
         "{at} {} stale={age} cadence={clean_trailing_cadence_diffs} equity={equity} risk={risk}{next}",
-        health.level.name()
+        health.list.level.name()
     )
 }
 

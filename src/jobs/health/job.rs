@@ -53,12 +53,12 @@ fn examine(context: &Context<'_>, job: &HealthJob, mode: HealthMode) -> Result<H
 }
 
 fn outcome(context: &Context<'_>, job: &HealthJob, health: &Health) -> Outcome {
-    let mut out = BTreeMap::from([("level".to_owned(), health.level.name().to_lowercase())]);
+    let mut out = BTreeMap::from([("level".to_owned(), health.list.level.name().to_owned())]);
     let mut text = match job.health.exit {
         HealthExit::Nagios => health.nagios(),
         HealthExit::Plain | HealthExit::Docker => String::new(),
     };
-    text.push_str(&health.text());
+    text.push_str(&health.text(context.drawing));
     // A disk that is full must not hide what was found.
     match leave(context, job, health) {
         Ok(shown) => {

@@ -5,10 +5,11 @@ use std::{fmt::Write as _, time::Duration};
 use super::{
     cadence::cadence,
     facts::{Facts, Fold, Ledger},
-    result::{Checked, Figures, Level},
+    result::Figures,
     watch,
 };
 use crate::{
+    checklist::{Check, Level},
     domain::{
         command::Order,
         decision::{RiskState, SkipReason},
@@ -31,7 +32,7 @@ pub struct Judge<'a> {
 }
 
 /// Every check in the order people read them, and the numbers behind them.
-pub fn judge(judge: &Judge<'_>, facts: &Facts) -> (Vec<Checked>, Figures) {
+pub fn judge(judge: &Judge<'_>, facts: &Facts) -> (Vec<Check>, Figures) {
     let mut checks = vec![judge.ledger(facts), judge.decisions(facts)];
     checks.push(judge.cadence(facts));
     checks.push(judge.hindered(facts));
@@ -85,8 +86,9 @@ impl Judge<'_> {
         (i64::from(bars) * self.series.timeframe().ms()).saturating_add(ms(&self.table.slack))
     }
 
-    fn ledger(&self, facts: &Facts) -> Checked {
-        let check = |level, value: String| Checked::new("ledger", level, "whole, in order", value);
+    fn ledger(&self, facts: &Facts) -> Check {
+        let check =
+            |level, value: String| Check::new("ledger", level, value).limit("whole, in order");
         let start = format!("runner run jobs/live.toml -p {}", self.words());
         let Some(ledger) = &facts.ledger else {
             return check(Level::Fail, "there is none".to_owned()).next(start);
@@ -103,9 +105,9 @@ impl Judge<'_> {
         check(Level::Ok, format!("{} rows{torn}", tail.lines))
     }
 
-    fn decisions(&self, facts: &Facts) -> Checked {
+    fn decisions(&self, facts: &Facts) -> Check {
         let Some(last) = facts.ledger.as_ref().and_then(|ledger| ledger.tail.last()) else {
-            return Checked::off("decisions", "no decisions yet");
+            return Check::skipped("decisions", "no decisions yet");
         };
         let most_ms = self.bars_ms(self.table.decision_age_bars);
         let found = aged(self, "decisions", most_ms, (last.ts.close(), facts.now));
@@ -117,7 +119,7 @@ impl Judge<'_> {
         found
     }
 
-    fn raw(&self, facts: &Facts) -> Checked {
+    fn raw(&self, facts: &Facts) -> Check {
         let series = self.series;
         let (exchange, symbol) = (series.exchange(), series.symbol());
         let next = format!(
@@ -127,17 +129,20 @@ impl Judge<'_> {
         let most_ms = self.bars_ms(self.table.raw_age_bars);
         let limit = format!("within {}", long(most_ms));
         let found = match &facts.newest_bar {
-            Err(error) => Checked::new("raw", Level::Fail, limit, error.clone()),
-            Ok(None) => Checked::new("raw", Level::Fail, limit, "no bar yet"),
+            Err(error) => Check::new("raw", Level::Fail, error.clone()).limit(limit),
+            Ok(None) => {
+                let start = format!("runner run jobs/live.toml -p {}", self.words());
+                return Check::new("raw", Level::Fail, "no bar yet").limit(limit).next(start);
+            }
             Ok(Some(ts)) => aged(self, "raw", most_ms, (ts.close(), facts.now)),
         };
         found.next(next)
     }
 
-    fn cadence(&self, facts: &Facts) -> Checked {
+    fn cadence(&self, facts: &Facts) -> Check {
         let Some(ledger) = facts.ledger.as_ref().filter(|ledger| ledger.tail.last().is_some())
         else {
-            return Checked::off("cadence", "no decisions yet");
+            return Check::skipped("cadence", "no decisions yet");
         };
         let found = cadence(&ledger.tail.rows, self.late_max_ms());
         let grace = self.table.grace_bars as usize;
@@ -146,13 +151,13 @@ impl Judge<'_> {
         let young = if is_young && found.clean < grace { ", all there are" } else { "" };
         let value = format!("clean_trailing_cadence_diffs = {}{young}", found.clean);
         let limit = format!("at least {grace} slots in time");
-        Checked::new("cadence", level, limit, value).next(self.look(facts))
+        Check::new("cadence", level, value).limit(limit).next(self.look(facts))
     }
 
     /// Rows that a failure of the venue or of the disk has left. They never go away, so they only warn, for a while.
-    fn hindered(&self, facts: &Facts) -> Checked {
+    fn hindered(&self, facts: &Facts) -> Check {
         let Some(ledger) = &facts.ledger else {
-            return Checked::off("hindered", "no decisions yet");
+            return Check::skipped("hindered", "no decisions yet");
         };
         let rows = &ledger.tail.rows;
         let rows = &rows[rows.len().saturating_sub(self.table.tail as usize)..];
@@ -161,28 +166,30 @@ impl Judge<'_> {
         let level = if fetch + persist == 0 { Level::Ok } else { Level::Warn };
         let value = format!("{fetch} fetch_failed, {persist} persist_failed");
         let limit = format!("none in {} rows", self.table.tail);
-        Checked::new("hindered", level, limit, value).next(self.look(facts))
+        Check::new("hindered", level, value).limit(limit).next(self.look(facts))
     }
 
-    fn fold(&self, facts: &Facts) -> Checked {
+    fn fold(&self, facts: &Facts) -> Check {
         let next = format!("runner run jobs/eqflat.toml -p {}", self.words());
         let limit = "the same to the byte";
         match &facts.fold {
-            Fold::Off(why) => Checked::off("fold", *why),
-            Fold::Same(value) => Checked::new("fold", Level::Ok, limit, value.clone()),
-            Fold::Differs(why) => Checked::new("fold", Level::Fail, limit, why.clone()).next(next),
+            Fold::Off(why) => Check::skipped("fold", *why),
+            Fold::Same(value) => Check::new("fold", Level::Ok, value.clone()).limit(limit),
+            Fold::Differs(why) => {
+                Check::new("fold", Level::Fail, why.clone()).limit(limit).next(next)
+            }
         }
     }
 
-    fn risk(&self, facts: &Facts) -> Checked {
+    fn risk(&self, facts: &Facts) -> Check {
         let resume = format!("runner resume --tag {} --reason \"...\"", self.table.tag);
-        let check = |level, value| Checked::new("risk", level, "ACTIVE", value);
+        let check = |level, value| Check::new("risk", level, value).limit("ACTIVE");
         let order = match &facts.order {
             Err(error) => return check(Level::Fail, error.clone()),
             Ok(order) => order.as_ref(),
         };
         let Some(last) = facts.ledger.as_ref().and_then(|ledger| ledger.tail.last()) else {
-            return Checked::off("risk", "no decisions yet");
+            return Check::skipped("risk", "no decisions yet");
         };
         let Some(state) = last.risk else {
             return check(Level::Fail, "the last row has no risk state".to_owned());
@@ -210,13 +217,13 @@ impl Judge<'_> {
         check(level, value).next(resume)
     }
 
-    fn eqflat(&self, facts: &Facts) -> Checked {
+    fn eqflat(&self, facts: &Facts) -> Check {
         if !self.table.eqflat {
-            return Checked::off("eqflat", "not asked for: healthcheck.eqflat");
+            return Check::skipped("eqflat", "not asked for: healthcheck.eqflat");
         }
         let most_ms = ms(&self.table.eqflat_age_max);
         let limit = format!("PASS within {}", long(most_ms));
-        let check = |level, value: String| Checked::new("eqflat", level, limit, value);
+        let check = |level, value: String| Check::new("eqflat", level, value).limit(limit);
         let again = format!("runner run jobs/eqflat.toml -p {}", self.words());
         let proof = match &facts.proof {
             Err(error) => return check(Level::Warn, error.clone()).next(again),
@@ -270,11 +277,11 @@ fn aged(
     name: &'static str,
     most_ms: i64,
     (close, now): (UtcMs, UtcMs),
-) -> Checked {
+) -> Check {
     let age_ms = now.get() - close.get();
     let is_ahead = age_ms < -ms(&judge.table.slack);
     let level = if is_ahead || age_ms > most_ms { Level::Fail } else { Level::Ok };
     let ahead = if is_ahead { ": this clock is behind, or it lives in another time" } else { "" };
     let value = format!("{close}, {}{ahead}", ago(now, close));
-    Checked::new(name, level, format!("within {}", long(most_ms)), value)
+    Check::new(name, level, value).limit(format!("within {}", long(most_ms)))
 }

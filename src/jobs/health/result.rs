@@ -5,82 +5,14 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
+    checklist::{Check, Checklist, Drawing, Level},
     domain::time::UtcMs,
     exit::Exit,
-    jobs::checks::{self, Shown},
     manifest::{HealthExit, HealthMode},
 };
 
 /// Name and version of the document.
-const SCHEMA: &str = "mjolnir.health/1";
-/// Letters of the longest level.
-const LEVEL_WIDTH: usize = 5;
-
-/// How a check went. The later ones are worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// Not made, or nothing to judge.
-    Off,
-    /// As it must be.
-    Ok,
-    /// Somebody should look.
-    Warn,
-    /// Somebody must act.
-    Fail,
-}
-
-impl Level {
-    /// How it is written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Ok => "ok",
-            Self::Warn => "WARN",
-            Self::Fail => "FAIL",
-        }
-    }
-}
-
-/// One check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Checked {
-    /// What was checked.
-    pub name: &'static str,
-    /// How it went.
-    pub level: Level,
-    /// What it is judged by.
-    pub limit: String,
-    /// What was found.
-    pub value: String,
-    /// The command to run next.
-    pub next: Option<String>,
-}
-
-impl Checked {
-    /// A check without advice.
-    pub fn new(
-        name: &'static str,
-        level: Level,
-        limit: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Self {
-        Self { name, level, limit: limit.into(), value: value.into(), next: None }
-    }
-
-    /// A check that was not made.
-    pub fn off(name: &'static str, why: impl Into<String>) -> Self {
-        Self::new(name, Level::Off, "", why)
-    }
-
-    /// With the command that helps where it did not go well.
-    pub fn next(mut self, command: impl Into<String>) -> Self {
-        if self.level >= Level::Warn {
-            self.next = Some(command.into());
-        }
-        self
-    }
-}
+const SCHEMA: &str = "mjolnir.health/2";
 
 /// The numbers behind the checks, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -117,12 +49,10 @@ pub struct Health {
     at: UtcMs,
     /// How strictly it was judged.
     pub mode: HealthMode,
-    /// The worst level.
-    pub level: Level,
     /// The numbers.
     pub figures: Figures,
-    /// In the order they were made.
-    pub checks: Vec<Checked>,
+    #[serde(flatten)]
+    pub list: Checklist,
 }
 
 impl Health {
@@ -132,33 +62,29 @@ impl Health {
         at: UtcMs,
         mode: HealthMode,
         figures: Figures,
-        checks: Vec<Checked>,
+        checks: Vec<Check>,
     ) -> Self {
-        let level = checks.iter().map(|check| check.level).fold(Level::Ok, Level::max);
-        Self { schema: SCHEMA, tag, series, at_ms: at.get(), at, mode, level, figures, checks }
+        let list = Checklist::new(checks);
+        Self { schema: SCHEMA, tag, series, at_ms: at.get(), at, mode, figures, list }
     }
 
     /// The exit code by a convention.
     pub fn exit(&self, convention: HealthExit) -> Exit {
-        match (convention, self.level, self.mode) {
+        match (convention, self.list.level, self.mode) {
             (HealthExit::Nagios, Level::Warn, _) => Exit::Foreign(1),
             (HealthExit::Nagios, Level::Fail, _) => Exit::Foreign(2),
-            (_, Level::Off | Level::Ok, _) | (_, Level::Warn, HealthMode::Operator) => Exit::Ok,
+            (_, Level::Skipped | Level::Ok, _) | (_, Level::Warn, HealthMode::Operator) => Exit::Ok,
             (_, Level::Warn | Level::Fail, _) => Exit::Negative,
         }
     }
 
-    /// The first of the worst checks, when one did not go well.
-    pub fn worst(&self) -> Option<&Checked> {
-        self.checks.iter().find(|check| check.level == self.level && check.level >= Level::Warn)
-    }
-
     /// One line: the level, what the worst check found, and which others did not go well.
     pub fn summary(&self) -> String {
-        let mut text = self.level.name().to_owned();
-        let Some(worst) = self.worst() else { return text };
+        let mut text = self.list.level.name().to_owned();
+        let Some(worst) = self.list.worst() else { return text };
         let _ = write!(text, ": {}: {}", worst.name, worst.value);
-        let others = self.checks.iter().filter(|c| c.level >= Level::Warn && c.name != worst.name);
+        let others =
+            self.list.checks.iter().filter(|c| c.level >= Level::Warn && c.name != worst.name);
         for other in others {
             let _ = write!(text, "; {} {}", other.level.name(), other.name);
         }
@@ -167,8 +93,8 @@ impl Health {
 
     /// The line of status that Nagios shows, with the numbers it draws.
     pub fn nagios(&self) -> String {
-        let word = match self.level {
-            Level::Off | Level::Ok => "OK",
+        let word = match self.list.level {
+            Level::Skipped | Level::Ok => "OK",
             Level::Warn => "WARNING",
             Level::Fail => "CRITICAL",
         };
@@ -186,18 +112,10 @@ impl Health {
         text
     }
 
-    /// One line per check in columns, and its advice below it.
-    pub fn text(&self) -> String {
-        let rows = self.checks.iter().map(|check| Shown {
-            name: check.name,
-            level: check.level.name(),
-            limit: &check.limit,
-            found: &check.value,
-            next: check.next.as_deref(),
-        });
-        let table = checks::table(LEVEL_WIDTH, &rows.collect::<Vec<_>>());
-        let Self { tag, series, at, .. } = self;
-        let (level, mode) = (self.level.name(), self.mode.name());
-        format!("{tag} {series} at {at}: {level} ({mode})\n\n{table}")
+    /// Of what, when and how strictly, and the list.
+    pub fn text(&self, drawing: Drawing) -> String {
+        let Self { tag, series, at, list, .. } = self;
+        let (level, mode) = (list.level.name(), self.mode.name());
+        format!("{tag} {series} at {at}: {level} ({mode})\n\n{}", list.text(drawing))
     }
 }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Machine,
-    result::{CheckLevel, PreflightCheck},
-};
+use super::Machine;
 use crate::{
+    checklist::{Check, Level},
     clock::{Clock as _, SystemClock},
     exchange::client::{Client, ClientLimits, Get as _},
     jobs::{deploy::commands::CommandError, venue::JobSleeper},
@@ -20,7 +18,7 @@ const HALF_SECOND_MS: i64 = 500;
 const SET_BY_SYSTEMD: &str = "/run/systemd/timesync/synchronized";
 
 /// One check of what keeps the clock, one of its distance where a host is named.
-pub fn clock(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
+pub fn clock(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
     let mut checks = vec![kept(machine)?];
     if let Some(url) = &machine.rules.clock_url {
         checks.push(skew(machine, url.get().as_str()));
@@ -35,11 +33,11 @@ enum Kept {
     No,
 }
 
-fn kept(machine: &Machine<'_>) -> Result<PreflightCheck, Failure> {
+fn kept(machine: &Machine<'_>) -> Result<Check, Failure> {
     let check = |level, value: String| {
         let limit = "kept in time";
-        let next = "timedatectl; chronyc tracking";
-        PreflightCheck::new(PreflightPart::Clock, "clock", level, limit, value).next(next)
+        let next = "timedatectl";
+        Check::new("clock", level, value).part(PreflightPart::Clock.name()).limit(limit).next(next)
     };
     for (argv, understand) in [
         (
@@ -55,17 +53,17 @@ fn kept(machine: &Machine<'_>) -> Result<PreflightCheck, Failure> {
             Err(error) => return Err(error.into()),
         };
         match understand(&String::from_utf8_lossy(&said.stdout)) {
-            Some(Kept::Yes) => return Ok(check(CheckLevel::Ok, format!("{} says so", argv[0]))),
+            Some(Kept::Yes) => return Ok(check(Level::Ok, format!("{} says so", argv[0]))),
             Some(Kept::No) => {
-                return Ok(check(CheckLevel::Fail, format!("{} says it is not", argv[0])));
+                return Ok(check(Level::Fail, format!("{} says it is not", argv[0])));
             }
             None => {}
         }
     }
     if std::path::Path::new(SET_BY_SYSTEMD).exists() {
-        return Ok(check(CheckLevel::Ok, format!("{SET_BY_SYSTEMD} is there")));
+        return Ok(check(Level::Ok, format!("{SET_BY_SYSTEMD} is there")));
     }
-    Ok(check(CheckLevel::Warn, "neither timedatectl nor chronyc says".to_owned()))
+    Ok(check(Level::Warn, "neither timedatectl nor chronyc says".to_owned()))
 }
 
 /// `yes` or `no`.
@@ -86,13 +84,16 @@ fn of_chrony(text: &str) -> Option<Kept> {
     }
 }
 
-fn skew(machine: &Machine<'_>, url: &str) -> PreflightCheck {
+fn skew(machine: &Machine<'_>, url: &str) -> Check {
     let most = machine.rules.clock_skew_max.get().duration();
     let most_ms = i64::try_from(most.as_millis()).unwrap_or(i64::MAX);
     let check = |level, value: String| {
         let limit = format!("within {most_ms} ms of {url}");
-        let next = format!("curl -sI {url}; date -u");
-        PreflightCheck::new(PreflightPart::Clock, "clock skew", level, limit, value).next(next)
+        let next = format!("curl -sI {url}");
+        Check::new("clock skew", level, value)
+            .part(PreflightPart::Clock.name())
+            .limit(limit)
+            .next(next)
     };
     let clock = SystemClock;
     let waits = JobSleeper { clock: &clock, stop: &machine.context.stop };
@@ -101,14 +102,14 @@ fn skew(machine: &Machine<'_>, url: &str) -> PreflightCheck {
     let answer = Client::new(limits).and_then(|client| client.get(url, &waits));
     let answered = clock.now();
     match answer.map(|answer| answer.date) {
-        Err(error) => check(CheckLevel::Warn, format!("it did not answer: {error}")),
-        Ok(None) => check(CheckLevel::Warn, "it does not say what time it is".to_owned()),
+        Err(error) => check(Level::Warn, format!("it did not answer: {error}")),
+        Ok(None) => check(Level::Warn, "it does not say what time it is".to_owned()),
         Ok(Some(date)) => {
             let ours_ms = i64::midpoint(asked.get(), answered.get());
             let ahead_ms = ours_ms - (date.get() + HALF_SECOND_MS);
             let side = if ahead_ms < 0 { "behind" } else { "ahead of" };
             let is_off = ahead_ms.unsigned_abs() > most_ms.unsigned_abs();
-            let level = if is_off { CheckLevel::Fail } else { CheckLevel::Ok };
+            let level = if is_off { Level::Fail } else { Level::Ok };
             check(level, format!("{} ms {side} it", ahead_ms.unsigned_abs()))
         }
     }

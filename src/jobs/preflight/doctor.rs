@@ -4,21 +4,18 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{
-    CheckManifests, Machine, checks, here,
-    result::{CheckLevel, PreflightCheck, PreflightReport},
-};
+use super::{CheckManifests, Found, Machine, checks, here};
 use crate::{
+    checklist::{Checklist, Drawing, Level},
     exit::Exit,
     jobs::{context::Context, deploy::commands::CommandRunner},
     manifest::PreflightJob,
-    model::probe::DeviceVerdict,
     os::machine::{memory_bytes, processor},
     outcome::Failure,
 };
 
 /// Name and version of the document.
-const SCHEMA: &str = "mjolnir.doctor/1";
+const SCHEMA: &str = "mjolnir.doctor/2";
 
 /// Everything that is shown.
 #[derive(Debug, Serialize)]
@@ -40,10 +37,9 @@ pub struct Doctor {
     root: String,
     /// Names of the profiles there.
     profiles: Vec<String>,
-    /// The devices, as they proved themselves; none where only the processor is wanted.
-    devices: Vec<DeviceVerdict>,
     /// Programs, room, clock, device.
-    checks: Vec<PreflightCheck>,
+    #[serde(flatten)]
+    found: Found,
 }
 
 /// Looks at everything.
@@ -58,13 +54,13 @@ pub fn examine(
     let runner = CommandRunner::new(context, &target, timeout, context.root.to_owned())?;
     let rules = &job.preflight;
     let machine = Machine { context, runner: &runner, rules, manifests };
-    let made = checks(&machine, job)?;
-    let made: Vec<PreflightCheck> =
-        made.into_iter().filter(|c| c.level != CheckLevel::Skipped).collect();
+    let Found { list, devices } = checks(&machine, job)?;
+    let made = list.checks.into_iter().filter(|check| check.level != Level::Skipped);
+    let list = Checklist::new(made.collect());
     let (cpu, cores) = processor();
     Ok(Doctor {
         schema: SCHEMA,
-        ok: made.iter().all(|check| check.level != CheckLevel::Fail),
+        ok: list.level != Level::Fail,
         build: context.build.to_owned(),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
         cpu,
@@ -72,8 +68,7 @@ pub fn examine(
         memory: memory_bytes(),
         root: context.root.display().to_string(),
         profiles,
-        devices: made.iter().filter_map(|check| check.probe.as_deref().cloned()).collect(),
-        checks: made,
+        found: Found { list, devices },
     })
 }
 
@@ -84,7 +79,7 @@ impl Doctor {
     }
 
     /// A table for people.
-    pub fn text(&self) -> String {
+    pub fn text(&self, drawing: Drawing) -> String {
         let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
         let memory = self.memory.map_or_else(
             || "the system does not say".to_owned(),
@@ -101,7 +96,7 @@ impl Doctor {
         for (name, value) in facts {
             let _ = writeln!(text, "{name:<10}{value}");
         }
-        let results = PreflightReport::new(self.root.clone(), self.checks.clone());
-        format!("{text}\n{}", results.text())
+        let list = &self.found.list;
+        format!("{text}\n{}: {}\n\n{}", self.root, list.summary(), list.text(drawing))
     }
 }

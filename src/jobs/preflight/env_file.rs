@@ -7,11 +7,9 @@ use std::{
     path::Path,
 };
 
-use super::{
-    Machine,
-    result::{CheckLevel, PreflightCheck, some_of},
-};
+use super::{Machine, skipped, some_of};
 use crate::{
+    checklist::{Check, Level},
     domain::dotenv::{self, Dotenv, Entry},
     manifest::PreflightPart,
 };
@@ -24,34 +22,34 @@ const GROUP_WRITES: u32 = 0o020;
 const FILE_MAX: u64 = 1 << 20;
 
 /// Its rights, and its variables.
-pub fn env_file(machine: &Machine<'_>) -> Vec<PreflightCheck> {
+pub fn env_file(machine: &Machine<'_>) -> Vec<Check> {
     let root = machine.context.root;
     let example = match read(&root.join(".env.example")) {
         Ok(Some(text)) => text,
         Ok(None) => {
-            return vec![PreflightCheck::skipped(PreflightPart::Env, ".env.example is missing")];
+            return vec![skipped(PreflightPart::Env, ".env.example is missing")];
         }
         Err(why) => {
-            return vec![check("env", CheckLevel::Fail, "", format!(".env.example: {why}"))];
+            return vec![check("env", Level::Fail, "", format!(".env.example: {why}"))];
         }
     };
     let path = root.join(".env");
     let text = match read(&path) {
         Ok(Some(text)) => text,
         Ok(None) => {
-            let found = check("env", CheckLevel::Fail, "readable", ".env is missing".to_owned());
+            let found = check("env", Level::Fail, "readable", ".env is missing".to_owned());
             return vec![found.next("cp .env.example .env && chmod 600 .env")];
         }
         Err(why) => {
-            let found = check("env", CheckLevel::Fail, "readable", format!(".env: {why}"));
+            let found = check("env", Level::Fail, "readable", format!(".env: {why}"));
             return vec![found.next("ls -la .env")];
         }
     };
     vec![rights(&path), content(&compare(&text, &example))]
 }
 
-fn check(name: &str, level: CheckLevel, limit: &str, value: String) -> PreflightCheck {
-    PreflightCheck::new(PreflightPart::Env, name, level, limit, value)
+fn check(name: &str, level: Level, limit: &str, value: String) -> Check {
+    Check::new(name, level, value).part(PreflightPart::Env.name()).limit(limit)
 }
 
 /// A short text; `None` when there is none.
@@ -73,26 +71,26 @@ pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, String> {
     fs::read(path).map(Some).map_err(|error| error.to_string())
 }
 
-fn rights(path: &Path) -> PreflightCheck {
+fn rights(path: &Path) -> Check {
     let check =
         |level, value| check("env rights", level, "the owner alone", value).next("chmod 600 .env");
     match fs::metadata(path) {
-        Err(error) => check(CheckLevel::Fail, error.to_string()),
+        Err(error) => check(Level::Fail, error.to_string()),
         Ok(found) => {
             let mode = found.mode() & 0o7777;
             let value = format!("mode {mode:o}");
             if mode & WORLD != 0 {
-                check(CheckLevel::Fail, format!("{value}: everybody can get at it"))
+                check(Level::Fail, format!("{value}: everybody can get at it"))
             } else if mode & GROUP_WRITES != 0 {
-                check(CheckLevel::Warn, format!("{value}: the group can change it"))
+                check(Level::Warn, format!("{value}: the group can change it"))
             } else {
-                check(CheckLevel::Ok, value)
+                check(Level::Ok, value)
             }
         }
     }
 }
 
-fn content(faults: &Faults) -> PreflightCheck {
+fn content(faults: &Faults) -> Check {
     let Faults { missing, empty, unfilled, twice, unknown, odd_lines } = faults;
     let lines: Vec<String> = odd_lines.iter().map(usize::to_string).collect();
     let mut words = Vec::new();
@@ -109,11 +107,11 @@ fn content(faults: &Faults) -> PreflightCheck {
         }
     }
     let level = if [missing, empty, unfilled].into_iter().any(|names| !names.is_empty()) {
-        CheckLevel::Fail
+        Level::Fail
     } else if words.is_empty() {
-        CheckLevel::Ok
+        Level::Ok
     } else {
-        CheckLevel::Warn
+        Level::Warn
     };
     let value = if words.is_empty() { "complete".to_owned() } else { words.join("; ") };
     check("env", level, "all of .env.example", value).next("less .env.example")

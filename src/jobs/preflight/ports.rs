@@ -6,12 +6,9 @@ use std::{
     net::TcpListener,
 };
 
-use super::{
-    Machine,
-    env_file::read_bytes,
-    result::{CheckLevel, PreflightCheck, some_of},
-};
+use super::{Machine, env_file::read_bytes, skipped, some_of};
 use crate::{
+    checklist::{Check, Level},
     jobs::deploy::compose::{
         BoundPort, ComposeService, Env, Exposure, Folder, NotJudged, Variables, running, services,
         sets,
@@ -25,7 +22,7 @@ use crate::{
 const LOOPBACK: &str = "127.0.0.1";
 
 /// The ports of containers, as compose finds and reads its files here, and the one of the service.
-pub fn ports(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
+pub fn ports(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
     let root = machine.context.root;
     let file = machine.rules.compose_file.get().as_str();
     let has = |file: &str| root.join(file).is_file();
@@ -39,7 +36,7 @@ pub fn ports(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
     let mut checks = match sets {
         Err(why) => of_file(machine, file, Err(why))?,
         Ok(sets) if sets.is_empty() => {
-            vec![PreflightCheck::skipped(PreflightPart::Ports, format!("{file} is missing"))]
+            vec![skipped(PreflightPart::Ports, format!("{file} is missing"))]
         }
         Ok(sets) => of_file(machine, file, all(machine, &sets))?,
     };
@@ -55,21 +52,21 @@ fn all(machine: &Machine<'_>, sets: &[Vec<String>]) -> Result<Vec<ComposeService
     Ok(all.concat())
 }
 
-fn check(name: &str, level: CheckLevel, limit: &str, value: String) -> PreflightCheck {
-    PreflightCheck::new(PreflightPart::Ports, name, level, limit, value)
+fn check(name: &str, level: Level, limit: &str, value: String) -> Check {
+    Check::new(name, level, value).part(PreflightPart::Ports.name()).limit(limit)
 }
 
 fn of_file(
     machine: &Machine<'_>,
     file: &str,
     found: Result<Vec<ComposeService>, NotJudged>,
-) -> Result<Vec<PreflightCheck>, Failure> {
+) -> Result<Vec<Check>, Failure> {
     let limit = "127.0.0.1, ::1 or listed";
     let services = match found {
         Ok(services) => services,
         Err(why) => {
             let value = format!("the ports of containers: {why}");
-            let found = check("ports", CheckLevel::Fail, limit, value);
+            let found = check("ports", Level::Fail, limit, value);
             return Ok(vec![found.next(format!("docker compose -f {file} config"))]);
         }
     };
@@ -83,14 +80,14 @@ fn of_file(
     match now {
         None => checks.push(check(
             "ports running",
-            CheckLevel::Warn,
+            Level::Warn,
             limit,
             "neither docker nor ss can tell".to_owned(),
         )),
         Some(now) => {
             let found =
                 bound("ports running", limit, &open(machine, &now.services), now.with.to_owned());
-            checks.push(found.next(format!("docker compose -f {file} ps; ss -ltn")));
+            checks.push(found.next("ss -ltn"));
         }
     }
     let holders: BTreeMap<u16, &str> = now
@@ -126,11 +123,11 @@ fn open(machine: &Machine<'_>, services: &[ComposeService]) -> Vec<String> {
     services.iter().flat_map(of).collect()
 }
 
-fn bound(name: &str, limit: &str, open: &[String], fine: String) -> PreflightCheck {
+fn bound(name: &str, limit: &str, open: &[String], fine: String) -> Check {
     if open.is_empty() {
-        return check(name, CheckLevel::Ok, limit, fine);
+        return check(name, Level::Ok, limit, fine);
     }
-    check(name, CheckLevel::Fail, limit, some_of(open))
+    check(name, Level::Fail, limit, some_of(open))
 }
 
 /// Whether a port can be taken, which is given back at once.
@@ -138,13 +135,13 @@ fn try_port(address: &str) -> Result<(), io::Error> {
     TcpListener::bind(address).map(drop)
 }
 
-fn free(name: &str, tried: Result<(), io::Error>, fine: &str) -> PreflightCheck {
+fn free(name: &str, tried: Result<(), io::Error>, fine: &str) -> Check {
     let (level, value) = match tried {
-        Ok(()) => (CheckLevel::Ok, fine.to_owned()),
+        Ok(()) => (Level::Ok, fine.to_owned()),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            (CheckLevel::Fail, "another program listens there".to_owned())
+            (Level::Fail, "another program listens there".to_owned())
         }
-        Err(error) => (CheckLevel::Warn, format!("it cannot be tried: {error}")),
+        Err(error) => (Level::Warn, format!("it cannot be tried: {error}")),
     };
     check(name, level, "free, or our own", value).next("ss -ltnp")
 }
@@ -154,7 +151,7 @@ fn own_port(machine: &Machine<'_>) -> Option<u16> {
 }
 
 /// The port of `runner serve`.
-fn of_service(machine: &Machine<'_>) -> Option<PreflightCheck> {
+fn of_service(machine: &Machine<'_>) -> Option<Check> {
     let (host, _) = machine.rules.listen.rsplit_once(':')?;
     let name = "port of serve";
     if BoundPort::of(host) != BoundPort::Loopback
@@ -162,8 +159,7 @@ fn of_service(machine: &Machine<'_>) -> Option<PreflightCheck> {
     {
         let value = format!("{} is not bound to this machine", machine.rules.listen);
         return Some(
-            check(name, CheckLevel::Fail, "127.0.0.1, ::1 or listed", value)
-                .next("runner serve --help"),
+            check(name, Level::Fail, "127.0.0.1, ::1 or listed", value).next("runner serve --help"),
         );
     }
     if is_held(&machine.context.layout.scheduler_lock()) {

@@ -6,11 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    Machine, ManifestCheck,
-    result::{CheckLevel, PreflightCheck, some_of},
-};
+use super::{Machine, ManifestCheck, skipped, some_of};
 use crate::{
+    checklist::{Check, Level},
     jobs::deploy::{commands::CommandError, git, inventory::shown},
     manifest::PreflightPart,
     os::filesystem::{own_uid, room as left},
@@ -24,7 +22,7 @@ const ROOT: u32 = 0;
 const ENTRIES_MAX: usize = 2_000_000;
 
 /// Tries the folders of `data/`, and whether this is the user that owns them.
-pub fn folders(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
+pub fn folders(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
     let (context, disk) = (machine.context, machine.context.disk);
     let data = context.layout.data();
     let mut all = vec![data.to_owned()];
@@ -43,14 +41,16 @@ pub fn folders(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
         })
         .collect();
     let (level, value) = if bad.is_empty() {
-        (CheckLevel::Ok, format!("{} folders", all.len()))
+        (Level::Ok, format!("{} folders", all.len()))
     } else {
-        (CheckLevel::Fail, some_of(&bad))
+        (Level::Fail, some_of(&bad))
     };
     let limit = "can write and read a file";
     let next = "ls -la data";
-    let written =
-        PreflightCheck::new(PreflightPart::Folders, "folders", level, limit, value).next(next);
+    let written = Check::new("folders", level, value)
+        .part(PreflightPart::Folders.name())
+        .limit(limit)
+        .next(next);
     Ok(vec![written, user(data.metadata().map(|found| found.uid()).ok())])
 }
 
@@ -62,19 +62,21 @@ fn try_one(machine: &Machine<'_>, dir: &std::path::Path) -> Result<(), String> {
 }
 
 /// What another user writes, the owner of the folder cannot change.
-fn user(owner: Option<u32>) -> PreflightCheck {
+fn user(owner: Option<u32>) -> Check {
     let own = own_uid();
     let check = |level, value| {
         let limit = "the owner of data/, not root";
-        PreflightCheck::new(PreflightPart::Folders, "user", level, limit, value)
-            .next("id; ls -lad data")
+        Check::new("user", level, value)
+            .part(PreflightPart::Folders.name())
+            .limit(limit)
+            .next("ls -lad data")
     };
     match owner {
         Some(owner) if owner != own => {
-            check(CheckLevel::Fail, format!("this is user {own}, data/ belongs to user {owner}"))
+            check(Level::Fail, format!("this is user {own}, data/ belongs to user {owner}"))
         }
-        Some(_) | None if own == ROOT => check(CheckLevel::Warn, "this is root".to_owned()),
-        Some(_) | None => check(CheckLevel::Ok, format!("user {own}")),
+        Some(_) | None if own == ROOT => check(Level::Warn, "this is root".to_owned()),
+        Some(_) | None => check(Level::Ok, format!("user {own}")),
     }
 }
 
@@ -91,16 +93,16 @@ struct Walk {
 
 /// Files in the root that belong to another user than the root itself: what a program left there that ran as root. It looks neither
 /// into `.git` nor through links.
-pub fn owners(machine: &Machine<'_>) -> PreflightCheck {
+pub fn owners(machine: &Machine<'_>) -> Check {
     let root = machine.context.root;
     let check = |level, limit: String, value| {
-        PreflightCheck::new(PreflightPart::Owners, "owners", level, limit, value)
+        Check::new("owners", level, value).part(PreflightPart::Owners.name()).limit(limit)
     };
     let owner = match fs::symlink_metadata(root) {
         Ok(found) => found.uid(),
         Err(error) => {
             let value = format!("{}: {error}", root.display());
-            return check(CheckLevel::Fail, "readable".to_owned(), value).next("ls -lad .");
+            return check(Level::Fail, "readable".to_owned(), value).next("ls -lad .");
         }
     };
     let mut walk = Walk::default();
@@ -108,18 +110,14 @@ pub fn owners(machine: &Machine<'_>) -> PreflightCheck {
     let limit = format!("all of user {owner}");
     let next = format!("find . -path ./.git -prune -o -not -uid {owner} -ls");
     let found = match (walk.foreign.is_empty(), walk.blind.is_empty()) {
-        (false, _) => check(CheckLevel::Fail, limit, some_of(&walk.foreign)),
-        (true, false) => check(
-            CheckLevel::Warn,
-            limit,
-            format!("cannot be looked into: {}", some_of(&walk.blind)),
-        ),
-        (true, true) if owner == ROOT => check(
-            CheckLevel::Warn,
-            limit,
-            format!("{} entries, and the folder is root's", walk.seen),
-        ),
-        (true, true) => check(CheckLevel::Ok, limit, format!("{} entries", walk.seen)),
+        (false, _) => check(Level::Fail, limit, some_of(&walk.foreign)),
+        (true, false) => {
+            check(Level::Warn, limit, format!("cannot be looked into: {}", some_of(&walk.blind)))
+        }
+        (true, true) if owner == ROOT => {
+            check(Level::Warn, limit, format!("{} entries, and the folder is root's", walk.seen))
+        }
+        (true, true) => check(Level::Ok, limit, format!("{} entries", walk.seen)),
     };
     found.next(next)
 }
@@ -164,10 +162,10 @@ fn name(path: &Path) -> String {
 }
 
 /// Room on the disk of `data/`, in bytes and in files.
-pub fn room(machine: &Machine<'_>) -> Vec<PreflightCheck> {
+pub fn room(machine: &Machine<'_>) -> Vec<Check> {
     let (data, rules) = (machine.context.layout.data(), machine.rules);
     let check = |name: &str, level, limit, value| {
-        PreflightCheck::new(PreflightPart::Room, name, level, limit, value)
+        Check::new(name, level, value).part(PreflightPart::Room.name()).limit(limit)
     };
     let (bytes_min, inodes_min) = (rules.disk_free_min.get(), rules.inodes_free_min);
     let limits = [format!("at least {bytes_min}"), format!("at least {inodes_min}")];
@@ -175,69 +173,69 @@ pub fn room(machine: &Machine<'_>) -> Vec<PreflightCheck> {
     let (bytes, inodes) = match left(data) {
         Ok(room) => {
             let is_full = room.bytes < bytes_min.bytes();
-            let level = if is_full { CheckLevel::Fail } else { CheckLevel::Ok };
+            let level = if is_full { Level::Fail } else { Level::Ok };
             let place =
                 if is_full { format!(" in {}", room.path.display()) } else { String::new() };
             let value = format!("{} MiB{place}", room.bytes >> 20);
             let bytes = check("disk", level, of_bytes, value);
             let is_full = room.inodes.is_some_and(|free| free < inodes_min);
-            let level = if is_full { CheckLevel::Fail } else { CheckLevel::Ok };
+            let level = if is_full { Level::Fail } else { Level::Ok };
             let value = room
                 .inodes
                 .map_or_else(|| "not counted here".to_owned(), |free| format!("{free} more files"));
             (bytes, check("inodes", level, of_inodes, value))
         }
         Err(error) => (
-            check("disk", CheckLevel::Fail, of_bytes, error.to_string()),
-            check("inodes", CheckLevel::Fail, of_inodes, error.to_string()),
+            check("disk", Level::Fail, of_bytes, error.to_string()),
+            check("inodes", Level::Fail, of_inodes, error.to_string()),
         ),
     };
-    vec![bytes.next("df -h data; du -sh data/*"), inodes.next("df -i data")]
+    vec![bytes.next("du -sh data/*"), inodes.next("df -i data")]
 }
 
 /// One check for all manifests.
-pub fn manifests(machine: &Machine<'_>) -> PreflightCheck {
+pub fn manifests(machine: &Machine<'_>) -> Check {
     let check = |level, value: String| {
-        PreflightCheck::new(PreflightPart::Manifests, "manifests", level, "all valid", value)
+        Check::new("manifests", level, value)
+            .part(PreflightPart::Manifests.name())
+            .limit("all valid")
             .next("runner check jobs")
     };
     let Some(ManifestCheck { manifests, problems, is_valid }) = (machine.manifests)() else {
-        return check(CheckLevel::Fail, "jobs/ holds no manifest".to_owned());
+        return check(Level::Fail, "jobs/ holds no manifest".to_owned());
     };
     match (is_valid, problems.is_empty()) {
-        (true, true) => check(CheckLevel::Ok, format!("{manifests} manifests")),
-        (true, false) => check(CheckLevel::Warn, some_of(&problems)),
-        (false, _) => check(CheckLevel::Fail, some_of(&problems)),
+        (true, true) => check(Level::Ok, format!("{manifests} manifests")),
+        (true, false) => check(Level::Warn, some_of(&problems)),
+        (false, _) => check(Level::Fail, some_of(&problems)),
     }
 }
 
 /// Asks git. A root that is not a repository, such as a target of deploys, is not checked.
-pub fn git_tree(machine: &Machine<'_>) -> Result<PreflightCheck, Failure> {
+pub fn git_tree(machine: &Machine<'_>) -> Result<Check, Failure> {
     let part = PreflightPart::Git;
     let root = machine.context.root;
     let check = |level, value: String| {
         let next = format!("git -C {} status", root.display());
-        PreflightCheck::new(part, "git", level, "all committed", value).next(next)
+        Check::new("git", level, value).part(part.name()).limit("all committed").next(next)
     };
     if !root.join(".git").exists() {
-        return Ok(PreflightCheck::skipped(part, "the root is not a git repository"));
+        return Ok(skipped(part, "the root is not a git repository"));
     }
     let facts = match git::ask(machine.runner, root) {
         Ok(facts) => facts,
         Err(error @ CommandError::Stopped { .. }) => return Err(error.into()),
-        Err(error) => return Ok(check(CheckLevel::Fail, error.to_string())),
+        Err(error) => return Ok(check(Level::Fail, error.to_string())),
     };
     let mut bad: Vec<String> =
         facts.half_done.iter().map(|what| format!("{what} is half done")).collect();
     bad.extend(facts.dirty.iter().map(|path| shown(path)));
     let commit = facts.commit.as_deref().and_then(|commit| commit.get(..12));
     let found = match (bad.is_empty(), commit, &facts.branch) {
-        (false, _, _) => check(CheckLevel::Fail, some_of(&bad)),
-        (true, None, _) => check(CheckLevel::Fail, "the repository has no commit yet".to_owned()),
-        (true, Some(commit), None) => check(CheckLevel::Warn, format!("{commit}, on no branch")),
-        (true, Some(commit), Some(branch)) => {
-            check(CheckLevel::Ok, format!("{commit} on {branch}"))
-        }
+        (false, _, _) => check(Level::Fail, some_of(&bad)),
+        (true, None, _) => check(Level::Fail, "the repository has no commit yet".to_owned()),
+        (true, Some(commit), None) => check(Level::Warn, format!("{commit}, on no branch")),
+        (true, Some(commit), Some(branch)) => check(Level::Ok, format!("{commit} on {branch}")),
     };
     Ok(found)
 }

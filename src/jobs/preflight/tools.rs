@@ -1,10 +1,8 @@
 //! Whether the programs that are named are there and new enough, and the device of `[compute]` computes what the processor computes.
 
-use super::{
-    Machine,
-    result::{CheckLevel, PreflightCheck},
-};
+use super::Machine;
 use crate::{
+    checklist::{Check, Level},
     domain::tool::{ToolNeed, Version},
     jobs::{
         compute::fit_process::probe,
@@ -25,10 +23,10 @@ enum Said {
 }
 
 /// One check for each program that is named.
-pub fn tools(machine: &Machine<'_>) -> Result<Vec<PreflightCheck>, Failure> {
+pub fn tools(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
     let (require, want) = (&machine.rules.require, &machine.rules.want);
-    let needs = require.iter().map(|need| (need, CheckLevel::Fail));
-    let needs = needs.chain(want.iter().map(|need| (need, CheckLevel::Warn)));
+    let needs = require.iter().map(|need| (need, Level::Fail));
+    let needs = needs.chain(want.iter().map(|need| (need, Level::Warn)));
     needs.map(|(need, bad)| Ok(tool_check(need.get(), bad, &said(machine, need.get())?))).collect()
 }
 
@@ -62,47 +60,51 @@ fn said(machine: &Machine<'_>, need: &ToolNeed) -> Result<Said, Failure> {
     Ok(Said::Nothing)
 }
 
-fn tool_check(need: &ToolNeed, bad: CheckLevel, said: &Said) -> PreflightCheck {
+fn tool_check(need: &ToolNeed, bad: Level, said: &Said) -> Check {
     let (level, value) = match said {
         Said::Nothing => (bad, format!("it is not in {}, or does not start", argv::PATH)),
         Said::Text(text) => match (Version::find(text), need.least()) {
             (Some(found), Some(least)) if found < *least => (bad, format!("{found} is too old")),
             (None, Some(_)) => (bad, "it does not say its version".to_owned()),
-            (Some(found), _) => (CheckLevel::Ok, found.to_string()),
-            (None, None) => (CheckLevel::Ok, "it is there".to_owned()),
+            (Some(found), _) => (Level::Ok, found.to_string()),
+            (None, None) => (Level::Ok, "it is there".to_owned()),
         },
     };
     let next = questions(need.name()).first().map(|words| words.join(" ")).unwrap_or_default();
     let name = format!("tool {}", need.name());
-    PreflightCheck::new(PreflightPart::Tools, name, level, need.to_string(), value).next(next)
+    Check::new(name, level, value)
+        .part(PreflightPart::Tools.name())
+        .limit(need.to_string())
+        .next(next)
 }
 
 /// Asks the device for the proof that a training would ask for, unless the processor is all that is wanted.
-pub fn device(context: &Context<'_>, compute: &Compute) -> Result<PreflightCheck, Failure> {
+pub fn device(
+    context: &Context<'_>,
+    compute: &Compute,
+) -> Result<(Check, Option<DeviceVerdict>), Failure> {
     let verdict = match compute.device {
         ComputeDevice::Cpu => None,
         ComputeDevice::Gpu | ComputeDevice::Auto => Some(probe(context, compute)?),
     };
-    Ok(device_check(compute, verdict))
+    Ok((device_check(compute, verdict.as_ref()), verdict))
 }
 
-fn device_check(compute: &Compute, verdict: Option<DeviceVerdict>) -> PreflightCheck {
-    let (level, value) = match (&verdict, compute.device) {
-        (None, _) => (CheckLevel::Ok, "the processor".to_owned()),
+fn device_check(compute: &Compute, verdict: Option<&DeviceVerdict>) -> Check {
+    let (level, value) = match (verdict, compute.device) {
+        (None, _) => (Level::Ok, "the processor".to_owned()),
         (Some(verdict), _) if verdict.ok => {
             let error = verdict.max_error.unwrap_or_default();
-            (CheckLevel::Ok, format!("{}, within {error:.1e} of the processor", verdict.what()))
+            (Level::Ok, format!("{}, within {error:.1e} of the processor", verdict.what()))
         }
-        (Some(verdict), ComputeDevice::Gpu) => (CheckLevel::Fail, verdict.why()),
+        (Some(verdict), ComputeDevice::Gpu) => (Level::Fail, verdict.why()),
         (Some(verdict), ComputeDevice::Cpu | ComputeDevice::Auto) => {
-            (CheckLevel::Ok, format!("the processor; no card, {}", verdict.why()))
+            (Level::Ok, format!("the processor; no card, {}", verdict.why()))
         }
     };
     let limit = compute.device.name();
-    let next = format!("{} probe --json; nvidia-smi; ls -l /dev/nvidia*", compute.worker);
-    let check =
-        PreflightCheck::new(PreflightPart::Device, "device", level, limit, value).next(next);
-    PreflightCheck { probe: verdict.map(Box::new), ..check }
+    let next = format!("{} probe --json", compute.worker);
+    Check::new("device", level, value).part(PreflightPart::Device.name()).limit(limit).next(next)
 }
 
 #[cfg(test)]
@@ -114,14 +116,14 @@ mod tests {
     fn a_tool_is_absent_too_old_or_good() {
         let text = |text: &str| Said::Text(text.to_owned());
         for (need, said, level) in [
-            ("rsync >= 3.1", Said::Nothing, CheckLevel::Fail),
-            ("rsync >= 3.1", text("rsync  version 3.0.9  protocol"), CheckLevel::Fail),
-            ("rsync >= 3.1", text("rsync  version 3.1.0  protocol"), CheckLevel::Ok),
-            ("rsync >= 3.1", text("what?"), CheckLevel::Fail),
-            ("rsync", text("what?"), CheckLevel::Ok),
+            ("rsync >= 3.1", Said::Nothing, Level::Fail),
+            ("rsync >= 3.1", text("rsync  version 3.0.9  protocol"), Level::Fail),
+            ("rsync >= 3.1", text("rsync  version 3.1.0  protocol"), Level::Ok),
+            ("rsync >= 3.1", text("what?"), Level::Fail),
+            ("rsync", text("what?"), Level::Ok),
         ] {
             assert_eq!(
-                tool_check(&need.parse().unwrap(), CheckLevel::Fail, &said).level,
+                tool_check(&need.parse().unwrap(), Level::Fail, &said).level,
                 level,
                 "{need}"
             );
@@ -130,8 +132,8 @@ mod tests {
 
     #[test]
     fn the_processor_is_always_there_and_a_card_may_be_demanded() {
-        let level = |device, verdict| {
-            device_check(&Compute { device, ..Compute::default() }, verdict).level
+        let level = |device, verdict: Option<DeviceVerdict>| {
+            device_check(&Compute { device, ..Compute::default() }, verdict.as_ref()).level
         };
         let refused = || Some(DeviceVerdict::refused(DeviceReason::NoDevice, ""));
         let about = DeviceAbout { device: "cuda:0".to_owned(), ..DeviceAbout::default() };
@@ -142,10 +144,10 @@ mod tests {
                 ..DeviceVerdict::refused(DeviceReason::NoDevice, "")
             })
         };
-        assert_eq!(level(ComputeDevice::Cpu, None), CheckLevel::Ok);
-        assert_eq!(level(ComputeDevice::Gpu, refused()), CheckLevel::Fail);
-        assert_eq!(level(ComputeDevice::Gpu, good()), CheckLevel::Ok);
-        assert_eq!(level(ComputeDevice::Auto, refused()), CheckLevel::Ok);
-        assert_eq!(level(ComputeDevice::Auto, good()), CheckLevel::Ok);
+        assert_eq!(level(ComputeDevice::Cpu, None), Level::Ok);
+        assert_eq!(level(ComputeDevice::Gpu, refused()), Level::Fail);
+        assert_eq!(level(ComputeDevice::Gpu, good()), Level::Ok);
+        assert_eq!(level(ComputeDevice::Auto, refused()), Level::Ok);
+        assert_eq!(level(ComputeDevice::Auto, good()), Level::Ok);
     }
 }

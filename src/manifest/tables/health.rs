@@ -56,7 +56,7 @@ pub struct Healthcheck {
     /// Which convention the exit code follows.
     #[serde(default = "Healthcheck::plain")]
     pub exit: HealthExit,
-    /// Print the document `mjolnir.health/1` instead of the table.
+    /// Print the document `mjolnir.health/2` instead of the table.
     #[serde(default)]
     pub json: bool,
     /// Judge as of this instant instead of now: what was decided, seen or proved later is left out. For ledgers of recorded or

@@ -23,7 +23,7 @@ fn a_table_a_document_and_an_exit_code() {
     ran.prints(&told);
     let ran = root.run(&format!("doctor --json {quiet} --set compute.worker=./none")).code(0);
     let told = ran.json();
-    assert_eq!((&told["schema"], &told["ok"]), (&"mjolnir.doctor/1".into(), &true.into()));
+    assert_eq!((&told["schema"], &told["ok"]), (&"mjolnir.doctor/2".into(), &true.into()));
     assert!(told["cores"].as_u64().unwrap() > 0 && told["memory"][0].as_u64().unwrap() > 1 << 20);
     let profiles = told["profiles"].as_array().unwrap();
     for profile in ["auto", "cpu", "gpu"] {
@@ -39,7 +39,7 @@ fn a_table_a_document_and_an_exit_code() {
 fn it_fails_for_what_is_demanded_and_refuses_what_is_not_asked() {
     let root = Root::new();
     let ran = root.run("doctor -P gpu --set compute.worker=./none").code(1);
-    ran.prints(&["FAIL", "worker_missing", "next:", "./none probe --json"]);
+    ran.prints(&["fail", "worker_missing", "next:", "./none probe --json"]);
     worker(&root, &really());
     let ran =
         root.run("doctor -P gpu --set compute.worker=./worker compute.probe-timeout=2m preflight.warn=[\"clock\",\"room\"]");

@@ -276,7 +276,7 @@ fn a_target_that_cannot_be_judged_is_said_so() {
     site.deploy();
     site.mark("other");
     let (ran, report) = drift(&site, &[]);
-    assert_eq!(report["findings"][0]["finding"], "wrong-host", "{}", ran.code(1));
+    assert_eq!(report["checks"][0]["name"], "wrong-host", "{}", ran.code(1));
     site.mark("mjolnir");
     drift(&site, &[]).0.code(0);
     fs::rename(site.there(""), site.root.at("elsewhere")).unwrap();
@@ -302,7 +302,7 @@ fn over_ssh_drift_is_found_as_on_this_machine() {
     assert!(diff.contains("+print('it\\\\'s $HOME')"), "{diff}");
     server.change_key();
     let (ran, report) = drift(&site, &id);
-    assert_eq!(report["findings"][0]["finding"], "wrong-host", "{}", ran.code(1));
+    assert_eq!(report["checks"][0]["name"], "wrong-host", "{}", ran.code(1));
     drop(server);
     drift(&site, &id).0.code(69);
 }

@@ -252,8 +252,8 @@ pub struct Checked {
 impl Checked {
     /// Nothing speaks against a deploy.
     pub fn passes(self) -> Self {
-        let levels = self.report["findings"].as_array().unwrap_or_else(|| panic!("{}", self.ran));
-        let refused: Vec<_> = levels.iter().filter(|found| found["level"] == "refuse").collect();
+        let levels = self.report["checks"].as_array().unwrap_or_else(|| panic!("{}", self.ran));
+        let refused: Vec<_> = levels.iter().filter(|found| found["level"] == "fail").collect();
         assert!(refused.is_empty(), "{refused:#?}{}", self.ran.stderr);
         assert_eq!(self.ran.code, 0, "{}", self.ran);
         self
@@ -274,7 +274,7 @@ impl Checked {
 
     /// Refused for this, with these words somewhere in what was found, and a command to look closer.
     pub fn refuses(self, name: &str, words: &[&str]) -> Self {
-        self.finds(name, "refuse", words).ends(1)
+        self.finds(name, "fail", words).ends(1)
     }
 
     /// Ended with this exit code.
@@ -285,15 +285,15 @@ impl Checked {
 
     /// There are findings of this kind at this level, and they hold these words.
     pub fn finds(self, name: &str, level: &str, words: &[&str]) -> Self {
-        let all = self.report["findings"].as_array().unwrap_or_else(|| panic!("{}", self.ran));
-        let of: Vec<&Json> = all.iter().filter(|found| found["finding"] == name).collect();
+        let all = self.report["checks"].as_array().unwrap_or_else(|| panic!("{}", self.ran));
+        let of: Vec<&Json> = all.iter().filter(|found| found["name"] == name).collect();
         assert!(!of.is_empty(), "no {name}: {}", self.ran);
         for found in &of {
             assert_eq!(found["level"], level, "{found}");
             assert!(!found["next"].as_str().unwrap().is_empty(), "{found}");
         }
         let text: Vec<String> =
-            of.iter().map(|found| format!("{} {}", found["what"], found["paths"])).collect();
+            of.iter().map(|found| format!("{} {}", found["value"], found["evidence"])).collect();
         let text = text.join("\n");
         for word in words {
             assert!(text.contains(word), "`{word}` is not in {text}");
@@ -303,8 +303,8 @@ impl Checked {
 
     /// There is no finding of this kind.
     pub fn lacks(self, name: &str) -> Self {
-        let all = self.report["findings"].as_array().unwrap();
-        assert!(all.iter().all(|found| found["finding"] != name), "{name}: {}", self.ran);
+        let all = self.report["checks"].as_array().unwrap();
+        assert!(all.iter().all(|found| found["name"] != name), "{name}: {}", self.ran);
         self
     }
 }

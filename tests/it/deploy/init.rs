@@ -63,7 +63,7 @@ fn with_consent_a_folder_of_this_machine_gets_its_marker_once() {
     if have(&["git", "rsync"]) {
         let path = format!("path={}", there.display());
         let ran = root.call("run deploy-check --json -p source=jobs").arg(&path).run();
-        assert!(!ran.json()["report"]["findings"].to_string().contains("wrong-host"), "{ran}");
+        assert!(!ran.json()["report"]["checks"].to_string().contains("wrong-host"), "{ran}");
     }
 }
 
@@ -154,7 +154,7 @@ fn a_machine_is_pinned_and_every_job_knows_it() {
     let identity = all.iter().find(|word| word.starts_with("identity=")).unwrap();
     let check = || {
         let call = root.call("run deploy-check --json -p source=jobs").arg(identity);
-        call.run().json()["report"]["findings"].to_string()
+        call.run().json()["report"]["checks"].to_string()
     };
     let findings = check();
     assert!(!findings.contains("wrong-host") && !findings.contains("unreachable"), "{findings}");

@@ -41,8 +41,8 @@ fn odd_names_are_understood_on_both_sides() {
     }
     let checked =
         site.check().refuses("drift", &["src/--delete", "a -> b"]).lacks("not-understood");
-    let found = checked.report["findings"].as_array().unwrap();
-    let drift = found.iter().find(|found| found["finding"] == "drift").unwrap();
+    let found = checked.report["checks"].as_array().unwrap();
+    let drift = found.iter().find(|found| found["name"] == "drift").unwrap();
     assert_eq!(drift["count"], ODD.len(), "{drift}");
 }
 

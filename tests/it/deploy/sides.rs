@@ -32,8 +32,7 @@ fn u7_another_project_or_machine_is_refused() {
 fn a_target_that_is_not_there_is_69_and_never_no_change() {
     let Some(site) = Site::new() else { return };
     let gone = site.root.at("not-mounted").to_str().unwrap().to_owned();
-    let checked =
-        site.check_at(&gone, &[]).finds("unreachable", "refuse", &["is the disk mounted?"]);
+    let checked = site.check_at(&gone, &[]).finds("unreachable", "fail", &["is the disk mounted?"]);
     let checked = checked.ends(69);
     assert!(checked.report["refused"].as_bool().unwrap() && checked.report["changes"].is_null());
     fs::write(site.root.at("a-file"), "x").unwrap();

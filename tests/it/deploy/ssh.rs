@@ -46,7 +46,7 @@ fn over_ssh_a_deploy_is_planned_as_on_this_machine() {
     let checked = check(&site, &machine, &[]);
     let words = ["src/main.py (edited there", "new\\\\#012line (stray"];
     let checked = checked.refuses("drift", &words).refuses("type-change", &["ops (a link"]);
-    let next = checked.report["findings"].to_string();
+    let next = checked.report["checks"].to_string();
     assert!(next.contains("ssh -p "), "the way to look closer leads there: {next}");
 }
 
@@ -55,10 +55,10 @@ fn u7_a_wrong_port_is_69() {
     let Some((server, site, machine)) = far() else { return };
     // Nobody listens there, and no test is given that port.
     let checked = check(&site, &machine, &[("target.port", "1")]);
-    let checked = checked.finds("unreachable", "refuse", &["shows no ssh host key"]).ends(69);
+    let checked = checked.finds("unreachable", "fail", &["shows no ssh host key"]).ends(69);
     assert!(checked.report["changes"].is_null() && checked.report["refused"] == true);
     drop(server);
-    check(&site, &machine, &[]).finds("unreachable", "refuse", &[]).ends(69);
+    check(&site, &machine, &[]).finds("unreachable", "fail", &[]).ends(69);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn u7_another_machine_or_an_unknown_one_is_refused() {
     words.retain(|word| !word.starts_with("identity="));
     let stranger = Site::at(&server.there(), words).unwrap();
     let checked =
-        check(&stranger, &machine, &[]).finds("unreachable", "refuse", &["refuses the login"]);
+        check(&stranger, &machine, &[]).finds("unreachable", "fail", &["refuses the login"]);
     checked.ends(69);
 }
 

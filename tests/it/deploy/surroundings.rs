@@ -385,21 +385,24 @@ fn findings_can_be_warned_of_or_switched_off() {
         site.write(&format!("n{n}.py"), "x\n");
     }
     let report = site.check().report;
-    let found = report["findings"]
+    let found = report["checks"]
         .as_array()
         .unwrap()
         .iter()
-        .find(|f| f["finding"] == "dirty-tree")
+        .find(|f| f["name"] == "dirty-tree")
         .unwrap()
         .clone();
-    assert_eq!((found["count"].as_u64(), found["paths"].as_array().unwrap().len()), (Some(13), 10));
+    assert_eq!(
+        (found["count"].as_u64(), found["evidence"].as_array().unwrap().len()),
+        (Some(13), 10)
+    );
     let path = format!("path={}", site.there("").display());
     let ran = site.root.call("run deploy-check -p source=tree").arg(&path).run().code(1);
     ran.prints(&[
-        "refuse",
+        "fail",
         "dirty-tree",
         "and 3 more",
-        "next: git status",
+        "next:   git status",
         "report: data/reports/deploy/",
     ]);
 }

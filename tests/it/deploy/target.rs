@@ -113,13 +113,13 @@ fn u5_edited_missing_and_stray_files_on_the_target_are_refused() {
     site.write_there("src/main.py", "print('by hand')\n");
     let checked = site.check().refuses("drift", &["src/main.py (edited there)"]);
     // It says how to go on, and that works.
-    let findings = checked.report["findings"].as_array().unwrap().clone();
-    let next = findings.iter().find(|found| found["finding"] == "drift").unwrap()["next"].clone();
-    let next = next.as_str().unwrap();
+    let findings = checked.report["checks"].as_array().unwrap().clone();
+    let drift = findings.iter().find(|found| found["name"] == "drift").unwrap().clone();
+    let (next, what) = (drift["next"].as_str().unwrap(), drift["value"].as_str().unwrap());
     assert!(next.starts_with("runner run jobs/drift.toml"), "{next}");
     let sets: Vec<(&str, &str)> =
-        next.split("--set ").skip(1).map(|set| set.trim().split_once('=').unwrap()).collect();
-    assert_eq!(sets.len(), 2, "{next}");
+        what.split("--set ").skip(1).map(|set| set.trim().split_once('=').unwrap()).collect();
+    assert_eq!(sets.len(), 2, "{what}");
     site.act_with(&[], &sets).done();
     site.check().stays_in_sync().lacks("drift");
     site.write_there("src/main.py", "print('by hand')\n");

@@ -115,8 +115,8 @@ fn health_and_heartbeat_report_a_data_disk_that_is_full() {
             "disk-free",
             "CRITICAL",
         ]);
-        let line = ran.stdout.lines().find(|line| line.starts_with("disk-free")).unwrap();
-        assert!(line.contains("FAIL") && line.contains(" 0 MiB"), "{ran}");
+        let line = ran.stdout.lines().find(|line| line.contains("  disk-free ")).unwrap();
+        assert!(line.starts_with("fail ") && line.contains(" 0 MiB"), "{ran}");
         let ran = ran.says(&["not recorded"]);
         assert!(!ran.stderr.contains("panicked") && !ran.stderr.contains("error:"), "{ran}");
     }

@@ -127,7 +127,7 @@ impl Box {
 /// What free space there is depends on the machine.
 pub fn masked(ran: &Ran) -> String {
     let line = |line: &str| match line.strip_suffix(" MiB") {
-        Some(front) if line.starts_with("disk-free") => {
+        Some(front) if line.contains("  disk-free  ") => {
             let front = front.trim_end_matches(|c: char| c.is_ascii_digit());
             format!("{front}N MiB\n")
         }

@@ -27,7 +27,7 @@ fn a_heartbeat_leaves_a_line_and_never_a_long_log() {
         [
             format!("ok stale=180s cadence=14 equity={equity} risk=ACTIVE"),
             format!(
-                "FAIL stale=780s cadence=14 equity={equity} risk=ACTIVE why=decisions next=runner logs live_1"
+                "fail stale=780s cadence=14 equity={equity} risk=ACTIVE why=decisions next=runner logs live_1"
             ),
         ]
     );
@@ -39,6 +39,6 @@ fn a_heartbeat_leaves_a_line_and_never_a_long_log() {
     none.root.run(&format!("{WORDS}{AT}")).code(1);
     let log = none.root.read(LOG);
     let next = "runner run jobs/live.toml -p tag=paper exchange=demo symbol=BTC/USD timeframe=5m";
-    let line = format!("FAIL stale=none cadence=0 equity=none risk=none why=ledger next={next}\n");
+    let line = format!("fail stale=none cadence=0 equity=none risk=none why=ledger next={next}\n");
     assert_eq!(said(&log), line);
 }

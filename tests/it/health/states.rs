@@ -189,7 +189,7 @@ fn the_document_has_everything_the_table_has() {
         serde_json::from_str(&made.root.read("data/reports/health/paper/health.json")).unwrap();
     assert_eq!(left["checks"].as_array().unwrap().len(), 14, "the report is the document");
     let whole = made.check(AT, "--json").run().ok().json();
-    assert_eq!(whole["report"]["schema"], "mjolnir.health/1");
+    assert_eq!(whole["report"]["schema"], "mjolnir.health/2");
     assert_eq!(whole["report"]["figures"], left["figures"]);
 }
 

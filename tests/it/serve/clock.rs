@@ -72,7 +72,7 @@ fn c16_what_a_clock_that_was_ahead_silenced_is_said_and_taken_back_and_nothing_i
     let log = || root.read("data/state/scheduler.log");
     until("it is said", || log().contains("ahead of the clock: the clock was set back"));
     root.run("status").ok().prints(&[
-        "scheduler FAIL: watermark ",
+        "scheduler fail: watermark ",
         "m ahead of the clock",
         "silent until",
     ]);
@@ -90,7 +90,7 @@ fn c16_what_a_clock_that_was_ahead_silenced_is_said_and_taken_back_and_nothing_i
         .says(&["no schedule is decided beyond"]);
     let told = root.run("history rewind --json").ok();
     told.prints(&["by eva: a wrong clock"]);
-    assert!(!root.run("status").ok().stdout.contains("FAIL"));
+    assert!(!root.run("status").ok().stdout.contains("fail"));
     let done = || runs(&root).iter().filter(|run| run.state == RunState::Succeeded).count();
     let before = done();
     until("it goes on", || done() > before + 3);

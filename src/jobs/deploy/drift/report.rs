@@ -9,15 +9,15 @@ use thiserror::Error;
 
 use super::compare::{DriftKind, Drifted};
 use crate::{
+    checklist::{Checklist, Drawing},
     jobs::deploy::{
-        commands::CommandError, deployed::Deployed, findings::DeployFinding, inventory::shown,
-        secrets::could_be_secret,
+        commands::CommandError, deployed::Deployed, inventory::shown, secrets::could_be_secret,
     },
     store::document::document,
 };
 
 /// Name and version of `drift.json`.
-const SCHEMA: &str = "mjolnir.drift/1";
+const SCHEMA: &str = "mjolnir.drift/2";
 /// Most lines of the table; the document has all of them.
 const ROWS_MAX: usize = 100;
 
@@ -96,7 +96,7 @@ pub struct DriftReport {
     /// DriftKind is not as it was deployed, with what can be shown of it.
     pub drifted: Vec<(Drifted, Option<Difference>)>,
     /// Why the target could not be looked at.
-    pub findings: Vec<DeployFinding>,
+    pub findings: Checklist,
     /// DriftKind else there is to say.
     pub notes: Vec<String>,
     /// A command to look closer.
@@ -125,8 +125,9 @@ impl DriftReport {
     }
 
     pub fn summary(&self) -> String {
-        if !self.findings.is_empty() {
-            let names: Vec<&str> = self.findings.iter().map(|one| one.refusal.name()).collect();
+        if !self.findings.checks.is_empty() {
+            let names: Vec<&str> =
+                self.findings.checks.iter().map(|one| one.name.as_str()).collect();
             return format!("the target could not be looked at: {}", names.join(", "));
         }
         let Some(deployed) = &self.deployed else {
@@ -148,15 +149,9 @@ impl DriftReport {
     }
 
     /// The table, and the differences below it.
-    pub fn text(&self) -> String {
+    pub fn text(&self, drawing: Drawing) -> String {
         let mut text = format!("{}: {}\n\n", self.target, self.summary());
-        for DeployFinding { refusal, what, paths, next, .. } in &self.findings {
-            let _ = writeln!(text, "{:<12} {what}", refusal.name());
-            for path in paths {
-                let _ = writeln!(text, "{:<12} {path}", "");
-            }
-            let _ = writeln!(text, "{:<12} next: {next}", "");
-        }
+        text.push_str(&self.findings.text(drawing));
         for (one, _) in self.drifted.iter().take(ROWS_MAX) {
             let _ = writeln!(text, "{:<12} {}: {}", one.what.name(), one.name(), one.described());
         }
@@ -204,7 +199,7 @@ impl DriftReport {
         let drifted: Vec<Value> = self.drifted.iter().map(row).collect();
         let report = json!({
             "schema": SCHEMA, "target": self.target, "deployed": head, "counts": counts, "drifted": drifted,
-            "findings": self.findings, "notes": self.notes,
+            "checks": self.findings.checks, "notes": self.notes,
         });
         document(&report)
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{DeployReport, Execution};
 use crate::{
+    checklist::Level,
     clock::{Deadline, nap},
     exit::Exit,
     jobs::deploy::{
@@ -13,7 +14,7 @@ use crate::{
         findings::DeployFindings,
         inventory::shown,
     },
-    manifest::{Refusal, RefusalLevel},
+    manifest::Refusal,
     outcome::Failure,
 };
 
@@ -81,9 +82,8 @@ fn again(execution: &Execution<'_>, options: &AssessOptions<'_>) -> Result<Asked
     let Assessment { report, path, exit, .. } =
         session.assess(connection.as_ref(), &options, findings)?;
     let place = session.context.shown(&path);
-    let refused = report.findings.iter().find(|found| found.level == RefusalLevel::Refuse);
-    if let Some(found) = refused {
-        let what = format!("{}: {}", found.refusal.name(), found.what);
+    if let Some(found) = report.list.worst().filter(|found| found.level == Level::Fail) {
+        let what = format!("{}: {}", found.name, found.value);
         return Err(Failure::new(exit, format!("a second look finds {what}, see {place}")));
     }
     if let Some(item) = report.items.first() {

@@ -75,7 +75,7 @@ pub fn ports(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let file = &case.rules.ports.compose_file;
     for published in &case.facts.published {
         let with = published.with;
-        let next = format!("docker compose -f {file} config; docker compose -f {file} ps");
+        let next = format!("docker compose -f {file} config");
         match &published.services {
             Err(why) => {
                 let what = format!("{with}: the ports of containers: {why}");
@@ -106,7 +106,10 @@ pub fn room(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
             .get()
             .bytes()
             .saturating_add(case.facts.plan.bytes.saturating_mul(2));
-        let next = case.hint.command("df -h PATH");
+        let next = match side {
+            "here" => "df -h .".to_owned(),
+            _ => case.hint.command("df -h PATH"),
+        };
         if space.bytes < needed {
             let what = format!("{side}: {} bytes are free, {needed} are needed", space.bytes);
             findings.add(Refusal::LowDisk, what, next.clone());
@@ -163,7 +166,7 @@ pub fn writers(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
         Ok(held) => {
             let paths = shown_all(held.iter().map(Vec::as_slice));
             let what = "a live loop is at work on the target: it holds the lock of its ledger";
-            let next = case.hint.command("fuser -v LOCK");
+            let next = case.hint.command("fuser -v FILE");
             findings.about(Refusal::LiveWriter, what, paths, next);
         }
         Err(why) => {
@@ -180,7 +183,7 @@ pub fn secrets(case: &JudgedDeploy<'_>, findings: &mut DeployFindings<'_>) {
     let items = case.facts.plan.items.iter().filter(|item| item.change != ItemChange::Attributes);
     let named = items.filter(|item| sent(item.kind) && is_secret_name(&item.name));
     let named = shown_all(named.map(|item| item.name.as_slice()).filter(|path| !allowed(path)));
-    let next = "less PATH";
+    let next = "less FILE";
     findings.about(Refusal::SecretsInTree, "named like a secret", named, next);
     let lines = case.facts.secret_lines.iter().filter(|(path, _)| !allowed(path));
     let lines = lines.map(|(path, line)| format!("{}:{line}", shown(path))).collect();
