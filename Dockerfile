@@ -20,6 +20,10 @@ RUN apt-get update \
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
+# `runner init` carries them.
+COPY jobs jobs
+COPY profiles profiles
+COPY strategies strategies
 # Crates and what was compiled of them outlive the build, so that a change of the program compiles the program alone.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \

@@ -11,6 +11,7 @@ use std::{
 use mjolnir::{
     cli::{
         args::{Cli, DeployPart, Verb},
+        completions::{answer_shell, completions, man},
         crontab::import_crontab,
         deploy::{deploy, plan},
         deploy_init::init,
@@ -20,6 +21,7 @@ use mjolnir::{
         functions::functions,
         history::history,
         home,
+        init::init_box,
         logs::logs,
         next::next,
         operator::{commands, order, take_back},
@@ -45,6 +47,7 @@ use mjolnir::{
 const ORPHANS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    answer_shell();
     let cli = home::arguments();
     if process_tree::is_first() {
         reap_orphans();
@@ -89,6 +92,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
     };
     let root = root.as_path();
     let exit = match &cli.verb {
+        Verb::Init(args) => init_box(cli.root.as_deref(), args, json),
         Verb::Run(args) => return run(root, args, json),
         Verb::Check { paths } => view::check(root, paths, json),
         Verb::Explain(args) => view::explain(root, args, json),
@@ -123,6 +127,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Doctor(values) => doctor(root, values, json),
         Verb::Serve(args) => serve(root, args, json),
         Verb::Reload => reload(root, json),
+        Verb::Completions { shell } => completions(*shell),
+        Verb::Man { verb } => man(verb.as_deref()),
         Verb::Fit { spec } => fit(spec),
     };
     ExitCode::from(exit.code())

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
+
+use super::completions::{jobs, layers, params, runs, tags};
 
 /// Runs jobs declared in TOML: the live paper loop, the backtest, and the proof that both are the same.
 #[derive(Debug, Parser)]
@@ -22,6 +25,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Make a box: a folder with jobs, profiles, strategies and .env; nothing is overwritten
+    Init(InitArgs),
     /// Run one job now
     Run(RunArgs),
     /// Check manifests; every problem at once
@@ -54,6 +59,7 @@ pub enum Verb {
     /// Run the same job with the same values again; what variables give may differ
     Retry {
         /// The run: its id, the beginning of it, or a job, of which the newest run is meant
+        #[arg(add = ArgValueCompleter::new(runs))]
         run: String,
     },
     /// Keep the schedules of a job from starting it, until `resume`
@@ -100,6 +106,19 @@ pub enum Verb {
     Serve(ServeArgs),
     /// Ask the running service of this box to read the manifests again; when one is wrong, nothing changes
     Reload,
+    /// Print what a shell loads to complete verbs, flags, jobs, params and runs
+    ///
+    /// bash: source <(runner completions bash); zsh: source <(runner completions zsh); fish: runner completions fish | source
+    Completions {
+        /// Of which shell
+        #[arg(value_enum)]
+        shell: CompletionShell,
+    },
+    /// Print the manual page, or that of one verb: runner man > runner.1
+    Man {
+        /// The verb
+        verb: Option<String>,
+    },
     /// Carry out one fit of a training, with a line after each epoch
     #[command(hide = true)]
     Fit {
@@ -107,6 +126,31 @@ pub enum Verb {
         #[arg(long, value_name = "FILE")]
         spec: PathBuf,
     },
+}
+
+/// A box that is new.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder, which need not exist; this one when absent
+    pub dir: Option<PathBuf>,
+    /// The venue
+    #[arg(long, value_name = "NAME")]
+    pub exchange: Option<String>,
+    /// The pair, BASE/QUOTE
+    #[arg(long, value_name = "PAIR")]
+    pub symbol: Option<String>,
+    /// The length of one bar
+    #[arg(long, value_name = "TIMEFRAME")]
+    pub timeframe: Option<String>,
+    /// A strategy that is shipped
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+    /// The name of its ledgers, below data/processed
+    #[arg(long)]
+    pub tag: Option<String>,
+    /// Ask nothing: the usual value for whatever is not given
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// A part of a deploy that is done by itself.
@@ -155,7 +199,7 @@ pub struct DeployArgs {
     #[command(subcommand)]
     pub part: Option<DeployPart>,
     /// The manifest, or the name of a job in jobs/
-    #[arg(default_value = "deploy")]
+    #[arg(default_value = "deploy", add = ArgValueCompleter::new(jobs))]
     pub job: PathBuf,
     /// A plan that nothing may have moved since: plan.json of `runner plan`
     #[arg(long, value_name = "FILE")]
@@ -204,7 +248,7 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct OrderArgs {
     /// The tag of the loop that is to obey; the variable DATA_TAG of the box when absent
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,
     /// The reason, kept in the commands ledger
     #[arg(long)]
@@ -221,7 +265,7 @@ pub struct OrderArgs {
 #[derive(Debug, Args)]
 pub struct CommandsArgs {
     /// The tag; the variable DATA_TAG when absent
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,
     /// Every line of the ledger, in the order of appending
     #[arg(long)]
@@ -234,7 +278,7 @@ pub struct RevokeArgs {
     /// Its line, which `runner commands` shows
     pub line: u64,
     /// The tag; the variable DATA_TAG when absent
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,
     /// The reason, kept in the commands ledger
     #[arg(long)]
@@ -248,6 +292,7 @@ pub struct RevokeArgs {
 #[derive(Debug, Args)]
 pub struct HistoryArgs {
     /// Only of this job
+    #[arg(add = ArgValueCompleter::new(jobs))]
     pub job: Option<String>,
     /// Only in this state, such as `failed` or `missed`
     #[arg(long)]
@@ -267,6 +312,7 @@ pub struct HistoryArgs {
 #[derive(Debug, Args)]
 pub struct LogsArgs {
     /// The run: its id, the beginning of it, or a job, of which the newest run is meant; the newest of all when absent
+    #[arg(add = ArgValueCompleter::new(runs))]
     pub run: Option<String>,
     /// Go on until the run is over; with --json, print one document per entry
     #[arg(long, short)]
@@ -283,6 +329,7 @@ pub struct LogsArgs {
 #[derive(Debug, Args)]
 pub struct NextArgs {
     /// Only of this job
+    #[arg(add = ArgValueCompleter::new(jobs))]
     pub job: Option<String>,
     /// So many of each schedule; 5 when absent, 1 without JOB
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -296,7 +343,7 @@ pub struct NextArgs {
 #[derive(Debug, Args)]
 pub struct StopArgs {
     /// The run: its id, or a job of which one run goes on or waits
-    #[arg(value_name = "RUN|JOB")]
+    #[arg(value_name = "RUN|JOB", add = ArgValueCompleter::new(runs))]
     pub run: String,
     /// The reason, kept in the record
     #[arg(long)]
@@ -310,6 +357,7 @@ pub struct StopArgs {
 #[derive(Debug, Args)]
 pub struct PauseArgs {
     /// The job
+    #[arg(add = ArgValueCompleter::new(jobs))]
     pub job: String,
     /// Why; others will read it
     #[arg(long)]
@@ -334,9 +382,10 @@ pub struct RewindArgs {
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
     /// A paused job
+    #[arg(add = ArgValueCompleter::new(jobs))]
     pub job: Option<String>,
     /// The tag of the loop that is to go on; the variable DATA_TAG when neither is given
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,
     /// The reason; needed for a loop, and kept in its commands ledger
     #[arg(long)]
@@ -373,13 +422,13 @@ pub struct CrontabArgs {
 #[derive(Debug, Args)]
 pub struct WhyArgs {
     /// A job with the strategy, by its manifest or its name; or the id of a run of one
-    #[arg(default_value = "live")]
+    #[arg(default_value = "live", add = ArgValueCompleter::new(jobs))]
     pub job: String,
     /// What the job is given
     #[command(flatten)]
     pub values: ValueArgs,
     /// The ledger; that of the job when absent
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,
     /// The slot, by a time: the last one that closed then; the last row when absent
     #[arg(long, value_name = "TIME", conflicts_with = "last")]
@@ -393,13 +442,13 @@ pub struct WhyArgs {
 #[derive(Debug, Args)]
 pub struct FeaturesArgs {
     /// A job with the strategy, by its manifest or its name
-    #[arg(default_value = "backtest")]
+    #[arg(default_value = "backtest", add = ArgValueCompleter::new(jobs))]
     pub job: PathBuf,
     /// What the job is given
     #[command(flatten)]
     pub values: ValueArgs,
     /// A ledger: its bars, with its orders, models and signals; all stored bars when absent
-    #[arg(long)]
+    #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,
     /// From this time on; the first bar when absent
     #[arg(long, value_name = "TIME")]
@@ -410,6 +459,17 @@ pub struct FeaturesArgs {
     /// A file that ends in .csv or .parquet; CSV on stdout when absent
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum CompletionShell {
+    /// GNU Bash
+    Bash,
+    /// Zsh
+    Zsh,
+    /// Fish
+    Fish,
 }
 
 /// Which schema.
@@ -425,10 +485,10 @@ pub enum SchemaOf {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ValueArgs {
     /// Profiles from profiles/, or strategies from strategies/; several apply left to right
-    #[arg(short = 'P', long = "profile", value_name = "NAME", num_args = 1..)]
+    #[arg(short = 'P', long = "profile", value_name = "NAME", num_args = 1.., add = ArgValueCompleter::new(layers))]
     pub profiles: Vec<String>,
     /// Parameters
-    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair)]
+    #[arg(short = 'p', long = "param", value_name = "NAME=VALUE", num_args = 1.., value_parser = pair, add = ArgValueCompleter::new(params))]
     pub params: Vec<(String, String)>,
     /// Any value of the manifest, by its path
     #[arg(long, value_name = "PATH=VALUE", num_args = 1.., value_parser = pair)]
@@ -439,6 +499,7 @@ pub struct ValueArgs {
 #[derive(Debug, Clone, Args)]
 pub struct JobArgs {
     /// The manifest, or the name of a job in jobs/
+    #[arg(add = ArgValueCompleter::new(jobs))]
     pub job: PathBuf,
     /// What the job is given
     #[command(flatten)]
@@ -473,7 +534,7 @@ pub struct ShowArgs {
     #[command(subcommand)]
     pub part: Option<ShowPart>,
     /// The manifest, or the name of a job in jobs/
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(jobs))]
     pub job: Option<PathBuf>,
     /// What the job is given
     #[command(flatten)]

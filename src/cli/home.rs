@@ -88,8 +88,7 @@ pub fn root(given: Option<&Path>, here: &Path) -> Result<PathBuf, Failure> {
             Exit::Usage,
             format!(
                 "{} is not in a box, and --root is not given. A box is a folder with jobs/ beside profiles/, strategies/ or data/. Go into \
-                 one, or name it with --root DIR, or make one: copy jobs/, profiles/ and strategies/ of the source tree into a folder of \
-                 its own",
+                 one, or name it with --root DIR, or make one: runner init DIR",
                 here.display()
             ),
         )),
@@ -104,11 +103,14 @@ fn is_box(folder: &Path) -> bool {
 pub fn is_for_a_box(verb: &Verb) -> bool {
     !matches!(
         verb,
-        Verb::Schema { .. }
+        Verb::Init(_)
+            | Verb::Schema { .. }
             | Verb::Reference
             | Verb::Functions { .. }
             | Verb::Doctor(_)
             | Verb::ImportCrontab(_)
+            | Verb::Completions { .. }
+            | Verb::Man { .. }
             | Verb::Fit { .. }
     )
 }

@@ -90,7 +90,7 @@ pub fn profiles(root: &Path) -> Vec<String> {
 }
 
 /// Names of the strategies in `strategies/`.
-fn strategies(root: &Path) -> Vec<String> {
+pub fn strategies(root: &Path) -> Vec<String> {
     stems(&root.join("strategies"))
 }
 

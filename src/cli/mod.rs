@@ -2,6 +2,7 @@
 
 pub mod args;
 mod claims;
+pub mod completions;
 pub mod crontab;
 pub mod deploy;
 pub mod deploy_init;
@@ -14,6 +15,7 @@ pub mod functions;
 mod given;
 pub mod history;
 pub mod home;
+pub mod init;
 pub mod load;
 pub mod logs;
 pub mod next;

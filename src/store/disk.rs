@@ -23,6 +23,8 @@ use crate::domain::time::UtcMs;
 pub const TEMP_SUFFIX: &str = ".tmp";
 const DIR_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
+/// Of a file that may hold secrets: its owner reads it alone.
+const PRIVATE_MODE: u32 = 0o600;
 /// Tries to find a free temporary name before giving up.
 const TEMP_TRIES: u32 = 10_000;
 
@@ -328,6 +330,18 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
+    /// Creates an empty file that its owner alone reads; an error of kind `AlreadyExists` when the name is taken.
+    pub fn create_private(&self, path: &Path) -> DiskResult<()> {
+        self.create_as(path, PRIVATE_MODE)
+    }
+
+    fn create_as(&self, path: &Path, mode: u32) -> DiskResult<()> {
+        let file = OpenOptions::new().append(true).create_new(true).mode(mode).open(path);
+        let file = file.map_err(|cause| DiskError::new(DiskOp::Create, path, cause))?;
+        self.with_unsynced(|open| open.insert(path.to_owned(), Arc::new(file)));
+        Ok(())
+    }
+
     /// The file system, with the store's files below `root`.
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), unsynced: Mutex::new(BTreeMap::new()) }
@@ -427,10 +441,7 @@ impl Disk for RealDisk {
     }
 
     fn create_new(&self, path: &Path) -> DiskResult<()> {
-        let file = OpenOptions::new().append(true).create_new(true).mode(FILE_MODE).open(path);
-        let file = file.map_err(|cause| DiskError::new(DiskOp::Create, path, cause))?;
-        self.with_unsynced(|open| open.insert(path.to_owned(), Arc::new(file)));
-        Ok(())
+        self.create_as(path, FILE_MODE)
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> DiskResult<()> {

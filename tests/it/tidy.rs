@@ -171,6 +171,8 @@ const SERVE: &[&str] = &[
 /// What the command line may name.
 const SHELL: &[&str] = &[
     "clap",
+    "clap_complete",
+    "clap_mangen",
     "humantime",
     "indicatif",
     "miette",

@@ -1,0 +1,204 @@
+//! `runner completions`: what a shell loads to complete verbs, flags, jobs, params, profiles, tags and runs; and `runner man`.
+//!
+//! The script that is printed asks this program at each tab, with the variable `COMPLETE` set, so it never goes out of date.
+
+use std::{
+    ffi::{OsStr, OsString},
+    io,
+    path::PathBuf,
+};
+
+use clap::{CommandFactory as _, Parser as _};
+use clap_complete::{
+    CompletionCandidate,
+    env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh},
+};
+
+use super::{
+    args::{Cli, CompletionShell, JobArgs, Verb},
+    home,
+    load::{load_declared, names, profiles, strategies},
+    output::print,
+    records::Records,
+    view::tell,
+};
+use crate::{
+    domain::ids::Tag,
+    exit::Exit,
+    manifest::Declared,
+    outcome::Failure,
+    store::{layout::Layout, runs::RunFilter},
+};
+
+/// The variable with which a shell asks what could come next.
+const VARIABLE: &str = "COMPLETE";
+const PROGRAM: &str = "runner";
+/// How many runs are offered: the newest, as many as fit a screen.
+const RUNS: u32 = 30;
+
+/// Answers a shell that asks what could come next, and ends this process then; does nothing otherwise.
+pub fn answer_shell() {
+    CompleteEnv::with_factory(Cli::command)
+        .var(VARIABLE)
+        .bin(PROGRAM)
+        .completer(PROGRAM)
+        .complete();
+}
+
+/// `runner completions`.
+pub fn completions(shell: CompletionShell) -> Exit {
+    let shell: &dyn EnvCompleter = match shell {
+        CompletionShell::Bash => &Bash,
+        CompletionShell::Zsh => &Zsh,
+        CompletionShell::Fish => &Fish,
+    };
+    let mut script = Vec::new();
+    write_out(shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script), &script)
+}
+
+/// `runner man`: the manual page of the program, or of one verb.
+pub fn man(verb: Option<&str>) -> Exit {
+    let mut command = Cli::command();
+    command.build();
+    let Some(verb) = verb else { return page(command) };
+    let visible = |found: &&clap::Command| !found.is_hide_set() && found.get_name() != "help";
+    let verbs: Vec<&str> =
+        command.get_subcommands().filter(visible).map(clap::Command::get_name).collect();
+    let Some(found) = command.get_subcommands().filter(visible).find(|one| one.get_name() == verb)
+    else {
+        let message = format!("`{verb}` is not a verb of runner; there are {}", verbs.join(" "));
+        return tell(&Failure::new(Exit::Usage, message), false);
+    };
+    page(found.clone())
+}
+
+fn page(command: clap::Command) -> Exit {
+    let mut page = Vec::new();
+    write_out(clap_mangen::Man::new(command).render(&mut page), &page)
+}
+
+fn write_out(made: io::Result<()>, text: &[u8]) -> Exit {
+    match made {
+        Ok(()) => {
+            print(&String::from_utf8_lossy(text));
+            Exit::Ok
+        }
+        Err(error) => tell(&Failure::new(Exit::Bug, error.to_string()), false),
+    }
+}
+
+/// The words of the command line that is being completed.
+fn words() -> Vec<OsString> {
+    std::env::args_os().skip_while(|word| word != "--").skip(1).collect()
+}
+
+/// The box that is meant: what `--root` names, or the nearest one from here upwards.
+fn this_box() -> Option<PathBuf> {
+    let words = words();
+    let given = words.iter().zip(words.iter().skip(1)).find(|(flag, _)| *flag == "--root");
+    let joined =
+        words.iter().find_map(|word| word.to_str()?.strip_prefix("--root=").map(PathBuf::from));
+    let given = given.map(|(_, dir)| PathBuf::from(dir)).or(joined);
+    home::root(given.as_deref(), &home::here().ok()?).ok()
+}
+
+fn beginning(current: &OsStr, all: Vec<String>) -> Vec<CompletionCandidate> {
+    let begins = |name: &String| current.to_str().is_some_and(|typed| name.starts_with(typed));
+    all.into_iter().filter(begins).map(CompletionCandidate::new).collect()
+}
+
+/// Names of jobs, and once a path was begun the manifests.
+pub fn jobs(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(root) = this_box() else { return Vec::new() };
+    let jobs = names(&root);
+    let paths = jobs.iter().map(|job| format!("jobs/{job}.toml"));
+    let is_path = current.to_str().is_some_and(|typed| typed.contains('/'));
+    beginning(current, if is_path { paths.collect() } else { jobs })
+}
+
+/// Profiles and strategies, for `-P`.
+pub fn layers(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(root) = this_box() else { return Vec::new() };
+    beginning(current, [profiles(&root), strategies(&root)].concat())
+}
+
+/// `NAME=` of each param of the job that was typed before, and after the sign its choices.
+pub fn params(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(root) = this_box() else { return Vec::new() };
+    let Some(job) = typed_job() else { return Vec::new() };
+    let declared = load_declared(&root, &job).unwrap_or_default();
+    let typed = current.to_str().unwrap_or_default();
+    let choices = |name: &str| {
+        let param = declared.iter().find(|param| param.name == name);
+        param.map(|param| param.choices.clone()).unwrap_or_default()
+    };
+    if let Some(name) = name_before_sign() {
+        return beginning(OsStr::new(typed.trim_start_matches('=')), choices(&name));
+    }
+    if let Some((name, _)) = typed.split_once('=') {
+        let pairs = choices(name).into_iter().map(|choice| format!("{name}={choice}"));
+        return beginning(current, pairs.collect());
+    }
+    let begins = declared.iter().filter(|param| param.name.starts_with(typed));
+    let offered = |param: &Declared| {
+        let help = Some(param.help.clone().into());
+        CompletionCandidate::new(format!("{}=", param.name)).help(help)
+    };
+    begins.map(offered).collect()
+}
+
+/// The param whose value is typed, where the shell made words of a name, its `=` and its value, as Bash does.
+fn name_before_sign() -> Option<String> {
+    let words = words();
+    let sign = match words.as_slice() {
+        [.., sign] if sign == "=" => words.len() - 1,
+        [.., sign, _] if sign == "=" => words.len() - 2,
+        _ => return None,
+    };
+    words.get(sign.checked_sub(1)?)?.to_str().map(str::to_owned)
+}
+
+/// The job of the command line so far. Flags with values that are not finished do not parse, so only its first words are read.
+fn typed_job() -> Option<JobArgs> {
+    let words = words();
+    let flag = words.iter().skip(1).position(|word| {
+        word.to_str().is_some_and(|word| word.starts_with('-') && !word.starts_with("--root"))
+    });
+    let begun = flag.map_or(&words[..], |at| &words[..=at]);
+    match Cli::try_parse_from(begun).ok()?.verb {
+        Verb::Run(args) => Some(args.job),
+        Verb::Explain(args) => Some(args),
+        Verb::Plan(args) => Some(args.job),
+        Verb::Show(args) => args.job.map(JobArgs::of),
+        Verb::Why(args) => Some(JobArgs::of(args.job.into())),
+        Verb::Features(args) => Some(JobArgs::of(args.job)),
+        Verb::Deploy(args) => Some(JobArgs::of(args.job)),
+        _ => None,
+    }
+}
+
+/// Ids of the newest runs, each with its job and what became of it; and names of jobs, of which the newest run is meant.
+pub fn runs(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(root) = this_box() else { return Vec::new() };
+    let newest = RunFilter { limit: Some(RUNS), ..RunFilter::default() };
+    let records = Records::open_if_any(&root).ok().flatten();
+    let found = records.and_then(|records| records.list(&newest).ok()).unwrap_or_default();
+    let typed = current.to_str().unwrap_or_default();
+    let of_runs = found.iter().filter(|run| run.run_id.as_str().starts_with(typed)).map(|run| {
+        let what = format!("{} {}", run.job, run.state.name());
+        CompletionCandidate::new(run.run_id.as_str()).help(Some(what.into()))
+    });
+    of_runs.chain(beginning(current, names(&root))).collect()
+}
+
+/// Tags that have ledgers.
+pub fn tags(current: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(root) = this_box() else { return Vec::new() };
+    let folders = std::fs::read_dir(Layout::new(&root).tags_dir()).into_iter().flatten().flatten();
+    let mut tags: Vec<String> = folders
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.parse::<Tag>().is_ok())
+        .collect();
+    tags.sort();
+    beginning(current, tags)
+}
