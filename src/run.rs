@@ -1,29 +1,29 @@
 //! Running one job: resolve, record, dispatch, record again.
 
-mod call;
+mod command_line;
 mod convention;
-mod guard;
-mod ping;
+mod heartbeat_ping;
 mod ready;
 mod record;
+mod watchdog;
 
 use std::{panic, path::Path, process::ExitCode, time::Duration};
 
 use serde_json::json;
 
 use self::{
-    call::call,
-    guard::{Asked, Guard, Last, asked_by, end_at_once},
-    ping::Pings,
+    command_line::call,
+    heartbeat_ping::HeartbeatPings,
     ready::{ready, was_out_of_memory},
-    record::{Recorder, Why, document, record, record_cut},
+    record::{Recorder, RunOrigin, document, record, record_cut},
+    watchdog::{LastAct, StopRequest, Watchdog, asked_by, end_at_once},
 };
 use crate::{
     checklist::without_colour,
     cli::{
         args::RunArgs,
-        load::{LoadError, Loaded, environment, load},
-        output::{Bar, OUTCOME, drawing, print, print_json, say},
+        load::{LoadError, LoadedJob, environment, load},
+        output::{JobProgress, OUTCOME, drawing, print, print_json, say},
         view::{manifest_check, refuse, say_problems},
     },
     clock::{Clock as _, Deadline, SystemClock, nap},
@@ -93,7 +93,7 @@ struct Prepared {
     root: std::path::PathBuf,
     disk: RealDisk,
     layout: Layout,
-    loaded: Loaded,
+    loaded: LoadedJob,
     mask: Mask,
     /// As somebody would type it again.
     call: String,
@@ -170,7 +170,7 @@ impl Prepared {
                 return convention::failed(exit, &failure.message, convention::of(manifest), json);
             }
         };
-        let pings = Pings::of(&self);
+        let pings = HeartbeatPings::of(&self);
         let (result, why) = self.guarded(manifest, args, json, pings.as_ref());
         let result = masked(result, &self.mask);
         match &result {
@@ -203,7 +203,7 @@ impl Prepared {
         &self,
         recorder: Option<&Recorder<'_>>,
         manifest: &Manifest,
-        (result, why): (&Result<Outcome, Failure>, &Why),
+        (result, why): (&Result<Outcome, Failure>, &RunOrigin),
     ) -> Result<(), Failure> {
         let Some(recorder) = recorder else {
             let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
@@ -225,15 +225,15 @@ impl Prepared {
         manifest: &Manifest,
         args: &RunArgs,
         json: bool,
-        pings: Option<&Pings>,
-    ) -> (Result<Outcome, Failure>, Why) {
+        pings: Option<&HeartbeatPings>,
+    ) -> (Result<Outcome, Failure>, RunOrigin) {
         let grace = manifest.run.grace.get().duration();
         let stop_file = self.layout.run_stop(&self.run_id);
         let stop = match Stop::listen() {
             Ok(stop) => stop,
             Err(error) => {
                 let failure = Failure::new(Exit::Bug, format!("signals: {error}"));
-                return (Err(failure), Why::Unready);
+                return (Err(failure), RunOrigin::Unready);
             }
         };
         let prepared = timeout(manifest, args).and_then(|limit| Ok((limit, ready(self, &stop)?)));
@@ -243,11 +243,11 @@ impl Prepared {
             Err(failure) if stop.asked() => {
                 return ended(Err(failure), asked_by(&stop_file), &stop);
             }
-            Err(failure) => return (Err(failure), Why::Unready),
+            Err(failure) => return (Err(failure), RunOrigin::Unready),
         };
         let last = self.last(pings.cloned(), convention::of(manifest), json);
         let deadline = Deadline::after(limit);
-        let told = Guard { limit, grace, stop_file, stop: stop.clone(), last }.start();
+        let told = Watchdog { limit, grace, stop_file, stop: stop.clone(), last }.start();
         let last = self.last(pings.cloned(), convention::of(manifest), json);
         if let Err(error) = end_at_once(&stop, &told, self.process_tag(), last) {
             tracing::warn!("a second signal ends this process alone: {error}");
@@ -261,22 +261,22 @@ impl Prepared {
             self.leave_nothing(grace);
         }
         // A guard looks now and then: a job that was over before its next look took too long all the same.
-        let late = deadline.is_over().then_some(Asked::Timeout);
+        let late = deadline.is_over().then_some(StopRequest::Timeout);
         match told.why().or(late.as_ref()) {
             // Told by a signal, a loop has done all there was to do.
-            None if manifest.job.common().has_no_end => (result, Why::ByItself),
+            None if manifest.job.common().has_no_end => (result, RunOrigin::ByItself),
             None => ended(result, None, &stop),
-            Some(Asked::Timeout) => {
+            Some(StopRequest::Timeout) => {
                 let message = "the job took longer than its timeout and was stopped";
-                let why = Why::Asked(Asked::Timeout);
+                let why = RunOrigin::Asked(StopRequest::Timeout);
                 (Err(Failure::new(Exit::Timeout, message)), why)
             }
-            Some(Asked::Somebody(reason)) => ended(result, Some(reason.clone()), &stop),
+            Some(StopRequest::Somebody(reason)) => ended(result, Some(reason.clone()), &stop),
         }
     }
 
     /// What is left to do for a run that does not end in time: its processes are ended, its end is recorded and told.
-    fn last(&self, pings: Option<Pings>, convention: HealthExit, json: bool) -> Last {
+    fn last(&self, pings: Option<HeartbeatPings>, convention: HealthExit, json: bool) -> LastAct {
         let (layout, run, attempt) = (self.layout.clone(), self.run_id.clone(), self.attempt);
         let tag = self.process_tag();
         Box::new(move |exit, what| {
@@ -323,7 +323,7 @@ impl Prepared {
         grace: Duration,
         json: bool,
     ) -> Result<Outcome, Failure> {
-        let progress = Bar::new();
+        let progress = JobProgress::new();
         let context = Context {
             root: &self.root,
             disk: &self.disk,
@@ -363,8 +363,8 @@ fn ended(
     result: Result<Outcome, Failure>,
     reason: Option<String>,
     stop: &Stop,
-) -> (Result<Outcome, Failure>, Why) {
-    let Some(signal) = stop.signal() else { return (result, Why::ByItself) };
+) -> (Result<Outcome, Failure>, RunOrigin) {
+    let Some(signal) = stop.signal() else { return (result, RunOrigin::ByItself) };
     let exit = Exit::Signal(signal);
     let result = match result {
         Ok(outcome) => Ok(Outcome { exit, ..outcome }),
@@ -372,7 +372,7 @@ fn ended(
         Err(failure) => Err(Failure { exit, ..failure }),
     };
     let reason = reason.unwrap_or_else(|| format!("signal {signal}"));
-    (result, Why::Asked(Asked::Somebody(reason)))
+    (result, RunOrigin::Asked(StopRequest::Somebody(reason)))
 }
 
 /// One line about how it ended.

@@ -74,13 +74,13 @@ pub enum Verb {
         proof: PathBuf,
     },
     /// No decisions from the next slot on, until `resume`; stops go on protecting an open position
-    Halt(OrderArgs),
+    Halt(CommandArgs),
     /// No entries from the next slot on, until `resume`; exits go on
-    Reduce(OrderArgs),
+    Reduce(CommandArgs),
     /// Let the schedules of a paused JOB start it again; or, with --tag, a loop go on after a halt or a tripped limit
     Resume(ResumeArgs),
     /// Close the position at the next fill, then stay halted
-    Flatten(OrderArgs),
+    Flatten(CommandArgs),
     /// List the planned commands of a tag, in the order in which they take effect
     Commands(CommandsArgs),
     /// Take back a planned command, by its line in `runner commands`
@@ -246,7 +246,7 @@ pub struct ServeArgs {
 
 /// An order to a live loop.
 #[derive(Debug, Args)]
-pub struct OrderArgs {
+pub struct CommandArgs {
     /// The tag of the loop that is to obey; the variable DATA_TAG of the box when absent
     #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,

@@ -24,14 +24,14 @@ use crate::{
 };
 
 /// Whose ledgers a proof compares.
-pub struct Whose {
+pub struct ClaimOwner {
     /// The series.
     pub series: Series,
     /// LIVE's tag, and that of the backtest.
     pub tags: [Tag; 2],
 }
 
-impl Whose {
+impl ClaimOwner {
     /// By the names in the proof; the error is the one that is no name.
     pub fn of(proof: &Proof) -> Result<Self, String> {
         let told = |error: crate::domain::ids::NameError| error.to_string();

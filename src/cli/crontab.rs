@@ -13,7 +13,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use self::lines::{Form, Line, read};
+use self::lines::{CrontabForm, CrontabLine, read};
 use super::{
     args::CrontabArgs,
     load::{environment, read_text},
@@ -85,7 +85,7 @@ struct CrontabImport {
 
 fn import(root: &Path, args: &CrontabArgs) -> Result<CrontabImport, Failure> {
     let text = input(root, &args.file)?;
-    let form = if args.system { Form::System } else { Form::User };
+    let form = if args.system { CrontabForm::System } else { CrontabForm::User };
     let (zone, mut hints) = zone(args)?;
     let passwd = std::fs::read_to_string(PASSWD).unwrap_or_default();
     let own = args.home.clone().or_else(|| environment().remove("HOME"));
@@ -100,10 +100,10 @@ fn import(root: &Path, args: &CrontabArgs) -> Result<CrontabImport, Failure> {
     }
     hints.extend(crontab.hints);
     hints.push(match (form, &own) {
-        (Form::User, Some(home)) => format!(
+        (CrontabForm::User, Some(home)) => format!(
             "cron runs commands in the home folder of the crontab's owner: {home} is written as `workdir`; give another one with --home"
         ),
-        (Form::User, None) | (Form::System, _) => {
+        (CrontabForm::User, None) | (CrontabForm::System, _) => {
             "cron runs commands in the home folder of their user: write `workdir` into jobs that have none".to_owned()
         }
     });
@@ -167,7 +167,7 @@ fn zone(args: &CrontabArgs) -> Result<(Zone, Vec<String>), Failure> {
 }
 
 /// The job of a line, checked like any other manifest.
-fn convert(line: &Line, taken: &mut BTreeMap<String, u32>) -> Result<Imported, String> {
+fn convert(line: &CrontabLine, taken: &mut BTreeMap<String, u32>) -> Result<Imported, String> {
     let found = line.found.as_ref().map_err(Clone::clone)?;
     let name = job::name(found, taken);
     let toml = job::toml(&name, line, found);

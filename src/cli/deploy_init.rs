@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::{
     args::{DeployInitArgs, JobArgs},
-    load::{Loaded, facts, load},
-    output::{Bar, People, drawing, log_to, plain, print, print_json, say},
+    load::{LoadedJob, facts, load},
+    output::{JobProgress, People, drawing, log_to, plain, print, print_json, say},
     view::{refuse, tell},
 };
 use crate::{
@@ -66,7 +66,12 @@ fn job(root: &Path, args: &DeployInitArgs) -> JobArgs {
     }
 }
 
-fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Result<(), Failure> {
+fn visit(
+    root: &Path,
+    loaded: &LoadedJob,
+    args: &DeployInitArgs,
+    json: bool,
+) -> Result<(), Failure> {
     let manifest = &loaded.resolved.manifest;
     let (target, rules) = manifest.job.common().target.ok_or_else(|| {
         let message = format!("the job `{}` has no target: name one that deploys", manifest.name);
@@ -82,7 +87,7 @@ fn visit(root: &Path, loaded: &Loaded, args: &DeployInitArgs, json: bool) -> Res
         .map_err(|error| Failure::new(Exit::Io, format!("{}: {error}", log.display())))?;
     let stop =
         Stop::listen().map_err(|error| Failure::new(Exit::Bug, format!("signals: {error}")))?;
-    let (progress, build) = (Bar::new(), crate::run::build_id());
+    let (progress, build) = (JobProgress::new(), crate::run::build_id());
     let context = Context {
         root,
         disk: &disk,

@@ -125,7 +125,7 @@ pub fn read_text(path: &Path) -> Result<String, String> {
 }
 
 /// What came of loading a job.
-pub struct Loaded {
+pub struct LoadedJob {
     /// The manifest, all values in place.
     pub resolved: Resolved,
     /// The files it was made of.
@@ -141,10 +141,10 @@ pub enum LoadError {
 }
 
 /// Loads and resolves a job.
-pub fn load(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<Loaded, LoadError> {
+pub fn load(root: &Path, args: &JobArgs, run: &RunFacts) -> Result<LoadedJob, LoadError> {
     let mut inputs = Vec::new();
     let resolved = with_sources(root, args, run, &mut inputs, resolve)?;
-    Ok(Loaded { resolved, inputs })
+    Ok(LoadedJob { resolved, inputs })
 }
 
 /// Resolves a job that is no file.

@@ -83,7 +83,7 @@ fn wants_colour() -> bool {
 }
 
 /// A bar on a terminal, a line per tenth elsewhere.
-pub struct Bar {
+pub struct JobProgress {
     bar: ProgressBar,
     plain: Option<Mutex<Plain>>,
 }
@@ -95,7 +95,7 @@ struct Plain {
     told: u64,
 }
 
-impl Bar {
+impl JobProgress {
     /// For this process.
     pub fn new() -> Self {
         if io::stderr().is_terminal() {
@@ -107,13 +107,13 @@ impl Bar {
     }
 }
 
-impl Default for Bar {
+impl Default for JobProgress {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Progress for Bar {
+impl Progress for JobProgress {
     fn begin(&self, what: &str, total: u64) {
         if let Some(plain) = &self.plain {
             if let Ok(mut plain) = plain.lock() {

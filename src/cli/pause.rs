@@ -1,14 +1,13 @@
-//! `runner pause` and `runner resume`: whether schedules start a job. `resume` also lets a loop go on.
+//! `runner pause`: the schedules of a job do not start it.
 
 use std::path::Path;
 
 use serde_json::json;
 
 use super::{
-    args::{OrderArgs, PauseArgs, ResumeArgs},
+    args::PauseArgs,
     flags,
-    load::{find, variables},
-    operator::order,
+    load::find,
     output::{plain, print, print_json},
     planned,
     records::Records,
@@ -16,7 +15,6 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock},
-    domain::command::Order,
     exit::Exit,
     jobs::context::Failure,
     store::runs::Pause,
@@ -55,66 +53,4 @@ fn set(root: &Path, args: &PauseArgs) -> Result<(String, Pause, bool), Failure> 
     let is_new = records.store.pause(&job, &wanted)?;
     let pause = records.store.pauses()?.remove(&job).unwrap_or(wanted);
     Ok((job, pause, is_new))
-}
-
-/// Lets the schedules of a job start it again, or a loop go on.
-pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
-    let usage = |message: &str| tell(&Failure::new(Exit::Usage, message), json);
-    let Some(job) = &args.job else {
-        let Some(reason) = &args.reason else {
-            return usage("--reason is missing: say why, others will read it");
-        };
-        let is_named = match variables(root) {
-            Ok(known) => args.tag.is_some() || known.contains_key(flags::DATA_TAG),
-            Err(failure) => return tell(&failure, json),
-        };
-        if !is_named {
-            return usage(
-                "resume what? give the name of a paused job; or, for a loop, give --tag, or set DATA_TAG",
-            );
-        }
-        let args = OrderArgs {
-            tag: args.tag.clone(),
-            reason: reason.clone(),
-            who: args.who.clone(),
-            at: args.at.clone(),
-        };
-        return order(root, Order::Resume, &args, json);
-    };
-    if args.tag.is_some() {
-        return usage(
-            "give the name of a paused job, or --tag for a loop, but not both: they are two different things",
-        );
-    }
-    if args.at.is_some() {
-        return usage("--at has no meaning for a job: its schedules start it again from now on");
-    }
-    match lift(root, job) {
-        Ok(job) => {
-            if json {
-                print_json(
-                    &json!({ "schema": "mjolnir.pause/1", "job": job, "paused": false, "changed": true }),
-                );
-            } else {
-                print(&format!("job {job} is resumed: its schedules start it again\n"));
-            }
-            Exit::Ok
-        }
-        Err(failure) => tell(&failure, json),
-    }
-}
-
-fn lift(root: &Path, word: &str) -> Result<String, Failure> {
-    let Some(records) = Records::open_if_any(root)? else {
-        return Err(Failure::new(Exit::Nothing, format!("job `{}` is not paused", plain(word))));
-    };
-    for job in records.names_of(word) {
-        if records.store.unpause(&job)? {
-            return Ok(job);
-        }
-    }
-    let paused: Vec<String> = records.store.pauses()?.into_keys().collect();
-    let paused = if paused.is_empty() { "none".to_owned() } else { paused.join(", ") };
-    let message = format!("job `{}` is not paused; jobs that are: {paused}", plain(word));
-    Err(Failure::new(Exit::Nothing, message))
 }

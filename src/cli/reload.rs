@@ -14,7 +14,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     os::process_tree::hang_up_holder,
-    serve::status::Status,
+    serve::status::ServiceStatus,
     store::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
@@ -84,7 +84,7 @@ fn reloaded(root: &Path) -> Result<(u32, String), Failure> {
 }
 
 /// The document that the service leaves.
-fn status(disk: &RealDisk, layout: &Layout) -> Option<Status> {
+fn status(disk: &RealDisk, layout: &Layout) -> Option<ServiceStatus> {
     let bytes = disk.read(&layout.scheduler_tick()).ok().flatten()?;
     serde_json::from_slice(&bytes).ok()
 }

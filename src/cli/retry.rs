@@ -2,7 +2,7 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::{args::RunArgs, given, records::Records, view::tell};
+use super::{args::RunArgs, records::Records, run_arguments, view::tell};
 use crate::{exit::Exit, jobs::context::Failure, run::run};
 
 /// Runs again what a run was given, and returns the exit code of the new run.
@@ -25,8 +25,8 @@ fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
         );
         return Err(Failure::new(Exit::Busy, message));
     }
-    let given = given::given(&records, &id)?;
-    if let Some(name) = given::masked(&given) {
+    let given = run_arguments::run_arguments(&records, &id)?;
+    if let Some(name) = run_arguments::masked(&given) {
         let message = format!(
             "{name} had a secret, which was not kept: give it again with `runner run {}`, and let the manifest take it from [secrets]",
             given.job
@@ -36,6 +36,6 @@ fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
     Ok(RunArgs {
         retry_of: Some(id.to_string()),
         timeout: given.timeout.clone(),
-        ..RunArgs::of(given::arguments(&given))
+        ..RunArgs::of(run_arguments::arguments(&given))
     })
 }

@@ -7,8 +7,8 @@ use super::{
     load::{LoadError, facts, load, load_timetable, names},
     output::{People, log_to, style},
     planned::{own, short, started_by},
+    serve_wiring::ServeWiring,
     view::tell,
-    world::World,
 };
 use crate::{
     exit::Exit,
@@ -20,11 +20,11 @@ use crate::{
     os::mask::Mask,
     run::build_id,
     serve::{
-        host::{self, Loaded, Options, Surroundings, only_one},
+        host::{self, HostContext, HostOptions, LoadedSchedules, only_one},
         http::{Listen, Reach, start as show_pages},
-        status::Status,
-        sweep::Keeps,
-        work::{Terms, Work, Works},
+        retention::RetentionRules,
+        schedule_table::{RunPolicy, ScheduleTable, ScheduledJob},
+        status::ServiceStatus,
     },
     store::{disk::RealDisk, layout::Layout, runs::Keep},
 };
@@ -51,13 +51,13 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     let log = layout.scheduler_log();
     log_to(&log, LOG_MAX, &Mask::new([]), People::Warnings)
         .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
-    let world = World::new(&root)?;
+    let world = ServeWiring::new(&root)?;
     let pages = if args.no_listen {
         None
     } else {
         Some(show_pages(&listen(args)?, &root, Arc::clone(&world.board))?)
     };
-    let options = Options {
+    let options = HostOptions {
         listen: pages.as_ref().map(|pages| pages.address().to_string()),
         most: args.max_running,
         drain_wait: args.drain_wait,
@@ -69,8 +69,8 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
         world.learn(manifests);
         Ok(loaded)
     };
-    let mut publish = |status: &Status| world.show(status);
-    let surroundings = Surroundings { load: &load, publish: &mut publish };
+    let mut publish = |status: &ServiceStatus| world.show(status);
+    let surroundings = HostContext { load: &load, publish: &mut publish };
     host::serve(&options, Box::new(world.clone()), surroundings)?;
     world.end();
     Ok(())
@@ -82,11 +82,11 @@ fn listen(args: &ServeArgs) -> Result<Listen, Failure> {
 }
 
 /// Reads every manifest in `jobs/`, each schedule with what it gives: a job that could not run is refused here.
-pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
+pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure> {
     let (mut works, mut manifests) = (Vec::new(), Vec::new());
     let (mut about, mut off, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
     let mut files: BTreeMap<String, String> = BTreeMap::new();
-    let mut keeps = Keeps::new();
+    let mut keeps = RetentionRules::new();
     let names = names(root);
     for stem in &names {
         let file = format!("jobs/{stem}.toml");
@@ -134,8 +134,8 @@ pub fn load_all(root: &Path) -> Result<(Loaded, Vec<Manifest>), Failure> {
     if !wrong.is_empty() {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
-    let works = Works::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
-    Ok((Loaded { works, jobs: names.len(), keeps, about, off }, manifests))
+    let works = ScheduleTable::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
+    Ok((LoadedSchedules { works, jobs: names.len(), keeps, about, off }, manifests))
 }
 
 /// What a schedule starts, and what that is about.
@@ -193,8 +193,8 @@ fn keep(logs: &Logs) -> Keep {
     Keep { days: logs.keep_days, runs: logs.keep_runs, bytes: logs.keep_size.get().bytes() }
 }
 
-fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> Work {
-    let terms = Terms {
+fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> ScheduledJob {
+    let terms = RunPolicy {
         overlap: schedule.overlap,
         timeout: manifest.run.timeout.as_ref().map(|limit| limit.get().duration()),
         grace: manifest.run.grace.get().duration(),
@@ -202,7 +202,7 @@ fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> Work {
         retry: manifest.run.retry.clone(),
         idempotent: manifest.is_idempotent(),
     };
-    Work {
+    ScheduledJob {
         name: format!("{}.{}", manifest.name, schedule.id),
         job: manifest.name.clone(),
         file: file.to_owned(),

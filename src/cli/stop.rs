@@ -7,9 +7,9 @@ use serde_json::json;
 use super::{
     args::StopArgs,
     flags,
-    given::grace,
     output::{plain, print, print_json, say},
     records::{Records, ambiguous},
+    run_arguments::grace,
     table::span,
     view::tell,
 };

@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    claims::{Whose, check_again, check_itself},
+    claims::{ClaimOwner, check_again, check_itself},
     output::{print, print_json, say},
     view::tell,
 };
@@ -77,7 +77,7 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
     if proof.schema != SCHEMA {
         return Err(damaged(format!("schema `{}`, expected `{SCHEMA}`", proof.schema)));
     }
-    let whose = Whose::of(&proof).map_err(&damaged)?;
+    let whose = ClaimOwner::of(&proof).map_err(&damaged)?;
     let mut broken = Vec::new();
     let disk = RealDisk::new(Layout::new(root).data());
     check_itself(&proof, &mut broken);
@@ -101,7 +101,7 @@ fn compare_again(
     disk: &RealDisk,
     root: &Path,
     proof: &Proof,
-    whose: &Whose,
+    whose: &ClaimOwner,
 ) -> Result<Compared, StoreError> {
     let [live, backtest] = [&proof.live, &proof.backtest].map(|side| {
         let files = Files {

@@ -15,7 +15,7 @@ const FIRST_LINE: u64 = 2;
 
 /// What an operator may order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Order {
+pub enum CommandKind {
     /// No decisions until `resume`; stops go on protecting an open position.
     Halt,
     /// No entries until `resume`; exits go on.
@@ -30,7 +30,7 @@ pub enum Order {
     Revoke(u64),
 }
 
-impl Order {
+impl CommandKind {
     /// Every order that a person gives.
     pub const ALL: [Self; 4] = [Self::Halt, Self::Reduce, Self::Resume, Self::Flatten];
 
@@ -68,13 +68,13 @@ impl Order {
 #[error(
     "`{0}` is not a command: use halt, reduce, resume or flatten; `runner revoke` writes revoke:LINE, LIVE itself model:ID"
 )]
-pub struct UnknownOrder(String);
+pub struct UnknownCommand(String);
 
-impl FromStr for Order {
-    type Err = UnknownOrder;
+impl FromStr for CommandKind {
+    type Err = UnknownCommand;
 
-    fn from_str(text: &str) -> Result<Self, UnknownOrder> {
-        let unknown = || UnknownOrder(text.to_owned());
+    fn from_str(text: &str) -> Result<Self, UnknownCommand> {
+        let unknown = || UnknownCommand(text.to_owned());
         match text.split_once(':') {
             Some((MODEL, id)) => return id.parse().map(Self::Model).map_err(|_| unknown()),
             Some((REVOKE, line)) => {
@@ -87,7 +87,7 @@ impl FromStr for Order {
     }
 }
 
-impl fmt::Display for Order {
+impl fmt::Display for CommandKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Halt | Self::Reduce | Self::Resume | Self::Flatten => f.write_str(self.name()),
@@ -103,7 +103,7 @@ pub struct Command {
     /// Its time; that of a revocation is the time of the command it revokes.
     pub at: UtcMs,
     /// What was ordered.
-    pub order: Order,
+    pub order: CommandKind,
     /// Why, in the operator's words.
     pub reason: String,
     /// Who gave it.
@@ -124,12 +124,16 @@ pub fn place_of(line: u64) -> Option<usize> {
 /// What is revoked is left out, and so are revocations. Each comes with its place in the ledger.
 pub fn in_order_of_effect(commands: &[Command]) -> Vec<(usize, &Command)> {
     let revoked = |command: &Command| match command.order {
-        Order::Revoke(line) => place_of(line),
-        Order::Halt | Order::Reduce | Order::Resume | Order::Flatten | Order::Model(_) => None,
+        CommandKind::Revoke(line) => place_of(line),
+        CommandKind::Halt
+        | CommandKind::Reduce
+        | CommandKind::Resume
+        | CommandKind::Flatten
+        | CommandKind::Model(_) => None,
     };
     let gone: BTreeSet<usize> = commands.iter().filter_map(revoked).collect();
     let stays = |(n, command): &(usize, &Command)| {
-        !gone.contains(n) && !matches!(command.order, Order::Revoke(_))
+        !gone.contains(n) && !matches!(command.order, CommandKind::Revoke(_))
     };
     let mut all: Vec<(usize, &Command)> = commands.iter().enumerate().filter(stays).collect();
     all.sort_by_key(|(_, command)| command.at);

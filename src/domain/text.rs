@@ -17,6 +17,11 @@ pub fn causes<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'sta
     found
 }
 
+/// The first characters of a text on one line: control characters, newlines among them, are blanks.
+pub fn one_line(text: &str, chars_max: usize) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(chars_max).collect()
+}
+
 /// A word that every POSIX shell reads as exactly this text.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=:".contains(c);

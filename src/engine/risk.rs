@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::rules::{Limits, OnTrip};
 use crate::domain::{
-    command::Order,
+    command::CommandKind,
     decision::{Block, Limit, RiskState},
     money::Money,
     time::{DAY_MS, SlotTs},
@@ -43,17 +43,17 @@ impl Risk {
         }
     }
 
-    pub(super) fn obey(&mut self, order: Order, equity: Money) {
+    pub(super) fn obey(&mut self, order: CommandKind, equity: Money) {
         match order {
             // Strategies know their models, and what is revoked never comes here; no risk changes.
-            Order::Model(_) | Order::Revoke(_) => {}
-            Order::Halt => self.set(RiskState::Halted),
-            Order::Reduce => self.set(self.state.max(RiskState::Reducing)),
-            Order::Flatten => {
+            CommandKind::Model(_) | CommandKind::Revoke(_) => {}
+            CommandKind::Halt => self.set(RiskState::Halted),
+            CommandKind::Reduce => self.set(self.state.max(RiskState::Reducing)),
+            CommandKind::Flatten => {
                 self.set(RiskState::Halted);
                 self.flatten = true;
             }
-            Order::Resume => {
+            CommandKind::Resume => {
                 self.state = RiskState::Active;
                 self.latch = None;
                 self.flatten = false;

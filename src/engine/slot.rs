@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::signals::Signals;
 use crate::domain::{
     bar::{Bar, TimedBar},
-    command::{Command, Order, in_order_of_effect, line_of, place_of},
+    command::{Command, CommandKind, in_order_of_effect, line_of, place_of},
     decision::Degraded,
     signal::SignalSide,
     time::{SlotTs, Timeframe, UtcMs},
@@ -18,7 +18,7 @@ pub struct Slot {
     bar: Option<Bar>,
     late: Vec<TimedBar>,
     degraded: Option<Degraded>,
-    orders: Vec<Order>,
+    orders: Vec<CommandKind>,
     signals: Vec<f64>,
 }
 
@@ -44,7 +44,7 @@ impl Slot {
     }
 
     /// Operator commands that take effect here, in order.
-    pub fn orders(&self) -> &[Order] {
+    pub fn orders(&self) -> &[CommandKind] {
         &self.orders
     }
 
@@ -72,7 +72,7 @@ pub struct SlotMaker {
     held: Vec<SlotTs>,
     commands: Vec<Command>,
     /// Those that wait for their time, by it and by their place in the ledger.
-    waiting: BTreeMap<(UtcMs, usize), Order>,
+    waiting: BTreeMap<(UtcMs, usize), CommandKind>,
     signals: Signals,
 }
 
@@ -122,10 +122,14 @@ impl SlotMaker {
         for (place, command) in commands.iter().enumerate().skip(known) {
             match command.order {
                 // It has the time of what it revokes, which therefore still waits.
-                Order::Revoke(line) => {
+                CommandKind::Revoke(line) => {
                     place_of(line).and_then(|place| self.waiting.remove(&(command.at, place)));
                 }
-                Order::Halt | Order::Reduce | Order::Resume | Order::Flatten | Order::Model(_) => {
+                CommandKind::Halt
+                | CommandKind::Reduce
+                | CommandKind::Resume
+                | CommandKind::Flatten
+                | CommandKind::Model(_) => {
                     self.waiting.insert((command.at, place), command.order);
                 }
             }
@@ -178,7 +182,7 @@ impl SlotMaker {
         Slot { ts, bar: Some(bar), late, degraded, orders, signals }
     }
 
-    fn due(&mut self, ts: SlotTs) -> Vec<Order> {
+    fn due(&mut self, ts: SlotTs) -> Vec<CommandKind> {
         let later = match self.waiting.first_key_value() {
             Some(((at, _), _)) if *at <= ts.close() => {
                 self.waiting.split_off(&(ts.close().plus_ms(1), 0))
@@ -225,18 +229,20 @@ mod tests {
         assert!(maker.held().is_empty());
     }
 
-    fn at(ms: i64, order: Order) -> Command {
+    fn at(ms: i64, order: CommandKind) -> Command {
         let at = UtcMs::new(ms).unwrap();
         Command { at, order, reason: String::new(), who: String::new() }
     }
 
-    fn orders(maker: &mut SlotMaker, n: i64) -> Vec<Order> {
+    fn orders(maker: &mut SlotMaker, n: i64) -> Vec<CommandKind> {
         maker.make(ts(n), None, None, |_| None).orders().to_vec()
     }
 
     #[test]
     fn of_commands_of_one_instant_the_last_one_appended_comes_last() {
-        for list in [[Order::Halt, Order::Resume], [Order::Resume, Order::Halt]] {
+        for list in
+            [[CommandKind::Halt, CommandKind::Resume], [CommandKind::Resume, CommandKind::Halt]]
+        {
             let ledger: Vec<Command> = list.iter().map(|order| at(30_000, *order)).collect();
             assert_eq!(orders(&mut SlotMaker::new(ledger.clone()), 1), list, "a replay");
             let mut live = SlotMaker::default();
@@ -248,21 +254,22 @@ mod tests {
 
     #[test]
     fn a_command_takes_effect_once_at_the_first_slot_that_closes_at_or_after_it() {
-        let mut maker = SlotMaker::new(vec![at(60_000, Order::Halt), at(60_001, Order::Halt)]);
+        let mut maker =
+            SlotMaker::new(vec![at(60_000, CommandKind::Halt), at(60_001, CommandKind::Halt)]);
         let counts = [1, 2, 3].map(|n| orders(&mut maker, n).len());
         assert_eq!(counts, [1, 1, 0]);
     }
 
     #[test]
     fn c17_a_planned_command_delays_no_other_and_equals_keep_their_order() {
-        use Order::{Flatten, Halt, Reduce, Resume};
+        use CommandKind::{Flatten, Halt, Reduce, Resume};
         let mut list = vec![at(240_000, Halt), at(60_000, Reduce), at(60_000, Resume)];
         let mut maker = SlotMaker::new(list.clone());
         assert_eq!(orders(&mut maker, 1), [Reduce, Resume]);
         list.push(at(60_001, Flatten));
         maker.learn(list.clone(), Some(ts(1))).unwrap();
         assert_eq!(orders(&mut maker, 2), [Flatten], "next week's halt is on the line before it");
-        list.push(at(240_000, Order::Revoke(2)));
+        list.push(at(240_000, CommandKind::Revoke(2)));
         maker.learn(list.clone(), Some(ts(2))).unwrap();
         assert_eq!([3, 4, 5].map(|n| orders(&mut maker, n).len()), [0; 3], "it was revoked");
         assert_eq!(orders(&mut SlotMaker::new(list), 9), [Reduce, Resume, Flatten]);
@@ -270,14 +277,14 @@ mod tests {
 
     #[test]
     fn a_ledger_that_changed_or_a_command_of_the_past_is_not_taken() {
-        let (halt, late) = (at(90_000, Order::Halt), at(60_000, Order::Resume));
+        let (halt, late) = (at(90_000, CommandKind::Halt), at(60_000, CommandKind::Resume));
         let mut maker = SlotMaker::new(vec![halt.clone()]);
         maker.make(ts(1), None, None, |_| None);
         let mut learn = |list: &[Command]| maker.learn(list.to_vec(), Some(ts(1)));
         assert_eq!(learn(&[]), Err(Unlearned::Changed(2)));
         assert_eq!(learn(std::slice::from_ref(&late)), Err(Unlearned::Changed(2)));
         assert_eq!(learn(&[halt.clone(), late.clone()]), Err(Unlearned::Late(late)));
-        learn(&[halt.clone(), at(60_001, Order::Halt)]).unwrap();
+        learn(&[halt.clone(), at(60_001, CommandKind::Halt)]).unwrap();
         assert_eq!(learn(&[halt]), Err(Unlearned::Changed(3)));
     }
 
@@ -285,12 +292,12 @@ mod tests {
     /// of one that is planned, chosen by a number.
     #[derive(Debug, Clone)]
     enum Deed {
-        Give(Order, i64),
+        Give(CommandKind, i64),
         Revoke(usize),
     }
 
     fn deeds() -> impl Strategy<Value = Vec<Vec<Deed>>> {
-        let order = prop::sample::select(Order::ALL.to_vec());
+        let order = prop::sample::select(CommandKind::ALL.to_vec());
         let halves = prop_oneof![3 => 0_i64..2, 2 => 0_i64..12, 1 => Just(1000)];
         let deed = prop_oneof![
             4 => (order, halves).prop_map(|(order, halves)| Deed::Give(order, halves)),
@@ -301,13 +308,13 @@ mod tests {
 
     /// The rule as DESIGN says it, without anything that is kept between slots: of the whole ledger, what is not revoked and lies
     /// after the slot before, up to this one; by time, then by line.
-    fn naive(ledger: &[Command], n: i64) -> Vec<Order> {
+    fn naive(ledger: &[Command], n: i64) -> Vec<CommandKind> {
         let mut due = Vec::new();
         for (place, command) in ledger.iter().enumerate() {
-            let revoked = ledger.iter().any(|c| c.order == Order::Revoke(place as u64 + 2));
+            let revoked = ledger.iter().any(|c| c.order == CommandKind::Revoke(place as u64 + 2));
             let is_due =
                 (n == 1 || command.at.get() > (n - 1) * 60_000) && command.at.get() <= n * 60_000;
-            if is_due && !revoked && !matches!(command.order, Order::Revoke(_)) {
+            if is_due && !revoked && !matches!(command.order, CommandKind::Revoke(_)) {
                 due.push((command.at.get(), place, command.order));
             }
         }
@@ -343,7 +350,7 @@ mod tests {
                                 .map(|(place, c)| (place, c.at))
                                 .collect();
                             if let Some((place, when)) = planned.get(*which) {
-                                ledger.push(at(when.get(), Order::Revoke(line_of(*place))));
+                                ledger.push(at(when.get(), CommandKind::Revoke(line_of(*place))));
                             }
                         }
                     }
@@ -375,7 +382,7 @@ mod tests {
             let mut rest = &ledger[..];
             for n in 1..12 {
                 let due = rest.iter().take_while(|command| command.at <= ts(n).close()).count();
-                let want: Vec<Order> = rest[..due].iter().map(|command| command.order).collect();
+                let want: Vec<CommandKind> = rest[..due].iter().map(|command| command.order).collect();
                 rest = &rest[due..];
                 prop_assert_eq!(orders(&mut maker, n), want);
             }
@@ -384,7 +391,7 @@ mod tests {
 
     #[test]
     fn c17_the_rule_of_an_older_build_fails_the_property() {
-        let list = [at(240_000, Order::Halt), at(60_001, Order::Flatten)];
+        let list = [at(240_000, CommandKind::Halt), at(60_001, CommandKind::Flatten)];
         let mut maker = SlotMaker::new(as_it_was(&list));
         assert_ne!(orders(&mut maker, 2), naive(&list, 2), "the flatten would be put off");
     }

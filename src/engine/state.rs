@@ -11,7 +11,7 @@ use super::{
 use crate::{
     domain::{
         bar::Bar,
-        command::Order,
+        command::CommandKind,
         decision::{Block, Limit, Reason, RiskState, Side},
         money::{Money, Price},
         time::SlotTs,
@@ -104,7 +104,7 @@ impl State {
         self.risk.latch
     }
 
-    pub(super) fn obey(&mut self, orders: &[Order]) {
+    pub(super) fn obey(&mut self, orders: &[CommandKind]) {
         for order in orders {
             self.risk.obey(*order, self.equity());
         }

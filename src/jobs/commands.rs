@@ -9,7 +9,7 @@ use super::{
 use crate::{
     clock::nap,
     domain::{
-        command::{Command, Order, in_order_of_effect, line_of, place_of},
+        command::{Command, CommandKind, in_order_of_effect, line_of, place_of},
         ids::{ModelId, Tag},
         series::Series,
         time::{SlotTs, UtcMs},
@@ -83,7 +83,7 @@ impl CommandReach {
 #[derive(Debug, Clone)]
 pub struct CommandRequest {
     /// What.
-    pub order: Order,
+    pub order: CommandKind,
     /// Why.
     pub reason: String,
     /// Who.
@@ -219,7 +219,7 @@ pub fn revoke<D: Disk>(
             return refused("cannot be revoked: only halt, reduce, resume and flatten can");
         }
     }
-    let command = Command { at: *at, order: Order::Revoke(line), reason, who };
+    let command = Command { at: *at, order: CommandKind::Revoke(line), reason, who };
     append_command(disk, layout, tag, &command, now)?;
     Ok(Listed { standing: CommandState::Revoked, ..found })
 }
@@ -235,7 +235,7 @@ fn standings(commands: &[Command], last: Option<SlotTs>) -> Vec<Listed> {
     let effective: Vec<usize> =
         in_order_of_effect(commands).into_iter().map(|(place, _)| place).collect();
     let standing = |place: usize, command: &Command| {
-        if matches!(command.order, Order::Revoke(_)) {
+        if matches!(command.order, CommandKind::Revoke(_)) {
             CommandState::Revocation
         } else if !effective.contains(&place) {
             CommandState::Revoked
@@ -282,7 +282,7 @@ pub fn switch_model<D: Disk>(
     let gate = LockGate::open(&layout.commands_gate(tag))?;
     let Some(_inside) = enter(&gate)? else { return Err(busy(tag)) };
     let at = DecidedSlots::of(disk, layout, tag)?.earliest().max(behind);
-    let command = Command { at, order: Order::Model(id), reason, who: "live".to_owned() };
+    let command = Command { at, order: CommandKind::Model(id), reason, who: "live".to_owned() };
     append_command(disk, layout, tag, &command, now)?;
     Ok(at)
 }
@@ -342,9 +342,9 @@ impl DecidedSlots {
     /// The date of a command for now or next, behind those of the same slot that were given before it, whatever the clocks said then:
     /// of two that contradict each other the later one holds. It also comes behind what is planned inside that slot, but a resume
     /// does not: a planned halt is not undone by it.
-    fn behind(&self, before: &[Command], order: Order, at: UtcMs, now: UtcMs) -> UtcMs {
+    fn behind(&self, before: &[Command], order: CommandKind, at: UtcMs, now: UtcMs) -> UtcMs {
         let slot = self.first().max(at);
-        let until = if order == Order::Resume { slot.min(now.max(at)) } else { slot };
+        let until = if order == CommandKind::Resume { slot.min(now.max(at)) } else { slot };
         let dates = in_order_of_effect(before).into_iter().map(|(_, command)| command.at);
         dates.filter(|date| *date <= until).fold(at, UtcMs::max)
     }
@@ -422,8 +422,8 @@ mod tests {
     fn of_the_commands_of_one_slot_the_last_one_given_comes_last_whatever_the_clocks_said() {
         let last = Timeframe::M1.slot(600_000).ok();
         let decided = DecidedSlots { last, next: Some(ms(660_000)) };
-        let given = |before: &[(i64, Order)], order, when, now| {
-            let command = |&(at, order): &(i64, Order)| Command {
+        let given = |before: &[(i64, CommandKind)], order, when, now| {
+            let command = |&(at, order): &(i64, CommandKind)| Command {
                 at: ms(at),
                 order,
                 reason: String::new(),
@@ -433,7 +433,7 @@ mod tests {
             let at = decided.date(when, ms(now)).unwrap();
             decided.behind(&before, order, at, ms(now)).get()
         };
-        let (halt, resume) = (Order::Halt, Order::Resume);
+        let (halt, resume) = (CommandKind::Halt, CommandKind::Resume);
         assert_eq!(given(&[(630_000, resume)], halt, CommandTime::Now, 640_000), 640_000);
         assert_eq!(
             given(&[(630_000, resume)], halt, CommandTime::Now, 610_000),
@@ -469,10 +469,10 @@ mod tests {
         let command =
             |at, order| Command { at: ms(at), order, reason: String::new(), who: String::new() };
         let all = [
-            command(900_000, Order::Halt),
-            command(600_000, Order::Reduce),
-            command(600_001, Order::Resume),
-            command(900_000, Order::Revoke(2)),
+            command(900_000, CommandKind::Halt),
+            command(600_000, CommandKind::Reduce),
+            command(600_001, CommandKind::Resume),
+            command(900_000, CommandKind::Revoke(2)),
         ];
         let found = standings(&all, Timeframe::M1.slot(600_000).ok());
         let found: Vec<_> = found.iter().map(|one| (one.line, one.standing.name())).collect();

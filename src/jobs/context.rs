@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tokio::runtime::Runtime;
+
 /// They are values of the bottom floor; jobs find them here.
 pub use crate::outcome::{Failure, Outcome};
 use crate::{
@@ -12,7 +14,12 @@ use crate::{
         time::UtcMs,
     },
     exit::Exit,
-    os::{mask::Mask, process::ChildResults, process_tree::ProcessTag, signals::Stop},
+    os::{
+        mask::Mask,
+        process::{self, ChildResults},
+        process_tree::ProcessTag,
+        signals::Stop,
+    },
     session::{error::SessionError, live::Place},
     store::{
         disk::{Disk, RealDisk, parent},
@@ -21,6 +28,11 @@ use crate::{
         lock::{Lock, Owner},
     },
 };
+
+/// What the children of a job are waited for with.
+pub fn runtime() -> Result<Runtime, Failure> {
+    process::runtime().map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))
+}
 
 /// What a job runs in.
 pub struct Context<'a> {

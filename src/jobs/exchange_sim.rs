@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::ErrorKind, net::SocketAddr};
 
 use super::{
     bars_file::recorded,
-    context::{Context, Failure, Outcome},
+    context::{Context, Failure, Outcome, runtime},
 };
 use crate::{
     clock::{Clock as _, ScaledClock},
@@ -31,9 +31,7 @@ pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failu
         market: market(context, job)?,
         faults: faults(&table.faults),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+    let runtime = runtime()?;
     let wanted = address(&table.listen)?;
     let (listener, got) =
         runtime.block_on(server::listen(wanted)).map_err(|error| not_bound(wanted, &error))?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::context::{Context, Failure, Outcome};
+use super::context::{Context, Failure, Outcome, runtime};
 use crate::{
     exit::Exit,
     manifest::Exec,
@@ -11,9 +11,7 @@ use crate::{
 
 /// Runs the job.
 pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+    let runtime = runtime()?;
     let env =
         exec.env.iter().map(|(name, value)| (name.clone(), value.reveal().to_owned())).collect();
     let spawn = Spawn {

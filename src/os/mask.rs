@@ -9,7 +9,7 @@ use std::{
 use base64::Engine as _;
 
 /// What a secret is covered with.
-const COVER: &[u8] = b"***";
+pub const COVER: &str = "***";
 /// Shortest part of a secret that is looked for by itself, in bytes. A shorter one is in every other text.
 const PART_MIN: usize = 4;
 /// Shortest secret whose Base64 is looked for, in bytes.
@@ -121,7 +121,7 @@ impl Sieve {
             if at >= self.secret {
                 out.push(*first);
             } else if !self.covers {
-                out.extend_from_slice(COVER);
+                out.extend_from_slice(COVER.as_bytes());
             }
             self.covers = at < self.secret;
             at += 1;

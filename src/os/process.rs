@@ -12,7 +12,11 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{io::AsyncReadExt, process::Command};
+use tokio::{
+    io::AsyncReadExt,
+    process::Command,
+    runtime::{Builder, Runtime},
+};
 
 use super::{
     mask::Mask,
@@ -96,6 +100,12 @@ enum Cut {
     Not,
     TimedOut,
     Stopped,
+}
+
+/// What a child is waited for with. One thread: a child dies with the thread that started it (see [`die_with_parent`]), so
+/// the runtime must not move that work to a thread of its own.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
 }
 
 /// Starts a child and waits for it. When this process is asked to stop, or the time is up, its whole group gets TERM, then KILL, and so

@@ -203,7 +203,7 @@ fn split(line: &mut Vec<u8>, bytes: &[u8], heard: &mut dyn FnMut(&str)) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::process::runtime, *};
     use crate::os::process::ChildResults;
 
     fn watched(script: &str, timeout_ms: u64, most: usize) -> (Watched, Vec<String>) {
@@ -225,7 +225,7 @@ mod tests {
             grace: Duration::from_millis(200),
             results: ChildResults::Kept,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = runtime().unwrap();
         let mut lines = Vec::new();
         let watch_ = WatchedSpawn { spawn, knows: Knows::All, silence: Some(silence), most };
         let seen = runtime.block_on(watch(&watch_, &Stop::default(), &mut |line: &str| {
@@ -276,7 +276,7 @@ mod tests {
             grace: Duration::ZERO,
             results: ChildResults::Kept,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = runtime().unwrap();
         let nobody = WatchedSpawn { spawn, knows: Knows::All, silence: None, most: 1 };
         let seen = runtime.block_on(watch(&nobody, &Stop::default(), &mut |_: &str| {}));
         assert_eq!(seen.unwrap_err().kind(), io::ErrorKind::NotFound);
@@ -294,8 +294,7 @@ mod tests {
                 grace: Duration::ZERO,
                 results: ChildResults::Kept,
             };
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = runtime().unwrap();
             runtime.block_on(async {
                 let stop = Stop::default();
                 let said = capture(&spawn, 100, &stop);

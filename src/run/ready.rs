@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{Prepared, guard::asked_by};
+use super::{Prepared, watchdog::asked_by};
 use crate::{
     clock::{Deadline, nap},
     exit::Exit,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Prepared, SCHEMA, guard::Asked, summary};
+use super::{Prepared, SCHEMA, summary, watchdog::StopRequest};
 use crate::{
     cli::{
         args::RunArgs,
@@ -40,11 +40,11 @@ pub struct Recorder<'d> {
 
 /// Why a run ended the way it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
+pub enum RunOrigin {
     /// The job ended by itself.
     ByItself,
     /// It was asked to stop.
-    Asked(Asked),
+    Asked(StopRequest),
     /// It was not ready to start.
     Unready,
 }
@@ -123,16 +123,16 @@ impl Recorder<'_> {
         &self,
         prepared: &Prepared,
         result: &Result<Outcome, Failure>,
-        why: &Why,
+        why: &RunOrigin,
     ) -> Result<(), Failure> {
         let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
         self.folder.write_result(&document(prepared, result))?;
         let summary = summary(result);
         let summary = match why {
-            Why::Asked(Asked::Somebody(reason)) if !reason.is_empty() => {
+            RunOrigin::Asked(StopRequest::Somebody(reason)) if !reason.is_empty() => {
                 format!("stopped ({reason}): {summary}")
             }
-            Why::Asked(_) | Why::ByItself | Why::Unready => summary.to_owned(),
+            RunOrigin::Asked(_) | RunOrigin::ByItself | RunOrigin::Unready => summary.to_owned(),
         };
         let end = RunEnd {
             state: state(exit, why),
@@ -159,7 +159,7 @@ pub fn record_cut(
     (exit, summary): (Exit, &str),
 ) -> Result<(), StoreError> {
     let end = RunEnd {
-        state: state(exit, &Why::ByItself),
+        state: state(exit, &RunOrigin::ByItself),
         exit_code: i32::from(exit.code()),
         summary: summary.to_owned(),
         at: SystemClock.now(),
@@ -169,13 +169,13 @@ pub fn record_cut(
 }
 
 /// How a run stands after this exit code: the two never differ.
-fn state(exit: Exit, why: &Why) -> RunState {
+fn state(exit: Exit, why: &RunOrigin) -> RunState {
     match (exit, why) {
-        (_, Why::Unready) => RunState::SkippedPrecondition,
-        (Exit::Timeout, _) | (_, Why::Asked(Asked::Timeout)) => RunState::TimedOut,
+        (_, RunOrigin::Unready) => RunState::SkippedPrecondition,
+        (Exit::Timeout, _) | (_, RunOrigin::Asked(StopRequest::Timeout)) => RunState::TimedOut,
         // The convention of another program may have put its own code in the place of that of a signal.
         (Exit::Signal(_), _)
-        | (Exit::Negative | Exit::Foreign(_), Why::Asked(Asked::Somebody(_))) => {
+        | (Exit::Negative | Exit::Foreign(_), RunOrigin::Asked(StopRequest::Somebody(_))) => {
             RunState::Cancelled
         }
         (Exit::Ok, _) => RunState::Succeeded,

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::launcher::{Gone, Launcher, Order, Push};
+use super::launcher::{EndPush, LaunchOrder, Launcher, ProcessExit};
 use crate::{
     domain::ids::RunId,
     os::{
@@ -56,7 +56,7 @@ impl Children {
         ProcessTag::new(&[(RUN_ID, run.as_str()), ("MJOLNIR_RUN_ROOT", &self.home)])
     }
 
-    fn argv(&self, order: &Order) -> Vec<String> {
+    fn argv(&self, order: &LaunchOrder) -> Vec<String> {
         let text = |part: &Path| part.display().to_string();
         let mut argv = vec![text(&self.program), "--root".into(), text(&self.root)];
         argv.extend(["run".to_owned(), order.file.clone()]);
@@ -73,7 +73,7 @@ impl Children {
 }
 
 impl Launcher for Children {
-    fn start(&mut self, order: &Order) -> Result<(), String> {
+    fn start(&mut self, order: &LaunchOrder) -> Result<(), String> {
         let dir = self.layout.run_dir(&order.run);
         self.disk.create_dir_all(&dir).map_err(|error| error.to_string())?;
         let path = self.layout.run_output(&order.run);
@@ -92,7 +92,7 @@ impl Launcher for Children {
         Ok(())
     }
 
-    fn ended(&mut self) -> Vec<(RunId, Gone)> {
+    fn ended(&mut self) -> Vec<(RunId, ProcessExit)> {
         let mut gone = Vec::new();
         self.running.retain(|run, child| match child.left() {
             None => true,
@@ -100,9 +100,9 @@ impl Launcher for Children {
                 gone.push((
                     run.clone(),
                     match left {
-                        ProcessStatus::Code(code) => Gone::Code(code),
-                        ProcessStatus::Signal(signal) => Gone::Signal(signal),
-                        ProcessStatus::Unknown => Gone::Unseen,
+                        ProcessStatus::Code(code) => ProcessExit::Code(code),
+                        ProcessStatus::Signal(signal) => ProcessExit::Signal(signal),
+                        ProcessStatus::Unknown => ProcessExit::Unseen,
                     },
                 ));
                 false
@@ -115,7 +115,7 @@ impl Launcher for Children {
         is_held(&self.layout.run_lock(run))
     }
 
-    fn ask(&mut self, run: &RunId, why: &str) -> Result<(), String> {
+    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), String> {
         let path = self.layout.run_stop(run);
         self.disk
             .create_dir_all(&self.layout.run_dir(run))
@@ -123,21 +123,21 @@ impl Launcher for Children {
             .map_err(|error| error.to_string())
     }
 
-    fn asked(&self, run: &RunId) -> Option<String> {
+    fn stop_requested(&self, run: &RunId) -> Option<String> {
         let reason = std::fs::read(self.layout.run_stop(run)).ok()?;
         let reason = String::from_utf8_lossy(&reason);
         Some(reason.trim().escape_debug().take(REASON_MAX).collect())
     }
 
-    fn forget(&mut self, run: &RunId) {
+    fn clear_stop(&mut self, run: &RunId) {
         // It may not be there, and an attempt that is asked at once is only cancelled.
         let _ = self.disk.remove(&self.layout.run_stop(run));
     }
 
-    fn push(&mut self, run: &RunId, push: Push) {
+    fn signal_end(&mut self, run: &RunId, push: EndPush) {
         let hit = match push {
-            Push::Term => EndSignal::Term,
-            Push::Kill => EndSignal::Kill,
+            EndPush::Term => EndSignal::Term,
+            EndPush::Kill => EndSignal::Kill,
         };
         if let Some(child) = self.running.get(run) {
             child.hit_group(hit);
@@ -145,7 +145,7 @@ impl Launcher for Children {
         self.process_tag(run).hit(hit);
     }
 
-    fn family(&self, run: &RunId) -> usize {
+    fn descendants(&self, run: &RunId) -> usize {
         self.process_tag(run).count()
     }
 

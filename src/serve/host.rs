@@ -7,12 +7,12 @@ use std::{
 
 use super::{
     children::Children,
-    held::Moment,
-    service::{Ears, Service, Settings},
-    status::Status,
-    sweep::{Broom, Keeps},
-    wake::Wake,
-    work::Works,
+    retention::{Retention, RetentionRules},
+    schedule_table::ScheduleTable,
+    service::{RunObserver, Service, ServiceSettings},
+    status::ServiceStatus,
+    ticker::Ticker,
+    tracked_run::TurnTime,
 };
 use crate::{
     clock::{Clock as _, Deadline, Stopwatch, SystemClock},
@@ -41,7 +41,7 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// How the service is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct HostOptions {
     /// Where jobs and data lie.
     pub root: PathBuf,
     /// Where it may be asked, if anywhere.
@@ -55,22 +55,22 @@ pub struct Options {
 }
 
 /// What the service takes from its surroundings.
-pub struct Surroundings<'a> {
+pub struct HostContext<'a> {
     /// Reads all manifests; the error says everything that is wrong with them.
-    pub load: &'a dyn Fn() -> Result<Loaded, Failure>,
+    pub load: &'a dyn Fn() -> Result<LoadedSchedules, Failure>,
     /// Gets every new status, to show it to others.
-    pub publish: &'a mut dyn FnMut(&Status),
+    pub publish: &'a mut dyn FnMut(&ServiceStatus),
 }
 
 /// What was read from the manifests.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Loaded {
+pub struct LoadedSchedules {
     /// The schedules.
-    pub works: Works,
+    pub works: ScheduleTable,
     /// How many jobs there are, with and without schedules.
     pub jobs: usize,
     /// What the runs of each job may leave behind.
-    pub keeps: Keeps,
+    pub keeps: RetentionRules,
     /// What each schedule starts, and which tag and market that is about.
     pub about: Vec<String>,
     /// Schedules that are off, each with the reason.
@@ -89,15 +89,15 @@ pub fn only_one(root: &Path, disk: &RealDisk) -> Result<Lock, Failure> {
 
 /// Runs the service until it is asked to stop.
 pub fn serve(
-    options: &Options,
-    ears: Box<dyn Ears>,
-    mut surroundings: Surroundings<'_>,
+    options: &HostOptions,
+    observer: Box<dyn RunObserver>,
+    mut surroundings: HostContext<'_>,
 ) -> Result<(), Failure> {
     let layout = Layout::new(&options.root);
     let disk = RealDisk::new(layout.data());
     let signals = |error| Failure::new(Exit::Bug, format!("signals: {error}"));
     let (stop, hangup) = (Stop::listen().map_err(signals)?, Hangup::listen().map_err(signals)?);
-    let wake = Wake::start();
+    let wake = Ticker::start();
     wake_on_signals(wake.waker()).map_err(signals)?;
     let loaded = (surroundings.load)()?;
     if loaded.works.iter().next().is_none() {
@@ -106,7 +106,7 @@ pub fn serve(
     let store = RunStore::open(&disk, &layout)?;
     let program =
         own_program().map_err(|error| Failure::new(Exit::Io, format!("own program: {error}")))?;
-    let settings = Settings {
+    let settings = ServiceSettings {
         most: options.most,
         machine: machine_id(),
         boot: boot_id(),
@@ -116,7 +116,7 @@ pub fn serve(
     let started = SystemClock.now();
     let children = Children::new(&program, &options.root);
     let works = loaded.works;
-    let mut service = Service::new(store, children, ears, works, settings);
+    let mut service = Service::new(store, children, observer, works, settings);
     service.take_over(moment(watch))?;
     let mut host = Host {
         options,
@@ -127,7 +127,7 @@ pub fn serve(
         watch,
         started,
         jobs: loaded.jobs,
-        broom: Broom::start(&options.root, loaded.keeps),
+        broom: Retention::start(&options.root, loaded.keeps),
         next_document: Deadline::after(Some(Duration::ZERO)),
         reloads: 0,
         reloaded: (String::new(), false),
@@ -146,7 +146,7 @@ pub fn serve(
 }
 
 /// A service that would never start anything does not start itself: whoever starts it believes that it works.
-fn nothing_to_do(loaded: &Loaded) -> Failure {
+fn nothing_to_do(loaded: &LoadedSchedules) -> Failure {
     let mut message = format!(
         "no job of {} in jobs/ has a [[schedule]] that is on, so there is nothing to do: add one to a job (JOBS.md says how)",
         loaded.jobs
@@ -158,20 +158,20 @@ fn nothing_to_do(loaded: &Loaded) -> Failure {
     Failure::new(Exit::Manifest, message)
 }
 
-fn moment(watch: Stopwatch) -> Moment {
-    Moment { at: SystemClock.now(), up: watch.passed() }
+fn moment(watch: Stopwatch) -> TurnTime {
+    TurnTime { at: SystemClock.now(), up: watch.passed() }
 }
 
 struct Host<'o> {
-    options: &'o Options,
+    options: &'o HostOptions,
     layout: Layout,
     disk: RealDisk,
     service: Service<Children>,
-    wake: Wake,
+    wake: Ticker,
     watch: Stopwatch,
     started: UtcMs,
     jobs: usize,
-    broom: Broom,
+    broom: Retention,
     next_document: Deadline,
     reloads: u64,
     /// What came of the last time that the manifests were read again, and whether that was refused.
@@ -196,7 +196,7 @@ impl Host<'_> {
         }
     }
 
-    fn turn(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+    fn turn(&mut self, surroundings: &mut HostContext<'_>) -> Result<(), Failure> {
         self.service.turn(moment(self.watch))?;
         if self.wake.renew_when_silent() {
             self.service.say("warning: the waker fell silent; another one took its place");
@@ -208,14 +208,14 @@ impl Host<'_> {
     }
 
     /// Shows and writes what the service is doing. A disk that is full does not end the service.
-    fn publish(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+    fn publish(&mut self, surroundings: &mut HostContext<'_>) -> Result<(), Failure> {
         self.next_document = Deadline::after(Some(DOCUMENT));
         let status = match self.service.status(moment(self.watch)) {
             Ok(status) => status,
             Err(error) if error.is_passing() => return Ok(()),
             Err(error) => return Err(error.into()),
         };
-        let status = Status {
+        let status = ServiceStatus {
             pid: std::process::id(),
             started_ms: self.started.get(),
             rebuilds: self.wake.rebuilds(),
@@ -237,7 +237,7 @@ impl Host<'_> {
     }
 
     /// Reads the manifests again. When anything is wrong with them, nothing changes.
-    fn reload(&mut self, surroundings: &Surroundings<'_>) {
+    fn reload(&mut self, surroundings: &HostContext<'_>) {
         self.reloads += 1;
         // Whoever asked for it waits for the document.
         self.next_document = Deadline::after(Some(Duration::ZERO));
@@ -261,7 +261,7 @@ impl Host<'_> {
     }
 
     /// Lets what goes on end, then ends it.
-    fn drain(&mut self, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+    fn drain(&mut self, surroundings: &mut HostContext<'_>) -> Result<(), Failure> {
         self.wake.sleep_until(None);
         self.service
             .say("drain: nothing is started any more; a second signal ends the service at once");

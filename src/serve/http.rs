@@ -27,8 +27,8 @@ use tokio::{
 };
 
 use super::{
-    board::Board,
     metrics::{self, Loops},
+    run_metrics::RunMetrics,
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -118,7 +118,7 @@ impl Drop for Server {
 }
 
 /// Starts the pages in a thread of their own.
-pub fn start(listen: &Listen, root: &Path, board: Arc<Board>) -> Result<Server, Failure> {
+pub fn start(listen: &Listen, root: &Path, board: Arc<RunMetrics>) -> Result<Server, Failure> {
     let layout = Layout::new(root);
     let disk = RealDisk::new(layout.data());
     let store = Mutex::new(RunStore::open(&disk, &layout)?);
@@ -240,7 +240,7 @@ async fn converse(pages: Arc<Pages>, stream: TcpStream, has_asked: Arc<AtomicBoo
 }
 
 struct Pages {
-    board: Arc<Board>,
+    board: Arc<RunMetrics>,
     store: Mutex<RunStore>,
     loops: Mutex<Loops>,
     disk: RealDisk,

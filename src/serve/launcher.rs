@@ -4,7 +4,7 @@ use crate::domain::ids::RunId;
 
 /// An attempt that is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Order {
+pub struct LaunchOrder {
     /// The run.
     pub run: RunId,
     /// Which attempt.
@@ -19,7 +19,7 @@ pub struct Order {
 
 /// How a process ended, as far as one can see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gone {
+pub enum ProcessExit {
     /// With this exit code.
     Code(i32),
     /// By this signal.
@@ -30,7 +30,7 @@ pub enum Gone {
 
 /// How a process is told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Push {
+pub enum EndPush {
     /// It may still clean up.
     Term,
     /// It may not.
@@ -40,28 +40,28 @@ pub enum Push {
 /// Starts runs, watches them, ends them.
 pub trait Launcher {
     /// Starts an attempt; the error says why it cannot.
-    fn start(&mut self, order: &Order) -> Result<(), String>;
+    fn start(&mut self, order: &LaunchOrder) -> Result<(), String>;
 
     /// The runs this launcher started whose process ended since the last call. Each is returned once.
-    fn ended(&mut self) -> Vec<(RunId, Gone)>;
+    fn ended(&mut self) -> Vec<(RunId, ProcessExit)>;
 
     /// Whether a process of this run is alive, whoever started it.
     fn is_alive(&self, run: &RunId) -> bool;
 
     /// Asks a run to stop; the error says why it cannot be asked.
-    fn ask(&mut self, run: &RunId, why: &str) -> Result<(), String>;
+    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), String>;
 
     /// Why somebody asked this run to stop, if somebody did.
-    fn asked(&self, run: &RunId) -> Option<String>;
+    fn stop_requested(&self, run: &RunId) -> Option<String>;
 
     /// Forgets that a run was asked to stop: there will be another attempt.
-    fn forget(&mut self, run: &RunId);
+    fn clear_stop(&mut self, run: &RunId);
 
     /// Pushes the process of a run and everything it started.
-    fn push(&mut self, run: &RunId, push: Push);
+    fn signal_end(&mut self, run: &RunId, push: EndPush);
 
     /// How many processes are left of a run and of what it started.
-    fn family(&self, run: &RunId) -> usize;
+    fn descendants(&self, run: &RunId) -> usize;
 
     /// Keeps the output of a run within a bound, as it goes on.
     fn trim(&mut self, run: &RunId, most: u64);

@@ -15,7 +15,7 @@ const MISSED_MAX: usize = 5_000;
 
 /// What is known when slots are decided.
 #[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
+pub struct ScheduleView<'a> {
     /// The time.
     pub now: UtcMs,
     /// How much later than due this schedule starts.
@@ -23,16 +23,16 @@ pub struct View<'a> {
     /// Which start of the machine this is.
     pub boot: &'a str,
     /// Whether this schedule has not been asked since the service started.
-    pub event: Event,
+    pub event: DueEvent,
     /// Whether a run of this schedule goes on, or waits.
-    pub load: Load,
+    pub load: ScheduleLoad,
     /// Whether its job is paused.
-    pub gate: Gate,
+    pub gate: ScheduleGate,
 }
 
 /// Whether the service has just started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+pub enum DueEvent {
     /// It has.
     Begins,
     /// It goes on.
@@ -41,7 +41,7 @@ pub enum Event {
 
 /// Whether a run of a schedule goes on, or waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
+pub enum ScheduleLoad {
     /// None does.
     Free,
     /// One does.
@@ -50,7 +50,7 @@ pub enum Load {
 
 /// Whether a job may be started by its schedules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gate {
+pub enum ScheduleGate {
     /// It may.
     Open,
     /// It is paused.
@@ -59,7 +59,7 @@ pub enum Gate {
 
 /// What becomes of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum SlotVerdict {
     /// It is run.
     Run,
     /// It is run after all, although it is late.
@@ -76,35 +76,39 @@ pub enum Verdict {
 
 /// Slots and what becomes of them, to be recorded together with how far it was decided.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct SlotPlan {
     /// Up to where.
     pub decided: DecidedSchedule,
     /// The slots, in order.
-    pub slots: Vec<(UtcMs, Verdict)>,
+    pub slots: Vec<(UtcMs, SlotVerdict)>,
 }
 
 /// Decides the slots of a schedule that became due; `None` when there is nothing to record.
-pub fn plan(schedule: &Schedule, known: Option<&DecidedSchedule>, view: &View<'_>) -> Option<Plan> {
+pub fn plan(
+    schedule: &Schedule,
+    known: Option<&DecidedSchedule>,
+    view: &ScheduleView<'_>,
+) -> Option<SlotPlan> {
     let fingerprint = schedule.due.fingerprint();
     match &schedule.due {
         Due::At(cadence) => {
             let Some(known) = known.filter(|known| known.fingerprint == fingerprint) else {
                 // Never seen, or not like this: it starts now.
                 let decided = DecidedSchedule { fingerprint, upto: view.now, boot: None };
-                return Some(Plan { decided, slots: Vec::new() });
+                return Some(SlotPlan { decided, slots: Vec::new() });
             };
             let slots = timed(schedule, cadence, known.upto, view);
             let upto = slots.last()?.0;
-            Some(Plan { decided: DecidedSchedule { fingerprint, upto, boot: None }, slots })
+            Some(SlotPlan { decided: DecidedSchedule { fingerprint, upto, boot: None }, slots })
         }
         Due::On(event) => {
             let is_due = match event {
-                StartOn::Start => view.event == Event::Begins,
+                StartOn::Start => view.event == DueEvent::Begins,
                 StartOn::Boot => known.and_then(|k| k.boot.as_deref()) != Some(view.boot),
             };
             let slot = known.map_or(view.now, |known| view.now.max(known.upto.plus_ms(1)));
             let boot = (*event == StartOn::Boot).then(|| view.boot.to_owned());
-            is_due.then(|| Plan {
+            is_due.then(|| SlotPlan {
                 decided: DecidedSchedule { fingerprint, upto: slot, boot },
                 slots: judged(schedule, &[], &[slot], view),
             })
@@ -117,8 +121,8 @@ fn timed(
     schedule: &Schedule,
     cadence: &Cadence,
     after: UtcMs,
-    view: &View<'_>,
-) -> Vec<(UtcMs, Verdict)> {
+    view: &ScheduleView<'_>,
+) -> Vec<(UtcMs, SlotVerdict)> {
     let upto = view.now.plus_ms(-view.delay_ms);
     let late_upto = upto.plus_ms(-LATE_MS - 1);
     let fresh: Vec<UtcMs> = cadence.between(after.max(late_upto), upto).collect();
@@ -133,8 +137,9 @@ fn timed(
     let caught = newest(cadence, after.max(oldest), late_upto, most);
     let missed_upto = caught.first().map_or(late_upto, |first| first.plus_ms(-1));
     let mut missed = cadence.between(after, missed_upto).fuse();
-    let mut slots: Vec<(UtcMs, Verdict)> = Vec::new();
-    let too_late = if view.gate == Gate::Paused { Verdict::Paused } else { Verdict::Missed };
+    let mut slots: Vec<(UtcMs, SlotVerdict)> = Vec::new();
+    let too_late =
+        if view.gate == ScheduleGate::Paused { SlotVerdict::Paused } else { SlotVerdict::Missed };
     slots.extend(missed.by_ref().take(MISSED_MAX).map(|slot| (slot, too_late)));
     if missed.next().is_some() {
         return slots;
@@ -163,48 +168,51 @@ fn judged(
     schedule: &Schedule,
     caught: &[UtcMs],
     fresh: &[UtcMs],
-    view: &View<'_>,
-) -> Vec<(UtcMs, Verdict)> {
-    let all = |slots: &[UtcMs], verdict: Verdict| -> Vec<(UtcMs, Verdict)> {
+    view: &ScheduleView<'_>,
+) -> Vec<(UtcMs, SlotVerdict)> {
+    let all = |slots: &[UtcMs], verdict: SlotVerdict| -> Vec<(UtcMs, SlotVerdict)> {
         slots.iter().map(|slot| (*slot, verdict)).collect()
     };
-    if view.gate == Gate::Paused {
-        return [all(caught, Verdict::Paused), all(fresh, Verdict::Paused)].concat();
+    if view.gate == ScheduleGate::Paused {
+        return [all(caught, SlotVerdict::Paused), all(fresh, SlotVerdict::Paused)].concat();
     }
-    let busy = view.load == Load::Busy;
+    let busy = view.load == ScheduleLoad::Busy;
     let rest = fresh.len().saturating_sub(1);
     match schedule.overlap {
-        Overlap::Allow => [all(caught, Verdict::CatchUp), all(fresh, Verdict::Run)].concat(),
+        Overlap::Allow => {
+            [all(caught, SlotVerdict::CatchUp), all(fresh, SlotVerdict::Run)].concat()
+        }
         Overlap::Forbid if busy => {
-            [all(caught, Verdict::Overlap), all(fresh, Verdict::Overlap)].concat()
+            [all(caught, SlotVerdict::Overlap), all(fresh, SlotVerdict::Overlap)].concat()
         }
         // What became due together with slots that are caught up belongs to them.
         Overlap::Forbid if !caught.is_empty() => {
-            [all(caught, Verdict::CatchUp), all(fresh, Verdict::CatchUp)].concat()
+            [all(caught, SlotVerdict::CatchUp), all(fresh, SlotVerdict::CatchUp)].concat()
         }
         // Several that are not late: the service was away for a moment. The newest one is run, as of those that are late.
         Overlap::Forbid => {
             let (before, newest) = fresh.split_at(rest);
-            [all(before, Verdict::Superseded), all(newest, Verdict::Run)].concat()
+            [all(before, SlotVerdict::Superseded), all(newest, SlotVerdict::Run)].concat()
         }
         Overlap::Queue => {
             let runs_now = usize::from(!busy && caught.is_empty() && fresh.len() > 1);
             let (first, others) = fresh.split_at(runs_now);
             let (between, newest) = others.split_at(others.len().saturating_sub(1));
             // What became due together with slots that are caught up belongs to them.
-            let passed = if caught.is_empty() { Verdict::Superseded } else { Verdict::CatchUp };
-            let caught = all(caught, Verdict::CatchUp);
-            let first = all(first, Verdict::Run);
-            [caught, first, all(between, passed), all(newest, Verdict::Run)].concat()
+            let passed =
+                if caught.is_empty() { SlotVerdict::Superseded } else { SlotVerdict::CatchUp };
+            let caught = all(caught, SlotVerdict::CatchUp);
+            let first = all(first, SlotVerdict::Run);
+            [caught, first, all(between, passed), all(newest, SlotVerdict::Run)].concat()
         }
         Overlap::Replace if fresh.is_empty() => {
             let (before, newest) = caught.split_at(caught.len().saturating_sub(1));
-            [all(before, Verdict::Superseded), all(newest, Verdict::CatchUp)].concat()
+            [all(before, SlotVerdict::Superseded), all(newest, SlotVerdict::CatchUp)].concat()
         }
         Overlap::Replace => {
             let (before, newest) = fresh.split_at(rest);
-            let caught = all(caught, Verdict::Superseded);
-            [caught, all(before, Verdict::Superseded), all(newest, Verdict::Run)].concat()
+            let caught = all(caught, SlotVerdict::Superseded);
+            [caught, all(before, SlotVerdict::Superseded), all(newest, SlotVerdict::Run)].concat()
         }
     }
 }
@@ -256,8 +264,15 @@ mod tests {
         }
     }
 
-    fn view(now: UtcMs, load: Load) -> View<'static> {
-        View { now, delay_ms: 0, boot: "b", event: Event::GoesOn, load, gate: Gate::Open }
+    fn view(now: UtcMs, load: ScheduleLoad) -> ScheduleView<'static> {
+        ScheduleView {
+            now,
+            delay_ms: 0,
+            boot: "b",
+            event: DueEvent::GoesOn,
+            load,
+            gate: ScheduleGate::Open,
+        }
     }
 
     fn decided(schedule: &Schedule, minute: i64) -> DecidedSchedule {
@@ -265,7 +280,7 @@ mod tests {
     }
 
     /// The verdicts on the minutes after `from`, as letters.
-    fn letters(schedule: &Schedule, from: i64, view: &View<'_>) -> String {
+    fn letters(schedule: &Schedule, from: i64, view: &ScheduleView<'_>) -> String {
         let plan = plan(schedule, Some(&decided(schedule, from)), view);
         let Some(plan) = plan else { return String::new() };
         let first = plan.slots.first().map(|(slot, _)| slot.get());
@@ -275,12 +290,12 @@ mod tests {
         plan.slots
             .iter()
             .map(|(_, verdict)| match verdict {
-                Verdict::Run => 'R',
-                Verdict::CatchUp => 'C',
-                Verdict::Missed => 'm',
-                Verdict::Overlap => 'o',
-                Verdict::Superseded => 's',
-                Verdict::Paused => 'p',
+                SlotVerdict::Run => 'R',
+                SlotVerdict::CatchUp => 'C',
+                SlotVerdict::Missed => 'm',
+                SlotVerdict::Overlap => 'o',
+                SlotVerdict::Superseded => 's',
+                SlotVerdict::Paused => 'p',
             })
             .collect()
     }
@@ -295,15 +310,19 @@ mod tests {
             (Backlog::All, 3, between, "mmmmmCCCC"),
         ] {
             let schedule = schedule(Overlap::Forbid, catch_up, most);
-            assert_eq!(letters(&schedule, 100, &view(now, Load::Free)), expected, "{catch_up:?}");
+            assert_eq!(
+                letters(&schedule, 100, &view(now, ScheduleLoad::Free)),
+                expected,
+                "{catch_up:?}"
+            );
         }
         // Every ten minutes, found five minutes late: nothing is due now.
         let mut tens = schedule(Overlap::Forbid, Backlog::Latest, 9);
         tens.due = Due::At(Cadence::Every(Duration::from_mins(10)));
         let known = decided(&tens, 100);
-        let found = plan(&tens, Some(&known), &view(at(135), Load::Free)).unwrap();
-        let verdicts: Vec<Verdict> = found.slots.iter().map(|(_, verdict)| *verdict).collect();
-        assert_eq!(verdicts, [Verdict::Missed, Verdict::Missed, Verdict::CatchUp]);
+        let found = plan(&tens, Some(&known), &view(at(135), ScheduleLoad::Free)).unwrap();
+        let verdicts: Vec<SlotVerdict> = found.slots.iter().map(|(_, verdict)| *verdict).collect();
+        assert_eq!(verdicts, [SlotVerdict::Missed, SlotVerdict::Missed, SlotVerdict::CatchUp]);
     }
 
     /// Every ten seconds: seven slots of the last minute are not late.
@@ -315,16 +334,16 @@ mod tests {
                 often.due = Due::At(Cadence::Every(Duration::from_secs(10)));
                 let now = at(100).plus_ms(away_s * 1_000);
                 let known = decided(&often, 100);
-                let found = plan(&often, Some(&known), &view(now, Load::Free)).unwrap();
+                let found = plan(&often, Some(&known), &view(now, ScheduleLoad::Free)).unwrap();
                 let run: Vec<UtcMs> = found
                     .slots
                     .iter()
-                    .filter(|(_, verdict)| *verdict == Verdict::Run)
+                    .filter(|(_, verdict)| *verdict == SlotVerdict::Run)
                     .map(|(slot, _)| *slot)
                     .collect();
                 assert_eq!(run, [found.decided.upto], "{away_s} s, {catch_up:?}");
                 assert!(now.get() - found.decided.upto.get() < 10_000);
-                let missed = found.slots.iter().filter(|(_, v)| *v == Verdict::Missed).count();
+                let missed = found.slots.iter().filter(|(_, v)| *v == SlotVerdict::Missed).count();
                 assert_eq!(missed, late);
             }
         }
@@ -333,7 +352,7 @@ mod tests {
     #[test]
     fn what_is_older_than_the_window_is_missed_however_much_may_be_caught_up() {
         let schedule = schedule(Overlap::Queue, Backlog::All, 1_000);
-        let found = letters(&schedule, 0, &view(at(200), Load::Free));
+        let found = letters(&schedule, 0, &view(at(200), ScheduleLoad::Free));
         assert_eq!(found, format!("{}{}R", "m".repeat(139), "C".repeat(60)));
     }
 
@@ -341,18 +360,19 @@ mod tests {
     fn a_slot_that_comes_too_early_is_treated_by_the_rule() {
         let now = at(102);
         for (overlap, load, expected) in [
-            (Overlap::Forbid, Load::Free, "sR"),
-            (Overlap::Forbid, Load::Busy, "oo"),
-            (Overlap::Queue, Load::Free, "RR"),
-            (Overlap::Queue, Load::Busy, "sR"),
-            (Overlap::Replace, Load::Busy, "sR"),
-            (Overlap::Allow, Load::Busy, "RR"),
+            (Overlap::Forbid, ScheduleLoad::Free, "sR"),
+            (Overlap::Forbid, ScheduleLoad::Busy, "oo"),
+            (Overlap::Queue, ScheduleLoad::Free, "RR"),
+            (Overlap::Queue, ScheduleLoad::Busy, "sR"),
+            (Overlap::Replace, ScheduleLoad::Busy, "sR"),
+            (Overlap::Allow, ScheduleLoad::Busy, "RR"),
         ] {
             let schedule = schedule(overlap, Backlog::Latest, 9);
             let found = letters(&schedule, 100, &view(now, load));
             assert_eq!(found, expected, "{overlap:?} {load:?}");
         }
-        let paused = View { gate: Gate::Paused, ..view(at(105), Load::Free) };
+        let paused =
+            ScheduleView { gate: ScheduleGate::Paused, ..view(at(105), ScheduleLoad::Free) };
         let forbid = schedule(Overlap::Forbid, Backlog::All, 9);
         assert_eq!(letters(&forbid, 100, &paused), "ppppp");
     }
@@ -364,18 +384,18 @@ mod tests {
         let mut all = String::new();
         let now = at(12_000).plus_ms(M - 1);
         for _ in 0..3 {
-            let found = letters(&schedule, upto, &view(now, Load::Free));
+            let found = letters(&schedule, upto, &view(now, ScheduleLoad::Free));
             upto += i64::try_from(found.len()).unwrap();
             all.push_str(&found);
         }
         assert_eq!(all, format!("{}R", "m".repeat(11_999)));
-        assert_eq!(letters(&schedule, upto, &view(now, Load::Free)), "");
+        assert_eq!(letters(&schedule, upto, &view(now, ScheduleLoad::Free)), "");
     }
 
     #[test]
     fn a_schedule_that_is_new_or_changed_starts_now_and_a_clock_that_is_set_back_decides_nothing() {
         let schedule = schedule(Overlap::Forbid, Backlog::All, 9);
-        let now = view(at(500), Load::Free);
+        let now = view(at(500), ScheduleLoad::Free);
         let other = DecidedSchedule { fingerprint: "other".to_owned(), upto: at(3), boot: None };
         for known in [None, Some(&other)] {
             let found = plan(&schedule, known, &now).unwrap();
@@ -388,24 +408,29 @@ mod tests {
     fn events_are_due_once() {
         let mut schedule = schedule(Overlap::Forbid, Backlog::Latest, 9);
         schedule.due = Due::On(StartOn::Start);
-        let begins = View { event: Event::Begins, ..view(at(5), Load::Free) };
+        let begins = ScheduleView { event: DueEvent::Begins, ..view(at(5), ScheduleLoad::Free) };
         let first = plan(&schedule, None, &begins).unwrap();
-        assert_eq!(first.slots, [(at(5), Verdict::Run)]);
+        assert_eq!(first.slots, [(at(5), SlotVerdict::Run)]);
         let again = plan(&schedule, Some(&first.decided), &begins).unwrap();
-        assert_eq!(again.slots, [(at(5).plus_ms(1), Verdict::Run)], "each start has its own slot");
-        assert_eq!(plan(&schedule, Some(&first.decided), &view(at(6), Load::Free)), None);
+        assert_eq!(
+            again.slots,
+            [(at(5).plus_ms(1), SlotVerdict::Run)],
+            "each start has its own slot"
+        );
+        assert_eq!(plan(&schedule, Some(&first.decided), &view(at(6), ScheduleLoad::Free)), None);
         schedule.due = Due::On(StartOn::Boot);
-        let first = plan(&schedule, None, &view(at(5), Load::Free)).unwrap();
+        let first = plan(&schedule, None, &view(at(5), ScheduleLoad::Free)).unwrap();
         assert_eq!(first.decided.boot.as_deref(), Some("b"));
-        assert_eq!(plan(&schedule, Some(&first.decided), &view(at(9), Load::Free)), None);
-        let later = View { boot: "c", ..view(at(9), Load::Free) };
+        assert_eq!(plan(&schedule, Some(&first.decided), &view(at(9), ScheduleLoad::Free)), None);
+        let later = ScheduleView { boot: "c", ..view(at(9), ScheduleLoad::Free) };
         assert!(plan(&schedule, Some(&first.decided), &later).is_some());
     }
 
     #[test]
     fn a_delay_moves_the_start_and_not_the_slot() {
         let schedule = schedule(Overlap::Forbid, Backlog::Latest, 9);
-        let delayed = |now: UtcMs| View { delay_ms: 30_000, ..view(now, Load::Free) };
+        let delayed =
+            |now: UtcMs| ScheduleView { delay_ms: 30_000, ..view(now, ScheduleLoad::Free) };
         assert_eq!(letters(&schedule, 100, &delayed(at(101).plus_ms(29_999))), "");
         assert_eq!(letters(&schedule, 100, &delayed(at(101).plus_ms(30_000))), "R");
     }

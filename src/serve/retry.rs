@@ -34,7 +34,7 @@ pub fn reason(state: RunState, exit_code: Option<i32>) -> Option<RetryOn> {
 
 /// An attempt that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Attempt {
+pub struct PastAttempt {
     /// Its number, from 1.
     pub number: u32,
     /// How many of the attempts before it no longer count.
@@ -45,7 +45,7 @@ pub struct Attempt {
 
 /// Another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Again {
+pub struct NextAttempt {
     /// How long until it begins.
     pub pause: Duration,
     /// How many attempts no longer count.
@@ -53,7 +53,7 @@ pub struct Again {
 }
 
 /// Whether and when there is another attempt after one that failed for this reason.
-pub fn again(retry: &Retry, reason: RetryOn, attempt: Attempt) -> Option<Again> {
+pub fn next_attempt(retry: &Retry, reason: RetryOn, attempt: PastAttempt) -> Option<NextAttempt> {
     if !retry.on.contains(&reason) {
         return None;
     }
@@ -70,7 +70,7 @@ pub fn again(retry: &Retry, reason: RetryOn, attempt: Attempt) -> Option<Again> 
         Backoff::Fixed => first,
         Backoff::Exponential => first.saturating_mul(1 << (made - 1).min(30)),
     };
-    Some(Again { pause: pause.min(retry.max_delay.get().duration()), forgotten })
+    Some(NextAttempt { pause: pause.min(retry.max_delay.get().duration()), forgotten })
 }
 
 #[cfg(test)]
@@ -78,12 +78,12 @@ mod tests {
     use super::*;
     use crate::manifest::{Parsed, Span};
 
-    fn attempt(number: u32, forgotten: u32, lasted_s: u64) -> Attempt {
-        Attempt { number, forgotten, lasted: Duration::from_secs(lasted_s) }
+    fn attempt(number: u32, forgotten: u32, lasted_s: u64) -> PastAttempt {
+        PastAttempt { number, forgotten, lasted: Duration::from_secs(lasted_s) }
     }
 
-    fn seconds(retry: &Retry, made: Attempt) -> Option<u64> {
-        again(retry, RetryOn::Io, made).map(|again| again.pause.as_secs())
+    fn seconds(retry: &Retry, made: PastAttempt) -> Option<u64> {
+        next_attempt(retry, RetryOn::Io, made).map(|again| again.pause.as_secs())
     }
 
     #[test]
@@ -103,8 +103,8 @@ mod tests {
         let reset_after = Parsed::new(Span::seconds(10));
         let retry = Retry { attempts: 2, reset_after, ..Retry::default() };
         assert_eq!(seconds(&retry, attempt(2, 0, 9)), None);
-        let found = again(&retry, RetryOn::Io, attempt(2, 0, 10)).unwrap();
-        assert_eq!(found, Again { pause: Duration::from_secs(2), forgotten: 1 });
+        let found = next_attempt(&retry, RetryOn::Io, attempt(2, 0, 10)).unwrap();
+        assert_eq!(found, NextAttempt { pause: Duration::from_secs(2), forgotten: 1 });
         assert_eq!(seconds(&retry, attempt(3, 1, 1)), None);
         assert_eq!(seconds(&retry, attempt(7, 0, 1)), Some(2), "counted by a service before");
     }
@@ -130,6 +130,6 @@ mod tests {
             assert_eq!(reason(state, code), expected, "{state:?} {code:?}");
         }
         let retry = Retry { attempts: 5, ..Retry::default() };
-        assert_eq!(again(&retry, RetryOn::Failed, attempt(1, 0, 1)), None);
+        assert_eq!(next_attempt(&retry, RetryOn::Failed, attempt(1, 0, 1)), None);
     }
 }

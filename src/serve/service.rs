@@ -6,12 +6,12 @@ use std::{
 };
 
 use super::{
-    held::{Cause, Held, Moment, Phase, Reason},
-    launcher::{Launcher, Order},
-    plan::{Event, Gate, Load, Plan, Verdict, View, plan},
-    seats::{Act, Seat, acts},
-    wake::NAP,
-    work::{Work, Works},
+    admission::{Admission, Candidate, admit},
+    launcher::{LaunchOrder, Launcher},
+    plan::{DueEvent, ScheduleGate, ScheduleLoad, ScheduleView, SlotPlan, SlotVerdict, plan},
+    schedule_table::{ScheduleTable, ScheduledJob},
+    ticker::NAP,
+    tracked_run::{Phase, QueueCause, StopReason, TrackedRun, TurnTime},
 };
 use crate::{
     domain::time::UtcMs,
@@ -26,16 +26,16 @@ use crate::{
 const SOON: Duration = Duration::from_millis(200);
 
 /// Who is told what happens.
-pub trait Ears {
+pub trait RunObserver {
     /// A line for people.
     fn say(&mut self, line: &str);
     /// A run that ended, or a slot that was not run.
-    fn told(&mut self, run: &RunRecord);
+    fn on_run_finished(&mut self, run: &RunRecord);
 }
 
 /// What the service is run with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct ServiceSettings {
     /// Most runs that go on at once; loops that are always up do not count.
     pub most: u32,
     /// What makes the delays of this machine its own.
@@ -50,10 +50,10 @@ pub struct Settings {
 pub struct Service<L> {
     pub(super) store: RunStore,
     pub(super) launcher: L,
-    pub(super) ears: Box<dyn Ears>,
-    pub(super) works: Works,
-    pub(super) settings: Settings,
-    pub(super) held: BTreeMap<u64, Held>,
+    pub(super) observer: Box<dyn RunObserver>,
+    pub(super) works: ScheduleTable,
+    pub(super) settings: ServiceSettings,
+    pub(super) held: BTreeMap<u64, TrackedRun>,
     pub(super) next_key: u64,
     /// Schedules on the start of the service that were not decided yet.
     pub(super) events: BTreeSet<String>,
@@ -70,16 +70,16 @@ impl<L: Launcher> Service<L> {
     pub fn new(
         store: RunStore,
         launcher: L,
-        ears: Box<dyn Ears>,
-        works: Works,
-        settings: Settings,
+        observer: Box<dyn RunObserver>,
+        works: ScheduleTable,
+        settings: ServiceSettings,
     ) -> Self {
-        let on_start = |work: &&Work| work.schedule.due == Due::On(StartOn::Start);
+        let on_start = |work: &&ScheduledJob| work.schedule.due == Due::On(StartOn::Start);
         let events = works.iter().filter(on_start).map(|work| work.name.clone()).collect();
         Self {
             store,
             launcher,
-            ears,
+            observer,
             works,
             settings,
             held: BTreeMap::new(),
@@ -93,7 +93,7 @@ impl<L: Launcher> Service<L> {
     }
 
     /// One turn. An error is damage: the records cannot be trusted. A database that refuses is said and tried again.
-    pub fn turn(&mut self, now: Moment) -> Result<(), StoreError> {
+    pub fn turn(&mut self, now: TurnTime) -> Result<(), StoreError> {
         self.reap();
         self.watch(now);
         match self.record(now) {
@@ -118,7 +118,7 @@ impl<L: Launcher> Service<L> {
     }
 
     /// Everything that needs the records.
-    fn record(&mut self, now: Moment) -> Result<(), StoreError> {
+    fn record(&mut self, now: TurnTime) -> Result<(), StoreError> {
         self.settle_ended(now)?;
         self.clear(now)?;
         if self.closed {
@@ -138,20 +138,20 @@ impl<L: Launcher> Service<L> {
         &mut self,
         name: &str,
         pauses: &BTreeMap<String, Pause>,
-        now: Moment,
+        now: TurnTime,
     ) -> Result<(), StoreError> {
         let Some(work) = self.works.get(name).cloned() else { return Ok(()) };
         let busy = self.held.values().any(|held| held.schedule == name);
-        let event = if self.events.contains(name) { Event::Begins } else { Event::GoesOn };
+        let event = if self.events.contains(name) { DueEvent::Begins } else { DueEvent::GoesOn };
         let pause = pauses.get(&work.job);
         let boot = self.settings.boot.clone();
-        let view = View {
+        let view = ScheduleView {
             now: now.at,
             delay_ms: work.delay_ms(&self.settings.machine),
             boot: &boot,
             event,
-            load: if busy { Load::Busy } else { Load::Free },
-            gate: if pause.is_some() { Gate::Paused } else { Gate::Open },
+            load: if busy { ScheduleLoad::Busy } else { ScheduleLoad::Free },
+            gate: if pause.is_some() { ScheduleGate::Paused } else { ScheduleGate::Open },
         };
         let known = self.store.decided(name)?;
         self.warn_when_back(name, known.as_ref().map(|known| known.upto), now.at);
@@ -167,13 +167,20 @@ impl<L: Launcher> Service<L> {
                 continue;
             }
             match verdict {
-                Verdict::Run | Verdict::CatchUp => {
-                    let cause = if *verdict == Verdict::Run { Cause::Due } else { Cause::CatchUp };
+                SlotVerdict::Run | SlotVerdict::CatchUp => {
+                    let cause = if *verdict == SlotVerdict::Run {
+                        QueueCause::Due
+                    } else {
+                        QueueCause::CatchUp
+                    };
                     let terms = work.terms.clone();
-                    self.hold(Held::waiting(run, name, *slot, cause, terms));
+                    self.hold(TrackedRun::waiting(run, name, *slot, cause, terms));
                 }
-                Verdict::Missed | Verdict::Overlap | Verdict::Superseded | Verdict::Paused => {
-                    self.ears.told(run);
+                SlotVerdict::Missed
+                | SlotVerdict::Overlap
+                | SlotVerdict::Superseded
+                | SlotVerdict::Paused => {
+                    self.observer.on_run_finished(run);
                 }
             }
         }
@@ -183,25 +190,27 @@ impl<L: Launcher> Service<L> {
     /// The records of a plan, to be made before anything starts.
     fn records(
         &self,
-        work: &Work,
-        plan: &Plan,
+        work: &ScheduledJob,
+        plan: &SlotPlan,
         pause: Option<&Pause>,
         now: UtcMs,
     ) -> Vec<RunRecord> {
         let busy = self.held.values().find(|held| held.schedule == work.name);
-        let record = |slot: UtcMs, verdict: Verdict| {
+        let record = |slot: UtcMs, verdict: SlotVerdict| {
             let (state, summary) = match verdict {
-                Verdict::Run => (RunState::Queued, String::new()),
-                Verdict::CatchUp => (RunState::Queued, "caught up".to_owned()),
-                Verdict::Missed => {
+                SlotVerdict::Run => (RunState::Queued, String::new()),
+                SlotVerdict::CatchUp => (RunState::Queued, "caught up".to_owned()),
+                SlotVerdict::Missed => {
                     (RunState::Missed, "the scheduler was not running when it was due".to_owned())
                 }
-                Verdict::Superseded => (RunState::Superseded, "a newer slot took its place".into()),
-                Verdict::Overlap => {
+                SlotVerdict::Superseded => {
+                    (RunState::Superseded, "a newer slot took its place".into())
+                }
+                SlotVerdict::Overlap => {
                     let before = busy.map_or("the slot before".to_owned(), |h| h.run.to_string());
                     (RunState::SkippedOverlap, format!("{before} was not over"))
                 }
-                Verdict::Paused => (RunState::SkippedPrecondition, paused(pause)),
+                SlotVerdict::Paused => (RunState::SkippedPrecondition, paused(pause)),
             };
             RunRecord {
                 ended: state.is_over().then_some(now),
@@ -219,8 +228,13 @@ impl<L: Launcher> Service<L> {
         plan.slots.iter().map(|(slot, verdict)| record(*slot, *verdict)).collect()
     }
 
-    fn tell_skipped(&mut self, work: &Work, plan: &Plan) {
-        for verdict in [Verdict::Missed, Verdict::Overlap, Verdict::Superseded, Verdict::Paused] {
+    fn tell_skipped(&mut self, work: &ScheduledJob, plan: &SlotPlan) {
+        for verdict in [
+            SlotVerdict::Missed,
+            SlotVerdict::Overlap,
+            SlotVerdict::Superseded,
+            SlotVerdict::Paused,
+        ] {
             let mut slots = plan.slots.iter().filter(|(_, v)| *v == verdict).map(|(slot, _)| slot);
             let (count, Some(first)) = (slots.clone().count(), slots.next()) else { continue };
             let last = slots.next_back().unwrap_or(first);
@@ -231,15 +245,17 @@ impl<L: Launcher> Service<L> {
                 format!("{count} slots from {first} to {last}")
             };
             let line = match verdict {
-                Verdict::Missed => format!("missed {name}: {which}: the scheduler was not running"),
-                Verdict::Overlap => {
+                SlotVerdict::Missed => {
+                    format!("missed {name}: {which}: the scheduler was not running")
+                }
+                SlotVerdict::Overlap => {
                     format!("skip {name}: {which}: {}", self.still_running(name))
                 }
-                Verdict::Superseded => {
+                SlotVerdict::Superseded => {
                     format!("skip {name}: {which}: a newer slot takes its place")
                 }
-                Verdict::Paused => format!("skip {name}: {which}: the job is paused"),
-                Verdict::Run | Verdict::CatchUp => continue,
+                SlotVerdict::Paused => format!("skip {name}: {which}: the job is paused"),
+                SlotVerdict::Run | SlotVerdict::CatchUp => continue,
             };
             self.say(&line);
         }
@@ -249,7 +265,7 @@ impl<L: Launcher> Service<L> {
         let before = self.held.values().find(|held| held.schedule == name);
         before.map_or("the slot before is not over".to_owned(), |held| match held.phase {
             Phase::Waiting(_) => format!("{} still waits since {}", held.run, held.slot),
-            Phase::Going(_) | Phase::Ended(..) | Phase::Clearing(_) => {
+            Phase::Running(_) | Phase::Ended(..) | Phase::Clearing(_) => {
                 format!("{} is still running since {}", held.run, held.slot)
             }
         })
@@ -272,7 +288,7 @@ impl<L: Launcher> Service<L> {
     fn refuse_waiting(
         &mut self,
         pauses: &BTreeMap<String, Pause>,
-        now: Moment,
+        now: TurnTime,
     ) -> Result<(), StoreError> {
         let looks = self.looked != Some(now.up.as_secs());
         self.looked = Some(now.up.as_secs());
@@ -282,7 +298,7 @@ impl<L: Launcher> Service<L> {
             let held = &self.held[&key];
             let work = self.works.get(&held.schedule);
             let pause = work.and_then(|work| pauses.get(&work.job));
-            let asked = looks.then(|| self.launcher.asked(&held.run)).flatten();
+            let asked = looks.then(|| self.launcher.stop_requested(&held.run)).flatten();
             let (state, why) = match (work, pause, asked) {
                 (_, _, Some(why)) => {
                     (RunState::Cancelled, format!("stopped ({why}) while it waited"))
@@ -303,7 +319,7 @@ impl<L: Launcher> Service<L> {
         key: u64,
         state: RunState,
         summary: String,
-        now: Moment,
+        now: TurnTime,
     ) -> Result<(), StoreError> {
         let held = self.held[&key].clone();
         let line = format!("{} {}: {summary}", state.name(), held.run);
@@ -318,36 +334,36 @@ impl<L: Launcher> Service<L> {
         self.held.remove(&key);
         if let Some(run) = run.filter(|_| done) {
             self.say(&line);
-            self.ears.told(&run);
+            self.observer.on_run_finished(&run);
         }
         Ok(())
     }
 
     /// Starts what may start, and makes room where the rule of a schedule asks for it.
-    fn seat(&mut self, now: Moment) -> Result<(), StoreError> {
-        let seats: Vec<Seat<'_>> =
+    fn seat(&mut self, now: TurnTime) -> Result<(), StoreError> {
+        let seats: Vec<Candidate<'_>> =
             self.held.iter().map(|(key, held)| held.seat(*key, now.at)).collect();
-        for act in acts(&seats, self.settings.most) {
+        for act in admit(&seats, self.settings.most) {
             match act {
-                Act::Supersede(key) => {
+                Admission::Supersede(key) => {
                     let why = "a newer slot took its place".to_owned();
                     self.drop_waiting(key, RunState::Superseded, why, now)?;
                 }
-                Act::Replace(key) if self.held[&key].waits() => {
-                    let why = Reason::Replaced.text().to_owned();
+                Admission::Replace(key) if self.held[&key].waits() => {
+                    let why = StopReason::Replaced.text().to_owned();
                     self.drop_waiting(key, RunState::Cancelled, why, now)?;
                 }
-                Act::Replace(key) => self.ask(key, Reason::Replaced, now),
-                Act::Start(key) => self.start(key, now)?,
+                Admission::Replace(key) => self.ask(key, StopReason::Replaced, now),
+                Admission::Start(key) => self.start(key, now)?,
             }
         }
         Ok(())
     }
 
-    fn start(&mut self, key: u64, now: Moment) -> Result<(), StoreError> {
+    fn start(&mut self, key: u64, now: TurnTime) -> Result<(), StoreError> {
         let Some(held) = self.held.get(&key).cloned() else { return Ok(()) };
         let Some(work) = self.works.get(&held.schedule) else { return Ok(()) };
-        let order = Order {
+        let order = LaunchOrder {
             run: held.run.clone(),
             attempt: held.attempt,
             file: work.file.clone(),
@@ -365,7 +381,7 @@ impl<L: Launcher> Service<L> {
         }
     }
 
-    pub(super) fn hold(&mut self, held: Held) -> u64 {
+    pub(super) fn hold(&mut self, held: TrackedRun) -> u64 {
         let key = self.next_key;
         self.next_key += 1;
         self.held.insert(key, held);
@@ -373,11 +389,11 @@ impl<L: Launcher> Service<L> {
     }
 
     pub(super) fn say(&mut self, line: &str) {
-        self.ears.say(line);
+        self.observer.say(line);
     }
 
     /// Takes other schedules from now on. Runs that go on are not touched.
-    pub fn reload(&mut self, works: Works) {
+    pub fn reload(&mut self, works: ScheduleTable) {
         self.works = works;
         if let Err(error) = self.forget_absent() {
             // Then they are forgotten at the next start, or missed when they come back.
@@ -393,11 +409,11 @@ impl<L: Launcher> Service<L> {
 
     /// How long it may sleep when nothing wakes it. A run that is being ended or cleared away is looked at again soon, and one that
     /// waits for its time when that comes; the rest is woken for.
-    pub fn patience(&self, now: Moment) -> Duration {
-        let of = |held: &Held| match held.phase {
+    pub fn patience(&self, now: TurnTime) -> Duration {
+        let of = |held: &TrackedRun| match held.phase {
             Phase::Ended(..) | Phase::Clearing(_) => SOON,
-            Phase::Going(going) if going.ending.is_some() || going.is_fresh => SOON,
-            Phase::Going(_) | Phase::Waiting(None) => NAP,
+            Phase::Running(going) if going.ending.is_some() || going.is_fresh => SOON,
+            Phase::Running(_) | Phase::Waiting(None) => NAP,
             Phase::Waiting(Some(at)) => {
                 let left_ms = u64::try_from(at.get() - now.at.get()).unwrap_or_default();
                 Duration::from_millis(left_ms).clamp(SOON, NAP)
@@ -408,7 +424,7 @@ impl<L: Launcher> Service<L> {
 
     /// When it has something to look at next, by the clock; none where it has at any time. Only what it has in hand can be stopped,
     /// end unseen, or wait for records that cannot be written.
-    pub fn due(&self, now: Moment) -> Option<UtcMs> {
+    pub fn due(&self, now: TurnTime) -> Option<UtcMs> {
         if !self.held.is_empty() || !self.events.is_empty() || self.trouble.is_some() {
             return None;
         }
@@ -431,7 +447,7 @@ impl<L: Launcher> Service<L> {
 
     /// Whether nothing goes on. Runs may wait.
     pub fn is_idle(&self) -> bool {
-        self.held.values().all(Held::waits)
+        self.held.values().all(TrackedRun::waits)
     }
 }
 

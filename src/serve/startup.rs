@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    held::{Cause, Held, Moment, Phase},
     launcher::Launcher,
     plan::{LATE_MS, judge_again},
+    schedule_table::RunPolicy,
     service::Service,
-    work::Terms,
+    tracked_run::{Phase, QueueCause, TrackedRun, TurnTime},
 };
 use crate::{
     domain::{ids::RunId, time::UtcMs},
@@ -23,9 +23,9 @@ const LOOK_BACK: u32 = 200;
 
 impl<L: Launcher> Service<L> {
     /// Takes over what earlier services left: adopts runs that go on, judges those that wait, looks after those that were lost.
-    pub fn take_over(&mut self, now: Moment) -> Result<(), StoreError> {
+    pub fn take_over(&mut self, now: TurnTime) -> Result<(), StoreError> {
         self.forget_absent()?;
-        self.bury(now)?;
+        self.report_lost(now)?;
         self.adopt(now)?;
         self.judge_waiting(now)?;
         let names: Vec<String> = self.works.iter().map(|work| work.name.clone()).collect();
@@ -36,14 +36,14 @@ impl<L: Launcher> Service<L> {
     }
 
     /// Runs that were found lost are told once.
-    fn bury(&mut self, now: Moment) -> Result<(), StoreError> {
+    fn report_lost(&mut self, now: TurnTime) -> Result<(), StoreError> {
         for run in self.all(RunState::Lost)?.into_iter().filter(|run| run.ended.is_none()) {
             let summary = "its process is gone and recorded nothing".to_owned();
             let end = RunEnd { state: RunState::Lost, exit_code: 70, summary, at: now.at };
             if self.store.explain_lost(&run.run_id, run.attempt, &end)? {
                 self.say(&format!("lost {}: {}", run.run_id, end.summary));
                 if let Some(run) = self.store.get(&run.run_id)? {
-                    self.ears.told(&run);
+                    self.observer.on_run_finished(&run);
                 }
             }
         }
@@ -51,11 +51,11 @@ impl<L: Launcher> Service<L> {
     }
 
     /// Runs that go on are watched from now on.
-    fn adopt(&mut self, now: Moment) -> Result<(), StoreError> {
+    fn adopt(&mut self, now: TurnTime) -> Result<(), StoreError> {
         for run in self.all(RunState::Running)? {
             let Some((schedule, slot)) = self.origin(&run)? else { continue };
             let terms = self.terms(&schedule);
-            let key = self.hold(Held::waiting(&run, &schedule, slot, Cause::Due, terms));
+            let key = self.hold(TrackedRun::waiting(&run, &schedule, slot, QueueCause::Due, terms));
             let before = now.at.get().saturating_sub(run.started.get());
             let before = Duration::from_millis(before.try_into().unwrap_or_default());
             self.goes(key, now, before, false);
@@ -65,14 +65,14 @@ impl<L: Launcher> Service<L> {
     }
 
     /// Runs that wait are judged again: what was due while nobody was there may be too late now.
-    fn judge_waiting(&mut self, now: Moment) -> Result<(), StoreError> {
+    fn judge_waiting(&mut self, now: TurnTime) -> Result<(), StoreError> {
         let mut waiting: BTreeMap<String, Vec<(UtcMs, RunRecord)>> = BTreeMap::new();
         for run in self.all(RunState::Queued)? {
             if let Some((schedule, slot)) = self.origin(&run)? {
                 waiting.entry(schedule).or_default().push((slot, run));
             }
         }
-        let mut keep: Vec<(UtcMs, Held, bool)> = Vec::new();
+        let mut keep: Vec<(UtcMs, TrackedRun, bool)> = Vec::new();
         for (schedule, mut runs) in waiting {
             runs.sort_by_key(|(slot, run)| (*slot, run.run_id.clone()));
             let terms = self.terms(&schedule);
@@ -92,18 +92,20 @@ impl<L: Launcher> Service<L> {
             for (slot, run) in runs {
                 let runs = !is_new(&run) || verdicts.next().unwrap_or(true);
                 let is_late = slot.plus_ms(delay_ms + LATE_MS) < now.at;
-                let cause = if is_late { Cause::CatchUp } else { Cause::Due };
-                let held = Held::waiting(&run, &schedule, slot, cause, terms.clone());
+                let cause = if is_late { QueueCause::CatchUp } else { QueueCause::Due };
+                let held = TrackedRun::waiting(&run, &schedule, slot, cause, terms.clone());
                 keep.push((slot, held, runs));
             }
         }
         keep.sort_by_key(|(slot, held, _)| (*slot, held.run.clone()));
         for (_, held, runs) in keep {
             let key = self.hold(held);
-            if self.launcher.family(&self.held[&key].run) > 0 {
+            if self.launcher.descendants(&self.held[&key].run) > 0 {
                 // A process that the service before started is about to take it over.
                 self.goes(key, now, Duration::ZERO, false);
-                if let Some(Held { phase: Phase::Going(going), .. }) = self.held.get_mut(&key) {
+                if let Some(TrackedRun { phase: Phase::Running(going), .. }) =
+                    self.held.get_mut(&key)
+                {
                     going.is_fresh = true;
                 }
             } else if !runs {
@@ -115,7 +117,7 @@ impl<L: Launcher> Service<L> {
     }
 
     /// The last runs of a schedule, if they were lost, or failed and nobody queued their next attempt.
-    fn look_back(&mut self, name: &str, now: Moment) -> Result<(), StoreError> {
+    fn look_back(&mut self, name: &str, now: TurnTime) -> Result<(), StoreError> {
         let Some(work) = self.works.get(name).cloned() else { return Ok(()) };
         if !matches!(work.schedule.due, Due::At(_)) {
             return Ok(());
@@ -168,9 +170,10 @@ impl<L: Launcher> Service<L> {
         run: &RunRecord,
         schedule: &str,
         slot: UtcMs,
-        now: Moment,
+        now: TurnTime,
     ) -> Result<(), StoreError> {
-        let held = Held::waiting(run, schedule, slot, Cause::CatchUp, self.terms(schedule));
+        let held =
+            TrackedRun::waiting(run, schedule, slot, QueueCause::CatchUp, self.terms(schedule));
         let key = self.hold(held);
         if !self.retried(key, run, Duration::ZERO, now)? {
             self.held.remove(&key);
@@ -200,8 +203,8 @@ impl<L: Launcher> Service<L> {
         Ok(self.store.get(before)?.and_then(|run| run.due))
     }
 
-    fn terms(&self, schedule: &str) -> Terms {
-        self.works.get(schedule).map_or_else(Terms::default, |work| work.terms.clone())
+    fn terms(&self, schedule: &str) -> RunPolicy {
+        self.works.get(schedule).map_or_else(RunPolicy::default, |work| work.terms.clone())
     }
 }
 

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    held::{Held, Phase},
     launcher::Launcher,
     service::Service,
+    tracked_run::{Phase, TrackedRun},
 };
 use crate::{domain::time::UtcMs, manifest::Due, store::error::StoreError};
 
@@ -14,7 +14,7 @@ pub const SCHEMA: &str = "mjolnir.scheduler/1";
 
 /// The service as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Status {
+pub struct ServiceStatus {
     /// Its version.
     pub schema: String,
     /// The process.
@@ -97,7 +97,7 @@ const SHOWN: usize = 50;
 
 impl<L: Launcher> Service<L> {
     /// What it is doing now. What only its host knows is left for it to fill in.
-    pub fn status(&self, now: super::held::Moment) -> Result<Status, StoreError> {
+    pub fn status(&self, now: super::tracked_run::TurnTime) -> Result<ServiceStatus, StoreError> {
         let pauses = self.store.pauses()?;
         let mut schedules = Vec::new();
         for work in self.works.iter() {
@@ -119,17 +119,17 @@ impl<L: Launcher> Service<L> {
                 paused: pauses.get(&work.job).map(|pause| pause.reason.clone()),
             });
         }
-        let shown = |held: &Held| RunStatus {
+        let shown = |held: &TrackedRun| RunStatus {
             run_id: held.run.to_string(),
             schedule: held.schedule.clone(),
             slot_ms: held.slot.get(),
             attempt: held.attempt,
             since_ms: lasted_ms(held, now),
-            stopping: matches!(held.phase, Phase::Going(going) if going.ending.is_some()),
+            stopping: matches!(held.phase, Phase::Running(going) if going.ending.is_some()),
         };
-        let (waiting, running): (Vec<&Held>, Vec<&Held>) =
+        let (waiting, running): (Vec<&TrackedRun>, Vec<&TrackedRun>) =
             self.held.values().partition(|held| held.waits());
-        Ok(Status {
+        Ok(ServiceStatus {
             schema: SCHEMA.to_owned(),
             pid: 0,
             build: self.settings.build.clone(),
@@ -152,10 +152,10 @@ impl<L: Launcher> Service<L> {
     }
 }
 
-fn lasted_ms(held: &Held, now: super::held::Moment) -> i64 {
+fn lasted_ms(held: &TrackedRun, now: super::tracked_run::TurnTime) -> i64 {
     match held.phase {
         Phase::Waiting(_) => 0,
-        Phase::Going(going) | Phase::Ended(going, _) => {
+        Phase::Running(going) | Phase::Ended(going, _) => {
             let lasted = going.before + now.up.saturating_sub(going.since);
             i64::try_from(lasted.as_millis()).unwrap_or(i64::MAX)
         }

@@ -1,9 +1,8 @@
 //! Golden rows: small stories on irregular bars, each line checked by hand against the rules of the design.
 
-use mjolnir::language::Protection;
 use mjolnir::{
     domain::{
-        command::{Command, Order},
+        command::{Command, CommandKind},
         decision::Degraded,
         money::Money,
     },
@@ -11,11 +10,13 @@ use mjolnir::{
         rules::{FillAt, OnTrip, Rules, StopFill},
         slot::SlotMaker,
     },
+    language::Protection,
 };
 use rust_decimal::Decimal;
 
 use crate::support::scripted::{
-    At, At::*, BROKEN, EXIT, HOLD, LONG, SHORT, Scripted, plain_rules, play, slot,
+    At::{self, *},
+    BROKEN, EXIT, HOLD, LONG, SHORT, Scripted, plain_rules, play, slot,
 };
 
 pub(crate) fn told(stop: Option<f64>, target: Option<f64>, trail: Option<f64>) -> Scripted {
@@ -375,7 +376,7 @@ fn cooldown_blocks_the_slot_of_the_stop_and_those_after_it() {
 fn a_tripped_limit_latches_until_resume_and_lets_exits_pass() {
     let resume = Command {
         at: slot(5).close(),
-        order: Order::Resume,
+        order: CommandKind::Resume,
         reason: "looked into it".into(),
         who: "op".into(),
     };
@@ -487,7 +488,8 @@ fn operators_halt_flatten_reduce_and_resume() {
         reason: String::new(),
         who: String::new(),
     };
-    let orders = vec![at(3, Order::Flatten), at(5, Order::Resume), at(6, Order::Reduce)];
+    let orders =
+        vec![at(3, CommandKind::Flatten), at(5, CommandKind::Resume), at(6, CommandKind::Reduce)];
     let story = [
         Flat(100.0, LONG),
         Flat(100.0, HOLD),

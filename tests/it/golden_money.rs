@@ -2,7 +2,7 @@
 
 use mjolnir::{
     domain::{
-        command::{Command, Order},
+        command::{Command, CommandKind},
         money::Money,
     },
     engine::{rules::Rules, slot::SlotMaker},
@@ -19,7 +19,7 @@ use crate::{
 fn ruin_closes_the_position_halts_and_outlasts_resume() {
     let resume = Command {
         at: slot(5).close(),
-        order: Order::Resume,
+        order: CommandKind::Resume,
         reason: "hope".into(),
         who: "op".into(),
     };

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::lines::{Found, Line, When};
+use super::lines::{CrontabItem, CrontabLine, CrontabWhen};
+use crate::domain::text::one_line;
 
 /// Longest name of a job.
 const NAME_MAX: usize = 56;
@@ -15,7 +16,7 @@ const RUNNERS: [&str; 17] = [
 ];
 
 /// A name for the job, from its program. The same crontab always gives the same names.
-pub fn name(found: &Found, taken: &mut BTreeMap<String, u32>) -> String {
+pub fn name(found: &CrontabItem, taken: &mut BTreeMap<String, u32>) -> String {
     let stem = |word: &str| {
         let file = word.rsplit('/').next().unwrap_or_default();
         let stem = file
@@ -45,9 +46,8 @@ pub fn name(found: &Found, taken: &mut BTreeMap<String, u32>) -> String {
     if *count == 1 { base } else { format!("{base}-{count}") }
 }
 
-pub fn toml(name: &str, line: &Line, found: &Found) -> String {
-    let about: String =
-        line.text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(ABOUT_MAX).collect();
+pub fn toml(name: &str, line: &CrontabLine, found: &CrontabItem) -> String {
+    let about = one_line(&line.text, ABOUT_MAX);
     let mut text = format!("# From line {} of a crontab.\n", line.number);
     if let Some(user) = &found.user {
         let user: String = user.chars().filter(|c| !c.is_control()).collect();
@@ -72,8 +72,8 @@ pub fn toml(name: &str, line: &Line, found: &Found) -> String {
     }
     text.push_str("\n[[schedule]]\n");
     match &found.when {
-        When::Boot => text.push_str("on = \"boot\"\n"),
-        When::Cron(cron, days) => {
+        CrontabWhen::Boot => text.push_str("on = \"boot\"\n"),
+        CrontabWhen::Cron(cron, days) => {
             let _ = writeln!(text, "cron = {}", quoted(cron));
             let _ = writeln!(text, "timezone = {}", quoted(&found.zone.to_string()));
             if let Some(days) = days {
@@ -92,7 +92,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::lines::{Form, read},
+        super::lines::{CrontabForm, read},
         *,
     };
     use crate::domain::zone::Zone;
@@ -101,7 +101,7 @@ mod tests {
     fn names_come_from_programs_and_are_counted() {
         let text = "*/10 * * * * /bin/bash -lc 'cd /srv/trade && make heartbeat >> log 2>&1'\n* * * * * /opt/x/back.up.sh\n* * * * * back -x\n* * * * * python3 -u /opt/load_bars.py\n* * * * * '...'\n";
         let mut taken = BTreeMap::new();
-        let names: Vec<String> = read(text, Form::User, Zone::UTC, &|_| None)
+        let names: Vec<String> = read(text, CrontabForm::User, Zone::UTC, &|_| None)
             .lines
             .iter()
             .map(|line| name(line.found.as_ref().unwrap(), &mut taken))

@@ -23,7 +23,7 @@ const BUILTINS: [&str; 16] = [
 
 /// Which form a crontab has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum CrontabForm {
     /// Of one user.
     User,
     /// Of the system: each command has a user before it.
@@ -32,7 +32,7 @@ pub enum Form {
 
 /// When a line is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum When {
+pub enum CrontabWhen {
     /// By a cron line, with the rule for days if it needs one.
     Cron(String, Option<&'static str>),
     /// At the start of the machine.
@@ -41,8 +41,8 @@ pub enum When {
 
 /// A line that can be a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub when: When,
+pub struct CrontabItem {
+    pub when: CrontabWhen,
     /// The time zone of the line.
     pub zone: Zone,
     /// As whom it ran.
@@ -55,18 +55,18 @@ pub struct Found {
 
 /// A line with a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct CrontabLine {
     /// Its number, from 1.
     pub number: usize,
     pub text: String,
     /// The job in it, or why there is none.
-    pub found: Result<Found, String>,
+    pub found: Result<CrontabItem, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Crontab {
     /// Its lines with commands.
-    pub lines: Vec<Line>,
+    pub lines: Vec<CrontabLine>,
     /// What a person should know.
     pub hints: Vec<String>,
 }
@@ -75,7 +75,7 @@ pub struct Crontab {
 pub type Homes<'a> = &'a dyn Fn(Option<&str>) -> Option<String>;
 
 /// Reads a crontab. Its lines are meant in `zone` until one of them names another.
-pub fn read(text: &str, form: Form, zone: Zone, homes: Homes<'_>) -> Crontab {
+pub fn read(text: &str, form: CrontabForm, zone: Zone, homes: Homes<'_>) -> Crontab {
     let mut crontab = Crontab::default();
     let mut around = Around { zone: Ok(zone), env: BTreeMap::new(), home: None, homes };
     for (number, line) in (1..).zip(text.lines()) {
@@ -89,7 +89,7 @@ pub fn read(text: &str, form: Form, zone: Zone, homes: Homes<'_>) -> Crontab {
             continue;
         }
         let found = around.job(line, form);
-        crontab.lines.push(Line { number, text: line.to_owned(), found });
+        crontab.lines.push(CrontabLine { number, text: line.to_owned(), found });
     }
     crontab
 }
@@ -145,12 +145,12 @@ impl Around<'_> {
         }
     }
 
-    fn job(&self, line: &str, form: Form) -> Result<Found, String> {
+    fn job(&self, line: &str, form: CrontabForm) -> Result<CrontabItem, String> {
         let zone = self.zone.clone()?;
         let (when, rest) = when(line)?;
         let (user, command) = match form {
-            Form::User => (None, rest),
-            Form::System => {
+            CrontabForm::User => (None, rest),
+            CrontabForm::System => {
                 let (user, command) =
                     fields(rest, 1).ok_or("a command is missing after the user")?;
                 (user.first().map(|user| (*user).to_owned()), command)
@@ -161,7 +161,7 @@ impl Around<'_> {
             .map_err(|why| format!("it needs a script of its own: {why}"))?;
         // Cron starts a command in the home folder, so that a path in it may begin there.
         let home = self.home.clone().or_else(|| (self.homes)(user.as_deref()));
-        Ok(Found { when, zone, user, argv, env, home })
+        Ok(CrontabItem { when, zone, user, argv, env, home })
     }
 }
 
@@ -174,16 +174,16 @@ fn variable(line: &str) -> Option<(&str, &str)> {
     is_name(name).then_some((name, value))
 }
 
-fn when(line: &str) -> Result<(When, &str), String> {
+fn when(line: &str) -> Result<(CrontabWhen, &str), String> {
     if line.starts_with('@') {
         let (words, rest) = fields(line, 1).ok_or("a command is missing")?;
         let word = words.first().copied().unwrap_or_default();
         if word == "@reboot" {
-            return Ok((When::Boot, rest));
+            return Ok((CrontabWhen::Boot, rest));
         }
         let cron = NICKNAMES.iter().find(|(name, _)| *name == word).map(|(_, cron)| *cron);
         let cron = cron.ok_or_else(|| format!("`{word}` is not known here"))?;
-        return Ok((When::Cron(cron.to_owned(), None), rest));
+        return Ok((CrontabWhen::Cron(cron.to_owned(), None), rest));
     }
     let (words, rest) =
         fields(line, 5).ok_or("it is not a variable, and not five fields and a command")?;
@@ -196,7 +196,7 @@ fn when(line: &str) -> Result<(When, &str), String> {
     // Cron joins the two days with `and` when one of the fields begins with a star, such as `*/2`.
     let has_star = [2, 4].iter().any(|n| words.get(*n).is_some_and(|field| field.starts_with('*')));
     let days = cron.is_ambiguous().then_some(if has_star { "and" } else { "or" });
-    Ok((When::Cron(text, days), rest))
+    Ok((CrontabWhen::Cron(text, days), rest))
 }
 
 /// Whether cron knows what a field is made of: lists of stars, numbers and names, with ranges and steps.
@@ -254,21 +254,21 @@ fn without_percent(command: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn found(line: &str) -> Result<Found, String> {
-        read(line, Form::User, Zone::UTC, &|_| None).lines.remove(0).found
+    fn found(line: &str) -> Result<CrontabItem, String> {
+        read(line, CrontabForm::User, Zone::UTC, &|_| None).lines.remove(0).found
     }
 
     #[test]
     fn lines_become_jobs() {
         let job = found("17 3 * * MON-FRI A=b /usr/bin/backup --all '1 2'").unwrap();
-        assert_eq!(job.when, When::Cron("17 3 * * MON-FRI".into(), None));
+        assert_eq!(job.when, CrontabWhen::Cron("17 3 * * MON-FRI".into(), None));
         assert_eq!(job.argv, ["/usr/bin/backup", "--all", "1 2"]);
         assert_eq!(job.env.get("A").map(String::as_str), Some("b"));
         let job =
             found("*/10 * * * * /bin/bash -lc 'cd ~/trade && make heartbeat >> log 2>&1'").unwrap();
         assert_eq!(job.argv, ["/bin/bash", "-lc", "cd ~/trade && make heartbeat >> log 2>&1"]);
-        assert_eq!(found("@reboot a").unwrap().when, When::Boot);
-        assert_eq!(found("@daily a").unwrap().when, When::Cron("0 0 * * *".into(), None));
+        assert_eq!(found("@reboot a").unwrap().when, CrontabWhen::Boot);
+        assert_eq!(found("@daily a").unwrap().when, CrontabWhen::Cron("0 0 * * *".into(), None));
         assert_eq!(found("* * * * * a 100\\%").unwrap().argv, ["a", "100%"]);
     }
 
@@ -280,7 +280,7 @@ mod tests {
             ("0 0 13 * */2 a", Some("and")),
             ("0 0 13 * * a", None),
         ] {
-            let When::Cron(_, found) = found(line).unwrap().when else { panic!("{line}") };
+            let CrontabWhen::Cron(_, found) = found(line).unwrap().when else { panic!("{line}") };
             assert_eq!(found, days, "{line}");
         }
     }
@@ -310,7 +310,7 @@ mod tests {
     fn variables_hold_for_the_lines_below_them() {
         let text = "0 1 * * * first\n# no\nCRON_TZ=Europe/Berlin\nMAILTO = ops@example.org\nPATH='/bin:/x y'\n\
                     API_TOKEN=abc\n0 2 * * * second\nCRON_TZ=Mars/Base\n0 3 * * * third\n";
-        let crontab = read(text, Form::User, Zone::UTC, &|_| None);
+        let crontab = read(text, CrontabForm::User, Zone::UTC, &|_| None);
         let [first, second, third] = &crontab.lines[..] else { panic!("{crontab:?}") };
         let (one, two) = (first.found.clone().unwrap(), second.found.clone().unwrap());
         assert_eq!((one.zone, one.env.len()), (Zone::UTC, 0));
@@ -330,24 +330,26 @@ mod tests {
             Some(_) => None,
         };
         let text = "TZ=America/New_York\n0 9 * * * bin/a\nHOME=/srv\n0 9 * * * bin/b\n";
-        let crontab = read(text, Form::User, Zone::UTC, &home);
+        let crontab = read(text, CrontabForm::User, Zone::UTC, &home);
         let of = |n: usize| crontab.lines[n].found.clone().unwrap();
         assert_eq!((of(0).zone, of(0).home.as_deref()), (Zone::UTC, Some("/srv/me")));
         assert_eq!(of(0).env.get("TZ").map(String::as_str), Some("America/New_York"));
         assert_eq!(of(1).home.as_deref(), Some("/srv"));
         assert!(crontab.hints[0].contains("only CRON_TZ does"), "{:?}", crontab.hints);
         let text = "0 9 * * * root bin/a\n0 9 * * * ann bin/b\n";
-        let crontab = read(text, Form::System, Zone::UTC, &home);
+        let crontab = read(text, CrontabForm::System, Zone::UTC, &home);
         let of = |n: usize| crontab.lines[n].found.clone().unwrap().home;
         assert_eq!((of(0).as_deref(), of(1)), (Some("/root"), None));
     }
 
     #[test]
     fn the_system_has_a_user_before_the_command() {
-        let crontab =
-            read("0 1 * * *\troot  /bin/a b\n0 2 * * * alone\n", Form::System, Zone::UTC, &|_| {
-                None
-            });
+        let crontab = read(
+            "0 1 * * *\troot  /bin/a b\n0 2 * * * alone\n",
+            CrontabForm::System,
+            Zone::UTC,
+            &|_| None,
+        );
         let job = crontab.lines[0].found.clone().unwrap();
         assert_eq!((job.user.as_deref(), job.argv.len()), (Some("root"), 2));
         assert!(crontab.lines[1].found.clone().unwrap_err().contains("after the user"));

@@ -2,7 +2,7 @@
 
 /// One word. `name` is how many bytes of it stand before an `=` as the name of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Word {
+pub struct ShellWord {
     /// The word, without its quotes.
     pub text: String,
     /// The length of the name, if it gives a value to a variable.
@@ -10,7 +10,7 @@ pub struct Word {
 }
 
 /// Splits a command. The error says what needs a shell.
-pub fn split(command: &str) -> Result<Vec<Word>, String> {
+pub fn split(command: &str) -> Result<Vec<ShellWord>, String> {
     let mut splitter = Splitter { rest: command.chars().peekable(), words: Vec::new(), word: None };
     while let Some(c) = splitter.rest.next() {
         splitter.take(c)?;
@@ -21,8 +21,8 @@ pub fn split(command: &str) -> Result<Vec<Word>, String> {
 
 struct Splitter<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
-    words: Vec<Word>,
-    word: Option<Word>,
+    words: Vec<ShellWord>,
+    word: Option<ShellWord>,
 }
 
 impl Splitter<'_> {
@@ -55,7 +55,7 @@ impl Splitter<'_> {
     }
 
     fn push(&mut self, c: char) {
-        self.word.get_or_insert_with(|| Word { text: String::new(), name: None }).text.push(c);
+        self.word.get_or_insert_with(|| ShellWord { text: String::new(), name: None }).text.push(c);
     }
 
     fn end(&mut self) {
@@ -63,7 +63,7 @@ impl Splitter<'_> {
     }
 
     fn single(&mut self) -> Result<(), String> {
-        self.word.get_or_insert_with(|| Word { text: String::new(), name: None });
+        self.word.get_or_insert_with(|| ShellWord { text: String::new(), name: None });
         loop {
             match self.rest.next() {
                 Some('\'') => return Ok(()),
@@ -74,7 +74,7 @@ impl Splitter<'_> {
     }
 
     fn double(&mut self) -> Result<(), String> {
-        self.word.get_or_insert_with(|| Word { text: String::new(), name: None });
+        self.word.get_or_insert_with(|| ShellWord { text: String::new(), name: None });
         loop {
             match self.rest.next() {
                 Some('"') => return Ok(()),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     exit::Exit,
-    jobs::context::{Context, Failure},
+    jobs::context::{Context, Failure, runtime},
     manifest::Compute,
     model::{
         probe::{DeviceReason, DeviceVerdict},
@@ -235,12 +235,6 @@ pub fn probe(context: &Context<'_>, compute: &Compute) -> Result<DeviceVerdict, 
             return Ok(verdict);
         }
     }
-}
-
-/// What a child is waited for with.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))
 }
 
 /// What the processor is called.

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use super::{argv, inventory::shown};
 use crate::{
     exit::Exit,
-    jobs::context::Context,
+    jobs::context::{Context, runtime},
     manifest::Target,
     os::{
         process::{ChildResults, Spawn},
@@ -154,9 +154,7 @@ impl<'a> CommandRunner<'a> {
         timeout: Duration,
         dir: PathBuf,
     ) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime =
-            runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+        let runtime = runtime()?;
         Ok(Self { context, runtime, timeout, target, dir })
     }
 

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::{
-        command::{Command, Order, in_force},
+        command::{Command, CommandKind, in_force},
         ids::{RunId, Tag},
         series::Series,
         time::UtcMs,
@@ -352,7 +352,7 @@ fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Fail
     let first = proof.mismatch.as_ref().map_or(String::new(), Mismatch::place);
     // At the first slot that is not decided yet: the loop may live in recorded time.
     let wish = CommandRequest {
-        order: Order::Reduce,
+        order: CommandKind::Reduce,
         reason: format!("{} FAIL: {first}", proof.runid),
         who: WHO.to_owned(),
         when: CommandTime::Next,
@@ -365,7 +365,7 @@ fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Fail
 /// Whether nobody has answered it yet.
 fn is_open(command: &Command) -> bool {
     match command.order {
-        Order::Halt | Order::Reduce | Order::Flatten => true,
-        Order::Resume | Order::Model(_) | Order::Revoke(_) => false,
+        CommandKind::Halt | CommandKind::Reduce | CommandKind::Flatten => true,
+        CommandKind::Resume | CommandKind::Model(_) | CommandKind::Revoke(_) => false,
     }
 }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     checklist::{Check, Level},
     domain::{
-        command::Order,
+        command::CommandKind,
         decision::{RiskState, SkipReason},
         series::Series,
         time::{DAY_MS, UtcMs},
@@ -203,7 +203,7 @@ impl Judge<'_> {
         let ruin = if last.is_ruined { " (risk:ruin)" } else { "" };
         let mut value = format!("{}{ruin}, equity {}", state.name(), last.equity);
         if let Some(order) =
-            order.filter(|order| order.order != Order::Resume || level != Level::Ok)
+            order.filter(|order| order.order != CommandKind::Resume || level != Level::Ok)
         {
             let waits = if order.at > last.ts.close() { ", from the next slot on" } else { "" };
             let (what, who, why) = (order.order, &order.who, &order.reason);

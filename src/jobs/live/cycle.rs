@@ -12,7 +12,7 @@ use crate::{
     clock::Clock,
     domain::{
         bar::{BadRow, Bar, Closed, ClosedBar, TimedBar},
-        command::{Command, Order},
+        command::{Command, CommandKind},
         decision::{Decision, Degraded},
         ids::RunId,
         time::{Now, SlotTs, Steady, UtcMs, Window},
@@ -458,7 +458,7 @@ fn halt_beyond<D: Disk, F: Feed, C: Clock>(
         let decided = DecidedSlots::of(place.disk, place.layout, &place.tag)?;
         let halt = Command {
             at: beyond.ts.close().max(decided.earliest()),
-            order: Order::Halt,
+            order: CommandKind::Halt,
             reason: reason.to_owned(),
             who: "live".to_owned(),
         };

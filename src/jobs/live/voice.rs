@@ -375,7 +375,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{
-            command::Order,
+            command::CommandKind,
             money::{Money, Price, Qty},
             time::Timeframe,
         },
@@ -534,9 +534,9 @@ mod tests {
         let command =
             |at: UtcMs, order| Command { at, order, reason: "a drill".into(), who: "ann".into() };
         let commands = [
-            command(slot(9).close(), Order::Halt),
-            command(slot(1).close(), Order::Reduce),
-            command(slot(1).close().plus_ms(1), Order::Resume),
+            command(slot(9).close(), CommandKind::Halt),
+            command(slot(1).close(), CommandKind::Reduce),
+            command(slot(1).close().plus_ms(1), CommandKind::Resume),
         ];
         let obeys = |n| {
             let decision = row(n, Action::Hold, "no_signal");

@@ -8,7 +8,7 @@ use super::plan::{PipelinePlan, StepNode, StepState};
 use crate::{
     clock::Deadline,
     exit::Exit,
-    jobs::context::{Context, Failure, Outcome},
+    jobs::context::{Context, Failure, Outcome, runtime},
     manifest::{ComputeDevice, PipelineJob, Step, When, Work},
     os::{
         process::{self, Asker, Kin, ProcessEnd, Spawn},
@@ -26,9 +26,7 @@ pub fn run(
     job: &PipelineJob,
     globals: &[String],
 ) -> Result<Outcome, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))?;
+    let runtime = runtime()?;
     runtime.block_on(follow(context, job, globals))
 }
 

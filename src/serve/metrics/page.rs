@@ -11,16 +11,16 @@ use prometheus_client::{
 use super::loops::{Loop, Loops};
 use crate::{
     domain::{decision::RiskState, time::UtcMs},
-    serve::board::{Board, Labels},
+    serve::run_metrics::{MetricLabels, RunMetrics},
     store::{disk::RealDisk, error::StoreError, layout::Layout, runs::RunStore},
 };
 
-type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
-type Counters = Family<Labels, Counter>;
+type Gauges = Family<MetricLabels, Gauge<f64, AtomicU64>>;
+type Counters = Family<MetricLabels, Counter>;
 
 /// The page.
 pub fn page(
-    board: &Board,
+    board: &RunMetrics,
     store: &RunStore,
     (disk, layout): (&RealDisk, &Layout),
     loops: &mut Loops,
@@ -43,7 +43,7 @@ fn gauge(registry: &mut Registry, name: &str, help: &str, value: f64) {
 }
 
 /// The service itself.
-fn service(registry: &mut Registry, board: &Board, now: UtcMs) {
+fn service(registry: &mut Registry, board: &RunMetrics, now: UtcMs) {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     let info = vec![("version", version), ("build", board.build().to_owned())];
     registry.register("build", "The build of this program", Info::new(info));
@@ -75,7 +75,7 @@ fn service(registry: &mut Registry, board: &Board, now: UtcMs) {
 }
 
 /// The runs: records, and what was seen of them since the service began.
-fn runs(registry: &mut Registry, board: &Board, store: &RunStore) -> Result<(), StoreError> {
+fn runs(registry: &mut Registry, board: &RunMetrics, store: &RunStore) -> Result<(), StoreError> {
     let records = Gauges::default();
     for count in store.counts()? {
         let labels = vec![("job", count.job), ("state", count.state.name().to_owned())];
@@ -110,7 +110,7 @@ fn of_loops(registry: &mut Registry, loops: &[&Loop], now: UtcMs) {
         let with = |name: &'static str, value: &str| {
             [labels.clone(), vec![(name, value.to_owned())]].concat()
         };
-        let count = |family: &Counters, labels: &Labels, n: u64| {
+        let count = |family: &Counters, labels: &MetricLabels, n: u64| {
             family.get_or_create(labels).inc_by(n);
         };
         for (decision, n) in &one.tally.decisions {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use super::{body::body, message::Notice};
+use super::message::{Notice, body};
 use crate::{
     manifest::{Hidden, Webhook, WebhookFormat},
     notify::{
@@ -24,7 +24,7 @@ const OUTPUT_MAX: usize = 200;
 
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Sink {
+pub enum NoticeSink {
     /// An address.
     Webhook,
     /// A program.
@@ -58,7 +58,7 @@ pub fn webhook(hook: &Webhook, notice: &Notice, stop: &Stop) -> Result<(), Strin
 pub fn command(argv: &[String], notice: &Notice, root: &Path, stop: &Stop) -> Result<(), String> {
     let program = argv.first().cloned().unwrap_or_default();
     let wrong = |what: &str| format!("`{}` {what}", program.escape_debug());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = process::runtime();
     let runtime = runtime.map_err(|error| wrong(&format!("was not started: {error}")))?;
     let spawn = Spawn {
         argv: argv.to_vec(),

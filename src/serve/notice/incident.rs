@@ -10,7 +10,7 @@ use crate::{
 
 /// What a run means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub enum RunMeaning {
     /// Something is wrong.
     Wrong(IncidentKind, NotifyOn),
     /// All is well.
@@ -36,24 +36,24 @@ pub enum Owed {
 }
 
 /// What a run means.
-pub fn meaning(run: &RunRecord) -> Meaning {
+pub fn meaning(run: &RunRecord) -> RunMeaning {
     match run.state {
         RunState::Failed if run.exit_code == Some(1) && is_about_the_box(run) => {
-            Meaning::Wrong(IncidentKind::Health, NotifyOn::Health)
+            RunMeaning::Wrong(IncidentKind::Health, NotifyOn::Health)
         }
         RunState::Failed | RunState::Panicked => {
-            Meaning::Wrong(IncidentKind::Run, NotifyOn::Failed)
+            RunMeaning::Wrong(IncidentKind::Run, NotifyOn::Failed)
         }
-        RunState::TimedOut => Meaning::Wrong(IncidentKind::Run, NotifyOn::TimedOut),
-        RunState::Lost => Meaning::Wrong(IncidentKind::Run, NotifyOn::Lost),
-        RunState::Missed => Meaning::Wrong(IncidentKind::Missed, NotifyOn::Missed),
-        RunState::Succeeded | RunState::Flaky => Meaning::Well,
+        RunState::TimedOut => RunMeaning::Wrong(IncidentKind::Run, NotifyOn::TimedOut),
+        RunState::Lost => RunMeaning::Wrong(IncidentKind::Run, NotifyOn::Lost),
+        RunState::Missed => RunMeaning::Wrong(IncidentKind::Missed, NotifyOn::Missed),
+        RunState::Succeeded | RunState::Flaky => RunMeaning::Well,
         RunState::Queued
         | RunState::Running
         | RunState::Cancelled
         | RunState::SkippedOverlap
         | RunState::Superseded
-        | RunState::SkippedPrecondition => Meaning::Nothing,
+        | RunState::SkippedPrecondition => RunMeaning::Nothing,
     }
 }
 
@@ -71,8 +71,8 @@ pub fn change(
     notify: &Notify,
 ) -> (Vec<Incident>, Vec<IncidentId>) {
     match meaning(run) {
-        Meaning::Nothing => (Vec::new(), Vec::new()),
-        Meaning::Wrong(trouble, event) => {
+        RunMeaning::Nothing => (Vec::new(), Vec::new()),
+        RunMeaning::Wrong(trouble, event) => {
             let id = IncidentId { job: run.job.clone(), trouble };
             let before = known.iter().find(|incident| incident.id == id);
             let changed = match before {
@@ -95,7 +95,7 @@ pub fn change(
             };
             (changed.into_iter().collect(), Vec::new())
         }
-        Meaning::Well => well(known, run, notify),
+        RunMeaning::Well => well(known, run, notify),
     }
 }
 

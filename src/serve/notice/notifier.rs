@@ -12,8 +12,8 @@ use std::{
 };
 
 use super::{
-    deliver::{Sink, command, webhook},
-    incident::{Meaning, Owed, change, meaning, owed},
+    deliver::{NoticeSink, command, webhook},
+    incident::{Owed, RunMeaning, change, meaning, owed},
     message::Notice,
 };
 use crate::{
@@ -103,7 +103,7 @@ impl Notifier {
     /// no harm. It fails only when the records cannot be written.
     pub fn observe(&self, run: &RunRecord, manifest: &Manifest) -> Result<(), StoreError> {
         self.learn(manifest);
-        if meaning(run) == Meaning::Nothing {
+        if meaning(run) == RunMeaning::Nothing {
             return Ok(());
         }
         self.store.change_incidents(&run.job, |known| change(&known, run, &manifest.notify))?;
@@ -124,7 +124,7 @@ impl Notifier {
 }
 
 /// Whether a round found something to tell.
-enum Now {
+enum NoticeTime {
     Nothing,
     Something,
 }
@@ -157,8 +157,8 @@ impl Worker {
             };
             for _ in 0..rounds {
                 look = match self.round() {
-                    Ok(Now::Nothing) => LOOK_IDLE,
-                    Ok(Now::Something) => LOOK,
+                    Ok(NoticeTime::Nothing) => LOOK_IDLE,
+                    Ok(NoticeTime::Something) => LOOK,
                     Err(error) => {
                         tracing::warn!("incidents: {error}; they are looked at again in {LOOK:?}");
                         LOOK
@@ -172,7 +172,7 @@ impl Worker {
     }
 
     /// Tells all that is owed now. What could not be delivered is owed still.
-    fn round(&mut self) -> Result<Now, StoreError> {
+    fn round(&mut self) -> Result<NoticeTime, StoreError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let known = self.store.incidents(None)?;
         let mut still_owed = BTreeSet::new();
@@ -190,13 +190,13 @@ impl Worker {
                 let key = key(job, &one);
                 still_owed.insert(key.clone());
                 if self.stop.asked() {
-                    return Ok(Now::Something);
+                    return Ok(NoticeTime::Something);
                 }
                 self.tell((&key, &one), notify, about)?;
             }
         }
         self.tries.retain(|key, _| still_owed.contains(key));
-        Ok(if still_owed.is_empty() { Now::Nothing } else { Now::Something })
+        Ok(if still_owed.is_empty() { NoticeTime::Nothing } else { NoticeTime::Something })
     }
 
     /// Tells one thing. That it was told is recorded after it worked, or when it is given up.
@@ -231,14 +231,20 @@ impl Worker {
     }
 
     /// Delivers to everybody who does not have it yet. Returns what went wrong.
-    fn deliver(&self, notice: &Notice, notify: &Notify, done: &mut BTreeSet<Sink>) -> Vec<String> {
-        let mut told: Vec<(Sink, Result<(), String>)> = Vec::new();
-        if let Some(hook) = notify.webhook.as_ref().filter(|_| !done.contains(&Sink::Webhook)) {
-            told.push((Sink::Webhook, webhook(hook, notice, &self.stop)));
+    fn deliver(
+        &self,
+        notice: &Notice,
+        notify: &Notify,
+        done: &mut BTreeSet<NoticeSink>,
+    ) -> Vec<String> {
+        let mut told: Vec<(NoticeSink, Result<(), String>)> = Vec::new();
+        if let Some(hook) = notify.webhook.as_ref().filter(|_| !done.contains(&NoticeSink::Webhook))
+        {
+            told.push((NoticeSink::Webhook, webhook(hook, notice, &self.stop)));
         }
-        if !notify.command.is_empty() && !done.contains(&Sink::Command) {
+        if !notify.command.is_empty() && !done.contains(&NoticeSink::Command) {
             let said = command(&notify.command, notice, &self.root, &self.stop);
-            told.push((Sink::Command, said));
+            told.push((NoticeSink::Command, said));
         }
         let mut wrong = Vec::new();
         for (sink, result) in told {
@@ -260,9 +266,9 @@ impl Worker {
         let Some(run) = self.store.get(id)? else { return Ok(None) };
         let event = match (one, meaning(&run)) {
             (Owed::Well { .. }, _) => NotifyOn::Recovered,
-            (Owed::Wrong(_), Meaning::Wrong(_, event)) => event,
+            (Owed::Wrong(_), RunMeaning::Wrong(_, event)) => event,
             // It was queued anew since, or changed by hand.
-            (Owed::Wrong(_), Meaning::Well | Meaning::Nothing) => NotifyOn::Failed,
+            (Owed::Wrong(_), RunMeaning::Well | RunMeaning::Nothing) => NotifyOn::Failed,
         };
         let (host, build) = (self.host.clone(), self.build.clone());
         // What the run was about, which may have changed since; a slot that was missed has no run.
@@ -297,7 +303,7 @@ struct Tries {
     failed: u32,
     next: Duration,
     /// Who has it already.
-    done: BTreeSet<Sink>,
+    done: BTreeSet<NoticeSink>,
 }
 
 impl Tries {

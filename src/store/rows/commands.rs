@@ -6,7 +6,8 @@ use csv::{ReaderBuilder, StringRecord, WriterBuilder};
 
 use crate::{
     domain::{
-        command::{Command, Order, place_of},
+        command::{Command, CommandKind, place_of},
+        text::one_line,
         time::UtcMs,
     },
     store::error::StoreError,
@@ -35,8 +36,7 @@ pub fn push_command(out: &mut Vec<u8>, command: &Command) {
 
 /// A text that starts like a formula gets a `'`; so does one that starts with `'`, to tell them apart on reading.
 fn guard(text: &str) -> String {
-    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let plain: String = plain.take(TEXT_MAX).collect();
+    let plain = one_line(text, TEXT_MAX);
     let plain = plain.trim();
     if plain.starts_with(['=', '+', '-', '@', '\'']) {
         format!("'{plain}")
@@ -65,7 +65,7 @@ pub fn parse_commands(bytes: &[u8], path: &Path) -> Result<Vec<Command>, StoreEr
             continue;
         }
         let command = command(&record).map_err(damaged)?;
-        if let Order::Revoke(line) = command.order
+        if let CommandKind::Revoke(line) = command.order
             && let Some(reason) = revokes_nothing(&commands, line, command.at)
         {
             return Err(damaged(reason));
@@ -83,7 +83,7 @@ fn revokes_nothing(before: &[Command], line: u64, at: UtcMs) -> Option<String> {
     if !target.order.is_stance() {
         return Some(format!("line {line} is `{}`, which cannot be revoked", target.order));
     }
-    if before.iter().any(|command| command.order == Order::Revoke(line)) {
+    if before.iter().any(|command| command.order == CommandKind::Revoke(line)) {
         return Some(format!("line {line} is revoked twice"));
     }
     (target.at != at).then(|| {
@@ -109,7 +109,7 @@ fn command([at, order, reason, who]: &[String; 4]) -> Result<Command, String> {
     let instant = at.parse().ok().and_then(|ms| UtcMs::new(ms).ok());
     let at =
         instant.ok_or_else(|| format!("column 1: `{}` is not an instant", at.escape_debug()))?;
-    let order: Order = order
+    let order: CommandKind = order
         .parse()
         .map_err(|_| format!("column 2: `{}` is not a command", order.escape_debug()))?;
     Ok(Command { at, order, reason: unguard(reason), who: unguard(who) })
@@ -123,7 +123,7 @@ mod tests {
 
     fn command(at: i64, reason: &str) -> Command {
         let at = UtcMs::new(at).unwrap();
-        Command { at, order: Order::Halt, reason: reason.into(), who: "ops".into() }
+        Command { at, order: CommandKind::Halt, reason: reason.into(), who: "ops".into() }
     }
 
     fn file(commands: &[Command]) -> Vec<u8> {
@@ -144,8 +144,10 @@ mod tests {
 
     #[test]
     fn a_switch_of_models_comes_back() {
-        let switch =
-            Command { order: Order::Model("0a1b2c3d4e5f".parse().unwrap()), ..command(5, "x") };
+        let switch = Command {
+            order: CommandKind::Model("0a1b2c3d4e5f".parse().unwrap()),
+            ..command(5, "x")
+        };
         let bytes = file(std::slice::from_ref(&switch));
         assert!(bytes.ends_with(b"5,model:0a1b2c3d4e5f,x,ops\n"));
         assert_eq!(parse_commands(&bytes, Path::new("c")).unwrap(), [switch]);
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn a_command_may_be_for_a_time_before_that_of_an_earlier_line() {
         let given = [command(9, "next week"), command(5, "now"), command(7, "later")];
-        let revoked = Command { order: Order::Revoke(2), ..command(9, "not next week") };
+        let revoked = Command { order: CommandKind::Revoke(2), ..command(9, "not next week") };
         let all = [&given[..], &[revoked]].concat();
         let bytes = file(&all);
         assert!(bytes.ends_with(b"9,revoke:2,not next week,ops\n"));

@@ -1,15 +1,15 @@
 //! Boxes with something wrong.
 
+use mjolnir::domain::time::Timeframe;
+
 use super::fixture::{check, one, said, sound};
 use crate::{
     e2e::fixture::{decisions, trades, with_cell},
     support::{
-        market::{csv, market},
-        partition::file,
+        market::{csv, file, market},
         runner::Root,
     },
 };
-use mjolnir::domain::time::Timeframe;
 
 const RAW: &str = "data/raw/demo/BTC_USD/5m";
 

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::{
     fixture::{BARE, Site, is_root},
-    guard::{Seen, seen},
+    locks::{Seen, seen},
 };
 use crate::support::{ran::Ran, runner::Call};
 

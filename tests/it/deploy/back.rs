@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use super::{fixture::Site, guard::seen, ssh::far};
+use super::{fixture::Site, locks::seen, ssh::far};
 
 fn text(site: &Site, path: &str) -> String {
     fs::read_to_string(site.there(path)).unwrap()

@@ -61,7 +61,7 @@ fn old_or_new(site: &Site, old: Option<usize>, new: usize) -> (usize, usize) {
             Err(_) => assert!(old.is_none(), "big/{n} is gone"),
         }
     }
-    let live = super::guard::seen(&site.there("big"));
+    let live = super::locks::seen(&site.there("big"));
     assert_eq!(live.keys().filter(|path| path.starts_with(b".")).count(), 0, "{:?}", live.keys());
     (olds, news)
 }

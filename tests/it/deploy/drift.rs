@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::{Value as Json, json};
 
-use super::{fixture::Site, guard::seen, sshd::Sshd};
+use super::{fixture::Site, locks::seen, sshd::Sshd};
 use crate::support::{
     http::{Reply, Server},
     ran::Ran,

@@ -15,7 +15,7 @@ use std::{
 use mjolnir::store::digest::sha256_hex;
 use serde_json::{Value as Json, json};
 
-use super::guard::seen;
+use super::locks::seen;
 use crate::support::{ran::Ran, runner::Root, skip};
 
 /// Names at the top of the target that no deploy may touch.

@@ -6,7 +6,7 @@ use std::{fs, os::unix::fs::symlink, path::Path};
 
 use super::{
     fixture::{Site, have},
-    guard::seen,
+    locks::seen,
     sshd::Sshd,
 };
 use crate::support::{ran::Ran, runner::Root, skip::skip};

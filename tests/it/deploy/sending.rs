@@ -2,12 +2,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "these tests make the trees that are sent")]
 
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, os::unix::fs::symlink};
+use std::{
+    ffi::OsStr,
+    fs,
+    os::unix::{ffi::OsStrExt as _, fs::symlink},
+};
 
 use super::{
     fixture::Site,
-    guard::seen,
-    names::{CONTROL, ODD},
+    locks::seen,
+    patterns::{CONTROL, ODD},
     ssh::far,
 };
 

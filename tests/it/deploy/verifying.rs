@@ -183,7 +183,7 @@ fn secrets_are_masked_in_what_is_said_logged_and_kept() {
 }
 
 fn all_below(dir: &Path) -> Vec<(String, Vec<u8>)> {
-    let seen = super::guard::seen(dir);
+    let seen = super::locks::seen(dir);
     seen.into_iter()
         .map(|(path, seen)| (String::from_utf8_lossy(&path).into_owned(), seen.0))
         .collect()

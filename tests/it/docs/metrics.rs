@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use mjolnir::{
     domain::time::UtcMs,
     serve::{
-        board::{Board, Turn},
         metrics::{Loops, from_openmetrics, page},
+        run_metrics::{RunMetrics, TurnMetrics},
     },
     store::{
         disk::RealDisk,
@@ -25,9 +25,9 @@ fn every_metric_is_documented_and_no_other() {
     let disk = RealDisk::new(layout.data());
     let store = RunStore::open(&disk, &layout).unwrap();
     let now = UtcMs::new(1_700_000_000_000).unwrap();
-    let board = Board::new("b");
+    let board = RunMetrics::new("b");
     let schedules = vec![("fetch.1".to_owned(), now)];
-    board.turned(Turn { jobs: Some(1), schedules, ..Turn::default() });
+    board.turned(TurnMetrics { jobs: Some(1), schedules, ..TurnMetrics::default() });
     let run =
         RunRecord::first("r1".parse().unwrap(), ("fetch", "fetch"), RunState::Succeeded, now, "b");
     board.observe(&RunRecord { ended: Some(now), due: Some(("fetch.1".to_owned(), now)), ..run });

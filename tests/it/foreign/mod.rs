@@ -2,7 +2,6 @@
 
 mod crontab;
 mod dotenv;
-mod metrics;
 mod schema;
 
 use std::path::Path;

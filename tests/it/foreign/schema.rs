@@ -2,8 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use mjolnir::serve::run_metrics::TurnMetrics;
+
 use super::script;
-use crate::support::runner::Root;
+use crate::{
+    e2e::fixture::{NOON, ledger},
+    notices::pages::{pages, send},
+    support::{runner::Root, skip::have},
+};
 
 type Wrong = BTreeMap<String, Vec<String>>;
 
@@ -48,4 +54,30 @@ fn an_editor_finds_what_the_check_finds() {
     let Some(wrong) = validated(&root, "job", "bad") else { return };
     assert_eq!(wrong.len(), 4);
     assert!(wrong.values().all(|errors| !errors.is_empty()), "{wrong:#?}");
+}
+
+#[test]
+fn promtool_finds_nothing_wrong_with_the_numbers() {
+    if !have("promtool") {
+        return;
+    }
+    let root = ledger(NOON);
+    let (server, board) = pages(&root);
+    board.turned(TurnMetrics { jobs: Some(3), ..TurnMetrics::default() });
+    let at = server.address();
+    let ask = |accept: &str| {
+        let answer = send(at, &format!("GET /metrics HTTP/1.1\r\nHost: {at}\r\n{accept}\r\n"));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    };
+    for accept in ["", "Accept: text/plain;version=0.0.4\r\n", "Accept: */*\r\n"] {
+        let (head, body) = ask(accept);
+        assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
+        assert!(body.contains("\nmjolnir_loop_decisions_total{"), "{body}");
+        root.write("numbers", &body);
+        let said = root.shell("promtool check metrics < numbers").code(0);
+        assert_eq!((said.stdout.trim(), said.stderr.trim()), ("", ""), "{body}");
+    }
+    let (head, body) = ask("Accept: application/openmetrics-text; version=1.0.0\r\n");
+    assert!(head.contains("application/openmetrics-text") && body.ends_with("# EOF\n"), "{head}");
 }

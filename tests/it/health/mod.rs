@@ -3,6 +3,5 @@
 mod crowd;
 mod fixture;
 mod frozen;
-mod heartbeat;
 mod reduce;
 mod states;

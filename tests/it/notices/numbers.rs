@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mjolnir::{
     domain::time::UtcMs,
-    serve::board::Turn,
+    serve::run_metrics::TurnMetrics,
     store::runs::{Pause, RunRecord, RunState},
 };
 
@@ -124,7 +124,7 @@ fn the_service_and_its_runs_are_shown() {
     assert_eq!(before["mjolnir_incidents_open"], 0.0);
     let now = UtcMs::new(1_700_000_000_000).unwrap();
     let schedules = vec![("fetch.1".to_owned(), now), ("od\\d\".\n1".to_owned(), now)];
-    board.turned(Turn {
+    board.turned(TurnMetrics {
         jobs: Some(2),
         running: 1,
         queued: 4,

@@ -11,20 +11,19 @@ use mjolnir::{
     clock::{Clock as _, Stopwatch, SystemClock},
     exit::Exit,
     serve::{
-        board::{Board, Turn},
         http::{Listen, Reach, Server, start},
+        run_metrics::{RunMetrics, TurnMetrics},
     },
     store::layout::Layout,
 };
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::fixture::BUILD;
 use crate::support::runner::Root;
 
 /// The pages of a folder on a free port.
-pub fn pages(root: &Root) -> (Server, Arc<Board>) {
-    let board = Arc::new(Board::new(BUILD));
+pub fn pages(root: &Root) -> (Server, Arc<RunMetrics>) {
+    let board = Arc::new(RunMetrics::new(BUILD));
     let listen = Listen::new("127.0.0.1:0", Reach::Loopback, Vec::new()).unwrap();
     (start(&listen, root.path(), Arc::clone(&board)).unwrap(), board)
 }
@@ -63,18 +62,22 @@ fn pages_say_how_the_service_is() {
     );
     assert_eq!(ask("/readyz"), (503, "not ready: no jobs are loaded yet\n".to_owned()));
     assert_eq!(status(&get(at, "/metrics")), 200);
-    board.turned(Turn::default());
+    board.turned(TurnMetrics::default());
     assert_eq!(ask("/healthz"), (200, "ok\n".to_owned()));
     assert_eq!(ask("/readyz").0, 503);
-    board.turned(Turn { jobs: Some(3), ..Turn::default() });
+    board.turned(TurnMetrics { jobs: Some(3), ..TurnMetrics::default() });
     assert_eq!(ask("/readyz"), (200, "ready: 3 jobs\n".to_owned()));
     // A year ahead, with an hour for a slow test.
     let upto = SystemClock.now().plus_ms(364 * 86_400_000 + 3_600_000);
-    board.turned(Turn { jobs: Some(3), furthest: Some((upto, "j.1".into())), ..Turn::default() });
+    board.turned(TurnMetrics {
+        jobs: Some(3),
+        furthest: Some((upto, "j.1".into())),
+        ..TurnMetrics::default()
+    });
     let silent =
         "not ready: watermark 364d ahead of the clock: j.1 is silent; see `runner status`\n";
     assert_eq!(ask("/readyz"), (503, silent.to_owned()));
-    board.turned(Turn { jobs: Some(3), ..Turn::default() });
+    board.turned(TurnMetrics { jobs: Some(3), ..TurnMetrics::default() });
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert!(ask("/").1.contains(path));
     }
@@ -95,7 +98,7 @@ fn pages_say_how_the_service_is() {
 fn only_who_calls_it_by_its_name_may_read() {
     let root = Root::new();
     let (server, board) = pages(&root);
-    board.turned(Turn::default());
+    board.turned(TurnMetrics::default());
     let (at, port) = (server.address(), server.address().port());
     let ask = |line: &str, hosts: &[String]| {
         let hosts: Vec<String> = hosts.iter().map(|host| format!("Host: {host}\r\n")).collect();
@@ -137,7 +140,7 @@ fn only_who_calls_it_by_its_name_may_read() {
 fn nothing_can_be_changed_and_nothing_is_kept() {
     let root = Root::new();
     let (server, board) = pages(&root);
-    board.turned(Turn::default());
+    board.turned(TurnMetrics::default());
     let at = server.address();
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
         let body = "Content-Length: 3\r\n\r\nx=1";
@@ -175,7 +178,7 @@ fn nothing_can_be_changed_and_nothing_is_kept() {
 fn slow_clients_are_cut_off_and_others_get_their_turn() {
     let root = Root::new();
     let (server, board) = pages(&root);
-    board.turned(Turn::default());
+    board.turned(TurnMetrics::default());
     let at = server.address();
     let mut slow: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(at).unwrap()).collect();
     for stream in &mut slow {
@@ -197,7 +200,7 @@ fn five_hundred_silent_connections_keep_nobody_waiting() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
     let root = Root::new();
     let (server, board) = pages(&root);
-    board.turned(Turn::default());
+    board.turned(TurnMetrics::default());
     let at = server.address();
     let mut silent: Vec<TcpStream> = (0..500).map(|_| TcpStream::connect(at).unwrap()).collect();
     // Others have said half of what they want.
@@ -218,7 +221,7 @@ fn a_port_in_use_is_named_and_another_one_is_offered() {
     let other = TcpListener::bind("127.0.0.78:0").unwrap();
     let address = other.local_addr().unwrap();
     let listen = Listen::new(&address.to_string(), Reach::Loopback, Vec::new()).unwrap();
-    let failure = start(&listen, root.path(), Arc::new(Board::new(BUILD))).err().unwrap();
+    let failure = start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD))).err().unwrap();
     assert_eq!(failure.exit, Exit::Busy);
     for word in [&address.to_string(), "another program listens there", "--listen ADDRESS:PORT"] {
         assert!(failure.message.contains(word), "{}", failure.message);
@@ -226,7 +229,7 @@ fn a_port_in_use_is_named_and_another_one_is_offered() {
     // Once it is free, and again after it was ours.
     drop(other);
     for _ in 0..2 {
-        let server = start(&listen, root.path(), Arc::new(Board::new(BUILD))).unwrap();
+        let server = start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD))).unwrap();
         assert_eq!(status(&get(server.address(), "/")), 200);
     }
 }

@@ -1,16 +1,13 @@
 //! The comparison with another series.
 
-use serde_json::json;
-
-use super::fixture::{Store, close, finding, found};
-use crate::support::{
-    market::market,
-    partition::{Row, file},
-};
 use mjolnir::{
     domain::time::{DAY_MS, Timeframe},
     store::layout::partition_name,
 };
+use serde_json::json;
+
+use super::fixture::{Store, close, finding, found};
+use crate::support::market::{Row, file, market};
 
 const OTHER: &str = "data/raw/other/BTC_USD/5m/2024-01-02.parquet";
 

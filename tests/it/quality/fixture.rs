@@ -4,8 +4,7 @@ use mjolnir::domain::time::{DAY_MS, Timeframe, UtcMs};
 use serde_json::Value as Json;
 
 use crate::support::{
-    market::market,
-    partition::{Row, file},
+    market::{Row, file, market},
     ran::Ran,
     runner::Root,
 };

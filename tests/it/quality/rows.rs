@@ -1,7 +1,7 @@
 //! Faults of rows and files.
 
 use super::fixture::{DIR, SLOTS, Store, close, finding, found, partition, shown};
-use crate::support::partition::{Row, file, foreign};
+use crate::support::market::{Row, file, foreign};
 
 #[test]
 fn sound_days_give_no_finding_and_nothing_is_written_beside_them() {

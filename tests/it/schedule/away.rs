@@ -9,8 +9,8 @@ use mjolnir::{
     },
     manifest::{Backlog, Due, Overlap, Schedule, Span, StartOn},
     serve::{
-        service::{Service, Settings},
-        work::{Terms, Work, Works},
+        schedule_table::{RunPolicy, ScheduleTable, ScheduledJob},
+        service::{Service, ServiceSettings},
     },
     store::{
         disk::RealDisk,
@@ -31,7 +31,7 @@ struct Place {
     _root: Root,
 }
 
-fn work(job: &str, due: Due) -> Work {
+fn work(job: &str, due: Due) -> ScheduledJob {
     let schedule = Schedule {
         id: "1".to_owned(),
         due,
@@ -44,13 +44,13 @@ fn work(job: &str, due: Due) -> Work {
         profiles: Vec::new(),
         lacks: Vec::new(),
     };
-    Work {
+    ScheduledJob {
         name: format!("{job}.1"),
         job: job.to_owned(),
         file: format!("jobs/{job}.toml"),
         kind: "exec".to_owned(),
         schedule,
-        terms: Terms { overlap: Overlap::Queue, ..Terms::default() },
+        terms: RunPolicy { overlap: Overlap::Queue, ..RunPolicy::default() },
     }
 }
 
@@ -72,15 +72,15 @@ impl Place {
         RunStore::open(&RealDisk::new(self.layout.data()), &self.layout).unwrap()
     }
 
-    fn service(&self, works: &[Work]) -> Service<Hand> {
-        let settings = Settings {
+    fn service(&self, works: &[ScheduledJob]) -> Service<Hand> {
+        let settings = ServiceSettings {
             most: 4,
             machine: "m".to_owned(),
             boot: "b".to_owned(),
             build: "x".to_owned(),
         };
         let (hand, mouth) = (Hand(Rc::clone(&self.world)), Mouth(Rc::clone(&self.world)));
-        let works = Works::new(works.to_vec()).unwrap();
+        let works = ScheduleTable::new(works.to_vec()).unwrap();
         let mut service = Service::new(self.store(), hand, Box::new(mouth), works, settings);
         let now = self.world.borrow().now();
         service.take_over(now).unwrap();
@@ -162,7 +162,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
                 place.world.borrow_mut().bury();
                 service = place.service(std::slice::from_ref(&a));
             } else {
-                service.reload(Works::new(vec![a.clone()]).unwrap());
+                service.reload(ScheduleTable::new(vec![a.clone()]).unwrap());
             }
             place.live(&mut service, 400, 1);
             let came = place.now();
@@ -171,7 +171,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
                 place.world.borrow_mut().bury();
                 service = place.service(&both);
             } else {
-                service.reload(Works::new(both.to_vec()).unwrap());
+                service.reload(ScheduleTable::new(both.to_vec()).unwrap());
             }
             place.live(&mut service, 150, 1);
             let b = place.runs("b.1");
@@ -191,9 +191,9 @@ fn a_schedule_on_boot_that_was_away_does_not_run_again_for_the_same_boot() {
     let (a, b) = (work("a", every(10)), work("b", Due::On(StartOn::Boot)));
     let mut service = place.service(&[a.clone(), b.clone()]);
     place.live(&mut service, 20, 1);
-    service.reload(Works::new(vec![a.clone()]).unwrap());
+    service.reload(ScheduleTable::new(vec![a.clone()]).unwrap());
     place.live(&mut service, 20, 1);
-    service.reload(Works::new(vec![a, b]).unwrap());
+    service.reload(ScheduleTable::new(vec![a, b]).unwrap());
     place.live(&mut service, 20, 1);
     assert_eq!(place.runs("b.1").len(), 1);
 }

@@ -17,8 +17,8 @@ use mjolnir::{
     },
     manifest::{Backlog, Due, Overlap, Parsed, Retry, Schedule, Span},
     serve::{
-        service::{Service, Settings},
-        work::{Terms, Work, Works},
+        schedule_table::{RunPolicy, ScheduleTable, ScheduledJob},
+        service::{Service, ServiceSettings},
     },
     store::{
         disk::RealDisk,
@@ -51,7 +51,7 @@ const LIFE: Duration = Duration::from_hours(18);
 
 /// A schedule, and the slow way to find its slots.
 struct Case {
-    work: Work,
+    work: ScheduledJob,
     line: Option<Line>,
 }
 
@@ -79,7 +79,7 @@ fn cases(dice: &mut Dice) -> Vec<Case> {
     cases.map(|(n, (due, line))| Case { work: work(n, due, dice), line }).collect()
 }
 
-fn work(n: usize, due: Due, dice: &mut Dice) -> Work {
+fn work(n: usize, due: Due, dice: &mut Dice) -> ScheduledJob {
     let mut pick = |most: u64| usize::try_from(dice.below(most)).unwrap();
     let overlap =
         [Overlap::Forbid, Overlap::Queue, Overlap::Replace, Overlap::Allow, Overlap::Forbid]
@@ -101,7 +101,7 @@ fn work(n: usize, due: Due, dice: &mut Dice) -> Work {
     let attempts = [1, 1, 3][pick(3)];
     let retry = Retry { attempts, max_delay: Parsed::new(Span::seconds(20)), ..Retry::default() };
     let timeout = [None, Some(Duration::from_secs(40))][pick(2)];
-    let terms = Terms {
+    let terms = RunPolicy {
         overlap,
         timeout,
         grace: Duration::from_secs(3),
@@ -110,7 +110,7 @@ fn work(n: usize, due: Due, dice: &mut Dice) -> Work {
         idempotent: pick(2) == 0,
     };
     let job = format!("j{n}");
-    Work {
+    ScheduledJob {
         name: format!("{job}.1"),
         file: format!("jobs/{job}.toml"),
         kind: "exec".to_owned(),
@@ -151,15 +151,15 @@ impl Story {
         Self { world, layout, cases, db, since, deaths: 0, told, upto, _root: root }
     }
 
-    fn works(&self) -> Works {
-        Works::new(self.cases.iter().map(|case| case.work.clone()).collect()).unwrap()
+    fn works(&self) -> ScheduleTable {
+        ScheduleTable::new(self.cases.iter().map(|case| case.work.clone()).collect()).unwrap()
     }
 
     fn open(&self) -> Service<Hand> {
         let disk = RealDisk::new(self.layout.data());
         let store = RunStore::open(&disk, &self.layout).unwrap();
         let (hand, mouth) = (Hand(Rc::clone(&self.world)), Mouth(Rc::clone(&self.world)));
-        let settings = Settings {
+        let settings = ServiceSettings {
             most: PLACES.unsigned_abs(),
             machine: "m".to_owned(),
             boot: "b".to_owned(),
@@ -259,7 +259,7 @@ impl Story {
                 let disk = RealDisk::new(self.layout.data());
                 let store = RunStore::open(&disk, &self.layout).unwrap();
                 self.upto = store.watermarks().unwrap();
-                service.reload(Works::default());
+                service.reload(ScheduleTable::default());
                 assert!(store.watermarks().unwrap().is_empty(), "what is gone is forgotten");
             }
             if n > 200 {

@@ -6,9 +6,9 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 use mjolnir::{
     domain::{ids::RunId, time::UtcMs},
     serve::{
-        held::Moment,
-        launcher::{Gone, Launcher, Order, Push},
-        service::Ears,
+        launcher::{EndPush, LaunchOrder, Launcher, ProcessExit},
+        service::RunObserver,
+        tracked_run::TurnTime,
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -30,7 +30,7 @@ enum Life {
     /// It took over its record.
     Works(#[expect(dead_code, reason = "held, not read")] Lock),
     /// Gone; not seen yet by whoever started it.
-    Gone(Gone),
+    Gone(ProcessExit),
 }
 
 struct Process {
@@ -94,8 +94,8 @@ impl World {
         }
     }
 
-    pub fn now(&self) -> Moment {
-        Moment { at: UtcMs::new(self.wall_ms).unwrap(), up: self.up }
+    pub fn now(&self) -> TurnTime {
+        TurnTime { at: UtcMs::new(self.wall_ms).unwrap(), up: self.up }
     }
 
     /// One step of the service more: it may be its last.
@@ -142,10 +142,10 @@ impl World {
         self.disk.create_dir_all(&self.layout.run_dir(&process.run)).unwrap();
         let owner = Owner { pid: 1, run_id: process.run.clone(), job: "x".into(), since: at };
         let Ok(lock) = Lock::take(&self.layout.run_lock(&process.run), &owner) else {
-            return Life::Gone(Gone::Code(75));
+            return Life::Gone(ProcessExit::Code(75));
         };
         if !self.store.begin(&process.run, process.attempt, 1, at).unwrap() {
-            return Life::Gone(Gone::Code(75));
+            return Life::Gone(ProcessExit::Code(75));
         }
         let lasts = self.dice.below(1_000 * self.longest_s);
         process.acts_at = self.up + Duration::from_millis(lasts);
@@ -158,17 +158,17 @@ impl World {
         let asked = std::fs::metadata(self.layout.run_stop(&process.run)).is_ok();
         let (state, code) = match (asked, self.dice.below(20)) {
             (true, _) => (RunState::Cancelled, 0),
-            (_, 0) => return self.die(process, Gone::Signal(9)),
+            (_, 0) => return self.die(process, ProcessExit::Signal(9)),
             (_, 1 | 2) => (RunState::Failed, 69),
             (_, 3) => (RunState::Failed, 1),
             _ => (RunState::Succeeded, 0),
         };
         let end = RunEnd { state, exit_code: code, summary: String::new(), at: self.now().at };
         self.store.finish(&process.run, &end).unwrap();
-        self.die(process, Gone::Code(code))
+        self.die(process, ProcessExit::Code(code))
     }
 
-    fn die(&mut self, process: &Process, gone: Gone) -> Life {
+    fn die(&mut self, process: &Process, gone: ProcessExit) -> Life {
         let up = self.up;
         let same = |s: &&mut Stretch| s.run == process.run && s.attempt == process.attempt;
         if let Some(stretch) = self.stretches.iter_mut().rfind(same) {
@@ -189,7 +189,7 @@ impl World {
 pub struct Hand(pub Shared);
 
 impl Launcher for Hand {
-    fn start(&mut self, order: &Order) -> Result<(), String> {
+    fn start(&mut self, order: &LaunchOrder) -> Result<(), String> {
         let mut world = self.0.borrow_mut();
         world.step();
         let record = world.store.get(&order.run).unwrap();
@@ -212,7 +212,7 @@ impl Launcher for Hand {
         Ok(())
     }
 
-    fn ended(&mut self) -> Vec<(RunId, Gone)> {
+    fn ended(&mut self) -> Vec<(RunId, ProcessExit)> {
         let mut world = self.0.borrow_mut();
         world.step();
         let (generation, mut gone) = (world.generation, Vec::new());
@@ -233,7 +233,7 @@ impl Launcher for Hand {
         world.living(run).any(|process| matches!(process.life, Life::Works(_)))
     }
 
-    fn ask(&mut self, run: &RunId, why: &str) -> Result<(), String> {
+    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), String> {
         let mut world = self.0.borrow_mut();
         world.step();
         world.disk.create_dir_all(&world.layout.run_dir(run)).unwrap();
@@ -245,30 +245,30 @@ impl Launcher for Hand {
         Ok(())
     }
 
-    fn asked(&self, run: &RunId) -> Option<String> {
+    fn stop_requested(&self, run: &RunId) -> Option<String> {
         std::fs::read_to_string(self.0.borrow().layout.run_stop(run)).ok()
     }
 
-    fn forget(&mut self, run: &RunId) {
+    fn clear_stop(&mut self, run: &RunId) {
         let world = self.0.borrow();
         let _ = world.disk.remove(&world.layout.run_stop(run));
     }
 
-    fn push(&mut self, run: &RunId, push: Push) {
+    fn signal_end(&mut self, run: &RunId, push: EndPush) {
         let mut world = self.0.borrow_mut();
         world.step();
-        if push == Push::Kill {
+        if push == EndPush::Kill {
             let mut processes = std::mem::take(&mut world.processes);
             for process in processes.iter_mut().filter(|process| process.run == *run) {
                 if !matches!(process.life, Life::Gone(_)) {
-                    process.life = world.die(process, Gone::Signal(9));
+                    process.life = world.die(process, ProcessExit::Signal(9));
                 }
             }
             world.processes = processes;
         }
     }
 
-    fn family(&self, run: &RunId) -> usize {
+    fn descendants(&self, run: &RunId) -> usize {
         self.0.borrow_mut().step();
         self.0.borrow().living(run).count()
     }
@@ -279,7 +279,7 @@ impl Launcher for Hand {
 /// What the service says, into the world.
 pub struct Mouth(pub Shared);
 
-impl Ears for Mouth {
+impl RunObserver for Mouth {
     fn say(&mut self, line: &str) {
         let mut world = self.0.borrow_mut();
         world.step();
@@ -287,7 +287,7 @@ impl Ears for Mouth {
         world.lines.push(line);
     }
 
-    fn told(&mut self, run: &RunRecord) {
+    fn on_run_finished(&mut self, run: &RunRecord) {
         let mut world = self.0.borrow_mut();
         *world.told.entry(run.run_id.to_string()).or_default() += 1;
         world.step();

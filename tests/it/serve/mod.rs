@@ -2,13 +2,10 @@
 
 mod ahead;
 mod bad;
-mod burst;
 mod clock;
 mod ends;
 pub mod fixture;
-mod idle;
 mod kill;
-mod records;
 mod rules;
 mod wake;
 mod watched;

@@ -7,7 +7,6 @@ mod oracle;
 mod regressions;
 mod seeds;
 mod systematic;
-mod teeth;
 mod venue;
 mod wire;
 mod world;

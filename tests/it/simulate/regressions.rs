@@ -12,8 +12,7 @@ use mjolnir::{
 
 use super::{
     false_disk::Lie,
-    oracle::seen_bars,
-    oracle::{Log, check_final, files},
+    oracle::{Log, check_final, files, seen_bars},
     venue::{HOUR_MS, SimClock, Venue, market},
     world::{Shift, World, slot, span},
 };
@@ -139,7 +138,7 @@ fn what_came_after_the_birth_is_undone_also_when_the_clock_was_set_back() {
 #[test]
 fn a_command_that_was_obeyed_survives_a_power_cut() {
     use mjolnir::{
-        domain::command::{Command, Order},
+        domain::command::{Command, CommandKind},
         jobs::commands::append_command,
     };
 
@@ -150,7 +149,7 @@ fn a_command_that_was_obeyed_survives_a_power_cut() {
     work(&world, &disk, slot(0).ts_ms() + 2_000, 4).unwrap();
     // The operator's process writes the row and dies before it can sync it.
     let at = UtcMs::new(slot(4).ts_ms() - 5_000).unwrap();
-    let halt = Command { at, order: Order::Halt, reason: "test".into(), who: "test".into() };
+    let halt = Command { at, order: CommandKind::Halt, reason: "test".into(), who: "test".into() };
     let liar = FalseDisk { disk: &disk, lie: Lie::Sync("commands") };
     append_command(&liar, &world.layout, &tag(), &halt, at).unwrap();
     work(&world, &disk, slot(4).ts_ms() + 2_000, 8).unwrap();

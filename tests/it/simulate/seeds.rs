@@ -2,7 +2,7 @@
 
 use mjolnir::{
     domain::{
-        command::{Command, Order},
+        command::{Command, CommandKind},
         time::UtcMs,
     },
     jobs::{
@@ -138,13 +138,14 @@ impl<'a> Life<'a> {
         self.clock.advance(down_ms);
         let is_halted = self.log.is_halted;
         if self.rng.chance(if is_halted { 60 } else { 4 }) {
-            let order = if is_halted { Order::Resume } else { Order::ALL[self.rng.below(4)] };
+            let order =
+                if is_halted { CommandKind::Resume } else { CommandKind::ALL[self.rng.below(4)] };
             let now = UtcMs::new(self.clock.now_ms()).unwrap();
             let mut given = vec![(order, 0)];
             // A line before it is planned for later.
             if self.rng.chance(40) {
                 let ahead_ms = [2, 30][self.rng.below(2)] * HOUR_MS;
-                given.insert(0, (Order::ALL[self.rng.below(4)], ahead_ms));
+                given.insert(0, (CommandKind::ALL[self.rng.below(4)], ahead_ms));
             }
             for (order, ahead_ms) in given {
                 let at = now.plus_ms(ahead_ms);

@@ -2,7 +2,6 @@
 
 pub mod http;
 pub mod market;
-pub mod partition;
 pub mod ran;
 pub mod runner;
 pub mod scripted;

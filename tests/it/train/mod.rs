@@ -3,12 +3,8 @@
 mod export;
 pub mod fixture;
 mod folds;
-mod future;
-mod holes;
 mod job;
 mod leaks;
-mod market;
-mod newcomer;
 mod noise;
 mod numbers;
 mod pipeline;

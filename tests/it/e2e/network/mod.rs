@@ -1,6 +1,5 @@
 //! The live loop over the network, against simulated venues and servers that answer as a test says.
 
-mod causes;
 mod clock;
 mod dark;
 mod downtime;
@@ -9,5 +8,3 @@ mod empty;
 mod protocols;
 mod recorded;
 mod refusals;
-mod revisions;
-mod stops;

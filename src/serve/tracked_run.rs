@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    launcher::Gone,
-    seats::{Place, Seat, SeatState},
-    work::Terms,
+    admission::{Candidate, CandidateState, RunPlace},
+    launcher::ProcessExit,
+    schedule_table::RunPolicy,
 };
 use crate::{
     domain::{ids::RunId, time::UtcMs},
@@ -14,7 +14,7 @@ use crate::{
 
 /// Now, by the clock on the wall and by one that nobody can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
+pub struct TurnTime {
     /// By the clock on the wall.
     pub at: UtcMs,
     /// Since the service started.
@@ -23,7 +23,7 @@ pub struct Moment {
 
 /// Why a run is in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cause {
+pub enum QueueCause {
     /// Its slot is due.
     Due,
     /// Its slot is late, or it was lost.
@@ -32,7 +32,7 @@ pub enum Cause {
 
 /// Why the service asked a run to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
+pub enum StopReason {
     /// Its time was up, and its own guard did not see to it.
     Timeout,
     /// A newer slot takes its place.
@@ -41,7 +41,7 @@ pub enum Reason {
     Drain,
 }
 
-impl Reason {
+impl StopReason {
     /// For the record.
     pub const fn text(self) -> &'static str {
         match self {
@@ -56,7 +56,7 @@ impl Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ending {
     /// Why it is ended.
-    pub reason: Reason,
+    pub reason: StopReason,
     /// When it was asked.
     pub since: Duration,
     /// Whether it was told by a signal.
@@ -65,7 +65,7 @@ pub struct Ending {
 
 /// A run that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Going {
+pub struct Running {
     /// When it started, as far as this service knows; earlier for a run that was adopted.
     pub since: Duration,
     /// How long it had been going on before.
@@ -95,16 +95,16 @@ pub enum Phase {
     /// Its record is queued. It starts when its rule lets it, and not before this.
     Waiting(Option<UtcMs>),
     /// A process was started, or found.
-    Going(Going),
+    Running(Running),
     /// Its process is gone, and the record may not say so yet.
-    Ended(Going, Gone),
+    Ended(Running, ProcessExit),
     /// Its record is complete.
     Clearing(Clearing),
 }
 
 /// One run in the hand of the service.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Held {
+pub struct TrackedRun {
     /// The run.
     pub run: RunId,
     /// The schedule it belongs to.
@@ -118,21 +118,21 @@ pub struct Held {
     /// How often this attempt was started without taking over its record.
     pub tries: u32,
     /// Why it is here.
-    pub cause: Cause,
+    pub cause: QueueCause,
     /// What it is held to.
-    pub terms: Terms,
+    pub terms: RunPolicy,
     /// How it stands.
     pub phase: Phase,
 }
 
-impl Held {
+impl TrackedRun {
     /// A recorded run that waits.
     pub fn waiting(
         run: &RunRecord,
         schedule: &str,
         slot: UtcMs,
-        cause: Cause,
-        terms: Terms,
+        cause: QueueCause,
+        terms: RunPolicy,
     ) -> Self {
         Self {
             run: run.run_id.clone(),
@@ -153,17 +153,19 @@ impl Held {
     }
 
     /// As the rule of its schedule sees it.
-    pub fn seat(&self, key: u64, now: UtcMs) -> Seat<'_> {
+    pub fn seat(&self, key: u64, now: UtcMs) -> Candidate<'_> {
         let state = match (self.phase, self.cause) {
-            (Phase::Going(_) | Phase::Ended(..) | Phase::Clearing(_), _) => SeatState::Going,
-            (Phase::Waiting(not_before), _) if self.attempt > 1 || self.tries > 0 => {
-                SeatState::Retry { ready: self.is_due(not_before, now) }
+            (Phase::Running(_) | Phase::Ended(..) | Phase::Clearing(_), _) => {
+                CandidateState::Running
             }
-            (Phase::Waiting(_), Cause::Due) => SeatState::Waiting,
-            (Phase::Waiting(_), Cause::CatchUp) => SeatState::Backlog,
+            (Phase::Waiting(not_before), _) if self.attempt > 1 || self.tries > 0 => {
+                CandidateState::Retry { ready: self.is_due(not_before, now) }
+            }
+            (Phase::Waiting(_), QueueCause::Due) => CandidateState::Waiting,
+            (Phase::Waiting(_), QueueCause::CatchUp) => CandidateState::Backlog,
         };
-        let place = if self.terms.is_service() { Place::Aside } else { Place::Taken };
-        Seat { key, schedule: &self.schedule, overlap: self.terms.overlap, state, place }
+        let place = if self.terms.is_service() { RunPlace::Aside } else { RunPlace::Taken };
+        Candidate { key, schedule: &self.schedule, overlap: self.terms.overlap, state, place }
     }
 
     /// Whether its pause is over. One that is longer than any pause shows that the clock was set back.

@@ -14,10 +14,10 @@ use crate::{
     manifest::Manifest,
     run::build_id,
     serve::{
-        board::{Board, Turn},
         notice::Notifier,
-        service::Ears,
-        status::Status,
+        run_metrics::{RunMetrics, TurnMetrics},
+        service::RunObserver,
+        status::ServiceStatus,
     },
     store::{
         disk::{Disk as _, RealDisk},
@@ -36,9 +36,9 @@ const MISSED_MAX: usize = 20;
 
 /// Whom the service tells.
 #[derive(Clone)]
-pub struct World {
+pub struct ServeWiring {
     /// What programs are shown.
-    pub board: Arc<Board>,
+    pub board: Arc<RunMetrics>,
     inner: Arc<Mutex<Inner>>,
 }
 
@@ -49,14 +49,14 @@ struct Inner {
     waiting: Vec<RunRecord>,
 }
 
-impl World {
+impl ServeWiring {
     /// Of the service of a root.
     pub fn new(root: &Path) -> Result<Self, Failure> {
         let build = build_id();
         let notifier = Some(Notifier::start(root, &build)?);
         let waiting = ended_meanwhile(root)?;
         let inner = Inner { notifier, manifests: BTreeMap::new(), waiting };
-        Ok(Self { board: Arc::new(Board::new(&build)), inner: Arc::new(Mutex::new(inner)) })
+        Ok(Self { board: Arc::new(RunMetrics::new(&build)), inner: Arc::new(Mutex::new(inner)) })
     }
 
     /// Learns who is told about which job.
@@ -72,13 +72,13 @@ impl World {
     }
 
     /// Shows what the service sees.
-    pub fn show(&self, status: &Status) {
+    pub fn show(&self, status: &ServiceStatus) {
         let decided = |ms: Option<i64>| ms.and_then(|ms| UtcMs::new(ms).ok());
         let schedules = status.schedules.iter();
         let timed = schedules.clone().filter(|s| s.next_ms.is_some());
         let furthest =
             timed.filter_map(|s| Some((decided(s.decided_ms)?, s.schedule.clone()))).max();
-        self.board.turned(Turn {
+        self.board.turned(TurnMetrics {
             jobs: Some(status.jobs as u64),
             running: status.running.len() as u64,
             queued: status.waiting_count as u64,
@@ -113,7 +113,7 @@ fn ended_meanwhile(root: &Path) -> Result<Vec<RunRecord>, Failure> {
     let layout = Layout::new(root);
     let disk = RealDisk::new(layout.data());
     let tick = disk.read(&layout.scheduler_tick())?.unwrap_or_default();
-    let Ok(last) = serde_json::from_slice::<Status>(&tick) else { return Ok(Vec::new()) };
+    let Ok(last) = serde_json::from_slice::<ServiceStatus>(&tick) else { return Ok(Vec::new()) };
     let filter = RunFilter { limit: Some(WAITING_MAX as u32), ..RunFilter::default() };
     let mut runs = RunStore::open(&disk, &layout)?.list(&filter)?;
     runs.retain(|run| {
@@ -148,13 +148,13 @@ impl Inner {
     }
 }
 
-impl Ears for World {
+impl RunObserver for ServeWiring {
     fn say(&mut self, line: &str) {
         say(line);
         tracing::info!("{line}");
     }
 
-    fn told(&mut self, run: &RunRecord) {
+    fn on_run_finished(&mut self, run: &RunRecord) {
         tracing::info!(run = %run.run_id, state = run.state.name(), "{}", run.summary);
         self.board.observe(run);
         let mut inner = self.lock();

@@ -22,13 +22,13 @@ const LATE_SECONDS: [f64; 11] =
     [0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 3_600.0, 21_600.0, 86_400.0];
 
 /// Names and values of the labels of one sample.
-pub type Labels = Vec<(&'static str, String)>;
+pub type MetricLabels = Vec<(&'static str, String)>;
 /// Histograms by labels.
-pub type Histograms = Family<Labels, Histogram, fn() -> Histogram>;
+pub type Histograms = Family<MetricLabels, Histogram, fn() -> Histogram>;
 
 /// What the loop of the service sees in one turn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Turn {
+pub struct TurnMetrics {
     /// How many jobs are loaded; `None` while none could be.
     pub jobs: Option<u64>,
     /// Runs that go on.
@@ -44,15 +44,15 @@ pub struct Turn {
 }
 
 /// What the service shows of itself.
-pub struct Board {
+pub struct RunMetrics {
     build: String,
-    last: Mutex<Option<(Stopwatch, Turn)>>,
-    ended: Family<Labels, Counter>,
+    last: Mutex<Option<(Stopwatch, TurnMetrics)>>,
+    ended: Family<MetricLabels, Counter>,
     took: Histograms,
     late: Histograms,
 }
 
-impl Board {
+impl RunMetrics {
     /// Of a service of this build, before its first turn.
     pub fn new(build: &str) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Board {
     }
 
     /// The loop made a turn.
-    pub fn turned(&self, turn: Turn) {
+    pub fn turned(&self, turn: TurnMetrics) {
         *self.lock() = Some((Stopwatch::start(), turn));
     }
 
@@ -103,7 +103,7 @@ impl Board {
     }
 
     /// How long ago the last turn was, and what it saw; `None` before the first.
-    pub fn last(&self) -> Option<(Duration, Turn)> {
+    pub fn last(&self) -> Option<(Duration, TurnMetrics)> {
         self.lock().as_ref().map(|(watch, turn)| (Stopwatch::elapsed(watch), turn.clone()))
     }
 
@@ -113,11 +113,11 @@ impl Board {
     }
 
     /// Runs that ended since the service began: by job and state, how long they took, how late they began.
-    pub(super) fn runs(&self) -> (Family<Labels, Counter>, Histograms, Histograms) {
+    pub(super) fn runs(&self) -> (Family<MetricLabels, Counter>, Histograms, Histograms) {
         (self.ended.clone(), self.took.clone(), self.late.clone())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Stopwatch, Turn)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(Stopwatch, TurnMetrics)>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,14 +11,12 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::Span,
+    os::mask::COVER,
     store::{disk::Disk as _, runs::RunArguments},
 };
 
-/// What stands where a secret was.
-const MASKED: &str = "***";
-
 /// What a run was given; a failure when it never started, or was started by a build that did not keep it.
-pub fn given(records: &Records, run: &RunId) -> Result<RunArguments, Failure> {
+pub fn run_arguments(records: &Records, run: &RunId) -> Result<RunArguments, Failure> {
     let path = records.layout.run_info(run);
     let Some(bytes) = records.disk.read(&path)? else {
         let message =
@@ -56,7 +54,7 @@ pub fn masked(given: &RunArguments) -> Option<String> {
     let mut named = all.into_iter().flat_map(|(how, pairs)| {
         pairs.iter().map(move |(name, value)| (format!("{how} {name}"), value))
     });
-    named.find(|(_, value)| value.contains(MASKED)).map(|(name, _)| name)
+    named.find(|(_, value)| value.contains(COVER)).map(|(name, _)| name)
 }
 
 /// How long a run has between being asked to stop and being ended.

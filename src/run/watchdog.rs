@@ -31,7 +31,7 @@ const REASON_MAX: usize = 200;
 
 /// Why a run was asked to stop.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum StopRequest {
     /// Its time was up.
     Timeout,
     /// Somebody asked, and said why.
@@ -39,10 +39,10 @@ pub enum Asked {
 }
 
 /// Records and tells how a run ended, in the place of its job.
-pub type Last = Box<dyn FnOnce(Exit, &str) -> Exit + Send>;
+pub type LastAct = Box<dyn FnOnce(Exit, &str) -> Exit + Send>;
 
 /// What a guard watches.
-pub struct Guard {
+pub struct Watchdog {
     /// The longest the run may take.
     pub limit: Option<Duration>,
     /// Between asking and ending.
@@ -52,20 +52,20 @@ pub struct Guard {
     /// How the run is asked.
     pub stop: Stop,
     /// What is done last, before the process of a run that does not end in time is ended; with the exit code that is returned.
-    pub last: Last,
+    pub last: LastAct,
 }
 
 /// Tells why a run was asked to stop, if it was.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
-    why: Arc<OnceLock<Asked>>,
+pub struct WatchdogWord {
+    why: Arc<OnceLock<StopRequest>>,
     /// Who records and tells how the run ended, the job or its guard: whoever sets it first, and nobody else.
     settled: Arc<AtomicBool>,
 }
 
-impl Told {
+impl WatchdogWord {
     /// Why, if it was asked.
-    pub fn why(&self) -> Option<&Asked> {
+    pub fn why(&self) -> Option<&StopRequest> {
         self.why.get()
     }
 
@@ -89,7 +89,12 @@ impl Told {
 
 /// What is done for a run that is asked twice: its programs are ended, wherever they went, and how it ended is recorded and told. One whose
 /// job is over does the rest itself.
-pub fn end_at_once(stop: &Stop, told: &Told, tag: ProcessTag, last: Last) -> io::Result<()> {
+pub fn end_at_once(
+    stop: &Stop,
+    told: &WatchdogWord,
+    tag: ProcessTag,
+    last: LastAct,
+) -> io::Result<()> {
     let (asked, told) = (stop.clone(), told.clone());
     stop.on_second(move || {
         // Before its programs are gone: else the job would be over, and would record its end as well.
@@ -123,34 +128,34 @@ pub fn asked_by(stop_file: &Path) -> Option<String> {
     Some(reason.trim().escape_debug().take(REASON_MAX).collect())
 }
 
-impl Guard {
+impl Watchdog {
     /// Watches until the job is over or this process ends.
-    pub fn start(self) -> Told {
-        let told = Told::default();
+    pub fn start(self) -> WatchdogWord {
+        let told = WatchdogWord::default();
         let shared = told.clone();
         std::thread::spawn(move || self.watch(&shared));
         told
     }
 
-    fn watch(self, told: &Told) {
+    fn watch(self, told: &WatchdogWord) {
         let deadline = Deadline::after(self.limit);
         let asked = loop {
             if told.is_over() {
                 return;
             }
             if deadline.is_over() {
-                break Asked::Timeout;
+                break StopRequest::Timeout;
             }
             if let Some(reason) = asked_by(&self.stop_file) {
-                break Asked::Somebody(reason);
+                break StopRequest::Somebody(reason);
             }
             nap(deadline.left().min(LOOK));
         };
         let (exit, what) = match &asked {
-            Asked::Timeout => (Exit::Timeout, "the job took longer than its timeout"),
-            Asked::Somebody(_) => (Exit::Signal(15), "the job was asked to stop"),
+            StopRequest::Timeout => (Exit::Timeout, "the job took longer than its timeout"),
+            StopRequest::Somebody(_) => (Exit::Signal(15), "the job was asked to stop"),
         };
-        let is_timeout = asked == Asked::Timeout;
+        let is_timeout = asked == StopRequest::Timeout;
         // Set once, here.
         let _ = told.why.set(asked);
         if is_timeout {

@@ -21,6 +21,7 @@ use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use crate::{
     clock::{Clock as _, Deadline, SystemClock},
     domain::time::UtcMs,
+    os::process,
 };
 
 /// The longest the service waits without being woken.
@@ -41,7 +42,7 @@ const AT_ANY_TIME: Duration = Duration::from_secs(1);
 const WAIT_MIN: Duration = Duration::from_millis(50);
 
 /// Wakes whoever waits.
-pub struct Wake {
+pub struct Ticker {
     woken: Receiver<()>,
     sender: SyncSender<()>,
     heard: Arc<Mutex<Deadline>>,
@@ -52,7 +53,7 @@ pub struct Wake {
     rebuilds: u64,
 }
 
-impl Wake {
+impl Ticker {
     /// Begins to wake.
     pub fn start() -> Self {
         let (sender, woken) = sync_channel(1);
@@ -118,7 +119,7 @@ impl Wake {
 fn begin(wake: SyncSender<()>, heard: Arc<Mutex<Deadline>>, due_ms: Arc<AtomicI64>) -> Sender<()> {
     let (until, end) = channel();
     thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = process::runtime();
         match runtime {
             Ok(runtime) => {
                 if let Err(error) = run(&runtime, (wake, heard, due_ms), &end) {

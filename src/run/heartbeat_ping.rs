@@ -29,7 +29,7 @@ const MARGIN: u64 = 64 * 1024;
 
 /// The pings of one run.
 #[derive(Clone)]
-pub struct Pings(Arc<Inner>);
+pub struct HeartbeatPings(Arc<Inner>);
 
 struct Inner {
     /// With the id that ties the pings of a run together.
@@ -50,7 +50,7 @@ struct Begun {
     give_up: Arc<AtomicBool>,
 }
 
-impl Pings {
+impl HeartbeatPings {
     /// The pings of a run; none without an address.
     pub fn of(prepared: &Prepared) -> Option<Self> {
         let heartbeat = &prepared.loaded.resolved.manifest.heartbeat;

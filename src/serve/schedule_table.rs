@@ -14,7 +14,7 @@ const STEM_KEPT: usize = 28;
 
 /// What a run is held to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Terms {
+pub struct RunPolicy {
     /// What happens when the slot before still runs.
     pub overlap: Overlap,
     /// The longest it may run.
@@ -29,14 +29,14 @@ pub struct Terms {
     pub idempotent: bool,
 }
 
-impl Terms {
+impl RunPolicy {
     /// Whether it is a loop that must always be up. Such a run takes no place among those that may run at once.
     pub fn is_service(&self) -> bool {
         self.retry.attempts == 0
     }
 }
 
-impl Default for Terms {
+impl Default for RunPolicy {
     /// Of a run whose schedule is no longer there.
     fn default() -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Default for Terms {
 
 /// One schedule of one job.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Work {
+pub struct ScheduledJob {
     /// What records call the schedule: `<job>.<id>`.
     pub name: String,
     /// The job.
@@ -64,10 +64,10 @@ pub struct Work {
     /// The schedule.
     pub schedule: Schedule,
     /// What its runs are held to.
-    pub terms: Terms,
+    pub terms: RunPolicy,
 }
 
-impl Work {
+impl ScheduledJob {
     /// The id of the run of a slot. The same slot always has the same one, so that it cannot run twice.
     pub fn run_id(&self, slot: UtcMs) -> RunId {
         let ms = slot.get().rem_euclid(1_000);
@@ -101,11 +101,11 @@ impl Work {
 
 /// Every schedule the service knows, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Works(BTreeMap<String, Work>);
+pub struct ScheduleTable(BTreeMap<String, ScheduledJob>);
 
-impl Works {
+impl ScheduleTable {
     /// Of these; an error when two would share their records.
-    pub fn new(all: Vec<Work>) -> Result<Self, String> {
+    pub fn new(all: Vec<ScheduledJob>) -> Result<Self, String> {
         let (mut works, mut stems) = (BTreeMap::new(), BTreeMap::new());
         for work in all {
             if let Some(other) = stems.insert(work.stem(), work.name.clone()) {
@@ -120,12 +120,12 @@ impl Works {
     }
 
     /// One of them.
-    pub fn get(&self, name: &str) -> Option<&Work> {
+    pub fn get(&self, name: &str) -> Option<&ScheduledJob> {
         self.0.get(name)
     }
 
     /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Work> {
+    pub fn iter(&self) -> impl Iterator<Item = &ScheduledJob> {
         self.0.values()
     }
 
@@ -148,8 +148,8 @@ mod tests {
         manifest::{Backlog, Due, Span},
     };
 
-    pub fn work(job: &str, id: &str) -> Work {
-        Work {
+    pub fn work(job: &str, id: &str) -> ScheduledJob {
+        ScheduledJob {
             name: format!("{job}.{id}"),
             job: job.to_owned(),
             file: format!("jobs/{job}.toml"),
@@ -166,7 +166,7 @@ mod tests {
                 profiles: Vec::new(),
                 lacks: Vec::new(),
             },
-            terms: Terms::default(),
+            terms: RunPolicy::default(),
         }
     }
 
@@ -180,7 +180,7 @@ mod tests {
         let other = format!("{}b", "a".repeat(63));
         let (one, two) = (id(&long, &"x".repeat(32), 5), id(&other, &"x".repeat(32), 5));
         assert!(one != two && one.len() <= 58 && two.len() <= 58, "{one} {two}");
-        let twins = Works::new(vec![work("a_b", "c"), work("a", "b_c")]).unwrap_err();
+        let twins = ScheduleTable::new(vec![work("a_b", "c"), work("a", "b_c")]).unwrap_err();
         assert!(twins.contains("a_b.c and a.b_c would have the same ids"), "{twins}");
     }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
-    held::{Ending, Going, Held, Moment, Phase, Reason},
-    launcher::{Launcher, Push},
+    launcher::{EndPush, Launcher},
     service::Service,
+    tracked_run::{Ending, Phase, Running, StopReason, TrackedRun, TurnTime},
 };
 
 /// What a run's own guard is given before the service sees to it, besides twice its grace.
@@ -15,14 +15,14 @@ const SLACK: Duration = Duration::from_secs(1);
 
 impl<L: Launcher> Service<L> {
     /// Looks after the runs that go on: their output, their time, and whether they do what they were asked.
-    pub(super) fn watch(&mut self, now: Moment) {
+    pub(super) fn watch(&mut self, now: TurnTime) {
         let keys: Vec<u64> = self.held.keys().copied().collect();
         for key in keys {
             let held = &self.held[&key];
-            let Phase::Going(going) = held.phase else { continue };
+            let Phase::Running(going) = held.phase else { continue };
             self.launcher.trim(&held.run, held.terms.output_max);
             match going.ending {
-                None if is_overdue(held, going, now) => self.ask(key, Reason::Timeout, now),
+                None if is_overdue(held, going, now) => self.ask(key, StopReason::Timeout, now),
                 None => {}
                 Some(ending) => self.press(key, going, ending, now),
             }
@@ -30,15 +30,15 @@ impl<L: Launcher> Service<L> {
     }
 
     /// Asks a run to stop, unless it was asked before.
-    pub(super) fn ask(&mut self, key: u64, reason: Reason, now: Moment) {
+    pub(super) fn ask(&mut self, key: u64, reason: StopReason, now: TurnTime) {
         let Some(held) = self.held.get_mut(&key) else { return };
-        let Phase::Going(going) = &mut held.phase else { return };
+        let Phase::Running(going) = &mut held.phase else { return };
         if going.ending.is_some() {
             return;
         }
         going.ending = Some(Ending { reason, since: now.up, termed: false });
         let run = held.run.clone();
-        let line = match self.launcher.ask(&run, reason.text()) {
+        let line = match self.launcher.request_stop(&run, reason.text()) {
             Ok(()) => format!("stop {run}: {}", reason.text()),
             Err(why) => {
                 format!(
@@ -51,41 +51,41 @@ impl<L: Launcher> Service<L> {
     }
 
     /// A run that was asked and goes on is told by a signal after its grace, and killed after another one.
-    fn press(&mut self, key: u64, going: Going, ending: Ending, now: Moment) {
+    fn press(&mut self, key: u64, going: Running, ending: Ending, now: TurnTime) {
         let Some(held) = self.held.get_mut(&key) else { return };
         let (run, grace) = (held.run.clone(), held.terms.grace + SLACK);
         let waited = now.up.saturating_sub(ending.since);
         if !ending.termed && waited >= grace {
             let ending = Some(Ending { termed: true, ..ending });
-            held.phase = Phase::Going(Going { ending, ..going });
-            self.launcher.push(&run, Push::Term);
+            held.phase = Phase::Running(Running { ending, ..going });
+            self.launcher.signal_end(&run, EndPush::Term);
             self.say(&format!("stop {run}: it did not stop when asked; TERM"));
         } else if waited >= grace * 2 {
-            self.launcher.push(&run, Push::Kill);
+            self.launcher.signal_end(&run, EndPush::Kill);
         }
     }
 
     /// From now on nothing starts. Loops that are always up are asked to stop; the others may end by themselves.
-    pub fn close(&mut self, now: Moment) {
+    pub fn close(&mut self, now: TurnTime) {
         self.closed = true;
         self.ask_all(now, |held| held.terms.is_service());
     }
 
     /// Asks everything that still goes on.
-    pub fn end_all(&mut self, now: Moment) {
+    pub fn end_all(&mut self, now: TurnTime) {
         self.ask_all(now, |_| true);
     }
 
-    fn ask_all(&mut self, now: Moment, which: impl Fn(&Held) -> bool) {
+    fn ask_all(&mut self, now: TurnTime, which: impl Fn(&TrackedRun) -> bool) {
         let keys: Vec<u64> =
             self.held.iter().filter(|(_, held)| which(held)).map(|(key, _)| *key).collect();
         for key in keys {
-            self.ask(key, Reason::Drain, now);
+            self.ask(key, StopReason::Drain, now);
         }
     }
 }
 
-fn is_overdue(held: &Held, going: Going, now: Moment) -> bool {
+fn is_overdue(held: &TrackedRun, going: Running, now: TurnTime) -> bool {
     let Some(timeout) = held.terms.timeout else { return false };
     let gone_on = going.before + now.up.saturating_sub(going.since);
     gone_on > timeout + held.terms.grace * 2 + GUARD

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    held::{Cause, Clearing, Going, Held, Moment, Phase, Reason},
-    launcher::{Gone, Launcher, Push},
-    retry::{Attempt, again, reason},
+    launcher::{EndPush, Launcher, ProcessExit},
+    retry::{PastAttempt, next_attempt, reason},
     service::Service,
+    tracked_run::{Clearing, Phase, QueueCause, Running, StopReason, TrackedRun, TurnTime},
 };
 use crate::{
     exit::Exit,
@@ -28,26 +28,26 @@ impl<L: Launcher> Service<L> {
     pub(super) fn reap(&mut self) {
         for (run, gone) in self.launcher.ended() {
             for held in self.held.values_mut().filter(|held| held.run == run) {
-                if let Phase::Going(going) = held.phase {
+                if let Phase::Running(going) = held.phase {
                     held.phase = Phase::Ended(going, gone);
                 }
             }
         }
         for held in self.held.values_mut() {
-            let Phase::Going(going) = &mut held.phase else { continue };
+            let Phase::Running(going) = &mut held.phase else { continue };
             if going.ours {
                 continue;
             }
             if self.launcher.is_alive(&held.run) {
                 going.is_fresh = false;
-            } else if !going.is_fresh || self.launcher.family(&held.run) == 0 {
-                held.phase = Phase::Ended(*going, Gone::Unseen);
+            } else if !going.is_fresh || self.launcher.descendants(&held.run) == 0 {
+                held.phase = Phase::Ended(*going, ProcessExit::Unseen);
             }
         }
     }
 
     /// Completes the records of runs whose process is gone.
-    pub(super) fn settle_ended(&mut self, now: Moment) -> Result<(), StoreError> {
+    pub(super) fn settle_ended(&mut self, now: TurnTime) -> Result<(), StoreError> {
         let keys: Vec<u64> = self.held.keys().copied().collect();
         for key in keys {
             if let Phase::Ended(going, gone) = self.held[&key].phase {
@@ -60,9 +60,9 @@ impl<L: Launcher> Service<L> {
     fn settle(
         &mut self,
         key: u64,
-        going: Going,
-        gone: Gone,
-        now: Moment,
+        going: Running,
+        gone: ProcessExit,
+        now: TurnTime,
     ) -> Result<(), StoreError> {
         let held = self.held[&key].clone();
         let Some(run) = self.store.get(&held.run)? else {
@@ -76,7 +76,7 @@ impl<L: Launcher> Service<L> {
             self.goes(key, now, Duration::ZERO, false);
             return Ok(());
         }
-        let asked = self.launcher.asked(&held.run);
+        let asked = self.launcher.stop_requested(&held.run);
         let wanted = going.ending.is_none() && asked.is_none();
         let end = end_of(going, gone, asked, now);
         let untouched = open && wanted && run.state == RunState::Queued;
@@ -101,7 +101,7 @@ impl<L: Launcher> Service<L> {
         &mut self,
         key: u64,
         why: &str,
-        now: Moment,
+        now: TurnTime,
     ) -> Result<(), StoreError> {
         if self.held[&key].tries < TRIES_MAX {
             self.try_again(key, why, now);
@@ -119,7 +119,7 @@ impl<L: Launcher> Service<L> {
         Ok(())
     }
 
-    fn try_again(&mut self, key: u64, why: &str, now: Moment) {
+    fn try_again(&mut self, key: u64, why: &str, now: TurnTime) {
         let Some(held) = self.held.get_mut(&key) else { return };
         held.tries += 1;
         held.phase = Phase::Waiting(Some(now.at.plus_ms(TRY_AGAIN_MS)));
@@ -128,26 +128,26 @@ impl<L: Launcher> Service<L> {
     }
 
     /// A run goes on: one of ours, or one that was found.
-    pub(super) fn goes(&mut self, key: u64, now: Moment, before: Duration, ours: bool) {
+    pub(super) fn goes(&mut self, key: u64, now: TurnTime, before: Duration, ours: bool) {
         if let Some(held) = self.held.get_mut(&key) {
             let (since, is_fresh, ending) = (now.up, false, None);
-            held.phase = Phase::Going(Going { since, before, ours, is_fresh, ending });
+            held.phase = Phase::Running(Running { since, before, ours, is_fresh, ending });
         }
     }
 
     /// Ends what ended runs left behind, and lets go of those that left nothing.
-    pub(super) fn clear(&mut self, now: Moment) -> Result<(), StoreError> {
+    pub(super) fn clear(&mut self, now: TurnTime) -> Result<(), StoreError> {
         let keys: Vec<u64> = self.held.keys().copied().collect();
         for key in keys {
             let Phase::Clearing(clearing) = self.held[&key].phase else { continue };
             let (run, grace) = (self.held[&key].run.clone(), self.held[&key].terms.grace);
-            let left = self.launcher.family(&run);
+            let left = self.launcher.descendants(&run);
             let waited = now.up.saturating_sub(clearing.since);
             if left == 0 {
                 self.let_go(key, clearing, now)?;
             } else if clearing.left.is_none() {
                 self.say(&format!("leak {run}: it left {left} processes behind; TERM"));
-                self.launcher.push(&run, Push::Term);
+                self.launcher.signal_end(&run, EndPush::Term);
                 if let Some(held) = self.held.get_mut(&key) {
                     held.phase = Phase::Clearing(Clearing { left: Some(left), ..clearing });
                 }
@@ -155,14 +155,14 @@ impl<L: Launcher> Service<L> {
                 self.say(&format!("leak {run}: {left} processes cannot be ended: look for them"));
                 self.let_go(key, clearing, now)?;
             } else if waited >= grace {
-                self.launcher.push(&run, Push::Kill);
+                self.launcher.signal_end(&run, EndPush::Kill);
             }
         }
         Ok(())
     }
 
     /// The run is over: whoever listens is told, and another attempt is queued if there is one.
-    fn let_go(&mut self, key: u64, clearing: Clearing, now: Moment) -> Result<(), StoreError> {
+    fn let_go(&mut self, key: u64, clearing: Clearing, now: TurnTime) -> Result<(), StoreError> {
         let held = self.held[&key].clone();
         let Some(run) = self.store.get(&held.run)? else {
             self.held.remove(&key);
@@ -185,7 +185,7 @@ impl<L: Launcher> Service<L> {
         ));
         // Of a run that has attempts left, nobody needs to know; a loop that must always be up has no end of them.
         if !retried || held.terms.is_service() {
-            self.ears.told(&run);
+            self.observer.on_run_finished(&run);
         }
         Ok(())
     }
@@ -196,16 +196,16 @@ impl<L: Launcher> Service<L> {
         key: u64,
         run: &RunRecord,
         lasted: Duration,
-        now: Moment,
+        now: TurnTime,
     ) -> Result<bool, StoreError> {
         let held = self.held[&key].clone();
-        let attempt = Attempt { number: run.attempt, forgotten: held.forgotten, lasted };
-        let found =
-            reason(run.state, run.exit_code).and_then(|why| again(&held.terms.retry, why, attempt));
+        let attempt = PastAttempt { number: run.attempt, forgotten: held.forgotten, lasted };
+        let found = reason(run.state, run.exit_code)
+            .and_then(|why| next_attempt(&held.terms.retry, why, attempt));
         let (Some(next), true) = (found, self.works.get(&held.schedule).is_some()) else {
             return Ok(false);
         };
-        self.launcher.forget(&run.run_id);
+        self.launcher.clear_stop(&run.run_id);
         let pause_ms = i64::try_from(next.pause.as_millis()).unwrap_or(i64::MAX);
         let (number, not_before) = (run.attempt + 1, now.at.plus_ms(pause_ms));
         if !self.store.requeue(&run.run_id, run.attempt, number, not_before)? {
@@ -214,7 +214,7 @@ impl<L: Launcher> Service<L> {
         self.held.remove(&key);
         let phase = Phase::Waiting(Some(not_before));
         let forgotten = next.forgotten;
-        self.hold(Held { attempt: number, forgotten, tries: 0, phase, ..held });
+        self.hold(TrackedRun { attempt: number, forgotten, tries: 0, phase, ..held });
         self.say(&format!("retry {}: attempt {number} in {:?}", run.run_id, next.pause));
         Ok(true)
     }
@@ -225,7 +225,7 @@ impl<L: Launcher> Service<L> {
         lost: &RunRecord,
         schedule: &str,
         slot: crate::domain::time::UtcMs,
-        now: Moment,
+        now: TurnTime,
     ) -> Result<(), StoreError> {
         let Some(work) = self.works.get(schedule).cloned() else { return Ok(()) };
         if !work.terms.idempotent || lost.retry_of.is_some() {
@@ -249,19 +249,19 @@ impl<L: Launcher> Service<L> {
         };
         if self.store.start(&run)? == RunStart::Recorded {
             self.say(&format!("again {}: {} was lost", run.run_id, lost.run_id));
-            self.hold(Held::waiting(&run, schedule, slot, Cause::CatchUp, work.terms));
+            self.hold(TrackedRun::waiting(&run, schedule, slot, QueueCause::CatchUp, work.terms));
         }
         Ok(())
     }
 }
 
 /// Whether a process that did not even take over its record may do so another time.
-fn is_passing(gone: Gone) -> bool {
+fn is_passing(gone: ProcessExit) -> bool {
     match gone {
-        Gone::Code(code) => {
+        ProcessExit::Code(code) => {
             [Exit::Io, Exit::Busy].iter().any(|exit| i32::from(exit.code()) == code)
         }
-        Gone::Signal(_) | Gone::Unseen => true,
+        ProcessExit::Signal(_) | ProcessExit::Unseen => true,
     }
 }
 
@@ -280,28 +280,28 @@ fn agreed(state: RunState, code: i32) -> i32 {
 }
 
 /// How a run ended whose process recorded nothing.
-fn end_of(going: Going, gone: Gone, asked: Option<String>, now: Moment) -> RunEnd {
+fn end_of(going: Running, gone: ProcessExit, asked: Option<String>, now: TurnTime) -> RunEnd {
     let (exit_code, what) = match gone {
-        Gone::Code(code) => {
+        ProcessExit::Code(code) => {
             (code, format!("its process ended with exit code {code} and recorded nothing"))
         }
-        Gone::Signal(9) => (137, "killed by signal 9 (out of memory?)".to_owned()),
-        Gone::Signal(n) => (128 + n, format!("killed by signal {n}")),
-        Gone::Unseen => {
+        ProcessExit::Signal(9) => (137, "killed by signal 9 (out of memory?)".to_owned()),
+        ProcessExit::Signal(n) => (128 + n, format!("killed by signal {n}")),
+        ProcessExit::Unseen => {
             (i32::from(Exit::Bug.code()), "its process is gone and recorded nothing".to_owned())
         }
     };
     let is = |exit: Exit| exit_code == i32::from(exit.code());
     let state = match (going.ending.map(|ending| ending.reason), gone) {
-        (Some(Reason::Timeout), _) => RunState::TimedOut,
-        (Some(Reason::Replaced | Reason::Drain), _) => RunState::Cancelled,
-        (None, Gone::Unseen) => RunState::Lost,
+        (Some(StopReason::Timeout), _) => RunState::TimedOut,
+        (Some(StopReason::Replaced | StopReason::Drain), _) => RunState::Cancelled,
+        (None, ProcessExit::Unseen) => RunState::Lost,
         (None, _) if is(Exit::Timeout) => RunState::TimedOut,
         (None, _) if asked.is_some() => RunState::Cancelled,
         // What a panic that nobody caught ends with.
-        (None, Gone::Code(101)) => RunState::Panicked,
-        (None, Gone::Code(_)) if is(Exit::Bug) => RunState::Panicked,
-        (None, Gone::Code(_) | Gone::Signal(_)) => RunState::Failed,
+        (None, ProcessExit::Code(101)) => RunState::Panicked,
+        (None, ProcessExit::Code(_)) if is(Exit::Bug) => RunState::Panicked,
+        (None, ProcessExit::Code(_) | ProcessExit::Signal(_)) => RunState::Failed,
     };
     let why = going.ending.map(|ending| ending.reason.text().to_owned()).or(asked);
     let summary = why.map_or(what.clone(), |why| format!("{why}: {what}"));

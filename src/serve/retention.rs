@@ -25,15 +25,15 @@ const PAUSE: Duration = Duration::from_hours(1);
 const LAST: u32 = 19;
 
 /// How much the runs of each job may leave behind, by the name of the job.
-pub type Keeps = BTreeMap<String, Keep>;
+pub type RetentionRules = BTreeMap<String, Keep>;
 
 /// The sweeper of a service.
 #[derive(Debug, Clone, Default)]
-pub struct Broom(Arc<Mutex<Keeps>>);
+pub struct Retention(Arc<Mutex<RetentionRules>>);
 
-impl Broom {
+impl Retention {
     /// Sweeps now, and then every hour, for as long as this process lives.
-    pub fn start(root: &Path, keeps: Keeps) -> Self {
+    pub fn start(root: &Path, keeps: RetentionRules) -> Self {
         let broom = Self(Arc::new(Mutex::new(keeps)));
         let (own, root) = (broom.clone(), root.to_owned());
         std::thread::spawn(move || own.work(&root));
@@ -41,7 +41,7 @@ impl Broom {
     }
 
     /// Goes by other bounds from the next sweep on.
-    pub fn set(&self, keeps: Keeps) {
+    pub fn set(&self, keeps: RetentionRules) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = keeps;
     }
 
@@ -68,7 +68,7 @@ impl Broom {
 }
 
 /// One sweep over all jobs that have records; those without bounds of their own are held to the usual ones.
-fn sweep(root: &Path, keeps: &Keeps) -> Result<Swept, StoreError> {
+fn sweep(root: &Path, keeps: &RetentionRules) -> Result<Swept, StoreError> {
     let layout = Layout::new(root);
     let disk = RealDisk::new(layout.data());
     let store = RunStore::open(&disk, &layout)?;
@@ -115,7 +115,8 @@ mod tests {
                 record(&store, &disk, &layout, job, days_ago);
             }
         }
-        let keeps = Keeps::from([("strict".to_owned(), Keep { days: 7, ..Keep::default() })]);
+        let keeps =
+            RetentionRules::from([("strict".to_owned(), Keep { days: 7, ..Keep::default() })]);
         sweep(temp.path(), &keeps).unwrap();
         let mut left: Vec<String> = store
             .list(&RunFilter::default())

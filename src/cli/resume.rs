@@ -1,0 +1,78 @@
+//! `runner resume`: schedules start a job again, or a loop goes on.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{
+    args::{CommandArgs, ResumeArgs},
+    flags,
+    give_command::give_command,
+    load::variables,
+    output::{plain, print, print_json},
+    records::Records,
+    view::tell,
+};
+use crate::{domain::command::CommandKind, exit::Exit, jobs::context::Failure};
+
+/// Lets the schedules of a job start it again, or a loop go on.
+pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
+    let usage = |message: &str| tell(&Failure::new(Exit::Usage, message), json);
+    let Some(job) = &args.job else {
+        let Some(reason) = &args.reason else {
+            return usage("--reason is missing: say why, others will read it");
+        };
+        let is_named = match variables(root) {
+            Ok(known) => args.tag.is_some() || known.contains_key(flags::DATA_TAG),
+            Err(failure) => return tell(&failure, json),
+        };
+        if !is_named {
+            return usage(
+                "resume what? give the name of a paused job; or, for a loop, give --tag, or set DATA_TAG",
+            );
+        }
+        let args = CommandArgs {
+            tag: args.tag.clone(),
+            reason: reason.clone(),
+            who: args.who.clone(),
+            at: args.at.clone(),
+        };
+        return give_command(root, CommandKind::Resume, &args, json);
+    };
+    if args.tag.is_some() {
+        return usage(
+            "give the name of a paused job, or --tag for a loop, but not both: they are two different things",
+        );
+    }
+    if args.at.is_some() {
+        return usage("--at has no meaning for a job: its schedules start it again from now on");
+    }
+    match lift(root, job) {
+        Ok(job) => {
+            if json {
+                print_json(
+                    &json!({ "schema": "mjolnir.pause/1", "job": job, "paused": false, "changed": true }),
+                );
+            } else {
+                print(&format!("job {job} is resumed: its schedules start it again\n"));
+            }
+            Exit::Ok
+        }
+        Err(failure) => tell(&failure, json),
+    }
+}
+
+fn lift(root: &Path, word: &str) -> Result<String, Failure> {
+    let Some(records) = Records::open_if_any(root)? else {
+        return Err(Failure::new(Exit::Nothing, format!("job `{}` is not paused", plain(word))));
+    };
+    for job in records.names_of(word) {
+        if records.store.unpause(&job)? {
+            return Ok(job);
+        }
+    }
+    let paused: Vec<String> = records.store.pauses()?.into_keys().collect();
+    let paused = if paused.is_empty() { "none".to_owned() } else { paused.join(", ") };
+    let message = format!("job `{}` is not paused; jobs that are: {paused}", plain(word));
+    Err(Failure::new(Exit::Nothing, message))
+}
