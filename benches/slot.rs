@@ -9,7 +9,7 @@ mod strategies;
 use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use mjolnir::{
-    clock::{Clock as _, Speed, Stopwatch, VirtualClock},
+    clock::{Clock as _, Stopwatch, VirtualClock},
     domain::{
         bar::Shown,
         series::Series,
@@ -19,8 +19,9 @@ use mjolnir::{
     exchange::feed::{self, Feed, FeedError, ReplayFeed},
     jobs::live::{
         cycle::{DecidedSlot, Fetched, LoopContext, LoopEvent, Watcher, run},
-        plan::{CatchUpRule, LoopPace},
+        plan::LoopPace,
     },
+    manifest::{CatchUpMode, Speed},
     session::{
         card::Card,
         live::{Belief, CHECKPOINT_ROWS, Place, Session},
@@ -97,7 +98,7 @@ fn main() {
         settle_ms: 2_000,
         deadline_bars: 3,
         overlap_bars: 12,
-        catch_up: CatchUpRule::Replay,
+        catch_up: CatchUpMode::Replay,
         catch_up_bars_max: 10_000,
         horizon_bars: 1_000,
         until: Some(first.plus(SLOTS)),

@@ -11,7 +11,8 @@ use mjolnir::{
         },
         model::Activation,
     },
-    model::train::{Device, FitFlow, FitSettings, Samples, Task, Weighting, fit, on_one_thread},
+    manifest::ClassWeights,
+    model::train::{Device, FitFlow, FitSettings, Samples, Task, fit, on_one_thread},
 };
 
 const ROWS: usize = 50_000;
@@ -41,7 +42,7 @@ fn settings(hidden: &[usize]) -> FitSettings {
         weight_decay: 0.01,
         patience: EPOCHS,
         improvement_min: 1e-5,
-        weighting: Weighting::None,
+        weighting: ClassWeights::None,
         seed: 7,
     }
 }

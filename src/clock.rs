@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use crate::domain::time::{Steady, UtcMs};
+use crate::{
+    domain::time::{Steady, UtcMs},
+    manifest::Speed,
+};
 
 /// Longest real sleep between two looks at whether to stop.
 const NAP: Duration = Duration::from_millis(50);
@@ -112,15 +115,6 @@ impl Clock for ScaledClock {
     }
 }
 
-/// How fast virtual time passes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Speed {
-    /// Sleeping takes no time.
-    Max,
-    /// This many virtual seconds in one real second.
-    Times(f64),
-}
-
 /// A clock that only moves when someone sleeps.
 #[derive(Debug)]
 pub struct VirtualClock {
@@ -150,7 +144,8 @@ impl Clock for VirtualClock {
             return;
         }
         if let Speed::Times(factor) = self.speed {
-            let mut left = Duration::from_secs_f64(left_ms as f64 / 1000.0 / factor.max(0.001));
+            let mut left =
+                Duration::from_secs_f64(left_ms as f64 / 1000.0 / f64::from(factor.get()));
             while !left.is_zero() && !stopped() {
                 let part = left.min(NAP);
                 nap(part);

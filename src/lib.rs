@@ -19,5 +19,6 @@ pub mod report;
 pub mod run;
 pub mod serve;
 pub mod session;
+pub mod setting;
 pub mod store;
 pub mod sweep;

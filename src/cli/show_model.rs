@@ -14,6 +14,7 @@ use crate::{
         ids::ModelId,
         time::{Timeframe, UtcMs},
     },
+    engine::learn::label::{BarrierUnit, LabelKind},
     engine::model::Model,
     exit::Exit,
     jobs::{
@@ -21,7 +22,7 @@ use crate::{
         model_folder::{LoadedModel, find, load, resolve},
     },
     language::Features,
-    model::card::{CardLabel, LabelKind, LabelUnit},
+    model::card::CardLabel,
     store::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
@@ -154,11 +155,7 @@ fn label(label: &CardLabel) -> String {
             )
         }
         LabelKind::TripleBarrier => {
-            let unit = match label.unit {
-                Some(LabelUnit::Bps) => "bps",
-                Some(LabelUnit::Atr) => "atr",
-                None => "-",
-            };
+            let unit = label.unit.map_or("-", BarrierUnit::name);
             let (upper, lower) = (number(label.upper), number(label.lower));
             format!("triple_barrier over {bars} bars, {upper} up, {lower} down, in {unit}")
         }

@@ -5,11 +5,14 @@ use std::collections::VecDeque;
 use rust_decimal::Decimal;
 
 use super::rules::{Limits, OnTrip};
-use crate::domain::{
-    command::CommandKind,
-    decision::{Block, Limit, RiskState},
-    money::Money,
-    time::{DAY_MS, SlotTs},
+use crate::{
+    domain::{
+        command::CommandKind,
+        decision::{Block, Limit, RiskState},
+        money::Money,
+        time::{DAY_MS, SlotTs},
+    },
+    setting::Dec,
 };
 
 /// What the limits have to remember.
@@ -76,7 +79,7 @@ impl Risk {
     }
 
     pub(super) fn booked(&mut self, ts: SlotTs, result: Money, limits: &Limits) {
-        if limits.daily_loss.is_some() {
+        if limits.daily_loss_max.is_some() {
             self.realised.push_back((ts, result));
         }
     }
@@ -103,7 +106,7 @@ impl Risk {
             Limit::DailyLoss
         } else if self.drawn_down(equity, limits) {
             Limit::Drawdown
-        } else if limits.consecutive_stops.is_some_and(|most| self.stops_in_a_row >= most) {
+        } else if limits.consecutive_stops_max.is_some_and(|most| self.stops_in_a_row >= most) {
             Limit::ConsecutiveStops
         } else {
             return;
@@ -116,7 +119,7 @@ impl Risk {
     }
 
     fn lost(&mut self, ts: SlotTs, open_result: Money, limits: &Limits) -> bool {
-        let Some(most) = limits.daily_loss else { return false };
+        let Some(most) = limits.daily_loss_max.map(Dec::money) else { return false };
         while self.realised.front().is_some_and(|(at, _)| at.ts_ms() <= ts.ts_ms() - DAY_MS) {
             self.realised.pop_front();
         }
@@ -125,7 +128,7 @@ impl Risk {
     }
 
     fn drawn_down(&self, equity: Money, limits: &Limits) -> bool {
-        let Some(most_pct) = limits.drawdown_pct else { return false };
+        let Some(most_pct) = limits.drawdown_max_pct.map(Dec::get) else { return false };
         if self.peak <= equity || self.peak <= Money::ZERO {
             return false;
         }
@@ -141,10 +144,13 @@ impl Risk {
             return Some(Block::Cooldown);
         }
         let today = if ts.close().day() == self.entries_day { self.entries } else { 0 };
-        if limits.trades_per_day.is_some_and(|most| today >= most) {
+        if limits.trades_per_day_max.is_some_and(|most| today >= most) {
             return Some(Block::Risk(Limit::TradesPerDay));
         }
-        limits.position.is_some_and(|most| value > most).then_some(Block::Risk(Limit::MaxPosition))
+        limits
+            .position_max
+            .is_some_and(|most| value > most.money())
+            .then_some(Block::Risk(Limit::MaxPosition))
     }
 
     /// Slots in which entries are still vetoed, this one included.
@@ -154,7 +160,7 @@ impl Risk {
 
     /// Entries of this UTC day, where a limit makes them matter.
     pub(super) fn entries_that_count(&self, ts: SlotTs, limits: &Limits) -> u32 {
-        let counts = limits.trades_per_day.is_some() && ts.close().day() == self.entries_day;
+        let counts = limits.trades_per_day_max.is_some() && ts.close().day() == self.entries_day;
         if counts { self.entries } else { 0 }
     }
 }

@@ -1,10 +1,15 @@
 //! The rules a run is played by: fills, stops, costs, size, limits. All explicit, all from the manifest.
 
 use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::{
-    decision::Block,
-    money::{Grain, Money},
+use crate::{
+    domain::{
+        decision::Block,
+        money::{Grain, Money},
+    },
+    setting::{Dec, words},
 };
 
 /// The smallest order of any venue is worth more than this, in any quote currency.
@@ -13,50 +18,73 @@ const ORDER_MIN: Money = Money::ten_thousandths(1);
 /// More than any account has; a larger value of a position counts as this one.
 const VALUE_MAX: Decimal = Decimal::from_parts(1_000_000_000, 0, 0, false, 0);
 
-/// When a signal is filled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FillAt {
-    /// Decided at close t, filled at the open of the next bar, booked when that bar is closed.
-    NextOpen,
-    /// Filled at the close it was decided on.
-    Close,
+words! {
+    /// When a signal is filled.
+    FillAt {
+        /// Decided at a close, filled at the open of the next bar.
+        NextOpen = "next_open",
+        /// Filled at the close it was decided at.
+        Close = "close",
+    }
 }
 
-/// At which price a touched stop fills.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StopFill {
-    /// At the stop where the bar reaches it; at the open where it does not, or where a stop that trails was jumped over.
-    AtStop,
-    /// At the open when the bar opens beyond the stop, else at the stop.
-    ThroughOpen,
+words! {
+    /// At which price a stop is filled when the bar opens beyond it.
+    StopFill {
+        /// At the stop where the bar trades there, else at the open; a stop of a position that trails is never better than the open.
+        AtStop = "at-stop",
+        /// At the open.
+        ThroughOpen = "through-open",
+    }
 }
 
-/// What a tripped limit does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnTrip {
-    /// Exits only, until an operator resumes.
-    Reduce,
-    /// No decisions, until an operator resumes.
-    Halt,
+words! {
+    /// What a tripped limit does.
+    OnTrip {
+        /// No entries until an operator resumes; exits go on.
+        Reduce = "reduce",
+        /// No decisions until an operator resumes; stops go on.
+        Halt = "halt",
+    }
 }
 
-/// The limits of the risk states.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Limits that block entries. A limit without a value does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Slots after a stop, its own included, in which entries are vetoed.
+    /// Slots after a stop in which nothing is entered.
     pub cooldown_bars: u32,
-    /// Largest loss over the rolling last 24 hours: realised plus open.
-    pub daily_loss: Option<Money>,
-    /// Largest fall of the equity from its peak, in percent of the peak.
-    pub drawdown_pct: Option<Decimal>,
-    /// Stops in a row.
-    pub consecutive_stops: Option<u32>,
+    /// Largest loss over the last 24 hours, in the quote currency.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub daily_loss_max: Option<Dec>,
+    /// Largest fall of the equity from its peak, in percent.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 100))]
+    pub drawdown_max_pct: Option<Dec>,
+    /// Stops hit in a row.
+    #[schemars(range(min = 1))]
+    pub consecutive_stops_max: Option<u32>,
     /// Entries in one UTC day.
-    pub trades_per_day: Option<u32>,
-    /// Largest value of one position.
-    pub position: Option<Money>,
-    /// What a latching limit does when it trips.
+    #[schemars(range(min = 1))]
+    pub trades_per_day_max: Option<u32>,
+    /// Largest position, in the quote currency.
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub position_max: Option<Dec>,
+    /// What a tripped limit does.
     pub on_trip: OnTrip,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cooldown_bars: 0,
+            daily_loss_max: None,
+            drawdown_max_pct: None,
+            consecutive_stops_max: None,
+            trades_per_day_max: None,
+            position_max: None,
+            on_trip: OnTrip::Reduce,
+        }
+    }
 }
 
 /// Everything the step needs to know besides the strategy.

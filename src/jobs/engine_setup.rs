@@ -10,10 +10,10 @@ use super::{
     model_timeline::{MODEL_KEY, ModelSource, models},
 };
 use crate::{
-    domain::{command::Command, ids::ModelId, money::Money},
+    domain::{command::Command, ids::ModelId},
     engine::{
         model::Timeline,
-        rules::{FillAt, Limits, OnTrip, Rules, StopFill},
+        rules::{Rules, StopFill},
         signals::{SignalRule, Signals},
         step::Core,
         strategy::Strategy,
@@ -22,6 +22,7 @@ use crate::{
     language,
     manifest::{self, ModelRule, Trading},
     session::{card::Card, live::all_known},
+    setting::Dec,
 };
 
 /// What a job runs with.
@@ -46,7 +47,7 @@ impl EngineSetup {
 pub fn engine_setup(
     context: &Context<'_>,
     trading: &Trading,
-    stop_fill: manifest::StopFill,
+    stop_fill: StopFill,
     whose: ModelSource<'_>,
 ) -> Result<EngineSetup, Failure> {
     let followed = |table: &ModelRule| models(context, &trading.series, table, whose);
@@ -60,7 +61,7 @@ pub fn engine_setup(
 /// Every setting that trades depend on, by its manifest key, but the model and the score it trades from.
 pub(super) fn settings(trading: &Trading) -> Result<BTreeMap<String, String>, Failure> {
     let rules = program(trading, &[])?;
-    let mut settings = card(trading, manifest::StopFill::ThroughOpen, &rules, None).settings;
+    let mut settings = card(trading, StopFill::ThroughOpen, &rules, None).settings;
     settings.remove(ENTER_KEY);
     Ok(settings)
 }
@@ -73,7 +74,7 @@ pub fn still_all_known(core: &Core, commands: &[Command]) -> Result<(), Failure>
 /// The engine of a manifest, with the stop rule of one side. `followed` loads models for rules that follow one.
 pub fn core(
     trading: &Trading,
-    stop_fill: manifest::StopFill,
+    stop_fill: StopFill,
     followed: impl FnOnce(&ModelRule) -> Result<Timeline, Failure>,
 ) -> Result<Core, Failure> {
     let models = trading.model.as_ref().map(followed).transpose()?;
@@ -117,35 +118,18 @@ fn program(trading: &Trading, seen: &[String]) -> Result<language::Strategy, Fai
 }
 
 /// The rules of a manifest, with the stop rule of one side.
-pub(super) fn rules(trading: &Trading, stop_fill: manifest::StopFill) -> Rules {
+pub(super) fn rules(trading: &Trading, stop_fill: StopFill) -> Rules {
     let Trading { fill, account, risk, cadence_bars, .. } = trading;
     Rules {
-        fill_at: match fill.at {
-            manifest::FillAt::NextOpen => FillAt::NextOpen,
-            manifest::FillAt::Close => FillAt::Close,
-        },
-        stop_fill: match stop_fill {
-            manifest::StopFill::AtStop => StopFill::AtStop,
-            manifest::StopFill::ThroughOpen => StopFill::ThroughOpen,
-        },
+        fill_at: fill.at,
+        stop_fill,
         fee_bps: fill.fee_bps.get(),
         slippage_bps: fill.slippage_bps.get(),
-        cash: Money::new(account.cash.get()),
-        notional: Money::new(account.notional.get()),
-        leverage: account.leverage.map_or(Decimal::ONE, manifest::Dec::get),
+        cash: account.cash.money(),
+        notional: account.notional.money(),
+        leverage: account.leverage.map_or(Decimal::ONE, Dec::get),
         cadence_bars: *cadence_bars,
-        limits: Limits {
-            cooldown_bars: risk.cooldown_bars,
-            daily_loss: risk.daily_loss_max.map(|most| Money::new(most.get())),
-            drawdown_pct: risk.drawdown_max_pct.map(manifest::Dec::get),
-            consecutive_stops: risk.consecutive_stops_max,
-            trades_per_day: risk.trades_per_day_max,
-            position: risk.position_max.map(|most| Money::new(most.get())),
-            on_trip: match risk.on_trip {
-                manifest::OnTrip::Reduce => OnTrip::Reduce,
-                manifest::OnTrip::Halt => OnTrip::Halt,
-            },
-        },
+        limits: risk.clone(),
     }
 }
 
@@ -155,7 +139,7 @@ const ENTER_KEY: &str = "strategy.model.enter";
 /// Every value the engine depends on, by its manifest key; of a model its id, wherever it lies.
 fn card(
     trading: &Trading,
-    stop_fill: manifest::StopFill,
+    stop_fill: StopFill,
     rules: &language::Strategy,
     model: Option<ModelId>,
 ) -> Card {

@@ -10,12 +10,11 @@ use crate::{
     clock::{Clock as _, ScaledClock},
     exchange::sim::{
         market::{MarketTrouble, SimMarket},
-        protocol::Protocol,
         server::{self, SimServer},
         venue::{SimFault, SimFaults, Venue},
     },
     exit::Exit,
-    manifest::{self, ExchangeSim, ExchangeSimJob, FaultTable, Parsed, Span, Speed},
+    manifest::{self, ExchangeSim, ExchangeSimJob, FaultTable, Parsed, Protocol, Span, Speed},
     store::disk::{Disk as _, parent},
 };
 
@@ -74,11 +73,7 @@ fn outcome(server: &SimServer, what: &str, clock: &ScaledClock) -> Outcome {
 }
 
 fn protocol(job: &ExchangeSimJob) -> Result<Protocol, Failure> {
-    let protocol = match job.exchange_sim.protocol {
-        manifest::Protocol::Binance => Protocol::Binance,
-        manifest::Protocol::Coinbase => Protocol::Coinbase,
-        manifest::Protocol::Kraken => Protocol::Kraken,
-    };
+    let protocol = job.exchange_sim.protocol;
     let timeframe = job.series.timeframe();
     if protocol.has(timeframe) {
         return Ok(protocol);

@@ -2,18 +2,21 @@
 
 use rust_decimal::Decimal;
 
-use crate::domain::decision::{Reason, Side};
+use crate::{
+    domain::decision::{Reason, Side},
+    setting::words,
+};
 
-/// Which positions a strategy may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sides {
-    /// Long and short.
-    #[default]
-    Both,
-    /// Long only.
-    Long,
-    /// Short only.
-    Short,
+words! {
+    /// The sides a strategy may take.
+    Sides {
+        /// Long and short.
+        Both = "both",
+        /// Long only: entry rules of the other side are dropped.
+        Long = "long",
+        /// Short only.
+        Short = "short",
+    }
 }
 
 impl Sides {
@@ -25,17 +28,8 @@ impl Sides {
         )
     }
 
-    /// How they are written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Both => "both",
-            Self::Long => "long",
-            Self::Short => "short",
-        }
-    }
-
     pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::Both, Self::Long, Self::Short].into_iter().find(|sides| sides.name() == name)
+        Self::ALL.iter().copied().find(|sides| sides.name() == name)
     }
 
     /// What is in both.

@@ -17,12 +17,12 @@ use super::{
     tables::{
         Account, BacktestTable, Check, Compute, DataQuality, Deploy, DeployCheck, Drift,
         EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import,
-        Live, Logs, MarketTable, Notify, Param, Pipeline, Preflight, Promote, ReportTable, Risk,
-        Run, ScheduleTable, Secret, StepTable, StrategyTable, Target, Train, words,
+        Limits, Live, Logs, MarketTable, Notify, Param, Pipeline, Preflight, Promote, ReportTable,
+        Run, ScheduleTable, Secret, StepTable, StrategyTable, Target, Train,
     },
     values::Parsed,
 };
-use crate::domain::ids::Tag;
+use crate::{domain::ids::Tag, setting::words};
 
 /// What holds for every job of a kind. Every part is mandatory.
 #[derive(Debug, Clone, Copy)]
@@ -494,7 +494,7 @@ pub(super) struct File {
     pub account: Account,
     /// Limits that block entries. A limit without a value does not exist.
     #[serde(default)]
-    pub risk: Risk,
+    pub risk: Limits,
     /// The paper loop.
     pub live: Option<Live>,
     /// The replay. An eqflat job takes the tag, the run id and the window from elsewhere.

@@ -45,4 +45,4 @@ pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};
 pub use tables::*;
 pub use template::{Template, interpolate_step};
-pub use values::{Dec, Hidden, Offset, Parsed, Size, Span, Speed, Time};
+pub use values::{Hidden, Offset, Parsed, Size, Span, Speed, Time};

@@ -9,9 +9,9 @@ use super::{
     schedules::{self, Schedule},
     tables::{
         Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift,
-        Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Inputs, Live,
-        Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote, ReportTable,
-        Risk, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
+        Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Inputs,
+        Limits, Live, Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote,
+        ReportTable, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -74,7 +74,7 @@ pub struct Trading {
     /// The paper account.
     pub account: Account,
     /// Limits that block entries.
-    pub risk: Risk,
+    pub risk: Limits,
 }
 
 /// A live job.

@@ -2,14 +2,12 @@
 
 use std::{borrow::Cow, fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
-use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::{
     base_url::BaseUrl,
     cron::Cron,
-    decimal::{decimal, float},
     ids::{Exchange, RunId, Tag},
     pattern::{Anchored, Floating},
     series::Symbol,
@@ -386,58 +384,6 @@ impl JsonSchema for Time {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "integer"], "format": "time" })
-    }
-}
-
-/// An exact decimal, written as a TOML number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Dec(Decimal);
-
-impl Dec {
-    /// A whole number.
-    pub fn whole(n: u32) -> Self {
-        Self(Decimal::from(n))
-    }
-
-    /// The decimal.
-    pub const fn get(self) -> Decimal {
-        self.0
-    }
-}
-
-impl Serialize for Dec {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match i64::try_from(self.0) {
-            Ok(whole) if Decimal::from(whole) == self.0 => serializer.serialize_i64(whole),
-            _ => serializer.serialize_f64(float(self.0)),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Dec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Whole(i64),
-            Float(f64),
-        }
-        match Form::deserialize(deserializer)? {
-            Form::Whole(n) => Ok(Self(Decimal::from(n))),
-            Form::Float(x) => decimal(x)
-                .map(|d| Self(d.normalize()))
-                .ok_or_else(|| de::Error::custom("the number does not fit a decimal")),
-        }
-    }
-}
-
-impl JsonSchema for Dec {
-    fn schema_name() -> Cow<'static, str> {
-        "decimal".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "number", "format": "decimal" })
     }
 }
 

@@ -3,8 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::weights::widths;
-use crate::engine::model::{
-    Activation, Dense, Feature, Model, Network, Normaliser, SCORER, network::LAYERS_MAX,
+use crate::engine::{
+    learn::{
+        folds::FoldGrowth,
+        label::{BarrierUnit, LabelKind},
+    },
+    model::{Activation, Dense, Feature, Model, Network, Normaliser, SCORER, network::LAYERS_MAX},
 };
 
 /// Name and version of the document.
@@ -27,7 +31,7 @@ pub struct ModelCard {
     /// Widths: the inputs, the hidden layers, the classes.
     layers: Vec<usize>,
     /// What is between two layers.
-    activation: CardActivation,
+    activation: Activation,
     /// How its inputs are scaled.
     normaliser: CardNormaliser,
     /// How it was made; absent for a model from elsewhere.
@@ -40,13 +44,6 @@ pub struct ModelCard {
     pub data: Option<DataWindow>,
     /// What it was worth on bars it had not seen; absent for a model from elsewhere.
     pub metrics: Option<Metrics>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum CardActivation {
-    Relu,
-    Tanh,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,26 +66,6 @@ pub struct Training {
     pub build: String,
 }
 
-/// Which question was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LabelKind {
-    /// The return over the horizon.
-    ForwardReturn,
-    /// Which barrier is touched first.
-    TripleBarrier,
-}
-
-/// What distances of barriers are measured in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LabelUnit {
-    /// Basis points of the price.
-    Bps,
-    /// Average true ranges.
-    Atr,
-}
-
 /// What a model was taught to foresee.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -100,21 +77,11 @@ pub struct CardLabel {
     /// Smallest return that is no flat, in basis points; of `forward_return`.
     pub threshold_bps: Option<f64>,
     /// What the distances are measured in; of `triple_barrier`.
-    pub unit: Option<LabelUnit>,
+    pub unit: Option<BarrierUnit>,
     /// Distance of the upper barrier; of `triple_barrier`.
     pub upper: Option<f64>,
     /// Distance of the lower barrier; of `triple_barrier`.
     pub lower: Option<f64>,
-}
-
-/// How a training window changes from fold to fold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CardGrowth {
-    /// It begins where the rows begin.
-    Expanding,
-    /// It keeps its length.
-    Rolling,
 }
 
 /// How rows were cut in time.
@@ -124,7 +91,7 @@ pub struct Folds {
     /// How many tests.
     pub count: u32,
     /// How the training window grows.
-    pub growth: CardGrowth,
+    pub growth: FoldGrowth,
     /// Part of the rows that the first training window has.
     pub train_min: f64,
     /// Part of a training window that is kept for validation.
@@ -189,10 +156,7 @@ impl ModelCard {
             scorer: SCORER.to_owned(),
             features: features.iter().map(ToString::to_string).collect(),
             layers: widths(layers),
-            activation: match activation {
-                Activation::Relu => CardActivation::Relu,
-                Activation::Tanh => CardActivation::Tanh,
-            },
+            activation,
             normaliser: CardNormaliser {
                 mean: bits(normaliser.mean()),
                 inv_sd: bits(normaliser.inv_sd()),
@@ -274,10 +238,7 @@ impl ModelCard {
 
     /// What is between two layers.
     pub fn activation(&self) -> Activation {
-        match self.activation {
-            CardActivation::Relu => Activation::Relu,
-            CardActivation::Tanh => Activation::Tanh,
-        }
+        self.activation
     }
 
     /// The way from features to a score.

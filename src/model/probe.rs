@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use candle_core::{D, Device, Result, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use super::train::{FitError, FitFlow, FitSettings, Samples, Task, Weighting, fit};
-use crate::engine::{
-    learn::label::Class,
-    model::{Activation, CLASSES},
+use super::train::{FitError, FitFlow, FitSettings, Samples, Task, fit};
+use crate::{
+    engine::{
+        learn::label::Class,
+        model::{Activation, CLASSES},
+    },
+    manifest::ClassWeights,
 };
 
 /// Name and version of the document.
@@ -315,7 +318,7 @@ fn settings() -> FitSettings {
         weight_decay: 0.01,
         patience: EPOCHS,
         improvement_min: 1e-5,
-        weighting: Weighting::Balanced,
+        weighting: ClassWeights::Balanced,
         seed: 3,
     }
 }

@@ -4,13 +4,13 @@ use mjolnir::{
     domain::{
         command::{Command, CommandKind},
         decision::Degraded,
-        money::Money,
     },
     engine::{
         rules::{FillAt, OnTrip, Rules, StopFill},
         slot::SlotMaker,
     },
     language::Protection,
+    setting::Dec,
 };
 use rust_decimal::Decimal;
 
@@ -387,7 +387,7 @@ fn a_tripped_limit_latches_until_resume_and_lets_exits_pass() {
         Flat(100.0, LONG),
         Flat(100.0, LONG),
     ];
-    let limit = |r: &mut Rules| r.limits.consecutive_stops = Some(1);
+    let limit = |r: &mut Rules| r.limits.consecutive_stops_max = Some(1);
     check_with(
         told(Some(2.0), None, None),
         rules(limit),
@@ -420,9 +420,9 @@ fn losing_too_much_of_the_peak_or_of_the_day_trips_and_a_vetoed_reversal_still_e
     "
         )
     };
-    let drawdown = rules(|r| r.limits.drawdown_pct = Some(Decimal::ONE));
+    let drawdown = rules(|r| r.limits.drawdown_max_pct = Some(Dec::new(Decimal::ONE)));
     check(told(None, None, None), drawdown, &story, &want("drawdown"));
-    let daily = rules(|r| r.limits.daily_loss = Some(Money::new(Decimal::from(100))));
+    let daily = rules(|r| r.limits.daily_loss_max = Some(Dec::new(Decimal::from(100))));
     check(told(None, None, None), daily, &story, &want("daily_loss"));
 }
 
@@ -435,7 +435,7 @@ fn a_limit_that_halts_skips_but_the_stop_goes_on_protecting() {
         Bar([99.0, 99.0, 97.0, 98.0], HOLD),
     ];
     let halts = |r: &mut Rules| {
-        r.limits.drawdown_pct = Some(Decimal::new(1, 1));
+        r.limits.drawdown_max_pct = Some(Dec::new(Decimal::new(1, 1)));
         r.limits.on_trip = OnTrip::Halt;
     };
     check(
@@ -456,7 +456,7 @@ fn a_limit_that_halts_skips_but_the_stop_goes_on_protecting() {
 #[test]
 fn size_and_number_of_trades_are_limited() {
     let story = [Flat(100.0, LONG), Flat(100.0, EXIT), Flat(100.0, LONG)];
-    let once = |r: &mut Rules| r.limits.trades_per_day = Some(1);
+    let once = |r: &mut Rules| r.limits.trades_per_day_max = Some(1);
     check(
         told(None, None, None),
         rules(once),
@@ -469,7 +469,7 @@ fn size_and_number_of_trades_are_limited() {
           = 3 close long at 100 for 10 fee 0 pnl 0 exit_signal
     ",
     );
-    let small = |r: &mut Rules| r.limits.position = Some(Money::new(Decimal::from(999)));
+    let small = |r: &mut Rules| r.limits.position_max = Some(Dec::new(Decimal::from(999)));
     check(
         told(None, None, None),
         rules(small),

@@ -48,7 +48,7 @@ fn series() -> Series {
 
 fn rules() -> Rules {
     let plain = plain_rules();
-    let limits = Limits { cooldown_bars: 3, trades_per_day: Some(4), ..plain.limits.clone() };
+    let limits = Limits { cooldown_bars: 3, trades_per_day_max: Some(4), ..plain.limits.clone() };
     Rules { fee_bps: Decimal::from(5), cadence_bars: 3, limits, ..plain }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use mjolnir::{
-    clock::{Clock as _, Speed, Stopwatch, VirtualClock},
+    clock::{Clock as _, Stopwatch, VirtualClock},
     domain::{
         bar::Shown,
         time::{SlotTs, Steady, Timeframe, UtcMs, Window},
@@ -17,6 +17,7 @@ use mjolnir::{
         remote::{RemoteFeed, VenueAccess},
         venue::{answer::FaultClass, registry::Venue},
     },
+    manifest::Speed,
 };
 
 use crate::support::http::{Asked, Reply, Server};

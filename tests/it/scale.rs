@@ -13,6 +13,7 @@ use mjolnir::{
         slot::SlotMaker,
         step::{Core, Engine},
     },
+    setting::Dec,
 };
 use rust_decimal::Decimal;
 
@@ -214,8 +215,8 @@ fn no_market_makes_the_money_overflow() {
             fee_bps: Decimal::from(10_000),
             slippage_bps: Decimal::from(9_999),
             limits: Limits {
-                drawdown_pct: Some(Decimal::new(999, 1)),
-                daily_loss: Some(Money::new(Decimal::MAX)),
+                drawdown_max_pct: Some(Dec::new(Decimal::new(999, 1))),
+                daily_loss_max: Some(Dec::new(Decimal::MAX)),
                 ..plain_rules().limits
             },
             ..plain_rules()

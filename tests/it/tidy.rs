@@ -19,7 +19,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
         &["chrono", "chrono_tz", "croner", "rust_decimal", "ryu", "thiserror", "xxhash_rust"],
     ),
     ("language", 0, &["libm", "rust_decimal", "strsim", "thiserror"]),
-    ("engine", 1, &["libm", "rust_decimal", "serde", "thiserror", "xxhash_rust"]),
+    ("engine", 1, &["libm", "rust_decimal", "schemars", "serde", "thiserror", "xxhash_rust"]),
     (
         "manifest",
         1,
@@ -118,6 +118,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("run", 5, SHELL),
     // Plain values: what was checked, and how it went.
     ("checklist", 0, &["serde"]),
+    // What settings are made of, on any floor that has some.
+    ("setting", 0, &["rust_decimal", "schemars", "serde"]),
     // A plain value: jobs name the exit they end with.
     ("exit", 0, &[]),
     // Plain values too: how a job ended, on any floor that runs one.
@@ -192,6 +194,19 @@ const FOR_FEATURES: &[&str] = &["either"];
 
 /// Modules of these floors do not import each other.
 const SIBLINGS_APART: &[u8] = &[1, 2];
+
+/// Settings of the engine that the manifest takes as they are: one type from the key to its use.
+const SETTINGS: &[&str] = &[
+    "crate::engine::learn::folds::FoldGrowth",
+    "crate::engine::learn::label::BarrierUnit",
+    "crate::engine::learn::label::LabelKind",
+    "crate::engine::model::Activation",
+    "crate::engine::model::network::WIDTH_MAX",
+    "crate::engine::rules::FillAt",
+    "crate::engine::rules::Limits",
+    "crate::engine::rules::OnTrip",
+    "crate::engine::rules::StopFill",
+];
 
 /// The ground of floor 2: its siblings may import it, and it imports none of them.
 const SHARED: &[&str] = &["net"];
@@ -444,6 +459,7 @@ fn imports(
             && name != module
             && SIBLINGS_APART.contains(&floor)
             && !SHARED.contains(&name)
+            && !(module == "manifest" && SETTINGS.contains(&path.as_str()))
         {
             found.insert(format!("`{module}` reaches over to its sibling `{name}`"));
         }

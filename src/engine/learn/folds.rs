@@ -5,18 +5,19 @@ use std::ops::Range;
 use thiserror::Error;
 
 use super::rows::Rows;
-use crate::domain::time::SlotTs;
+use crate::{domain::time::SlotTs, setting::words};
 
 /// Fewest rows of a part that anything can be learned or said from.
 pub const PART_ROWS_MIN: usize = 50;
 
-/// What the training window does from fold to fold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Growth {
-    /// It begins at the first row.
-    Expanding,
-    /// It keeps its length.
-    Rolling,
+words! {
+    /// What the training window does from fold to fold.
+    FoldGrowth {
+        /// It begins at the first row and grows.
+        Expanding = "expanding",
+        /// It keeps its length and moves.
+        Rolling = "rolling",
+    }
 }
 
 /// How the rows are cut.
@@ -31,7 +32,7 @@ pub struct Cut {
     /// Slots between the last slot a label depends on and the next part.
     pub embargo: u32,
     /// What the training window does.
-    pub growth: Growth,
+    pub growth: FoldGrowth,
 }
 
 /// Three windows of slots, each without its end.
@@ -91,8 +92,8 @@ impl Cut {
         let fold = |n: i64| {
             let test = test_starts(n)..test_starts(n + 1);
             let start = match self.growth {
-                Growth::Expanding => first,
-                Growth::Rolling => test.start - most,
+                FoldGrowth::Expanding => first,
+                FoldGrowth::Rolling => test.start - most,
             };
             let (train, validation) = self.kept_back(start..test.start);
             Fold { train, validation, test }

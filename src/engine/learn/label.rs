@@ -1,6 +1,9 @@
 //! What a model is asked to foresee: where the price goes after the next open, as one of three classes.
 
-use crate::domain::{bar::TimedBar, time::SlotTs};
+use crate::{
+    domain::{bar::TimedBar, time::SlotTs},
+    setting::words,
+};
 
 /// Where the price went. The number is the place of its score in a network's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +32,27 @@ impl Class {
             Self::Flat => "flat",
             Self::Up => "up",
         }
+    }
+}
+
+words! {
+    /// What a model is asked to foresee.
+    LabelKind {
+        /// The logarithm of the return from the next open to the open `horizon-bars` later: up or down beyond `threshold-bps`, else flat.
+        ForwardReturn = "forward_return",
+        /// Which barrier is touched first within `horizon-bars` from the next open on; flat when none is. A bar that touches both counts
+        /// as the lower one, where a long position has its stop.
+        TripleBarrier = "triple_barrier",
+    }
+}
+
+words! {
+    /// What the distances of barriers are measured in.
+    BarrierUnit {
+        /// Basis points of the entry price.
+        Bps = "bps",
+        /// Average true ranges at the close of the row, of as many bars as the strategy measures its stops with.
+        Atr = "atr",
     }
 }
 

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::setting::words;
+
 /// What a model tells apart: down, flat, up.
 pub const CLASSES: usize = 3;
 /// Most outputs of a layer.
@@ -12,24 +14,17 @@ pub const LAYERS_MAX: usize = 6;
 /// Outputs computed side by side. Each is its own sum, so their number changes no bit.
 const LANES: usize = 8;
 
-/// What is between two layers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// `max(0, x)`.
-    Relu,
-    /// The hyperbolic tangent of `libm`.
-    Tanh,
+words! {
+    /// What is between two layers.
+    Activation {
+        /// Negative values become zero.
+        Relu = "relu",
+        /// The hyperbolic tangent.
+        Tanh = "tanh",
+    }
 }
 
 impl Activation {
-    /// How it is written.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::Tanh => "tanh",
-        }
-    }
-
     #[inline]
     fn of(self, x: f64) -> f64 {
         match self {

@@ -8,16 +8,7 @@ use crate::domain::{
     time::{Timeframe, UtcMs},
 };
 
-/// The public interface of a real venue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
-    /// Binance, `/api/v3`.
-    Binance,
-    /// Coinbase Exchange, `/products`.
-    Coinbase,
-    /// Kraken, `/0/public`.
-    Kraken,
-}
+pub use crate::manifest::Protocol;
 
 /// Why a venue gives no answer to a good question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use super::{
     figures::{contested, figures, holes, odd},
     inputs::{plain, recorded},
-    write::{OnExisting, WriteError, write_backtest},
+    write::{WriteError, write_backtest},
 };
 use crate::{
     domain::{
@@ -94,14 +94,10 @@ fn run_core(
         );
         return Err(Failure::new(Exit::Nothing, message));
     }
-    let on_existing = match job.backtest.on_existing {
-        manifest::OnExisting::Fail => OnExisting::Fail,
-        manifest::OnExisting::Replace => OnExisting::Replace,
-    };
     let at_end = if job.backtest.close_at_end { AtEnd::Close } else { AtEnd::Keep };
     let place = backtest_place(context, &job.tag, &job.runid, &live)?;
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
-    let played = write_backtest(&place, core, &inputs, at_end, on_existing)?;
+    let played = write_backtest(&place, core, &inputs, at_end, job.backtest.on_existing)?;
     let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
     leave_used(context.disk, (context.layout, &place.tag, series), &inputs.signals, window)?;
     leave_card(context, &place, (floor, window.first()), card)?;

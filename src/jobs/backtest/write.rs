@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::{
     engine::step::Core,
+    manifest::OnExisting,
     session::{
         live::Place,
         render::{Played, Rows, render},
@@ -27,15 +28,6 @@ pub enum WriteError {
     /// The disk refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// What to do when the ledger is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnExisting {
-    /// Refuse.
-    Fail,
-    /// Replace it.
-    Replace,
 }
 
 /// Ledgers that begin with the rows that are to be written: what follows is appended to them, under names of their own. So a replay

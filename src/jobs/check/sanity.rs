@@ -11,7 +11,8 @@ use crate::{
         warm_up::{FirstStart, Late},
     },
     language::RawDistances,
-    manifest::{CheckPart, Dec, Trading},
+    manifest::{CheckPart, Trading},
+    setting::Dec,
 };
 
 /// Costs of one entry and exit, in basis points of the amount, above which hardly any strategy lives.
@@ -183,7 +184,7 @@ mod tests {
         domain::{series::Series, time::Timeframe},
         jobs::engine_setup,
         language::{RawDistances, RawProtect, RawRule, RawStrategy},
-        manifest::{Account, Fill, Risk, StopFill},
+        manifest::{Account, Fill, Limits, StopFill},
     };
 
     fn trading() -> Trading {
@@ -197,7 +198,7 @@ mod tests {
             signals: std::collections::BTreeMap::new(),
             fill: Fill::default(),
             account: Account::default(),
-            risk: Risk { daily_loss_max: Some(Dec::whole(300)), ..Risk::default() },
+            risk: Limits { daily_loss_max: Some(Dec::whole(300)), ..Limits::default() },
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::{
     engine::{learn::label::Class, model::Activation},
-    model::train::{FitSettings, Samples, Weighting},
+    manifest::ClassWeights,
+    model::train::{FitSettings, Samples},
 };
 
 /// Sixty rows: up where the first input is the larger one, else down.
@@ -26,7 +27,7 @@ pub(super) fn settings(epochs: u32) -> FitSettings {
         weight_decay: 0.0,
         patience: epochs,
         improvement_min: 1e-6,
-        weighting: Weighting::Balanced,
+        weighting: ClassWeights::Balanced,
         seed: 1,
     }
 }

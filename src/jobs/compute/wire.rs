@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::model::{Activation, Dense},
-    model::train::{FitSettings, Fitted, Losses, Samples, Task, Weighting},
+    manifest::ClassWeights,
+    model::train::{FitSettings, Fitted, Losses, Samples, Task},
 };
 
 /// Name and version of a task.
-pub const SPEC: &str = "mjolnir.fit/1";
+pub const SPEC: &str = "mjolnir.fit/2";
 /// Name and version of what came of it.
 pub const RESULT: &str = "mjolnir.fitted/1";
 
@@ -34,7 +35,7 @@ pub struct Spec {
     weight_decay: f64,
     patience: u32,
     improvement_min: f64,
-    weighting: Weighting,
+    weighting: ClassWeights,
     seed: u64,
 }
 
@@ -205,7 +206,7 @@ mod tests {
             weight_decay: 1e-3,
             patience: 2,
             improvement_min: 1e-5,
-            weighting: Weighting::Balanced,
+            weighting: ClassWeights::Balanced,
             seed: u64::MAX,
         }
     }
@@ -221,7 +222,7 @@ mod tests {
         assert_eq!(spec.samples(&rows(&task)).unwrap(), [train.clone(), validation.clone()]);
         let short = &rows(&task)[1..];
         assert!(spec.samples(short).unwrap_err().contains("not those of the task"));
-        let foreign = String::from_utf8(bytes).unwrap().replace(SPEC, "mjolnir.fit/2");
+        let foreign = String::from_utf8(bytes).unwrap().replace(SPEC, "mjolnir.fit/3");
         assert!(Spec::read(foreign.as_bytes()).unwrap_err().contains("fit/2"));
         assert!(Spec::read(b"{}").is_err());
     }

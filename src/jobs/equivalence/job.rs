@@ -24,14 +24,14 @@ use crate::{
     jobs::{
         backtest::{
             job::{backtest_place, leave_card},
-            write::{Base, OnExisting, write_rows},
+            write::{Base, write_rows},
         },
         context::{Context, Failure, Outcome},
         engine_setup::{EngineSetup, engine_setup, still_all_known},
         ledgers::tags,
         model_timeline::ModelSource,
     },
-    manifest::{self, EqflatJob, EquivalenceJob, OnFail},
+    manifest::{EqflatJob, EquivalenceJob, OnFail},
     session::{
         card::{Card, Origin, SIZE_MODE},
         error::SessionError,
@@ -117,10 +117,6 @@ fn eqflat_core(
     let files = (context.layout, tag, series);
     let used = read_used(context.disk, files, core.strategy.signals(), Some(&origin))?;
     let Claimed { runid, place, lock } = claim(context, job, &live_place)?;
-    let on_existing = match job.backtest.on_existing {
-        manifest::OnExisting::Fail => OnExisting::Fail,
-        manifest::OnExisting::Replace => OnExisting::Replace,
-    };
     let given = ReplayInputs {
         place: &live_place,
         extent: live,
@@ -138,7 +134,7 @@ fn eqflat_core(
     let replayed = Replaying::start(&given).map_err(Failure::from).and_then(|course| {
         let base = base(context, course.earlier(), &live_place, &place.tag);
         let base_files = base.as_ref().map(|(base, _)| base);
-        write_rows(&place, on_existing, base_files, |is_based, deliver| {
+        write_rows(&place, job.backtest.on_existing, base_files, |is_based, deliver| {
             course.run(&given, is_based, deliver).map_err(Failure::from)
         })
     });

@@ -1,7 +1,7 @@
 //! The feeds of a loop: a venue over the network, with the clock it is lived through by; and recorded or made-up bars, with their window.
 
 use crate::{
-    clock::{self, Clock, ScaledClock, SystemClock, VirtualClock},
+    clock::{Clock, ScaledClock, SystemClock, VirtualClock},
     domain::{
         bar::TimedBar,
         time::{UtcMs, Window},
@@ -60,16 +60,12 @@ pub fn recording(context: &Context<'_>, job: &LiveJob) -> Result<Recording, Fail
         let message = format!("the source has no bar of {series} between {from} and {to}");
         return Err(Failure::new(Exit::Nothing, message));
     }
-    let speed = match live.speed.get() {
-        Speed::Max => clock::Speed::Max,
-        Speed::Times(factor) => clock::Speed::Times(f64::from(factor.get())),
-    };
     let feed = ReplayFeed::new(bars, horizon_bars as usize);
     // What is decided was lived through already: waiting for it again at a given speed would be silence. A damaged ledger is named by the
     // start of the loop.
     let decided = last_decided(context.disk, context.layout, live.tag.get(), series).ok().flatten();
     let start = decided.map_or(from, |last| from.max(last.close()));
-    Ok(Recording { feed, clock: VirtualClock::new(start, speed), window, horizon_bars })
+    Ok(Recording { feed, clock: VirtualClock::new(start, *live.speed.get()), window, horizon_bars })
 }
 
 /// The slots between `from` and `to`, both included.

@@ -4,7 +4,7 @@ use super::{
     background::Background,
     cycle::{LoopContext, LoopEnd as LoopOutcome, LoopError, run as run_loop},
     feeds::{NetworkFeed, Recording, recording},
-    plan::{CatchUpRule, LoopPace},
+    plan::LoopPace,
     watcher::{LoopWatcher, outcome, report_recovery, say_start},
 };
 use crate::{
@@ -237,11 +237,7 @@ fn pace(job: &LiveJob, blocks: Blocks, bound: &Bound) -> LoopPace {
         settle_ms: live.settle.get().duration().as_millis().try_into().unwrap_or(i64::MAX),
         deadline_bars: live.decide_deadline_bars.into(),
         overlap_bars: live.overlap_bars.into(),
-        catch_up: match live.catch_up.mode {
-            manifest::CatchUpMode::Replay => CatchUpRule::Replay,
-            manifest::CatchUpMode::Observe => CatchUpRule::Observe,
-            manifest::CatchUpMode::Off => CatchUpRule::Off,
-        },
+        catch_up: live.catch_up.mode,
         catch_up_bars_max: live.catch_up.max_bars.into(),
         horizon_bars: bound.horizon_bars.into(),
         until: bound.until,

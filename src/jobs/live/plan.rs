@@ -11,22 +11,12 @@ use crate::{
         time::{Now, SlotTs, Steady, Timeframe, UtcMs},
     },
     engine::{anchor::Blocks, slot::first_at_or_after},
+    manifest::CatchUpMode,
 };
 
 /// First pause after a failed or stale answer; it doubles up to [`RETRY_MAX_MS`].
 const RETRY_FIRST_MS: i64 = 1_000;
 const RETRY_MAX_MS: i64 = 30_000;
-
-/// What to do with slots missed while the loop was down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CatchUpRule {
-    /// Decide and fill them as if live.
-    Replay,
-    /// Suppress entries, let exits pass.
-    Observe,
-    /// Decide nothing; stops still run.
-    Off,
-}
 
 /// How the loop is paced.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +32,7 @@ pub struct LoopPace {
     /// Bars asked for again behind the last decided one, to notice revisions.
     pub overlap_bars: i64,
     /// What to do with missed slots.
-    pub catch_up: CatchUpRule,
+    pub catch_up: CatchUpMode,
     /// Most slots caught up; older ones are `bar_missing` and the series is halted.
     pub catch_up_bars_max: i64,
     /// Bars the feed can look back.
@@ -331,9 +321,9 @@ impl Planner {
 
     fn under_policy(&self, planned: PlannedSlot) -> PlannedSlot {
         let cause = match (planned.caught_up && planned.degraded.is_none(), self.pace.catch_up) {
-            (false, _) | (true, CatchUpRule::Replay) => planned.degraded,
-            (true, CatchUpRule::Observe) => Some(Degraded::CatchupNoEntry),
-            (true, CatchUpRule::Off) => Some(Degraded::Downtime),
+            (false, _) | (true, CatchUpMode::Replay) => planned.degraded,
+            (true, CatchUpMode::Observe) => Some(Degraded::CatchupNoEntry),
+            (true, CatchUpMode::Off) => Some(Degraded::Downtime),
         };
         PlannedSlot { degraded: cause, ..planned }
     }
@@ -472,7 +462,7 @@ mod tests {
             settle_ms: 2_000,
             deadline_bars: 3,
             overlap_bars: 5,
-            catch_up: CatchUpRule::Replay,
+            catch_up: CatchUpMode::Replay,
             catch_up_bars_max: 100,
             horizon_bars: 720,
             until: None,
@@ -510,9 +500,9 @@ mod tests {
     #[test]
     fn c8_missed_slots_come_in_order_before_the_newest() {
         for (mode, cause) in [
-            (CatchUpRule::Replay, None),
-            (CatchUpRule::Observe, Some(Degraded::CatchupNoEntry)),
-            (CatchUpRule::Off, Some(Degraded::Downtime)),
+            (CatchUpMode::Replay, None),
+            (CatchUpMode::Observe, Some(Degraded::CatchupNoEntry)),
+            (CatchUpMode::Off, Some(Degraded::Downtime)),
         ] {
             let mut planner =
                 Planner::new(LoopPace { catch_up: mode, ..pace() }, Some(ts(10)), None, None, UP);

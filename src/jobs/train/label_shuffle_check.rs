@@ -88,7 +88,8 @@ mod tests {
             learn::label::Label,
             model::{Activation, Feature, Network},
         },
-        model::train::{Device, FitFlow, Weighting, fit},
+        manifest::ClassWeights,
+        model::train::{Device, FitFlow, fit},
     };
 
     /// So many features that as few rows are told apart by them.
@@ -118,7 +119,7 @@ mod tests {
             weight_decay: 0.0,
             patience: 20,
             improvement_min: 1e-5,
-            weighting: Weighting::None,
+            weighting: ClassWeights::None,
             seed: 7,
         };
         let rows = rows(240);

@@ -10,13 +10,12 @@ use super::{
     walk_forward::Ready,
 };
 use crate::{
-    engine::learn::folds::Growth,
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
         model_folder,
     },
-    manifest::{BarrierUnit, LabelKind, TrainJob, TrainLabel},
+    manifest::{LabelKind, TrainJob, TrainLabel},
     model::{
         card::{self, ModelCard},
         folder::{Made, ModelFiles},
@@ -68,10 +67,7 @@ fn describe(card: &mut ModelCard, context: &Context<'_>, about: &About<'_>, read
     card.label = Some(label(&job.train.label));
     card.folds = Some(card::Folds {
         count: asked.cut.folds,
-        growth: match asked.cut.growth {
-            Growth::Expanding => card::CardGrowth::Expanding,
-            Growth::Rolling => card::CardGrowth::Rolling,
-        },
+        growth: asked.cut.growth,
         train_min: asked.cut.train_min,
         validation: asked.cut.validation,
         embargo_bars: asked.cut.embargo,
@@ -99,7 +95,7 @@ fn describe(card: &mut ModelCard, context: &Context<'_>, about: &About<'_>, read
 
 fn label(label: &TrainLabel) -> card::CardLabel {
     let bare = card::CardLabel {
-        kind: card::LabelKind::ForwardReturn,
+        kind: LabelKind::ForwardReturn,
         horizon_bars: label.horizon_bars,
         threshold_bps: None,
         unit: None,
@@ -111,11 +107,8 @@ fn label(label: &TrainLabel) -> card::CardLabel {
             card::CardLabel { threshold_bps: Some(label.threshold_bps), ..bare }
         }
         LabelKind::TripleBarrier => card::CardLabel {
-            kind: card::LabelKind::TripleBarrier,
-            unit: Some(match label.unit {
-                BarrierUnit::Bps => card::LabelUnit::Bps,
-                BarrierUnit::Atr => card::LabelUnit::Atr,
-            }),
+            kind: LabelKind::TripleBarrier,
+            unit: Some(label.unit),
             upper: Some(label.upper),
             lower: Some(label.lower),
             ..bare

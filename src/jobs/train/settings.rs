@@ -4,25 +4,22 @@ use crate::{
     domain::time::DAY_MS,
     engine::{
         learn::{
-            folds::{Cut, Growth},
+            folds::Cut,
             label::{Barriers, Labelling, Question},
         },
-        model::{Activation, Feature},
+        model::{Feature, network::LAYERS_MAX},
     },
     exit::Exit,
     jobs::context::Failure,
     language::{FEATURES_MAX, kernels::length::Length},
-    manifest::{
-        BarrierUnit, ClassWeights, FoldGrowth, LabelKind, LayerActivation, Train, TrainJob,
-        TrainLabel,
-    },
-    model::train::{FitSettings, Weighting},
+    manifest::{BarrierUnit, LabelKind, Train, TrainJob, TrainLabel},
+    model::train::FitSettings,
 };
 
 /// Basis points in one.
 const BPS: f64 = 10_000.0;
 /// Hidden layers a network may have: the scorer takes one more.
-const HIDDEN_MAX: usize = 5;
+const HIDDEN_MAX: usize = LAYERS_MAX - 1;
 /// An epoch is better only if it is by this much, in nats.
 const IMPROVEMENT_MIN: f64 = 1e-5;
 
@@ -58,10 +55,7 @@ impl TrainSettings {
             train_min: folds.train_min,
             validation: folds.validation,
             embargo,
-            growth: match folds.growth {
-                FoldGrowth::Expanding => Growth::Expanding,
-                FoldGrowth::Rolling => Growth::Rolling,
-            },
+            growth: folds.growth,
         };
         let atr = train.label.atr;
         let range = Length::new(atr).ok_or_else(|| {
@@ -125,20 +119,14 @@ fn settings(train: &Train) -> Result<FitSettings, Failure> {
     }
     Ok(FitSettings {
         hidden: fit.hidden.iter().map(|width| *width as usize).collect(),
-        activation: match fit.activation {
-            LayerActivation::Relu => Activation::Relu,
-            LayerActivation::Tanh => Activation::Tanh,
-        },
+        activation: fit.activation,
         epochs_max: fit.epochs_max,
         batch: fit.batch as usize,
         learning_rate: fit.learning_rate,
         weight_decay: fit.weight_decay,
         patience: fit.patience,
         improvement_min: IMPROVEMENT_MIN,
-        weighting: match fit.class_weights {
-            ClassWeights::None => Weighting::None,
-            ClassWeights::Balanced => Weighting::Balanced,
-        },
+        weighting: fit.class_weights,
         seed: u64::from(train.seed),
     })
 }

@@ -22,8 +22,9 @@ use crate::{
     },
     exit::Exit,
     jobs::{context::Failure, engine_setup},
-    manifest::{Dec, ModelRule, StopFill, TrainJob},
+    manifest::{ModelRule, StopFill, TrainJob},
     model::train::Fitted,
+    setting::Dec,
 };
 
 /// Basis points in one.

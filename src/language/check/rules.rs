@@ -39,7 +39,7 @@ pub(super) fn rules(
             let name = name_of(rule, &key, &mut names, problems);
             let rule_sides = sides_of(kind, rule, &key, problems);
             let key = format!("{key}.when");
-            let of = rule_sides.unwrap_or_default();
+            let of = rule_sides.unwrap_or(Sides::Both);
             let place =
                 match kind {
                     Kind::Enter => Place::Enter,

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::setting::words;
+
 use super::{
     super::values::{Parsed, Size, Span},
-    findings, words,
+    findings,
 };
 use crate::domain::{
     pattern::{Anchored, Floating},

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::values::{Parsed, Span},
-    words,
-};
+use crate::setting::words;
+
+use super::super::values::{Parsed, Span};
 
 words! {
     /// What is done to the target.

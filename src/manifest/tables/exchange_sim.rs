@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::values::{Parsed, Span, Speed, Time},
-    words,
-};
+use crate::setting::words;
+
+use super::super::values::{Parsed, Span, Speed, Time};
 
 words! {
     /// The public interface that a simulated venue speaks.

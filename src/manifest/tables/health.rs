@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::values::{Parsed, Size, Span, Time},
-    words,
-};
+use crate::setting::words;
+
+use super::super::values::{Parsed, Size, Span, Time};
 use crate::domain::ids::Tag;
 
 words! {

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{super::values::Parsed, words};
+use crate::setting::words;
+
+use super::super::values::Parsed;
 use crate::domain::ids::Tag;
 
 words! {

@@ -3,9 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::setting::words;
+
 use super::{
     super::values::{Parsed, Span, Speed, Time},
-    StopFill, words,
+    StopFill,
 };
 use crate::domain::{base_url::BaseUrl, ids::Tag};
 

@@ -23,7 +23,6 @@ mod work;
 
 pub(super) use proof::{BacktestTable, EqflatTable};
 pub(super) use schedule::ScheduleTable;
-pub(super) use spelling::words;
 pub(super) use trading::{MarketTable, StrategyTable};
 pub(super) use work::StepTable;
 
@@ -47,13 +46,23 @@ pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, Quali
 pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
 pub use trading::{
-    Account, EnterRule, ExitRule, Fill, FillAt, ModelRule, OnTrip, ProtectTable, Risk, RuleSide,
-    SideDistances, Sides, SignalAbsent, SizeBy, SizeTable, StopFill, StrategyParam, StrategySignal,
+    Account, EnterRule, ExitRule, Fill, ModelRule, ProtectTable, RuleSide, SideDistances,
+    SignalAbsent, SizeBy, SizeTable, StrategyParam, StrategySignal,
 };
-pub use train::{
-    BarrierUnit, ClassWeights, FoldGrowth, LabelKind, LayerActivation, Promote, PromoteMetric,
-    Train, TrainFit, TrainFolds, TrainLabel,
-};
+pub use train::{ClassWeights, Promote, PromoteMetric, Train, TrainFit, TrainFolds, TrainLabel};
 pub use work::{Exec, Import, ImportColumns, ImportSource, ImportTime, ImportUnit, Pipeline, When};
+
+/// Settings of the engine: they are made where they are used.
+pub use crate::{
+    engine::{
+        learn::{
+            folds::FoldGrowth,
+            label::{BarrierUnit, LabelKind},
+        },
+        model::Activation,
+        rules::{FillAt, Limits, OnTrip, StopFill},
+    },
+    language::Sides,
+};
 
 use spelling::findings;

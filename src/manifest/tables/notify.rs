@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::values::{Hidden, Parsed, Size, Span},
-    words,
-};
+use crate::setting::words;
+
+use super::super::values::{Hidden, Parsed, Size, Span};
 
 words! {
     /// What leads to a notice.

@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::values::{Parsed, Size, Span},
-    words,
-};
+use crate::setting::words;
+
+use super::super::values::{Parsed, Size, Span};
 use crate::domain::{base_url::BaseUrl, target::InsidePath, tool::ToolNeed};
 
 words! {

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{super::values::Parsed, StopFill, words};
+use crate::setting::words;
+
+use super::{super::values::Parsed, StopFill};
 use crate::domain::{
     ids::{Exchange, RunId, Tag},
     series::Symbol,

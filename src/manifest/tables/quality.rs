@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{super::values::Parsed, findings, words};
+use crate::setting::words;
+
+use super::{super::values::Parsed, findings};
 use crate::domain::{
     ids::{Exchange, Tag},
     series::Symbol,

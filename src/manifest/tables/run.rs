@@ -3,10 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::values::{Parsed, Size, Span},
-    words,
-};
+use crate::setting::words;
+
+use super::super::values::{Parsed, Size, Span};
 
 /// Limits of one run, and what happens when it fails.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::setting::words;
+
 use super::{
     super::values::{Parsed, Span},
     params::Scalar,
-    words,
 };
 use crate::domain::{cron::Cron, zone::Zone};
 

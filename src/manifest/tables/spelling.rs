@@ -1,31 +1,4 @@
-//! Enums of words, each with its spelling, and findings, each with its severity, so that types, schema and messages agree.
-
-/// An enum of words: documented, spelled in kebab-case unless renamed, with its spelling as a constant function.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord,
-            serde::Serialize, serde::Deserialize, schemars::JsonSchema,
-        )]
-        pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $name {
-            /// Every one of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// How it is written.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-        }
-    };
-}
-pub(in super::super) use words;
+//! Findings, each with its severity, so that types, schema and messages agree.
 
 /// Findings, one row each: its meaning, its name in results, its key in the table of severities, and the severity without that key.
 /// The findings behind `always` have no key: they cannot be switched off.
@@ -37,7 +10,7 @@ macro_rules! findings {
         }
         always $worst:ident { $($(#[$always_doc:meta])* $always:ident = $always_word:literal;)* }
     ) => {
-        $crate::manifest::tables::words! {
+        $crate::setting::words! {
             $(#[$doc])*
             $finding {
                 $($(#[$row_doc])* $variant = $word,)+

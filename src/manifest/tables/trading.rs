@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    super::values::{Dec, Parsed, Span},
-    words,
+use crate::setting::{Dec, words};
+
+use super::super::values::{Parsed, Span};
+use crate::{
+    domain::{ids::Exchange, series::Symbol, time::Timeframe},
+    engine::rules::FillAt,
+    language::Sides,
 };
-use crate::domain::{ids::Exchange, series::Symbol, time::Timeframe};
 
 /// The series of bars.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -21,18 +24,6 @@ pub(in super::super) struct MarketTable {
     pub symbol: Parsed<Symbol>,
     /// The length of one bar.
     pub timeframe: Parsed<Timeframe>,
-}
-
-words! {
-    /// The sides a strategy may take.
-    Sides {
-        /// Long and short.
-        Both = "both",
-        /// Long only: entry rules of the other side are dropped.
-        Long = "long",
-        /// Short only.
-        Short = "short",
-    }
 }
 
 words! {
@@ -260,26 +251,6 @@ impl Default for ModelRule {
     }
 }
 
-words! {
-    /// When a signal is filled.
-    FillAt {
-        /// Decided at a close, filled at the open of the next bar.
-        NextOpen = "next_open",
-        /// Filled at the close it was decided at.
-        Close = "close",
-    }
-}
-
-words! {
-    /// At which price a stop is filled when the bar opens beyond it.
-    StopFill {
-        /// At the stop where the bar trades there, else at the open; a stop of a position that trails is never better than the open.
-        AtStop = "at-stop",
-        /// At the open.
-        ThroughOpen = "through-open",
-    }
-}
-
 /// How signals are filled, and what that costs.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -318,54 +289,5 @@ pub struct Account {
 impl Default for Account {
     fn default() -> Self {
         Self { cash: Dec::whole(10_000), notional: Dec::whole(1_000), leverage: None }
-    }
-}
-
-words! {
-    /// What a tripped limit does.
-    OnTrip {
-        /// No entries until an operator resumes; exits go on.
-        Reduce = "reduce",
-        /// No decisions until an operator resumes; stops go on.
-        Halt = "halt",
-    }
-}
-
-/// Limits that block entries. A limit without a value does not exist.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Risk {
-    /// Slots after a stop in which nothing is entered.
-    pub cooldown_bars: u32,
-    /// Largest loss over the last 24 hours, in the quote currency.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub daily_loss_max: Option<Dec>,
-    /// Largest fall of the equity from its peak, in percent.
-    #[schemars(extend("exclusiveMinimum" = 0), range(max = 100))]
-    pub drawdown_max_pct: Option<Dec>,
-    /// Stops hit in a row.
-    #[schemars(range(min = 1))]
-    pub consecutive_stops_max: Option<u32>,
-    /// Entries in one UTC day.
-    #[schemars(range(min = 1))]
-    pub trades_per_day_max: Option<u32>,
-    /// Largest position, in the quote currency.
-    #[schemars(extend("exclusiveMinimum" = 0))]
-    pub position_max: Option<Dec>,
-    /// What a tripped limit does.
-    pub on_trip: OnTrip,
-}
-
-impl Default for Risk {
-    fn default() -> Self {
-        Self {
-            cooldown_bars: 0,
-            daily_loss_max: None,
-            drawdown_max_pct: None,
-            consecutive_stops_max: None,
-            trades_per_day_max: None,
-            position_max: None,
-            on_trip: OnTrip::Reduce,
-        }
     }
 }

@@ -3,28 +3,17 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::words;
-
-words! {
-    /// What a model is asked to foresee.
-    LabelKind {
-        /// The logarithm of the return from the next open to the open `horizon-bars` later: up or down beyond `threshold-bps`, else flat.
-        ForwardReturn = "forward_return",
-        /// Which barrier is touched first within `horizon-bars` from the next open on; flat when none is. A bar that touches both counts
-        /// as the lower one, where a long position has its stop.
-        TripleBarrier = "triple_barrier",
-    }
-}
-
-words! {
-    /// What the distances of barriers are measured in.
-    BarrierUnit {
-        /// Basis points of the entry price.
-        Bps = "bps",
-        /// Average true ranges at the close of the row, of as many bars as the strategy measures its stops with.
-        Atr = "atr",
-    }
-}
+use crate::{
+    engine::{
+        learn::{
+            folds::FoldGrowth,
+            label::{BarrierUnit, LabelKind},
+        },
+        model::{Activation, network::WIDTH_MAX},
+    },
+    language::kernels::length::Length,
+    setting::words,
+};
 
 /// The question a model is asked. It sees the bars up to a close; the answer begins at the next open.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -41,7 +30,7 @@ pub struct TrainLabel {
     /// What the distances of the barriers are measured in. Of `triple_barrier` only.
     pub unit: BarrierUnit,
     /// Bars of the average true range. Of `unit` = "atr" only.
-    #[schemars(range(min = 1, max = 10000))]
+    #[schemars(range(min = 1, max = Length::MAX))]
     pub atr: u32,
     /// Distance of the upper barrier from the entry. Of `triple_barrier` only.
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -62,16 +51,6 @@ impl Default for TrainLabel {
             upper: 2.0,
             lower: 2.0,
         }
-    }
-}
-
-words! {
-    /// What the training window does from fold to fold.
-    FoldGrowth {
-        /// It begins at the first row and grows.
-        Expanding = "expanding",
-        /// It keeps its length and moves.
-        Rolling = "rolling",
     }
 }
 
@@ -109,16 +88,6 @@ impl Default for TrainFolds {
 }
 
 words! {
-    /// What is between two layers.
-    LayerActivation {
-        /// Negative values become zero.
-        Relu = "relu",
-        /// The hyperbolic tangent.
-        Tanh = "tanh",
-    }
-}
-
-words! {
     /// What a rare class counts.
     ClassWeights {
         /// As much as any other row.
@@ -133,10 +102,10 @@ words! {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct TrainFit {
     /// Outputs of each hidden layer. Without any, the model is a logistic regression. At most 5 layers.
-    #[schemars(inner(range(min = 1, max = 256)))]
+    #[schemars(inner(range(min = 1, max = WIDTH_MAX)))]
     pub hidden: Vec<u32>,
     /// What is between two layers.
-    pub activation: LayerActivation,
+    pub activation: Activation,
     /// Most times that all rows are seen.
     #[schemars(range(min = 1, max = 10000))]
     pub epochs_max: u32,
@@ -166,7 +135,7 @@ impl Default for TrainFit {
     fn default() -> Self {
         Self {
             hidden: vec![32, 16],
-            activation: LayerActivation::Relu,
+            activation: Activation::Relu,
             epochs_max: 20,
             batch: 512,
             learning_rate: 0.001,

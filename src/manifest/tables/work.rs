@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::setting::words;
+
 use super::{
     super::{
         template::Template,
         values::{Hidden, Offset, Parsed, Span, Time},
     },
     params::Scalar,
-    words,
 };
 
 words! {

@@ -1,11 +1,12 @@
 //! The jobs and profiles that are shipped.
 
+use crate::setting::Dec;
 use std::{fs, path::Path, sync::OnceLock};
 
 use super::{
     super::{
-        Dec, DeployMode, Feed, Job, Kind, LabelKind, Monotonic, PromoteMetric, RefusalLevel,
-        Severity, Speed, StopFill, Work, job_schema, jobs_md,
+        DeployMode, Feed, Job, Kind, LabelKind, Monotonic, PromoteMetric, RefusalLevel, Severity,
+        Speed, StopFill, Work, job_schema, jobs_md,
     },
     Case,
 };

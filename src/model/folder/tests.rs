@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use safetensors::{Dtype, serialize, tensor::TensorView};
 
 use super::*;
-use crate::model::card::{CardGrowth, CardLabel, DataWindow, Folds, LabelKind, Metrics, Training};
+use crate::{
+    engine::learn::{folds::FoldGrowth, label::LabelKind},
+    model::card::{CardLabel, DataWindow, Folds, Metrics, Training},
+};
 
 /// Weights that are told from each other, from a seed.
 fn dense(inputs: usize, outputs: usize, seed: u32) -> Dense {
@@ -69,7 +72,7 @@ fn what_is_written_is_read_back_and_has_one_id() {
         });
         card.folds = Some(Folds {
             count: 5,
-            growth: CardGrowth::Expanding,
+            growth: FoldGrowth::Expanding,
             train_min: 0.5,
             validation: 0.15,
             embargo_bars: 288,

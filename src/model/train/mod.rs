@@ -7,7 +7,7 @@ mod settings;
 
 pub use candle_core::Device;
 pub use fit::{FitError, FitFlow, Fitted, Task, fit, on_one_thread};
-pub use settings::{FitSettings, Samples, Weighting};
+pub use settings::{FitSettings, Samples};
 pub use settings::{FitState, Losses};
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{
-    learn::label::Class,
-    model::{Activation, CLASSES},
+use crate::{
+    engine::{
+        learn::label::Class,
+        model::{Activation, CLASSES},
+    },
+    manifest::ClassWeights,
 };
 
 /// Rows as the fit sees them: inputs on one scale, and the class of each.
@@ -52,17 +55,7 @@ impl Samples {
     }
 }
 
-/// What a rare class counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Weighting {
-    /// As much as any other row.
-    None,
-    /// So much more that all classes together count alike. The biases of the result take the weights out again, so that its
-    /// probabilities are those of the rows.
-    Balanced,
-}
-
-impl Weighting {
+impl ClassWeights {
     /// The weight of each class, given how often it occurs. The mean over all rows is 1; a class that does not occur has weight 1.
     pub fn weights(self, counts: [usize; CLASSES]) -> [f64; CLASSES] {
         match self {
@@ -96,7 +89,7 @@ pub struct FitSettings {
     /// By how much, in nats, a validation loss must be better to count.
     pub improvement_min: f64,
     /// What a rare class counts.
-    pub weighting: Weighting,
+    pub weighting: ClassWeights,
     /// Of the first weights and of the order of the rows.
     pub seed: u64,
 }

@@ -13,6 +13,7 @@ use crate::engine::{
     },
     model::{Activation, Dense, Network},
 };
+use crate::manifest::ClassWeights;
 
 /// Rows whose class follows from which quarter of the plane they lie in: no line parts them.
 fn quarters(rows: usize, seed: u64) -> Samples {
@@ -42,7 +43,7 @@ fn settings(hidden: &[usize]) -> FitSettings {
         weight_decay: 0.01,
         patience: 12,
         improvement_min: 1e-5,
-        weighting: Weighting::None,
+        weighting: ClassWeights::None,
         seed: 5,
     }
 }
@@ -84,7 +85,7 @@ fn every_seed_and_every_setting_has_bits_of_its_own_and_always_the_same() {
         with(|s| s.learning_rate = 0.011),
         with(|s| s.weight_decay = 0.5),
         with(|s| s.activation = Activation::Tanh),
-        with(|s| s.weighting = Weighting::Balanced),
+        with(|s| s.weighting = ClassWeights::Balanced),
     ] {
         assert_ne!(ours, other);
     }
@@ -145,9 +146,10 @@ fn class_weights_are_taken_out_of_the_result() {
     for row in 0..1_000 {
         samples.push(&[0.0], if row % 10 == 0 { Class::Up } else { Class::Flat });
     }
-    let settings = FitSettings { weighting: Weighting::Balanced, epochs_max: 200, ..settings(&[]) };
+    let settings =
+        FitSettings { weighting: ClassWeights::Balanced, epochs_max: 200, ..settings(&[]) };
     let settings = FitSettings { patience: 200, ..settings };
-    assert_eq!(Weighting::Balanced.weights([0, 900, 100]), [1.0, 1000.0 / 1800.0, 5.0]);
+    assert_eq!(ClassWeights::Balanced.weights([0, 900, 100]), [1.0, 1000.0 / 1800.0, 5.0]);
     let task = Task { train: &samples, validation: &samples, settings: &settings };
     let fitted = fit(&task, &Device::Cpu, None, &mut |_| FitFlow::GoOn).unwrap();
     let network = Network::new(&fitted.layers, Activation::Relu).unwrap();
@@ -213,7 +215,7 @@ fn a_fit_begins_at_the_class_frequencies() {
     for (row, class) in samples.classes.iter_mut().enumerate() {
         *class = if row % 10 == 0 { 2 } else { 1 };
     }
-    for weighting in [Weighting::None, Weighting::Balanced] {
+    for weighting in [ClassWeights::None, ClassWeights::Balanced] {
         let settings =
             FitSettings { weighting, epochs_max: 1, learning_rate: 1e-9, ..settings(&[16]) };
         let task = Task { train: &samples, validation: &samples, settings: &settings };

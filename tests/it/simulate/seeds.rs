@@ -9,9 +9,10 @@ use mjolnir::{
         commands::append_command,
         live::{
             cycle::{LoopEnd, LoopError},
-            plan::{CatchUpRule, EndReason, LoopPace},
+            plan::{EndReason, LoopPace},
         },
     },
+    manifest::CatchUpMode,
     session::error::SessionError,
 };
 use rayon::prelude::*;
@@ -84,10 +85,10 @@ impl<'a> Life<'a> {
             deadline_bars: 1 + rng.below(3) as i64,
             overlap_bars: rng.below(8) as i64,
             catch_up: [
-                CatchUpRule::Replay,
-                CatchUpRule::Replay,
-                CatchUpRule::Observe,
-                CatchUpRule::Off,
+                CatchUpMode::Replay,
+                CatchUpMode::Replay,
+                CatchUpMode::Observe,
+                CatchUpMode::Off,
             ][rng.below(4)],
             catch_up_bars_max: [4, 100, 100][rng.below(3)],
             horizon_bars: [12, 200][rng.below(2)],

@@ -17,8 +17,9 @@ use mjolnir::{
     exchange::feed::Feed,
     jobs::live::{
         cycle::{DecidedSlot, Fetched, LoopContext, LoopEnd, LoopError, LoopEvent, Watcher, run},
-        plan::{CatchUpRule, LoopPace},
+        plan::LoopPace,
     },
+    manifest::CatchUpMode,
     session::{
         card::Card,
         live::{Belief, Place, Session},
@@ -85,7 +86,7 @@ impl World {
             cadence_bars: 2,
             limits: mjolnir::engine::rules::Limits {
                 cooldown_bars: 4,
-                trades_per_day: Some(6),
+                trades_per_day_max: Some(6),
                 ..plain.limits.clone()
             },
             ..plain
@@ -142,7 +143,7 @@ impl World {
             settle_ms: 2_000,
             deadline_bars: 3,
             overlap_bars: 5,
-            catch_up: CatchUpRule::Replay,
+            catch_up: CatchUpMode::Replay,
             catch_up_bars_max: 100,
             horizon_bars: 200,
             until: Some(slot(slots - 1)),

@@ -94,11 +94,11 @@ pub fn plain_rules() -> Rules {
         cadence_bars: 1,
         limits: Limits {
             cooldown_bars: 0,
-            daily_loss: None,
-            drawdown_pct: None,
-            consecutive_stops: None,
-            trades_per_day: None,
-            position: None,
+            daily_loss_max: None,
+            drawdown_max_pct: None,
+            consecutive_stops_max: None,
+            trades_per_day_max: None,
+            position_max: None,
             on_trip: OnTrip::Reduce,
         },
     }

@@ -6,7 +6,6 @@ use mjolnir::{
     domain::{
         bar::TimedBar,
         decision::Decision,
-        money::Money,
         time::{DAY_MS, Timeframe, Window},
         trade::TradeEvent,
     },
@@ -22,6 +21,7 @@ use mjolnir::{
         strategy::Strategy,
     },
     session::replay::{AtEnd, Batch, Inputs, replay},
+    setting::Dec,
     sweep::{
         sums::{Cut, DaySums},
         trial::{Played, Score, Tape, groups, play},
@@ -77,14 +77,14 @@ fn with_holes(bars: Vec<TimedBar>, holes: &[(usize, usize)]) -> Vec<TimedBar> {
 fn rules(kind: u32) -> Rules {
     let plain = plain_rules();
     let limits = match kind % 3 {
-        0 => Limits { cooldown_bars: 5, trades_per_day: Some(2), ..plain.limits.clone() },
+        0 => Limits { cooldown_bars: 5, trades_per_day_max: Some(2), ..plain.limits.clone() },
         1 => Limits {
-            daily_loss: Some(Money::new(Decimal::from(30))),
-            consecutive_stops: Some(3),
+            daily_loss_max: Some(Dec::new(Decimal::from(30))),
+            consecutive_stops_max: Some(3),
             on_trip: OnTrip::Halt,
             ..plain.limits.clone()
         },
-        _ => Limits { drawdown_pct: Some(Decimal::from(1)), ..plain.limits.clone() },
+        _ => Limits { drawdown_max_pct: Some(Dec::new(Decimal::from(1))), ..plain.limits.clone() },
     };
     let fill_at = if kind.is_multiple_of(2) { FillAt::NextOpen } else { FillAt::Close };
     let (fee_bps, slippage_bps) = (Decimal::from(kind % 12), Decimal::from(kind % 5));

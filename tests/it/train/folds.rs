@@ -10,7 +10,7 @@ use mjolnir::{
     engine::{
         anchor::FeatureRows,
         learn::{
-            folds::{Cut, Growth, PART_ROWS_MIN, number},
+            folds::{Cut, FoldGrowth, PART_ROWS_MIN, number},
             label::{Class, Label},
             rows::Rows,
         },
@@ -54,7 +54,7 @@ proptest! {
         folds in 1_u32..8,
         train_min in 0.2_f64..0.8,
         validation in 0.1_f64..0.4,
-        growth in prop_oneof![Just(Growth::Expanding), Just(Growth::Rolling)],
+        growth in prop_oneof![Just(FoldGrowth::Expanding), Just(FoldGrowth::Rolling)],
     ) {
         let rows = rows(slots, &holes, reach);
         let cut = Cut { folds, train_min, validation, embargo, growth };
@@ -80,8 +80,8 @@ proptest! {
         for pair in all.windows(2) {
             prop_assert_eq!(pair[0].test.end, pair[1].test.start);
             let grows = match growth {
-                Growth::Expanding => pair[0].train.start == pair[1].train.start,
-                Growth::Rolling => pair[0].train.start < pair[1].train.start,
+                FoldGrowth::Expanding => pair[0].train.start == pair[1].train.start,
+                FoldGrowth::Rolling => pair[0].train.start < pair[1].train.start,
             };
             prop_assert!(grows);
         }
@@ -91,8 +91,13 @@ proptest! {
 
 #[test]
 fn too_little_is_refused_with_the_part_that_lacks_rows() {
-    let cut =
-        Cut { folds: 5, train_min: 0.5, validation: 0.1, embargo: 288, growth: Growth::Expanding };
+    let cut = Cut {
+        folds: 5,
+        train_min: 0.5,
+        validation: 0.1,
+        embargo: 288,
+        growth: FoldGrowth::Expanding,
+    };
     let few = rows(900, &[], 12);
     let fold = &cut.folds(&few).unwrap()[0];
     let error = cut.parts(&few, fold, "fold-1").unwrap_err().to_string();
