@@ -6,7 +6,10 @@ use super::fixture::{
 };
 use crate::{
     e2e::fixture::{EVENING, cell, decisions, eqflat, live, with_cell},
-    support::runner::Root,
+    support::{
+        runner::Root,
+        snapshot::{expect, is_expected},
+    },
 };
 
 /// A state: its name, when it is looked at, how it is made, more arguments, and the exit codes: operator, strict, docker in
@@ -146,16 +149,6 @@ fn states() -> Vec<State> {
     ]
 }
 
-/// Whether a state is told in the expected text. With the variable `MJOLNIR_EXPECT=write` that text is written instead.
-#[expect(clippy::disallowed_methods, reason = "the expected texts are made here")]
-fn is_expected(name: &str, found: &str) -> bool {
-    let file = format!("{}/tests/it/health/expected/{name}.txt", env!("CARGO_MANIFEST_DIR"));
-    if std::env::var("MJOLNIR_EXPECT").is_ok_and(|word| word == "write") {
-        std::fs::write(&file, found).unwrap();
-    }
-    std::fs::read_to_string(&file).unwrap_or_default() == found
-}
-
 #[test]
 fn every_state_is_told_as_it_is() {
     let model = well();
@@ -164,7 +157,7 @@ fn every_state_is_told_as_it_is() {
         let mut made = model.copy();
         make(&mut made);
         let table = made.check(at, words).run();
-        if !is_expected(name, &masked(&table)) {
+        if !is_expected("healthcheck", name, &masked(&table)) {
             wrong.push(format!("{name} is told otherwise: {table}"));
         }
         let strict = made.check(at, &format!("mode=strict {words}")).run();
@@ -184,7 +177,7 @@ fn every_state_is_told_as_it_is() {
 fn the_document_has_everything_the_table_has() {
     let made = well();
     let ran = made.check(AT, "json=1").run().ok();
-    assert!(is_expected("fresh.json", &masked(&ran)), "{ran}");
+    expect("healthcheck", "fresh.json", &masked(&ran));
     let left: serde_json::Value =
         serde_json::from_str(&made.root.read("data/reports/health/paper/health.json")).unwrap();
     assert_eq!(left["checks"].as_array().unwrap().len(), 14, "the report is the document");
@@ -197,7 +190,7 @@ fn the_document_has_everything_the_table_has() {
 fn strict_folds_the_ledger_and_fails_a_halt() {
     let mut made = well();
     let strict = made.check(AT, "mode=strict").run().ok();
-    assert!(is_expected("fresh_strict", &masked(&strict)), "{strict}");
+    expect("healthcheck", "fresh_strict", &masked(&strict));
     // A row that no comparison has seen yet.
     edited(&made.root, 30, 12, "9999");
     made.check(AT, "").run().ok();

@@ -8,5 +8,6 @@ pub mod scripted;
 pub mod sim;
 pub mod sim_disk;
 pub mod skip;
+pub mod snapshot;
 pub mod strategies;
 pub mod wire;

@@ -7,5 +7,6 @@ mod home;
 mod logs;
 mod manifests;
 mod next;
+mod nothing_there;
 mod status;
 mod stop;
