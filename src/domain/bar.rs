@@ -127,18 +127,31 @@ pub struct TimedBar {
 
 /// Hash (xxh3-64) of the bars a slot was given, oldest first: each as close time and five float bit patterns, little endian.
 pub fn hash_bars(bars: &[TimedBar]) -> u64 {
-    let one = |bar: &TimedBar| {
-        let mut bytes = [0_u8; 48];
-        bytes[..8].copy_from_slice(&bar.ts.ts_ms().to_le_bytes());
-        for (chunk, value) in bytes[8..].chunks_exact_mut(8).zip(bar.bar.values()) {
-            chunk.copy_from_slice(&value.to_bits().to_le_bytes());
-        }
-        bytes
-    };
     match bars {
-        [bar] => xxh3_64(&one(bar)),
-        bars => xxh3_64(&bars.iter().flat_map(one).collect::<Vec<u8>>()),
+        [bar] => hash_bar(bar.ts, &bar.bar),
+        bars => {
+            let bytes = bars.iter().flat_map(|bar| bytes_of(bar.ts, &bar.bar));
+            xxh3_64(bytes.collect::<Vec<_>>().as_flattened())
+        }
     }
+}
+
+/// The same of one bar.
+#[inline]
+pub fn hash_bar(ts: SlotTs, bar: &Bar) -> u64 {
+    xxh3_64(bytes_of(ts, bar).as_flattened())
+}
+
+#[inline]
+fn bytes_of(ts: SlotTs, bar: &Bar) -> [[u8; 8]; 6] {
+    [
+        ts.ts_ms().to_le_bytes(),
+        bar.open.to_bits().to_le_bytes(),
+        bar.high.to_bits().to_le_bytes(),
+        bar.low.to_bits().to_le_bytes(),
+        bar.close.to_bits().to_le_bytes(),
+        bar.volume.to_bits().to_le_bytes(),
+    ]
 }
 
 /// A row of an answer that is not a bar: off the grid, impossible, out of place, or unreadable.

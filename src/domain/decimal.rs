@@ -1,5 +1,7 @@
 //! Exact decimals: the one a float stands for, the float nearest to one, and how many places are kept of a value.
 
+use std::num::NonZeroI64;
+
 use rust_decimal::{Decimal, RoundingStrategy};
 
 /// Decimal places that are always kept.
@@ -103,11 +105,25 @@ pub(super) fn product(a: Decimal, b: Decimal) -> Decimal {
 pub(super) fn divide(value: i128, by: i128) -> i128 {
     if let (Ok(value), Ok(by)) = (i64::try_from(value), i64::try_from(by))
         && by <= i64::MAX / 2
+        && let Some(by) = NonZeroI64::new(by)
     {
-        let (whole, rest) = (value.div_euclid(by), value.rem_euclid(by));
-        let up = 2 * rest > by || (2 * rest == by && whole % 2 != 0);
-        return i128::from(whole + i64::from(up));
+        return i128::from(divide_small(value, by));
     }
+    divide_large(value, by)
+}
+
+/// The same where both are small. The divisor is at most half of the largest number.
+#[inline]
+pub(super) fn divide_small(value: i64, by: NonZeroI64) -> i64 {
+    let by = by.get();
+    // The rest has the sign of the value, and what is rounded away from zero goes further the same way.
+    let (whole, twice) = (value / by, 2 * (value % by).abs());
+    // Half of all values are rounded away, in no order that a branch could learn.
+    let away = i64::from(twice > by) | (i64::from(twice == by) & whole & 1);
+    whole + away * (value >> 63 | 1)
+}
+
+fn divide_large(value: i128, by: i128) -> i128 {
     let (whole, rest) = (value.div_euclid(by), value.rem_euclid(by));
     let other = by - rest;
     let up = rest > other || (rest == other && whole % 2 != 0);
@@ -178,6 +194,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn small_numbers_are_divided_as_large_ones(value: i64, small in -100_i64..100, by in 1_i64..1_000, large in 1..=i64::MAX / 2) {
+            for (value, by) in [(value, by), (small, by), (value, large), (small, large)] {
+                let got = divide_small(value, NonZeroI64::new(by).unwrap());
+                prop_assert_eq!(i128::from(got), divide_large(i128::from(value), i128::from(by)), "{} {}", value, by);
+            }
+        }
+
         /// The decimal is the text that stands in the `close` column, and that text is the float.
         #[test]
         fn every_float_of_a_market_comes_back(digits in 1_i64..100_000_000_000_000_000, places in 5_u32..28) {

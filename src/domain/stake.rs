@@ -1,14 +1,16 @@
 //! What a quantity gains or loses between two prices: exact at any scale, and cheap enough for every bar.
 
+use std::num::NonZeroI64;
+
 use rust_decimal::Decimal;
 
 use super::{
-    decimal::{decimal, divide, exponent, product},
+    decimal::{decimal, divide, divide_small, exponent, product},
     money::{Grain, Money, Price, Qty},
 };
 
 /// A quantity bought at a price.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stake {
     entry: Price,
     qty: Qty,
@@ -17,13 +19,17 @@ pub struct Stake {
 }
 
 /// The same in whole numbers, for prices of so many places.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Quick {
     entry: i64,
     qty: i64,
-    places: u32,
-    /// Gain in whole numbers by this is the gain in the last place of the grain.
-    divisor: i128,
+    /// Ten to the power of those places; exact.
+    scale: f64,
+    /// Gain in whole numbers by this is the gain in the last place of the grain: ten to this power, and that number where it is small.
+    power: u32,
+    divisor: Option<NonZeroI64>,
+    /// Units of [`Money`] in the last place of the grain.
+    unit: i64,
 }
 
 impl Stake {
@@ -51,14 +57,15 @@ impl Stake {
     }
 
     /// Gain when the price has become what this float stands for; `None` for a float that stands for no price.
-    pub fn gain_at(self, price: f64) -> Option<Money> {
-        let quick = self.quick.and_then(|quick| quick.gain_at(price));
-        match quick {
-            Some(last_places) => {
-                Some(Money::of_units(last_places.saturating_mul(self.grain.units())))
-            }
-            None => decimal(price).and_then(Price::new).map(|price| self.gain(price)),
-        }
+    #[inline]
+    pub fn gain_at(&self, price: f64) -> Option<Money> {
+        let quick = self.quick.as_ref().and_then(|quick| quick.gain_at(price));
+        quick.or_else(|| self.slowly(price))
+    }
+
+    #[cold]
+    fn slowly(&self, price: f64) -> Option<Money> {
+        decimal(price).and_then(Price::new).map(|price| self.gain(price))
     }
 
     /// In whole numbers, where they suffice.
@@ -90,23 +97,38 @@ impl Quick {
         let fill = places.checked_sub(entry.get().scale())?;
         let entry = 10_i128.checked_pow(fill)?.checked_mul(entry.get().mantissa())?;
         let (qty, has) = (qty.get().mantissa(), places + qty.get().scale());
-        let divisor = 10_i128.checked_pow(has.checked_sub(grain.places())?)?;
+        let power = has.checked_sub(grain.places())?;
+        10_i128.checked_pow(power)?;
+        let divisor = 10_i64.checked_pow(power).filter(|divisor| *divisor <= i64::MAX / 2);
         let (entry, qty) = (i64::try_from(entry).ok()?, i64::try_from(qty).ok()?);
-        Some(Self { entry, qty, places, divisor })
+        let scale = 10_f64.powi(places as i32);
+        let (divisor, unit) =
+            (divisor.and_then(NonZeroI64::new), i64::try_from(grain.units()).ok()?);
+        Some(Self { entry, qty, scale, power, divisor, unit })
     }
 
-    fn gain_at(self, price: f64) -> Option<i128> {
+    #[inline]
+    fn gain_at(&self, price: f64) -> Option<Money> {
         /// Below this, whole numbers lie further apart than floats: only one of them can be the float.
         const FAST_MAX: f64 = 3.355_443_2e15;
-        let scale = 10_f64.powi(self.places as i32);
-        let scaled = price * scale;
+        let scaled = price * self.scale;
         if !(scaled > 0.0 && scaled < FAST_MAX) {
             return None;
         }
         // Rounded by the conversion; whether it is the right one is asked by going back.
         let whole = (scaled + 0.5) as i64;
-        let change = i128::from(whole - self.entry);
-        (whole as f64 / scale == price).then(|| divide(change * i128::from(self.qty), self.divisor))
+        if whole as f64 / self.scale != price {
+            return None;
+        }
+        let change = whole - self.entry;
+        let unit = i128::from(self.unit);
+        let small = change.checked_mul(self.qty).zip(self.divisor);
+        Some(Money::of_units(if let Some((gain, divisor)) = small {
+            i128::from(divide_small(gain, divisor)) * unit
+        } else {
+            let gain = i128::from(change) * i128::from(self.qty);
+            divide(gain, 10_i128.pow(self.power)).saturating_mul(unit)
+        }))
     }
 }
 

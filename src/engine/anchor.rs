@@ -14,11 +14,6 @@ use crate::{
     language::{FEATURES_MAX, Instance},
 };
 
-/// Most values of a feature vector.
-const MANY: usize = FEATURES_MAX;
-/// As many as the rules without a model have, and more.
-const FEW: usize = 8;
-
 /// The cut of time into blocks, and the lengths the features are checked against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blocks {
@@ -98,6 +93,7 @@ struct Head {
 }
 
 impl Head {
+    #[inline]
     const fn with(self, values: &[f64]) -> FeatureRow<'_> {
         let Self { readiness, hash, score } = self;
         FeatureRow { values, readiness, hash, score }
@@ -134,6 +130,7 @@ impl FeatureRows {
     ///
     /// # Panics
     /// Behind the last one.
+    #[inline]
     pub fn at(&self, place: usize) -> FeatureRow<'_> {
         self.heads[place].with(&self.values[place * self.width..(place + 1) * self.width])
     }
@@ -157,24 +154,82 @@ impl FeatureRows {
     }
 }
 
+/// The features of consecutive blocks, row by row.
+#[derive(Debug)]
+pub struct RowsInOrder<'a> {
+    blocks: std::slice::Iter<'a, FeatureRows>,
+    /// What is left of the block at hand.
+    heads: std::slice::Iter<'a, Head>,
+    values: &'a [f64],
+    width: usize,
+}
+
+impl<'a> RowsInOrder<'a> {
+    /// Of all rows of these blocks.
+    pub fn of(blocks: &'a [FeatureRows]) -> Self {
+        Self { blocks: blocks.iter(), heads: [].iter(), values: &[], width: 0 }
+    }
+}
+
+impl<'a> Iterator for RowsInOrder<'a> {
+    type Item = FeatureRow<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<FeatureRow<'a>> {
+        loop {
+            if let Some(head) = self.heads.next() {
+                let (row, left) = self.values.split_at(self.width);
+                self.values = left;
+                return Some(head.with(row));
+            }
+            let FeatureRows { width, values, heads } = self.blocks.next()?;
+            (self.width, self.values, self.heads) = (*width, values, heads.iter());
+        }
+    }
+}
+
 /// What is counted of the bars since an anchor.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Count {
     bars: u32,
     unbroken: u32,
-    last: Option<SlotTs>,
+    /// The slot of the last one; before the first, the beginning of time.
+    last_ms: i64,
 }
 
 impl Count {
+    const NONE: Self = Self { bars: 0, unbroken: 0, last_ms: i64::MIN };
+
+    #[inline]
     fn take(&mut self, ts: SlotTs) {
-        assert!(self.last.is_none_or(|last| last < ts), "bars reach the features in order");
-        let follows = self.last.is_none_or(|last| last.next() == ts);
+        assert!(self.last_ms < ts.ts_ms(), "bars reach the features in order");
+        let follows = self.last_ms == ts.open_ms();
         self.unbroken = if follows { self.unbroken.saturating_add(1) } else { 1 };
         self.bars = self.bars.saturating_add(1);
-        self.last = Some(ts);
+        self.last_ms = ts.ts_ms();
+    }
+
+    /// What is counted of the first bars since an anchor. Of unbroken ones no more than `enough` are counted.
+    fn of(bars: &[TimedBar], enough: u32) -> Self {
+        let mut count = Self::NONE;
+        let (mut unbroken, enough) = (1, enough.max(1) as usize);
+        while unbroken < enough.min(bars.len()) {
+            let [earlier, later] = [1, 0].map(|more| bars[bars.len() - unbroken - more].ts);
+            if earlier.ts_ms() != later.open_ms() {
+                break;
+            }
+            unbroken += 1;
+        }
+        for bar in &bars[bars.len().saturating_sub(unbroken)..] {
+            count.take(bar.ts);
+        }
+        count.bars = u32::try_from(bars.len()).unwrap_or(u32::MAX);
+        count
     }
 
     /// `values` are those of the vector, without what is worked out of them.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "it is the body of a loop")]
     fn head(self, strategy: &Strategy, blocks: Blocks, values: &[f64], ts: SlotTs) -> Head {
         let readiness = blocks.readiness(self.bars, self.unbroken);
         let hash = (readiness != Readiness::NotEnoughBars).then(|| hash_values(values));
@@ -193,27 +248,40 @@ struct Run {
 
 impl Run {
     fn start(strategy: &Strategy) -> Self {
-        Self { instance: strategy.features().start(), count: Count::default() }
+        Self { instance: strategy.features().start(), count: Count::NONE }
     }
 }
 
 /// xxh3-64 of the bit patterns, little endian. An unknown value is the one NaN already.
 fn hash_values(values: &[f64]) -> u64 {
-    // Rules have few values, and room that is not used costs time too.
-    if values.len() <= FEW {
-        hash_within::<{ FEW * 8 }>(values)
-    } else {
-        hash_within::<{ MANY * 8 }>(values)
+    /// For a vector of each of these lengths the hash is compiled for it.
+    macro_rules! exactly {
+        ($($many:literal)*) => {
+            match values.len() {
+                $($many => hash_exactly::<$many>(values),)*
+                many => {
+                    let mut room = [0.0; FEATURES_MAX];
+                    room[..many].copy_from_slice(values);
+                    xxh3_64(&bytes_of(&room).as_flattened()[..many * 8])
+                }
+            }
+        };
     }
+    exactly!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
 }
 
-fn hash_within<const BYTES: usize>(values: &[f64]) -> u64 {
-    let mut bytes = [0_u8; BYTES];
-    assert!(values.len() * 8 <= BYTES, "a feature vector has at most {MANY} values");
-    for (chunk, value) in bytes.chunks_exact_mut(8).zip(values) {
-        chunk.copy_from_slice(&value.to_bits().to_le_bytes());
+fn hash_exactly<const MANY: usize>(values: &[f64]) -> u64 {
+    let values: &[f64; MANY] = values.try_into().expect("so many values");
+    xxh3_64(bytes_of(values).as_flattened())
+}
+
+#[inline]
+fn bytes_of<const MANY: usize>(values: &[f64; MANY]) -> [[u8; 8]; MANY] {
+    let mut bytes = [[0; 8]; MANY];
+    for (bytes, value) in bytes.iter_mut().zip(values) {
+        *bytes = value.to_bits().to_le_bytes();
     }
-    xxh3_64(&bytes[..values.len() * 8])
+    bytes
 }
 
 /// Features bar by bar, with at most two runs of indicators alive.
@@ -274,19 +342,24 @@ pub fn block_rows(
     before: &[TimedBar],
     block: &[TimedBar],
 ) -> FeatureRows {
-    let Run { mut instance, mut count } = Run::start(strategy);
-    for bar in before {
-        count.take(bar.ts);
-    }
+    assert!(
+        before.is_sorted_by(|a, b| a.ts.ts_ms() < b.ts.ts_ms()),
+        "bars reach the features in order"
+    );
+    let (mut instance, mut count) =
+        (strategy.features().start(), Count::of(before, blocks.cadence_bars));
     instance.pass(before);
     let (len, width) = (strategy.features().len(), strategy.features().width());
     let mut values = Vec::with_capacity(block.len() * width);
     instance.run(block, &mut values);
-    let heads = block.iter().enumerate().map(|(place, bar)| {
+    let mut heads = Vec::with_capacity(block.len());
+    let mut rest = values.as_slice();
+    for bar in block {
+        let (row, others) = rest.split_at(width);
+        rest = others;
         count.take(bar.ts);
-        count.head(strategy, blocks, &values[place * width..][..len], bar.ts)
-    });
-    let heads = heads.collect();
+        heads.push(count.head(strategy, blocks, &row[..len], bar.ts));
+    }
     FeatureRows { width, values, heads }
 }
 
@@ -317,14 +390,12 @@ mod tests {
         assert_eq!(blocks.anchor_ms(slot.next()), 9 * DAY_MS);
     }
     #[test]
-    fn a_hash_covers_every_value_and_does_not_depend_on_the_room() {
-        let values: Vec<f64> = (0..MANY).map(|n| n as f64).collect();
-        for many in 1..=MANY {
-            let mut other = values.clone();
-            other[many - 1] += 0.5;
-            assert_ne!(hash_values(&values[..many]), hash_values(&other[..many]), "{many}");
+    fn a_hash_is_that_of_the_bytes_of_every_value() {
+        let values: Vec<f64> = (0..FEATURES_MAX).map(|n| n as f64 + 0.5).collect();
+        for many in 1..=FEATURES_MAX {
+            let bytes: Vec<u8> =
+                values[..many].iter().flat_map(|x| x.to_bits().to_le_bytes()).collect();
+            assert_eq!(hash_values(&values[..many]), xxh3_64(&bytes), "{many}");
         }
-        let few = &values[..FEW];
-        assert_eq!(hash_within::<{ FEW * 8 }>(few), hash_within::<{ MANY * 8 }>(few));
     }
 }

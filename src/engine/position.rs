@@ -106,7 +106,24 @@ impl Position {
 
     /// Whether this bar ends the position. Touch is inclusive; of stop and target in one bar the stop comes first. The price is
     /// one of the bar's: a level that the bar has jumped over was not to be had.
+    #[inline]
     pub(super) fn hit(&self, bar: &Bar, stop_fill: StopFill) -> Option<Hit> {
+        let (is_stopped, has_arrived) = match self.side {
+            Side::Long => (
+                self.stop.as_ref().is_some_and(|stop| bar.low() <= stop.float),
+                self.target.as_ref().is_some_and(|target| bar.high() >= target.float),
+            ),
+            Side::Short => (
+                self.stop.as_ref().is_some_and(|stop| bar.high() >= stop.float),
+                self.target.as_ref().is_some_and(|target| bar.low() <= target.float),
+            ),
+        };
+        if is_stopped || has_arrived { self.ends(bar, stop_fill) } else { None }
+    }
+
+    /// The same for a bar that reaches the stop or the target.
+    #[cold]
+    fn ends(&self, bar: &Bar, stop_fill: StopFill) -> Option<Hit> {
         let (stop_hit, gap, target_hit) = match self.side {
             Side::Long => (
                 self.stop.filter(|stop| bar.low() <= stop.float),
@@ -149,19 +166,23 @@ impl Position {
 
     /// Takes in the best price of a bar the position has survived, and moves the stop: to the entry where the best price is far
     /// enough, and behind the best price where it trails.
+    #[inline]
     pub(super) fn ratchet(&mut self, bar: &Bar) {
+        // Without branches: at what bars a price is the best so far cannot be foreseen.
+        self.best = match self.side {
+            Side::Long => greater(bar.high(), self.best),
+            Side::Short => -greater(-bar.low(), -self.best),
+        };
+        if self.moves() {
+            self.tighten();
+        }
+    }
+
+    fn tighten(&mut self) {
         let ahead = match self.side {
             Side::Long => Decimal::ONE,
             Side::Short => Decimal::NEGATIVE_ONE,
         };
-        self.best = match self.side {
-            Side::Long if bar.high() > self.best => bar.high(),
-            Side::Short if bar.low() < self.best => bar.low(),
-            Side::Long | Side::Short => self.best,
-        };
-        if !self.moves() {
-            return;
-        }
         let (entry, best) = (self.entry_px(), price_of(self.best));
         let is_far = |distance: Decimal| {
             entry.moved(distance * ahead).is_some_and(|level| match self.side {
@@ -185,6 +206,7 @@ impl Position {
     }
 
     /// Gross result at the close of a bar.
+    #[inline]
     pub(super) fn gross_at(&self, close: f64) -> Money {
         let gain = self.stake.gain_at(close);
         self.signed(gain.expect("a bar's prices lie in the range of exact prices"))
@@ -201,6 +223,11 @@ impl Position {
 /// The price a float of a bar stands for.
 pub(super) fn price_of(value: f64) -> Price {
     Price::from_float(value).expect("a bar's prices lie in the range of exact prices")
+}
+
+#[inline]
+fn greater(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }
 
 fn tighter(side: Side, one: Option<Level>, other: Option<Level>) -> Option<Level> {

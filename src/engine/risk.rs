@@ -90,6 +90,7 @@ impl Risk {
     }
 
     /// Trips the limits that are exceeded at this slot.
+    #[inline]
     pub(super) fn check(&mut self, ts: SlotTs, equity: Money, open_result: Money, limits: &Limits) {
         self.peak = self.peak.max(equity);
         if equity <= Money::ZERO {
@@ -102,9 +103,9 @@ impl Risk {
         if self.state != RiskState::Active {
             return;
         }
-        let tripped = if self.lost(ts, open_result, limits) {
+        let tripped = if limits.daily_loss_max.is_some() && self.lost(ts, open_result, limits) {
             Limit::DailyLoss
-        } else if self.drawn_down(equity, limits) {
+        } else if limits.drawdown_max_pct.is_some() && self.drawn_down(equity, limits) {
             Limit::Drawdown
         } else if limits.consecutive_stops_max.is_some_and(|most| self.stops_in_a_row >= most) {
             Limit::ConsecutiveStops
@@ -155,7 +156,10 @@ impl Risk {
 
     /// Slots in which entries are still vetoed, this one included.
     pub(super) fn cooldown_left(&self, ts: SlotTs) -> i64 {
-        self.cooldown_until.map_or(0, |until| until.since(ts).max(0))
+        // A cooldown that is over is not divided by the length of a slot.
+        self.cooldown_until
+            .filter(|until| until.ts_ms() > ts.ts_ms())
+            .map_or(0, |until| until.since(ts))
     }
 
     /// Entries of this UTC day, where a limit makes them matter.

@@ -9,7 +9,7 @@ use super::{
     position::{Level, Position},
     risk::Risk,
     rules::Rules,
-    state::{Pending, State},
+    state::{Pending, Residue, State},
 };
 use crate::{
     domain::{
@@ -89,7 +89,18 @@ struct SavedRisk {
 impl State {
     /// The state as plain values.
     pub fn save(&self) -> SavedState {
-        let Self { cash, open_result, position, pending, risk, last_exit, unasked, stood } = self;
+        // What is kept to save time is not saved.
+        let Self {
+            cash,
+            open_result,
+            position,
+            pending,
+            risk,
+            last_exit,
+            unasked,
+            stood,
+            residue: _,
+        } = self;
         SavedState {
             cash: cash.exact(),
             open_result: open_result.exact(),
@@ -124,6 +135,7 @@ impl SavedState {
             },
             unasked: self.unasked,
             stood: self.stood,
+            residue: Residue::NONE,
         })
     }
 }

@@ -16,13 +16,25 @@ use crate::domain::{
 pub struct Slot {
     ts: SlotTs,
     bar: Option<Bar>,
-    late: Vec<TimedBar>,
     degraded: Option<Degraded>,
+    /// What few slots have.
+    more: Option<Box<More>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+struct More {
+    late: Vec<TimedBar>,
     orders: Vec<CommandKind>,
     signals: Vec<f64>,
 }
 
 impl Slot {
+    /// One that has a bar and nothing else.
+    #[inline]
+    pub const fn plain(ts: SlotTs, bar: Bar) -> Self {
+        Self { ts, bar: Some(bar), degraded: None, more: None }
+    }
+
     /// Its close time.
     pub const fn ts(&self) -> SlotTs {
         self.ts
@@ -35,7 +47,7 @@ impl Slot {
 
     /// Bars of earlier slots, oldest first, that were held back there and are handed in now.
     pub fn late(&self) -> &[TimedBar] {
-        &self.late
+        self.more.as_ref().map_or(&[], |more| &more.late)
     }
 
     /// What hinders the decision from outside the bars.
@@ -45,20 +57,21 @@ impl Slot {
 
     /// Operator commands that take effect here, in order.
     pub fn orders(&self) -> &[CommandKind] {
-        &self.orders
+        self.more.as_ref().map_or(&[], |more| &more.orders)
     }
 
     /// What programs say here: 1, -1, 0, or NaN, in the order of the strategy. Empty where it reads none.
     pub fn signals(&self) -> &[f64] {
-        &self.signals
+        self.more.as_ref().map_or(&[], |more| &more.signals)
     }
 
     /// The bars this slot hands to the engine, oldest first: what `bar_hash` covers.
     pub fn bars(&self) -> impl Iterator<Item = TimedBar> + '_ {
-        self.late.iter().copied().chain(self.own())
+        self.late().iter().copied().chain(self.own())
     }
 
     /// Its own bar, with its time.
+    #[inline]
     pub fn own(&self) -> Option<TimedBar> {
         self.bar.map(|bar| TimedBar { ts: self.ts, bar })
     }
@@ -159,6 +172,7 @@ impl SlotMaker {
     }
 
     /// The next slot. `bar` is what is known of it now; `late` looks up the bar of a held slot when it can be handed in.
+    #[inline]
     pub fn make(
         &mut self,
         ts: SlotTs,
@@ -166,20 +180,40 @@ impl SlotMaker {
         degraded: Option<Degraded>,
         late: impl Fn(SlotTs) -> Option<Bar>,
     ) -> Slot {
-        let orders = self.due(ts);
-        let signals = self.signals.at(ts);
-        if degraded.is_some_and(Degraded::holds_bar_back) {
-            self.held.push(ts);
-            return Slot { ts, bar: None, late: Vec::new(), degraded, orders, signals };
+        match bar {
+            Some(bar) if degraded.is_none() && self.has_nothing_else() => Slot::plain(ts, bar),
+            bar => self.make_any(ts, bar, degraded, late),
         }
-        let Some(bar) = bar else {
-            let degraded = Some(Degraded::BarMissing);
-            return Slot { ts, bar: None, late: Vec::new(), degraded, orders, signals };
+    }
+
+    /// Whether the next slot has its bar and nothing else, as most slots.
+    #[inline]
+    pub fn has_nothing_else(&self) -> bool {
+        self.held.is_empty() && self.waiting.is_empty() && self.signals.is_empty()
+    }
+
+    #[cold]
+    fn make_any(
+        &mut self,
+        ts: SlotTs,
+        bar: Option<Bar>,
+        degraded: Option<Degraded>,
+        late: impl Fn(SlotTs) -> Option<Bar>,
+    ) -> Slot {
+        let mut more =
+            More { late: Vec::new(), orders: self.due(ts), signals: self.signals.at(ts) };
+        let (bar, degraded) = if degraded.is_some_and(Degraded::holds_bar_back) {
+            self.held.push(ts);
+            (None, degraded)
+        } else if bar.is_none() {
+            (None, Some(Degraded::BarMissing))
+        } else {
+            let held = self.held.drain(..);
+            more.late = held.filter_map(|ts| late(ts).map(|bar| TimedBar { ts, bar })).collect();
+            (bar, degraded.filter(|cause| *cause != Degraded::BarMissing))
         };
-        let late =
-            self.held.drain(..).filter_map(|ts| late(ts).map(|bar| TimedBar { ts, bar })).collect();
-        let degraded = degraded.filter(|cause| *cause != Degraded::BarMissing);
-        Slot { ts, bar: Some(bar), late, degraded, orders, signals }
+        let more = (more != More::default()).then(|| Box::new(more));
+        Slot { ts, bar, degraded, more }
     }
 
     fn due(&mut self, ts: SlotTs) -> Vec<CommandKind> {

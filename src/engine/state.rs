@@ -48,6 +48,35 @@ pub struct State {
     pub(super) unasked: bool,
     /// The states behind the crosses of exit rules, as they were at the last slot that was asked. They follow from bars and rows.
     pub(super) stood: u64,
+    pub(super) residue: Residue,
+}
+
+/// The hash of the last row, and what it was made of: at most slots that is the same again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Residue {
+    words: [u64; 4],
+    since: Option<u32>,
+    hash: u64,
+}
+
+impl Residue {
+    /// Words that no state has.
+    pub(super) const NONE: Self = Self { words: [u64::MAX; 4], since: None, hash: 0 };
+
+    fn hash(words: [u64; 4], since: Option<u32>) -> u64 {
+        let words = words.map(u64::to_le_bytes);
+        match since {
+            Some(since) => xxh3_64(&[words.as_flattened(), &since.to_le_bytes()].concat()),
+            None => xxh3_64(words.as_flattened()),
+        }
+    }
+}
+
+/// What is kept to save time is no part of a state.
+impl PartialEq for Residue {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl State {
@@ -62,27 +91,29 @@ impl State {
             last_exit: None,
             unasked: false,
             stood: 0,
+            residue: Residue::NONE,
         }
     }
 
     /// Cash plus the open position at its last known close.
+    #[inline]
     pub fn equity(&self) -> Money {
         if self.position.is_none() { self.cash } else { self.cash + self.open_result }
     }
 
     /// Side held.
     pub fn side(&self) -> Option<Side> {
-        self.position.map(|held| held.side)
+        self.position.as_ref().map(|held| held.side)
     }
 
     /// Entry price, while in a position.
     pub fn entry_px(&self) -> Option<Price> {
-        self.position.map(|held| held.entry_px())
+        self.position.as_ref().map(Position::entry_px)
     }
 
     /// Stop level, while in a position that has one.
     pub fn stop_px(&self) -> Option<Price> {
-        self.position.and_then(|held| held.stop).map(|stop| stop.price)
+        self.position.as_ref().and_then(|held| held.stop.as_ref()).map(|stop| stop.price)
     }
 
     /// The risk state.
@@ -111,6 +142,7 @@ impl State {
     }
 
     /// One bar passes: the pending order fills at its open, then stop and target are tested, then the stop trails.
+    #[inline]
     pub(super) fn pass(&mut self, ts: SlotTs, bar: &Bar, book: &mut Book<'_>) {
         if self.pending.is_some() {
             self.fill_pending(ts, price_of(bar.open()), book);
@@ -122,6 +154,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub(super) fn mark(&mut self, close: f64) {
         if let Some(held) = &self.position {
             self.open_result = held.gross_at(close);
@@ -143,8 +176,9 @@ impl State {
     }
 
     /// What rules may ask of the ledger at a slot.
+    #[inline]
     pub fn ledger(&self, ts: SlotTs) -> Ledger {
-        let held = self.position.map(|held| Held {
+        let held = self.position.as_ref().map(|held| Held {
             side: held.side,
             entry_px: held.entry_px(),
             best_px: held.best,
@@ -160,6 +194,7 @@ impl State {
     }
 
     /// Slots since the last exit, as far as they are counted.
+    #[inline]
     fn bars_since_exit(&self, ts: SlotTs) -> u32 {
         let since = self.last_exit.and_then(|exit| u32::try_from(ts.since(exit)).ok());
         since.unwrap_or(BARS_SINCE_EXIT_MAX).min(BARS_SINCE_EXIT_MAX)
@@ -169,14 +204,42 @@ impl State {
     /// stops in a row, risk state and latch, a wanted flattening, the day's entries where they are limited, and the bars since the last
     /// exit where a rule counts them.
     pub fn residual_hash(&self, ts: SlotTs, rules: &Rules, counts_exit: bool) -> u64 {
+        let since = counts_exit.then(|| self.bars_since_exit(ts));
+        Residue::hash(self.words(ts, rules), since)
+    }
+
+    /// The same, where it is asked for slot by slot.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what is compared stays in registers")]
+    pub(super) fn residual_hash_kept(
+        &mut self,
+        ts: SlotTs,
+        rules: &Rules,
+        counts_exit: bool,
+    ) -> u64 {
+        let since = counts_exit.then(|| self.bars_since_exit(ts));
+        let words = self.words(ts, rules);
+        let kept = &self.residue.words;
+        let changes = words.iter().zip(kept).fold(0, |changes, (now, kept)| changes | (now ^ kept));
+        if changes != 0 || since != self.residue.since {
+            self.residue = Residue { words, since, hash: Residue::hash(words, since) };
+        }
+        self.residue.hash
+    }
+
+    /// What the residual hash is made of.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "what is compared stays in registers")]
+    fn words(&self, ts: SlotTs, rules: &Rules) -> [u64; 4] {
         let side = |side: Side| match side {
             Side::Long => 1,
             Side::Short => 2,
         };
-        let (held, entry) = self.position.map_or((0, 0), |p| (side(p.side), p.entry.ts_ms()));
-        let pending = match self.pending {
+        let (held, entry) =
+            self.position.as_ref().map_or((0, 0), |p| (side(p.side), p.entry.ts_ms()));
+        let pending = match &self.pending {
             None => 0,
-            Some(Pending::Enter { side: wanted, .. }) => side(wanted),
+            Some(Pending::Enter { side: wanted, .. }) => side(*wanted),
             Some(Pending::Exit(_)) => 3,
         };
         let state = match self.risk.state {
@@ -194,17 +257,12 @@ impl State {
             Some(Limit::MaxPosition) => 6,
             Some(Limit::Ruin) => 7,
         };
-        let mut bytes = [0_u8; 32];
-        bytes[..8].copy_from_slice(&entry.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.risk.cooldown_left(ts).to_le_bytes());
-        bytes[16..20].copy_from_slice(&self.risk.stops_in_a_row.to_le_bytes());
-        bytes[20..24]
-            .copy_from_slice(&self.risk.entries_that_count(ts, &rules.limits).to_le_bytes());
-        bytes[24..29].copy_from_slice(&[held, pending, state, latch, u8::from(self.risk.flatten)]);
-        if counts_exit {
-            let since = self.bars_since_exit(ts).to_le_bytes();
-            return xxh3_64(&[bytes.as_slice(), since.as_slice()].concat());
-        }
-        xxh3_64(&bytes)
+        let entries = self.risk.entries_that_count(ts, &rules.limits);
+        [
+            entry as u64,
+            self.risk.cooldown_left(ts) as u64,
+            u64::from(self.risk.stops_in_a_row) | u64::from(entries) << 32,
+            held | pending << 8 | state << 16 | latch << 24 | u64::from(self.risk.flatten) << 32,
+        ]
     }
 }

@@ -13,13 +13,13 @@ use super::{
 };
 use crate::{
     domain::{
-        bar::{Bar, TimedBar, hash_bars},
+        bar::{Bar, TimedBar, hash_bar, hash_bars},
         decision::{Action, Block, Decision, Degraded, Limit, Reason, RiskState, Side, SkipReason},
         money::Money,
         time::{SlotTs, Timeframe},
         trade::{CloseReason, TradeEvent},
     },
-    language::{Inputs, Intent, Ledger, Protection, Size, SizeMode, SlotValue, Why},
+    language::{Inputs, Intent, Ledger, NO_SIGNAL, Protection, Size, SizeMode, SlotValue, Why},
 };
 
 /// The immutable part of a run: strategy and rules.
@@ -48,6 +48,25 @@ pub struct Look {
     pub threshold: Option<i64>,
     /// What was filled in the bar, before the rules were asked.
     pub events: Vec<TradeEvent>,
+}
+
+/// A slot at which the rules are asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment<'a> {
+    core: &'a Core,
+    state: &'a State,
+    slot: &'a Slot,
+    bar: &'a Bar,
+    features: &'a FeatureRow<'a>,
+}
+
+impl<'a> Moment<'a> {
+    /// What they are asked with. At most slots nothing has to look at it.
+    #[inline]
+    pub fn inputs(&self) -> Inputs<'a> {
+        let seen = (self.slot.ts(), self.slot.signals());
+        self.core.inputs(self.state, seen, self.bar, self.features)
+    }
 }
 
 /// A run fed bar by bar: the core, the features and the state.
@@ -79,15 +98,20 @@ impl Core {
     }
 
     /// The same; `watch` is shown what the rules are asked with, where they are asked, and what they want.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "a row is made where it stays: moved, it costs as much as a hash"
+    )]
     pub fn step_watched(
         &self,
         state: &mut State,
         (slot, features): (&Slot, Option<&FeatureRow<'_>>),
         events: &mut Vec<TradeEvent>,
-        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
+        watch: &mut impl FnMut(&Moment<'_>, &Intent),
     ) -> Decision {
-        let verdict = self.act(state, (slot, features), events, watch);
-        self.row(state, slot, features, &verdict)
+        let (verdict, equity) = self.act(state, (slot, features), events, watch);
+        self.row(state, (slot, features), &verdict, equity)
     }
 
     /// The same without its row, for whoever keeps no ledger: what blocked an entry, if something did.
@@ -97,33 +121,46 @@ impl Core {
         (slot, features): (&Slot, Option<&FeatureRow<'_>>),
         events: &mut Vec<TradeEvent>,
     ) -> Option<Block> {
-        self.act(state, (slot, features), events, &mut |_, _| {}).blocked_by
+        self.act(state, (slot, features), events, &mut |_, _| {}).0.blocked_by
     }
 
-    /// All that a slot does.
+    /// All that a slot does: what was decided, and the equity.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is a part of the step, which has one caller in a run"
+    )]
     fn act(
         &self,
         state: &mut State,
         (slot, features): (&Slot, Option<&FeatureRow<'_>>),
         events: &mut Vec<TradeEvent>,
-        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
-    ) -> Verdict {
+        watch: &mut impl FnMut(&Moment<'_>, &Intent),
+    ) -> (Verdict, Money) {
         assert_eq!(slot.bar().is_some(), features.is_some(), "features belong to a bar");
-        self.arrive(state, slot, events);
+        let mut equity = self.arrive(state, slot, events);
         let rules = &self.rules;
         let verdict = self.decide(state, slot, features, watch);
         state.unasked = verdict.action == Action::Skip;
         if let (FillAt::Close, Some(bar)) = (rules.fill_at, slot.bar()) {
             state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
             state.mark(bar.close());
+            equity = state.equity();
         }
-        verdict
+        (verdict, equity)
     }
 
-    /// Everything of a slot that comes before its decision.
-    fn arrive(&self, state: &mut State, slot: &Slot, events: &mut Vec<TradeEvent>) {
+    /// Everything of a slot that comes before its decision; gives the equity.
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is a part of the step, which has one caller in a run"
+    )]
+    fn arrive(&self, state: &mut State, slot: &Slot, events: &mut Vec<TradeEvent>) -> Money {
         let rules = &self.rules;
-        state.obey(slot.orders());
+        if !slot.orders().is_empty() {
+            state.obey(slot.orders());
+        }
         let book = &mut Book { rules, events };
         for late in slot.late() {
             state.pass(late.ts, &late.bar, book);
@@ -132,7 +169,9 @@ impl Core {
             state.pass(slot.ts(), bar, book);
             state.mark(bar.close());
         }
-        state.risk.check(slot.ts(), state.equity(), state.open_result, &rules.limits);
+        let equity = state.equity();
+        state.risk.check(slot.ts(), equity, state.open_result, &rules.limits);
+        equity
     }
 
     /// Closes what is open after the last slot of a window, at the last known close, and returns the row of that slot as it then is.
@@ -164,15 +203,20 @@ impl Core {
         state.close_out(ts, close, &self.rules, events);
     }
 
+    #[inline(always)]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is a part of the step, which has one caller in a run"
+    )]
     fn row(
         &self,
-        state: &State,
-        slot: &Slot,
-        features: Option<&FeatureRow<'_>>,
+        state: &mut State,
+        (slot, features): (&Slot, Option<&FeatureRow<'_>>),
         verdict: &Verdict,
+        equity: Money,
     ) -> Decision {
-        let bar_hash = match slot.own() {
-            Some(bar) if slot.late().is_empty() => Some(hash_bars(&[bar])),
+        let bar_hash = match slot.bar() {
+            Some(bar) if slot.late().is_empty() => Some(hash_bar(slot.ts(), bar)),
             Some(_) => Some(hash_bars(&slot.bars().collect::<Vec<_>>())),
             None => None,
         };
@@ -191,20 +235,21 @@ impl Core {
             close: slot.bar().map(crate::domain::bar::Bar::close),
             entry_px: state.entry_px(),
             stop_px: state.stop_px(),
-            equity: state.equity(),
+            equity,
             risk_state: state.risk_state(),
             bar_hash,
             feat_hash: features.and_then(|row| row.hash),
-            state_hash: state.residual_hash(slot.ts(), &self.rules, self.counts_exit()),
+            state_hash: state.residual_hash_kept(slot.ts(), &self.rules, self.counts_exit()),
         }
     }
 
+    #[inline]
     fn decide(
         &self,
         state: &mut State,
         slot: &Slot,
         features: Option<&FeatureRow<'_>>,
-        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
+        watch: &mut impl FnMut(&Moment<'_>, &Intent),
     ) -> Verdict {
         let Some(features) = features else {
             let cause = slot.degraded().unwrap_or(Degraded::BarMissing);
@@ -229,11 +274,16 @@ impl Core {
             Readiness::CadenceFailed => return Verdict::skip(SkipReason::CadenceFailed),
         }
         let bar = slot.bar().expect("features belong to a bar");
-        let inputs = self.inputs(state, (slot.ts(), slot.signals()), bar, features);
+        let moment = Moment { core: self, state, slot, bar, features };
         let program = self.strategy.rules();
-        let intent = program.decide(&inputs);
-        watch(&inputs, &intent);
-        let stands = program.standing(&inputs);
+        let intent = if program.is_silent(state.side(), features.values) {
+            Intent::Hold(NO_SIGNAL)
+        } else {
+            program.decide(&moment.inputs())
+        };
+        watch(&moment, &intent);
+        let stands = program.standing_of(features.values);
+        let stands = stands.unwrap_or_else(|| program.standing(&moment.inputs()));
         let stood = std::mem::replace(&mut state.stood, stands);
         // Behind slots at which no rule was asked, an exit that is an event may have come and gone.
         if let (Intent::Hold(_) | Intent::Skip, Some(side), true) =
@@ -258,6 +308,7 @@ impl Core {
     }
 
     /// What the rules are asked with, at a slot and what programs say there.
+    #[inline]
     pub fn inputs<'v>(
         &self,
         state: &State,
@@ -352,7 +403,7 @@ impl Engine {
         &mut self,
         slot: &Slot,
         events: &mut Vec<TradeEvent>,
-        watch: &mut impl FnMut(&Inputs<'_>, &Intent),
+        watch: &mut impl FnMut(&Moment<'_>, &Intent),
     ) -> Decision {
         for late in slot.late() {
             self.anchored.observe(late);

@@ -66,7 +66,12 @@ impl Strategy {
     /// unknown.
     #[inline]
     pub fn score(&self, ts: SlotTs, values: &[f64]) -> Option<i64> {
-        let models = self.models.as_ref()?;
+        self.models.as_ref().and_then(|models| Self::score_by(models, ts, values))
+    }
+
+    /// Apart, so that rules without a model do not carry its room along.
+    #[inline(never)]
+    fn score_by(models: &Timeline, ts: SlotTs, values: &[f64]) -> Option<i64> {
         let seen = &values[..models.features().len()];
         seen.iter().all(|value| value.is_finite()).then(|| models.at(ts).model.score(seen))
     }

@@ -133,8 +133,8 @@ pub fn play(core: &Core, inputs: &Inputs, shown: SlotTs, take: Take<'_>) -> Resu
         let slot = maker.make(ts, bar, degraded.get(&ts.ts_ms()).copied(), bar_at);
         let mut truths = None;
         events.clear();
-        engine.step_watched(&slot, &mut events, &mut |inputs, _| {
-            truths = Some(core.strategy.rules().truths(inputs));
+        engine.step_watched(&slot, &mut events, &mut |moment, _| {
+            truths = Some(core.strategy.rules().truths(&moment.inputs()));
         });
         if bar.is_some() {
             next += 1;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     op::Op,
+    overdue::truth,
     term::{Term, What},
     values::{self, Clock, SlotValue},
 };
@@ -147,6 +148,30 @@ impl Decision {
             Node::Feature(place) => Root::Value(place),
             _ => Root::Node(at),
         })
+    }
+
+    /// Adds a value that is 0 where each of these conditions that depends on bars alone is false; its place, if there is such a
+    /// condition.
+    pub(super) fn add_any<'t>(
+        &mut self,
+        conditions: impl Iterator<Item = &'t Term>,
+    ) -> Option<usize> {
+        let (mut any, mut known): (Option<Term>, Vec<u16>) = (None, Vec::new());
+        for condition in conditions {
+            let Some(Root::Value(at)) = self.add(condition) else { continue };
+            if known.contains(&at) {
+                continue;
+            }
+            known.push(at);
+            any = Some(match any {
+                None => condition.clone(),
+                Some(any) => truth(Op::Or, vec![any, condition.clone()]),
+            });
+        }
+        match self.add(&any?)? {
+            Root::Value(at) => Some(usize::from(at)),
+            Root::Node(_) => None,
+        }
     }
 
     fn add_node(&mut self, term: &Term) -> Option<u16> {

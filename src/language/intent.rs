@@ -2,7 +2,7 @@
 
 use super::{
     check::place_of,
-    decision::Inputs,
+    decision::{Inputs, Root},
     rule::{Kind, Rule},
     strategy::{Plan, Strategy},
 };
@@ -29,6 +29,16 @@ pub enum Intent {
 /// Crosses of exit rules that are made up for; a strategy has at most as many rules.
 const STANDING_MAX: usize = 64;
 
+/// The places of these states among the values with a bit for each, where all of them are there.
+pub(super) fn stands_at(overdue: &[(usize, Root)]) -> Option<Vec<(usize, u64)>> {
+    let bits = overdue.iter().take(STANDING_MAX).enumerate();
+    let places = bits.map(|(n, (_, root))| match root {
+        Root::Value(at) => Some((usize::from(*at), 1 << n)),
+        Root::Node(_) => None,
+    });
+    places.collect()
+}
+
 /// Distances from the entry price, in quote currency per unit; above 0 when present.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Protection {
@@ -54,21 +64,41 @@ impl Protection {
     }
 }
 
-/// The places of the rules that are asked, in the order of the file.
+/// A rule that is asked: where its condition is, and its place.
+type Question = (Root, usize);
+
+/// The rules that are asked, and those that are left where every condition that depends on bars alone is false.
 #[derive(Debug)]
 pub(super) struct Asked {
+    all: Lists,
+    left: Lists,
+}
+
+/// Rules in the order of the file.
+#[derive(Debug)]
+struct Lists {
     /// Entries.
-    enter: Vec<usize>,
+    enter: Vec<Question>,
     /// Entries of longs and of shorts.
-    enter_side: [Vec<usize>; 2],
+    enter_side: [Vec<Question>; 2],
     /// Exits of longs and of shorts.
-    exit_side: [Vec<usize>; 2],
+    exit_side: [Vec<Question>; 2],
 }
 
 impl Asked {
-    pub(super) fn new(rules: &[Rule]) -> Self {
+    pub(super) fn new(rules: &[Rule], roots: &[Root]) -> Self {
+        let all: Vec<Question> = roots.iter().copied().zip(0..).collect();
+        let left: Vec<Question> =
+            all.iter().copied().filter(|(root, _)| matches!(root, Root::Node(_))).collect();
+        Self { all: Lists::new(rules, &all), left: Lists::new(rules, &left) }
+    }
+}
+
+impl Lists {
+    fn new(rules: &[Rule], questions: &[Question]) -> Self {
         let places = |asked: &dyn Fn(&Rule) -> bool| {
-            (0..rules.len()).filter(|at| asked(&rules[*at])).collect::<Vec<_>>()
+            let questions = questions.iter().copied();
+            questions.filter(|(_, at)| asked(&rules[*at])).collect::<Vec<_>>()
         };
         let by_side = |kind| {
             let mut sides = [Vec::new(), Vec::new()];
@@ -80,23 +110,31 @@ impl Asked {
         let enter = places(&|rule| rule.kind == Kind::Enter);
         Self { enter, enter_side: by_side(Kind::Enter), exit_side: by_side(Kind::Exit) }
     }
+
+    /// Whether none of them is asked with this position.
+    #[inline]
+    fn is_empty(&self, held: Option<Side>) -> bool {
+        let Some(side) = held.map(place_of) else { return self.enter.is_empty() };
+        self.exit_side[side].is_empty() && self.enter_side.iter().all(Vec::is_empty)
+    }
 }
 
 /// The answers of rules that are asked one after another.
 struct Asking<'a> {
     strategy: &'a Strategy,
+    lists: &'a Lists,
     inputs: &'a Inputs<'a>,
     /// Whether one of them was unknown.
     unknown: bool,
 }
 
 impl<'a> Asking<'a> {
-    /// The first rule that is true of those at `places`.
+    /// The first rule that is true of these.
     #[inline]
-    fn first(&mut self, places: &[usize]) -> Option<&'a Rule> {
+    fn first(&mut self, questions: &[Question]) -> Option<&'a Rule> {
         let plan: &'a Plan = &self.strategy.0;
-        for at in places {
-            let truth = plan.decision.value(plan.roots[*at], self.inputs);
+        for (root, at) in questions {
+            let truth = plan.decision.value(*root, self.inputs);
             if truth == 1.0 {
                 return Some(&plan.rules[*at]);
             }
@@ -106,7 +144,7 @@ impl<'a> Asking<'a> {
     }
 
     fn flat(mut self) -> Intent {
-        let Some(rule) = self.first(&self.strategy.0.asked.enter) else {
+        let Some(rule) = self.first(&self.lists.enter) else {
             return self.nothing(false);
         };
         let side = side_of(rule);
@@ -117,7 +155,7 @@ impl<'a> Asking<'a> {
     }
 
     fn held(mut self, side: Side) -> Intent {
-        let (asked, other) = (&self.strategy.0.asked, side.opposite());
+        let (asked, other) = (self.lists, side.opposite());
         let reversal = self.first(&asked.enter_side[place_of(other)]);
         if let Some(rule) = reversal
             && let Some(protection) = self.strategy.protection(other, self.inputs)
@@ -151,20 +189,46 @@ fn side_of(entry: &Rule) -> Side {
 impl Strategy {
     /// What it wants at the close of a slot. In a position: the first true entry of the other side reverses, else the first true
     /// exit leaves, else the first true entry of the side held names the row. Flat: the first true entry enters.
+    #[inline]
     pub fn decide(&self, inputs: &Inputs<'_>) -> Intent {
-        let asking = Asking { strategy: self, inputs, unknown: false };
+        let Asked { all, left } = &self.0.asked;
+        let lists = if self.is_quiet(inputs.values) { left } else { all };
+        let asking = Asking { strategy: self, lists, inputs, unknown: false };
         match inputs.ledger.held {
             Some(held) => asking.held(held.side),
             None => asking.flat(),
         }
     }
 
+    /// Whether every condition that depends on bars alone is false: at most bars.
+    #[inline]
+    fn is_quiet(&self, values: &[f64]) -> bool {
+        self.0.silence.and_then(|at| values.get(at)).is_some_and(|any| *any == 0.0)
+    }
+
+    /// Whether it wants nothing whatever the ledger knows besides the position: no rule is left to be asked.
+    #[inline]
+    pub fn is_silent(&self, held: Option<Side>, values: &[f64]) -> bool {
+        self.is_quiet(values) && self.0.asked.left.is_empty(held)
+    }
+
     /// The states that the crosses of its exit rules lead to, as they are now: a bit for each.
     pub fn standing(&self, inputs: &Inputs<'_>) -> u64 {
         let plan = &self.0;
-        let due = |root| plan.decision.value(root, inputs) == 1.0;
         let bits = plan.overdue.iter().take(STANDING_MAX).enumerate();
-        bits.filter(|(_, (_, root))| due(*root)).fold(0, |bits, (n, _)| bits | 1 << n)
+        let due = |root| u64::from(plan.decision.value(root, inputs) == 1.0);
+        bits.fold(0, |bits, (n, (_, root))| bits | due(*root) << n)
+    }
+
+    /// The same where the states depend on bars alone; `None` where they do not.
+    #[inline]
+    pub fn standing_of(&self, values: &[f64]) -> Option<u64> {
+        let places = self.0.stands_at.as_ref()?;
+        Some(
+            places
+                .iter()
+                .fold(0, |bits, (at, bit)| if values[*at] == 1.0 { bits | bit } else { bits }),
+        )
     }
 
     /// The exit by which a position of this side should have been left already: its cross came and went at slots at which nothing was
@@ -179,8 +243,9 @@ impl Strategy {
 
     /// The first true entry of a long and the first of a short position, where both sides have one.
     pub fn contested(&self, inputs: &Inputs<'_>) -> Option<(Reason, Reason)> {
-        let mut asking = Asking { strategy: self, inputs, unknown: false };
-        let [longs, shorts] = &self.0.asked.enter_side;
+        let lists = &self.0.asked.all;
+        let mut asking = Asking { strategy: self, lists, inputs, unknown: false };
+        let [longs, shorts] = &lists.enter_side;
         let (long, short) = (asking.first(longs)?, asking.first(shorts)?);
         Some((long.name, short.name))
     }

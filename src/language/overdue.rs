@@ -48,7 +48,8 @@ fn state(when: &Term, lets: &Lets) -> Option<Term> {
     }
 }
 
-fn truth(op: Op, parts: Vec<Term>) -> Term {
+/// A condition made of these.
+pub(super) fn truth(op: Op, parts: Vec<Term>) -> Term {
     let span = parts[0].span;
     let (unit, exact) = (Unit::PURE, Exact::Whole);
     let bounds = Bounds::of(op, &parts);

@@ -31,11 +31,24 @@ pub(super) enum Step {
     Frame(usize, usize),
 }
 
+/// At which of several bars a step is worked out when only what is remembered of them counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Silent {
+    /// At none: nothing that remembers reads it.
+    Never,
+    /// At the newest ones: it remembers one bar.
+    Last,
+    /// At all.
+    Always,
+}
+
 /// The steps, and which columns are wanted.
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     pub(super) timeframe: Timeframe,
     pub(super) steps: Vec<Step>,
+    /// At which bars each step is worked out where nobody asks for values.
+    pub(super) silent: Vec<Silent>,
     pub(super) outputs: Vec<Register>,
     /// Programs on bars of longer timeframes.
     pub(super) frames: Vec<Self>,
@@ -56,10 +69,21 @@ impl Program {
     /// Several programs as one, with where the outputs of each are among its own. Steps that are the same are there once.
     pub(super) fn together(programs: &[&Self]) -> (Self, Vec<Vec<usize>>) {
         let timeframe = programs.first().map_or(Timeframe::M1, |program| program.timeframe);
-        let mut all = Self { timeframe, steps: vec![], outputs: vec![], frames: vec![] };
+        let mut all = Self::empty(timeframe);
         let mut known = Known::default();
         let places = programs.iter().map(|program| all.take(program, &mut known)).collect();
+        all.settle();
         (all, places)
+    }
+
+    fn empty(timeframe: Timeframe) -> Self {
+        Self { timeframe, steps: vec![], silent: vec![], outputs: vec![], frames: vec![] }
+    }
+
+    /// Says of every step where it is worked out, now that all of them are there.
+    fn settle(&mut self) {
+        self.silent = silent(&self.steps);
+        self.frames.iter_mut().for_each(Self::settle);
     }
 
     /// Takes in another program; returns where its outputs are.
@@ -68,8 +92,7 @@ impl Program {
         for frame in &other.frames {
             let at = self.frames.iter().position(|ours| ours.timeframe == frame.timeframe);
             let at = at.unwrap_or_else(|| {
-                let empty = Self { steps: vec![], outputs: vec![], frames: vec![], ..*frame };
-                self.frames.push(empty);
+                self.frames.push(Self::empty(frame.timeframe));
                 known.frames.push(Known::default());
                 self.frames.len() - 1
             });
@@ -129,6 +152,34 @@ impl Known {
 }
 
 impl Step {
+    /// Whether it remembers something from bar to bar.
+    pub(super) const fn remembers(&self) -> bool {
+        matches!(self, Self::Back(..) | Self::Ago(..))
+    }
+
+    /// At which bars it is worked out for its own sake.
+    const fn silent(&self) -> Silent {
+        match self {
+            Self::Back(Back::CrossesAbove | Back::CrossesBelow, ..) => Silent::Last,
+            Self::Back(..) | Self::Ago(..) => Silent::Always,
+            Self::Constant(_)
+            | Self::Price(_)
+            | Self::Clock(_)
+            | Self::Op(..)
+            | Self::Frame(..) => Silent::Never,
+        }
+    }
+
+    /// The columns it reads.
+    fn inputs(&self) -> &[Register] {
+        match self {
+            Self::Op(_, inputs) => inputs,
+            Self::Back(_, inputs, ..) => inputs,
+            Self::Ago(input, _) => std::slice::from_ref(input),
+            Self::Constant(_) | Self::Price(_) | Self::Clock(_) | Self::Frame(..) => &[],
+        }
+    }
+
     /// What the kernel of a call is started with.
     pub(super) fn settings(lengths: [Length; 3], factor: u64, timeframe: Timeframe) -> Settings {
         Settings { lengths, factor: f64::from_bits(factor), timeframe }
@@ -161,6 +212,7 @@ impl<'a> Builder<'a> {
         let frames = self.frames.into_iter();
         Program {
             timeframe: self.timeframe,
+            silent: silent(&self.steps),
             steps: self.steps,
             outputs,
             frames: frames.map(|(builder, outputs)| builder.finish(outputs)).collect(),
@@ -238,6 +290,17 @@ impl<'a> Builder<'a> {
         });
         (at, output)
     }
+}
+
+/// A step is worked out wherever one that reads it is.
+fn silent(steps: &[Step]) -> Vec<Silent> {
+    let mut silent: Vec<Silent> = steps.iter().map(Step::silent).collect();
+    for (register, step) in steps.iter().enumerate().rev() {
+        for input in step.inputs() {
+            silent[*input] = silent[*input].max(silent[register]);
+        }
+    }
+    silent
 }
 
 /// The names that a term reads on bars of its own timeframe, directly or by others.

@@ -28,7 +28,7 @@ use super::{
         wma::{Hma, Wma},
         zscore::ZScore,
     },
-    op::{Op, known},
+    op::known,
 };
 use crate::domain::{bar::TimedBar, time::Timeframe};
 
@@ -41,36 +41,66 @@ pub(super) struct Settings {
     pub(super) timeframe: Timeframe,
 }
 
-/// A cross of two sides: whether it could begin one bar ago, unknown before the first bar.
+/// Whether a first input is now above a second one that it was not above before.
 #[derive(Debug, Clone)]
 pub(super) struct Cross {
-    could_begin: f64,
+    /// Whether it was above one bar ago, and whether it was not; neither before the first bar, and where it is unknown.
+    before: [bool; 2],
 }
 
 impl Cross {
     fn new() -> Self {
-        Self { could_begin: f64::NAN }
+        Self { before: [false; 2] }
     }
 
-    #[inline]
-    fn update(&mut self, a: f64, b: f64, now: Op, then: Op) -> f64 {
-        let could_begin = std::mem::replace(&mut self.could_begin, then.of(a, b, 0.0));
-        Op::And.of(now.of(a, b, 0.0), could_begin, 0.0)
+    fn run(&mut self, a: &[f64], b: &[f64], out: &mut [f64]) {
+        let ([first_a, .., last_a] | [first_a @ last_a]) = a else { return };
+        let ([first_b, .., last_b] | [first_b @ last_b]) = b else { return };
+        out[0] = crossed(self.before, sides(*first_a, *first_b));
+        // The bar before is looked at again, so that no bar waits for another one.
+        let (before, next) = (a.iter().zip(b), a[1..].iter().zip(&b[1..]));
+        for (out, (before, next)) in out[1..].iter_mut().zip(before.zip(next)) {
+            *out = crossed(sides(*before.0, *before.1), sides(*next.0, *next.1));
+        }
+        self.before = sides(*last_a, *last_b);
     }
+}
+
+/// Whether one is above the other, and whether it is not. Of an unknown one neither is true.
+#[inline]
+fn sides(a: f64, b: f64) -> [bool; 2] {
+    [a > b, a <= b]
+}
+
+#[inline]
+// Without branches, so that several bars are worked on at once.
+fn crossed([was_above, was_not]: [bool; 2], [is_above, is_not]: [bool; 2]) -> f64 {
+    let known = if is_above & was_not { 1.0 } else { f64::NAN };
+    if is_not | was_above { 0.0 } else { known }
 }
 
 macro_rules! running {
     (
+        average { $($average:ident($average_type:ty))* }
+        light { $($light:ident($light_type:ty))* }
+        column { $($column:ident($column_type:ty))* }
         number { $($number:ident($number_type:ty))* }
+        range { $($range:ident($range_type:ty))* }
         bar { $($bar:ident($bar_type:ty))* }
+        window { $($window:ident($window_type:ty))* }
         day { $($day:ident($day_type:ty))* }
         pair { $($pair:ident($pair_type:ty))* }
     ) => {
         /// The kernel of one call.
         #[derive(Debug, Clone)]
         pub(super) enum Running {
+            $($average($average_type),)*
+            $($light($light_type),)*
+            $($column($column_type),)*
+            $($range($range_type),)*
             $($number($number_type),)*
             $($bar($bar_type),)*
+            $($window($window_type),)*
             $($day($day_type),)*
             $($pair($pair_type),)*
             Vwma(Vwma),
@@ -84,8 +114,35 @@ macro_rules! running {
             /// Takes in the next bars. The columns of the inputs are as long as `out` and `bars`.
             pub(super) fn run(&mut self, [a, b]: [&[f64]; 2], bars: &[TimedBar], out: &mut [f64]) {
                 match self {
+                    $(Self::$average(kernel) => {
+                        out.copy_from_slice(a);
+                        kernel.run(out);
+                    })*
+                    // A copy that nothing else can see stays in registers.
+                    $(Self::$light(kernel) => {
+                        let mut copy = kernel.clone();
+                        each(out, a, |a| copy.update(*a));
+                        *kernel = copy;
+                    })*
+                    $(Self::$range(kernel) => {
+                        kernel.run(bars, out);
+                        for x in out {
+                            *x = known(*x);
+                        }
+                    })*
+                    $(Self::$bar(kernel) => {
+                        let mut copy = kernel.clone();
+                        each(out, bars, |bar| copy.update(&bar.bar));
+                        *kernel = copy;
+                    })*
+                    $(Self::$column(kernel) => {
+                        kernel.run(a, out);
+                        for x in out {
+                            *x = known(*x);
+                        }
+                    })*
                     $(Self::$number(kernel) => each(out, a, |a| kernel.update(*a)),)*
-                    $(Self::$bar(kernel) => each(out, bars, |bar| kernel.update(&bar.bar)),)*
+                    $(Self::$window(kernel) => each(out, bars, |bar| kernel.update(&bar.bar)),)*
                     $(Self::$day(kernel) => each(out, bars, |bar| kernel.update(bar.ts.ts_ms(), &bar.bar)),)*
                     $(Self::$pair(kernel) => pairs(out, a, b, |a, b| kernel.update(a, b)),)*
                     Self::Vwma(kernel) => {
@@ -95,12 +152,8 @@ macro_rules! running {
                     }
                     Self::VolumeZ(kernel) => each(out, bars, |bar| kernel.update(bar.bar.volume())),
                     Self::Volatility(kernel) => each(out, bars, |bar| kernel.update(bar.bar.close())),
-                    Self::CrossesAbove(cross) => {
-                        pairs(out, a, b, |a, b| cross.update(a, b, Op::Greater, Op::LessOrEqual));
-                    }
-                    Self::CrossesBelow(cross) => {
-                        pairs(out, a, b, |a, b| cross.update(a, b, Op::Less, Op::GreaterOrEqual));
-                    }
+                    Self::CrossesAbove(cross) => cross.run(a, b, out),
+                    Self::CrossesBelow(cross) => cross.run(b, a, out),
                 }
             }
         }
@@ -108,17 +161,22 @@ macro_rules! running {
 }
 
 running! {
-    number {
-        Sma(Sma) Ema(Ema) Wma(Wma) Rma(Ema) Hma(Hma) Rsi(Rsi) Roc(Roc) Mom(Mom) LogReturn(LogReturn)
-        Macd(MacdLine) MacdSignal(MacdSignal) MacdHist(MacdHist)
-        Stdev(Stdev) BbUpper(BbUpper) BbMid(BbMid) BbLower(BbLower)
-        Highest(RollingHigh) Lowest(RollingLow) Zscore(ZScore) Rank(Rank)
-        Rising(Rising) Falling(Falling) CountOf(Count) BarsSince(BarsSince)
+    average { Ema(Ema) Rma(Ema) }
+    light {
+        Rsi(Rsi) Macd(MacdLine) MacdSignal(MacdSignal) MacdHist(MacdHist)
+        Rising(Rising) Falling(Falling) BarsSince(BarsSince)
     }
+    column {
+        Sma(Sma) Wma(Wma) Stdev(Stdev) BbUpper(BbUpper) BbMid(BbMid) BbLower(BbLower) Zscore(ZScore)
+        Highest(RollingHigh) Lowest(RollingLow) Roc(Roc) Mom(Mom) LogReturn(LogReturn)
+    }
+    number { Hma(Hma) Rank(Rank) CountOf(Count) }
+    range { Tr(TrueRange) Atr(Atr) Natr(Natr) }
     bar {
-        StochK(StochK) StochD(StochD) Cci(Cci) Mfi(Mfi) Willr(WillR) Adx(Adx) PlusDi(PlusDi) MinusDi(MinusDi)
-        Tr(TrueRange) Atr(Atr) Natr(Natr) KcUpper(KcUpper) KcMid(KcMid) KcLower(KcLower) Supertrend(Supertrend)
+        KcUpper(KcUpper) KcMid(KcMid) KcLower(KcLower) Supertrend(Supertrend)
+        Adx(Adx) PlusDi(PlusDi) MinusDi(MinusDi)
     }
+    window { StochK(StochK) StochD(StochD) Cci(Cci) Mfi(Mfi) Willr(WillR) }
     day { DayOpen(DayOpen) DayHigh(DayHigh) DayLow(DayLow) DayVwap(DayVwap) }
     pair { Corr(Corr) ValueWhen(ValueWhen) }
 }
@@ -264,6 +322,6 @@ impl Ago {
     }
 
     pub(super) fn run(&mut self, x: &[f64], out: &mut [f64]) {
-        each(out, x, |x| self.0.update(*x));
+        self.0.run(x, out);
     }
 }

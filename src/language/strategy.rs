@@ -9,7 +9,7 @@ use super::{
     check::{self, Checked, CheckedRule, Distances, Lets},
     decision::{Decision, Root},
     features::{Features, too_many},
-    intent::Asked,
+    intent::{Asked, stands_at},
     problem::{Problem, Severity},
     raw::{Number, RawStrategy, Values},
     reach::Reach,
@@ -50,12 +50,17 @@ pub(super) struct Plan {
     /// The conditions of `rules`.
     pub(super) roots: Vec<Root>,
     pub(super) asked: Asked,
+    /// The place of the value that is 0 where every condition that depends on bars alone is false.
+    pub(super) silence: Option<usize>,
     /// The distances of a long and of a short position.
     pub(super) protect: [[Option<Root>; 5]; 2],
     /// Exits that are events, and the states they lead to.
     pub(super) overdue: Vec<(usize, Root)>,
+    /// Where those states are, if they depend on bars alone.
+    pub(super) stands_at: Option<Vec<(usize, u64)>>,
     pub(super) signals: Vec<String>,
-    pub(super) slot_values: BTreeSet<SlotValue>,
+    /// A bit for each [`SlotValue`] that a rule reads.
+    pub(super) slot_values: u32,
     pub(super) remarks: Vec<Problem>,
 }
 
@@ -149,8 +154,9 @@ impl Strategy {
     }
 
     /// Whether a rule reads this value, or the size of a position the equity.
+    #[inline]
     pub fn reads(&self, value: SlotValue) -> bool {
-        self.0.slot_values.contains(&value)
+        self.0.slot_values & bit(value) != 0
             || (value == SlotValue::Equity && self.0.size.reads_equity())
     }
 
@@ -178,6 +184,10 @@ impl PartialEq for Strategy {
     }
 }
 
+const fn bit(value: SlotValue) -> u32 {
+    1 << value as u32
+}
+
 /// A term that reads a name.
 fn named(name: &str, body: &Term) -> Term {
     Term { what: What::Let(name.to_owned()), constant: None, ..body.clone() }
@@ -192,17 +202,19 @@ fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Probl
     let terms: Vec<Term> = model.iter().cloned().chain(own).collect();
     let mut decision = Decision::new(&names, model.len(), signals.clone());
     let mut root = |term: &Term| decision.add(term).expect("what looks back is a feature");
-    let roots = rules.iter().map(|rule| root(&rule.when)).collect();
+    let roots: Vec<Root> = rules.iter().map(|rule| root(&rule.when)).collect();
     let protect = [0, 1]
         .map(|side: usize| std::array::from_fn(|at| distances[side][at].as_ref().map(&mut root)));
     let overdue = super::overdue::states(&rules, &lets);
-    let overdue = overdue
+    let overdue: Vec<(usize, Root)> = overdue
         .into_iter()
         .filter_map(|(at, state)| decision.add(&state).map(|root| (at, root)))
         .collect();
+    let stands_at = stands_at(&overdue);
+    let silence = decision.add_any(rules.iter().map(|rule| &rule.when));
     let (rules, whens): (Vec<Rule>, Vec<Term>) =
         rules.into_iter().map(|CheckedRule { rule, when, .. }| (rule, when)).unzip();
-    let asked = Asked::new(&rules);
+    let asked = Asked::new(&rules, &roots);
     let features = Features::new(names, &terms, decision.ahead(), &lets, timeframe);
     Plan {
         timeframe,
@@ -219,10 +231,12 @@ fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Probl
         decision,
         roots,
         asked,
+        silence,
         protect,
         overdue,
+        stands_at,
         signals,
-        slot_values,
+        slot_values: slot_values.into_iter().fold(0, |bits, value| bits | bit(value)),
         remarks,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::unit::{Exact, Unit};
 use crate::domain::{
-    bar::Bar,
+    bar::{Bar, TimedBar},
     time::{DAY_MS, SlotTs},
 };
 
@@ -102,35 +102,68 @@ values! {
 
 impl Price {
     /// Its value in a bar.
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "a loop over a column is compiled for one price")]
     pub(super) fn of(self, bar: &Bar) -> f64 {
-        let [open, high, low, close, volume] = bar.values();
         match self {
-            Self::Open => open,
-            Self::High => high,
-            Self::Low => low,
-            Self::Close => close,
-            Self::Volume => volume,
-            Self::Hl2 => f64::midpoint(high, low),
-            Self::Hlc3 => (high + low + close) / 3.0,
-            Self::Ohlc4 => (open + high + low + close) / 4.0,
+            Self::Open => bar.open(),
+            Self::High => bar.high(),
+            Self::Low => bar.low(),
+            Self::Close => bar.close(),
+            Self::Volume => bar.volume(),
+            Self::Hl2 => f64::midpoint(bar.high(), bar.low()),
+            Self::Hlc3 => (bar.high() + bar.low() + bar.close()) / 3.0,
+            Self::Ohlc4 => (bar.open() + bar.high() + bar.low() + bar.close()) / 4.0,
         }
+    }
+}
+
+impl Price {
+    /// Its values in bars.
+    pub(super) fn column(self, bars: &[TimedBar], out: &mut [f64]) {
+        macro_rules! each {
+            ($($price:ident)*) => {
+                match self {
+                    $(Self::$price => for (out, bar) in out.iter_mut().zip(bars) {
+                        *out = Self::$price.of(&bar.bar);
+                    })*
+                }
+            };
+        }
+        each!(Open High Low Close Volume Hl2 Hlc3 Ohlc4);
     }
 }
 
 impl Clock {
     /// Its value at a slot.
+    #[inline(always)]
     pub(super) fn of(self, ts: SlotTs) -> f64 {
-        const MINUTE_MS: i64 = 60_000;
-        let (day, ms) = (ts.ts_ms().div_euclid(DAY_MS), ts.ts_ms().rem_euclid(DAY_MS));
-        let minutes = ms / MINUTE_MS;
+        const DAY: u64 = DAY_MS.unsigned_abs();
+        const MINUTE: u64 = 60_000;
+        // A slot is behind 1970.
+        let ms = ts.ts_ms().unsigned_abs();
         let value = match self {
-            Self::Hour => minutes / 60,
-            Self::Minute => minutes % 60,
+            Self::Hour => ms % DAY / (60 * MINUTE),
+            Self::Minute => ms / MINUTE % 60,
             // 1970-01-01 was a Thursday.
-            Self::Weekday => (day + 3).rem_euclid(7) + 1,
+            Self::Weekday => (ms / DAY + 3) % 7 + 1,
         };
-        value as f64
+        // The conversion of so small a number is one instruction.
+        f64::from(value as u32)
+    }
+
+    /// Its values at the closes of bars.
+    pub(super) fn column(self, bars: &[TimedBar], out: &mut [f64]) {
+        macro_rules! each {
+            ($($clock:ident)*) => {
+                match self {
+                    $(Self::$clock => for (out, bar) in out.iter_mut().zip(bars) {
+                        *out = Self::$clock.of(bar.ts);
+                    })*
+                }
+            };
+        }
+        each!(Hour Minute Weekday);
     }
 }
 

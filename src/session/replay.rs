@@ -13,13 +13,13 @@ use crate::{
         trade::TradeEvent,
     },
     engine::{
-        anchor::{Blocks, FeatureRows, block_rows},
+        anchor::{Blocks, FeatureRows, RowsInOrder, block_rows},
         signals::Signals,
-        slot::SlotMaker,
+        slot::{Slot, SlotMaker},
         state::State,
-        step::Core,
+        step::{Core, Moment},
     },
-    language::{Inputs as Asked, Intent, NO_SIGNAL},
+    language::{Intent, NO_SIGNAL},
 };
 
 /// Slots stepped between two deliveries: enough to keep every core busy, little to keep in memory.
@@ -155,7 +155,7 @@ impl<'a> Player<'a> {
         degraded: &BTreeMap<i64, Degraded>,
     ) -> Batch {
         let (start, rows) = self.features(window, bars);
-        let mut rows = rows.iter().flat_map(FeatureRows::iter);
+        let mut rows = RowsInOrder::of(&rows);
         let mut batch = Batch {
             decisions: Vec::with_capacity(window.slots().unsigned_abs() as usize),
             trades: vec![],
@@ -165,20 +165,25 @@ impl<'a> Player<'a> {
         let (mut cursor, mut ts) = (start, window.first());
         while ts <= window.last() {
             let found = bars.get(cursor).filter(|bar| bar.ts == ts);
-            let cause = degraded.get(&ts.ts_ms()).copied();
-            let own = found.map(|bar| bar.bar);
-            let slot = self.maker.make(ts, own, cause, |ts| bar_at(bars, ts));
+            let cause = if degraded.is_empty() { None } else { degraded.get(&ts.ts_ms()).copied() };
+            let slot = match found {
+                Some(bar) if cause.is_none() && self.maker.has_nothing_else() => {
+                    Slot::plain(ts, bar.bar)
+                }
+                found => {
+                    self.maker.make(ts, found.map(|bar| bar.bar), cause, |ts| bar_at(bars, ts))
+                }
+            };
             // The row of a bar that is held back is passed over with it.
             let row = found.and_then(|_| rows.next());
             let features = slot.bar().and(row);
-            self.close = slot.bar().map(Bar::close).or(self.close);
             let Batch { trades, contested, .. } = &mut batch;
             // Two sides can be true only where one of them is.
-            let mut watch = |inputs: &Asked<'_>, intent: &Intent| {
-                let is_silent = matches!(intent, Intent::Skip | Intent::Hold(NO_SIGNAL));
+            let mut watch = |moment: &Moment<'_>, intent: &Intent| {
                 if self.looks
-                    && !is_silent
-                    && let Some((long, short)) = rules.contested(inputs)
+                    && *intent != Intent::Skip
+                    && *intent != Intent::Hold(NO_SIGNAL)
+                    && let Some((long, short)) = rules.contested(&moment.inputs())
                 {
                     contested.push((ts, long, short));
                 }
@@ -189,6 +194,8 @@ impl<'a> Player<'a> {
             cursor += usize::from(found.is_some());
             ts = ts.next();
         }
+        let closes = batch.decisions.iter().rev().find_map(|row| row.close);
+        self.close = closes.or(self.close);
         batch
     }
 
@@ -211,16 +218,18 @@ impl<'a> Player<'a> {
         let range = all.partition_point(|bar| bar.ts < window.first())
             ..all.partition_point(|bar| bar.ts <= window.last());
         let own = &all[range.clone()];
-        assert!(own.is_sorted_by(|a, b| a.ts < b.ts), "bars are sorted and unique");
+        assert!(own.is_sorted_by(|a, b| a.ts.ts_ms() < b.ts.ts_ms()), "bars are sorted and unique");
         let Some(newest) = own.last() else { return (range.start, Vec::new()) };
         let (from, to) = (self.blocks.of(all[range.start].ts), self.blocks.of(newest.ts));
-        let start_of = |block: i64| all.partition_point(|bar| self.blocks.of(bar.ts) < block);
-        let rows = (from..=to)
-            .into_par_iter()
-            .map(|block| {
-                let (before, start) = (start_of(block - 1), start_of(block));
-                let (own, end) = (start.max(range.start), start_of(block + 1).min(range.end));
-                block_rows(&self.core.strategy, self.blocks, &all[before..own], &all[own..end])
+        let open_ms = |block: i64| block * self.blocks.block_ms();
+        let start_of = |block: i64| all.partition_point(|bar| bar.ts.open_ms() < open_ms(block));
+        // Where the block before the first begins, the first, and so on up to the end of the last.
+        let starts: Vec<usize> = (from - 1..=to + 1).map(start_of).collect();
+        let rows = starts
+            .par_windows(3)
+            .map(|starts| {
+                let (own, end) = (starts[1].max(range.start), starts[2].min(range.end));
+                block_rows(&self.core.strategy, self.blocks, &all[starts[0]..own], &all[own..end])
             })
             .collect();
         (range.start, rows)

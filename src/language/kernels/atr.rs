@@ -1,7 +1,7 @@
 //! The average true range.
 
 use super::{ema::Ema, length::Length};
-use crate::domain::bar::Bar;
+use crate::domain::bar::{Bar, TimedBar};
 
 /// The part of the price axis from the previous close to both ends of the bar, in quote currency (TA-Lib `ta_TRANGE.c`). The first
 /// bar has no previous close and gives NaN.
@@ -19,12 +19,27 @@ impl TrueRange {
     /// Takes in the next bar; NaN for the first one.
     #[inline]
     pub fn update(&mut self, bar: &Bar) -> f64 {
-        let Some(last) = self.last_close.replace(bar.close()) else { return f64::NAN };
-        // Plain comparisons: both numbers are finite, and `f64::max` would check for NaN again.
-        let top = if bar.high() > last { bar.high() } else { last };
-        let bottom = if bar.low() < last { bar.low() } else { last };
-        top - bottom
+        self.last_close.replace(bar.close()).map_or(f64::NAN, |last| range(last, bar))
     }
+
+    /// The same for bars that follow each other.
+    pub fn run(&mut self, bars: &[TimedBar], out: &mut [f64]) {
+        let ([first, .., last] | [first @ last]) = bars else { return };
+        out[0] = self.update(&first.bar);
+        let pairs = bars.iter().zip(&bars[1..]);
+        for (out, (before, bar)) in out[1..].iter_mut().zip(pairs) {
+            *out = range(before.bar.close(), &bar.bar);
+        }
+        self.last_close = Some(last.bar.close());
+    }
+}
+
+#[inline]
+fn range(last: f64, bar: &Bar) -> f64 {
+    // Plain comparisons: both numbers are finite, and `f64::max` would check for NaN again.
+    let top = if bar.high() > last { bar.high() } else { last };
+    let bottom = if bar.low() < last { bar.low() } else { last };
+    top - bottom
 }
 
 /// Wilder's ATR in quote currency, as in TA-Lib (`ta_ATR.c`): the average of the [`TrueRange`]; its first value is the mean of the first `n`.
@@ -46,6 +61,12 @@ impl Atr {
         // The first bar gives NaN, which an average does not take in.
         self.average.update(self.range.update(bar))
     }
+
+    /// The same for bars that follow each other.
+    pub fn run(&mut self, bars: &[TimedBar], out: &mut [f64]) {
+        self.range.run(bars, out);
+        self.average.run(out);
+    }
 }
 
 /// The ATR in per cent of the close, as in TA-Lib (`ta_NATR.c`).
@@ -66,6 +87,14 @@ impl Natr {
     #[inline]
     pub fn update(&mut self, bar: &Bar) -> f64 {
         100.0 * (self.atr.update(bar) / bar.close())
+    }
+
+    /// The same for bars that follow each other.
+    pub fn run(&mut self, bars: &[TimedBar], out: &mut [f64]) {
+        self.atr.run(bars, out);
+        for (out, bar) in out.iter_mut().zip(bars) {
+            *out = 100.0 * (*out / bar.bar.close());
+        }
     }
 }
 

@@ -22,6 +22,11 @@ impl Stdev {
     pub fn update(&mut self, x: f64) -> f64 {
         self.window.push(x).map_or(f64::NAN, Moments::population_sd)
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.window.run(x, out, |moments, _| moments.population_sd());
+    }
 }
 
 /// The simple average of the last `n` inputs plus `k` population standard deviations, as in TA-Lib (`ta_BBANDS.c`).
@@ -40,8 +45,12 @@ impl BbUpper {
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        let Some(moments) = self.window.push(x) else { return f64::NAN };
-        moments.mean + self.k * moments.population_sd()
+        self.window.push(x).map_or(f64::NAN, |moments| above(moments, self.k))
+    }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.window.run(x, out, |moments, _| above(moments, self.k));
     }
 }
 
@@ -63,6 +72,11 @@ impl BbMid {
     pub fn update(&mut self, x: f64) -> f64 {
         self.window.push(x).map_or(f64::NAN, |moments| moments.mean)
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.window.run(x, out, |moments, _| moments.mean);
+    }
 }
 
 /// The simple average of the last `n` inputs minus `k` population standard deviations, as in TA-Lib (`ta_BBANDS.c`).
@@ -81,9 +95,23 @@ impl BbLower {
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        let Some(moments) = self.window.push(x) else { return f64::NAN };
-        moments.mean - self.k * moments.population_sd()
+        self.window.push(x).map_or(f64::NAN, |moments| below(moments, self.k))
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.window.run(x, out, |moments, _| below(moments, self.k));
+    }
+}
+
+#[inline]
+fn above(moments: Moments, k: f64) -> f64 {
+    moments.mean + k * moments.population_sd()
+}
+
+#[inline]
+fn below(moments: Moments, k: f64) -> f64 {
+    moments.mean - k * moments.population_sd()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::length::Length;
 ///
 /// An unknown input (NaN or infinite) is not taken in: NaN for that bar, and the average goes on as if the bar had not been. The
 /// same goes for an input so large that the average would become infinite, which it would stay for ever.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Ema {
     n: Length,
     alpha: f64,
@@ -35,7 +35,9 @@ impl Ema {
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
         if self.missing > 0 {
-            return self.seed(x);
+            let (seeded, value) = self.seed(x);
+            *self = seeded;
+            return value;
         }
         let next = self.value + (x - self.value) * self.alpha;
         if !next.is_finite() {
@@ -45,19 +47,42 @@ impl Ema {
         next
     }
 
-    #[cold]
-    fn seed(&mut self, x: f64) -> f64 {
+    /// The same for a column, in place.
+    pub fn run(&mut self, column: &mut [f64]) {
+        let mut inputs = column.iter_mut();
+        while self.missing > 0 {
+            let Some(x) = inputs.next() else { return };
+            *x = self.update(*x);
+        }
+        let (alpha, mut value) = (self.alpha, self.value);
+        while !inputs.as_slice().is_empty() {
+            // What is unknown leaves the loop: inside it the next value waits for three operations only.
+            for x in &mut inputs {
+                let next = value + (*x - value) * alpha;
+                if !next.is_finite() {
+                    *x = f64::NAN;
+                    break;
+                }
+                (value, *x) = (next, next);
+            }
+        }
+        self.value = value;
+    }
+
+    /// By value, so that an average in a loop over a column stays in registers.
+    #[inline]
+    fn seed(mut self, x: f64) -> (Self, f64) {
         let sum = self.value + x;
         if !sum.is_finite() {
-            return f64::NAN;
+            return (self, f64::NAN);
         }
         self.value = sum;
         self.missing -= 1;
         if self.missing > 0 {
-            return f64::NAN;
+            return (self, f64::NAN);
         }
         self.value /= self.n.float();
-        self.value
+        (self, self.value)
     }
 }
 

@@ -48,6 +48,16 @@ impl<const HIGHEST: bool> Rolling<HIGHEST> {
         let value = self.window.push(x);
         if self.known.take(x) { value.map_or(f64::NAN, |extreme| extreme.0) } else { f64::NAN }
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.window.run(x, out, |extreme, _| extreme.0);
+        for (out, x) in out.iter_mut().zip(x) {
+            if !self.known.take(*x) {
+                *out = f64::NAN;
+            }
+        }
+    }
 }
 
 #[cfg(test)]

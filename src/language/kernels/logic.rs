@@ -25,6 +25,20 @@ impl Delay {
         self.at = if self.at + 1 == self.ring.len() { 0 } else { self.at + 1 };
         before
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, mut x: &[f64], mut out: &mut [f64]) {
+        while !x.is_empty() {
+            let many = (self.ring.len() - self.at).min(x.len());
+            let ring = &mut self.ring[self.at..][..many];
+            let (now, later) = x.split_at(many);
+            let (before, rest) = out.split_at_mut(many);
+            before.copy_from_slice(ring);
+            ring.copy_from_slice(now);
+            self.at = if self.at + many == self.ring.len() { 0 } else { self.at + many };
+            (x, out) = (later, rest);
+        }
+    }
 }
 
 /// Steps in one direction, counted.

@@ -18,12 +18,21 @@ impl Roc {
     /// Takes in the next input; NaN until warm, unknown if one of the two is.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        let before = self.delay.update(x);
-        if before == 0.0 {
-            return zero_of(x);
-        }
-        100.0 * ((x - before) / before)
+        change(x, self.delay.update(x))
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.delay.run(x, out);
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = change(*x, *out);
+        }
+    }
+}
+
+#[inline]
+fn change(x: f64, before: f64) -> f64 {
+    if before == 0.0 { zero_of(x) } else { 100.0 * ((x - before) / before) }
 }
 
 /// `x - x_n`, from the input `n` bars ago to the newest one, as in TA-Lib (`ta_MOM.c`).
@@ -43,6 +52,14 @@ impl Mom {
     pub fn update(&mut self, x: f64) -> f64 {
         x - self.delay.update(x)
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.delay.run(x, out);
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = x - *out;
+        }
+    }
 }
 
 /// `ln(x / x_n)`, from the input `n` bars ago to the newest one, the logarithm from `libm`. Unknown unless both are above 0.
@@ -60,9 +77,21 @@ impl LogReturn {
     /// Takes in the next input; NaN until warm, unknown if one of the two is.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        let before = self.delay.update(x);
-        if before > 0.0 && x > 0.0 { libm::log(x / before) } else { f64::NAN }
+        log_change(x, self.delay.update(x))
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.delay.run(x, out);
+        for (out, x) in out.iter_mut().zip(x) {
+            *out = log_change(*x, *out);
+        }
+    }
+}
+
+#[inline]
+fn log_change(x: f64, before: f64) -> f64 {
+    if before > 0.0 && x > 0.0 { libm::log(x / before) } else { f64::NAN }
 }
 
 #[cfg(test)]

@@ -29,7 +29,9 @@ impl Rsi {
         }
         let Some(last) = self.last.replace(close) else { return f64::NAN };
         let change = close - last;
-        let (up, down) = if change > 0.0 { (change, 0.0) } else { (0.0, 0.0 - change) };
+        // Two choices of a number and not one branch: which way a price goes cannot be foreseen.
+        let up = if change > 0.0 { change } else { 0.0 };
+        let down = if change > 0.0 { 0.0 } else { 0.0 - change };
         let gain = self.gain.update(up);
         let both = gain + self.loss.update(down);
         if both == 0.0 { 50.0 } else { 100.0 * (gain / both) }

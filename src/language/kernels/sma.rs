@@ -45,6 +45,12 @@ impl Sma {
     pub fn update(&mut self, x: f64) -> f64 {
         self.window.push(x).map_or(f64::NAN, |all| all.bounds.around(all.sum / self.n.float()))
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        let n = self.n.float();
+        self.window.run(x, out, |all, _| all.bounds.around(all.sum / n));
+    }
 }
 
 #[cfg(test)]

@@ -53,6 +53,37 @@ impl<M: Merge> Window<M> {
         self.full.then(|| M::merge(self.ring[self.at], newer))
     }
 
+    /// The same for inputs that follow each other: `value` of every window and its newest input, NaN until there is one.
+    #[inline]
+    pub(super) fn run(
+        &mut self,
+        mut inputs: &[M::Input],
+        mut out: &mut [f64],
+        value: impl Fn(M, M::Input) -> f64,
+    ) {
+        while let Some((input, _)) = inputs.split_first() {
+            // Behind the first of a round and before its last, every input is like the one before: a tight loop.
+            let (many, newer) = match self.newer {
+                Some(newer) if self.at + 1 < self.ring.len() => {
+                    ((self.ring.len() - self.at - 1).min(inputs.len()), newer)
+                }
+                Some(_) | None => {
+                    out[0] = self.push(*input).map_or(f64::NAN, |all| value(all, *input));
+                    (inputs, out) = (&inputs[1..], &mut out[1..]);
+                    continue;
+                }
+            };
+            let (now, later) = inputs.split_at(many);
+            let (into, rest) = out.split_at_mut(many);
+            self.newer =
+                Some(within(&mut self.ring[self.at..=self.at + many], newer, now, |at, all, x| {
+                    into[at] = if self.full { value(all, x) } else { f64::NAN };
+                }));
+            self.at += many;
+            (inputs, out) = (later, rest);
+        }
+    }
+
     fn start_round(&mut self) {
         for i in (1..self.ring.len()).rev() {
             self.ring[i - 1] = M::merge(self.ring[i - 1], self.ring[i]);
@@ -60,6 +91,24 @@ impl<M: Merge> Window<M> {
         self.at = 0;
         self.newer = None;
     }
+}
+
+/// Inputs of one round, none of them its first or last. `ring` begins at their place.
+#[inline]
+fn within<M: Merge>(
+    ring: &mut [M],
+    mut newer: M,
+    inputs: &[M::Input],
+    mut each: impl FnMut(usize, M, M::Input),
+) -> M {
+    assert_eq!(ring.len(), inputs.len() + 1, "one more, which the oldest window begins with");
+    for at in 0..inputs.len() {
+        let one = M::of(inputs[at]);
+        newer = M::merge(newer, one);
+        ring[at] = one;
+        each(at, M::merge(ring[at + 1], newer), inputs[at]);
+    }
+    newer
 }
 
 /// Whether the last inputs are all known; for windows whose value would not show a NaN.

@@ -52,6 +52,11 @@ impl Wma {
     pub fn update(&mut self, x: f64) -> f64 {
         self.window.push(x).map_or(f64::NAN, |all| all.bounds.around(all.product / self.weights))
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.window.run(x, out, |all, _| all.bounds.around(all.product / self.weights));
+    }
 }
 
 /// Hull's average, as in TA-Lib (`ta_HMA.c`): `wma(2 wma(x, n / 2) - wma(x, n), sqrt(n))`, both lengths rounded down, the first

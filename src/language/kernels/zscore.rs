@@ -21,10 +21,19 @@ impl ZScore {
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
     #[inline]
     pub fn update(&mut self, x: f64) -> f64 {
-        let Some(moments) = self.window.push(x) else { return f64::NAN };
-        let sd = moments.population_sd();
-        if sd == 0.0 { 0.0 } else { (x - moments.mean) / sd }
+        self.window.push(x).map_or(f64::NAN, |moments| score(moments, x))
     }
+
+    /// The same for a column.
+    pub fn run(&mut self, x: &[f64], out: &mut [f64]) {
+        self.window.run(x, out, score);
+    }
+}
+
+#[inline]
+fn score(moments: Moments, x: f64) -> f64 {
+    let sd = moments.population_sd();
+    if sd == 0.0 { 0.0 } else { (x - moments.mean) / sd }
 }
 
 #[cfg(test)]
