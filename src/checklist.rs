@@ -59,24 +59,20 @@ const PLAIN: &str = "\x1b[0m";
 /// How a text is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Drawing {
-    /// With colours.
     pub colour: bool,
     /// Broken into lines of 80 columns, for a terminal; a text that programs read has one line per sentence.
     pub broken: bool,
 }
 
-/// One check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// The part of the job it belongs to, where a job has parts.
     pub part: Option<&'static str>,
     /// What was checked.
     pub name: String,
-    /// How it went.
     pub level: Level,
     /// What it is judged by.
     pub limit: String,
-    /// What was found.
     pub value: String,
     /// Paths, lines or names that it is about: the first few.
     pub evidence: Vec<String>,

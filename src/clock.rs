@@ -163,7 +163,6 @@ impl Clock for VirtualClock {
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Starts now.
     #[expect(clippy::disallowed_methods, reason = "this is where time enters")]
     pub fn start() -> Self {
         Self(Instant::now())

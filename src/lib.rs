@@ -1,6 +1,6 @@
 //! Mjolnir: one engine under the live paper loop, the backtest, and the proof that both are the same.
 
-pub mod checklist;
+pub(crate) mod checklist;
 pub mod cli;
 pub mod clock;
 pub mod domain;
@@ -12,10 +12,10 @@ pub mod language;
 pub mod manifest;
 pub mod model;
 pub mod net;
-pub mod notify;
+pub(crate) mod notify;
 pub mod os;
-pub mod outcome;
-pub mod report;
+pub(crate) mod outcome;
+pub(crate) mod report;
 pub mod run;
 pub mod serve;
 pub mod session;

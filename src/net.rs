@@ -92,7 +92,6 @@ impl Drop for HttpClient {
     }
 }
 
-/// Which part failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broke {
     /// The name of the host has no address.
@@ -133,7 +132,6 @@ impl Broke {
 #[derive(Debug, Clone, PartialEq, Eq, ThisError)]
 #[error("{}: {root}", broke.words())]
 pub struct HttpError {
-    /// Which part failed.
     pub broke: Broke,
     /// The cause at the root, in the words of the system or the library.
     pub root: String,

@@ -10,8 +10,8 @@ use crate::{
     },
     jobs::equivalence::{
         both::Compared,
-        compare::{Comparison, DiffLayer},
-        judge::{Circumstances, MismatchCause, Verdict, cause, verdict},
+        compare::{DiffLayer, LedgerComparison},
+        judge::{Circumstances, MismatchCause, ProofVerdict, cause, verdict},
         proof::{Mismatch, Proof, mismatch},
     },
     session::{
@@ -25,7 +25,6 @@ use crate::{
 
 /// Whose ledgers a proof compares.
 pub struct ClaimOwner {
-    /// The series.
     pub series: Series,
     /// LIVE's tag, and that of the backtest.
     pub tags: [Tag; 2],
@@ -140,21 +139,23 @@ impl ClaimOwner {
 /// Adds what contradicts itself.
 pub fn check_itself(proof: &Proof, broken: &mut Vec<String>) {
     let Proof { as_seen, as_is, mismatch, drift, .. } = proof;
-    let fail = Verdict::Fail.name();
+    let fail = ProofVerdict::Fail.name();
     if (as_seen == fail) != mismatch.is_some() {
         broken.push(format!("as_seen is {as_seen}, which does not fit its mismatch"));
     }
     let fits = match (as_is.as_deref(), drift.is_some()) {
         (None, false) => true,
         (None, true) => false,
-        (Some(as_is), true) if as_seen == Verdict::Pass.name() => {
-            as_is == Verdict::PassDataDrift.name()
+        (Some(as_is), true) if as_seen == ProofVerdict::Pass.name() => {
+            as_is == ProofVerdict::PassDataDrift.name()
         }
         (Some(as_is), true) => as_is == fail,
         // Today's bars are those LIVE saw, or make no difference.
         (Some(as_is), false) => {
             as_is == as_seen
-                || [Verdict::Pass, Verdict::Inconclusive].iter().any(|one| one.name() == as_is)
+                || [ProofVerdict::Pass, ProofVerdict::Inconclusive]
+                    .iter()
+                    .any(|one| one.name() == as_is)
         }
     };
     if !fits {
@@ -208,7 +209,7 @@ pub fn check_again(
         broken.push("the window or the sync slot is not the one in the proof".to_owned());
     }
     if (found.rows, found.trades) != (proof.rows, proof.trades) {
-        let Comparison { rows, trades, .. } = found;
+        let LedgerComparison { rows, trades, .. } = found;
         broken.push(format!(
             "{rows} rows and {trades} trade events can be compared, the proof says {} and {}",
             proof.rows, proof.trades
@@ -223,7 +224,7 @@ pub fn check_again(
 }
 
 /// Whether this is what differs first. Of the causes that bars revised since, and restarts, make possible any is believed.
-fn is_first(found: &Comparison, around: &Circumstances, said: Option<&Mismatch>) -> bool {
+fn is_first(found: &LedgerComparison, around: &Circumstances, said: Option<&Mismatch>) -> bool {
     let (Some(first), Some(said)) = (found.first(), said) else {
         return found.first().is_none() == said.is_none();
     };

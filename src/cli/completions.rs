@@ -45,7 +45,6 @@ pub fn answer_shell() {
         .complete();
 }
 
-/// `runner completions`.
 pub fn completions(shell: CompletionShell) -> Exit {
     let shell: &dyn EnvCompleter = match shell {
         CompletionShell::Bash => &Bash,

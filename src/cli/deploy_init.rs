@@ -41,7 +41,6 @@ const HEAD: &str = "# Written by `runner deploy init`";
 /// Most bytes of the log of a visit.
 const LOG_MAX: u64 = 4 << 20;
 
-/// `runner deploy init`.
 pub fn init(root: &Path, args: &DeployInitArgs, json: bool) -> Exit {
     let root = match std::path::absolute(root) {
         Ok(root) => root,
@@ -180,7 +179,6 @@ fn agreed_key(
     Ok(Some(key.fingerprint.clone()))
 }
 
-/// What was seen.
 fn overview(target: &Target, seen: &VisitedTarget) -> String {
     let folder = match &seen.folder {
         TargetFolder::Missing(above) => format!("does not exist; it would be made below {above}"),

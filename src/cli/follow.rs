@@ -41,7 +41,7 @@ impl Part {
 }
 
 /// Takes a line without its end; false when no more are wanted.
-pub type Take<'a> = dyn FnMut(&str) -> bool + 'a;
+pub type FollowTake<'a> = dyn FnMut(&str) -> bool + 'a;
 
 impl Follow {
     /// From the beginning of what is kept: the file before the present one comes first.
@@ -60,7 +60,7 @@ impl Follow {
     }
 
     /// Hands on every whole line written since the last time. False when the taker wants no more.
-    pub fn lines(&mut self, take: &mut Take<'_>) -> io::Result<bool> {
+    pub fn lines(&mut self, take: &mut FollowTake<'_>) -> io::Result<bool> {
         loop {
             if self.open.is_none() {
                 self.open = Part::open(&self.path)?;
@@ -78,7 +78,7 @@ impl Follow {
     }
 
     /// Hands on what is left without an end of line.
-    pub fn last(&mut self, take: &mut Take<'_>) -> bool {
+    pub fn last(&mut self, take: &mut FollowTake<'_>) -> bool {
         let rest = std::mem::take(&mut self.rest);
         rest.is_empty() || take(&String::from_utf8_lossy(&rest))
     }
@@ -97,7 +97,7 @@ impl Follow {
         Ok(Some(unread.unwrap_or(present)))
     }
 
-    fn drain(&mut self, take: &mut Take<'_>) -> io::Result<bool> {
+    fn drain(&mut self, take: &mut FollowTake<'_>) -> io::Result<bool> {
         let Some(open) = &mut self.open else { return Ok(true) };
         if open.file.metadata()?.len() < open.read {
             // It was cut: what is there now is new.

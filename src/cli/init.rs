@@ -51,7 +51,6 @@ const QUESTIONS: [Question; 5] = [
     Question { flag: "tag", meaning: "tag, the name of its ledgers", usual: "paper" },
 ];
 
-/// `runner init`.
 pub fn init_box(root: Option<&Path>, args: &InitArgs, json: bool) -> Exit {
     let dir = args.dir.as_deref().or(root).unwrap_or(Path::new("."));
     match make(dir, args) {

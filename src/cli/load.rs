@@ -10,7 +10,7 @@ use std::{
 use super::args::{JobArgs, ValueArgs};
 use crate::{
     clock::{Clock as _, SystemClock},
-    domain::dotenv::{self, Dotenv, Entry},
+    domain::dotenv::{self, Dotenv, DotenvEntry},
     exit::Exit,
     jobs::context::Failure,
     manifest::{
@@ -50,7 +50,7 @@ pub fn variables(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
         return Err(refused(format!(":{line}: {unclear}")));
     }
     let mut own = BTreeMap::new();
-    for Entry { name, value, line, .. } in
+    for DotenvEntry { name, value, line, .. } in
         entries.into_iter().filter(|e| !all.contains_key(&e.name))
     {
         let value = value.ok_or_else(|| refused(format!(":{line}: {name}: {unclear}")))?;
@@ -136,7 +136,6 @@ pub struct LoadedJob {
 pub enum LoadError {
     /// It could not be read.
     Unreadable(Failure),
-    /// It has problems.
     Problems(Problems),
 }
 

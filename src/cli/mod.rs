@@ -1,5 +1,7 @@
 //! The command line: arguments, what people see, and every verb but `run`.
 
+// Its docs become help and JOBS.md: people read them.
+#[warn(missing_docs)]
 pub mod args;
 mod claims;
 pub mod commands;
@@ -10,14 +12,14 @@ pub mod deploy_init;
 pub mod doctor;
 pub mod features;
 pub mod fit;
-pub mod flags;
+pub(crate) mod flags;
 mod follow;
 pub mod functions;
 pub mod give_command;
 pub mod history;
 pub mod home;
 pub mod init;
-pub mod load;
+pub(crate) mod load;
 pub mod logs;
 pub mod next;
 pub mod output;

@@ -96,7 +96,6 @@ struct Plain {
 }
 
 impl JobProgress {
-    /// For this process.
     pub fn new() -> Self {
         if io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
@@ -187,7 +186,6 @@ pub const OUTCOME: &str = "outcome";
 /// What people see of a log on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum People {
-    /// Warnings.
     Warnings,
     /// All of it with time and level, where stderr is not a terminal: for a loop, whose stderr is kept by whoever started it. The loop
     /// counts what repeats, so single attempts are in its log only.

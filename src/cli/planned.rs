@@ -14,7 +14,6 @@ use crate::{
 /// A job with its schedules.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    /// Its name.
     pub job: String,
     /// Its manifest, below the root.
     pub path: String,

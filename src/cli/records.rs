@@ -25,13 +25,9 @@ const NAMED_MAX: usize = 5;
 
 /// The run records below a root.
 pub struct Records {
-    /// The root.
     pub root: PathBuf,
-    /// The disk.
     pub disk: RealDisk,
-    /// Its paths.
     pub layout: Layout,
-    /// The records.
     pub store: RunStore,
 }
 

@@ -23,7 +23,7 @@ use crate::{
         host::{self, HostContext, HostOptions, LoadedSchedules, only_one},
         http::{Listen, Reach, start as show_pages},
         retention::RetentionRules,
-        schedule_table::{RunPolicy, ScheduleTable, ScheduledJob},
+        schedule_table::{JobSchedules, RunPolicy, ScheduledJob},
         status::ServiceStatus,
     },
     store::{disk::RealDisk, layout::Layout, runs::Keep},
@@ -134,7 +134,7 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
     if !wrong.is_empty() {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
-    let works = ScheduleTable::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
+    let works = JobSchedules::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
     Ok((LoadedSchedules { works, jobs: names.len(), keeps, about, off }, manifests))
 }
 

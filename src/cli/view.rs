@@ -134,7 +134,6 @@ fn named(problems: &Problems) -> Vec<String> {
     problems.iter().map(one).collect()
 }
 
-/// `runner check`.
 pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     let all = ["jobs", "strategies"].map(PathBuf::from);
     let usual: Vec<PathBuf> = all.into_iter().filter(|path| root.join(path).is_dir()).collect();
@@ -221,7 +220,6 @@ fn same_names(root: &Path, files: &[PathBuf]) -> Problems {
     namesakes(&files.iter().filter_map(named).collect::<Vec<_>>())
 }
 
-/// `runner explain`.
 pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
     let loaded = match load(root, args, &facts()) {
         Ok(loaded) => loaded,
@@ -324,7 +322,6 @@ fn derived(of: &Derivation, depth: usize, text: &mut String) {
     }
 }
 
-/// `runner show`.
 pub fn show(root: &Path, args: &ShowArgs, json: bool) -> Exit {
     if let Some(ShowPart::Model { dir }) = &args.part {
         return show_model(root, dir, json);
@@ -346,7 +343,6 @@ pub fn show(root: &Path, args: &ShowArgs, json: bool) -> Exit {
     }
 }
 
-/// `runner list`.
 pub fn list(root: &Path, json: bool) -> Exit {
     let mut jobs = Vec::new();
     for name in names(root) {
@@ -379,7 +375,6 @@ pub fn list(root: &Path, json: bool) -> Exit {
     if jobs.is_empty() { Exit::Nothing } else { Exit::Ok }
 }
 
-/// `runner schema`.
 pub fn schema(of: SchemaOf) -> Exit {
     print_json(&match of {
         SchemaOf::Job => job_schema(),
@@ -388,7 +383,6 @@ pub fn schema(of: SchemaOf) -> Exit {
     Exit::Ok
 }
 
-/// `runner reference`.
 pub fn reference(json: bool) -> Exit {
     if json {
         print_json(&json!({ "schema": "mjolnir.reference/1", "markdown": reference_text() }));

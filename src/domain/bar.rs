@@ -79,25 +79,21 @@ impl Bar {
         Self { open: price, high: price, low: price, close: price, volume: 0.0 }
     }
 
-    /// First price.
     #[inline]
     pub const fn open(&self) -> f64 {
         self.open
     }
 
-    /// Highest price.
     #[inline]
     pub const fn high(&self) -> f64 {
         self.high
     }
 
-    /// Lowest price.
     #[inline]
     pub const fn low(&self) -> f64 {
         self.low
     }
 
-    /// Last price.
     #[inline]
     pub const fn close(&self) -> f64 {
         self.close
@@ -215,7 +211,6 @@ impl ClosedBar {
         Self(bar)
     }
 
-    /// The bar.
     pub const fn get(&self) -> TimedBar {
         self.0
     }

@@ -22,7 +22,6 @@ pub struct BaseUrlError {
 }
 
 impl BaseUrl {
-    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

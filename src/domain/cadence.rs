@@ -12,7 +12,7 @@ use super::{
 
 /// What becomes of a time that the clocks jump over, in spring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Gap {
+pub enum ClockGap {
     /// It is due at the first instant after the jump.
     Shift,
     /// It is not due that day.
@@ -27,12 +27,11 @@ pub enum Gap {
 pub enum Cadence {
     /// By a cron line.
     Cron {
-        /// The line.
         cron: Cron,
         /// On whose clocks.
         zone: Zone,
         /// What becomes of times that do not exist.
-        gap: Gap,
+        gap: ClockGap,
     },
     /// At every whole multiple of a duration since 1970-01-01T00:00:00Z.
     Every(Duration),
@@ -96,7 +95,7 @@ impl Cadence {
 ///
 /// Times are taken from the line as if clocks never changed, and each is looked up on the clocks: so what becomes of a time that does not
 /// exist, or comes twice, never depends on what else the line has.
-fn next_on_clocks(cron: &Cron, zone: Zone, gap: Gap, after: UtcMs) -> Option<UtcMs> {
+fn next_on_clocks(cron: &Cron, zone: Zone, gap: ClockGap, after: UtcMs) -> Option<UtcMs> {
     let after_ms = after.get();
     let set_back_s = (zone.offset_s(after) - zone.offset_s(after.plus_ms(CHANGE_MAX_MS))).max(0);
     // What clocks that are about to be set back show now, and showed a while ago, they show once more.
@@ -107,7 +106,7 @@ fn next_on_clocks(cron: &Cron, zone: Zone, gap: Gap, after: UtcMs) -> Option<Utc
         let (at, again) = match zone.instants(wall)? {
             Instants::Once(at) => (at, None),
             Instants::Twice(first, second) => (first, Some(second).filter(|_| !cron.is_fixed())),
-            Instants::Never(_) if gap == Gap::Skip => continue,
+            Instants::Never(_) if gap == ClockGap::Skip => continue,
             Instants::Never(after_jump) => (after_jump, None),
         };
         // No later time of the line comes before this one, but a second pass may.
@@ -138,7 +137,7 @@ impl fmt::Display for Cadence {
 mod tests {
     use super::*;
 
-    fn cadence(line: &str, zone: &str, gap: Gap) -> Cadence {
+    fn cadence(line: &str, zone: &str, gap: ClockGap) -> Cadence {
         Cadence::Cron { cron: line.parse().unwrap(), zone: zone.parse().unwrap(), gap }
     }
 
@@ -149,7 +148,7 @@ mod tests {
 
     #[test]
     fn eighteen_o_clock_in_berlin_stays_eighteen_o_clock() {
-        let evening = cadence("0 18 * * *", "Europe/Berlin", Gap::Shift);
+        let evening = cadence("0 18 * * *", "Europe/Berlin", ClockGap::Shift);
         let spring = due(&evening, "2026-03-28T00:00:00Z", "2026-03-31T00:00:00Z");
         assert_eq!(spring, ["28T17:00", "29T16:00", "30T16:00"]);
         let autumn = due(&evening, "2026-10-24T00:00:00Z", "2026-10-27T00:00:00Z");
@@ -163,13 +162,13 @@ mod tests {
             ("America/New_York", "2026-03-07T12:00:00Z", "08T07:00", "09T06:30"),
         ] {
             let end = UtcMs::plus_ms(before.parse().unwrap(), 2 * 86_400_000).to_string();
-            let night = cadence("30 2 * * *", zone, Gap::Shift);
+            let night = cadence("30 2 * * *", zone, ClockGap::Shift);
             let shifted = due(&night, before, &end);
             assert_eq!(shifted, [jump, skipped_to], "{zone}");
             let first = night.next(before.parse().unwrap()).unwrap();
             assert_eq!(night.clock_change(first), Some(ClockChange::Shifted));
             assert_eq!(night.clock_change(night.next(first).unwrap()), None);
-            let skipping = cadence("30 2 * * *", zone, Gap::Skip);
+            let skipping = cadence("30 2 * * *", zone, ClockGap::Skip);
             assert_eq!(due(&skipping, before, &end), [skipped_to], "{zone}");
         }
     }
@@ -196,10 +195,10 @@ mod tests {
             ("0 2,3 * * *", vec!["29T01:00"], vec!["29T01:00"]),
         ] {
             let by = |gap| due(&cadence(line, "Europe/Berlin", gap), from, to);
-            assert_eq!(by(Gap::Shift), shifted, "{line}");
-            assert_eq!(by(Gap::Skip), skipped, "{line}");
+            assert_eq!(by(ClockGap::Shift), shifted, "{line}");
+            assert_eq!(by(ClockGap::Skip), skipped, "{line}");
         }
-        let half_an_hour = cadence("15 2,12 * * *", "Australia/Lord_Howe", Gap::Shift);
+        let half_an_hour = cadence("15 2,12 * * *", "Australia/Lord_Howe", ClockGap::Shift);
         let night = due(&half_an_hour, "2026-10-03T12:00:00Z", "2026-10-04T00:00:00Z");
         assert_eq!(night, ["03T15:30"]);
     }
@@ -212,11 +211,11 @@ mod tests {
         ] {
             let hour = if zone == "Europe/Berlin" { 2 } else { 1 };
             let end = UtcMs::plus_ms(before.parse().unwrap(), 86_400_000).to_string();
-            let night = cadence(&format!("30 {hour} * * *"), zone, Gap::Shift);
+            let night = cadence(&format!("30 {hour} * * *"), zone, ClockGap::Shift);
             assert_eq!(due(&night, before, &end), [passes[0]], "{zone}");
             let at = night.next(before.parse().unwrap()).unwrap();
             assert_eq!(night.clock_change(at), Some(ClockChange::FirstPass));
-            let both = cadence("*/30 * * * *", zone, Gap::Shift);
+            let both = cadence("*/30 * * * *", zone, ClockGap::Shift);
             assert_eq!(due(&both, before, &end).len(), 48, "{zone}");
             assert_eq!(both.clock_change(at), Some(ClockChange::FirstPass));
             assert_eq!(both.clock_change(at.plus_ms(3_600_000)), Some(ClockChange::SecondPass));
@@ -230,7 +229,7 @@ mod tests {
             for line in
                 ["*/5 * * * *", "0,30 1-3 * * *", "30 2 * * *", "15 */2 * * SUN", "0 2,3 * * *"]
             {
-                for gap in [Gap::Shift, Gap::Skip] {
+                for gap in [ClockGap::Shift, ClockGap::Skip] {
                     let cadence = cadence(line, zone, gap);
                     let (from, to) = ("2026-03-01T00:00:00Z", "2026-11-15T00:00:00Z");
                     let slots: Vec<UtcMs> =

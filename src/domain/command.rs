@@ -102,7 +102,6 @@ impl fmt::Display for CommandKind {
 pub struct Command {
     /// Its time; that of a revocation is the time of the command it revokes.
     pub at: UtcMs,
-    /// What was ordered.
     pub order: CommandKind,
     /// Why, in the operator's words.
     pub reason: String,

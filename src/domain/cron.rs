@@ -23,7 +23,6 @@ const SEARCH_FROM_MS: i64 = 1_700_000_000_000;
 pub enum DayMatch {
     /// Either of them suffices, as in cron.
     Or,
-    /// Both of them.
     And,
 }
 
@@ -42,7 +41,6 @@ pub enum CronError {
         "cron `{text}` has {found} fields, five are needed: minute hour day-of-month month day-of-week"
     )]
     Fields {
-        /// The text.
         text: String,
         /// How many fields it has.
         found: usize,
@@ -50,11 +48,9 @@ pub enum CronError {
     /// One field is wrong.
     #[error("cron `{text}`: column {column}: `{field}` is not a valid {name}: {why}")]
     Field {
-        /// The text.
         text: String,
         /// Where the field begins, from 1.
         column: usize,
-        /// The field.
         field: String,
         /// What the field stands for.
         name: &'static str,

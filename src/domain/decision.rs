@@ -26,7 +26,6 @@ impl Side {
         }
     }
 
-    /// The other side.
     #[must_use]
     pub const fn opposite(self) -> Self {
         match self {
@@ -86,7 +85,6 @@ pub enum SkipReason {
 }
 
 impl SkipReason {
-    /// Every reason.
     pub const ALL: [Self; 9] = [
         Self::NotEnoughBars,
         Self::CadenceFailed,
@@ -208,7 +206,6 @@ pub enum Limit {
 pub enum Block {
     /// Too soon after a stop.
     Cooldown,
-    /// A risk limit.
     Risk(Limit),
     /// More than the equity times the leverage.
     Cash,
@@ -242,7 +239,6 @@ impl Block {
 pub struct Decision {
     /// The slot (bar close).
     pub ts: SlotTs,
-    /// What was decided.
     pub action: Action,
     /// The rule that fired, or the skip reason.
     pub reason: Reason,
@@ -310,7 +306,6 @@ impl Reason {
         self.bytes.split_at(self.len as usize).0
     }
 
-    /// The text.
     pub const fn as_str(&self) -> &str {
         match std::str::from_utf8(self.as_bytes()) {
             Ok(text) => text,

@@ -3,7 +3,7 @@
 
 /// One variable of a file.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct DotenvEntry {
     /// Its name, as it is written.
     pub name: String,
     /// What both give it; `None` where they differ.
@@ -14,7 +14,7 @@ pub struct Entry {
     pub line: usize,
 }
 
-impl std::fmt::Debug for Entry {
+impl std::fmt::Debug for DotenvEntry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // A value may be a secret.
         write!(f, "{} (line {})", self.name, self.line)
@@ -25,7 +25,7 @@ impl std::fmt::Debug for Entry {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dotenv {
     /// Variables in their order. Of several of one name the last one counts.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<DotenvEntry>,
     /// Lines that are not an assignment for both. One of the two leaves such a line out, the other refuses the whole file.
     pub odd_lines: Vec<usize>,
 }
@@ -98,7 +98,7 @@ impl<'t> Reader<'t> {
             },
             _ => self.bare(),
         };
-        self.found.entries.push(Entry { name, value, is_only_comment, line });
+        self.found.entries.push(DotenvEntry { name, value, is_only_comment, line });
         true
     }
 
@@ -107,7 +107,12 @@ impl<'t> Reader<'t> {
         self.take_while(|c| c != '\n');
         self.found.odd_lines.push(line);
         if !name.is_empty() {
-            self.found.entries.push(Entry { name, value: None, is_only_comment: false, line });
+            self.found.entries.push(DotenvEntry {
+                name,
+                value: None,
+                is_only_comment: false,
+                line,
+            });
         }
         true
     }

@@ -1,11 +1,11 @@
 //! Floor 0: values that cannot be wrong. No clock, no files, no network, no randomness.
 
 pub mod bar;
-pub mod base_url;
+pub(crate) mod base_url;
 pub mod cadence;
 pub mod command;
-pub mod cron;
-pub mod decimal;
+pub(crate) mod cron;
+pub(crate) mod decimal;
 pub mod decision;
 pub mod dotenv;
 pub mod ids;
@@ -13,10 +13,10 @@ pub mod money;
 pub mod pattern;
 pub mod series;
 pub mod signal;
-pub mod stake;
-pub mod target;
-pub mod text;
+pub(crate) mod stake;
+pub(crate) mod target;
+pub(crate) mod text;
 pub mod time;
-pub mod tool;
+pub(crate) mod tool;
 pub mod trade;
 pub mod zone;

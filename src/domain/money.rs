@@ -40,7 +40,6 @@ impl Price {
         decimal(value).and_then(Self::new)
     }
 
-    /// The decimal.
     pub const fn get(self) -> Decimal {
         self.0
     }
@@ -94,7 +93,6 @@ impl Qty {
         amount.get().checked_div(price.0).and_then(Self::new)
     }
 
-    /// The decimal.
     pub const fn get(self) -> Decimal {
         self.0
     }
@@ -121,7 +119,6 @@ impl Grain {
         10_i128.pow(Money::PLACES - self.0)
     }
 
-    /// The places.
     pub(super) const fn places(self) -> u32 {
         self.0
     }
@@ -140,7 +137,6 @@ impl Money {
     /// Most decimal places of an amount.
     pub const PLACES: u32 = 12;
 
-    /// Nothing.
     pub const ZERO: Self = Self(0);
 
     /// An amount, rounded to [`Money::PLACES`], ties to even.
@@ -149,7 +145,6 @@ impl Money {
         Self(rounded.mantissa().saturating_mul(10_i128.pow(Self::PLACES - rounded.scale())))
     }
 
-    /// So many ten-thousandths.
     pub const fn ten_thousandths(many: i128) -> Self {
         Self(many * UNITS / 10_000)
     }

@@ -7,22 +7,20 @@ use super::ids::NameError;
 
 /// A pattern from the top of the tree, e.g. `/data` or `/.env.*`: the file, folder or link of that name, and all below it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Anchored(String);
+pub struct AnchoredPattern(String);
 
 /// A pattern for a name anywhere in the tree, e.g. `*.pyc`; with a slash at its end, e.g. `__pycache__/`, for folders only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Floating(String);
+pub struct FloatingPattern(String);
 
 /// What stands at a path, as far as patterns care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// A folder.
+pub enum PatternPlace {
     Folder,
-    /// Anything else.
     Other,
 }
 
-impl Anchored {
+impl AnchoredPattern {
     /// The text, as rsync gets it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -41,20 +39,20 @@ impl Anchored {
     }
 }
 
-impl Floating {
+impl FloatingPattern {
     /// The text, as rsync gets it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether it matches the path, or a folder the path lies in.
-    pub fn covers(&self, path: &[u8], place: Place) -> bool {
+    pub fn covers(&self, path: &[u8], place: PatternPlace) -> bool {
         let (name, folders_only) = match self.0.strip_suffix('/') {
             Some(name) => (name, true),
             None => (self.0.as_str(), false),
         };
         let parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').collect();
-        let is_folder = |n: usize| n + 1 < parts.len() || place == Place::Folder;
+        let is_folder = |n: usize| n + 1 < parts.len() || place == PatternPlace::Folder;
         let fitting = parts.iter().enumerate().filter(|(_, part)| fits(name.as_bytes(), part));
         fitting.into_iter().any(|(n, _)| !folders_only || is_folder(n))
     }
@@ -82,7 +80,7 @@ fn part_fault(part: &str) -> Option<&'static str> {
     part.contains("**").then_some("must not hold `**`")
 }
 
-impl FromStr for Anchored {
+impl FromStr for AnchoredPattern {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -104,7 +102,7 @@ impl FromStr for Anchored {
     }
 }
 
-impl FromStr for Floating {
+impl FromStr for FloatingPattern {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
@@ -125,13 +123,13 @@ impl FromStr for Floating {
     }
 }
 
-impl fmt::Display for Anchored {
+impl fmt::Display for AnchoredPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl fmt::Display for Floating {
+impl fmt::Display for FloatingPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -153,7 +151,7 @@ mod tests {
             ("/ops/logs", &["ops/logs", "ops/logs/a"], &["ops", "ops/log", "logs"]),
             ("/a*c", &["ac", "abc", "abc/d"], &["ab/c", "abcd"]),
         ] {
-            let pattern: Anchored = pattern.parse().unwrap();
+            let pattern: AnchoredPattern = pattern.parse().unwrap();
             for path in covered {
                 assert!(pattern.covers(path.as_bytes()), "{path}");
             }
@@ -165,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_floating_pattern_covers_a_name_anywhere() {
-        let (file, folder) = (Place::Other, Place::Folder);
+        let (file, folder) = (PatternPlace::Other, PatternPlace::Folder);
         for (pattern, path, place, covered) in [
             ("*.pyc", "a/b.pyc", file, true),
             ("*.pyc", "b.pyc/x", file, true),
@@ -174,7 +172,7 @@ mod tests {
             ("data/", "files/data", folder, true),
             ("data/", "files/data", file, false),
         ] {
-            let parsed: Floating = pattern.parse().unwrap();
+            let parsed: FloatingPattern = pattern.parse().unwrap();
             assert_eq!(parsed.covers(path.as_bytes(), place), covered, "{pattern} {path}");
         }
     }
@@ -184,10 +182,10 @@ mod tests {
         for bad in
             ["data", "/data/", "/", "", "//a", "/a/../b", "/a**", "/a[b]", "/a?", "/a b", "/a\\b"]
         {
-            assert!(bad.parse::<Anchored>().is_err(), "{bad}");
+            assert!(bad.parse::<AnchoredPattern>().is_err(), "{bad}");
         }
         for bad in ["", "/", "a/b", "/a", "-a", "*", "**", "a?", "!", "+ a"] {
-            assert!(bad.parse::<Floating>().is_err(), "{bad}");
+            assert!(bad.parse::<FloatingPattern>().is_err(), "{bad}");
         }
     }
 }

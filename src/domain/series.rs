@@ -87,17 +87,14 @@ impl Series {
         Self { exchange, symbol, timeframe }
     }
 
-    /// The venue.
     pub fn exchange(&self) -> &Exchange {
         &self.exchange
     }
 
-    /// The pair.
     pub fn symbol(&self) -> &Symbol {
         &self.symbol
     }
 
-    /// The bar length.
     pub fn timeframe(&self) -> Timeframe {
         self.timeframe
     }

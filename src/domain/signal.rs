@@ -10,11 +10,8 @@ const REASON_MAX: usize = 200;
 /// The side that a program asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalSide {
-    /// Long.
     Long,
-    /// Short.
     Short,
-    /// Neither.
     Flat,
 }
 
@@ -51,7 +48,6 @@ impl SignalSide {
 pub struct SignalLine {
     /// The first slot it is about.
     pub ts: SlotTs,
-    /// The side.
     pub side: SignalSide,
     /// For people: one line without commas and quotes.
     pub reason: String,

@@ -17,7 +17,6 @@ macro_rules! word {
         pub struct $type(String);
 
         impl $type {
-            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

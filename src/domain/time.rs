@@ -23,7 +23,6 @@ pub enum TimeError {
     Misaligned {
         /// The refused close time.
         ts_ms: i64,
-        /// The grid.
         timeframe: Timeframe,
         /// The last slot before.
         before: i64,
@@ -109,7 +108,6 @@ impl Steady {
 pub struct Now {
     /// The time of day, as far as it is known. It can be wrong, and it can be set.
     pub at: UtcMs,
-    /// The steady clock.
     pub up: Steady,
 }
 
@@ -137,29 +135,18 @@ impl FromStr for UtcMs {
 /// The length of one bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Timeframe {
-    /// One minute.
     M1,
-    /// Three minutes.
     M3,
-    /// Five minutes.
     M5,
     /// A quarter of an hour.
     M15,
-    /// Half an hour.
     M30,
-    /// One hour.
     H1,
-    /// Two hours.
     H2,
-    /// Four hours.
     H4,
-    /// Six hours.
     H6,
-    /// Eight hours.
     H8,
-    /// Twelve hours.
     H12,
-    /// One day.
     D1,
 }
 
@@ -287,7 +274,6 @@ impl SlotTs {
         self.timeframe
     }
 
-    /// The next slot.
     #[must_use]
     pub const fn next(self) -> Self {
         self.plus(1)
@@ -330,12 +316,10 @@ impl Window {
         Ok(Self { first, last })
     }
 
-    /// First slot.
     pub const fn first(self) -> SlotTs {
         self.first
     }
 
-    /// Last slot.
     pub const fn last(self) -> SlotTs {
         self.last
     }

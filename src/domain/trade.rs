@@ -48,7 +48,6 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// Every reason.
     pub const ALL: [Self; 7] = [
         Self::StopHit,
         Self::StopGap,
@@ -112,7 +111,6 @@ pub struct TradeEvent {
     pub ts: SlotTs,
     /// The slot whose bar the position was entered in; with the side it names the trade.
     pub entry: SlotTs,
-    /// What happened.
     pub event: Event,
     /// Side of the position.
     pub side: Side,

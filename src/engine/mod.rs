@@ -8,7 +8,7 @@ pub mod model;
 mod position;
 mod risk;
 pub mod rules;
-pub mod saved;
+pub(crate) mod saved;
 pub mod signals;
 pub mod slot;
 pub mod state;

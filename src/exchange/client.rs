@@ -35,7 +35,6 @@ impl ClientLimits {
     }
 }
 
-/// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// HTTP status.

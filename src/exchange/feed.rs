@@ -15,13 +15,11 @@ use crate::domain::{
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{venue} gave no bars: {why} ({url})")]
 pub struct FeedError {
-    /// The venue.
     pub venue: String,
     /// What was asked, without secrets.
     pub url: String,
     /// What can be done about it.
     pub class: FaultClass,
-    /// What was wrong.
     pub why: String,
     /// The venue wants to be left alone for so long, milliseconds.
     pub pause_ms: Option<i64>,
@@ -61,7 +59,6 @@ pub trait Sleeper {
     /// Waits until the steady clock shows `until`; `false` when asked to stop meanwhile.
     fn wait_until(&self, until: Steady) -> bool;
 
-    /// Whether to stop.
     fn stopped(&self) -> bool;
 }
 

@@ -2,8 +2,8 @@
 
 pub mod client;
 pub mod feed;
-pub mod rate_limiter;
+pub(crate) mod rate_limiter;
 pub mod remote;
 pub mod sim;
 pub mod venue;
-pub mod venue_time;
+pub(crate) mod venue_time;

@@ -29,7 +29,6 @@ const PATIENCE_MS: i64 = 60_000;
 pub enum Admit {
     /// It may, and it was counted.
     Now,
-    /// It may then.
     At(Steady),
     /// Not before the pause is over that the venue asked for.
     Shut {

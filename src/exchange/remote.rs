@@ -170,7 +170,6 @@ impl<'w, G: Get> RemoteFeed<'w, G> {
         }
     }
 
-    /// One request.
     fn once(&mut self, page: &PageRequest, url: &str) -> Result<Shown, Trouble> {
         let asked = self.sleeper.steady();
         let got = self.client.get(url, self.sleeper);

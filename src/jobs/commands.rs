@@ -60,7 +60,6 @@ pub struct GivenCommand {
 /// A series that obeys a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandReach {
-    /// Which.
     pub series: Series,
     /// The slot at which it does.
     pub from: SlotTs,
@@ -69,7 +68,6 @@ pub struct CommandReach {
 }
 
 impl CommandReach {
-    /// In one line.
     pub fn line(&self) -> String {
         let Self { series, from, not_before } = self;
         let lags = not_before.map_or(String::new(), |slot| {
@@ -82,13 +80,9 @@ impl CommandReach {
 /// What an operator orders.
 #[derive(Debug, Clone)]
 pub struct CommandRequest {
-    /// What.
     pub order: CommandKind,
-    /// Why.
     pub reason: String,
-    /// Who.
     pub who: String,
-    /// When.
     pub when: CommandTime,
 }
 
@@ -122,9 +116,7 @@ impl CommandState {
 pub struct Listed {
     /// Its number in the file.
     pub line: u64,
-    /// What it says.
     pub command: Command,
-    /// How it stands.
     pub standing: CommandState,
 }
 
@@ -297,7 +289,6 @@ pub struct DecidedSlots {
 }
 
 impl DecidedSlots {
-    /// Of a tag.
     pub fn of<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<Self, StoreError> {
         let all = series_of(disk, layout, tag)?;
         let mut last = None;

@@ -40,9 +40,7 @@ pub struct Context<'a> {
     pub root: &'a Path,
     /// The disk, rooted at `data/`: the folder itself may be a link, nothing below it may.
     pub disk: &'a RealDisk,
-    /// Its paths.
     pub layout: &'a Layout,
-    /// This run.
     pub run_id: RunId,
     /// Name of the job.
     pub job: String,
@@ -50,7 +48,6 @@ pub struct Context<'a> {
     pub call: String,
     /// Covers the secrets of the manifest, in whatever is written.
     pub mask: &'a Mask,
-    /// This build.
     pub build: &'a str,
     /// When the run started.
     pub started: UtcMs,

@@ -21,7 +21,6 @@ use crate::{
 /// Bars that a made-up market has behind it at the start.
 const HISTORY_BARS: i64 = 20_000;
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &ExchangeSimJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.exchange_sim);
     let venue = Venue {

@@ -9,7 +9,6 @@ use crate::{
     os::process::{self, Asker, Kin, ProcessEnd, Spawn},
 };
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, exec: &Exec) -> Result<Outcome, Failure> {
     let runtime = runtime()?;
     let env =

@@ -27,7 +27,6 @@ const SHOWN_MAX: usize = 20;
 /// Most bars that are made up at once: ten years of one-minute bars, and some more.
 const MADE_UP_MAX: i64 = 6_000_000;
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     match job.import.source {
         ImportSource::File => from_file(context, job),

@@ -23,7 +23,6 @@ pub fn manifest_of<D: Disk>(disk: &D, layout: &Layout, run: &RunId) -> Option<to
 /// The ledger that a job or a run is about, as far as it is about one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobSubject {
-    /// The tag.
     pub tag: Option<String>,
     /// Exchange, symbol and timeframe.
     pub market: Option<String>,
@@ -84,11 +83,9 @@ impl JobSubject {
 /// How a ledger stands behind its last row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerStanding {
-    /// The slot.
     pub slot: SlotTs,
     /// `long`, `short` or `flat`.
     pub position: String,
-    /// The equity.
     pub equity: String,
     /// The risk state.
     pub risk: String,

@@ -30,13 +30,11 @@ const MEND: &str = "restore the folder from a copy, or train the model again";
 /// A model that was read.
 #[derive(Debug, Clone)]
 pub struct LoadedModel {
-    /// Its id.
     pub id: ModelId,
     /// It can be asked.
     pub model: Arc<Model>,
     /// What is known about it.
     pub card: ModelCard,
-    /// Where it lies.
     pub dir: PathBuf,
 }
 

@@ -1,7 +1,7 @@
 //! Whether this machine is fit for a boot or a deploy. Nothing is changed; what is tried is taken back.
 
 mod clock;
-pub mod doctor;
+pub(crate) mod doctor;
 mod env_file;
 mod ports;
 mod root;
@@ -58,11 +58,9 @@ pub struct Machine<'a> {
     pub runner: &'a CommandRunner<'a>,
     /// What must be so.
     pub rules: &'a Preflight,
-    /// Checks its manifests.
     pub manifests: CheckManifests<'a>,
 }
 
-/// Runs the job.
 pub fn run(
     context: &Context<'_>,
     job: &PreflightJob,

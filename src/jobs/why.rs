@@ -27,7 +27,6 @@ use crate::{
 /// A slot, its row, and what the rules saw there.
 #[derive(Debug, Clone)]
 pub struct Looked {
-    /// The slot.
     pub ts: SlotTs,
     /// Its row of `decisions.csv`, without the newline.
     pub row: String,

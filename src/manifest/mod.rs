@@ -21,6 +21,8 @@ mod secrets;
 mod signals;
 mod steps;
 mod strategy;
+// Its docs become help and JOBS.md: people read them.
+#[warn(missing_docs)]
 mod tables;
 mod template;
 mod tree;

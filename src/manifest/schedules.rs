@@ -11,7 +11,7 @@ use super::{
     values::{Parsed, Span},
 };
 use crate::domain::{
-    cadence::{Cadence, Gap},
+    cadence::{Cadence, ClockGap},
     cron::{Cron, DayMatch},
     zone::Zone,
 };
@@ -69,8 +69,8 @@ pub(super) fn plan(place: usize, table: ScheduleTable, given: &ParamSet) -> Opti
     let due = match (&table.cron, &table.every, table.on) {
         (Some(cron), None, None) => {
             let gap = match table.gap {
-                Some(GapWord::Skip) => Gap::Skip,
-                Some(GapWord::Shift) | None => Gap::Shift,
+                Some(GapWord::Skip) => ClockGap::Skip,
+                Some(GapWord::Shift) | None => ClockGap::Shift,
             };
             let cron = with_days(cron.get(), table.day_match)?;
             Due::At(Cadence::Cron {

@@ -9,7 +9,7 @@ use crate::domain::{
     base_url::BaseUrl,
     cron::Cron,
     ids::{Exchange, RunId, Tag},
-    pattern::{Anchored, Floating},
+    pattern::{AnchoredPattern, FloatingPattern},
     series::Symbol,
     target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
     time::{Timeframe, UtcMs},
@@ -109,8 +109,8 @@ written!(InsidePath, "inside-path", { "type": "string", "format": "inside-path" 
 written!(HostKey, "host-key", { "type": "string", "format": "host-key", "pattern": "^SHA256:" });
 written!(MachineId, "machine-id", { "type": "string", "format": "machine-id", "pattern": "^[0-9a-f]{32}$" });
 written!(Project, "project", { "type": "string", "format": "project", "pattern": NAME_PATTERN });
-written!(Anchored, "anchored-pattern", { "type": "string", "format": "anchored-pattern", "pattern": "^/" });
-written!(Floating, "floating-pattern", { "type": "string", "format": "floating-pattern" });
+written!(AnchoredPattern, "anchored-pattern", { "type": "string", "format": "anchored-pattern", "pattern": "^/" });
+written!(FloatingPattern, "floating-pattern", { "type": "string", "format": "floating-pattern" });
 written!(ToolNeed, "tool", { "type": "string", "format": "tool" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
@@ -140,8 +140,8 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         MachineId::FORMAT => parses::<MachineId>(text),
         ToolNeed::FORMAT => parses::<ToolNeed>(text),
         Project::FORMAT => parses::<Project>(text),
-        Anchored::FORMAT => parses::<Anchored>(text),
-        Floating::FORMAT => parses::<Floating>(text),
+        AnchoredPattern::FORMAT => parses::<AnchoredPattern>(text),
+        FloatingPattern::FORMAT => parses::<FloatingPattern>(text),
         Time::FORMAT => text.parse::<UtcMs>().map(drop).map_err(|e| e.to_string()),
         _ => return None,
     })

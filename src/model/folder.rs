@@ -16,7 +16,6 @@ pub enum ModelPart {
     Card,
     /// What it must say about some inputs.
     Golden,
-    /// Its weights.
     Weights,
 }
 
@@ -83,7 +82,6 @@ pub struct ModelFiles {
 /// A model that was read, with what is known about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelRead {
-    /// Its id.
     pub id: ModelId,
     /// It can be asked.
     pub model: Model,

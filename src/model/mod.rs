@@ -2,7 +2,7 @@
 
 pub mod card;
 pub mod folder;
-pub mod golden;
+pub(crate) mod golden;
 pub mod probe;
 pub mod train;
-pub mod weights;
+pub(crate) mod weights;

@@ -101,7 +101,6 @@ pub struct DeviceVerdict {
     pub schema: String,
     /// Whether it may be used.
     pub ok: bool,
-    /// Which device.
     #[serde(flatten)]
     pub about: DeviceAbout,
     /// How far it is from the processor.

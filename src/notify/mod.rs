@@ -1,4 +1,4 @@
 //! Floor 2: telling the world. Bounded POSTs to addresses that are never shown.
 
-pub mod sender;
-pub mod target;
+pub(crate) mod sender;
+pub(crate) mod target;

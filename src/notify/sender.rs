@@ -24,7 +24,6 @@ pub struct Message {
     pub content_type: &'static str,
     /// More headers. What cannot stand in a header is left out.
     pub headers: Vec<(&'static str, String)>,
-    /// The body.
     pub body: Vec<u8>,
 }
 

@@ -2,8 +2,8 @@
 
 pub mod filesystem;
 pub mod machine;
-pub mod mask;
-pub mod process;
+pub(crate) mod mask;
+pub(crate) mod process;
 pub mod process_tree;
 pub mod signals;
-pub mod supervise;
+pub(crate) mod supervise;

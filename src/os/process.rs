@@ -349,7 +349,6 @@ pub struct Child {
 pub enum ProcessStatus {
     /// With this exit code.
     Code(i32),
-    /// By this signal.
     Signal(i32),
     /// The system does not say.
     Unknown,

@@ -20,7 +20,6 @@ use rustix::process::{
 pub enum EndSignal {
     /// It may still clean up.
     Term,
-    /// It may not.
     Kill,
 }
 

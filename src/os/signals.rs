@@ -79,7 +79,6 @@ impl Stop {
         Ok(())
     }
 
-    /// Whether to stop.
     pub fn asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }

@@ -46,7 +46,6 @@ pub enum WatchedEnd {
 /// What is known of a child that was watched.
 #[derive(Debug, Clone)]
 pub struct Watched {
-    /// How it went.
     pub gone: WatchedEnd,
     /// Its exit code; 128 + n for signal n, also that of its end by us.
     pub code: i32,

@@ -2,15 +2,15 @@
 
 mod axis;
 mod charts;
-pub mod figures;
+pub(crate) mod figures;
 mod findings;
-pub mod gather;
-pub mod header;
+pub(crate) mod gather;
+pub(crate) mod header;
 mod line;
 mod number;
-pub mod page;
-pub mod pyramid;
+pub(crate) mod page;
+pub(crate) mod pyramid;
 mod tables;
 #[cfg(test)]
 mod tests;
-pub mod trade;
+pub(crate) mod trade;

@@ -9,11 +9,9 @@ use crate::manifest::Overlap;
 pub struct Candidate<'a> {
     /// The service's number for it; older ones have smaller numbers.
     pub key: u64,
-    /// Its schedule.
     pub schedule: &'a str,
     /// The rule of its schedule.
     pub overlap: Overlap,
-    /// How it stands.
     pub state: CandidateState,
     /// Whether it takes one of the places.
     pub place: RunPlace,
@@ -22,7 +20,6 @@ pub struct Candidate<'a> {
 /// Whether a run takes one of the places of those that may run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunPlace {
-    /// It does.
     Taken,
     /// It is a loop that is always up.
     Aside,
@@ -51,7 +48,6 @@ pub enum Admission {
     Supersede(u64),
     /// It is stopped, or not tried again: a newer slot takes its place.
     Replace(u64),
-    /// It is started.
     Start(u64),
 }
 

@@ -8,7 +8,7 @@ use std::{
 use super::{
     children::Children,
     retention::{Retention, RetentionRules},
-    schedule_table::ScheduleTable,
+    schedule_table::JobSchedules,
     service::{RunObserver, Service, ServiceSettings},
     status::ServiceStatus,
     ticker::Ticker,
@@ -50,7 +50,6 @@ pub struct HostOptions {
     pub most: u32,
     /// How long runs may go on by themselves when the service ends.
     pub drain_wait: Duration,
-    /// This build.
     pub build: String,
 }
 
@@ -66,7 +65,7 @@ pub struct HostContext<'a> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LoadedSchedules {
     /// The schedules.
-    pub works: ScheduleTable,
+    pub works: JobSchedules,
     /// How many jobs there are, with and without schedules.
     pub jobs: usize,
     /// What the runs of each job may leave behind.

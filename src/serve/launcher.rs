@@ -5,9 +5,7 @@ use crate::domain::ids::RunId;
 /// An attempt that is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LaunchOrder {
-    /// The run.
     pub run: RunId,
-    /// Which attempt.
     pub attempt: u32,
     /// The manifest, relative to the root.
     pub file: String,
@@ -22,7 +20,6 @@ pub struct LaunchOrder {
 pub enum ProcessExit {
     /// With this exit code.
     Code(i32),
-    /// By this signal.
     Signal(i32),
     /// Nobody saw it: it was started by a service that is no more.
     Unseen,
@@ -33,7 +30,6 @@ pub enum ProcessExit {
 pub enum EndPush {
     /// It may still clean up.
     Term,
-    /// It may not.
     Kill,
 }
 

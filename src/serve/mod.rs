@@ -1,21 +1,21 @@
 //! Floor 4: the service that runs jobs by their schedules. A pure planner decides, records come before starts, a loop carries out.
 
-pub mod admission;
-pub mod children;
-pub mod host;
+pub(crate) mod admission;
+pub(crate) mod children;
+pub(crate) mod host;
 pub mod http;
 pub mod launcher;
 pub mod metrics;
 pub mod notice;
-pub mod plan;
+pub(crate) mod plan;
 mod reaper;
-pub mod retention;
-pub mod retry;
+pub(crate) mod retention;
+pub(crate) mod retry;
 pub mod run_metrics;
 pub mod schedule_table;
 pub mod service;
 mod startup;
-pub mod status;
+pub(crate) mod status;
 mod termination;
 pub mod ticker;
 pub mod tracked_run;

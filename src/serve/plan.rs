@@ -35,7 +35,6 @@ pub struct ScheduleView<'a> {
 pub enum DueEvent {
     /// It has.
     Begins,
-    /// It goes on.
     GoesOn,
 }
 
@@ -53,14 +52,12 @@ pub enum ScheduleLoad {
 pub enum ScheduleGate {
     /// It may.
     Open,
-    /// It is paused.
     Paused,
 }
 
 /// What becomes of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotVerdict {
-    /// It is run.
     Run,
     /// It is run after all, although it is late.
     CatchUp,

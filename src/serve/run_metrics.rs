@@ -107,7 +107,6 @@ impl RunMetrics {
         self.lock().as_ref().map(|(watch, turn)| (Stopwatch::elapsed(watch), turn.clone()))
     }
 
-    /// This build.
     pub fn build(&self) -> &str {
         &self.build
     }

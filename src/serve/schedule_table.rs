@@ -55,13 +55,10 @@ impl Default for RunPolicy {
 pub struct ScheduledJob {
     /// What records call the schedule: `<job>.<id>`.
     pub name: String,
-    /// The job.
     pub job: String,
     /// Its manifest, relative to the root.
     pub file: String,
-    /// Its kind.
     pub kind: String,
-    /// The schedule.
     pub schedule: Schedule,
     /// What its runs are held to.
     pub terms: RunPolicy,
@@ -101,9 +98,9 @@ impl ScheduledJob {
 
 /// Every schedule the service knows, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ScheduleTable(BTreeMap<String, ScheduledJob>);
+pub struct JobSchedules(BTreeMap<String, ScheduledJob>);
 
-impl ScheduleTable {
+impl JobSchedules {
     /// Of these; an error when two would share their records.
     pub fn new(all: Vec<ScheduledJob>) -> Result<Self, String> {
         let (mut works, mut stems) = (BTreeMap::new(), BTreeMap::new());
@@ -119,7 +116,6 @@ impl ScheduleTable {
         Ok(Self(works))
     }
 
-    /// One of them.
     pub fn get(&self, name: &str) -> Option<&ScheduledJob> {
         self.0.get(name)
     }
@@ -180,7 +176,7 @@ mod tests {
         let other = format!("{}b", "a".repeat(63));
         let (one, two) = (id(&long, &"x".repeat(32), 5), id(&other, &"x".repeat(32), 5));
         assert!(one != two && one.len() <= 58 && two.len() <= 58, "{one} {two}");
-        let twins = ScheduleTable::new(vec![work("a_b", "c"), work("a", "b_c")]).unwrap_err();
+        let twins = JobSchedules::new(vec![work("a_b", "c"), work("a", "b_c")]).unwrap_err();
         assert!(twins.contains("a_b.c and a.b_c would have the same ids"), "{twins}");
     }
 

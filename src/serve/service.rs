@@ -9,7 +9,7 @@ use super::{
     admission::{Admission, Candidate, admit},
     launcher::{LaunchOrder, Launcher},
     plan::{DueEvent, ScheduleGate, ScheduleLoad, ScheduleView, SlotPlan, SlotVerdict, plan},
-    schedule_table::{ScheduleTable, ScheduledJob},
+    schedule_table::{JobSchedules, ScheduledJob},
     ticker::NAP,
     tracked_run::{Phase, QueueCause, StopReason, TrackedRun, TurnTime},
 };
@@ -42,16 +42,14 @@ pub struct ServiceSettings {
     pub machine: String,
     /// Which start of the machine this is.
     pub boot: String,
-    /// This build.
     pub build: String,
 }
 
-/// The service.
 pub struct Service<L> {
     pub(super) store: RunStore,
     pub(super) launcher: L,
     pub(super) observer: Box<dyn RunObserver>,
-    pub(super) works: ScheduleTable,
+    pub(super) works: JobSchedules,
     pub(super) settings: ServiceSettings,
     pub(super) held: BTreeMap<u64, TrackedRun>,
     pub(super) next_key: u64,
@@ -71,7 +69,7 @@ impl<L: Launcher> Service<L> {
         store: RunStore,
         launcher: L,
         observer: Box<dyn RunObserver>,
-        works: ScheduleTable,
+        works: JobSchedules,
         settings: ServiceSettings,
     ) -> Self {
         let on_start = |work: &&ScheduledJob| work.schedule.due == Due::On(StartOn::Start);
@@ -393,7 +391,7 @@ impl<L: Launcher> Service<L> {
     }
 
     /// Takes other schedules from now on. Runs that go on are not touched.
-    pub fn reload(&mut self, works: ScheduleTable) {
+    pub fn reload(&mut self, works: JobSchedules) {
         self.works = works;
         if let Err(error) = self.forget_absent() {
             // Then they are forgotten at the next start, or missed when they come back.

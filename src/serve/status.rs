@@ -19,9 +19,7 @@ pub struct ServiceStatus {
     pub schema: String,
     /// The process.
     pub pid: u32,
-    /// Its build.
     pub build: String,
-    /// When it started.
     pub started_ms: i64,
     /// When it last looked.
     pub tick_ms: i64,
@@ -46,7 +44,6 @@ pub struct ServiceStatus {
     /// Whether that changed nothing, since a manifest is wrong.
     #[serde(default)]
     pub reload_refused: bool,
-    /// The schedules.
     pub schedules: Vec<ScheduleStatus>,
     /// The runs that go on.
     pub running: Vec<RunStatus>,
@@ -56,12 +53,9 @@ pub struct ServiceStatus {
     pub waiting_count: usize,
 }
 
-/// One schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScheduleStatus {
-    /// Its name.
     pub schedule: String,
-    /// The job.
     pub job: String,
     /// What makes it due.
     pub due: String,
@@ -75,16 +69,11 @@ pub struct ScheduleStatus {
     pub paused: Option<String>,
 }
 
-/// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStatus {
-    /// Its id.
     pub run_id: String,
-    /// Its schedule.
     pub schedule: String,
-    /// Its slot.
     pub slot_ms: i64,
-    /// Which attempt.
     pub attempt: u32,
     /// How long it has gone on.
     pub since_ms: i64,

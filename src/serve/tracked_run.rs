@@ -81,7 +81,6 @@ pub struct Running {
 /// Clearing away what an ended run left behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clearing {
-    /// Since when.
     pub since: Duration,
     /// How long the attempt lasted.
     pub lasted: Duration,
@@ -105,11 +104,9 @@ pub enum Phase {
 /// One run in the hand of the service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrackedRun {
-    /// The run.
     pub run: RunId,
     /// The schedule it belongs to.
     pub schedule: String,
-    /// Its slot.
     pub slot: UtcMs,
     /// The attempt that waits or goes on.
     pub attempt: u32,
@@ -121,7 +118,6 @@ pub struct TrackedRun {
     pub cause: QueueCause,
     /// What it is held to.
     pub terms: RunPolicy,
-    /// How it stands.
     pub phase: Phase,
 }
 

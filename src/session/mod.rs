@@ -2,7 +2,7 @@
 
 pub mod as_seen;
 pub mod card;
-pub mod checkpoint;
+pub(crate) mod checkpoint;
 pub mod error;
 pub mod fold;
 pub mod live;
@@ -11,4 +11,4 @@ pub mod record;
 pub mod render;
 pub mod replay;
 pub mod signals;
-pub mod watch;
+pub(crate) mod watch;

@@ -28,7 +28,6 @@ const PRIVATE_MODE: u32 = 0o600;
 /// Tries to find a free temporary name before giving up.
 const TEMP_TRIES: u32 = 10_000;
 
-/// What was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskOp {
     /// Read a file or its length.
@@ -80,7 +79,6 @@ impl fmt::Display for DiskOp {
 #[derive(Debug, Error)]
 #[error("{op} {}: {cause}", path.display())]
 pub struct DiskError {
-    /// What was tried.
     pub op: DiskOp,
     /// On which file or folder.
     pub path: PathBuf,
@@ -125,7 +123,6 @@ impl Staged {
 /// What has a name in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
     pub kind: EntryKind,
     /// Its length in bytes; of a folder, nothing.
     pub bytes: u64,

@@ -15,7 +15,6 @@ pub enum StoreError {
     /// A file does not hold what it must hold. It was left untouched.
     #[error("{}{}: {reason}", path.display(), line_suffix(*line))]
     Damaged {
-        /// The file.
         path: PathBuf,
         /// Line of a text file, or row of a table, from 1; 0 when the file as a whole is meant.
         line: u64,
@@ -47,7 +46,6 @@ pub enum StoreError {
         path.display(), path.display()
     )]
     Busy {
-        /// The database.
         path: PathBuf,
         /// How long this process waited, in seconds.
         waited_s: u64,
@@ -55,7 +53,6 @@ pub enum StoreError {
     /// The database of run records refused.
     #[error("{}: {reason}", path.display())]
     Records {
-        /// The database.
         path: PathBuf,
         /// What it said.
         reason: String,

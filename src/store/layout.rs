@@ -258,7 +258,6 @@ impl Layout {
         self.models_dir().join(WRITER_LOCK)
     }
 
-    /// Reports.
     pub fn reports_dir(&self) -> PathBuf {
         self.data.join("reports")
     }
@@ -391,7 +390,6 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -40,7 +40,6 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -276,7 +275,6 @@ fn keep<D: Disk>(disk: &D, quarantine: &Quarantine, torn: &[u8]) -> Result<PathB
 }
 
 impl<D: Disk> Ledger<'_, D> {
-    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -58,7 +58,6 @@ impl<'d, D: Disk> LineReader<'d, D> {
         Self { disk, path: path.to_owned(), at, end, ahead: Vec::new() }
     }
 
-    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }

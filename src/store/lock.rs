@@ -58,7 +58,6 @@ pub enum LockError {
     /// Somebody else holds it.
     #[error("{} is held by {owner}: wait for that run, or stop it", path.display())]
     Held {
-        /// The lock file.
         path: PathBuf,
         /// What the holder wrote into it.
         owner: String,
@@ -108,7 +107,6 @@ impl Lock {
         Ok(Self { path: path.to_owned(), held: file })
     }
 
-    /// The lock file.
     pub fn path(&self) -> &Path {
         &self.path
     }

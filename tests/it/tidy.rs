@@ -1,6 +1,7 @@
 //! Rules about the source itself: floors, what each module may name, and the shape of files.
 
 mod commands;
+mod names;
 mod source;
 mod words;
 

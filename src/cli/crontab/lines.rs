@@ -24,7 +24,6 @@ const BUILTINS: [&str; 16] = [
 /// Which form a crontab has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrontabForm {
-    /// Of one user.
     User,
     /// Of the system: each command has a user before it.
     System,

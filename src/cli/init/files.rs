@@ -7,7 +7,6 @@ use crate::domain::{ids::Tag, series::Symbol, time::Timeframe};
 pub struct BoxSettings {
     /// A venue, by our name.
     pub exchange: String,
-    /// The pair.
     pub symbol: Symbol,
     /// The length of one bar.
     pub timeframe: Timeframe,
@@ -22,7 +21,6 @@ pub struct BoxSettings {
 pub struct BoxFile {
     /// Below the folder of the box.
     pub path: String,
-    /// Its content.
     pub text: String,
 }
 

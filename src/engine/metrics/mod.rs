@@ -1,8 +1,8 @@
 //! What a run achieved: return, risk and trades, each figure by its stated definition. For reports only, hence in `f64`.
 
-pub mod confidence;
+pub(crate) mod confidence;
 pub mod curve;
-pub mod drawdowns;
+pub(crate) mod drawdowns;
 mod sample;
-pub mod tearsheet;
+pub(crate) mod tearsheet;
 pub mod trades;

@@ -1,10 +1,10 @@
 //! Models as the engine knows them: which features they see, and one scorer that gives the same bits on every machine.
 
-pub mod feature;
-pub mod network;
-pub mod normaliser;
-pub mod scored;
-pub mod timeline;
+pub(crate) mod feature;
+pub(crate) mod network;
+pub(crate) mod normaliser;
+pub(crate) mod scored;
+pub(crate) mod timeline;
 
 pub use feature::{Feature, FeatureError};
 pub use network::{Activation, CLASSES, Dense, Network, NetworkError};

@@ -1,12 +1,12 @@
 //! A venue that does not exist: a market from a seed or a file, shown through the public protocol of a real venue, with
 //! the faults that real ones have.
 
-pub mod binance;
-pub mod coinbase;
-pub mod kraken;
+pub(crate) mod binance;
+pub(crate) mod coinbase;
+pub(crate) mod kraken;
 pub mod market;
-pub mod protocol;
+pub(crate) mod protocol;
 #[cfg(test)]
 mod sample;
-pub mod server;
-pub mod venue;
+pub(crate) mod server;
+pub(crate) mod venue;

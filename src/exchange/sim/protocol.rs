@@ -22,7 +22,6 @@ pub enum SimRefusal {
     },
     /// Shut out.
     Banned {
-        /// Its time.
         now: UtcMs,
         /// For how long, in seconds of its own time.
         wait_s: u32,
@@ -135,9 +134,7 @@ pub enum AnswerDisorder {
 pub struct MarketView<'a> {
     /// The one pair it trades.
     pub symbol: &'a Symbol,
-    /// Its bars.
     pub market: &'a SimMarket,
-    /// Its time.
     pub now: UtcMs,
     /// What happens to the rows.
     pub disorder: Option<AnswerDisorder>,

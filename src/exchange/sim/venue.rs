@@ -18,26 +18,20 @@ const BAN_S: u32 = 120;
 /// A venue with one pair.
 #[derive(Debug, Clone)]
 pub struct Venue {
-    /// What it speaks.
     pub protocol: Protocol,
-    /// What it trades.
     pub symbol: Symbol,
-    /// Its bars.
     pub market: SimMarket,
     /// What goes wrong with requests.
     pub faults: SimFaults,
 }
 
-/// A request.
 #[derive(Debug, Clone, Copy)]
 pub struct SimRequest<'a> {
     /// Counted from 0.
     pub number: u64,
-    /// The venue's time.
     pub now: UtcMs,
     /// The path of the URL.
     pub path: &'a str,
-    /// Its parameters.
     pub query: &'a Query,
     /// Weight used in this minute, this request included, where the venue counts it.
     pub weight_used: Option<u32>,
@@ -46,7 +40,6 @@ pub struct SimRequest<'a> {
 /// What is done with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SimAct {
-    /// It is answered.
     Answer(Reply),
     /// It is answered after a while, in real time.
     Later(Duration, Reply),

@@ -45,7 +45,6 @@ pub struct AnswerFault {
 }
 
 impl AnswerFault {
-    /// A fault.
     pub fn new(class: FaultClass, why: impl Into<String>) -> Self {
         Self { class, why: why.into() }
     }

@@ -29,7 +29,6 @@ pub const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 10, refill_ms: 200 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow = VenueRow { name: "binance", ccxt_id: None, spec: SPEC, request, parse };
 
 /// The request for a page. It has every timeframe of ours, by the same names.

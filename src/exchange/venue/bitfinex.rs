@@ -29,7 +29,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 1, refill_ms: 6000 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow =
     VenueRow { name: "bitfinex", ccxt_id: None, spec: SPEC, request, parse };
 

@@ -29,7 +29,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 5, refill_ms: 200 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow =
     VenueRow { name: "bitstamp", ccxt_id: None, spec: SPEC, request, parse };
 

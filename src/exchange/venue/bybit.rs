@@ -29,7 +29,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 10, refill_ms: 100 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow = VenueRow { name: "bybit", ccxt_id: None, spec: SPEC, request, parse };
 
 /// Minutes, and D.

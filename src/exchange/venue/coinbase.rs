@@ -29,7 +29,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 5, refill_ms: 200 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow =
     VenueRow { name: "coinbase", ccxt_id: Some("coinbaseexchange"), spec: SPEC, request, parse };
 

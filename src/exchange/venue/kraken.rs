@@ -30,7 +30,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 1, refill_ms: 1000 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow = VenueRow { name: "kraken", ccxt_id: None, spec: SPEC, request, parse };
 
 /// Minutes.

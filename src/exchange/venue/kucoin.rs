@@ -29,7 +29,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 3, refill_ms: 500 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow = VenueRow { name: "kucoin", ccxt_id: None, spec: SPEC, request, parse };
 
 const ACCEPTED: &str = "200000";

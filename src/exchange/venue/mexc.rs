@@ -30,7 +30,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 10, refill_ms: 200 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow = VenueRow { name: "mexc", ccxt_id: None, spec: SPEC, request, parse };
 
 const TIMEFRAMES: &Spelling = &[

@@ -30,7 +30,6 @@ const SPEC: VenueSpec = VenueSpec {
     pace: VenuePace { burst: 5, refill_ms: 200 },
 };
 
-/// The venue.
 pub const VENUE: VenueRow = VenueRow { name: "okx", ccxt_id: None, spec: SPEC, request, parse };
 
 /// Bars older than this many are asked from the history. It has a margin to the 1440 that `/candles` keeps.

@@ -10,7 +10,6 @@ use crate::domain::{
 /// One page: the bars of these slots. A venue may answer fewer of them, and with some around them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The pair.
     pub symbol: Symbol,
     /// The slots, at most [`super::spec::Spec::page_bars`] of them. The last one may still be forming.
     pub window: Window,
@@ -19,7 +18,6 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// The grid.
     pub fn timeframe(&self) -> Timeframe {
         self.window.first().timeframe()
     }
@@ -81,7 +79,6 @@ pub struct VenueRow {
     pub name: &'static str,
     /// The id that ccxt has for it, where that is another one.
     pub ccxt_id: Option<&'static str>,
-    /// What it serves.
     pub spec: VenueSpec,
     /// The request for a page. Refused when the venue does not have the timeframe.
     pub request: fn(&PageRequest) -> Result<HttpGet, AnswerFault>,

@@ -31,21 +31,15 @@ macro_rules! venues {
 }
 
 venues! {
-    /// Binance.
     Binance = binance,
-    /// Binance.US.
     BinanceUs = binanceus,
-    /// Bitfinex.
     Bitfinex = bitfinex,
-    /// Bitstamp.
     Bitstamp = bitstamp,
     /// Bybit, its spot market.
     Bybit = bybit,
     /// Coinbase Exchange, not Coinbase Advanced.
     Coinbase = coinbase,
-    /// Gemini.
     Gemini = gemini,
-    /// Kraken.
     Kraken = kraken,
     /// KuCoin, its spot market.
     Kucoin = kucoin,
@@ -69,7 +63,6 @@ impl Venue {
         Self::ALL.iter().copied().find(|venue| is_it(venue.row()))
     }
 
-    /// What it serves.
     pub const fn spec(self) -> &'static VenueSpec {
         &self.row().spec
     }

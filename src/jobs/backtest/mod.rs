@@ -1,6 +1,6 @@
 //! The windowed backtest: the same step over the bars on disk.
 
-pub mod figures;
-pub mod inputs;
-pub mod job;
-pub mod write;
+pub(crate) mod figures;
+pub(crate) mod inputs;
+pub(crate) mod job;
+pub(crate) mod write;

@@ -33,7 +33,6 @@ struct Report {
     list: Checklist,
 }
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &CheckJob) -> Result<Outcome, Failure> {
     let mut checks = Vec::new();
     for part in CheckPart::ALL.iter().filter(|part| job.check.only.contains(part)) {

@@ -9,7 +9,6 @@ use crate::domain::{
 /// What is compared of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {
-    /// The slot.
     pub ts: SlotTs,
     /// Hash of its features.
     pub features: Option<u64>,
@@ -33,7 +32,6 @@ impl From<&Decision> for Row {
 /// A slot that knew what came after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peek {
-    /// The slot.
     pub ts: SlotTs,
     /// The last slot whose bar it was allowed to know in the second run.
     pub cut: SlotTs,

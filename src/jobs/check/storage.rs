@@ -22,7 +22,6 @@ const FREE_FAIL: u64 = 64 << 20;
 /// Files named one by one.
 const NAMED_MAX: usize = 3;
 
-/// All of them.
 pub fn storage(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Failure> {
     Ok(vec![
         partitions(context, job)?,

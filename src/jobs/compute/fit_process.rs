@@ -10,7 +10,7 @@ use std::{
 use super::{
     checkpoints::Checkpoints,
     judge::judge,
-    wire::{Heartbeat, Returned, Spec, rows},
+    wire::{FitHeartbeat, Returned, Spec, rows},
 };
 use crate::{
     exit::Exit,
@@ -70,7 +70,7 @@ impl<'h, 'c> Handed<'h, 'c> {
         &self,
         task: &Task<'_>,
         process: impl FnOnce(&str) -> WatchedSpawn,
-        heard: &mut dyn FnMut(Heartbeat),
+        heard: &mut dyn FnMut(FitHeartbeat),
     ) -> Result<Went, Failure> {
         let Self { context, name, device, kept, files } = self;
         let from = match kept {
@@ -85,7 +85,7 @@ impl<'h, 'c> Handed<'h, 'c> {
         let process = process(&files.spec.display().to_string());
         let mut saved = Ok(());
         let seen = runtime()?.block_on(watch(&process, &context.stop, &mut |line: &str| {
-            let Ok(beat) = serde_json::from_str::<Heartbeat>(line) else { return };
+            let Ok(beat) = serde_json::from_str::<FitHeartbeat>(line) else { return };
             if kept.is_some_and(|kept| beat.epoch.is_multiple_of(kept.every)) && saved.is_ok() {
                 saved = self.keep();
             }
@@ -253,7 +253,7 @@ pub fn fit_here(
     context: &Context<'_>,
     (name, task): (&str, &Task<'_>),
     kept: Option<Keeping<'_, '_, '_>>,
-    heard: &mut dyn FnMut(Heartbeat),
+    heard: &mut dyn FnMut(FitHeartbeat),
 ) -> Result<(Fitted, usize), Failure> {
     let program =
         own_program().map_err(|error| Failure::new(Exit::Io, format!("own program: {error}")))?;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{
     fit_process::{CPU, Handed, Keeping, Went, fit_here, probe, worker},
     judge::{checked, failed},
-    wire::Heartbeat,
+    wire::FitHeartbeat,
 };
 use crate::{
     exit::Exit,
@@ -84,7 +84,7 @@ impl<'a, 'c> Trainer<'a, 'c> {
         &self,
         (name, task): (&str, &Task<'_>),
         kept: Keeping<'_, '_, '_>,
-        heard: &mut dyn FnMut(Heartbeat),
+        heard: &mut dyn FnMut(FitHeartbeat),
     ) -> Result<(Fitted, usize), Failure> {
         match self.on_card((name, task), kept, heard)? {
             Some(done) => Ok(done),
@@ -97,7 +97,7 @@ impl<'a, 'c> Trainer<'a, 'c> {
         &self,
         (name, task): (&str, &Task<'_>),
         kept: Keeping<'_, '_, '_>,
-        heard: &mut dyn FnMut(Heartbeat),
+        heard: &mut dyn FnMut(FitHeartbeat),
     ) -> Result<Option<(Fitted, usize)>, Failure> {
         let mut held = self.lock();
         if let Some(failure) = &held.over {
@@ -168,7 +168,7 @@ impl<'a, 'c> Trainer<'a, 'c> {
         (name, card): (&str, &str),
         task: &Task<'_>,
         kept: Keeping<'_, '_, '_>,
-        heard: &mut dyn FnMut(Heartbeat),
+        heard: &mut dyn FnMut(FitHeartbeat),
     ) -> Result<Result<(Fitted, usize), Box<DeviceVerdict>>, Failure> {
         let Self { context, compute, .. } = self;
         let handed = Handed::new(context, (name, card), Some(kept));

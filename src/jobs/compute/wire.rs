@@ -67,7 +67,6 @@ impl Spec {
         }
     }
 
-    /// Reads one.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         let spec: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if spec.schema == SPEC {
@@ -125,7 +124,7 @@ pub fn rows(task: &Task<'_>) -> Vec<u8> {
 
 /// How far a fit is, one line of the worker per epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Heartbeat {
+pub struct FitHeartbeat {
     /// Epochs done.
     pub epoch: u32,
     /// Mean loss of the validation rows, in nats.
@@ -169,7 +168,6 @@ impl Returned {
         }
     }
 
-    /// Reads one.
     pub fn read(bytes: &[u8]) -> Result<Fitted, String> {
         let read: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if read.schema != RESULT {

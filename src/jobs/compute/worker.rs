@@ -8,7 +8,7 @@ use std::{
 
 use thiserror::Error;
 
-use super::wire::{Heartbeat, Returned, Spec};
+use super::wire::{FitHeartbeat, Returned, Spec};
 use crate::{
     model::{
         probe::{DeviceAbout, DeviceReason, DeviceVerdict, prove},
@@ -33,7 +33,6 @@ pub enum NoFit {
 
 /// A device that answers.
 pub struct Opened {
-    /// The device.
     pub device: Device,
     /// What its driver says of it.
     pub about: DeviceAbout,
@@ -84,7 +83,7 @@ pub fn train(
         let text = serde_json::to_vec(state).expect("plain values serialise");
         unkept = disk.swap(&stands, &text).err();
         let validation = state.losses().last().map_or(f64::NAN, |losses| losses.validation);
-        let beat = Heartbeat { epoch: state.epochs(), validation };
+        let beat = FitHeartbeat { epoch: state.epochs(), validation };
         let is_heard = heard(&serde_json::to_string(&beat).expect("plain values serialise"));
         if is_heard && unkept.is_none() { FitFlow::GoOn } else { FitFlow::Stop }
     };
@@ -149,7 +148,7 @@ mod tests {
         let upto = |dir: &Path, last: u32| {
             let mut epochs = Vec::new();
             let mut heard = |line: &str| {
-                epochs.push(serde_json::from_str::<Heartbeat>(line).unwrap().epoch);
+                epochs.push(serde_json::from_str::<FitHeartbeat>(line).unwrap().epoch);
                 epochs.last() < Some(&last)
             };
             let done = train(&|| Ok(opened()), &dir.join("a.json"), &mut heard);

@@ -14,7 +14,7 @@ use crate::{
 
 /// What is compared how.
 #[derive(Debug, Clone, Copy)]
-pub struct Comparison {
+pub struct SeriesComparison {
     /// How far a value may be off, in percent of the other one.
     pub tolerance_pct: f64,
     /// Whether volumes must agree too: on another venue others trade.
@@ -23,7 +23,7 @@ pub struct Comparison {
     pub most: usize,
 }
 
-impl Comparison {
+impl SeriesComparison {
     /// Compares over the slots that both span.
     pub fn finding(&self, ours: &[TimedBar], other: &[TimedBar]) -> QualityFinding {
         let (ours, other) = common(ours, other);

@@ -27,7 +27,6 @@ pub struct Example {
 }
 
 impl Example {
-    /// At a slot.
     pub fn at(ts: SlotTs, what: String) -> Self {
         Self { ts_ms: Some(ts.ts_ms()), file: None, row: None, what }
     }
@@ -41,7 +40,6 @@ impl Example {
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct QualityFinding {
-    /// The check.
     pub check: QualityCheck,
     /// How grave it is when the count is not zero.
     pub level: QualityLevel,

@@ -40,10 +40,8 @@ impl GapCause {
 
 /// Missing slots in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
-    /// The first one.
+pub struct GapRun {
     pub first: SlotTs,
-    /// How many.
     pub slots: i64,
 }
 
@@ -62,12 +60,12 @@ pub struct GapRules<'a> {
 }
 
 /// The gaps between the slots that have a row, sorted.
-pub fn gaps(present: &[SlotTs], window: Window) -> Vec<Gap> {
+pub fn gaps(present: &[SlotTs], window: Window) -> Vec<GapRun> {
     let mut gaps = Vec::new();
     let mut next = window.first();
     for ts in present.iter().copied().chain([window.last().next()]) {
         if ts > next {
-            gaps.push(Gap { first: next, slots: ts.since(next) });
+            gaps.push(GapRun { first: next, slots: ts.since(next) });
         }
         next = ts.next();
     }
@@ -101,7 +99,7 @@ impl GapRules<'_> {
     }
 
     /// What is known about us comes first; frozen prices speak for an outage, however short.
-    fn cause(&self, gap: &Gap) -> GapCause {
+    fn cause(&self, gap: &GapRun) -> GapCause {
         let (before, after) = (gap.first.plus(-1), gap.first.plus(gap.slots));
         let Evidence { failed, filled } = self.evidence;
         let missing = gap.first.ts_ms()..after.ts_ms();

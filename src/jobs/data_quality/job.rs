@@ -3,7 +3,7 @@
 use polars::prelude::DataFrame;
 
 use super::{
-    against::{Comparison, resample},
+    against::{SeriesComparison, resample},
     bar_checks::{self, SpikeRule},
     finding::{self, Example, QualityFinding},
     gaps::GapRules,
@@ -28,7 +28,6 @@ use crate::{
     },
 };
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &DataQualityJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.quality);
     let scope = scope(context, job)?;
@@ -209,7 +208,7 @@ impl Checks<'_, '_> {
         if timeframe != ours.timeframe() {
             others = resample(&others, ours.timeframe());
         }
-        let comparison = Comparison {
+        let comparison = SeriesComparison {
             tolerance_pct: table.tolerance_pct,
             with_volume: other.exchange() == ours.exchange(),
             most: self.most,

@@ -29,9 +29,7 @@ const DAYS_AT_ONCE: usize = 512;
 /// The slots looked at; an end that is not set is where the stored bars end.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LoadScope {
-    /// The first slot.
     pub first: Option<SlotTs>,
-    /// The last slot.
     pub last: Option<SlotTs>,
 }
 

@@ -4,7 +4,7 @@ mod against;
 mod bar_checks;
 mod finding;
 mod gaps;
-pub mod job;
+pub(crate) mod job;
 mod load;
 mod report;
 mod rows;

@@ -17,7 +17,6 @@ const SCHEMA: &str = "mjolnir.quality/1";
 #[derive(Debug, Serialize)]
 pub struct QualityReport {
     schema: &'static str,
-    /// The series.
     pub series: String,
     /// First and last slot looked at, milliseconds UTC; absent when no row is in its place.
     pub window: Option<[i64; 2]>,

@@ -103,7 +103,6 @@ fn all<const N: usize>(of: [BooleanChunked; N]) -> BooleanChunked {
 pub struct RowChecks<'a> {
     /// All rows, in the order of days and files.
     pub frame: &'a DataFrame,
-    /// The grid.
     pub timeframe: Timeframe,
     /// Examples kept.
     pub most: usize,

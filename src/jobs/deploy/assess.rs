@@ -78,7 +78,6 @@ pub struct AssessOptions<'s> {
     pub tolerated: &'s [Refusal],
 }
 
-/// What was found.
 pub struct Assessment {
     /// What was seen; `None` when the target could not be looked at.
     pub snapshot: Option<Snapshot>,

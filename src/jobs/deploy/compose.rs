@@ -82,7 +82,6 @@ pub enum Env<'a> {
     Beside,
     /// From what was read elsewhere.
     Given {
-        /// The variables.
         variables: &'a Variables,
         /// All text that may ask for one.
         text: &'a str,

@@ -32,7 +32,6 @@ impl Stage {
     }
 }
 
-/// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deployed {

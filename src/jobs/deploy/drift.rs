@@ -29,7 +29,6 @@ use crate::{
     store::{digest::sha256_hex, disk::Disk as _},
 };
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &DriftJob) -> Result<Outcome, Failure> {
     let (target, rules) = (&job.target, &job.check);
     let dir = context.layout.deploy_reports(&context.run_id);

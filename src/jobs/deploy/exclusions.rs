@@ -1,7 +1,7 @@
 //! What a deploy leaves alone: protected paths, which no manifest can take out, and what is not deployed.
 
 use crate::{
-    domain::pattern::{Anchored, Floating, Place},
+    domain::pattern::{AnchoredPattern, FloatingPattern, PatternPlace},
     manifest::DeployCheck,
 };
 
@@ -24,10 +24,10 @@ pub const EXAMPLE: &str = "/.env.example";
 /// What a deploy leaves alone.
 #[derive(Debug, Clone)]
 pub struct Exclusions {
-    built_in: Vec<Anchored>,
-    protected: Vec<Anchored>,
-    anchored: Vec<Anchored>,
-    floating: Vec<Floating>,
+    built_in: Vec<AnchoredPattern>,
+    protected: Vec<AnchoredPattern>,
+    anchored: Vec<AnchoredPattern>,
+    floating: Vec<FloatingPattern>,
 }
 
 impl Exclusions {
@@ -50,11 +50,11 @@ impl Exclusions {
     }
 
     /// Whether the path is not part of a deploy: protected or excluded.
-    pub fn hides(&self, path: &[u8], place: Place) -> bool {
+    pub fn hides(&self, path: &[u8], place: PatternPlace) -> bool {
         self.protects(path) || self.excludes(path, place)
     }
 
-    fn excludes(&self, path: &[u8], place: Place) -> bool {
+    fn excludes(&self, path: &[u8], place: PatternPlace) -> bool {
         covers(&self.anchored, path)
             || self.floating.iter().any(|pattern| pattern.covers(path, place))
     }
@@ -62,8 +62,9 @@ impl Exclusions {
     /// The exclude that hides a tracked file which should be deployed.
     pub fn hider(&self, path: &[u8]) -> Option<&str> {
         let anchored = self.anchored.iter().find(|pattern| pattern.covers(path));
-        let floating = || self.floating.iter().find(|pattern| pattern.covers(path, Place::Other));
-        anchored.map(Anchored::as_str).or_else(|| floating().map(Floating::as_str))
+        let floating =
+            || self.floating.iter().find(|pattern| pattern.covers(path, PatternPlace::Other));
+        anchored.map(AnchoredPattern::as_str).or_else(|| floating().map(FloatingPattern::as_str))
     }
 
     /// The filters of rsync in their order: the first that fits a path decides.
@@ -71,7 +72,7 @@ impl Exclusions {
         let exclude = |pattern: &str| format!("--exclude={pattern}");
         let mut filters = Vec::new();
         // Only where no other pattern hides it: a filter before the excludes would win over all of them.
-        if !self.hides(bare(EXAMPLE), Place::Other) {
+        if !self.hides(bare(EXAMPLE), PatternPlace::Other) {
             filters.push(format!("--include={EXAMPLE}"));
         }
         let protected = self.built_in.iter().chain(&self.protected);
@@ -83,7 +84,7 @@ impl Exclusions {
     /// Paths whose inside need not be looked at.
     pub fn literal_paths(&self) -> impl Iterator<Item = &str> {
         let protected = self.built_in.iter().chain(&self.protected);
-        protected.chain(&self.anchored).filter_map(Anchored::literal)
+        protected.chain(&self.anchored).filter_map(AnchoredPattern::literal)
     }
 }
 
@@ -92,7 +93,7 @@ fn bare(path: &str) -> &[u8] {
     path.trim_start_matches('/').as_bytes()
 }
 
-fn covers(patterns: &[Anchored], path: &[u8]) -> bool {
+fn covers(patterns: &[AnchoredPattern], path: &[u8]) -> bool {
     patterns.iter().any(|pattern| pattern.covers(path))
 }
 
@@ -131,7 +132,7 @@ mod tests {
             let mut check = DeployCheck::default();
             edit(&mut check);
             let exclusions = Exclusions::new(&check);
-            let hidden = exclusions.hides(b".env.example", Place::Other);
+            let hidden = exclusions.hides(b".env.example", PatternPlace::Other);
             assert_ne!(hidden, exclusions.filters()[0] == "--include=/.env.example");
             hidden
         };

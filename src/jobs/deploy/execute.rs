@@ -49,7 +49,6 @@ const NOT_OF_RETIRING: [Refusal; 5] = [
 pub struct Execution<'a> {
     /// Both sides.
     pub session: &'a DeploySession<'a>,
-    /// What is done.
     pub deploy: &'a Deploy,
     /// The machine that answered.
     pub connection: &'a Connection,
@@ -57,7 +56,6 @@ pub struct Execution<'a> {
     pub name: String,
 }
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &DeployJob) -> Result<Outcome, Failure> {
     let (target, deploy) = (&job.target, &job.deploy);
     let session = DeploySession::open(context, target, &job.check)?;

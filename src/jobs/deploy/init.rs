@@ -24,7 +24,6 @@ const PREFERRED: &str = "ssh-ed25519";
 /// The marker on its way, in the folder of this visit.
 const MARKER_FILE: &str = "marker.json";
 
-/// One visit.
 pub struct TargetVisit<'a> {
     context: &'a Context<'a>,
     runner: CommandRunner<'a>,
@@ -42,7 +41,6 @@ pub enum TargetFolder {
     Marked,
 }
 
-/// What was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VisitedTarget {
     /// What `/etc/machine-id` says.

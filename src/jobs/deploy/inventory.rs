@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use thiserror::Error;
 
-use crate::domain::pattern::Place;
+use crate::domain::pattern::PatternPlace;
 
 /// How `find` prints one entry: nine words and the path from the start, NUL, what a link points to, NUL.
 pub const FORMAT: &str = r"%y %m %U %G %s %T@ %n %P\0%l\0";
@@ -51,10 +51,10 @@ impl TreeEntryKind {
     }
 
     /// As far as patterns care.
-    pub const fn place(self) -> Place {
+    pub const fn place(self) -> PatternPlace {
         match self {
-            Self::Folder => Place::Folder,
-            Self::File | Self::Link | Self::Other => Place::Other,
+            Self::Folder => PatternPlace::Folder,
+            Self::File | Self::Link | Self::Other => PatternPlace::Other,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     rsync_output::{ItemChange, ItemKind, RsyncItem, RsyncOutput, Sentence},
 };
 use crate::{
-    domain::pattern::Place,
+    domain::pattern::PatternPlace,
     manifest::{DeployCheck, Refusal},
 };
 
@@ -27,7 +27,6 @@ const STALE: &str = "deployed once, gone from the source, still on the target; `
 /// What a judge is given.
 #[derive(Debug, Clone, Copy)]
 pub struct JudgedDeploy<'a> {
-    /// What was seen.
     pub facts: &'a DeployFacts,
     pub exclusions: &'a Exclusions,
     pub rules: &'a DeployCheck,
@@ -283,10 +282,12 @@ fn both<'a>(case: &JudgedDeploy<'a>) -> [(&'static str, &'a RsyncOutput); 2] {
     [("the plan", &case.facts.plan), ("what only the target has", &case.facts.target_only)]
 }
 
-fn place(item: &RsyncItem) -> Place {
+fn place(item: &RsyncItem) -> PatternPlace {
     match item.kind {
-        ItemKind::Folder => Place::Folder,
-        ItemKind::File | ItemKind::Link | ItemKind::Device | ItemKind::Special => Place::Other,
+        ItemKind::Folder => PatternPlace::Folder,
+        ItemKind::File | ItemKind::Link | ItemKind::Device | ItemKind::Special => {
+            PatternPlace::Other
+        }
     }
 }
 

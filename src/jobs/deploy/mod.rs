@@ -2,19 +2,19 @@
 //! looks at both sides, `judge` decides on the facts alone, `execute` does it.
 
 pub(super) mod argv;
-pub mod assess;
+pub(crate) mod assess;
 mod collect;
 pub(super) mod commands;
 pub(super) mod compose;
 mod connect;
 mod deployed;
-pub mod drift;
+pub(crate) mod drift;
 mod exclusions;
-pub mod execute;
+pub(crate) mod execute;
 mod facts;
 mod findings;
 pub(super) mod git;
-pub mod init;
+pub(crate) mod init;
 pub(super) mod inventory;
 mod judge;
 mod rsync_output;

@@ -36,7 +36,6 @@ const STATISTICS: [&str; 12] = [
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RsyncLine {
-    /// Nothing.
     Blank,
     /// Something would be made or changed.
     Item(RsyncItem),
@@ -50,7 +49,6 @@ pub enum RsyncLine {
     Statistics,
     /// The last line of statistics, and whether it says that this was a dry run.
     Total(DryRun),
-    /// Anything else.
     Unknown,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::compare::{Comparer, Comparison, ComparisonRules, Spans};
+use super::compare::{Comparer, ComparisonRules, LedgerComparison, Spans};
 use crate::{
     domain::{
         ids::{RunId, Tag},
@@ -23,8 +23,7 @@ const ROWS_AT_ONCE: usize = 4_096;
 /// What was found by reading LIVE and comparing it.
 #[derive(Debug)]
 pub struct Compared {
-    /// The comparison.
-    pub found: Comparison,
+    pub found: LedgerComparison,
     /// LIVE's rows that were hindered from outside, by reason.
     pub degraded: BTreeMap<String, usize>,
     /// Slots at which another run of LIVE took over.
@@ -59,7 +58,7 @@ impl Beside {
     }
 
     /// With what came of the comparison.
-    pub fn with(self, found: Comparison) -> Compared {
+    pub fn with(self, found: LedgerComparison) -> Compared {
         let Self { degraded, restarts, last_run: _ } = self;
         Compared { found, degraded, restarts }
     }

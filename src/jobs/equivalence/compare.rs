@@ -92,7 +92,7 @@ pub struct Difference {
 
 /// What a comparison found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison {
+pub struct LedgerComparison {
     /// First and last common slot.
     pub overlap: Option<(i64, i64)>,
     /// First slot from which both can be compared.
@@ -109,7 +109,7 @@ pub struct Comparison {
     pub trade: Option<Difference>,
 }
 
-impl Comparison {
+impl LedgerComparison {
     /// The difference that came first: earlier slot, then earlier layer.
     pub fn first(&self) -> Option<&Difference> {
         let both = [self.decisions.as_ref(), self.trade.as_ref()];
@@ -163,7 +163,7 @@ pub struct Comparer {
     paired: usize,
     /// Whether every row and every trade was the same to the byte.
     identical: bool,
-    found: Comparison,
+    found: LedgerComparison,
 }
 
 impl Comparer {
@@ -182,7 +182,7 @@ impl Comparer {
             ahead: [VecDeque::new(), VecDeque::new()],
             paired: 0,
             identical: true,
-            found: Comparison {
+            found: LedgerComparison {
                 overlap: (overlap.0 <= overlap.1).then_some(overlap),
                 sync_ts_ms: None,
                 rows: 0,
@@ -201,7 +201,8 @@ impl Comparer {
         let first = spans.live.0;
         comparer.trades_from = Some(first);
         comparer.paired = trades;
-        comparer.found = Comparison { sync_ts_ms: Some(first), rows, trades, ..comparer.found };
+        comparer.found =
+            LedgerComparison { sync_ts_ms: Some(first), rows, trades, ..comparer.found };
         comparer
     }
 
@@ -275,7 +276,7 @@ impl Comparer {
     }
 
     /// What was found when all rows were compared.
-    pub fn finish(mut self) -> Comparison {
+    pub fn finish(mut self) -> LedgerComparison {
         let [l, b] = self.ahead.each_ref().map(VecDeque::front);
         if let Some(finding) = trade_difference(self.paired, l, b, self.same_policy) {
             self.found.trade.get_or_insert(finding);
@@ -384,7 +385,11 @@ mod tests {
         (ts_ms, columns.join(","))
     }
 
-    fn run(live: &[(i64, String)], backtest: &[(i64, String)], same_policy: bool) -> Comparison {
+    fn run(
+        live: &[(i64, String)],
+        backtest: &[(i64, String)],
+        same_policy: bool,
+    ) -> LedgerComparison {
         let span = |rows: &[(i64, String)]| (rows[0].0, rows[rows.len() - 1].0);
         let spans = Spans { live: span(live), backtest: span(backtest) };
         let mut comparer =

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     both::{Beside, Compared},
-    compare::{Comparer, Comparison, ComparisonRules, Spans},
+    compare::{Comparer, ComparisonRules, LedgerComparison, Spans},
     prove::Digests,
     proven::{Equal, KnownEqual, Proven, copy, first_day},
     stored::StoredBars,
@@ -60,7 +60,6 @@ pub struct ReplayInputs<'a, 'd, D: Disk> {
     pub core: &'a Core,
     /// The same as text.
     pub card: &'a Card,
-    /// This build.
     pub build: &'a str,
     /// LIVE's ledgers before they were read.
     pub sighting: Option<Sighting>,
@@ -75,7 +74,7 @@ pub struct Replayed {
     /// On the bars LIVE saw.
     pub seen: Compared,
     /// On today's bars; `None` where they are the same.
-    pub today: Option<Comparison>,
+    pub today: Option<LedgerComparison>,
     /// Slots whose bars were revised, filled in, or cannot be found as seen.
     pub revised: BTreeSet<i64>,
     /// The oldest bar that was used.

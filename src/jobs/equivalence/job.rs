@@ -6,7 +6,7 @@ use super::{
     both::compare_files,
     compare::ComparisonRules,
     flat::{ReplayInputs, Replayed, Replaying},
-    judge::Verdict,
+    judge::ProofVerdict,
     locate::locate,
     proof::Mismatch,
     proofs::{discard, names, retain},
@@ -153,7 +153,7 @@ fn eqflat_core(
     let case = case(context, series, &what, &origin, card);
     let proved = prove(&case, ([live, backtest], digests), seen, Some(AsIs { today, revised }))?;
     let mut outcome = outcome(context, &proved);
-    if job.on_fail == OnFail::Reduce && proved.proof.verdict() == Verdict::Fail {
+    if job.on_fail == OnFail::Reduce && proved.proof.verdict() == ProofVerdict::Fail {
         let _ = writeln!(outcome.text, "{}", reduce(context, tag, &proved.proof));
     }
     tidy(context, tag, job.keep as usize);
@@ -338,9 +338,9 @@ fn outcome(context: &Context<'_>, proved: &ProofResult) -> Outcome {
     let proof = &proved.proof;
     let verdict = proof.verdict();
     let exit = match verdict {
-        Verdict::Pass | Verdict::PassDataDrift => Exit::Ok,
-        Verdict::Fail => Exit::Negative,
-        Verdict::Inconclusive => Exit::Inconclusive,
+        ProofVerdict::Pass | ProofVerdict::PassDataDrift => Exit::Ok,
+        ProofVerdict::Fail => Exit::Negative,
+        ProofVerdict::Inconclusive => Exit::Inconclusive,
     };
     let shown = context.shown(&proved.path);
     let mut summary = format!(

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Comparison, DiffLayer, Difference};
+use super::compare::{DiffLayer, Difference, LedgerComparison};
 
 /// What a proof says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum ProofVerdict {
     /// Equal.
     Pass,
     /// Equal on the bars LIVE saw; the venue has changed history since.
@@ -17,7 +17,7 @@ pub enum Verdict {
     Inconclusive,
 }
 
-impl Verdict {
+impl ProofVerdict {
     /// How it is written.
     pub const fn name(self) -> &'static str {
         match self {
@@ -81,26 +81,34 @@ pub struct Circumstances {
 }
 
 /// The verdict on one comparison.
-pub fn verdict(found: &Comparison, around: &Circumstances) -> Verdict {
+pub fn verdict(found: &LedgerComparison, around: &Circumstances) -> ProofVerdict {
     if found.first().is_some() {
-        Verdict::Fail
+        ProofVerdict::Fail
     } else if found.sync_ts_ms.is_none() || found.rows < around.min_overlap_bars {
-        Verdict::Inconclusive
+        ProofVerdict::Inconclusive
     } else {
-        Verdict::Pass
+        ProofVerdict::Pass
     }
 }
 
 /// The verdict on today's store, given the one on the bars as seen.
-pub fn verdict_as_is(as_seen: Verdict, as_is: &Comparison, around: &Circumstances) -> Verdict {
+pub fn verdict_as_is(
+    as_seen: ProofVerdict,
+    as_is: &LedgerComparison,
+    around: &Circumstances,
+) -> ProofVerdict {
     match (as_seen, verdict(as_is, around)) {
-        (Verdict::Pass, Verdict::Fail) => Verdict::PassDataDrift,
+        (ProofVerdict::Pass, ProofVerdict::Fail) => ProofVerdict::PassDataDrift,
         (_, verdict) => verdict,
     }
 }
 
 /// Why the first difference is there.
-pub fn cause(first: &Difference, found: &Comparison, around: &Circumstances) -> MismatchCause {
+pub fn cause(
+    first: &Difference,
+    found: &LedgerComparison,
+    around: &Circumstances,
+) -> MismatchCause {
     if let Some(setting) = around.settings.first() {
         return MismatchCause::SettingsDiffer(setting.clone());
     }
@@ -124,7 +132,7 @@ pub fn cause(first: &Difference, found: &Comparison, around: &Circumstances) -> 
 }
 
 /// One sentence on the cause, without a solution.
-pub fn hypothesis(cause: &MismatchCause, first: &Difference, found: &Comparison) -> String {
+pub fn hypothesis(cause: &MismatchCause, first: &Difference, found: &LedgerComparison) -> String {
     match cause {
         MismatchCause::BarRevised => "the bar was revised after LIVE had decided on it".into(),
         MismatchCause::BarMissing => {
@@ -163,8 +171,8 @@ mod tests {
         Difference { layer, ts_ms: 5, column, live: live.into(), backtest: "b".into(), index: None }
     }
 
-    fn comparison(first: Option<Difference>, rows: usize) -> Comparison {
-        Comparison {
+    fn comparison(first: Option<Difference>, rows: usize) -> LedgerComparison {
+        LedgerComparison {
             overlap: Some((1, 9)),
             sync_ts_ms: Some(1),
             rows,
@@ -178,14 +186,17 @@ mod tests {
     #[test]
     fn too_little_or_never_synced_is_inconclusive_and_never_pass() {
         let around = Circumstances { min_overlap_bars: 12, ..Circumstances::default() };
-        assert_eq!(verdict(&comparison(None, 12), &around), Verdict::Pass);
-        assert_eq!(verdict(&comparison(None, 11), &around), Verdict::Inconclusive);
-        let never = Comparison { sync_ts_ms: None, ..comparison(None, 0) };
-        assert_eq!(verdict(&never, &Circumstances::default()), Verdict::Inconclusive);
+        assert_eq!(verdict(&comparison(None, 12), &around), ProofVerdict::Pass);
+        assert_eq!(verdict(&comparison(None, 11), &around), ProofVerdict::Inconclusive);
+        let never = LedgerComparison { sync_ts_ms: None, ..comparison(None, 0) };
+        assert_eq!(verdict(&never, &Circumstances::default()), ProofVerdict::Inconclusive);
         let different = comparison(Some(finding(DiffLayer::Bar, "bar_hash", "a")), 3);
-        assert_eq!(verdict(&different, &around), Verdict::Fail);
-        assert_eq!(verdict_as_is(Verdict::Pass, &different, &around), Verdict::PassDataDrift);
-        assert_eq!(verdict_as_is(Verdict::Fail, &different, &around), Verdict::Fail);
+        assert_eq!(verdict(&different, &around), ProofVerdict::Fail);
+        assert_eq!(
+            verdict_as_is(ProofVerdict::Pass, &different, &around),
+            ProofVerdict::PassDataDrift
+        );
+        assert_eq!(verdict_as_is(ProofVerdict::Fail, &different, &around), ProofVerdict::Fail);
     }
 
     #[test]

@@ -17,9 +17,7 @@ use crate::{
 /// What is told of a series.
 #[derive(Clone, Copy)]
 pub struct NamedSeries<'a> {
-    /// The venue.
     pub exchange: &'a Option<Parsed<Exchange>>,
-    /// The pair.
     pub symbol: &'a Option<Parsed<Symbol>>,
     /// The length of one bar.
     pub timeframe: &'a Option<Parsed<Timeframe>>,

@@ -1,13 +1,13 @@
 //! The proof: LIVE and BACKTEST compared slot by slot, synced at flat.
 
-pub mod both;
-pub mod compare;
+pub(crate) mod both;
+pub(crate) mod compare;
 mod flat;
-pub mod job;
-pub mod judge;
-pub mod locate;
-pub mod proof;
-pub mod proofs;
-pub mod prove;
+pub(crate) mod job;
+pub(crate) mod judge;
+pub(crate) mod locate;
+pub(crate) mod proof;
+pub(crate) mod proofs;
+pub(crate) mod prove;
 mod proven;
 mod stored;

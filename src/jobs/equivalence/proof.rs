@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    compare::{Comparison, Difference},
-    judge::Verdict,
+    compare::{Difference, LedgerComparison},
+    judge::ProofVerdict,
 };
 use crate::store::{digest::sha256_of, disk::Disk, error::StoreError};
 
@@ -128,21 +128,26 @@ impl Proof {
     }
 
     /// The verdict the exit code follows: drift is no failure of the code.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> ProofVerdict {
         let named = |text: &str| {
-            [Verdict::Pass, Verdict::PassDataDrift, Verdict::Fail, Verdict::Inconclusive]
-                .into_iter()
-                .find(|verdict| verdict.name() == text)
+            [
+                ProofVerdict::Pass,
+                ProofVerdict::PassDataDrift,
+                ProofVerdict::Fail,
+                ProofVerdict::Inconclusive,
+            ]
+            .into_iter()
+            .find(|verdict| verdict.name() == text)
         };
         match (named(&self.as_seen), self.as_is.as_deref().and_then(named)) {
-            (Some(Verdict::Pass), Some(as_is)) => as_is,
-            (as_seen, _) => as_seen.unwrap_or(Verdict::Fail),
+            (Some(ProofVerdict::Pass), Some(as_is)) => as_is,
+            (as_seen, _) => as_seen.unwrap_or(ProofVerdict::Fail),
         }
     }
 }
 
 /// A proof's mismatch from a finding.
-pub fn mismatch(found: &Comparison, cause: &str) -> Option<Mismatch> {
+pub fn mismatch(found: &LedgerComparison, cause: &str) -> Option<Mismatch> {
     found.first().map(|first| Mismatch {
         layer: first.layer.name().to_owned(),
         ts_ms: first.ts_ms,
@@ -172,19 +177,19 @@ pub struct SideNames {
 }
 
 /// `[decisions] PASS` and `[trades] PASS`, or FAIL, or INCONCLUSIVE.
-pub fn layer_lines(found: &Comparison, verdict: Verdict) -> [String; 2] {
+pub fn layer_lines(found: &LedgerComparison, verdict: ProofVerdict) -> [String; 2] {
     let word = |finding: &Option<Difference>| match (finding, verdict) {
         (Some(_), _) => "FAIL",
-        (None, Verdict::Inconclusive) => "INCONCLUSIVE",
-        (None, Verdict::Pass | Verdict::PassDataDrift | Verdict::Fail) => "PASS",
+        (None, ProofVerdict::Inconclusive) => "INCONCLUSIVE",
+        (None, ProofVerdict::Pass | ProofVerdict::PassDataDrift | ProofVerdict::Fail) => "PASS",
     };
     [format!("[decisions] {}", word(&found.decisions)), format!("[trades] {}", word(&found.trade))]
 }
 
 /// The report operators know, filled in.
 pub fn operators_report(
-    found: &Comparison,
-    verdict: Verdict,
+    found: &LedgerComparison,
+    verdict: ProofVerdict,
     names: &SideNames,
     hypothesis: &str,
 ) -> String {
@@ -217,7 +222,7 @@ pub fn operators_report(
     )
 }
 
-fn next_check(found: &Comparison, names: &SideNames) -> String {
+fn next_check(found: &LedgerComparison, names: &SideNames) -> String {
     match found.first() {
         None => "none".to_owned(),
         Some(finding) => {

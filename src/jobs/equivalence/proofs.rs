@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{judge::Verdict, proof::Proof};
+use super::{judge::ProofVerdict, proof::Proof};
 use crate::{
     domain::{
         ids::{RunId, Tag},
@@ -30,7 +30,6 @@ const NAMES_MAX: u32 = 1_000;
 /// What is in the folder of one comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProofOnDisk {
-    /// A proof.
     Proof(Box<Proof>),
     /// Nothing, or nothing that can be read.
     Nothing,
@@ -39,9 +38,7 @@ pub enum ProofOnDisk {
 /// The folder that one comparison left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundProof {
-    /// Its run.
     pub run: RunId,
-    /// The folder.
     pub dir: PathBuf,
     /// What is in it.
     pub left: ProofOnDisk,
@@ -154,7 +151,7 @@ pub fn discard(context: &Context<'_>, tag: &Tag, series: &Series) {
 /// may be one that says FAIL.
 fn superfluous(
     replays: &BTreeSet<RunId>,
-    reports: &BTreeMap<RunId, Option<Verdict>>,
+    reports: &BTreeMap<RunId, Option<ProofVerdict>>,
     keep: usize,
 ) -> Vec<RunId> {
     let said = reports.iter().filter(|(_, verdict)| verdict.is_some()).map(|(run, _)| run);
@@ -163,7 +160,7 @@ fn superfluous(
     let old = all.into_iter().rev().skip(keep);
     let may_go = |run: &&RunId| match reports.get(*run) {
         None => true,
-        Some(verdict) => verdict.is_some_and(|verdict| verdict != Verdict::Fail),
+        Some(verdict) => verdict.is_some_and(|verdict| verdict != ProofVerdict::Fail),
     };
     old.filter(may_go).cloned().collect()
 }
@@ -265,12 +262,12 @@ mod tests {
     fn the_newest_and_those_that_say_fail_stay() {
         let replays: BTreeSet<RunId> = (0..6).map(at).collect();
         let reports = BTreeMap::from([
-            (at(0), Some(Verdict::Pass)),
-            (at(1), Some(Verdict::Fail)),
+            (at(0), Some(ProofVerdict::Pass)),
+            (at(1), Some(ProofVerdict::Fail)),
             (at(2), None),
             // The ledgers of this one are gone already.
-            (run("eqflat_20230101_000000"), Some(Verdict::Inconclusive)),
-            (run("march"), Some(Verdict::Pass)),
+            (run("eqflat_20230101_000000"), Some(ProofVerdict::Inconclusive)),
+            (run("march"), Some(ProofVerdict::Pass)),
         ]);
         let gone = |keep| superfluous(&replays, &reports, keep);
         assert_eq!(gone(2), [at(3), at(0), run("eqflat_20230101_000000")]);

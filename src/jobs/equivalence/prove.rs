@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     both::Compared,
-    compare::{Comparison, Difference},
-    judge::{Circumstances, Verdict, cause, hypothesis, verdict, verdict_as_is},
+    compare::{Difference, LedgerComparison},
+    judge::{Circumstances, ProofVerdict, cause, hypothesis, verdict, verdict_as_is},
     proof::{
         LedgerHash, Mismatch, Proof, SCHEMA, SideHashes, SideNames, layer_lines, mismatch,
         mismatch_block, operators_report,
@@ -36,13 +36,10 @@ use crate::{
 
 /// What is to be proved, and with what.
 pub struct ProofCase<'a, D: Disk> {
-    /// The disk.
     pub disk: &'a D,
-    /// Its paths.
     pub layout: &'a Layout,
     /// The folder that paths are shown relative to.
     pub root: &'a Path,
-    /// The series.
     pub series: &'a Series,
     /// LIVE's tag.
     pub tag: &'a Tag,
@@ -56,9 +53,7 @@ pub struct ProofCase<'a, D: Disk> {
     pub origin: &'a Origin,
     /// Strategy and rules of the backtest.
     pub card: &'a Card,
-    /// This build.
     pub build: &'a str,
-    /// Now.
     pub now: UtcMs,
 }
 
@@ -69,14 +64,13 @@ pub type Digests = [[Option<String>; 2]; 2];
 /// What today's store adds to a proof.
 pub struct AsIs {
     /// What was found on today's store, where its bars differ from those LIVE saw.
-    pub today: Option<Comparison>,
+    pub today: Option<LedgerComparison>,
     /// Slots whose bars were revised, filled in, or cannot be found as seen.
     pub revised: BTreeSet<i64>,
 }
 
 /// A proof and how it reads.
 pub struct ProofResult {
-    /// The document.
     pub proof: Proof,
     /// Lines for people: layers, mismatch block, report.
     pub text: String,
@@ -87,15 +81,15 @@ pub struct ProofResult {
 /// What was found on the bars LIVE saw, and on today's store.
 struct Findings {
     around: Circumstances,
-    seen: Comparison,
-    seen_verdict: Verdict,
+    seen: LedgerComparison,
+    seen_verdict: ProofVerdict,
     /// Present where today's bars differ from those LIVE saw.
-    today: Option<Comparison>,
-    as_is: Option<Verdict>,
+    today: Option<LedgerComparison>,
+    as_is: Option<ProofVerdict>,
 }
 
 impl Findings {
-    fn cause(&self, found: &Comparison) -> Option<&'static str> {
+    fn cause(&self, found: &LedgerComparison) -> Option<&'static str> {
         found.first().map(|first| cause(first, found, &self.around).name())
     }
 
@@ -108,14 +102,14 @@ impl Findings {
     }
 
     /// The verdict people are told: on today's store where the bars as seen agree.
-    fn told(&self) -> Verdict {
+    fn told(&self) -> ProofVerdict {
         match (self.seen_verdict, self.as_is) {
-            (Verdict::Pass, Some(as_is)) => as_is,
+            (ProofVerdict::Pass, Some(as_is)) => as_is,
             (seen, _) => seen,
         }
     }
 
-    fn mismatch(&self, found: &Comparison) -> Option<Mismatch> {
+    fn mismatch(&self, found: &LedgerComparison) -> Option<Mismatch> {
         self.cause(found).and_then(|cause| mismatch(found, cause))
     }
 }
@@ -185,7 +179,7 @@ fn text<D: Disk>(
         text.push_str(&drift_line(&drift, found.as_is));
     }
     text.push_str(&inconclusive_line(found.seen_verdict, seen, case.min_overlap_bars));
-    if found.seen_verdict != Verdict::Fail {
+    if found.seen_verdict != ProofVerdict::Fail {
         text.push_str(&settings_line(&case.card.differences(&case.origin.card)));
     }
     let names = names(case, backtest_tag);
@@ -287,10 +281,10 @@ fn names<D: Disk>(case: &ProofCase<'_, D>, backtest_tag: &Tag) -> SideNames {
     }
 }
 
-fn drift_line(drift: &Mismatch, verdict: Option<Verdict>) -> String {
+fn drift_line(drift: &Mismatch, verdict: Option<ProofVerdict>) -> String {
     format!(
         "[as-is] {}: on today's store the first difference is ts_ms {} column {} ({})\n",
-        verdict.map_or("FAIL", Verdict::name),
+        verdict.map_or("FAIL", ProofVerdict::name),
         drift.ts_ms,
         drift.column,
         drift.cause
@@ -309,14 +303,18 @@ fn settings_line(differences: &[(String, String, String)]) -> String {
     )
 }
 
-fn inconclusive_line(verdict: Verdict, found: &Comparison, least: usize) -> String {
+fn inconclusive_line(verdict: ProofVerdict, found: &LedgerComparison, least: usize) -> String {
     let why = match (verdict, found.overlap, found.sync_ts_ms) {
-        (Verdict::Pass | Verdict::PassDataDrift | Verdict::Fail, ..) => return String::new(),
-        (Verdict::Inconclusive, None, _) => "the two ledgers have no slot in common".to_owned(),
-        (Verdict::Inconclusive, Some(_), None) => {
+        (ProofVerdict::Pass | ProofVerdict::PassDataDrift | ProofVerdict::Fail, ..) => {
+            return String::new();
+        }
+        (ProofVerdict::Inconclusive, None, _) => {
+            "the two ledgers have no slot in common".to_owned()
+        }
+        (ProofVerdict::Inconclusive, Some(_), None) => {
             "no slot has both flat with nothing pending and equal state".to_owned()
         }
-        (Verdict::Inconclusive, Some(_), Some(sync)) => {
+        (ProofVerdict::Inconclusive, Some(_), Some(sync)) => {
             format!("only {} rows from the sync slot {sync} on, {least} are needed", found.rows)
         }
     };

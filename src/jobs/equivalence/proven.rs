@@ -40,7 +40,6 @@ const SCHEMA: &str = "mjolnir.proven/2";
 /// Rows copied at once.
 const ROWS_AT_ONCE: usize = 16_384;
 
-/// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proven {

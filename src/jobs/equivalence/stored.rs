@@ -32,11 +32,8 @@ pub struct SettledDays {
 /// Where bars are stored, and when the proof began that uses them.
 #[derive(Debug)]
 pub struct DigestedBars<'a, D: Disk> {
-    /// The disk.
     pub disk: &'a D,
-    /// Its paths.
     pub layout: &'a Layout,
-    /// The series.
     pub series: &'a Series,
     /// Before anything was read.
     pub now: UtcMs,

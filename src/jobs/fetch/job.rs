@@ -32,7 +32,6 @@ const DATES: usize = 3;
 /// Most questions for what a page lacks, each of which brought something.
 const QUESTIONS_MAX: usize = 100;
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &FetchJob) -> Result<Outcome, Failure> {
     let (series, table) = (&job.series, &job.fetch);
     let venue = venue_of(series.exchange())?;

@@ -1,5 +1,5 @@
 //! The fetch job: which pages are asked (`plan`), asking and storing them (`job`), and what is told of it (`report`).
 
-pub mod job;
-pub mod plan;
-pub mod report;
+pub(crate) mod job;
+pub(crate) mod plan;
+pub(crate) mod report;

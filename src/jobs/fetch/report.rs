@@ -26,7 +26,6 @@ pub enum FetchEnd {
     Failed(FeedError),
 }
 
-/// What was done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FetchTally {
     /// Pages that were answered and stored.
@@ -57,7 +56,6 @@ impl FetchTally {
 /// What came of the pages that were asked.
 #[derive(Debug, Default)]
 pub struct FetchResult {
-    /// What was done.
     pub tally: FetchTally,
     /// What could not be got, and why.
     pub lacks: Vec<(LackReason, Window)>,

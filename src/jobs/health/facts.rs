@@ -7,7 +7,7 @@ use crate::{
         ids::{ModelId, RunId},
         time::{SlotTs, UtcMs},
     },
-    jobs::{equivalence::judge::Verdict, live::state::LiveState},
+    jobs::{equivalence::judge::ProofVerdict, live::state::LiveState},
     os::filesystem::Room,
     store::runs::{Ahead, RunState},
 };
@@ -59,7 +59,6 @@ pub struct Followed {
 /// The model in use.
 #[derive(Debug)]
 pub struct InUse {
-    /// Its id.
     pub id: ModelId,
     /// Since when, where that is written down.
     pub since: Option<UtcMs>,
@@ -67,7 +66,6 @@ pub struct InUse {
     pub unfit: Option<String>,
 }
 
-/// A ledger.
 #[derive(Debug)]
 pub struct Ledger {
     /// Its end.
@@ -92,12 +90,10 @@ pub enum Fold {
 /// The last comparison of LIVE with its replay.
 #[derive(Debug)]
 pub struct LastProof {
-    /// Its run id.
     pub run: RunId,
     /// Its folder, as people know it.
     pub dir: String,
-    /// What it says.
-    pub verdict: Verdict,
+    pub verdict: ProofVerdict,
     /// When it was made.
     pub made: UtcMs,
     /// Where the first difference lies.

@@ -16,7 +16,7 @@ use crate::{
         series::Series,
         time::{DAY_MS, UtcMs},
     },
-    jobs::equivalence::judge::Verdict,
+    jobs::equivalence::judge::ProofVerdict,
     manifest::{HealthMode, Healthcheck, Parsed, Span},
 };
 
@@ -233,19 +233,21 @@ impl Judge<'_> {
         let age_ms = facts.now.get() - proof.made.get();
         let mut value =
             format!("{} {}, {}", proof.verdict.name(), proof.run, ago(facts.now, proof.made));
-        if let Some(mismatch) = proof.mismatch.as_ref().filter(|_| proof.verdict == Verdict::Fail) {
+        if let Some(mismatch) =
+            proof.mismatch.as_ref().filter(|_| proof.verdict == ProofVerdict::Fail)
+        {
             let _ = write!(value, ": {mismatch}");
         }
         match proof.verdict {
-            Verdict::Fail => {
+            ProofVerdict::Fail => {
                 let next = format!("cat {}/report.txt", proof.dir);
                 check(Level::Fail, value).next(next)
             }
-            Verdict::Inconclusive => check(Level::Warn, value).next(again),
-            Verdict::Pass | Verdict::PassDataDrift if age_ms > most_ms => {
+            ProofVerdict::Inconclusive => check(Level::Warn, value).next(again),
+            ProofVerdict::Pass | ProofVerdict::PassDataDrift if age_ms > most_ms => {
                 check(Level::Warn, value).next(again)
             }
-            Verdict::Pass | Verdict::PassDataDrift => check(Level::Ok, value),
+            ProofVerdict::Pass | ProofVerdict::PassDataDrift => check(Level::Ok, value),
         }
     }
 

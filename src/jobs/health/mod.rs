@@ -5,7 +5,7 @@ mod facts;
 mod follows;
 mod gather;
 mod heartbeat;
-pub mod job;
+pub(crate) mod job;
 mod judge;
 mod result;
 mod tail;

@@ -41,7 +41,6 @@ pub struct Health {
     schema: &'static str,
     /// Storage namespace.
     pub tag: String,
-    /// The series.
     pub series: String,
     /// The instant it is about, milliseconds UTC.
     pub at_ms: i64,

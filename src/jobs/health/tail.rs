@@ -14,10 +14,8 @@ use crate::{
     },
 };
 
-/// One row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// The slot.
     pub ts: SlotTs,
     /// Why it could not be evaluated.
     pub skipped: Option<SkipReason>,
@@ -34,7 +32,6 @@ pub struct Row {
 /// When a slot was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
-    /// Why then.
     pub origin: Origin,
     /// When its bar had been seen.
     pub seen_at: UtcMs,
@@ -80,7 +77,6 @@ impl Tail {
         Self { rows, lines }
     }
 
-    /// The last row.
     pub fn last(&self) -> Option<&Row> {
         self.rows.last()
     }

@@ -16,7 +16,6 @@ use crate::{
 /// Questions without an answer, one after the other, above which somebody should look.
 const FAILED_MAX: u32 = 2;
 
-/// All of them.
 pub fn checks(judge: &Judge<'_>, facts: &Facts) -> Vec<Check> {
     let mut checks = vec![
         writer(judge, facts),

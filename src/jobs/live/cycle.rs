@@ -148,11 +148,9 @@ pub struct LoopContext<'a, D: Disk, F: Feed, C: Clock> {
     pub raw: RawStore<'a, D>,
     /// Keeps operators from giving a command while slots are being decided.
     pub commands_gate: Option<&'a LockGate>,
-    /// Whether to stop.
     pub stopped: &'a dyn Fn() -> bool,
     /// Sees all of it.
     pub watcher: &'a mut dyn Watcher,
-    /// This run.
     pub run_id: RunId,
     /// A slot that is not later than the last one is left out with a warning instead of ending the loop.
     pub skip_not_later: bool,

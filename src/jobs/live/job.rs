@@ -39,7 +39,6 @@ impl From<LoopError> for Failure {
     }
 }
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &LiveJob) -> Result<Outcome, Failure> {
     match job.live.feed {
         manifest::Feed::Replay | manifest::Feed::Synthetic => {

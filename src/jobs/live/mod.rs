@@ -1,12 +1,12 @@
 //! The live paper loop: one decision per closed bar, restart-safe, catch-up-safe.
 
-pub mod background;
+pub(crate) mod background;
 pub mod cycle;
-pub mod feeds;
-pub mod job;
+pub(crate) mod feeds;
+pub(crate) mod job;
 pub mod plan;
 mod repeats;
 mod signal_wait;
-pub mod state;
-pub mod voice;
-pub mod watcher;
+pub(crate) mod state;
+pub(crate) mod voice;
+pub(crate) mod watcher;

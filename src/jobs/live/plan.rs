@@ -21,7 +21,6 @@ const RETRY_MAX_MS: i64 = 30_000;
 /// How the loop is paced.
 #[derive(Debug, Clone, Copy)]
 pub struct LoopPace {
-    /// The grid.
     pub timeframe: Timeframe,
     /// How the features cut time; it says how far back a first start must look.
     pub blocks: Blocks,
@@ -74,7 +73,6 @@ pub enum EndReason {
 /// One slot to decide.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlannedSlot {
-    /// The slot.
     pub ts: SlotTs,
     /// Its bar, if it came.
     pub bar: Option<Bar>,
@@ -89,7 +87,6 @@ pub struct PlannedSlot {
 /// What has to be done about a slot beside deciding it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remark {
-    /// Nothing.
     Plain,
     /// It is too old to be caught up: the series has to be halted here.
     Beyond,

@@ -70,9 +70,7 @@ pub(super) struct Streak<K>(Option<Repeated<K>>);
 pub(super) struct Repeated<K> {
     /// What is so at all of them.
     pub what: K,
-    /// The first one.
     pub first: SlotTs,
-    /// How many.
     pub count: u64,
 }
 

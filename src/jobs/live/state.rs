@@ -23,7 +23,6 @@ const SCHEMA: &str = "mjolnir.live/1";
 /// Longest reason kept, in characters.
 const TROUBLE_MAX: usize = 300;
 
-/// The document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveState {
     schema: String,

@@ -31,7 +31,6 @@ const REASONS_MAX: usize = 16;
 pub struct VoiceLine {
     /// How much it matters.
     pub level: VoiceLevel,
-    /// What happened.
     pub text: String,
 }
 
@@ -67,7 +66,6 @@ pub enum Detail {
 /// What the loop knows of itself before it decides anything.
 #[derive(Debug, Clone)]
 pub struct VoiceStart {
-    /// The series.
     pub series: Series,
     /// How much is said.
     pub detail: Detail,
@@ -79,9 +77,7 @@ pub struct VoiceStart {
     pub last: Option<SlotTs>,
     /// The position held.
     pub position: Option<Side>,
-    /// The equity.
     pub equity: String,
-    /// The risk state.
     pub risk: RiskState,
 }
 

@@ -20,7 +20,6 @@ use crate::{
 /// The variable from which jobs that name no device take theirs.
 const DEVICE: &str = "MJOLNIR_DEVICE";
 
-/// Runs the job.
 pub fn run(
     context: &Context<'_>,
     job: &PipelineJob,

@@ -39,7 +39,6 @@ impl StepState {
 /// A step's place in the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepNode {
-    /// Its id.
     pub id: String,
     /// Ids of the steps before it.
     pub needs: Vec<String>,

@@ -10,7 +10,7 @@ use std::{
 use super::{Machine, skipped, some_of};
 use crate::{
     checklist::{Check, Level},
-    domain::dotenv::{self, Dotenv, Entry},
+    domain::dotenv::{self, Dotenv, DotenvEntry},
     manifest::PreflightPart,
 };
 
@@ -207,8 +207,8 @@ fn compare(env: &str, example: &str) -> Faults {
     wanted.may.extend(example.lines().filter_map(may));
     let Dotenv { entries, odd_lines } = dotenv::read(env);
     let (mut faults, mut given) = (Faults::default(), BTreeMap::<&str, Given>::new());
-    let names = |entry: &&Entry| is_name(&entry.name);
-    for Entry { name, value, is_only_comment, .. } in entries.iter().filter(names) {
+    let names = |entry: &&DotenvEntry| is_name(&entry.name);
+    for DotenvEntry { name, value, is_only_comment, .. } in entries.iter().filter(names) {
         let how = match value.as_deref() {
             _ if *is_only_comment => Given::Empty,
             Some(text) if text.trim().is_empty() => Given::Empty,

@@ -7,7 +7,6 @@ use crate::domain::time::UtcMs;
 /// First line of `history.csv`.
 const HEADER: &str = "at_ms,event,model,metric,candidate,baseline,run_id";
 
-/// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::jobs) enum HistoryEvent {
     /// A model came into use.
@@ -25,12 +24,10 @@ impl HistoryEvent {
     }
 }
 
-/// One row.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::jobs) struct HistoryRow {
     /// When.
     pub(in crate::jobs) at: UtcMs,
-    /// What.
     pub(in crate::jobs) event: HistoryEvent,
     /// The model that is in use from then on, `name/id`.
     pub(in crate::jobs) model: String,

@@ -19,7 +19,6 @@ use crate::{
     store::disk::{Disk as _, parent},
 };
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &PromoteJob) -> Result<Outcome, Failure> {
     let _lock = context.lock(&context.layout.models_lock())?;
     context.disk.clean_temps(&context.layout.models_dir())?;

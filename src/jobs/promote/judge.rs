@@ -37,7 +37,6 @@ pub(super) struct LiveSettings {
 /// The numbers of a promotion, higher is better: losses are turned round.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct PromoteVerdict {
-    /// Of the candidate.
     pub(super) candidate: f64,
     /// Of the best baseline on the same folds: one for all of them, since nobody knows beforehand which fold suits whom.
     pub(super) baseline: f64,
@@ -45,7 +44,6 @@ pub(super) struct PromoteVerdict {
     pub(super) in_use: Option<f64>,
     /// Folds in which the candidate is better than the baseline.
     pub(super) folds_better: u32,
-    /// All folds.
     pub(super) folds: u32,
     /// What its trades on the test bars came to, each fold from the score chosen for it, in the quote currency.
     pub(super) net: f64,

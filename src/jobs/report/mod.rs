@@ -1,6 +1,6 @@
 //! The page about one ledger: which one, what is in its files, what proves it.
 
-pub mod job;
+pub(crate) mod job;
 mod proved;
 mod read;
 mod which;

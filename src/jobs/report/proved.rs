@@ -6,7 +6,7 @@ use crate::{
     jobs::{
         context::{Context, Failure},
         equivalence::{
-            judge::Verdict,
+            judge::ProofVerdict,
             proof::{Mismatch, Proof as Document, SideHashes},
             proofs::{FoundProof as Folder, ProofOnDisk, proofs},
         },
@@ -47,7 +47,7 @@ pub fn proof(
     let after = last.zip(window_ts_ms).map_or(0, |(last, (_, to))| (last.ts_ms() - to) / bar_ms);
     Ok(Proof::Found(Found {
         verdict: verdict.name().to_owned(),
-        is_pass: matches!(verdict, Verdict::Pass | Verdict::PassDataDrift),
+        is_pass: matches!(verdict, ProofVerdict::Pass | ProofVerdict::PassDataDrift),
         window_ts_ms,
         rows: document.rows,
         trades: document.trades,

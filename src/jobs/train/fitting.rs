@@ -11,14 +11,13 @@ use crate::{
         model::Normaliser,
     },
     jobs::{
-        compute::{fit_process::Keeping, trainer::Trainer, wire::Heartbeat},
+        compute::{fit_process::Keeping, trainer::Trainer, wire::FitHeartbeat},
         context::{Context, Failure},
     },
     language::FEATURES_MAX,
     model::train::{FitSettings, Fitted, Samples, Task},
 };
 
-/// One fit.
 pub(super) struct Fit<'a> {
     /// Names its checkpoint, and what people see of it.
     pub(super) name: String,
@@ -26,11 +25,9 @@ pub(super) struct Fit<'a> {
     pub(super) parts: &'a Parts,
     /// Brings their inputs on one scale.
     pub(super) normaliser: &'a Normaliser,
-    /// How it learns.
     pub(super) settings: &'a FitSettings,
 }
 
-/// What was fitted.
 pub(super) struct FittedAll {
     /// In the order of the fits.
     pub(super) fitted: Vec<Fitted>,
@@ -88,7 +85,7 @@ fn one(
     let validation = samples(rows, &fit.parts.validation, fit.normaliser);
     let task = Task { train: &train, validation: &validation, settings: fit.settings };
     let mut shown = 0;
-    let mut hear = |beat: Heartbeat| {
+    let mut hear = |beat: FitHeartbeat| {
         while shown < beat.epoch {
             shown += 1;
             let note = format!("{}: epoch {shown}, loss {:.5}", fit.name, beat.validation);

@@ -31,7 +31,6 @@ use crate::{
     store::{digest::sha256_hex, raw::RawStore},
 };
 
-/// Runs the job.
 pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
     let asked = TrainSettings::of(job)?;
     let _lock = context.lock(&context.layout.named_lock(&format!("train-{}", context.job)))?;

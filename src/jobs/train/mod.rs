@@ -3,11 +3,11 @@
 pub mod dataset;
 mod evaluate;
 mod fitting;
-pub mod job;
+pub(crate) mod job;
 mod label_shuffle_check;
 mod output;
 mod picture;
-pub mod report;
+pub(crate) mod report;
 mod settings;
 mod table;
 mod walk_forward;

@@ -22,7 +22,6 @@ pub struct TrainReport {
     pub build: String,
     /// Where it was computed.
     pub device: String,
-    /// The series.
     pub series: String,
     /// Everything that was asked for, key by key.
     pub asked: serde_json::Value,

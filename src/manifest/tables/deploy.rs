@@ -12,7 +12,7 @@ use super::{
     findings,
 };
 use crate::domain::{
-    pattern::{Anchored, Floating},
+    pattern::{AnchoredPattern, FloatingPattern},
     target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
 };
 
@@ -174,7 +174,7 @@ impl Default for DeployCheck {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Protect {
     /// More of them, from the top of the tree: `/` first, no slash at the end.
-    pub paths: Vec<Parsed<Anchored>>,
+    pub paths: Vec<Parsed<AnchoredPattern>>,
 }
 
 /// What is not deployed.
@@ -182,9 +182,9 @@ pub struct Protect {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Exclude {
     /// From the top of the tree: `/` first, no slash at the end.
-    pub paths: Vec<Parsed<Anchored>>,
+    pub paths: Vec<Parsed<AnchoredPattern>>,
     /// Names that are left out wherever they are; with a slash at the end, folders only.
-    pub anywhere: Vec<Parsed<Floating>>,
+    pub anywhere: Vec<Parsed<FloatingPattern>>,
 }
 
 impl Default for Exclude {

@@ -27,14 +27,12 @@ pub struct Task<'a> {
     pub train: &'a Samples,
     /// The rows that tell when to stop.
     pub validation: &'a Samples,
-    /// How it learns.
     pub settings: &'a FitSettings,
 }
 
 /// Whether a fit goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FitFlow {
-    /// It does.
     GoOn,
     /// It stops before it is done.
     Stop,

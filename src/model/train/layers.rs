@@ -96,7 +96,6 @@ impl DenseLayers {
         self.layers.iter().flat_map(|layer| [(&layer.weight, true), (&layer.bias, false)]).collect()
     }
 
-    /// The numbers.
     pub(super) fn numbers(&self) -> Result<Vec<Numbers>> {
         self.vars().into_iter().map(|(var, _)| numbers(var)).collect()
     }

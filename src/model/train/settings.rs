@@ -35,7 +35,6 @@ impl Samples {
         self.classes.push(class.place() as u8);
     }
 
-    /// How many.
     pub fn len(&self) -> usize {
         self.classes.len()
     }

@@ -13,7 +13,6 @@ use crate::{
 pub enum RunMeaning {
     /// Something is wrong.
     Wrong(IncidentKind, NotifyOn),
-    /// All is well.
     Well,
     /// Nothing that anybody is told about.
     Nothing,

@@ -16,7 +16,6 @@ const SUMMARY_MAX: usize = 300;
 /// What somebody is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// What happened.
     pub event: NotifyOn,
     /// The run it happened to, or the run that ended the trouble.
     pub run: RunRecord,
@@ -28,7 +27,6 @@ pub struct Notice {
     pub times: u32,
     /// The machine.
     pub host: String,
-    /// This build.
     pub build: String,
 }
 
@@ -87,7 +85,6 @@ const TELEGRAM_MAX: usize = 4_096;
 /// A body with its headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
-    /// What it is.
     pub content_type: &'static str,
     /// Headers that go along.
     pub headers: Vec<(&'static str, String)>,

@@ -4,7 +4,7 @@ use super::{
     distance,
     read::ReadOptions,
     row::RowFields,
-    stamp::{Kind, StampMeaning},
+    stamp::{StampKind, StampMeaning},
     twice::{self, RowLabels, StampPair},
     when::instant,
 };
@@ -18,7 +18,6 @@ use crate::domain::{
 pub struct RefusedRow {
     /// Line of a text file, row of a table; from 1.
     pub row: u64,
-    /// Why.
     pub reason: String,
 }
 
@@ -58,7 +57,6 @@ pub enum RowOrder {
     Ascending,
     /// Newest first.
     Descending,
-    /// Neither.
     Mixed,
 }
 
@@ -160,7 +158,6 @@ impl<'a> Assembler<'a> {
         self.refused.push(RefusedRow { row, reason });
     }
 
-    /// A row.
     pub(super) fn push(&mut self, row: u64, fields: RowFields) {
         self.read += 1;
         let label = fields.label;
@@ -193,8 +190,8 @@ impl<'a> Assembler<'a> {
             return Err(format!("the bar closes at {close}, which is after now, {now}"));
         }
         match stamp.kind {
-            Kind::Exact => self.exact += 1,
-            Kind::Naive | Kind::Day => self.naive += 1,
+            StampKind::Exact => self.exact += 1,
+            StampKind::Naive | StampKind::Day => self.naive += 1,
         }
         self.closes.push(close_ms);
         let values = fields.values?;

@@ -7,7 +7,7 @@ use super::{
     columns::{ArchiveColumns, Role, TimeColumn},
     read::ReadOptions,
     row::Cell,
-    stamp::{DayOrder, Kind, Reading, shown, year_last},
+    stamp::{DayOrder, Reading, StampKind, shown, year_last},
 };
 use crate::domain::time::DAY_MS;
 
@@ -233,7 +233,7 @@ fn look(field: &str, options: &ReadOptions) -> Look {
     }));
     match Cell::Text(field).stamp(reading(options, order)) {
         Ok(stamp) if is_number && !(TIMES_FROM_MS..TIMES_TO_MS).contains(&stamp.ms) => Look::Number,
-        Ok(stamp) if stamp.kind == Kind::Day => Look::Day,
+        Ok(stamp) if stamp.kind == StampKind::Day => Look::Day,
         Ok(_) => Look::Time,
         Err(_) if is_number || Cell::Text(field).marks().is_some() => Look::Number,
         Err(_) => Look::Word,

@@ -24,7 +24,7 @@ use super::{
     columns::ArchiveColumns,
     read::ReadOptions,
     row::{Cell, Dates, RowFields, RowReader, SAMPLE, has_open_dates},
-    stamp::{ArchiveStamp, Kind, StampMeaning, StampUnit},
+    stamp::{ArchiveStamp, StampKind, StampMeaning, StampUnit},
 };
 use crate::store::error::StoreError;
 
@@ -229,7 +229,7 @@ enum Logical {
     Unsigned,
     Stamp {
         unit: StampUnit,
-        kind: Kind,
+        kind: StampKind,
     },
     Decimal {
         scale: i32,
@@ -249,10 +249,11 @@ impl Logical {
                         TimeUnit::MICROS => StampUnit::Micros,
                         TimeUnit::NANOS => StampUnit::Nanos,
                     };
-                    let kind = if of.is_adjusted_to_u_t_c { Kind::Exact } else { Kind::Naive };
+                    let kind =
+                        if of.is_adjusted_to_u_t_c { StampKind::Exact } else { StampKind::Naive };
                     Self::Stamp { unit, kind }
                 }
-                LogicalType::Date => Self::Stamp { unit: StampUnit::Days, kind: Kind::Day },
+                LogicalType::Date => Self::Stamp { unit: StampUnit::Days, kind: StampKind::Day },
                 LogicalType::Decimal(of) => Self::Decimal { scale: of.scale },
                 LogicalType::Integer(of) if !of.is_signed => Self::Unsigned,
                 LogicalType::Integer(_) => Self::Plain,
@@ -262,12 +263,12 @@ impl Logical {
         }
         match column.converted_type() {
             ConvertedType::TIMESTAMP_MILLIS => {
-                Self::Stamp { unit: StampUnit::Millis, kind: Kind::Exact }
+                Self::Stamp { unit: StampUnit::Millis, kind: StampKind::Exact }
             }
             ConvertedType::TIMESTAMP_MICROS => {
-                Self::Stamp { unit: StampUnit::Micros, kind: Kind::Exact }
+                Self::Stamp { unit: StampUnit::Micros, kind: StampKind::Exact }
             }
-            ConvertedType::DATE => Self::Stamp { unit: StampUnit::Days, kind: Kind::Day },
+            ConvertedType::DATE => Self::Stamp { unit: StampUnit::Days, kind: StampKind::Day },
             ConvertedType::DECIMAL => Self::Decimal { scale: column.type_scale() },
             ConvertedType::UINT_8
             | ConvertedType::UINT_16

@@ -33,7 +33,6 @@ const EARLIEST_MS: i64 = 1_230_768_000_000;
 /// The names of columns that are told; the others are found out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ColumnNames {
-    /// The time.
     pub time: Option<String>,
     /// The first price.
     pub open: Option<String>,

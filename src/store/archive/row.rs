@@ -5,7 +5,8 @@ use super::{
     columns::ArchiveColumns,
     read::ReadOptions,
     stamp::{
-        self, ArchiveStamp, DateEvidence, Kind, Reading, StampMeaning, StampUnit, shown, year_last,
+        self, ArchiveStamp, DateEvidence, Reading, StampKind, StampMeaning, StampUnit, shown,
+        year_last,
     },
     twice::RowLabels,
     volume::Amounts,
@@ -256,7 +257,6 @@ impl Cell<'_> {
         }
     }
 
-    /// The stamp.
     pub(super) fn stamp(self, reading: Reading) -> Result<ArchiveStamp, String> {
         let Reading { unit, offset_ms, order: _ } = reading;
         match self {
@@ -264,8 +264,8 @@ impl Cell<'_> {
             Self::Text(text) => stamp::from_text(text, reading),
             Self::Int(value) => stamp::from_int(value, unit, offset_ms),
             Self::Float(value) => stamp::from_float(value, unit, offset_ms),
-            Self::Stamp(ArchiveStamp { ms, kind: Kind::Exact }) => Ok(ArchiveStamp::exact(ms)),
-            Self::Stamp(ArchiveStamp { ms, kind: kind @ (Kind::Naive | Kind::Day) }) => {
+            Self::Stamp(ArchiveStamp { ms, kind: StampKind::Exact }) => Ok(ArchiveStamp::exact(ms)),
+            Self::Stamp(ArchiveStamp { ms, kind: kind @ (StampKind::Naive | StampKind::Day) }) => {
                 ArchiveStamp::naive(ms, kind, offset_ms)
                     .ok_or_else(|| format!("`{ms}` is not a time"))
             }

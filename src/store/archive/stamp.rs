@@ -15,7 +15,6 @@ pub enum StampMeaning {
 /// What a stamp counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StampUnit {
-    /// Seconds.
     Seconds,
     /// Milliseconds.
     Millis,
@@ -23,7 +22,6 @@ pub enum StampUnit {
     Micros,
     /// Nanoseconds.
     Nanos,
-    /// Days.
     Days,
     /// Nothing: it is a date.
     Dates,
@@ -66,12 +64,11 @@ impl StampUnit {
 
 /// How much a stamp says. In order: the surest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(super) enum StampKind {
     /// An instant: a number, or a date with an offset.
     Exact,
     /// A date and a time of day without an offset.
     Naive,
-    /// A day.
     Day,
 }
 
@@ -80,16 +77,16 @@ pub(super) enum Kind {
 pub(super) struct ArchiveStamp {
     /// Milliseconds since 1970.
     pub ms: i64,
-    pub kind: Kind,
+    pub kind: StampKind,
 }
 
 impl ArchiveStamp {
     pub(super) const fn exact(ms: i64) -> Self {
-        Self { ms, kind: Kind::Exact }
+        Self { ms, kind: StampKind::Exact }
     }
 
     /// A date and a time of day, taken at `offset_ms` east of UTC.
-    pub(super) fn naive(ms: i64, kind: Kind, offset_ms: i64) -> Option<Self> {
+    pub(super) fn naive(ms: i64, kind: StampKind, offset_ms: i64) -> Option<Self> {
         Some(Self { ms: ms.checked_sub(offset_ms)?, kind })
     }
 }
@@ -182,11 +179,13 @@ pub(super) fn from_text(text: &str, reading: Reading) -> Result<ArchiveStamp, St
     if clock.is_empty() {
         let midnight =
             day.and_hms_opt(0, 0, 0).expect("a midnight is").and_utc().timestamp_millis();
-        return ArchiveStamp::naive(midnight, Kind::Day, offset_ms).ok_or_else(|| not_a_time(text));
+        return ArchiveStamp::naive(midnight, StampKind::Day, offset_ms)
+            .ok_or_else(|| not_a_time(text));
     }
     if let (false, Some(ms)) = (is_utc, time_of_day(clock)) {
         let ms = day.and_hms_opt(0, 0, 0).expect("a midnight is").and_utc().timestamp_millis() + ms;
-        return ArchiveStamp::naive(ms, Kind::Naive, offset_ms).ok_or_else(|| not_a_time(text));
+        return ArchiveStamp::naive(ms, StampKind::Naive, offset_ms)
+            .ok_or_else(|| not_a_time(text));
     }
     let whole = format!("{day} {clock}{}", if is_utc { "+00:00" } else { "" });
     ["%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f %#z", "%Y-%m-%d %H:%M%#z"]
@@ -221,7 +220,7 @@ fn day_of(text: &str, order: Option<DayOrder>) -> Result<NaiveDate, String> {
     let number = |part: &str| part.parse::<u32>().map_err(|_| refuse());
     let [first, second, third] = parts[..] else {
         let day = text.parse::<i64>().ok().and_then(|_| calendar(text, 0));
-        let day = day.filter(|stamp| stamp.kind == Kind::Day).ok_or_else(refuse)?;
+        let day = day.filter(|stamp| stamp.kind == StampKind::Day).ok_or_else(refuse)?;
         let day = DateTime::from_timestamp_millis(day.ms).ok_or_else(refuse)?;
         return Ok(day.date_naive());
     };
@@ -246,9 +245,9 @@ fn calendar(digits: &str, offset_ms: i64) -> Option<ArchiveStamp> {
     /// Years that are meant when a number looks like a date.
     const YEARS: std::ops::Range<i32> = 1900..2200;
     let (form, kind) = match digits.len() {
-        8 => ("", Kind::Day),
-        12 => ("%H%M", Kind::Naive),
-        14 => ("%H%M%S", Kind::Naive),
+        8 => ("", StampKind::Day),
+        12 => ("%H%M", StampKind::Naive),
+        14 => ("%H%M%S", StampKind::Naive),
         _ => return None,
     };
     let part = |range: std::ops::Range<usize>| digits.get(range)?.parse::<u32>().ok();
@@ -396,12 +395,12 @@ mod tests {
             "20250604032000",
         ] {
             let stamp = from_text(text, None, 7_200_000);
-            assert_eq!(stamp, Ok(ArchiveStamp { ms: MS, kind: Kind::Naive }), "{text}");
+            assert_eq!(stamp, Ok(ArchiveStamp { ms: MS, kind: StampKind::Naive }), "{text}");
         }
         for text in ["1970-01-02", "1970/01/02", "02.01.1970", "19700102"] {
             assert_eq!(
                 from_text(text, None, 0),
-                Ok(ArchiveStamp { ms: 86_400_000, kind: Kind::Day })
+                Ok(ArchiveStamp { ms: 86_400_000, kind: StampKind::Day })
             );
         }
         assert_eq!(from_text("1970", Some(StampUnit::Millis), 0), Ok(ArchiveStamp::exact(1970)));

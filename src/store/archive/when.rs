@@ -7,7 +7,7 @@ use super::{
     distance,
     read::ReadOptions,
     row::Cell,
-    stamp::{ArchiveStamp, Kind, Reading, StampMeaning, StampUnit, shown},
+    stamp::{ArchiveStamp, Reading, StampKind, StampMeaning, StampUnit, shown},
 };
 use crate::domain::time::UtcMs;
 
@@ -41,7 +41,7 @@ pub(super) struct When {
     source: Source,
     others: Vec<TimeColumn>,
     /// How much the stamps of the first rows say.
-    kind: Option<Kind>,
+    kind: Option<StampKind>,
     /// What most numbers among them count, unless it is told.
     counted: Option<StampUnit>,
     pub meaning: StampMeaning,
@@ -57,7 +57,7 @@ pub(super) struct When {
 /// What the fields of a column look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Look {
-    Stamp(Kind),
+    Stamp(StampKind),
     /// Times of day.
     Clock,
     /// Nothing that could be a time.
@@ -73,7 +73,9 @@ impl When {
     ) -> Result<Self, String> {
         let look = |at: usize, is_bare: bool| commonest_look(rows, at, columns, options, is_bare);
         let look_of = |time: &TimeColumn| match look(time.at, time.role == Role::Bare) {
-            Some(Look::Stamp(Kind::Naive)) if time.is_utc => Some(Look::Stamp(Kind::Exact)),
+            Some(Look::Stamp(StampKind::Naive)) if time.is_utc => {
+                Some(Look::Stamp(StampKind::Exact))
+            }
             look => look,
         };
         let looked = columns.times.iter().map(|time| (look_of(time), *time));
@@ -84,8 +86,11 @@ impl When {
         // The sort is stable: of equals the one with the better name is first.
         stamps.sort_by_key(|(look, time)| rank(*look, *time, options.meaning));
         if let Some((date, time)) = columns.date_and_time
-            && look(date, false) == Some(Look::Stamp(Kind::Day))
-            && !matches!(stamps.first(), Some((Some(Look::Stamp(Kind::Exact | Kind::Naive)), _)))
+            && look(date, false) == Some(Look::Stamp(StampKind::Day))
+            && !matches!(
+                stamps.first(),
+                Some((Some(Look::Stamp(StampKind::Exact | StampKind::Naive)), _))
+            )
         {
             if look(time, false) == Some(Look::Clock) {
                 return Ok(Self::joined(columns, date, time, options));
@@ -165,10 +170,10 @@ impl When {
                 let clock = cell(time).time_of_day();
                 let clock =
                     clock.ok_or_else(|| format!("`{}` is not a time of day", shown(&word)))?;
-                if day.kind != Kind::Day {
+                if day.kind != StampKind::Day {
                     return Err(format!("`{}` is not a day", shown(&cell(date).word())));
                 }
-                return Ok(ArchiveStamp { ms: day.ms + clock, kind: Kind::Naive });
+                return Ok(ArchiveStamp { ms: day.ms + clock, kind: StampKind::Naive });
             }
         };
         let stamp = read(cell(chosen.at), chosen, columns, options)?;
@@ -181,11 +186,11 @@ impl When {
                 shown(&word)
             ));
         }
-        if stamp.kind == Kind::Day && options.timeframe.ms() < crate::domain::time::DAY_MS {
+        if stamp.kind == StampKind::Day && options.timeframe.ms() < crate::domain::time::DAY_MS {
             let word = shown(&cell(chosen.at).word());
             return Err(format!("`{word}` is a day without a time of day"));
         }
-        if self.kind == Some(Kind::Exact) && stamp.kind != Kind::Exact {
+        if self.kind == Some(StampKind::Exact) && stamp.kind != StampKind::Exact {
             let word = shown(&cell(chosen.at).word());
             return Err(format!("`{word}` has no offset, and other rows have one"));
         }
@@ -228,7 +233,7 @@ impl When {
 
     /// Whether most stamps say which instant they are.
     pub(super) fn is_exact(&self) -> bool {
-        self.kind == Some(Kind::Exact)
+        self.kind == Some(StampKind::Exact)
     }
 
     /// What has to be told once all rows are read, or why no stamp can be trusted.
@@ -276,7 +281,7 @@ fn read(
         reading.offset_ms = 0;
     }
     let stamp = cell.stamp(reading)?;
-    let is_told = time.is_utc && stamp.kind == Kind::Naive;
+    let is_told = time.is_utc && stamp.kind == StampKind::Naive;
     Ok(if is_told { ArchiveStamp::exact(stamp.ms) } else { stamp })
 }
 
@@ -436,18 +441,18 @@ impl Pair {
         match (fits, other.kind) {
             (true, _) => Agreement::Same,
             // The day of the same instant somewhere.
-            (false, Kind::Day) if is_vague => {
+            (false, StampKind::Day) if is_vague => {
                 let day = crate::domain::time::DAY_MS;
                 let within = -(OFFSET_MAX_MS + day)..=OFFSET_MAX_MS;
                 if within.contains(&later_ms) { Agreement::Same } else { Agreement::None }
             }
             // Of two dates without an offset nothing tells which one is UTC.
-            (false, Kind::Naive)
-                if is_vague && this.kind == Kind::Exact && self.is_offset(later_ms) =>
+            (false, StampKind::Naive)
+                if is_vague && this.kind == StampKind::Exact && self.is_offset(later_ms) =>
             {
                 Agreement::Local
             }
-            (false, Kind::Exact | Kind::Naive | Kind::Day) => Agreement::None,
+            (false, StampKind::Exact | StampKind::Naive | StampKind::Day) => Agreement::None,
         }
     }
 

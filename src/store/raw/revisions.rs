@@ -22,7 +22,6 @@ pub const REVISIONS_HEADER: &str = "ts_ms,old_open,old_high,old_low,old_close,ol
 /// One value that replaced another one, or filled a hole.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Revision {
-    /// The slot.
     pub ts: SlotTs,
     /// What was stored before; `None`: nothing.
     pub old: Option<Bar>,

@@ -86,7 +86,6 @@ impl<'d, D: Disk> RawStore<'d, D> {
         Self { layout, disk, series: series.clone(), health: Mutex::default() }
     }
 
-    /// The series.
     pub fn series(&self) -> &Series {
         &self.series
     }
@@ -141,7 +140,6 @@ impl<'d, D: Disk> RawStore<'d, D> {
         Ok(days)
     }
 
-    /// All bars.
     pub fn load_all(&self) -> Result<Vec<TimedBar>, StoreError> {
         self.load(i64::MIN, i64::MAX)
     }

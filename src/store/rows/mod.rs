@@ -3,8 +3,8 @@
 pub mod commands;
 pub mod decisions;
 pub mod encode;
-pub mod number;
+pub(crate) mod number;
 pub mod signals;
-pub mod table;
+pub(crate) mod table;
 pub mod timing;
 pub mod trades;

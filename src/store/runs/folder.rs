@@ -53,11 +53,9 @@ pub struct RunInfo {
     pub argv: Vec<String>,
     /// What it was given.
     pub given: RunArguments,
-    /// The job.
     pub job: String,
     /// Kind of the job.
     pub kind: String,
-    /// When it started.
     pub started: UtcMs,
     /// Files it was given.
     pub inputs: Vec<RunInput>,
@@ -99,7 +97,6 @@ impl<'d, D: Disk> RunFolder<'d, D> {
         Ok(Lock::take(&self.dir.join("run.lock"), &owner)?)
     }
 
-    /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

@@ -36,9 +36,7 @@ impl IncidentKind {
 /// Which incident: there is at most one of a trouble for each job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IncidentId {
-    /// The job.
     pub job: String,
-    /// What is wrong.
     pub trouble: IncidentKind,
 }
 
@@ -58,11 +56,9 @@ impl IncidentId {
 /// An incident that lasts, or that is over and whose end nobody was told of yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
-    /// Which.
     pub id: IncidentId,
     /// The newest run in trouble.
     pub run: RunId,
-    /// Since when.
     pub since: UtcMs,
     /// When somebody was told last.
     pub told: Option<UtcMs>,

@@ -25,11 +25,9 @@ pub struct DecidedSchedule {
 /// A job that is not started by its schedules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// Why.
     pub reason: String,
     /// Who said so.
     pub who: String,
-    /// Since when.
     pub since: UtcMs,
 }
 

@@ -25,17 +25,13 @@ pub(super) const COLUMNS: &str = "run_id, job, kind, state, started_ms, ended_ms
 /// One execution of a job, or a due slot that was not executed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunRecord {
-    /// Its id.
     pub run_id: RunId,
-    /// The job.
     pub job: String,
     /// Kind of the job.
     pub kind: String,
-    /// How it stands.
     pub state: RunState,
     /// When it started, or was due.
     pub started: UtcMs,
-    /// When it ended.
     pub ended: Option<UtcMs>,
     /// With which exit code.
     pub exit_code: Option<i32>,
@@ -91,18 +87,15 @@ impl RunRecord {
 pub struct RunEnd {
     /// How it stands now.
     pub state: RunState,
-    /// Its exit code.
     pub exit_code: i32,
     /// One line for people.
     pub summary: String,
-    /// When it ended.
     pub at: UtcMs,
 }
 
 /// What came of recording a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RunStart {
-    /// It is recorded.
     Recorded,
     /// There is a record already, for this id or for this slot of its schedule.
     Duplicate,
@@ -111,15 +104,11 @@ pub enum RunStart {
 /// Which runs to list, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
-    /// Of this job.
     pub job: Option<String>,
-    /// Of this kind.
     pub kind: Option<String>,
-    /// In this state.
     pub state: Option<RunState>,
     /// Started by this run.
     pub parent: Option<RunId>,
-    /// Of this schedule.
     pub schedule: Option<String>,
     /// Started at or after.
     pub since: Option<UtcMs>,
@@ -198,7 +187,6 @@ impl RunStore {
         Ok(done.map_err(|error| self.refused(&error))? == 1)
     }
 
-    /// One run.
     pub fn get(&self, run: &RunId) -> Result<Option<RunRecord>, StoreError> {
         let select = format!("SELECT {COLUMNS} FROM runs WHERE run_id = ?1");
         let query =
@@ -362,9 +350,7 @@ fn read(row: &rusqlite::Row<'_>) -> Result<RunRecord, String> {
 /// Runs of one job in one state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunCount {
-    /// The job.
     pub job: String,
-    /// The state.
     pub state: RunState,
     /// How many records.
     pub records: i64,

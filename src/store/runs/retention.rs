@@ -51,9 +51,7 @@ impl Default for Keep {
 /// What was taken away.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Records.
     pub records: u64,
-    /// Folders.
     pub folders: u64,
     /// Bytes in these folders.
     pub bytes: u64,
@@ -74,7 +72,6 @@ impl Swept {
 /// Takes away what runs left behind.
 #[derive(Debug)]
 pub struct Sweeper<'a, D: Disk> {
-    /// The records.
     pub store: &'a RunStore,
     /// The disk with the folders.
     pub disk: &'a D,

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, process::Command};
 
-use mjolnir::domain::pattern::{Anchored, Floating, Place};
+use mjolnir::domain::pattern::{AnchoredPattern, FloatingPattern, PatternPlace};
 
 use super::fixture::{Site, have};
 
@@ -57,12 +57,14 @@ fn rsync_and_this_program_hide_the_same_paths() {
         let sent: BTreeSet<&str> = said.lines().filter(|line| *line != "./").collect();
         let hides = |path: &str| {
             let (bare, place) = match path.strip_suffix('/') {
-                Some(bare) => (bare, Place::Folder),
-                None => (path, Place::Other),
+                Some(bare) => (bare, PatternPlace::Folder),
+                None => (path, PatternPlace::Other),
             };
-            match pattern.parse::<Anchored>() {
+            match pattern.parse::<AnchoredPattern>() {
                 Ok(pattern) => pattern.covers(bare.as_bytes()),
-                Err(_) => pattern.parse::<Floating>().unwrap().covers(bare.as_bytes(), place),
+                Err(_) => {
+                    pattern.parse::<FloatingPattern>().unwrap().covers(bare.as_bytes(), place)
+                }
             }
         };
         let ours: BTreeSet<&str> = PATHS.into_iter().filter(|path| !hides(path)).collect();

@@ -4,12 +4,12 @@ use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use mjolnir::{
     domain::{
-        cadence::{Cadence, Gap},
+        cadence::{Cadence, ClockGap},
         time::UtcMs,
     },
     manifest::{Backlog, Due, Overlap, Schedule, Span, StartOn},
     serve::{
-        schedule_table::{RunPolicy, ScheduleTable, ScheduledJob},
+        schedule_table::{JobSchedules, RunPolicy, ScheduledJob},
         service::{Service, ServiceSettings},
     },
     store::{
@@ -80,7 +80,7 @@ impl Place {
             build: "x".to_owned(),
         };
         let (hand, mouth) = (Hand(Rc::clone(&self.world)), Mouth(Rc::clone(&self.world)));
-        let works = ScheduleTable::new(works.to_vec()).unwrap();
+        let works = JobSchedules::new(works.to_vec()).unwrap();
         let mut service = Service::new(self.store(), hand, Box::new(mouth), works, settings);
         let now = self.world.borrow().now();
         service.take_over(now).unwrap();
@@ -148,7 +148,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
             Due::At(Cadence::Cron {
                 cron: "* * * * *".parse().unwrap(),
                 zone: "UTC".parse().unwrap(),
-                gap: Gap::Shift,
+                gap: ClockGap::Shift,
             }),
         ] {
             let place = Place::new();
@@ -162,7 +162,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
                 place.world.borrow_mut().bury();
                 service = place.service(std::slice::from_ref(&a));
             } else {
-                service.reload(ScheduleTable::new(vec![a.clone()]).unwrap());
+                service.reload(JobSchedules::new(vec![a.clone()]).unwrap());
             }
             place.live(&mut service, 400, 1);
             let came = place.now();
@@ -171,7 +171,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
                 place.world.borrow_mut().bury();
                 service = place.service(&both);
             } else {
-                service.reload(ScheduleTable::new(both.to_vec()).unwrap());
+                service.reload(JobSchedules::new(both.to_vec()).unwrap());
             }
             place.live(&mut service, 150, 1);
             let b = place.runs("b.1");
@@ -191,9 +191,9 @@ fn a_schedule_on_boot_that_was_away_does_not_run_again_for_the_same_boot() {
     let (a, b) = (work("a", every(10)), work("b", Due::On(StartOn::Boot)));
     let mut service = place.service(&[a.clone(), b.clone()]);
     place.live(&mut service, 20, 1);
-    service.reload(ScheduleTable::new(vec![a.clone()]).unwrap());
+    service.reload(JobSchedules::new(vec![a.clone()]).unwrap());
     place.live(&mut service, 20, 1);
-    service.reload(ScheduleTable::new(vec![a, b]).unwrap());
+    service.reload(JobSchedules::new(vec![a, b]).unwrap());
     place.live(&mut service, 20, 1);
     assert_eq!(place.runs("b.1").len(), 1);
 }
@@ -204,7 +204,7 @@ fn c16_a_watermark_that_is_ahead_is_seen_and_taken_back_and_nothing_runs_twice()
     let hourly = Due::At(Cadence::Cron {
         cron: "0 * * * *".parse().unwrap(),
         zone: "UTC".parse().unwrap(),
-        gap: Gap::Shift,
+        gap: ClockGap::Shift,
     });
     let works = [work("h", hourly), work("s", every(1_800)), work("o", Due::On(StartOn::Start))];
     let mut service = place.service(&works);

@@ -12,12 +12,12 @@ use std::{
 use chrono_tz::{America::New_York, Europe::Berlin, UTC};
 use mjolnir::{
     domain::{
-        cadence::{Cadence, Gap},
+        cadence::{Cadence, ClockGap},
         time::UtcMs,
     },
     manifest::{Backlog, Due, Overlap, Parsed, Retry, Schedule, Span},
     serve::{
-        schedule_table::{RunPolicy, ScheduleTable, ScheduledJob},
+        schedule_table::{JobSchedules, RunPolicy, ScheduledJob},
         service::{Service, ServiceSettings},
     },
     store::{
@@ -55,7 +55,7 @@ struct Case {
     line: Option<Line>,
 }
 
-fn cron(line: &str, zone: &str, gap: Gap) -> Due {
+fn cron(line: &str, zone: &str, gap: ClockGap) -> Due {
     Due::At(Cadence::Cron { cron: line.parse().unwrap(), zone: zone.parse().unwrap(), gap })
 }
 
@@ -66,12 +66,12 @@ fn cases(dice: &mut Dice) -> Vec<Case> {
         Some(Line { minutes, hours: |_| true, zone, fixed: false, shifts: false })
     };
     let dues = [
-        (cron("*/5 * * * *", "Europe/Berlin", Gap::Shift), all(Berlin, |m| m % 5 == 0)),
-        (cron("*/7 * * * *", "America/New_York", Gap::Shift), all(New_York, |m| m % 7 == 0)),
-        (cron("30 2 * * *", "Europe/Berlin", Gap::Shift), Some(daily(Berlin, true))),
-        (cron("30 2 * * *", "Europe/Berlin", Gap::Skip), Some(daily(Berlin, false))),
-        (cron("30 2 * * *", "America/New_York", Gap::Shift), Some(daily(New_York, true))),
-        (cron("17 * * * *", "UTC", Gap::Shift), all(UTC, |m| m == 17)),
+        (cron("*/5 * * * *", "Europe/Berlin", ClockGap::Shift), all(Berlin, |m| m % 5 == 0)),
+        (cron("*/7 * * * *", "America/New_York", ClockGap::Shift), all(New_York, |m| m % 7 == 0)),
+        (cron("30 2 * * *", "Europe/Berlin", ClockGap::Shift), Some(daily(Berlin, true))),
+        (cron("30 2 * * *", "Europe/Berlin", ClockGap::Skip), Some(daily(Berlin, false))),
+        (cron("30 2 * * *", "America/New_York", ClockGap::Shift), Some(daily(New_York, true))),
+        (cron("17 * * * *", "UTC", ClockGap::Shift), all(UTC, |m| m == 17)),
         (Due::At(Cadence::Every(Duration::from_secs(97))), None),
         (Due::At(Cadence::Every(Duration::from_secs(30))), None),
     ];
@@ -151,8 +151,8 @@ impl Story {
         Self { world, layout, cases, db, since, deaths: 0, told, upto, _root: root }
     }
 
-    fn works(&self) -> ScheduleTable {
-        ScheduleTable::new(self.cases.iter().map(|case| case.work.clone()).collect()).unwrap()
+    fn works(&self) -> JobSchedules {
+        JobSchedules::new(self.cases.iter().map(|case| case.work.clone()).collect()).unwrap()
     }
 
     fn open(&self) -> Service<Hand> {
@@ -259,7 +259,7 @@ impl Story {
                 let disk = RealDisk::new(self.layout.data());
                 let store = RunStore::open(&disk, &self.layout).unwrap();
                 self.upto = store.watermarks().unwrap();
-                service.reload(ScheduleTable::default());
+                service.reload(JobSchedules::default());
                 assert!(store.watermarks().unwrap().is_empty(), "what is gone is forgotten");
             }
             if n > 200 {

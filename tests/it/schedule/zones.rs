@@ -8,7 +8,7 @@ use std::{
 
 use mjolnir::{
     domain::{
-        cadence::{Cadence, Gap},
+        cadence::{Cadence, ClockGap},
         time::UtcMs,
     },
     store::digest::sha256_hex,
@@ -66,7 +66,7 @@ fn ask(question: &Value) -> Option<Vec<String>> {
 }
 
 fn slots(zone: &str, line: &str, gap: &str) -> Vec<String> {
-    let gap = if gap == "skip" { Gap::Skip } else { Gap::Shift };
+    let gap = if gap == "skip" { ClockGap::Skip } else { ClockGap::Shift };
     let cadence = Cadence::Cron { cron: line.parse().unwrap(), zone: zone.parse().unwrap(), gap };
     let (from, to): (UtcMs, UtcMs) = (FROM.parse().unwrap(), TO.parse().unwrap());
     cadence.between(from, to).map(|at| at.get().to_string()).collect()

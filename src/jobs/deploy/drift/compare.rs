@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    domain::{pattern::Place, time::UtcMs},
+    domain::{pattern::PatternPlace, time::UtcMs},
     jobs::deploy::{
         deployed::ContentStamp,
         exclusions::Exclusions,
@@ -125,7 +125,7 @@ pub fn compare(
         }
     }
     let gone = last.iter().filter(|(path, _)| {
-        let place = Place::Other;
+        let place = PatternPlace::Other;
         target.inventory.get(path).is_none() && !exclusions.hides(path, place)
     });
     found.extend(gone.map(|(path, was)| {

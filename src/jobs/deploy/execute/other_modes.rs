@@ -8,7 +8,7 @@ use std::{
 
 use super::{DeployReport, Execution, send::keep};
 use crate::{
-    domain::pattern::Place,
+    domain::pattern::PatternPlace,
     exit::Exit,
     jobs::deploy::{
         argv,
@@ -169,7 +169,7 @@ fn sorted<'a>(facts: &'a DeployFacts, exclusions: &Exclusions) -> Result<Sorted<
         }
         let name = shown(&path);
         // A note that claims a protected file does not make it one of a deploy: its inside was not even looked at.
-        if exclusions.hides(&path, Place::Other) {
+        if exclusions.hides(&path, PatternPlace::Other) {
             stay.push(format!("{name} (protected or excluded)"));
             continue;
         }
