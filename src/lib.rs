@@ -15,7 +15,7 @@ pub mod net;
 pub(crate) mod notify;
 pub mod os;
 pub(crate) mod outcome;
-pub(crate) mod report;
+pub mod report;
 pub mod run;
 pub mod serve;
 pub mod session;

@@ -2,15 +2,15 @@
 
 mod axis;
 mod charts;
-pub(crate) mod figures;
+pub mod figures;
 mod findings;
-pub(crate) mod gather;
-pub(crate) mod header;
+pub mod gather;
+pub mod header;
 mod line;
 mod number;
-pub(crate) mod page;
-pub(crate) mod pyramid;
+pub mod page;
+pub mod pyramid;
 mod tables;
 #[cfg(test)]
 mod tests;
-pub(crate) mod trade;
+pub mod trade;

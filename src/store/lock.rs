@@ -80,7 +80,6 @@ impl LockError {
 /// A held lock. Dropping it, or the death of the process, releases it; the file stays.
 #[derive(Debug)]
 pub struct Lock {
-    path: PathBuf,
     held: File,
 }
 
@@ -104,11 +103,7 @@ impl Lock {
             std::thread::yield_now();
         }
         write_owner(&file, path, &format!("{owner}\n"))?;
-        Ok(Self { path: path.to_owned(), held: file })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { held: file })
     }
 }
 
@@ -190,7 +185,7 @@ mod tests {
         assert_eq!(Owner::read(&path), Some(owner(7)));
         drop(first);
         assert!(!is_held(&path));
-        assert_eq!(Lock::take(&path, &owner(8)).unwrap().path(), path);
+        assert!(Lock::take(&path, &owner(8)).is_ok());
         assert!(path.exists());
     }
 

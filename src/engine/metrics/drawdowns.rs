@@ -37,11 +37,6 @@ impl Drawdowns {
         depth
     }
 
-    /// The one that has not ended.
-    pub fn current(&self) -> Option<Drawdown> {
-        self.current
-    }
-
     /// The deepest ones, deepest first.
     pub fn finish(mut self) -> Vec<Drawdown> {
         if let Some(current) = self.current.take() {
@@ -72,7 +67,7 @@ mod tests {
         let half = Drawdown { depth: 0.5, peak_ts_ms: 5, trough_ts_ms: 6, recovered_ts_ms: None };
         let quarter =
             Drawdown { depth: 0.25, peak_ts_ms: 1, trough_ts_ms: 2, recovered_ts_ms: Some(3) };
-        assert_eq!(falls.current(), Some(half));
+        assert_eq!(falls.current, Some(half));
         assert_eq!(falls.finish(), [half, quarter], "the twentieth is one too many");
     }
 

@@ -74,11 +74,6 @@ impl Timeline {
         }
     }
 
-    /// All of them, in the order in which they speak.
-    pub fn all(&self) -> impl Iterator<Item = &Speaker> {
-        [&self.first].into_iter().chain(self.later.iter().map(|(_, speaker)| speaker))
-    }
-
     /// Whether a switch is known.
     pub fn holds(&self, at: UtcMs, id: ModelId) -> bool {
         self.later.iter().any(|(when, known)| *when == at && known.id == id)

@@ -32,6 +32,7 @@ pub const SPEC: VenueSpec = VenueSpec {
 pub const VENUE: VenueRow = VenueRow { name: "binance", ccxt_id: None, spec: SPEC, request, parse };
 
 /// The request for a page. It has every timeframe of ours, by the same names.
+#[expect(clippy::unnecessary_wraps, reason = "every venue is a row of functions of this shape")]
 pub fn request(page: &PageRequest) -> Result<HttpGet, AnswerFault> {
     Ok(HttpGet {
         path: "/api/v3/klines".to_owned(),

@@ -24,6 +24,7 @@ use crate::{
 };
 
 /// All of them. Nothing is locked: LIVE may be at work meanwhile.
+#[expect(clippy::unnecessary_wraps, reason = "every part of a check is a function of this shape")]
 pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Failure> {
     let Some(tag) = job.check.tag.as_ref().map(Parsed::get) else {
         return Ok(vec![check("ledger", Level::Warn, "no check.tag, so no ledger was looked at")]);

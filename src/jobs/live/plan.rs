@@ -158,11 +158,6 @@ impl Planner {
         self.decided += 1;
     }
 
-    /// The last decided slot.
-    pub fn last(&self) -> Option<SlotTs> {
-        self.last
-    }
-
     /// Tells what time it is for certain, by the venue. That may be earlier than what was known: dates can be wrong for a while.
     pub fn told(&mut self, told: Now) {
         self.sure = Some(told);

@@ -11,31 +11,31 @@
 //! Conditions are numbers here: 1 is true, 0 is false, NaN is unknown. What is unknown may come out as an infinity or as any NaN.
 //! A [`Bar`](crate::domain::bar::Bar) is finite: on bars a function is known from its warm-up on.
 
-pub(crate) mod atr;
-pub(crate) mod bollinger;
-pub(crate) mod cci;
-pub(crate) mod corr;
-pub(crate) mod day;
-pub(crate) mod dmi;
-pub(crate) mod ema;
-pub(crate) mod extreme;
-pub(crate) mod keltner;
-pub(crate) mod lag;
+pub mod atr;
+pub mod bollinger;
+pub mod cci;
+pub mod corr;
+pub mod day;
+pub mod dmi;
+pub mod ema;
+pub mod extreme;
+pub mod keltner;
+pub mod lag;
 pub mod length;
-pub(crate) mod logic;
-pub(crate) mod macd;
-pub(crate) mod mfi;
-pub(crate) mod rank;
-pub(crate) mod returns;
-pub(crate) mod rsi;
-pub(crate) mod sma;
-pub(crate) mod stochastic;
-pub(crate) mod supertrend;
-pub(crate) mod volatility;
-pub(crate) mod vwma;
+pub mod logic;
+pub mod macd;
+pub mod mfi;
+pub mod rank;
+pub mod returns;
+pub mod rsi;
+pub mod sma;
+pub mod stochastic;
+pub mod supertrend;
+pub mod volatility;
+pub mod vwma;
 mod window;
-pub(crate) mod wma;
-pub(crate) mod zscore;
+pub mod wma;
+pub mod zscore;
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -72,11 +72,6 @@ impl<'a, const N: usize> Row<'a, '_, N> {
         self.fields.field(n)
     }
 
-    /// Its line in the file, from 1.
-    pub const fn number(&self) -> u64 {
-        self.number
-    }
-
     /// An error that names this line.
     pub fn damaged(&self, reason: impl Into<String>) -> StoreError {
         StoreError::damaged(self.path, self.number, reason)
