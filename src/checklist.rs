@@ -325,7 +325,7 @@ skipped  fold       not asked for
             "{long:?}"
         );
         assert!(
-            plain.contains("13m ago; a ledger of recorded\n                    time is judged"),
+            plain.contains("a ledger of recorded time is\n                    judged with"),
             "{plain}"
         );
     }

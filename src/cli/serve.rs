@@ -134,7 +134,8 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
     if !wrong.is_empty() {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
-    let works = JobSchedules::new(works).map_err(|why| Failure::new(Exit::Manifest, why))?;
+    let works =
+        JobSchedules::new(works).map_err(|same| Failure::new(Exit::Manifest, same.to_string()))?;
     Ok((LoadedSchedules { works, jobs: names.len(), keeps, about, off }, manifests))
 }
 

@@ -1,6 +1,8 @@
 //! What a program outside says about a slot: a side, from a time on, and why.
 
-use super::time::{SlotTs, Timeframe};
+use thiserror::Error;
+
+use super::time::{SlotTs, TimeError, Timeframe};
 
 /// First line of a program's file, where it has one.
 pub const SIGNAL_LINE_HEADER: &str = "ts_ms,side,reason";
@@ -53,18 +55,29 @@ pub struct SignalLine {
     pub reason: String,
 }
 
+/// Why a line of a program is not one.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SignalLineError {
+    /// What stands where its time should be.
+    #[error("`{0}` is not a time in whole milliseconds")]
+    Time(String),
+    /// Its time is not a slot.
+    #[error(transparent)]
+    Slot(#[from] TimeError),
+    /// What stands where its side should be.
+    #[error("`{0}` is not long, short or flat")]
+    Side(String),
+}
+
 impl SignalLine {
-    /// Reads `ts_ms,side,reason`; the reason may hold commas, or be left out. The error says what is wrong.
-    pub fn parse(text: &str, timeframe: Timeframe) -> Result<Self, String> {
+    /// Reads `ts_ms,side,reason`; the reason may hold commas, or be left out.
+    pub fn parse(text: &str, timeframe: Timeframe) -> Result<Self, SignalLineError> {
         let shown = |text: &str| -> String { text.escape_debug().take(60).collect() };
         let mut fields = text.splitn(3, ',').map(str::trim);
         let (ts_ms, side) = (fields.next().unwrap_or_default(), fields.next().unwrap_or_default());
-        let ts_ms: i64 = ts_ms
-            .parse()
-            .map_err(|_| format!("`{}` is not a time in whole milliseconds", shown(ts_ms)))?;
-        let ts = timeframe.slot(ts_ms).map_err(|error| error.to_string())?;
-        let side = SignalSide::named(side)
-            .ok_or_else(|| format!("`{}` is not long, short or flat", shown(side)))?;
+        let ts_ms: i64 = ts_ms.parse().map_err(|_| SignalLineError::Time(shown(ts_ms)))?;
+        let ts = timeframe.slot(ts_ms)?;
+        let side = SignalSide::named(side).ok_or_else(|| SignalLineError::Side(shown(side)))?;
         let plain = |c: char| if c.is_control() || c == ',' || c == '"' { ' ' } else { c };
         let reason: String =
             fields.next().unwrap_or_default().chars().map(plain).take(REASON_MAX).collect();
@@ -79,7 +92,7 @@ mod tests {
     #[test]
     fn a_line_is_a_slot_a_side_and_a_reason() {
         let parse = |text: &str| {
-            let line = SignalLine::parse(text, Timeframe::M5)?;
+            let line = SignalLine::parse(text, Timeframe::M5).map_err(|error| error.to_string())?;
             Ok::<_, String>((line.ts.ts_ms(), line.side.value(), line.reason))
         };
         let good = |ts, side, reason: &str| Ok((ts, side, reason.to_owned()));

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use thiserror::Error;
+
 use crate::{
     domain::{ids::RunId, time::UtcMs},
     manifest::{Overlap, Retry, Schedule},
@@ -96,20 +98,29 @@ impl ScheduledJob {
     }
 }
 
+/// Two schedules with runs that would have the same ids.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "the runs of the schedules {one} and {other} would have the same ids: give one of them another `id`"
+)]
+pub struct SameRunIds {
+    /// The one that came first.
+    pub one: String,
+    /// The other.
+    pub other: String,
+}
+
 /// Every schedule the service knows, by name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobSchedules(BTreeMap<String, ScheduledJob>);
 
 impl JobSchedules {
     /// Of these; an error when two would share their records.
-    pub fn new(all: Vec<ScheduledJob>) -> Result<Self, String> {
+    pub fn new(all: Vec<ScheduledJob>) -> Result<Self, SameRunIds> {
         let (mut works, mut stems) = (BTreeMap::new(), BTreeMap::new());
         for work in all {
-            if let Some(other) = stems.insert(work.stem(), work.name.clone()) {
-                return Err(format!(
-                    "the runs of the schedules {other} and {} would have the same ids: give one of them another `id`",
-                    work.name
-                ));
+            if let Some(one) = stems.insert(work.stem(), work.name.clone()) {
+                return Err(SameRunIds { one, other: work.name });
             }
             works.insert(work.name.clone(), work);
         }
@@ -177,7 +188,7 @@ mod tests {
         let (one, two) = (id(&long, &"x".repeat(32), 5), id(&other, &"x".repeat(32), 5));
         assert!(one != two && one.len() <= 58 && two.len() <= 58, "{one} {two}");
         let twins = JobSchedules::new(vec![work("a_b", "c"), work("a", "b_c")]).unwrap_err();
-        assert!(twins.contains("a_b.c and a.b_c would have the same ids"), "{twins}");
+        assert_eq!((twins.one.as_str(), twins.other.as_str()), ("a_b.c", "a.b_c"));
     }
 
     #[test]

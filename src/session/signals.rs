@@ -266,7 +266,7 @@ impl ProgramFile {
                     let why = format!("{} does not come after the line before", line.ts);
                     read.bad.push((number, why));
                 }
-                Err(why) => read.bad.push((number, why)),
+                Err(why) => read.bad.push((number, why.to_string())),
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use thiserror::Error;
+
 use crate::domain::time::UtcMs;
 
 /// First line of `history.csv`.
@@ -39,6 +41,25 @@ pub(in crate::jobs) struct HistoryRow {
     pub(in crate::jobs) run: String,
 }
 
+/// Why `history.csv` cannot be read: what is wrong, and the line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(in crate::jobs) enum HistoryError {
+    #[error("is not UTF-8")]
+    NotUtf8,
+    #[error("line 1: the header is not `{HEADER}`")]
+    Header,
+    #[error("the last line has no end: restore the file from a copy")]
+    Torn,
+    #[error("line {line}: {found} columns instead of 7")]
+    Columns { line: usize, found: usize },
+    #[error("line {line}: unknown event `{found}`")]
+    Event { line: usize, found: String },
+    #[error("line {line}: `{found}` is not a time")]
+    Time { line: usize, found: String },
+    #[error("line {line}: a rollback to {model}, which was not in use before")]
+    Rollback { line: usize, model: String },
+}
+
 /// The models in use, the oldest first: a rollback goes back by one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::jobs) struct History {
@@ -48,48 +69,48 @@ pub(in crate::jobs) struct History {
 }
 
 impl History {
-    /// Reads `history.csv`; the error names the line.
-    pub(in crate::jobs) fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let text = String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())?;
+    /// Reads `history.csv`.
+    pub(in crate::jobs) fn parse(bytes: &[u8]) -> Result<Self, HistoryError> {
+        let text = String::from_utf8(bytes.to_vec()).map_err(|_| HistoryError::NotUtf8)?;
         let mut history = Self { text: text.clone(), ..Self::default() };
-        let mut lines = (1..).zip(text.lines());
+        let mut lines = (1_usize..).zip(text.lines());
         match lines.next() {
             None => return Ok(history),
             Some((_, header)) if header == HEADER => {}
-            Some(_) => return Err(format!("line 1: the header is not `{HEADER}`")),
+            Some(_) => return Err(HistoryError::Header),
         }
         if !text.ends_with('\n') {
-            return Err("the last line has no end: restore the file from a copy".to_owned());
+            return Err(HistoryError::Torn);
         }
-        for (number, line) in lines {
-            let fields: Vec<&str> = line.split(',').collect();
+        for (line, row) in lines {
+            let fields: Vec<&str> = row.split(',').collect();
             let [at_ms, event, model, _, _, _, _] = fields[..] else {
-                return Err(format!("line {number}: {} columns instead of 7", fields.len()));
+                return Err(HistoryError::Columns { line, found: fields.len() });
             };
             let event = match event {
                 "promote" => HistoryEvent::Promote,
                 "rollback" => HistoryEvent::Rollback,
-                other => return Err(format!("line {number}: unknown event `{other}`")),
+                other => return Err(HistoryError::Event { line, found: other.to_owned() }),
             };
             let at = at_ms.parse().ok().and_then(|ms| UtcMs::new(ms).ok());
-            let at = at.ok_or_else(|| format!("line {number}: `{at_ms}` is not a time"))?;
-            history.take(at, event, model).map_err(|why| format!("line {number}: {why}"))?;
+            let at = at.ok_or_else(|| HistoryError::Time { line, found: at_ms.to_owned() })?;
+            if !history.take(at, event, model) {
+                return Err(HistoryError::Rollback { line, model: model.to_owned() });
+            }
         }
         Ok(history)
     }
 
-    fn take(&mut self, at: UtcMs, event: HistoryEvent, model: &str) -> Result<(), String> {
+    /// Whether the event can have happened.
+    fn take(&mut self, at: UtcMs, event: HistoryEvent, model: &str) -> bool {
         self.changed = Some(at);
         match event {
             HistoryEvent::Promote => self.stack.push(model.to_owned()),
             HistoryEvent::Rollback => {
                 self.stack.pop();
-                if self.in_use() != Some(model) {
-                    return Err(format!("a rollback to {model}, which was not in use before"));
-                }
             }
         }
-        Ok(())
+        self.in_use() == Some(model)
     }
 
     /// The model in use.
@@ -121,7 +142,7 @@ impl History {
             self.text,
             "{at_ms},{event_name},{model},{metric},{candidate},{baseline},{run}"
         );
-        self.take(*at, *event, model).expect("a row follows from the history");
+        assert!(self.take(*at, *event, model), "a row follows from the history");
         self
     }
 
@@ -181,7 +202,7 @@ mod tests {
             (format!("{}5,rollback,m/b,,,,r\n", good.text()), "line 3: a rollback to m/b"),
         ] {
             let error = History::parse(text.as_bytes()).unwrap_err();
-            assert!(error.contains(says), "{error}");
+            assert!(error.to_string().contains(says), "{error}");
         }
     }
 }

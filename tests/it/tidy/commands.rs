@@ -110,7 +110,7 @@ fn calls(text: &str) -> Vec<String> {
         let end = if before.ends_with('`') {
             rest.find('`')
         } else if at == 0 || [": ", "(", ", "].iter().any(|start| before.ends_with(start)) {
-            [", runner", ")", " (", "; ", "\n", " writes ", " says "]
+            [", runner", ", with ", ")", " (", "; ", "\n", " writes ", " says "]
                 .iter()
                 .filter_map(|end| rest.find(end))
                 .min()
@@ -218,7 +218,10 @@ fn commands_that_only_look_show_something() {
             || (words[1] == "run"
                 && words.get(2).is_some_and(|job| PROOFS.contains(&job.as_str())));
         // `runner explain` alone is a verb that is talked about.
+        // A proof that is named without its ledger is of a tag that this box does not have.
+        let is_bare = words[1] == "run" && words.len() == 3;
         if !is_look
+            || is_bare
             || (words.len() == 2
                 && ["explain", "features", "commands"].contains(&words[1].as_str()))
         {
