@@ -96,7 +96,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
     let exit = match &cli.verb {
         Verb::Init(args) => init_box(cli.root.as_deref(), args, json),
         Verb::Run(args) => return run(root, args, json),
-        Verb::Check { paths } => view::check(root, paths, json),
+        Verb::Check { paths, values } => view::check(root, (paths, values), json),
         Verb::Explain(args) => view::explain(root, args, json),
         Verb::List => view::list(root, json),
         Verb::Show(args) => view::show(root, args, json),

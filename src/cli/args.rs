@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 
-use super::completions::{jobs, layers, params, runs, tags};
+use super::completions::{
+    exchanges, functions, jobs, layers, params, runs, shipped_strategies, tags, timeframes, verbs,
+};
 
 /// Runs jobs declared in TOML: the live paper loop, the backtest, and the proof that both are the same.
 #[derive(Debug, Parser)]
@@ -33,6 +35,9 @@ pub enum Verb {
     Check {
         /// Manifests, strategies, or folders of them; jobs/ and strategies/ when absent
         paths: Vec<PathBuf>,
+        /// What the jobs are given
+        #[command(flatten)]
+        values: ValueArgs,
     },
     /// Show every value of a job and where it comes from
     Explain(JobArgs),
@@ -92,6 +97,7 @@ pub enum Verb {
     /// List the functions and values of the rule language, or describe one
     Functions {
         /// Which
+        #[arg(add = ArgValueCompleter::new(functions))]
         name: Option<String>,
     },
     /// Print the reference of all job kinds (JOBS.md)
@@ -117,6 +123,7 @@ pub enum Verb {
     /// Print the manual page, or that of one verb: runner man > runner.1
     Man {
         /// The verb
+        #[arg(add = ArgValueCompleter::new(verbs))]
         verb: Option<String>,
     },
     /// Carry out one fit of a training, with a line after each epoch
@@ -134,16 +141,16 @@ pub struct InitArgs {
     /// The folder, which need not exist; this one when absent
     pub dir: Option<PathBuf>,
     /// The venue
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(exchanges))]
     pub exchange: Option<String>,
     /// The pair, BASE/QUOTE
     #[arg(long, value_name = "PAIR")]
     pub symbol: Option<String>,
     /// The length of one bar
-    #[arg(long, value_name = "TIMEFRAME")]
+    #[arg(long, value_name = "TIMEFRAME", add = ArgValueCompleter::new(timeframes))]
     pub timeframe: Option<String>,
     /// A strategy that is shipped
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCompleter::new(shipped_strategies))]
     pub strategy: Option<String>,
     /// The name of its ledgers, below data/processed
     #[arg(long)]
@@ -422,7 +429,7 @@ pub struct CrontabArgs {
 #[derive(Debug, Args)]
 pub struct WhyArgs {
     /// A job with the strategy, by its manifest or its name; or the id of a run of one
-    #[arg(default_value = "live", add = ArgValueCompleter::new(jobs))]
+    #[arg(default_value = "live", add = ArgValueCompleter::new(runs))]
     pub job: String,
     /// What the job is given
     #[command(flatten)]

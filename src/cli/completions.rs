@@ -5,7 +5,7 @@
 use std::{
     ffi::{OsStr, OsString},
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::{CommandFactory as _, Parser as _};
@@ -17,14 +17,17 @@ use clap_complete::{
 use super::{
     args::{Cli, CompletionShell, JobArgs, Verb},
     home,
+    init::files,
     load::{load_declared, names, profiles, strategies},
     output::print,
     records::Records,
     view::tell,
 };
 use crate::{
-    domain::ids::Tag,
+    domain::{ids::Tag, time::Timeframe},
+    exchange::venue::registry::Venue,
     exit::Exit,
+    language,
     manifest::Declared,
     outcome::Failure,
     store::{layout::Layout, runs::RunFilter},
@@ -127,9 +130,13 @@ pub fn params(current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(job) = typed_job() else { return Vec::new() };
     let declared = load_declared(&root, &job).unwrap_or_default();
     let typed = current.to_str().unwrap_or_default();
-    let choices = |name: &str| {
-        let param = declared.iter().find(|param| param.name == name);
-        param.map(|param| param.choices.clone()).unwrap_or_default()
+    let choices = |name: &str| match name {
+        "tag" => tags_of(&root),
+        "exchange" => venues(),
+        _ => {
+            let param = declared.iter().find(|param| param.name == name);
+            param.map(|param| param.choices.clone()).unwrap_or_default()
+        }
     };
     if let Some(name) = name_before_sign() {
         return beginning(OsStr::new(typed.trim_start_matches('=')), choices(&name));
@@ -157,23 +164,34 @@ fn name_before_sign() -> Option<String> {
     words.get(sign.checked_sub(1)?)?.to_str().map(str::to_owned)
 }
 
-/// The job of the command line so far. Flags with values that are not finished do not parse, so only its first words are read.
+/// The job of the command line so far, with the profiles and strategies that were typed. What is being typed does not parse yet, so of
+/// the rest only these are read.
 fn typed_job() -> Option<JobArgs> {
     let words = words();
-    let flag = words.iter().skip(1).position(|word| {
+    let is_flag = |word: &OsString| {
         word.to_str().is_some_and(|word| word.starts_with('-') && !word.starts_with("--root"))
-    });
-    let begun = flag.map_or(&words[..], |at| &words[..=at]);
-    match Cli::try_parse_from(begun).ok()?.verb {
-        Verb::Run(args) => Some(args.job),
-        Verb::Explain(args) => Some(args),
-        Verb::Plan(args) => Some(args.job),
-        Verb::Show(args) => args.job.map(JobArgs::of),
-        Verb::Why(args) => Some(JobArgs::of(args.job.into())),
-        Verb::Features(args) => Some(JobArgs::of(args.job)),
-        Verb::Deploy(args) => Some(JobArgs::of(args.job)),
-        _ => None,
+    };
+    let flag = words.iter().skip(1).position(is_flag).map(|at| at + 1);
+    let (first, rest) = words.split_at(flag.unwrap_or(words.len()));
+    let mut job = match Cli::try_parse_from(first).ok()?.verb {
+        Verb::Run(args) => args.job,
+        Verb::Explain(args) => args,
+        Verb::Plan(args) => args.job,
+        Verb::Show(args) => JobArgs::of(args.job?),
+        Verb::Why(args) => JobArgs::of(args.job.into()),
+        Verb::Features(args) => JobArgs::of(args.job),
+        Verb::Deploy(args) => JobArgs::of(args.job),
+        _ => return None,
+    };
+    let mut are_layers = false;
+    for word in rest.iter().filter_map(|word| word.to_str()) {
+        if word.starts_with('-') {
+            are_layers = word == "-P" || word == "--profile";
+        } else if are_layers {
+            job.values.profiles.push(word.to_owned());
+        }
     }
+    Some(job)
 }
 
 /// Ids of the newest runs, each with its job and what became of it; and names of jobs, of which the newest run is meant.
@@ -192,12 +210,46 @@ pub fn runs(current: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Tags that have ledgers.
 pub fn tags(current: &OsStr) -> Vec<CompletionCandidate> {
-    let Some(root) = this_box() else { return Vec::new() };
-    let folders = std::fs::read_dir(Layout::new(&root).tags_dir()).into_iter().flatten().flatten();
+    this_box().map(|root| beginning(current, tags_of(&root))).unwrap_or_default()
+}
+
+fn tags_of(root: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(Layout::new(root).tags_dir()).into_iter().flatten().flatten();
     let mut tags: Vec<String> = folders
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| name.parse::<Tag>().is_ok())
         .collect();
     tags.sort();
-    beginning(current, tags)
+    tags
+}
+
+fn venues() -> Vec<String> {
+    Venue::ALL.iter().map(|venue| venue.name().to_owned()).collect()
+}
+
+/// Names of venues.
+pub fn exchanges(current: &OsStr) -> Vec<CompletionCandidate> {
+    beginning(current, venues())
+}
+
+/// Lengths of bars.
+pub fn timeframes(current: &OsStr) -> Vec<CompletionCandidate> {
+    beginning(current, Timeframe::ALL.iter().map(|timeframe| timeframe.name().to_owned()).collect())
+}
+
+/// Strategies that a new box can begin with.
+pub fn shipped_strategies(current: &OsStr) -> Vec<CompletionCandidate> {
+    beginning(current, files::strategies().into_iter().map(str::to_owned).collect())
+}
+
+/// Functions and values of the rule language.
+pub fn functions(current: &OsStr) -> Vec<CompletionCandidate> {
+    beginning(current, language::functions::words().into_iter().map(str::to_owned).collect())
+}
+
+/// Verbs, for their manual pages.
+pub fn verbs(current: &OsStr) -> Vec<CompletionCandidate> {
+    let command = Cli::command();
+    let visible = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+    beginning(current, visible.map(|verb| verb.get_name().to_owned()).collect())
 }

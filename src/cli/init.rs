@@ -1,6 +1,6 @@
 //! `runner init`: makes a box, a folder with jobs, profiles, strategies and `.env`, and says what to type next.
 
-mod files;
+pub(super) mod files;
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ use crate::{
     domain::{
         ids::{Exchange, NameError, Tag},
         series::Symbol,
-        time::Timeframe,
+        time::{TimeError, Timeframe},
     },
     exchange::venue::registry::Venue,
     exit::Exit,
@@ -31,6 +31,8 @@ use crate::{
 
 /// Version of the document that `--json` prints.
 const SCHEMA: &str = "mjolnir.init/1";
+/// The program that is named in what to type next. `tests/it/e2e/init.rs` types it.
+const PROGRAM: &str = "runner";
 /// How many bars are fetched first, where a venue keeps that many: a week of five minutes.
 const FIRST_BARS: u32 = 2016;
 /// Of the bars that a venue keeps, so many of ten are asked for: the oldest are gone while the request is on its way.
@@ -142,7 +144,7 @@ fn settings(args: &InitArgs) -> Result<BoxSettings, Failure> {
     };
     let exchange = answer(0, &venue)?;
     let symbol = answer(1, &as_is::<Symbol>)?;
-    let timeframe = answer(2, &as_is::<Timeframe>)?;
+    let timeframe = answer(2, &|text| served(&exchange, &symbol, text))?;
     let strategy = answer(3, &shipped_strategy)?;
     let tag = answer(4, &as_is::<Tag>)?;
     // Each was parsed a moment ago.
@@ -197,6 +199,16 @@ fn as_is<T: std::str::FromStr<Err: std::fmt::Display> + std::fmt::Display>(
     text.parse::<T>().map(|value| value.to_string()).map_err(|error| error.to_string())
 }
 
+/// A timeframe that the venue has.
+fn served(venue: &str, symbol: &str, text: &str) -> Result<String, String> {
+    let timeframe: Timeframe = text.parse().map_err(|error: TimeError| error.to_string())?;
+    let known = venue.parse().ok().as_ref().and_then(Venue::of).zip(symbol.parse().ok());
+    match known.map(|(venue, symbol)| venue.serves(&symbol, timeframe)) {
+        Some(Err(fault)) => Err(fault.why),
+        Some(Ok(())) | None => Ok(timeframe.to_string()),
+    }
+}
+
 fn shipped_strategy(text: &str) -> Result<String, String> {
     let all = strategies();
     match all.iter().find(|name| **name == text) {
@@ -237,7 +249,7 @@ fn take_back(disk: &RealDisk, dir: &Path, written: &[&str]) {
     for path in written {
         let _ = disk.remove(&dir.join(path));
     }
-    for folder in ["jobs", "profiles", "strategies"] {
+    for folder in ["jobs", "profiles", "strategies/examples", "strategies"] {
         let _ = disk.remove_dir(&dir.join(folder));
     }
 }
@@ -254,7 +266,7 @@ fn first_fetch(settings: &BoxSettings) -> String {
 
 /// What to type next, each with what it does: on made-up bars, and with the venue.
 fn next(made: &MadeBox) -> [[(String, &'static str); 3]; 2] {
-    let run = |rest: &str| format!("runner run jobs/{rest}");
+    let run = |rest: &str| format!("{PROGRAM} run jobs/{rest}");
     let from = first_fetch(&made.settings);
     [
         [
@@ -301,5 +313,7 @@ fn report(made: &MadeBox, json: bool) {
             print(&format!("  {command:width$}  # {meaning}\n"));
         }
     }
-    print("\nthen prove it: runner run jobs/eqflat.toml, with -P made-up for the made-up bars\n");
+    print(&format!(
+        "\nthen prove it:\n  {PROGRAM} run jobs/eqflat.toml -P made-up\n  {PROGRAM} run jobs/eqflat.toml\n"
+    ));
 }

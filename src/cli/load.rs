@@ -65,6 +65,9 @@ pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
     let named = Path::new("jobs").join(job).with_extension("toml");
     let tried = [job.to_owned(), named];
     for path in &tried {
+        if path.starts_with("strategies") && root.join(path).is_file() {
+            return Err(is_a_strategy(path));
+        }
         if root.join(path).is_file() {
             let shown = path.display().to_string();
             return Ok((root.join(path), shown.strip_prefix("./").unwrap_or(&shown).to_owned()));
@@ -77,6 +80,16 @@ pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
     let near = near.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"));
     let message = format!("job `{shown}` does not exist{near}; jobs here: {}", known.join(", "));
     Err(Failure::new(Exit::Nothing, message))
+}
+
+/// A strategy decides nothing by itself: a job runs it.
+fn is_a_strategy(path: &Path) -> Failure {
+    let name = path.file_stem().unwrap_or_default().display();
+    let message = format!(
+        "{} is a strategy, not a job: give it to one, such as backtest -P {name}",
+        path.display()
+    );
+    Failure::new(Exit::Usage, message)
 }
 
 /// Names of the manifests in `jobs/`.

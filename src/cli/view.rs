@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    args::{JobArgs, SchemaOf, ShowArgs, ShowPart},
+    args::{JobArgs, SchemaOf, ShowArgs, ShowPart, ValueArgs},
     load::{LoadError, check_only, facts, is_manifest, load, names, read_text},
     output::{plain, print, print_json, say, say_drawn, style},
     planned,
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     domain::time::DAY_MS,
     engine::anchor::Blocks,
+    exchange::venue::registry::Venue,
     exit::Exit,
     jobs::{
         context::Failure,
@@ -86,7 +87,7 @@ struct CheckedFiles {
 }
 
 /// Checks files, and the manifests in folders.
-fn check_files(root: &Path, paths: &[PathBuf]) -> CheckedFiles {
+fn check_files(root: &Path, paths: &[PathBuf], values: &ValueArgs) -> CheckedFiles {
     let mut files = Vec::new();
     for path in paths {
         if root.join(path).is_dir() {
@@ -100,7 +101,7 @@ fn check_files(root: &Path, paths: &[PathBuf]) -> CheckedFiles {
     files.sort();
     let same_names = same_names(root, &files);
     let checked = |file: PathBuf| {
-        let found = check_file(root, &file);
+        let found = check_file(root, &file, values);
         (file, found)
     };
     CheckedFiles { files: files.into_iter().map(checked).collect(), same_names }
@@ -108,7 +109,8 @@ fn check_files(root: &Path, paths: &[PathBuf]) -> CheckedFiles {
 
 /// The manifests in `jobs/`, for a preflight; `None` when there are none.
 pub fn manifest_check(root: &Path) -> Option<ManifestCheck> {
-    let CheckedFiles { files, same_names } = check_files(root, &[PathBuf::from("jobs")]);
+    let CheckedFiles { files, same_names } =
+        check_files(root, &[PathBuf::from("jobs")], &ValueArgs::default());
     let (mut problems, mut is_valid) = (Vec::new(), same_names.is_empty());
     for (file, found) in &files {
         match found {
@@ -134,11 +136,11 @@ fn named(problems: &Problems) -> Vec<String> {
     problems.iter().map(one).collect()
 }
 
-pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
+pub fn check(root: &Path, (paths, values): (&[PathBuf], &ValueArgs), json: bool) -> Exit {
     let all = ["jobs", "strategies"].map(PathBuf::from);
     let usual: Vec<PathBuf> = all.into_iter().filter(|path| root.join(path).is_dir()).collect();
     let CheckedFiles { files, same_names: twice } =
-        check_files(root, if paths.is_empty() { &usual } else { paths });
+        check_files(root, if paths.is_empty() { &usual } else { paths }, values);
     if files.is_empty() {
         return tell(&Failure::new(Exit::Nothing, "no manifest was found to check"), json);
     }
@@ -147,7 +149,7 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
     for (file, found) in files {
         match found {
             Ok(warnings) => {
-                let late = first_start(root, &file);
+                let late = first_start(root, &file, values);
                 if !late.is_empty() {
                     all.push(problems_json(&late)["problems"].clone());
                     if !json {
@@ -193,7 +195,7 @@ pub fn check(root: &Path, paths: &[PathBuf], json: bool) -> Exit {
 }
 
 /// Checks a job, or a strategy: what lies below a folder of that name, or has entry rules and is not a job.
-fn check_file(root: &Path, file: &Path) -> Result<Problems, LoadError> {
+fn check_file(root: &Path, file: &Path, values: &ValueArgs) -> Result<Problems, LoadError> {
     let text = read_text(&root.join(file));
     let in_folder = file.ancestors().skip(1).any(|folder| folder.ends_with("strategies"));
     let looks_so = |text: &String| {
@@ -201,7 +203,8 @@ fn check_file(root: &Path, file: &Path) -> Result<Problems, LoadError> {
         begins("[[strategy.enter]]") && !begins("kind") && !begins("name")
     };
     if !in_folder && !text.as_ref().is_ok_and(looks_so) {
-        return check_only(root, &JobArgs::of(file.to_owned()), &facts());
+        let job = JobArgs { values: values.clone(), ..JobArgs::of(file.to_owned()) };
+        return check_only(root, &job, &facts());
     }
     let text = text.map_err(|error| {
         LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{}: {error}", file.display())))
@@ -294,9 +297,10 @@ fn explained_rules(job: &Job) -> String {
 }
 
 /// What is to be said about the first start of a live job: where its venue does not answer far enough back.
-fn first_start(root: &Path, file: &Path) -> Problems {
+fn first_start(root: &Path, file: &Path, given: &ValueArgs) -> Problems {
     // A job that needs values of a run is not judged here.
-    let Ok(loaded) = load(root, &JobArgs::of(file.to_owned()), &facts()) else {
+    let job = JobArgs { values: given.clone(), ..JobArgs::of(file.to_owned()) };
+    let Ok(loaded) = load(root, &job, &facts()) else {
         return Problems::default();
     };
     let Job::Live(job) = &loaded.resolved.manifest.job else { return Problems::default() };
@@ -304,6 +308,12 @@ fn first_start(root: &Path, file: &Path) -> Problems {
     let timeframe = trading.series.timeframe();
     let rules = language::Strategy::new(&trading.rules, &values, timeframe, &[]);
     let (Ok(rules), Feed::Http) = (rules, job.live.feed) else { return Problems::default() };
+    let venue = Venue::of(trading.series.exchange());
+    let served = venue.map_or(Ok(()), |venue| venue.serves(trading.series.symbol(), timeframe));
+    if let Err(fault) = served {
+        let help = "choose another timeframe, or another venue".to_owned();
+        return loaded.resolved.warning("market.timeframe", fault.to_string(), help);
+    }
     let told = job.live.horizon_bars;
     match FirstStart::new(&trading.series, rules.warm_up_bars(), told).late() {
         Some(Late { message, command }) => {

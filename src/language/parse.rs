@@ -34,9 +34,29 @@ pub(super) fn parse(text: &str) -> Result<Expr, Fault> {
         _ => {
             let found = quoted(parser.span.of(text));
             let fault = Fault::error(parser.span, format!("{found} follows a complete expression"));
-            Err(fault
-                .help("between two values there must be an operator such as `and`, `<` or `+`"))
+            Err(fault.help(joined_by(parser.token, text)))
         }
+    }
+}
+
+/// What joins two values, where the second one looks as in another language.
+fn joined_by(second: Token<'_>, text: &str) -> String {
+    let lower = match second {
+        Token::Name(name) => name.to_ascii_lowercase(),
+        Token::Sign(",") if text.contains(|c: char| c.is_ascii_digit()) => {
+            return "a number has no comma in it: write 1000 and 0.5".to_owned();
+        }
+        _ => String::new(),
+    };
+    match lower.as_str() {
+        "and" | "or" => format!("write `{lower}`, in small letters"),
+        "crosses_above" | "crosses_below" => {
+            format!("write {lower}(a, b), with both values in the brackets")
+        }
+        "crosses" | "above" | "below" | "crossover" | "crossunder" => {
+            "write crosses_above(a, b) or crosses_below(a, b)".to_owned()
+        }
+        _ => "between two values there must be an operator such as `and`, `<` or `+`".to_owned(),
     }
 }
 

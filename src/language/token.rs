@@ -224,6 +224,10 @@ impl<'a> Tokens<'a> {
         }
         let named = first.escape_unicode();
         let fault = match first {
+            '.' if self.text[..self.at].ends_with(|c: char| c.is_alphanumeric() || c == '_') => {
+                Fault::error(span, "a name has no point in it")
+                    .help("functions and values have no prefix: crosses_above(a, b), not ta.crossover(a, b)")
+            }
             '.' => Fault::error(span, "a number does not begin with a point").help("write 0.5"),
             ';' | ':' => Fault::error(span, format!("`{first}` is not a sign of this language"))
                 .help("an expression is one formula, without statements"),

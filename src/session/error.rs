@@ -26,7 +26,7 @@ pub enum SessionError {
     NoOrigin(PathBuf),
     /// The ledger was begun with other settings.
     #[error(
-        "this ledger started with other settings ({}): restore them, or use a new tag",
+        "this ledger started with other settings ({}): restore them, by the same -P STRATEGY and -p NAME=VALUE as then, or use a new tag",
         list(.0)
     )]
     OtherSettings(Vec<(String, String, String)>),
@@ -49,7 +49,18 @@ pub enum SessionError {
     UnknownModel(Command),
 }
 
+/// So many differences are named: of another strategy every setting differs.
+const NAMED: usize = 4;
+
 fn list(differences: &[(String, String, String)]) -> String {
-    let one = |(key, now, begun): &(String, String, String)| format!("{key} is {now}, was {begun}");
-    differences.iter().map(one).collect::<Vec<_>>().join("; ")
+    let written =
+        |value: &str| if value == "-" { "not there".to_owned() } else { value.to_owned() };
+    let one = |(key, now, first): &(String, String, String)| {
+        format!("{key} is {}, was {}", written(now), written(first))
+    };
+    let mut named: Vec<String> = differences.iter().take(NAMED).map(one).collect();
+    if let Some(more) = differences.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        named.push(format!("and {more} more"));
+    }
+    named.join("; ")
 }

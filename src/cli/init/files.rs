@@ -38,6 +38,10 @@ const SHIPPED: &[(&str, &str)] = shipped! {
     "profiles/replay.toml"
     "strategies/bollinger_revert.toml" "strategies/donchian.toml" "strategies/ema_atr.toml" "strategies/golden.toml"
     "strategies/rsi_revert.toml"
+    "strategies/examples/day_range.toml" "strategies/examples/donchian_trail.toml" "strategies/examples/golden_cross.toml"
+    "strategies/examples/inside_bar.toml" "strategies/examples/macd_hourly.toml" "strategies/examples/revert_time_stop.toml"
+    "strategies/examples/rsi2.toml" "strategies/examples/signal_writer.py" "strategies/examples/signals.toml"
+    "strategies/examples/squeeze.toml" "strategies/examples/time_of_day.toml" "strategies/examples/volatility_target.toml"
 };
 /// The profile that names the market and the strategy, and what is written there of both.
 const MARKET: &str = "profiles/market.toml";
@@ -46,7 +50,10 @@ const SHIPPED_MARKET: &str = "exchange = \"kraken\"\nsymbol = \"BTC/USD\"\ntimef
 
 /// The names of the strategies that a box can begin with, sorted.
 pub fn strategies() -> Vec<&'static str> {
-    let name = |path: &'static str| path.strip_prefix("strategies/")?.strip_suffix(".toml");
+    // Those in `examples/` are to be read and copied.
+    let name = |path: &'static str| {
+        path.strip_prefix("strategies/")?.strip_suffix(".toml").filter(|name| !name.contains('/'))
+    };
     SHIPPED.iter().filter_map(|(path, _)| name(path)).collect()
 }
 
@@ -89,8 +96,8 @@ fn readme(settings: &BoxSettings) -> String {
          A trading box: the paper loop `{tag}` follows `strategies/{strategy}.toml`. Everything is a job in `jobs/`, run by `runner`.\n\n\
          - `.env` names the market and the tag. Another market or strategy needs another tag.\n\
          - `runner check` finds mistakes, `runner list` names the jobs, `runner run JOB --help` names what a job can be given.\n\
-         - `runner run jobs/live.toml` is the loop. Stop it with Ctrl-C at any time: it goes on where it was.\n\
-         - `runner run jobs/eqflat.toml` proves that the loop did what a backtest does. `runner serve` does it every hour.\n\
+         - `jobs/live.toml` is the loop: `runner run jobs/live.toml`. Stop it with Ctrl-C at any time: it goes on where it was.\n\
+         - `jobs/eqflat.toml` proves that the loop did what a backtest does. `runner serve` runs it every hour.\n\
          - `-P made-up` runs a job without a network, after `runner run jobs/made-up.toml`.\n"
     )
 }

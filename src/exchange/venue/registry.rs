@@ -6,7 +6,12 @@ use super::{
     binance, binanceus, bitfinex, bitstamp, bybit, coinbase, gemini, kraken, kucoin, mexc, okx,
     page_request::{HttpGet, PageRequest, VenueRow, VenueSpec},
 };
-use crate::domain::{bar::Shown, ids::Exchange};
+use crate::domain::{
+    bar::Shown,
+    ids::Exchange,
+    series::Symbol,
+    time::{Timeframe, UtcMs, Window},
+};
 
 /// The enum of the venues, each with the module that has its row.
 macro_rules! venues {
@@ -49,6 +54,9 @@ venues! {
     Okx = okx,
 }
 
+/// A time that is the end of a bar of every timeframe: 2024-01-01.
+const PROBE_MS: i64 = 1_704_067_200_000;
+
 impl Venue {
     /// How it is called in manifests and paths.
     pub const fn name(self) -> &'static str {
@@ -65,6 +73,15 @@ impl Venue {
 
     pub const fn spec(self) -> &'static VenueSpec {
         &self.row().spec
+    }
+
+    /// Whether it has bars of this length; the fault names the lengths that it has.
+    pub fn serves(self, symbol: &Symbol, timeframe: Timeframe) -> Result<(), AnswerFault> {
+        // Any slot does: what is asked for does not depend on it.
+        let now = UtcMs::EPOCH.plus_ms(PROBE_MS);
+        let slot = timeframe.last_closed(now).and_then(|slot| Window::new(slot, slot).ok());
+        let page = slot.map(|window| PageRequest { symbol: symbol.clone(), window, now });
+        page.map_or(Ok(()), |page| self.request(&page).map(|_| ()))
     }
 
     /// The request for a page. Refused when the venue has no such timeframe.

@@ -23,7 +23,9 @@ use crate::{
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// There is one already.
-    #[error("{0} exists already: choose another RUNID, or set on-existing = \"replace\"")]
+    #[error(
+        "{0} exists already: choose another RUNID (-p runid=NAME), or replace it with --set backtest.on-existing=replace"
+    )]
     Exists(String),
     /// The disk refused.
     #[error(transparent)]

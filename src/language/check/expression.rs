@@ -75,6 +75,20 @@ pub(super) fn constant(span: Span, value: f64, exact: Exact) -> Term {
     Term { span, what: What::Constant, ty: Type::Number, unit, exact, bounds, constant }
 }
 
+/// What to write in place of an extreme that holds the bar it is compared with.
+fn extreme_before(term: &Term) -> Option<String> {
+    let What::Back(call) = &term.what else { return None };
+    matches!(call.back, Back::Highest | Back::Lowest)
+        .then(|| format!("it holds this bar too; up to the bar before it is {term}[1]"))
+}
+
+/// Between what a number lies that is not always the same.
+fn range_of(term: &Term) -> Option<String> {
+    let Bounds { least, most, .. } = term.bounds;
+    (term.constant.is_none() && most.is_finite())
+        .then(|| format!("{term} is between {least} and {most}"))
+}
+
 impl Checker<'_, '_> {
     pub(super) fn fail(&mut self, fault: Fault) -> Option<Term> {
         self.faults.push(fault);
@@ -96,7 +110,7 @@ impl Checker<'_, '_> {
             ExprKind::Text(text) => {
                 let fault =
                     Fault::error(span, format!("the text {} has no value here", quoted(text)));
-                self.fail(fault.help("only tf('1h', ..) and signal('name') take a text"))
+                self.fail(fault.help("write names and numbers without quotes; only tf('1h', ..) and signal('name') take a text"))
             }
             ExprKind::Name(name) => self.name(name, span),
             ExprKind::Op(op, parts) => self.operation(*op, parts, span),
@@ -313,14 +327,56 @@ impl Checker<'_, '_> {
             }
             Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual => {
                 self.same_unit(first, second, span, "compares");
+                self.can_be_true(op, (first, second), span);
                 (Type::Truth, Unit::PURE, Exact::Whole)
             }
             Op::Equal | Op::NotEqual => {
                 self.same_unit(first, second, span, "compares");
+                self.can_be_true(op, (first, second), span);
                 self.exactly(first, second, span);
                 (Type::Truth, Unit::PURE, Exact::Whole)
             }
         }
+    }
+
+    /// Warns of a comparison that is true at no bar, such as that of a close with the highest high of bars that it is one of.
+    fn can_be_true(&mut self, op: Op, (a, b): (&Term, &Term), span: Span) {
+        // Two numbers that were written down, or given as params, are a switch.
+        if a.constant.is_some() && b.constant.is_some() {
+            return;
+        }
+        let (a, b) = (self.body_of(a), self.body_of(b));
+        let difference = Bounds::of(Op::Subtract, &[a.clone(), b.clone()]);
+        let Bounds { least, most, shift: _ } = difference;
+        let is_never = match op {
+            Op::Less => least >= 0.0,
+            Op::LessOrEqual => least > 0.0,
+            Op::Greater => most <= 0.0,
+            Op::GreaterOrEqual => most < 0.0,
+            Op::Equal => least > 0.0 || most < 0.0,
+            _ => false,
+        };
+        if !is_never {
+            return;
+        }
+        let help = extreme_before(&a)
+            .or_else(|| extreme_before(&b))
+            .or_else(|| range_of(&a))
+            .or_else(|| range_of(&b))
+            .unwrap_or_else(|| format!("compare {a} with something else"));
+        self.faults.push(Fault::warning(span, "this is true at no bar").help(help));
+    }
+
+    /// The text behind a name of `[strategy.let]`; any other term as it is.
+    fn body_of(&self, term: &Term) -> Term {
+        let mut term = term;
+        while let What::Let(name) = &term.what {
+            match self.scope.lets.get(name) {
+                Some(body) => term = body,
+                None => break,
+            }
+        }
+        term.clone()
     }
 
     fn exactly(&mut self, a: &Term, b: &Term, span: Span) {

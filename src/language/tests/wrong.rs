@@ -161,6 +161,17 @@ fn every_error_has_its_place_and_its_advice() {
 
 /// Place, text, what is underlined, words of the message or the help.
 const WARNINGS: &[(&str, &str, &str, &str)] = &[
+    (
+        "enter",
+        "close > highest(high, 20)",
+        "close > highest(high, 20)",
+        "true at no bar | it holds this bar too; up to the bar before it is highest(high, 20)[1]",
+    ),
+    ("enter", "lowest(low, fast) > low", "lowest(low, fast) > low", "lowest(low, 5)[1]"),
+    ("enter", "close > high", "close > high", "true at no bar"),
+    ("exit", "rsi(close, 14) > 130", "rsi(close, 14) > 130", "rsi(close, 14) is between 0 and 100"),
+    ("enter", "hour == 24", "hour == 24", "hour is between 0 and 23"),
+    ("enter", "weekday < 1", "weekday < 1", "weekday is between 1 and 7"),
     ("enter", "close > 5", "close > 5", "a price and a pure number"),
     ("enter", "volume > close", "volume > close", "a volume and a price"),
     (

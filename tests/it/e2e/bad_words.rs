@@ -102,7 +102,7 @@ fn windows_that_hold_nothing_are_refused() {
     assert_eq!(root.list("data/processed/decisions"), ["paper"]);
     root.run("run backtest -p exchange=demo runid=r1").ok();
     let again = root.run("run backtest -p exchange=demo runid=r1").code(75);
-    again.says(&["_bt_r1/", "exists already: choose another RUNID, or set on-existing"]);
+    again.says(&["_bt_r1/", "exists already: choose another RUNID"]);
     root.run("run backtest -p exchange=demo runid=r1 --set backtest.on-existing=replace").ok();
     let known = root.run("run eqflat -p tag=nope exchange=demo").code(4);
     known.says(&["tags with a ledger: paper"]);

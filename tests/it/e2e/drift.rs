@@ -65,7 +65,7 @@ fn another_setting_is_named_by_live_and_by_the_proof() {
         ("risk.cooldown-bars=3", "risk.cooldown-bars is 3, was 0"),
     ] {
         let refused = live(&root, "paper", EVENING).arg("--set").arg(set).run().code(78);
-        refused.says(&[told, "restore them, or use a new tag"]);
+        refused.says(&[told, "restore them, by the same -P STRATEGY", "or use a new tag"]);
         let runid = set.replace('=', "_");
         let failed = eqflat(&root, "paper", &runid).arg("--set").arg(set).run();
         if failed.code == 0 {

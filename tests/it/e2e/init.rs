@@ -32,7 +32,7 @@ fn what_init_says_to_type_next_works() {
 #[test]
 fn a_folder_that_is_in_use_stays_as_it_is() {
     let root = Root::new();
-    root.run(&format!("init own {FLAGS}")).ok().prints(&["own: 27 files of a box were written"]);
+    root.run(&format!("init own {FLAGS}")).ok().prints(&["own: 39 files of a box were written"]);
     root.write("own/jobs/mine.toml", "mine");
     let before = root.files("own");
     root.run(&format!("init own {FLAGS}"))
@@ -62,6 +62,10 @@ fn wrong_answers_are_named_and_nothing_is_written() {
         (
             "init own --strategy model --yes",
             "--strategy: `model` is not a strategy that is shipped",
+        ),
+        (
+            "init own --exchange kraken --timeframe 2h --yes",
+            "--timeframe: the venue has no bars of 2h: use one of 1m",
         ),
         ("init own --tag ../up --yes", "--tag: "),
         ("init file --yes", "is not a folder"),

@@ -21,7 +21,7 @@ fn the_box_is_the_nearest_folder_above_and_outside_of_one_it_is_said_what_a_box_
         "/ is not in a box",
         "A box is a folder with jobs/ beside profiles/",
         "--root DIR",
-        "copy jobs/",
+        "runner init DIR",
     ]);
     let json = root.shell(&format!("cd / && {program} --json status")).code(2).json();
     assert_eq!(json["exit"], 2);
