@@ -194,7 +194,10 @@ fn every_named_command_can_be_typed() {
                 if words.len() == 2 && error.kind() == ErrorKind::MissingRequiredArgument => {}
             Err(error) => wrong.push(format!("{call}: {error}")),
         }
-        // What a job is given is checked without running it.
+        // What a job is given is checked without running it, where its name is known here.
+        if words.get(2).is_some_and(|job| job.contains('{')) {
+            continue;
+        }
         if let ["runner", "run", job, rest @ ..] =
             &words.iter().map(String::as_str).collect::<Vec<_>>()[..]
         {
