@@ -65,6 +65,9 @@ image: build ## the container image mjolnir:local from the program that was buil
 compose-test: build ## the box in containers, run, killed and looked into; says `skipped` where no engine can run
 	@tests/compose/run.sh $(RUNNER)
 
+calibrate: ## how often sweeps are wrong: 100 random walks on both sides, 100 in a rising market, 100 planted edges
+	MJOLNIR_SWEEP_SEEDS=100 $(CARGO) test --release --locked --test it sweep::calibrate -- --nocapture
+
 bench: ## cost per bar of the engine, per row of a venue, and the program end to end (see benches/)
 	$(CARGO) bench --locked
 

@@ -33,7 +33,7 @@ use crate::{
         backtest, check,
         context::{Context, Failure, Outcome},
         data_quality, deploy, equivalence, exchange_sim, exec, fetch, health, import, live,
-        pipeline, preflight, promote, report, train,
+        pipeline, preflight, promote, report, sweep, train,
     },
     manifest::{HealthExit, Job, Manifest, Record, RunFacts, Runs},
     os::{
@@ -426,6 +426,7 @@ fn dispatch(context: &Context<'_>, manifest: &Manifest, root: &Path) -> Result<O
         Job::Deploy(job) => deploy::execute::run(context, job),
         Job::Drift(job) => deploy::drift::run(context, job),
         Job::Preflight(job) => preflight::run(context, job, &|| manifest_check(context.root)),
+        Job::Sweep(job) => sweep::job::run(context, job),
         Job::Train(job) => train::job::run(context, job),
         Job::Promote(job) => promote::job::run(context, job),
         Job::Pipeline(job) => {

@@ -73,6 +73,12 @@ pub enum Verb {
     Rewind(RewindArgs),
     /// Turn the lines of a crontab into jobs; exit code 1 when some could not be
     ImportCrontab(CrontabArgs),
+    /// Show how far sweeps are and what they say, end one, or play its hold-out
+    Sweep {
+        /// What
+        #[command(subcommand)]
+        part: SweepPart,
+    },
     /// Check a proof.json again: hashes and verdict
     Verify {
         /// The proof
@@ -102,7 +108,7 @@ pub enum Verb {
     },
     /// Print the reference of all job kinds (JOBS.md)
     Reference,
-    /// Show what a deploy would do, and write the plan it can hold on to
+    /// Show what a deploy would do, and write the plan it can hold on to; or how much a sweep has to do
     Plan(PlanArgs),
     /// Bring the tree to the target: checked, locked, sent without deleting, verified
     Deploy(DeployArgs),
@@ -158,6 +164,31 @@ pub struct InitArgs {
     /// Ask nothing: the usual value for whatever is not given
     #[arg(long)]
     pub yes: bool,
+}
+
+/// What is done with a sweep. An id may be cut short while it is clear.
+#[derive(Debug, Subcommand)]
+pub enum SweepPart {
+    /// Show how far it is: trials, null markets, verdict
+    Status {
+        /// The sweep; all of them when absent
+        id: Option<String>,
+    },
+    /// Show its report
+    Show {
+        /// The sweep
+        id: String,
+    },
+    /// End it; what was played is kept, and running the job again goes on
+    Cancel {
+        /// The sweep
+        id: String,
+    },
+    /// Play its winner on the days that were held out, once; later calls show the first answer
+    Final {
+        /// The sweep
+        id: String,
+    },
 }
 
 /// A part of a deploy that is done by itself.

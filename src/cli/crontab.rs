@@ -52,6 +52,11 @@ struct Refused {
     why: String,
 }
 
+/// The words of a command, as a shell would split it, when nothing in it needs a shell.
+pub(super) fn words(command: &str) -> Result<Vec<String>, String> {
+    Ok(shell_words::split(command)?.into_iter().map(|word| word.text).collect())
+}
+
 /// Imports a crontab: exit code 1 when a line could not be imported.
 pub fn import_crontab(root: &Path, args: &CrontabArgs, json: bool) -> Exit {
     match import(root, args) {

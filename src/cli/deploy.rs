@@ -1,10 +1,12 @@
-//! `runner plan` and `runner deploy`: the same as `runner run` of a deploy job, with some of its values set.
+//! `runner plan` and `runner deploy`: the same as `runner run` of a deploy job, with some of its values set. Of a sweep, how much there is
+//! to do.
 
 use std::{path::Path, process::ExitCode};
 
 use super::{
     args::{DeployArgs, JobArgs, PlanArgs, RunArgs},
     load::{facts, load},
+    sweep::planned,
     view::{refuse, tell},
 };
 use crate::{
@@ -56,9 +58,13 @@ pub fn plan(root: &Path, args: &PlanArgs, json: bool) -> ExitCode {
             return ExitCode::from(tell(&Failure::new(Exit::Usage, message), json).code());
         }
         Job::Deploy(_) => set(&mut job, "deploy.mode", mode.name()),
+        Job::Sweep(sweep) if mode == DeployMode::Plan => {
+            let manifest = &loaded.resolved.manifest;
+            return ExitCode::from(planned(root, sweep, &manifest.name, json).code());
+        }
         other => {
             let message = format!(
-                "{} is a job of kind `{}`, and only deploys have a plan: use `runner explain {}`",
+                "{} is a job of kind `{}`, and only deploys and sweeps have a plan: use `runner explain {}`",
                 job.job.display(),
                 other.kind().name(),
                 job.job.display()

@@ -36,6 +36,7 @@ mod serve_wiring;
 mod show_model;
 pub mod status;
 pub mod stop;
+pub mod sweep;
 mod table;
 pub mod verify;
 pub mod view;

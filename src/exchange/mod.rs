@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod feed;
+pub mod made_up;
 pub(crate) mod rate_limiter;
 pub mod remote;
 pub mod sim;

@@ -10,9 +10,9 @@ use crate::{
         time::Window,
     },
     engine::slot::first_at_or_after,
-    exchange::{feed, venue::registry::Venue},
+    exchange::{feed, made_up::walk_bars, venue::registry::Venue},
     exit::Exit,
-    manifest::{Import, ImportJob, ImportSource, ImportTime, ImportUnit},
+    manifest::{Import, ImportJob, ImportSource, ImportTime, ImportUnit, MadeUpMarket},
     store::{
         archive::{
             self, Archive, ColumnNames, Conflict, ReadOptions, RowOrder, StampMeaning, StampUnit,
@@ -26,6 +26,9 @@ const SHOWN_MAX: usize = 20;
 
 /// Most bars that are made up at once: ten years of one-minute bars, and some more.
 const MADE_UP_MAX: i64 = 6_000_000;
+
+/// The drift of a market with an edge, in standard deviations of a bar.
+const PLANTED_DRIFT: f64 = 0.4;
 
 pub fn run(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
     match job.import.source {
@@ -130,7 +133,11 @@ fn made_up(context: &Context<'_>, job: &ImportJob) -> Result<Outcome, Failure> {
         return Err(Failure::new(Exit::Manifest, message));
     }
     let window = window(series, table)?;
-    let bars = feed::seeded_bars(table.seed, window);
+    let bars = match table.market {
+        MadeUpMarket::Waves => feed::seeded_bars(table.seed, window),
+        MadeUpMarket::Walk => walk_bars(table.seed, window, 0.0),
+        MadeUpMarket::Edge => walk_bars(table.seed, window, PLANTED_DRIFT),
+    };
     let put = put(context, series, &bars)?;
     let summary = format!(
         "{} bars made up from seed {}, {} written, {} replaced, {} unchanged",

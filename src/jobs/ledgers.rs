@@ -47,6 +47,7 @@ impl JobSubject {
             Job::Healthcheck(job) | Job::Heartbeat(job) => {
                 of(Some(job.health.tag.get()), Some(&job.series))
             }
+            Job::Sweep(job) => of(None, Some(&job.trading.series)),
             Job::Train(job) => of(None, Some(&job.trading.series)),
             Job::Fetch(job) => of(None, Some(&job.series)),
             Job::Import(job) => of(None, Some(&job.series)),

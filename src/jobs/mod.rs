@@ -24,6 +24,7 @@ pub(crate) mod pipeline;
 pub(crate) mod preflight;
 pub(crate) mod promote;
 pub(crate) mod report;
+pub mod sweep;
 pub mod train;
 pub(crate) mod venue;
 pub(crate) mod warm_up;

@@ -120,6 +120,17 @@ pub(super) fn check(
     })
 }
 
+/// Whether params with these values meet what is demanded of them; or what is wrong with a text, or with a value.
+pub(super) fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, Problem> {
+    let (signals, mut problems) = (BTreeSet::new(), Vec::new());
+    let mut scope = Scope::new(&signals, false, None);
+    params::params(&mut scope, raw, values, &mut problems);
+    params::require(&mut scope, raw, &mut problems);
+    let is_met = problems.is_empty();
+    let is_wrong = |problem: &Problem| problem.severity == Severity::Error && !problem.unmet;
+    problems.into_iter().find(is_wrong).map_or(Ok(is_met), Err)
+}
+
 /// Checks features alone, without a strategy.
 pub(super) fn features_alone(
     texts: &[String],

@@ -36,7 +36,7 @@ pub use parse::{DEPTH_MAX, TEXT_MAX};
 pub use problem::{Problem, Severity};
 pub use raw::{Number, RawDistances, RawParam, RawProtect, RawRule, RawSize, RawStrategy, Values};
 pub use rule::{Kind, Rule, Sides, Size, SizeMode};
-pub use strategy::{Strategy, WARM_UP_MAX, check};
+pub use strategy::{Strategy, WARM_UP_MAX, allows, check};
 pub use values::SlotValue;
 pub use warm_up::Derivation;
 pub use why::{Clause, RuleWhy, Why};

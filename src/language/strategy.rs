@@ -78,6 +78,11 @@ pub fn check(raw: &RawStrategy, values: &Values, timeframe: Option<Timeframe>) -
     problems
 }
 
+/// Whether the params of a strategy with these values meet its `require`; the error says what is wrong with a text or a value.
+pub fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, Problem> {
+    check::allows(raw, values)
+}
+
 impl Strategy {
     /// A strategy, or all problems, at least one of them an error. `model` names the features of its model, which come first in the
     /// vector.

@@ -11,14 +11,14 @@ use super::{
     plan::{
         self, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob,
         EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, LiveJob, Parts,
-        PipelineJob, PreflightJob, PromoteJob, ReportJob, Trading, TrainJob,
+        PipelineJob, PreflightJob, PromoteJob, ReportJob, SweepJob, Trading, TrainJob,
     },
     rules::{self, Rules},
     tables::{
         Account, BacktestTable, Check, Compute, DataQuality, Deploy, DeployCheck, Drift,
         EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import,
         Limits, Live, Logs, MarketTable, Notify, Param, Pipeline, Preflight, Promote, ReportTable,
-        Run, ScheduleTable, Secret, StepTable, StrategyTable, Target, Train,
+        Run, ScheduleTable, Secret, StepTable, StrategyTable, SweepTable, Target, Train,
     },
     values::Parsed,
 };
@@ -163,6 +163,17 @@ kinds! {
         required: &["report"],
         optional: &[],
         rules: rules::none,
+        idempotent: true,
+        puts_out: None,
+        runs: Runs::Itself,
+        negative: Negative::FailedRun,
+        record: Record::Mandatory,
+    },
+    /// Many backtests with other values, and a verdict on the best of them that does not take luck for an edge.
+    Sweep(SweepJob, plan::sweep) = "sweep" => KindRow {
+        required: &["sweep", "market", "strategy"],
+        optional: &["backtest", "fill", "account", "risk"],
+        rules: rules::sweep,
         idempotent: true,
         puts_out: None,
         runs: Runs::Itself,
@@ -397,6 +408,7 @@ impl Job {
             Self::DeployCheck(job) => Common { target: Some((&job.target, &job.check)), ..none },
             Self::Deploy(job) => Common { target: Some((&job.target, &job.check)), ..none },
             Self::Drift(job) => Common { target: Some((&job.target, &job.check)), ..none },
+            Self::Sweep(job) => Common { trading: Some(&job.trading), ..none },
             Self::Train(job) => Common { trading: Some(&job.trading), ..none },
             Self::Equivalence(_)
             | Self::Report(_)
@@ -503,6 +515,8 @@ pub(super) struct File {
     pub equivalence: Option<Equivalence>,
     /// The replay of the LIVE window and the comparison.
     pub eqflat: Option<EqflatTable>,
+    /// What is tried, on which days, and what doubts the best of it. docs/SWEEPS.md explains every figure.
+    pub sweep: Option<SweepTable>,
     /// Which ledger is reported on. The report goes to `data/reports/live/<tag>/` or `data/reports/backtest/<tag>_bt_<runid>/`.
     pub report: Option<ReportTable>,
     /// Bars of a window from the venue into the raw store.

@@ -6,11 +6,16 @@ use super::{
     parse::{Parsed, parse_argument, parse_file},
     problem::Problem,
     strategy::FOLDER,
-    tree::{Node, Table, Value, quoted},
+    tree::{Node, Table, Value, get, quoted},
 };
 
 /// Most files one job may be made of.
 const FILES_MAX: usize = 64;
+
+/// The kind of the job that a sweep plays.
+const OF_A_SWEEP: &str = "backtest";
+/// What a sweep does not take from the job it plays.
+const OWN_KEYS: [&str; 6] = ["name", "kind", "description", "labels", "schedule", "heartbeat"];
 
 /// Most keys in the path of a `--set`.
 const KEYS_MAX: usize = 16;
@@ -62,6 +67,9 @@ impl<'a> Loader<'a> {
         self.bad_values.extend(bad_values);
         self.check_version(&table, &top);
         self.open.push(path.to_owned());
+        if let Some(job) = get(&table, "sweep.job") {
+            self.below(kind, path, job);
+        }
         if let Some(extends) = table.get("extends") {
             for entry in extends.items() {
                 self.extend(kind, path, entry);
@@ -69,6 +77,22 @@ impl<'a> Loader<'a> {
         }
         self.open.pop();
         self.layers.push(Layer { kind, table });
+    }
+
+    /// Adds the job that a sweep plays below it: its tables and params, without what says what it is and when it runs.
+    fn below(&mut self, kind: SourceKind, from: &str, job: &Node) {
+        let first = self.layers.len();
+        self.extend(kind, from, job);
+        let of_kind = self.layers[first..].last().and_then(|layer| layer.table.get("kind"));
+        if let Some(other) = of_kind.filter(|kind| kind.as_str() != Some(OF_A_SWEEP)) {
+            let message =
+                format!("`sweep.job` is of kind {}, and a trial is a backtest", other.shown());
+            let help = format!("name a manifest of kind \"{OF_A_SWEEP}\"");
+            self.problems.push(Problem::new(&job.at, message).help(help));
+        }
+        for layer in &mut self.layers[first..] {
+            layer.table.retain(|key, _| !OWN_KEYS.contains(&key.as_str()));
+        }
     }
 
     fn extend(&mut self, kind: SourceKind, from: &str, entry: &Node) {
@@ -161,8 +185,8 @@ impl<'a> Loader<'a> {
             );
             return;
         }
-        if matches!(keys[0], "extends" | "manifest") {
-            let message = format!("`{}` cannot be set from the command line", keys[0]);
+        if matches!(keys[0], "extends" | "manifest") || path == "sweep.job" {
+            let message = format!("`{path}` cannot be set from the command line");
             self.problems
                 .push(Problem::new(&at, message).help("change the file, or use a profile"));
             return;

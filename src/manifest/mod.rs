@@ -21,6 +21,7 @@ mod secrets;
 mod signals;
 mod steps;
 mod strategy;
+mod sweep;
 // Its docs become help and JOBS.md: people read them.
 #[warn(missing_docs)]
 mod tables;
@@ -45,6 +46,7 @@ pub use resolve::{
 };
 pub use schedules::{Due, Schedule};
 pub use schema::{job_schema, profile_schema};
+pub use sweep::{Turned, range_of};
 pub use tables::*;
 pub use template::{Template, interpolate_step};
-pub use values::{Hidden, Offset, Parsed, Size, Span, Speed, Time};
+pub use values::{HeldOut, Hidden, Offset, Parsed, Size, Span, Speed, Time, UtcDay, WholeDays};

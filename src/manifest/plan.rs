@@ -11,7 +11,7 @@ use super::{
         Account, Check, Compute, ComputeDevice, DataQuality, Deploy, DeployCheck, Drift,
         Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import, Inputs,
         Limits, Live, Logs, ModelRule, Notify, OnExisting, OnFail, Pipeline, Preflight, Promote,
-        ReportTable, Run, StepTable, StopFill, StrategySignal, Target, Train, When,
+        ReportTable, Run, StepTable, StopFill, StrategySignal, SweepTable, Target, Train, When,
     },
     template::Template,
     values::{Parsed, Span},
@@ -144,6 +144,17 @@ pub struct EqflatJob {
     pub on_fail: OnFail,
     /// How many replays are kept.
     pub keep: u32,
+}
+
+/// A sweep job.
+#[derive(Debug, Clone)]
+pub struct SweepJob {
+    /// Market, strategy, fill, account, risk, before anything is turned.
+    pub trading: Trading,
+    /// At which price a stop is filled when the bar opens beyond it.
+    pub stop_fill: StopFill,
+    /// What is turned, on which days, and what doubts it.
+    pub sweep: SweepTable,
 }
 
 /// A report job.
@@ -397,6 +408,11 @@ pub(super) fn backtest(parts: &Parts<'_>) -> Option<BacktestJob> {
 
 pub(super) fn equivalence(parts: &Parts<'_>) -> Option<EquivalenceJob> {
     Some(EquivalenceJob { equivalence: parts.file.equivalence.clone()? })
+}
+
+pub(super) fn sweep(parts: &Parts<'_>) -> Option<SweepJob> {
+    let (trading, stop_fill) = (trading(parts)?, replay(parts.file).stop_fill);
+    Some(SweepJob { trading, stop_fill, sweep: parts.file.sweep.clone()? })
 }
 
 pub(super) fn report(parts: &Parts<'_>) -> Option<ReportJob> {

@@ -91,6 +91,11 @@ pub(super) fn deploy(rules: &mut Rules<'_>) {
     rules.deploy_plan();
 }
 
+pub(super) fn sweep(rules: &mut Rules<'_>) {
+    rules.strategy();
+    super::sweep::check(rules.tree, rules.problems);
+}
+
 pub(super) fn train(rules: &mut Rules<'_>) {
     rules.strategy();
     rules.train();

@@ -12,7 +12,7 @@ use crate::domain::{
     pattern::{AnchoredPattern, FloatingPattern},
     series::Symbol,
     target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
-    time::{Timeframe, UtcMs},
+    time::{DAY_MS, Timeframe, UtcMs},
     tool::ToolNeed,
     zone::Zone,
 };
@@ -112,6 +112,9 @@ written!(Project, "project", { "type": "string", "format": "project", "pattern":
 written!(AnchoredPattern, "anchored-pattern", { "type": "string", "format": "anchored-pattern", "pattern": "^/" });
 written!(FloatingPattern, "floating-pattern", { "type": "string", "format": "floating-pattern" });
 written!(ToolNeed, "tool", { "type": "string", "format": "tool" });
+written!(UtcDay, "utc-day", { "type": "string", "format": "utc-day", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" });
+written!(WholeDays, "whole-days", { "type": "string", "format": "whole-days", "pattern": "^[0-9]+d$" });
+written!(HeldOut, "held-out", { "type": "string", "format": "held-out", "pattern": "^[0-9]+(%|d)$" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
 /// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
@@ -132,6 +135,9 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         Cron::FORMAT => parses::<Cron>(text),
         Zone::FORMAT => parses::<Zone>(text),
         Offset::FORMAT => parses::<Offset>(text),
+        UtcDay::FORMAT => parses::<UtcDay>(text),
+        WholeDays::FORMAT => parses::<WholeDays>(text),
+        HeldOut::FORMAT => parses::<HeldOut>(text),
         Host::FORMAT => parses::<Host>(text),
         UserName::FORMAT => parses::<UserName>(text),
         TargetPath::FORMAT => parses::<TargetPath>(text),
@@ -161,6 +167,9 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "base-url" => "a base URL such as \"https://api.binance.com\"",
         "cron" => "a cron line of five fields, such as \"17 * * * *\"",
         "time-zone" => "a time zone such as \"Europe/Berlin\"",
+        "utc-day" => "a UTC day such as \"2022-08-01\"",
+        "whole-days" => "a number of days such as \"120d\"",
+        "held-out" => "a part such as \"20%\", or days such as \"90d\"",
         "offset" => "an offset such as \"+00:00\"",
         "host" => "a host such as \"old-box.lan\"",
         "user-name" => "a user such as \"trader\"",
@@ -175,6 +184,105 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
         _ => return None,
     })
+}
+
+/// A UTC day, written `2022-08-01`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UtcDay(i64);
+
+impl UtcDay {
+    /// Days since 1970.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for UtcDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("`{text}` is not a day: write it as 2022-08-01");
+        if text.len() != 10 {
+            return Err(wanted());
+        }
+        let midnight: UtcMs = format!("{text}T00:00:00Z").parse().map_err(|_| wanted())?;
+        Ok(Self(midnight.day()))
+    }
+}
+
+impl fmt::Display for UtcDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&UtcMs::EPOCH.plus_ms(self.0 * DAY_MS).format("%Y-%m-%d"))
+    }
+}
+
+/// Whole days, written `120d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WholeDays(u32);
+
+impl WholeDays {
+    /// So many.
+    pub const fn new(days: u32) -> Self {
+        Self(days)
+    }
+
+    /// How many.
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl FromStr for WholeDays {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
+        let days = days.filter(|days| *days <= 100_000);
+        days.map(Self).ok_or_else(|| format!("`{text}` is not a number of days: write it as 120d"))
+    }
+}
+
+impl fmt::Display for WholeDays {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}d", self.0)
+    }
+}
+
+/// What is held out of a search: a part of all days, `20%`, or days, `90d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HeldOut {
+    /// A part, in percent.
+    Percent(u32),
+    /// Days.
+    Days(WholeDays),
+}
+
+impl FromStr for HeldOut {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted =
+            || format!("`{text}` is not a hold-out: write a part such as 20%, or days such as 90d");
+        match text.strip_suffix('%') {
+            Some(percent) => match percent.parse() {
+                Ok(percent) if percent < 100 => Ok(Self::Percent(percent)),
+                Ok(percent) => Err(format!(
+                    "{percent}% are held out: nothing is left to search; write less than 100%"
+                )),
+                Err(_) => Err(wanted()),
+            },
+            None => text.parse().map(Self::Days).map_err(|_| wanted()),
+        }
+    }
+}
+
+impl fmt::Display for HeldOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Days(days) => days.fmt(f),
+        }
+    }
 }
 
 /// A length of time, written with its unit: `20s`, `1h 30m`.

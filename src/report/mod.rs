@@ -10,6 +10,7 @@ mod line;
 mod number;
 pub mod page;
 pub mod pyramid;
+pub mod sweep;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -258,6 +258,107 @@ impl Layout {
         self.models_dir().join(WRITER_LOCK)
     }
 
+    /// Sweeps, a folder each.
+    pub fn sweeps_dir(&self) -> PathBuf {
+        self.data.join("sweeps")
+    }
+
+    /// The folder of one sweep.
+    pub fn sweep_dir(&self, id: &str) -> PathBuf {
+        self.sweeps_dir().join(id)
+    }
+
+    /// What a sweep tries, on which bars.
+    pub fn sweep_plan(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("plan.json")
+    }
+
+    /// How a sweep was called.
+    pub fn sweep_call(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("call.json")
+    }
+
+    /// The bars of a sweep.
+    pub fn sweep_bars(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("bars.parquet")
+    }
+
+    /// The folder of the rows of trials, shard by shard.
+    pub fn sweep_results_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("results")
+    }
+
+    /// The rows of some trials.
+    pub fn sweep_result(&self, id: &str, keys: &str) -> PathBuf {
+        self.sweep_results_dir(id).join(format!("{keys}.csv"))
+    }
+
+    /// The folder of what null markets gave.
+    pub fn sweep_nulls_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("nulls")
+    }
+
+    /// What a null market gave.
+    pub fn sweep_null(&self, id: &str, k: u32) -> PathBuf {
+        self.sweep_nulls_dir(id).join(format!("{k:04}.json"))
+    }
+
+    /// The folder of the steps of a walk forward.
+    pub fn sweep_walk_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("walk")
+    }
+
+    /// What a step of a walk forward gave.
+    pub fn sweep_step(&self, id: &str, n: usize) -> PathBuf {
+        self.sweep_walk_dir(id).join(format!("{n:04}.json"))
+    }
+
+    /// The rows of all trials of a sweep.
+    pub fn sweep_trials(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("trials.csv")
+    }
+
+    /// The verdict on a sweep and all of its figures.
+    pub fn sweep_report(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("sweep.json")
+    }
+
+    /// The page about a sweep.
+    pub fn sweep_page(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("sweep.html")
+    }
+
+    /// What the winner of a sweep did on the days that were held out.
+    pub fn sweep_final(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("final.json")
+    }
+
+    /// That a sweep was asked for its end.
+    pub fn sweep_cancelled(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("cancelled")
+    }
+
+    /// Held by the process that plays a sweep.
+    pub fn sweep_lock(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join(WRITER_LOCK)
+    }
+
+    /// The folder of the ledger of searches.
+    pub fn searches_dir(&self) -> PathBuf {
+        self.sweeps_dir().join("searches")
+    }
+
+    /// One search: a sweep, or a backtest that was run by hand.
+    pub fn search(&self, id: &str) -> PathBuf {
+        self.searches_dir().join(format!("{id}.json"))
+    }
+
+    /// All searches, for people.
+    pub fn searches_view(&self) -> PathBuf {
+        self.searches_dir().join("searches.csv")
+    }
+
+    /// Reports.
     pub fn reports_dir(&self) -> PathBuf {
         self.data.join("reports")
     }

@@ -9,7 +9,7 @@ const PLACES_MAX: u32 = 12;
 
 /// A market that null markets are made from.
 #[derive(Debug, Clone)]
-pub struct Market {
+pub struct NullMarket {
     /// Logs of open, high, low, close, relative to the close before.
     logs: Vec<[f64; 4]>,
     bars: Vec<TimedBar>,
@@ -22,7 +22,7 @@ pub struct Market {
     places: u32,
 }
 
-impl Market {
+impl NullMarket {
     /// Of real bars, in order.
     pub fn new(bars: &[TimedBar]) -> Self {
         let base = bars.first().map_or(0.0, |bar| libm::log(bar.bar.open()));
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn half_of_the_bars_are_turned_and_every_market_is_another_one() {
         let real = walk(3, 4_000);
-        let market = Market::new(&real);
+        let market = NullMarket::new(&real);
         let (one, two) = (market.null(7, 1), market.null(7, 2));
         assert_ne!(one, two);
         assert_eq!(one, market.null(7, 1));
@@ -159,7 +159,7 @@ mod tests {
         #[test]
         fn a_null_market_keeps_ranges_volumes_holes_and_the_way(seed in 0_u64..1000, k in 1_u32..50) {
             let real = walk(seed, 600);
-            let market = Market::new(&real);
+            let market = NullMarket::new(&real);
             let null = market.null(seed, k);
             prop_assert_eq!(real.len(), null.len());
             let first = |bars: &[TimedBar]| bars[0].bar.open();
@@ -183,7 +183,7 @@ mod tests {
     /// Without rounding: the log true range of a mirrored bar is that of the real one, but for the mean and the share.
     #[test]
     fn a_mirrored_bar_has_the_true_range_of_the_real_one() {
-        let market = Market { mean: 0.0, ..Market::new(&walk(5, 300)) };
+        let market = NullMarket { mean: 0.0, ..NullMarket::new(&walk(5, 300)) };
         let true_range = |[_, high, low, _]: [f64; 4]| high.max(0.0) - low.min(0.0);
         for logs in &market.logs {
             let mirrored = market.mirrored(*logs);

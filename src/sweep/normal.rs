@@ -7,7 +7,7 @@ pub fn phi(x: f64) -> f64 {
     0.5 * libm::erfc(-x / SQRT_2)
 }
 
-/// The inverse of [`phi`]: the value that a share `p` lies below. Infinite at 0 and 1, unknown outside of them.
+/// The inverse of [`phi`]: the value that a share `p` is below. Infinite at 0 and 1, unknown outside of them.
 ///
 /// The first guess is that of Acklam, good to nine digits; two steps of Halley make it good to the last ones.
 pub fn quantile(p: f64) -> f64 {

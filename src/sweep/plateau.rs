@@ -104,7 +104,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 
 /// The winner, and the highest single trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Best {
+pub struct BestTrial {
     /// The centre of the best neighbourhood.
     pub trial: usize,
     /// The median there.
@@ -117,7 +117,7 @@ pub struct Best {
 
 /// The winner among trials: by the median of itself and its neighbours. `scores` are those of trials that have one and enough trades;
 /// another one counts as worst. `None` when none can win.
-pub fn best(scores: &[Option<f64>], neighbours: &Neighbours) -> Option<Best> {
+pub fn best(scores: &[Option<f64>], neighbours: &Neighbours) -> Option<BestTrial> {
     let mut winner: Option<(usize, f64)> = None;
     let mut highest: Option<(usize, f64)> = None;
     let mut around = Vec::new();
@@ -136,7 +136,7 @@ pub fn best(scores: &[Option<f64>], neighbours: &Neighbours) -> Option<Best> {
         }
     }
     let ((trial, score), (highest, highest_score)) = (winner?, highest?);
-    Some(Best { trial, score, highest, highest_score })
+    Some(BestTrial { trial, score, highest, highest_score })
 }
 
 /// The median of values of which a missing one is the worst: of an even count the lower middle; `None` of fewer than three, or where the

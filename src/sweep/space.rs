@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Most points of a grid before `where` takes some away: so many are looked at.
-pub const LOOK_MAX: u128 = 10_000_000;
+pub const LOOK_MAX: u128 = 2_000_000;
 
 /// How often a point is drawn again, per trial.
 const DRAWS_PER_TRIAL: u64 = 100;
@@ -19,7 +19,7 @@ const STREAM: u64 = 0x7370_6163_6500;
 
 /// A value of a parameter.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum AxisValue {
     /// Without a point.
     Whole(i64),
     /// With one.
@@ -30,7 +30,7 @@ pub enum Value {
     Truth(bool),
 }
 
-impl Value {
+impl AxisValue {
     /// As a number, where it has an order.
     pub fn number(&self) -> Option<f64> {
         match self {
@@ -42,7 +42,7 @@ impl Value {
 }
 
 /// As TOML writes it.
-impl fmt::Display for Value {
+impl fmt::Display for AxisValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Whole(whole) => write!(f, "{whole}"),
@@ -57,7 +57,7 @@ impl fmt::Display for Value {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Axis {
     /// These.
-    List(Vec<Value>),
+    List(Vec<AxisValue>),
     /// From one number to another, both included.
     Range {
         /// The first.
@@ -99,22 +99,26 @@ impl Axis {
     }
 
     /// The value at a step.
-    fn at(&self, place: u64) -> Value {
+    fn at(&self, place: u64) -> AxisValue {
         match self {
             Self::List(values) => values[place as usize].clone(),
             Self::Range { from, step, whole, .. } => {
                 let x = from + place as f64 * step.unwrap_or(1.0);
-                if *whole { Value::Whole(x.round() as i64) } else { Value::Real(nine_places(x)) }
+                if *whole {
+                    AxisValue::Whole(x.round() as i64)
+                } else {
+                    AxisValue::Real(nine_places(x))
+                }
             }
         }
     }
 
     /// The value at a part of its length, 0 to 1.
-    fn part(&self, part: f64) -> Value {
+    fn part(&self, part: f64) -> AxisValue {
         match (self, self.len()) {
             (_, Some(many)) => self.at(((part * many as f64) as u64).min(many.saturating_sub(1))),
             (Self::Range { from, to, .. }, None) => {
-                Value::Real(nine_places(from + part * (to - from)))
+                AxisValue::Real(nine_places(from + part * (to - from)))
             }
             (Self::List(_), None) => unreachable!("a list is counted"),
         }
@@ -140,7 +144,7 @@ pub enum Method {
 
 /// The parameters of a sweep, in the order of their names.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Space {
+pub struct SweepSpace {
     /// Their names.
     pub names: Vec<String>,
     /// Their values.
@@ -151,7 +155,7 @@ pub struct Space {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Points {
     /// The values of each trial, in the order of the axes.
-    pub values: Vec<Vec<Value>>,
+    pub values: Vec<Vec<AxisValue>>,
     /// The places on the axes, of a grid.
     steps: Option<Vec<Vec<u32>>>,
     /// Which axes have an order.
@@ -183,7 +187,7 @@ impl Points {
             .values
             .iter()
             .map(|point| {
-                let number = |(value, is): (&Value, &bool)| value.number().filter(|_| *is);
+                let number = |(value, is): (&AxisValue, &bool)| value.number().filter(|_| *is);
                 point.iter().zip(&self.is_number).map(number).collect()
             })
             .collect();
@@ -191,7 +195,7 @@ impl Points {
             .values
             .iter()
             .map(|point| {
-                let word = |(value, is): (&Value, &bool)| (!is).then(|| value.to_string());
+                let word = |(value, is): (&AxisValue, &bool)| (!is).then(|| value.to_string());
                 point.iter().zip(&self.is_number).filter_map(word).collect()
             })
             .collect();
@@ -200,9 +204,9 @@ impl Points {
 }
 
 /// Whether a point may be tried, or why that cannot be said.
-pub type Allowed<'a> = &'a mut dyn FnMut(&[Value]) -> Result<bool, String>;
+pub type Allowed<'a> = &'a mut dyn FnMut(&[AxisValue]) -> Result<bool, String>;
 
-impl Space {
+impl SweepSpace {
     /// Chooses at most `trials` points. The error is for people: what is too many, empty or forbidden.
     pub fn points(
         &self,
@@ -242,7 +246,7 @@ impl Space {
         Ok(Points { values, steps, is_number })
     }
 
-    fn at(&self, steps: &[u32]) -> Vec<Value> {
+    fn at(&self, steps: &[u32]) -> Vec<AxisValue> {
         self.axes.iter().zip(steps).map(|(axis, step)| axis.at(u64::from(*step))).collect()
     }
 
@@ -296,14 +300,14 @@ impl Space {
         trials: u64,
         next: &mut dyn FnMut() -> Vec<f64>,
         allowed: Allowed<'_>,
-    ) -> Result<Vec<Vec<Value>>, String> {
+    ) -> Result<Vec<Vec<AxisValue>>, String> {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         for _ in 0..trials.saturating_mul(DRAWS_PER_TRIAL) {
             if found.len() as u64 == trials {
                 break;
             }
             let parts = next();
-            let point: Vec<Value> =
+            let point: Vec<AxisValue> =
                 self.axes.iter().zip(parts).map(|(axis, part)| axis.part(part)).collect();
             let text: Vec<String> = point.iter().map(ToString::to_string).collect();
             if allowed(&point)? && seen.insert(text) {
@@ -326,12 +330,12 @@ mod tests {
         Axis::Range { from, to, step: Some(step), whole: true }
     }
 
-    fn space(axes: Vec<Axis>) -> Space {
-        Space { names: (0..axes.len()).map(|n| format!("p{n}")).collect(), axes }
+    fn space(axes: Vec<Axis>) -> SweepSpace {
+        SweepSpace { names: (0..axes.len()).map(|n| format!("p{n}")).collect(), axes }
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it has the shape of a condition that can fail")]
-    fn all(_: &[Value]) -> Result<bool, String> {
+    fn all(_: &[AxisValue]) -> Result<bool, String> {
         Ok(true)
     }
 
@@ -349,12 +353,12 @@ mod tests {
     #[test]
     fn too_many_too_few_and_none_are_said_with_their_numbers() {
         let wide = space(vec![whole(1.0, 1e3, 1.0), whole(1.0, 1e3, 1.0), whole(1.0, 1e3, 1.0)]);
-        let error = |space: &Space, trials, allowed: Allowed<'_>| {
+        let error = |space: &SweepSpace, trials, allowed: Allowed<'_>| {
             space.points(Method::Grid, (trials, 0), allowed).unwrap_err()
         };
         assert!(error(&wide, 10, &mut all).starts_with("the grid has 1000000000 points"));
         let small = space(vec![whole(1.0, 4.0, 1.0)]);
-        let two = &mut |p: &[Value]| Ok(p[0].number() < Some(3.0));
+        let two = &mut |p: &[AxisValue]| Ok(p[0].number() < Some(3.0));
         assert_eq!(
             error(&small, 1, two),
             "the grid has 2 points and sweep.trials is 1: raise it, or use longer steps"
@@ -370,11 +374,11 @@ mod tests {
 
     #[test]
     fn drawn_points_are_allowed_each_once_and_the_same_for_a_seed() {
-        let words = Axis::List(vec![Value::Text("long".into()), Value::Truth(true)]);
+        let words = Axis::List(vec![AxisValue::Text("long".into()), AxisValue::Truth(true)]);
         let space = space(vec![whole(1.0, 9.0, 1.0), words]);
         for method in [Method::Random, Method::Sobol] {
             let draw = |seed| {
-                let allowed = &mut |p: &[Value]| Ok(p[0].number() > Some(4.0));
+                let allowed = &mut |p: &[AxisValue]| Ok(p[0].number() > Some(4.0));
                 space.points(method, (10, seed), allowed).unwrap().values
             };
             let points = draw(7);

@@ -48,7 +48,7 @@ impl Sample {
         (self.sharpe > 0.0 && days.is_finite()).then_some(days)
     }
 
-    /// From where to where the true ratio lies with 90 %.
+    /// From where to where the true ratio is with 90 %.
     pub fn interval(&self) -> Option<[f64; 2]> {
         let half = Z_95 * libm::sqrt(self.spread()? / (f64::from(self.days) - 1.0));
         let ends = [self.sharpe - half, self.sharpe + half];

@@ -8,7 +8,7 @@ pub const DAYS_MIN: u32 = 200;
 pub const ACTIVE_MIN: u32 = 60;
 /// Smallest deflated Sharpe ratio of an edge.
 pub const DSR_MIN: f64 = 0.95;
-/// A yearly Sharpe ratio above which a search can only find what nobody has.
+/// A yearly Sharpe ratio above which a search can only find what does not exist.
 pub const SHOWN_MAX: f64 = 3.0;
 
 /// What is said of a sweep.
@@ -58,7 +58,7 @@ impl Nulls {
 
 /// What a verdict is made of.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Evidence {
+pub struct SweepEvidence {
     /// Days that were searched.
     pub days: u32,
     /// Trials with enough trades.
@@ -91,7 +91,7 @@ pub struct Verdict {
     pub reasons: Vec<String>,
 }
 
-impl Evidence {
+impl SweepEvidence {
     /// The smallest yearly ratio that these days could show at all.
     pub fn could_show(&self) -> f64 {
         yearly(self.luck + Z_95 / libm::sqrt((f64::from(self.days) - 1.0).max(1.0)))
@@ -174,9 +174,9 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn good() -> Evidence {
+    fn good() -> SweepEvidence {
         let sample = Sample { days: 500, sharpe: 0.2, skew: 0.0, kurtosis: 3.0 };
-        Evidence {
+        SweepEvidence {
             days: 500,
             qualified: 100,
             trades_min: 30,
@@ -186,10 +186,10 @@ mod tests {
         }
     }
 
-    fn with_sharpe(sharpe: f64) -> Evidence {
+    fn with_sharpe(sharpe: f64) -> SweepEvidence {
         let winner = good().winner.unwrap();
         let sample = winner.sample.map(|sample| Sample { sharpe, ..sample });
-        Evidence { winner: Some(Winner { sample, ..winner }), ..good() }
+        SweepEvidence { winner: Some(Winner { sample, ..winner }), ..good() }
     }
 
     #[test]
@@ -197,16 +197,16 @@ mod tests {
         assert_eq!(good().verdict().word, Word::EdgeLikely);
         let nulls = |searched, wanted, at_least| Nulls { searched, wanted, at_least };
         for (odd, reason) in [
-            (Evidence { nulls: nulls(39, 39, 2), ..good() }, "p 0.075 > 0.05"),
+            (SweepEvidence { nulls: nulls(39, 39, 2), ..good() }, "p 0.075 > 0.05"),
             (
-                Evidence { nulls: nulls(2, 39, 2), ..good() },
+                SweepEvidence { nulls: nulls(2, 39, 2), ..good() },
                 "p > 0.05, stopped after 2 null markets",
             ),
-            (Evidence { nulls: nulls(0, 0, 0), ..good() }, "no null market was searched"),
-            (Evidence { luck: 0.19, ..good() }, "DSR 0.586 < 0.95"),
-            (Evidence { winner: None, ..good() }, "no trial has enough good neighbours"),
+            (SweepEvidence { nulls: nulls(0, 0, 0), ..good() }, "no null market was searched"),
+            (SweepEvidence { luck: 0.19, ..good() }, "DSR 0.586 < 0.95"),
+            (SweepEvidence { winner: None, ..good() }, "no trial has enough good neighbours"),
             (
-                Evidence { winner: Some(Winner { active: 300, sample: None }), ..good() },
+                SweepEvidence { winner: Some(Winner { active: 300, sample: None }), ..good() },
                 "the winner has no DSR",
             ),
         ] {
@@ -226,17 +226,20 @@ mod tests {
 
     #[test]
     fn too_short_comes_first() {
-        let short = Evidence { days: 199, ..good() }.verdict();
+        let short = SweepEvidence { days: 199, ..good() }.verdict();
         assert_eq!((short.word, short.reasons.len()), (Word::TooShort, 1));
-        let none = Evidence { qualified: 0, winner: None, ..good() }.verdict();
+        let none = SweepEvidence { qualified: 0, winner: None, ..good() }.verdict();
         assert_eq!(none.word, Word::TooShort);
         assert_eq!(none.reasons, ["no trial has 30 trades"]);
         let winner = good().winner.map(|winner| Winner { active: 59, ..winner });
-        assert_eq!(Evidence { winner, ..good() }.verdict().word, Word::TooShort);
+        assert_eq!(SweepEvidence { winner, ..good() }.verdict().word, Word::TooShort);
         // 1.645 / sqrt 499 + 0.09 a day is above 3 a year; a ratio that is deflated all the same is an edge.
-        let far = Evidence { luck: 0.09, ..good() };
+        let far = SweepEvidence { luck: 0.09, ..good() };
         assert!(far.could_show() > 3.0);
         assert_eq!(far.verdict().word, Word::EdgeLikely);
-        assert_eq!(Evidence { luck: 0.09, ..with_sharpe(0.15) }.verdict().word, Word::TooShort);
+        assert_eq!(
+            SweepEvidence { luck: 0.09, ..with_sharpe(0.15) }.verdict().word,
+            Word::TooShort
+        );
     }
 }

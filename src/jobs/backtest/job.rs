@@ -1,5 +1,7 @@
 //! The backtest job: a window of the raw store played under `<tag>_bt_<runid>`.
 
+use std::collections::BTreeMap;
+
 use super::{
     figures::{contested, figures, holes, odd},
     inputs::{plain, recorded},
@@ -9,6 +11,7 @@ use crate::{
     domain::{
         ids::{RunId, Tag},
         money::Money,
+        series::Series,
         time::{SlotTs, Window},
     },
     engine::{
@@ -21,6 +24,10 @@ use crate::{
         engine_setup::{EngineSetup, engine_setup, still_all_known},
         features::play,
         model_timeline::ModelSource,
+        sweep::{
+            plan::{TrialKeys, series_words},
+            searches::{SearchRow, begin},
+        },
     },
     manifest::{self, BacktestJob},
     session::{
@@ -37,6 +44,7 @@ use crate::{
         raw::RawStore,
         table::{TableFile, TableForm},
     },
+    sweep::windows::Days,
 };
 
 impl From<WriteError> for Failure {
@@ -101,10 +109,34 @@ fn run_core(
     let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
     leave_used(context.disk, (context.layout, &place.tag, series), &inputs.signals, window)?;
     leave_card(context, &place, (floor, window.first()), card)?;
+    note_search(context, series, (core, card), &inputs);
     let table = job.backtest.features.then(|| leave_features(context, &place, core, &inputs));
     let table = table.transpose()?;
     context.progress.end();
     Ok(outcome(context, (&place, table), &inputs, &played, core.rules.cash))
+}
+
+/// Counts the backtest among the searches of its days: a rule that was tried by hand was tried. One that cannot be counted is said.
+fn note_search(
+    context: &Context<'_>,
+    series: &Series,
+    (core, card): (&Core, &Card),
+    inputs: &Inputs,
+) {
+    let days =
+        Days { first: inputs.window.first().open_day(), last: inputs.window.last().open_day() };
+    let mut keys = TrialKeys {
+        series,
+        days,
+        build: context.build,
+        hashes: BTreeMap::new(),
+        bars: &inputs.bars,
+    };
+    let key = keys.key(core, &card.settings, &card.stop_fill);
+    let row = SearchRow::by_hand(context, series_words(series), days, (key, card.strategy_hash()));
+    if let Err(failure) = begin(context, &row) {
+        tracing::warn!("this backtest is not counted among the searches: {}", failure.message);
+    }
 }
 
 /// Writes the table of what the rules saw beside the ledger; returns where it is.

@@ -17,6 +17,7 @@ mod quality;
 mod run;
 mod schedule;
 mod spelling;
+mod sweep;
 mod trading;
 mod train;
 mod work;
@@ -45,12 +46,18 @@ pub use proof::{Equivalence, Inputs, OnExisting, OnFail, ReportTable};
 pub use quality::{DataQuality, QualityAgainst, QualityCheck, QualityLevel, QualityLevels};
 pub use run::{Backoff, Retry, RetryOn, Run};
 pub use schedule::{Backlog, DayMatchWord, GapWord, Overlap, StartOn};
+pub use sweep::{
+    SweepAxis, SweepDoubt, SweepExecutor, SweepMethod, SweepOn, SweepRange, SweepScore, SweepTable,
+    SweepWalk,
+};
 pub use trading::{
     Account, EnterRule, ExitRule, Fill, ModelRule, ProtectTable, RuleSide, SideDistances,
     SignalAbsent, SizeBy, SizeTable, StrategyParam, StrategySignal,
 };
 pub use train::{ClassWeights, Promote, PromoteMetric, Train, TrainFit, TrainFolds, TrainLabel};
-pub use work::{Exec, Import, ImportColumns, ImportSource, ImportTime, ImportUnit, Pipeline, When};
+pub use work::{
+    Exec, Import, ImportColumns, ImportSource, ImportTime, ImportUnit, MadeUpMarket, Pipeline, When,
+};
 
 /// Settings of the engine: they are made where they are used.
 pub use crate::{

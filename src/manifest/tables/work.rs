@@ -26,6 +26,18 @@ words! {
 }
 
 words! {
+    /// A made-up market.
+    MadeUpMarket {
+        /// Waves of all lengths, with jumps and absent bars, as a drill needs them.
+        Waves = "waves",
+        /// A random walk: no rule has an edge here.
+        Walk = "walk",
+        /// The same with a drift that changes its direction every twelve bars: a rule that follows it has an edge.
+        Edge = "edge",
+    }
+}
+
+words! {
     /// What the time column of an imported file means.
     ImportTime {
         /// Read from the name of the column, as far as possible.
@@ -87,6 +99,9 @@ pub struct Import {
     /// Seed of made-up bars, with `source = "synthetic"`. It has one market, of which any window shows the same bars.
     #[serde(default = "Import::seed")]
     pub seed: u64,
+    /// Which made-up market it is, with `source = "synthetic"`.
+    #[serde(default = "Import::market")]
+    pub market: MadeUpMarket,
     /// Made-up bars close at this time or later.
     pub from: Option<Time>,
     /// Made-up bars close at this time or earlier; later than `from`.
@@ -115,6 +130,10 @@ pub struct Import {
 }
 
 impl Import {
+    fn market() -> MadeUpMarket {
+        MadeUpMarket::Waves
+    }
+
     fn source() -> ImportSource {
         ImportSource::File
     }

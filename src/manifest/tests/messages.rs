@@ -118,7 +118,7 @@ fn top_level_keys_are_demanded() {
             "manifest = 1\nkind = 'exce'\n",
             "jobs/t.toml:2:8: unknown kind \"exce\" (did you mean `exec`?)",
         ),
-        ("manifest = 1\nkind = 'sweep'\n", "(the kinds are \"live\", \"backtest\""),
+        ("manifest = 1\nkind = 'optimise'\n", "(the kinds are \"live\", \"backtest\""),
         ("manifest = 1\nname = 'x'\nkind = 'exec'\n", "kind \"exec\" needs [exec]"),
         (
             "manifest = 1\nname = 'a/b'\nkind = 'exec'\n[exec]\nrun = []\n",

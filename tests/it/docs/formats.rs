@@ -118,11 +118,41 @@ fn known_series() -> Series {
     Series::new("kraken".parse().unwrap(), "BTC/USD".parse().unwrap(), "5m".parse().unwrap())
 }
 
+/// Those of sweeps and models.
+fn known_sweeps(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
+    vec![
+        ("sweeps_dir", layout.sweeps_dir()),
+        ("sweep_dir", layout.sweep_dir("s_1")),
+        ("sweep_plan", layout.sweep_plan("s_1")),
+        ("sweep_call", layout.sweep_call("s_1")),
+        ("sweep_bars", layout.sweep_bars("s_1")),
+        ("sweep_results_dir", layout.sweep_results_dir("s_1")),
+        ("sweep_result", layout.sweep_result("s_1", "ab")),
+        ("sweep_nulls_dir", layout.sweep_nulls_dir("s_1")),
+        ("sweep_null", layout.sweep_null("s_1", 3)),
+        ("sweep_walk_dir", layout.sweep_walk_dir("s_1")),
+        ("sweep_step", layout.sweep_step("s_1", 3)),
+        ("sweep_trials", layout.sweep_trials("s_1")),
+        ("sweep_report", layout.sweep_report("s_1")),
+        ("sweep_page", layout.sweep_page("s_1")),
+        ("sweep_final", layout.sweep_final("s_1")),
+        ("sweep_cancelled", layout.sweep_cancelled("s_1")),
+        ("sweep_lock", layout.sweep_lock("s_1")),
+        ("searches_dir", layout.searches_dir()),
+        ("search", layout.search("s_1")),
+        ("searches_view", layout.searches_view()),
+        ("models_dir", layout.models_dir()),
+        ("model_in_use", layout.model_in_use()),
+        ("model_history", layout.model_history()),
+        ("models_lock", layout.models_lock()),
+    ]
+}
+
 /// Every path of the layout by the name of its function.
 fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
     let (tag, run) = ("paper".parse().unwrap(), "r1".parse::<RunId>().unwrap());
     let series = known_series();
-    vec![
+    let mut all = vec![
         ("data", layout.data().to_owned()),
         ("raw_dir", layout.raw_dir(&series)),
         ("partition", layout.partition(&series, 19_436)),
@@ -166,10 +196,6 @@ fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
         ("train_report_dir", layout.train_report_dir("m", "id")),
         ("train_reports_dir", layout.train_reports_dir("m")),
         ("train_latest", layout.train_latest("m")),
-        ("models_dir", layout.models_dir()),
-        ("model_in_use", layout.model_in_use()),
-        ("model_history", layout.model_history()),
-        ("models_lock", layout.models_lock()),
         ("reports_dir", layout.reports_dir()),
         ("ledger_report_dir", layout.ledger_report_dir("live", "paper")),
         ("live_state", layout.live_state(&tag, &series)),
@@ -189,7 +215,9 @@ fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
         ("smoke_lock", layout.smoke_lock()),
         ("quarantine_dir", layout.quarantine_dir()),
         ("quarantine", layout.quarantine(&layout.commands(&tag), UtcMs::EPOCH).path(0)),
-    ]
+    ];
+    all.extend(known_sweeps(layout));
+    all
 }
 
 #[test]
@@ -264,6 +292,7 @@ fn every_file_that_jobs_leave_is_documented() {
     root.run("run data-quality -p exchange=demo symbol=BTC/USD");
     root.run("run check -p tag=one exchange=demo symbol=BTC/USD");
     root.run("run preflight");
+    root.run("run demo-sweep -p exchange=demo timeframe=5m null-sweeps=1 --set sweep.from=2024-01-01 sweep.to=2024-01-02 sweep.hold-out=0d sweep.min-trades=0 sweep.over.slow=[24,27,30] sweep.over.fast=[2,3] sweep.walk-forward.train=1d sweep.walk-forward.test=1d").code(3);
     root.run("run train-demo -p to=2024-01-25T00:00:00Z folds=1 epochs-max=1").ok();
     let files = files();
     let mut seen = BTreeSet::new();

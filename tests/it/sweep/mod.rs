@@ -1,3 +1,5 @@
 //! Sweeps from outside: trials against ordinary runs, whole sweeps with the real binary, and how often they are wrong.
 
+mod calibrate;
 mod same;
+mod whole;

@@ -1,0 +1,260 @@
+//! The folder of one sweep: files that are created once, read back, and compared where they are there already.
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{
+    plan::SweepPlan,
+    results::{TrialRow, parse},
+};
+use crate::{
+    exit::Exit,
+    jobs::context::{Context, Failure},
+    store::{
+        disk::{Disk, DiskError, DiskResult, parent},
+        document::document,
+        layout::Layout,
+    },
+};
+
+/// Name and version of the document.
+const CALL_SCHEMA: &str = "mjolnir.sweep-call/1";
+
+/// `call.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    schema: String,
+    call: String,
+}
+
+/// What became of a file that is created once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// It was not there.
+    Now,
+    /// It was there, with the same bytes.
+    Before,
+    /// It was there, with other bytes.
+    Differs,
+}
+
+/// Creates a file as a whole, once and durable: what is there already stays.
+pub fn create_once<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> DiskResult<Created> {
+    let compared = |found: Option<Vec<u8>>| match found {
+        Some(found) if found == bytes => Some(Created::Before),
+        Some(_) => Some(Created::Differs),
+        None => None,
+    };
+    if let Some(done) = compared(disk.read(path)?) {
+        return Ok(done);
+    }
+    let staged = disk.stage(path, bytes)?;
+    let named = disk.sync(staged.path()).and_then(|()| disk.link(staged.path(), path));
+    disk.abandon(staged);
+    match named {
+        Ok(()) => {
+            disk.sync_dir(parent(path))?;
+            Ok(Created::Now)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Ok(compared(disk.read(path)?).unwrap_or(Created::Differs))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The files of one sweep.
+pub struct SweepFolder<'a> {
+    disk: &'a crate::store::disk::RealDisk,
+    layout: &'a Layout,
+    /// What it is called.
+    pub id: String,
+}
+
+impl<'a> SweepFolder<'a> {
+    /// Of a sweep.
+    pub fn new(context: &Context<'a>, id: &str) -> Self {
+        Self { disk: context.disk, layout: context.layout, id: id.to_owned() }
+    }
+
+    /// Makes it, and finds out whether files can be created once here.
+    pub fn make(&self) -> Result<(), Failure> {
+        let results = self.layout.sweep_results_dir(&self.id);
+        self.disk.create_dir_all(&results)?;
+        self.disk.create_dir_all(&self.layout.sweep_nulls_dir(&self.id))?;
+        self.disk.create_dir_all(&self.layout.sweep_walk_dir(&self.id))?;
+        let probe = results.join(".probe");
+        self.remove(&probe)?;
+        create_once(self.disk, &probe, b"probe\n").map_err(|error| unfit(&error))?;
+        self.remove(&probe)
+    }
+
+    fn remove(&self, path: &Path) -> Result<(), Failure> {
+        match self.disk.remove(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// The plan, if it is there and whole.
+    pub fn plan(&self) -> Result<Option<SweepPlan>, Failure> {
+        let path = self.layout.sweep_plan(&self.id);
+        let Some(plan) = self.json::<SweepPlan>(&path)? else { return Ok(None) };
+        if plan.id() == self.id {
+            return Ok(Some(plan));
+        }
+        let path = path.display();
+        let message = format!(
+            "{path} was changed: its content does not have the name of its folder; remove the folder and run the sweep again"
+        );
+        Err(Failure::new(Exit::Data, message))
+    }
+
+    /// Writes the plan, or finds the same one there.
+    pub fn keep_plan(&self, plan: &SweepPlan) -> Result<Created, Failure> {
+        match self.plan()? {
+            Some(_) => Ok(Created::Before),
+            None => self.create(&self.layout.sweep_plan(&self.id), document(plan).as_bytes()),
+        }
+    }
+
+    /// Writes a file once. One that is there with other bytes contradicts this build.
+    pub fn create(&self, path: &Path, bytes: &[u8]) -> Result<Created, Failure> {
+        match create_once(self.disk, path, bytes)? {
+            Created::Differs => {
+                let message = format!(
+                    "{} is there with other bytes: the same trial gave two results on two runs",
+                    path.display()
+                );
+                Err(Failure::new(Exit::Bug, message))
+            }
+            done => Ok(done),
+        }
+    }
+
+    /// Replaces a file.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.disk.replace(path, bytes)?)
+    }
+
+    /// A document of the folder; `None` without it.
+    pub fn json<T: DeserializeOwned>(&self, path: &Path) -> Result<Option<T>, Failure> {
+        let Some(bytes) = self.disk.read(path)? else { return Ok(None) };
+        let damaged = |error: serde_json::Error| {
+            let message = format!(
+                "{} is damaged: {error}; remove it and run the sweep again",
+                path.display()
+            );
+            Failure::new(Exit::Data, message)
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(damaged)
+    }
+
+    /// Writes a document once.
+    pub fn create_json(&self, path: &Path, value: &impl Serialize) -> Result<(), Failure> {
+        self.create(path, document(value).as_bytes()).map(drop)
+    }
+
+    /// All trials whose results are there and whole, by index. A file that is not is taken away: its trials are played again.
+    pub fn results(&self, plan: &SweepPlan) -> Result<Vec<Option<TrialRow>>, Failure> {
+        let dir = self.layout.sweep_results_dir(&self.id);
+        let mut rows: Vec<Option<TrialRow>> = vec![None; plan.trials.len()];
+        self.disk.clean_temps(&dir)?;
+        for name in self.disk.list(&dir)? {
+            let path = dir.join(&name);
+            if name.strip_suffix(".csv").is_none() {
+                continue;
+            }
+            let bytes = self.disk.read(&path)?.unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes);
+            let found = parse(&text, &plan.parameters, plan.cut());
+            let known = |row: &TrialRow| {
+                plan.trials.get(row.index as usize).is_some_and(|trial| trial.key == row.key)
+            };
+            if let Some(found) = found.filter(|rows| rows.iter().all(known)) {
+                for row in found {
+                    let at = row.index as usize;
+                    rows[at] = Some(row);
+                }
+                continue;
+            }
+            let path = path.display();
+            tracing::warn!("{path} is not whole: it is taken away and its trials are played again");
+            self.disk.remove(&dir.join(&name))?;
+        }
+        Ok(rows)
+    }
+
+    /// How many trials have results. Nothing is changed.
+    pub fn count(&self, plan: &SweepPlan) -> Result<usize, Failure> {
+        let dir = self.layout.sweep_results_dir(&self.id);
+        let mut many = 0;
+        for name in self.disk.list(&dir)?.iter().filter(|name| name.strip_suffix(".csv").is_some())
+        {
+            let bytes = self.disk.read(&dir.join(name))?.unwrap_or_default();
+            let rows = parse(&String::from_utf8_lossy(&bytes), &plan.parameters, plan.cut());
+            many += rows.map_or(0, |rows| rows.len());
+        }
+        Ok(many)
+    }
+
+    /// Writes how the sweep was called; the newest call counts.
+    pub fn keep_call(&self, call: &str) -> Result<(), Failure> {
+        let call = Call { schema: CALL_SCHEMA.to_owned(), call: call.to_owned() };
+        self.replace(&self.layout.sweep_call(&self.id), document(&call).as_bytes())
+    }
+
+    /// How the sweep was called.
+    pub fn call(&self) -> Result<String, Failure> {
+        let call: Option<Call> = self.json(&self.layout.sweep_call(&self.id))?;
+        let missing = || Failure::new(Exit::Nothing, format!("{} was never run", self.id));
+        call.map(|call| call.call).ok_or_else(missing)
+    }
+
+    /// Its verdict.
+    pub fn report_path(&self) -> PathBuf {
+        self.layout.sweep_report(&self.id)
+    }
+
+    /// What its winner did on the days that were held out.
+    pub fn final_path(&self) -> PathBuf {
+        self.layout.sweep_final(&self.id)
+    }
+
+    /// A file of its results.
+    pub fn result(&self, keys: &str) -> PathBuf {
+        self.layout.sweep_result(&self.id, keys)
+    }
+
+    /// The result of a null market.
+    pub fn null(&self, k: u32) -> PathBuf {
+        self.layout.sweep_null(&self.id, k)
+    }
+
+    /// The result of a step of the walk forward.
+    pub fn step(&self, n: usize) -> PathBuf {
+        self.layout.sweep_step(&self.id, n)
+    }
+
+    /// Whether it was asked for its end.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.disk.look(&self.layout.sweep_cancelled(&self.id)), Ok(Some(_)))
+    }
+
+    /// Takes back that it was asked for its end.
+    pub fn uncancel(&self) -> Result<(), Failure> {
+        self.remove(&self.layout.sweep_cancelled(&self.id))
+    }
+}
+
+fn unfit(error: &DiskError) -> Failure {
+    let message = format!(
+        "{error}: results are created once and with a second name, which this file system does not do; put data/ on another one"
+    );
+    Failure::new(Exit::Io, message)
+}

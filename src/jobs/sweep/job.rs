@@ -1,0 +1,563 @@
+//! The shell of a sweep: plan, play what is missing, merge, search null markets, walk forward, judge, play the winner again.
+
+use std::collections::BTreeMap;
+
+use super::{
+    folder::{Created, SweepFolder},
+    judge::{
+        Found, VerdictDoc, WalkStep, beside, evidence, find, returns, spread, walked, yearly_sharpe,
+    },
+    look::sweeps,
+    nulls,
+    plan::{DayRange, PlannedTrial, SweepPlan, TrialKeys, days, points, turned},
+    play::{TrialStage, window},
+    report::{HeldDoc, LuckDoc, MarketDoc, NullDoc, OrderDoc, SweepDoc, TrialDoc},
+    results::{TrialRow, name_of, render},
+    searches::{SearchRow, Searches, begin, complete},
+    walk,
+};
+use crate::{
+    domain::{bar::TimedBar, time::DAY_MS},
+    engine::{signals::Signals, step::Core},
+    exit::Exit,
+    jobs::{
+        backtest::{
+            job::{backtest_place, leave_card},
+            write::write_backtest,
+        },
+        context::{Context, Failure, Outcome},
+        engine_setup::{EngineSetup, engine_setup},
+        model_timeline::ModelSource,
+    },
+    manifest::{OnExisting, SweepJob},
+    report::sweep::{SweepPage, SweepPoint, sweep_page},
+    session::{
+        card::Card,
+        record::stored_bars,
+        replay::{AtEnd, Inputs},
+        signals::read_programs,
+    },
+    store::{document::document, raw::RawStore},
+    sweep::{
+        plateau::Neighbours,
+        space::{Points, SweepSpace},
+        stats::yearly,
+        sums::BlockSum,
+        trial::Played,
+        verdict::{Nulls, Word},
+        windows::Days,
+    },
+};
+
+/// The tag of the ledgers of winners.
+const TAG: &str = "sweep";
+
+/// Everything that a sweep is played with.
+pub struct PreparedSweep {
+    /// The plan.
+    pub plan: SweepPlan,
+    /// What is tried.
+    pub space: SweepSpace,
+    /// The points.
+    pub points: Points,
+    /// The engine of every trial.
+    pub cores: Vec<Core>,
+    /// Its settings.
+    pub cards: Vec<Card>,
+    /// Its signals.
+    pub signals: Vec<Signals>,
+    /// The bars of the search.
+    pub bars: Vec<TimedBar>,
+}
+
+/// Runs the job.
+pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
+    let prepared = prepare(context, job)?;
+    let plan = &prepared.plan;
+    let folder = SweepFolder::new(context, &plan.id());
+    folder.make()?;
+    let _lock = context.lock(&context.layout.sweep_lock(&folder.id))?;
+    folder.uncancel()?;
+    if folder.keep_plan(plan)? == Created::Now {
+        let bars = crate::store::raw::encode(&prepared.bars);
+        folder.create(&context.layout.sweep_bars(&folder.id), &bars)?;
+        announce_other_builds(context, plan);
+    }
+    folder.keep_call(&context.call)?;
+    let strategy = prepared.cards.first().map(Card::strategy_hash).unwrap_or_default();
+    begin(context, &SearchRow::planned(context, plan, strategy))?;
+    adopt(context, (&folder, plan))?;
+    let stop = context.stop.clone();
+    let stops = || stop.asked() || folder.is_cancelled();
+    let stage = TrialStage {
+        cores: &prepared.cores,
+        signals: &prepared.signals,
+        timeframe: job.trading.series.timeframe(),
+        stops: &stops,
+    };
+    let per_shard = job.sweep.executor.per_shard;
+    let parts = (&prepared.bars[..], job.sweep.score, per_shard);
+    if !stage.missing(context, (&folder, plan), parts)? {
+        return Ok(stopped(&folder));
+    }
+    let rows: Option<Vec<TrialRow>> = folder.results(plan)?.into_iter().collect();
+    let rows = rows.ok_or_else(|| {
+        Failure::new(Exit::Bug, "trials are missing although all of them were played")
+    })?;
+    finish(context, job, &prepared, (&folder, &stage, &rows))
+}
+
+/// Takes over the trials that another sweep has already: the same settings, bars, days and build have the same key. So more null markets,
+/// or more trials, cost only what is new.
+fn adopt(
+    context: &Context<'_>,
+    (folder, plan): (&SweepFolder<'_>, &SweepPlan),
+) -> Result<(), Failure> {
+    let own = folder.results(plan)?;
+    let missing: BTreeMap<&str, u32> = plan
+        .trials
+        .iter()
+        .zip(0..)
+        .filter(|(_, index)| own[*index as usize].is_none())
+        .map(|(trial, index)| (trial.key.as_str(), index))
+        .collect();
+    let mut found: BTreeMap<u32, TrialRow> = BTreeMap::new();
+    for id in sweeps(context)?.iter().filter(|id| **id != folder.id && !missing.is_empty()) {
+        let other = SweepFolder::new(context, id);
+        let Ok(Some(theirs)) = other.plan() else { continue };
+        if (&theirs.build, theirs.cut()) != (&plan.build, plan.cut()) {
+            continue;
+        }
+        for row in other.results(&theirs)?.into_iter().flatten() {
+            if let Some(index) = missing.get(row.key.as_str()) {
+                found.insert(*index, TrialRow { index: *index, ..row });
+            }
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(&TrialRow, &[String])> =
+        found.values().map(|row| (row, &plan.trials[row.index as usize].values[..])).collect();
+    let name = name_of(rows.iter().map(|(row, _)| row.key.as_str()));
+    folder.create(&folder.result(&name), render(&plan.parameters, &rows).as_bytes())?;
+    tracing::info!("{} trials were played by another sweep already", rows.len());
+    Ok(())
+}
+
+fn stopped(folder: &SweepFolder<'_>) -> Outcome {
+    let (word, exit) =
+        if folder.is_cancelled() { ("cancelled", Exit::Signal(2)) } else { ("stopped", Exit::Ok) };
+    let summary = format!("{word}; what was played is kept: run it again to go on");
+    let out = BTreeMap::from([("sweep".to_owned(), folder.id.clone())]);
+    Outcome { exit, text: format!("{}: {summary}\n", folder.id), summary, out }
+}
+
+/// Says so when the same search was played by another build: nothing of it can be used.
+fn announce_other_builds(context: &Context<'_>, plan: &SweepPlan) {
+    use crate::store::disk::Disk as _;
+    let ids = context.disk.list(&context.layout.sweeps_dir()).unwrap_or_default();
+    for id in ids.iter().filter(|id| **id != plan.id() && *id != "searches") {
+        let Ok(Some(other)) = SweepFolder::new(context, id).plan() else { continue };
+        let same = (&other.name, &other.search, &other.parameters, other.trials.len())
+            == (&plan.name, &plan.search, &plan.parameters, plan.trials.len());
+        if same && other.build != plan.build {
+            tracing::warn!("{id} is of another build: its trials are played again");
+        }
+    }
+}
+
+/// Plans: what is tried, on which bars, with which engines.
+pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, Failure> {
+    let manifest = |message: String| Failure::new(Exit::Manifest, message);
+    let series = &job.trading.series;
+    let (space, points) = points(job).map_err(manifest)?;
+    let (search, held) = days(job, stored(context, job)?).map_err(manifest)?;
+    let (cores, cards) = engines(context, job, (&space, &points))?;
+    let timeframe = series.timeframe();
+    let slots = window(search, timeframe)?;
+    let anchors = cores.iter().map(|core| core.blocks(timeframe).anchor_ms(slots.first()));
+    let raw = RawStore::new(context.layout, context.disk, series);
+    let bars = stored_bars(&raw, anchors.min().unwrap_or(0), slots.last())?;
+    if !bars.iter().any(|bar| slots.contains(bar.ts)) {
+        let days = super::plan::shown(search);
+        let message = format!("{days} does not have a bar of {series}: import or fetch it first");
+        return Err(Failure::new(Exit::Nothing, message));
+    }
+    let mut keys = TrialKeys {
+        series,
+        days: search,
+        build: context.build,
+        hashes: BTreeMap::new(),
+        bars: &bars,
+    };
+    let mut trials = Vec::new();
+    for ((core, card), values) in cores.iter().zip(&cards).zip(&points.values) {
+        let key = keys.key(core, &card.settings, &card.stop_fill);
+        trials.push(PlannedTrial { key, values: values.iter().map(ToString::to_string).collect() });
+    }
+    // A base that the strategy itself does not take is no trial.
+    let base = engine_setup(context, &job.trading, job.stop_fill, ModelSource::Named);
+    let settings = base.map(|base| base.card.settings).unwrap_or_default();
+    let plan = SweepPlan {
+        name: context.job.clone(),
+        build: context.build.to_owned(),
+        settings,
+        parameters: space.names.clone(),
+        trials,
+        ..SweepPlan::of(job, (search, held), &bars)
+    };
+    let signals = signals(context, &cores, job)?;
+    Ok(PreparedSweep { plan, space, points, cores, cards, signals, bars })
+}
+
+/// The engine of every point, and its settings.
+fn engines(
+    context: &Context<'_>,
+    job: &SweepJob,
+    (space, points): (&SweepSpace, &Points),
+) -> Result<(Vec<Core>, Vec<Card>), Failure> {
+    let (mut cores, mut cards) = (Vec::new(), Vec::new());
+    for values in &points.values {
+        let trading = turned(&job.trading, &space.names, values)
+            .map_err(|message| Failure::new(Exit::Manifest, message))?;
+        let made = engine_setup(context, &trading, job.stop_fill, ModelSource::Named);
+        let EngineSetup { core, card, .. } = made.map_err(|failure| {
+            let pairs = space.names.iter().zip(values);
+            let shown: Vec<String> =
+                pairs.map(|(name, value)| format!("{name} = {value}")).collect();
+            Failure { message: format!("{}: {}", shown.join(", "), failure.message), ..failure }
+        })?;
+        cores.push(core);
+        cards.push(card);
+    }
+    Ok((cores, cards))
+}
+
+/// The lines of programs, for every trial; they are read once.
+fn signals(context: &Context<'_>, cores: &[Core], job: &SweepJob) -> Result<Vec<Signals>, Failure> {
+    let mut all: Vec<Signals> = Vec::new();
+    let timeframe = job.trading.series.timeframe();
+    for (place, core) in cores.iter().enumerate() {
+        let own = core.strategy.signals();
+        let before = place.checked_sub(1).filter(|before| cores[*before].strategy.signals() == own);
+        if let Some(before) = before {
+            all.push(all[before].clone());
+            continue;
+        }
+        let (read, said) = read_programs(context.disk, context.layout, own, timeframe)?;
+        for text in said {
+            tracing::warn!("{text}");
+        }
+        all.push(read);
+    }
+    Ok(all)
+}
+
+/// The whole days that have bars.
+fn stored(context: &Context<'_>, job: &SweepJob) -> Result<Days, Failure> {
+    let series = &job.trading.series;
+    let raw = RawStore::new(context.layout, context.disk, series);
+    let (Some(oldest), Some(newest)) = (raw.oldest()?, raw.newest()?) else {
+        let message = format!(
+            "bars of {series} are not in {}: import or fetch them first",
+            context.shown(&context.layout.raw_dir(series))
+        );
+        return Err(Failure::new(Exit::Nothing, message));
+    };
+    let first = (oldest.ts.open_ms() + DAY_MS - 1).div_euclid(DAY_MS);
+    Ok(Days { first, last: newest.ts.ts_ms().div_euclid(DAY_MS) - 1 })
+}
+
+fn finish(
+    context: &Context<'_>,
+    job: &SweepJob,
+    prepared: &PreparedSweep,
+    (folder, stage, rows): (&SweepFolder<'_>, &TrialStage<'_>, &[TrialRow]),
+) -> Result<Outcome, Failure> {
+    let PreparedSweep { plan, points, .. } = prepared;
+    merge(context, folder, plan, rows)?;
+    let neighbours = points.neighbours(plan.plateau);
+    let found = find(plan, rows, &neighbours);
+    let keys = rows.iter().map(|row| row.key.clone()).collect();
+    let best_ratio = rows.iter().filter_map(TrialRow::sharpe).reduce(f64::max);
+    complete(context, &folder.id, (keys, spread(plan, &found), best_ratio))?;
+    let winner = found.best.map(|best| &rows[best.trial]);
+    let nulls = match found.best {
+        Some(best) => nulls::search(
+            context,
+            (folder, plan),
+            stage,
+            (&prepared.bars, &neighbours, best.score, job.sweep.score),
+        )?,
+        None => Some(Nulls { searched: 0, wanted: plan.null_sweeps, at_least: 0 }),
+    };
+    let Some(nulls) = nulls else { return Ok(stopped(folder)) };
+    let steps = walk::steps(
+        context,
+        (folder, plan),
+        stage,
+        (&prepared.bars, &neighbours, job.sweep.score),
+    )?;
+    let Some(steps) = steps else { return Ok(stopped(folder)) };
+    let searches = Searches::read(context, &plan.series)?;
+    let search = plan.search.days();
+    let searched = crate::sweep::searches::searched(
+        &searches.plain(),
+        (search.first, search.last),
+        search.len(),
+    );
+    let evidence = evidence(plan, &found, winner, (searched, nulls));
+    let verdict = evidence.verdict();
+    let exit = exit_of(verdict.word);
+    let again = match winner {
+        Some(row) => Some(again(context, job, prepared, (folder, stage, row))?),
+        None => None,
+    };
+    let doc = SweepDoc {
+        verdict: verdict.into(),
+        could_show_yearly: evidence.could_show(),
+        luck: LuckDoc {
+            trials: searched.trials,
+            spread: searched.spread,
+            sr0_daily: searched.luck,
+            sr0_yearly: yearly(searched.luck),
+            since: searches.since(search),
+            dsr: evidence.deflated(),
+        },
+        null: NullDoc {
+            wanted: nulls.wanted,
+            searched: nulls.searched,
+            at_least: nulls.at_least,
+            p: nulls.p(),
+        },
+        walk_forward: walked(&steps),
+        market: again.as_ref().map(|(played, _)| market(prepared, played)),
+        hold_out: plan.hold_out.as_ref().map(|range| held(&searches, range)),
+        ledger: again.map(|(_, ledger)| ledger),
+        ..found_doc(prepared, &found, (rows, &neighbours))
+    };
+    let page = page_of(prepared, &found, (rows, &neighbours));
+    draw(context, folder, (&doc, &steps), page)?;
+    leave(context, folder, &doc, exit)
+}
+
+/// How a sweep ends with this verdict.
+const fn exit_of(word: Word) -> Exit {
+    match word {
+        Word::TooShort => Exit::Inconclusive,
+        Word::EdgeLikely => Exit::Ok,
+        Word::NoEdgeShown => Exit::Negative,
+    }
+}
+
+/// Writes the page.
+fn draw(
+    context: &Context<'_>,
+    folder: &SweepFolder<'_>,
+    (doc, steps): (&SweepDoc, &Steps),
+    page: SweepPage,
+) -> Result<(), Failure> {
+    let VerdictDoc { verdict, reasons } = &doc.verdict;
+    let is_edge = *verdict == Word::EdgeLikely.name();
+    let page = SweepPage {
+        verdict: (format!("{verdict}: {}", reasons.join("; ")), is_edge),
+        text: doc.text(),
+        luck: doc.luck.sr0_yearly,
+        walk: steps.iter().flat_map(|step| step.days.iter().copied()).collect(),
+        ..page
+    };
+    let html = context.mask.apply(&sweep_page(&page));
+    folder.replace(&context.layout.sweep_page(&folder.id), html.as_bytes())
+}
+
+/// What the pictures of a page show.
+fn page_of(
+    prepared: &PreparedSweep,
+    found: &Found,
+    (rows, neighbours): (&[TrialRow], &Neighbours),
+) -> SweepPage {
+    let plan = &prepared.plan;
+    let half = |blocks: &[BlockSum]| {
+        let sum = blocks.iter().fold(BlockSum::default(), |sum, block| sum.with(*block));
+        yearly(sum.sharpe())
+    };
+    let point = |row: &TrialRow| {
+        let blocks = &row.sums.blocks;
+        let halves = blocks.split_at(blocks.len() / 2);
+        SweepPoint {
+            values: plan.trials[row.index as usize].values.clone(),
+            score: row.qualified(plan.min_trades),
+            sharpe: row.sharpe().map(yearly),
+            halves: (blocks.len() > 1).then(|| [half(halves.0), half(halves.1)]),
+        }
+    };
+    let winner = found.best.map(|best| best.trial);
+    let around = winner.iter().flat_map(|winner| neighbours.of(*winner));
+    SweepPage {
+        id: plan.id(),
+        verdict: (String::new(), false),
+        text: String::new(),
+        names: plan.parameters.clone(),
+        points: rows.iter().map(point).collect(),
+        winner,
+        plateau: winner.into_iter().chain(around.map(|other| *other as usize)).collect(),
+        luck: 0.0,
+        walk: Vec::new(),
+        build: plan.build.clone(),
+    }
+}
+
+/// What the trials say, without what doubts it.
+fn found_doc(
+    prepared: &PreparedSweep,
+    found: &Found,
+    (rows, neighbours): (&[TrialRow], &Neighbours),
+) -> SweepDoc {
+    let plan = &prepared.plan;
+    let shown = |trial: usize| {
+        let row = &rows[trial];
+        TrialDoc::of(plan, row, edges(prepared, row.index))
+    };
+    SweepDoc {
+        id: plan.id(),
+        name: plan.name.clone(),
+        build: plan.build.clone(),
+        series: plan.series.clone(),
+        search: plan.search.clone(),
+        days: plan.search.days().len(),
+        trials: rows.len(),
+        qualified: found.qualified,
+        min_trades: plan.min_trades,
+        score: plan.score.clone(),
+        winner: found.best.map(|best| shown(best.trial)),
+        plateau: found.best.map(|best| (best.score, neighbours.of(best.trial).len())),
+        highest: found.best.map(|best| shown(best.highest)),
+        order: found.overfitting.map(|order| OrderDoc {
+            pbo: order.share,
+            splits: order.splits,
+            blocks: order.blocks,
+            blocks_wanted: plan.cscv_blocks,
+            trials: order.trials,
+        }),
+        ..SweepDoc::empty()
+    }
+}
+
+fn leave(
+    context: &Context<'_>,
+    folder: &SweepFolder<'_>,
+    doc: &SweepDoc,
+    exit: Exit,
+) -> Result<Outcome, Failure> {
+    let path = context.layout.sweep_report(&folder.id);
+    folder.replace(&path, document(doc).as_bytes())?;
+    let mut out = BTreeMap::from([
+        ("sweep".to_owned(), folder.id.clone()),
+        ("verdict".to_owned(), doc.verdict.verdict.clone()),
+        ("json".to_owned(), context.shown(&path)),
+        ("page".to_owned(), context.shown(&context.layout.sweep_page(&folder.id))),
+        ("trials".to_owned(), doc.trials.to_string()),
+    ]);
+    out.extend(doc.null.p.map(|p| ("p".to_owned(), p.to_string())));
+    out.extend(doc.luck.dsr.map(|dsr| ("dsr".to_owned(), dsr.to_string())));
+    let summary = format!("{}: {}", doc.verdict.verdict, doc.verdict.reasons.join("; "));
+    let page = context.shown(&context.layout.sweep_page(&folder.id));
+    Ok(Outcome { exit, summary, text: format!("{}\npage: {page}\n", doc.text()), out })
+}
+
+/// All trials in one file, by index.
+fn merge(
+    context: &Context<'_>,
+    folder: &SweepFolder<'_>,
+    plan: &SweepPlan,
+    rows: &[TrialRow],
+) -> Result<(), Failure> {
+    let with_values: Vec<(&TrialRow, &[String])> =
+        rows.iter().map(|row| (row, &plan.trials[row.index as usize].values[..])).collect();
+    let text = render(&plan.parameters, &with_values);
+    folder.create(&context.layout.sweep_trials(&folder.id), text.as_bytes()).map(drop)
+}
+
+/// The parameters of a point that are at an end of their range.
+fn edges(prepared: &PreparedSweep, index: u32) -> Vec<String> {
+    let Some(steps) = prepared.points.steps() else { return Vec::new() };
+    let own = &steps[index as usize];
+    let names = prepared.space.names.iter().zip(&prepared.space.axes).enumerate();
+    let at_edge = names.filter(|(place, (_, axis))| {
+        let last = axis.len().unwrap_or(1).saturating_sub(1);
+        axis.is_number() && last > 1 && (own[*place] == 0 || u64::from(own[*place]) == last)
+    });
+    at_edge.map(|(_, (name, _))| name.clone()).collect()
+}
+
+fn held(searches: &Searches, range: &DayRange) -> HeldDoc {
+    let (seen_days, seen_trials) = searches.seen(range.days());
+    HeldDoc { range: range.clone(), days: range.days().len(), seen_days, seen_trials }
+}
+
+/// Buying and holding over the days of the search, and the winner beside it.
+fn market(prepared: &PreparedSweep, played: &Played) -> MarketDoc {
+    let search = prepared.plan.search.days();
+    let cash = prepared.cores.first().map_or(1.0, |core| core.rules.cash.float());
+    let at = |ms: i64| prepared.bars.partition_point(|bar| bar.ts.ts_ms() <= ms);
+    let close_at = |ms: i64| at(ms).checked_sub(1).map(|place| prepared.bars[place].bar.close());
+    let inside = prepared.bars.get(at(search.first * DAY_MS));
+    let begin = close_at(search.first * DAY_MS).or(inside.map(|bar| bar.bar.open())).unwrap_or(1.0);
+    let closes: Vec<f64> = (search.first..=search.last)
+        .map(|day| close_at((day + 1) * DAY_MS).unwrap_or(begin))
+        .collect();
+    let days = returns(begin, &closes);
+    let own = returns(cash, &played.days);
+    let (beta, left) = beside(&own, &days).unzip();
+    MarketDoc {
+        growth: closes.last().map_or(1.0, |last| last / begin),
+        sharpe_yearly: yearly_sharpe(&days),
+        beta,
+        left_sharpe_yearly: left.flatten(),
+    }
+}
+
+/// Plays the winner as an ordinary backtest with ledgers, and compares every day. Returns the trial and where the ledger is.
+fn again(
+    context: &Context<'_>,
+    job: &SweepJob,
+    prepared: &PreparedSweep,
+    (folder, stage, row): (&SweepFolder<'_>, &TrialStage<'_>, &TrialRow),
+) -> Result<(Played, String), Failure> {
+    let PreparedSweep { plan, cores, cards, signals, bars, .. } = prepared;
+    let at = row.index as usize;
+    let (search, series) = (plan.search.days(), &job.trading.series);
+    let bug = |message: &str| Failure::new(Exit::Bug, format!("trial {at}: {message}"));
+    let trial = stage.kept(at, bars, (search, plan.cut()))?.ok_or_else(|| bug("it was stopped"))?;
+    if trial.sums != row.sums {
+        return Err(bug("played again it gives other days than in the sweep"));
+    }
+    let live = context.place(&TAG.parse().expect("the tag is good"), series);
+    let runid = folder
+        .id
+        .parse()
+        .map_err(|error: crate::domain::ids::NameError| bug(&error.to_string()))?;
+    let place = backtest_place(context, &live.tag, &runid, &live)?;
+    let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
+    let window = window(search, series.timeframe())?;
+    let inputs = Inputs {
+        window,
+        bars: bars.clone(),
+        degraded: BTreeMap::new(),
+        commands: Vec::new(),
+        signals: signals[at].clone(),
+    };
+    let played = write_backtest(&place, &cores[at], &inputs, AtEnd::Close, OnExisting::Replace)?;
+    let floor = bars.first().map_or(window.first(), |bar| bar.ts);
+    leave_card(context, &place, (floor, window.first()), &cards[at])?;
+    let midnights = played.curve.iter().filter(|point| point.ts_ms % DAY_MS == 0);
+    let days: Vec<f64> = midnights.map(|point| point.equity).collect();
+    if days != trial.days || played.trades != trial.events || played.state != trial.state {
+        return Err(bug("as an ordinary backtest it gives other days or trades"));
+    }
+    Ok((trial, context.shown(&context.layout.decisions(&place.tag, series))))
+}
+
+/// A step of a walk forward is kept as it was made.
+pub type Steps = Vec<WalkStep>;

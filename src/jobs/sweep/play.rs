@@ -1,0 +1,142 @@
+//! Playing trials on all cores: in groups with the same anchors, a shard at a time, each shard written once it is done.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rayon::prelude::*;
+
+use super::{
+    folder::SweepFolder,
+    plan::{SweepPlan, score},
+    results::{TrialRow, name_of, render},
+};
+use crate::{
+    domain::{
+        bar::TimedBar,
+        time::{DAY_MS, Timeframe, Window},
+    },
+    engine::{signals::Signals, step::Core},
+    exit::Exit,
+    jobs::context::{Context, Failure},
+    manifest::SweepScore,
+    sweep::{
+        sums::Cut,
+        trial::{Played, Tape, groups, play},
+        windows::Days,
+    },
+};
+
+/// Most trials that are played side by side.
+const SIDE_BY_SIDE: usize = 64;
+
+/// The slots of days.
+pub fn window(days: Days, timeframe: Timeframe) -> Result<Window, Failure> {
+    let refused =
+        |error: crate::domain::time::TimeError| Failure::new(Exit::Manifest, error.to_string());
+    let first = timeframe.slot_of_open(days.first * DAY_MS).map_err(refused)?;
+    let last = timeframe.slot((days.last + 1) * DAY_MS).map_err(refused)?;
+    Window::new(first, last).map_err(refused)
+}
+
+/// Trials and what they are played on.
+pub struct TrialStage<'a> {
+    /// The engine of every trial, by index.
+    pub cores: &'a [Core],
+    /// The signals of every trial.
+    pub signals: &'a [Signals],
+    /// The length of a bar.
+    pub timeframe: Timeframe,
+    /// Whether to stop.
+    pub stops: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl TrialStage<'_> {
+    /// Trials cut so that those of a part can be played side by side and every core has something to do.
+    fn parts(&self, wanted: &[usize], most: usize) -> Vec<Vec<usize>> {
+        let cores: Vec<Core> = wanted.iter().map(|at| self.cores[*at].clone()).collect();
+        let each = wanted.len().div_ceil(rayon::current_num_threads() * 2).clamp(1, most);
+        let mut parts = Vec::new();
+        for group in groups(&cores, self.timeframe) {
+            for part in group.chunks(each) {
+                parts.push(part.iter().map(|place| wanted[*place]).collect());
+            }
+        }
+        parts
+    }
+
+    fn part(&self, part: &[usize], tape: Tape<'_>) -> Option<Vec<Played>> {
+        let cores: Vec<&Core> = part.iter().map(|at| &self.cores[*at]).collect();
+        let signals: Vec<Signals> = part.iter().map(|at| self.signals[*at].clone()).collect();
+        play(&cores, tape, &signals, self.stops)
+    }
+
+    /// All trials over some days of some bars, by index; `None` when it was asked to stop.
+    pub fn all(&self, bars: &[TimedBar], days: Days) -> Result<Option<Vec<Played>>, Failure> {
+        let tape =
+            Tape { bars, window: window(days, self.timeframe)?, cut: Cut::new(0, 0), keeps: false };
+        let wanted: Vec<usize> = (0..self.cores.len()).collect();
+        let parts = self.parts(&wanted, SIDE_BY_SIDE);
+        let played: Option<Vec<Vec<Played>>> =
+            parts.par_iter().map(|part| self.part(part, tape)).collect();
+        let Some(played) = played else { return Ok(None) };
+        let mut all: Vec<Option<Played>> = vec![None; self.cores.len()];
+        for (part, played) in parts.iter().zip(played) {
+            for (at, played) in part.iter().zip(played) {
+                all[*at] = Some(played);
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// One trial with its equities and trades.
+    pub fn kept(
+        &self,
+        trial: usize,
+        bars: &[TimedBar],
+        (days, cut): (Days, Cut),
+    ) -> Result<Option<Played>, Failure> {
+        let tape = Tape { bars, window: window(days, self.timeframe)?, cut, keeps: true };
+        Ok(self.part(&[trial], tape).and_then(|mut played| played.pop()))
+    }
+
+    /// Plays what is missing and writes it, shard by shard; false when it was asked to stop.
+    pub fn missing(
+        &self,
+        context: &Context<'_>,
+        (folder, plan): (&SweepFolder<'_>, &SweepPlan),
+        (bars, by, per_shard): (&[TimedBar], SweepScore, Option<u32>),
+    ) -> Result<bool, Failure> {
+        let rows = folder.results(plan)?;
+        let missing: Vec<usize> = (0..rows.len()).filter(|at| rows[*at].is_none()).collect();
+        let window = window(plan.search.days(), self.timeframe)?;
+        let tape = Tape { bars, window, cut: plan.cut(), keeps: false };
+        let most = per_shard.map_or(SIDE_BY_SIDE, |most| (most as usize).min(SIDE_BY_SIDE));
+        let parts = self.parts(&missing, most);
+        context.progress.begin("trials", missing.len() as u64);
+        let is_stopped = AtomicBool::new(false);
+        let done: Result<(), Failure> = parts.par_iter().try_for_each(|part| {
+            let Some(played) = self.part(part, tape) else {
+                is_stopped.store(true, Ordering::Relaxed);
+                return Ok(());
+            };
+            let rows: Vec<TrialRow> = part
+                .iter()
+                .zip(&played)
+                .map(|(at, played)| {
+                    TrialRow::of((*at as u32, &plan.trials[*at].key), played, score(by))
+                })
+                .collect();
+            let with_values: Vec<(&TrialRow, &[String])> =
+                rows.iter().map(|row| (row, &plan.trials[row.index as usize].values[..])).collect();
+            let name = name_of(rows.iter().map(|row| row.key.as_str()));
+            folder
+                .create(&folder.result(&name), render(&plan.parameters, &with_values).as_bytes())?;
+            for _ in part {
+                context.progress.advance("");
+            }
+            Ok(())
+        });
+        context.progress.end();
+        done?;
+        Ok(!is_stopped.into_inner())
+    }
+}

@@ -1,0 +1,253 @@
+//! Whole sweeps with the real binary: what is written, what a second run does, what a kill costs, what is refused.
+
+use mjolnir::clock::nap;
+use serde_json::Value;
+
+use crate::support::runner::{Call, Root};
+
+/// 300 days of 4 h bars, and a small grid on all but the last 20 %.
+const BARS: &str = "run made-up -p exchange=demo timeframe=4h market=edge from=2020-01-01T00:00:00Z to=2020-10-27T00:00:00Z";
+const SWEEP: &str = "run demo-sweep -p exchange=demo timeframe=4h null-sweeps=3 --set sweep.min-trades=20 sweep.over.fast=[2,3,4] sweep.over.slow=[8,12,16]";
+
+fn with_bars() -> Root {
+    let root = Root::new();
+    root.run(BARS).ok();
+    root
+}
+
+fn id(root: &Root) -> String {
+    let ids: Vec<String> =
+        root.list("data/sweeps").into_iter().filter(|name| name != "searches").collect();
+    let [id] = &ids[..] else { panic!("{ids:?}") };
+    id.clone()
+}
+
+fn file(root: &Root, name: &str) -> String {
+    root.read(&format!("data/sweeps/{}/{name}", id(root)))
+}
+
+fn document(root: &Root) -> Value {
+    serde_json::from_str(&file(root, "sweep.json")).expect("a document")
+}
+
+#[test]
+fn a_sweep_says_its_verdict_and_a_second_run_computes_nothing() {
+    let root = with_bars();
+    let first = root.run(SWEEP);
+    // With three null markets p is 0.25 at best.
+    assert!([1, 3].contains(&first.code), "{first}");
+    let first =
+        first.prints(&["verdict ", "winner ", "luck ", "null ", "hold-out", "[strategy.params]"]);
+    let report = document(&root);
+    assert_eq!((&report["trials"], &report["days"]), (&9.into(), &240.into()));
+    assert_eq!(report["winner"]["trades"].as_u64().map(|trades| trades >= 20), Some(true));
+    assert!(
+        first.stdout.lines().all(|line| line.chars().count() <= 80
+            || ["ledger", "page:"].iter().any(|name| line.starts_with(name))),
+        "{first}"
+    );
+    let ledger = report["ledger"].as_str().expect("a ledger").to_owned();
+    assert!(root.read(&ledger).lines().count() > 1_000, "{ledger}");
+    let results = root.files(&format!("data/sweeps/{}/results", id(&root)));
+    let again = root.run(SWEEP).code(first.code);
+    assert_eq!(again.stdout, first.stdout);
+    assert_eq!(root.files(&format!("data/sweeps/{}/results", id(&root))), results);
+    let page = file(&root, "sweep.html");
+    assert!(page.contains("heat map") && page.contains("best of 9 useless"), "{page}");
+    // The other figures of the report are those of the rows.
+    let trials = file(&root, "trials.csv");
+    assert_eq!(trials.lines().count(), 1 + 9 + 1);
+    root.run("sweep status").ok().prints(&["over, 9 of 9 trials"]);
+    root.run(&format!("sweep show {}", &id(&root)[..14])).ok().prints(&["verdict "]);
+}
+
+#[test]
+fn shards_of_any_size_give_the_same_bytes() {
+    let files: Vec<String> = [1, 4, 64]
+        .iter()
+        .map(|each| {
+            let root = with_bars();
+            root.run(&format!("{SWEEP} sweep.executor.per-shard={each}"));
+            file(&root, "trials.csv")
+        })
+        .collect();
+    assert!(files[0].lines().count() > 9 && files.iter().all(|file| *file == files[0]));
+}
+
+/// More null markets and more points are another sweep, whose old trials are not played again.
+#[test]
+fn trials_of_another_sweep_are_taken_over() {
+    let root = with_bars();
+    root.run(SWEEP);
+    let old = file(&root, "trials.csv");
+    let more = SWEEP.replace("null-sweeps=3", "null-sweeps=4").replace("[8,12,16]", "[8,12,16,20]");
+    root.run(&more);
+    let ids = root.list("data/sweeps").into_iter().filter(|name| name != "searches");
+    let results = |id: &String| root.files(&format!("data/sweeps/{id}/results"));
+    let all: Vec<(String, String)> = ids.collect::<Vec<_>>().iter().flat_map(results).collect();
+    let key = |line: &str| line.split(',').nth(1).map(str::to_owned);
+    let keys: Vec<String> = old.lines().skip(1).take(9).filter_map(key).collect();
+    let taken = |(_, text): &&(String, String)| {
+        keys.iter().all(|key| text.contains(key)) && text.lines().count() == 11
+    };
+    assert_eq!(all.iter().filter(taken).count(), 1, "nine rows in one file: {all:?}");
+}
+
+#[test]
+fn no_trial_reads_the_hold_out() {
+    let sweep = |root: &Root| {
+        root.run(SWEEP);
+        (id(root), file(root, "trials.csv"))
+    };
+    let root = with_bars();
+    // Other prices on the days that are held out.
+    root.run("run made-up -p exchange=demo timeframe=4h market=walk seed=8 from=2020-08-29T00:04:00Z to=2020-10-27T00:00:00Z").ok();
+    assert_eq!(sweep(&root), sweep(&with_bars()));
+    // The last day of the search counts.
+    let root = with_bars();
+    root.run("run made-up -p exchange=demo timeframe=4h market=walk seed=8 from=2020-08-27T12:00:00Z to=2020-08-27T16:00:00Z").ok();
+    assert_ne!(sweep(&root).1, sweep(&with_bars()).1);
+}
+
+#[test]
+fn a_sweep_that_is_killed_goes_on() {
+    let undisturbed = with_bars();
+    let code = undisturbed.run(SWEEP).code;
+    let root = with_bars();
+    let slow = "sweep.executor.per-shard=1";
+    let running = root.call(&format!("{SWEEP} {slow}")).start();
+    let some = || {
+        let ids = root.list("data/sweeps");
+        let id = ids.iter().find(|name| *name != "searches");
+        id.is_some_and(|id| root.list(&format!("data/sweeps/{id}/results")).len() >= 2)
+    };
+    let mut left = 20_000;
+    while !some() && left > 0 {
+        nap(std::time::Duration::from_millis(1));
+        left -= 1;
+    }
+    running.signal("KILL");
+    running.end();
+    let before: Vec<(String, String)> = root
+        .files(&format!("data/sweeps/{}/results", id(&root)))
+        .into_iter()
+        .filter(|(name, _)| name.strip_suffix(".csv").is_some())
+        .collect();
+    // A row that was torn is played again.
+    let (torn, text) = &before[0];
+    root.write(torn, &text[..text.len() / 2]);
+    root.run(&format!("{SWEEP} {slow}")).says(&["is not whole"]).code(code);
+    for (name, text) in &before {
+        assert_eq!(root.read(name), *text, "{name}");
+    }
+    assert_eq!(file(&root, "trials.csv"), file(&undisturbed, "trials.csv"));
+    let verdict = |root: &Root| document(root)["verdict"].clone();
+    assert_eq!(verdict(&root), verdict(&undisturbed));
+}
+
+#[test]
+fn the_hold_out_is_played_once_and_a_cancelled_sweep_goes_on() {
+    let root = with_bars();
+    root.run("sweep final x").code(4).says(&["does not exist"]);
+    let code = root.run(SWEEP).code;
+    let id = id(&root);
+    let first =
+        root.run(&format!("sweep final {id}")).ok().prints(&["hold-out", "sharpe", "search"]);
+    let answer = file(&root, "final.json");
+    // Even with other bars there now.
+    root.run("run made-up -p exchange=demo timeframe=4h market=walk seed=8 from=2020-09-29T00:00:00Z to=2020-10-27T00:00:00Z").ok();
+    let again = root.run(&format!("sweep final {id}")).ok().prints(&["played before"]);
+    assert!(again.stdout.ends_with(&first.stdout));
+    assert_eq!(file(&root, "final.json"), answer);
+    root.run(&format!("sweep cancel {id}")).ok().prints(&["cancelled"]);
+    root.run("sweep status").ok().prints(&["cancelled, 9 of 9"]);
+    root.run(SWEEP).code(code);
+    root.run("sweep status").ok().prints(&["over, 9 of 9"]);
+}
+
+#[test]
+fn searches_add_up_and_luck_never_shrinks() {
+    let root = with_bars();
+    root.run(SWEEP);
+    let luck = |root: &Root| document(root)["luck"].clone();
+    let alone = luck(&root);
+    assert_eq!(alone["trials"], 9);
+    root.run("run backtest -p tag=t runid=one exchange=demo timeframe=4h fast=5 slow=9").ok();
+    root.run("run backtest -p tag=t runid=two exchange=demo timeframe=4h fast=5 slow=9").ok();
+    root.run(SWEEP);
+    let more = luck(&root);
+    assert_eq!(more["trials"], 10, "the same backtest twice counts once");
+    assert!(more["sr0_daily"].as_f64() >= alone["sr0_daily"].as_f64());
+    let view = root.read("data/sweeps/searches/searches.csv");
+    assert_eq!(view.lines().count(), 3, "{view}");
+}
+
+#[test]
+fn a_changed_plan_is_refused() {
+    let root = with_bars();
+    root.run(SWEEP);
+    let path = format!("data/sweeps/{}/plan.json", id(&root));
+    root.write(&path, &root.read(&path).replace("\"min_trades\": 20", "\"min_trades\": 2"));
+    root.run(SWEEP).code(65).says(&["was changed"]);
+}
+
+#[test]
+fn what_cannot_be_searched_is_said_with_its_exit_code() {
+    let root = with_bars();
+    let plain = "run demo-sweep -p exchange=demo timeframe=4h --set";
+    for (set, code, said) in [
+        ("sweep.over.fasst=[2,3]", 78, "has no param `fasst`"),
+        ("sweep.over.fast=[]", 78, "`fast` has no value: the grid is empty"),
+        ("sweep.over.fast.from=11", 78, "the grid is empty"),
+        ("sweep.over.fast.from=-3", 78, "below its `min`"),
+        ("sweep.over.fast=[2.5]", 78, "is a whole number"),
+        ("sweep.over.fast=[[2]]", 78, "is not a number"),
+        ("sweep.over.fast.to=100000", 78, "above its `max`"),
+        ("sweep.over.stop_atr={from=1,to=90,step=0.001}", 78, "points before `where`"),
+        ("sweep.trials=3", 78, "sweep.trials is 3"),
+        ("sweep.from=2020-05-01 sweep.to=2020-04-01", 78, "which is after"),
+        ("sweep.from=2020-5-1", 78, "is not a day"),
+        ("sweep.hold-out=100%", 78, "nothing is left to search"),
+        ("sweep.hold-out=9000d", 78, "nothing is left to search"),
+        ("sweep.hold-out=half", 78, "is not a hold-out"),
+        ("sweep.where=fasst>2", 78, "fasst"),
+        ("sweep.where=fast>slow", 78, "forbids all"),
+        ("sweep.job=live.toml", 78, "cannot be set from the command line"),
+        ("sweep.from=2030-01-01 sweep.to=2030-12-31", 4, "does not have a bar"),
+        ("market.symbol=ETH/USD", 4, "import or fetch them first"),
+        ("backtest.start-ts-ms=1577836800000", 78, "plays whole days"),
+        ("sweep.min-trades=100000 sweep.doubt.null-sweeps=0", 3, ""),
+    ] {
+        // A value of a table is one word here.
+        let ran = set.split(' ').fold(root.call(plain), Call::arg).run();
+        assert_eq!(ran.code, code, "{set}: {ran}");
+        ran.says(&[said]);
+    }
+    let never =
+        root.run("run demo-sweep -p exchange=demo timeframe=4h --set sweep.min-trades=100000");
+    never.code(3).prints(&["TOO SHORT", "no trial has 100000 trades"]);
+    let keys = root.run(&format!(
+        "{plain} sweep.over.fast=[2,3] sweep.over.slow=[8,12] sweep.doubt.null-sweeps=0"
+    ));
+    keys.says(&[""]);
+    root.call(&format!("{plain} sweep.doubt.null-sweeps=0 sweep.trials=20 sweep.method=random")).arg("sweep.over={fast=[2,3,4],\"risk.cooldown-bars\"=[0,6],\"strategy.sides\"=[\"long\",\"both\"]}").run().prints(&["risk.cooldown-bars", "strategy.sides"]);
+}
+
+#[test]
+fn a_sweep_plays_a_backtest_and_takes_its_params() {
+    let root = with_bars();
+    let text = root.read("jobs/demo-sweep.toml");
+    root.write("jobs/other.toml", &text.replace("backtest.toml", "live.toml"));
+    root.run("check jobs/other.toml").code(78).says(&["a trial is a backtest"]);
+    root.write("jobs/other.toml", &text.replace("backtest.toml", "nothing.toml"));
+    root.run("check jobs/other.toml").code(78).says(&["cannot read `jobs/nothing.toml`"]);
+    root.run("run demo-sweep -p exchanges=demo").code(78).says(&["unknown param", "exchange"]);
+}
+
+#[test]
+fn a_plan_says_how_much_there_is_to_do() {
+    let root = with_bars();
+    let plan = SWEEP.replacen("run", "plan", 1);
+    root.run(&plan).ok().prints(&["9 trials", "bar-trials", "at most"]);
+    assert!(root.list("data/sweeps").is_empty(), "nothing is written");
+}
