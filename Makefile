@@ -19,7 +19,7 @@ RUN     = $(RUNNER) run jobs/$(1).toml $(P) $(ARGS)
 IS_UP   = { [ -f $(PID) ] && tr '\0' ' ' 2>/dev/null < "/proc/$$(cat $(PID))/cmdline" | grep -q 'runner run jobs/live.toml'; } 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint unit cuda-check cuda-link check reference demo bench docs image compose-test \
+.PHONY: help build test fmt lint unit cuda-check cuda-link check reference demo bench docs image compose-test browser-test \
         live-up live-logs live-down eqflat eq backtest tag
 
 help: ## what can be made
@@ -64,6 +64,9 @@ image: build ## the container image mjolnir:local from the program that was buil
 
 compose-test: build ## the box in containers, run, killed and looked into; says `skipped` where no engine can run
 	@tests/compose/run.sh $(RUNNER)
+
+browser-test: build ## the pages of the service in Debian's chromium, with npm's playwright-core and axe-core; SHOTS=DIR keeps screenshots
+	@tests/browser/run.sh $(RUNNER) $(SHOTS)
 
 calibrate: ## how often sweeps are wrong: 100 random walks on both sides, 100 in a rising market, 100 planted edges
 	MJOLNIR_SWEEP_SEEDS=100 $(CARGO) test --release --locked --test it sweep::calibrate -- --nocapture

@@ -15,6 +15,7 @@ pub mod net;
 pub(crate) mod notify;
 pub mod os;
 pub(crate) mod outcome;
+pub mod pages;
 pub mod report;
 pub mod run;
 pub mod serve;

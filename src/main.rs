@@ -12,6 +12,7 @@ use mjolnir::{
     cli::{
         args::{Cli, DeployPart, Verb},
         commands::{commands, revoke},
+        compare::compare,
         completions::{answer_shell, completions, man},
         crontab::import_crontab,
         deploy::{deploy, plan},
@@ -119,6 +120,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Flatten(args) => give_command(root, CommandKind::Flatten, args, json),
         Verb::Commands(args) => commands(root, args, json),
         Verb::Revoke(args) => revoke(root, args, json),
+        Verb::Compare(args) => compare(root, args, json),
         Verb::Why(args) => why(root, args, json),
         Verb::Features(args) => features(root, args, json),
         Verb::Functions { name } => functions(name.as_deref(), json),

@@ -96,6 +96,8 @@ pub enum Verb {
     Commands(CommandsArgs),
     /// Take back a planned command, by its line in `runner commands`
     Revoke(RevokeArgs),
+    /// Show two ledgers side by side: settings that differ, figures, rows
+    Compare(CompareArgs),
     /// Show why a slot was decided as it was: every clause of every rule with its value
     Why(WhyArgs),
     /// Write what rules see, bar by bar, for other programs: the bar, every name, whether each rule is true
@@ -271,15 +273,27 @@ pub struct ServeArgs {
     /// Nowhere
     #[arg(long)]
     pub no_listen: bool,
-    /// Let other machines ask too
-    #[arg(long)]
-    pub allow_public: bool,
+    /// Let other machines ask too: the pages have no password
+    #[arg(long, alias = "allow-public")]
+    pub allow_remote: bool,
     /// Most runs that go on at once; jobs with `run.retry.attempts = 0`, which are always up, do not count
     #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_running: u32,
     /// How long runs may go on by themselves when the service is asked to stop
     #[arg(long, default_value = "5s", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub drain_wait: std::time::Duration,
+}
+
+/// Two ledgers.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// A tag, the name of a backtest, or a run
+    pub a: String,
+    /// Another one
+    pub b: String,
+    /// Leave a picture of both equities under data/reports/compare/
+    #[arg(long)]
+    pub html: bool,
 }
 
 /// An order to a live loop.

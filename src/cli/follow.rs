@@ -16,7 +16,7 @@ const LINE_MAX: usize = 1 << 20;
 
 /// A log with its place in it.
 #[derive(Debug)]
-pub struct Follow {
+pub struct LogFollow {
     path: PathBuf,
     open: Option<Part>,
     rest: Vec<u8>,
@@ -43,7 +43,7 @@ impl Part {
 /// Takes a line without its end; false when no more are wanted.
 pub type FollowTake<'a> = dyn FnMut(&str) -> bool + 'a;
 
-impl Follow {
+impl LogFollow {
     /// From the beginning of what is kept: the file before the present one comes first.
     pub fn new(path: &Path) -> io::Result<Self> {
         let mut follow = Self { path: path.to_owned(), open: None, rest: Vec::new() };
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
     use crate::store::bounded_log::BoundedLog;
 
-    fn taken(follow: &mut Follow) -> Vec<String> {
+    fn taken(follow: &mut LogFollow) -> Vec<String> {
         let mut all = Vec::new();
         let mut take = |line: &str| {
             all.push(line.to_owned());
@@ -150,7 +150,7 @@ mod tests {
     fn every_line_is_seen_once_although_the_log_is_put_aside_twice_between_two_looks() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("log");
-        let mut follow = Follow::new(&path).unwrap();
+        let mut follow = LogFollow::new(&path).unwrap();
         assert!(follow.is_absent());
         assert!(taken(&mut follow).is_empty());
         let log = BoundedLog::open(&path, 200).unwrap();
@@ -166,7 +166,7 @@ mod tests {
         // Of forty lines at once only the end is kept.
         assert_eq!(seen[..52], all[..52]);
         assert!(seen.is_sorted() && seen.ends_with(&all[all.len() - 11..]), "{seen:?}");
-        let mut anew = Follow::new(&path).unwrap();
+        let mut anew = LogFollow::new(&path).unwrap();
         assert!(taken(&mut anew).ends_with(&all[all.len() - 11..]));
     }
 
@@ -175,7 +175,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("log");
         let log = BoundedLog::open(&path, 10_000).unwrap();
-        let mut follow = Follow::new(&path).unwrap();
+        let mut follow = LogFollow::new(&path).unwrap();
         log.append(b"a\nb").unwrap();
         assert_eq!(taken(&mut follow), ["a"]);
         log.append(b"c\nd").unwrap();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::LogsArgs,
-    follow::Follow,
+    follow::LogFollow,
     output::{plain, print, print_json, print_on, say},
     records::Records,
     view::tell,
@@ -132,8 +132,8 @@ impl Source {
         Ok(Exit::Ok)
     }
 
-    fn reader(&self) -> Result<Follow, Failure> {
-        Follow::new(&self.path).map_err(|error| self.unreadable(&error))
+    fn reader(&self) -> Result<LogFollow, Failure> {
+        LogFollow::new(&self.path).map_err(|error| self.unreadable(&error))
     }
 
     fn unreadable(&self, error: &std::io::Error) -> Failure {
@@ -141,7 +141,11 @@ impl Source {
     }
 
     /// The last lines that are there, when only those are wanted.
-    fn tail(&self, follow: &mut Follow, last: Option<usize>) -> Result<VecDeque<String>, Failure> {
+    fn tail(
+        &self,
+        follow: &mut LogFollow,
+        last: Option<usize>,
+    ) -> Result<VecDeque<String>, Failure> {
         let mut kept = VecDeque::new();
         let Some(most) = last else { return Ok(kept) };
         let mut take = |line: &str| {
@@ -182,7 +186,7 @@ fn keep(kept: &mut VecDeque<String>, line: &str, most: usize) {
 const INDENT: &str = "    ";
 
 /// An entry for people: time, level, message, then its other fields; a message of several lines, such as a table, goes on below.
-fn entry(line: &str) -> String {
+pub fn entry(line: &str) -> String {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else { return plain(line) };
     let mut text = |name: &str| match fields.shift_remove(name) {
         Some(Value::String(text)) => text,

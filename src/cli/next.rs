@@ -160,19 +160,26 @@ impl<'a> Coming<'a> {
         }
     }
 
+    /// Its slots, each with the change of the clocks that it falls into.
+    pub fn slots(&self) -> &[(UtcMs, Option<ClockChange>)] {
+        &self.slots
+    }
+
     /// Who keeps the job from being started.
     pub fn paused(&self) -> Option<&Pause> {
         self.paused
     }
 
-    fn zone(&self) -> Zone {
+    /// The zone of its clock.
+    pub fn zone(&self) -> Zone {
         match &self.schedule.due {
             Due::At(Cadence::Cron { zone, .. }) => *zone,
             Due::At(Cadence::Every(_)) | Due::On(_) => Zone::UTC,
         }
     }
 
-    fn notes(&self, change: Option<ClockChange>) -> String {
+    /// What is to be known about a slot, and about the schedule.
+    pub fn notes(&self, change: Option<ClockChange>) -> String {
         let mut notes = Vec::new();
         if let Some(change) = change {
             notes.push(said(change).to_owned());

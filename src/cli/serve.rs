@@ -18,6 +18,7 @@ use crate::{
     },
     manifest::{Job, Logs, Manifest, Resolved, Schedule},
     os::mask::Mask,
+    pages::site::site,
     run::build_id,
     serve::{
         host::{self, HostContext, HostOptions, LoadedSchedules, only_one},
@@ -55,7 +56,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     let pages = if args.no_listen {
         None
     } else {
-        Some(show_pages(&listen(args)?, &root, Arc::clone(&world.board))?)
+        Some(show_pages(&listen(args)?, &root, Arc::clone(&world.board), site(&root))?)
     };
     let options = HostOptions {
         listen: pages.as_ref().map(|pages| pages.address().to_string()),
@@ -77,7 +78,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
 }
 
 fn listen(args: &ServeArgs) -> Result<Listen, Failure> {
-    let reach = if args.allow_public { Reach::Public } else { Reach::Loopback };
+    let reach = if args.allow_remote { Reach::Public } else { Reach::Loopback };
     Listen::new(&args.listen, reach, vec![crate::os::machine::name()])
 }
 

@@ -78,7 +78,7 @@ fn path_of(root: &Path, job: &str) -> PathBuf {
 }
 
 /// What a job trades, and the tag of its ledger.
-pub(super) fn trading_of(job: &Job) -> Result<(&Trading, Option<Tag>), Failure> {
+pub fn trading_of(job: &Job) -> Result<(&Trading, Option<Tag>), Failure> {
     let common = job.common();
     let trading = common.trading.ok_or_else(|| {
         usage("this job has no strategy: name one of kind live, backtest or eqflat".to_owned())
@@ -91,7 +91,7 @@ pub(super) fn trading_of(job: &Job) -> Result<(&Trading, Option<Tag>), Failure> 
 }
 
 /// A value as people read it.
-fn shown(clause: &Clause) -> String {
+pub fn shown(clause: &Clause) -> String {
     match (clause.value.is_nan(), clause.is_condition) {
         (true, _) => "unknown".to_owned(),
         (false, true) => (clause.value != 0.0).to_string(),
@@ -99,7 +99,8 @@ fn shown(clause: &Clause) -> String {
     }
 }
 
-fn readiness(readiness: Readiness) -> &'static str {
+/// Whether rules could be asked, in one word.
+pub fn readiness(readiness: Readiness) -> &'static str {
     match readiness {
         Readiness::Ready => "ready",
         Readiness::NotEnoughBars => "not_enough_bars",
@@ -107,7 +108,8 @@ fn readiness(readiness: Readiness) -> &'static str {
     }
 }
 
-fn unready(readiness: Readiness) -> &'static str {
+/// Why no rule could be asked.
+pub fn unready(readiness: Readiness) -> &'static str {
     match readiness {
         Readiness::Ready => "something else was in the way",
         Readiness::NotEnoughBars => "there are not enough bars yet for what the rules look back at",
@@ -198,7 +200,8 @@ fn clause_json(clause: &Clause) -> Value {
     json!({ "text": clause.text, "value": value, "parts": parts })
 }
 
-fn document(looked: &Looked) -> Value {
+/// What was seen at a slot, as a document.
+pub fn document(looked: &Looked) -> Value {
     let rule = |rule: &RuleWhy| {
         json!({
             "rule": rule.rule.name.as_str(), "kind": match rule.rule.kind { Kind::Enter => "enter", Kind::Exit => "exit" },

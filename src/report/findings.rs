@@ -123,7 +123,11 @@ fn fees(trades: &[Trade]) -> Option<String> {
     } else if gross <= 0.0 {
         Some(format!("the trades lose {} before fees, and fees add {}", money(-gross), money(fees)))
     } else if fees >= gross {
-        Some(format!("fees of {} eat more than all of the gross {}", money(fees), money(gross)))
+        Some(format!(
+            "fees of {} eat more than all of the gross {} of the closed trades",
+            money(fees),
+            money(gross)
+        ))
     } else {
         let share = fees / gross;
         (share >= FEES_SHARE).then(|| format!("fees eat {} of gross", percent(share)))
@@ -152,8 +156,11 @@ fn concentrated(trades: &[Trade]) -> Option<String> {
 fn holding(report: &Report) -> Option<String> {
     let figure = |key: &str| report.figures.get(key).copied().flatten();
     let behind = figure("holding_return")? - figure("total_return")?;
-    (behind >= POINTS_MIN)
-        .then(|| format!("worse than holding by {} points", fixed(behind * 100.0, 0)))
+    (behind >= POINTS_MIN).then(|| {
+        let points = fixed(behind * 100.0, 0);
+        let word = if points == "1" { "point" } else { "points" };
+        format!("worse than holding by {points} {word}")
+    })
 }
 
 fn unsure(report: &Report) -> Option<String> {

@@ -15,6 +15,9 @@ use super::{
 /// Units of the inner picture from left to right.
 const WIDE: f64 = 10_000.0;
 
+/// A word behind this many units is written to the left of its place: on a narrow screen it would be cut.
+const NEAR_THE_END: f64 = 9_000.0;
+
 /// Where numbers lie in a picture.
 #[derive(Debug, Clone, Copy)]
 pub struct Space {
@@ -181,7 +184,7 @@ impl Picture {
                 @for (n, (value, text)) in self.x_ticks.iter().enumerate() {
                     @let at = self.space.percent(*value);
                     line.tick x1=(at) x2=(at) y1=(height) y2=(height + 5) {}
-                    text.x.minor[many > 4 && n % 2 == 1] x=(at) y=(height + 18) { (text) }
+                    text.x.minor[many > 4 && n % 2 == 1].end[self.space.across(*value) > NEAR_THE_END] x=(at) y=(height + 18) { (text) }
                 }
                 @if let Some(name) = self.x_name {
                     text.x.name x="50%" y=(height + 35) { (name) }

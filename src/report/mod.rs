@@ -1,13 +1,14 @@
 //! The report about one ledger: its figures, findings in words, pictures and page. Pure: rows come in, text goes out.
 
-mod axis;
+pub mod axis;
 mod charts;
+pub mod compare;
 pub mod figures;
 mod findings;
 pub mod gather;
 pub mod header;
 mod line;
-mod number;
+pub mod number;
 pub mod page;
 pub mod pyramid;
 pub mod sweep;

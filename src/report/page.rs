@@ -13,7 +13,7 @@ use super::{
 };
 
 /// How it looks.
-pub(super) const STYLE: &str = include_str!("page.css");
+pub const STYLE: &str = include_str!("page.css");
 
 /// The whole page.
 pub fn page(report: &Report) -> String {

@@ -1,8 +1,10 @@
 //! Floor 4: the service that runs jobs by their schedules. A pure planner decides, records come before starts, a loop carries out.
 
 pub(crate) mod admission;
+pub mod answer;
 pub(crate) mod children;
 pub(crate) mod host;
+mod hosts;
 pub mod http;
 pub mod launcher;
 pub mod metrics;

@@ -413,6 +413,11 @@ impl Layout {
         self.reports_dir().join(kind).join(id)
     }
 
+    /// The picture of two ledgers side by side, by their tags.
+    pub fn comparison_page(&self, a: &str, b: &str) -> PathBuf {
+        self.reports_dir().join("compare").join(format!("{a}-{b}")).join("report.html")
+    }
+
     /// The report about the stored bars of a series.
     pub fn quality_report(&self, series: &Series) -> PathBuf {
         self.series_report("data-quality", series).join("quality.json")

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use mjolnir::exchange::venue::registry::Venue;
 
 /// Every document.
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     "ARCHITECTURE.md",
     "HANDOFF.md",
     "JOBS.md",
@@ -22,6 +22,7 @@ const ALL: [&str; 13] = [
     "docs/METRICS.md",
     "docs/MIGRATION.md",
     "docs/OPERATIONS.md",
+    "docs/PAGES.md",
     "docs/RULES.md",
     "ops/README.md",
 ];

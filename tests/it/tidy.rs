@@ -114,6 +114,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("serve", 4, SERVE),
     ("main", 5, SHELL),
     ("cli", 5, SHELL),
+    ("pages", 5, PAGES),
     // The program that uses a card: its library opens it.
     ("bin", 5, &["candle_core"]),
     ("run", 5, SHELL),
@@ -170,6 +171,9 @@ const SERVE: &[&str] = &[
     "tracing",
     "xxhash_rust",
 ];
+
+/// What the pages may name: they read files and records, and are text.
+const PAGES: &[&str] = &["axum", "http", "maud", "serde", "serde_json", "toml", "xxhash_rust"];
 
 /// What the command line may name.
 const SHELL: &[&str] = &[

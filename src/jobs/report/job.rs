@@ -24,12 +24,7 @@ use crate::{
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &ReportJob) -> Result<Outcome, Failure> {
     let ledger = which(context, &job.report)?;
-    let (tag, series) = (&ledger.tag, &ledger.series);
-    let origin = read_origin(context.disk, context.layout, tag, series)?;
-    let Read { gather, last, data_sha256, is_torn } = read(context, &ledger, origin.as_ref())?;
-    let proof = proof(context, &ledger, last)?;
-    let header = Header { data_sha256, is_torn, ..header(context, &ledger, origin) };
-    let report = gather.finish(header, proof);
+    let report = made(context, &ledger)?;
     let dir = context.layout.ledger_report_dir(ledger.kind(), &ledger.id);
     context.disk.create_dir_all(&dir)?;
     let (html, json) = (dir.join("report.html"), dir.join("report.json"));
@@ -39,6 +34,16 @@ pub fn run(context: &Context<'_>, job: &ReportJob) -> Result<Outcome, Failure> {
     context.disk.replace(&json, context.mask.apply(&document).as_bytes())?;
     context.disk.replace(&html, context.mask.apply(&page(&report)).as_bytes())?;
     Ok(outcome(&report, &context.shown(&html), &context.shown(&json)))
+}
+
+/// The report about a ledger; nothing is written.
+pub fn made(context: &Context<'_>, ledger: &Ledger) -> Result<Report, Failure> {
+    let (tag, series) = (&ledger.tag, &ledger.series);
+    let origin = read_origin(context.disk, context.layout, tag, series)?;
+    let Read { gather, last, data_sha256, is_torn } = read(context, ledger, origin.as_ref())?;
+    let proof = proof(context, ledger, last)?;
+    let header = Header { data_sha256, is_torn, ..header(context, ledger, origin) };
+    Ok(gather.finish(header, proof))
 }
 
 fn header(context: &Context<'_>, ledger: &Ledger, origin: Option<Origin>) -> Header {

@@ -2,7 +2,7 @@
 
 use crate::{
     domain::{
-        ids::{RunId, Tag},
+        ids::{NameError, RunId, Tag},
         series::Series,
     },
     exit::Exit,
@@ -44,6 +44,21 @@ pub fn which(context: &Context<'_>, table: &ReportTable) -> Result<Ledger, Failu
         None => table.tag.get().clone(),
     };
     let ReportTable { exchange, symbol, timeframe, .. } = table;
+    of_tag(context, tag, NamedSeries { exchange, symbol, timeframe })
+}
+
+/// The ledger that a word names: a tag, a backtest, or a run.
+pub fn named(context: &Context<'_>, word: &str) -> Result<Ledger, Failure> {
+    let usage = |error: NameError| Failure::new(Exit::Usage, error.to_string());
+    let mut tag: Tag = word.parse().map_err(usage)?;
+    if series_of(context.disk, context.layout, &tag)?.is_empty() {
+        tag = of_run(context, &word.parse().map_err(usage)?, &tag)?;
+    }
+    of_tag(context, tag, NamedSeries { exchange: &None, symbol: &None, timeframe: &None })
+}
+
+fn of_tag(context: &Context<'_>, tag: Tag, told: NamedSeries<'_>) -> Result<Ledger, Failure> {
+    let NamedSeries { exchange, symbol, timeframe } = told;
     let all = series_of(context.disk, context.layout, &tag)?;
     let series = match (exchange, symbol, timeframe) {
         // A ledger without a row does not say what it is of.

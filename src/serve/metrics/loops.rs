@@ -9,6 +9,7 @@ use super::follow::{Follow, Look};
 use crate::{
     domain::{ids::Tag, time::Timeframe},
     jobs::ledgers::tags,
+    report::pyramid::{At, Pyramid},
     store::{
         disk::{Disk, RealDisk},
         error::StoreError,
@@ -42,7 +43,7 @@ pub struct Loop {
 }
 
 /// What a decisions ledger holds.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default)]
 pub struct Tally {
     /// The venue, from the rows.
     pub exchange: String,
@@ -54,6 +55,7 @@ pub struct Tally {
     pub bad: u64,
     /// The newest row.
     pub last: Option<Last>,
+    equity: Pyramid,
     /// Whether the header was seen.
     is_begun: bool,
 }
@@ -134,6 +136,21 @@ fn series(disk: &RealDisk, dir: &Path) -> Result<Vec<(String, Timeframe, PathBuf
 }
 
 impl Loop {
+    /// Its tag.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Its pair, and the length of its bars.
+    pub fn market(&self) -> (&str, Option<Timeframe>) {
+        (&self.symbol, self.timeframe)
+    }
+
+    /// The equity from the first row on, in a bounded number of points.
+    pub fn equity(&self) -> Vec<At> {
+        self.tally.equity.points()
+    }
+
     /// What tells this loop from others.
     pub fn labels(&self) -> Vec<(&'static str, String)> {
         let timeframe = self.timeframe.map_or("", Timeframe::name);
@@ -173,6 +190,7 @@ impl Tally {
         }
         *self.decisions.entry(decision).or_default() += 1;
         field(Column::Exchange).clone_into(&mut self.exchange);
+        self.equity.take(ts_ms, equity);
         self.last = Some(Last { ts_ms, equity, position, risk });
     }
 }

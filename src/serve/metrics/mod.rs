@@ -5,6 +5,6 @@ mod loops;
 mod page;
 mod plain;
 
-pub use loops::Loops;
+pub use loops::{Last, Loop, Loops};
 pub use page::page;
 pub use plain::from_openmetrics;

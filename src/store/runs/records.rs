@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, params};
 
 use super::{
-    schema::{BUSY_MS, connect},
+    schema::{BUSY_MS, connect, connect_to_read},
     state::RunState,
 };
 use crate::{
@@ -112,8 +112,27 @@ pub struct RunFilter {
     pub schedule: Option<String>,
     /// Started at or after.
     pub since: Option<UtcMs>,
+    /// Started before.
+    pub until: Option<UtcMs>,
+    /// Without so many of the newest.
+    pub skip: u32,
     /// At most so many; 100 unless told.
     pub limit: Option<u32>,
+}
+
+/// Which rows a filter selects.
+const WHERE: &str = "(?1 IS NULL OR job = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR state = ?3) \
+                     AND (?4 IS NULL OR parent = ?4) AND (?5 IS NULL OR schedule = ?5) \
+                     AND (?6 IS NULL OR started_ms >= ?6) AND (?7 IS NULL OR started_ms < ?7)";
+
+impl RunFilter {
+    /// Does something with the values of [`WHERE`].
+    fn with<T>(&self, work: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
+        let Self { job, kind, state, parent, schedule, since, until, skip: _, limit: _ } = self;
+        let (state, parent) = (state.map(RunState::name), parent.as_ref().map(RunId::as_str));
+        let (since, until) = (since.map(UtcMs::get), until.map(UtcMs::get));
+        work(&[job, kind, &state, &parent, schedule, &since, &until])
+    }
 }
 
 /// The database of runs.
@@ -132,6 +151,16 @@ impl RunStore {
         let store = Self { path, db };
         store.mark_lost(layout)?;
         Ok(store)
+    }
+
+    /// Opens the database of a running service to look at it: nothing is written. `None` where there is none.
+    pub fn look(layout: &Layout) -> Result<Option<Self>, StoreError> {
+        let path = layout.runs_db();
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let db = connect_to_read(&path).map_err(|error| refused(&path, &error))?;
+        Ok(Some(Self { path, db }))
     }
 
     /// Records a run. At most one record exists per id, and per slot of a schedule.
@@ -209,34 +238,29 @@ impl RunStore {
 
     /// The runs a filter selects, newest first.
     pub fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
-        let RunFilter { job, kind, state, parent, schedule, since, limit } = filter;
-        let (state, since) = (state.map(RunState::name), since.map(UtcMs::get));
-        let parent = parent.as_ref().map(RunId::as_str);
-        let tests: [(&str, &dyn ToSql); 6] = [
-            ("job = ", job),
-            ("kind = ", kind),
-            ("state = ", &state),
-            ("parent = ", &parent),
-            ("schedule = ", schedule),
-            ("started_ms >= ", &since),
-        ];
-        let tests_sql: Vec<_> = (1..)
-            .zip(&tests)
-            .map(|(n, (test, _))| format!("(?{n} IS NULL OR {test}?{n})"))
-            .collect();
         let select = format!(
-            "SELECT {COLUMNS} FROM runs WHERE {} ORDER BY started_ms DESC, rowid DESC LIMIT {}",
-            tests_sql.join(" AND "),
-            limit.unwrap_or(LIST_DEFAULT)
+            "SELECT {COLUMNS} FROM runs WHERE {WHERE} ORDER BY started_ms DESC, rowid DESC LIMIT {} OFFSET {}",
+            filter.limit.unwrap_or(LIST_DEFAULT),
+            filter.skip
         );
         let query = || -> rusqlite::Result<Vec<Result<RunRecord, String>>> {
             let mut statement = self.db.prepare_cached(&select)?;
-            let rows =
-                statement.query_map(&tests.map(|(_, value)| value)[..], |row| Ok(read(row)))?;
-            rows.collect()
+            filter.with(|values| {
+                statement.query_map(values, |row| Ok(read(row)))?.collect::<rusqlite::Result<_>>()
+            })
         };
         let runs = query().map_err(|error| self.refused(&error))?;
         runs.into_iter().collect::<Result<_, _>>().map_err(|why| self.bad(why))
+    }
+
+    /// How many runs a filter selects, whatever it skips and its limit.
+    pub fn count(&self, filter: &RunFilter) -> Result<u64, StoreError> {
+        let select = format!("SELECT count(*) FROM runs WHERE {WHERE}");
+        let query = || -> rusqlite::Result<i64> {
+            let mut statement = self.db.prepare_cached(&select)?;
+            filter.with(|values| statement.query_row(values, |row| row.get(0)))
+        };
+        Ok(query().map_err(|error| self.refused(&error))?.unsigned_abs())
     }
 
     fn mark_lost(&self, layout: &Layout) -> Result<(), StoreError> {
@@ -428,6 +452,13 @@ mod tests {
         assert_eq!(ids(&RunFilter { kind: Some("live".into()), ..all.clone() }), ["b"]);
         assert_eq!(ids(&RunFilter { parent: child.parent.clone(), ..all.clone() }), ["b"]);
         assert_eq!(ids(&RunFilter { since: Some(UtcMs::new(2).unwrap()), ..all.clone() }), ["b"]);
+        assert_eq!(ids(&RunFilter { until: Some(UtcMs::new(2).unwrap()), ..all.clone() }), ["a"]);
+        assert_eq!(ids(&RunFilter { skip: 1, ..all.clone() }), ["a"]);
+        let read_only = RunStore::look(&Layout::new(temp.path())).unwrap().unwrap();
+        assert_eq!(read_only.count(&RunFilter { limit: Some(1), ..all.clone() }).unwrap(), 2);
+        let live = RunFilter { kind: Some("live".into()), ..all.clone() };
+        assert_eq!(read_only.count(&live).unwrap(), 1);
+        assert!(read_only.start(&run("c", 3)).is_err(), "it only looks");
         assert!(ids(&RunFilter { job: Some("x' OR 1=1".into()), ..all }).is_empty());
         let error = store.finish(&"c".parse().unwrap(), &end).unwrap_err();
         assert!(error.to_string().starts_with("the record of run c is missing"), "{error}");

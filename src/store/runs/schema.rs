@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// Version of the tables.
 const SCHEMA: i64 = 3;
@@ -60,6 +60,14 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
         change.pragma_update(None, "user_version", SCHEMA.max(found))?;
         change.commit()?;
     }
+    Ok(db)
+}
+
+/// Opens a database that is there, without a right to write.
+pub(super) fn connect_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;
     Ok(db)
 }
 

@@ -148,6 +148,11 @@ fn known_sweeps(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
     ]
 }
 
+/// The same of what pages and comparisons leave.
+fn known_of_pages(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
+    vec![("comparison_page", layout.comparison_page("a", "b"))]
+}
+
 /// Every path of the layout by the name of its function.
 fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
     let (tag, run) = ("paper".parse().unwrap(), "r1".parse::<RunId>().unwrap());
@@ -224,7 +229,7 @@ fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
 fn every_path_of_the_layout_has_a_section() {
     let files = files();
     let layout = Layout::new("r".as_ref());
-    let known = known(&layout);
+    let known = [known(&layout), known_of_pages(&layout)].concat();
     for (name, path) in &known {
         let path = path.strip_prefix("r").unwrap().display().to_string();
         let is_folder = name.ends_with("_dir") || FOLDERS.contains(name);

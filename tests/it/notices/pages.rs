@@ -10,6 +10,7 @@ use std::{
 use mjolnir::{
     clock::{Clock as _, Stopwatch, SystemClock},
     exit::Exit,
+    pages::site::site,
     serve::{
         http::{Listen, Reach, Server, start},
         run_metrics::{RunMetrics, TurnMetrics},
@@ -25,7 +26,7 @@ use crate::support::runner::Root;
 pub fn pages(root: &Root) -> (Server, Arc<RunMetrics>) {
     let board = Arc::new(RunMetrics::new(BUILD));
     let listen = Listen::new("127.0.0.1:0", Reach::Loopback, Vec::new()).unwrap();
-    (start(&listen, root.path(), Arc::clone(&board)).unwrap(), board)
+    (start(&listen, root.path(), Arc::clone(&board), site(root.path())).unwrap(), board)
 }
 
 /// Sends these bytes and returns all that comes back.
@@ -155,7 +156,9 @@ fn nothing_can_be_changed_and_nothing_is_kept() {
         for header in [
             "cache-control: no-store\r\n",
             "x-content-type-options: nosniff\r\n",
-            "content-security-policy: default-src 'none'\r\n",
+            "content-security-policy: default-src 'none'",
+            "referrer-policy: no-referrer\r\n",
+            "cross-origin-resource-policy: same-origin\r\n",
             "connection: close\r\n",
         ] {
             assert!(answer.contains(header), "{path}: {answer}");
@@ -221,7 +224,9 @@ fn a_port_in_use_is_named_and_another_one_is_offered() {
     let other = TcpListener::bind("127.0.0.78:0").unwrap();
     let address = other.local_addr().unwrap();
     let listen = Listen::new(&address.to_string(), Reach::Loopback, Vec::new()).unwrap();
-    let failure = start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD))).err().unwrap();
+    let failure = start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD)), site(root.path()))
+        .err()
+        .unwrap();
     assert_eq!(failure.exit, Exit::Busy);
     for word in [&address.to_string(), "another program listens there", "--listen ADDRESS:PORT"] {
         assert!(failure.message.contains(word), "{}", failure.message);
@@ -229,7 +234,8 @@ fn a_port_in_use_is_named_and_another_one_is_offered() {
     // Once it is free, and again after it was ours.
     drop(other);
     for _ in 0..2 {
-        let server = start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD))).unwrap();
+        let board = Arc::new(RunMetrics::new(BUILD));
+        let server = start(&listen, root.path(), board, site(root.path())).unwrap();
         assert_eq!(status(&get(server.address(), "/")), 200);
     }
 }

@@ -52,7 +52,7 @@ fn two_jobs_of_one_name_are_refused() {
 fn only_this_machine_may_ask_unless_told_otherwise() {
     let root = empty();
     let said = root.run("serve --listen 0.0.0.0:9464").code(2);
-    assert!(said.stderr.contains("--allow-public"), "{said}");
+    assert!(said.stderr.contains("--allow-remote"), "{said}");
     root.run("serve --listen nowhere").code(2);
     root.run("serve --no-listen --max-running 0").code(2);
 }
