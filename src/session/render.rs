@@ -12,7 +12,11 @@ use crate::{
         time::SlotTs,
         trade::TradeEvent,
     },
-    engine::{metrics::curve::Point, state::State, step::Core},
+    engine::{
+        metrics::curve::{CurveStats, Point, Start, Walk},
+        state::State,
+        step::Core,
+    },
     store::rows::encode::{SeriesPrefix, push_decision, push_trade},
 };
 
@@ -37,8 +41,10 @@ pub struct Played {
     pub rows: u64,
     /// All trade events.
     pub trades: Vec<TradeEvent>,
-    /// Equity after each slot.
-    pub curve: Vec<Point>,
+    /// Where the account began: at the open of the first slot.
+    pub start: Start,
+    /// Figures of the equity after each slot.
+    pub curve: CurveStats,
     /// Since which slot risk is in the state it ends in; `None` when that is ACTIVE.
     pub tripped: Option<(RiskState, SlotTs)>,
     /// How often entry rules of both sides were true at one slot, by the first one of each side, and the first such slot.
@@ -74,11 +80,13 @@ where
     let mut contested: BTreeMap<(Reason, Reason), (u64, SlotTs)> = BTreeMap::new();
     let (mut skipped, mut blocked) = (BTreeMap::new(), BTreeMap::new());
     let (mut far_stop, mut last_entry) = (None, None);
-    let mut curve = Vec::with_capacity(inputs.window.slots().unsigned_abs() as usize);
+    let start = Start { ts_ms: inputs.window.first().open_ms(), equity: core.rules.cash.float() };
+    // Walked and not kept: a point for every slot would grow with the years.
+    let mut curve = Walk::new(start);
     let state = replay(core, inputs, at_end, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
         trades.extend_from_slice(&batch.trades);
-        curve.extend(batch.decisions.iter().map(point));
+        batch.decisions.iter().map(point).for_each(|point| curve.take(point));
         batch.decisions.iter().for_each(|row| tripped = since(tripped, row));
         for row in &batch.decisions {
             if row.action == Action::Skip {
@@ -99,7 +107,8 @@ where
         }
         deliver(&format(batch, &prefix, series))
     })?;
-    Ok(Played { rows, trades, curve, tripped, contested, skipped, blocked, far_stop, state })
+    let (curve, _) = curve.finish();
+    Ok(Played { rows, trades, start, curve, tripped, contested, skipped, blocked, far_stop, state })
 }
 
 /// How far the stop of a row is from the entry, as a part of it, where that is far.

@@ -3,8 +3,8 @@
 //! watch left them, need not read those rows again.
 //!
 //! The writer looks at the stamp right before it appends, and right after. An edit of another program at any other time ends the watch,
-//! and the next proof reads everything. One within those microseconds is taken for the writer's own; `check`, `verify` and the proof
-//! behind the next start, which read everything, find it. A watch also ends with its session.
+//! and the next proof reads everything. One within those microseconds that leaves the length alone is taken for the own one of the writer;
+//! `check`, `verify` and the proof behind the next start, which read everything, find it. A watch also ends with its session.
 
 use std::time::Duration;
 

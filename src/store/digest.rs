@@ -148,6 +148,13 @@ impl FileStamp {
         self.bytes
     }
 
+    /// Whether it is the same file as before, so many bytes longer.
+    pub const fn is_longer(&self, before: &Self, bytes: u64) -> bool {
+        self.device == before.device
+            && self.inode == before.inode
+            && self.bytes == before.bytes.saturating_add(bytes)
+    }
+
     /// Whether the last change was so long before that time that a later one has another stamp.
     pub const fn is_settled(&self, at: UtcMs) -> bool {
         self.changed_ms().saturating_add(SETTLED_MS) <= at.get()
@@ -228,6 +235,23 @@ mod tests {
         symlink(&path, &link).unwrap();
         assert_eq!(FileStamp::of(&link).unwrap(), None);
         assert_eq!(FileStamp::of(Path::new("/proc/self/stat")).unwrap(), None, "not kept there");
+    }
+
+    #[test]
+    fn a_file_that_grew_by_so_many_bytes_is_told_from_every_other_one() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("f");
+        let look = || FileStamp::of(&path).unwrap().unwrap();
+        File::create(&path).unwrap().write_all(b"a,b\n").unwrap();
+        let before = look();
+        File::options().append(true).open(&path).unwrap().write_all(b"1,2\n").unwrap();
+        assert!(look().is_longer(&before, 4) && !look().is_longer(&before, 3));
+        assert!(!before.is_longer(&look(), 4));
+        // One of that length that was put in its place.
+        let other = temp.path().join("g");
+        File::create(&other).unwrap().write_all(b"a,b\n7,2\n").unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert!(!look().is_longer(&before, 4));
     }
 
     #[test]

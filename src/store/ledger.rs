@@ -299,15 +299,21 @@ impl<D: Disk> Ledger<'_, D> {
         self.refuse_if_poisoned()?;
         if !rows.is_empty() {
             assert!(rows.ends_with(b"\n"), "rows end with their newline");
-            // As close to the write as can be: what another program writes between the two looks is taken for ours.
+            // As close to the write as can be: of what another program does between the two looks, an edit that leaves the length alone
+            // is taken for ours.
             self.left.touched += u64::from(self.disk.stamp(&self.path) != self.left.stamp);
             let done = self.disk.append(&self.path, rows);
             if done.is_err() {
                 self.roll_back();
             }
-            self.left.stamp = self.disk.stamp(&self.path);
+            let before = std::mem::replace(&mut self.left.stamp, self.disk.stamp(&self.path));
             done?;
             self.len += rows.len() as u64;
+            let is_ours = match (before, self.left.stamp) {
+                (Some(before), Some(now)) => now.is_longer(&before, rows.len() as u64),
+                (None, _) | (_, None) => true,
+            };
+            self.left.touched += u64::from(!is_ours);
         }
         if sync { self.sync() } else { Ok(()) }
     }

@@ -10,12 +10,11 @@ use super::{
 use crate::{
     domain::{
         ids::{RunId, Tag},
-        money::Money,
         series::Series,
         time::{SlotTs, Window},
     },
     engine::{
-        metrics::{curve::Start, tearsheet::Tearsheet},
+        metrics::{tearsheet::Tearsheet, trades::TradeStats},
         step::Core,
     },
     exit::Exit,
@@ -113,7 +112,7 @@ fn run_core(
     let table = job.backtest.features.then(|| leave_features(context, &place, core, &inputs));
     let table = table.transpose()?;
     context.progress.end();
-    Ok(outcome(context, (&place, table), &inputs, &played, core.rules.cash))
+    Ok(outcome(context, (&place, table), &inputs, &played))
 }
 
 /// Counts the backtest among the searches of its days: a rule that was tried by hand was tried. One that cannot be counted is said.
@@ -226,17 +225,12 @@ fn outcome(
     (place, table): (&Place<'_, RealDisk>, Option<String>),
     inputs: &Inputs,
     played: &Played,
-    cash: Money,
 ) -> Outcome {
     let decisions = context.shown(&context.layout.decisions(&place.tag, &place.series));
     let trades = context.shown(&context.layout.trades(&place.tag, &place.series));
     let equity = played.state.equity();
-    let sheet = Tearsheet::of(
-        Start { ts_ms: inputs.window.first().open_ms(), equity: cash.float() },
-        played.curve.iter().copied(),
-        &played.trades,
-        |_| None,
-    );
+    let trades_stats = TradeStats::of(&played.trades, |_| None);
+    let sheet = Tearsheet { start: played.start, curve: played.curve, trades: trades_stats };
     let closed = sheet.trades.trades;
     let tripped =
         played.tripped.map(|(_, since)| format!("; {} since {since}", played.state.risk_shown()));

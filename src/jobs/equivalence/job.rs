@@ -28,7 +28,7 @@ use crate::{
         },
         context::{Context, Failure, Outcome},
         engine_setup::{EngineSetup, engine_setup, still_all_known},
-        ledgers::tags,
+        ledgers::{series_of, tags},
         model_timeline::ModelSource,
     },
     manifest::{EqflatJob, EquivalenceJob, OnFail},
@@ -251,7 +251,25 @@ fn extent(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Extent, F
         return Err(gone((context.layout, tag, series)).into());
     }
     let has_line = |extent: &Extent| extent.decisions > 0;
-    found.filter(has_line).ok_or_else(|| no_rows(context, tag, series))
+    let found = found.filter(has_line).ok_or_else(|| no_rows(context, tag, series))?;
+    same_exchange(context, tag, series)?;
+    Ok(found)
+}
+
+/// The folder of a ledger is named by symbol and timeframe; the exchange is in its rows.
+fn same_exchange(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<(), Failure> {
+    let all = series_of(context.disk, context.layout, tag)?;
+    let beside = |other: &&Series| {
+        other.symbol() == series.symbol()
+            && other.timeframe() == series.timeframe()
+            && other.exchange() != series.exchange()
+    };
+    let Some(other) = all.iter().find(beside) else { return Ok(()) };
+    let message = format!(
+        "the ledger of tag {tag} is of {other}, and this job asks for {series}: say `-p exchange={}`, or name another tag",
+        other.exchange()
+    );
+    Err(Failure::new(Exit::Nothing, message))
 }
 
 fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
