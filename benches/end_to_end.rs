@@ -17,7 +17,7 @@ use mjolnir::{
         time::{Timeframe, UtcMs, Window},
     },
     exchange::feed,
-    jobs::model_folder,
+    jobs::models,
     store::{disk::RealDisk, layout::Layout, raw::RawStore},
 };
 
@@ -94,8 +94,7 @@ fn backtest(c: &mut Criterion) {
     });
     let layout = Layout::new(&root);
     let home = layout.models_dir().join("bench");
-    let id = model_folder::write(&RealDisk::new(layout.data()), &home, &model::files())
-        .expect("a model");
+    let id = models::write(&RealDisk::new(layout.data()), &home, &model::files()).expect("a model");
     let path = format!("strategy.model.path=data/models/bench/{id}");
     group.bench_function("backtest_model_1m_bars", |b| {
         b.iter(|| {

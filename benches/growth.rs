@@ -31,8 +31,8 @@ use mjolnir::{
         layout::Layout,
         raw::RawStore,
         rows::{
-            encode::push_timing,
-            timing::{Origin, TIMING_HEADER, Timing},
+            signals::{Origin, TIMING_HEADER, Timing},
+            table::push_timing,
         },
     },
 };

@@ -62,7 +62,9 @@ pub fn completions(shell: CompletionShell) -> Exit {
 pub fn man(verb: Option<&str>) -> Exit {
     let mut command = Cli::command();
     command.build();
-    let Some(verb) = verb else { return page(command) };
+    let Some(verb) = verb else {
+        return page(command, &format!("{}{}", exit_status(), examples()));
+    };
     let visible = |found: &&clap::Command| !found.is_hide_set() && found.get_name() != "help";
     let verbs: Vec<&str> =
         command.get_subcommands().filter(visible).map(clap::Command::get_name).collect();
@@ -71,12 +73,34 @@ pub fn man(verb: Option<&str>) -> Exit {
         let message = format!("`{verb}` is not a verb of runner; there are {}", verbs.join(" "));
         return tell(&Failure::new(Exit::Usage, message), false);
     };
-    page(found.clone())
+    page(found.clone(), "")
 }
 
-fn page(command: clap::Command) -> Exit {
+/// The page, and what follows it.
+fn page(command: clap::Command, rest: &str) -> Exit {
     let mut page = Vec::new();
-    write_out(clap_mangen::Man::new(command).render(&mut page), &page)
+    let made = clap_mangen::Man::new(command).render(&mut page);
+    page.extend_from_slice(rest.as_bytes());
+    write_out(made, &page)
+}
+
+/// The exit codes as a section of a manual page, in roff.
+fn exit_status() -> String {
+    let rows = Exit::TABLE.iter();
+    let rows = rows.map(|(code, name, means)| format!(".TP\n{code} ({name})\n{means}\n"));
+    format!(".SH EXIT STATUS\n{}", rows.collect::<String>())
+}
+
+/// What to type first, in roff.
+fn examples() -> String {
+    let lines = [
+        ("runner init box", "a new box in the folder `box`"),
+        ("runner run jobs/demo.toml", "made-up bars, a loop, its replay, the proof"),
+        ("runner run jobs/eqflat.toml", "whether LIVE and its replay are equal"),
+        ("runner man run", "the page of one verb"),
+    ];
+    let rows = lines.iter().map(|(typed, means)| format!(".TP\n.B {typed}\n{means}\n"));
+    format!(".SH EXAMPLES\n{}", rows.collect::<String>())
 }
 
 fn write_out(made: io::Result<()>, text: &[u8]) -> Exit {

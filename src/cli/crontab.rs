@@ -2,7 +2,6 @@
 
 mod job;
 mod lines;
-mod shell_words;
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +53,7 @@ struct Refused {
 
 /// The words of a command, as a shell would split it, when nothing in it needs a shell.
 pub(super) fn words(command: &str) -> Result<Vec<String>, String> {
-    Ok(shell_words::split(command)?.into_iter().map(|word| word.text).collect())
+    Ok(lines::split(command)?.into_iter().map(|word| word.text).collect())
 }
 
 /// Imports a crontab: exit code 1 when a line could not be imported.

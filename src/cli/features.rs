@@ -1,4 +1,4 @@
-//! `runner features`: what rules see, as a table for other programs.
+//! `runner features` and `runner functions`: what rules see, and the words of their language.
 
 use std::path::Path;
 
@@ -19,6 +19,7 @@ use crate::{
         context::Failure,
         features::{Take, features as table_of},
     },
+    language::functions,
     os::mask::Mask,
     store::{
         disk::{RealDisk, parent},
@@ -120,4 +121,31 @@ fn leave(
             Err(failure)
         }
     }
+}
+
+/// Lists them, or describes one.
+pub fn functions(name: Option<&str>, json: bool) -> Exit {
+    let Some(name) = name else {
+        let words = functions::words();
+        if json {
+            print_json(&json!({ "schema": "mjolnir.functions/1", "words": words }));
+        } else {
+            print(&functions::reference());
+        }
+        return Exit::Ok;
+    };
+    let Some(text) = functions::describe(name) else {
+        let near = functions::nearest(name).map(|near| format!("; did you mean `{near}`?"));
+        let message = format!(
+            "the rule language does not have `{name}`{}; `runner functions` lists its words",
+            near.unwrap_or_default()
+        );
+        return tell(&Failure::new(Exit::Nothing, message), json);
+    };
+    if json {
+        print_json(&json!({ "schema": "mjolnir.functions/1", "word": name, "text": text }));
+    } else {
+        print(&text);
+    }
+    Exit::Ok
 }

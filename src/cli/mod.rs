@@ -1,22 +1,17 @@
 //! The command line: arguments, what people see, and every verb but `run`.
 
 // Its docs become help and JOBS.md: people read them.
-#[warn(missing_docs)]
 pub mod args;
-mod claims;
+#[warn(missing_docs)]
 pub mod commands;
 pub mod compare;
 pub mod completions;
 pub mod crontab;
 pub mod deploy;
-pub mod deploy_init;
 pub mod doctor;
 pub mod features;
-pub mod fit;
 pub(crate) mod flags;
 pub(crate) mod follow;
-pub mod functions;
-pub mod give_command;
 pub mod history;
 pub mod home;
 pub mod init;

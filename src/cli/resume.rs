@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{
     args::{CommandArgs, ResumeArgs},
+    commands::give_command,
     flags,
-    give_command::give_command,
     load::variables,
     output::{plain, print, print_json},
     records::Records,

@@ -14,12 +14,14 @@ use crate::{
         ids::ModelId,
         time::{Timeframe, UtcMs},
     },
-    engine::learn::label::{BarrierUnit, LabelKind},
-    engine::model::Model,
+    engine::{
+        learn::label::{BarrierUnit, LabelKind},
+        model::Model,
+    },
     exit::Exit,
     jobs::{
         context::Failure,
-        model_folder::{LoadedModel, find, load, resolve},
+        models::{LoadedModel, find, load, resolve},
     },
     language::Features,
     model::card::CardLabel,

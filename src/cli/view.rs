@@ -25,7 +25,7 @@ use crate::{
     jobs::{
         context::Failure,
         preflight::ManifestCheck,
-        warm_up::{FirstStart, Late},
+        venue::{FirstStart, Late},
     },
     language::{self, Derivation},
     manifest::{

@@ -13,6 +13,9 @@ pub enum TimeError {
     /// The text is neither RFC 3339 nor whole milliseconds.
     #[error("`{0}` is not a time: write RFC 3339 with an offset, or whole milliseconds since 1970")]
     Unreadable(String),
+    /// A number that is seconds.
+    #[error("`{0}` looks like seconds: times are whole milliseconds since 1970, so write {0}000")]
+    Seconds(i64),
     /// The instant lies outside 1970..2200.
     #[error("{0} ms is not between the years 1970 and 2200")]
     OutOfRange(i64),
@@ -124,7 +127,11 @@ impl FromStr for UtcMs {
 
     fn from_str(text: &str) -> Result<Self, TimeError> {
         if let Ok(ms) = text.parse::<i64>() {
-            return Self::new(ms);
+            // Seconds since 2001, or milliseconds of the years before 1973, of which no market has bars.
+            return match ms {
+                1_000_000_000..100_000_000_000 => Err(TimeError::Seconds(ms)),
+                _ => Self::new(ms),
+            };
         }
         let parsed = chrono::DateTime::parse_from_rfc3339(text)
             .map_err(|_| TimeError::Unreadable(text.to_owned()))?;
@@ -391,6 +398,8 @@ mod tests {
         for text in ["", "yesterday", "2023-03-20", "2023-03-20T00:00:00", "-5", "99999999999999"] {
             assert!(text.parse::<UtcMs>().is_err(), "{text}");
         }
+        let seconds = "1679270400".parse::<UtcMs>().unwrap_err().to_string();
+        assert!(seconds.ends_with("so write 1679270400000"), "{seconds}");
     }
 
     #[test]

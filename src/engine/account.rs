@@ -9,11 +9,9 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::{Reason, Side},
-        money::{Money, Price, Qty},
-        stake::Stake,
+        decision::{CloseReason, Event, Reason, Side, TradeEvent},
+        money::{Money, Price, Qty, Stake},
         time::SlotTs,
-        trade::{CloseReason, Event, TradeEvent},
     },
     language::Protection,
 };

@@ -6,11 +6,9 @@ use super::rules::StopFill;
 use crate::{
     domain::{
         bar::Bar,
-        decision::Side,
-        money::{Money, Price, Qty},
-        stake::Stake,
+        decision::{CloseReason, Side},
+        money::{Money, Price, Qty, Stake},
         time::SlotTs,
-        trade::CloseReason,
     },
     language::Protection,
 };

@@ -13,11 +13,9 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::{Block, Limit, Reason, RiskState, Side},
-        money::{Money, Price, Qty},
-        stake::Stake,
+        decision::{Block, CloseReason, Limit, Reason, RiskState, Side},
+        money::{Money, Price, Qty, Stake},
         time::{SlotTs, Timeframe},
-        trade::CloseReason,
     },
     language::Protection,
 };

@@ -12,10 +12,9 @@ use crate::{
     domain::{
         bar::Bar,
         command::CommandKind,
-        decision::{Block, Limit, Reason, RiskState, Side},
+        decision::{Block, CloseReason, Limit, Reason, RiskState, Side, TradeEvent},
         money::{Money, Price},
         time::SlotTs,
-        trade::{CloseReason, TradeEvent},
     },
     language::{BARS_SINCE_EXIT_MAX, Held, Ledger, Protection},
 };

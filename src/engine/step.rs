@@ -14,10 +14,12 @@ use super::{
 use crate::{
     domain::{
         bar::{Bar, TimedBar, hash_bar, hash_bars},
-        decision::{Action, Block, Decision, Degraded, Limit, Reason, RiskState, Side, SkipReason},
+        decision::{
+            Action, Block, CloseReason, Decision, Degraded, Limit, Reason, RiskState, Side,
+            SkipReason, TradeEvent,
+        },
         money::Money,
         time::{SlotTs, Timeframe},
-        trade::{CloseReason, TradeEvent},
     },
     language::{Inputs, Intent, Ledger, NO_SIGNAL, Protection, Size, SizeMode, SlotValue, Why},
 };

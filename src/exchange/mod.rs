@@ -7,4 +7,3 @@ pub(crate) mod rate_limiter;
 pub mod remote;
 pub mod sim;
 pub mod venue;
-pub(crate) mod venue_time;

@@ -1,7 +1,7 @@
 //! A venue over the network: pages asked with good manners, joined whole or not at all, and the venue's clock beside ours.
 
 use super::{
-    client::{Client, ClientLimits, Get, HttpAnswer},
+    client::{Client, ClientLimits, Get, HttpAnswer, VenueTime},
     feed::{Feed, FeedError, Heard, Sleeper},
     rate_limiter::{Admit, Next, RateLimiter},
     venue::{
@@ -9,7 +9,6 @@ use super::{
         page_request::PageRequest,
         registry::Venue,
     },
-    venue_time::VenueTime,
 };
 use crate::{
     domain::{

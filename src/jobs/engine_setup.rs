@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     context::{Context, Failure, Outcome},
-    model_timeline::{MODEL_KEY, ModelSource, models},
+    models::{MODEL_KEY, ModelSource, models},
 };
 use crate::{
     domain::{command::Command, ids::ModelId},

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     context::{Context, Failure},
     engine_setup::engine_setup,
-    model_timeline::ModelSource,
+    models::ModelSource,
     why::Kept,
 };
 use crate::{

@@ -1,24 +1,20 @@
 //! Whether this machine is fit for a boot or a deploy. Nothing is changed; what is tried is taken back.
 
-mod clock;
 pub(crate) mod doctor;
 mod env_file;
-mod ports;
+mod machine;
 mod root;
-mod tools;
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
 
 use self::{
-    clock::clock,
     env_file::env_file,
-    ports::ports,
+    machine::{clock, device, ports, tools},
     root::{folders, git_tree, manifests, owners, room},
-    tools::{device, tools},
 };
-use super::{context::Context, deploy::commands::CommandRunner};
+use super::{context::Context, deploy::programs::CommandRunner};
 use crate::{
     checklist::{Check, Checklist, EVIDENCE_MAX, Level},
     exit::Exit,

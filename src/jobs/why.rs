@@ -4,7 +4,7 @@ use super::{
     context::{Context, Failure},
     engine_setup::{EngineSetup, engine_setup},
     ledgers::series_of,
-    model_timeline::ModelSource,
+    models::ModelSource,
 };
 use crate::{
     domain::{

@@ -2,21 +2,18 @@
 
 mod call;
 mod expression;
-mod lets;
-mod params;
+mod names;
 mod rules;
 mod scope;
-mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    expr::Expr,
+    parse::Expr,
     problem::{Fault, Problem, Severity},
     raw::{Number, RawStrategy, Values},
     rule::{Rule, Sides, Size},
-    term::{Term, Type},
-    unit::Unit,
+    term::{Term, Type, Unit},
 };
 use crate::domain::{decision::Side, time::Timeframe};
 use scope::{Place, Scope};
@@ -89,18 +86,18 @@ pub(super) fn check(
         return None;
     }
     let mut scope = Scope::new(&raw.signals, raw.model || !model.is_empty(), timeframe);
-    params::params(&mut scope, raw, values, problems);
-    params::require(&mut scope, raw, problems);
-    let parsed = lets::parsed(raw, problems);
+    names::params(&mut scope, raw, values, problems);
+    names::require(&mut scope, raw, problems);
+    let parsed = names::parsed(raw, problems);
     if let Some(problem) = too_many_nodes(raw, &parsed) {
         problems.push(problem);
         return None;
     }
-    let order = lets::lets(&mut scope, raw, &parsed, problems);
-    let sides = settings::sides(raw, problems);
-    let protect = settings::protect(&mut scope, raw, problems);
+    let order = names::lets(&mut scope, raw, &parsed, problems);
+    let sides = rules::sides(raw, problems);
+    let protect = rules::protect(&mut scope, raw, problems);
     let rules = rules::rules(&mut scope, raw, (sides, &protect), problems);
-    let size = settings::size(raw, (sides, &protect), problems);
+    let size = rules::size(raw, (sides, &protect), problems);
     // Without params and names: a model is bound to its features as they are written.
     let model = features(&mut scope, "strategy.model.features", model, problems);
     unread_params(&scope, raw, problems);
@@ -124,8 +121,8 @@ pub(super) fn check(
 pub(super) fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, Problem> {
     let (signals, mut problems) = (BTreeSet::new(), Vec::new());
     let mut scope = Scope::new(&signals, false, None);
-    params::params(&mut scope, raw, values, &mut problems);
-    params::require(&mut scope, raw, &mut problems);
+    names::params(&mut scope, raw, values, &mut problems);
+    names::require(&mut scope, raw, &mut problems);
     let is_met = problems.is_empty();
     let is_wrong = |problem: &Problem| problem.severity == Severity::Error && !problem.unmet;
     problems.into_iter().find(is_wrong).map_or(Ok(is_met), Err)

@@ -7,8 +7,8 @@ use super::{
     instance::Instance,
     problem::{Problem, Severity},
     program::Program,
+    reach::{Derivation, Lags},
     term::Term,
-    warm_up::{Derivation, Lags},
 };
 use crate::domain::time::Timeframe;
 

@@ -1,15 +1,14 @@
 //! Every function of the language: one table, from which the checks, the reference and the help come.
 
-pub(super) mod looking_back;
 mod reference;
-pub(super) mod row;
+pub(super) mod table;
 
-use row::{Arg, Gives, Group, Row};
+use table::{Arg, Gives, Group, Row};
 
 use super::op::Op;
 
-pub(super) use looking_back::Back;
 pub use reference::{describe, nearest, reference, words};
+pub(super) use table::Back;
 
 /// What a name with brackets can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

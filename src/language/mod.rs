@@ -4,15 +4,12 @@
 mod bounds;
 mod check;
 mod decision;
-mod expr;
 mod features;
 pub mod functions;
-mod identity;
 mod instance;
 mod intent;
 pub mod kernels;
 mod op;
-mod overdue;
 mod parse;
 mod problem;
 mod program;
@@ -23,9 +20,7 @@ mod running;
 mod strategy;
 mod term;
 mod token;
-mod unit;
 mod values;
-mod warm_up;
 mod why;
 
 pub use decision::{BARS_SINCE_EXIT_MAX, Held, Inputs, Ledger};
@@ -35,10 +30,10 @@ pub use intent::{Intent, NO_RANGE, NO_SIGNAL, Protection};
 pub use parse::{DEPTH_MAX, TEXT_MAX};
 pub use problem::{Problem, Severity};
 pub use raw::{Number, RawDistances, RawParam, RawProtect, RawRule, RawSize, RawStrategy, Values};
+pub use reach::Derivation;
 pub use rule::{Kind, Rule, Sides, Size, SizeMode};
 pub use strategy::{Strategy, WARM_UP_MAX, allows, check};
 pub use values::SlotValue;
-pub use warm_up::Derivation;
 pub use why::{Clause, RuleWhy, Why};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     check::Lets,
     functions::Back,
-    kernels::length::Length,
+    kernels::window::Length,
     op::Op,
     running::Settings,
     term::{Call, Term, What},

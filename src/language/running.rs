@@ -3,30 +3,15 @@
 use super::{
     functions::Back,
     kernels::{
-        atr::{Atr, Natr, TrueRange},
-        bollinger::{BbLower, BbMid, BbUpper, Stdev},
-        cci::Cci,
-        corr::Corr,
+        among::{Corr, Rank, RollingHigh, RollingLow},
+        averages::{Ema, Hma, Sma, Vwma, Wma},
         day::{DayHigh, DayLow, DayOpen, DayVwap},
         dmi::{Adx, MinusDi, PlusDi},
-        ema::Ema,
-        extreme::{RollingHigh, RollingLow},
-        keltner::{KcLower, KcMid, KcUpper},
-        lag,
-        length::Length,
         logic::{BarsSince, Count, Delay, Falling, Rising, ValueWhen},
-        macd::{MacdHist, MacdLine, MacdSignal},
-        mfi::Mfi,
-        rank::Rank,
-        returns::{LogReturn, Mom, Roc},
-        rsi::Rsi,
-        sma::Sma,
-        stochastic::{StochD, StochK, WillR},
-        supertrend::Supertrend,
-        volatility::RealisedVolatility,
-        vwma::Vwma,
-        wma::{Hma, Wma},
-        zscore::ZScore,
+        oscillators::{Cci, MacdHist, MacdLine, MacdSignal, Mfi, Rsi, StochD, StochK, WillR},
+        ranges::{Atr, KcLower, KcMid, KcUpper, Natr, Supertrend, TrueRange},
+        spread::{BbLower, BbMid, BbUpper, LogReturn, Mom, RealisedVolatility, Roc, Stdev, ZScore},
+        window::{self, Length},
     },
     op::known,
 };
@@ -282,12 +267,12 @@ impl Back {
             | Self::Willr
             | Self::CountOf
             | Self::BarsSince
-            | Self::ValueWhen => lag::window(n),
+            | Self::ValueWhen => window::window(n),
             Self::Roc | Self::Mom | Self::LogReturn | Self::Rising | Self::Falling => {
-                lag::change(n)
+                window::change(n)
             }
-            Self::Mfi | Self::Volatility => lag::change(n),
-            Self::Ema | Self::KcMid => lag::ema(n),
+            Self::Mfi | Self::Volatility => window::change(n),
+            Self::Ema | Self::KcMid => window::ema(n),
             Self::Rma
             | Self::Rsi
             | Self::Atr
@@ -296,17 +281,17 @@ impl Back {
             | Self::KcLower
             | Self::Supertrend
             | Self::PlusDi
-            | Self::MinusDi => lag::wilder(n),
-            Self::Adx => lag::adx(n),
-            Self::Hma => lag::hma(n),
-            Self::StochK => lag::stoch_k(n, m),
-            Self::StochD => lag::stoch_d(n, m, o),
-            Self::Macd => lag::macd(m),
-            Self::MacdSignal | Self::MacdHist => lag::macd_signal(m, o),
-            Self::Tr => lag::TRUE_RANGE,
-            Self::CrossesAbove | Self::CrossesBelow => lag::CROSSES,
+            | Self::MinusDi => window::wilder(n),
+            Self::Adx => window::adx(n),
+            Self::Hma => window::hma(n),
+            Self::StochK => window::stoch_k(n, m),
+            Self::StochD => window::stoch_d(n, m, o),
+            Self::Macd => window::macd(m),
+            Self::MacdSignal | Self::MacdHist => window::macd_signal(m, o),
+            Self::Tr => window::TRUE_RANGE,
+            Self::CrossesAbove | Self::CrossesBelow => window::CROSSES,
             Self::DayOpen | Self::DayHigh | Self::DayLow | Self::DayVwap => {
-                lag::day(timeframe.ms())
+                window::day(timeframe.ms())
             }
         }
     }

@@ -6,17 +6,16 @@ use std::{
 };
 
 use super::{
-    check::{self, Checked, CheckedRule, Distances, Lets},
+    check::{self, Checked, CheckedRule, DISTANCES, Distances, Lets, place_of},
     decision::{Decision, Root},
     features::{Features, too_many},
     intent::{Asked, stands_at},
     problem::{Problem, Severity},
     raw::{Number, RawStrategy, Values},
-    reach::Reach,
-    rule::{Kind, Rule, Sides, Size},
-    term::{Term, What},
+    reach::{Derivation, Lags, Reach},
+    rule::{Kind, Rule, Sides, Size, SizeMode},
+    term::{Term, What, number},
     values::SlotValue,
-    warm_up::{Derivation, Lags},
 };
 use crate::domain::{
     decision::Side,
@@ -210,7 +209,7 @@ fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Probl
     let roots: Vec<Root> = rules.iter().map(|rule| root(&rule.when)).collect();
     let protect = [0, 1]
         .map(|side: usize| std::array::from_fn(|at| distances[side][at].as_ref().map(&mut root)));
-    let overdue = super::overdue::states(&rules, &lets);
+    let overdue = super::decision::states(&rules, &lets);
     let overdue: Vec<(usize, Root)> = overdue
         .into_iter()
         .filter_map(|(at, state)| decision.add(&state).map(|root| (at, root)))
@@ -263,7 +262,7 @@ fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Problem>) {
     if let Some(problem) = too_many("strategy", checked.model.len() + reach.features.len()) {
         problems.push(problem);
     }
-    super::overdue::remark(checked, reach, problems);
+    super::decision::remark(checked, reach, problems);
 }
 
 /// How long the warm-up is.
@@ -307,5 +306,52 @@ fn warm_up(checked: &Checked, reach: &Reach, timeframe: Timeframe, problems: &mu
             days(plain)
         );
         problems.push(Problem::warning("strategy", message).help(help));
+    }
+}
+
+impl Strategy {
+    /// Keys and texts. Two strategies with the same ones decide the same; comments, spaces and what nothing reads are not in them.
+    pub fn identity(&self) -> Vec<(String, String)> {
+        let plan = &self.0;
+        let mut lines = vec![("strategy.sides".to_owned(), plan.sides.name().to_owned())];
+        let mut line = |key: String, text: String| lines.push((key, text));
+        for (name, value) in &plan.params {
+            let text = match value {
+                Number::Integer(whole) => whole.to_string(),
+                Number::Float(x) => number(*x),
+            };
+            line(format!("strategy.params.{name}"), text);
+        }
+        for (name, body) in plan.lets.terms.iter().filter(|(name, _)| plan.read.contains(*name)) {
+            line(format!("strategy.let.{name}"), body.to_string());
+        }
+        for kind in [Kind::Enter, Kind::Exit] {
+            let rules = plan.rules.iter().zip(&plan.whens);
+            for (place, (rule, when)) in (1..).zip(rules.filter(|(rule, _)| rule.kind == kind)) {
+                let Rule { name, sides, .. } = rule;
+                let key = format!("strategy.{}.{place}.{name}", kind.name());
+                line(format!("{key}.side"), sides.name().to_owned());
+                line(format!("{key}.when"), when.to_string());
+            }
+        }
+        for side in plan.sides.each() {
+            for (name, term) in DISTANCES.into_iter().zip(&plan.distances[place_of(side)]) {
+                if let Some(term) = term {
+                    line(format!("strategy.protect.{}.{name}", side.name()), term.to_string());
+                }
+            }
+        }
+        let size = &plan.size;
+        let (mode, share) = match size.mode {
+            SizeMode::Fixed => ("fixed", None),
+            SizeMode::Percent(percent) => ("percent", Some(("percent", percent))),
+            SizeMode::Risk(percent) => ("risk", Some(("risk-pct", percent))),
+        };
+        line("strategy.size.mode".to_owned(), mode.to_owned());
+        let most = size.max_notional.map(|most| ("max-notional", most));
+        for (name, value) in share.into_iter().chain(most) {
+            line(format!("strategy.size.{name}"), value.normalize().to_string());
+        }
+        lines
     }
 }

@@ -1,8 +1,7 @@
 //! The language as a whole: wrong texts, random programs against a naive evaluator, the shipped strategies.
 
 mod bad_input;
-mod bars;
-mod file;
+mod fixtures;
 mod frames;
 mod functions;
 mod naive;

@@ -1,6 +1,6 @@
 //! Values that have a name: prices, the clock of the slot, and what the ledger knows.
 
-use super::unit::{Exact, Unit};
+use super::term::{Exact, Unit};
 use crate::domain::{
     bar::{Bar, TimedBar},
     time::{DAY_MS, SlotTs},

@@ -7,7 +7,7 @@ use super::{
     decision::Inputs,
     features::Features,
     intent::Intent,
-    kernels::length::Length,
+    kernels::window::Length,
     rule::{Kind, Rule},
     strategy::Strategy,
     term::{Term, Type, What},

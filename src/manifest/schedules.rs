@@ -11,8 +11,7 @@ use super::{
     values::{Parsed, Span},
 };
 use crate::domain::{
-    cadence::{Cadence, ClockGap},
-    cron::{Cron, DayMatch},
+    cadence::{Cadence, ClockGap, Cron, DayMatch},
     zone::Zone,
 };
 

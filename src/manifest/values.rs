@@ -7,11 +7,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::{
     base_url::BaseUrl,
-    cron::Cron,
+    cadence::Cron,
     ids::{Exchange, RunId, Tag},
-    pattern::{AnchoredPattern, FloatingPattern},
     series::Symbol,
-    target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
+    target::{
+        AnchoredPattern, FloatingPattern, Host, HostKey, InsidePath, MachineId, Project,
+        TargetPath, UserName,
+    },
     time::{DAY_MS, Timeframe, UtcMs},
     tool::ToolNeed,
     zone::Zone,

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::weights::widths;
+use super::folder::widths;
 use crate::engine::{
     learn::{
-        folds::FoldGrowth,
         label::{BarrierUnit, LabelKind},
+        rows::FoldGrowth,
     },
     model::{Activation, Dense, Feature, Model, Network, Normaliser, SCORER, network::LAYERS_MAX},
 };

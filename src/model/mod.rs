@@ -5,4 +5,3 @@ pub mod folder;
 pub(crate) mod golden;
 pub mod probe;
 pub mod train;
-pub(crate) mod weights;

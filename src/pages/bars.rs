@@ -38,7 +38,7 @@ const LEVELS: [i64; 16] = [
 pub type Candle = (i64, f64, f64, f64, f64, f64);
 
 /// Whole days of a series put together, each with what says that its file is still the same.
-pub type Days = BTreeMap<i64, ((u64, u64), Candle)>;
+pub type DayBars = BTreeMap<i64, ((u64, u64), Candle)>;
 
 /// Part of a ledger's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -157,7 +157,7 @@ fn together(bars: impl Iterator<Item = Candle>, level_ms: i64) -> Vec<Candle> {
     out
 }
 
-/// Days of which only one bar each is wanted: each file is read once as long as it stays the same.
+/// DayBars of which only one bar each is wanted: each file is read once as long as it stays the same.
 fn whole_days(
     desk: &Desk,
     raw: &RawStore<'_, crate::store::disk::RealDisk>,

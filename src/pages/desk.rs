@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{bars::Days, proofs::Proofs};
+use super::{bars::DayBars, proofs::Proofs};
 use crate::{
     cli::output::drawing,
     clock::{Clock as _, SystemClock},
@@ -43,7 +43,7 @@ pub struct Desk {
     /// What the proofs say, each read once.
     pub proofs: Mutex<Proofs>,
     /// Bars of whole days, by series.
-    pub days: Mutex<BTreeMap<Series, Days>>,
+    pub days: Mutex<BTreeMap<Series, DayBars>>,
     records: Mutex<Option<RunStore>>,
     heavy: Mutex<()>,
 }

@@ -18,7 +18,7 @@ use crate::{
         context::Failure,
         equivalence::{
             judge::ProofVerdict,
-            proof::{Mismatch, Proof},
+            proofs::{Mismatch, Proof},
         },
         ledgers::{series_of, tags},
     },

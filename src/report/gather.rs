@@ -14,14 +14,12 @@ use super::{
 use crate::{
     domain::{
         bar::Bar,
-        decision::{RiskState, Side},
+        decision::{CloseReason, RiskState, Side, TradeEvent},
         time::{DAY_MS, SlotTs, UtcMs},
-        trade::{CloseReason, TradeEvent},
     },
     engine::metrics::{
         confidence::{Confidence, rolling_sharpe},
-        curve::{DayReturn, Drawdown, Point, Start, Walk},
-        drawdowns::Drawdowns,
+        curve::{DayReturn, Drawdown, Drawdowns, Point, Start, Walk},
         trades::TradeStats,
     },
 };

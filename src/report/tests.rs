@@ -13,10 +13,9 @@ use super::{
 };
 use crate::domain::{
     bar::Bar,
-    decision::{Reason, RiskState, Side},
+    decision::{CloseReason, Event, Reason, RiskState, Side, TradeEvent},
     money::{Money, Price, Qty},
     time::{DAY_MS, SlotTs, Timeframe, UtcMs},
-    trade::{CloseReason, Event, TradeEvent},
 };
 
 const HOUR_MS: i64 = 3_600_000;

@@ -4,9 +4,8 @@ use serde::Serialize;
 
 use crate::domain::{
     bar::Bar,
-    decision::Side,
+    decision::{CloseReason, Event, Side, TradeEvent},
     time::SlotTs,
-    trade::{CloseReason, Event, TradeEvent},
 };
 
 /// A closed trade.

@@ -24,7 +24,7 @@ use crate::{
         ledger::last_row,
         lines::At,
         rows::{
-            commands::push_command, decisions::DECISIONS_HEADER, timing::TIMING_HEADER,
+            commands::push_command, decisions::DECISIONS_HEADER, signals::TIMING_HEADER,
             trades::TRADES_HEADER,
         },
     },

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     domain::command::Command,
-    store::{error::StoreError, monotonic::NotLater},
+    store::{error::StoreError, ledger::NotLater},
 };
 
 /// A failure of a session. After it the session is over: leave, restart, recover from the files.

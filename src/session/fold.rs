@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 
 use super::{
-    as_seen::{Seen, SeenRows, warm_up_bars},
     card::{Card, Origin},
     checkpoint::{Checkpoint, Proved},
     error::SessionError,
     live::{Place, trade_row},
     reader::{DecisionRow, Extent, Files, Piece, RecordReader, RowFinder},
-    record::{End, begins, birth, ends, stored_bars},
+    record::{End, Seen, SeenRows, begins, birth, ends, stored_bars, warm_up_bars},
 };
 use crate::{
     domain::{bar::TimedBar, command::Command, time::SlotTs},
@@ -25,7 +24,7 @@ use crate::{
         raw::{RawStore, Revision},
         rows::{
             decisions::Column,
-            encode::{SeriesPrefix, push_decision},
+            table::{SeriesPrefix, push_decision},
         },
     },
 };

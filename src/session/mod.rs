@@ -1,6 +1,5 @@
 //! Floor 3: the step joined with durable ledgers. The only code that makes a ledger row.
 
-pub mod as_seen;
 pub mod card;
 pub(crate) mod checkpoint;
 pub mod error;
@@ -8,7 +7,6 @@ pub mod fold;
 pub mod live;
 pub mod reader;
 pub mod record;
-pub mod render;
 pub mod replay;
 pub mod signals;
 pub(crate) mod watch;

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::as_seen::Decided;
+use super::record::Decided;
 use crate::{
     domain::{
         ids::Tag,
@@ -21,7 +21,7 @@ use crate::{
         lines::{At, LineReader, Lines},
         rows::{
             decisions::{DECISIONS_HEADER, DecisionLine, parse_decision_rows},
-            timing::{TIMING_HEADER, Timing, parse_timing_rows},
+            signals::{TIMING_HEADER, Timing, parse_timing_rows},
             trades::{AfterTrade, TRADES_HEADER, parse_trade_rows},
         },
     },

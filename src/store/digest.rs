@@ -179,6 +179,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::store::disk::RealDisk;
 
     #[test]
     fn the_digest_is_the_known_one() {
@@ -248,9 +249,7 @@ mod tests {
         assert!(look().is_longer(&before, 4) && !look().is_longer(&before, 3));
         assert!(!before.is_longer(&look(), 4));
         // One of that length that was put in its place.
-        let other = temp.path().join("g");
-        File::create(&other).unwrap().write_all(b"a,b\n7,2\n").unwrap();
-        fs::rename(&other, &path).unwrap();
+        RealDisk::new(temp.path()).replace(&path, b"a,b\n7,2\n").unwrap();
         assert!(!look().is_longer(&before, 4));
     }
 

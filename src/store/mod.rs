@@ -10,7 +10,6 @@ pub mod layout;
 pub mod ledger;
 pub(crate) mod lines;
 pub mod lock;
-pub(crate) mod monotonic;
 pub mod raw;
 pub mod rows;
 pub mod runs;

@@ -7,10 +7,9 @@ use super::sums::{Cut, DaySums};
 use crate::{
     domain::{
         bar::{Bar, TimedBar},
-        decision::{Block, Limit, RiskState},
+        decision::{Block, CloseReason, Event, Limit, RiskState, TradeEvent},
         money::Money,
         time::{DAY_MS, SlotTs, Timeframe, Window},
-        trade::{CloseReason, Event, TradeEvent},
     },
     engine::{
         anchor::{Blocks, FeatureRow, Readiness},

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use mjolnir::exchange::venue::registry::Venue;
 
 /// Every document.
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     "ARCHITECTURE.md",
     "HANDOFF.md",
     "JOBS.md",
@@ -24,6 +24,7 @@ const ALL: [&str; 14] = [
     "docs/OPERATIONS.md",
     "docs/PAGES.md",
     "docs/RULES.md",
+    "docs/SWEEPS.md",
     "ops/README.md",
 ];
 /// Documents with tests of their own: one is generated, one has files that its reader writes.
@@ -231,9 +232,15 @@ fn jobs_and_profiles_that_are_named_exist() {
     }
 }
 
-/// A manifest, and the profiles it extends.
+/// A manifest, the profiles it extends, and the job that a sweep tries.
 fn with_extended(job: &str) -> String {
     let own = text(job);
+    let tried = own.lines().find_map(|line| line.strip_prefix("job = \"")?.split('"').next());
+    let tried = tried.filter(|_| own.contains("kind = \"sweep\""));
+    let own = match tried {
+        Some(tried) => own.clone() + &with_extended(&format!("jobs/{tried}")),
+        None => own,
+    };
     let extended = words(&own).filter_map(|word| word.strip_prefix("../"));
     let all: Vec<String> =
         extended.filter(|word| is_manifest(word, "profiles/")).map(text).collect();

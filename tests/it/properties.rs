@@ -15,13 +15,10 @@ use mjolnir::{
         slot::SlotMaker,
         step::{Core, Engine},
     },
-    session::{
-        render::{Rows, render},
-        replay::{AtEnd, Inputs},
-    },
+    session::replay::{AtEnd, Inputs, Rows, render},
     store::rows::{
         decisions::{DECISIONS_HEADER, parse_decisions},
-        encode::{SeriesPrefix, push_decision, push_trade},
+        table::{SeriesPrefix, push_decision, push_trade},
     },
 };
 use proptest::prelude::*;

@@ -3,10 +3,9 @@
 use mjolnir::{
     domain::{
         bar::Bar,
-        decision::Decision,
+        decision::{Decision, Event, TradeEvent},
         money::{Money, Price},
         time::{SlotTs, Timeframe},
-        trade::{Event, TradeEvent},
     },
     engine::{
         rules::{FillAt, Limits, Rules, StopFill},

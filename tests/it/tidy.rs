@@ -202,7 +202,7 @@ const SIBLINGS_APART: &[u8] = &[1, 2];
 
 /// Settings of the engine that the manifest takes as they are: one type from the key to its use.
 const SETTINGS: &[&str] = &[
-    "crate::engine::learn::folds::FoldGrowth",
+    "crate::engine::learn::rows::FoldGrowth",
     "crate::engine::learn::label::BarrierUnit",
     "crate::engine::learn::label::LabelKind",
     "crate::engine::model::Activation",

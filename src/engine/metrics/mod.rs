@@ -2,7 +2,5 @@
 
 pub(crate) mod confidence;
 pub mod curve;
-pub(crate) mod drawdowns;
-mod sample;
 pub(crate) mod tearsheet;
 pub mod trades;

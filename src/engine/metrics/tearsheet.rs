@@ -4,7 +4,7 @@ use super::{
     curve::{CurveStats, Point, Start},
     trades::{RoundTrip, TradeStats},
 };
-use crate::domain::trade::TradeEvent;
+use crate::domain::decision::TradeEvent;
 
 /// All figures of one run.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::sample::{mean, mean_and_sd};
+use super::confidence::{mean, mean_and_sd};
 use crate::domain::{
-    decision::Side,
+    decision::{CloseReason, Event, Side, TradeEvent},
     money::Money,
     time::SlotTs,
-    trade::{CloseReason, Event, TradeEvent},
 };
 
 /// A position from its opening to its closing.

@@ -3,9 +3,8 @@
 use thiserror::Error;
 
 use super::{
-    feature::Feature,
+    inputs::{Feature, Normaliser},
     network::{CLASSES, Network},
-    normaliser::Normaliser,
 };
 use crate::language::FEATURES_MAX;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{feature::Feature, scored::Model};
+use super::{inputs::Feature, scored::Model};
 use crate::domain::{
     ids::ModelId,
     time::{SlotTs, UtcMs},

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::protocol::{MarketView, Query, Reply, SimRefusal, eight};
+use super::server::{MarketView, Query, Reply, SimRefusal, eight};
 use crate::domain::{bar::TimedBar, series::Symbol};
 
 const ROWS_DEFAULT: usize = 500;
@@ -185,7 +185,7 @@ fn exchange_info(view: &MarketView<'_>, query: &Query) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{protocol::Protocol, sample},
+        super::{sample, server::Protocol},
         *,
     };
 

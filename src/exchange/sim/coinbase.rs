@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::protocol::{MarketView, Query, Reply, SimRefusal};
+use super::server::{MarketView, Query, Reply, SimRefusal};
 use crate::domain::{
     bar::TimedBar,
     series::Symbol,
@@ -156,7 +156,7 @@ fn currency(id: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{protocol::Protocol, sample},
+        super::{sample, server::Protocol},
         *,
     };
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::protocol::{MarketView, Query, Reply, SimRefusal, eight, short};
+use super::server::{MarketView, Query, Reply, SimRefusal, eight, short};
 use crate::domain::{
     bar::TimedBar,
     series::Symbol,
@@ -207,7 +207,7 @@ fn row(TimedBar { ts, bar }: &TimedBar) -> Value {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{protocol::Protocol, sample},
+        super::{sample, server::Protocol},
         *,
     };
 

@@ -5,7 +5,6 @@ pub(crate) mod binance;
 pub(crate) mod coinbase;
 pub(crate) mod kraken;
 pub mod market;
-pub(crate) mod protocol;
 #[cfg(test)]
 mod sample;
 pub(crate) mod server;

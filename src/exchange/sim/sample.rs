@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     market::{MarketTrouble, SimMarket},
-    protocol::{Protocol, Query},
+    server::{Protocol, Query},
     venue::{SimAct, SimFault, SimFaults, SimRequest, Venue},
 };
 use crate::domain::{

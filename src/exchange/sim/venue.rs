@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     market::SimMarket,
-    protocol::{AnswerDisorder, MarketView, Protocol, Query, Reply, SimRefusal},
+    server::{AnswerDisorder, MarketView, Protocol, Query, Reply, SimRefusal},
 };
 use crate::{
     domain::{series::Symbol, time::UtcMs},

@@ -8,7 +8,7 @@ use crate::{
         time::{DAY_MS, SlotTs, Window},
     },
     engine::metrics::tearsheet::Tearsheet,
-    session::render::Played,
+    session::replay::Played,
 };
 
 /// The figures, one line per theme.

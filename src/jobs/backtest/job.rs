@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     figures::{contested, figures, holes, odd},
-    inputs::{plain, recorded},
-    write::{WriteError, write_backtest},
+    ledgers::{WriteError, plain, recorded, write_backtest},
 };
 use crate::{
     domain::{
@@ -22,7 +21,7 @@ use crate::{
         context::{Context, Failure, Outcome},
         engine_setup::{EngineSetup, engine_setup, still_all_known},
         features::play,
-        model_timeline::ModelSource,
+        models::ModelSource,
         sweep::{
             plan::{TrialKeys, series_words},
             searches::{SearchRow, begin},
@@ -33,8 +32,7 @@ use crate::{
         card::{Born, Card, Origin},
         live::Place,
         record::{RecordBytes, read_origin},
-        render::Played,
-        replay::{AtEnd, Inputs},
+        replay::{AtEnd, Inputs, Played},
         signals::leave_used,
     },
     store::{

@@ -1,6 +1,5 @@
 //! The windowed backtest: the same step over the bars on disk.
 
 pub(crate) mod figures;
-pub(crate) mod inputs;
 pub(crate) mod job;
-pub(crate) mod write;
+pub(crate) mod ledgers;

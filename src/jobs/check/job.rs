@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{features::features, sanity::sanity, smoke::smoke, state::state, storage::storage};
+use super::{lookahead::features, sanity::sanity, smoke::smoke, state::state, storage::storage};
 use crate::{
     checklist::{Checklist, Level},
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
         engine_setup::engine_setup,
-        model_timeline::ModelSource,
+        models::ModelSource,
     },
     manifest::{CheckJob, CheckPart, StopFill},
     store::{

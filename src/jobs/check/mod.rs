@@ -1,6 +1,5 @@
 //! The check job: whether a box is fit to trade. Each check has a level, a value and a command that helps.
 
-mod features;
 pub(crate) mod job;
 mod lookahead;
 mod sanity;

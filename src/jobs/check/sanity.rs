@@ -8,7 +8,7 @@ use crate::{
     engine::step::Core,
     jobs::{
         context::Failure,
-        warm_up::{FirstStart, Late},
+        venue::{FirstStart, Late},
     },
     language::RawDistances,
     manifest::{CheckPart, Trading},

@@ -13,8 +13,7 @@ use crate::{
         context::{Context, Failure, Outcome},
         engine_setup::engine_setup,
         equivalence, live,
-        model_folder::resolve,
-        model_timeline::ModelSource,
+        models::{ModelSource, resolve},
     },
     manifest::{
         Backtest, CheckPart, EqflatJob, Inputs, Live, LiveJob, OnExisting, OnFail, StopFill,

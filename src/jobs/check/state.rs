@@ -7,7 +7,7 @@ use crate::{
     jobs::{
         context::{Context, Failure},
         engine_setup::{EngineSetup, engine_setup},
-        model_timeline::ModelSource,
+        models::ModelSource,
     },
     manifest::{CheckJob, CheckPart, Parsed, StopFill},
     session::{
@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         ledger,
-        rows::{decisions::DECISIONS_HEADER, timing::TIMING_HEADER, trades::TRADES_HEADER},
+        rows::{decisions::DECISIONS_HEADER, signals::TIMING_HEADER, trades::TRADES_HEADER},
     },
 };
 

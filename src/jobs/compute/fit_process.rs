@@ -8,9 +8,9 @@ use std::{
 };
 
 use super::{
-    checkpoints::Checkpoints,
     judge::judge,
-    wire::{FitHeartbeat, Returned, Spec, rows},
+    trainer::Checkpoints,
+    worker::{FitHeartbeat, Returned, Spec, rows},
 };
 use crate::{
     exit::Exit,

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::{
     engine::{
-        learn::likelihood::softmax,
+        learn::scores::softmax,
         model::{Dense, Network},
     },
     model::{

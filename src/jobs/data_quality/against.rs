@@ -1,7 +1,7 @@
 //! The same market from another series of the store, bar by bar, put together to the longer timeframe where that is needed.
 
 use super::{
-    finding::{Example, QualityFinding},
+    report::{Example, QualityFinding},
     rows::VALUES,
 };
 use crate::{

@@ -4,12 +4,9 @@ use polars::prelude::DataFrame;
 
 use super::{
     against::{SeriesComparison, resample},
-    bar_checks::{self, SpikeRule},
-    finding::{self, Example, QualityFinding},
-    gaps::GapRules,
-    load::{Evidence, LoadScope, StoredRows, load},
-    report::QualityReport,
-    rows::{RowChecks, bars_of},
+    bar_checks::{self, GapRules, SpikeRule},
+    report::{self, Example, QualityFinding, QualityReport},
+    rows::{Evidence, LoadScope, RowChecks, StoredRows, bars_of, load},
 };
 use crate::{
     domain::{
@@ -43,7 +40,7 @@ pub fn run(context: &Context<'_>, job: &DataQualityJob) -> Result<Outcome, Failu
         finding.level = table.severity.of(finding.check);
         if finding.count > 0 {
             let tag = table.tag.as_ref().map(crate::manifest::Parsed::get);
-            finding.next = finding::next(finding, series, tag);
+            finding.next = report::next(finding, series, tag);
         }
     }
     findings.retain(|finding| finding.level != QualityLevel::Off);

@@ -2,9 +2,6 @@
 
 mod against;
 mod bar_checks;
-mod finding;
-mod gaps;
 pub(crate) mod job;
-mod load;
 mod report;
 mod rows;

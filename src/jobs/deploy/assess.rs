@@ -7,13 +7,13 @@ use std::{
 
 use super::{
     collect::{AllowedLock, Collector, Snapshot, collect},
-    commands::CommandRunner,
     connect::{Connection, connect},
-    exclusions::Exclusions,
     facts::DeployFacts,
     findings::{Changes, CheckReport, DeployFindings, DeployPlan, PlanSummary, TargetHint},
     git::TreeOrigin,
+    inventory::Exclusions,
     judge::{JudgedDeploy, judge},
+    programs::CommandRunner,
     rsync_output::ItemChange,
 };
 use crate::{

@@ -3,17 +3,14 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
-    argv::{self, Pass, VANISHED},
-    commands::{CommandRunner, stdout_of, words},
     compose::{Env, Folder, Variables, running, services, sets},
     deployed::{Deployed, Stage},
-    exclusions::{DEPLOYED, DEPLOYING, Exclusions, LOCK},
     facts::{DeployFacts, Direction, FreeSpace, HashedTree, PublishedPorts},
     findings::{DeployFindings, TargetHint},
-    git::{self, Ancestry, TreeOrigin},
-    inventory::{Inventory, parse_hashes},
+    git::{self, Ancestry, LOOKED_AT_MAX, TreeOrigin, secret_lines},
+    inventory::{DEPLOYED, DEPLOYING, Exclusions, Inventory, LOCK, parse_hashes},
+    programs::{self, CommandRunner, Pass, VANISHED, stdout_of, words},
     rsync_output::{ItemChange, ItemKind, RsyncOutput},
-    secrets::{LOOKED_AT_MAX, secret_lines},
     target::{LookError, live_writers, lock_owner, target_file, target_tree},
 };
 use crate::{
@@ -166,8 +163,8 @@ impl Collector<'_> {
 
     fn source_tree(&self) -> Result<HashedTree, LookError> {
         let here = |argv| self.runner.local(argv, &self.source, BTreeMap::new());
-        let listed = stdout_of("find, here,", here(argv::list(".", self.exclusions))?)?;
-        let hashed = stdout_of("sha256sum, here,", here(argv::hashes(".", self.exclusions))?)?;
+        let listed = stdout_of("find, here,", here(programs::list(".", self.exclusions))?)?;
+        let hashed = stdout_of("sha256sum, here,", here(programs::hashes(".", self.exclusions))?)?;
         Ok(HashedTree {
             inventory: Inventory::parse(&listed)?,
             hashes: parse_hashes(&hashed, ".")?,
@@ -205,9 +202,9 @@ impl Collector<'_> {
         parts: &mut BTreeMap<String, String>,
     ) -> Result<RsyncOutput, LookError> {
         let source = self.source.to_str().ok_or(LookError::SourceNotUtf8)?;
-        let argv = argv::rsync(pass, self.exclusions, source, self.target);
+        let argv = programs::rsync(pass, self.exclusions, source, self.target);
         if pass == Pass::Plan {
-            if let Some(word) = argv::dangerous(&argv) {
+            if let Some(word) = programs::dangerous(&argv) {
                 let what = format!("rsync would be started with {word}");
                 findings.add(Refusal::Deletes, what, "man rsync");
             }
@@ -370,7 +367,9 @@ impl Collector<'_> {
     ) -> Result<bool, LookError> {
         let places: Vec<String> = match (program.strip_prefix('/'), program.contains('/')) {
             (Some(_), _) => vec![program.to_owned()],
-            (None, false) => argv::PATH.split(':').map(|dir| format!("{dir}/{program}")).collect(),
+            (None, false) => {
+                programs::PATH.split(':').map(|dir| format!("{dir}/{program}")).collect()
+            }
             // Relative to the folder of the target: there already, or about to be sent.
             (None, true) => {
                 let path = program.trim_start_matches("./").as_bytes();

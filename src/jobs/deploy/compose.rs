@@ -16,10 +16,7 @@ pub use self::{
     files::{Folder, Variables, sets},
     services::{BoundPort, ComposeService, Exposure, ServiceUser},
 };
-use super::{
-    argv,
-    commands::{CommandError, CommandRunner, stdout_of, words},
-};
+use super::programs::{self, CommandError, CommandRunner, stdout_of, words};
 
 /// Every service counts, whatever profile it needs.
 const ALL_PROFILES: (&str, &str) = ("COMPOSE_PROFILES", "*");
@@ -135,7 +132,7 @@ fn config(
 }
 
 fn exists(program: &str) -> bool {
-    argv::PATH.split(':').any(|dir| Path::new(dir).join(program).exists())
+    programs::PATH.split(':').any(|dir| Path::new(dir).join(program).exists())
 }
 
 /// What runs now.

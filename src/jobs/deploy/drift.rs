@@ -10,14 +10,13 @@ use self::{
     report::{Difference, DriftReport, NotShown, unified},
 };
 use super::{
-    argv,
-    commands::{CommandError, CommandRunner, stdout_of, words},
     connect::connect,
     deployed::{Deployed, Stage},
-    exclusions::{DEPLOYED, DEPLOYING, Exclusions, LOCK},
     facts::HashedTree,
     findings::{DeployFindings, TargetHint},
-    secrets::{is_secret_name, secret_lines},
+    git::{is_secret_name, secret_lines},
+    inventory::{DEPLOYED, DEPLOYING, Exclusions, LOCK},
+    programs::{self, CommandError, CommandRunner, stdout_of, words},
     target::{LookError, target_file, target_tree},
 };
 use crate::{
@@ -236,7 +235,7 @@ impl Differ<'_> {
         let source = self.source.as_deref().ok_or(NotShown::NoSource)?;
         let object = format!("{}:./{path}", self.commit);
         let words = ["cat-file", "blob", object.as_str()];
-        let said = self.runner.local(argv::git(&words), source, BTreeMap::new())?;
+        let said = self.runner.local(programs::git(&words), source, BTreeMap::new())?;
         let bytes = stdout_of("git cat-file", said).map_err(|_| NotShown::NotInGit)?;
         Ok(text_of(bytes, sha256, NotShown::OtherInGit)?)
     }

@@ -3,7 +3,6 @@
 
 mod other_modes;
 mod send;
-mod verify;
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
@@ -11,16 +10,15 @@ use serde::Serialize;
 
 use self::{
     other_modes::{PreviousTree, previous_tree, retire, would_retire},
-    send::send_and_note,
-    verify::{run_commands, verify},
+    send::{run_commands, send_and_note, verify},
 };
 use super::{
     assess::{AssessOptions, Assessment, DeploySession},
     collect::{AllowedLock, Snapshot},
     connect::Connection,
-    exclusions::{DEPLOYING, LOCK},
     findings::{DeployFindings, PlanSummary, TargetHint, listed},
     git::TreeOrigin,
+    inventory::{DEPLOYING, LOCK},
     rsync_output::{RsyncItem, item_rows},
     target::{LockOwner, TargetLock, lock_owner, remove_lock},
 };

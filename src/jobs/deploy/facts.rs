@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    commands::CommandError,
     compose::{ComposeService, NotJudged},
     deployed::{ContentStamp, Deployed},
-    exclusions::Exclusions,
     git::{Ancestry, GitFacts},
-    inventory::{Inventory, TreeEntry, TreeEntryKind},
+    inventory::{Exclusions, Inventory, TreeEntry, TreeEntryKind},
+    programs::CommandError,
     rsync_output::RsyncOutput,
 };
 

@@ -6,15 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     deployed::Deployed,
-    exclusions::Exclusions,
     facts::{DeployFacts, Direction},
     findings::{DeployFindings, TargetHint, shown_all},
     git::Ancestry,
-    inventory::{TreeEntryKind, parents, shown},
+    inventory::{Exclusions, TreeEntryKind, parents, shown},
     rsync_output::{ItemChange, ItemKind, RsyncItem, RsyncOutput, Sentence},
 };
 use crate::{
-    domain::pattern::PatternPlace,
+    domain::target::PatternPlace,
     manifest::{DeployCheck, Refusal},
 };
 

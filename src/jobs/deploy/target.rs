@@ -6,12 +6,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    argv,
-    commands::{CommandError, CommandRunner, stdout_of, words},
-    exclusions::{Exclusions, LOCK},
     facts::HashedTree,
     findings::TargetHint,
-    inventory::{Inventory, ListError, parse_hashes, shown},
+    inventory::{Exclusions, Inventory, LOCK, ListError, parse_hashes, shown},
+    programs::{self, CommandError, CommandRunner, stdout_of, words},
 };
 use crate::{
     exit::Exit,
@@ -83,8 +81,9 @@ pub fn target_tree(
     exclusions: &Exclusions,
 ) -> Result<HashedTree, LookError> {
     let path = target.path.get().as_str();
-    let listed = stdout_of("find, there,", runner.remote(&argv::list(path, exclusions))?)?;
-    let hashed = stdout_of("sha256sum, there,", runner.remote(&argv::hashes(path, exclusions))?)?;
+    let listed = stdout_of("find, there,", runner.remote(&programs::list(path, exclusions))?)?;
+    let hashed =
+        stdout_of("sha256sum, there,", runner.remote(&programs::hashes(path, exclusions))?)?;
     Ok(HashedTree { inventory: Inventory::parse(&listed)?, hashes: parse_hashes(&hashed, path)? })
 }
 
@@ -249,7 +248,7 @@ impl<'h> TargetLock<'h> {
     /// Writes inside who holds it, and makes the folder in which files grow.
     fn sign(&self, context: &Context<'_>, message: &str) -> Result<(), Failure> {
         let failed = |why: CommandError| Failure::new(Exit::Io, format!("sign the lock: {why}"));
-        let incoming = argv::incoming(self.target);
+        let incoming = programs::incoming(self.target);
         let made = self.runner.remote(&words(["mkdir", &incoming]))?;
         stdout_of("mkdir", made).map_err(failed)?;
         let asked = self.runner.local_within(words(["id", "-un"]), context.grace)?;
@@ -265,7 +264,7 @@ impl<'h> TargetLock<'h> {
         let text = serde_json::to_string_pretty(&document).expect("plain values serialise");
         let path = self.runner.dir().join(OWNER);
         context.disk.replace(&path, context.mask.apply(&text).as_bytes())?;
-        let argv = argv::send_file(OWNER, self.target, &format!("{LOCK}/{OWNER}"));
+        let argv = programs::send_file(OWNER, self.target, &format!("{LOCK}/{OWNER}"));
         let sent = self.runner.local(argv, self.runner.dir(), [].into())?;
         stdout_of("rsync", sent).map(drop).map_err(failed)
     }

@@ -14,7 +14,7 @@ use crate::{
         reader::{Extent, Files, Piece, RecordReader, RowFinder, TradeRow},
         record::{End, begins, ends},
     },
-    store::{disk::Disk, error::StoreError, layout::Layout, rows::timing::Timing},
+    store::{disk::Disk, error::StoreError, layout::Layout, rows::signals::Timing},
 };
 
 /// Rows read at once of each side.

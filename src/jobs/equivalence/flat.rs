@@ -7,8 +7,7 @@ use super::{
     both::{Beside, Compared},
     compare::{Comparer, ComparisonRules, LedgerComparison, Spans},
     prove::Digests,
-    proven::{Equal, KnownEqual, Proven, copy, first_day},
-    stored::StoredBars,
+    proven::{Equal, KnownEqual, Proven, StoredBars, copy, first_day},
 };
 use crate::{
     domain::{
@@ -19,23 +18,21 @@ use crate::{
     },
     engine::{signals::Signals, step::Core},
     session::{
-        as_seen::{SeenRows, warm_up_bars},
         card::{Card, Origin},
         checkpoint::{Proved, Stand},
         error::SessionError,
         fold::{self, next_seen},
         live::Place,
         reader::{DecisionRow, Extent, Files, Piece, RecordReader},
-        record::{End, begins, birth, ends, stored_bars},
-        render::{Rows, format},
-        replay::Player,
+        record::{End, SeenRows, begins, birth, ends, stored_bars, warm_up_bars},
+        replay::{Player, Rows, format},
         watch::Sighting,
     },
     store::{
         disk::Disk,
         error::StoreError,
         raw::{RawStore, Revision},
-        rows::encode::SeriesPrefix,
+        rows::table::SeriesPrefix,
     },
 };
 

@@ -7,31 +7,29 @@ use super::{
     compare::ComparisonRules,
     flat::{ReplayInputs, Replayed, Replaying},
     judge::ProofVerdict,
-    locate::locate,
-    proof::Mismatch,
-    proofs::{discard, names, retain},
+    proofs::{Mismatch, discard, names, retain},
     prove::{AsIs, Digests, ProofCase, ProofResult, prove, reduce},
     proven::Proven,
 };
 use crate::{
     domain::{
-        ids::{RunId, Tag},
-        series::Series,
-        time::Window,
+        ids::{Exchange, RunId, Tag},
+        series::{Series, Symbol},
+        time::{Timeframe, Window},
     },
     engine::step::Core,
     exit::Exit,
     jobs::{
         backtest::{
             job::{backtest_place, leave_card},
-            write::{Base, write_rows},
+            ledgers::{Base, write_rows},
         },
         context::{Context, Failure, Outcome},
         engine_setup::{EngineSetup, engine_setup, still_all_known},
         ledgers::{series_of, tags},
-        model_timeline::ModelSource,
+        models::ModelSource,
     },
-    manifest::{EqflatJob, EquivalenceJob, OnFail},
+    manifest::{EqflatJob, Equivalence, EquivalenceJob, OnFail, Parsed},
     session::{
         card::{Card, Origin, SIZE_MODE},
         error::SessionError,
@@ -392,4 +390,57 @@ fn outcome(context: &Context<'_>, proved: &ProofResult) -> Outcome {
 
 fn counted(degraded: &BTreeMap<String, usize>) -> String {
     degraded.iter().map(|(reason, n)| format!("{n} {reason}")).collect::<Vec<_>>().join(", ")
+}
+
+/// What is told of a series.
+#[derive(Clone, Copy)]
+pub struct NamedSeries<'a> {
+    pub exchange: &'a Option<Parsed<Exchange>>,
+    pub symbol: &'a Option<Parsed<Symbol>>,
+    /// The length of one bar.
+    pub timeframe: &'a Option<Parsed<Timeframe>>,
+}
+
+/// The only series of the tag that fits what is told of it.
+pub fn locate(context: &Context<'_>, table: &Equivalence) -> Result<Series, Failure> {
+    let Equivalence { exchange, symbol, timeframe, .. } = table;
+    only_series(context, table.tag.get(), NamedSeries { exchange, symbol, timeframe })
+}
+
+/// The same for any tag.
+pub fn only_series(
+    context: &Context<'_>,
+    tag: &Tag,
+    told: NamedSeries<'_>,
+) -> Result<Series, Failure> {
+    let all = series_of(context.disk, context.layout, tag)?;
+    let fits = |series: &&Series| {
+        told.exchange.as_ref().is_none_or(|told| told.get() == series.exchange())
+            && told.symbol.as_ref().is_none_or(|told| told.get() == series.symbol())
+            && told.timeframe.as_ref().is_none_or(|told| *told.get() == series.timeframe())
+    };
+    let fitting: Vec<&Series> = all.iter().filter(fits).collect();
+    let named =
+        |list: &[&Series]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    match fitting.as_slice() {
+        [series] => Ok((*series).clone()),
+        [] if all.is_empty() => {
+            let message = format!("tag {tag} has no ledger: run jobs/live.toml with it first");
+            Err(Failure::new(Exit::Nothing, message))
+        }
+        [] => {
+            let has = named(&all.iter().collect::<Vec<_>>());
+            Err(Failure::new(
+                Exit::Nothing,
+                format!("tag {tag} has no ledger of that series; it has: {has}"),
+            ))
+        }
+        several => {
+            let message = format!(
+                "tag {tag} has several series ({}): say which with exchange, symbol and timeframe",
+                named(several)
+            );
+            Err(Failure::new(Exit::Manifest, message))
+        }
+    }
 }

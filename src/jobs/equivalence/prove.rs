@@ -9,7 +9,7 @@ use super::{
     both::Compared,
     compare::{Difference, LedgerComparison},
     judge::{Circumstances, ProofVerdict, cause, hypothesis, verdict, verdict_as_is},
-    proof::{
+    proofs::{
         LedgerHash, Mismatch, Proof, SCHEMA, SideHashes, SideNames, layer_lines, mismatch,
         mismatch_block, operators_report,
     },

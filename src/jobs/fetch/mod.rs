@@ -2,4 +2,3 @@
 
 pub(crate) mod job;
 pub(crate) mod plan;
-pub(crate) mod report;

@@ -4,14 +4,16 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     gather::gather,
-    heartbeat,
     judge::{Judge, judge},
-    result::Health,
+    result::{Figures, Health},
 };
 use crate::{
+    domain::{ids::Tag, time::UtcMs},
+    exit::Exit,
     jobs::context::{Context, Failure, Outcome},
     manifest::{HealthExit, HealthJob, HealthMode},
     store::{
+        bounded_log::BoundedLog,
         disk::{Disk as _, parent},
         document::document,
     },
@@ -27,9 +29,9 @@ pub fn healthcheck(context: &Context<'_>, job: &HealthJob) -> Result<Outcome, Fa
 pub fn heartbeat(context: &Context<'_>, job: &HealthJob) -> Result<Outcome, Failure> {
     let health = examine(context, job, HealthMode::Operator)?;
     let mut outcome = outcome(context, job, &health);
-    let line = heartbeat::line(&health, context.started);
+    let line = line(&health, context.started);
     // A disk that is full must not hide the line.
-    let log = heartbeat::append(context, job.health.tag.get(), &line);
+    let log = append(context, job.health.tag.get(), &line);
     let shown = match &log {
         Ok(log) => format!("log: {log}"),
         Err(failure) => format!("log: none: {}", failure.message),
@@ -78,4 +80,36 @@ fn leave(context: &Context<'_>, job: &HealthJob, health: &Health) -> Result<Stri
     context.disk.create_dir_all(parent(&path))?;
     context.disk.replace(&path, document(health).as_bytes())?;
     Ok(context.shown(&path))
+}
+
+/// The most the log and the one before it hold, together.
+const LOG_MAX: u64 = 1 << 20;
+
+/// The line: when, the level, how old the last decision is, the cadence, equity, risk state, and the next command where one
+/// is needed.
+pub fn line(health: &Health, at: UtcMs) -> String {
+    let Figures { decision_age_s, clean_trailing_cadence_diffs, equity, risk_state, .. } =
+        &health.figures;
+    let age = decision_age_s.map_or("none".to_owned(), |age_s| format!("{age_s}s"));
+    let equity = equity.as_deref().unwrap_or("none");
+    let risk = risk_state.unwrap_or("none");
+    let next = health.list.worst().map_or(String::new(), |worst| {
+        let next = worst.next.as_ref().map_or(String::new(), |next| format!(" next={next}"));
+        format!(" why={}{next}", worst.name)
+    });
+    format!(
+        "{at} {} stale={age} cadence={clean_trailing_cadence_diffs} equity={equity} risk={risk}{next}",
+        health.list.level.name()
+    )
+}
+
+/// Appends it. Returns the log's path.
+pub fn append(context: &Context<'_>, tag: &Tag, line: &str) -> Result<String, Failure> {
+    let path = context.layout.heartbeat_log(tag);
+    context.disk.create_dir_all(parent(&path))?;
+    let shown = context.shown(&path);
+    BoundedLog::open(&path, LOG_MAX)
+        .and_then(|log| log.append(format!("{line}\n").as_bytes()))
+        .map_err(|error| Failure::new(Exit::Io, format!("append to {shown}: {error}")))?;
+    Ok(shown)
 }

@@ -1,12 +1,8 @@
 //! Health: whether the loop of a tag is alive and well, told from what it leaves on the disk. A process that is there proves nothing.
 
-mod cadence;
 mod facts;
-mod follows;
 mod gather;
-mod heartbeat;
 pub(crate) mod job;
 mod judge;
 mod result;
-mod tail;
 mod watch;

@@ -13,10 +13,9 @@ use crate::{
     domain::{
         bar::{BadRow, Bar, Closed, ClosedBar, TimedBar},
         command::{Command, CommandKind},
-        decision::{Decision, Degraded},
+        decision::{Decision, Degraded, TradeEvent},
         ids::RunId,
         time::{Now, SlotTs, Steady, UtcMs, Window},
-        trade::TradeEvent,
     },
     exchange::{
         feed::{Feed, FeedError, Heard},
@@ -33,7 +32,7 @@ use crate::{
         error::StoreError,
         lock::LockGate,
         raw::{PutReport, RawStore},
-        rows::timing::Origin,
+        rows::signals::Origin,
     },
 };
 

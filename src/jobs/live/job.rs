@@ -1,7 +1,11 @@
 //! The live job: builds feed, clock and session from the manifest, takes the locks, and runs the loop.
 
+use std::sync::{
+    Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
 use super::{
-    background::Background,
     cycle::{LoopContext, LoopEnd as LoopOutcome, LoopError, run as run_loop},
     feeds::{NetworkFeed, Recording, recording},
     plan::LoopPace,
@@ -17,16 +21,19 @@ use crate::{
         context::{Context, Failure, Outcome},
         engine_setup::{EngineSetup, engine_setup},
         ledgers::{in_recorded_time, last_decided},
-        model_timeline::ModelSource,
+        models::ModelSource,
         venue::JobSleeper,
     },
     manifest::{self, LiveJob},
     session::{
         card::Card,
-        live::{Belief, CHECKPOINT_ROWS, Session},
+        checkpoint::Checkpoint,
+        error::SessionError,
+        fold::Folded,
+        live::{Belief, CHECKPOINT_ROWS, Place, Session, prove_before},
         record::read_origin,
     },
-    store::{disk::Disk as _, lock::LockGate, raw::RawStore},
+    store::{disk::Disk, lock::LockGate, raw::RawStore},
 };
 
 impl From<LoopError> for Failure {
@@ -243,5 +250,59 @@ fn pace(job: &LiveJob, blocks: Blocks, bound: &Bound) -> LoopPace {
         bars_max: live.max_bars,
         forced,
         carry_bars_max: bound.carry_bars.into(),
+    }
+}
+
+/// The proof and what came of it.
+#[derive(Debug, Default)]
+pub struct Background {
+    is_over: AtomicBool,
+    contradicts: AtomicBool,
+    found: Mutex<Option<SessionError>>,
+}
+
+impl Background {
+    /// Plays the rows before the checkpoint again. Returns when it is done, soon after [`Background::end`], or when it is asked to stop.
+    pub fn run<D: Disk>(
+        &self,
+        place: &Place<'_, D>,
+        (core, card): (&Core, &Card),
+        checkpoint: &Checkpoint,
+        told: &(dyn Fn() -> bool + Sync),
+    ) {
+        let stop = || self.is_over.load(Ordering::Relaxed) || told();
+        let rows = checkpoint.rows();
+        let proved = prove_before(place, core, card, checkpoint, &stop)
+            // The loop may have stored bars between two reads; what is really wrong is wrong twice.
+            .or_else(|_| prove_before(place, core, card, checkpoint, &stop));
+        match proved {
+            Ok(Folded::Whole) => tracing::info!("the {rows} rows before the checkpoint are proved"),
+            Ok(Folded::Stopped) => tracing::info!(
+                "the loop ended before the {rows} rows before the checkpoint were proved again: \
+                 the next start, `runner run jobs/check.toml` and eqflat prove them"
+            ),
+            Err(error) => {
+                *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                self.contradicts.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Whether a row came out otherwise than it was written.
+    pub fn contradicts(&self) -> bool {
+        self.contradicts.load(Ordering::Acquire)
+    }
+
+    /// The loop is over: what is not proved yet is left.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// What came of it: the contradiction, if one was found.
+    pub fn into_result(self) -> Result<(), SessionError> {
+        match self.found.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 }

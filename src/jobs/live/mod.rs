@@ -1,6 +1,5 @@
 //! The live paper loop: one decision per closed bar, restart-safe, catch-up-safe.
 
-pub(crate) mod background;
 pub mod cycle;
 pub(crate) mod feeds;
 pub(crate) mod job;

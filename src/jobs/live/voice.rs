@@ -10,12 +10,13 @@ use super::{
 use crate::{
     domain::{
         command::{Command, in_order_of_effect},
-        decision::{Action, Block, Decision, Reason, RiskState, Side, SkipReason},
+        decision::{
+            Action, Block, Decision, Event, Reason, RiskState, Side, SkipReason, TradeEvent,
+        },
         series::Series,
         time::{Now, SlotTs, Steady, UtcMs},
-        trade::{Event, TradeEvent},
     },
-    store::rows::timing::Origin,
+    store::rows::signals::Origin,
 };
 
 /// Between two heartbeats, of a loop that lives as fast as people do.
@@ -461,8 +462,10 @@ mod tests {
             pnl: Money::new((-1).into()),
             ambiguous: false,
         };
-        let stop =
-            TradeEvent { event: Event::Close(crate::domain::trade::CloseReason::StopHit), ..open };
+        let stop = TradeEvent {
+            event: Event::Close(crate::domain::decision::CloseReason::StopHit),
+            ..open
+        };
         let decision =
             Decision { risk_state: RiskState::Reducing, ..row(3, Action::Hold, "no_signal") };
         let slot3 = DecidedSlot { events: &[open, stop], ..settled(&decision, Origin::Live) };

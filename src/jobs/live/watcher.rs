@@ -10,9 +10,8 @@ use super::{
 };
 use crate::{
     domain::{
-        decision::{Action, Reason},
+        decision::{Action, Event, Reason},
         time::{Now, SlotTs, Steady},
-        trade::Event,
     },
     exit::Exit,
     jobs::context::{Context, Outcome},

@@ -8,7 +8,7 @@ use super::{CheckManifests, Found, Machine, checks, here};
 use crate::{
     checklist::{Checklist, Drawing, Level},
     exit::Exit,
-    jobs::{context::Context, deploy::commands::CommandRunner},
+    jobs::{context::Context, deploy::programs::CommandRunner},
     manifest::PreflightJob,
     os::machine::{memory_bytes, processor},
     outcome::Failure,

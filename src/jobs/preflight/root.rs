@@ -9,7 +9,7 @@ use std::{
 use super::{Machine, ManifestCheck, skipped, some_of};
 use crate::{
     checklist::{Check, Level},
-    jobs::deploy::{commands::CommandError, git, inventory::shown},
+    jobs::deploy::{git, inventory::shown, programs::CommandError},
     manifest::PreflightPart,
     os::filesystem::{own_uid, room as left},
     outcome::Failure,

@@ -12,7 +12,7 @@ use crate::{
     jobs::{
         context::{Context, Failure, Outcome},
         engine_setup::settings,
-        model_folder,
+        models,
         train::report::TrainReport,
     },
     manifest::{Promote, PromoteJob, Trading},
@@ -206,7 +206,7 @@ fn report_of(context: &Context<'_>, model: &str) -> Result<TrainReport, Failure>
 fn whole(context: &Context<'_>, model: &str) -> Result<(), Failure> {
     let (name, id) = parts(model)?;
     let dir = context.layout.models_dir().join(name).join(id);
-    model_folder::load(context.disk, &dir).map(drop)
+    models::load(context.disk, &dir).map(drop)
 }
 
 fn parts(model: &str) -> Result<(&str, &str), Failure> {

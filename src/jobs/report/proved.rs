@@ -7,8 +7,9 @@ use crate::{
         context::{Context, Failure},
         equivalence::{
             judge::ProofVerdict,
-            proof::{Mismatch, Proof as Document, SideHashes},
-            proofs::{FoundProof as Folder, ProofOnDisk, proofs},
+            proofs::{
+                FoundProof as Folder, Mismatch, Proof as Document, ProofOnDisk, SideHashes, proofs,
+            },
         },
     },
     report::header::{Found, Proof},

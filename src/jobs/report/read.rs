@@ -8,10 +8,9 @@ use super::which::Ledger;
 use crate::{
     domain::{
         bar::{Bar, TimedBar},
-        decision::{Action, Reason, RiskState, Side},
+        decision::{Action, CloseReason, Event, Reason, RiskState, Side, TradeEvent},
         money::{Money, Price, Qty},
         time::SlotTs,
-        trade::{CloseReason, Event, TradeEvent},
     },
     jobs::context::{Context, Failure},
     report::{

@@ -8,7 +8,7 @@ use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure},
-        equivalence::locate::{NamedSeries, only_series},
+        equivalence::job::{NamedSeries, only_series},
         ledgers::{manifest_of, series_of},
     },
     manifest::ReportTable,

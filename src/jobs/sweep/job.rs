@@ -23,11 +23,11 @@ use crate::{
     jobs::{
         backtest::{
             job::{backtest_place, leave_card},
-            write::write_backtest,
+            ledgers::write_backtest,
         },
         context::{Context, Failure, Outcome},
         engine_setup::{EngineSetup, engine_setup},
-        model_timeline::ModelSource,
+        models::ModelSource,
     },
     manifest::{OnExisting, SweepJob},
     report::sweep::{SweepPage, SweepPoint, sweep_page},
@@ -551,9 +551,7 @@ fn again(
     let played = write_backtest(&place, &cores[at], &inputs, AtEnd::Close, OnExisting::Replace)?;
     let floor = bars.first().map_or(window.first(), |bar| bar.ts);
     leave_card(context, &place, (floor, window.first()), &cards[at])?;
-    let midnights = played.curve.iter().filter(|point| point.ts_ms % DAY_MS == 0);
-    let days: Vec<f64> = midnights.map(|point| point.equity).collect();
-    if days != trial.days || played.trades != trial.events || played.state != trial.state {
+    if played.days != trial.days || played.trades != trial.events || played.state != trial.state {
         return Err(bug("as an ordinary backtest it gives other days or trades"));
     }
     Ok((trial, context.shown(&context.layout.decisions(&place.tag, series))))

@@ -15,7 +15,7 @@ use crate::{
     },
     exit::Exit,
     jobs::context::Failure,
-    language::kernels::{atr::Atr, length::Length},
+    language::kernels::{ranges::Atr, window::Length},
 };
 
 /// Rows whose features and labels are computed anew with the future taken away.

@@ -10,12 +10,9 @@ use crate::{
     },
     engine::{
         learn::{
-            calibration::Calibration,
-            folds::number,
             label::Class,
-            likelihood::{accuracy, log_loss, softmax},
-            ranking::Area,
-            rows::Rows,
+            rows::{Rows, number},
+            scores::{Area, Calibration, accuracy, log_loss, softmax},
         },
         metrics::{
             curve::{Point, Start},

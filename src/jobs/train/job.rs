@@ -2,12 +2,11 @@
 
 use super::{
     dataset::{PROBES, Recipe, rows_of},
-    fitting::{FittedAll, fit_all},
     label_shuffle_check::label_shuffle_check,
     output::{About, publish, write_output},
     report::{Checks, Overall, SCHEMA, TrainData, TrainReport},
     settings::TrainSettings,
-    walk_forward::Walk,
+    walk_forward::{FittedAll, Walk, fit_all},
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -19,9 +18,8 @@ use crate::{
     exit::Exit,
     jobs::{
         compute::{
-            checkpoints::Checkpoints,
             fit_process::{Keeping, fit_here},
-            trainer::Trainer,
+            trainer::{Checkpoints, Trainer},
         },
         context::{Context, Failure, Outcome},
         engine_setup,

@@ -6,10 +6,9 @@ use crate::{
     engine::{
         learn::{
             chance::{Chance, Purpose},
-            folds::Parts,
             label::Class,
-            ranking::Area,
-            rows::Rows,
+            rows::{Parts, Rows},
+            scores::Area,
         },
         model::{Model, Normaliser},
     },

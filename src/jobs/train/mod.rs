@@ -2,12 +2,10 @@
 
 pub mod dataset;
 mod evaluate;
-mod fitting;
 pub(crate) mod job;
 mod label_shuffle_check;
 mod output;
 mod picture;
 pub(crate) mod report;
 mod settings;
-mod table;
 mod walk_forward;

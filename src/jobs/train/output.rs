@@ -4,16 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{
     picture::picture,
-    report::{Overall, TrainData, TrainReport},
+    report::{Overall, TrainData, TrainReport, summary, table},
     settings::TrainSettings,
-    table::{summary, table},
     walk_forward::Ready,
 };
 use crate::{
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
-        model_folder,
+        models,
     },
     manifest::{LabelKind, TrainJob, TrainLabel},
     model::{
@@ -53,7 +52,7 @@ pub(super) fn publish(
         .map_err(|error| Failure::new(Exit::Bug, format!("the folder of the model: {error}")))?;
     let _lock = context.lock(&context.layout.models_lock())?;
     let home = context.layout.models_dir().join(&about.job.train.name);
-    Ok(model_folder::write(context.disk, &home, &files)?.to_string())
+    Ok(models::write(context.disk, &home, &files)?.to_string())
 }
 
 /// Nothing in it depends on the run: the same bars, settings and build give the same id.

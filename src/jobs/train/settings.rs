@@ -4,14 +4,14 @@ use crate::{
     domain::time::DAY_MS,
     engine::{
         learn::{
-            folds::Cut,
             label::{Barriers, Labelling, Question},
+            rows::Cut,
         },
         model::{Feature, network::LAYERS_MAX},
     },
     exit::Exit,
     jobs::context::Failure,
-    language::{FEATURES_MAX, kernels::length::Length},
+    language::{FEATURES_MAX, kernels::window::Length},
     manifest::{BarrierUnit, LabelKind, Train, TrainJob, TrainLabel},
     model::train::FitSettings,
 };

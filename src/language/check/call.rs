@@ -3,18 +3,17 @@
 use super::{
     super::{
         bounds::Bounds,
-        expr::{Expr, ExprKind},
         functions::{
             Back, Function,
-            row::{Arg, Gives},
+            table::{Arg, Gives},
         },
-        kernels::length::Length,
+        kernels::window::Length,
         op::Op,
+        parse::{Expr, ExprKind},
         problem::{Fault, Span, quoted},
         raw::Number,
         running::Settings,
-        term::{Call, Term, Type, What},
-        unit::{Exact, Unit},
+        term::{Call, Exact, Term, Type, Unit, What},
     },
     expression::Checker,
     scope::is_value,

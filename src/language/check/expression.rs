@@ -3,13 +3,11 @@
 use super::{
     super::{
         bounds::Bounds,
-        expr::{Expr, ExprKind},
         functions::{Back, Function},
         op::Op,
-        parse::parse,
+        parse::{Expr, ExprKind, parse},
         problem::{Fault, Problem, Severity, Span, quoted},
-        term::{Call, Term, Type, What},
-        unit::{Exact, Unit},
+        term::{Call, Exact, Term, Type, Unit, What},
         values::{Clock, Price, SlotValue},
     },
     scope::{Place, Scope},

@@ -1,23 +1,24 @@
-//! `[[strategy.enter]]` and `[[strategy.exit]]`: names, sides, conditions.
+//! What a strategy does: `[[strategy.enter]]` and `[[strategy.exit]]`, `sides`, `[strategy.protect]` and `[strategy.size]`.
 
 use std::collections::BTreeSet;
 
+use rust_decimal::Decimal;
+
 use super::{
     super::{
-        problem::{Fault, Problem, quoted},
-        raw::{RawRule, RawStrategy},
-        rule::{Kind, Rule, Sides},
-        term::Type,
+        op::Op,
+        problem::{Fault, Problem, Severity, quoted},
+        raw::{RawDistances, RawRule, RawStrategy},
+        rule::{Kind, Rule, Sides, Size, SizeMode},
+        term::{Term, Type, Unit, What, number},
+        values::Price,
     },
-    CheckedRule, Distances,
+    CheckedRule, DISTANCES, Distances,
     expression::check,
     place_of,
     scope::{Place, Scope, bad_name},
 };
-use crate::domain::{
-    decision::{Block, Reason, SkipReason},
-    trade::CloseReason,
-};
+use crate::domain::decision::{Block, CloseReason, Reason, Side, SkipReason};
 
 /// Reasons of rows that are no rules.
 const HOLDS: [&str; 3] = ["no_signal", "no_range", "ruin"];
@@ -151,4 +152,176 @@ fn way_in_and_out(
             problems.push(problem.help("add [[strategy.exit]] or a stop in [strategy.protect]"));
         }
     }
+}
+
+/// The sides; both, where the word is not one.
+pub(super) fn sides(raw: &RawStrategy, problems: &mut Vec<Problem>) -> Sides {
+    Sides::named(&raw.sides).unwrap_or_else(|| {
+        let message = format!("{} is not a side", quoted(&raw.sides));
+        let problem = Problem::error("strategy.sides", message);
+        problems.push(problem.help("write \"both\", \"long\" or \"short\""));
+        Sides::Both
+    })
+}
+
+/// The distances of both sides.
+pub(super) fn protect(
+    scope: &mut Scope<'_>,
+    raw: &RawStrategy,
+    problems: &mut Vec<Problem>,
+) -> [Distances; 2] {
+    let protect = &raw.protect;
+    let both = distances(scope, "strategy.protect", &protect.both, problems);
+    let long = distances(scope, "strategy.protect.long", &protect.long, problems);
+    let short = distances(scope, "strategy.protect.short", &protect.short, problems);
+    let sides = [(&protect.long, long), (&protect.short, short)];
+    let merged = sides.map(|(own, checked)| {
+        let given = own.keys().map(|(_, text)| text.is_some());
+        std::array::from_fn(|i| if given[i] { checked[i].clone() } else { both[i].clone() })
+    });
+    let dangling = |[_, _, trail, from, _]: &Distances| from.is_some() && trail.is_none();
+    let table = match merged.each_ref().map(dangling) {
+        [false, false] => return merged,
+        [true, true] => "strategy.protect",
+        [true, false] => "strategy.protect.long",
+        [false, true] => "strategy.protect.short",
+    };
+    let problem = Problem::error(format!("{table}.trail-from"), "`trail-from` needs a `trail`");
+    problems.push(problem.help("write trail = \"3 * atr(14)\""));
+    merged
+}
+
+fn distances(
+    scope: &mut Scope<'_>,
+    table: &str,
+    raw: &RawDistances,
+    problems: &mut Vec<Problem>,
+) -> Distances {
+    let keys = raw.keys();
+    assert!(keys.iter().map(|(key, _)| *key).eq(DISTANCES), "both lists have one order");
+    keys.map(|(name, text)| {
+        let key = format!("{table}.{name}");
+        let term = check(scope, Place::Protect, (&key, text?), problems)?;
+        let Some(fault) = fault_of(&term, table, name) else { return Some(term) };
+        let usable = fault.severity != Severity::Error;
+        problems.push(Problem::at(&key, fault));
+        usable.then_some(term)
+    })
+}
+
+/// A part of the price from which on nobody means a distance: what moves so far with all prices was meant as a price.
+const PRICE_SHARE: f64 = 0.5;
+
+/// Why a term is not a good distance.
+fn fault_of(term: &Term, table: &str, key: &str) -> Option<Fault> {
+    let Term { span, ty, unit, bounds, .. } = term;
+    if *ty == Type::Truth {
+        let fault = Fault::error(*span, "this is a condition; a distance is a number");
+        return Some(fault.help(DISTANCES_ARE));
+    }
+    if bounds.most <= 0.0 {
+        let message =
+            "a distance must be above 0, and this one cannot be: it would prevent every entry";
+        let help =
+            "a distance has no sign, whatever the side: 2 * atr(14), close - lowest(low, 10)";
+        return Some(Fault::error(*span, message).help(help));
+    }
+    if !unit.fits(Unit::PRICE) {
+        let message = format!("a distance has the kind of a price, this is {unit}");
+        return Some(Fault::warning(*span, message).help(DISTANCES_ARE));
+    }
+    bounds.shift.filter(|shift| shift.abs() >= PRICE_SHARE).map(|_| {
+        let message = "this is a price; a distance is counted from the entry price";
+        Fault::warning(*span, message).help(from_the_close(term, table, key))
+    })
+}
+
+/// The part of the close between it and a price that is written as a part of it, such as 0.98 * close.
+fn part_of_the_close(term: &Term) -> Option<String> {
+    let What::Op(Op::Multiply, parts) = &term.what else { return None };
+    let is_close = |part: &Term| part.what == What::Price(Price::Close);
+    let factor = parts.iter().find(|part| !is_close(part)).and_then(|part| part.constant)?;
+    let part = ((1.0 - factor).abs() * 1e9).round() / 1e9;
+    (parts.iter().any(is_close) && part > 0.0).then(|| number(part))
+}
+
+const DISTANCES_ARE: &str = "write 2 * atr(14), 0.02 * close, or close - lowest(low, 10)";
+
+/// How a price is written as a distance.
+fn from_the_close(term: &Term, table: &str, key: &str) -> String {
+    const CHARS_MAX: usize = 60;
+    let text = term.to_string();
+    if term.what == What::Price(Price::Close) || text.len() > CHARS_MAX {
+        return DISTANCES_ARE.to_owned();
+    }
+    if let Some(part) = part_of_the_close(term) {
+        return format!("write {key} = \"{part} * close\"");
+    }
+    // What is subtracted is bracketed where it is a sum.
+    let sum = Op::Subtract.strength();
+    let behind = if term.strength() <= sum {
+        format!("close - ({text})")
+    } else {
+        format!("close - {text}")
+    };
+    let ahead = format!("{text} - close");
+    // A stop of a long position lies below the price, its target above.
+    let is_behind = ["stop", "trail"].contains(&key);
+    let of = |side: Side| if (side == Side::Long) == is_behind { &behind } else { &ahead };
+    let (long, short) = (of(Side::Long), of(Side::Short));
+    match table.rsplit_once('.') {
+        Some((_, "long")) => format!("write {key} = \"{long}\""),
+        Some((_, "short")) => format!("write {key} = \"{short}\""),
+        _ => format!("write {key} = \"{long}\" for a long position, \"{short}\" for a short one"),
+    }
+}
+
+/// The size of a position.
+pub(super) fn size(
+    raw: &RawStrategy,
+    (sides, protect): (Sides, &[Distances; 2]),
+    problems: &mut Vec<Problem>,
+) -> Option<Size> {
+    let raw = &raw.size;
+    let mode = raw.mode.as_deref().unwrap_or("fixed");
+    let before = problems.len();
+    let mut positive = |name: &str, value: Option<Decimal>, wanted: bool| {
+        let key = format!("strategy.size.{name}");
+        match value {
+            Some(_) if !wanted => {
+                let message = format!("`{name}` has no meaning in mode \"{mode}\"");
+                problems.push(Problem::error(key, message));
+            }
+            Some(value) if value <= Decimal::ZERO => {
+                problems.push(Problem::error(key, format!("`{name}` must be above 0")));
+            }
+            None if wanted => {
+                problems.push(Problem::error(key, format!("mode \"{mode}\" needs `{name}`")));
+            }
+            Some(_) | None => {}
+        }
+        value.unwrap_or_default()
+    };
+    let percent = positive("percent", raw.percent, mode == "percent");
+    let risk = positive("risk-pct", raw.risk_pct, mode == "risk");
+    positive("max-notional", raw.max_notional, raw.max_notional.is_some());
+    let mode = match mode {
+        "fixed" => SizeMode::Fixed,
+        "percent" => SizeMode::Percent(percent),
+        "risk" => SizeMode::Risk(risk),
+        other => {
+            let message = format!("{} is not a way to size a position", quoted(other));
+            let problem = Problem::error("strategy.size.mode", message);
+            problems.push(problem.help("write \"fixed\", \"percent\" or \"risk\""));
+            return None;
+        }
+    };
+    let open = sides.each().find(|side| !has_stop(protect, place_of(*side)));
+    if let (SizeMode::Risk(_), Some(side)) = (mode, open) {
+        let message =
+            format!("mode \"risk\" needs a stop or a trail for a {} position", side.name());
+        let problem = Problem::error("strategy.size.mode", message);
+        problems.push(problem.help("give one in [strategy.protect]"));
+    }
+    (problems.len() == before).then_some(Size { mode, max_notional: raw.max_notional })
 }

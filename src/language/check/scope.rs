@@ -6,8 +6,7 @@ use super::super::{
     functions::Function,
     problem::{Fault, Span, meant, quoted},
     raw::Number,
-    term::{Term, What},
-    unit::Exact,
+    term::{Exact, Term, What},
     values::{Clock, Price, SlotValue},
 };
 use crate::domain::time::Timeframe;

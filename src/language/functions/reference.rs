@@ -8,7 +8,7 @@ use super::{
         values::{Clock, Price, SlotValue, ValueRow},
     },
     Function,
-    row::{Group, Row},
+    table::{Group, Row},
 };
 
 /// The reference in Markdown.

@@ -1,6 +1,6 @@
 //! Wilder's directional movement: +DI, -DI and ADX.
 
-use super::{atr::TrueRange, ema::Ema, length::Length};
+use super::{averages::Ema, ranges::TrueRange, window::Length};
 use crate::domain::bar::Bar;
 
 /// Wilder's sums of the movements up, the movements down and the true ranges.

@@ -1,9 +1,6 @@
 //! Looking back: the input some bars ago, runs, counts, and the last time something was true.
 
-use super::{
-    length::Length,
-    window::{Known, Sum, Window},
-};
+use super::window::{Known, Length, Sum, Window};
 
 /// The input `n` bars ago, handed on as it was, known or not.
 #[derive(Debug, Clone)]

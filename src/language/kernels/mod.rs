@@ -11,31 +11,15 @@
 //! Conditions are numbers here: 1 is true, 0 is false, NaN is unknown. What is unknown may come out as an infinity or as any NaN.
 //! A [`Bar`](crate::domain::bar::Bar) is finite: on bars a function is known from its warm-up on.
 
-pub mod atr;
-pub mod bollinger;
-pub mod cci;
-pub mod corr;
+pub mod among;
+pub mod averages;
 pub mod day;
 pub mod dmi;
-pub mod ema;
-pub mod extreme;
-pub mod keltner;
-pub mod lag;
-pub mod length;
 pub mod logic;
-pub mod macd;
-pub mod mfi;
-pub mod rank;
-pub mod returns;
-pub mod rsi;
-pub mod sma;
-pub mod stochastic;
-pub mod supertrend;
-pub mod volatility;
-pub mod vwma;
-mod window;
-pub mod wma;
-pub mod zscore;
+pub mod oscillators;
+pub mod ranges;
+pub mod spread;
+pub mod window;
 
 #[cfg(test)]
 pub(crate) mod sample;

@@ -1,6 +1,6 @@
 //! A short irregular series (a hole in price both ways, a bar without range or volume, equal closes) and how tests compare.
 
-use super::length::Length;
+use super::window::Length;
 use crate::domain::bar::Bar;
 
 /// Open, high, low, close, volume.

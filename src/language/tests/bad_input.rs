@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::{
     super::{Number, RawStrategy, Severity, Strategy, Values, check},
-    bars::walk,
-    errors, param, raw, rule, texts,
+    errors,
+    fixtures::walk,
+    param, raw, rule, texts,
 };
 use crate::domain::time::Timeframe;
 

@@ -1,6 +1,6 @@
 //! Bars of longer timeframes: where they begin, when they are closed, what holes do.
 
-use super::{super::Features, bars::slot, raw, strategy};
+use super::{super::Features, fixtures::slot, raw, strategy};
 use crate::domain::{
     bar::{Bar, TimedBar},
     time::Timeframe,

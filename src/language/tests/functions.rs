@@ -2,11 +2,11 @@
 
 use super::{
     super::{
-        functions::{Back, row::Arg},
+        functions::{Back, table::Arg},
         kernels::tests::naive::{self, Market},
     },
     Strategy, Values,
-    bars::walk,
+    fixtures::walk,
     raw, strategy,
 };
 use crate::domain::{

@@ -1,6 +1,6 @@
 //! A second, naive meaning of the language: trees over whole series, every name followed anew, nothing shared, nothing split.
 
-use super::super::{functions::Back, kernels::length::Length, running::Settings};
+use super::super::{functions::Back, kernels::window::Length, running::Settings};
 use crate::domain::{
     bar::{Bar, TimedBar, VOLUME_MAX},
     time::{DAY_MS, Timeframe},

@@ -2,7 +2,7 @@
 
 use super::{
     super::{Held, Intent, Ledger, Protection, RawStrategy, SlotValue, Strategy},
-    bars::slot,
+    fixtures::slot,
     inputs, raw, rule, strategy, whole,
 };
 use crate::domain::{

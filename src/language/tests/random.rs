@@ -3,7 +3,7 @@
 
 use super::{
     super::{Held, Ledger, RawStrategy, Strategy, Values, bounds::Bounds, functions::Back},
-    bars::{Dice, walk},
+    fixtures::{Dice, walk},
     inputs,
     naive::{Cond, Num, World},
     raw, rule,

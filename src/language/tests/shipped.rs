@@ -2,8 +2,7 @@
 
 use super::{
     super::{Clause, Features, Intent, Ledger, Number, RawStrategy, Strategy, Values, check},
-    bars::walk,
-    file::of_toml,
+    fixtures::{of_toml, walk},
     inputs,
 };
 use crate::domain::time::Timeframe;

@@ -11,9 +11,9 @@ use super::{
     super::values::{Parsed, Size, Span},
     findings,
 };
-use crate::domain::{
-    pattern::{AnchoredPattern, FloatingPattern},
-    target::{Host, HostKey, InsidePath, MachineId, Project, TargetPath, UserName},
+use crate::domain::target::{
+    AnchoredPattern, FloatingPattern, Host, HostKey, InsidePath, MachineId, Project, TargetPath,
+    UserName,
 };
 
 findings! {

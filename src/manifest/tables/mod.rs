@@ -63,8 +63,8 @@ pub use work::{
 pub use crate::{
     engine::{
         learn::{
-            folds::FoldGrowth,
             label::{BarrierUnit, LabelKind},
+            rows::FoldGrowth,
         },
         model::Activation,
         rules::{FillAt, Limits, OnTrip, StopFill},

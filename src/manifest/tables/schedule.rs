@@ -11,7 +11,7 @@ use super::{
     super::values::{Parsed, Span},
     params::Scalar,
 };
-use crate::domain::{cron::Cron, zone::Zone};
+use crate::domain::{cadence::Cron, zone::Zone};
 
 words! {
     /// An event that a job runs on.

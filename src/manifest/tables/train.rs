@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::{
         learn::{
-            folds::FoldGrowth,
             label::{BarrierUnit, LabelKind},
+            rows::FoldGrowth,
         },
         model::{Activation, network::WIDTH_MAX},
     },
-    language::kernels::length::Length,
+    language::kernels::window::Length,
     setting::words,
 };
 

@@ -6,7 +6,7 @@ use safetensors::{Dtype, serialize, tensor::TensorView};
 
 use super::*;
 use crate::{
-    engine::learn::{folds::FoldGrowth, label::LabelKind},
+    engine::learn::{label::LabelKind, rows::FoldGrowth},
     model::card::{CardLabel, DataWindow, Folds, Metrics, Training},
 };
 

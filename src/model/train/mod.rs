@@ -2,7 +2,6 @@
 //! of candle's own, whose seed does not work on a processor.
 
 mod fit;
-mod layers;
 mod settings;
 
 pub use candle_core::Device;

@@ -1,15 +1,14 @@
 //! The fit: it learns what can be learned, and ends at the same bits however it got there.
 
 use super::{
-    fit::first_biases,
-    layers::{dense, first_weights},
+    fit::{dense, first_biases, first_weights},
     *,
 };
 use crate::engine::{
     learn::{
         chance::{Chance, Purpose},
         label::Class,
-        likelihood::softmax,
+        scores::softmax,
     },
     model::{Activation, Dense, Network},
 };

@@ -16,7 +16,7 @@ use crate::{
         layout::Layout,
         rows::{
             decisions::{Column, DECISIONS_HEADER},
-            timing::TIMING_HEADER,
+            signals::TIMING_HEADER,
         },
     },
 };

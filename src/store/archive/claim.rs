@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    length,
+    distance,
     read::ReadOptions,
     stamp::shown,
     words::{self, Fit},
@@ -77,7 +77,7 @@ impl Claim {
         if most(words::is_contract) {
             return Some(Self::Unit);
         }
-        if most(length::is_length) {
+        if most(distance::is_length) {
             return Some(Self::Interval);
         }
         let is_spot = |word: &str| {
@@ -196,7 +196,7 @@ impl Said {
             (Claim::Exchange, _, Some(exchange)) => {
                 same(words::is_exchange(word, exchange.as_str()))
             }
-            (Claim::Interval, _, _) => same(length::is_interval(word, options.timeframe)),
+            (Claim::Interval, _, _) => same(distance::is_interval(word, options.timeframe)),
             (Claim::Zone, _, _) => same(words::is_utc(word)),
             (Claim::Unit, _, _) => same(words::is_base(word)),
             (

@@ -6,7 +6,6 @@ mod columns;
 mod csv;
 mod distance;
 mod headerless;
-mod length;
 mod parquet;
 mod read;
 mod row;

@@ -1,14 +1,12 @@
 //! Bars on disk: one Parquet file per UTC day of the bar's open, and a log of every value that was ever replaced.
 
-mod as_stored;
 mod codec;
-mod page;
 mod put;
 mod revisions;
 mod store;
 
-pub use as_stored::AsStored;
 pub use codec::{decode, encode};
 pub use put::PutReport;
 pub use revisions::{AsSeen, REVISIONS_HEADER, Revision, parse_revisions};
+pub use store::AsStored;
 pub use store::RawStore;

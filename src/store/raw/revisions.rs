@@ -9,10 +9,7 @@ use crate::{
     },
     store::{
         error::StoreError,
-        rows::{
-            number::{push_float, push_int},
-            table::{Row, rows},
-        },
+        rows::table::{Row, push_float, push_int, rows},
     },
 };
 

@@ -4,11 +4,7 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 
-use super::{
-    encode::SeriesPrefix,
-    number::parse_hash,
-    table::{Fields, Row, lines, rows},
-};
+use super::table::{Fields, Row, SeriesPrefix, lines, parse_hash, rows};
 use crate::{
     domain::{
         decision::{Action, Block, Degraded, RiskState, Side, SkipReason},
@@ -310,7 +306,7 @@ mod tests {
             decision::{Block, Decision, Reason},
             time::Timeframe,
         },
-        store::rows::encode::push_decision,
+        store::rows::table::push_decision,
     };
 
     fn series() -> Series {

@@ -2,9 +2,6 @@
 
 pub mod commands;
 pub mod decisions;
-pub mod encode;
-pub(crate) mod number;
 pub mod signals;
-pub(crate) mod table;
-pub mod timing;
+pub mod table;
 pub mod trades;

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 
-use super::{
-    encode::SeriesPrefix,
-    table::{Fields, Row, lines, rows},
-};
+use super::table::{Fields, Row, SeriesPrefix, lines, rows};
 use crate::{
-    domain::{decision::Side, series::Series, time::SlotTs, trade::CloseReason},
+    domain::{
+        decision::{CloseReason, Side},
+        series::Series,
+        time::SlotTs,
+    },
     store::error::StoreError,
 };
 
@@ -204,12 +205,11 @@ mod tests {
     use super::*;
     use crate::{
         domain::{
-            decision::Reason,
+            decision::{Event, Reason, TradeEvent, TradeId},
             money::{Money, Price, Qty},
             time::Timeframe,
-            trade::{Event, TradeEvent, TradeId},
         },
-        store::rows::encode::push_trade,
+        store::rows::table::push_trade,
     };
 
     fn series() -> Series {

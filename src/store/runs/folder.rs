@@ -1,16 +1,23 @@
-//! The folder of one run: resolved manifest, what it ran on, its log, its results.
+//! The folder of one run, and how what runs leave behind is taken away.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
+use super::records::{RunFilter, RunRecord, RunStore};
 use crate::{
-    domain::{ids::RunId, time::UtcMs},
+    domain::{
+        ids::RunId,
+        time::{DAY_MS, UtcMs},
+    },
     store::{
-        disk::Disk,
+        disk::{Disk, EntryKind},
         error::StoreError,
         layout::Layout,
-        lock::{Lock, Owner},
+        lock::{Lock, Owner, is_held},
     },
 };
 
@@ -159,6 +166,248 @@ impl<'d, D: Disk> RunFolder<'d, D> {
 
 fn is_file_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}
+
+/// A folder without a record may belong to a run that is being recorded right now; one older than this does not.
+const STRAY_MS: i64 = DAY_MS;
+/// Records that are taken away in one durable step. Others who write wait for one step at most, and no folder is without its record
+/// for longer than one.
+const AT_ONCE: usize = 200;
+/// Folders of runs are not nested deeper than this.
+const DEPTH_MAX: u32 = 16;
+
+/// How much the runs of one job may leave behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Runs that ended more days ago are taken away.
+    pub days: u32,
+    /// Of more runs than this, the oldest are taken away.
+    pub runs: u32,
+    /// Of folders that hold more bytes together, the oldest are taken away.
+    pub bytes: u64,
+}
+
+impl Default for Keep {
+    /// What manifests say that say nothing.
+    fn default() -> Self {
+        Self { days: 30, runs: 2_000, bytes: 1 << 30 }
+    }
+}
+
+/// What was taken away.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub records: u64,
+    pub folders: u64,
+    /// Bytes in these folders.
+    pub bytes: u64,
+    /// Folders that had to stay, and why: a person has to look at them.
+    pub left: Vec<(RunId, String)>,
+}
+
+impl Swept {
+    /// Counts what was taken away besides.
+    pub fn add(&mut self, more: Self) {
+        self.records += more.records;
+        self.folders += more.folders;
+        self.bytes += more.bytes;
+        self.left.extend(more.left);
+    }
+}
+
+/// Takes away what runs left behind.
+#[derive(Debug)]
+pub struct Sweeper<'a, D: Disk> {
+    pub store: &'a RunStore,
+    /// The disk with the folders.
+    pub disk: &'a D,
+    /// Where they lie.
+    pub layout: &'a Layout,
+    /// The present time.
+    pub now: UtcMs,
+}
+
+impl<D: Disk> Sweeper<'_, D> {
+    /// Takes away the runs of one job that are too old or too many, the oldest first.
+    ///
+    /// A run that waits or goes on stays, and one whose lock is held or whose parent goes on; so do the newest run of each
+    /// schedule and the newest run that went wrong. Stops at the first error; what is left is whole, and the next sweep goes on.
+    pub fn job(&self, job: &str, keep: &Keep) -> Result<Swept, StoreError> {
+        let all =
+            RunFilter { job: Some(job.to_owned()), limit: Some(u32::MAX), ..RunFilter::default() };
+        let runs = self.store.list(&all)?;
+        let stays = self.that_stay(&runs)?;
+        let mut bytes = BTreeMap::new();
+        for run in &runs {
+            bytes.insert(&run.run_id, self.size(&self.layout.run_dir(&run.run_id), 0)?);
+        }
+        let (mut count, mut sum) = (runs.len() as u64, bytes.values().sum::<u64>());
+        let oldest_kept = self.now.plus_ms(-i64::from(keep.days).saturating_mul(DAY_MS));
+        let mut swept = Swept::default();
+        let mut candidates = runs.iter().rev().filter(|run| !stays.contains(&run.run_id));
+        loop {
+            let mut batch = Vec::new();
+            for run in candidates.by_ref() {
+                let is_old = run.ended.unwrap_or(run.started) < oldest_kept;
+                if is_old || count > u64::from(keep.runs) || sum > keep.bytes {
+                    count -= 1;
+                    sum -= bytes[&run.run_id];
+                    batch.push(run);
+                }
+                if batch.len() == AT_ONCE {
+                    break;
+                }
+            }
+            if batch.is_empty() {
+                break;
+            }
+            let forgotten = self.store.forget(&batch)?;
+            for (run, is_forgotten) in batch.into_iter().zip(forgotten) {
+                if is_forgotten {
+                    swept.records += 1;
+                    self.folder(&run.run_id, &mut swept)?;
+                } else {
+                    // It was queued anew meanwhile.
+                    count += 1;
+                    sum += bytes[&run.run_id];
+                }
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Takes away the folders of runs that have no record and have not changed for a day: a crash left them.
+    pub fn strays(&self) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        for name in self.disk.list(&self.layout.runs_dir())? {
+            let Ok(run) = name.parse::<RunId>() else { continue };
+            let dir = self.layout.run_dir(&run);
+            let Some(found) = self.disk.look(&dir)? else { continue };
+            let is_old = found.changed < self.now.plus_ms(-STRAY_MS);
+            if found.kind == EntryKind::Dir && is_old && self.store.get(&run)?.is_none() {
+                self.folder(&run, &mut swept)?;
+            }
+        }
+        Ok(swept)
+    }
+
+    fn that_stay(&self, newest_first: &[RunRecord]) -> Result<BTreeSet<RunId>, StoreError> {
+        let (mut stays, mut schedules, mut has_failed) = (BTreeSet::new(), BTreeMap::new(), false);
+        for run in newest_first {
+            let mut stay = !run.state.is_over() || is_held(&self.layout.run_lock(&run.run_id));
+            if let Some((schedule, slot)) = &run.due {
+                let newest = schedules.entry(schedule).or_insert((slot, &run.run_id));
+                if slot > newest.0 {
+                    *newest = (slot, &run.run_id);
+                }
+            }
+            if run.state.went_wrong() && !has_failed {
+                (stay, has_failed) = (true, true);
+            }
+            if let Some(parent) = &run.parent {
+                let parent = self.store.get(parent)?;
+                stay |= parent.is_some_and(|parent| !parent.state.is_over());
+            }
+            if stay {
+                stays.insert(run.run_id.clone());
+            }
+        }
+        stays.extend(schedules.into_values().map(|(_, run)| run.clone()));
+        Ok(stays)
+    }
+
+    /// Takes away the folder of a run, unless it is a link or somebody holds its lock.
+    fn folder(&self, run: &RunId, swept: &mut Swept) -> Result<(), StoreError> {
+        let dir = self.layout.run_dir(run);
+        match self.disk.look(&dir)?.map(|found| found.kind) {
+            None => return Ok(()),
+            Some(EntryKind::Dir) if is_held(&self.layout.run_lock(run)) => {
+                swept.left.push((run.clone(), "its lock is held".to_owned()));
+                return Ok(());
+            }
+            Some(EntryKind::Dir) => {}
+            Some(EntryKind::File | EntryKind::Link) => {
+                let why = format!("{} is not a folder", dir.display());
+                swept.left.push((run.clone(), why));
+                return Ok(());
+            }
+        }
+        swept.bytes += self.clear(&dir, 0)?;
+        swept.folders += 1;
+        Ok(())
+    }
+
+    /// Removes a folder with all that is in it, and says how many bytes that was. A link is removed itself, what it points to is not
+    /// touched.
+    fn clear(&self, dir: &Path, depth: u32) -> Result<u64, StoreError> {
+        self.not_too_deep(dir, depth)?;
+        let mut sum = 0;
+        for name in self.disk.list(dir)? {
+            let path = dir.join(name);
+            match self.disk.look(&path)? {
+                Some(found) if found.kind == EntryKind::Dir => {
+                    sum += self.clear(&path, depth + 1)?;
+                }
+                Some(found) => {
+                    self.disk.remove(&path)?;
+                    sum += found.bytes;
+                }
+                None => {}
+            }
+        }
+        self.disk.remove_dir(dir)?;
+        Ok(sum)
+    }
+
+    fn size(&self, dir: &Path, depth: u32) -> Result<u64, StoreError> {
+        self.not_too_deep(dir, depth)?;
+        if self.disk.look(dir)?.is_none_or(|found| found.kind != EntryKind::Dir) {
+            return Ok(0);
+        }
+        let mut sum = 0;
+        for name in self.disk.list(dir)? {
+            let path = dir.join(name);
+            match self.disk.look(&path)? {
+                Some(found) if found.kind == EntryKind::Dir => {
+                    sum += self.size(&path, depth + 1)?;
+                }
+                Some(found) => sum += found.bytes,
+                None => {}
+            }
+        }
+        Ok(sum)
+    }
+
+    fn not_too_deep(&self, dir: &Path, depth: u32) -> Result<(), StoreError> {
+        assert!(dir.starts_with(self.layout.runs_dir()), "only folders of runs are taken away");
+        if depth > DEPTH_MAX {
+            let why = format!("folders are nested deeper than {DEPTH_MAX}: look at it, remove it");
+            return Err(StoreError::damaged(dir, 0, why));
+        }
+        Ok(())
+    }
+}
+
+impl RunStore {
+    /// Removes the records of runs that stand as they were seen, in one durable step: false for one that has changed meanwhile.
+    fn forget(&self, seen: &[&RunRecord]) -> Result<Vec<bool>, StoreError> {
+        let delete = "DELETE FROM runs WHERE run_id = ?1 AND attempt = ?2 AND state = ?3";
+        let remove = || -> rusqlite::Result<Vec<bool>> {
+            let change = self.db.unchecked_transaction()?;
+            let forgotten = {
+                let mut delete = change.prepare_cached(delete)?;
+                let one = |run: &&RunRecord| {
+                    delete
+                        .execute((run.run_id.as_str(), run.attempt, run.state.name()))
+                        .map(|gone| gone == 1)
+                };
+                seen.iter().map(one).collect::<rusqlite::Result<_>>()?
+            };
+            change.commit()?;
+            Ok(forgotten)
+        };
+        remove().map_err(|error| self.refused(&error))
+    }
 }
 
 #[cfg(test)]

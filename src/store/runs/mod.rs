@@ -4,15 +4,13 @@ mod folder;
 mod incidents;
 mod planned;
 mod records;
-mod retention;
 mod schema;
-mod state;
 
+pub use folder::{Keep, Sweeper, Swept};
 pub use folder::{RunArguments, RunFolder, RunInfo, RunInput};
 pub use incidents::{Incident, IncidentId, IncidentKind, Recovery};
 pub use planned::{Ahead, TakenBack};
 pub use planned::{DecidedSchedule, Pause};
 pub use records::RunCount;
 pub use records::{RunEnd, RunFilter, RunRecord, RunStart, RunStore};
-pub use retention::{Keep, Sweeper, Swept};
-pub use state::RunState;
+pub use schema::RunState;

@@ -4,10 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, params};
 
-use super::{
-    schema::{BUSY_MS, connect, connect_to_read},
-    state::RunState,
-};
+use super::schema::{BUSY_MS, RunState, connect, connect_to_read};
 use crate::{
     domain::{ids::RunId, time::UtcMs},
     store::{

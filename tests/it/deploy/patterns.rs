@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt as _, process::Command};
 
-use mjolnir::domain::pattern::{AnchoredPattern, FloatingPattern, PatternPlace};
+use mjolnir::domain::target::{AnchoredPattern, FloatingPattern, PatternPlace};
 
 use super::fixture::{Site, have};
 

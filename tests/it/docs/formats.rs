@@ -8,8 +8,10 @@ use mjolnir::{
         layout::Layout,
         raw::REVISIONS_HEADER,
         rows::{
-            commands::COMMANDS_HEADER, decisions::DECISIONS_HEADER, signals::SIGNALS_HEADER,
-            timing::TIMING_HEADER, trades::TRADES_HEADER,
+            commands::COMMANDS_HEADER,
+            decisions::DECISIONS_HEADER,
+            signals::{SIGNALS_HEADER, TIMING_HEADER},
+            trades::TRADES_HEADER,
         },
     },
 };

@@ -3,7 +3,7 @@
 use mjolnir::{
     domain::ids::ModelId,
     engine::model::{Activation, Dense, Feature, Normaliser},
-    jobs::model_folder::write,
+    jobs::models::write,
     model::{
         card::Metrics,
         folder::{Made, ModelFiles},

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 use mjolnir::engine::{
-    learn::likelihood::softmax,
+    learn::scores::softmax,
     model::{Activation, Dense, Network},
 };
 

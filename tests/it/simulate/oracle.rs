@@ -13,11 +13,12 @@ use mjolnir::{
         time::SlotTs,
     },
     session::{
-        as_seen::{Birth, Decided, Seen, SeenRows, warm_up_bars},
         live::{Belief, Recovered, Session},
-        record::{Record, RecordBytes, birth, load_bars, read_commands, read_origin},
-        render::{Rows, render},
-        replay::{AtEnd, Inputs},
+        record::{
+            Birth, Decided, Record, RecordBytes, Seen, SeenRows, birth, load_bars, read_commands,
+            read_origin, warm_up_bars,
+        },
+        replay::{AtEnd, Inputs, Rows, render},
         signals::read_used,
     },
     store::{
@@ -25,8 +26,8 @@ use mjolnir::{
         raw::{RawStore, Revision},
         rows::{
             decisions::{DECISIONS_HEADER, DecisionLine},
-            encode::{SeriesPrefix, push_decision},
-            timing::Origin,
+            signals::Origin,
+            table::{SeriesPrefix, push_decision},
             trades::TRADES_HEADER,
         },
     },

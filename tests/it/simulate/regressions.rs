@@ -6,7 +6,7 @@ use mjolnir::{
         decision::Degraded,
         time::UtcMs,
     },
-    session::as_seen::{Birth, Decided},
+    session::record::{Birth, Decided},
     store::{disk::Disk, raw::Revision},
 };
 

@@ -3,10 +3,9 @@
 use mjolnir::{
     domain::{
         bar::Bar,
-        decision::{Decision, Degraded, Side},
+        decision::{Decision, Degraded, Side, TradeEvent},
         money::Money,
         time::{SlotTs, Timeframe},
-        trade::TradeEvent,
     },
     engine::{
         rules::{FillAt, Limits, OnTrip, Rules, StopFill},

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use mjolnir::{
     domain::{
         bar::TimedBar,
-        decision::Decision,
+        decision::{Decision, TradeEvent},
         time::{DAY_MS, Timeframe, Window},
-        trade::TradeEvent,
     },
     engine::{
         metrics::{

@@ -10,9 +10,8 @@ use mjolnir::{
     engine::{
         anchor::FeatureRows,
         learn::{
-            folds::{Cut, FoldGrowth, PART_ROWS_MIN, number},
             label::{Class, Label},
-            rows::Rows,
+            rows::{Cut, FoldGrowth, PART_ROWS_MIN, Rows, number},
         },
     },
 };

@@ -17,7 +17,7 @@ use mjolnir::{
         context::Failure,
         train::dataset::{PROBES, Recipe, rows_of},
     },
-    language::kernels::length::Length,
+    language::kernels::window::Length,
 };
 use serde_json::Value;
 

@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
-    domain::{pattern::PatternPlace, time::UtcMs},
+    domain::{target::PatternPlace, time::UtcMs},
     jobs::deploy::{
         deployed::ContentStamp,
-        exclusions::Exclusions,
         facts::HashedTree,
-        inventory::{TreeEntry, TreeEntryKind, parents, shown},
+        inventory::{Exclusions, TreeEntry, TreeEntryKind, parents, shown},
     },
 };
 

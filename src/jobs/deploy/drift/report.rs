@@ -11,7 +11,7 @@ use super::compare::{DriftKind, Drifted};
 use crate::{
     checklist::{Checklist, Drawing},
     jobs::deploy::{
-        commands::CommandError, deployed::Deployed, inventory::shown, secrets::could_be_secret,
+        deployed::Deployed, git::could_be_secret, inventory::shown, programs::CommandError,
     },
     store::document::document,
 };

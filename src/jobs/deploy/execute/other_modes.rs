@@ -8,19 +8,17 @@ use std::{
 
 use super::{DeployReport, Execution, send::keep};
 use crate::{
-    domain::pattern::PatternPlace,
+    domain::target::PatternPlace,
     exit::Exit,
     jobs::deploy::{
-        argv,
         assess::{Assessment, DeploySession},
         collect::Snapshot,
-        commands::{stdout_of, words},
         deployed::{Deployed, Stage},
-        exclusions::{DEPLOYED, Exclusions, TRASH},
         facts::DeployFacts,
         findings::TargetHint,
         git::TreeOrigin,
-        inventory::{parent, shown},
+        inventory::{DEPLOYED, Exclusions, TRASH, parent, shown},
+        programs::{self, stdout_of, words},
     },
     outcome::{Failure, Outcome},
     store::disk::Disk as _,
@@ -38,7 +36,7 @@ pub struct PreviousTree {
 pub fn previous_tree(session: &DeploySession<'_>) -> Result<PreviousTree, Failure> {
     let commit = previous(session)?;
     let git = |words: &[&str], env: BTreeMap<String, String>| {
-        session.runner.local(argv::git(words), &session.source, env)
+        session.runner.local(programs::git(words), &session.source, env)
     };
     let refuse = |why: String| Failure::new(Exit::Negative, format!("go back to {commit}: {why}"));
     let prefix = stdout_of("git rev-parse", git(&["rev-parse", "--show-prefix"], [].into())?);

@@ -6,9 +6,9 @@ use crate::{
         compose::ServiceUser,
         facts::Direction,
         findings::{DeployFindings, shown_all},
+        git::is_secret_name,
         inventory::{escapes, link_on_the_way, shown},
         rsync_output::{ItemChange, ItemKind, Sentence},
-        secrets::is_secret_name,
     },
     manifest::Refusal,
 };

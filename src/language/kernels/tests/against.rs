@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::bar::Bar,
-    language::kernels::{lag, sample::length},
+    language::kernels::{sample::length, window},
 };
 
 /// Arguments: `x` a number series, `c` conditions; then the number of lengths, and whether there is a factor.
@@ -70,21 +70,21 @@ fn lag(name: &str, lengths: &[u32], timeframe_ms: i64) -> u64 {
     match name {
         "sma" | "wma" | "vwma" | "stdev" | "bb_upper" | "bb_mid" | "bb_lower" | "highest"
         | "lowest" | "zscore" | "rank" | "corr" | "volume_z" | "cci" | "willr" | "count"
-        | "bars_since" | "value_when" => lag::window(n(0)),
+        | "bars_since" | "value_when" => window::window(n(0)),
         "delay" | "roc" | "mom" | "log_return" | "rising" | "falling" | "mfi" | "volatility" => {
-            lag::change(n(0))
+            window::change(n(0))
         }
-        "ema" | "kc_mid" => lag::ema(n(0)),
+        "ema" | "kc_mid" => window::ema(n(0)),
         "rma" | "rsi" | "atr" | "natr" | "kc_upper" | "kc_lower" | "supertrend" | "plus_di"
-        | "minus_di" => lag::wilder(n(0)),
-        "adx" => lag::adx(n(0)),
-        "hma" => lag::hma(n(0)),
-        "stoch_k" => lag::stoch_k(n(0), n(1)),
-        "stoch_d" => lag::stoch_d(n(0), n(1), n(2)),
-        "macd" => lag::macd(n(1)),
-        "macd_signal" | "macd_hist" => lag::macd_signal(n(1), n(2)),
-        "tr" => lag::TRUE_RANGE,
-        "day_open" | "day_high" | "day_low" | "day_vwap" => lag::day(timeframe_ms),
+        | "minus_di" => window::wilder(n(0)),
+        "adx" => window::adx(n(0)),
+        "hma" => window::hma(n(0)),
+        "stoch_k" => window::stoch_k(n(0), n(1)),
+        "stoch_d" => window::stoch_d(n(0), n(1), n(2)),
+        "macd" => window::macd(n(1)),
+        "macd_signal" | "macd_hist" => window::macd_signal(n(1), n(2)),
+        "tr" => window::TRUE_RANGE,
+        "day_open" | "day_high" | "day_low" | "day_vwap" => window::day(timeframe_ms),
         name => panic!("{name} has no lag"),
     }
 }

@@ -2,8 +2,7 @@
 
 use super::naive::Market;
 use crate::language::kernels::{
-    atr, bollinger, cci, corr, day, dmi, ema, extreme, keltner, length::Length, logic, macd, mfi,
-    rank, returns, rsi, sample, sma, stochastic, supertrend, volatility, vwma, wma, zscore,
+    among, averages, day, dmi, logic, oscillators, ranges, sample, spread, window::Length,
 };
 
 /// A function's arguments.
@@ -44,31 +43,31 @@ macro_rules! on {
 pub(super) fn run(call: &Call) -> Vec<f64> {
     let n = || call.n(0);
     match call.name {
-        "sma" => on!(x, call, sma::Sma::new(n())),
-        "ema" => on!(x, call, ema::Ema::new(n())),
-        "rma" => on!(x, call, ema::Ema::wilder(n())),
-        "wma" => on!(x, call, wma::Wma::new(n())),
-        "hma" => on!(x, call, wma::Hma::new(n())),
-        "vwma" => call.over(vwma::Vwma::new(n()), |kernel, i| {
+        "sma" => on!(x, call, averages::Sma::new(n())),
+        "ema" => on!(x, call, averages::Ema::new(n())),
+        "rma" => on!(x, call, averages::Ema::wilder(n())),
+        "wma" => on!(x, call, averages::Wma::new(n())),
+        "hma" => on!(x, call, averages::Hma::new(n())),
+        "vwma" => call.over(averages::Vwma::new(n()), |kernel, i| {
             kernel.update(call.args[0][i], call.market.bars[i].volume())
         }),
-        "rsi" => on!(x, call, rsi::Rsi::new(n())),
-        "roc" => on!(x, call, returns::Roc::new(n())),
-        "mom" => on!(x, call, returns::Mom::new(n())),
-        "log_return" => on!(x, call, returns::LogReturn::new(n())),
-        "macd" => on!(x, call, macd::MacdLine::new(n(), call.n(1)).unwrap()),
+        "rsi" => on!(x, call, oscillators::Rsi::new(n())),
+        "roc" => on!(x, call, spread::Roc::new(n())),
+        "mom" => on!(x, call, spread::Mom::new(n())),
+        "log_return" => on!(x, call, spread::LogReturn::new(n())),
+        "macd" => on!(x, call, oscillators::MacdLine::new(n(), call.n(1)).unwrap()),
         "macd_signal" => {
-            on!(x, call, macd::MacdSignal::new(n(), call.n(1), call.n(2)).unwrap())
+            on!(x, call, oscillators::MacdSignal::new(n(), call.n(1), call.n(2)).unwrap())
         }
-        "macd_hist" => on!(x, call, macd::MacdHist::new(n(), call.n(1), call.n(2)).unwrap()),
-        "stdev" => on!(x, call, bollinger::Stdev::new(n())),
-        "bb_upper" => on!(x, call, bollinger::BbUpper::new(n(), call.k)),
-        "bb_mid" => on!(x, call, bollinger::BbMid::new(n())),
-        "bb_lower" => on!(x, call, bollinger::BbLower::new(n(), call.k)),
-        "highest" => on!(x, call, extreme::RollingHigh::new(n())),
-        "lowest" => on!(x, call, extreme::RollingLow::new(n())),
-        "zscore" => on!(x, call, zscore::ZScore::new(n())),
-        "rank" => on!(x, call, rank::Rank::new(n())),
+        "macd_hist" => on!(x, call, oscillators::MacdHist::new(n(), call.n(1), call.n(2)).unwrap()),
+        "stdev" => on!(x, call, spread::Stdev::new(n())),
+        "bb_upper" => on!(x, call, spread::BbUpper::new(n(), call.k)),
+        "bb_mid" => on!(x, call, spread::BbMid::new(n())),
+        "bb_lower" => on!(x, call, spread::BbLower::new(n(), call.k)),
+        "highest" => on!(x, call, among::RollingHigh::new(n())),
+        "lowest" => on!(x, call, among::RollingLow::new(n())),
+        "zscore" => on!(x, call, spread::ZScore::new(n())),
+        "rank" => on!(x, call, among::Rank::new(n())),
         "rising" => on!(x, call, logic::Rising::new(n())),
         "falling" => on!(x, call, logic::Falling::new(n())),
         "count" => on!(x, call, logic::Count::new(n())),
@@ -77,7 +76,7 @@ pub(super) fn run(call: &Call) -> Vec<f64> {
         "value_when" => call.over(logic::ValueWhen::new(n()), |kernel, i| {
             kernel.update(call.args[0][i], call.args[1][i])
         }),
-        "corr" => call.over(corr::Corr::new(n()), |kernel, i| {
+        "corr" => call.over(among::Corr::new(n()), |kernel, i| {
             kernel.update(call.args[0][i], call.args[1][i])
         }),
         name => on_bars(name, call),
@@ -88,28 +87,27 @@ fn on_bars(name: &str, call: &Call) -> Vec<f64> {
     let n = || call.n(0);
     let timeframe_ms = call.market.timeframe_ms;
     match name {
-        "stoch_k" => on!(bar, call, stochastic::StochK::new(n(), call.n(1))),
-        "stoch_d" => on!(bar, call, stochastic::StochD::new(n(), call.n(1), call.n(2))),
-        "willr" => on!(bar, call, stochastic::WillR::new(n())),
-        "cci" => on!(bar, call, cci::Cci::new(n())),
-        "mfi" => on!(bar, call, mfi::Mfi::new(n())),
+        "stoch_k" => on!(bar, call, oscillators::StochK::new(n(), call.n(1))),
+        "stoch_d" => on!(bar, call, oscillators::StochD::new(n(), call.n(1), call.n(2))),
+        "willr" => on!(bar, call, oscillators::WillR::new(n())),
+        "cci" => on!(bar, call, oscillators::Cci::new(n())),
+        "mfi" => on!(bar, call, oscillators::Mfi::new(n())),
         "adx" => on!(bar, call, dmi::Adx::new(n())),
         "plus_di" => on!(bar, call, dmi::PlusDi::new(n())),
         "minus_di" => on!(bar, call, dmi::MinusDi::new(n())),
-        "tr" => on!(bar, call, atr::TrueRange::new()),
-        "atr" => on!(bar, call, atr::Atr::new(n())),
-        "natr" => on!(bar, call, atr::Natr::new(n())),
-        "kc_upper" => on!(bar, call, keltner::KcUpper::new(n(), call.k)),
-        "kc_mid" => on!(bar, call, keltner::KcMid::new(n())),
-        "kc_lower" => on!(bar, call, keltner::KcLower::new(n(), call.k)),
-        "supertrend" => on!(bar, call, supertrend::Supertrend::new(n(), call.k)),
-        "volume_z" => call.over(zscore::ZScore::new(n()), |kernel, i| {
+        "tr" => on!(bar, call, ranges::TrueRange::new()),
+        "atr" => on!(bar, call, ranges::Atr::new(n())),
+        "natr" => on!(bar, call, ranges::Natr::new(n())),
+        "kc_upper" => on!(bar, call, ranges::KcUpper::new(n(), call.k)),
+        "kc_mid" => on!(bar, call, ranges::KcMid::new(n())),
+        "kc_lower" => on!(bar, call, ranges::KcLower::new(n(), call.k)),
+        "supertrend" => on!(bar, call, ranges::Supertrend::new(n(), call.k)),
+        "volume_z" => call.over(spread::ZScore::new(n()), |kernel, i| {
             kernel.update(call.market.bars[i].volume())
         }),
-        "volatility" => call
-            .over(volatility::RealisedVolatility::new(n()).unwrap(), |kernel, i| {
-                kernel.update(call.market.bars[i].close())
-            }),
+        "volatility" => call.over(spread::RealisedVolatility::new(n()).unwrap(), |kernel, i| {
+            kernel.update(call.market.bars[i].close())
+        }),
         "day_open" => on!(day, call, day::DayOpen::new(timeframe_ms)),
         "day_high" => on!(day, call, day::DayHigh::new(timeframe_ms)),
         "day_low" => on!(day, call, day::DayLow::new(timeframe_ms)),
