@@ -53,6 +53,8 @@ pub enum Verb {
     },
     /// Show when schedules are due
     Next(NextArgs),
+    /// Send a notice to everybody that a job tells, to see that it arrives
+    Notify(JobArgs),
     /// Show the service, what runs and waits, schedules, incidents, loops
     Status,
     /// List the runs, newest first: start, state, exit code, duration, run id; then the job, its tag and market, and what it says

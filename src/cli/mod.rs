@@ -18,6 +18,7 @@ pub mod init;
 pub(crate) mod load;
 pub mod logs;
 pub mod next;
+pub mod notify;
 pub mod output;
 pub mod pause;
 pub mod planned;

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     args::{JobArgs, ServeArgs},
-    load::{LoadError, facts, load, load_timetable, names},
+    load::{LoadError, facts, load, load_timetable, names, read_text},
     output::{People, log_to, style},
     planned::{own, short, started_by},
     serve_wiring::ServeWiring,
@@ -16,7 +16,7 @@ use crate::{
         context::Failure,
         ledgers::{JobSubject, series_of, tags},
     },
-    manifest::{Job, Logs, Manifest, Resolved, Schedule},
+    manifest::{Job, Kind, Logs, Manifest, Resolved, Schedule, kind_of},
     os::mask::Mask,
     pages::site::site,
     run::build_id,
@@ -67,7 +67,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     };
     let load = || {
         let (loaded, manifests) = load_all(&root)?;
-        world.learn(manifests);
+        world.learn(manifests, &loops(&root));
         Ok(loaded)
     };
     let mut publish = |status: &ServiceStatus| world.show(status);
@@ -138,6 +138,18 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
     let works =
         JobSchedules::new(works).map_err(|same| Failure::new(Exit::Manifest, same.to_string()))?;
     Ok((LoadedSchedules { works, jobs: names.len(), keeps, about, off }, manifests))
+}
+
+/// The live jobs, as they are without a schedule: a loop that is started elsewhere has a ledger that people are told of too. One that
+/// cannot be read, or lacks a value, has none that is known.
+fn loops(root: &Path) -> Vec<Manifest> {
+    let files = names(root).into_iter().map(|stem| format!("jobs/{stem}.toml"));
+    let live = files.filter(|file| {
+        let text = read_text(&root.join(file)).unwrap_or_default();
+        kind_of(&text) == Some(Kind::Live)
+    });
+    let job = |file: String| load(root, &JobArgs::of(file.into()), &facts());
+    live.filter_map(|file| Some(job(file).ok()?.resolved.manifest)).collect()
 }
 
 /// What a schedule starts, and what that is about.

@@ -14,7 +14,7 @@ use crate::{
     manifest::Manifest,
     run::build_id,
     serve::{
-        notice::Notifier,
+        notice::{LedgerNotifier, Notifier, WatchedLedger},
         run_metrics::{RunMetrics, TurnMetrics},
         service::RunObserver,
         status::ServiceStatus,
@@ -44,6 +44,7 @@ pub struct ServeWiring {
 
 struct Inner {
     notifier: Option<Notifier>,
+    ledgers: Option<LedgerNotifier>,
     manifests: BTreeMap<String, Manifest>,
     /// Runs that ended while the records could not be written.
     waiting: Vec<RunRecord>,
@@ -54,14 +55,19 @@ impl ServeWiring {
     pub fn new(root: &Path) -> Result<Self, Failure> {
         let build = build_id();
         let notifier = Some(Notifier::start(root, &build)?);
+        let ledgers = Some(LedgerNotifier::start(root, &build)?);
         let waiting = ended_meanwhile(root)?;
-        let inner = Inner { notifier, manifests: BTreeMap::new(), waiting };
+        let inner = Inner { notifier, ledgers, manifests: BTreeMap::new(), waiting };
         Ok(Self { board: Arc::new(RunMetrics::new(&build)), inner: Arc::new(Mutex::new(inner)) })
     }
 
-    /// Learns who is told about which job.
-    pub fn learn(&self, manifests: Vec<Manifest>) {
+    /// Learns who is told about which job, and about which ledger; `loops` are live jobs that are started elsewhere.
+    pub fn learn(&self, manifests: Vec<Manifest>, loops: &[Manifest]) {
         let mut inner = self.lock();
+        if let Some(ledgers) = &inner.ledgers {
+            let all = manifests.iter().chain(loops);
+            ledgers.learn(all.filter_map(WatchedLedger::of).collect());
+        }
         if let Some(notifier) = &inner.notifier {
             for manifest in &manifests {
                 notifier.learn(manifest);
@@ -93,11 +99,14 @@ impl ServeWiring {
 
     /// Delivers what is owed, and ends.
     pub fn end(&self) {
-        let notifier = {
+        let (notifier, ledgers) = {
             let mut inner = self.lock();
             inner.pay();
-            inner.notifier.take()
+            (inner.notifier.take(), inner.ledgers.take())
         };
+        if let Some(ledgers) = ledgers {
+            ledgers.end(LAST_NOTICES);
+        }
         if let Some(notifier) = notifier {
             notifier.end(LAST_NOTICES);
         }
@@ -127,7 +136,7 @@ fn ended_meanwhile(root: &Path) -> Result<Vec<RunRecord>, Failure> {
 impl Inner {
     /// Hands on the runs that wait.
     fn pay(&mut self) {
-        let Self { notifier: Some(notifier), manifests, waiting } = self else { return };
+        let Self { notifier: Some(notifier), manifests, waiting, .. } = self else { return };
         let mut missed: BTreeMap<String, usize> = BTreeMap::new();
         waiting.reverse();
         waiting.retain(|run| {

@@ -243,7 +243,7 @@ impl Interpolator<'_> {
             let message = format!("`{written}` may not stand here, where it would be shown");
             return self.fail(
                 Problem::new(&at.find(written), message)
-                    .help("secrets may stand in [exec] env, and as the `url` of [heartbeat] and [notify.webhook]"),
+                    .help("secrets may stand in [exec] env, as the `url` of [heartbeat], and for what [notify] sends with"),
             );
         }
         match self.secrets.get(name) {

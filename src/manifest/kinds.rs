@@ -472,7 +472,7 @@ pub(super) struct File {
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
     /// A value that is masked wherever it would be written or shown: as it is, line by line, and inside JSON, an address or Base64.
-    /// It may stand only in `[exec] env`, and as the `url` of `[heartbeat]` and `[notify.webhook]`.
+    /// It may stand only in `[exec] env`, as the `url` of `[heartbeat]`, and in `[notify.webhook]`, `[notify.email]` and `[notify.telegram]` as what is never shown.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
     /// Where models are fitted, and how a card proves itself before it is used.

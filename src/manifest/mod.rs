@@ -49,4 +49,6 @@ pub use schema::{job_schema, profile_schema};
 pub use sweep::{Turned, range_of};
 pub use tables::*;
 pub use template::{Template, interpolate_step};
-pub use values::{HeldOut, Hidden, Offset, Parsed, Size, Span, Speed, Time, UtcDay, WholeDays};
+pub use values::{
+    HeldOut, Hidden, Offset, Parsed, Size, Span, Speed, Time, TimeOfDay, UtcDay, WholeDays,
+};

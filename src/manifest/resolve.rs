@@ -495,7 +495,7 @@ impl Work {
 
 /// Fills one key of [notify], whose webhook has an address.
 fn address(key: &str, node: &mut Node, interpolator: &mut Interpolator<'_>) -> bool {
-    let ("webhook", Value::Table(webhook)) = (key, &mut node.value) else {
+    let ("webhook" | "email" | "telegram", Value::Table(webhook)) = (key, &mut node.value) else {
         return interpolator.node(node, Scope::Plain);
     };
     webhook.retain(|key, node| interpolator.node(node, scope_of(key)));
@@ -504,7 +504,8 @@ fn address(key: &str, node: &mut Node, interpolator: &mut Interpolator<'_>) -> b
 
 /// Secrets are for the environment of a program, whose arguments can be seen by others, and for the addresses of watchers.
 fn scope_of(key: &str) -> Scope<'static> {
-    if matches!(key, "env" | "url" | "chat") { Scope::Hidden } else { Scope::Plain }
+    let is_hidden = matches!(key, "env" | "url" | "chat" | "user" | "password" | "token");
+    if is_hidden { Scope::Hidden } else { Scope::Plain }
 }
 
 fn merged(layers: &[Layer]) -> Table {

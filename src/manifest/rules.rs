@@ -27,6 +27,7 @@ pub(super) fn check(
 ) {
     let mut rules = Rules { tree, is_inside, problems };
     rules.notify();
+    rules.email();
     rules.address("heartbeat.url");
     rules.address("notify.webhook.url");
     rules.compute();
@@ -130,6 +131,17 @@ pub(super) struct Rules<'a> {
     problems: &'a mut Vec<Problem>,
 }
 
+/// Whether a text has the form of an e-mail address; whether somebody reads it there is another question.
+fn is_address(text: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part
+                .contains(|c: char| c.is_whitespace() || c.is_control() || "<>,;:\"@".contains(c))
+    };
+    text.split_once('@')
+        .is_some_and(|(name, host)| plain(name) && plain(host) && !host.starts_with('.'))
+}
+
 impl Rules<'_> {
     fn get(&self, path: &str) -> Option<&Node> {
         get(self.tree, path)
@@ -146,6 +158,46 @@ impl Rules<'_> {
         {
             let message = "`notify.webhook.chat` is missing, which telegram needs".to_owned();
             self.push(&at, message, "write the number of the chat: chat = \"${secrets.CHAT}\"");
+        }
+    }
+
+    /// Demands what an e-mail needs, once there is a server for it.
+    fn email(&mut self) {
+        let text = |rules: &Self, key: &str| {
+            rules.get(&format!("notify.email.{key}")).and_then(Node::as_str).map(str::to_owned)
+        };
+        let Some(server) = self.get("notify.email.server") else { return };
+        let (at, server) = (server.at.clone(), server.as_str().unwrap_or_default().to_owned());
+        if server.is_empty() {
+            return;
+        }
+        let host = server.rsplit_once(':').map_or(server.as_str(), |(host, _)| host);
+        let port = server.rsplit_once(':').is_none_or(|(_, port)| port.parse::<u16>().is_ok());
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "/@:".contains(c);
+        if host.is_empty() || host.contains(odd) || !port {
+            let message = "`notify.email.server` is not a mail server".to_owned();
+            self.push(&at, message, "write its host, and its port where that is not the usual one");
+        }
+        for key in ["from", "to"] {
+            let value = text(self, key).unwrap_or_default();
+            let at = self.get(&format!("notify.email.{key}")).map_or(&at, |node| &node.at).clone();
+            if value.trim().is_empty() {
+                let message = format!("`notify.email.{key}` is missing, which e-mail needs");
+                self.push(&at, message, "write an address such as \"ann@example.org\"");
+            } else if !value.split(',').all(|part| is_address(part.trim())) {
+                let message = format!("`notify.email.{key}` is not an e-mail address");
+                self.push(&at, message, "write an address such as \"ann@example.org\"");
+            }
+        }
+        let is_near = ["localhost", "127.0.0.1", "::1"].contains(&host);
+        if text(self, "tls").as_deref() == Some("none") && !is_near {
+            let message = "`notify.email.tls` is \"none\", and the server is not on this machine";
+            self.push(&at, message.to_owned(), "write \"implicit\" or \"starttls\"");
+        }
+        let has = |key: &str| self.get(&format!("notify.email.{key}")).is_some();
+        if has("user") != has("password") {
+            let message = "`notify.email` has one of `user` and `password`".to_owned();
+            self.push(&at, message, "give both, or neither");
         }
     }
 

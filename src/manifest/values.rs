@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::domain::{
     base_url::BaseUrl,
-    cadence::Cron,
+    cadence::{Cadence, ClockGap, Cron},
     ids::{Exchange, RunId, Tag},
     series::Symbol,
     target::{
@@ -117,6 +117,7 @@ written!(ToolNeed, "tool", { "type": "string", "format": "tool" });
 written!(UtcDay, "utc-day", { "type": "string", "format": "utc-day", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" });
 written!(WholeDays, "whole-days", { "type": "string", "format": "whole-days", "pattern": "^[0-9]+d$" });
 written!(HeldOut, "held-out", { "type": "string", "format": "held-out", "pattern": "^[0-9]+(%|d)$" });
+written!(TimeOfDay, "time-of-day", { "type": "string", "format": "time-of-day", "pattern": "^[0-9]{2}:[0-9]{2}$" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
 /// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
@@ -136,6 +137,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         BaseUrl::FORMAT => parses::<BaseUrl>(text),
         Cron::FORMAT => parses::<Cron>(text),
         Zone::FORMAT => parses::<Zone>(text),
+        TimeOfDay::FORMAT => parses::<TimeOfDay>(text),
         Offset::FORMAT => parses::<Offset>(text),
         UtcDay::FORMAT => parses::<UtcDay>(text),
         WholeDays::FORMAT => parses::<WholeDays>(text),
@@ -172,6 +174,7 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "utc-day" => "a UTC day such as \"2022-08-01\"",
         "whole-days" => "a number of days such as \"120d\"",
         "held-out" => "a part such as \"20%\", or days such as \"90d\"",
+        "time-of-day" => "a time of the day such as \"08:00\"",
         "offset" => "an offset such as \"+00:00\"",
         "host" => "a host such as \"old-box.lan\"",
         "user-name" => "a user such as \"trader\"",
@@ -186,6 +189,51 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
         _ => return None,
     })
+}
+
+/// A time of the day, written `08:00`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimeOfDay {
+    hour: u8,
+    minute: u8,
+}
+
+impl TimeOfDay {
+    /// In the morning.
+    pub const EIGHT: Self = Self { hour: 8, minute: 0 };
+
+    /// Every day at this time, by the clocks of a zone.
+    pub fn every_day(self, zone: Zone) -> Cadence {
+        let line = format!("{} {} * * *", self.minute, self.hour);
+        Cadence::Cron {
+            cron: line.parse().expect("a time of the day is a cron line"),
+            zone,
+            gap: ClockGap::Shift,
+        }
+    }
+}
+
+impl FromStr for TimeOfDay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let part = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten();
+        let parts = text.split_once(':').and_then(|(h, m)| Some((part(h)?, part(m)?)));
+        match parts {
+            Some((hour @ 0..24, minute @ 0..60)) if !text.contains('+') => {
+                Ok(Self { hour, minute })
+            }
+            Some(_) | None => {
+                Err(format!("`{text}` is not a time of the day: write HH:MM, from 00:00 to 23:59"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:02}:{:02}", self.hour, self.minute)
+    }
 }
 
 /// A UTC day, written `2022-08-01`.

@@ -1,4 +1,5 @@
-//! Floor 2: telling the world. Bounded POSTs to addresses that are never shown.
+//! Floor 2: telling the world. Bounded POSTs and letters, with addresses and passwords that are never shown.
 
+pub(crate) mod mailer;
 pub(crate) mod sender;
 pub(crate) mod target;

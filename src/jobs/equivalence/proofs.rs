@@ -78,6 +78,22 @@ pub fn proofs<D: Disk>(
     Ok(all)
 }
 
+/// The proof of a ledger that was made last.
+pub fn newest_proof<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    series: &Series,
+) -> Result<Option<Proof>, StoreError> {
+    let own = [series.exchange().as_str(), &series.symbol().to_string(), series.timeframe().name()]
+        .map(str::to_owned);
+    let made = proofs(disk, layout, tag)?.into_iter().filter_map(|found| match found.left {
+        ProofOnDisk::Proof(proof) => Some(*proof),
+        ProofOnDisk::Nothing => None,
+    });
+    Ok(made.filter(|proof| proof.series == own).max_by_key(|proof| proof.made_at_ms))
+}
+
 /// Names for a comparison that starts now, the first one that is free to be taken. With a tag so long that milliseconds find no room
 /// they have only seconds.
 pub fn names(tag: &Tag, now: UtcMs) -> impl Iterator<Item = RunId> {

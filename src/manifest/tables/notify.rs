@@ -3,9 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::setting::words;
-
-use super::super::values::{Hidden, Parsed, Size, Span};
+use super::super::values::{Hidden, Parsed, Size, Span, TimeOfDay};
+use crate::{domain::zone::Zone, setting::words};
 
 words! {
     /// What leads to a notice.
@@ -22,6 +21,29 @@ words! {
         Recovered = "recovered",
         /// A health check says no.
         Health = "health",
+        /// A position was opened.
+        Entry = "entry",
+        /// A position was closed by a rule, a target, the other side or an operator.
+        Exit = "exit",
+        /// A position was closed by its stop.
+        Stop = "stop",
+        /// The risk state changed: a limit tripped, or an operator's command took effect.
+        Risk = "risk",
+        /// A proof says something else than the one before it.
+        Proof = "proof",
+        /// The summary of a day, at `daily-at`.
+        Daily = "daily",
+    }
+}
+
+impl NotifyOn {
+    /// What a run leads to: the default.
+    pub const OF_RUNS: [Self; 6] =
+        [Self::Failed, Self::TimedOut, Self::Missed, Self::Lost, Self::Recovered, Self::Health];
+
+    /// Whether it is about the ledger of a job, not about its runs.
+    pub fn is_of_ledger(self) -> bool {
+        !Self::OF_RUNS.contains(&self)
     }
 }
 
@@ -41,26 +63,45 @@ words! {
     }
 }
 
-/// Who gets a notice when a scheduled run goes wrong: one for each incident, until it is over. Without `webhook` and `command`,
-/// there are no notices.
+/// Who gets a notice when a scheduled run goes wrong: one for each incident, until it is over; and, where `on` says so, of what happens in
+/// the ledger that a job of kind live, eqflat, healthcheck or heartbeat is about. The service sends them, also for a live job that it does
+/// not start. Without `webhook`, `email` and `command`, there are no notices.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Notify {
-    /// What leads to a notice.
+    /// What leads to a notice. What is in the ledger (`entry exit stop risk proof daily`) leads to one only where it is named.
     pub on: Vec<NotifyOn>,
+    /// When a day is summed up, on the clocks of `daily-zone`: `"HH:MM"`.
+    pub daily_at: Parsed<TimeOfDay>,
+    /// A time zone by its IANA name, such as `"Europe/Berlin"`.
+    pub daily_zone: Parsed<Zone>,
+    /// Of more notices about a ledger than this in one hour, the rest is sent as one digest.
+    #[schemars(range(min = 1, max = 3600))]
+    pub most_per_hour: u32,
     /// While an incident lasts, the notice is repeated after this long; without it, only once.
     pub repeat_every: Option<Parsed<Span>>,
     /// An address that gets a POST.
     pub webhook: Option<Webhook>,
+    /// Who gets an e-mail.
+    pub email: Option<Email>,
     /// A program and its arguments. It finds the notice in the variables `MJOLNIR_EVENT`, `MJOLNIR_JOB`, `MJOLNIR_STATE`,
-    /// `MJOLNIR_NOTICE_RUN_ID`, `MJOLNIR_SUMMARY` and `MJOLNIR_TEXT`.
+    /// `MJOLNIR_NOTICE_RUN_ID`, `MJOLNIR_SUMMARY` and `MJOLNIR_TEXT`; of one about a ledger in `MJOLNIR_NOTICE_ID` and `MJOLNIR_NOTICE` (the
+    /// document) in the place of state and run.
     pub command: Vec<String>,
 }
 
 impl Default for Notify {
     fn default() -> Self {
-        let on = NotifyOn::ALL.to_vec();
-        Self { on, repeat_every: None, webhook: None, command: Vec::new() }
+        Self {
+            on: NotifyOn::OF_RUNS.to_vec(),
+            daily_at: Parsed::new(TimeOfDay::EIGHT),
+            daily_zone: Parsed::new(Zone::UTC),
+            most_per_hour: 30,
+            repeat_every: None,
+            webhook: None,
+            email: None,
+            command: Vec::new(),
+        }
     }
 }
 
@@ -87,6 +128,73 @@ impl Webhook {
 
     fn timeout() -> Parsed<Span> {
         Parsed::new(Span::seconds(10))
+    }
+}
+
+words! {
+    /// How the way to a mail server is kept secret.
+    MailTls {
+        /// TLS from the first byte, usually at port 465.
+        Implicit = "implicit",
+        /// TLS behind STARTTLS, usually at port 587; without it nothing is sent.
+        Starttls = "starttls",
+        /// None: only to a server on this machine.
+        None = "none",
+    }
+}
+
+impl MailTls {
+    /// Where such a server usually listens.
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Implicit => 465,
+            Self::Starttls => 587,
+            Self::None => 25,
+        }
+    }
+}
+
+/// An e-mail for each notice, over SMTP. Certificates are judged by those that this machine trusts; the variable `SSL_CERT_FILE` names
+/// others.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Email {
+    /// The server that takes the mail, with its port where that is not the usual one: `"mail.example.org:587"`. Empty: no e-mail.
+    pub server: String,
+    /// How the way to it is kept secret.
+    pub tls: MailTls,
+    /// Whom the server knows, with `password`; without both it takes mail from anybody. Usually `${secrets.NAME}`, never shown.
+    pub user: Option<Hidden>,
+    /// Usually `${secrets.NAME}`, never shown.
+    pub password: Option<Hidden>,
+    /// Who writes: `"box@example.org"`.
+    pub from: String,
+    /// Who reads: one address, or several with commas between them.
+    pub to: String,
+    /// The longest wait for each answer of the server.
+    pub timeout: Parsed<Span>,
+}
+
+impl Default for Email {
+    fn default() -> Self {
+        Self {
+            server: String::new(),
+            tls: MailTls::Implicit,
+            user: None,
+            password: None,
+            from: String::new(),
+            to: String::new(),
+            timeout: Parsed::new(Span::seconds(20)),
+        }
+    }
+}
+
+impl Email {
+    /// Host and port of the server.
+    pub fn place(&self) -> (&str, u16) {
+        let usual = (self.server.as_str(), self.tls.port());
+        let Some((host, port)) = self.server.rsplit_once(':') else { return usual };
+        port.parse().map_or(usual, |port| (host, port))
     }
 }
 

@@ -97,7 +97,7 @@ words! {
 }
 
 /// A value that is masked wherever it would be written or shown: as it is, line by line, and inside JSON, an address or Base64. It may
-/// stand only in `[exec] env`, and as the `url` of `[heartbeat]` and `[notify.webhook]`.
+/// stand only in `[exec] env`, as the `url` of `[heartbeat]`, and in `[notify.webhook]`, `[notify.email]` and `[notify.telegram]`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Secret {

@@ -1,15 +1,19 @@
 //! Delivers one notice: to a webhook, and to a program. Nothing it says holds an address.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
-use super::message::{Notice, body};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::message::{NoticeText, body};
 use crate::{
-    manifest::{Hidden, Webhook, WebhookFormat},
+    manifest::{Email, Hidden, MailTls, Notify, Webhook, WebhookFormat},
     notify::{
+        mailer::{Mail, MailPrivacy, MailRoute, send},
         sender::{Message, Sender},
         target::NotifyTarget,
     },
     os::{
+        mask::Mask,
         process::{self, ChildResults, Spawn},
         signals::Stop,
     },
@@ -29,10 +33,78 @@ pub enum NoticeSink {
     Webhook,
     /// A program.
     Command,
+    /// People with a mailbox.
+    Email,
+}
+
+impl NoticeSink {
+    /// How records call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Command => "command",
+            Self::Email => "email",
+        }
+    }
+
+    /// Everybody that a job tells.
+    pub fn of(notify: &Notify) -> Vec<Self> {
+        let hook = notify.webhook.as_ref().is_some_and(|hook| hook.url.is_some());
+        let mail = notify.email.as_ref().is_some_and(|email| !email.server.is_empty());
+        let all = [
+            (Self::Webhook, hook),
+            (Self::Command, !notify.command.is_empty()),
+            (Self::Email, mail),
+        ];
+        all.into_iter().filter(|(_, is_there)| *is_there).map(|(sink, _)| sink).collect()
+    }
+
+    /// Delivers a notice to this one.
+    pub fn deliver(
+        self,
+        notify: &Notify,
+        notice: &NoticeText,
+        root: &Path,
+        stop: &Stop,
+    ) -> Result<(), String> {
+        match self {
+            Self::Webhook => notify.webhook.as_ref().map_or(Ok(()), |h| webhook(h, notice, stop)),
+            Self::Command => command(&notify.command, notice, root, stop),
+            Self::Email => notify.email.as_ref().map_or(Ok(()), |email| mail(email, notice)),
+        }
+    }
+}
+
+/// Hands a notice to a mail server.
+fn mail(email: &Email, notice: &NoticeText) -> Result<(), String> {
+    let (host, port) = email.place();
+    let login = email.user.as_ref().zip(email.password.as_ref());
+    let route = MailRoute {
+        host,
+        port,
+        privacy: match email.tls {
+            MailTls::Implicit => MailPrivacy::Implicit,
+            MailTls::Starttls => MailPrivacy::StartTls,
+            MailTls::None => MailPrivacy::Plain,
+        },
+        login: login.map(|(user, password)| (user.reveal(), password.reveal())),
+        from: &email.from,
+        to: email.to.split(',').map(str::trim).filter(|to| !to.is_empty()).collect(),
+        timeout: email.timeout.get().duration(),
+    };
+    // The same letter has the same name, so that a mailbox which gets it twice shows it once.
+    let id = notice.variables.get("MJOLNIR_NOTICE_ID").map_or(notice.text.as_str(), String::as_str);
+    let id = format!("{:016x}", xxh3_64(id.as_bytes()));
+    let letter = Mail { id: &id, subject: &notice.title, text: &notice.text };
+    let sent = send(&route, letter);
+    // What a server says may repeat what it was given.
+    let secrets = [&email.user, &email.password].into_iter().flatten();
+    let mask = Mask::new(secrets.map(|secret| secret.reveal().to_owned()));
+    sent.map_err(|error| format!("{host}:{port}: {}", mask.apply(&error.to_string())))
 }
 
 /// POSTs a notice.
-pub fn webhook(hook: &Webhook, notice: &Notice, stop: &Stop) -> Result<(), String> {
+fn webhook(hook: &Webhook, notice: &NoticeText, stop: &Stop) -> Result<(), String> {
     let Some(url) = &hook.url else { return Ok(()) };
     let target =
         NotifyTarget::new(url.reveal()).map_err(|error| format!("notify.webhook: {error}"))?;
@@ -55,14 +127,18 @@ pub fn webhook(hook: &Webhook, notice: &Notice, stop: &Stop) -> Result<(), Strin
 }
 
 /// Starts a program that finds the notice in its variables.
-pub fn command(argv: &[String], notice: &Notice, root: &Path, stop: &Stop) -> Result<(), String> {
+fn command(argv: &[String], notice: &NoticeText, root: &Path, stop: &Stop) -> Result<(), String> {
     let program = argv.first().cloned().unwrap_or_default();
     let wrong = |what: &str| format!("`{}` {what}", program.escape_debug());
     let runtime = process::runtime();
     let runtime = runtime.map_err(|error| wrong(&format!("was not started: {error}")))?;
     let spawn = Spawn {
         argv: argv.to_vec(),
-        env: variables(notice),
+        env: notice
+            .variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
         dir: root.to_owned(),
         timeout: Some(COMMAND_MAX),
         grace: GRACE,
@@ -83,17 +159,4 @@ pub fn command(argv: &[String], notice: &Notice, root: &Path, stop: &Stop) -> Re
             Err(wrong(&format!("ended with exit code {code}: {said}")))
         }
     }
-}
-
-fn variables(notice: &Notice) -> BTreeMap<String, String> {
-    let run = &notice.run;
-    let pairs = [
-        ("MJOLNIR_EVENT", notice.event.name().to_owned()),
-        ("MJOLNIR_JOB", run.job.clone()),
-        ("MJOLNIR_STATE", run.state.name().to_owned()),
-        ("MJOLNIR_NOTICE_RUN_ID", run.run_id.to_string()),
-        ("MJOLNIR_SUMMARY", notice.summary()),
-        ("MJOLNIR_TEXT", notice.text()),
-    ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

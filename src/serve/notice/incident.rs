@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use super::deliver::NoticeSink;
 use crate::{
     domain::{ids::RunId, time::UtcMs},
     manifest::{Kind, Negative, Notify, NotifyOn},
@@ -103,8 +104,7 @@ fn well(known: &[Incident], run: &RunRecord, notify: &Notify) -> (Vec<Incident>,
     let ended = run.ended.unwrap_or(run.started);
     let (mut keep, mut drop) = (Vec::new(), Vec::new());
     for incident in known.iter().filter(|i| i.over.is_none() && i.since <= ended) {
-        let somebody = notify.webhook.as_ref().is_some_and(|hook| hook.url.is_some())
-            || !notify.command.is_empty();
+        let somebody = !NoticeSink::of(notify).is_empty();
         let to_tell = incident.told.is_none() || notify.on.contains(&NotifyOn::Recovered);
         if somebody && to_tell {
             keep.push(Incident { over: Some(run.run_id.clone()), ..incident.clone() });

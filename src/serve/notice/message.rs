@@ -1,6 +1,8 @@
 //! A notice: what happened to which job, as two lines for people, and as a webhook gets it, in the format its receiver reads.
 //! Texts of ours can address nobody there.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -13,7 +15,22 @@ use crate::{
 /// Longest summary, in characters.
 const SUMMARY_MAX: usize = 300;
 
-/// What somebody is told.
+/// A notice as it goes out, whatever it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NoticeText {
+    /// In a few words.
+    pub title: String,
+    /// All of it, for people.
+    pub text: String,
+    /// All of it, for programs.
+    pub document: Value,
+    /// The variables in which a program finds it.
+    pub variables: BTreeMap<&'static str, String>,
+    /// How ntfy shows it: its priority, and its tags.
+    pub shown: (&'static str, &'static str),
+}
+
+/// What somebody is told of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
     pub event: NotifyOn,
@@ -46,7 +63,30 @@ impl Notice {
             NotifyOn::Lost => format!("{job} ended on {host} and recorded nothing"),
             NotifyOn::Recovered => format!("{job} is well again on {host}"),
             NotifyOn::Health => format!("{job} says no on {host}"),
+            NotifyOn::Entry
+            | NotifyOn::Exit
+            | NotifyOn::Stop
+            | NotifyOn::Risk
+            | NotifyOn::Proof
+            | NotifyOn::Daily => format!("{job} ({}) on {host}", self.event.name()),
         }
+    }
+
+    /// As it goes out.
+    pub fn put(&self) -> NoticeText {
+        let run = &self.run;
+        let variables = BTreeMap::from([
+            ("MJOLNIR_EVENT", self.event.name().to_owned()),
+            ("MJOLNIR_JOB", run.job.clone()),
+            ("MJOLNIR_STATE", run.state.name().to_owned()),
+            ("MJOLNIR_NOTICE_RUN_ID", run.run_id.to_string()),
+            ("MJOLNIR_SUMMARY", self.summary()),
+            ("MJOLNIR_TEXT", self.text()),
+        ]);
+        let is_well = self.event == NotifyOn::Recovered;
+        let shown = if is_well { ("3", "white_check_mark") } else { ("4", "warning") };
+        let (title, text) = (self.title(), self.text());
+        NoticeText { title, text, document: document(self), variables, shown }
     }
 
     /// What the run said of itself, on one line: the cause.
@@ -68,7 +108,16 @@ impl Notice {
                 format!("{}; trouble {times} since {}{colon}{summary}", self.title(), self.since)
             }
             NotifyOn::Missed => format!("{line}\nnext: runner history {} --last 5", self.run.job),
-            NotifyOn::Failed | NotifyOn::TimedOut | NotifyOn::Lost | NotifyOn::Health => {
+            NotifyOn::Failed
+            | NotifyOn::TimedOut
+            | NotifyOn::Lost
+            | NotifyOn::Health
+            | NotifyOn::Entry
+            | NotifyOn::Exit
+            | NotifyOn::Stop
+            | NotifyOn::Risk
+            | NotifyOn::Proof
+            | NotifyOn::Daily => {
                 format!("{line}\nnext: runner logs {}", self.run.run_id)
             }
         }
@@ -93,19 +142,20 @@ pub struct Body {
 }
 
 /// The body of a notice; `chat` is who reads it, where the format wants to know.
-pub fn body(notice: &Notice, format: WebhookFormat, chat: Option<&str>) -> Body {
-    let text = notice.text();
+pub fn body(notice: &NoticeText, format: WebhookFormat, chat: Option<&str>) -> Body {
+    let text = &notice.text;
     match format {
-        WebhookFormat::Json => json_body(&document(notice)),
-        WebhookFormat::Slack => json_body(&json!({ "text": slack(&text) })),
+        WebhookFormat::Json => json_body(&notice.document),
+        WebhookFormat::Slack => json_body(&json!({ "text": slack(text) })),
         WebhookFormat::Discord => json_body(&json!({
-            "content": first(&text, DISCORD_MAX), "allowed_mentions": { "parse": [] },
+            "content": first(text, DISCORD_MAX), "allowed_mentions": { "parse": [] },
         })),
         WebhookFormat::Telegram => json_body(&json!({
-            "chat_id": chat.unwrap_or_default(), "text": first(&text, TELEGRAM_MAX),
+            "chat_id": chat.unwrap_or_default(), "text": first(text, TELEGRAM_MAX),
         })),
         WebhookFormat::Ntfy => {
-            Body { content_type: "text/plain; charset=utf-8", headers: ntfy(notice), text }
+            let content_type = "text/plain; charset=utf-8";
+            Body { content_type, headers: ntfy(notice), text: text.clone() }
         }
     }
 }
@@ -136,16 +186,13 @@ fn json_body(value: &Value) -> Body {
     Body { content_type: "application/json", headers: Vec::new(), text: value.to_string() }
 }
 
-fn ntfy(notice: &Notice) -> Vec<(&'static str, String)> {
-    let (priority, tags) = match notice.event {
-        NotifyOn::Recovered => ("3", "white_check_mark"),
-        NotifyOn::Failed
-        | NotifyOn::TimedOut
-        | NotifyOn::Missed
-        | NotifyOn::Lost
-        | NotifyOn::Health => ("4", "warning"),
-    };
-    vec![("Title", notice.title()), ("Priority", priority.to_owned()), ("Tags", tags.to_owned())]
+fn ntfy(notice: &NoticeText) -> Vec<(&'static str, String)> {
+    let (priority, tags) = notice.shown;
+    vec![
+        ("Title", notice.title.clone()),
+        ("Priority", priority.to_owned()),
+        ("Tags", tags.to_owned()),
+    ]
 }
 
 /// As Slack wants text that is no markup.

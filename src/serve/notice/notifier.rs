@@ -12,7 +12,7 @@ use std::{
 };
 
 use super::{
-    deliver::{NoticeSink, command, webhook},
+    deliver::NoticeSink,
     incident::{Owed, RunMeaning, change, meaning, owed},
     message::Notice,
 };
@@ -177,8 +177,7 @@ impl Worker {
         let known = self.store.incidents(None)?;
         let mut still_owed = BTreeSet::new();
         for (job, (notify, about)) in &jobs {
-            if notify.command.is_empty() && notify.webhook.as_ref().is_none_or(|w| w.url.is_none())
-            {
+            if NoticeSink::of(notify).is_empty() {
                 continue;
             }
             let mine: Vec<Incident> = known.iter().filter(|i| i.id.job == *job).cloned().collect();
@@ -237,18 +236,12 @@ impl Worker {
         notify: &Notify,
         done: &mut BTreeSet<NoticeSink>,
     ) -> Vec<String> {
-        let mut told: Vec<(NoticeSink, Result<(), String>)> = Vec::new();
-        if let Some(hook) = notify.webhook.as_ref().filter(|_| !done.contains(&NoticeSink::Webhook))
-        {
-            told.push((NoticeSink::Webhook, webhook(hook, notice, &self.stop)));
-        }
-        if !notify.command.is_empty() && !done.contains(&NoticeSink::Command) {
-            let said = command(&notify.command, notice, &self.root, &self.stop);
-            told.push((NoticeSink::Command, said));
-        }
-        let mut wrong = Vec::new();
-        for (sink, result) in told {
-            match result {
+        let (mut wrong, notice) = (Vec::new(), notice.put());
+        for sink in NoticeSink::of(notify) {
+            if done.contains(&sink) {
+                continue;
+            }
+            match sink.deliver(notify, &notice, &self.root, &self.stop) {
                 Ok(()) => {
                     done.insert(sink);
                 }

@@ -2,6 +2,7 @@
 
 mod folder;
 mod incidents;
+mod notices;
 mod planned;
 mod records;
 mod schema;
@@ -9,6 +10,7 @@ mod schema;
 pub use folder::{Keep, Sweeper, Swept};
 pub use folder::{RunArguments, RunFolder, RunInfo, RunInput};
 pub use incidents::{Incident, IncidentId, IncidentKind, Recovery};
+pub use notices::{NewNotice, NoticePlace, NoticeState, StoredNotice};
 pub use planned::{Ahead, TakenBack};
 pub use planned::{DecidedSchedule, Pause};
 pub use records::RunCount;

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// Version of the tables.
-const SCHEMA: i64 = 3;
+const SCHEMA: i64 = 4;
 /// How long a writer waits for another one.
 pub(super) const BUSY_MS: u64 = 5_000;
 
@@ -42,6 +42,17 @@ const V3: &str = "
     ALTER TABLE incidents ADD COLUMN run_id TEXT NOT NULL DEFAULT '';
     ALTER TABLE incidents ADD COLUMN over_run_id TEXT;";
 
+/// The fourth: notices about ledgers, each once for everybody who gets it, and how far each ledger was looked through for them.
+const V4: &str = "
+    CREATE TABLE notices (
+        n INTEGER PRIMARY KEY, id TEXT NOT NULL, sink TEXT NOT NULL, job TEXT NOT NULL, event TEXT NOT NULL, at_ms INTEGER NOT NULL,
+        seen_ms INTEGER NOT NULL, facts TEXT NOT NULL, state TEXT NOT NULL, batch TEXT, sent_ms INTEGER, UNIQUE (id, sink)
+    ) STRICT;
+    CREATE INDEX notices_state ON notices (state, job, sink);
+    CREATE TABLE notice_places (
+        place TEXT NOT NULL PRIMARY KEY, offset INTEGER NOT NULL, ts_ms INTEGER NOT NULL, mark TEXT NOT NULL, word TEXT NOT NULL
+    ) STRICT;";
+
 /// Opens the database and brings its tables up to date. Every commit is durable: a run that nobody knows of must not start.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
@@ -52,7 +63,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have done it meanwhile.
         let found = version(&change)?;
-        for (n, step) in [(1, V1), (2, V2), (3, V3)] {
+        for (n, step) in [(1, V1), (2, V2), (3, V3), (4, V4)] {
             if found < n {
                 change.execute_batch(step)?;
             }

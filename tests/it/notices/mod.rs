@@ -3,6 +3,8 @@
 mod bodies;
 mod fixture;
 mod incidents;
+mod ledgers;
+mod mail;
 mod numbers;
 mod openmetrics;
 pub mod pages;
