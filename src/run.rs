@@ -1,6 +1,6 @@
 //! Running one job: resolve, record, dispatch, record again.
 
-mod command_line;
+pub mod command_line;
 mod convention;
 mod heartbeat_ping;
 mod ready;
@@ -104,6 +104,19 @@ struct Prepared {
     attempt: Option<u32>,
 }
 
+/// The id of a run that was given none: its job, the time, this process.
+pub fn made_up_id(job: &Path, started: UtcMs) -> String {
+    let stem = job.file_stem().and_then(|stem| stem.to_str()).unwrap_or("job");
+    let stem: String =
+        stem.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(24).collect();
+    format!(
+        "{stem}_{}_{:03}_{}",
+        started.format("%Y%m%d_%H%M%S"),
+        started.get() % 1000,
+        std::process::id()
+    )
+}
+
 fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, LoadError> {
     let unreadable = |exit, message: String| LoadError::Unreadable(Failure::new(exit, message));
     let call = call(root, args);
@@ -115,22 +128,7 @@ fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, Load
             format!("--root {}: this folder does not exist", root.display()),
         ));
     }
-    let id = if let Some(id) = &args.run_id {
-        id.clone()
-    } else {
-        let stem = args.job.job.file_stem().and_then(|stem| stem.to_str()).unwrap_or("job");
-        let stem: String = stem
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c))
-            .take(24)
-            .collect();
-        format!(
-            "{stem}_{}_{:03}_{}",
-            started.format("%Y%m%d_%H%M%S"),
-            started.get() % 1000,
-            std::process::id()
-        )
-    };
+    let id = args.run_id.clone().unwrap_or_else(|| made_up_id(&args.job.job, started));
     let run_id: RunId = id.parse().map_err(|error: crate::domain::ids::NameError| {
         unreadable(Exit::Usage, error.to_string())
     })?;

@@ -278,6 +278,9 @@ pub struct ServeArgs {
     /// Let other machines ask too: the pages have no password
     #[arg(long, alias = "allow-public")]
     pub allow_remote: bool,
+    /// Let people act through the pages, who give the token in data/state/operate.token: halt, reduce, resume, flatten, pause, run, stop, retry
+    #[arg(long, conflicts_with = "no_listen")]
+    pub operate: bool,
     /// Most runs that go on at once; jobs with `run.retry.attempts = 0`, which are always up, do not count
     #[arg(long, default_value_t = 4, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub max_running: u32,
@@ -357,6 +360,12 @@ pub struct HistoryArgs {
     /// Only those that started at this time or later; or so long ago, such as 24h
     #[arg(long, value_name = "TIME|AGE")]
     pub since: Option<String>,
+    /// Only those that found out this figure, such as sharpe or net, the largest first
+    #[arg(long, value_name = "FIGURE")]
+    pub sort: Option<String>,
+    /// With --sort, the smallest first
+    #[arg(long, requires = "sort")]
+    pub reverse: bool,
     /// At most so many
     #[arg(long, short = 'n', default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     pub last: u32,

@@ -1,6 +1,6 @@
 //! Commands of the operator: given, listed, revoked.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use serde_json::{Value, json};
 
@@ -112,31 +112,17 @@ pub(super) fn place(root: &Path) -> Result<(RealDisk, Layout), Failure> {
 pub fn give_command(root: &Path, order: CommandKind, args: &CommandArgs, json: bool) -> Exit {
     match take_down(root, order, args) {
         Ok((tag, given)) => {
-            let GivenCommand { at, line, last, planned, reach } = given;
-            let last = last.map(|last| last.to_string());
             if json {
+                let GivenCommand { at, line, last, planned, reach } = &given;
                 print_json(&json!({
                     "schema": "mjolnir.command/1", "tag": tag.as_str(), "command": order.name(),
-                    "at": at.to_string(), "at_ms": at.get(), "line": line, "last_decided": last,
+                    "at": at.to_string(), "at_ms": at.get(), "line": line,
+                    "last_decided": last.map(|last| last.to_string()),
                     "planned": planned.iter().map(document).collect::<Vec<_>>(),
                     "series": reach.iter().map(reached).collect::<Vec<_>>(),
                 }));
             } else {
-                let last = last.unwrap_or_else(|| "none".to_owned());
-                print(&format!(
-                    "{order} for tag {tag}: takes effect at the first slot that closes at or after {at} (last decided: {last})\n"
-                ));
-                if reach.len() > 1 {
-                    print(&format!("it is for all {} series of the tag:\n", reach.len()));
-                    let lines: Vec<String> = reach.iter().map(CommandReach::line).collect();
-                    print(&format!("  {}\n", lines.join("\n  ")));
-                }
-                for Listed { line, command, .. } in &planned {
-                    let (order, at) = (command.order, command.at);
-                    print(&format!(
-                        "planned for later: {order} at {at}; to take it back: runner revoke {line} --tag {tag} --reason \"...\"\n"
-                    ));
-                }
+                print(&said(order, &tag, &given));
             }
             Exit::Ok
         }
@@ -144,7 +130,30 @@ pub fn give_command(root: &Path, order: CommandKind, args: &CommandArgs, json: b
     }
 }
 
-fn take_down(
+/// What was taken down, for people.
+pub fn said(order: CommandKind, tag: &Tag, given: &GivenCommand) -> String {
+    let GivenCommand { at, last, planned, reach, line: _ } = given;
+    let last = last.map_or("none".to_owned(), |last| last.to_string());
+    let mut text = format!(
+        "{order} for tag {tag}: takes effect at the first slot that closes at or after {at} (last decided: {last})\n"
+    );
+    if reach.len() > 1 {
+        let lines: Vec<String> = reach.iter().map(CommandReach::line).collect();
+        let (many, lines) = (reach.len(), lines.join("\n  "));
+        let _ = writeln!(text, "it is for all {many} series of the tag:\n  {lines}");
+    }
+    for Listed { line, command, .. } in planned {
+        let (order, at) = (command.order, command.at);
+        let _ = writeln!(
+            text,
+            "planned for later: {order} at {at}; to take it back: runner revoke {line} --tag {tag} --reason \"...\""
+        );
+    }
+    text
+}
+
+/// Takes the order down.
+pub fn take_down(
     root: &Path,
     order: CommandKind,
     args: &CommandArgs,

@@ -1,6 +1,6 @@
 //! `runner history`: the runs, newest first, in columns under a header; what each was about, and what it said, is on the line below.
 
-use std::{fmt::Write as _, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use serde_json::{Value, json};
 
@@ -17,11 +17,8 @@ use crate::{
     exit::Exit,
     jobs::{context::Failure, ledgers::JobSubject},
     manifest::{Kind, Span},
-    store::{
-        disk::RealDisk,
-        layout::Layout,
-        runs::{RunFilter, RunRecord, RunState},
-    },
+    report::figures::FIGURES,
+    store::runs::{FigureOrder, RunFilter, RunRecord, RunState},
 };
 
 /// Columns of a page.
@@ -33,47 +30,67 @@ const PLAUSIBLE_MS: i64 = 100_000_000_000;
 /// Lists the runs.
 pub fn history(root: &Path, args: &HistoryArgs, json: bool) -> Exit {
     let runs = match select(root, args) {
-        Ok(runs) => about(root, runs),
+        Ok(runs) => runs,
         Err(failure) => return tell(&failure, json),
     };
     let exit = if runs.is_empty() { Exit::Nothing } else { Exit::Ok };
     if json {
-        let runs: Vec<Value> = runs
-            .iter()
-            .map(|(run, about)| {
-                let mut document = run_json(run);
-                document["tag"] = json!(about.tag);
-                document["market"] = json!(about.market);
-                document
-            })
-            .collect();
+        let runs: Vec<Value> = runs.iter().map(ListedRun::json).collect();
         print_json(&json!({ "schema": "mjolnir.history/1", "runs": runs }));
     } else if runs.is_empty() {
         say("no run that is recorded here matches");
     } else {
-        print(&listed(&runs));
+        print(&listed(&runs, args.sort.as_deref()));
     }
     exit
 }
 
-fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<RunRecord>, Failure> {
+/// A run, with what it was about and the figures it found out.
+struct ListedRun {
+    run: RunRecord,
+    about: JobSubject,
+    figures: BTreeMap<String, f64>,
+}
+
+impl ListedRun {
+    fn json(&self) -> Value {
+        let mut document = run_json(&self.run);
+        document["tag"] = json!(self.about.tag);
+        document["market"] = json!(self.about.market);
+        document["figures"] = json!(self.figures);
+        document
+    }
+}
+
+fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<ListedRun>, Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let state = args.state.as_deref().map(str::parse::<RunState>).transpose();
     let state = state.map_err(|error| usage(format!("--state: {error}")))?;
     let kind = args.kind.as_deref().map(kind).transpose().map_err(usage)?;
     let since = args.since.as_deref().map(since).transpose().map_err(usage)?;
     let records = Records::open(root)?;
-    let filter = RunFilter { kind, state, since, limit: Some(args.last), ..RunFilter::default() };
-    let Some(job) = &args.job else { return records.list(&filter) };
+    let figure = args.sort.as_deref().map(figure).transpose().map_err(usage)?;
+    let figure = figure.map(|name| FigureOrder { name, is_rising: args.reverse });
+    let limit = Some(args.last);
+    let filter = RunFilter { kind, state, since, figure, limit, ..RunFilter::default() };
+    let Some(job) = &args.job else { return about(&records, records.list(&filter)?) };
     for name in records.names_of(job) {
         let runs = records.list(&RunFilter { job: Some(name.clone()), ..filter.clone() })?;
         let any = RunFilter { job: Some(name), limit: Some(1), ..RunFilter::default() };
         if !runs.is_empty() || !records.list(&any)?.is_empty() {
-            return Ok(runs);
+            return about(&records, runs);
         }
     }
     let message = format!("no run of a job `{job}` is recorded: `runner list` lists the jobs");
     Err(Failure::new(Exit::Nothing, message))
+}
+
+fn figure(text: &str) -> Result<String, String> {
+    if FIGURES.iter().any(|figure| figure.key == text) {
+        return Ok(text.to_owned());
+    }
+    let known: Vec<&str> = FIGURES.iter().map(|figure| figure.key).collect();
+    Err(format!("--sort: `{}` is not a figure; the figures are {}", plain(text), known.join(", ")))
 }
 
 fn kind(text: &str) -> Result<String, String> {
@@ -99,26 +116,26 @@ fn since(text: &str) -> Result<UtcMs, String> {
     }
 }
 
-/// Each run with what it was about.
-fn about(root: &Path, runs: Vec<RunRecord>) -> Vec<(RunRecord, JobSubject)> {
-    let layout = Layout::new(root);
-    let disk = RealDisk::new(layout.data());
+/// Each run with what it was about and found out.
+fn about(records: &Records, runs: Vec<RunRecord>) -> Result<Vec<ListedRun>, Failure> {
     let about = |run: RunRecord| {
-        let about = JobSubject::of_run(&disk, &layout, &run.run_id);
-        (run, about)
+        let about = JobSubject::of_run(&records.disk, &records.layout, &run.run_id);
+        let figures = records.store.figures(&run.run_id)?;
+        Ok(ListedRun { run, about, figures })
     };
     runs.into_iter().map(about).collect()
 }
 
 /// A line in columns for each run, and a line below it of what it was about and what it said, no wider than a page.
-fn listed(runs: &[(RunRecord, JobSubject)]) -> String {
-    let head = ["START", "STATE", "EXIT", "TOOK", "RUN"].map(str::to_owned).to_vec();
+fn listed(runs: &[ListedRun], sort: Option<&str>) -> String {
+    let mut head = ["START", "STATE", "EXIT", "TOOK", "RUN"].map(str::to_owned).to_vec();
+    head.extend(sort.map(str::to_uppercase));
     let rows: Vec<Vec<String>> =
-        std::iter::once(head).chain(runs.iter().map(|(run, _)| cells(run))).collect();
+        std::iter::once(head).chain(runs.iter().map(|one| cells(one, sort))).collect();
     let columns = table("", &rows);
     let mut lines = columns.lines();
     let mut text = lines.next().map_or(String::new(), |head| format!("{head}\n"));
-    for (line, (run, about)) in lines.zip(runs) {
+    for (line, ListedRun { run, about, .. }) in lines.zip(runs) {
         let _ = writeln!(text, "{line}");
         let about = about.words();
         let about = if about.is_empty() { String::new() } else { format!(" ({about})") };
@@ -139,14 +156,18 @@ fn cut(text: &str) -> String {
     format!("{}...", kept.trim_end())
 }
 
-/// Start, state, exit code, duration, run id.
-fn cells(run: &RunRecord) -> Vec<String> {
+/// Start, state, exit code, duration, run id, and the figure that is sorted by.
+fn cells(ListedRun { run, figures, .. }: &ListedRun, sort: Option<&str>) -> Vec<String> {
     let took = run.ended.map_or("-".to_owned(), |ended| {
         format!("{:.1}s", (ended.get() - run.started.get()) as f64 / 1000.0)
     });
     let code = run.exit_code.map_or("-".to_owned(), |code| code.to_string());
     let start = run.started.format("%Y-%m-%dT%H:%M:%SZ");
-    vec![start, run.state.name().to_owned(), code, took, run.run_id.to_string()]
+    let mut cells = vec![start, run.state.name().to_owned(), code, took, run.run_id.to_string()];
+    let figure =
+        |name: &str| figures.get(name).map_or("-".to_owned(), |value| format!("{value:.4}"));
+    cells.extend(sort.map(figure));
+    cells
 }
 
 #[cfg(test)]

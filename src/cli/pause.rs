@@ -31,11 +31,7 @@ pub fn pause(root: &Path, args: &PauseArgs, json: bool) -> Exit {
                     "reason": reason, "who": who, "since_ms": since.get(),
                 }));
             } else {
-                let how = if is_new { "is paused" } else { "was paused already" };
-                let (reason, who) = (plain(reason), plain(who));
-                print(&format!(
-                    "job {job} {how}, since {since} by {who}: {reason}\nits schedules do not start it until `runner resume {job}`\n"
-                ));
+                print(&said(&job, &pause, is_new));
             }
             Exit::Ok
         }
@@ -43,7 +39,17 @@ pub fn pause(root: &Path, args: &PauseArgs, json: bool) -> Exit {
     }
 }
 
-fn set(root: &Path, args: &PauseArgs) -> Result<(String, Pause, bool), Failure> {
+/// What was done, for people.
+pub fn said(job: &str, Pause { reason, who, since }: &Pause, is_new: bool) -> String {
+    let how = if is_new { "is paused" } else { "was paused already" };
+    let (reason, who) = (plain(reason), plain(who));
+    format!(
+        "job {job} {how}, since {since} by {who}: {reason}\nits schedules do not start it until `runner resume {job}`\n"
+    )
+}
+
+/// Pauses the job; whether it was not paused before.
+pub fn set(root: &Path, args: &PauseArgs) -> Result<(String, Pause, bool), Failure> {
     flags::reason(&args.reason)?;
     find(root, Path::new(&args.job))?;
     let job = planned::name(root, &args.job).unwrap_or_else(|| args.job.clone());

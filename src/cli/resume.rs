@@ -54,7 +54,7 @@ pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
                     &json!({ "schema": "mjolnir.pause/1", "job": job, "paused": false, "changed": true }),
                 );
             } else {
-                print(&format!("job {job} is resumed: its schedules start it again\n"));
+                print(&said(&job));
             }
             Exit::Ok
         }
@@ -62,7 +62,13 @@ pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
     }
 }
 
-fn lift(root: &Path, word: &str) -> Result<String, Failure> {
+/// What was done, for people.
+pub fn said(job: &str) -> String {
+    format!("job {job} is resumed: its schedules start it again\n")
+}
+
+/// Takes the pause of a job away, and returns the job.
+pub fn lift(root: &Path, word: &str) -> Result<String, Failure> {
     let Some(records) = Records::open_if_any(root)? else {
         return Err(Failure::new(Exit::Nothing, format!("job `{}` is not paused", plain(word))));
     };

@@ -13,7 +13,8 @@ pub fn retry(root: &Path, word: &str, json: bool) -> ExitCode {
     }
 }
 
-fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
+/// What the run that a word names was given, for the same job once more.
+pub fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
     let records = Records::open(root)?;
     let old = records.find(word)?;
     let old = records.stands(&old.run_id)?;

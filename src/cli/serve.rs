@@ -17,8 +17,8 @@ use crate::{
         ledgers::{JobSubject, series_of, tags},
     },
     manifest::{Job, Kind, Logs, Manifest, Resolved, Schedule, kind_of},
-    os::mask::Mask,
-    pages::site::site,
+    os::{mask::Mask, process::own_program},
+    pages::{operator::Operator, site::site},
     run::build_id,
     serve::{
         host::{self, HostContext, HostOptions, LoadedSchedules, only_one},
@@ -53,10 +53,12 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     log_to(&log, LOG_MAX, &Mask::new([]), People::Warnings)
         .map_err(|error| Failure::new(Exit::Io, format!("open {}: {error}", log.display())))?;
     let world = ServeWiring::new(&root)?;
+    let operator = args.operate.then(|| operator(&root)).transpose()?;
     let pages = if args.no_listen {
         None
     } else {
-        Some(show_pages(&listen(args)?, &root, Arc::clone(&world.board), site(&root))?)
+        let site = site(&root, operator);
+        Some(show_pages(&listen(args)?, &root, Arc::clone(&world.board), site)?)
     };
     let options = HostOptions {
         listen: pages.as_ref().map(|pages| pages.address().to_string()),
@@ -75,6 +77,12 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     host::serve(&options, Box::new(world.clone()), surroundings)?;
     world.end();
     Ok(())
+}
+
+fn operator(root: &Path) -> Result<Operator, Failure> {
+    let program =
+        own_program().map_err(|error| Failure::new(Exit::Io, format!("this program: {error}")))?;
+    Operator::of(root, program)
 }
 
 fn listen(args: &ServeArgs) -> Result<Listen, Failure> {

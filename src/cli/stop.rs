@@ -61,18 +61,10 @@ pub fn stop(root: &Path, args: &StopArgs, json: bool) -> Exit {
 fn stopped(root: &Path, args: &StopArgs) -> Result<(RunRecord, bool), Failure> {
     let records = Records::open(root)?;
     let run = target(&records, &args.run)?;
-    let reason = reason(args);
-    if run.state == RunState::Queued {
-        let end = end(143, format!("stopped ({reason}): it had not started"));
-        if records.store.settle(&run.run_id, run.attempt, &end)? {
-            return Ok((records.stands(&run.run_id)?, false));
-        }
-        // It was started, or settled, between the two looks.
-    }
-    let path = records.layout.run_stop(&run.run_id);
-    records.disk.create_dir_all(&records.layout.run_dir(&run.run_id))?;
-    records.disk.replace(&path, format!("{reason}\n").as_bytes())?;
-    let grace = grace(&records, &run.run_id);
+    let reason = reason(args.reason.as_deref());
+    let Some(grace) = ask(&records, &run, &reason)? else {
+        return Ok((records.stands(&run.run_id)?, false));
+    };
     say(&format!("run {} is asked to stop; it has {} for that", run.run_id, span_of(grace)));
     let vanished = end(143, format!("stopped ({reason}): it did not end by itself"));
     if let Some(run) = wait(&records, &run, grace + EXTRA, &vanished)? {
@@ -92,8 +84,23 @@ fn stopped(root: &Path, args: &StopArgs) -> Result<(RunRecord, bool), Failure> {
     over.map(|run| (run, true)).ok_or_else(|| Failure::new(Exit::Busy, message))
 }
 
+/// Takes a run that waits out of the queue, or asks one that goes on to stop, and returns how long it has for that.
+pub fn ask(records: &Records, run: &RunRecord, reason: &str) -> Result<Option<Duration>, Failure> {
+    if run.state == RunState::Queued {
+        let end = end(143, format!("stopped ({reason}): it had not started"));
+        if records.store.settle(&run.run_id, run.attempt, &end)? {
+            return Ok(None);
+        }
+        // It was started, or settled, between the two looks.
+    }
+    let path = records.layout.run_stop(&run.run_id);
+    records.disk.create_dir_all(&records.layout.run_dir(&run.run_id))?;
+    records.disk.replace(&path, format!("{reason}\n").as_bytes())?;
+    Ok(Some(grace(records, &run.run_id)))
+}
+
 /// The one run that is meant among those that wait or go on.
-fn target(records: &Records, word: &str) -> Result<RunRecord, Failure> {
+pub fn target(records: &Records, word: &str) -> Result<RunRecord, Failure> {
     let mut going = Vec::new();
     for state in [RunState::Running, RunState::Queued] {
         let filter =
@@ -123,8 +130,9 @@ fn target(records: &Records, word: &str) -> Result<RunRecord, Failure> {
     Err(Failure::new(Exit::Nothing, message))
 }
 
-fn reason(args: &StopArgs) -> String {
-    let given = args.reason.clone().filter(|reason| !reason.trim().is_empty());
+/// What is written down as the reason: on one line, and not too long.
+pub fn reason(given: Option<&str>) -> String {
+    let given = given.filter(|reason| !reason.trim().is_empty()).map(str::to_owned);
     let reason = given.unwrap_or_else(|| format!("by {}", flags::who(None)));
     let words: Vec<&str> = reason.split_whitespace().collect();
     plain(&words.join(" ")).chars().take(REASON_MAX).collect()
@@ -177,6 +185,7 @@ fn end(exit_code: i32, summary: String) -> RunEnd {
     RunEnd { state: RunState::Cancelled, exit_code, summary, at: SystemClock.now() }
 }
 
-fn span_of(time: Duration) -> String {
+/// A time as people read it.
+pub fn span_of(time: Duration) -> String {
     span(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }

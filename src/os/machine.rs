@@ -1,6 +1,9 @@
 //! What this machine is called, which one it is, which start of it, and the limits of this process, which the programs it starts inherit.
 
-use std::{fs, io};
+use std::{
+    fs,
+    io::{self, Read as _},
+};
 
 use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
 
@@ -27,6 +30,13 @@ fn hostname() -> String {
 /// The text of a file without the space around it; nothing where it cannot be read.
 fn line(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default().trim().to_owned()
+}
+
+/// Bytes that cannot be guessed.
+pub fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// What the processor calls itself, and how many of its cores this process may use.

@@ -15,14 +15,14 @@ use super::{
     log::{Log, LogKind, event},
     openapi, proofs,
     query::Query,
-    rows, run, runs, why,
+    rows, run, runs, sweeps, why,
 };
 use crate::{
     cli::records::run_json,
     domain::time::UtcMs,
     exit::Exit,
     jobs::context::Failure,
-    serve::answer::{WebPage, WebRequest},
+    serve::answer::{LiveSource, WebPage, WebRequest},
     store::disk::Disk as _,
 };
 
@@ -51,7 +51,7 @@ pub fn answer(desk: &Arc<Desk>, parts: &[&str], asked: &WebRequest) -> WebPage {
 
 fn document(desk: &Desk, parts: &[&str], query: &Query) -> Result<Value, Failure> {
     match parts {
-        ["openapi.json"] => Ok(openapi::document(&desk.build)),
+        ["openapi.json"] => Ok(openapi::document(&desk.build, desk.operator.is_some())),
         ["status"] => status(desk),
         ["loops"] => Ok(json!({ "schema": "mjolnir.loops/1", "loops": lines::lines(desk)? })),
         ["runs"] => {
@@ -70,6 +70,8 @@ fn document(desk: &Desk, parts: &[&str], query: &Query) -> Result<Value, Failure
             };
             Ok(serde_json::to_value(compare::found(desk, a, b)?).expect("plain values serialise"))
         }
+        ["sweeps"] => Ok(json!({ "schema": "mjolnir.sweeps/1", "sweeps": sweeps::all(desk)? })),
+        ["sweeps", id] => sweeps::json(desk, id),
         ["proofs"] => {
             let all: Vec<_> =
                 proofs::all(desk)?.into_iter().flat_map(|(_, proofs)| proofs).collect();
@@ -158,10 +160,10 @@ fn of_loop(
 }
 
 /// Sends each decision after a slot as soon as it is in the ledger.
-fn decided(desk: Arc<Desk>, place: Place, after: i64) -> crate::serve::answer::LiveSource {
+fn decided(desk: Arc<Desk>, place: Place, after: i64) -> LiveSource {
     let path = desk.layout.decisions(&place.tag, &place.series);
     let (mut after, mut seen, mut quiet) = (after, None, 0_u32);
-    std::boxed::Box::new(move || {
+    Box::new(move || {
         let len = desk.disk.len(&path).ok().flatten();
         let mut out = String::new();
         if len != seen {

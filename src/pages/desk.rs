@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{bars::DayBars, proofs::Proofs};
+use super::{bars::DayBars, operator::Operator, proofs::Proofs};
 use crate::{
     cli::output::drawing,
     clock::{Clock as _, SystemClock},
@@ -44,6 +44,8 @@ pub struct Desk {
     pub proofs: Mutex<Proofs>,
     /// Bars of whole days, by series.
     pub days: Mutex<BTreeMap<Series, DayBars>>,
+    /// Who may act, where the pages do.
+    pub operator: Option<Operator>,
     records: Mutex<Option<RunStore>>,
     heavy: Mutex<()>,
 }
@@ -80,7 +82,7 @@ impl Progress for Quiet {
 
 impl Desk {
     /// Of the box below a root.
-    pub fn new(root: &Path) -> Self {
+    pub fn new(root: &Path, operator: Option<Operator>) -> Self {
         let layout = Layout::new(root);
         Self {
             root: root.to_owned(),
@@ -90,6 +92,7 @@ impl Desk {
             loops: Mutex::default(),
             proofs: Mutex::default(),
             days: Mutex::default(),
+            operator,
             records: Mutex::default(),
             heavy: Mutex::default(),
         }

@@ -100,7 +100,8 @@ pub fn page(desk: &Desk, here: Here, title: &str, body: &Markup) -> WebPage {
     with_status(desk, StatusCode::OK, (here, title), body)
 }
 
-fn with_status(
+/// A page with a status of its own.
+pub fn with_status(
     desk: &Desk,
     status: StatusCode,
     (here, title): (Here, &str),
@@ -142,11 +143,12 @@ fn with_status(
 
 /// The page for what went wrong.
 pub fn failed(desk: &Desk, failure: &Failure) -> WebPage {
-    let (status, title) = match failure.exit {
-        Exit::Nothing => (StatusCode::NOT_FOUND, "Not here"),
-        Exit::Usage | Exit::Manifest => (StatusCode::BAD_REQUEST, "That cannot be asked"),
-        Exit::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Busy"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "This failed"),
+    let status = status_of(failure);
+    let title = match status {
+        StatusCode::NOT_FOUND => "Not here",
+        StatusCode::BAD_REQUEST => "That cannot be asked",
+        StatusCode::SERVICE_UNAVAILABLE => "Busy",
+        _ => "This failed",
     };
     let body = html! {
         h1 { (title) }
@@ -156,7 +158,7 @@ pub fn failed(desk: &Desk, failure: &Failure) -> WebPage {
     with_status(desk, status, (Here::Elsewhere, title), &body)
 }
 
-/// The status of a failure for programs.
+/// The status that goes with a failure.
 pub fn status_of(failure: &Failure) -> StatusCode {
     match failure.exit {
         Exit::Nothing => StatusCode::NOT_FOUND,

@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 
 use super::{
+    act,
     desk::Desk,
     runs::table,
     words::{Level, ago, level_of, safe, safe_lines, time, verdict},
@@ -189,6 +190,7 @@ pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
         @if let Some(pause) = pauses.get(&known.job) {
             p.message { (verdict(Level::Look, "paused")) " since " (time(pause.since.get() / 1_000 * 1_000)) " by " bdi { (safe(&pause.who)) } ": " bdi { (safe(&pause.reason)) } }
         }
+        (act::links(desk, if pauses.contains_key(&known.job) { &["resume-job", "run"] } else { &["pause", "run"] }, &known.job))
         section #slots {
             h2 { "Due next" }
             @match &known.planned {
@@ -219,6 +221,14 @@ pub fn file_of(desk: &Desk, name: &str) -> Result<String, Failure> {
         .into_iter()
         .find(|file| planned::name(&desk.root, file).as_deref() == Some(name))
         .ok_or_else(none)
+}
+
+/// Why a job cannot be run, as a failure of whoever asks for it.
+pub fn refusal(error: &LoadError) -> Failure {
+    match error {
+        LoadError::Unreadable(failure) => failure.clone(),
+        LoadError::Problems(_) => Failure::new(Exit::Manifest, words(error)),
+    }
 }
 
 fn words(error: &LoadError) -> String {

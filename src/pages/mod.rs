@@ -1,5 +1,6 @@
 //! Floor 5: the pages of a box and its data for programs, made from its files and records, which are only read.
 
+mod act;
 mod api;
 mod bars;
 mod compare;
@@ -10,6 +11,7 @@ mod jobs;
 mod lines;
 mod log;
 mod openapi;
+pub mod operator;
 mod proofs;
 mod query;
 mod reports;
@@ -17,6 +19,7 @@ mod rows;
 mod run;
 mod runs;
 pub mod site;
+mod sweeps;
 mod trading;
 mod why;
 mod words;

@@ -89,20 +89,53 @@ pub const PATHS: &[Row] = &[
         &[("a", "a tag, a backtest, or a run"), ("b", "another one")],
     ),
     ("/api/v1/proofs", "mjolnir.proofs/1", "every proof", &[]),
+    ("/api/v1/sweeps", "mjolnir.sweeps/1", "every sweep: how far it is, and its verdict", &[]),
+    (
+        "/api/v1/sweeps/{sweep}",
+        "mjolnir.sweep-page/1",
+        "one sweep: how far it is, and its document when it is over",
+        &[],
+    ),
 ];
 
-/// The whole document, OpenAPI 3.1.
-pub fn document(build: &str) -> Value {
-    let paths: serde_json::Map<String, Value> =
+/// The whole document, OpenAPI 3.1; with the acts, where the service does them.
+pub fn document(build: &str, acts: bool) -> Value {
+    let mut paths: serde_json::Map<String, Value> =
         PATHS.iter().map(|row| (row.0.to_owned(), path(row))).collect();
+    if acts {
+        paths.insert("/api/v1/act".to_owned(), act_path());
+    }
     json!({
         "openapi": "3.1.0",
         "info": {
             "title": "mjolnir", "version": "1", "x-build": build,
-            "description": "What a box of mjolnir does, read-only. Each document names its `schema`; numbers that end in `_ms` are milliseconds since 1970, UTC; a slot `ts_ms` is the close of its bar. A failure is a document `mjolnir.error/1`.",
+            "description": "What a box of mjolnir does. Each document names its `schema`; numbers that end in `_ms` are milliseconds since 1970, UTC; a slot `ts_ms` is the close of its bar. A failure is a document `mjolnir.error/1`.",
         },
         "paths": paths,
     })
+}
+
+/// What takes a POST.
+fn act_path() -> Value {
+    let text = |about: &str| json!({ "type": "string", "description": about });
+    let form = json!({ "type": "object", "required": ["do", "of", "reason"], "properties": {
+        "do": text("halt, reduce, resume, flatten, pause, resume-job, run, stop or retry"),
+        "of": text("the tag of loops, the name of a job, or the id of a run"),
+        "reason": text("why; others will read it"), "who": text("who you are"),
+    } });
+    let answer =
+        json!({ "type": "object", "properties": { "schema": { "const": "mjolnir.act/1" } } });
+    let error =
+        json!({ "type": "object", "properties": { "schema": { "const": "mjolnir.error/1" } } });
+    let content = |schema: Value| json!({ "application/json": { "schema": schema } });
+    json!({ "post": {
+        "summary": "does what the verb of that name does; its Authorization is `Bearer` and the token in data/state/operate.token",
+        "requestBody": { "required": true, "content": { "application/x-www-form-urlencoded": { "schema": form } } },
+        "responses": {
+            "200": { "description": "what was done", "content": content(answer) },
+            "default": { "description": "what is wrong", "content": content(error) },
+        },
+    } })
 }
 
 fn path((path, schema, about, asked): &Row) -> Value {

@@ -18,6 +18,12 @@ impl Query {
             .map_or_else(|_| Self::default(), |found| Self(found.0))
     }
 
+    /// Of a form that was sent; nothing of what is not one.
+    pub fn of_form(body: &[u8]) -> Self {
+        let text = std::str::from_utf8(body).unwrap_or_default();
+        format!("/?{text}").parse().map_or_else(|_| Self::default(), |uri| Self::of(&uri))
+    }
+
     /// A value; `None` where it is absent or empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(key, _)| key == name);
@@ -109,6 +115,16 @@ mod tests {
                 "{}",
                 failure.message
             );
+        }
+    }
+
+    #[test]
+    fn a_form_is_read_as_browsers_send_it() {
+        let form = Query::of_form(b"do=halt&reason=it+was+%C3%A9%0D%0A%26+more&who=");
+        assert_eq!(form.text("reason"), Some("it was é\r\n& more"));
+        assert_eq!((form.text("do"), form.text("who")), (Some("halt"), None));
+        for odd in [&b"\xff\xfe"[..], b"", b"a b=c", b"%%%"] {
+            assert_eq!(Query::of_form(odd).text("do"), None);
         }
     }
 

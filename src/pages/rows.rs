@@ -114,7 +114,7 @@ pub struct Decision {
     pub position: String,
     /// Close of the bar.
     pub close: Option<f64>,
-    /// StopStretch after the slot.
+    /// Stop after the slot.
     pub stop_px: Option<f64>,
     /// Equity at the close.
     pub equity: f64,

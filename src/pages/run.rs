@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{
+    act::links_of_run,
     desk::Desk,
     log::{Log, LogKind, Newest},
     query::escaped,
@@ -127,6 +128,7 @@ fn head(desk: &Desk, run: &RunRecord) -> Markup {
                 @if run.state.is_over() { dt { "Once more" } dd { code { (again) } " " button.copy type="button" data-copy=(again) hidden { "copy" } } }
                 @else { dt { "To stop it" } dd { code { (format!("runner stop {}", run.run_id)) } } }
             }
+            (links_of_run(desk, &run.run_id, run.state))
         }
     }
 }

@@ -87,7 +87,7 @@ fn form(query: &Query, listed: &RunList) -> Markup {
             } }
             label { "Since, UTC " input type="datetime-local" name="since" value=(value("since")); }
             label { "Until, UTC " input type="datetime-local" name="until" value=(value("until")); }
-            button { "RunFilter" }
+            button { "Filter" }
             " " a href="/runs" { "clear" }
         }
     }

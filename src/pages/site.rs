@@ -2,15 +2,18 @@
 
 use std::{path::Path, sync::Arc};
 
-use maud::{Markup, html};
+use http::{Method, StatusCode};
+use maud::Markup;
 
 use super::{
-    api, compare,
+    act, api, compare,
     desk::Desk,
     frame::{self, Here},
-    home, jobs, proofs,
+    home, jobs,
+    operator::Operator,
+    proofs,
     query::Query,
-    reports, run, runs, trading, why,
+    reports, run, runs, sweeps, trading, why,
 };
 use crate::{
     exit::Exit,
@@ -18,18 +21,27 @@ use crate::{
     serve::answer::{Site, WebPage, WebRequest},
 };
 
-/// The pages of the box below a root.
-pub fn site(root: &Path) -> Site {
-    let desk = Arc::new(Desk::new(root));
-    Site { answer: Box::new(move |asked| answer(&desk, asked)), acts: false }
+/// The pages of the box below a root; with an operator they also act.
+pub fn site(root: &Path, operator: Option<Operator>) -> Site {
+    let acts = operator.is_some();
+    let desk = Arc::new(Desk::new(root, operator));
+    Site { answer: Box::new(move |asked| answer(&desk, asked)), acts }
 }
 
 fn answer(desk: &Arc<Desk>, asked: &WebRequest) -> WebPage {
     let path = asked.uri.path();
+    let is_post = asked.method == Method::POST;
     // Names of ours have no letters that an address must write in another way.
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    if let ["api", "v1", rest @ ..] = parts.as_slice() {
-        return api::answer(desk, rest, asked);
+    match parts.as_slice() {
+        ["act"] => return act::page(desk, asked),
+        ["api", "v1", "act"] if is_post => return act::document(desk, asked),
+        _ if is_post => {
+            let why = "only /act and /api/v1/act take a POST\n";
+            return WebPage::new(StatusCode::METHOD_NOT_ALLOWED, why);
+        }
+        ["api", "v1", rest @ ..] => return api::answer(desk, rest, asked),
+        _ => {}
     }
     document(desk, &parts, asked).unwrap_or_else(|failure| frame::failed(desk, &failure))
 }
@@ -63,11 +75,8 @@ fn document(desk: &Desk, parts: &[&str], asked: &WebRequest) -> Result<WebPage, 
         ["reports", rest @ ..] => reports::page(desk, rest),
         ["compare"] => compare::page(desk, &query),
         ["proofs"] => of(Here::Proofs, "Proofs", proofs::body(desk)?),
-        ["sweeps"] if desk.has_sweeps() => of(
-            Here::Sweeps,
-            "Sweeps",
-            html! { h1 { "Sweeps" } p { "Their documents are in " code { "data/sweeps/" } "." } },
-        ),
+        ["sweeps"] => of(Here::Sweeps, "Sweeps", sweeps::body(desk)?),
+        ["sweeps", id] => sweeps::page(desk, id),
         _ => Err(none()),
     }
 }

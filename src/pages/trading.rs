@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{
-    bars,
+    act, bars,
     desk::{Desk, Place},
     lines::{LoopLine, line_of},
     proofs::{self, ProofSummary},
@@ -42,6 +42,7 @@ pub fn body(desk: &Desk, place: &Place) -> Result<Markup, Failure> {
         p.kind { (line.exchange) " · " (line.symbol) " · " (line.timeframe) }
         h1 { bdi { (line.tag) } }
         div data-refresh="10" { (head(&line, proofs.first(), now)) }
+        @if !place.tag.as_str().contains("_bt_") { (act::links(desk, &["halt", "reduce", "resume", "flatten"], place.tag.as_str())) }
         @if let Some(reach) = reach {
             (chart(place, reach, proofs.first()))
         } @else {

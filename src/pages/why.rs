@@ -6,12 +6,13 @@ use maud::{Markup, html};
 
 use super::{
     desk::{Desk, Place},
+    jobs::refusal,
     words::{Level, safe, time, verdict},
 };
 use crate::{
     cli::{
         args::JobArgs,
-        load::{LoadError, facts, load},
+        load::{facts, load},
         why::{document, readiness, shown, trading_of, unready},
     },
     domain::{ids::Tag, time::UtcMs},
@@ -34,15 +35,8 @@ const RUNS_MAX: u32 = 200;
 /// Plays the ledger again up to a slot.
 pub fn looked(desk: &Desk, place: &Place, at: Option<UtcMs>) -> Result<Looked, Failure> {
     let manifest = manifest_of(desk, place)?;
-    let loaded = match load(&desk.root, &JobArgs::of(manifest.clone()), &facts()) {
-        Ok(loaded) => loaded.resolved,
-        Err(LoadError::Unreadable(failure)) => return Err(failure),
-        Err(LoadError::Problems(problems)) => {
-            let first = problems.iter().next().map_or(String::new(), |p| p.message().to_owned());
-            let message = format!("{}: {first}", manifest.display());
-            return Err(Failure::new(Exit::Manifest, message));
-        }
-    };
+    let loaded = load(&desk.root, &JobArgs::of(manifest), &facts());
+    let loaded = loaded.map_err(|error| refusal(&error))?.resolved;
     let mask = Mask::new(loaded.secrets().map(str::to_owned));
     let (trading, _) = trading_of(&loaded.manifest.job)?;
     desk.heavy(|| desk.within("why", &mask, |context| look(context, trading, &place.tag, at)))

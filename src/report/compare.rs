@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 use serde::Serialize;
 
 use super::{
     axis::{Range, percents, times},
     figures::{FIGURES, Figure},
     gather::Report,
-    line::{Picture, Sign, Space, shapes},
+    line::{Picture, Sign, Space},
     number::{DASH, count, minute, percent_gain, shown},
-    page::STYLE,
+    page::whole,
     pyramid::At,
     tables::sampled,
 };
@@ -178,25 +178,12 @@ impl SideBySide {
     /// The page: one file without scripts and without anything from elsewhere.
     pub fn page(&self, made_at_ms: i64) -> String {
         let title = format!("{} against {}", self.a.tag, self.b.tag);
-        let whole = html! {
-            (DOCTYPE)
-            html lang="en" {
-                head {
-                    meta charset="utf-8";
-                    meta name="viewport" content="width=device-width, initial-scale=1";
-                    meta name="color-scheme" content="light dark";
-                    title { (title) }
-                    style { (PreEscaped(STYLE)) }
-                }
-                body {
-                    (shapes())
-                    header { p.kind { "comparison" } h1 { bdi { (self.a.tag) } " against " bdi { (self.b.tag) } } }
-                    main { (self.sections()) }
-                    footer { p { "Made " (minute(made_at_ms)) " UTC. Times are UTC; a slot is named by the close of its bar." } }
-                }
-            }
+        let body = html! {
+            header { p.kind { "comparison" } h1 { bdi { (self.a.tag) } " against " bdi { (self.b.tag) } } }
+            main { (self.sections()) }
+            footer { p { "Made " (minute(made_at_ms)) " UTC. Times are UTC; a slot is named by the close of its bar." } }
         };
-        whole.into_string()
+        whole(&title, &body)
     }
 
     fn sections(&self) -> Markup {

@@ -177,6 +177,19 @@ pub const FIGURES: &[Figure] = &[
     ),
 ];
 
+/// What the number of trades is called among the values of a job that calls its file `trades`.
+pub const CLOSED_TRADES: &str = "closed_trades";
+
+/// The key figures among the values that a job put out.
+pub fn among(out: &BTreeMap<String, String>) -> BTreeMap<String, f64> {
+    let value = |key: &str| out.get(key)?.parse().ok().filter(|value: &f64| value.is_finite());
+    let of = |key: &'static str| match (value(key), key) {
+        (None, "trades") => value(CLOSED_TRADES),
+        (found, _) => found,
+    };
+    FIGURES.iter().filter_map(|figure| Some((figure.key.to_owned(), of(figure.key)?))).collect()
+}
+
 /// What the figures are worked out from.
 pub struct Basis<'a> {
     /// Of the equity curve.
@@ -193,14 +206,14 @@ pub struct Basis<'a> {
 
 /// The figures by key, and why those are missing that have no value.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Values {
+pub struct FigureValues {
     /// By [`Figure::key`]; absent ones are `None`.
     pub figures: BTreeMap<&'static str, Option<f64>>,
     /// Why there is no value.
     pub missing: BTreeMap<&'static str, String>,
 }
 
-impl Values {
+impl FigureValues {
     /// A figure that has a value.
     pub fn get(&self, key: &str) -> Option<f64> {
         self.figures.get(key).copied().flatten()
@@ -287,6 +300,22 @@ mod tests {
     use crate::engine::metrics::curve::{Point, Start};
 
     #[test]
+    fn figures_are_found_among_the_values_of_a_job() {
+        let out = |pairs: &[(&str, &str)]| {
+            among(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+        };
+        let backtest = out(&[
+            ("trades", "data/x.csv"),
+            ("closed_trades", "7"),
+            ("sharpe", "1.5"),
+            ("rows", "3"),
+        ]);
+        let named: Vec<(&str, f64)> = backtest.iter().map(|(k, v)| (k.as_str(), *v)).collect();
+        assert_eq!(named, [("sharpe", 1.5), ("trades", 7.0)]);
+        assert_eq!(out(&[("trades", "8"), ("net", "NaN"), ("fees", "")]).len(), 1);
+    }
+
+    #[test]
     fn every_figure_has_a_value_or_a_reason_and_a_key_of_its_own() {
         let start = Start { ts_ms: 0, equity: 100.0 };
         let curve =
@@ -299,7 +328,7 @@ mod tests {
             holding_return: None,
             trades: &[],
         };
-        let values = Values::of(&basis);
+        let values = FigureValues::of(&basis);
         assert_eq!(values.figures.len(), FIGURES.len());
         for figure in FIGURES {
             let why = values.missing.get(figure.key);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    figures::{Basis, Values},
+    figures::{Basis, FigureValues},
     findings::{Finding, findings},
     header::{Header, Proof},
     pyramid::{At, Pyramid, thinned},
@@ -338,7 +338,7 @@ impl Gather {
             period.idle_ts_ms = idle(begun.start.ts_ms, period.last_ts_ms, &trades, open);
         }
         let stats = TradeStats::of(&events, risk_of(&trades));
-        let values = Values::of(&Basis {
+        let values = FigureValues::of(&Basis {
             curve: &stats_of_curve,
             stats: &stats,
             confidence: Confidence::of(&daily),

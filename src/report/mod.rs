@@ -16,3 +16,4 @@ mod tables;
 #[cfg(test)]
 mod tests;
 pub mod trade;
+pub mod training;

@@ -40,6 +40,12 @@ pub fn page(report: &Report) -> String {
             p { "Made " (minute(about.made_at_ms)) " UTC by build " (about.build) ". Times are UTC; a slot is named by the close of its bar." }
         }
     };
+    let title = format!("{} {} {name}, report", about.symbol, about.timeframe);
+    whole(&title, &body)
+}
+
+/// A file without scripts and without anything from elsewhere.
+pub fn whole(title: &str, body: &Markup) -> String {
     let whole = html! {
         (DOCTYPE)
         html lang="en" {
@@ -47,7 +53,7 @@ pub fn page(report: &Report) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
-                title { (about.symbol) " " (about.timeframe) " " (name) ", report" }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body { (shapes()) (body) }

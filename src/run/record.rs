@@ -15,6 +15,7 @@ use crate::{
     exit::Exit,
     jobs::context::{Failure, Outcome},
     manifest::Job,
+    report::figures::among,
     store::{
         disk::{Disk as _, RealDisk},
         error::StoreError,
@@ -127,6 +128,12 @@ impl Recorder<'_> {
     ) -> Result<(), Failure> {
         let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
         self.folder.write_result(&document(prepared, result))?;
+        let figures = result.as_ref().map(|outcome| among(&outcome.out)).unwrap_or_default();
+        if !figures.is_empty()
+            && let Err(error) = self.store.keep_figures(&prepared.run_id, &figures)
+        {
+            tracing::warn!("the figures of this run are not among the records: {error}");
+        }
         let summary = summary(result);
         let summary = match why {
             RunOrigin::Asked(StopRequest::Somebody(reason)) if !reason.is_empty() => {

@@ -150,6 +150,9 @@ impl WebPage {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             head = head.header(header::RETRY_AFTER, "2");
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            head = head.header(header::WWW_AUTHENTICATE, "Bearer");
+        }
         if let Some(location) = self.location {
             head = head.header(header::LOCATION, location);
         }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{Request, header};
+use http::{HeaderValue, Request, header};
 
 /// The names by which a request may call this service. A page of somebody else's in a browser can point a name of its own at
 /// this machine, but it cannot make the browser say another name than that.
@@ -21,6 +21,18 @@ impl Hosts {
         let (Some(host), None) = (said.next(), said.next()) else { return false };
         let in_target = request.uri().authority().is_none_or(|name| self.is_ours(name.as_str()));
         in_target && host.to_str().is_ok_and(|host| self.is_ours(host))
+    }
+
+    /// Whether a request that changes something comes from a page of ours, as far as the browser says. What is not a browser says nothing.
+    pub fn is_from_here(&self, request: &Request<()>) -> bool {
+        let said = |name: &str| request.headers().get_all(name).iter().collect::<Vec<_>>();
+        let is_own = |origin: &HeaderValue| {
+            let origin = origin.to_str().unwrap_or_default();
+            let host = origin.strip_prefix("http://").or(origin.strip_prefix("https://"));
+            host.is_some_and(|host| self.is_ours(host))
+        };
+        let near = |site: &HeaderValue| site == "same-origin" || site == "none";
+        said("origin").into_iter().all(is_own) && said("sec-fetch-site").into_iter().all(near)
     }
 
     /// Whether `name:port` is one of ours.
@@ -42,6 +54,36 @@ impl Hosts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_changes_something_must_come_from_a_page_of_ours() {
+        let hosts = Hosts { address: "127.0.0.1:9464".parse().unwrap(), names: Vec::new() };
+        let from = |pairs: &[(&str, &str)]| {
+            let request = Request::builder();
+            let request = pairs.iter().fold(request, |r, (name, value)| r.header(*name, *value));
+            hosts.is_from_here(&request.body(()).unwrap())
+        };
+        for good in [
+            &[][..],
+            &[("Origin", "http://127.0.0.1:9464")],
+            &[("Origin", "http://localhost:9464"), ("Sec-Fetch-Site", "same-origin")],
+            &[("Sec-Fetch-Site", "none")],
+        ] {
+            assert!(from(good), "{good:?}");
+        }
+        for bad in [
+            &[("Origin", "http://evil.example")][..],
+            &[("Origin", "null")],
+            &[("Origin", "http://127.0.0.1:80")],
+            &[("Origin", "http://127.0.0.1:9464.evil.example")],
+            &[("Origin", "file://127.0.0.1:9464")],
+            &[("Origin", "http://127.0.0.1:9464"), ("Origin", "http://evil.example")],
+            &[("Origin", "http://127.0.0.1:9464"), ("Sec-Fetch-Site", "cross-site")],
+            &[("Sec-Fetch-Site", "same-site")],
+        ] {
+            assert!(!from(bad), "{bad:?}");
+        }
+    }
 
     #[test]
     fn names_that_could_be_pointed_here_are_none_of_ours() {

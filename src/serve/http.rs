@@ -422,6 +422,10 @@ impl Pages {
                 format!("only {known} are known here\n"),
             );
         }
+        if acts && !self.hosts.is_from_here(request) {
+            let why = "a page from elsewhere sent this: it is not acted on\n";
+            return WebPage::new(StatusCode::FORBIDDEN, why);
+        }
         match path {
             "/healthz" => healthz(self.board.last().map(|(age, _)| age)),
             "/readyz" => self.readyz(),

@@ -218,6 +218,11 @@ impl Layout {
         self.state_dir().join("scheduler.json")
     }
 
+    /// What a person gives the pages of the service to act through them.
+    pub fn operate_token(&self) -> PathBuf {
+        self.state_dir().join("operate.token")
+    }
+
     /// Where the fits of a training stand, so that one that was killed can go on.
     pub fn train_state(&self, job: &str) -> PathBuf {
         self.state_dir().join("train").join(job)

@@ -187,7 +187,8 @@ const SERVE: &[&str] = &[
 ];
 
 /// What the pages may name: they read files and records, and are text.
-const PAGES: &[&str] = &["axum", "http", "maud", "serde", "serde_json", "toml", "xxhash_rust"];
+const PAGES: &[&str] =
+    &["axum", "http", "maud", "serde", "serde_json", "toml", "tracing", "xxhash_rust"];
 
 /// What the command line may name.
 const SHELL: &[&str] = &[

@@ -28,6 +28,7 @@ use crate::{
         },
     },
     manifest::{self, BacktestJob},
+    report::figures::{Basis, CLOSED_TRADES, FigureValues},
     session::{
         card::{Born, Card, Origin},
         live::Place,
@@ -250,7 +251,9 @@ fn outcome(
         ("last_ts_ms", inputs.window.last().ts_ms().to_string()),
     ];
     let out = out.into_iter().chain(table.clone().map(|table| ("features", table)));
-    let out = out.map(|(key, value)| (key.to_owned(), value)).collect();
+    let mut out: BTreeMap<String, String> =
+        out.map(|(key, value)| (key.to_owned(), value)).collect();
+    out.extend(figures_out(&sheet));
     let table = table.map_or_else(String::new, |table| table + "\n");
     let text = format!(
         "{summary}\n{}{}{}{}{decisions}\n{trades}\n{table}",
@@ -260,6 +263,21 @@ fn outcome(
         figures(&sheet)
     );
     Outcome { exit: Exit::Ok, summary, text, out }
+}
+
+/// The figures as values; `trades` is the name of a file here.
+fn figures_out(sheet: &Tearsheet) -> impl Iterator<Item = (String, String)> {
+    let values = FigureValues::of(&Basis {
+        curve: &sheet.curve,
+        stats: &sheet.trades,
+        confidence: None,
+        holding_return: None,
+        trades: &[],
+    });
+    values.figures.into_iter().filter_map(|(key, value)| {
+        let key = if key == "trades" { CLOSED_TRADES } else { key };
+        Some((key.to_owned(), value?.to_string()))
+    })
 }
 
 /// Slots of the window for which the store has no bar.

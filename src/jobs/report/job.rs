@@ -8,9 +8,13 @@ use super::{
     which::{Ledger, which},
 };
 use crate::{
+    domain::ids::RunId,
     exit::Exit,
-    jobs::context::{Context, Failure, Outcome},
-    manifest::ReportJob,
+    jobs::{
+        context::{Context, Failure, Outcome},
+        ledgers::manifest_of,
+    },
+    manifest::{Kind, ReportJob},
     report::{
         figures::FIGURES,
         gather::Report,
@@ -23,6 +27,11 @@ use crate::{
 
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &ReportJob) -> Result<Outcome, Failure> {
+    if let Some(of) = &job.report.of
+        && let Some(outcome) = of_search(context, of.get())?
+    {
+        return Ok(outcome);
+    }
     let ledger = which(context, &job.report)?;
     let report = made(context, &ledger)?;
     let dir = context.layout.ledger_report_dir(ledger.kind(), &ledger.id);
@@ -34,6 +43,46 @@ pub fn run(context: &Context<'_>, job: &ReportJob) -> Result<Outcome, Failure> {
     context.disk.replace(&json, context.mask.apply(&document).as_bytes())?;
     context.disk.replace(&html, context.mask.apply(&page(&report)).as_bytes())?;
     Ok(outcome(&report, &context.shown(&html), &context.shown(&json)))
+}
+
+/// The page of a sweep by its id, and of a run that made a sweep or trained a model; none of what is neither.
+fn of_search(context: &Context<'_>, of: &RunId) -> Result<Option<Outcome>, Failure> {
+    let bytes = context.disk.read(&context.layout.run_dir(of).join("result.json"))?;
+    let result: Option<serde_json::Value> =
+        bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let put_out = |key: &str| Some(result.as_ref()?["out"][key].as_str()?.to_owned());
+    let kind = manifest_of(context.disk, context.layout, of);
+    let kind = kind.as_ref().and_then(|manifest| manifest.get("kind")?.as_str());
+    if kind == Some(Kind::Train.name()) {
+        let message = format!("run {of} trained a model, but did not leave a page: run it again");
+        let page = put_out("page").ok_or_else(|| Failure::new(Exit::Nothing, message))?;
+        let json = put_out("report").unwrap_or_default();
+        return Ok(Some(left(page, json)));
+    }
+    let id = put_out("sweep").unwrap_or_else(|| of.to_string());
+    if context.disk.len(&context.layout.sweep_plan(&id))?.is_none() {
+        return Ok(None);
+    }
+    let dir = context.layout.ledger_report_dir("sweep", &id);
+    context.disk.create_dir_all(&dir)?;
+    let (html, json) = (dir.join("report.html"), dir.join("report.json"));
+    for (from, to) in
+        [(context.layout.sweep_page(&id), &html), (context.layout.sweep_report(&id), &json)]
+    {
+        let message = format!("sweep {id} is not over: run its job again to go on");
+        let bytes = context.disk.read(&from)?;
+        let bytes = bytes.ok_or_else(|| Failure::new(Exit::Nothing, message))?;
+        context.disk.replace(to, &bytes)?;
+    }
+    Ok(Some(left(context.shown(&html), context.shown(&json))))
+}
+
+/// A page that was made before.
+fn left(html: String, json: String) -> Outcome {
+    let text = format!("report: {html}\nnumbers: {json}\n");
+    let summary = format!("the page is {html}");
+    let out = BTreeMap::from([("report".to_owned(), html), ("json".to_owned(), json)]);
+    Outcome { exit: Exit::Ok, summary, text, out }
 }
 
 /// The report about a ledger; nothing is written.

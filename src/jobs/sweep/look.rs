@@ -8,7 +8,10 @@ use super::{folder::SweepFolder, report::SweepDoc};
 use crate::{
     exit::Exit,
     jobs::context::{Context, Failure},
-    store::disk::{Disk as _, EntryKind},
+    store::{
+        disk::{Disk as _, EntryKind},
+        lock::is_held,
+    },
 };
 
 /// How far a sweep is.
@@ -47,7 +50,8 @@ impl SweepStatus {
                 .count())
         };
         let report: Option<SweepDoc> = folder.json(&folder.report_path())?;
-        let is_held = context.lock(&context.layout.sweep_lock(id)).is_err();
+        // Looking must not take it from a sweep that starts.
+        let is_held = is_held(&context.layout.sweep_lock(id));
         let state = match (&report, folder.is_cancelled(), is_held) {
             (_, _, true) => "running",
             (_, true, false) => "cancelled",

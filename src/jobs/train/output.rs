@@ -19,6 +19,7 @@ use crate::{
         card::{self, ModelCard},
         folder::{Made, ModelFiles},
     },
+    report::training::{TrainingPage, training_page},
     store::{disk::Disk as _, document::document},
 };
 
@@ -126,11 +127,21 @@ pub(super) fn write_output(
     let (json, svg) = (dir.join("report.json"), dir.join("report.svg"));
     let drawn = picture(report)
         .map_err(|error| Failure::new(Exit::Bug, format!("the picture of the report: {error}")))?;
+    let html = dir.join("report.html");
+    let page = training_page(&TrainingPage {
+        name: &report.name,
+        model: &report.model,
+        summary: &summary(report),
+        text: &table(report),
+        picture: &drawn,
+        build: context.build,
+    });
+    context.disk.replace(&html, page.as_bytes())?;
     context.disk.replace(&svg, drawn.as_bytes())?;
     context.disk.replace(&json, document(report).as_bytes())?;
     let latest = context.layout.train_latest(&report.name);
     context.disk.replace(&latest, format!("{}\n", report.model).as_bytes())?;
-    let (json, svg) = (context.shown(&json), context.shown(&svg));
+    let [json, svg, html] = [json, svg, html].map(|path| context.shown(&path));
     let (overall, published) = (&report.overall, &report.published);
     let model = context.layout.models_dir().join(&report.name).join(&report.model);
     let out = [
@@ -142,6 +153,7 @@ pub(super) fn write_output(
         ("validation_end_ts_ms", published.validation.window[1].to_string()),
         ("report", json.clone()),
         ("picture", svg.clone()),
+        ("page", html.clone()),
         ("log_loss", overall.network.log_loss.to_string()),
         ("prior_log_loss", overall.prior_log_loss.to_string()),
         ("auc", overall.network.auc.map_or_else(String::new, |auc| auc.to_string())),
@@ -149,7 +161,7 @@ pub(super) fn write_output(
         ("rows_per_second", format!("{rows_per_second:.0}")),
     ];
     let text = format!(
-        "{}{rows_per_second:.0} training rows per second\nreport: {json}\npicture: {svg}\n",
+        "{}{rows_per_second:.0} training rows per second\nreport: {json}\npicture: {svg}\npage: {html}\n",
         table(report)
     );
     let out: BTreeMap<String, String> =

@@ -159,8 +159,8 @@ pub(in super::super) struct EqflatTable {
 pub struct ReportTable {
     /// Storage namespace of a LIVE ledger. With `of`, it says which one where several backtests have that name.
     pub tag: Parsed<Tag>,
-    /// A backtest, by its run id or by the name that its ledgers have behind `_bt_`. The run id of another job takes the LIVE ledger of
-    /// its tag.
+    /// A backtest, by its run id or by the name that its ledgers have behind `_bt_`; a sweep, by its id or its run id; a training, by its
+    /// run id. The run id of another job takes the LIVE ledger of its tag.
     #[serde(default)]
     pub of: Option<Parsed<RunId>>,
     /// The venue. What is not given of the series is found in the ledger, where the tag has only one.

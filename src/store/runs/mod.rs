@@ -13,6 +13,5 @@ pub use incidents::{Incident, IncidentId, IncidentKind, Recovery};
 pub use notices::{NewNotice, NoticePlace, NoticeState, StoredNotice};
 pub use planned::{Ahead, TakenBack};
 pub use planned::{DecidedSchedule, Pause};
-pub use records::RunCount;
-pub use records::{RunEnd, RunFilter, RunRecord, RunStart, RunStore};
+pub use records::{FigureOrder, RunCount, RunEnd, RunFilter, RunRecord, RunStart, RunStore};
 pub use schema::RunState;

@@ -1,6 +1,9 @@
 //! The table of runs. SQLite writes its own files; everything else about a run is in its folder.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, params};
 
@@ -98,6 +101,15 @@ pub enum RunStart {
     Duplicate,
 }
 
+/// A key figure by which runs are listed, instead of by time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FigureOrder {
+    /// Its name.
+    pub name: String,
+    /// The smallest first, and not the largest.
+    pub is_rising: bool,
+}
+
 /// Which runs to list, newest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
@@ -111,7 +123,9 @@ pub struct RunFilter {
     pub since: Option<UtcMs>,
     /// Started before.
     pub until: Option<UtcMs>,
-    /// Without so many of the newest.
+    /// Only runs that have this key figure, by its value.
+    pub figure: Option<FigureOrder>,
+    /// Without so many of the first.
     pub skip: u32,
     /// At most so many; 100 unless told.
     pub limit: Option<u32>,
@@ -120,15 +134,27 @@ pub struct RunFilter {
 /// Which rows a filter selects.
 const WHERE: &str = "(?1 IS NULL OR job = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR state = ?3) \
                      AND (?4 IS NULL OR parent = ?4) AND (?5 IS NULL OR schedule = ?5) \
-                     AND (?6 IS NULL OR started_ms >= ?6) AND (?7 IS NULL OR started_ms < ?7)";
+                     AND (?6 IS NULL OR started_ms >= ?6) AND (?7 IS NULL OR started_ms < ?7) \
+                     AND (?8 IS NULL OR json_extract(figures, '$.' || ?8) IS NOT NULL)";
 
 impl RunFilter {
     /// Does something with the values of [`WHERE`].
     fn with<T>(&self, work: impl FnOnce(&[&dyn ToSql]) -> T) -> T {
-        let Self { job, kind, state, parent, schedule, since, until, skip: _, limit: _ } = self;
+        let Self { job, kind, state, parent, schedule, since, until, figure, skip: _, limit: _ } =
+            self;
         let (state, parent) = (state.map(RunState::name), parent.as_ref().map(RunId::as_str));
         let (since, until) = (since.map(UtcMs::get), until.map(UtcMs::get));
-        work(&[job, kind, &state, &parent, schedule, &since, &until])
+        let figure = figure.as_ref().map(|figure| figure.name.as_str());
+        work(&[job, kind, &state, &parent, schedule, &since, &until, &figure])
+    }
+
+    /// In which order they come.
+    fn order(&self) -> &'static str {
+        match self.figure.as_ref().map(|figure| figure.is_rising) {
+            None => "started_ms DESC, rowid DESC",
+            Some(false) => "json_extract(figures, '$.' || ?8) DESC, started_ms DESC, rowid DESC",
+            Some(true) => "json_extract(figures, '$.' || ?8) ASC, started_ms DESC, rowid DESC",
+        }
     }
 }
 
@@ -236,7 +262,8 @@ impl RunStore {
     /// The runs a filter selects, newest first.
     pub fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
         let select = format!(
-            "SELECT {COLUMNS} FROM runs WHERE {WHERE} ORDER BY started_ms DESC, rowid DESC LIMIT {} OFFSET {}",
+            "SELECT {COLUMNS} FROM runs WHERE {WHERE} ORDER BY {} LIMIT {} OFFSET {}",
+            filter.order(),
             filter.limit.unwrap_or(LIST_DEFAULT),
             filter.skip
         );
@@ -248,6 +275,29 @@ impl RunStore {
         };
         let runs = query().map_err(|error| self.refused(&error))?;
         runs.into_iter().collect::<Result<_, _>>().map_err(|why| self.bad(why))
+    }
+
+    /// Keeps key figures of what a run found out.
+    pub fn keep_figures(
+        &self,
+        run: &RunId,
+        figures: &BTreeMap<String, f64>,
+    ) -> Result<(), StoreError> {
+        let text = serde_json::to_string(figures).expect("numbers serialise");
+        let update = "UPDATE runs SET figures = ?2 WHERE run_id = ?1";
+        let done = self.db.execute(update, params![run.as_str(), text]);
+        done.map(drop).map_err(|error| self.refused(&error))
+    }
+
+    /// Key figures of what a run found out; none of a run that has none.
+    pub fn figures(&self, run: &RunId) -> Result<BTreeMap<String, f64>, StoreError> {
+        let select = "SELECT figures FROM runs WHERE run_id = ?1";
+        let found = self.db.prepare_cached(select).and_then(|mut select| {
+            select.query_row([run.as_str()], |row| row.get::<_, Option<String>>(0)).optional()
+        });
+        let text = found.map_err(|error| self.refused(&error))?.flatten();
+        let read = text.map(|text| serde_json::from_str(&text)).transpose();
+        read.map(Option::unwrap_or_default).map_err(|error| self.bad(error.to_string()))
     }
 
     /// How many runs a filter selects, whatever it skips and its limit.

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// Version of the tables.
-const SCHEMA: i64 = 4;
+const SCHEMA: i64 = 5;
 /// How long a writer waits for another one.
 pub(super) const BUSY_MS: u64 = 5_000;
 
@@ -53,6 +53,9 @@ const V4: &str = "
         place TEXT NOT NULL PRIMARY KEY, offset INTEGER NOT NULL, ts_ms INTEGER NOT NULL, mark TEXT NOT NULL, word TEXT NOT NULL
     ) STRICT;";
 
+/// The fifth: key figures of what a run found out, as a JSON object.
+const V5: &str = "ALTER TABLE runs ADD COLUMN figures TEXT;";
+
 /// Opens the database and brings its tables up to date. Every commit is durable: a run that nobody knows of must not start.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
@@ -63,7 +66,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have done it meanwhile.
         let found = version(&change)?;
-        for (n, step) in [(1, V1), (2, V2), (3, V3), (4, V4)] {
+        for (n, step) in [(1, V1), (2, V2), (3, V3), (4, V4), (5, V5)] {
             if found < n {
                 change.execute_batch(step)?;
             }

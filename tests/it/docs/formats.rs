@@ -152,7 +152,10 @@ fn known_sweeps(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
 
 /// The same of what pages and comparisons leave.
 fn known_of_pages(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
-    vec![("comparison_page", layout.comparison_page("a", "b"))]
+    vec![
+        ("comparison_page", layout.comparison_page("a", "b")),
+        ("operate_token", layout.operate_token()),
+    ]
 }
 
 /// Every path of the layout by the name of its function.

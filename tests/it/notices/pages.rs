@@ -26,7 +26,7 @@ use crate::support::runner::Root;
 pub fn pages(root: &Root) -> (Server, Arc<RunMetrics>) {
     let board = Arc::new(RunMetrics::new(BUILD));
     let listen = Listen::new("127.0.0.1:0", Reach::Loopback, Vec::new()).unwrap();
-    (start(&listen, root.path(), Arc::clone(&board), site(root.path())).unwrap(), board)
+    (start(&listen, root.path(), Arc::clone(&board), site(root.path(), None)).unwrap(), board)
 }
 
 /// Sends these bytes and returns all that comes back.
@@ -224,9 +224,10 @@ fn a_port_in_use_is_named_and_another_one_is_offered() {
     let other = TcpListener::bind("127.0.0.78:0").unwrap();
     let address = other.local_addr().unwrap();
     let listen = Listen::new(&address.to_string(), Reach::Loopback, Vec::new()).unwrap();
-    let failure = start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD)), site(root.path()))
-        .err()
-        .unwrap();
+    let failure =
+        start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD)), site(root.path(), None))
+            .err()
+            .unwrap();
     assert_eq!(failure.exit, Exit::Busy);
     for word in [&address.to_string(), "another program listens there", "--listen ADDRESS:PORT"] {
         assert!(failure.message.contains(word), "{}", failure.message);
@@ -235,7 +236,7 @@ fn a_port_in_use_is_named_and_another_one_is_offered() {
     drop(other);
     for _ in 0..2 {
         let board = Arc::new(RunMetrics::new(BUILD));
-        let server = start(&listen, root.path(), board, site(root.path())).unwrap();
+        let server = start(&listen, root.path(), board, site(root.path(), None)).unwrap();
         assert_eq!(status(&get(server.address(), "/")), 200);
     }
 }

@@ -1,5 +1,6 @@
 //! The pages of a box over real sockets: what they say of odd boxes, what hostile texts do to them, and what readers can do to them.
 
+mod acting;
 mod hostile;
 mod listener;
 mod shown;
@@ -13,7 +14,7 @@ use std::{
 
 use mjolnir::{
     domain::time::UtcMs,
-    pages::site::site,
+    pages::{operator::Operator, site::site},
     serve::{
         http::{Listen, Reach, Server, start},
         run_metrics::RunMetrics,
@@ -46,8 +47,19 @@ const PAGES: [&str; 13] = [
 
 /// The pages of a folder on a free port.
 fn pages(root: &Root) -> Server {
+    served(root, None)
+}
+
+/// The same, and a person can act through them.
+fn acting_pages(root: &Root) -> Server {
+    let program = env!("CARGO_BIN_EXE_runner").into();
+    served(root, Some(Operator::of(root.path(), program).unwrap()))
+}
+
+fn served(root: &Root, operator: Option<Operator>) -> Server {
     let listen = Listen::new("127.0.0.1:0", Reach::Loopback, Vec::new()).unwrap();
-    start(&listen, root.path(), Arc::new(RunMetrics::new("b")), site(root.path())).unwrap()
+    let site = site(root.path(), operator);
+    start(&listen, root.path(), Arc::new(RunMetrics::new("b")), site).unwrap()
 }
 
 /// What comes back.

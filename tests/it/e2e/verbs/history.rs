@@ -130,3 +130,32 @@ fn what_cannot_be_repeated_is_refused() {
     root.write("data/runs/m1/run.json", "{");
     assert_eq!(root.run("retry m1 --json").code(65).json()["exit"], 65);
 }
+
+/// By the figures that the backtests themselves printed.
+#[test]
+fn runs_are_sorted_by_a_figure_they_found_out() {
+    let root = Root::new();
+    root.run("run live -p tag=paper exchange=demo feed=synthetic from=2024-01-01T00:00:00Z to=2024-01-04T00:00:00Z").ok();
+    let market = "exchange=demo symbol=BTC/USD timeframe=5m";
+    let mut nets = Vec::new();
+    for (n, fee) in [0, 50, 5].into_iter().enumerate() {
+        let call = format!(
+            "run backtest --json --run-id b{n} -p tag=paper runid=r{n} {market} --set backtest.inputs=none fill.fee-bps={fee}"
+        );
+        let out = root.run(&call).ok().json()["out"].clone();
+        nets.push((out["net"].as_str().unwrap().parse::<f64>().unwrap(), format!("b{n}")));
+        assert!(out["closed_trades"].as_str().unwrap().parse::<u32>().unwrap() > 0, "{out}");
+        assert!(out["fees"].is_string() && out["max_drawdown"].is_string(), "{out}");
+    }
+    nets.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let sorted: Vec<&str> = nets.iter().map(|(_, id)| id.as_str()).collect();
+    assert_eq!(ids(&root, "--sort net"), sorted);
+    assert_eq!(sorted[2], "b1", "fees cost");
+    let rising: Vec<&str> = sorted.iter().rev().copied().collect();
+    assert_eq!(ids(&root, "--sort net --reverse"), rising);
+    assert_eq!(ids(&root, "backtest --sort net -n 1"), sorted[..1]);
+    let json = root.run("history --json --sort net").ok().json();
+    assert_eq!(json["runs"][0]["figures"]["net"].as_f64(), Some(nets[0].0));
+    root.run("history --sort fame").code(2).says(&["--sort: `fame` is not a figure", "sharpe"]);
+    root.run("history --sort sharpe").code(4);
+}

@@ -1,0 +1,452 @@
+//! `/act`: what a person does to a loop, a job or a run through the pages of a service that is run with `--operate`.
+
+use http::{Method, StatusCode, header};
+use maud::{Markup, html};
+use serde_json::json;
+
+use super::{
+    desk::{Desk, Place},
+    frame::{self, Here},
+    jobs::{file_of, refusal},
+    operator::{FormUse, Operator, Stranger},
+    query::{Query, escaped},
+    run::find,
+    words::{Level, safe, safe_lines, verdict},
+};
+use crate::{
+    cli::{
+        args::{CommandArgs, JobArgs, PauseArgs, RunArgs},
+        commands, flags,
+        load::{facts, load},
+        pause,
+        records::Records,
+        resume, retry, stop,
+    },
+    domain::{
+        command::CommandKind,
+        ids::{RunId, Tag},
+    },
+    exit::Exit,
+    jobs::{
+        commands::listed,
+        context::Failure,
+        ledgers::{in_recorded_time, series_of},
+    },
+    run::{command_line, made_up_id},
+    serve::answer::{WebPage, WebRequest},
+    store::runs::RunState,
+};
+
+/// The type of a form that a browser sends.
+const FORM: &str = "application/x-www-form-urlencoded";
+/// Longest name of a person, in characters.
+const WHO_MAX: usize = 100;
+
+/// What can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ActKind {
+    /// An order to the loops of a tag.
+    Order(CommandKind),
+    /// Schedules do not start a job.
+    Pause,
+    /// They start it again.
+    ResumeJob,
+    /// A job, now.
+    Run,
+    /// A run is asked to end.
+    Stop,
+    /// The job of a run, once more.
+    Retry,
+}
+
+/// A way to act: its word in an address, that on its button, and what it does.
+struct ActRow {
+    kind: ActKind,
+    word: &'static str,
+    button: &'static str,
+    does: &'static str,
+}
+
+const ACTS: [ActRow; 9] = [
+    ActRow {
+        kind: ActKind::Order(CommandKind::Halt),
+        word: "halt",
+        button: "Halt",
+        does: "Every loop of this tag stops deciding until it is resumed. Stops go on protecting an open position.",
+    },
+    ActRow {
+        kind: ActKind::Order(CommandKind::Reduce),
+        word: "reduce",
+        button: "Reduce",
+        does: "Every loop of this tag enters nothing until it is resumed. Exits go on.",
+    },
+    ActRow {
+        kind: ActKind::Order(CommandKind::Resume),
+        word: "resume",
+        button: "Resume",
+        does: "Every loop of this tag goes back to normal after a halt or a limit that tripped. Counters of the limits start again.",
+    },
+    ActRow {
+        kind: ActKind::Order(CommandKind::Flatten),
+        word: "flatten",
+        button: "Flatten",
+        does: "Every loop of this tag closes its position at the next fill, and is halted then.",
+    },
+    ActRow {
+        kind: ActKind::Pause,
+        word: "pause",
+        button: "Pause",
+        does: "Schedules of this job do not start it until it is resumed. A run that goes on is left alone.",
+    },
+    ActRow {
+        kind: ActKind::ResumeJob,
+        word: "resume-job",
+        button: "Resume",
+        does: "Schedules of this job start it again, from now on.",
+    },
+    ActRow {
+        kind: ActKind::Run,
+        word: "run",
+        button: "Run now",
+        does: "This job runs once, now, with the values of its manifest, beside whatever its schedules do.",
+    },
+    ActRow {
+        kind: ActKind::Stop,
+        word: "stop",
+        button: "Stop",
+        does: "This run is asked to end, and has the time for it that its manifest gives. One that waits is taken out of the queue.",
+    },
+    ActRow {
+        kind: ActKind::Retry,
+        word: "retry",
+        button: "Run again",
+        does: "The job of this run runs once more, now, with the same values.",
+    },
+];
+
+impl ActRow {
+    fn of(kind: ActKind) -> &'static Self {
+        ACTS.iter().find(|row| row.kind == kind).expect("every act has a row")
+    }
+
+    /// What to type for the same in a terminal.
+    fn typed(&self, of: &str) -> String {
+        let (tag, job, run) = (of, of, of);
+        match self.kind {
+            ActKind::Order(order) => format!("runner {order} --tag {tag} --reason \"...\""),
+            ActKind::Pause => format!("runner pause {job} --reason \"...\""),
+            ActKind::ResumeJob => format!("runner resume {job}"),
+            ActKind::Run => format!("runner run {job}"),
+            ActKind::Stop => format!("runner stop {run} --reason \"...\""),
+            ActKind::Retry => format!("runner retry {run}"),
+        }
+    }
+}
+
+/// An act that is asked for, with what it is done to, which is there.
+struct Act {
+    row: &'static ActRow,
+    /// A tag, the name of a job, or the id of a run.
+    of: String,
+}
+
+impl Act {
+    fn read(desk: &Desk, query: &Query) -> Result<Self, Failure> {
+        let usage = |why: String| Failure::new(Exit::Usage, why);
+        let word = query.text("do").unwrap_or_default();
+        let row = ACTS.iter().find(|row| row.word == word).ok_or_else(|| {
+            let known: Vec<&str> = ACTS.iter().map(|row| row.word).collect();
+            usage(format!("do: `{}` is not one of {}", safe(word), known.join(", ")))
+        })?;
+        let of = query.text("of").ok_or_else(|| usage("of: say what it is done to".to_owned()))?;
+        match row.kind {
+            ActKind::Order(_) => {
+                let tag: Tag = of.parse().map_err(|error| usage(format!("of: {error}")))?;
+                listed(&desk.disk, &desk.layout, &tag)?;
+            }
+            ActKind::Pause | ActKind::ResumeJob | ActKind::Run => {
+                file_of(desk, of)?;
+            }
+            ActKind::Stop | ActKind::Retry => {
+                find(desk, of)?;
+            }
+        }
+        Ok(Self { row, of: of.to_owned() })
+    }
+
+    /// The page that is about it.
+    fn page(&self, desk: &Desk) -> String {
+        match self.row.kind {
+            ActKind::Order(_) => {
+                let tag = self.of.parse::<Tag>().ok();
+                let all =
+                    tag.as_ref().and_then(|tag| series_of(&desk.disk, &desk.layout, tag).ok());
+                match (tag, all.unwrap_or_default().pop()) {
+                    (Some(tag), Some(series)) => Place { tag, series }.path(),
+                    _ => "/".to_owned(),
+                }
+            }
+            ActKind::Pause | ActKind::ResumeJob | ActKind::Run => {
+                format!("/jobs/{}", escaped(&self.of))
+            }
+            ActKind::Stop | ActKind::Retry => format!("/runs/{}", self.of),
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("{} {}", self.row.button, self.of)
+    }
+}
+
+/// Links to what can be done to something; nothing where the service does not act.
+pub fn links(desk: &Desk, words: &[&str], of: &str) -> Markup {
+    let offered: Vec<&ActRow> = ACTS.iter().filter(|row| words.contains(&row.word)).collect();
+    html! {
+        @if desk.operator.is_some() {
+            p.acts role="group" aria-label="act" {
+                @for row in offered { a href=(format!("/act?do={}&of={}", row.word, escaped(of))) { (row.button) " …" } }
+            }
+        }
+    }
+}
+
+/// What can be done to a run.
+pub fn links_of_run(desk: &Desk, run: &RunId, state: RunState) -> Markup {
+    links(desk, &[if state.is_over() { "retry" } else { "stop" }], run.as_str())
+}
+
+/// What was done, or why not.
+struct Answer {
+    status: StatusCode,
+    title: String,
+    said: String,
+    act: Option<Act>,
+    is_repeat: bool,
+}
+
+impl Answer {
+    fn refused(status: StatusCode, said: &str) -> Self {
+        let title = "Nothing was done".to_owned();
+        Self { status, title, said: said.to_owned(), act: None, is_repeat: false }
+    }
+
+    fn failed(failure: &Failure) -> Self {
+        Self::refused(frame::status_of(failure), &failure.message)
+    }
+}
+
+/// The page that asks for confirmation, or, of a form that was sent, says what was done.
+pub fn page(desk: &Desk, asked: &WebRequest) -> WebPage {
+    let Some(operator) = &desk.operator else { return frame::failed(desk, &not_here()) };
+    if asked.method != Method::POST {
+        let query = Query::of(&asked.uri);
+        return match Act::read(desk, &query) {
+            Ok(act) => {
+                let title = act.title();
+                frame::page(desk, Here::Elsewhere, &title, &form(desk, operator, &act))
+            }
+            Err(failure) => frame::failed(desk, &failure),
+        };
+    }
+    let answer = act(desk, operator, asked);
+    let level = if answer.status == StatusCode::OK { Level::Well } else { Level::Bad };
+    let body = html! {
+        h1 { bdi { (safe(&answer.title)) } }
+        p.headline { (verdict(level, match (answer.status, answer.is_repeat) {
+            (StatusCode::OK, true) => "this form was sent before, and was acted on once",
+            (StatusCode::OK, false) => "done",
+            _ => "nothing was done",
+        })) }
+        p.message.lines { (safe_lines(&answer.said)) }
+        @if let Some(act) = &answer.act { p { a href=(act.page(desk)) { "Back to " bdi { (safe(&act.of)) } } } }
+        @else { p { a href="/" { "Back to the box" } } }
+    };
+    frame::with_status(desk, answer.status, (Here::Elsewhere, &answer.title), &body)
+}
+
+/// The same for programs.
+pub fn document(desk: &Desk, asked: &WebRequest) -> WebPage {
+    let Some(operator) = &desk.operator else {
+        let failure = not_here();
+        let document = json!({ "schema": "mjolnir.error/1", "exit": failure.exit.code(), "error": failure.message });
+        return WebPage::json(StatusCode::NOT_FOUND, &document);
+    };
+    let answer = act(desk, operator, asked);
+    let document = match (&answer.act, answer.status) {
+        (Some(act), StatusCode::OK) => json!({
+            "schema": "mjolnir.act/1", "do": act.row.word, "of": act.of, "said": answer.said,
+            "is_repeat": answer.is_repeat, "page": act.page(desk),
+        }),
+        _ => {
+            json!({ "schema": "mjolnir.error/1", "exit": Exit::Usage.code(), "error": answer.said })
+        }
+    };
+    WebPage::json(answer.status, &document)
+}
+
+fn not_here() -> Failure {
+    Failure::new(
+        Exit::Nothing,
+        "this service only shows: to act through its pages, start it with `runner serve --operate`",
+    )
+}
+
+fn form(desk: &Desk, operator: &Operator, act: &Act) -> Markup {
+    let reach = match act.row.kind {
+        ActKind::Order(_) => reach(desk, &act.of),
+        ActKind::Pause | ActKind::ResumeJob | ActKind::Run | ActKind::Stop | ActKind::Retry => {
+            Vec::new()
+        }
+    };
+    html! {
+        p.kind { a href=(act.page(desk)) { bdi { (safe(&act.of)) } } }
+        h1 { (act.row.button) " " bdi { (safe(&act.of)) } "?" }
+        p.lead { (act.row.does) }
+        @if reach.len() > 1 { p { "It is for all " (reach.len()) " series of the tag: " (reach.join(", ")) "." } }
+        form.act method="post" action="/act" {
+            input type="hidden" name="do" value=(act.row.word);
+            input type="hidden" name="of" value=(safe(&act.of));
+            input type="hidden" name="form" value=(operator.new_form());
+            label { "Why; others will read it"
+                input name="reason" required maxlength="500" autocomplete="off" size="50" autofocus;
+            }
+            label { "Who you are" input name="who" required maxlength=(WHO_MAX) autocomplete="name"; }
+            label { "The token of this box" input name="token" type="password" required autocomplete="current-password"; }
+            button.strong { (act.row.button) " " (safe(&act.of)) }
+            a href=(act.page(desk)) { "leave it" }
+        }
+        p.note { "The token is in " code { "data/state/operate.token" } ". The same in a terminal: " code { (act.row.typed(&act.of)) } }
+    }
+}
+
+/// The series of a tag.
+fn reach(desk: &Desk, tag: &str) -> Vec<String> {
+    let all = tag.parse().ok().and_then(|tag| series_of(&desk.disk, &desk.layout, &tag).ok());
+    all.unwrap_or_default().iter().map(ToString::to_string).collect()
+}
+
+/// Acts on a form, once.
+fn act(desk: &Desk, operator: &Operator, asked: &WebRequest) -> Answer {
+    let content = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !content.is_some_and(|content| content.split(';').next().is_some_and(|c| c.trim() == FORM)) {
+        let why = format!("send a form: its type is {FORM}");
+        return Answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
+    }
+    let query = Query::of_form(&asked.body);
+    match operator.admits(asked, &query) {
+        Ok(()) => {}
+        Err(Stranger::Silent) => {
+            let why = "the token of this box is missing: it is in data/state/operate.token";
+            return Answer::refused(StatusCode::UNAUTHORIZED, why);
+        }
+        Err(Stranger::Wrong) => {
+            tracing::warn!("a request to act came through the pages with a wrong token");
+            let why = "this is not the token of this box: it is in data/state/operate.token";
+            return Answer::refused(StatusCode::FORBIDDEN, why);
+        }
+    }
+    let act = match Act::read(desk, &query) {
+        Ok(act) => act,
+        Err(failure) => return Answer::failed(&failure),
+    };
+    // A program that acts has no form, and sends it once.
+    let form = query.text("form");
+    match form.map_or(FormUse::First, |form| operator.begin(form)) {
+        FormUse::First => {}
+        FormUse::Done(said) => {
+            let title = act.title();
+            let status = StatusCode::OK;
+            return Answer { status, title, said, act: Some(act), is_repeat: true };
+        }
+        FormUse::GoesOn => {
+            return Answer::refused(StatusCode::CONFLICT, "this form is being acted on already");
+        }
+        FormUse::Stale => {
+            let why = "the service was started again since this form was made: open it again";
+            return Answer::refused(StatusCode::CONFLICT, why);
+        }
+    }
+    let done = carry_out(desk, operator, &act, &query);
+    if let Some(form) = form {
+        operator.end(form, done.as_deref().ok());
+    }
+    match done {
+        Ok(said) => {
+            let (status, title) = (StatusCode::OK, act.title());
+            Answer { status, title, said, act: Some(act), is_repeat: false }
+        }
+        Err(failure) => Answer { act: Some(act), ..Answer::failed(&failure) },
+    }
+}
+
+/// Does it as the verb does, and says what was done.
+fn carry_out(
+    desk: &Desk,
+    operator: &Operator,
+    act: &Act,
+    query: &Query,
+) -> Result<String, Failure> {
+    let why = flags::reason(query.text("reason").unwrap_or_default())
+        .map_err(|_| Failure::new(Exit::Usage, "reason: say why, others will read it"))?;
+    let named = query.text("who").map(|who| who.chars().take(WHO_MAX).collect::<String>());
+    let who = flags::who(named.as_ref());
+    let Act { row, of } = act;
+    let said = match row.kind {
+        ActKind::Order(order) => {
+            let tag: Tag =
+                of.parse().map_err(|error| Failure::new(Exit::Usage, format!("of: {error}")))?;
+            let is_recorded = in_recorded_time(&desk.disk, &desk.layout, &tag)?;
+            let args = CommandArgs {
+                tag: Some(of.clone()),
+                reason: why.to_owned(),
+                who: Some(who.clone()),
+                at: is_recorded.then(|| "next".to_owned()),
+            };
+            let (tag, given) = commands::take_down(&desk.root, order, &args)?;
+            commands::said(order, &tag, &given)
+        }
+        ActKind::Pause => {
+            let args =
+                PauseArgs { job: of.clone(), reason: why.to_owned(), who: Some(who.clone()) };
+            let (job, paused, is_new) = pause::set(&desk.root, &args)?;
+            pause::said(&job, &paused, is_new)
+        }
+        ActKind::ResumeJob => resume::said(&resume::lift(&desk.root, of)?),
+        ActKind::Run => {
+            let file = file_of(desk, of)?;
+            started(desk, operator, &RunArgs::of(JobArgs::of(format!("jobs/{file}.toml").into())))?
+        }
+        ActKind::Stop => stopped(desk, of, &format!("{why}, by {who}"))?,
+        ActKind::Retry => started(desk, operator, &retry::again(&desk.root, of)?)?,
+    };
+    // Not every act keeps its reason where it is done.
+    tracing::info!("through the pages, by {who} ({why}): {} {of}: {}", row.word, said.trim());
+    Ok(said)
+}
+
+fn stopped(desk: &Desk, run: &str, why: &str) -> Result<String, Failure> {
+    let records = Records::open(&desk.root)?;
+    let run = stop::target(&records, run)?;
+    let id = &run.run_id;
+    Ok(match stop::ask(&records, &run, &stop::reason(Some(why)))? {
+        None => format!("run {id} is taken out of the queue\n"),
+        Some(grace) => {
+            format!("run {id} is asked to stop; it has {} for that\n", stop::span_of(grace))
+        }
+    })
+}
+
+/// Starts a run in a process of its own.
+fn started(desk: &Desk, operator: &Operator, args: &RunArgs) -> Result<String, Failure> {
+    load(&desk.root, &args.job, &facts()).map_err(|error| refusal(&error))?;
+    let id = made_up_id(&args.job.job, desk.now());
+    let run: RunId = id.parse().map_err(|error: crate::domain::ids::NameError| {
+        Failure::new(Exit::Usage, error.to_string())
+    })?;
+    let place = (desk.root.as_path(), &desk.disk, &desk.layout);
+    let record = operator.start(place, command_line::words(args, &id), &run)?;
+    Ok(format!(
+        "run {} of job {} was started: /runs/{}\n",
+        record.run_id, record.job, record.run_id
+    ))
+}
