@@ -268,6 +268,7 @@ pub struct DeployArgs {
 
 /// How the service is run.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "these are flags of a command line")]
 pub struct ServeArgs {
     /// Where it can be asked how it is
     #[arg(long, default_value = "127.0.0.1:9464", value_name = "ADDRESS")]

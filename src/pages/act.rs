@@ -125,10 +125,6 @@ const ACTS: [ActRow; 9] = [
 ];
 
 impl ActRow {
-    fn of(kind: ActKind) -> &'static Self {
-        ACTS.iter().find(|row| row.kind == kind).expect("every act has a row")
-    }
-
     /// What to type for the same in a terminal.
     fn typed(&self, of: &str) -> String {
         let (tag, job, run) = (of, of, of);
@@ -328,7 +324,8 @@ fn reach(desk: &Desk, tag: &str) -> Vec<String> {
 /// Acts on a form, once.
 fn act(desk: &Desk, operator: &Operator, asked: &WebRequest) -> Answer {
     let content = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if !content.is_some_and(|content| content.split(';').next().is_some_and(|c| c.trim() == FORM)) {
+    let content = content.and_then(|content| content.split(';').next()).map(str::trim);
+    if content != Some(FORM) {
         let why = format!("send a form: its type is {FORM}");
         return Answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, &why);
     }

@@ -34,6 +34,8 @@ use crate::{
 
 /// Letters of a token at least: 128 bits in hex.
 const TOKEN_MIN: usize = 32;
+/// Bits of a mode that are about others than the owner.
+const OTHERS: u32 = 6;
 /// Forms that are remembered: of more, the oldest can be sent again.
 const FORMS_MAX: usize = 1_000;
 /// How long a program that was started is waited for until it has its record.
@@ -95,7 +97,7 @@ impl Operator {
             let message = format!("{}: {why}", path.display());
             Err(Failure::new(Exit::Manifest, message))
         };
-        if !fs::metadata(&path).is_ok_and(|found| found.mode() & 0o077 == 0) {
+        if !fs::metadata(&path).is_ok_and(|found| found.mode().trailing_zeros() >= OTHERS) {
             return refused("others than its owner may read the token: chmod 600 this file");
         }
         let text = String::from_utf8(disk.read(&path)?.unwrap_or_default()).unwrap_or_default();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use mjolnir::{
     serve::http::Server,
-    store::runs::{RunRecord, RunState},
+    store::runs::{RunFilter, RunRecord, RunState},
 };
 
 use super::{Answer, acting_pages, at, get, pages, send, store};
@@ -196,7 +196,7 @@ fn a_job_runs_now_a_run_is_stopped_and_one_is_repeated() {
     root.write("jobs/j.toml", &job("j", "echo said; sleep 600", ""));
     root.write("jobs/bad.toml", &job("bad", "true", "[run]\ngrace = \"soon\""));
     let server = acting_pages(&root);
-    let records = || -> Vec<RunRecord> { store(&root).list(&Default::default()).unwrap() };
+    let records = || -> Vec<RunRecord> { store(&root).list(&RunFilter::default()).unwrap() };
     let run = [&[("do", "run"), ("of", "j")][..], &WHY].concat();
     let done = acted(&server, &root, &run);
     assert_eq!(done.status, 200, "{}", done.body);
