@@ -369,7 +369,12 @@
       box.dataset.drawn = many;
       const fills = (over?.fills || []).filter((fill) => fill.ts_ms > view.from && fill.ts_ms <= view.to);
       const count = (event) => fills.filter((fill) => fill.event === event).length;
-      const skipped = (over?.skipped || []).reduce((sum, one) => sum + one.slots, 0);
+      // A stretch may reach beyond the picture; of one that was put together, only all of its slots are known.
+      const inside = (one) => {
+        const from = Math.max(one.from_ts_ms - view.bar, view.from), to = Math.min(one.to_ts_ms, view.to);
+        return Math.max(0, Math.min(one.slots, Math.ceil((to - from) / view.bar)));
+      };
+      const skipped = (over?.skipped || []).reduce((sum, one) => sum + inside(one), 0);
       says.textContent = `${many_of(many, 'bar', 'bars')} of ${length(bars.level_ms)} drawn, ${utc(view.from)} to ${utc(view.to)} UTC; `
         + `${many_of(count('open'), 'entry', 'entries')}, ${many_of(count('close'), 'exit', 'exits')}, ${many_of(skipped, 'skipped slot', 'skipped slots')}. Prices and equity in ${quote}.`;
     };

@@ -90,12 +90,12 @@ fn row(
     Ok(html! {
         tr {
             th scope="row" { a href=(format!("/jobs/{}", one.file)) { bdi { (safe(&one.job)) } } br; small { (safe(&one.about)) } }
-            td { (safe(&one.kind)) }
+            td data-name="kind" { (safe(&one.kind)) }
             @match &one.planned {
-                Err(_) => { td colspan="2" { (verdict(Level::Bad, "invalid")) " " code { "runner check" } } }
+                Err(_) => { td.says colspan="2" { (verdict(Level::Bad, "invalid")) " " code { "runner check" } } }
                 Ok(planned) => {
-                    td { (listed(planned.schedules.iter().map(|each| short(&each.due)))) }
-                    td {
+                    td data-name="due" { (listed(planned.schedules.iter().map(|each| short(&each.due)))) }
+                    td data-name="next" {
                         @for schedule in &planned.schedules {
                             @let coming = Coming::of(planned, schedule, now, 1, pauses);
                             div {
@@ -107,8 +107,8 @@ fn row(
                     }
                 }
             }
-            td { (strip(&runs)) }
-            td.n { (mean(&runs)) }
+            td.says { (strip(&runs)) }
+            td.n data-name="mean" { (mean(&runs)) }
         }
     })
 }

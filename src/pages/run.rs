@@ -143,7 +143,7 @@ fn came(result: &Value) -> Markup {
         @if let Some(error) = result.get("error") { p.message { (word(error)) } }
         @if let Some(out) = out.filter(|out| !out.is_empty()) {
             div.wide tabindex="0" role="group" aria-label="values" { table {
-                thead { tr { th scope="col" { "value" } th scope="col" { "" } } }
+                thead { tr { th scope="col" { "name" } th scope="col" { "value" } } }
                 tbody { @for (name, value) in out { tr { th scope="row" { (safe(name)) } td { (word(value)) } } } }
             } }
         } @else if result.get("error").is_none() { p.none { "It left no values." } }

@@ -67,10 +67,10 @@ fn row(one: &SweepStatus) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(format!("/sweeps/{}", one.id)) { bdi { (safe(&one.id)) } } }
-            td { (stands(one)) }
-            td.n { (count(one.played as u64)) " of " (count(one.trials as u64)) }
-            td.n { (count(one.nulls as u64)) " of " (count(u64::from(one.null_sweeps))) }
-            td.n { (count(one.walk_steps as u64)) }
+            td.says { (stands(one)) }
+            td.n data-name="trials" { (count(one.played as u64)) " of " (count(one.trials as u64)) }
+            td.n data-name="null markets" { (count(one.nulls as u64)) " of " (count(u64::from(one.null_sweeps))) }
+            td.n data-name="steps forward" { (count(one.walk_steps as u64)) }
         }
     }
 }

@@ -94,6 +94,11 @@ pub struct FirstDifference {
     pub b: String,
 }
 
+/// A value of a row; an empty one is said.
+fn or_none(value: &str) -> &str {
+    if value.is_empty() { "none" } else { value }
+}
+
 impl RowsDifference {
     /// In one sentence.
     pub fn sentence(&self) -> String {
@@ -109,8 +114,8 @@ impl RowsDifference {
                 minute(first.ts_ms).replace(' ', "T"),
                 first.layer,
                 first.column,
-                first.a,
-                first.b
+                or_none(&first.a),
+                or_none(&first.b)
             ),
         }
     }

@@ -121,10 +121,14 @@ fn fees(trades: &[Trade]) -> Option<String> {
     if trades.is_empty() || fees <= 0.0 {
         None
     } else if gross <= 0.0 {
-        Some(format!("the trades lose {} before fees, and fees add {}", money(-gross), money(fees)))
+        Some(format!(
+            "the closed trades lose {} before fees, and their fees add {}",
+            money(-gross),
+            money(fees)
+        ))
     } else if fees >= gross {
         Some(format!(
-            "fees of {} eat more than all of the gross {} of the closed trades",
+            "the fees of the closed trades, {}, eat more than all of their gross of {}",
             money(fees),
             money(gross)
         ))

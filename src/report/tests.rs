@@ -167,7 +167,7 @@ fn findings_of_four_slots() {
         [
             "25.00 % of the slots were skipped: cadence_failed (1)",
             "one trade: too few to say anything",
-            "the trades lose 20.00 before fees, and fees add 2.00",
+            "the closed trades lose 20.00 before fees, and their fees add 2.00",
             "one entry was blocked: cooldown",
             "1 of 1 stop filled at an open beyond the level, by 5.26 % on average",
         ]

@@ -62,6 +62,13 @@ const box = () => {
   run(...live('2024-01-02T12:00:00Z'));
   run('run', 'jobs/eqflat.toml', '-p', 'tag=demo', 'exchange=demo', 'symbol=BTC/USD', 'timeframe=5m', 'runid=first');
   run('run', 'jobs/report.toml', '-p', 'tag=demo');
+  run('run', 'jobs/made-up.toml', '-p', 'exchange=demo', 'timeframe=4h', 'from=2020-01-01T00:00:00Z', 'to=2020-03-01T00:00:00Z');
+  try {
+    run('run', 'jobs/demo-sweep.toml', '-p', 'exchange=demo', 'timeframe=4h', 'null-sweeps=1', '--set', 'sweep.min-trades=0', 'sweep.hold-out=0d', 'sweep.over.fast=[2,3]', 'sweep.over.slow=[8,12]');
+  } catch (error) {
+    // A verdict has its exit code.
+    if (![1, 3].includes(error.status)) throw error;
+  }
   const hostile = `"'><script>window.hit = 1</script><img src=x onerror="window.hit = 1"> \u202e`;
   writeFileSync(join(root, 'rows.py'), `
 import sqlite3, sys, time
@@ -78,7 +85,7 @@ db.commit()
 const main = async () => {
   say(`the box, in ${root}`);
   box();
-  start('serve', '--listen', '127.0.0.1:0');
+  start('serve', '--operate', '--listen', '127.0.0.1:0');
   const tick = join(root, 'data/state/scheduler.json');
   const base = await until('the service listens', () => {
     try {
@@ -103,7 +110,8 @@ const main = async () => {
   const api = async (path) => (await fetch(base + path)).json();
   const loop = '/loops/demo/BTC_USD/5m';
   const finished = (await api('/api/v1/runs?job=eqflat&limit=1')).runs[0].run_id;
-  const pages = ['/', loop, `${loop}/why`, '/runs', `/runs/${finished}`, '/runs/r00050', '/jobs', '/jobs/talk', '/jobs/demo', '/reports', '/reports/live/demo', '/reports/eqflat/demo/first/proof.json', '/proofs', '/compare', '/compare?a=demo&b=demo_bt_first'];
+  const sweep = (await api('/api/v1/sweeps')).sweeps[0].id;
+  const pages = ['/', '/sweeps', `/sweeps/${sweep}`, '/act?do=flatten&of=demo', loop, `${loop}/why`, '/runs', `/runs/${finished}`, '/runs/r00050', '/jobs', '/jobs/talk', '/jobs/demo', '/reports', '/reports/live/demo', '/reports/eqflat/demo/first/proof.json', '/proofs', '/compare', '/compare?a=demo&b=demo_bt_first'];
 
   say('each page, wide and narrow, dark and light');
   for (const width of [1440, 390]) {
@@ -201,6 +209,28 @@ const main = async () => {
   say(`      ${Date.now() - written} ms after the loop had ended`);
   check((await rows()) === 100, 'as many rows as before');
 
+  say('an act');
+  const commands = () => readFileSync(join(root, 'data/processed/commands/demo.csv'), 'utf8').trim().split('\n').slice(1);
+  const token = readFileSync(join(root, 'data/state/operate.token'), 'utf8').trim();
+  await page.click('.acts a:has-text("Halt")');
+  check(page.url().includes('/act?do=halt&of=demo'), `it asks first: ${page.url()}`);
+  await page.fill('input[name=reason]', 'a look, <b>says</b> the test');
+  await page.fill('input[name=who]', 'tester');
+  await page.fill('input[name=token]', 'wrong');
+  await page.click('form.act button');
+  check((await page.textContent('main')).includes('not the token'), 'a wrong token is refused');
+  check(!existsSync(join(root, 'data/processed/commands/demo.csv')), 'nothing was ordered');
+  await page.goto(`${base}/act?do=halt&of=demo`);
+  await page.fill('input[name=reason]', 'a look, <b>says</b> the test');
+  await page.fill('input[name=who]', 'tester');
+  await page.fill('input[name=token]', token);
+  await page.click('form.act button');
+  check((await page.textContent('main')).includes('halt for tag demo: takes effect'), await page.textContent('main'));
+  check(commands().length === 1 && commands()[0].includes('halt') && commands()[0].endsWith('tester'), commands().join());
+  await page.reload();
+  check(commands().length === 1, 'a form that is sent again orders nothing more');
+  page.said = [];
+
   say('filters and keys');
   await page.goto(`${base}/runs`);
   await page.keyboard.press('/');
@@ -258,6 +288,8 @@ const main = async () => {
     await shot('box', '/', 1100, 'light', 700);
     await shot('loop', loop, 1100, 'light', 760);
     await shot('loop-dark-narrow', loop, 390, 'dark', 760);
+    await shot('act', '/act?do=flatten&of=demo', 900, 'light', 560);
+    await shot('report', '/reports/live/demo', 1100, 'light', 900);
     await shot('why', `${loop}/why`, 900, 'light', 640);
     await shot('runs', '/runs?state=failed', 1100, 'dark', 600);
   }

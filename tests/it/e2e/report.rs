@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fixture::{EVENING, decisions, ledger, trades, with_cell};
-use crate::support::runner::Root;
+use crate::support::{runner::Root, skip::python};
 
 /// Long enough for some trades.
 const WEEK: &str = "2024-01-08T00:00:00Z";
@@ -85,6 +85,61 @@ fn figures_are_those_of_the_rows() {
     }
 }
 
+/// The figures of a curve, from the text of its ledger: `figures.py DECISIONS CASH`.
+const NUMPY: &str = r#"
+import json, math, sys
+import numpy as np
+DAY = 86400000
+rows = [line.split(",") for line in open(sys.argv[1]).read().splitlines()[1:]]
+ts = np.array([int(row[3]) for row in rows])
+equity = np.array([float(row[12]) for row in rows])
+cash = float(sys.argv[2])
+begin = ts[0] - 300000
+midnights = np.arange((begin // DAY + 1) * DAY, ts[-1] + 1, DAY)
+marks = equity[np.searchsorted(ts, midnights, side="right") - 1]
+if ts[-1] > midnights[-1]:
+    marks = np.append(marks, equity[-1])
+daily = np.diff(np.concatenate([[cash], marks])) / np.concatenate([[cash], marks[:-1]])
+years = (ts[-1] - begin) / DAY / 365
+curve = np.concatenate([[cash], equity])
+fall = 1 - curve / np.maximum.accumulate(curve)
+deviation = daily.std(ddof=1)
+centred = daily - daily.mean()
+skewness = (centred ** 3).mean() / daily.std() ** 3
+kurtosis = (centred ** 4).mean() / daily.std() ** 4
+ratio = daily.mean() / deviation
+spread = 1 - skewness * ratio + (kurtosis - 1) / 4 * ratio ** 2
+cagr = (equity[-1] / cash) ** (1 / years) - 1
+print(json.dumps({
+    "net": equity[-1] - cash,
+    "total_return": equity[-1] / cash - 1,
+    "cagr": cagr,
+    "volatility": deviation * math.sqrt(365),
+    "sharpe": ratio * math.sqrt(365),
+    "sortino": daily.mean() / math.sqrt((np.minimum(daily, 0) ** 2).mean()) * math.sqrt(365),
+    "calmar": cagr / fall.max(),
+    "max_drawdown": fall.max(),
+    "psr": 0.5 * math.erfc(-ratio * math.sqrt(len(daily) - 1) / math.sqrt(spread) / math.sqrt(2)),
+}))
+"#;
+
+/// By another program and another library, over a month and more, with slots that were skipped.
+#[test]
+fn figures_of_a_curve_are_those_of_numpy() {
+    let Some(python) = python("numpy") else { return };
+    let root = ledger("2024-02-10T09:00:00Z");
+    let report = report(&root);
+    let cash = report["about"]["settings"]["account.cash"].as_str().expect("cash");
+    root.write("figures.py", NUMPY);
+    let ran = root.shell(&format!("'{python}' figures.py {} {cash}", decisions("paper"))).code(0);
+    let found: Value = serde_json::from_str(&ran.stdout).expect("a document");
+    let found = found.as_object().expect("figures");
+    assert_eq!(found.len(), 9);
+    for (name, value) in found {
+        close(&report["figures"][name], value.as_f64().unwrap_or_else(|| panic!("{name}: {ran}")));
+    }
+}
+
 #[test]
 fn a_report_says_what_proves_it() {
     let root = ledger(EVENING);
@@ -132,6 +187,26 @@ fn a_report_of_a_backtest_is_found_by_its_run_or_its_name() {
         "say which with tag",
     ]);
     root.run("run report -p of=r1 tag=other").ok().prints(&["backtest/other_bt_r1/report.html"]);
+}
+
+#[test]
+fn a_report_of_a_sweep_is_found_by_its_id_or_its_run() {
+    let root = Root::new();
+    let days = "from=2020-01-01T00:00:00Z to=2020-03-01T00:00:00Z";
+    root.run(&format!("run made-up -p exchange=demo timeframe=4h {days}")).ok();
+    root.run("run demo-sweep --run-id s1 -p exchange=demo timeframe=4h null-sweeps=1 --set sweep.min-trades=0 sweep.hold-out=0d sweep.over.fast=[2,3] sweep.over.slow=[8,12]");
+    let ids = root.list("data/sweeps");
+    let id = ids.iter().find(|name| *name != "searches").expect("a sweep");
+    let page = root.read(&format!("data/sweeps/{id}/sweep.html"));
+    assert!(page.contains("heat map"), "{page}");
+    for of in ["s1", id] {
+        let ran = root.run(&format!("run report -p of={of} --json")).ok().json();
+        let path = ran["out"]["report"].as_str().expect("a path").to_owned();
+        assert_eq!(path, format!("data/reports/sweep/{id}/report.html"));
+        assert_eq!(root.read(&path), page);
+    }
+    root.remove(&format!("data/sweeps/{id}/sweep.html"));
+    root.run(&format!("run report -p of={id}")).code(4).says(&["is not over"]);
 }
 
 #[test]

@@ -43,6 +43,36 @@ fn every_page_of_an_empty_box_says_that_it_is_empty() {
     assert!(!get(&server, "/").body.contains("Sweeps"), "there are none");
     std::fs::create_dir_all(root.at("data/sweeps")).unwrap();
     assert!(get(&server, "/").body.contains("/sweeps"));
+    assert!(get(&server, "/sweeps").body.contains("No sweep is here yet"));
+    assert_eq!(get(&server, "/sweeps/none").status, 404);
+}
+
+#[test]
+fn a_sweep_has_its_page_and_its_document() {
+    let root = Root::new();
+    let days = "from=2020-01-01T00:00:00Z to=2020-03-01T00:00:00Z";
+    root.run(&format!("run made-up -p exchange=demo timeframe=4h {days}")).ok();
+    root.run("run demo-sweep -p exchange=demo timeframe=4h null-sweeps=1 --set sweep.min-trades=0 sweep.hold-out=0d sweep.over.fast=[2,3] sweep.over.slow=[8,12]");
+    let server = pages(&root);
+    let all = json(&get(&server, "/api/v1/sweeps").body);
+    let id = all["sweeps"][0]["id"].as_str().expect("a sweep").to_owned();
+    let document = json(&get(&server, &format!("/api/v1/sweeps/{id}")).body);
+    let written = json(&root.read(&format!("data/sweeps/{id}/sweep.json")));
+    assert_eq!(document["sweep"], written);
+    assert_eq!(
+        (&document["status"]["played"], &document["status"]["state"]),
+        (&4.into(), &"over".into())
+    );
+    let listed = get(&server, "/sweeps").body;
+    let verdict = written["verdict"]["verdict"].as_str().expect("a verdict");
+    assert!(listed.contains(&format!("/sweeps/{id}")) && listed.contains(verdict), "{listed}");
+    let page = get(&server, &format!("/sweeps/{id}"));
+    assert!(page.status == 200 && page.body.contains("heat map"), "{}", page.body);
+    assert!(page.head.contains("default-src 'none'") && !page.head.contains("script-src"));
+    // One that is not over says how far it is.
+    root.remove(&format!("data/sweeps/{id}/sweep.html"));
+    let going = get(&server, &format!("/sweeps/{id}")).body;
+    assert!(going.contains("4 of 4 trials"), "{going}");
 }
 
 #[test]
