@@ -19,7 +19,7 @@ RUN     = $(RUNNER) run jobs/$(1).toml $(P) $(ARGS)
 IS_UP   = { [ -f $(PID) ] && tr '\0' ' ' 2>/dev/null < "/proc/$$(cat $(PID))/cmdline" | grep -q 'runner run jobs/live.toml'; } 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint unit cuda-check cuda-link check reference demo bench docs image compose-test browser-test \
+.PHONY: help build test fmt lint unit cuda-check cuda-link check reference demo bench docs image compose-test browser-test dist dist-test dist-check \
         live-up live-logs live-down eqflat eq backtest tag
 
 help: ## what can be made
@@ -64,6 +64,15 @@ image: build ## the container image mjolnir:local from the program that was buil
 
 compose-test: build ## the box in containers, run, killed and looked into; says `skipped` where no engine can run
 	@tests/compose/run.sh $(RUNNER)
+
+dist: ## the release files, in target/dist: a program for glibc 2.31 (a cold build, with zig from PyPI), tarball, .deb, SBOM, sums
+	program=$$(ops/dist/build.sh | tail -n 1) && ops/dist/pack.sh "$$program" target/dist 2.31
+
+dist-test: build ## the release files of the program that was built: packed twice, installed in an empty Debian, used, upgraded, removed
+	@tests/dist/run.sh $(RUNNER)
+
+dist-check: ## whether two folders make the same release, byte for byte; twice a cold build
+	ops/dist/twice.sh
 
 browser-test: build ## the pages of the service in Debian's chromium, with npm's playwright-core and axe-core; SHOTS=DIR keeps screenshots
 	@tests/browser/run.sh $(RUNNER) $(SHOTS)

@@ -22,12 +22,13 @@ fn main() -> io::Result<()> {
     }
     let rustc = env::var_os("RUSTC").expect("cargo sets it");
     hash.update(&Command::new(rustc).arg("-vV").output()?.stdout);
-    // What changes the code that the same sources become. Debug information does not.
+    // What changes the code that the same sources become. Debug information does not, nor do other names of folders.
     let mut settings: Vec<(String, String)> = env::vars()
         .filter(|(name, _)| {
             ["TARGET", "OPT_LEVEL", "CARGO_ENCODED_RUSTFLAGS"].contains(&name.as_str())
                 || name.starts_with("CARGO_FEATURE_")
         })
+        .map(|(name, value)| (name, without_renamed_folders(&value)))
         .collect();
     settings.sort();
     for (name, value) in settings {
@@ -36,6 +37,13 @@ fn main() -> io::Result<()> {
     let version = env::var("CARGO_PKG_VERSION").expect("cargo sets it");
     println!("cargo::rustc-env=MJOLNIR_BUILD_ID={version}-{:016x}", hash.digest());
     Ok(())
+}
+
+/// Flags of the compiler, which cargo parts by this character, without those that give folders another name in messages: a release is
+/// built with them, in any folder.
+fn without_renamed_folders(flags: &str) -> String {
+    let kept = flags.split('\x1f').filter(|flag| !flag.starts_with("--remap-path-prefix="));
+    kept.collect::<Vec<_>>().join("\x1f")
 }
 
 /// Adds a file, or all files of a folder in the order of their names, each with its name and length.

@@ -30,6 +30,8 @@ const OUTPUT_MAX: usize = 64 * 1024;
 const LOOK: Duration = Duration::from_millis(50);
 /// How long a child that was killed may take to be gone. One that hangs in the kernel never is.
 const KILLED_MAX: Duration = Duration::from_secs(5);
+/// What Linux adds to the name of a program's file that was replaced or removed since it started.
+const REPLACED: &str = " (deleted)";
 /// How long the rest of its output is read once it is gone.
 pub(super) const LAST_WORDS_MAX: Duration = Duration::from_secs(1);
 /// The exit code of a child that was killed.
@@ -384,7 +386,9 @@ pub fn die_with_parent() -> io::Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-/// This program's own file.
+/// This program's own file; after an upgrade in place, the file that took its name.
 pub fn own_program() -> io::Result<PathBuf> {
-    std::env::current_exe()
+    let path = std::env::current_exe()?;
+    let name = path.to_str().and_then(|path| path.strip_suffix(REPLACED)).map(PathBuf::from);
+    Ok(name.unwrap_or(path))
 }

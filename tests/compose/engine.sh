@@ -84,11 +84,11 @@ find_base() {
     docker import "$kept" "$BASE" > /dev/null
 }
 
-make_base() {
+make_base() { # FILE [SUITE]
     [ "$(id -u)" = 0 ] || skip "no registry is within reach, and only root can make a base with debootstrap"
     command -v debootstrap > /dev/null || skip "no registry is within reach, and debootstrap is missing to make a base"
-    say "no registry is within reach: making a base with debootstrap, kept in $1"
-    debootstrap --variant=minbase --include=ca-certificates bookworm "$TEMP/base" > "$TEMP/debootstrap.log" 2>&1 || {
+    say "making a base of ${2:-bookworm} with debootstrap, kept in $1"
+    debootstrap --variant=minbase --include=ca-certificates "${2:-bookworm}" "$TEMP/base" > "$TEMP/debootstrap.log" 2>&1 || {
         tail -n 5 "$TEMP/debootstrap.log" >&2
         skip "debootstrap failed: see above"
     }

@@ -70,6 +70,20 @@ fn values_flow_from_step_to_step() {
     root.run("run p").code(78).says(&["nosuch"]);
 }
 
+/// A package or `make build` puts a new program in the place of one that is at work.
+#[test]
+fn a_pipeline_goes_on_when_its_program_is_replaced() {
+    let root = Root::new();
+    pipeline(
+        &root,
+        "[[step]]\nid = 'upgrade'\nrun = ['sh', '-c', 'cp own new && mv new own']\n\
+         [[step]]\nid = 'after'\njob = 'check.toml'\nneeds = ['upgrade']\n",
+    );
+    let program = env!("CARGO_BIN_EXE_runner");
+    let ran = root.shell(&format!("cp '{program}' own && ./own run p")).code(0);
+    ran.prints(&["step after            succeeded"]);
+}
+
 #[test]
 fn a_failed_step_is_answered_by_failure_and_always() {
     let root = Root::new();
