@@ -37,8 +37,5 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
 export SOURCE_DATE_EPOCH CARGO_ENCODED_RUSTFLAGS CARGO_INCREMENTAL=0
 export CFLAGS_x86_64_unknown_linux_gnu="${c_flags[*]}"
-PATH="$env/bin/python-zig"
-printf '#!/bin/sh\nexec "%s" -m ziglang "$@"\n' "$env/bin/python" > "$CARGO_ZIGBUILD_ZIG_PATH"
-chmod 755 "$CARGO_ZIGBUILD_ZIG_PATH"
 PATH="$env/bin:$PATH" cargo-zigbuild zigbuild --release --locked --bin runner --target "$TARGET.$GLIBC" ${TIMINGS:+--timings} >&2
 echo "$target/$TARGET/release/runner"

@@ -4,12 +4,15 @@ set -euo pipefail
 cd /
 say() { printf '      %s\n' "$*"; }
 fail() { printf '      FAILED: %s\n' "$*" >&2; exit 1; }
+SERVICES=   # processes that do not end while something is waited for
 # Waits until a command succeeds: what is waited for, command. The run as a whole has a limit.
 await() {
     local what=$1 n=0
     shift
     until "$@" > /dev/null 2>&1; do
         n=$((n + 1))
+        # shellcheck disable=SC2086
+        [ -z "$SERVICES" ] || kill -0 $SERVICES 2> /dev/null || fail "$what: a service ended: $(tail -n 5 /test/loop.out /test/serve.out)"
         [ "$n" -lt 3000 ] || fail "$what: waited in vain for: $*"
         sleep 0.1
     done
@@ -57,7 +60,7 @@ as_unit() { # UNIT ARGS
     [ -x "${words[0]}" ] || fail "$unit starts ${words[0]}, which is not there"
     [ "$(of_unit "$unit" EnvironmentFile)" = /etc/mjolnir.env ] || fail "$unit reads no variables"
     # shellcheck disable=SC2016
-    exec unshare --mount bash -c '
+    exec unshare --mount --propagation unchanged bash -c '
         mount --bind / /mnt && mount -o remount,bind,ro /mnt
         mount --bind "$1" "/mnt$1" && mount --rbind /proc /mnt/proc && mount --rbind /dev /mnt/dev && mount -t tmpfs tmpfs /mnt/tmp
         exec chroot /mnt setpriv --reuid "$2" --regid "$3" --init-groups --inh-caps=-all --bounding-set=-all --no-new-privs \
@@ -88,7 +91,8 @@ services_run_as_the_units_say() {
     LOOP_PID=$!
     as_unit mjolnir-scheduler > /test/serve.out 2>&1 &
     SERVE_PID=$!
-    await "the loop decides ($(tail -n 2 /test/loop.out))" rows_at_least 20
+    SERVICES="$LOOP_PID $SERVE_PID"
+    await "the loop decides" rows_at_least 20
     await "the scheduler answers" listening
     await "a job by the clock" ticks_after 1
     [ -z "$(find $BOX/data ! -user mjolnir)" ] || fail "files in data that do not belong to mjolnir"
@@ -107,6 +111,7 @@ upgrade_leaves_ledgers_and_services_alone() {
     kill -0 "$LOOP_PID" "$SERVE_PID" || fail "the upgrade ended a service"
     await "the loop goes on" rows_at_least $((before + 20))
     await "jobs start after the upgrade" ticks_after "$(ticks)"
+    SERVICES=
     kill -KILL "$LOOP_PID"
     wait "$LOOP_PID" 2> /dev/null || true
     before=$(rows)

@@ -91,8 +91,8 @@ make_system() {
     mkdir -p "$ROOT/release" "$ROOT/test"
     cp "$OUT"/* "$ROOT/release/"
     blocks docs/TUTORIAL.md > "$ROOT/test/tutorial.sh"
-    blocks docs/TUTORIAL.md "it installs" | sed 's/sudo //' > "$ROOT/test/install.sh"
-    blocks ops/README.md "it installs" | sed 's/sudo //' > "$ROOT/test/services.sh"
+    blocks docs/TUTORIAL.md "it installs" | sed 's/sudo //g' > "$ROOT/test/install.sh"
+    blocks ops/README.md "it installs" | sed 's/sudo //g' > "$ROOT/test/services.sh"
     local one
     for one in tutorial install services; do
         [ -s "$ROOT/test/$one.sh" ] || fail "no block for $one.sh in the documents"
