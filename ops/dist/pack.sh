@@ -88,8 +88,9 @@ deb() {
     for unit in mjolnir mjolnir-scheduler; do
         unit_for /usr "ops/$unit.service" "$tree/usr/lib/systemd/system/$unit.service"
     done
+    put "$HERE/debian/lintian-overrides" "$tree/usr/share/lintian/overrides/mjolnir"
     copyright > "$tree/usr/share/doc/mjolnir/copyright"
-    printf 'mjolnir (%s) stable; urgency=medium\n\n  * Release %s. What changed: docs/DECISIONS.md and the history of the source.\n\n -- %s  %s\n' \
+    printf 'mjolnir (%s) stable; urgency=medium\n\n  * Release %s; docs/DECISIONS.md says why it is as it is.\n\n -- %s  %s\n' \
         "$VERSION" "$VERSION" "$MAINTAINER" "$(date -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9n > "$tree/usr/share/doc/mjolnir/changelog.gz"
     ! readelf -d "$TEMP/runner" | grep -q 'libgcc_s\.so\.1' || needs+=", libgcc-s1"
     mkdir -p "$tree/DEBIAN"
