@@ -19,7 +19,7 @@ RUN     = $(RUNNER) run jobs/$(1).toml $(P) $(ARGS)
 IS_UP   = { [ -f $(PID) ] && tr '\0' ' ' 2>/dev/null < "/proc/$$(cat $(PID))/cmdline" | grep -q 'runner run jobs/live.toml'; } 2>/dev/null
 
 .DEFAULT_GOAL := help
-.PHONY: help build test fmt lint unit cuda-check cuda-link check reference demo bench docs image compose-test browser-test dist dist-test dist-check \
+.PHONY: help build test fmt lint unit cuda-check cuda-link check reference demo bench docs image compose-test browser-test slurm-test calibrate dist dist-test dist-check \
         live-up live-logs live-down eqflat eq backtest tag
 
 help: ## what can be made
@@ -76,6 +76,9 @@ dist-check: ## whether two folders make the same release, byte for byte; twice a
 
 browser-test: build ## the pages of the service in Debian's chromium, with npm's playwright-core and axe-core; SHOTS=DIR keeps screenshots
 	@tests/browser/run.sh $(RUNNER) $(SHOTS)
+
+slurm-test: build ## sweeps on a Slurm of this machine, killed and filled, compared with one machine; says `skipped` where Slurm is not there
+	@tests/slurm/run.sh $(RUNNER)
 
 calibrate: ## how often sweeps are wrong: 100 random walks on both sides, 100 in a rising market, 100 planted edges
 	MJOLNIR_SWEEP_SEEDS=100 $(CARGO) test --release --locked --test it sweep::calibrate -- --nocapture

@@ -31,6 +31,7 @@ use mjolnir::{
         retry::retry,
         rewind::rewind,
         serve::serve,
+        shard::shard,
         status::status,
         stop::stop,
         sweep::sweep,
@@ -134,6 +135,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::Reload => reload(root, json),
         Verb::Completions { shell } => completions(*shell),
         Verb::Man { verb } => man(verb.as_deref()),
+        Verb::Shard(args) => shard(args),
         Verb::Fit { spec } => fit(spec),
     };
     ExitCode::from(exit.code())

@@ -136,6 +136,9 @@ pub enum Verb {
         #[arg(add = ArgValueCompleter::new(verbs))]
         verb: Option<String>,
     },
+    /// Play one shard of a sweep, on a node of a cluster
+    #[command(hide = true)]
+    Shard(ShardArgs),
     /// Carry out one fit of a training, with a line after each epoch
     #[command(hide = true)]
     Fit {
@@ -168,6 +171,20 @@ pub struct InitArgs {
     /// Ask nothing: the usual value for whatever is not given
     #[arg(long)]
     pub yes: bool,
+}
+
+/// A shard of a sweep.
+#[derive(Debug, Args)]
+pub struct ShardArgs {
+    /// The plan of the sweep
+    #[arg(long)]
+    pub plan: PathBuf,
+    /// Number of the submission
+    #[arg(long)]
+    pub submit: u32,
+    /// Number of the shard in it
+    #[arg(long)]
+    pub index: u32,
 }
 
 /// What is done with a sweep. An id may be cut short while it is clear.

@@ -111,6 +111,7 @@ pub fn is_for_a_box(verb: &Verb) -> bool {
             | Verb::ImportCrontab(_)
             | Verb::Completions { .. }
             | Verb::Man { .. }
+            | Verb::Shard(_)
             | Verb::Fit { .. }
     )
 }

@@ -30,6 +30,7 @@ pub mod rewind;
 mod run_arguments;
 pub mod serve;
 mod serve_wiring;
+pub mod shard;
 mod show_model;
 pub mod status;
 pub mod stop;

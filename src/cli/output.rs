@@ -4,6 +4,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     path::Path,
     sync::Mutex,
+    time::Duration,
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -19,13 +20,16 @@ use tracing_subscriber::{
 use super::load::environment;
 use crate::{
     checklist::Drawing,
-    clock::{Clock as _, SystemClock},
+    clock::{Clock as _, Stopwatch, SystemClock},
     exchange::remote::RETRY,
     jobs::context::Progress,
     manifest::Style,
     os::mask::Mask,
     store::bounded_log::{BoundedLog, BoundedWriter},
 };
+
+/// Before so much time has passed, a pace means nothing.
+const PACE_AFTER: Duration = Duration::from_secs(2);
 
 /// Prints a result. A closed pipe is no error: the reader has seen enough.
 pub fn print(text: &str) {
@@ -93,6 +97,7 @@ struct Plain {
     total: u64,
     done: u64,
     told: u64,
+    watch: Stopwatch,
 }
 
 impl JobProgress {
@@ -101,7 +106,8 @@ impl JobProgress {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
             return Self { bar, plain: None };
         }
-        let plain = Plain { what: String::new(), total: 0, done: 0, told: 0 };
+        let (what, watch) = (String::new(), Stopwatch::start());
+        let plain = Plain { what, total: 0, done: 0, told: 0, watch };
         Self { bar: ProgressBar::hidden(), plain: Some(Mutex::new(plain)) }
     }
 }
@@ -116,13 +122,14 @@ impl Progress for JobProgress {
     fn begin(&self, what: &str, total: u64) {
         if let Some(plain) = &self.plain {
             if let Ok(mut plain) = plain.lock() {
-                *plain = Plain { what: what.to_owned(), total, done: 0, told: 0 };
+                let (what, watch) = (what.to_owned(), Stopwatch::start());
+                *plain = Plain { what, total, done: 0, told: 0, watch };
             }
             say(&format!("{what} ..."));
             return;
         }
         let template = if total > 0 {
-            "{prefix} [{bar:32}] {pos}/{len} {msg} eta {eta}"
+            "{prefix} [{bar:32}] {pos}/{len} {msg} {per_sec} eta {eta}"
         } else {
             "{prefix} {spinner} {msg} {elapsed}"
         };
@@ -144,13 +151,23 @@ impl Progress for JobProgress {
         plain.done += 1;
         if plain.total > 0 && plain.done * 10 / plain.total > plain.told {
             plain.told = plain.done * 10 / plain.total;
-            say(&format!("{}: {}% {note}", plain.what, plain.told * 10));
+            let pace = pace((plain.done, plain.total), plain.watch.elapsed());
+            say(&format!("{}: {}% {note}{pace}", plain.what, plain.told * 10));
         }
     }
 
     fn end(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// How fast it goes and how long the rest takes, once that can be said.
+fn pace((done, total): (u64, u64), passed: Duration) -> String {
+    if done == 0 || done >= total || passed < PACE_AFTER {
+        return String::new();
+    }
+    let each = passed.as_secs_f64() / done as f64;
+    format!("{:.1} a second, {:.0} s left", 1.0 / each, (each * (total - done) as f64).ceil())
 }
 
 struct Masked<W> {

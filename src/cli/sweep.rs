@@ -19,6 +19,7 @@ use crate::{
     jobs::{
         context::{Context, Failure},
         sweep::{
+            cluster,
             folder::SweepFolder,
             last,
             look::{SweepStatus, cancel, named, sweeps},
@@ -129,6 +130,7 @@ fn show(context: &Context<'_>, id: &str, json: bool) -> Result<Exit, Failure> {
 fn end(context: &Context<'_>, id: &str, json: bool) -> Result<Exit, Failure> {
     let id = named(context, id)?;
     cancel(context, &id)?;
+    cluster::cancel(context, &SweepFolder::new(context, &id))?;
     if json {
         print_json(&json!({ "schema": "mjolnir.sweep-cancel/1", "id": id }));
     } else {

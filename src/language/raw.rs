@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 /// `[strategy]`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RawStrategy {
     /// `cadence-bars`: the warm-up is at least this.
     pub cadence_bars: u32,
@@ -32,7 +33,7 @@ pub struct RawStrategy {
 }
 
 /// A number that is whole by the way it is written, or not.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Number {
     /// Written without a point.
     Integer(i64),
@@ -44,7 +45,7 @@ pub enum Number {
 pub type Values = BTreeMap<String, Number>;
 
 /// One of `[strategy.params]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RawParam {
     /// Its value, where nothing else gives one. It says whether the param is whole.
     pub default: Number,
@@ -59,7 +60,7 @@ pub struct RawParam {
 }
 
 /// A rule that enters or leaves.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RawRule {
     /// Its name.
     pub rule: String,
@@ -70,7 +71,7 @@ pub struct RawRule {
 }
 
 /// `[strategy.protect]`, and what replaces its keys on one side.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RawProtect {
     /// On both sides.
     pub both: RawDistances,
@@ -81,7 +82,7 @@ pub struct RawProtect {
 }
 
 /// Distances from the entry price.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RawDistances {
     /// `stop`.
     pub stop: Option<String>,
@@ -96,15 +97,18 @@ pub struct RawDistances {
 }
 
 /// `[strategy.size]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RawSize {
     /// `mode`: `fixed`, as without it, `percent` or `risk`.
     pub mode: Option<String>,
     /// `percent`, of the equity.
+    #[serde(with = "decimal_text")]
     pub percent: Option<Decimal>,
     /// `risk-pct`: the loss at the stop in percent of the equity.
+    #[serde(with = "decimal_text")]
     pub risk_pct: Option<Decimal>,
     /// `max-notional`: the largest value of a position.
+    #[serde(with = "decimal_text")]
     pub max_notional: Option<Decimal>,
 }
 
@@ -129,5 +133,26 @@ impl RawDistances {
             ("trail-from", trail_from.as_deref()),
             ("break-even-at", break_even_at.as_deref()),
         ]
+    }
+}
+
+/// A decimal as its text.
+mod decimal_text {
+    use rust_decimal::Decimal;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(
+        value: &Option<Decimal>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        value.map(|value| value.to_string()).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Decimal>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
 }

@@ -247,6 +247,11 @@ pub(super) fn check(tree: &Table, problems: &mut Vec<Problem>) {
             }
         }
     }
+    for word in sweep.executor.extra.iter().filter(|word| !word.starts_with('-')) {
+        let key = "sweep.executor.extra";
+        let message = format!("`{key}` has {}, which is not an option", quoted(word));
+        problems.push(Problem::new(&at(key), message).help("write `--qos=low`, as one word"));
+    }
     if sweep.over.is_empty() {
         let help = "write [sweep.over] with a param of the strategy: fast = { from = 5, to = 60, step = 5 }";
         let message = "`sweep.over` names no parameter: the grid is empty".to_owned();

@@ -184,6 +184,8 @@ pub enum Knows {
     All,
     /// Nothing but the variables it is given.
     OnlyGiven,
+    /// These of this process, where it has them, and the variables it is given.
+    Named(&'static [&'static str]),
 }
 
 /// Starts a child in a group of its own, and holds both of its streams.
@@ -192,8 +194,15 @@ pub(super) fn piped(
     knows: Knows,
 ) -> io::Result<(tokio::process::Child, Option<Pid>, Option<Ours>)> {
     let mut command = command(&spawn.argv, &spawn.env, &spawn.dir)?;
-    if knows == Knows::OnlyGiven {
-        command.env_clear().envs(&spawn.env);
+    match knows {
+        Knows::All => {}
+        Knows::OnlyGiven => {
+            command.env_clear().envs(&spawn.env);
+        }
+        Knows::Named(names) => {
+            let own = names.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+            command.env_clear().envs(own).envs(&spawn.env);
+        }
     }
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     start(command)

@@ -46,6 +46,8 @@ pub struct SweepPage {
     pub plateau: Vec<usize>,
     /// The yearly Sharpe ratio that the best of as many useless rules would show.
     pub luck: f64,
+    /// How many these are, those of other searches of the same days among them.
+    pub luck_trials: u64,
     /// The returns of the days of the walk forward.
     pub walk: Vec<f64>,
     /// The build.
@@ -84,7 +86,7 @@ pub fn sweep_page(sweep: &SweepPage) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (sweep.id) ", sweep" }
-                style { (PreEscaped(STYLE)) "figure svg { width: 100%; height: auto; } pre { overflow-x: auto; font-size: 13px; }" }
+                style { (PreEscaped(STYLE)) "figure { overflow-x: auto; margin: 0; } figure svg { width: 100%; min-width: 620px; height: auto; } pre { overflow-x: auto; font-size: 13px; }" }
             }
             body {
                 header {
@@ -216,7 +218,7 @@ fn histogram(sweep: &SweepPage) -> Option<Markup> {
             rect x=(place(place_of as f64 * wide)) y=(place(HIGH - tall)) width=(place(wide - 1.0)) height=(place(tall)) fill="var(--own)" {}
         }
         line x1=(place(line)) x2=(place(line)) y1="0" y2=(HIGH) stroke="var(--loss)" stroke-width="2" {}
-        (text(line, -2.0, "x", &format!("best of {} useless", ratios.len())))
+        (text(line, -2.0, "x", &format!("best of {} useless", sweep.luck_trials)))
         (ticks_below(range))
     };
     Some(picture("histogram of the yearly Sharpe ratios", [WIDE, HIGH], &drawn))
@@ -309,6 +311,7 @@ mod tests {
             winner: Some(4),
             plateau: vec![1, 3, 4, 5, 7],
             luck: 2.0,
+            luck_trials: 30,
             walk: vec![0.01, -0.02, 0.0],
             build: "b".to_owned(),
         }

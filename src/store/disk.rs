@@ -23,6 +23,8 @@ use crate::domain::time::UtcMs;
 pub const TEMP_SUFFIX: &str = ".tmp";
 const DIR_MODE: u32 = 0o750;
 const FILE_MODE: u32 = 0o640;
+/// Of a program: everyone may start it.
+const PROGRAM_MODE: u32 = 0o755;
 /// Of a file that may hold secrets: its owner reads it alone.
 const PRIVATE_MODE: u32 = 0o600;
 /// Tries to find a free temporary name before giving up.
@@ -330,6 +332,22 @@ impl RealDisk {
     /// Creates an empty file that its owner alone reads; an error of kind `AlreadyExists` when the name is taken.
     pub fn create_private(&self, path: &Path) -> DiskResult<()> {
         self.create_as(path, PRIVATE_MODE)
+    }
+
+    /// Replaces a program as a whole: everyone may start it.
+    pub fn replace_program(&self, path: &Path, bytes: &[u8]) -> DiskResult<()> {
+        let staged = self.begin(path)?;
+        let written = self
+            .remove(&staged.temp)
+            .and_then(|()| self.create_as(&staged.temp, PROGRAM_MODE))
+            .and_then(|()| self.append(&staged.temp, bytes));
+        match written {
+            Ok(()) => self.finish(staged),
+            Err(error) => {
+                self.abandon(staged);
+                Err(error)
+            }
+        }
     }
 
     fn create_as(&self, path: &Path, mode: u32) -> DiskResult<()> {

@@ -348,6 +348,56 @@ impl Layout {
         self.sweep_dir(id).join(WRITER_LOCK)
     }
 
+    /// The program that the nodes of a cluster run for a sweep.
+    pub fn sweep_program(&self, id: &str, build: &str) -> PathBuf {
+        self.sweep_dir(id).join("bin").join(build).join("runner")
+    }
+
+    /// The folder of what was sent to a cluster.
+    pub fn sweep_submits_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("submits")
+    }
+
+    /// What is sent to a cluster, written before it is.
+    pub fn sweep_submit(&self, id: &str, n: u32) -> PathBuf {
+        self.sweep_submits_dir(id).join(format!("{n:04}.json"))
+    }
+
+    /// What the cluster said to it.
+    pub fn sweep_submitted(&self, id: &str, n: u32) -> PathBuf {
+        self.sweep_submits_dir(id).join(format!("{n:04}.done.json"))
+    }
+
+    /// The folder of why shards failed.
+    pub fn sweep_failed_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("failed")
+    }
+
+    /// Why a shard failed.
+    pub fn sweep_failed(&self, id: &str, n: u32, shard: u32) -> PathBuf {
+        self.sweep_failed_dir(id).join(format!("{n:04}_{shard:04}.json"))
+    }
+
+    /// The folder of results that contradict others.
+    pub fn sweep_conflicts_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("conflicts")
+    }
+
+    /// The folder of results that are not whole.
+    pub fn sweep_quarantine_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("quarantine")
+    }
+
+    /// The folder of what shards printed.
+    pub fn sweep_logs_dir(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("logs")
+    }
+
+    /// Who coordinates a sweep on a cluster.
+    pub fn sweep_coordinator(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("coordinator.json")
+    }
+
     /// The folder of the ledger of searches.
     pub fn searches_dir(&self) -> PathBuf {
         self.sweeps_dir().join("searches")

@@ -16,6 +16,7 @@ const ALL: [&str; 16] = [
     "JOBS.md",
     "README.md",
     "STYLE.md",
+    "docs/CLUSTER.md",
     "docs/DECISIONS.md",
     "docs/FORMATS.md",
     "docs/LIMITS.md",
@@ -245,7 +246,10 @@ fn with_extended(job: &str) -> String {
     let extended = words(&own).filter_map(|word| word.strip_prefix("../"));
     let all: Vec<String> =
         extended.filter(|word| is_manifest(word, "profiles/")).map(text).collect();
-    own + &all.join("\n")
+    // A sweep takes the params of the job it plays.
+    let played = own.lines().find_map(|line| line.strip_prefix("job = \"")?.strip_suffix('"'));
+    let played = played.map(|name| text(&format!("jobs/{name}"))).unwrap_or_default();
+    own.clone() + &all.join("\n") + &played
 }
 
 #[test]

@@ -19,7 +19,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
         0,
         &["chrono", "chrono_tz", "croner", "rust_decimal", "ryu", "thiserror", "xxhash_rust"],
     ),
-    ("language", 0, &["libm", "rust_decimal", "strsim", "thiserror"]),
+    ("language", 0, &["libm", "rust_decimal", "serde", "strsim", "thiserror"]),
     ("engine", 1, &["libm", "rust_decimal", "schemars", "serde", "thiserror", "xxhash_rust"]),
     (
         "manifest",

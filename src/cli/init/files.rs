@@ -36,7 +36,7 @@ const SHIPPED: &[(&str, &str)] = shipped! {
     "jobs/healthcheck.toml" "jobs/heartbeat.toml" "jobs/import.toml" "jobs/live.toml" "jobs/made-up.toml" "jobs/report.toml"
     "jobs/demo-edge.toml" "jobs/demo-no-edge.toml" "jobs/demo-sweep.toml" "jobs/sweep.toml" "jobs/walk-forward.toml"
     "profiles/auto.toml" "profiles/base.toml" "profiles/cpu.toml" "profiles/gpu.toml" "profiles/made-up.toml" "profiles/market.toml"
-    "profiles/replay.toml"
+    "profiles/replay.toml" "profiles/slurm.toml"
     "strategies/bollinger_revert.toml" "strategies/donchian.toml" "strategies/ema_atr.toml" "strategies/golden.toml"
     "strategies/rsi_revert.toml"
     "strategies/examples/day_range.toml" "strategies/examples/donchian_trail.toml" "strategies/examples/golden_cross.toml"

@@ -1,6 +1,7 @@
 //! The folder of one sweep: files that are created once, read back, and compared where they are there already.
 
 use std::{
+    collections::BTreeSet,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
@@ -12,10 +13,12 @@ use super::{
     results::{TrialRow, parse},
 };
 use crate::{
+    domain::time::{DAY_MS, UtcMs},
     exit::Exit,
     jobs::context::{Context, Failure},
+    os::machine,
     store::{
-        disk::{Disk, DiskError, DiskResult, parent},
+        disk::{Disk, DiskError, DiskResult, TEMP_SUFFIX, parent},
         document::document,
         layout::Layout,
     },
@@ -23,6 +26,9 @@ use crate::{
 
 /// Name and version of the document.
 const CALL_SCHEMA: &str = "mjolnir.sweep-call/1";
+
+/// Age at which an unfinished file is nobody's any more, where other machines write too.
+const TEMP_AGE_MS: i64 = DAY_MS;
 
 /// `call.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,8 +76,8 @@ pub fn create_once<D: Disk>(disk: &D, path: &Path, bytes: &[u8]) -> DiskResult<C
 
 /// The files of one sweep.
 pub struct SweepFolder<'a> {
-    disk: &'a crate::store::disk::RealDisk,
-    layout: &'a Layout,
+    pub(super) disk: &'a crate::store::disk::RealDisk,
+    pub(super) layout: &'a Layout,
     /// What it is called.
     pub id: String,
 }
@@ -94,7 +100,8 @@ impl<'a> SweepFolder<'a> {
         self.remove(&probe)
     }
 
-    fn remove(&self, path: &Path) -> Result<(), Failure> {
+    /// Removes a file that may be there.
+    pub fn remove(&self, path: &Path) -> Result<(), Failure> {
         match self.disk.remove(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
             Ok(()) | Err(_) => Ok(()),
@@ -123,13 +130,19 @@ impl<'a> SweepFolder<'a> {
         }
     }
 
-    /// Writes a file once. One that is there with other bytes contradicts this build.
+    /// Writes a file once. One that is there with other bytes contradicts this build; what would have been written is kept beside.
     pub fn create(&self, path: &Path, bytes: &[u8]) -> Result<Created, Failure> {
         match create_once(self.disk, path, bytes)? {
             Created::Differs => {
+                let dir = self.layout.sweep_conflicts_dir(&self.id);
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let kept = dir.join(format!("{}_{}_{name}", machine::name(), std::process::id()));
+                self.disk.create_dir_all(&dir)?;
+                self.disk.replace(&kept, bytes)?;
                 let message = format!(
-                    "{} is there with other bytes: the same trial gave two results on two runs",
-                    path.display()
+                    "{} is there with other bytes than {}: the same trial gave two results on two runs",
+                    path.display(),
+                    kept.display()
                 );
                 Err(Failure::new(Exit::Bug, message))
             }
@@ -160,34 +173,51 @@ impl<'a> SweepFolder<'a> {
         self.create(path, document(value).as_bytes()).map(drop)
     }
 
-    /// All trials whose results are there and whole, by index. A file that is not is taken away: its trials are played again.
+    /// All trials whose results are there and whole, by index. A file that is not goes into quarantine: its trials are played again.
     pub fn results(&self, plan: &SweepPlan) -> Result<Vec<Option<TrialRow>>, Failure> {
-        let dir = self.layout.sweep_results_dir(&self.id);
-        let mut rows: Vec<Option<TrialRow>> = vec![None; plan.trials.len()];
-        self.disk.clean_temps(&dir)?;
-        for name in self.disk.list(&dir)? {
-            let path = dir.join(&name);
-            if name.strip_suffix(".csv").is_none() {
+        let mut scan = ResultScan::new(plan);
+        scan.look(self, plan)?;
+        Ok(scan.rows)
+    }
+
+    /// Takes away the unfinished files of earlier processes: all of them, unless other machines may be writing here; then old ones only.
+    pub fn clean(&self, now: UtcMs) -> Result<(), Failure> {
+        let layout = self.layout;
+        let is_shared = !self.disk.list(&layout.sweep_submits_dir(&self.id))?.is_empty();
+        for dir in [
+            layout.sweep_results_dir(&self.id),
+            layout.sweep_nulls_dir(&self.id),
+            layout.sweep_walk_dir(&self.id),
+        ] {
+            if !is_shared {
+                self.disk.clean_temps(&dir)?;
                 continue;
             }
-            let bytes = self.disk.read(&path)?.unwrap_or_default();
-            let text = String::from_utf8_lossy(&bytes);
-            let found = parse(&text, &plan.parameters, plan.cut());
-            let known = |row: &TrialRow| {
-                plan.trials.get(row.index as usize).is_some_and(|trial| trial.key == row.key)
-            };
-            if let Some(found) = found.filter(|rows| rows.iter().all(known)) {
-                for row in found {
-                    let at = row.index as usize;
-                    rows[at] = Some(row);
+            for name in self.disk.list(&dir)?.iter().filter(|name| name.ends_with(TEMP_SUFFIX)) {
+                let path = dir.join(name);
+                let entry = self.disk.look(&path)?;
+                if entry.is_some_and(|entry| now.get() - entry.changed.get() > TEMP_AGE_MS) {
+                    self.remove(&path)?;
                 }
-                continue;
             }
-            let path = path.display();
-            tracing::warn!("{path} is not whole: it is taken away and its trials are played again");
-            self.disk.remove(&dir.join(&name))?;
         }
-        Ok(rows)
+        Ok(())
+    }
+
+    fn quarantine(&self, path: &Path) -> Result<(), Failure> {
+        let dir = self.layout.sweep_quarantine_dir(&self.id);
+        self.disk.create_dir_all(&dir)?;
+        let kept = dir.join(path.file_name().unwrap_or_default());
+        tracing::warn!(
+            "{} is not whole: it is kept as {}, and its trials are played again",
+            path.display(),
+            kept.display()
+        );
+        match self.disk.rename(path, &kept) {
+            // Another process was faster.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            renamed => Ok(renamed?),
+        }
     }
 
     /// How many trials have results. Nothing is changed.
@@ -249,6 +279,47 @@ impl<'a> SweepFolder<'a> {
     /// Takes back that it was asked for its end.
     pub fn uncancel(&self) -> Result<(), Failure> {
         self.remove(&self.layout.sweep_cancelled(&self.id))
+    }
+}
+
+/// The results of a sweep as they come: a file that was read is not read again, since it never changes.
+pub struct ResultScan {
+    seen: BTreeSet<String>,
+    /// The trials that have results, by index.
+    pub rows: Vec<Option<TrialRow>>,
+}
+
+impl ResultScan {
+    /// Before anything was read.
+    pub fn new(plan: &SweepPlan) -> Self {
+        Self { seen: BTreeSet::new(), rows: vec![None; plan.trials.len()] }
+    }
+
+    /// Reads what is new.
+    pub fn look(&mut self, folder: &SweepFolder<'_>, plan: &SweepPlan) -> Result<(), Failure> {
+        let dir = folder.layout.sweep_results_dir(&folder.id);
+        for name in folder.disk.list(&dir)? {
+            if name.strip_suffix(".csv").is_none() || self.seen.contains(&name) {
+                continue;
+            }
+            let path = dir.join(&name);
+            let Some(bytes) = folder.disk.read(&path)? else { continue };
+            let text = String::from_utf8_lossy(&bytes);
+            let found = parse(&text, &plan.parameters, plan.cut());
+            let known = |row: &TrialRow| {
+                plan.trials.get(row.index as usize).is_some_and(|trial| trial.key == row.key)
+            };
+            let Some(found) = found.filter(|rows| rows.iter().all(known)) else {
+                folder.quarantine(&path)?;
+                continue;
+            };
+            for row in found {
+                let at = row.index as usize;
+                self.rows[at] = Some(row);
+            }
+            self.seen.insert(name);
+        }
+        Ok(())
     }
 }
 

@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 
 use super::{
-    folder::{Created, SweepFolder},
+    cluster::{Cluster, ClusterEnd},
+    dispatch::Piece,
+    folder::{Created, ResultScan, SweepFolder},
     judge::{
         Found, VerdictDoc, WalkStep, beside, evidence, find, returns, spread, walked, yearly_sharpe,
     },
     look::sweeps,
-    nulls,
+    nulls::{self, WholeSearch},
     plan::{DayRange, PlannedTrial, SweepPlan, TrialKeys, days, points, turned},
     play::{TrialStage, window},
     report::{HeldDoc, LuckDoc, MarketDoc, NullDoc, OrderDoc, SweepDoc, TrialDoc},
     results::{TrialRow, name_of, render},
     searches::{SearchRow, Searches, begin, complete},
+    shard::PlayEnd,
     walk,
 };
 use crate::{
@@ -29,7 +32,7 @@ use crate::{
         engine_setup::{EngineSetup, engine_setup},
         models::ModelSource,
     },
-    manifest::{OnExisting, SweepJob},
+    manifest::{OnExisting, SweepJob, SweepOn},
     report::sweep::{SweepPage, SweepPoint, sweep_page},
     session::{
         card::Card,
@@ -40,7 +43,7 @@ use crate::{
     store::{document::document, raw::RawStore},
     sweep::{
         plateau::Neighbours,
-        space::{Points, SweepSpace},
+        space::{AxisValue, Points, SweepSpace},
         stats::yearly,
         sums::BlockSum,
         trial::Played,
@@ -77,6 +80,7 @@ pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
     let folder = SweepFolder::new(context, &plan.id());
     folder.make()?;
     let _lock = context.lock(&context.layout.sweep_lock(&folder.id))?;
+    folder.clean(context.started)?;
     folder.uncancel()?;
     if folder.keep_plan(plan)? == Created::Now {
         let bars = crate::store::raw::encode(&prepared.bars);
@@ -87,24 +91,62 @@ pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
     let strategy = prepared.cards.first().map(Card::strategy_hash).unwrap_or_default();
     begin(context, &SearchRow::planned(context, plan, strategy))?;
     adopt(context, (&folder, plan))?;
-    let stop = context.stop.clone();
-    let stops = || stop.asked() || folder.is_cancelled();
+    let end = PlayEnd::new(context.stop.clone(), &folder);
+    let stops = || end.asked();
     let stage = TrialStage {
+        trials: None,
         cores: &prepared.cores,
         signals: &prepared.signals,
         timeframe: job.trading.series.timeframe(),
         stops: &stops,
     };
-    let per_shard = job.sweep.executor.per_shard;
-    let parts = (&prepared.bars[..], job.sweep.score, per_shard);
-    if !stage.missing(context, (&folder, plan), parts)? {
-        return Ok(stopped(&folder));
+    match job.sweep.executor.kind {
+        SweepOn::Local => go_on(context, job, &prepared, (&folder, &stage, None)),
+        SweepOn::Slurm => {
+            let mut cluster = Cluster::new(context, (&folder, plan), &job.sweep.executor)?;
+            let outcome = go_on(context, job, &prepared, (&folder, &stage, Some(&mut cluster)));
+            let end = match &outcome {
+                Err(_) => ClusterEnd::Failed,
+                Ok(outcome) if outcome.out.contains_key("verdict") => ClusterEnd::Complete,
+                Ok(_) => ClusterEnd::Detached,
+            };
+            cluster.over(end)?;
+            outcome
+        }
+    }
+}
+
+/// Where a sweep is played: its folder, its trials, and the cluster, where there is one.
+type Place<'s, 'f, 'c> = (&'s SweepFolder<'f>, &'s TrialStage<'s>, Option<&'s mut Cluster<'f, 'c>>);
+
+/// Plays what is missing, and judges.
+fn go_on(
+    context: &Context<'_>,
+    job: &SweepJob,
+    prepared: &PreparedSweep,
+    (folder, stage, mut cluster): Place<'_, '_, '_>,
+) -> Result<Outcome, Failure> {
+    let plan = &prepared.plan;
+    if let Some(cluster) = cluster.as_deref_mut() {
+        let mut scan = ResultScan::new(plan);
+        let mut missing = || {
+            scan.look(folder, plan)?;
+            let rows = (0..).zip(&scan.rows).filter(|(_, row)| row.is_none());
+            Ok(rows.map(|(at, _)| Piece::Trial(at)).collect())
+        };
+        if !cluster.carry("trials", &mut missing)? {
+            return Ok(stopped(folder));
+        }
+    }
+    let parts = (&prepared.bars[..], job.sweep.score, job.sweep.executor.per_shard);
+    if !stage.missing(context, (folder, plan), parts)? {
+        return Ok(stopped(folder));
     }
     let rows: Option<Vec<TrialRow>> = folder.results(plan)?.into_iter().collect();
     let rows = rows.ok_or_else(|| {
         Failure::new(Exit::Bug, "trials are missing although all of them were played")
     })?;
-    finish(context, job, &prepared, (&folder, &stage, &rows))
+    finish(context, job, prepared, (folder, stage, cluster), &rows)
 }
 
 /// Takes over the trials that another sweep has already: the same settings, bars, days and build have the same key. So more null markets,
@@ -173,7 +215,7 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
     let series = &job.trading.series;
     let (space, points) = points(job).map_err(manifest)?;
     let (search, held) = days(job, stored(context, job)?).map_err(manifest)?;
-    let (cores, cards) = engines(context, job, (&space, &points))?;
+    let (cores, cards) = engines(context, job, (&space, &points.values))?;
     let timeframe = series.timeframe();
     let slots = window(search, timeframe)?;
     let anchors = cores.iter().map(|core| core.blocks(timeframe).anchor_ms(slots.first()));
@@ -212,13 +254,13 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
 }
 
 /// The engine of every point, and its settings.
-fn engines(
+pub(super) fn engines(
     context: &Context<'_>,
     job: &SweepJob,
-    (space, points): (&SweepSpace, &Points),
+    (space, points): (&SweepSpace, &[Vec<AxisValue>]),
 ) -> Result<(Vec<Core>, Vec<Card>), Failure> {
     let (mut cores, mut cards) = (Vec::new(), Vec::new());
-    for values in &points.values {
+    for values in points {
         let trading = turned(&job.trading, &space.names, values)
             .map_err(|message| Failure::new(Exit::Manifest, message))?;
         let made = engine_setup(context, &trading, job.stop_fill, ModelSource::Named);
@@ -235,7 +277,11 @@ fn engines(
 }
 
 /// The lines of programs, for every trial; they are read once.
-fn signals(context: &Context<'_>, cores: &[Core], job: &SweepJob) -> Result<Vec<Signals>, Failure> {
+pub(super) fn signals(
+    context: &Context<'_>,
+    cores: &[Core],
+    job: &SweepJob,
+) -> Result<Vec<Signals>, Failure> {
     let mut all: Vec<Signals> = Vec::new();
     let timeframe = job.trading.series.timeframe();
     for (place, core) in cores.iter().enumerate() {
@@ -269,13 +315,51 @@ fn stored(context: &Context<'_>, job: &SweepJob) -> Result<Days, Failure> {
     Ok(Days { first, last: newest.ts.ts_ms().div_euclid(DAY_MS) - 1 })
 }
 
+/// Null markets and the walk forward; `None` when it was asked to stop.
+fn doubts(
+    context: &Context<'_>,
+    prepared: &PreparedSweep,
+    (folder, stage, mut cluster): Place<'_, '_, '_>,
+    (whole, best): (WholeSearch<'_>, Option<f64>),
+) -> Result<Option<(Nulls, Steps)>, Failure> {
+    let plan = &prepared.plan;
+    if let (Some(best), Some(cluster)) = (best, cluster.as_deref_mut()) {
+        let mut missing = || {
+            let missing = nulls::missing(folder, plan, best)?;
+            Ok(missing.into_iter().map(Piece::Null).collect())
+        };
+        if !cluster.carry("null markets", &mut missing)? {
+            return Ok(None);
+        }
+    }
+    let nulls = match best {
+        Some(best) => nulls::search(context, (folder, plan), stage, (whole, best))?,
+        None => Some(Nulls { searched: 0, wanted: plan.null_sweeps, at_least: 0 }),
+    };
+    let Some(nulls) = nulls else { return Ok(None) };
+    if let Some(cluster) = cluster {
+        let mut missing = || {
+            let missing = walk::missing(folder, plan)?;
+            Ok(missing.into_iter().map(Piece::Step).collect())
+        };
+        if !cluster.carry("walk forward", &mut missing)? {
+            return Ok(None);
+        }
+    }
+    let steps = walk::steps(context, (folder, plan), stage, whole)?;
+    Ok(steps.map(|steps| (nulls, steps)))
+}
+
 fn finish(
     context: &Context<'_>,
     job: &SweepJob,
     prepared: &PreparedSweep,
-    (folder, stage, rows): (&SweepFolder<'_>, &TrialStage<'_>, &[TrialRow]),
+    place: Place<'_, '_, '_>,
+    rows: &[TrialRow],
 ) -> Result<Outcome, Failure> {
     let PreparedSweep { plan, points, .. } = prepared;
+    let (folder, stage, _) = &place;
+    let (folder, stage) = (*folder, *stage);
     merge(context, folder, plan, rows)?;
     let neighbours = points.neighbours(plan.plateau);
     let found = find(plan, rows, &neighbours);
@@ -283,23 +367,9 @@ fn finish(
     let best_ratio = rows.iter().filter_map(TrialRow::sharpe).reduce(f64::max);
     complete(context, &folder.id, (keys, spread(plan, &found), best_ratio))?;
     let winner = found.best.map(|best| &rows[best.trial]);
-    let nulls = match found.best {
-        Some(best) => nulls::search(
-            context,
-            (folder, plan),
-            stage,
-            (&prepared.bars, &neighbours, best.score, job.sweep.score),
-        )?,
-        None => Some(Nulls { searched: 0, wanted: plan.null_sweeps, at_least: 0 }),
-    };
-    let Some(nulls) = nulls else { return Ok(stopped(folder)) };
-    let steps = walk::steps(
-        context,
-        (folder, plan),
-        stage,
-        (&prepared.bars, &neighbours, job.sweep.score),
-    )?;
-    let Some(steps) = steps else { return Ok(stopped(folder)) };
+    let whole = WholeSearch { bars: &prepared.bars, neighbours: &neighbours, by: job.sweep.score };
+    let doubts = doubts(context, prepared, place, (whole, found.best.map(|best| best.score)))?;
+    let Some((nulls, steps)) = doubts else { return Ok(stopped(folder)) };
     let searches = Searches::read(context, &plan.series)?;
     let search = plan.search.days();
     let searched = crate::sweep::searches::searched(
@@ -364,6 +434,7 @@ fn draw(
         verdict: (format!("{verdict}: {}", reasons.join("; ")), is_edge),
         text: doc.text(),
         luck: doc.luck.sr0_yearly,
+        luck_trials: doc.luck.trials,
         walk: steps.iter().flat_map(|step| step.days.iter().copied()).collect(),
         ..page
     };
@@ -403,6 +474,7 @@ fn page_of(
         winner,
         plateau: winner.into_iter().chain(around.map(|other| *other as usize)).collect(),
         luck: 0.0,
+        luck_trials: 0,
         walk: Vec::new(),
         build: plan.build.clone(),
     }

@@ -123,6 +123,7 @@ pub fn play(
     let stop = context.stop.clone();
     let stops = || stop.asked();
     let stage = TrialStage {
+        trials: None,
         cores: &cores,
         signals: &signals,
         timeframe: series.timeframe(),

@@ -1,5 +1,8 @@
 //! The sweep: a pure plan and a pure judgement, and a shell that plays what is missing between them.
 
+mod carried;
+pub mod cluster;
+mod dispatch;
 pub mod folder;
 pub mod job;
 mod judge;
@@ -8,8 +11,12 @@ pub mod look;
 mod nulls;
 pub mod plan;
 mod play;
+mod probe;
 pub mod report;
 pub mod results;
 pub mod searches;
+pub mod shard;
+mod slurm;
+pub mod submits;
 mod walk;
 pub mod workload;

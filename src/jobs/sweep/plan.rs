@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::{Deserialize, Serialize};
 
+use super::{carried::CarriedJob, probe::probe};
 use crate::{
     domain::{bar::TimedBar, series::Series, time::DAY_MS},
     engine::step::Core,
@@ -142,6 +143,10 @@ pub struct SweepPlan {
     pub settings: BTreeMap<String, String>,
     /// Where touched stops fill.
     pub stop_fill: String,
+    /// The job, for machines that have no manifest.
+    pub job: serde_json::Value,
+    /// What the built-in probe gave where this was planned: every machine that plays a part gives the same.
+    pub probe: String,
     /// The bars.
     pub bars: PlannedBars,
     /// The parameters, in the order of their names.
@@ -177,6 +182,8 @@ impl SweepPlan {
             null_sweeps: sweep.doubt.null_sweeps,
             settings: BTreeMap::new(),
             stop_fill: job.stop_fill.name().to_owned(),
+            job: CarriedJob::of(job).document(),
+            probe: probe(),
             bars: PlannedBars {
                 bars: bars.len() as u64,
                 first_ts_ms: bars.first().map_or(0, |bar| bar.ts.ts_ms()),
@@ -198,6 +205,18 @@ impl SweepPlan {
     /// sha256 of the plan.
     pub fn hash(&self) -> String {
         sha256_hex(serde_json::to_string(self).expect("plain values serialise").as_bytes())
+    }
+
+    /// The job that it carries; the error says what is wrong with it.
+    pub fn carried(&self) -> Result<SweepJob, String> {
+        let [exchange, symbol, timeframe] = &self.series;
+        let parsed = |error: &dyn std::fmt::Display| error.to_string();
+        let series = Series::new(
+            exchange.parse().map_err(|error| parsed(&error))?,
+            symbol.parse().map_err(|error| parsed(&error))?,
+            timeframe.parse().map_err(|error| parsed(&error))?,
+        );
+        CarriedJob::read(&self.job, series)
     }
 
     /// How its days are cut into blocks.

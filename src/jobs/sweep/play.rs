@@ -39,6 +39,8 @@ pub fn window(days: Days, timeframe: Timeframe) -> Result<Window, Failure> {
 
 /// Trials and what they are played on.
 pub struct TrialStage<'a> {
+    /// Their places in the plan; the whole plan, without it.
+    pub trials: Option<&'a [u32]>,
     /// The engine of every trial, by index.
     pub cores: &'a [Core],
     /// The signals of every trial.
@@ -61,6 +63,11 @@ impl TrialStage<'_> {
             }
         }
         parts
+    }
+
+    /// The place in the plan of one of these trials.
+    fn planned(&self, at: usize) -> usize {
+        self.trials.map_or(at, |trials| trials[at] as usize)
     }
 
     fn part(&self, part: &[usize], tape: Tape<'_>) -> Option<Vec<Played>> {
@@ -106,7 +113,11 @@ impl TrialStage<'_> {
         (bars, by, per_shard): (&[TimedBar], SweepScore, Option<u32>),
     ) -> Result<bool, Failure> {
         let rows = folder.results(plan)?;
-        let missing: Vec<usize> = (0..rows.len()).filter(|at| rows[*at].is_none()).collect();
+        let missing: Vec<usize> =
+            (0..self.cores.len()).filter(|at| rows[self.planned(*at)].is_none()).collect();
+        if missing.is_empty() {
+            return Ok(true);
+        }
         let window = window(plan.search.days(), self.timeframe)?;
         let tape = Tape { bars, window, cut: plan.cut(), keeps: false };
         let most = per_shard.map_or(SIDE_BY_SIDE, |most| (most as usize).min(SIDE_BY_SIDE));
@@ -122,7 +133,8 @@ impl TrialStage<'_> {
                 .iter()
                 .zip(&played)
                 .map(|(at, played)| {
-                    TrialRow::of((*at as u32, &plan.trials[*at].key), played, score(by))
+                    let at = self.planned(*at);
+                    TrialRow::of((at as u32, &plan.trials[at].key), played, score(by))
                 })
                 .collect();
             let with_values: Vec<(&TrialRow, &[String])> =

@@ -349,14 +349,18 @@ impl SweepDoc {
             ),
         );
         let odd = [
-            (winner.cut_trades, "trades cut by the end"),
-            (winner.ambiguous, "ambiguous bars"),
-            (winner.halted_slots, "slots under a limit"),
+            (winner.cut_trades, ["trade cut by the end", "trades cut by the end"]),
+            (winner.ambiguous, ["ambiguous bar", "ambiguous bars"]),
+            (winner.halted_slots, ["slot under a limit", "slots under a limit"]),
         ];
-        let vetoes =
-            winner.vetoes.iter().map(|(block, many)| format!("{many} entries vetoed by {block}"));
-        let odd =
-            odd.iter().filter(|(many, _)| *many > 0).map(|(many, what)| format!("{many} {what}"));
+        let vetoes = winner.vetoes.iter().map(|(block, many)| {
+            let what = if *many == 1 { "entry" } else { "entries" };
+            format!("{many} {what} vetoed by {block}")
+        });
+        let odd = odd
+            .iter()
+            .filter(|(many, _)| *many > 0)
+            .map(|(many, what)| format!("{many} {}", what[usize::from(*many != 1)]));
         let odd: Vec<String> = odd.chain(vetoes).collect();
         if !odd.is_empty() {
             line(out, "", &odd.join(", "));

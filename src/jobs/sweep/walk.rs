@@ -4,6 +4,7 @@ use super::{
     folder::SweepFolder,
     job::Steps,
     judge::{WalkStep, returns},
+    nulls::WholeSearch,
     plan::{SweepPlan, score},
     play::TrialStage,
 };
@@ -24,32 +25,68 @@ pub fn steps(
     context: &Context<'_>,
     (folder, plan): (&SweepFolder<'_>, &SweepPlan),
     stage: &TrialStage<'_>,
-    (bars, neighbours, by): (&[TimedBar], &Neighbours, SweepScore),
+    whole: WholeSearch<'_>,
 ) -> Result<Option<Steps>, Failure> {
-    let Some(walk) = plan.walk_forward.map(super::plan::PlannedWalk::walk) else {
+    let many = windows(plan).len();
+    if many == 0 {
         return Ok(Some(Vec::new()));
-    };
-    let windows = walk.steps(plan.search.days());
-    let trades_min = walk.trades_min(plan.min_trades, plan.search.days().len());
-    context.progress.begin("walk forward", windows.len() as u64);
+    }
+    let is_shown = !missing(folder, plan)?.is_empty();
+    if is_shown {
+        context.progress.begin("walk forward", many as u64);
+    }
     let mut steps = Vec::new();
-    for (n, window) in windows.into_iter().enumerate() {
-        let path = folder.step(n);
-        let known: Option<WalkStep> = folder.json(&path)?;
-        if let Some(known) = known {
-            steps.push(known);
-        } else {
-            let Some(step) = one(stage, (bars, neighbours, by), (window, trades_min))? else {
-                context.progress.end();
-                return Ok(None);
-            };
-            folder.create_json(&path, &step)?;
-            steps.push(step);
+    for n in 0..many {
+        let Some(step) = step(folder, plan, stage, (whole, n))? else {
+            context.progress.end();
+            return Ok(None);
+        };
+        steps.push(step);
+        if is_shown {
+            context.progress.advance("");
         }
-        context.progress.advance("");
     }
     context.progress.end();
     Ok(Some(steps))
+}
+
+/// The windows of a plan.
+pub fn windows(plan: &SweepPlan) -> Vec<Step> {
+    plan.walk_forward.map_or_else(Vec::new, |walk| walk.walk().steps(plan.search.days()))
+}
+
+/// The steps that are not there.
+pub fn missing(folder: &SweepFolder<'_>, plan: &SweepPlan) -> Result<Vec<u32>, Failure> {
+    let mut missing = Vec::new();
+    for (n, _) in (0..).zip(windows(plan)) {
+        if folder.json::<WalkStep>(&folder.step(n as usize))?.is_none() {
+            missing.push(n);
+        }
+    }
+    Ok(missing)
+}
+
+/// Step `n`, which is kept.
+pub fn step(
+    folder: &SweepFolder<'_>,
+    plan: &SweepPlan,
+    stage: &TrialStage<'_>,
+    (whole, n): (WholeSearch<'_>, usize),
+) -> Result<Option<WalkStep>, Failure> {
+    let path = folder.step(n);
+    if let Some(known) = folder.json::<WalkStep>(&path)? {
+        return Ok(Some(known));
+    }
+    let WholeSearch { bars, neighbours, by } = whole;
+    let (Some(walk), Some(window)) = (plan.walk_forward, windows(plan).get(n).copied()) else {
+        return Ok(None);
+    };
+    let trades_min = walk.walk().trades_min(plan.min_trades, plan.search.days().len());
+    let Some(step) = one(stage, (bars, neighbours, by), (window, trades_min))? else {
+        return Ok(None);
+    };
+    folder.create_json(&path, &step)?;
+    Ok(Some(step))
 }
 
 fn one(

@@ -61,8 +61,13 @@ impl Workload {
         let stop = context.stop.clone();
         let stops = || stop.asked();
         let few = cores.len().min(SAMPLE_TRIALS);
-        let stage =
-            TrialStage { cores: &cores[..few], signals: &signals[..few], timeframe, stops: &stops };
+        let stage = TrialStage {
+            trials: None,
+            cores: &cores[..few],
+            signals: &signals[..few],
+            timeframe,
+            stops: &stops,
+        };
         let sample = Days { last: search.last.min(search.first + SAMPLE_DAYS - 1), ..search };
         let begin = up();
         stage.all(&bars, sample)?;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::super::values::{HeldOut, Parsed, UtcDay, WholeDays};
+use super::super::values::{HeldOut, Parsed, Size, Span, UtcDay, WholeDays};
 use crate::setting::words;
 
 words! {
@@ -115,23 +115,60 @@ words! {
     SweepOn {
         /// On the cores of this machine.
         Local = "local",
+        /// On the nodes of a Slurm cluster, which see the same folder as this machine (docs/CLUSTER.md).
+        Slurm = "slurm",
     }
 }
 
-/// Where trials are played.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+/// Where trials are played. All keys but `kind` and `per-shard` are of Slurm.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SweepExecutor {
     /// Where.
     pub kind: SweepOn,
-    /// Trials of one shard, the unit of work that is written at once; without it, so many that a shard takes some minutes of a core.
+    /// Trials of one shard, the unit of work of a core; without it, so many that a shard takes some minutes. It changes no result.
     #[schemars(range(min = 1))]
     pub per_shard: Option<u32>,
+    /// The partition; that of the cluster, without it.
+    #[schemars(length(min = 1))]
+    pub partition: Option<String>,
+    /// The account that pays; that of the user, without it.
+    #[schemars(length(min = 1))]
+    pub account: Option<String>,
+    /// The longest that a shard may take. One that takes longer goes on where it was, up to `attempts` times.
+    pub time: Parsed<Span>,
+    /// Cores of a shard, which it uses all.
+    #[schemars(range(min = 1, max = 1024))]
+    pub cpus: u32,
+    /// Memory of a shard.
+    pub mem: Parsed<Size>,
+    /// Most shards at a time.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_parallel: u32,
+    /// How often a shard is tried that was killed, ran out of time or memory, or never started.
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: u32,
+    /// Between two looks at the queue; a shard is missing when it was gone in two of them and left no result.
+    pub look_every: Parsed<Span>,
+    /// Options of sbatch that are not here, such as `--qos=low`, each one word.
+    pub extra: Vec<String>,
 }
 
 impl Default for SweepExecutor {
     fn default() -> Self {
-        Self { kind: SweepOn::Local, per_shard: None }
+        Self {
+            kind: SweepOn::Local,
+            per_shard: None,
+            partition: None,
+            account: None,
+            time: Parsed::new(Span::seconds(3600)),
+            cpus: 1,
+            mem: Parsed::new(Size::of_bytes(2 << 30)),
+            max_parallel: 64,
+            attempts: 3,
+            look_every: Parsed::new(Span::seconds(60)),
+            extra: Vec::new(),
+        }
     }
 }
 

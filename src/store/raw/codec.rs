@@ -173,7 +173,24 @@ pub fn decode(
     path: &Path,
 ) -> Result<Vec<TimedBar>, StoreError> {
     let columns = decode_columns(bytes).map_err(|reason| StoreError::damaged(path, 0, reason))?;
-    assemble(&columns, series, day).map_err(|(row, why)| StoreError::damaged(path, row, why))
+    assemble(&columns, series, Some(day)).map_err(|(row, why)| StoreError::damaged(path, row, why))
+}
+
+/// The bars of a file of any days, checked like a partition but for the day; at most `most` of them.
+pub fn decode_any(
+    bytes: Vec<u8>,
+    series: &Series,
+    (path, most): (&Path, usize),
+) -> Result<Vec<TimedBar>, StoreError> {
+    let read = panic::catch_unwind(AssertUnwindSafe(|| {
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).map_err(|e| e.to_string())?;
+        check_schema(reader.metadata().file_metadata().schema())?;
+        read_generally(&reader, most)
+    }));
+    let columns = read.unwrap_or_else(|_| Err("the parquet reader gave up".to_owned()));
+    let columns = columns.map_err(|reason| StoreError::damaged(path, 0, reason))?;
+    let assembled = assemble(&columns, series, None);
+    assembled.map_err(|(row, why)| StoreError::damaged(path, row, why))
 }
 
 /// The columns of a partition, unchecked but for their schema and length.
@@ -197,23 +214,23 @@ fn read_columns(bytes: Vec<u8>) -> Result<Columns, String> {
     check_schema(reader.metadata().file_metadata().schema())?;
     match read(&bytes, reader.metadata()) {
         Some(columns) => Ok(columns),
-        None => read_generally(&reader),
+        None => read_generally(&reader, ROWS_MAX),
     }
 }
 
-fn read_generally(reader: &SerializedFileReader<Bytes>) -> Result<Columns, String> {
+fn read_generally(reader: &SerializedFileReader<Bytes>, most: usize) -> Result<Columns, String> {
     let text = |error: ParquetError| error.to_string();
     let rows = reader.metadata().file_metadata().num_rows();
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
-    if rows > ROWS_MAX {
-        return Err(format!("{rows} rows, but a day has at most {ROWS_MAX}"));
+    if rows > most {
+        return Err(format!("{rows} rows, but a day has at most {most}"));
     }
     let mut columns = Columns::default();
     for n in 0..reader.num_row_groups() {
         let group = reader.get_row_group(n).map_err(text)?;
-        read_column::<Int64Type>(&*group, 0, &mut columns.times)?;
+        read_column::<Int64Type>(&*group, (0, most), &mut columns.times)?;
         for (n, values) in columns.values.iter_mut().enumerate() {
-            read_column::<DoubleType>(&*group, n + 1, values)?;
+            read_column::<DoubleType>(&*group, (n + 1, most), values)?;
         }
     }
     if columns.times.len() != rows || columns.values.iter().any(|v| v.len() != rows) {
@@ -224,13 +241,13 @@ fn read_generally(reader: &SerializedFileReader<Bytes>) -> Result<Columns, Strin
 
 fn read_column<T: DataType>(
     group: &dyn RowGroupReader,
-    n: usize,
+    (n, most): (usize, usize),
     into: &mut Vec<T::T>,
 ) -> Result<(), String> {
     let mut read = || -> Result<(), ParquetError> {
         let mut column = get_typed_column_reader::<T>(group.get_column_reader(n)?);
         // One more than may be there, so that a page with too many values is noticed.
-        column.read_records(ROWS_MAX + 1, None, None, into)?;
+        column.read_records(most + 1, None, None, into)?;
         Ok(())
     };
     read().map_err(|error| format!("column {}: {error}", COLUMNS[n]))
@@ -259,14 +276,18 @@ fn check_schema(found: &Type) -> Result<(), String> {
     ))
 }
 
-fn assemble(columns: &Columns, series: &Series, day: i64) -> Result<Vec<TimedBar>, (u64, String)> {
+fn assemble(
+    columns: &Columns,
+    series: &Series,
+    day: Option<i64>,
+) -> Result<Vec<TimedBar>, (u64, String)> {
     let timeframe = series.timeframe();
     let [open, high, low, close, volume] = &columns.values;
     let mut bars: Vec<TimedBar> = Vec::with_capacity(columns.times.len());
     for (n, ts_ms) in columns.times.iter().enumerate() {
         let row = n as u64 + 1;
         let ts = timeframe.slot(*ts_ms).map_err(|error| (row, error.to_string()))?;
-        if ts.open_ms().div_euclid(DAY_MS) != day {
+        if day.is_some_and(|day| ts.open_ms().div_euclid(DAY_MS) != day) {
             return Err((row, format!("ts_ms {ts_ms} opens on another day")));
         }
         if bars.last().is_some_and(|last| last.ts.ts_ms() >= *ts_ms) {
@@ -545,7 +566,7 @@ mod tests {
         let bytes = Bytes::from(encode(&day(288)));
         let reader = SerializedFileReader::new(bytes.clone()).unwrap();
         let fast = read(&bytes, reader.metadata()).unwrap();
-        assert_eq!(fast, read_generally(&reader).unwrap());
+        assert_eq!(fast, read_generally(&reader, ROWS_MAX).unwrap());
     }
 
     #[test]

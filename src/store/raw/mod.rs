@@ -5,7 +5,7 @@ mod put;
 mod revisions;
 mod store;
 
-pub use codec::{decode, encode};
+pub use codec::{decode, decode_any, encode};
 pub use put::PutReport;
 pub use revisions::{AsSeen, REVISIONS_HEADER, Revision, parse_revisions};
 pub use store::AsStored;

@@ -182,6 +182,33 @@ fn searches_add_up_and_luck_never_shrinks() {
     assert_eq!(view.lines().count(), 3, "{view}");
 }
 
+/// A result that contradicts what is played: neither is lost.
+#[test]
+fn another_result_of_the_same_trials_ends_with_70_and_both_are_kept() {
+    let root = with_bars();
+    root.run(SWEEP);
+    let path = format!("data/sweeps/{}/trials.csv", id(&root));
+    let other = root.read(&path).replacen(",0.", ",1.", 1);
+    root.write(&path, &other);
+    root.run(SWEEP).code(70).says(&["with other bytes", "conflicts"]);
+    assert_eq!(root.read(&path), other);
+    assert_eq!(root.list(&format!("data/sweeps/{}/conflicts", id(&root))).len(), 1);
+}
+
+/// The programs of Slurm are not there: said at once, and the sweep goes on locally with what it has.
+#[test]
+fn a_cluster_that_is_not_there_is_said_and_loses_nothing() {
+    let root = with_bars();
+    let code = root.run(SWEEP).code;
+    let cluster = SWEEP.replace(" --set", " -P slurm --set");
+    root.call(&cluster).env("PATH", "/nowhere").run().code(69).says(&["scontrol", "on PATH"]);
+    root.run(SWEEP).code(code);
+    root.run(&format!("{cluster} sweep.executor.extra=[\"qos\"]"))
+        .code(78)
+        .says(&["not an option"]);
+    root.run("shard --plan data/plan.json --submit 1 --index 0").code(2).says(&["not the plan"]);
+}
+
 #[test]
 fn a_changed_plan_is_refused() {
     let root = with_bars();
