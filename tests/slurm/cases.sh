@@ -133,26 +133,26 @@ case_plan_edited() {
 case_full_folder() {
     local full=$TEMP/full size
     size=$(($(stat -c %s "$PROGRAM") + (24 << 20)))
-    mkdir -p "$full/data"
-    if ! mount -t tmpfs -o "size=$size" tmpfs "$full/data" 2> /dev/null; then
+    new_box "$full"
+    mkdir -p "$full/data/sweeps"
+    if ! mount -t tmpfs -o "size=$size" tmpfs "$full/data/sweeps" 2> /dev/null; then
         say "skipped: a full folder: no mount is allowed here"
         return
     fi
-    new_box "$full"
     scontrol update partitionname=main state=down
-    start "$full" sweep.executor.per-shard=1
+    start "$full" sweep.executor.per-shard=1 run.disk-free-min=1KiB
     wait_for "the array" has_array "$full"
-    dd if=/dev/zero of="$full/data/filler" bs=4096 2> /dev/null || true
+    dd if=/dev/zero of="$full/data/sweeps/filler" bs=4096 2> /dev/null || true
     scontrol update partitionname=main state=up
     end_of_it
     case $(cat "$TEMP/code") in 69 | 74) ;; *) cat "$TEMP/out.run"; fail "a full folder: exit code $(cat "$TEMP/code")" ;; esac
     [ ! -e "$(dir_of "$full")/sweep.json" ] || fail "there is a verdict on a full folder"
     ! find "$full/data/sweeps" -name '*.csv' -size 0 | grep -q . || fail "a result without content"
-    rm "$full/data/filler"
+    rm "$full/data/sweeps/filler"
     wait_for "the queue to empty" is_quiet "$full"
-    expect "with room again" "$EXIT_LOCAL" "$(code_of sweep "$full")"
+    expect "with room again" "$EXIT_LOCAL" "$(code_of sweep "$full" run.disk-free-min=1KiB)"
     same "$full" "a folder that was full"
-    umount "$full/data"
+    umount "$full/data/sweeps"
 }
 
 # Slurm kills what takes more than it asked for.

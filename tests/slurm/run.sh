@@ -31,11 +31,11 @@ cleanup() {
     trap - EXIT INT TERM
     set +e
     if [ "$code" != 0 ] && [ -d "$TEMP/slurm/log" ]; then
-        tail -n 15 "$TEMP"/slurm/log/slurmctld.log "$TEMP"/out.* 2> /dev/null >&2
+        tail -n 15 "$TEMP"/slurm/log/slurmctld.log "$TEMP"/out.* >&2 2> /dev/null
     fi
     [ -z "${RUNNING:-}" ] || kill -KILL "$RUNNING" 2> /dev/null
     cluster_down "$TEMP/slurm"
-    umount "$TEMP"/full/data 2> /dev/null
+    umount "$TEMP"/full/data/sweeps 2> /dev/null
     rm -rf --one-file-system "$TEMP"
     exit "$code"
 }
@@ -48,6 +48,10 @@ wait_for() {
     shift
     until "$@"; do
         [ "$SECONDS" -lt "$end" ] || fail "waited $PATIENCE s for $what"
+        if [ -n "${RUNNING:-}" ] && ! kill -0 "$RUNNING" 2> /dev/null; then
+            "$@" && return
+            fail "the sweep ended before $what"
+        fi
         sleep 0.2
     done
 }
