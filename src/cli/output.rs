@@ -151,7 +151,7 @@ impl Progress for JobProgress {
         plain.done += 1;
         if plain.total > 0 && plain.done * 10 / plain.total > plain.told {
             plain.told = plain.done * 10 / plain.total;
-            let pace = pace((plain.done, plain.total), plain.watch.elapsed());
+            let pace = pace((plain.done, plain.total), plain.watch.passed());
             say(&format!("{}: {}% {note}{pace}", plain.what, plain.told * 10));
         }
     }

@@ -34,7 +34,7 @@ use crate::{
 /// What the programs of Slurm know of the environment of this process.
 const KNOWN: &[&str] = &["PATH", "HOME", "SLURM_CONF"];
 /// The longest that one of them may take.
-const CALL_MAX: Duration = Duration::from_secs(120);
+const CALL_MAX: Duration = Duration::from_mins(2);
 /// Most bytes of their answers.
 const ANSWER_MAX: usize = 64 << 20;
 /// Between two looks at the folder.
@@ -55,7 +55,8 @@ pub struct Cluster<'a, 'c> {
     calls: SlurmCalls,
     plan_hash: String,
     program: PathBuf,
-    array_max: usize,
+    /// Most shards of an array, once the cluster said it.
+    array_max: Option<usize>,
     dispatch: Dispatch,
     begin: Steady,
     /// Failures of earlier runs, which are history.
@@ -154,10 +155,6 @@ impl<'a, 'c> Cluster<'a, 'c> {
         let plan_path = context.layout.sweep_plan(&folder.id);
         command(&program, &plan_path, 0).map_err(|why| Failure::new(Exit::Manifest, why))?;
         let calls = SlurmCalls { runtime: runtime()?, dir };
-        let config = calls.call(["scontrol", "show", "config"].map(str::to_owned).to_vec())?;
-        if !config.is_good {
-            tracing::warn!("scontrol show config: {}", config.stderr);
-        }
         keep_program(context, &program)?;
         context.disk.create_dir_all(&context.layout.sweep_logs_dir(&folder.id))?;
         let pause_ms = executor.look_every.get().duration().as_millis();
@@ -175,7 +172,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
             calls,
             plan_hash: plan.hash(),
             program,
-            array_max: array_max(&config.stdout).min(SHARDS_MAX),
+            array_max: None,
             dispatch,
             begin: SystemClock.steady(),
             old_failures,
@@ -250,12 +247,31 @@ impl<'a, 'c> Cluster<'a, 'c> {
         }
     }
 
+    /// Most shards of an array; `None` while the cluster does not answer. One that never took anything is not waited for.
+    fn limit(&mut self) -> Result<Option<usize>, Failure> {
+        if self.array_max.is_none() {
+            let config =
+                self.calls.call(["scontrol", "show", "config"].map(str::to_owned).to_vec())?;
+            if config.is_good {
+                self.array_max = Some(array_max(&config.stdout).min(SHARDS_MAX));
+            } else if self.dispatch.arrays().is_empty() {
+                let message = format!("the cluster does not answer: {}", config.stderr);
+                return Err(Failure::new(Exit::Unavailable, message));
+            } else {
+                self.say(&format!("the cluster does not answer: {}", config.stderr));
+                self.dispatch.hold(self.now_ms());
+            }
+        }
+        Ok(self.array_max)
+    }
+
     fn send(&mut self, pieces: &[Piece]) -> Result<(), Failure> {
+        let Some(most) = self.limit()? else { return Ok(()) };
         let size = ShardSize {
             trials: self.executor.per_shard,
             bars: self.plan.bars.bars,
             all: self.plan.trials.len() as u64,
-            most: self.array_max,
+            most,
         };
         let shards = size.cut(pieces);
         let (host, pid, at) = (machine::name(), std::process::id(), SystemClock.now().get());

@@ -199,10 +199,14 @@ fn another_result_of_the_same_trials_ends_with_70_and_both_are_kept() {
 #[test]
 fn a_cluster_that_is_not_there_is_said_and_loses_nothing() {
     let root = with_bars();
-    let code = root.run(SWEEP).code;
     let cluster = SWEEP.replace(" --set", " -P slurm --set");
-    root.call(&cluster).env("PATH", "/nowhere").run().code(69).says(&["scontrol", "on PATH"]);
-    root.run(SWEEP).code(code);
+    // Where its programs are here, they find no cluster.
+    let away = || root.call(&cluster).env("SLURM_CONF", "/nowhere/slurm.conf").run();
+    away().code(69).says(&["scontrol"]);
+    assert!(root.list(&format!("data/sweeps/{}/submits", id(&root))).is_empty());
+    let code = root.run(SWEEP).code;
+    // What is complete needs no cluster.
+    away().code(code);
     root.run(&format!("{cluster} sweep.executor.extra=[\"qos\"]"))
         .code(78)
         .says(&["not an option"]);
