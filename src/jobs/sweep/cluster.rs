@@ -24,7 +24,7 @@ use crate::{
     manifest::SweepExecutor,
     os::{
         machine,
-        process::{ChildResults, Knows, Spawn, own_program},
+        process::{ChildResults, Knows, ProcessStatus, Spawn, own_program},
         signals::Stop,
         supervise::{Watched, WatchedEnd, WatchedSpawn, watch},
     },
@@ -88,7 +88,8 @@ struct SlurmCalls {
 /// What one of them answered.
 struct Answer {
     is_good: bool,
-    is_timed_out: bool,
+    /// It was cut or killed, or gave no answer that is one: what it did is not known.
+    is_cut: bool,
     stdout: String,
     stderr: String,
 }
@@ -117,7 +118,7 @@ impl SlurmCalls {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         Ok(Answer {
             is_good: code == 0,
-            is_timed_out: matches!(gone, WatchedEnd::TimedOut | WatchedEnd::Unkillable),
+            is_cut: !matches!(gone, WatchedEnd::Left(ProcessStatus::Code(1..))),
             stdout: text(&stdout),
             stderr: text(&stderr),
         })
@@ -311,8 +312,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
         (n, comment, pieces): (u32, String, Vec<Piece>),
     ) -> Result<(), Failure> {
         let why = if answer.stderr.is_empty() { "it gave no id" } else { &answer.stderr };
-        let why = if answer.is_timed_out { "it did not answer in time" } else { why };
-        let kind = if answer.is_timed_out { Refusal::Unreachable } else { refusal(why) };
+        let kind = if answer.is_cut { Refusal::Unreachable } else { refusal(why) };
         let lines = self.calls.queue()?;
         // A refused array leaves a line too, which failed at once.
         let is_taken = |line: &&QueueLine| {
