@@ -9,6 +9,7 @@
 
 mod plain;
 #[path = "../tests/it/support/strategies.rs"]
+#[expect(dead_code, reason = "it is made for tests, which need more")]
 mod strategies;
 
 use std::{
@@ -63,15 +64,15 @@ fn market(days: i64) -> Vec<TimedBar> {
 /// types, no holes.
 fn by_hand(bars: &[TimedBar], fast: u32, slow: u32) -> f64 {
     let step = |n: u32| 2.0 / (f64::from(n) + 1.0);
-    let (a, b) = (step(fast), step(slow));
-    let (mut f, mut s, mut atr, mut before) = (0.0, 0.0, 0.0, 0.0);
+    let (quick, lazy) = (step(fast), step(slow));
+    let (mut fast, mut slow, mut atr, mut before) = (0.0, 0.0, 0.0, 0.0);
     let (mut cash, mut side, mut quantity, mut entry, mut stop) = (10_000.0, 0.0, 0.0, 0.0, 0.0);
     let (mut pending, mut was) = (0.0, 0.0);
     let (mut midnight, mut sums) = (10_000.0, [0.0; 4]);
     for (n, TimedBar { ts, bar }) in bars.iter().enumerate() {
         let [open, high, low, close, _] = bar.values();
         if n == 0 {
-            (f, s, before) = (close, close, close);
+            (fast, slow, before) = (close, close, close);
         }
         if pending != 0.0 && pending != side {
             if side != 0.0 {
@@ -86,20 +87,22 @@ fn by_hand(bars: &[TimedBar], fast: u32, slow: u32) -> f64 {
             cash += side * quantity * (stop - entry) - quantity * stop * 0.001;
             side = 0.0;
         }
-        f += (close - f) * a;
-        s += (close - s) * b;
+        fast += (close - fast) * quick;
+        slow += (close - slow) * lazy;
         let range = high.max(before) - low.min(before);
         atr += (range - atr) / 14.0;
         before = close;
-        let now = if f > s { 1.0 } else { -1.0 };
+        let now = if fast > slow { 1.0 } else { -1.0 };
         if now != was && was != 0.0 {
             pending = now;
         }
         was = now;
         if ts.ts_ms() % DAY_MS == 0 {
             let equity = cash + side * quantity * (close - entry);
-            let r = (equity - midnight) / midnight;
-            for (sum, power) in sums.iter_mut().zip([r, r * r, r * r * r, r * r * r * r]) {
+            let gain = (equity - midnight) / midnight;
+            let square = gain * gain;
+            for (sum, power) in sums.iter_mut().zip([gain, square, square * gain, square * square])
+            {
                 *sum += power;
             }
             midnight = equity;
