@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 use mjolnir::exchange::venue::registry::Venue;
 
 /// Every document.
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
     "ARCHITECTURE.md",
     "HANDOFF.md",
     "JOBS.md",
