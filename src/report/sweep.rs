@@ -59,7 +59,7 @@ pub fn sweep_page(sweep: &SweepPage) -> String {
     let sections = [
         (
             "Map",
-            "The score of every point; darker is better. Where more than two parameters are turned, the best of the others is shown. The outline is the winner with its neighbours.",
+            "The score of every point: the fuller the colour, the better. Where more than two parameters are turned, the best of the others is shown. The outline is the winner with its neighbours.",
             map(sweep),
         ),
         (
