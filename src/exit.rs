@@ -13,6 +13,8 @@ pub enum Exit {
     Inconclusive,
     /// No job, window or bar matched.
     Nothing,
+    /// A pipeline between two steps: it goes on when somebody approves.
+    Waiting,
     /// Bad data: a corrupt or foreign file.
     Data,
     /// A venue, host or device cannot be reached.
@@ -37,12 +39,13 @@ pub enum Exit {
 
 impl Exit {
     /// Every code with its name and meaning, as JOBS.md prints it. Signals stand as the last line.
-    pub const TABLE: [(&'static str, &'static str, &'static str); 14] = [
+    pub const TABLE: [(&'static str, &'static str, &'static str); 15] = [
         ("0", "ok", "done; PASS; healthy"),
         ("1", "negative", "negative verdict: FAIL, unhealthy, refused, step failed"),
         ("2", "usage", "wrong arguments"),
         ("3", "inconclusive", "inconclusive or qualified"),
         ("4", "nothing", "nothing matched: no job, no ledger, an empty window"),
+        ("5", "waiting", "a run of the service waits for an approval; it goes on later"),
         ("65", "data", "bad data: a corrupt or foreign file"),
         ("69", "unavailable", "a venue, host or device cannot be reached"),
         ("70", "bug", "a bug in this program"),
@@ -62,6 +65,7 @@ impl Exit {
             Self::Usage => 2,
             Self::Inconclusive => 3,
             Self::Nothing => 4,
+            Self::Waiting => 5,
             Self::Data => 65,
             Self::Unavailable => 69,
             Self::Bug => 70,

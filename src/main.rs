@@ -10,6 +10,7 @@ use std::{
 
 use mjolnir::{
     cli::{
+        approve::approve,
         args::{Cli, DeployPart, Verb},
         commands::{commands, give_command, revoke},
         compare::compare,
@@ -22,6 +23,7 @@ use mjolnir::{
         home,
         init::init_box,
         logs::logs,
+        mcp::mcp,
         next::next,
         notify::notify,
         output::say,
@@ -108,7 +110,8 @@ fn dispatch(cli: &Cli) -> ExitCode {
         Verb::History(args) => history(root, args, json),
         Verb::Logs(args) => logs(root, args, json),
         Verb::Stop(args) => stop(root, args, json),
-        Verb::Retry { run } => return retry(root, run, json),
+        Verb::Retry(args) => return retry(root, args, json),
+        Verb::Approve(args) => approve(root, args, json),
         Verb::Pause(args) => pause(root, args, json),
         Verb::Rewind(args) => rewind(root, args, json),
         Verb::ImportCrontab(args) => import_crontab(root, args, json),
@@ -132,6 +135,7 @@ fn dispatch(cli: &Cli) -> ExitCode {
         },
         Verb::Doctor(values) => doctor(root, values, json),
         Verb::Serve(args) => serve(root, args, json),
+        Verb::Mcp => mcp(root, json),
         Verb::Reload => reload(root, json),
         Verb::Completions { shell } => completions(*shell),
         Verb::Man { verb } => man(verb.as_deref()),

@@ -3,6 +3,7 @@
 pub mod command_line;
 mod convention;
 mod heartbeat_ping;
+mod matrix;
 mod ready;
 mod record;
 mod watchdog;
@@ -22,7 +23,7 @@ use crate::{
     checklist::without_colour,
     cli::{
         args::RunArgs,
-        load::{LoadError, LoadedJob, environment, load},
+        load::{LoadError, LoadedJob, environment, load, matrix_jobs},
         output::{JobProgress, OUTCOME, drawing, print, print_json, say},
         view::{manifest_check, refuse, say_problems},
     },
@@ -31,7 +32,7 @@ use crate::{
     exit::Exit,
     jobs::{
         backtest, check,
-        context::{Context, Failure, Outcome},
+        context::{Context, Failure, Outcome, Resume},
         data_quality, deploy, equivalence, exchange_sim, exec, fetch, health, import, live,
         pipeline, preflight, promote, report, sweep, train,
     },
@@ -43,7 +44,7 @@ use crate::{
         signals::Stop,
     },
     serve::children::RUN_ID,
-    store::{disk::RealDisk, layout::Layout},
+    store::{disk::RealDisk, layout::Layout, runs::StepsRetry},
 };
 
 /// Version of the documents that `--json` prints.
@@ -59,6 +60,10 @@ pub fn build_id() -> String {
 
 /// Runs a job and returns its exit code.
 pub fn run(root: &Path, args: &RunArgs, json: bool) -> ExitCode {
+    let jobs = matrix_jobs(root, &args.job.job);
+    if !jobs.is_empty() {
+        return ExitCode::from(matrix::run_all(root, &jobs, args, json).code());
+    }
     let started = SystemClock.now();
     let ended = match prepare(root, args, started) {
         Ok(prepared) => prepared.execute(args, json),
@@ -102,11 +107,16 @@ struct Prepared {
     build: String,
     /// Which attempt of a queued run it is.
     attempt: Option<u32>,
+    /// The part of an earlier run that it repeats.
+    part: Option<StepsRetry>,
 }
 
 /// The id of a run that was given none: its job, the time, this process.
 pub fn made_up_id(job: &Path, started: UtcMs) -> String {
-    let stem = job.file_stem().and_then(|stem| stem.to_str()).unwrap_or("job");
+    // A job of a matrix has its item behind a dot.
+    let is_file = job.extension().is_some_and(|end| end == "toml");
+    let named = if is_file { job.file_stem() } else { job.file_name() };
+    let stem = named.and_then(|stem| stem.to_str()).unwrap_or("job").replace('.', "_");
     let stem: String =
         stem.chars().filter(|c| c.is_ascii_alphanumeric() || "-_".contains(*c)).take(24).collect();
     format!(
@@ -147,6 +157,7 @@ fn prepare(root: &Path, args: &RunArgs, started: UtcMs) -> Result<Prepared, Load
         run_id,
         started,
         attempt: args.attempt,
+        part: args.part.clone(),
     })
 }
 
@@ -191,7 +202,8 @@ impl Prepared {
                 convention::failed(exit, &failure.message, convention::of(manifest), json)
             }
         };
-        if let Some(pings) = pings {
+        // One that waits has not ended.
+        if let Some(pings) = pings.filter(|_| exit != Exit::Waiting) {
             pings.end(exit, summary(&result));
         }
         exit
@@ -337,6 +349,7 @@ impl Prepared {
             child_results: if json { ChildResults::Aside } else { ChildResults::Shown },
             drawing: drawing(),
             progress: &progress,
+            resume: Resume { attempt: self.attempt, retry: self.part.clone() },
         };
         let work = panic::AssertUnwindSafe(|| dispatch(&context, manifest, &self.root));
         panic::catch_unwind(work).unwrap_or_else(|_| {

@@ -8,6 +8,7 @@ use clap_complete::ArgValueCompleter;
 use super::completions::{
     exchanges, functions, jobs, layers, params, runs, shipped_strategies, tags, timeframes, verbs,
 };
+use crate::store::runs::StepsRetry;
 
 /// Runs jobs declared in TOML: the live paper loop, the backtest, and the proof that both are the same.
 #[derive(Debug, Parser)]
@@ -43,7 +44,7 @@ pub enum Verb {
     Explain(JobArgs),
     /// List the jobs
     List,
-    /// Show a job as it would run, all values in place; or a model, by its folder
+    /// Show a job as it would run, all values in place; a run with its steps, by its id; or a model, by its folder
     Show(ShowArgs),
     /// Print a JSON Schema for editors
     Schema {
@@ -64,12 +65,10 @@ pub enum Verb {
     /// Ask a run to stop and wait until it is over; take one that waits out of the queue
     Stop(StopArgs),
     /// Run the same job with the same values again; what variables give may differ
-    Retry {
-        /// The run: its id, the beginning of it, or a job, of which the newest run is meant
-        #[arg(add = ArgValueCompleter::new(runs))]
-        run: String,
-    },
-    /// Keep the schedules of a job from starting it, until `resume`
+    Retry(RetryArgs),
+    /// Let a step of a pipeline start that waits for an approval
+    Approve(ApproveArgs),
+    /// Keep the schedules of a job from starting it, until `resume` or for a time
     Pause(PauseArgs),
     /// Let schedules go on that a wrong clock had decide their slots far ahead; what was run is not run again
     Rewind(RewindArgs),
@@ -120,6 +119,8 @@ pub enum Verb {
     Doctor(ValueArgs),
     /// Run jobs by their schedules, until asked to stop
     Serve(ServeArgs),
+    /// Serve the box as tools of the Model Context Protocol, over stdin and stdout: look, backtest, sweep, write new strategies into a sandbox
+    Mcp,
     /// Ask the running service of this box to read the manifests again; when one is wrong, nothing changes
     Reload,
     /// Print what a shell loads to complete verbs, flags, jobs, params and runs
@@ -446,6 +447,39 @@ pub struct PauseArgs {
     /// Who; the user of this process when absent
     #[arg(long)]
     pub who: Option<String>,
+    /// How long, e.g. 2h; without it, until `resume`
+    #[arg(long = "for", value_name = "DURATION", value_parser = pause_time)]
+    pub during: Option<std::time::Duration>,
+}
+
+/// What is approved.
+#[derive(Debug, Args)]
+pub struct ApproveArgs {
+    /// The run of the pipeline: its id, the beginning of it, or the job, of which the newest run is meant
+    #[arg(add = ArgValueCompleter::new(runs))]
+    pub run: String,
+    /// The step that waits
+    pub step: String,
+    /// Why; it is kept in the record of the run
+    #[arg(long)]
+    pub reason: String,
+    /// Who; the user of this process when absent
+    #[arg(long)]
+    pub who: Option<String>,
+}
+
+/// What is run again.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// The run: its id, the beginning of it, or a job, of which the newest run is meant
+    #[arg(add = ArgValueCompleter::new(runs))]
+    pub run: String,
+    /// Of a pipeline: this step, all that need it, and all that did not succeed; the results of the others are kept
+    #[arg(long, value_name = "STEP", conflicts_with = "only")]
+    pub from: Option<String>,
+    /// Of a pipeline: this step alone, with the results of those it needs
+    #[arg(long, value_name = "STEP")]
+    pub only: Option<String>,
 }
 
 /// Why what was decided is taken back.
@@ -614,8 +648,8 @@ pub struct ShowArgs {
     /// Something else than a job
     #[command(subcommand)]
     pub part: Option<ShowPart>,
-    /// The manifest, or the name of a job in jobs/
-    #[arg(required = true, add = ArgValueCompleter::new(jobs))]
+    /// The manifest, or the name of a job in jobs/; or the id of a run, or its beginning
+    #[arg(required = true, add = ArgValueCompleter::new(runs))]
     pub job: Option<PathBuf>,
     /// What the job is given
     #[command(flatten)]
@@ -640,6 +674,9 @@ pub struct RunArgs {
     /// The run this one repeats
     #[arg(long, value_name = "ID", hide = true)]
     pub retry_of: Option<String>,
+    /// The part of it that is run again
+    #[arg(skip)]
+    pub part: Option<StepsRetry>,
     /// End the job after this long, e.g. 30m; overrides the manifest
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
@@ -648,8 +685,25 @@ pub struct RunArgs {
 impl RunArgs {
     /// A run of a job that is given nothing else.
     pub fn of(job: JobArgs) -> Self {
-        Self { job, run_id: None, parent: None, attempt: None, retry_of: None, timeout: None }
+        Self {
+            job,
+            run_id: None,
+            parent: None,
+            attempt: None,
+            retry_of: None,
+            part: None,
+            timeout: None,
+        }
     }
+}
+
+/// A time that is not over at once, and not beyond the calendar.
+fn pause_time(text: &str) -> Result<std::time::Duration, String> {
+    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if span.is_zero() || span > std::time::Duration::from_hours(24 * 3660) {
+        return Err("give more than nothing and less than ten years".to_owned());
+    }
+    Ok(span)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

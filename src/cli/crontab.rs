@@ -188,6 +188,7 @@ fn convert(line: &CrontabLine, taken: &mut BTreeMap<String, u32>) -> Result<Impo
         scheduled: &[],
         sets: &[],
         run: &facts,
+        item: None,
     };
     timetable(sources).map_err(|problems| format!("no valid job comes of it: {problems}"))?;
     Ok(Imported { number: line.number, name, toml, written: None })

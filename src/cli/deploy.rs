@@ -23,7 +23,7 @@ use crate::{
     domain::{ids::RunId, time::UtcMs},
     exit::Exit,
     jobs::{
-        context::Context,
+        context::{Context, Resume},
         deploy::connect::{TargetFolder, TargetVisit, VisitedTarget},
     },
     manifest::{DeployMode, Job, Target},
@@ -170,6 +170,7 @@ fn visit(
         child_results: ChildResults::Kept,
         drawing: drawing(),
         progress: &progress,
+        resume: Resume::default(),
     };
     let visit = TargetVisit::new(&context, target, rules.command_timeout.get().duration())?;
     let pin_is_ours = target.host.is_none() || may_write_pin(root)?;

@@ -74,12 +74,10 @@ fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<ListedRun>, Failure> {
     let limit = Some(args.last);
     let filter = RunFilter { kind, state, since, figure, limit, ..RunFilter::default() };
     let Some(job) = &args.job else { return about(&records, records.list(&filter)?) };
-    for name in records.names_of(job) {
-        let runs = records.list(&RunFilter { job: Some(name.clone()), ..filter.clone() })?;
-        let any = RunFilter { job: Some(name), limit: Some(1), ..RunFilter::default() };
-        if !runs.is_empty() || !records.list(&any)?.is_empty() {
-            return about(&records, runs);
-        }
+    let runs = records.of_job(job, &filter)?;
+    let any = RunFilter { limit: Some(1), ..RunFilter::default() };
+    if !runs.is_empty() || !records.of_job(job, &any)?.is_empty() {
+        return about(&records, runs);
     }
     let message = format!("no run of a job `{job}` is recorded: `runner list` lists the jobs");
     Err(Failure::new(Exit::Nothing, message))

@@ -14,8 +14,8 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{
-        Declared, Kind, Problems, Resolved, RunFacts, Source, Sources, Timetable, check, closest,
-        declared, kind_of, resolve, timetable,
+        Declared, Kind, MatrixItem, Problems, Resolved, RunFacts, Source, Sources, Timetable,
+        check, closest, declared, kind_of, matrix_items, resolve, timetable,
     },
     store::{digest::sha256_hex, runs::RunInput},
 };
@@ -63,7 +63,11 @@ pub fn variables(root: &Path) -> Result<BTreeMap<String, String>, Failure> {
 /// A job's file: the path as given, below the root, or the name of a job in `jobs/`.
 pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
     let named = Path::new("jobs").join(job).with_extension("toml");
-    let tried = [job.to_owned(), named];
+    let of_matrix = in_matrix(root, job).map(|(path, _)| path);
+    if let Some(failure) = absent_item(root, job) {
+        return Err(failure);
+    }
+    let tried = [job.to_owned(), of_matrix.unwrap_or(named)];
     for path in &tried {
         if path.starts_with("strategies") && root.join(path).is_file() {
             return Err(is_a_strategy(path));
@@ -82,6 +86,61 @@ pub fn find(root: &Path, job: &Path) -> Result<(PathBuf, String), Failure> {
     Err(Failure::new(Exit::Nothing, message))
 }
 
+/// The file and the item of a job of a matrix, such as `fetch.BTC_USD`, below the root.
+fn in_matrix(root: &Path, job: &Path) -> Option<(PathBuf, String)> {
+    let word = job.to_str().filter(|word| !word.contains('/') && !root.join(word).is_file())?;
+    for (at, _) in word.match_indices('.') {
+        let (stem, item) = (&word[..at], &word[at + 1..]);
+        let path = Path::new("jobs").join(format!("{stem}.toml"));
+        if items_of(&root.join(&path)).iter().any(|found| found.name == item) {
+            return Some((path, item.to_owned()));
+        }
+    }
+    None
+}
+
+/// What is wrong with a word that looks like a job of a matrix and is none.
+fn absent_item(root: &Path, job: &Path) -> Option<Failure> {
+    let word = job.to_str().filter(|word| !word.contains('/') && !root.join(word).is_file())?;
+    if in_matrix(root, job).is_some() {
+        return None;
+    }
+    let (stem, item) = word.split_once('.').filter(|(_, item)| *item != "toml")?;
+    let items = items_of(&root.join("jobs").join(format!("{stem}.toml")));
+    if items.is_empty() {
+        return None;
+    }
+    let known: Vec<String> = items.iter().map(|found| format!("{stem}.{}", found.name)).collect();
+    let message =
+        format!("the matrix of job `{stem}` has no `{item}`; its jobs are {}", known.join(", "));
+    Some(Failure::new(Exit::Nothing, message))
+}
+
+fn items_of(path: &Path) -> Vec<MatrixItem> {
+    read_text(path).map(|text| matrix_items(&text)).unwrap_or_default()
+}
+
+/// The end of the name of a job of a matrix, where the word is one.
+pub fn item_of(root: &Path, job: &Path) -> Option<String> {
+    in_matrix(root, job).map(|(_, item)| item)
+}
+
+/// The jobs of the matrix of a job, by their names for `runner run`; none where it has no matrix, or is one of them.
+pub fn matrix_jobs(root: &Path, job: &Path) -> Vec<String> {
+    if in_matrix(root, job).is_some() || absent_item(root, job).is_some() {
+        return Vec::new();
+    }
+    let named = Path::new("jobs").join(job).with_extension("toml");
+    let known = [job.to_owned(), named].into_iter().find(|path| root.join(path).is_file());
+    let Some(path) = known.filter(|path| path.parent().is_some_and(|dir| dir.ends_with("jobs")))
+    else {
+        return Vec::new();
+    };
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+    let items = items_of(&root.join(&path)).into_iter();
+    items.map(|item| format!("{stem}.{}", item.name)).collect()
+}
+
 /// A strategy decides nothing by itself: a job runs it.
 fn is_a_strategy(path: &Path) -> Failure {
     let name = path.file_stem().unwrap_or_default().display();
@@ -92,9 +151,13 @@ fn is_a_strategy(path: &Path) -> Failure {
     Failure::new(Exit::Usage, message)
 }
 
-/// Names of the manifests in `jobs/`.
+/// Names of the jobs in `jobs/`: of each manifest, or of each job of its matrix.
 pub fn names(root: &Path) -> Vec<String> {
-    stems(&root.join("jobs"))
+    let one = |stem: String| {
+        let items = matrix_jobs(root, Path::new(&stem));
+        if items.is_empty() { vec![stem] } else { items }
+    };
+    stems(&root.join("jobs")).into_iter().flat_map(one).collect()
 }
 
 /// Names of the profiles in `profiles/`.
@@ -225,6 +288,7 @@ fn with_job<T>(
         Ok(text)
     };
     let mut read_secret = |written: &str| read_text(&root.join(written));
+    let item = item_of(root, &args.job);
     let sources = Sources {
         job,
         read: &mut read,
@@ -237,6 +301,7 @@ fn with_job<T>(
         scheduled: &args.scheduled,
         sets: &args.values.set,
         run,
+        item: item.as_deref(),
     };
     work(sources).map_err(LoadError::Problems)
 }

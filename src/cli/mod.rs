@@ -1,8 +1,9 @@
 //! The command line: arguments, what people see, and every verb but `run`.
 
 // Its docs become help and JOBS.md: people read them.
-pub mod args;
+pub mod approve;
 #[warn(missing_docs)]
+pub mod args;
 pub mod commands;
 pub mod compare;
 pub mod completions;
@@ -17,6 +18,7 @@ pub mod home;
 pub mod init;
 pub(crate) mod load;
 pub mod logs;
+pub mod mcp;
 pub mod next;
 pub mod notify;
 pub mod output;
@@ -32,6 +34,7 @@ pub mod serve;
 mod serve_wiring;
 pub mod shard;
 mod show_model;
+mod show_run;
 pub mod status;
 pub mod stop;
 pub mod sweep;

@@ -40,7 +40,8 @@ pub fn next(root: &Path, args: &NextArgs, json: bool) -> Exit {
     };
     let from = flags::time("from", args.from.as_ref());
     let paused = Records::open_if_any(root).and_then(|records| {
-        let paused = records.as_ref().map(|records| records.store.pauses()).transpose()?;
+        let paused =
+            records.as_ref().map(|records| records.store.paused(SystemClock.now())).transpose()?;
         Ok((records, paused.unwrap_or_default()))
     });
     let (from, (records, paused)) = match (from, paused) {
@@ -84,7 +85,7 @@ pub fn next(root: &Path, args: &NextArgs, json: bool) -> Exit {
 /// The jobs with their schedules, and the names of those that have problems. One that is asked for must have none.
 fn jobs(root: &Path, job: Option<&str>) -> Result<(Vec<Planned>, Vec<String>), LoadError> {
     if let Some(job) = job {
-        return Ok((vec![planned::one(root, Path::new(job))?], Vec::new()));
+        return Ok((planned::each(root, Path::new(job))?, Vec::new()));
     }
     let (mut good, mut broken) = (Vec::new(), Vec::new());
     for (name, job) in planned::all(root) {
@@ -193,8 +194,9 @@ impl<'a> Coming<'a> {
         if !self.schedule.jitter.duration().is_zero() {
             notes.push(format!("up to {} later", self.schedule.jitter));
         }
-        if let Some(Pause { reason, who, since }) = self.paused {
-            notes.push(format!("paused since {since} by {}: {}", plain(who), plain(reason)));
+        if let Some(Pause { reason, who, since, until }) = self.paused {
+            let until = until.map_or_else(String::new, |until| format!(" until {until}"));
+            notes.push(format!("paused since {since}{until} by {}: {}", plain(who), plain(reason)));
         }
         notes.join("; ")
     }
@@ -224,7 +226,10 @@ impl<'a> Coming<'a> {
 
 /// A pause as a document.
 pub fn pause_json(pause: &Pause) -> Value {
-    json!({ "reason": pause.reason, "who": pause.who, "since_ms": pause.since.get() })
+    json!({
+        "reason": pause.reason, "who": pause.who, "since_ms": pause.since.get(),
+        "until_ms": pause.until.map(UtcMs::get),
+    })
 }
 
 fn shown(coming: &[Coming<'_>], from: UtcMs) -> String {

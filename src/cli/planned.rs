@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     args::{JobArgs, ValueArgs},
-    load::{LoadError, find, load_timetable, names, read_text},
+    load::{LoadError, find, item_of, load_timetable, matrix_jobs, names, read_text},
 };
 use crate::{
     domain::cadence::Cadence,
@@ -39,6 +39,15 @@ pub fn one(root: &Path, job: &Path) -> Result<Planned, LoadError> {
     Ok(Planned { job: timetable.name, path, schedules })
 }
 
+/// The schedules of one job, or of every job of its matrix.
+pub fn each(root: &Path, job: &Path) -> Result<Vec<Planned>, LoadError> {
+    let items = matrix_jobs(root, job);
+    if items.is_empty() {
+        return Ok(vec![one(root, job)?]);
+    }
+    items.iter().map(|item| one(root, Path::new(item))).collect()
+}
+
 /// A schedule of a job with what its own params and profiles make of it.
 pub fn own(root: &Path, job: &Path, schedule: Schedule) -> Result<Schedule, LoadError> {
     if schedule.params.is_empty() && schedule.profiles.is_empty() {
@@ -69,7 +78,18 @@ pub fn exists(root: &Path, job: &str) -> bool {
 pub fn name(root: &Path, job: &str) -> Option<String> {
     let (path, _) = find(root, Path::new(job)).ok()?;
     let own = read_text(&path).ok().and_then(|text| own_name(&text));
+    let item = item_of(root, Path::new(job));
+    let own = own.map(|own| item.map_or_else(|| own.clone(), |item| format!("{own}.{item}")));
     own.or_else(|| one(root, Path::new(job)).ok().map(|planned| planned.job))
+}
+
+/// The names of the jobs that a word means: of one, or of all of its matrix.
+pub fn job_names(root: &Path, job: &str) -> Vec<String> {
+    let items = matrix_jobs(root, Path::new(job));
+    if items.is_empty() {
+        return name(root, job).into_iter().collect();
+    }
+    items.iter().filter_map(|item| name(root, item)).collect()
 }
 
 /// The name that stands in a manifest itself.

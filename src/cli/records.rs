@@ -71,12 +71,10 @@ impl Records {
         {
             return Ok(run);
         }
-        let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
-        for job in self.names_of(word) {
-            let of_job = RunFilter { job: Some(job), ..newest.clone() };
-            if let Some(run) = self.list(&of_job)?.pop() {
-                return Ok(run);
-            }
+        if let Some(run) =
+            self.of_job(word, &RunFilter { limit: Some(1), ..RunFilter::default() })?.pop()
+        {
+            return Ok(run);
         }
         let all = self.list(&RunFilter { limit: Some(u32::MAX), ..RunFilter::default() })?;
         let mut begun: Vec<RunRecord> =
@@ -94,10 +92,22 @@ impl Records {
         }
     }
 
-    /// A job as records may know it: by this word, or by the name in the manifest that the word finds.
+    /// The newest runs of a job, or of all jobs of its matrix, within a filter.
+    pub fn of_job(&self, word: &str, filter: &RunFilter) -> Result<Vec<RunRecord>, Failure> {
+        let mut runs = Vec::new();
+        for job in self.names_of(word) {
+            runs.extend(self.list(&RunFilter { job: Some(job), ..filter.clone() })?);
+        }
+        // Stable: of those that started at once, the later one stays first.
+        runs.sort_by_key(|run| std::cmp::Reverse(run.started));
+        runs.truncate(filter.limit.unwrap_or(u32::MAX) as usize);
+        Ok(runs)
+    }
+
+    /// A job as records may know it: by this word, or by the names in the manifest that the word finds, several of a matrix.
     pub fn names_of(&self, word: &str) -> Vec<String> {
         let mut names = vec![word.to_owned()];
-        names.extend(planned::name(&self.root, word).filter(|name| name != word));
+        names.extend(planned::job_names(&self.root, word).into_iter().filter(|name| name != word));
         names
     }
 

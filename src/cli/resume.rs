@@ -13,7 +13,12 @@ use super::{
     records::Records,
     view::tell,
 };
-use crate::{domain::command::CommandKind, exit::Exit, jobs::context::Failure};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    domain::command::CommandKind,
+    exit::Exit,
+    jobs::context::Failure,
+};
 
 /// Lets the schedules of a job start it again, or a loop go on.
 pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
@@ -48,13 +53,15 @@ pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
         return usage("--at has no meaning for a job: its schedules start it again from now on");
     }
     match lift(root, job) {
-        Ok(job) => {
-            if json {
-                print_json(
-                    &json!({ "schema": "mjolnir.pause/1", "job": job, "paused": false, "changed": true }),
-                );
-            } else {
-                print(&said(&job));
+        Ok(jobs) => {
+            for job in jobs {
+                if json {
+                    print_json(
+                        &json!({ "schema": "mjolnir.pause/1", "job": job, "paused": false, "changed": true }),
+                    );
+                } else {
+                    print(&said(&job));
+                }
             }
             Exit::Ok
         }
@@ -67,17 +74,21 @@ pub fn said(job: &str) -> String {
     format!("job {job} is resumed: its schedules start it again\n")
 }
 
-/// Takes the pause of a job away, and returns the job.
-pub fn lift(root: &Path, word: &str) -> Result<String, Failure> {
+/// Takes the pauses of a job away, and returns those that were paused: several of a matrix.
+pub fn lift(root: &Path, word: &str) -> Result<Vec<String>, Failure> {
     let Some(records) = Records::open_if_any(root)? else {
         return Err(Failure::new(Exit::Nothing, format!("job `{}` is not paused", plain(word))));
     };
+    let mut lifted = Vec::new();
     for job in records.names_of(word) {
         if records.store.unpause(&job)? {
-            return Ok(job);
+            lifted.push(job);
         }
     }
-    let paused: Vec<String> = records.store.pauses()?.into_keys().collect();
+    if !lifted.is_empty() {
+        return Ok(lifted);
+    }
+    let paused: Vec<String> = records.store.paused(SystemClock.now())?.into_keys().collect();
     let paused = if paused.is_empty() { "none".to_owned() } else { paused.join(", ") };
     let message = format!("job `{}` is not paused; jobs that are: {paused}", plain(word));
     Err(Failure::new(Exit::Nothing, message))

@@ -2,23 +2,34 @@
 
 use std::{path::Path, process::ExitCode};
 
-use super::{args::RunArgs, records::Records, run_arguments, view::tell};
-use crate::{exit::Exit, jobs::context::Failure, run::run};
+use super::{
+    args::{RetryArgs, RunArgs},
+    records::Records,
+    run_arguments,
+    view::tell,
+};
+use crate::{
+    exit::Exit,
+    jobs::context::Failure,
+    manifest::Kind,
+    run::run,
+    store::runs::{RetryPart, RunRecord, StepsRecord, StepsRetry},
+};
 
 /// Runs again what a run was given, and returns the exit code of the new run.
-pub fn retry(root: &Path, word: &str, json: bool) -> ExitCode {
-    match again(root, word) {
+pub fn retry(root: &Path, args: &RetryArgs, json: bool) -> ExitCode {
+    match again(root, args) {
         Ok(args) => run(root, &args, json),
         Err(failure) => ExitCode::from(tell(&failure, json).code()),
     }
 }
 
 /// What the run that a word names was given, for the same job once more.
-pub fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
+pub fn again(root: &Path, args: &RetryArgs) -> Result<RunArgs, Failure> {
     let records = Records::open(root)?;
-    let old = records.find(word)?;
+    let old = records.find(&args.run)?;
     let old = records.stands(&old.run_id)?;
-    let id = old.run_id;
+    let id = old.run_id.clone();
     if !old.state.is_over() {
         let message = format!(
             "run {id} is not over, it is {}: wait for it, or `runner stop {id}`",
@@ -35,8 +46,41 @@ pub fn again(root: &Path, word: &str) -> Result<RunArgs, Failure> {
         return Err(Failure::new(Exit::Usage, message));
     }
     Ok(RunArgs {
+        part: part(&records, &old, args)?,
         retry_of: Some(id.to_string()),
         timeout: given.timeout.clone(),
         ..RunArgs::of(run_arguments::arguments(&given))
     })
+}
+
+/// Which part is run again; a failure where the run has no steps, or not this one.
+fn part(
+    records: &Records,
+    old: &RunRecord,
+    args: &RetryArgs,
+) -> Result<Option<StepsRetry>, Failure> {
+    let (part, step) = match (&args.from, &args.only) {
+        (Some(step), _) => (RetryPart::From, step),
+        (None, Some(step)) => (RetryPart::Only, step),
+        (None, None) => return Ok(None),
+    };
+    let id = &old.run_id;
+    if old.kind != Kind::Pipeline.name() {
+        let message = format!(
+            "run {id} is of kind {}, which has no steps: `runner retry {id}` repeats it whole",
+            old.kind
+        );
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    let steps = StepsRecord::read(&records.disk, &records.layout, id)?.ok_or_else(|| {
+        let message =
+            format!("run {id} left no record of its steps: repeat it whole, `runner retry {id}`");
+        Failure::new(Exit::Nothing, message)
+    })?;
+    if steps.step(step).is_none() {
+        let known: Vec<&str> = steps.steps.iter().map(|step| step.id.as_str()).collect();
+        let message = format!("run {id} has no step `{step}`; its steps are {}", known.join(", "));
+        return Err(Failure::new(Exit::Nothing, message));
+    }
+    Ok(Some(StepsRetry { run_id: id.to_string(), part, step: step.clone() }))
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use super::{
     args::{JobArgs, ServeArgs},
-    load::{LoadError, facts, load, load_timetable, names, read_text},
+    load::{LoadError, facts, find, item_of, load, load_timetable, names, read_text},
     output::{People, log_to, style},
     planned::{own, short, started_by},
     serve_wiring::ServeWiring,
@@ -24,7 +24,7 @@ use crate::{
         host::{self, HostContext, HostOptions, LoadedSchedules, only_one},
         http::{Listen, Reach, start as show_pages},
         retention::RetentionRules,
-        schedule_table::{JobSchedules, RunPolicy, ScheduledJob},
+        schedule_table::{JobSchedules, PoolPlace, RunPolicy, ScheduledJob},
         status::ServiceStatus,
     },
     store::{disk::RealDisk, layout::Layout, runs::Keep},
@@ -97,8 +97,12 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
     let mut files: BTreeMap<String, String> = BTreeMap::new();
     let mut keeps = RetentionRules::new();
     let names = names(root);
-    for stem in &names {
-        let file = format!("jobs/{stem}.toml");
+    for name in &names {
+        // A job of a matrix has no file of its own.
+        let file = match item_of(root, Path::new(name)) {
+            Some(_) => name.clone(),
+            None => format!("jobs/{name}.toml"),
+        };
         let timetable = match load_timetable(root, &JobArgs::of(file.clone().into())) {
             Ok(timetable) => timetable,
             Err(error) => {
@@ -140,6 +144,7 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
             }
         }
     }
+    wrong.extend(two_sizes(&works));
     if !wrong.is_empty() {
         return Err(Failure::new(Exit::Manifest, wrong.join("\n")));
     }
@@ -151,13 +156,29 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
 /// The live jobs, as they are without a schedule: a loop that is started elsewhere has a ledger that people are told of too. One that
 /// cannot be read, or lacks a value, has none that is known.
 fn loops(root: &Path) -> Vec<Manifest> {
-    let files = names(root).into_iter().map(|stem| format!("jobs/{stem}.toml"));
-    let live = files.filter(|file| {
-        let text = read_text(&root.join(file)).unwrap_or_default();
-        kind_of(&text) == Some(Kind::Live)
+    let live = names(root).into_iter().filter(|name| {
+        let file = find(root, Path::new(name)).map(|(path, _)| path).unwrap_or_default();
+        kind_of(&read_text(&file).unwrap_or_default()) == Some(Kind::Live)
     });
-    let job = |file: String| load(root, &JobArgs::of(file.into()), &facts());
+    let job = |name: String| load(root, &JobArgs::of(name.into()), &facts());
     live.filter_map(|file| Some(job(file).ok()?.resolved.manifest)).collect()
+}
+
+/// Pools that have another size in one file than in another.
+fn two_sizes(works: &[ScheduledJob]) -> Vec<String> {
+    let mut first: BTreeMap<&str, (u32, &str)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for work in works {
+        let Some(pool) = &work.terms.pool else { continue };
+        let (size, file) = *first.entry(&pool.name).or_insert((pool.size, &work.file));
+        if size != pool.size {
+            wrong.push(format!(
+                "the pool `{}` has the size {size} in {file} and {} in {}: give it one size, in a file that both extend",
+                pool.name, pool.size, work.file
+            ));
+        }
+    }
+    wrong
 }
 
 /// What a schedule starts, and what that is about.
@@ -223,6 +244,11 @@ fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> ScheduledJob {
         output_max: manifest.logs.max_size.get().bytes(),
         retry: manifest.run.retry.clone(),
         idempotent: manifest.is_idempotent(),
+        pool: manifest.run.pool.as_ref().and_then(|name| {
+            Some(PoolPlace { name: name.clone(), size: *manifest.pools.get(name)? })
+        }),
+        slow_after: manifest.run.slow_after.as_ref().map(|time| time.get().duration()),
+        late_start: manifest.run.late_start.as_ref().map(|time| time.get().duration()),
     };
     ScheduledJob {
         name: format!("{}.{}", manifest.name, schedule.id),

@@ -16,7 +16,7 @@ use crate::{
     serve::{
         notice::{LedgerNotifier, Notifier, WatchedLedger},
         run_metrics::{RunMetrics, TurnMetrics},
-        service::RunObserver,
+        service::{RunObserver, RunTrouble},
         status::ServiceStatus,
     },
     store::{
@@ -157,10 +157,27 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Notes a run that goes on and is in trouble; what cannot be noted now is lost: the run goes on, and its end is noted.
+    fn trouble(&self, run: &RunRecord, trouble: RunTrouble) {
+        let (Some(notifier), Some(manifest)) = (&self.notifier, self.manifests.get(&run.job))
+        else {
+            return;
+        };
+        if let Err(error) = notifier.observe_trouble(run, trouble, manifest) {
+            tracing::warn!("{}: {error}", run.run_id);
+        }
+    }
+}
+
 impl RunObserver for ServeWiring {
     fn say(&mut self, line: &str) {
         say(line);
         tracing::info!("{line}");
+    }
+
+    fn on_run_trouble(&mut self, run: &RunRecord, trouble: RunTrouble) {
+        self.lock().trouble(run, trouble);
     }
 
     fn on_run_finished(&mut self, run: &RunRecord) {

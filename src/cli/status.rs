@@ -20,11 +20,13 @@ use crate::{
         context::Failure,
         ledgers::{LedgerStanding, series_of, standing, tags},
     },
+    manifest::Kind,
+    serve::status::PoolStatus,
     store::{
         disk::{Disk as _, RealDisk},
         layout::Layout,
         lock::is_held,
-        runs::{Ahead, Incident, Pause, RunFilter, RunRecord, RunState},
+        runs::{Ahead, Incident, Pause, RunFilter, RunRecord, RunState, StepsRecord},
     },
 };
 
@@ -39,7 +41,17 @@ struct Status {
     schedules: Vec<ScheduleRow>,
     invalid: Vec<String>,
     incidents: Vec<Incident>,
+    approvals: Vec<Asked>,
     loops: Vec<Loop>,
+}
+
+/// A step of a pipeline that waits for an approval.
+struct Asked {
+    run: String,
+    job: String,
+    step: String,
+    text: String,
+    since: Option<UtcMs>,
 }
 
 /// The service, by its lock and its tick document, of which any part may be absent.
@@ -88,15 +100,17 @@ fn gather(root: &Path) -> Result<Status, Failure> {
     let now = SystemClock.now();
     let records = Records::open_if_any(root)?;
     let (mut going, mut incidents, mut pauses) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut approvals = Vec::new();
     if let Some(records) = &records {
-        for state in [RunState::Running, RunState::Queued] {
+        for state in [RunState::Running, RunState::Waiting, RunState::Queued] {
             let filter =
                 RunFilter { state: Some(state), limit: Some(u32::MAX), ..RunFilter::default() };
             going.extend(records.list(&filter)?);
         }
+        approvals = asked(records, &going)?;
         incidents = records.store.incidents(None)?;
         incidents.retain(|incident| incident.over.is_none());
-        pauses = records.store.pauses()?;
+        pauses = records.store.paused(now)?;
     }
     let (mut schedules, mut invalid) = (Vec::new(), Vec::new());
     for (name, job) in planned::all(root) {
@@ -108,7 +122,30 @@ fn gather(root: &Path) -> Result<Status, Failure> {
     let disk = RealDisk::new(layout.data());
     let service = service(&disk, &layout)?;
     let loops = loops(&disk, &layout)?;
-    Ok(Status { now, service, going, schedules, invalid, incidents, loops })
+    Ok(Status { now, service, going, schedules, invalid, incidents, approvals, loops })
+}
+
+/// The steps that wait for an approval, of the pipelines that are not over.
+fn asked(records: &Records, going: &[RunRecord]) -> Result<Vec<Asked>, Failure> {
+    let mut all = Vec::new();
+    for run in going.iter().filter(|run| run.kind == Kind::Pipeline.name()) {
+        let steps = StepsRecord::read(&records.disk, &records.layout, &run.run_id)?;
+        let given = records.store.approvals(&run.run_id, run.attempt)?;
+        for (step, approve) in steps.iter().flat_map(StepsRecord::asking) {
+            // One that was approved a moment ago starts soon.
+            if given.iter().any(|given| given.step == step.id) {
+                continue;
+            }
+            all.push(Asked {
+                run: run.run_id.to_string(),
+                job: run.job.clone(),
+                step: step.id.clone(),
+                text: approve.text.clone(),
+                since: approve.asked_ms.and_then(|ms| UtcMs::new(ms).ok()),
+            });
+        }
+    }
+    Ok(all)
 }
 
 fn service(disk: &RealDisk, layout: &Layout) -> Result<Service, Failure> {
@@ -160,6 +197,12 @@ impl Service {
 
     fn instant(&self, name: &str) -> Option<UtcMs> {
         UtcMs::new(self.number(name)?).ok()
+    }
+
+    /// The pools, as the service that is up saw them last.
+    fn pools(&self) -> Vec<PoolStatus> {
+        let pools = self.tick.as_ref().filter(|_| self.is_up).and_then(|tick| tick.get("pools"));
+        pools.and_then(|pools| serde_json::from_value(pools.clone()).ok()).unwrap_or_default()
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -226,7 +269,8 @@ impl Status {
                 Err(when) => format!("next {when}"),
             };
             let paused = schedule.paused.as_ref().map_or_else(String::new, |pause| {
-                format!("paused by {}: {}", plain(&pause.who), plain(&pause.reason))
+                let until = pause.until.map_or_else(String::new, |at| format!(" until {at}"));
+                format!("paused{until} by {}: {}", plain(&pause.who), plain(&pause.reason))
             });
             row([&schedule.name, &last, &next, &paused])
         });
@@ -238,6 +282,7 @@ impl Status {
                 row([&name, &since, &times])
             });
         }
+        self.waiting_text(&mut text);
         section(&mut text, "loops", "none", &self.loops, |found| {
             let Loop { tag, series, is_up, stands } = found;
             let up = if *is_up { "up" } else { "down" };
@@ -253,6 +298,35 @@ impl Status {
             let _ = writeln!(text, "invalid  jobs/{name}.toml: `runner check` says why");
         }
         text
+    }
+
+    /// What waits for a place, and what waits for people.
+    fn waiting_text(&self, text: &mut String) {
+        let now = self.now;
+        let pools = self.service.pools();
+        if !pools.is_empty() {
+            section(text, "pools", "none", &pools, |pool| {
+                let taken = format!("{} of {} taken", pool.running.len(), pool.size);
+                let by = if pool.running.is_empty() {
+                    String::new()
+                } else {
+                    format!("by {}", pool.running.join(", "))
+                };
+                let waiting = if pool.waiting.is_empty() {
+                    "nothing waits".to_owned()
+                } else {
+                    format!("waiting: {}", pool.waiting.join(", "))
+                };
+                row([&pool.pool, &taken, &by, &waiting])
+            });
+        }
+        if !self.approvals.is_empty() {
+            section(text, "approvals", "none", &self.approvals, |asked| {
+                let since = asked.since.map_or_else(String::new, |at| ago(at, now));
+                let type_ = format!("`runner approve {} {} --reason ...`", asked.run, asked.step);
+                row([&asked.job, &asked.step, &since, &plain(&asked.text), &type_])
+            });
+        }
     }
 
     fn waits(&self, run: &RunRecord) -> String {
@@ -312,6 +386,16 @@ impl Status {
                 })
             })
             .collect();
+        let approvals: Vec<Value> = self
+            .approvals
+            .iter()
+            .map(|asked| {
+                json!({
+                    "run_id": asked.run, "job": asked.job, "step": asked.step, "text": asked.text,
+                    "since_ms": asked.since.map(UtcMs::get),
+                })
+            })
+            .collect();
         json!({
             "schema": "mjolnir.status/1", "now_ms": now.get(),
             "service": {
@@ -319,7 +403,7 @@ impl Status {
                 "tick_age_ms": age(service.instant("tick_ms")), "tick": service.tick,
             },
             "runs": going, "schedules": schedules, "invalid": self.invalid,
-            "incidents": incidents, "loops": loops,
+            "incidents": incidents, "approvals": approvals, "loops": loops,
         })
     }
 }

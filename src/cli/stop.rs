@@ -86,8 +86,13 @@ fn stopped(root: &Path, args: &StopArgs) -> Result<(RunRecord, bool), Failure> {
 
 /// Takes a run that waits out of the queue, or asks one that goes on to stop, and returns how long it has for that.
 pub fn ask(records: &Records, run: &RunRecord, reason: &str) -> Result<Option<Duration>, Failure> {
-    if run.state == RunState::Queued {
-        let end = end(143, format!("stopped ({reason}): it had not started"));
+    if matches!(run.state, RunState::Queued | RunState::Waiting) {
+        let how = if run.state == RunState::Queued {
+            "it had not started"
+        } else {
+            "it waited for an approval"
+        };
+        let end = end(143, format!("stopped ({reason}): {how}"));
         if records.store.settle(&run.run_id, run.attempt, &end)? {
             return Ok(None);
         }
@@ -102,7 +107,7 @@ pub fn ask(records: &Records, run: &RunRecord, reason: &str) -> Result<Option<Du
 /// The one run that is meant among those that wait or go on.
 pub fn target(records: &Records, word: &str) -> Result<RunRecord, Failure> {
     let mut going = Vec::new();
-    for state in [RunState::Running, RunState::Queued] {
+    for state in [RunState::Running, RunState::Waiting, RunState::Queued] {
         let filter =
             RunFilter { state: Some(state), limit: Some(u32::MAX), ..RunFilter::default() };
         going.extend(records.list(&filter)?);

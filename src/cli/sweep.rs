@@ -17,7 +17,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::{
-        context::{Context, Failure},
+        context::{Context, Failure, Resume},
         sweep::{
             cluster,
             folder::SweepFolder,
@@ -69,6 +69,7 @@ fn named_after<'a>(context: &Context<'a>, name: &str) -> Context<'a> {
         call: context.call.clone(),
         run_id: context.run_id.clone(),
         stop: context.stop.clone(),
+        resume: Resume::default(),
         ..*context
     }
 }

@@ -10,10 +10,14 @@ use serde_json::{Value, json};
 
 use super::{
     args::{JobArgs, SchemaOf, ShowArgs, ShowPart, ValueArgs},
-    load::{LoadError, check_only, facts, is_manifest, load, names, read_text},
+    load::{
+        LoadError, check_only, facts, find, is_manifest, item_of, load, matrix_jobs, names,
+        read_text,
+    },
     output::{plain, print, print_json, say, say_drawn, style},
     planned,
     show_model::show_model,
+    show_run::show_run,
     table::{row, table},
     why::trading_of,
 };
@@ -203,8 +207,25 @@ fn check_file(root: &Path, file: &Path, values: &ValueArgs) -> Result<Problems, 
         begins("[[strategy.enter]]") && !begins("kind") && !begins("name")
     };
     if !in_folder && !text.as_ref().is_ok_and(looks_so) {
-        let job = JobArgs { values: values.clone(), ..JobArgs::of(file.to_owned()) };
-        return check_only(root, &job, &facts());
+        let items = matrix_jobs(root, file);
+        let each = if items.is_empty() {
+            vec![file.to_owned()]
+        } else {
+            items.into_iter().map(PathBuf::from).collect()
+        };
+        let mut last = check_only(
+            root,
+            &JobArgs { values: values.clone(), ..JobArgs::of(file.to_owned()) },
+            &facts(),
+        );
+        for job in each.into_iter().filter(|job| job != file) {
+            if last.is_err() {
+                break;
+            }
+            let job = JobArgs { values: values.clone(), ..JobArgs::of(job) };
+            last = check_only(root, &job, &facts());
+        }
+        return last;
     }
     let text = text.map_err(|error| {
         LoadError::Unreadable(Failure::new(Exit::Manifest, format!("{}: {error}", file.display())))
@@ -337,6 +358,11 @@ pub fn show(root: &Path, args: &ShowArgs, json: bool) -> Exit {
         return show_model(root, dir, json);
     }
     let job = args.job.clone().unwrap_or_default();
+    let is_job = find(root, &job).is_ok() || !matrix_jobs(root, &job).is_empty();
+    if let Some(exit) = job.to_str().filter(|_| !is_job).and_then(|word| show_run(root, word, json))
+    {
+        return exit;
+    }
     let job = JobArgs { values: args.values.clone(), ..JobArgs::of(job) };
     match load(root, &job, &facts()) {
         Ok(loaded) => {
@@ -356,8 +382,13 @@ pub fn show(root: &Path, args: &ShowArgs, json: bool) -> Exit {
 pub fn list(root: &Path, json: bool) -> Exit {
     let mut jobs = Vec::new();
     for name in names(root) {
-        let path = Path::new("jobs").join(&name).with_extension("toml");
-        let text = read_text(&root.join(&path)).unwrap_or_default();
+        let item = item_of(root, Path::new(&name));
+        let file = find(root, Path::new(&name)).map(|(path, _)| path).unwrap_or_default();
+        let path = match item {
+            Some(_) => PathBuf::from(&name),
+            None => Path::new("jobs").join(&name).with_extension("toml"),
+        };
+        let text = read_text(&file).unwrap_or_default();
         let table: toml::Table = toml::from_str(&text).unwrap_or_default();
         let word =
             |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or("?").to_owned();

@@ -6,7 +6,7 @@ use super::output::drawing;
 use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
-    jobs::context::{Context, Failure, Progress},
+    jobs::context::{Context, Failure, Progress, Resume},
     os::{mask::Mask, process::ChildResults, signals::Stop},
     run::build_id,
     store::{disk::RealDisk, layout::Layout},
@@ -49,5 +49,6 @@ pub fn without_run<T>(
         child_results: ChildResults::Kept,
         drawing: drawing(),
         progress: &Quiet,
+        resume: Resume::default(),
     })
 }

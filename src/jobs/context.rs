@@ -26,6 +26,7 @@ use crate::{
         error::StoreError,
         layout::Layout,
         lock::{Lock, Owner},
+        runs::StepsRetry,
     },
 };
 
@@ -61,6 +62,17 @@ pub struct Context<'a> {
     pub drawing: Drawing,
     /// Where people see how far it is.
     pub progress: &'a dyn Progress,
+    /// What it goes on from.
+    pub resume: Resume,
+}
+
+/// What a run goes on from.
+#[derive(Debug, Clone, Default)]
+pub struct Resume {
+    /// Which attempt of a run of the service it is; `None` where somebody started it.
+    pub attempt: Option<u32>,
+    /// The run that a part of is repeated.
+    pub retry: Option<StepsRetry>,
 }
 
 /// Shows people how far a job is.

@@ -39,8 +39,17 @@ pub(super) enum Scope<'a> {
     Default,
     /// A place that is never shown, such as the environment of a program: secrets too.
     Hidden,
-    /// The arguments and parameters of a step: outputs of the steps it needs, filled when it starts.
-    Step { needs: &'a [String], outs: &'a Outs },
+    /// The arguments and parameters of a step: outputs of the steps it needs and its item, filled when it starts.
+    Step { needs: &'a [String], outs: &'a Outs, fan: &'a Fan<'a> },
+}
+
+/// The items of steps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fan<'a> {
+    /// Whether this step has items.
+    pub has_items: bool,
+    /// The steps that have.
+    pub others: &'a BTreeSet<String>,
 }
 
 /// Fills references and reports those that cannot be filled.
@@ -204,6 +213,13 @@ impl Interpolator<'_> {
             }
             Reference::Secret(name) => self.secret(name, written, at, scope),
             Reference::Step { id, path } => self.step((id, path), written, at, scope),
+            Reference::Each => match scope {
+                Scope::Step { fan, .. } if fan.has_items => Filled::Waiting,
+                _ => self.fail(
+                    Problem::new(&at.find(written), format!("`{written}` may not stand here"))
+                        .help("it is the item of a step that has `each = [...]`, in its `params`, `run`, `inputs` and `outputs`"),
+                ),
+            },
         }
     }
 
@@ -269,7 +285,7 @@ impl Interpolator<'_> {
         at: &Origin,
         scope: Scope<'_>,
     ) -> Filled {
-        let Scope::Step { needs, outs } = scope else {
+        let Scope::Step { needs, outs, fan } = scope else {
             let message = format!("`{written}` may not stand here");
             return self.fail(
                 Problem::new(&at.find(written), message)
@@ -291,6 +307,12 @@ impl Interpolator<'_> {
             return self.fail(
                 Problem::new(&at.find(written), message).help(format!("add \"{id}\" to `needs`")),
             );
+        }
+        if fan.others.contains(id) {
+            let message =
+                format!("step `{id}` has items, and `{written}` does not say of which one");
+            let help = "take it out: what items put out is in steps.json of the run";
+            return self.fail(Problem::new(&at.find(written), message).help(help));
         }
         let key = path.rsplit('.').next().unwrap_or_default();
         if let Some(keys) = put_out.filter(|keys| !keys.contains(&key)) {

@@ -18,7 +18,7 @@ use super::{
         Account, BacktestTable, Check, Compute, DataQuality, Deploy, DeployCheck, Drift,
         EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import,
         Limits, Live, Logs, MarketTable, Notify, Param, Pipeline, Preflight, Promote, ReportTable,
-        Run, ScheduleTable, Secret, StepTable, StrategyTable, SweepTable, Target, Train,
+        Run, Scalar, ScheduleTable, Secret, StepTable, StrategyTable, SweepTable, Target, Train,
     },
     values::Parsed,
 };
@@ -431,10 +431,12 @@ const COMMON: &[&str] = &[
     "description",
     "extends",
     "labels",
+    "matrix",
     "params",
     "secrets",
     "compute",
     "run",
+    "pools",
     "schedule",
     "notify",
     "heartbeat",
@@ -468,6 +470,11 @@ pub(super) struct File {
     /// Words to find the job by.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Values of params, such as `symbol = ["BTC/USD", "ETH/USD"]`: one job for each combination, called `NAME.BTC_USD`, with records, slots,
+    /// incidents and pauses of its own. `runner run NAME` runs all of them, one after another; jobs without an end at the same time.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, Vec<Scalar>>")]
+    pub matrix: BTreeMap<String, Vec<toml::Value>>,
     /// A value given from outside. Low to high: default, variable, `-p`.
     #[serde(default)]
     pub params: BTreeMap<String, Param>,
@@ -481,6 +488,10 @@ pub(super) struct File {
     /// Limits of one run, and what happens when it fails.
     #[serde(default)]
     pub run: Run,
+    /// How many runs of the service share what there is little of, by name, such as `heavy = 1`; jobs name one in `run.pool`. A pool has
+    /// one size on a box: it belongs into a file that they share.
+    #[serde(default)]
+    pub pools: BTreeMap<String, u32>,
     /// When `runner serve` runs the job. A job may have several schedules.
     #[serde(default)]
     pub schedule: Vec<ScheduleTable>,

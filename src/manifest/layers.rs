@@ -9,13 +9,17 @@ use super::{
     tree::{Node, Table, Value, get, quoted},
 };
 
+/// Where strategies are that a program wrote.
+const SANDBOX: &str = "strategies/sandbox/";
+
 /// Most files one job may be made of.
 const FILES_MAX: usize = 64;
 
 /// The kind of the job that a sweep plays.
 const OF_A_SWEEP: &str = "backtest";
 /// What a sweep does not take from the job it plays.
-const OWN_KEYS: [&str; 6] = ["name", "kind", "description", "labels", "schedule", "heartbeat"];
+const OWN_KEYS: [&str; 7] =
+    ["name", "kind", "description", "labels", "schedule", "heartbeat", "matrix"];
 
 /// Most keys in the path of a `--set`.
 const KEYS_MAX: usize = 16;
@@ -147,7 +151,16 @@ impl<'a> Loader<'a> {
         }
         let paths = ["profiles/", FOLDER].map(|folder| format!("{folder}{name}.toml"));
         let [profile, strategy] = &paths;
-        match ((self.read)(profile), (self.read)(strategy)) {
+        let of_box = [(self.read)(profile), (self.read)(strategy)];
+        if of_box.iter().all(Result::is_err) {
+            // What was written by a program comes last, so that it takes the place of nothing.
+            let sandbox = format!("{SANDBOX}{name}.toml");
+            if let Ok(text) = (self.read)(&sandbox) {
+                self.file(SourceKind::Profile, &sandbox, &text);
+                return;
+            }
+        }
+        match of_box.into() {
             (Ok(_), Ok(_)) => {
                 let message = format!("`{name}` is both {profile} and {strategy}");
                 self.problems.push(Problem::new(&at, message).help("rename one of the two files"));

@@ -7,6 +7,7 @@ use regex_lite::Regex;
 use super::{
     check::{closest, list},
     interpolate::{Facts, Interpolator, Scope, as_text},
+    matrix::MatrixValues,
     origin::{Origin, SourceKind},
     problem::Problem,
     tree::{Node, Table, Value, quoted},
@@ -69,6 +70,8 @@ pub(super) struct Givers<'a> {
     pub args: &'a [(String, String)],
     /// What the schedule gives that runs the job.
     pub scheduled: &'a [(String, String)],
+    /// What the matrix gives.
+    pub matrix: &'a MatrixValues,
     /// False when the manifest is only looked at: then a missing value fails quietly.
     pub demanding: bool,
 }
@@ -162,14 +165,17 @@ impl Evaluator<'_> {
         Given::Failed
     }
 
-    /// The value of `-p`, else of the variable, else of the schedule.
+    /// The value of the matrix, else of `-p`, else of the variable, else of the schedule.
     fn outside(&mut self, kind: &str) -> Option<Given> {
         let variable = || {
             let name = self.table.get("env").and_then(Node::as_str)?;
             let text = self.from.facts.env.get(name).filter(|text| !text.is_empty())?;
             Some((text.as_str(), Origin::whole(SourceKind::Env, name, &format!("{name}={text}"))))
         };
-        let (text, at) = argument(self.name, self.from.args)
+        let matrix = self.from.matrix.get(self.name);
+        let (text, at) = matrix
+            .map(|(text, at)| (text.as_str(), at.clone()))
+            .or_else(|| argument(self.name, self.from.args))
             .or_else(variable)
             .or_else(|| scheduled(self.name, self.from.scheduled))?;
         let text = self.mapped(text);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    items::Item,
     kinds::{File, Job},
     layers::relative,
     params::ParamSet,
@@ -37,6 +38,8 @@ pub struct Manifest {
     pub compute: Compute,
     /// Limits of one run.
     pub run: Run,
+    /// How many runs of the service share what there is little of.
+    pub pools: BTreeMap<String, u32>,
     /// When the service runs it.
     pub schedules: Vec<Schedule>,
     /// Who gets a notice when it goes wrong.
@@ -306,6 +309,16 @@ pub struct Step {
     pub timeout: Option<Parsed<Span>>,
     /// The exit code that counts as success.
     pub expect_exit: i32,
+    /// What it runs once for each of.
+    pub items: Option<Vec<Item>>,
+    /// Most of them at the same time.
+    pub parallel_max: Option<u32>,
+    /// What is asked before it starts.
+    pub approve: Option<String>,
+    /// What it reads, where that decides whether it runs.
+    pub inputs: Vec<Template>,
+    /// What it leaves.
+    pub outputs: Vec<Template>,
 }
 
 /// What a step runs.
@@ -338,7 +351,7 @@ pub(super) struct Parts<'a> {
 pub(super) fn plan(parts: &Parts<'_>, given: &ParamSet) -> Option<Manifest> {
     let job = parts.file.kind.plan(parts);
     let File { name, description, labels, compute, run, .. } = parts.file.clone();
-    let File { schedule, notify, heartbeat, logs, .. } = parts.file.clone();
+    let File { schedule, notify, heartbeat, logs, pools, .. } = parts.file.clone();
     let schedules: Option<Vec<_>> =
         (1..).zip(schedule).map(|(place, table)| schedules::plan(place, table, given)).collect();
     Some(Manifest {
@@ -347,6 +360,7 @@ pub(super) fn plan(parts: &Parts<'_>, given: &ParamSet) -> Option<Manifest> {
         labels,
         compute,
         run,
+        pools,
         schedules: schedules?,
         notify,
         heartbeat,
@@ -518,6 +532,16 @@ fn step(table: StepTable, folder_of: &str) -> Option<Step> {
         when: table.when,
         timeout: table.timeout,
         expect_exit: table.expect_exit,
+        items: match table.each {
+            Some(each) => {
+                Some(each.iter().map(|item| Item::new(item)).collect::<Result<_, _>>().ok()?)
+            }
+            None => None,
+        },
+        parallel_max: table.max_parallel,
+        approve: table.approve,
+        inputs: table.inputs,
+        outputs: table.outputs,
     })
 }
 

@@ -24,7 +24,7 @@ pub fn jobs_md() -> String {
             writeln!(out, "| [`{name}`](#kind:{name}) | {} | {} |", docs(*kind), tables.join(" "));
     }
     let _ = writeln!(out, "\n## Every job\n");
-    let top = ["manifest", "name", "kind", "description", "extends", "labels"];
+    let top = ["manifest", "name", "kind", "description", "extends", "labels", "matrix", "pools"];
     rows(&mut out, root, &top);
     for key in EVERY_JOB {
         section(&mut out, root, key, "###");

@@ -9,9 +9,11 @@ use super::{
     interpolate::{Facts, Interpolator, Scope, SecretValue, collect_params, only_param},
     kinds::{File, Kind, is_common},
     layers::{Layer, Loader},
+    matrix::{Chosen, MatrixItem, choose, matrix_items},
     origin::{Origin, SourceKind},
     params::{self, Given, Givers, ParamSet},
     plan::{Manifest, Parts, plan},
+    pools,
     problem::{Problem, Problems},
     rules,
     schedules::{self, Schedule},
@@ -65,6 +67,8 @@ pub struct Sources<'a> {
     pub sets: &'a [(String, String)],
     /// Facts of the run.
     pub run: &'a RunFacts,
+    /// Which job of a matrix is meant.
+    pub item: Option<&'a str>,
 }
 
 /// A manifest with every value in place.
@@ -153,19 +157,23 @@ pub struct Timetable {
     pub schedules: Vec<Schedule>,
     /// What its runs may leave behind.
     pub logs: Logs,
+    /// The jobs of its matrix; none where it has none, and where one of them is meant.
+    pub items: Vec<MatrixItem>,
 }
 
 /// Reads when a job runs: values that only a run can give may be missing.
 pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
+    let is_one = sources.item.is_some();
+    let items = if is_one { Vec::new() } else { matrix_items(&sources.job.text) };
     let work = Work::prepare(sources, false)?;
     if !work.problems.is_empty() {
         return Err(Problems::new(work.problems));
     }
     let text = |key: &str| work.tree.get(key).and_then(Node::as_str);
     let name = text("name").unwrap_or_default().to_owned();
-    let items = work.tree.get("schedule").map(Node::items).into_iter().flatten();
+    let tables = work.tree.get("schedule").map(Node::items).into_iter().flatten();
     let mut schedules = Vec::new();
-    for (place, node) in (1..).zip(items) {
+    for (place, node) in (1..).zip(tables) {
         let table: ScheduleTable = node
             .to_plain()
             .try_into()
@@ -178,7 +186,7 @@ pub fn timetable(sources: Sources<'_>) -> Result<Timetable, Problems> {
         .get("logs")
         .map_or_else(|| Ok(Logs::default()), |logs| logs.to_plain().try_into());
     let logs = logs.map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
-    Ok(Timetable { name, schedules, logs })
+    Ok(Timetable { name, schedules, logs, items })
 }
 
 /// The kind that a job's own file names, whatever else is wrong with it.
@@ -245,7 +253,7 @@ struct Work {
 impl Work {
     fn prepare(sources: Sources<'_>, demanding: bool) -> Result<Self, Problems> {
         let Sources { job, read, read_secret, names, is_inside, profiles, env, .. } = sources;
-        let Sources { params, scheduled, sets, run, .. } = sources;
+        let Sources { params, scheduled, sets, run, item, .. } = sources;
         let mut problems = Vec::new();
         let mut loader = Loader::new(&mut *read, names, &mut problems);
         loader.file(SourceKind::Job, &job.path, &job.text);
@@ -275,15 +283,17 @@ impl Work {
             return Err(Problems::new(problems));
         };
         own_tables_only(&layers, kind, &mut problems);
-        let outs = if kind == Kind::Pipeline {
-            steps::outs(merged.get("step"), read)
-        } else {
-            steps::Outs::new()
-        };
-        let name = merged.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+        let steps = merged.get("step").filter(|_| kind == Kind::Pipeline);
+        let outs = steps::outs(steps, read);
+        let chosen = Chosen { item, demanding, args: params };
+        let (end, matrix) = choose(&merged, &layers, &chosen, &mut problems);
+        let mut name = merged.get("name").and_then(Node::as_str).unwrap_or_default().to_owned();
+        if let Some(end) = item.and(end) {
+            name = format!("{name}.{end}");
+        }
         let facts = Facts { env, run, job: &name };
         let declared = strategy::declare(&merged, &mut problems);
-        let givers = Givers { facts: &facts, args: params, scheduled, demanding };
+        let givers = Givers { facts: &facts, args: params, scheduled, matrix: &matrix, demanding };
         let params_set = params::evaluate(declared.as_ref(), &givers, &mut problems);
         let declared = merged.get("secrets").and_then(Node::as_table);
         let mut vault = Vault { env, read: read_secret, demanding };
@@ -302,19 +312,37 @@ impl Work {
         };
         work.warn_unused(&layers, &merged, params);
         work.tree = work.prune(layers);
+        if !matrix.is_empty() {
+            work.is_one_job(&name);
+        }
         work.interpolate(&facts, &outs);
         strategy::give(&mut work.tree, &work.params);
         strategy::old_keys(&mut work.tree, &mut work.problems);
         work.walk();
-        defaults::fill(&mut work.tree, kind);
-        rules::check(&work.tree, kind, is_inside, &mut work.problems);
-        schedules::check(&work.tree, &mut work.problems);
-        rules::warn(&work.tree, &mut work.warnings);
-        work.strategy();
-        if kind == Kind::Pipeline {
-            steps::check(&work.tree, &mut work.problems);
-        }
+        work.judge(is_inside);
         Ok(work)
+    }
+
+    /// A job of a matrix is one job like any other, once it has its values.
+    fn is_one_job(&mut self, name: &str) {
+        self.tree.remove("matrix");
+        if let Some(node) = self.tree.get_mut("name") {
+            node.value = Value::String(name.to_owned());
+        }
+    }
+
+    /// Fills in what is not given, and checks what the schema cannot say.
+    fn judge(&mut self, is_inside: &dyn Fn(&str) -> bool) {
+        let kind = self.kind;
+        defaults::fill(&mut self.tree, kind);
+        rules::check(&self.tree, kind, is_inside, &mut self.problems);
+        schedules::check(&self.tree, &mut self.problems);
+        pools::check(&self.tree, &mut self.problems);
+        rules::warn(&self.tree, &mut self.warnings);
+        self.strategy();
+        if kind == Kind::Pipeline {
+            steps::check(&self.tree, &mut self.problems);
+        }
     }
 
     /// Reads the rules, and has the language check them.

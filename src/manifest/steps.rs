@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     check::closest,
-    interpolate::{Interpolator, Scope},
+    interpolate::{Fan, Interpolator, Scope},
+    items::{self, EACH_MAX},
     kinds::Kind,
     layers::relative,
     problem::Problem,
@@ -48,12 +49,21 @@ pub(super) fn outs(
 /// Fills the references of steps; those to outputs of other steps stay until the step starts.
 pub(super) fn interpolate(steps: &mut Node, outs: &Outs, interpolator: &mut Interpolator<'_>) {
     let Value::Array(items) = &mut steps.value else { return };
+    let has_items = |step: &Node| step.as_table().is_some_and(|table| table.contains_key("each"));
+    let others: BTreeSet<String> = items
+        .iter()
+        .filter(|step| has_items(step))
+        .filter_map(|step| id(step))
+        .map(str::to_owned)
+        .collect();
     for step in items {
+        let fan = Fan { has_items: has_items(step), others: &others };
         let needs: Vec<String> = needs(step).map(|(need, _)| need.to_owned()).collect();
         let Some(table) = step.as_table_mut() else { continue };
         table.retain(|key, node| {
-            let waits = matches!(key.as_str(), "params" | "run");
-            let scope = if waits { Scope::Step { needs: &needs, outs } } else { Scope::Plain };
+            let waits = matches!(key.as_str(), "params" | "run" | "inputs" | "outputs");
+            let scope =
+                if waits { Scope::Step { needs: &needs, outs, fan: &fan } } else { Scope::Plain };
             interpolator.node(node, scope)
         });
     }
@@ -79,6 +89,9 @@ pub(super) fn check(tree: &Table, problems: &mut Vec<Problem>) {
         }
         check_one(step, problems);
         answers_something(step, problems);
+        check_items(step, tree, problems);
+        check_approval(step, problems);
+        check_files(step, problems);
     }
     let known: Vec<&str> = first.keys().copied().collect();
     for step in steps {
@@ -126,6 +139,102 @@ fn check_one(step: &Node, problems: &mut Vec<Problem>) {
                     );
                 }
             }
+        }
+    }
+}
+
+/// The items of a step, and how many of them may run at once.
+fn check_items(step: &Node, tree: &Table, problems: &mut Vec<Problem>) {
+    let Some(table) = step.as_table() else { return };
+    let name = id(step).unwrap_or("?");
+    if let Some(each) = table.get("each") {
+        items::check(each, &format!("`each` of step `{name}`"), problems);
+        if each.items().len() > EACH_MAX {
+            let message =
+                format!("step `{name}` has {} items, most are {EACH_MAX}", each.items().len());
+            problems.push(Problem::new(&each.at, message).help("make several steps of it"));
+        }
+    }
+    let Some(most) = table.get("max-parallel") else { return };
+    if !table.contains_key("each") {
+        let message = format!("`max-parallel` has no meaning in step `{name}`, which has no items");
+        let help = "take it out, or write `each`; that of all steps is in [pipeline]";
+        problems.push(Problem::new(&most.key, message).help(help));
+    }
+    let all =
+        tree.get("pipeline").and_then(Node::as_table).and_then(|table| table.get("max-parallel"));
+    let all = all.map_or(Some(1), Node::as_integer);
+    if let (Some(most_n), Some(all)) = (most.as_integer(), all)
+        && most_n > all
+    {
+        let message = format!(
+            "step `{name}` may run {most_n} items at once, and the pipeline {all} of anything"
+        );
+        let help = format!("write [pipeline] max-parallel = {most_n}, or a smaller number here");
+        problems.push(Problem::new(&most.at, message).help(help));
+    }
+}
+
+/// A step that is approved must be one that can be left out.
+fn check_approval(step: &Node, problems: &mut Vec<Problem>) {
+    let Some(table) = step.as_table() else { return };
+    let Some(approve) = table.get("approve") else { return };
+    let name = id(step).unwrap_or("?");
+    if approve.as_str().is_some_and(|text| text.trim().is_empty() || text.contains(['\n', '\r'])) {
+        let message = format!("`approve` of step `{name}` is not one line of text");
+        let help = "write what is asked: whoever approves reads it";
+        problems.push(Problem::new(&approve.at, message).help(help));
+    }
+    let always = table.get("when").filter(|when| when.as_str() == Some(When::Always.name()));
+    if let Some(when) = always {
+        let message = format!("step `{name}` runs in any case and waits for an approval");
+        let help = "take one of the two out: what cleans up must not wait for anybody";
+        problems.push(Problem::new(&when.at, message).help(help));
+    }
+}
+
+/// Inputs and outputs come together, and nothing is both.
+fn check_files(step: &Node, problems: &mut Vec<Problem>) {
+    let Some(table) = step.as_table() else { return };
+    let name = id(step).unwrap_or("?");
+    for (one, other) in [("inputs", "outputs"), ("outputs", "inputs")] {
+        let Some(node) = table.get(one) else { continue };
+        if node.items().is_empty() && matches!(node.value, Value::Array(_)) {
+            let message = format!("`{one}` of step `{name}` is empty");
+            problems.push(Problem::new(&node.at, message).help("name a file or a folder"));
+        }
+        if !table.contains_key(other) {
+            let message = format!("step `{name}` has `{one}` and no `{other}`");
+            let help =
+                "write both: without them it is not known whether what it makes is there still";
+            problems.push(Problem::new(&node.key, message).help(help));
+        }
+        for path in node.items() {
+            let Some(text) = path.as_str() else { continue };
+            let part = |part: &str| part == ".." || part.is_empty() || part == ".";
+            let why = if text.contains('*') {
+                "a pattern is not a path"
+            } else if text.trim_end_matches('/').split('/').any(part) {
+                "it is not a path below the root"
+            } else {
+                continue;
+            };
+            let message = format!("`{one}` of step `{name}`: `{text}`: {why}");
+            let help = "name a file, or a folder, of which all files count";
+            problems.push(Problem::new(&path.at, message).help(help));
+        }
+    }
+    let texts = |key: &str| {
+        let list = table.get(key).into_iter().flat_map(Node::items);
+        list.filter_map(|node| Some((node.as_str()?.trim_end_matches('/'), node)))
+    };
+    for (output, node) in texts("outputs") {
+        let within = |input: &str| output == input || output.starts_with(&format!("{input}/"));
+        if let Some((input, _)) = texts("inputs").find(|(input, _)| within(input)) {
+            let message =
+                format!("the output `{output}` of step `{name}` is part of its input `{input}`");
+            let help = "then it is never up to date: let it write somewhere else";
+            problems.push(Problem::new(&node.at, message).help(help));
         }
     }
 }

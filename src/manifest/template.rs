@@ -25,6 +25,8 @@ pub(super) enum Reference {
         path: String,
     },
     Secret(String),
+    /// The item of a step.
+    Each,
 }
 
 /// A part of a text.
@@ -46,7 +48,7 @@ pub(super) struct BadReference {
 /// Letters of `strftime` that may follow a `%`.
 const TIME_LETTERS: &str = "YmdHMSyjsFT%";
 const GRAMMAR: &str = "write ${params.NAME}, ${env.NAME}, ${env.NAME:-default}, ${run.id}, ${run.job}, \
-${run.started:%Y%m%d}, ${steps.ID.out.KEY} or ${secrets.NAME}; $${ is a literal ${";
+${run.started:%Y%m%d}, ${steps.ID.out.KEY}, ${each} or ${secrets.NAME}; $${ is a literal ${";
 
 /// Cuts a text into literals and references. A reference that cannot be read is reported and left out.
 pub(super) fn pieces(text: &str) -> (Vec<Piece>, Vec<BadReference>) {
@@ -103,6 +105,9 @@ fn reference(inside: &str) -> Result<Reference, (String, &'static str)> {
             "a reference inside a reference".to_owned(),
             "name one value only; nothing is evaluated twice",
         ));
+    }
+    if inside == "each" {
+        return Ok(Reference::Each);
     }
     let unknown = || (format!("unknown reference {}", quoted(&format!("${{{inside}}}"))), GRAMMAR);
     let (root, rest) = inside.split_once('.').ok_or_else(unknown)?;
@@ -161,14 +166,14 @@ fn bad_letter(pattern: &str) -> Option<String> {
     None
 }
 
-/// A text whose `${steps.id.out.key}` are filled when the step starts. Everything else in it is filled already.
+/// A text whose `${steps.id.out.key}` and `${each}` are filled when the step starts. Everything else in it is filled already.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Template(String);
 
 impl Template {
-    /// The text with the outputs of finished steps; the keys are `steps.id.out.key`.
+    /// The text with the outputs of finished steps and the item; the keys are `steps.id.out.key` and `each`.
     pub fn fill(&self, steps: &BTreeMap<String, String>) -> Result<String, String> {
         interpolate_step(&self.0, steps)
     }
@@ -205,6 +210,12 @@ pub fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<
                 out.push_str(value.ok_or_else(|| {
                     format!("`{written}` has no value: the step did not put it out")
                 })?);
+            }
+            Piece::Reference(Reference::Each, written) => {
+                let item = steps.get("each");
+                out.push_str(
+                    item.ok_or_else(|| format!("`{written}` has no value: the step has no items"))?,
+                );
             }
             Piece::Reference(_, written) => {
                 return Err(format!("`{written}` cannot be filled when a step starts"));
@@ -243,6 +254,7 @@ mod tests {
             ("${run.started:%Y-%m}", Reference::RunStarted(Some("%Y-%m".into()))),
             ("${steps.a.out.b}", Reference::Step { id: "a".into(), path: "a.out.b".into() }),
             ("${secrets.K}", Reference::Secret("K".into())),
+            ("${each}", Reference::Each),
         ] {
             assert_eq!(one(text), Piece::Reference(reference, text.into()));
         }

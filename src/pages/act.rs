@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     cli::{
-        args::{CommandArgs, JobArgs, PauseArgs, RunArgs},
+        args::{CommandArgs, JobArgs, PauseArgs, RetryArgs, RunArgs},
         commands, flags,
         load::{facts, load},
         pause,
@@ -403,18 +403,25 @@ fn carry_out(
             commands::said(order, &tag, &given)
         }
         ActKind::Pause => {
-            let args =
-                PauseArgs { job: of.clone(), reason: why.to_owned(), who: Some(who.clone()) };
-            let (job, paused, is_new) = pause::set(&desk.root, &args)?;
-            pause::said(&job, &paused, is_new)
+            let (job, who) = (of.clone(), Some(who.clone()));
+            let args = PauseArgs { job, reason: why.to_owned(), who, during: None };
+            pause::set(&desk.root, &args)?.iter().map(pause::said).collect()
         }
-        ActKind::ResumeJob => resume::said(&resume::lift(&desk.root, of)?),
+        ActKind::ResumeJob => {
+            resume::lift(&desk.root, of)?.iter().map(|job| resume::said(job)).collect()
+        }
         ActKind::Run => {
             let file = file_of(desk, of)?;
-            started(desk, operator, &RunArgs::of(JobArgs::of(format!("jobs/{file}.toml").into())))?
+            // A job of a matrix has no file of its own.
+            let own = format!("jobs/{file}.toml");
+            let job = if desk.root.join(&own).is_file() { own } else { file };
+            started(desk, operator, &RunArgs::of(JobArgs::of(job.into())))?
         }
         ActKind::Stop => stopped(desk, of, &format!("{why}, by {who}"))?,
-        ActKind::Retry => started(desk, operator, &retry::again(&desk.root, of)?)?,
+        ActKind::Retry => {
+            let args = RetryArgs { run: of.clone(), from: None, only: None };
+            started(desk, operator, &retry::again(&desk.root, &args)?)?
+        }
     };
     // Not every act keeps its reason where it is done.
     tracing::info!("through the pages, by {who} ({why}): {} {of}: {}", row.word, said.trim());

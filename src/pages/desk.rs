@@ -14,7 +14,7 @@ use crate::{
     domain::{ids::Tag, series::Series, time::UtcMs},
     exit::Exit,
     jobs::{
-        context::{Context, Failure, Progress},
+        context::{Context, Failure, Progress, Resume},
         ledgers::series_of,
     },
     os::{mask::Mask, process::ChildResults, signals::Stop},
@@ -150,6 +150,7 @@ impl Desk {
             child_results: ChildResults::Kept,
             drawing: drawing(),
             progress: &Quiet,
+            resume: Resume::default(),
         })
     }
 

@@ -51,7 +51,7 @@ impl BoxState {
     pub fn look(desk: &Desk) -> Result<Self, Failure> {
         let found = desk.records(|store| {
             let mut going = Vec::new();
-            for state in [RunState::Running, RunState::Queued] {
+            for state in [RunState::Running, RunState::Waiting, RunState::Queued] {
                 let filter = RunFilter {
                     state: Some(state),
                     limit: Some(GOING_MAX),

@@ -145,6 +145,7 @@ fn letter(state: RunState) -> &'static str {
     match state {
         RunState::Queued => "…",
         RunState::Running => "▸",
+        RunState::Waiting => "?",
         RunState::Succeeded => "✓",
         RunState::Flaky => "~",
         RunState::Failed => "✕",

@@ -93,7 +93,8 @@ pub fn level_of(state: RunState) -> Level {
     match state {
         RunState::Succeeded | RunState::Flaky => Level::Well,
         RunState::Queued | RunState::Running => Level::Idle,
-        RunState::Cancelled
+        RunState::Waiting
+        | RunState::Cancelled
         | RunState::SkippedOverlap
         | RunState::Superseded
         | RunState::SkippedPrecondition => Level::Look,
@@ -110,6 +111,7 @@ pub fn state(state: RunState) -> Markup {
     let (class, sign) = match state {
         RunState::Running => ("going", "▸"),
         RunState::Queued => ("idle", "…"),
+        RunState::Waiting => ("look", "?"),
         other => level_of(other).sign(),
     };
     html! { span.verdict.(class) { span.sign aria-hidden="true" { (sign) } (state.name().replace('_', " ")) } }

@@ -30,7 +30,7 @@ pub fn call(root: &Path, args: &RunArgs) -> String {
 
 /// The words behind `runner` that make a run with this id of the same arguments.
 pub fn words(args: &RunArgs, id: &str) -> Vec<String> {
-    let RunArgs { job, retry_of, timeout, run_id: _, parent: _, attempt: _ } = args;
+    let RunArgs { job, retry_of, timeout, run_id: _, parent: _, attempt: _, part: _ } = args;
     let pair = |flag: &str, pairs: &[(String, String)]| {
         let one = |(name, value): &(String, String)| [flag.to_owned(), format!("{name}={value}")];
         pairs.iter().flat_map(one).collect::<Vec<_>>()

@@ -127,6 +127,11 @@ impl Recorder<'_> {
         why: &RunOrigin,
     ) -> Result<(), Failure> {
         let exit = result.as_ref().map_or_else(|failure| failure.exit, |outcome| outcome.exit);
+        if exit == Exit::Waiting {
+            let (run, attempt) = (&prepared.run_id, prepared.attempt.unwrap_or(1));
+            self.store.park(run, attempt, &cut(summary(result)))?;
+            return Ok(());
+        }
         self.folder.write_result(&document(prepared, result))?;
         let figures = result.as_ref().map(|outcome| among(&outcome.out)).unwrap_or_default();
         if !figures.is_empty()
@@ -144,7 +149,7 @@ impl Recorder<'_> {
         let end = RunEnd {
             state: state(exit, why),
             exit_code: i32::from(exit.code()),
-            summary: summary.chars().take(SUMMARY_MAX).collect(),
+            summary: cut(&summary),
             at: SystemClock.now(),
         };
         let patience = Deadline::after(Some(PATIENCE));
@@ -156,6 +161,10 @@ impl Recorder<'_> {
             }
         }
     }
+}
+
+fn cut(summary: &str) -> String {
+    summary.chars().take(SUMMARY_MAX).collect()
 }
 
 /// Records the end of a run that does not end in time, beside it and in its place.

@@ -15,6 +15,10 @@ pub struct Candidate<'a> {
     pub state: CandidateState,
     /// Whether it takes one of the places.
     pub place: RunPlace,
+    /// When it was due.
+    pub due_ms: i64,
+    /// The pool it takes a place of, and how many that has.
+    pub pool: Option<(&'a str, u32)>,
 }
 
 /// Whether a run takes one of the places of those that may run at once.
@@ -39,6 +43,8 @@ pub enum CandidateState {
     },
     /// It runs, or what it left behind is being ended.
     Running,
+    /// It is not over, and waits for an approval without a process: it takes no place.
+    Parked,
 }
 
 /// What is to be done with a held run.
@@ -53,36 +59,64 @@ pub enum Admission {
 
 #[derive(Default)]
 struct ScheduleGroup {
-    waiting: Vec<(u64, CandidateState, RunPlace)>,
+    waiting: Vec<(u64, CandidateState)>,
     going: Vec<u64>,
 }
 
-/// What is to be done so that every schedule keeps its rule and no more than `most` runs go on.
+/// The places that are taken.
+#[derive(Default)]
+struct PlacesTaken<'a> {
+    all: u32,
+    of_pools: BTreeMap<&'a str, u32>,
+}
+
+impl<'a> PlacesTaken<'a> {
+    fn take(&mut self, seat: &Candidate<'a>) {
+        self.all += u32::from(seat.place == RunPlace::Taken);
+        if let Some((pool, _)) = seat.pool {
+            *self.of_pools.entry(pool).or_default() += 1;
+        }
+    }
+
+    fn has_room(&self, seat: &Candidate<'a>, most: u32) -> bool {
+        let taken = |pool: &str| self.of_pools.get(pool).copied().unwrap_or_default();
+        let in_pool = seat.pool.is_none_or(|(pool, size)| taken(pool) < size);
+        in_pool && (seat.place == RunPlace::Aside || self.all < most)
+    }
+}
+
+/// What is to be done so that every schedule keeps its rule, no more than `most` runs go on, and no pool holds more than its size.
 pub fn admit(seats: &[Candidate<'_>], most: u32) -> Vec<Admission> {
     let mut groups: BTreeMap<&str, (Overlap, ScheduleGroup)> = BTreeMap::new();
-    let mut places = 0;
+    let mut places = PlacesTaken::default();
     for seat in seats {
         let (_, group) =
             groups.entry(seat.schedule).or_insert_with(|| (seat.overlap, ScheduleGroup::default()));
-        if seat.state == CandidateState::Running {
-            group.going.push(seat.key);
-            places += u32::from(seat.place == RunPlace::Taken);
-        } else {
-            group.waiting.push((seat.key, seat.state, seat.place));
+        match seat.state {
+            CandidateState::Running => {
+                group.going.push(seat.key);
+                places.take(seat);
+            }
+            CandidateState::Parked => group.going.push(seat.key),
+            CandidateState::Waiting | CandidateState::Backlog | CandidateState::Retry { .. } => {
+                group.waiting.push((seat.key, seat.state));
+            }
         }
     }
     let mut acts = Vec::new();
-    let mut candidates = Vec::new();
+    let mut startable_keys = Vec::new();
     for (overlap, group) in groups.values() {
         let gone = displaced(*overlap, group, &mut acts);
-        candidates.extend(startable(*overlap, group, &gone));
+        startable_keys.extend(startable(*overlap, group, &gone));
     }
-    // What is due now goes before what is caught up.
-    candidates.sort_by_key(|(key, state, _)| (*state == CandidateState::Backlog, *key));
-    for (key, _, place) in candidates {
-        if place == RunPlace::Aside || places < most {
-            places += u32::from(place == RunPlace::Taken);
-            acts.push(Admission::Start(key));
+    let mut candidates: Vec<&Candidate<'_>> =
+        seats.iter().filter(|seat| startable_keys.contains(&seat.key)).collect();
+    // What is due now goes before what is caught up; then who was due first.
+    candidates.sort_by_key(|seat| (seat.state == CandidateState::Backlog, seat.due_ms, seat.key));
+    for seat in candidates {
+        if places.has_room(seat, most) {
+            places.take(seat);
+            acts.push(Admission::Start(seat.key));
         }
     }
     acts
@@ -96,15 +130,16 @@ fn displaced(overlap: Overlap, group: &ScheduleGroup, acts: &mut Vec<Admission>)
         Overlap::Replace => true,
         Overlap::Forbid | Overlap::Allow => false,
     };
-    let among = group.waiting.iter().filter(|(_, state, _)| waits(*state));
-    let Some(newest) = among.clone().map(|(key, ..)| *key).max() else { return gone };
-    for (key, state, _) in among.filter(|(key, ..)| *key != newest) {
+    let among = group.waiting.iter().filter(|(_, state)| waits(*state));
+    let Some(newest) = among.clone().map(|(key, _)| *key).max() else { return gone };
+    for (key, state) in among.filter(|(key, _)| *key != newest) {
         gone.insert(*key);
         acts.push(match state {
             CandidateState::Retry { .. } => Admission::Replace(*key),
-            CandidateState::Waiting | CandidateState::Backlog | CandidateState::Running => {
-                Admission::Supersede(*key)
-            }
+            CandidateState::Waiting
+            | CandidateState::Backlog
+            | CandidateState::Running
+            | CandidateState::Parked => Admission::Supersede(*key),
         });
     }
     if overlap == Overlap::Replace {
@@ -114,25 +149,24 @@ fn displaced(overlap: Overlap, group: &ScheduleGroup, acts: &mut Vec<Admission>)
 }
 
 /// Those of one schedule that its rule lets start.
-fn startable(
-    overlap: Overlap,
-    group: &ScheduleGroup,
-    gone: &BTreeSet<u64>,
-) -> Vec<(u64, CandidateState, RunPlace)> {
+fn startable(overlap: Overlap, group: &ScheduleGroup, gone: &BTreeSet<u64>) -> Vec<u64> {
     let is_ready = |state: CandidateState| state != CandidateState::Retry { ready: false };
-    let waiting = group.waiting.iter().filter(|(key, ..)| !gone.contains(key)).copied();
+    let waiting = group.waiting.iter().filter(|(key, _)| !gone.contains(key)).copied();
     if overlap == Overlap::Allow {
-        return waiting.filter(|(_, state, _)| is_ready(*state)).collect();
+        return waiting.filter(|(_, state)| is_ready(*state)).map(|(key, _)| key).collect();
     }
     if !group.going.is_empty() {
         return Vec::new();
     }
     // A run that waits for another attempt is not over: nobody of its schedule passes it.
-    let first = waiting.min_by_key(|(key, state, _)| match state {
+    let first = waiting.min_by_key(|(key, state)| match state {
         CandidateState::Retry { .. } => (0, *key),
-        CandidateState::Waiting | CandidateState::Backlog | CandidateState::Running => (1, *key),
+        CandidateState::Waiting
+        | CandidateState::Backlog
+        | CandidateState::Running
+        | CandidateState::Parked => (1, *key),
     });
-    first.into_iter().filter(|(_, state, _)| is_ready(*state)).collect()
+    first.into_iter().filter(|(_, state)| is_ready(*state)).map(|(key, _)| key).collect()
 }
 
 #[cfg(test)]
@@ -145,7 +179,7 @@ mod tests {
         overlap: Overlap,
         state: CandidateState,
     ) -> Candidate<'static> {
-        Candidate { key, schedule, overlap, state, place: RunPlace::Taken }
+        Candidate { key, schedule, overlap, state, place: RunPlace::Taken, due_ms: 0, pool: None }
     }
 
     const RETRY: CandidateState = CandidateState::Retry { ready: true };
@@ -198,5 +232,38 @@ mod tests {
         assert_eq!(found, [Admission::Start(2), Admission::Start(9)]);
         let busy = seat(3, "busy", Overlap::Forbid, Running);
         assert_eq!(admit(&[busy, old, new], 1), []);
+    }
+
+    #[test]
+    fn a_pool_holds_no_more_than_its_size_and_whoever_was_due_first_goes_first() {
+        let heavy =
+            |key: u64, schedule: &'static str, state: CandidateState, due_ms: i64| Candidate {
+                due_ms,
+                pool: Some(("heavy", 1)),
+                ..seat(key, schedule, Overlap::Forbid, state)
+            };
+        let waits = CandidateState::Waiting;
+        let free = seat(9, "free", Overlap::Forbid, waits);
+        let seats = [heavy(1, "a", waits, 50), heavy(2, "b", waits, 20), free];
+        assert_eq!(admit(&seats, 5), [Admission::Start(9), Admission::Start(2)]);
+        let seats = [heavy(1, "a", waits, 50), heavy(2, "b", CandidateState::Running, 20), free];
+        assert_eq!(admit(&seats, 5), [Admission::Start(9)], "the pool is full, nobody else waits");
+        let seats = [heavy(1, "a", waits, 50), heavy(2, "b", CandidateState::Parked, 20)];
+        assert_eq!(
+            admit(&seats, 5),
+            [Admission::Start(1)],
+            "one that waits for people takes no place"
+        );
+    }
+
+    #[test]
+    fn a_run_that_waits_for_an_approval_is_not_over() {
+        let parked = |overlap| seat(1, "s", overlap, CandidateState::Parked);
+        let next = |overlap| seat(2, "s", overlap, CandidateState::Waiting);
+        assert_eq!(admit(&[parked(Overlap::Queue), next(Overlap::Queue)], 1), []);
+        let replaced = admit(&[parked(Overlap::Replace), next(Overlap::Replace)], 1);
+        assert_eq!(replaced, [Admission::Replace(1)]);
+        let other = seat(3, "other", Overlap::Forbid, CandidateState::Waiting);
+        assert_eq!(admit(&[parked(Overlap::Forbid), other], 1), [Admission::Start(3)]);
     }
 }

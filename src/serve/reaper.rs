@@ -70,6 +70,14 @@ impl<L: Launcher> Service<L> {
             self.held.remove(&key);
             return Ok(());
         };
+        let is_parked = run.state == RunState::Waiting && run.attempt == held.attempt;
+        if is_parked && has_parked(gone) {
+            if let Some(held) = self.held.get_mut(&key) {
+                let lasted = Duration::ZERO;
+                held.phase = Phase::Clearing(Clearing { since: now.up, lasted, left: None });
+            }
+            return Ok(());
+        }
         let open = !run.state.is_over() && run.attempt == held.attempt;
         if open && going.ours && self.launcher.is_alive(&held.run) {
             // An older process of the same attempt was faster: that one is the run.
@@ -79,7 +87,7 @@ impl<L: Launcher> Service<L> {
         let asked = self.launcher.stop_requested(&held.run);
         let wanted = going.ending.is_none() && asked.is_none();
         let end = end_of(going, gone, asked, now);
-        let untouched = open && wanted && run.state == RunState::Queued;
+        let untouched = open && wanted && matches!(run.state, RunState::Queued | RunState::Waiting);
         if untouched && is_passing(gone) && held.tries < TRIES_MAX {
             self.try_again(key, &end.summary, now);
             return Ok(());
@@ -168,6 +176,13 @@ impl<L: Launcher> Service<L> {
             self.held.remove(&key);
             return Ok(());
         };
+        if run.state == RunState::Waiting {
+            self.say(&format!("wait {}: {}", run.run_id, run.summary));
+            if let Some(held) = self.held.get_mut(&key) {
+                (held.phase, held.goes_on, held.tries) = (Phase::Parked, false, 0);
+            }
+            return Ok(());
+        }
         let retried = self.retried(key, &run, clearing.lasted, now)?;
         if !retried {
             self.held.remove(&key);
@@ -214,7 +229,16 @@ impl<L: Launcher> Service<L> {
         self.held.remove(&key);
         let phase = Phase::Waiting(Some(not_before));
         let forgotten = next.forgotten;
-        self.hold(TrackedRun { attempt: number, forgotten, tries: 0, phase, ..held });
+        let (goes_on, told) = (false, [false; 2]);
+        self.hold(TrackedRun {
+            attempt: number,
+            forgotten,
+            tries: 0,
+            goes_on,
+            told,
+            phase,
+            ..held
+        });
         self.say(&format!("retry {}: attempt {number} in {:?}", run.run_id, next.pause));
         Ok(true)
     }
@@ -252,6 +276,15 @@ impl<L: Launcher> Service<L> {
             self.hold(TrackedRun::waiting(&run, schedule, slot, QueueCause::CatchUp, work.terms));
         }
         Ok(())
+    }
+}
+
+/// Whether a process left its run to wait for an approval, as far as one can see.
+fn has_parked(gone: ProcessExit) -> bool {
+    match gone {
+        ProcessExit::Code(code) => code == i32::from(Exit::Waiting.code()),
+        ProcessExit::Unseen => true,
+        ProcessExit::Signal(_) => false,
     }
 }
 

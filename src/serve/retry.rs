@@ -23,6 +23,7 @@ pub fn reason(state: RunState, exit_code: Option<i32>) -> Option<RetryOn> {
         RunState::Failed
         | RunState::Queued
         | RunState::Running
+        | RunState::Waiting
         | RunState::Succeeded
         | RunState::Flaky
         | RunState::Cancelled

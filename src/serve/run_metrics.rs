@@ -83,6 +83,7 @@ impl RunMetrics {
             | RunState::Panicked => true,
             RunState::Queued
             | RunState::Running
+            | RunState::Waiting
             | RunState::Missed
             | RunState::SkippedOverlap
             | RunState::Superseded

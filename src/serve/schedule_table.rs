@@ -29,6 +29,20 @@ pub struct RunPolicy {
     pub retry: Retry,
     /// Whether it may simply be run again after it was lost.
     pub idempotent: bool,
+    /// The pool it takes a place of.
+    pub pool: Option<PoolPlace>,
+    /// After how long it is told to be slow.
+    pub slow_after: Option<Duration>,
+    /// How long after it was due a start is late.
+    pub late_start: Option<Duration>,
+}
+
+/// A pool that several jobs share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolPlace {
+    pub name: String,
+    /// Most runs of its jobs at the same time.
+    pub size: u32,
 }
 
 impl RunPolicy {
@@ -48,6 +62,9 @@ impl Default for RunPolicy {
             output_max: 16 << 20,
             retry: Retry::default(),
             idempotent: false,
+            pool: None,
+            slow_after: None,
+            late_start: None,
         }
     }
 }

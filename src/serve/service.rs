@@ -31,6 +31,17 @@ pub trait RunObserver {
     fn say(&mut self, line: &str);
     /// A run that ended, or a slot that was not run.
     fn on_run_finished(&mut self, run: &RunRecord);
+    /// A run that goes on, and not as it should.
+    fn on_run_trouble(&mut self, _run: &RunRecord, _trouble: RunTrouble) {}
+}
+
+/// What is not as it should be with a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunTrouble {
+    /// It goes on for longer than is usual.
+    Slow,
+    /// It began long after it was due.
+    Late,
 }
 
 /// What the service is run with.
@@ -119,10 +130,11 @@ impl<L: Launcher> Service<L> {
     fn record(&mut self, now: TurnTime) -> Result<(), StoreError> {
         self.settle_ended(now)?;
         self.clear(now)?;
+        self.tell_slow(now)?;
         if self.closed {
             return Ok(());
         }
-        let pauses = self.store.pauses()?;
+        let pauses = self.pauses(now)?;
         self.refuse_waiting(&pauses, now)?;
         let names: Vec<String> = self.works.iter().map(|work| work.name.clone()).collect();
         for name in names {
@@ -132,7 +144,7 @@ impl<L: Launcher> Service<L> {
     }
 
     /// Decides the slots of one schedule that became due.
-    fn decide(
+    pub(super) fn decide(
         &mut self,
         name: &str,
         pauses: &BTreeMap<String, Pause>,
@@ -263,6 +275,7 @@ impl<L: Launcher> Service<L> {
         let before = self.held.values().find(|held| held.schedule == name);
         before.map_or("the slot before is not over".to_owned(), |held| match held.phase {
             Phase::Waiting(_) => format!("{} still waits since {}", held.run, held.slot),
+            Phase::Parked => format!("{} waits for an approval since {}", held.run, held.slot),
             Phase::Running(_) | Phase::Ended(..) | Phase::Clearing(_) => {
                 format!("{} is still running since {}", held.run, held.slot)
             }
@@ -290,12 +303,16 @@ impl<L: Launcher> Service<L> {
     ) -> Result<(), StoreError> {
         let looks = self.looked != Some(now.up.as_secs());
         self.looked = Some(now.up.as_secs());
-        let waiting = self.held.iter().filter(|(_, held)| held.waits());
+        if looks {
+            self.look_at_parked(now)?;
+        }
+        let waiting = self.held.iter().filter(|(_, held)| held.waits() || held.is_parked());
         let waiting: Vec<u64> = waiting.map(|(key, _)| *key).collect();
         for key in waiting {
             let held = &self.held[&key];
             let work = self.works.get(&held.schedule);
-            let pause = work.and_then(|work| pauses.get(&work.job));
+            let has_started = held.is_parked() || held.goes_on;
+            let pause = work.and_then(|work| pauses.get(&work.job)).filter(|_| !has_started);
             let asked = looks.then(|| self.launcher.stop_requested(&held.run)).flatten();
             let (state, why) = match (work, pause, asked) {
                 (_, _, Some(why)) => {
@@ -347,7 +364,9 @@ impl<L: Launcher> Service<L> {
                     let why = "a newer slot took its place".to_owned();
                     self.drop_waiting(key, RunState::Superseded, why, now)?;
                 }
-                Admission::Replace(key) if self.held[&key].waits() => {
+                Admission::Replace(key)
+                    if self.held[&key].waits() || self.held[&key].is_parked() =>
+                {
                     let why = StopReason::Replaced.text().to_owned();
                     self.drop_waiting(key, RunState::Cancelled, why, now)?;
                 }
@@ -411,7 +430,7 @@ impl<L: Launcher> Service<L> {
         let of = |held: &TrackedRun| match held.phase {
             Phase::Ended(..) | Phase::Clearing(_) => SOON,
             Phase::Running(going) if going.ending.is_some() || going.is_fresh => SOON,
-            Phase::Running(_) | Phase::Waiting(None) => NAP,
+            Phase::Running(_) | Phase::Waiting(None) | Phase::Parked => NAP,
             Phase::Waiting(Some(at)) => {
                 let left_ms = u64::try_from(at.get() - now.at.get()).unwrap_or_default();
                 Duration::from_millis(left_ms).clamp(SOON, NAP)
@@ -445,7 +464,7 @@ impl<L: Launcher> Service<L> {
 
     /// Whether nothing goes on. Runs may wait.
     pub fn is_idle(&self) -> bool {
-        self.held.values().all(TrackedRun::waits)
+        self.held.values().all(|held| held.waits() || held.is_parked())
     }
 }
 

@@ -27,6 +27,7 @@ impl<L: Launcher> Service<L> {
         self.forget_absent()?;
         self.report_lost(now)?;
         self.adopt(now)?;
+        self.adopt_parked(now)?;
         self.judge_waiting(now)?;
         let names: Vec<String> = self.works.iter().map(|work| work.name.clone()).collect();
         for name in names {
@@ -60,6 +61,26 @@ impl<L: Launcher> Service<L> {
             let before = Duration::from_millis(before.try_into().unwrap_or_default());
             self.goes(key, now, before, false);
             self.say(&format!("adopt {}: it runs since {}", run.run_id, run.started));
+        }
+        Ok(())
+    }
+
+    /// Runs that wait for an approval go on waiting for it, however long nobody was there.
+    fn adopt_parked(&mut self, now: TurnTime) -> Result<(), StoreError> {
+        for run in self.all(RunState::Waiting)? {
+            let Some((schedule, slot)) = self.origin(&run)? else { continue };
+            let terms = self.terms(&schedule);
+            let key = self.hold(TrackedRun::waiting(&run, &schedule, slot, QueueCause::Due, terms));
+            if self.launcher.descendants(&run.run_id) > 0 {
+                // A process that the service before started is about to take it over.
+                self.goes(key, now, Duration::ZERO, false);
+            } else if let Some(held) = self.held.get_mut(&key) {
+                held.phase = Phase::Parked;
+            }
+            if let Some(TrackedRun { phase: Phase::Running(going), .. }) = self.held.get_mut(&key) {
+                going.is_fresh = true;
+            }
+            self.say(&format!("adopt {}: {}", run.run_id, run.summary));
         }
         Ok(())
     }
@@ -155,6 +176,7 @@ impl<L: Launcher> Service<L> {
                 }
                 RunState::Queued
                 | RunState::Running
+                | RunState::Waiting
                 | RunState::Succeeded
                 | RunState::Flaky
                 | RunState::Cancelled => return Ok(()),

@@ -1,5 +1,7 @@
 //! What the service is doing: the document it leaves on the disk and shows to others.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -51,6 +53,19 @@ pub struct ServiceStatus {
     pub waiting: Vec<RunStatus>,
     /// How many wait in all.
     pub waiting_count: usize,
+    /// The pools that jobs with a schedule name.
+    #[serde(default)]
+    pub pools: Vec<PoolStatus>,
+}
+
+/// Who has the places of a pool, and who waits for one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolStatus {
+    pub pool: String,
+    pub size: u32,
+    pub running: Vec<String>,
+    /// Those that were due first come first.
+    pub waiting: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +132,7 @@ impl<L: Launcher> Service<L> {
             stopping: matches!(held.phase, Phase::Running(going) if going.ending.is_some()),
         };
         let (waiting, running): (Vec<&TrackedRun>, Vec<&TrackedRun>) =
-            self.held.values().partition(|held| held.waits());
+            self.held.values().partition(|held| held.waits() || held.is_parked());
         Ok(ServiceStatus {
             schema: SCHEMA.to_owned(),
             pid: 0,
@@ -137,13 +152,32 @@ impl<L: Launcher> Service<L> {
             running: running.into_iter().map(shown).collect(),
             waiting: waiting.iter().take(SHOWN).map(|held| shown(held)).collect(),
             waiting_count: waiting.len(),
+            pools: self.pools(),
         })
+    }
+
+    fn pools(&self) -> Vec<PoolStatus> {
+        let mut pools: BTreeMap<&str, PoolStatus> = BTreeMap::new();
+        for pool in self.works.iter().filter_map(|work| work.terms.pool.as_ref()) {
+            let (running, waiting) = (Vec::new(), Vec::new());
+            let (name, size) = (pool.name.clone(), pool.size);
+            pools.entry(&pool.name).or_insert(PoolStatus { pool: name, size, running, waiting });
+        }
+        let mut held: Vec<&TrackedRun> = self.held.values().filter(|h| !h.is_parked()).collect();
+        held.sort_by_key(|held| held.slot);
+        for held in held {
+            let pool = held.terms.pool.as_ref().and_then(|pool| pools.get_mut(pool.name.as_str()));
+            let Some(pool) = pool else { continue };
+            let list = if held.waits() { &mut pool.waiting } else { &mut pool.running };
+            list.push(held.run.to_string());
+        }
+        pools.into_values().collect()
     }
 }
 
 fn lasted_ms(held: &TrackedRun, now: super::tracked_run::TurnTime) -> i64 {
     match held.phase {
-        Phase::Waiting(_) => 0,
+        Phase::Waiting(_) | Phase::Parked => 0,
         Phase::Running(going) | Phase::Ended(going, _) => {
             let lasted = going.before + now.up.saturating_sub(going.since);
             i64::try_from(lasted.as_millis()).unwrap_or(i64::MAX)

@@ -93,6 +93,8 @@ pub struct Clearing {
 pub enum Phase {
     /// Its record is queued. It starts when its rule lets it, and not before this.
     Waiting(Option<UtcMs>),
+    /// Its record waits for an approval, and it has no process.
+    Parked,
     /// A process was started, or found.
     Running(Running),
     /// Its process is gone, and the record may not say so yet.
@@ -118,6 +120,10 @@ pub struct TrackedRun {
     pub cause: QueueCause,
     /// What it is held to.
     pub terms: RunPolicy,
+    /// Whether it goes on after an approval: nothing of its schedule passes it, and no pause holds it.
+    pub goes_on: bool,
+    /// Whether it was told that it is slow, and that it began late.
+    pub told: [bool; 2],
     pub phase: Phase,
 }
 
@@ -139,6 +145,8 @@ impl TrackedRun {
             tries: 0,
             cause,
             terms,
+            goes_on: false,
+            told: [false; 2],
             phase: Phase::Waiting(run.not_before),
         }
     }
@@ -148,20 +156,36 @@ impl TrackedRun {
         matches!(self.phase, Phase::Waiting(_))
     }
 
+    /// Whether it waits for an approval.
+    pub fn is_parked(&self) -> bool {
+        matches!(self.phase, Phase::Parked)
+    }
+
     /// As the rule of its schedule sees it.
     pub fn seat(&self, key: u64, now: UtcMs) -> Candidate<'_> {
         let state = match (self.phase, self.cause) {
             (Phase::Running(_) | Phase::Ended(..) | Phase::Clearing(_), _) => {
                 CandidateState::Running
             }
-            (Phase::Waiting(not_before), _) if self.attempt > 1 || self.tries > 0 => {
+            (Phase::Parked, _) => CandidateState::Parked,
+            (Phase::Waiting(not_before), _)
+                if self.attempt > 1 || self.tries > 0 || self.goes_on =>
+            {
                 CandidateState::Retry { ready: self.is_due(not_before, now) }
             }
             (Phase::Waiting(_), QueueCause::Due) => CandidateState::Waiting,
             (Phase::Waiting(_), QueueCause::CatchUp) => CandidateState::Backlog,
         };
         let place = if self.terms.is_service() { RunPlace::Aside } else { RunPlace::Taken };
-        Candidate { key, schedule: &self.schedule, overlap: self.terms.overlap, state, place }
+        Candidate {
+            key,
+            schedule: &self.schedule,
+            overlap: self.terms.overlap,
+            state,
+            place,
+            due_ms: self.slot.get(),
+            pool: self.terms.pool.as_ref().map(|pool| (pool.name.as_str(), pool.size)),
+        }
     }
 
     /// Whether its pause is over. One that is longer than any pause shows that the clock was set back.

@@ -173,6 +173,11 @@ impl Layout {
         self.run_dir(run).join("stop")
     }
 
+    /// How the steps of a pipeline stand.
+    pub fn run_steps(&self, run: &RunId) -> PathBuf {
+        self.run_dir(run).join("steps.json")
+    }
+
     /// What a run was started with, and what it found out about its device.
     pub fn run_info(&self, run: &RunId) -> PathBuf {
         self.run_dir(run).join("run.json")
@@ -226,6 +231,11 @@ impl Layout {
     /// Where the fits of a training stand, so that one that was killed can go on.
     pub fn train_state(&self, job: &str) -> PathBuf {
         self.state_dir().join("train").join(job)
+    }
+
+    /// What a step with inputs was made of when it last succeeded; `task` is the step, with its item behind a dot.
+    pub fn step_state(&self, job: &str, task: &str) -> PathBuf {
+        self.state_dir().join("steps").join(job).join(format!("{task}.json"))
     }
 
     /// The folder of the report about one trained model.

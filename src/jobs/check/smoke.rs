@@ -10,7 +10,7 @@ use crate::{
     },
     exit::Exit,
     jobs::{
-        context::{Context, Failure, Outcome},
+        context::{Context, Failure, Outcome, Resume},
         engine_setup::engine_setup,
         equivalence, live,
         models::{ModelSource, resolve},
@@ -59,6 +59,7 @@ pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Check>, Fai
         child_results: context.child_results,
         drawing: Drawing::default(),
         progress: context.progress,
+        resume: Resume::default(),
     };
     let ran = from_there(context, trading).and_then(|trading| live_and_proof(&inside, &trading));
     clear(&disk, layout.data())?;

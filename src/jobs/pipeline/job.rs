@@ -1,24 +1,37 @@
-//! The pipeline job: starts each step as a child process of its own and follows the plan.
+//! The pipeline job: starts each step as a child process of its own and follows the plan. How it stands is on the disk at every moment.
 
-use std::{collections::BTreeMap, io, path::Path, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use tokio::task::{Id, JoinSet};
 
-use super::plan::{PipelinePlan, StepNode, StepState};
+use super::{
+    again::{go_on, repeat},
+    child::{argv, child_id, judge, outputs, values, words},
+    fresh::{self, StepRecipe},
+    outcome::{outcome, waits},
+    plan::{PipelinePlan, StepNode, TaskPlace},
+};
 use crate::{
-    clock::Deadline,
+    clock::{Clock as _, Deadline, SystemClock},
+    domain::ids::RunId,
     exit::Exit,
     jobs::context::{Context, Failure, Outcome, runtime},
-    manifest::{ComputeDevice, PipelineJob, Step, When, Work},
+    manifest::{Item, PipelineJob, Step, When, Work},
     os::{
         process::{self, Asker, Kin, ProcessEnd, Spawn},
         signals::Stop,
     },
-    store::disk::Disk,
+    store::runs::{
+        RunStore, StepApproval, StepRecord, StepState, StepTask, StepsRecord, StepsRetry,
+    },
 };
 
 /// The variable from which jobs that name no device take theirs.
 const DEVICE: &str = "MJOLNIR_DEVICE";
+/// Between two looks at whether a step was approved.
+const LOOK: Duration = Duration::from_millis(500);
+
+type Children = JoinSet<(TaskPlace, io::Result<ProcessEnd>)>;
 
 pub fn run(
     context: &Context<'_>,
@@ -26,49 +39,11 @@ pub fn run(
     globals: &[String],
 ) -> Result<Outcome, Failure> {
     let runtime = runtime()?;
-    runtime.block_on(follow(context, job, globals))
-}
-
-async fn follow(
-    context: &Context<'_>,
-    job: &PipelineJob,
-    globals: &[String],
-) -> Result<Outcome, Failure> {
-    let node =
-        |step: &Step| StepNode { id: step.id.clone(), needs: step.needs.clone(), when: step.when };
-    let nodes = job.steps.iter().map(node).collect();
-    let plan = PipelinePlan::new(nodes, job.pipeline.max_parallel as usize, job.pipeline.fail_fast);
-    let (out, codes) = (BTreeMap::new(), BTreeMap::new());
-    let after = None;
-    let mut course = Course { context, job, globals, plan, out, codes, after };
-    let mut children: JoinSet<(usize, std::io::Result<ProcessEnd>)> = JoinSet::new();
-    let mut places: BTreeMap<Id, usize> = BTreeMap::new();
-    // Whatever becomes of one step, every one that was started is waited for, so that none outlives its pipeline.
-    while !course.plan.is_over() {
-        // A step that cannot start is over at once, and others may have waited for it.
-        loop {
-            course.look();
-            let ready = course.plan.start_ready();
-            if ready.is_empty() {
-                break;
-            }
-            for at in ready {
-                if let Some(started) = course.start(at) {
-                    places.insert(children.spawn(started).id(), at);
-                }
-            }
-        }
-        let (at, ended) = match children.join_next_with_id().await {
-            Some(Ok((_, ended))) => ended,
-            Some(Err(error)) => {
-                let at = places.get(&error.id()).copied().unwrap_or_default();
-                (at, Err(std::io::Error::other(format!("its task died: {error}"))))
-            }
-            None => continue,
-        };
-        course.end(at, &ended);
-    }
-    Ok(course.outcome())
+    runtime.block_on(async {
+        let mut course = Course::new(context, job, globals)?;
+        let ended = course.follow().await;
+        course.trouble.take().map_or(Ok(ended), Err)
+    })
 }
 
 /// A pipeline on its way.
@@ -77,19 +52,186 @@ struct Course<'a, 'c> {
     job: &'a PipelineJob,
     globals: &'a [String],
     plan: PipelinePlan,
-    /// What steps put out.
-    out: BTreeMap<String, String>,
-    codes: BTreeMap<String, i32>,
+    /// What is left of it on the disk.
+    record: StepsRecord,
+    /// What items are made of that are at work.
+    recipes: BTreeMap<TaskPlace, StepRecipe>,
     /// Until when the steps that run in any case may take, once the pipeline is asked to stop.
     after: Option<Deadline>,
+    /// Why how it stands could not be written.
+    trouble: Option<Failure>,
 }
 
-impl Course<'_, '_> {
+impl<'a, 'c> Course<'a, 'c> {
+    fn new(
+        context: &'a Context<'c>,
+        job: &'a PipelineJob,
+        globals: &'a [String],
+    ) -> Result<Self, Failure> {
+        let most = job.pipeline.max_parallel as usize;
+        let node = |step: &Step| StepNode {
+            id: step.id.clone(),
+            needs: step.needs.clone(),
+            when: step.when,
+            tasks: step.items.as_ref().map_or(1, Vec::len),
+            parallel_max: step.parallel_max.map_or(most, |most| most as usize),
+            asks: step.approve.is_some(),
+        };
+        let nodes = job.steps.iter().map(node).collect();
+        let mut plan = PipelinePlan::new(nodes, most, job.pipeline.fail_fast);
+        let attempt = context.resume.attempt.unwrap_or(1);
+        let retry = context.resume.retry.clone();
+        let steps = job.steps.iter().map(blank).collect();
+        let mut record =
+            StepsRecord::new((&context.run_id, attempt), &context.job, retry.clone(), steps);
+        let before = StepsRecord::read(context.disk, context.layout, &context.run_id)?;
+        if let Some(before) = before.filter(|before| before.attempt == attempt) {
+            go_on(&mut plan, &mut record, &before);
+        } else if let Some(retry) = &retry {
+            let old = earlier(context, retry)?;
+            repeat(&mut plan, &mut record, (&job.steps, &old), retry)
+                .map_err(|why| Failure::new(Exit::Usage, why))?;
+        }
+        let (recipes, after, trouble) = (BTreeMap::new(), None, None);
+        Ok(Self { context, job, globals, plan, record, recipes, after, trouble })
+    }
+
+    async fn follow(&mut self) -> Outcome {
+        let mut children: Children = JoinSet::new();
+        let mut places: BTreeMap<Id, TaskPlace> = BTreeMap::new();
+        // Whatever becomes of one step, every one that was started is waited for, so that none outlives its pipeline.
+        while !self.plan.is_over() {
+            // A step that cannot start is over at once, and others may have waited for it.
+            while self.start_ready(&mut children, &mut places).await {}
+            self.asked();
+            self.save();
+            if self.plan.is_over() {
+                break;
+            }
+            if self.plan.is_stuck() && self.context.resume.attempt.is_some() {
+                return waits(self.context, &self.record);
+            }
+            if self.plan.asking().is_empty() {
+                if let Some(joined) = children.join_next_with_id().await {
+                    self.joined(joined, &places);
+                }
+            } else if children.is_empty() {
+                let _ = tokio::time::timeout(LOOK, std::future::pending::<()>()).await;
+            } else if let Ok(Some(joined)) =
+                tokio::time::timeout(LOOK, children.join_next_with_id()).await
+            {
+                self.joined(joined, &places);
+            }
+        }
+        self.save();
+        outcome(self.context, &self.plan, &self.record)
+    }
+
+    /// Starts what may start; whether anything was, or was approved.
+    async fn start_ready(
+        &mut self,
+        children: &mut Children,
+        places: &mut BTreeMap<Id, TaskPlace>,
+    ) -> bool {
+        self.look();
+        let ready = self.plan.start_ready();
+        let any = !ready.is_empty();
+        for place in ready {
+            if let Some(started) = self.start(place).await {
+                places.insert(children.spawn(started).id(), place);
+            }
+        }
+        any || self.hears()
+    }
+
+    fn joined(
+        &mut self,
+        joined: Result<(Id, (TaskPlace, io::Result<ProcessEnd>)), tokio::task::JoinError>,
+        places: &BTreeMap<Id, TaskPlace>,
+    ) {
+        let (place, ended) = match joined {
+            Ok((_, ended)) => ended,
+            Err(error) => {
+                let place = places.get(&error.id()).copied().unwrap_or_default();
+                (place, Err(io::Error::other(format!("its task died: {error}"))))
+            }
+        };
+        self.end(place, ended);
+    }
+
     /// Whether the pipeline is asked to stop: then what runs in any case has the second half of the grace.
     fn look(&mut self) {
         if self.context.stop.asked() && self.after.is_none() {
             self.plan.stop();
             self.after = Some(Deadline::after(Some(self.half())));
+        }
+    }
+
+    /// Whether a step was approved since the last look.
+    fn hears(&mut self) -> bool {
+        self.take_approvals().unwrap_or_else(|failure| {
+            tracing::warn!("approvals cannot be read: {}", failure.message);
+            false
+        })
+    }
+
+    /// Steps that somebody approved may start. What was approved and does not ask is taken note of all the same, so that it is not news for
+    /// ever.
+    fn take_approvals(&mut self) -> Result<bool, Failure> {
+        let asking = self.plan.asking();
+        if asking.is_empty() {
+            return Ok(false);
+        }
+        let mut heard = false;
+        let (run, attempt) = (self.context.run_id.clone(), self.record.attempt);
+        let store = RunStore::open(self.context.disk, self.context.layout)?;
+        for given in store.approvals(&run, attempt)? {
+            let of = |at: &&usize| self.job.steps[**at].id == given.step;
+            if let Some(at) = asking.iter().find(of) {
+                tracing::info!(step = given.step, "approved by {}: {}", given.who, given.reason);
+                if let Some(approve) = &mut self.record.steps[*at].approve {
+                    approve.who = Some(given.who);
+                    approve.reason = Some(given.reason);
+                    approve.given_ms = Some(given.at.get());
+                }
+                self.plan.approve(*at);
+                self.save();
+                heard = true;
+            }
+            store.take_approval(&run, attempt, &given.step)?;
+        }
+        Ok(heard)
+    }
+
+    /// Notes which steps ask, and tells people once.
+    fn asked(&mut self) {
+        for at in self.plan.asking() {
+            let step = &mut self.record.steps[at];
+            let Some(approve) = step.approve.as_mut().filter(|a| a.asked_ms.is_none()) else {
+                continue;
+            };
+            approve.asked_ms = Some(SystemClock.now().get());
+            let (run, id, text) = (&self.context.run_id, &step.id, &approve.text);
+            tracing::warn!(
+                "step {id} waits for approval: {text}: `runner approve {run} {id} --reason ...`"
+            );
+        }
+    }
+
+    /// Leaves on the disk how it stands.
+    fn save(&mut self) {
+        let states: Vec<StepState> = self.plan.states().map(|(_, state)| state).collect();
+        for (at, (step, state)) in self.record.steps.iter_mut().zip(states).enumerate() {
+            step.state = state;
+            for (task, one) in step.tasks.iter_mut().enumerate() {
+                let own = self.plan.task((at, task));
+                let is_whole = matches!(state, StepState::Skipped | StepState::Left);
+                one.state = if is_whole { state } else { own };
+            }
+        }
+        if let Err(error) = self.record.write(self.context.disk, self.context.layout) {
+            tracing::error!("{error}");
+            self.trouble.get_or_insert_with(|| error.into());
         }
     }
 
@@ -114,27 +256,41 @@ impl Course<'_, '_> {
         (spawn, Stop::default())
     }
 
-    /// A step that starts. One that cannot fails by itself: the others go on.
-    fn start(
-        &mut self,
-        at: usize,
-    ) -> Option<impl Future<Output = (usize, std::io::Result<ProcessEnd>)> + Send + use<>> {
+    fn step(&self, (at, task): TaskPlace) -> (&'a Step, Option<&'a Item>) {
         let step = &self.job.steps[at];
-        let spawn = match spawn(self.context, step, &self.out, (self.globals, self.job.device)) {
-            Ok(spawn) => spawn,
+        (step, step.items.as_ref().map(|items| &items[task]))
+    }
+
+    /// An item that starts. One that cannot fails by itself, and one that is up to date need not: the others go on.
+    async fn start(
+        &mut self,
+        place: TaskPlace,
+    ) -> Option<impl Future<Output = (TaskPlace, io::Result<ProcessEnd>)> + Send + use<>> {
+        let (step, item) = self.step(place);
+        let of = named(step, item);
+        let (spawn, child) = match self.prepare(place).await {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => {
+                self.save();
+                return None;
+            }
             Err(failure) => {
-                tracing::error!(step = step.id, "could not be started: {}", failure.message);
-                self.plan.ended(&step.id, false);
+                tracing::error!(step = of, "could not be started: {}", failure.message);
+                self.task(place).said = Some(failure.message);
+                self.plan.ended(place, StepState::Failed);
+                self.save();
                 return None;
             }
         };
+        let is_job = matches!(step.work, Work::Job { .. });
         let (spawn, stop) = self.bounded(spawn);
-        tracing::info!(step = step.id, argv = spawn.argv.join(" "), "step starts");
-        let tag = self.context.process_tag(&child_id(self.context, step));
-        let asked_by = match step.work {
-            Work::Program(_) => Asker::Us,
-            Work::Job { .. } => Asker::Child,
-        };
+        tracing::info!(step = of, argv = spawn.argv.join(" "), "step starts");
+        let tag = self.context.process_tag(&child);
+        let task = self.task(place);
+        task.run_id = is_job.then_some(child);
+        task.started_ms = Some(SystemClock.now().get());
+        self.save();
+        let asked_by = if is_job { Asker::Child } else { Asker::Us };
         Some(async move {
             let kin = Kin { tag: &tag, asked_by };
             let ended = process::run(&spawn, Some(kin), &stop).await;
@@ -142,152 +298,136 @@ impl Course<'_, '_> {
             let named = |error: io::Error| {
                 io::Error::new(error.kind(), format!("start `{program}`: {error}"))
             };
-            (at, ended.map_err(named))
+            (place, ended.map_err(named))
         })
     }
 
-    /// A step is over.
-    fn end(&mut self, at: usize, ended: &std::io::Result<ProcessEnd>) {
-        let step = &self.job.steps[at];
+    /// What an item starts, and the id of its run; `None` where it is up to date.
+    async fn prepare(&mut self, place: TaskPlace) -> Result<Option<(Spawn, String)>, Failure> {
+        let (step, item) = self.step(place);
+        let values = values(&self.out(), item);
+        let words = words(step, &values)?;
+        let name = item.map(|item| item.name.as_str());
+        if let Some(recipe) = fresh::recipe(self.context, step, &words, (&values, name)).await? {
+            let known = fresh::up_to_date(self.context, &recipe)?;
+            self.task(place).hash = Some(recipe.hash.clone());
+            if let Some(known) = known {
+                let (hash, run) = (&recipe.hash, &known.run_id);
+                tracing::info!(
+                    step = named(step, item),
+                    hash,
+                    "step is up to date since run {run}"
+                );
+                let task = self.task(place);
+                task.of_run = Some(known.run_id);
+                task.out = known.out;
+                self.plan.ended(place, StepState::UpToDate);
+                return Ok(None);
+            }
+            self.recipes.insert(place, recipe);
+        }
+        let child = child_id(self.context, step, item);
+        // What a step leaves behind ends with its pipeline.
+        let mut env = self.context.process_tag(self.context.run_id.as_str()).variables();
+        env.insert(DEVICE.to_owned(), self.job.device.name().to_owned());
+        let spawn = Spawn {
+            argv: argv(self.context, step, &words, (self.globals, &child))?,
+            env,
+            dir: self.context.root.to_owned(),
+            timeout: step.timeout.as_ref().map(|limit| limit.get().duration()),
+            grace: self.context.grace,
+            results: self.context.child_results,
+        };
+        Ok(Some((spawn, child)))
+    }
+
+    /// An item is over.
+    fn end(&mut self, place: TaskPlace, ended: io::Result<ProcessEnd>) {
+        let (step, item) = self.step(place);
+        let of = named(step, item);
+        self.task(place).ended_ms = Some(SystemClock.now().get());
         let mut well = match ended {
             Ok(ended) => {
-                self.codes.insert(step.id.clone(), ended.code);
-                judge(step, ended)
+                self.task(place).exit = Some(ended.code);
+                judge(step, &of, &ended)
             }
             Err(error) => {
-                tracing::error!("step {}: {error}", step.id);
+                tracing::error!("step {of}: {error}");
+                self.task(place).said = Some(error.to_string());
                 false
             }
         };
-        match outputs(self.context, step) {
-            Ok(out) => self.out.extend(out),
+        match outputs(self.context, &child_id(self.context, step, item)) {
+            Ok(out) => self.task(place).out = out,
             Err(failure) => {
-                tracing::error!(step = step.id, "its result cannot be read: {}", failure.message);
+                tracing::error!(step = of, "its result cannot be read: {}", failure.message);
                 well = false;
             }
         }
-        self.plan.ended(&step.id, well);
-    }
-
-    fn outcome(self) -> Outcome {
-        outcome(self.context, &self.plan, &self.codes, self.out)
-    }
-}
-
-fn judge(step: &Step, ended: &ProcessEnd) -> bool {
-    let (step_id, code, expected) = (&step.id, ended.code, step.expect_exit);
-    if ended.stopped {
-        tracing::error!(step = step_id, code, "step was stopped");
-    } else if ended.timed_out {
-        tracing::error!(step = step_id, "step took longer than its timeout");
-    } else if is_cut_job(step, code) {
-        tracing::error!(step = step_id, code, "the job of the step was stopped or timed out");
-    } else if code == expected {
-        tracing::info!(step = step_id, code, "step ended as expected");
-        return true;
-    } else {
-        tracing::error!(step = step_id, code, expected, "step failed");
-    }
-    false
-}
-
-/// Exit codes of a run that was asked to stop: by a hangup, an interrupt, or a termination.
-const STOPPED: [i32; 3] = [129, 130, 143];
-
-/// Whether the run of a job was stopped or timed out. That is never what a step expects, whatever it says. A job that was killed
-/// (137) may be: a drill kills its own process.
-fn is_cut_job(step: &Step, code: i32) -> bool {
-    let is_job = matches!(step.work, Work::Job { .. });
-    is_job && (code == i32::from(Exit::Timeout.code()) || STOPPED.contains(&code))
-}
-
-fn spawn(
-    context: &Context<'_>,
-    step: &Step,
-    out: &BTreeMap<String, String>,
-    (globals, device): (&[String], ComputeDevice),
-) -> Result<Spawn, Failure> {
-    let refused =
-        |error: String| Failure::new(Exit::Manifest, format!("step {}: {error}", step.id));
-    let argv = match &step.work {
-        Work::Program(words) => {
-            words.iter().map(|word| word.fill(out)).collect::<Result<_, _>>().map_err(refused)?
+        if let Some(recipe) = self.recipes.remove(&place).filter(|_| well)
+            && let Err(failure) =
+                fresh::remember(self.context, &recipe, &self.task(place).out.clone())
+        {
+            tracing::error!(step = of, "{}", failure.message);
+            self.task(place).said = Some(failure.message);
+            well = false;
         }
-        Work::Job { path, params, profiles } => {
-            let program = process::own_program()
-                .map_err(|error| Failure::new(Exit::Bug, error.to_string()))?;
-            let mut argv = vec![program.display().to_string(), "run".to_owned(), path.clone()];
-            argv.extend(globals.iter().cloned());
-            argv.extend(["--run-id".to_owned(), child_id(context, step)]);
-            argv.extend(["--parent".to_owned(), context.run_id.to_string()]);
-            argv.extend(profiles.iter().flat_map(|profile| ["-P".to_owned(), profile.clone()]));
-            for (name, value) in params {
-                argv.extend([
-                    "-p".to_owned(),
-                    format!("{name}={}", value.fill(out).map_err(refused)?),
-                ]);
+        self.plan.ended(place, if well { StepState::Succeeded } else { StepState::Failed });
+    }
+
+    fn task(&mut self, (at, task): TaskPlace) -> &mut StepTask {
+        &mut self.record.steps[at].tasks[task]
+    }
+
+    /// What the steps without items have put out.
+    fn out(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for step in &self.record.steps {
+            for task in step.tasks.iter().filter(|task| task.item.is_none()) {
+                let named = |(key, value): (&String, &String)| {
+                    (format!("steps.{}.out.{key}", step.id), value.clone())
+                };
+                all.extend(task.out.iter().map(named));
             }
-            argv
         }
-    };
-    // What a step leaves behind ends with its pipeline.
-    let mut env = context.process_tag(context.run_id.as_str()).variables();
-    env.insert(DEVICE.to_owned(), device.name().to_owned());
-    Ok(Spawn {
-        argv,
-        env,
-        dir: context.root.to_owned(),
-        timeout: step.timeout.as_ref().map(|limit| limit.get().duration()),
-        grace: context.grace,
-        results: context.child_results,
+        all
+    }
+}
+
+/// A step that has not started.
+fn blank(step: &Step) -> StepRecord {
+    let tasks = step.items.as_ref().map_or_else(
+        || vec![StepTask::waiting(None)],
+        |items| {
+            let one =
+                |item: &Item| StepTask::waiting(Some((item.value.clone(), item.name.clone())));
+            items.iter().map(one).collect()
+        },
+    );
+    let approve = step.approve.clone().map(|text| StepApproval {
+        text,
+        asked_ms: None,
+        who: None,
+        reason: None,
+        given_ms: None,
+    });
+    StepRecord { id: step.id.clone(), state: StepState::Waiting, approve, tasks }
+}
+
+/// The steps of the run that is repeated in part.
+fn earlier(context: &Context<'_>, retry: &StepsRetry) -> Result<StepsRecord, Failure> {
+    let run = &retry.run_id;
+    let id: RunId = run.parse().map_err(|error: crate::domain::ids::NameError| {
+        Failure::new(Exit::Usage, error.to_string())
+    })?;
+    StepsRecord::read(context.disk, context.layout, &id)?.ok_or_else(|| {
+        let message =
+            format!("run {run} left no record of its steps: repeat it whole, `runner retry {run}`");
+        Failure::new(Exit::Nothing, message)
     })
 }
 
-fn child_id(context: &Context<'_>, step: &Step) -> String {
-    format!("{}.{}", context.run_id, step.id)
-}
-
-/// What a step left for others: the `out` of its result.
-fn outputs(context: &Context<'_>, step: &Step) -> Result<BTreeMap<String, String>, Failure> {
-    let Ok(run) = child_id(context, step).parse() else { return Ok(BTreeMap::new()) };
-    let path = context.layout.run_dir(&run).join("result.json");
-    let Some(bytes) = context.disk.read(Path::new(&path))? else { return Ok(BTreeMap::new()) };
-    let result: serde_json::Value = serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::new(Exit::Data, format!("{}: {error}", context.shown(&path))))?;
-    let out = result.get("out").and_then(serde_json::Value::as_object);
-    let key = |key: &String| format!("steps.{}.out.{key}", step.id);
-    Ok(out
-        .into_iter()
-        .flatten()
-        .filter_map(|(k, v)| Some((key(k), v.as_str()?.to_owned())))
-        .collect())
-}
-
-fn outcome(
-    context: &Context<'_>,
-    plan: &PipelinePlan,
-    codes: &BTreeMap<String, i32>,
-    out: BTreeMap<String, String>,
-) -> Outcome {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for (id, state) in plan.states() {
-        let code = codes.get(id).map_or(String::new(), |code| format!("  exit {code}"));
-        let _ = writeln!(text, "step {id:<16} {}{code}", state.name());
-    }
-    let well = plan.states().filter(|(_, state)| *state == StepState::Succeeded).count();
-    let all = plan.states().count();
-    let mut summary = format!("{well} of {all} steps succeeded");
-    // The step at work was ended by us: that is no verdict on it.
-    let exit = match (context.stop.signal(), plan.failed(), plan.is_over()) {
-        (Some(signal), ..) => {
-            summary.push_str(": asked to stop");
-            Exit::Signal(signal)
-        }
-        (None, ..) if context.stop.asked() => Exit::Timeout,
-        (None, true, _) => Exit::Negative,
-        (None, false, true) => Exit::Ok,
-        (None, false, false) => Exit::Timeout,
-    };
-    Outcome { exit, summary, text, out }
+/// A step, with its item, as messages call it.
+fn named(step: &Step, item: Option<&Item>) -> String {
+    item.map_or_else(|| step.id.clone(), |item| format!("{}[{}]", step.id, item.value))
 }

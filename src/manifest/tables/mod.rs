@@ -22,6 +22,7 @@ mod trading;
 mod train;
 mod work;
 
+pub(super) use params::Scalar;
 pub(super) use proof::{BacktestTable, EqflatTable};
 pub(super) use schedule::ScheduleTable;
 pub(super) use trading::{MarketTable, StrategyTable};

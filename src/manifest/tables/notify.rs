@@ -33,13 +33,25 @@ words! {
         Proof = "proof",
         /// The summary of a day, at `daily-at`.
         Daily = "daily",
+        /// A run goes on for longer than `run.slow-after`.
+        Slow = "slow",
+        /// A run began later after its slot than `run.late-start`.
+        Late = "late",
     }
 }
 
 impl NotifyOn {
     /// What a run leads to: the default.
-    pub const OF_RUNS: [Self; 6] =
-        [Self::Failed, Self::TimedOut, Self::Missed, Self::Lost, Self::Recovered, Self::Health];
+    pub const OF_RUNS: [Self; 8] = [
+        Self::Failed,
+        Self::TimedOut,
+        Self::Missed,
+        Self::Lost,
+        Self::Recovered,
+        Self::Health,
+        Self::Slow,
+        Self::Late,
+    ];
 
     /// Whether it is about the ledger of a job, not about its runs.
     pub fn is_of_ledger(self) -> bool {

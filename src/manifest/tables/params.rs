@@ -74,7 +74,7 @@ impl Param {
 }
 
 /// A text, a number, a boolean or a time, in the schema.
-pub(super) struct Scalar;
+pub(in super::super) struct Scalar;
 
 impl JsonSchema for Scalar {
     fn schema_name() -> std::borrow::Cow<'static, str> {

@@ -28,6 +28,14 @@ pub struct Run {
     pub lock: Option<String>,
     /// How long a run waits for its lock before it ends with exit code 75.
     pub lock_wait: Parsed<Span>,
+    /// A pool of `[pools]`: of all jobs that name it, the service runs no more at the same time than its size; the others wait, first those
+    /// that were due first.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$"))]
+    pub pool: Option<String>,
+    /// A run of the service that goes on for longer leads to a notice (`slow`), while it goes on.
+    pub slow_after: Option<Parsed<Span>>,
+    /// A run of the service that begins later after its slot leads to a notice (`late`).
+    pub late_start: Option<Parsed<Span>>,
     /// Whether a run that was lost in a crash may simply be run again. Without it, as the kind has it: `exec`, `pipeline`, `promote` and
     /// `exchange-sim` may not, every other kind may.
     pub idempotent: Option<bool>,
@@ -45,6 +53,9 @@ impl Default for Run {
             nice: 0,
             lock: None,
             lock_wait: Parsed::new(Span::seconds(0)),
+            pool: None,
+            slow_after: None,
+            late_start: None,
             idempotent: None,
             retry: Retry::default(),
         }

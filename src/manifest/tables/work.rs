@@ -214,6 +214,22 @@ pub(in super::super) struct StepTable {
     /// Steps that must be over before this one starts.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// Items: the step runs once for each, and `${each}` in its `params`, `run`, `inputs` and `outputs` is the item. One that fails does
+    /// not stop the others; the step succeeds when all of them did.
+    pub each: Option<Vec<String>>,
+    /// Most items of this step that run at the same time, within `pipeline.max-parallel`; without it, as many as that allows.
+    #[schemars(range(min = 1, max = 64))]
+    pub max_parallel: Option<u32>,
+    /// What is asked before the step starts: it waits until `runner approve RUN STEP --reason ...`. A run of the service waits without a
+    /// process, through restarts; one that was started by hand waits where it runs.
+    pub approve: Option<String>,
+    /// Files and folders that the step reads, below the root. When they, the command or the values of its job, and this program are those
+    /// of the last success, and the outputs are still those it left, the step is `up_to_date` and does not run.
+    #[serde(default)]
+    pub inputs: Vec<Template>,
+    /// Files and folders that the step leaves, below the root. One that is not there after a success fails the step.
+    #[serde(default)]
+    pub outputs: Vec<Template>,
     /// Parameters of the job, as `-p` would give them. `${steps.ID.out.KEY}` is filled when the step starts.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, Scalar>")]

@@ -83,6 +83,7 @@ impl Case {
             scheduled: &self.scheduled,
             sets: &self.sets,
             run: &facts,
+            item: None,
         })
     }
 

@@ -50,6 +50,7 @@ pub fn meaning(run: &RunRecord) -> RunMeaning {
         RunState::Succeeded | RunState::Flaky => RunMeaning::Well,
         RunState::Queued
         | RunState::Running
+        | RunState::Waiting
         | RunState::Cancelled
         | RunState::SkippedOverlap
         | RunState::Superseded
@@ -73,30 +74,40 @@ pub fn change(
     match meaning(run) {
         RunMeaning::Nothing => (Vec::new(), Vec::new()),
         RunMeaning::Wrong(trouble, event) => {
-            let id = IncidentId { job: run.job.clone(), trouble };
-            let before = known.iter().find(|incident| incident.id == id);
-            let changed = match before {
-                _ if !notify.on.contains(&event) => None,
-                Some(before) if before.run == run.run_id => None,
-                Some(before) => Some(Incident {
-                    run: run.run_id.clone(),
-                    times: before.times.saturating_add(1),
-                    over: None,
-                    ..before.clone()
-                }),
-                None => Some(Incident {
-                    id,
-                    run: run.run_id.clone(),
-                    since: run.ended.unwrap_or(run.started),
-                    told: None,
-                    times: 1,
-                    over: None,
-                }),
-            };
-            (changed.into_iter().collect(), Vec::new())
+            (trouble_of(known, run, (trouble, event), notify), Vec::new())
         }
         RunMeaning::Well => well(known, run, notify),
     }
+}
+
+/// The incident of a job that has a run in trouble: a new one, or one more run of it. A run that was seen before changes nothing.
+pub fn trouble_of(
+    known: &[Incident],
+    run: &RunRecord,
+    (trouble, event): (IncidentKind, NotifyOn),
+    notify: &Notify,
+) -> Vec<Incident> {
+    let id = IncidentId { job: run.job.clone(), trouble };
+    let before = known.iter().find(|incident| incident.id == id);
+    let changed = match before {
+        _ if !notify.on.contains(&event) => None,
+        Some(before) if before.run == run.run_id => None,
+        Some(before) => Some(Incident {
+            run: run.run_id.clone(),
+            times: before.times.saturating_add(1),
+            over: None,
+            ..before.clone()
+        }),
+        None => Some(Incident {
+            id,
+            run: run.run_id.clone(),
+            since: run.ended.unwrap_or(run.started),
+            told: None,
+            times: 1,
+            over: None,
+        }),
+    };
+    changed.into_iter().collect()
 }
 
 /// Ends what began before the run ended. Whoever was never told of it, and could be, is told first.

@@ -69,6 +69,8 @@ impl Notice {
             | NotifyOn::Risk
             | NotifyOn::Proof
             | NotifyOn::Daily => format!("{job} ({}) on {host}", self.event.name()),
+            NotifyOn::Slow => format!("{job} is slow on {host}"),
+            NotifyOn::Late => format!("{job} began late on {host}"),
         }
     }
 
@@ -83,8 +85,13 @@ impl Notice {
             ("MJOLNIR_SUMMARY", self.summary()),
             ("MJOLNIR_TEXT", self.text()),
         ]);
-        let is_well = self.event == NotifyOn::Recovered;
-        let shown = if is_well { ("3", "white_check_mark") } else { ("4", "warning") };
+        let shown = if self.event == NotifyOn::Recovered {
+            ("3", "white_check_mark")
+        } else if [NotifyOn::Slow, NotifyOn::Late].contains(&self.event) {
+            ("3", "hourglass")
+        } else {
+            ("4", "warning")
+        };
         let (title, text) = (self.title(), self.text());
         NoticeText { title, text, document: document(self), variables, shown }
     }
@@ -117,7 +124,9 @@ impl Notice {
             | NotifyOn::Stop
             | NotifyOn::Risk
             | NotifyOn::Proof
-            | NotifyOn::Daily => {
+            | NotifyOn::Daily
+            | NotifyOn::Slow
+            | NotifyOn::Late => {
                 format!("{line}\nnext: runner logs {}", self.run.run_id)
             }
         }

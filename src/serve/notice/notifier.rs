@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     deliver::NoticeSink,
-    incident::{Owed, RunMeaning, change, meaning, owed},
+    incident::{Owed, RunMeaning, change, meaning, owed, trouble_of},
     message::Notice,
 };
 use crate::{
@@ -22,11 +22,12 @@ use crate::{
     jobs::{context::Failure, ledgers::JobSubject},
     manifest::{Manifest, Notify, NotifyOn},
     os::{machine, signals::Stop},
+    serve::service::RunTrouble,
     store::{
         disk::RealDisk,
         error::StoreError,
         layout::Layout,
-        runs::{Incident, RunRecord, RunStore},
+        runs::{Incident, IncidentKind, RunRecord, RunStore},
     },
 };
 
@@ -107,6 +108,25 @@ impl Notifier {
             return Ok(());
         }
         self.store.change_incidents(&run.job, |known| change(&known, run, &manifest.notify))?;
+        let _ = self.wake.try_send(());
+        Ok(())
+    }
+
+    /// Takes note of a run that goes on and is slow, or began late. Once is enough and twice is no harm.
+    pub fn observe_trouble(
+        &self,
+        run: &RunRecord,
+        trouble: RunTrouble,
+        manifest: &Manifest,
+    ) -> Result<(), StoreError> {
+        self.learn(manifest);
+        let what = match trouble {
+            RunTrouble::Slow => (IncidentKind::Slow, NotifyOn::Slow),
+            RunTrouble::Late => (IncidentKind::Late, NotifyOn::Late),
+        };
+        self.store.change_incidents(&run.job, |known| {
+            (trouble_of(&known, run, what, &manifest.notify), Vec::new())
+        })?;
         let _ = self.wake.try_send(());
         Ok(())
     }
@@ -259,6 +279,12 @@ impl Worker {
         let Some(run) = self.store.get(id)? else { return Ok(None) };
         let event = match (one, meaning(&run)) {
             (Owed::Well { .. }, _) => NotifyOn::Recovered,
+            (Owed::Wrong(incident), _) if incident.id.trouble == IncidentKind::Slow => {
+                NotifyOn::Slow
+            }
+            (Owed::Wrong(incident), _) if incident.id.trouble == IncidentKind::Late => {
+                NotifyOn::Late
+            }
             (Owed::Wrong(_), RunMeaning::Wrong(_, event)) => event,
             // It was queued anew since, or changed by hand.
             (Owed::Wrong(_), RunMeaning::Well | RunMeaning::Nothing) => NotifyOn::Failed,

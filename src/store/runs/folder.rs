@@ -403,6 +403,10 @@ impl RunStore {
                 };
                 seen.iter().map(one).collect::<rusqlite::Result<_>>()?
             };
+            change.execute(
+                "DELETE FROM approvals WHERE run_id NOT IN (SELECT run_id FROM runs)",
+                [],
+            )?;
             change.commit()?;
             Ok(forgotten)
         };

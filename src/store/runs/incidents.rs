@@ -17,11 +17,15 @@ pub enum IncidentKind {
     Missed,
     /// A health check says no.
     Health,
+    /// A run takes longer than is usual.
+    Slow,
+    /// A run began long after it was due.
+    Late,
 }
 
 impl IncidentKind {
     /// Every trouble.
-    pub const ALL: [Self; 3] = [Self::Run, Self::Missed, Self::Health];
+    pub const ALL: [Self; 5] = [Self::Run, Self::Missed, Self::Health, Self::Slow, Self::Late];
 
     /// How it is written.
     pub const fn name(self) -> &'static str {
@@ -29,6 +33,8 @@ impl IncidentKind {
             Self::Run => "run",
             Self::Missed => "missed",
             Self::Health => "health",
+            Self::Slow => "slow",
+            Self::Late => "late",
         }
     }
 }

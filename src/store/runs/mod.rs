@@ -1,11 +1,13 @@
 //! Run records: one row per execution in an embedded database, and one folder with what the run was given and what it left.
 
+mod approvals;
 mod folder;
 mod incidents;
 mod notices;
 mod planned;
 mod records;
 mod schema;
+mod steps;
 
 pub use folder::{Keep, Sweeper, Swept};
 pub use folder::{RunArguments, RunFolder, RunInfo, RunInput};
@@ -15,3 +17,6 @@ pub use planned::{Ahead, TakenBack};
 pub use planned::{DecidedSchedule, Pause};
 pub use records::{FigureOrder, RunCount, RunEnd, RunFilter, RunRecord, RunStart, RunStore};
 pub use schema::RunState;
+pub use steps::{
+    Approval, RetryPart, StepApproval, StepRecord, StepState, StepTask, StepsRecord, StepsRetry,
+};

@@ -29,6 +29,15 @@ pub struct Pause {
     /// Who said so.
     pub who: String,
     pub since: UtcMs,
+    /// When it is over by itself.
+    pub until: Option<UtcMs>,
+}
+
+impl Pause {
+    /// Whether it is over by itself at this time.
+    pub fn is_over(&self, now: UtcMs) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
 }
 
 impl RunStore {
@@ -98,7 +107,7 @@ impl RunStore {
         self.db.execute(delete, [known]).map_err(|error| self.refused(&error))
     }
 
-    /// Ends a run that waits and will not be started: true when it still waited for this attempt. It gets no exit code.
+    /// Ends a run that waits and will not be started, or go on: true when it still waited for this attempt. It gets no exit code.
     pub fn settle_unstarted(
         &self,
         run: &RunId,
@@ -106,7 +115,7 @@ impl RunStore {
         end: &RunEnd,
     ) -> Result<bool, StoreError> {
         let update = "UPDATE runs SET state = ?3, summary = ?4, ended_ms = ?5, exit_code = NULL, not_before_ms = NULL \
-                      WHERE run_id = ?1 AND attempt = ?2 AND state = 'queued'";
+                      WHERE run_id = ?1 AND attempt = ?2 AND state IN ('queued', 'waiting')";
         let RunEnd { state, exit_code: _, summary, at } = end;
         let values = params![run.as_str(), attempt, state.name(), summary, at.get()];
         Ok(self.db.execute(update, values).map_err(|error| self.refused(&error))? == 1)
@@ -126,11 +135,20 @@ impl RunStore {
         Ok(self.db.execute(update, values).map_err(|error| self.refused(&error))? == 1)
     }
 
-    /// Keeps the schedules of a job from starting it. The first reason stays.
+    /// Keeps the schedules of a job from starting it. The first reason stays, unless its time is up.
     pub fn pause(&self, job: &str, pause: &Pause) -> Result<bool, StoreError> {
-        let Pause { reason, who, since } = pause;
-        let insert = "INSERT INTO pauses (job, reason, who, since_ms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
-        let done = self.db.execute(insert, params![job, reason, who, since.get()]);
+        let Pause { reason, who, since, until } = pause;
+        let insert = "INSERT INTO pauses (job, reason, who, since_ms, until_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
+                      ON CONFLICT DO UPDATE SET reason = ?2, who = ?3, since_ms = ?4, until_ms = ?5 WHERE until_ms <= ?4";
+        let until = until.map(UtcMs::get);
+        let done = self.db.execute(insert, params![job, reason, who, since.get(), until]);
+        Ok(done.map_err(|error| self.refused(&error))? == 1)
+    }
+
+    /// Forgets a pause that is over by itself: false when there is another one meanwhile.
+    pub fn end_pause(&self, job: &str, until: UtcMs) -> Result<bool, StoreError> {
+        let delete = "DELETE FROM pauses WHERE job = ?1 AND until_ms = ?2";
+        let done = self.db.execute(delete, params![job, until.get()]);
         Ok(done.map_err(|error| self.refused(&error))? == 1)
     }
 
@@ -140,21 +158,33 @@ impl RunStore {
         Ok(done.map_err(|error| self.refused(&error))? == 1)
     }
 
-    /// Every paused job.
+    /// Every paused job, those included whose time is up and not yet noted.
     pub fn pauses(&self) -> Result<BTreeMap<String, Pause>, StoreError> {
-        let query = || -> rusqlite::Result<Vec<(String, String, String, i64)>> {
-            let mut select = self.db.prepare("SELECT job, reason, who, since_ms FROM pauses")?;
-            let rows = select
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+        type Row = (String, String, String, i64, Option<i64>);
+        let query = || -> rusqlite::Result<Vec<Row>> {
+            let mut select =
+                self.db.prepare("SELECT job, reason, who, since_ms, until_ms FROM pauses")?;
+            let row = |row: &rusqlite::Row<'_>| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+            };
+            let rows = select.query_map([], row)?;
             rows.collect()
         };
         let rows = query().map_err(|error| self.refused(&error))?;
+        let time = |ms| UtcMs::new(ms).map_err(|error| self.bad(error.to_string()));
         rows.into_iter()
-            .map(|(job, reason, who, since)| {
-                let since = UtcMs::new(since).map_err(|error| self.bad(error.to_string()))?;
-                Ok((job, Pause { reason, who, since }))
+            .map(|(job, reason, who, since, until)| {
+                let until = until.map(time).transpose()?;
+                Ok((job, Pause { reason, who, since: time(since)?, until }))
             })
             .collect()
+    }
+
+    /// Every job that is paused at this time.
+    pub fn paused(&self, now: UtcMs) -> Result<BTreeMap<String, Pause>, StoreError> {
+        let mut all = self.pauses()?;
+        all.retain(|_, pause| !pause.is_over(now));
+        Ok(all)
     }
 }
 
@@ -294,6 +324,7 @@ mod tests {
             reason: reason.into(),
             who: "ann".into(),
             since: UtcMs::new(5).unwrap(),
+            until: None,
         };
         assert!(store.pause("fetch", &pause("venue down")).unwrap());
         assert!(!store.pause("fetch", &pause("later")).unwrap());
@@ -306,6 +337,26 @@ mod tests {
 
     fn at(minute: i64) -> UtcMs {
         UtcMs::new(minute * 60_000).unwrap()
+    }
+
+    #[test]
+    fn a_pause_with_an_end_makes_room_for_another_one_when_it_is_over() {
+        let temp = tempfile::tempdir().unwrap();
+        let layout = Layout::new(temp.path());
+        let store = RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap();
+        let pause = |since: i64, until: i64| Pause {
+            reason: "r".into(),
+            who: "ann".into(),
+            since: at(since),
+            until: Some(at(until)),
+        };
+        assert!(store.pause("j", &pause(1, 5)).unwrap());
+        assert!(!store.pause("j", &pause(4, 9)).unwrap(), "it is paused");
+        assert!(store.paused(at(4)).unwrap().contains_key("j"));
+        assert!(!store.paused(at(5)).unwrap().contains_key("j"));
+        assert!(store.pause("j", &pause(5, 9)).unwrap(), "the first one is over");
+        assert!(!store.end_pause("j", at(5)).unwrap(), "that is not the one there is");
+        assert!(store.end_pause("j", at(9)).unwrap() && store.pauses().unwrap().is_empty());
     }
 
     #[test]

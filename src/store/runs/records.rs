@@ -191,7 +191,7 @@ impl RunStore {
         insert(&self.db, run).map_err(|error| self.refused(&error))
     }
 
-    /// Takes over a queued run: true for one caller only, and only for the attempt that was queued.
+    /// Takes over a queued run, or one that waits for an approval: true for one caller only, and only for that attempt.
     pub fn begin(
         &self,
         run: &RunId,
@@ -199,8 +199,9 @@ impl RunStore {
         pid: u32,
         at: UtcMs,
     ) -> Result<bool, StoreError> {
-        let update = "UPDATE runs SET state = 'running', started_ms = ?3, pid = ?4, not_before_ms = NULL \
-                      WHERE run_id = ?1 AND attempt = ?2 AND state = 'queued'";
+        let update = "UPDATE runs SET started_ms = CASE state WHEN 'queued' THEN ?3 ELSE started_ms END, \
+                      state = 'running', pid = ?4, not_before_ms = NULL \
+                      WHERE run_id = ?1 AND attempt = ?2 AND state IN ('queued', 'waiting')";
         let done = self.db.execute(update, params![run.as_str(), attempt, at.get(), pid]);
         Ok(done.map_err(|error| self.refused(&error))? == 1)
     }
@@ -220,7 +221,7 @@ impl RunStore {
     /// Records how a run ended, unless somebody has: true when this call did. For those who watch the process from outside.
     pub fn settle(&self, run: &RunId, attempt: u32, end: &RunEnd) -> Result<bool, StoreError> {
         let update = format!(
-            "UPDATE runs SET {ENDED} WHERE run_id = ?1 AND attempt = {attempt} AND state IN ('queued', 'running')"
+            "UPDATE runs SET {ENDED} WHERE run_id = ?1 AND attempt = {attempt} AND state IN ('queued', 'running', 'waiting')"
         );
         Ok(self.db.execute(&update, ended(run, end)).map_err(|error| self.refused(&error))? == 1)
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 /// Version of the tables.
-const SCHEMA: i64 = 5;
+const SCHEMA: i64 = 6;
 /// How long a writer waits for another one.
 pub(super) const BUSY_MS: u64 = 5_000;
 
@@ -56,6 +56,14 @@ const V4: &str = "
 /// The fifth: key figures of what a run found out, as a JSON object.
 const V5: &str = "ALTER TABLE runs ADD COLUMN figures TEXT;";
 
+/// The sixth: a pause may have an end, and steps of pipelines are approved.
+const V6: &str = "
+    ALTER TABLE pauses ADD COLUMN until_ms INTEGER;
+    CREATE TABLE approvals (
+        run_id TEXT NOT NULL, attempt INTEGER NOT NULL, step TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,
+        at_ms INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run_id, attempt, step)
+    ) STRICT;";
+
 /// Opens the database and brings its tables up to date. Every commit is durable: a run that nobody knows of must not start.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
@@ -66,7 +74,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have done it meanwhile.
         let found = version(&change)?;
-        for (n, step) in [(1, V1), (2, V2), (3, V3), (4, V4), (5, V5)] {
+        for (n, step) in [(1, V1), (2, V2), (3, V3), (4, V4), (5, V5), (6, V6)] {
             if found < n {
                 change.execute_batch(step)?;
             }
@@ -96,6 +104,8 @@ pub enum RunState {
     Queued,
     /// Going on.
     Running,
+    /// A pipeline between two steps: it has no process until somebody approves the next one.
+    Waiting,
     /// Ended with exit code 0.
     Succeeded,
     /// Ended with exit code 0, after an attempt that failed.
@@ -122,9 +132,10 @@ pub enum RunState {
 
 impl RunState {
     /// Every state.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Queued,
         Self::Running,
+        Self::Waiting,
         Self::Succeeded,
         Self::Flaky,
         Self::Failed,
@@ -144,6 +155,7 @@ impl RunState {
             Self::Failed | Self::TimedOut | Self::Panicked | Self::Lost => true,
             Self::Queued
             | Self::Running
+            | Self::Waiting
             | Self::Succeeded
             | Self::Flaky
             | Self::Cancelled
@@ -159,6 +171,7 @@ impl RunState {
         match self {
             Self::Queued => "queued",
             Self::Running => "running",
+            Self::Waiting => "waiting",
             Self::Succeeded => "succeeded",
             Self::Flaky => "flaky",
             Self::Failed => "failed",
@@ -175,7 +188,7 @@ impl RunState {
 
     /// Whether nothing more happens to a run that stands like this.
     pub const fn is_over(self) -> bool {
-        !matches!(self, Self::Queued | Self::Running)
+        !matches!(self, Self::Queued | Self::Running | Self::Waiting)
     }
 }
 

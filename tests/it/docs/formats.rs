@@ -160,11 +160,13 @@ fn known_sweeps(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
     ]
 }
 
-/// The same of what pages and comparisons leave.
+/// The same of what comparisons and pipelines leave.
 fn known_of_pages(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
     vec![
         ("comparison_page", layout.comparison_page("a", "b")),
         ("operate_token", layout.operate_token()),
+        ("run_steps", layout.run_steps(&"r1".parse().unwrap())),
+        ("step_state", layout.step_state("p", "fit.BTC_USD")),
     ]
 }
 

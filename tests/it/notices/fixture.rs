@@ -35,6 +35,7 @@ pub fn manifest(lines: &str) -> Manifest {
         scheduled: &[],
         sets: &[],
         run: &RunFacts { id: "x".to_owned(), started: at(0) },
+        item: None,
     };
     resolve(sources).unwrap_or_else(|problems| panic!("{problems:?}")).manifest
 }

@@ -146,7 +146,7 @@ fn the_service_and_its_runs_are_shown() {
         board.observe(&run);
     }
     notifier.end(LONG);
-    let pause = Pause { reason: "x".into(), who: "y".into(), since: now };
+    let pause = Pause { reason: "x".into(), who: "y".into(), since: now, until: None };
     records.pause("fetch", &pause).unwrap();
     let found = samples(server.address());
     for (name, value) in [

@@ -6,6 +6,7 @@ mod clock;
 mod ends;
 pub mod fixture;
 mod kill;
+mod people;
 mod rules;
 mod wake;
 mod watched;

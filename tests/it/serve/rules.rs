@@ -89,7 +89,8 @@ fn of_what_was_missed_the_newest_is_run_or_none() {
 #[test]
 fn a_paused_job_is_not_started_and_its_slots_say_why() {
     let root = with("true", "[[schedule]]\nevery = \"1s\"");
-    let pause = Pause { reason: "venue down".into(), who: "ann".into(), since: UtcMs::EPOCH };
+    let pause =
+        Pause { reason: "venue down".into(), who: "ann".into(), since: UtcMs::EPOCH, until: None };
     store(&root).pause("j", &pause).unwrap();
     let service = serve(&root, "").start();
     until_count(&root, "j", RunState::SkippedPrecondition, 2);

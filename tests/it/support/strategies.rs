@@ -60,6 +60,7 @@ pub fn shipped(name: &str, params: &[(&str, f64)]) -> RawStrategy {
         scheduled: &[],
         sets: &[],
         run: &RunFacts { id: "r".to_owned(), started: UtcMs::EPOCH },
+        item: None,
     };
     let resolved = resolve(sources).unwrap_or_else(|problems| panic!("{problems}"));
     let Job::Backtest(job) = resolved.manifest.job else { panic!("not a backtest") };
