@@ -60,7 +60,7 @@ fn script(blocks: &[Block]) -> (String, usize) {
     for (n, block) in blocks.iter().enumerate() {
         match &block.reason {
             Some(reason) => assert!(!reason.is_empty(), "why is it not run: {}", block.commands),
-            None => script.push_str(&format!("echo '{}'\n{}", mark(n), block.commands)),
+            None => script.extend(["echo '", mark(n).as_str(), "'\n", block.commands.as_str()]),
         }
     }
     (script, blocks.iter().filter(|block| block.reason.is_some()).count())
