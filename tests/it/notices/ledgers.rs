@@ -145,6 +145,7 @@ fn watching(lines: &str) -> Manifest {
         profiles: &[],
         env: &BTreeMap::new(),
         params: &[],
+        item: None,
         scheduled: &[],
         sets: &[],
         run: &RunFacts { id: "x".to_owned(), started: at(0) },
