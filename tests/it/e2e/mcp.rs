@@ -44,7 +44,9 @@ fn the_client_of_the_official_sdk_looks_writes_a_strategy_and_plays_it() {
     assert_eq!(root.list("strategies/sandbox"), ["mine.toml"]);
     let searches = root.list("data/sweeps/searches");
     assert!(
-        searches.iter().any(|name| name.ends_with(".json")),
+        searches
+            .iter()
+            .any(|name| std::path::Path::new(name).extension().is_some_and(|kind| kind == "json")),
         "the trial is counted: {searches:?}"
     );
     assert!(root.list("data/processed/decisions").contains(&"paper_bt_by_mcp".to_owned()));
