@@ -68,11 +68,21 @@ impl HttpClient {
         work: impl Future<Output = T>,
         given_up: &dyn Fn() -> bool,
     ) -> Option<T> {
+        self.wait_looking(work, LOOK, given_up)
+    }
+
+    /// The same for work that may take long: it is looked less often whether it is given up.
+    pub fn wait_looking<T>(
+        &self,
+        work: impl Future<Output = T>,
+        look: Duration,
+        given_up: &dyn Fn() -> bool,
+    ) -> Option<T> {
         let runtime = self.runtime.as_ref().expect("only a dropped client has none");
         runtime.block_on(async {
             let mut work = pin!(work);
             loop {
-                if let Ok(done) = tokio::time::timeout(LOOK, work.as_mut()).await {
+                if let Ok(done) = tokio::time::timeout(look, work.as_mut()).await {
                     return Some(done);
                 }
                 if given_up() {

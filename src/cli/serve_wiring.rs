@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -15,6 +15,7 @@ use crate::{
     run::build_id,
     serve::{
         notice::{LedgerNotifier, Notifier, WatchedLedger},
+        phone::{PhoneLine, Phones},
         run_metrics::{RunMetrics, TurnMetrics},
         service::{RunObserver, RunTrouble},
         status::ServiceStatus,
@@ -45,6 +46,8 @@ pub struct ServeWiring {
 struct Inner {
     notifier: Option<Notifier>,
     ledgers: Option<LedgerNotifier>,
+    phones: Phones,
+    root: PathBuf,
     manifests: BTreeMap<String, Manifest>,
     /// Runs that ended while the records could not be written.
     waiting: Vec<RunRecord>,
@@ -57,13 +60,22 @@ impl ServeWiring {
         let notifier = Some(Notifier::start(root, &build)?);
         let ledgers = Some(LedgerNotifier::start(root, &build)?);
         let waiting = ended_meanwhile(root)?;
-        let inner = Inner { notifier, ledgers, manifests: BTreeMap::new(), waiting };
+        let inner = Inner {
+            notifier,
+            ledgers,
+            phones: Phones::default(),
+            root: root.to_owned(),
+            manifests: BTreeMap::new(),
+            waiting,
+        };
         Ok(Self { board: Arc::new(RunMetrics::new(&build)), inner: Arc::new(Mutex::new(inner)) })
     }
 
     /// Learns who is told about which job, and about which ledger; `loops` are live jobs that are started elsewhere.
     pub fn learn(&self, manifests: Vec<Manifest>, loops: &[Manifest]) {
         let mut inner = self.lock();
+        let root = inner.root.clone();
+        inner.phones.learn(&root, PhoneLine::of(manifests.iter().chain(loops)));
         if let Some(ledgers) = &inner.ledgers {
             let all = manifests.iter().chain(loops);
             ledgers.learn(all.filter_map(WatchedLedger::of).collect());
@@ -102,6 +114,7 @@ impl ServeWiring {
         let (notifier, ledgers) = {
             let mut inner = self.lock();
             inner.pay();
+            inner.phones.end();
             (inner.notifier.take(), inner.ledgers.take())
         };
         if let Some(ledgers) = ledgers {

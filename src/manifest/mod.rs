@@ -55,5 +55,6 @@ pub use sweep::{Turned, range_of};
 pub use tables::*;
 pub use template::{Template, interpolate_step};
 pub use values::{
-    HeldOut, Hidden, Offset, Parsed, Size, Span, Speed, Time, TimeOfDay, UtcDay, WholeDays,
+    ChatList, HeldOut, Hidden, Offset, Parsed, Size, Span, Speed, Time, TimeOfDay, UtcDay,
+    WholeDays,
 };

@@ -28,6 +28,7 @@ pub(super) fn check(
     let mut rules = Rules { tree, is_inside, problems };
     rules.notify();
     rules.email();
+    rules.telegram();
     rules.address("heartbeat.url");
     rules.address("notify.webhook.url");
     rules.compute();
@@ -158,6 +159,27 @@ impl Rules<'_> {
         {
             let message = "`notify.webhook.chat` is missing, which telegram needs".to_owned();
             self.push(&at, message, "write the number of the chat: chat = \"${secrets.CHAT}\"");
+        }
+    }
+
+    /// Demands somebody who may command, once there is a token.
+    fn telegram(&mut self) {
+        let Some(at) = self
+            .get("notify.telegram.token")
+            // What a secret holds is not known where a manifest is only looked at.
+            .filter(|token| !matches!(token.value, Value::Failed))
+            .map(|token| token.at.clone())
+        else {
+            return;
+        };
+        let chats = self.get("notify.telegram.chats").and_then(Node::as_str).unwrap_or_default();
+        if chats.trim().is_empty() {
+            let message = "`notify.telegram.chats` is missing: without it no chat may command";
+            self.push(
+                &at,
+                message.to_owned(),
+                "write the numbers of the chats: chats = \"123456789\"",
+            );
         }
     }
 

@@ -1,6 +1,6 @@
 //! Values as manifests write them: domain values parsed from text, durations, sizes, times, decimals.
 
-use std::{borrow::Cow, fmt, num::NonZeroU32, str::FromStr, time::Duration};
+use std::{borrow::Cow, collections::BTreeSet, fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -117,6 +117,7 @@ written!(ToolNeed, "tool", { "type": "string", "format": "tool" });
 written!(UtcDay, "utc-day", { "type": "string", "format": "utc-day", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" });
 written!(WholeDays, "whole-days", { "type": "string", "format": "whole-days", "pattern": "^[0-9]+d$" });
 written!(HeldOut, "held-out", { "type": "string", "format": "held-out", "pattern": "^[0-9]+(%|d)$" });
+written!(ChatList, "chat-list", { "type": "string", "format": "chat-list", "pattern": "^[-0-9, ]*$" });
 written!(TimeOfDay, "time-of-day", { "type": "string", "format": "time-of-day", "pattern": "^[0-9]{2}:[0-9]{2}$" });
 written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^[+-][0-9]{2}:[0-9]{2}$" });
 
@@ -137,6 +138,7 @@ pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String
         BaseUrl::FORMAT => parses::<BaseUrl>(text),
         Cron::FORMAT => parses::<Cron>(text),
         Zone::FORMAT => parses::<Zone>(text),
+        ChatList::FORMAT => parses::<ChatList>(text),
         TimeOfDay::FORMAT => parses::<TimeOfDay>(text),
         Offset::FORMAT => parses::<Offset>(text),
         UtcDay::FORMAT => parses::<UtcDay>(text),
@@ -174,6 +176,7 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "utc-day" => "a UTC day such as \"2022-08-01\"",
         "whole-days" => "a number of days such as \"120d\"",
         "held-out" => "a part such as \"20%\", or days such as \"90d\"",
+        "chat-list" => "numbers of chats such as \"123456789, -1001234567890\"",
         "time-of-day" => "a time of the day such as \"08:00\"",
         "offset" => "an offset such as \"+00:00\"",
         "host" => "a host such as \"old-box.lan\"",
@@ -189,6 +192,43 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
         "time" => "a time: RFC 3339 with an offset, or whole milliseconds since 1970",
         _ => return None,
     })
+}
+
+/// Numbers of chats, written `5, -100123`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ChatList(BTreeSet<i64>);
+
+impl ChatList {
+    /// Each of them.
+    pub fn chats(&self) -> impl Iterator<Item = i64> + '_ {
+        self.0.iter().copied()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromStr for ChatList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let number = |part: &str| {
+            let read = part.parse::<i64>().ok().filter(|number| *number != 0);
+            read.ok_or_else(|| {
+                format!("`{part}` is not the number of a chat: @userinfobot and others show it")
+            })
+        };
+        parts.map(number).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl fmt::Display for ChatList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&all.join(", "))
+    }
 }
 
 /// A time of the day, written `08:00`.

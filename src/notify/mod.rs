@@ -3,3 +3,4 @@
 pub(crate) mod mailer;
 pub(crate) mod sender;
 pub(crate) mod target;
+pub(crate) mod telegram;

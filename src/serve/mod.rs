@@ -10,6 +10,7 @@ pub mod launcher;
 pub mod metrics;
 pub mod notice;
 mod parked;
+pub(crate) mod phone;
 pub(crate) mod plan;
 mod reaper;
 pub(crate) mod retention;

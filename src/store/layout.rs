@@ -208,6 +208,11 @@ impl Layout {
         self.data.join("state")
     }
 
+    /// What a bot that takes commands by phone has dealt with, by the bot's number.
+    pub fn phone_state(&self, bot: &str) -> PathBuf {
+        self.state_dir().join("phone").join(format!("{bot}.json"))
+    }
+
     /// Lock of the one scheduler service.
     pub fn scheduler_lock(&self) -> PathBuf {
         self.state_dir().join("scheduler.lock")

@@ -40,7 +40,9 @@ pub use fetch::Fetch;
 pub use health::{HealthExit, HealthMode, Healthcheck, SchedulerWatch};
 pub use inspect::{Check, CheckPart};
 pub use live::{CatchUp, CatchUpMode, Feed, Live, Monotonic};
-pub use notify::{Email, Heartbeat, Logs, MailTls, Notify, NotifyOn, Webhook, WebhookFormat};
+pub use notify::{
+    Email, Heartbeat, Logs, MailTls, Notify, NotifyOn, Telegram, Webhook, WebhookFormat,
+};
 pub use params::{Param, ParamType, Secret, SecretFrom};
 pub use preflight::{Preflight, PreflightPart};
 pub use proof::{Equivalence, Inputs, OnExisting, OnFail, ReportTable};

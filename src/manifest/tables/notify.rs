@@ -3,8 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::values::{Hidden, Parsed, Size, Span, TimeOfDay};
-use crate::{domain::zone::Zone, setting::words};
+use super::super::values::{ChatList, Hidden, Parsed, Size, Span, TimeOfDay};
+use crate::{
+    domain::{base_url::BaseUrl, zone::Zone},
+    setting::words,
+};
 
 words! {
     /// What leads to a notice.
@@ -96,6 +99,8 @@ pub struct Notify {
     pub webhook: Option<Webhook>,
     /// Who gets an e-mail.
     pub email: Option<Email>,
+    /// A Telegram bot that takes commands; off unless it has a token. Its notices are those of `webhook`.
+    pub telegram: Option<Telegram>,
     /// A program and its arguments. It finds the notice in the variables `MJOLNIR_EVENT`, `MJOLNIR_JOB`, `MJOLNIR_STATE`,
     /// `MJOLNIR_NOTICE_RUN_ID`, `MJOLNIR_SUMMARY` and `MJOLNIR_TEXT`; of one about a ledger in `MJOLNIR_NOTICE_ID` and `MJOLNIR_NOTICE` (the
     /// document) in the place of state and run.
@@ -112,6 +117,7 @@ impl Default for Notify {
             repeat_every: None,
             webhook: None,
             email: None,
+            telegram: None,
             command: Vec::new(),
         }
     }
@@ -140,6 +146,27 @@ impl Webhook {
 
     fn timeout() -> Parsed<Span> {
         Parsed::new(Span::seconds(10))
+    }
+}
+
+/// A bot that answers `/status /daily /why` in some chats, and gives the commands `/halt /reduce /resume /flatten` once they are
+/// confirmed there, for the tag that the job is about: of kind live, eqflat, healthcheck or heartbeat. The service asks for messages; a
+/// bot has one service.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Telegram {
+    /// The bot's token, usually `${secrets.NAME}`, never shown. Without it the bot is off.
+    pub token: Option<Hidden>,
+    /// The numbers of the chats that may ask and command, with commas between them. Others get no answer.
+    pub chats: Parsed<ChatList>,
+    /// Where the Bot API is.
+    pub server: Parsed<BaseUrl>,
+}
+
+impl Default for Telegram {
+    fn default() -> Self {
+        let server = "https://api.telegram.org".parse().expect("it is an address");
+        Self { token: None, chats: Parsed::new(ChatList::default()), server: Parsed::new(server) }
     }
 }
 

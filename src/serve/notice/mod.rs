@@ -1,10 +1,10 @@
 //! Who is told when a scheduled run goes wrong, and of what happens in ledgers: what is owed, as pure rules; what is said; and threads that
 //! deliver it.
 
-mod day;
+pub(crate) mod day;
 mod deliver;
 mod incident;
-mod ledger_event;
+pub(crate) mod ledger_event;
 mod ledger_notifier;
 mod ledger_reader;
 mod message;

@@ -213,6 +213,7 @@ fn known(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
         ("state_dir", layout.state_dir()),
         ("scheduler_lock", layout.scheduler_lock()),
         ("scheduler_log", layout.scheduler_log()),
+        ("phone_state", layout.phone_state("4711")),
         ("scheduler_tick", layout.scheduler_tick()),
         ("train_state", layout.train_state("train")),
         ("train_report_dir", layout.train_report_dir("m", "id")),

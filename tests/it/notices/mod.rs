@@ -8,4 +8,5 @@ mod mail;
 mod numbers;
 mod openmetrics;
 pub mod pages;
+mod phone;
 mod pings;
