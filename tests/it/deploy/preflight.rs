@@ -351,7 +351,7 @@ fn a_tree_that_is_not_committed_fails() {
     };
     root.write(".gitignore", "/data\n");
     git(&["init", "-q", "-b", "main"]);
-    look(&root, "git", &[]).says("git", "fail", &["jobs/drift.toml", "more"]);
+    look(&root, "git", &[]).says("git", "fail", &["jobs/check.toml", "more"]);
     git(&["add", "-A"]);
     git(&["commit", "-q", "-m", "all"]);
     look(&root, "git", &[]).passes().says("git", "ok", &["on main"]);

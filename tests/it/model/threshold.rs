@@ -40,5 +40,5 @@ fn each_model_trades_from_the_score_that_was_chosen_for_it() {
     let text = root.read(&decisions("pinned"));
     assert!(!text.contains(",enter_"), "no score is that large");
     let other = live(&root, EVENING).arg("--set").arg("strategy.model.enter=300000");
-    other.run().code(78).says(&["strategy.model.enter is 300000, was -"]);
+    other.run().code(78).says(&["strategy.model.enter is 300000, was not there"]);
 }
