@@ -187,6 +187,7 @@ fn a_loop_that_is_commanded_by_phone_has_the_rows_of_the_verb_and_is_proved() {
     let halted =
         root.read(&decisions("paper")).lines().filter(|row| row.contains(",HALTED,")).count();
     assert!(halted > 60, "it was obeyed: {halted}");
+    root.write("jobs/eqflat.toml", include_str!("../../../jobs/eqflat.toml"));
     eqflat(&root, "paper", "phone").run().ok();
 }
 
