@@ -132,7 +132,7 @@ impl PhoneBox<'_> {
             }
             Ok(ended.output.trim().to_owned())
         };
-        work().unwrap_or_else(|why| format!("runner why --tag {tag} did not work: {why}"))
+        work().unwrap_or_else(|why| format!("why: {why}"))
     }
 
     /// The question that comes before a command.
