@@ -12,7 +12,7 @@ use crate::{
         time::{DAY_MS, UtcMs},
     },
     jobs::{
-        commands::{CommandRequest, CommandTime, GivenCommand, give},
+        commands::{CommandReach, CommandRequest, CommandTime, GivenCommand, give},
         context::Failure,
         equivalence::proofs::newest_proof,
         ledgers::{LedgerStanding, in_recorded_time, series_of, standing},
@@ -175,7 +175,7 @@ impl PhoneBox<'_> {
         let wish = CommandRequest { order, reason, who, when };
         let given = give(self.disk, self.layout, &tag, wish, SystemClock.now())?;
         let GivenCommand { at, line, reach, .. } = given;
-        let reach: Vec<String> = reach.iter().map(|one| one.line()).collect();
+        let reach: Vec<String> = reach.iter().map(CommandReach::line).collect();
         Ok(format!(
             "{order} for tag {tag} is taken down: for {at}, line {line}\n{}",
             reach.join("\n")

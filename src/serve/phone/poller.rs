@@ -198,15 +198,7 @@ impl Worker {
                         // It did not keep the question open.
                         self.wait(EMPTY_PAUSE);
                     }
-                    let mut all = updates.all;
-                    all.sort_by_key(|update| update.id);
-                    all.dedup_by_key(|update| update.id);
-                    for update in all {
-                        if self.stop.asked() {
-                            return;
-                        }
-                        self.one(&bot, &update, now);
-                    }
+                    self.all(&bot, updates.all, now);
                 }
                 Err(BotError::GivenUp) => return,
                 Err(error) => {
@@ -218,6 +210,18 @@ impl Worker {
                     self.wait(pause);
                 }
             }
+        }
+    }
+
+    /// Each update once, in the order of their numbers.
+    fn all(&mut self, bot: &TelegramBot, mut all: Vec<PhoneUpdate>, now: UtcMs) {
+        all.sort_by_key(|update| update.id);
+        all.dedup_by_key(|update| update.id);
+        for update in all {
+            if self.stop.asked() {
+                return;
+            }
+            self.one(bot, &update, now);
         }
     }
 

@@ -35,8 +35,8 @@ fn a_reference_that_cannot_be_filled_fails_its_step_alone() {
     ran.prints(&[
         "step slow             succeeded  exit 0\n",
         "step c                succeeded  exit 0\n",
-        "step f                failed\n",
-        "step g                failed\n",
+        "step f                failed  step f: `${steps.c.out.nosuch}` has no value",
+        "step g                failed  step g: `${steps.c.out.nosuch}` has no value",
         "step cleanup          succeeded  exit 0\n",
         "step answer           succeeded  exit 0\n",
     ])
@@ -71,10 +71,10 @@ fn a_program_that_is_not_there_fails_its_step_alone() {
         [[step]]\nid = 'b'\nrun = ['touch', 'b']\n\
         [[step]]\nid = 'c'\nrun = ['touch', 'c']\nneeds = ['a']\nwhen = 'always'\n";
     pipeline(&root, steps);
-    root.run("run p")
-        .code(1)
-        .says(&["step a: start `/no/such/program`: No such file"])
-        .prints(&["step a                failed\n", "step c                succeeded  exit 0\n"]);
+    root.run("run p").code(1).says(&["step a: start `/no/such/program`: No such file"]).prints(&[
+        "step a                failed  start `/no/such/program`",
+        "step c                succeeded  exit 0\n",
+    ]);
     assert!(root.at("b").exists() && root.at("c").exists());
 }
 
