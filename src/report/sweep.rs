@@ -86,7 +86,7 @@ pub fn sweep_page(sweep: &SweepPage) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (sweep.id) ", sweep" }
-                style { (PreEscaped(STYLE)) "figure { overflow-x: auto; margin: 0; } figure svg { width: 100%; min-width: 620px; height: auto; } pre { overflow-x: auto; font-size: 13px; }" }
+                style { (PreEscaped(STYLE)) "figure { overflow-x: auto; margin: 0; } figure svg { width: 100%; min-width: 620px; height: auto; } pre { font-size: 13px; }" }
             }
             body {
                 header {
@@ -95,10 +95,10 @@ pub fn sweep_page(sweep: &SweepPage) -> String {
                     section.stamp aria-label="verdict" { p.verdict.pass[sweep.verdict.1] { (sweep.verdict.0) } }
                 }
                 main {
-                    section #text { h2 { "What it says" } pre { (sweep.text) } }
+                    section #text { h2 { "What it says" } div.wide tabindex="0" role="group" aria-label="the text" { pre { (sweep.text) } } }
                     @for (title, note, picture) in &sections {
                         @if let Some(picture) = picture {
-                            section { h2 { (title) } figure { (picture) figcaption { (note) } } }
+                            section { h2 { (title) } figure tabindex="0" aria-label=(title) { (picture) figcaption { (note) } } }
                         }
                     }
                 }
