@@ -141,7 +141,8 @@ impl WebPage {
             .header(header::CONTENT_TYPE, self.content_type)
             .header(header::CACHE_CONTROL, cache)
             .header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")
-            .header(header::REFERRER_POLICY, "no-referrer")
+            // Not `no-referrer`: a browser would then send the forms of these pages with `Origin: null`.
+            .header(header::REFERRER_POLICY, "same-origin")
             .header("cross-origin-resource-policy", "same-origin")
             .header(header::CONTENT_SECURITY_POLICY, self.policy.words());
         if self.status == StatusCode::METHOD_NOT_ALLOWED {

@@ -157,7 +157,7 @@ fn nothing_can_be_changed_and_nothing_is_kept() {
             "cache-control: no-store\r\n",
             "x-content-type-options: nosniff\r\n",
             "content-security-policy: default-src 'none'",
-            "referrer-policy: no-referrer\r\n",
+            "referrer-policy: same-origin\r\n",
             "cross-origin-resource-policy: same-origin\r\n",
             "connection: close\r\n",
         ] {
