@@ -95,7 +95,7 @@ pub fn sweep_page(sweep: &SweepPage) -> String {
                     section.stamp aria-label="verdict" { p.verdict.pass[sweep.verdict.1] { (sweep.verdict.0) } }
                 }
                 main {
-                    section #text { h2 { "What it says" } div.wide tabindex="0" role="group" aria-label="the text" { pre { (sweep.text) } } }
+                    section #text { h2 { "What it says" } pre tabindex="0" role="group" aria-label="the text" { (sweep.text) } }
                     @for (title, note, picture) in &sections {
                         @if let Some(picture) = picture {
                             section { h2 { (title) } figure tabindex="0" aria-label=(title) { (picture) figcaption { (note) } } }
