@@ -9,7 +9,7 @@ use super::{
     axis::{Range, percents, times},
     figures::{FIGURES, Figure},
     gather::Report,
-    line::{Picture, Sign, Space},
+    line::{Picture, Sign, Space, shapes},
     number::{DASH, count, minute, percent_gain, shown},
     page::whole,
     pyramid::At,
@@ -184,6 +184,7 @@ impl SideBySide {
     pub fn page(&self, made_at_ms: i64) -> String {
         let title = format!("{} against {}", self.a.tag, self.b.tag);
         let body = html! {
+            (shapes())
             header { p.kind { "comparison" } h1 { bdi { (self.a.tag) } " against " bdi { (self.b.tag) } } }
             main { (self.sections()) }
             footer { p { "Made " (minute(made_at_ms)) " UTC. Times are UTC; a slot is named by the close of its bar." } }

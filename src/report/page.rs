@@ -13,7 +13,7 @@ use super::{
 };
 
 /// How it looks.
-pub const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("page.css");
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
@@ -21,6 +21,7 @@ pub fn page(report: &Report) -> String {
     let name = about.runid.as_ref().unwrap_or(&about.tag);
     let empty = report.period.slots == 0;
     let body = html! {
+        (shapes())
         header {
             p.kind { (about.kind) " · " bdi { (about.exchange) } " · " bdi { (about.symbol) } " · " (about.timeframe) }
             h1 { bdi { (name) } }
@@ -56,7 +57,7 @@ pub fn whole(title: &str, body: &Markup) -> String {
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body { (shapes()) (body) }
+            body { (body) }
         }
     };
     whole.into_string()

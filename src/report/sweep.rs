@@ -1,11 +1,11 @@
 //! The page about a sweep: its text, and four pictures. The map shows each point of the two widest parameters, the plateau outlined; the
 //! histogram shows where luck ends; the cloud compares the two halves of the days; the last line is the walk forward.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::{
     axis::{Range, plain},
-    page::STYLE,
+    page::whole,
 };
 
 /// Width and height of a picture.
@@ -78,35 +78,23 @@ pub fn sweep_page(sweep: &SweepPage) -> String {
             walk(sweep),
         ),
     ];
-    let whole = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (sweep.id) ", sweep" }
-                style { (PreEscaped(STYLE)) "figure { overflow-x: auto; margin: 0; } figure svg { width: 100%; min-width: 620px; height: auto; } pre { font-size: 13px; }" }
-            }
-            body {
-                header {
-                    p.kind { "sweep" }
-                    h1 { bdi { (sweep.id) } }
-                    section.stamp aria-label="verdict" { p.verdict.pass[sweep.verdict.1] { (sweep.verdict.0) } }
+    let body = html! {
+        header {
+            p.kind { "sweep" }
+            h1 { bdi { (sweep.id) } }
+            section.stamp aria-label="verdict" { p.verdict.pass[sweep.verdict.1] { (sweep.verdict.0) } }
+        }
+        main.sweep {
+            section #text { h2 { "What it says" } pre tabindex="0" role="group" aria-label="the text" { (sweep.text) } }
+            @for (title, note, picture) in &sections {
+                @if let Some(picture) = picture {
+                    section { h2 { (title) } figure tabindex="0" aria-label=(title) { (picture) figcaption { (note) } } }
                 }
-                main {
-                    section #text { h2 { "What it says" } pre tabindex="0" role="group" aria-label="the text" { (sweep.text) } }
-                    @for (title, note, picture) in &sections {
-                        @if let Some(picture) = picture {
-                            section { h2 { (title) } figure tabindex="0" aria-label=(title) { (picture) figcaption { (note) } } }
-                        }
-                    }
-                }
-                footer { p { "Build " (sweep.build) ". docs/SWEEPS.md explains every figure." } }
             }
         }
+        footer { p { "Build " (sweep.build) ". docs/SWEEPS.md explains every figure." } }
     };
-    whole.into_string()
+    whole(&format!("{}, sweep", sweep.id), &body)
 }
 
 /// A picture of some size, with its name for people who do not see it.
