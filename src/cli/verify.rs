@@ -186,7 +186,7 @@ pub struct ClaimOwner {
 }
 
 impl ClaimOwner {
-    /// By the names in the proof; the error is the one that is no name.
+    /// By the names in the proof; the error is the one that is not a name.
     pub fn of(proof: &Proof) -> Result<Self, String> {
         let told = |error: crate::domain::ids::NameError| error.to_string();
         let [exchange, symbol, timeframe] = &proof.series;

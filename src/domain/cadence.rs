@@ -159,7 +159,7 @@ pub struct Cron {
     pattern: Box<croner::Cron>,
 }
 
-/// Why a text is no cron line.
+/// Why a text is not a cron line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CronError {
     /// Not five fields.
@@ -183,7 +183,7 @@ pub enum CronError {
         /// What is wrong with it.
         why: String,
     },
-    /// There is no such day.
+    /// This day does not exist.
     #[error("cron `{0}` never fires: that day does not exist")]
     Never(String),
 }

@@ -71,7 +71,7 @@ impl Residue {
     }
 }
 
-/// What is kept to save time is no part of a state.
+/// What is kept to save time is not part of a state.
 impl PartialEq for Residue {
     fn eq(&self, _: &Self) -> bool {
         true

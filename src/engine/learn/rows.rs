@@ -164,7 +164,7 @@ pub enum CutError {
         /// Rows it would have.
         rows: usize,
     },
-    /// There is no row at all.
+    /// Rows are missing altogether.
     #[error("no slot has ready features and a whole label window")]
     NoRows,
 }

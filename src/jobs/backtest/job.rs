@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     domain::{
+        bar::TimedBar,
         ids::{RunId, Tag},
         series::Series,
         time::{SlotTs, Window},
@@ -184,6 +185,22 @@ pub fn leave_card(
 }
 
 /// The window asked for; what is not asked for is LIVE's window, or everything there is.
+/// The oldest and the newest stored bar of a series.
+pub fn oldest_and_newest(
+    context: &Context<'_>,
+    series: &Series,
+) -> Result<(TimedBar, TimedBar), Failure> {
+    let raw = RawStore::new(context.layout, context.disk, series);
+    if let (Some(oldest), Some(newest)) = (raw.oldest()?, raw.newest()?) {
+        return Ok((oldest, newest));
+    }
+    let message = format!(
+        "bars of {series} are not in {}: import or fetch them first",
+        context.shown(&context.layout.raw_dir(series))
+    );
+    Err(Failure::new(Exit::Nothing, message))
+}
+
 fn window(
     context: &Context<'_>,
     job: &BacktestJob,
@@ -198,14 +215,7 @@ fn window(
     };
     let (start, end) = (slot("start-ts-ms", job.start_ts_ms)?, slot("end-ts-ms", job.end_ts_ms)?);
     let stored = || -> Result<Window, Failure> {
-        let raw = RawStore::new(context.layout, context.disk, series);
-        let (Some(oldest), Some(newest)) = (raw.oldest()?, raw.newest()?) else {
-            let message = format!(
-                "bars of {series} are not in {}: import or fetch them first",
-                context.shown(&context.layout.raw_dir(series))
-            );
-            return Err(Failure::new(Exit::Nothing, message));
-        };
+        let (oldest, newest) = oldest_and_newest(context, series)?;
         Window::new(oldest.ts, newest.ts)
             .map_err(|error| Failure::new(Exit::Bug, error.to_string()))
     };

@@ -340,7 +340,7 @@ impl Proof {
         (proof.schema == SCHEMA).then_some(proof)
     }
 
-    /// The verdict the exit code follows: drift is no failure of the code.
+    /// The verdict the exit code follows: drift is not a failure of the code.
     pub fn verdict(&self) -> ProofVerdict {
         let named = |text: &str| {
             [

@@ -21,7 +21,7 @@ pub fn outcome(context: &Context<'_>, plan: &PipelinePlan, record: &StepsRecord)
         summary.push_str(&failed_items(step));
     }
     let exit = match (context.stop.signal(), plan.failed(), plan.is_over()) {
-        // The step at work was ended by us: that is no verdict on it.
+        // The step at work was ended by us: that is not a verdict on it.
         (Some(signal), ..) => {
             summary.push_str(": asked to stop");
             Exit::Signal(signal)

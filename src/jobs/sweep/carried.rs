@@ -29,7 +29,7 @@ pub struct CarriedJob {
 }
 
 impl CarriedJob {
-    /// Of a job. Where it is played is no part of it: every executor gives the same.
+    /// Of a job. Where it is played is not part of it: every executor gives the same.
     pub fn of(job: &SweepJob) -> Self {
         let Trading { series: _, cadence_bars, rules, model, signals, fill, account, risk } =
             job.trading.clone();

@@ -25,7 +25,7 @@ use crate::{
     exit::Exit,
     jobs::{
         backtest::{
-            job::{backtest_place, leave_card},
+            job::{backtest_place, leave_card, oldest_and_newest},
             ledgers::write_backtest,
         },
         context::{Context, Failure, Outcome},
@@ -303,14 +303,7 @@ pub(super) fn signals(
 /// The whole days that have bars.
 fn stored(context: &Context<'_>, job: &SweepJob) -> Result<Days, Failure> {
     let series = &job.trading.series;
-    let raw = RawStore::new(context.layout, context.disk, series);
-    let (Some(oldest), Some(newest)) = (raw.oldest()?, raw.newest()?) else {
-        let message = format!(
-            "bars of {series} are not in {}: import or fetch them first",
-            context.shown(&context.layout.raw_dir(series))
-        );
-        return Err(Failure::new(Exit::Nothing, message));
-    };
+    let (oldest, newest) = oldest_and_newest(context, series)?;
     let first = (oldest.ts.open_ms() + DAY_MS - 1).div_euclid(DAY_MS);
     Ok(Days { first, last: newest.ts.ts_ms().div_euclid(DAY_MS) - 1 })
 }
