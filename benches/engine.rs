@@ -102,7 +102,7 @@ fn engine(c: &mut Criterion) {
     let seen: Vec<String> = read.model.features().iter().map(ToString::to_string).collect();
     let raw = strategies::shipped("model", &[]);
     let values = mjolnir::language::Values::new();
-    let rules = mjolnir::language::Strategy::new(&raw, &values, Timeframe::M5, &seen);
+    let rules = mjolnir::language::CheckedStrategy::new(&raw, &values, Timeframe::M5, &seen);
     let speaker = Speaker { id: read.id, model: Arc::new(read.model), enter: 200_000 };
     let scored = Strategy::new(rules.expect("a good file"), Some(Timeline::new(speaker)));
     group.bench_function("model", |b| b.iter(|| play(&scored, black_box(&bars))));

@@ -31,7 +31,7 @@ use mjolnir::{
         layout::Layout,
         raw::RawStore,
         rows::{
-            signals::{Origin, TIMING_HEADER, Timing},
+            signals::{SlotOrigin, TIMING_HEADER, Timing},
             table::push_timing,
         },
     },
@@ -179,7 +179,7 @@ fn prepare(rows: i64) -> PathBuf {
     for n in 0..rows {
         let ts = first.plus(n);
         let (seen_at, run_id) = (ts.close().plus_ms(2_100), "live_1".parse().expect("an id"));
-        let row = Timing { ts, origin: Origin::Live, seen_at, late_ms: 2_100, run_id };
+        let row = Timing { ts, origin: SlotOrigin::Live, seen_at, late_ms: 2_100, run_id };
         push_timing(&mut timing, &row);
     }
     fs::write(&to.timing, timing).expect("a file");

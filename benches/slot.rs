@@ -23,8 +23,8 @@ use mjolnir::{
     },
     manifest::{CatchUpMode, Speed},
     session::{
-        card::Card,
-        live::{Belief, CHECKPOINT_ROWS, Place, Session},
+        live::{Belief, CHECKPOINT_ROWS, LedgerLocation, Session},
+        origin::StrategySettings,
     },
     store::{disk::RealDisk, layout::Layout, lock::LockGate, raw::RawStore},
 };
@@ -89,8 +89,8 @@ fn main() {
     let raw = RawStore::new(&layout, &disk, &series);
     raw.prepare().expect("a folder for bars");
     let tag = "bench".parse().expect("a tag");
-    let place = Place { disk: &disk, layout: &layout, tag, series: series.clone() };
-    let card = Card { settings: BTreeMap::new(), stop_fill: "through-open".to_owned() };
+    let place = LedgerLocation { disk: &disk, layout: &layout, tag, series: series.clone() };
+    let card = StrategySettings { settings: BTreeMap::new(), stop_fill: "through-open".to_owned() };
     let core = core();
     let pace = LoopPace {
         timeframe: Timeframe::M5,

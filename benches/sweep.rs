@@ -31,7 +31,7 @@ use mjolnir::{
     exchange::feed,
     store::{disk::RealDisk, layout::Layout, raw::RawStore},
     sweep::{
-        sums::Cut,
+        sums::DayBlocks,
         trial::{Tape, play},
     },
 };
@@ -203,8 +203,12 @@ fn main() {
         for part in cores.chunks(SIDE_BY_SIDE) {
             let part: Vec<&Core> = part.iter().collect();
             let signals = vec![Signals::default(); part.len()];
-            let tape =
-                Tape { bars: &bars, window: window(DAYS), cut: Cut::new(347, 16), keeps: false };
+            let tape = Tape {
+                bars: &bars,
+                window: window(DAYS),
+                cut: DayBlocks::new(347, 16),
+                keeps: false,
+            };
             black_box(play(&part, tape, &signals, &|| false));
         }
     });

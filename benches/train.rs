@@ -6,8 +6,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use mjolnir::{
     engine::{
         learn::{
-            chance::{Chance, Purpose},
             label::Class,
+            split_mix::{Purpose, SplitMix},
         },
         model::Activation,
     },
@@ -21,7 +21,7 @@ const WIDTH: usize = 13;
 const EPOCHS: u32 = 2;
 
 fn samples(rows: usize, seed: u64) -> Samples {
-    let mut chance = Chance::new(seed, Purpose::Probe);
+    let mut chance = SplitMix::new(seed, Purpose::Probe);
     let mut samples = Samples::new(WIDTH);
     for _ in 0..rows {
         let inputs: Vec<f64> =

@@ -65,7 +65,7 @@ pub struct Drawing {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub struct CheckItem {
     /// The part of the job it belongs to, where a job has parts.
     pub part: Option<&'static str>,
     /// What was checked.
@@ -82,7 +82,7 @@ pub struct Check {
     pub next: Option<String>,
 }
 
-impl Check {
+impl CheckItem {
     /// A check without a limit, evidence and advice.
     pub fn new(name: impl Into<String>, level: Level, value: impl Into<String>) -> Self {
         Self {
@@ -141,18 +141,18 @@ pub struct Checklist {
     /// The worst level, `ok` at least.
     pub level: Level,
     /// In the order they were made.
-    pub checks: Vec<Check>,
+    pub checks: Vec<CheckItem>,
 }
 
 impl Checklist {
     /// The worst check decides.
-    pub fn new(checks: Vec<Check>) -> Self {
+    pub fn new(checks: Vec<CheckItem>) -> Self {
         let level = checks.iter().map(|check| check.level).fold(Level::Ok, Level::max);
         Self { level, checks }
     }
 
     /// The first of the worst checks, when one did not go well.
-    pub fn worst(&self) -> Option<&Check> {
+    pub fn worst(&self) -> Option<&CheckItem> {
         self.checks.iter().find(|check| check.level == self.level && check.level >= Level::Warn)
     }
 
@@ -177,7 +177,8 @@ impl Checklist {
     /// The level, the name and what was found of each check; below it what it is about, what it is judged by, and what to type next,
     /// where it did not go well.
     pub fn text(&self, drawing: Drawing) -> String {
-        let widest = |width: fn(&Check) -> usize| self.checks.iter().map(width).max().unwrap_or(0);
+        let widest =
+            |width: fn(&CheckItem) -> usize| self.checks.iter().map(width).max().unwrap_or(0);
         let level_width = widest(|check| check.level.name().len());
         let name_width = widest(|check| check.name.chars().count()).min(NAME_MAX);
         let indent = level_width + name_width + 4;
@@ -185,7 +186,7 @@ impl Checklist {
             if drawing.broken { COLUMNS.saturating_sub(indent).max(ROOM_MIN) } else { usize::MAX };
         let mut text = String::new();
         for check in &self.checks {
-            let Check { name, level, limit, value, evidence, count, next, .. } = check;
+            let CheckItem { name, level, limit, value, evidence, count, next, .. } = check;
             let word = level.name();
             let gap = " ".repeat(level_width - word.len());
             let level_text = if drawing.colour {
@@ -276,13 +277,13 @@ mod tests {
         let found =
             "2024-01-01T18:00:00Z, 13m ago; a ledger of recorded time is judged with -p at=TIME";
         Checklist::new(vec![
-            Check::new("ledger", Level::Ok, "218 rows").limit("whole, in order").next("never shown"),
-            Check::new("decisions", Level::Fail, found)
+            CheckItem::new("ledger", Level::Ok, "218 rows").limit("whole, in order").next("never shown"),
+            CheckItem::new("decisions", Level::Fail, found)
                 .limit("within 12m")
                 .next("runner logs live_20240101_180000_000_4242 --a-command-is-longer-than-a-line-and-is-not-broken"),
-            Check::new("owners", Level::Warn, "of another\x1b[2J user")
+            CheckItem::new("owners", Level::Warn, "of another\x1b[2J user")
                 .evidence((0..12).map(|n| format!("file {n}")).collect()),
-            Check::skipped("fold", "not asked for"),
+            CheckItem::skipped("fold", "not asked for"),
         ])
     }
 
@@ -333,12 +334,13 @@ skipped  fold       not asked for
     #[test]
     fn the_worst_level_decides() {
         let of = |levels: &[Level]| {
-            Checklist::new(levels.iter().map(|level| Check::new("x", *level, "")).collect()).level
+            Checklist::new(levels.iter().map(|level| CheckItem::new("x", *level, "")).collect())
+                .level
         };
         assert_eq!(of(&[]), Level::Ok);
         assert_eq!(of(&[Level::Skipped]), Level::Ok);
         assert_eq!(of(&[Level::Ok, Level::Fail, Level::Warn]), Level::Fail);
-        assert_eq!(Check::new("x", Level::Fail, "").softened().level, Level::Warn);
-        assert_eq!(Check::skipped("x", "").softened().level, Level::Skipped);
+        assert_eq!(CheckItem::new("x", Level::Fail, "").softened().level, Level::Warn);
+        assert_eq!(CheckItem::skipped("x", "").softened().level, Level::Skipped);
     }
 }

@@ -36,7 +36,7 @@ use crate::{
         data_quality, deploy, equivalence, exchange_sim, exec, fetch, health, import, live,
         pipeline, preflight, promote, report, sweep, train,
     },
-    manifest::{HealthExit, Job, Manifest, Record, RunFacts, Runs},
+    manifest::{HealthExit, Job, Manifest, RecordPolicy, RunFacts, Runs},
     os::{
         mask::Mask,
         process::ChildResults,
@@ -365,7 +365,7 @@ impl Prepared {
 
 /// Whether a job may run although its record cannot be written.
 fn needs_no_record(manifest: &Manifest) -> bool {
-    manifest.job.kind().row().record == Record::MayFail
+    manifest.job.kind().row().record == RecordPolicy::MayFail
 }
 
 /// How a run ended that no time limit ended. One that was asked to stop did not do its work, whatever its job or its program says of it:

@@ -78,7 +78,7 @@ fn given(root: &Path, args: &ApproveArgs) -> Result<(RunId, Approval, &'static s
 
 /// The run that is meant: of a job the newest one that is not over.
 fn waiting(records: &Records, word: &str) -> Result<RunRecord, Failure> {
-    let run = records.stands(&records.find(word)?.run_id)?;
+    let run = records.state_of(&records.find(word)?.run_id)?;
     if !run.state.is_over() {
         return Ok(run);
     }

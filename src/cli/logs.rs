@@ -80,7 +80,7 @@ impl Source {
         }
         loop {
             // Whether it is over is asked first: nothing is written after that.
-            let run = self.records.stands(&self.run.run_id)?;
+            let run = self.records.state_of(&self.run.run_id)?;
             if !follow.lines(&mut show).map_err(|error| self.unreadable(&error))? {
                 return Ok(Exit::Ok);
             }

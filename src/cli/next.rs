@@ -23,7 +23,7 @@ use crate::{
     },
     exit::Exit,
     jobs::context::Failure,
-    manifest::{Due, Schedule, StartOn},
+    manifest::{Schedule, StartOn, Trigger},
     store::runs::{Ahead, Pause},
 };
 
@@ -125,11 +125,13 @@ impl<'a> Coming<'a> {
     ) -> Self {
         let slots = match &schedule.due {
             _ if !schedule.lacks.is_empty() => Vec::new(),
-            Due::At(cadence) => std::iter::successors(cadence.next(from), |at| cadence.next(*at))
-                .take(count as usize)
-                .map(|at| (at, cadence.clock_change(at)))
-                .collect(),
-            Due::On(_) => Vec::new(),
+            Trigger::At(cadence) => {
+                std::iter::successors(cadence.next(from), |at| cadence.next(*at))
+                    .take(count as usize)
+                    .map(|at| (at, cadence.clock_change(at)))
+                    .collect()
+            }
+            Trigger::On(_) => Vec::new(),
         };
         let (name, paused) = (job.schedule_name(schedule), paused.get(&job.job));
         Self { name, job, schedule, slots, paused, silent: None }
@@ -137,7 +139,9 @@ impl<'a> Coming<'a> {
 
     /// The same schedule, whose slots are recorded as decided; `at` is now.
     pub fn decided(self, records: Option<&Records>, at: UtcMs) -> Result<Self, Failure> {
-        let (Some(records), Due::At(_)) = (records, &self.schedule.due) else { return Ok(self) };
+        let (Some(records), Trigger::At(_)) = (records, &self.schedule.due) else {
+            return Ok(self);
+        };
         let known = records.store.decided(&self.name)?;
         let fingerprint = self.schedule.due.fingerprint();
         let upto = known.filter(|known| known.fingerprint == fingerprint).map(|known| known.upto);
@@ -155,9 +159,9 @@ impl<'a> Coming<'a> {
         match (&self.schedule.due, self.slots.first()) {
             _ if !self.schedule.lacks.is_empty() => Err("off"),
             (_, Some((at, _))) => Ok(*at),
-            (Due::On(StartOn::Start), None) => Err("when the service starts"),
-            (Due::On(StartOn::Boot), None) => Err("when the machine starts"),
-            (Due::At(_), None) => Err("never"),
+            (Trigger::On(StartOn::Start), None) => Err("when the service starts"),
+            (Trigger::On(StartOn::Boot), None) => Err("when the machine starts"),
+            (Trigger::At(_), None) => Err("never"),
         }
     }
 
@@ -174,8 +178,8 @@ impl<'a> Coming<'a> {
     /// The zone of its clock.
     pub fn zone(&self) -> Zone {
         match &self.schedule.due {
-            Due::At(Cadence::Cron { zone, .. }) => *zone,
-            Due::At(Cadence::Every(_)) | Due::On(_) => Zone::UTC,
+            Trigger::At(Cadence::Cron { zone, .. }) => *zone,
+            Trigger::At(Cadence::Every(_)) | Trigger::On(_) => Zone::UTC,
         }
     }
 

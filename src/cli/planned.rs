@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::cadence::Cadence,
-    manifest::{Due, Schedule},
+    manifest::{Schedule, Trigger},
 };
 
 /// A job with its schedules.
@@ -99,10 +99,10 @@ pub fn own_name(text: &str) -> Option<String> {
 }
 
 /// When a schedule is due, in short: its cron line, `every 10m`, `on boot`.
-pub fn short(due: &Due) -> String {
+pub fn short(due: &Trigger) -> String {
     match due {
-        Due::At(Cadence::Every(step)) => format!("every {}", humantime::format_duration(*step)),
-        Due::At(Cadence::Cron { cron, .. }) => cron.to_string(),
-        Due::On(event) => format!("on {}", event.name()),
+        Trigger::At(Cadence::Every(step)) => format!("every {}", humantime::format_duration(*step)),
+        Trigger::At(Cadence::Cron { cron, .. }) => cron.to_string(),
+        Trigger::On(event) => format!("on {}", event.name()),
     }
 }

@@ -112,7 +112,7 @@ impl Records {
     }
 
     /// How a run stands. One whose process is gone without a word is `lost`, also when nobody has recorded that yet.
-    pub fn stands(&self, id: &RunId) -> Result<RunRecord, Failure> {
+    pub fn state_of(&self, id: &RunId) -> Result<RunRecord, Failure> {
         let get = || -> Result<RunRecord, Failure> {
             self.store.get(id)?.ok_or_else(|| none(id.as_str()))
         };

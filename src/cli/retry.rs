@@ -28,7 +28,7 @@ pub fn retry(root: &Path, args: &RetryArgs, json: bool) -> ExitCode {
 pub fn again(root: &Path, args: &RetryArgs) -> Result<RunArgs, Failure> {
     let records = Records::open(root)?;
     let old = records.find(&args.run)?;
-    let old = records.stands(&old.run_id)?;
+    let old = records.state_of(&old.run_id)?;
     let id = old.run_id.clone();
     if !old.state.is_over() {
         let message = format!(

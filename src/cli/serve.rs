@@ -22,7 +22,7 @@ use crate::{
     run::build_id,
     serve::{
         host::{self, HostContext, HostOptions, LoadedSchedules, only_one},
-        http::{Listen, Reach, start as show_pages},
+        http::{BindScope, Listen, start as show_pages},
         retention::RetentionRules,
         schedule_table::{JobSchedules, PoolPlace, RunPolicy, ScheduledJob},
         status::ServiceStatus,
@@ -86,7 +86,7 @@ fn operator(root: &Path) -> Result<Operator, Failure> {
 }
 
 fn listen(args: &ServeArgs) -> Result<Listen, Failure> {
-    let reach = if args.allow_remote { Reach::Public } else { Reach::Loopback };
+    let reach = if args.allow_remote { BindScope::Public } else { BindScope::Loopback };
     Listen::new(&args.listen, reach, vec![crate::os::machine::name()])
 }
 
@@ -106,7 +106,7 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
         let timetable = match load_timetable(root, &JobArgs::of(file.clone().into())) {
             Ok(timetable) => timetable,
             Err(error) => {
-                wrong.push(told(&file, error));
+                wrong.push(worded(&file, error));
                 continue;
             }
         };
@@ -121,7 +121,7 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
             let schedule = match own(root, Path::new(&file), schedule) {
                 Ok(schedule) => schedule,
                 Err(error) => {
-                    wrong.push(told(&file, error));
+                    wrong.push(worded(&file, error));
                     continue;
                 }
             };
@@ -139,7 +139,7 @@ pub fn load_all(root: &Path) -> Result<(LoadedSchedules, Vec<Manifest>), Failure
                     manifests.push(loaded.resolved.manifest);
                 }
                 Err(error) => {
-                    wrong.push(format!("schedule `{}`: {}", schedule.id, told(&file, error)));
+                    wrong.push(format!("schedule `{}`: {}", schedule.id, worded(&file, error)));
                 }
             }
         }
@@ -260,7 +260,7 @@ fn entry(file: &str, schedule: Schedule, manifest: &Manifest) -> ScheduledJob {
     }
 }
 
-fn told(file: &str, error: LoadError) -> String {
+fn worded(file: &str, error: LoadError) -> String {
     match error {
         LoadError::Unreadable(failure) => format!("{file}: {}", failure.message),
         LoadError::Problems(problems) => problems.render(style()).trim_end().to_owned(),

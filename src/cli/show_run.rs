@@ -38,7 +38,7 @@ pub fn show_run(root: &Path, word: &str, json: bool) -> Option<Exit> {
 }
 
 fn look(records: &Records, run: &RunRecord) -> Result<(RunRecord, Option<StepsRecord>), Failure> {
-    let run = records.stands(&run.run_id)?;
+    let run = records.state_of(&run.run_id)?;
     let steps = StepsRecord::read(&records.disk, &records.layout, &run.run_id)?;
     Ok((run, steps))
 }

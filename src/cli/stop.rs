@@ -62,8 +62,8 @@ fn stopped(root: &Path, args: &StopArgs) -> Result<(RunRecord, bool), Failure> {
     let records = Records::open(root)?;
     let run = target(&records, &args.run)?;
     let reason = reason(args.reason.as_deref());
-    let Some(grace) = ask(&records, &run, &reason)? else {
-        return Ok((records.stands(&run.run_id)?, false));
+    let Some(grace) = request_stop(&records, &run, &reason)? else {
+        return Ok((records.state_of(&run.run_id)?, false));
     };
     say(&format!("run {} is asked to stop; it has {} for that", run.run_id, span_of(grace)));
     let vanished = end(143, format!("stopped ({reason}): it did not end by itself"));
@@ -85,7 +85,11 @@ fn stopped(root: &Path, args: &StopArgs) -> Result<(RunRecord, bool), Failure> {
 }
 
 /// Takes a run that waits out of the queue, or asks one that goes on to stop, and returns how long it has for that.
-pub fn ask(records: &Records, run: &RunRecord, reason: &str) -> Result<Option<Duration>, Failure> {
+pub fn request_stop(
+    records: &Records,
+    run: &RunRecord,
+    reason: &str,
+) -> Result<Option<Duration>, Failure> {
     if matches!(run.state, RunState::Queued | RunState::Waiting) {
         let how = if run.state == RunState::Queued {
             "it had not started"
@@ -124,7 +128,7 @@ pub fn target(records: &Records, word: &str) -> Result<RunRecord, Failure> {
     if let Some(run) = meant.pop() {
         return Ok(run);
     }
-    let run = records.stands(&records.find(word)?.run_id)?;
+    let run = records.state_of(&records.find(word)?.run_id)?;
     if !run.state.is_over() {
         return Ok(run);
     }
@@ -152,11 +156,11 @@ fn wait(
 ) -> Result<Option<RunRecord>, Failure> {
     let deadline = Deadline::after(Some(most));
     loop {
-        let now = records.stands(&run.run_id)?;
+        let now = records.state_of(&run.run_id)?;
         if now.state == RunState::Lost || now.attempt != run.attempt {
             let end = RunEnd { at: SystemClock.now(), ..vanished.clone() };
             records.store.settle(&run.run_id, run.attempt, &end)?;
-            return Ok(Some(records.stands(&run.run_id)?));
+            return Ok(Some(records.state_of(&run.run_id)?));
         }
         if now.state.is_over() {
             return Ok(Some(now));

@@ -26,12 +26,12 @@ use crate::{
             both::{Compared, compare_files},
             compare::{ComparisonRules, DiffLayer, LedgerComparison},
             judge::{Circumstances, MismatchCause, ProofVerdict, cause, verdict},
-            proofs::{LedgerHash, Mismatch, Proof, SCHEMA, mismatch},
+            proofs::{LedgerHash, Mismatch, ProofDocument, SCHEMA, mismatch},
         },
     },
     session::{
-        card::Origin,
         error::SessionError,
+        origin::LedgerOrigin,
         reader::{Extent, Files, RowFinder},
         record::read_origin,
     },
@@ -81,7 +81,7 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
     }
     let damaged =
         |reason: String| Failure::new(Exit::Data, format!("{}: {reason}", path.display()));
-    let proof: Proof =
+    let proof: ProofDocument =
         serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if proof.schema != SCHEMA {
         return Err(damaged(format!("schema `{}`, expected `{SCHEMA}`", proof.schema)));
@@ -109,7 +109,7 @@ fn check(root: &Path, path: &Path) -> Result<Vec<String>, Failure> {
 fn compare_again(
     disk: &RealDisk,
     root: &Path,
-    proof: &Proof,
+    proof: &ProofDocument,
     whose: &ClaimOwner,
 ) -> Result<Compared, StoreError> {
     let [live, backtest] = [&proof.live, &proof.backtest].map(|side| {
@@ -122,7 +122,7 @@ fn compare_again(
         (files, Extent { decisions, trades, timing: 0, is_torn: false })
     });
     let origin = live.0.decisions.with_file_name("origin.json");
-    let origin = disk.read(&origin)?.and_then(|bytes| Origin::from_json(&bytes).ok());
+    let origin = disk.read(&origin)?.and_then(|bytes| LedgerOrigin::from_json(&bytes).ok());
     let terms = ComparisonRules {
         same_policy: proof.live.stop_fill == proof.backtest.stop_fill,
         reads_equity: origin.is_some_and(|origin| origin.card.equity_reader().is_some()),
@@ -187,7 +187,7 @@ pub struct ClaimOwner {
 
 impl ClaimOwner {
     /// By the names in the proof; the error is the one that is not a name.
-    pub fn of(proof: &Proof) -> Result<Self, String> {
+    pub fn of(proof: &ProofDocument) -> Result<Self, String> {
         let told = |error: crate::domain::ids::NameError| error.to_string();
         let [exchange, symbol, timeframe] = &proof.series;
         let timeframe =
@@ -201,7 +201,7 @@ impl ClaimOwner {
     }
 
     /// Adds files that are not those of the tag, the run and the series of the proof.
-    pub fn check_files(&self, root: &Path, proof: &Proof, broken: &mut Vec<String>) {
+    pub fn check_files(&self, root: &Path, proof: &ProofDocument, broken: &mut Vec<String>) {
         let layout = Layout::new(root);
         for (tag, side) in self.tags.iter().zip([&proof.live, &proof.backtest]) {
             let files = Files::of(&layout, tag, &self.series);
@@ -223,11 +223,11 @@ impl ClaimOwner {
         &self,
         disk: &RealDisk,
         root: &Path,
-        proof: &Proof,
+        proof: &ProofDocument,
         broken: &mut Vec<String>,
     ) -> Result<Circumstances, SessionError> {
         let layout = Layout::new(root);
-        let origin = |tag: &Tag| -> Result<Origin, SessionError> {
+        let origin = |tag: &Tag| -> Result<LedgerOrigin, SessionError> {
             let missing = || SessionError::NoOrigin(layout.origin(tag, &self.series));
             read_origin(disk, &layout, tag, &self.series)?.ok_or_else(missing)
         };
@@ -268,7 +268,7 @@ impl ClaimOwner {
         &self,
         disk: &RealDisk,
         root: &Path,
-        proof: &Proof,
+        proof: &ProofDocument,
         broken: &mut Vec<String>,
     ) -> Result<(), SessionError> {
         let Some(drift) = proof.drift.as_ref().filter(|drift| drift.trade_index.is_none()) else {
@@ -292,8 +292,8 @@ impl ClaimOwner {
 }
 
 /// Adds what contradicts itself.
-pub fn check_itself(proof: &Proof, broken: &mut Vec<String>) {
-    let Proof { as_seen, as_is, mismatch, drift, .. } = proof;
+pub fn check_itself(proof: &ProofDocument, broken: &mut Vec<String>) {
+    let ProofDocument { as_seen, as_is, mismatch, drift, .. } = proof;
     let fail = ProofVerdict::Fail.name();
     if (as_seen == fail) != mismatch.is_some() {
         broken.push(format!("as_seen is {as_seen}, which does not fit its mismatch"));
@@ -350,7 +350,7 @@ const CAUSES: [MismatchCause; 7] = [
 
 /// Adds what is found otherwise when the files are compared again.
 pub fn check_again(
-    proof: &Proof,
+    proof: &ProofDocument,
     compared: &Compared,
     around: &Circumstances,
     broken: &mut Vec<String>,

@@ -33,8 +33,8 @@ use crate::{
     },
     language::{self, Derivation},
     manifest::{
-        Feed, Job, Namesake, Problem, Problems, Source, check_strategy, job_schema, jobs_md,
-        namesakes, profile_schema,
+        DuplicateName, Feed, Job, Problem, Problems, Source, check_strategy, duplicate_names,
+        job_schema, jobs_md, profile_schema,
     },
     os::mask::Mask,
 };
@@ -239,9 +239,9 @@ fn same_names(root: &Path, files: &[PathBuf]) -> Problems {
     let named = |file: &PathBuf| {
         let path = file.display().to_string();
         let name = planned::name(root, &path)?;
-        Some(Namesake { text: read_text(&root.join(file)).ok()?, path, name })
+        Some(DuplicateName { text: read_text(&root.join(file)).ok()?, path, name })
     };
-    namesakes(&files.iter().filter_map(named).collect::<Vec<_>>())
+    duplicate_names(&files.iter().filter_map(named).collect::<Vec<_>>())
 }
 
 pub fn explain(root: &Path, args: &JobArgs, json: bool) -> Exit {
@@ -282,7 +282,7 @@ fn explained_rules(job: &Job) -> String {
     let Ok((trading, _)) = trading_of(job) else { return String::new() };
     let timeframe = trading.series.timeframe();
     let values = language::Values::new();
-    let Ok(rules) = language::Strategy::new(&trading.rules, &values, timeframe, &[]) else {
+    let Ok(rules) = language::CheckedStrategy::new(&trading.rules, &values, timeframe, &[]) else {
         return String::new();
     };
     let bars = rules.warm_up_bars();
@@ -327,7 +327,7 @@ fn first_start(root: &Path, file: &Path, given: &ValueArgs) -> Problems {
     let Job::Live(job) = &loaded.resolved.manifest.job else { return Problems::default() };
     let (trading, values) = (&job.trading, language::Values::new());
     let timeframe = trading.series.timeframe();
-    let rules = language::Strategy::new(&trading.rules, &values, timeframe, &[]);
+    let rules = language::CheckedStrategy::new(&trading.rules, &values, timeframe, &[]);
     let (Ok(rules), Feed::Http) = (rules, job.live.feed) else { return Problems::default() };
     let venue = Venue::of(trading.series.exchange());
     let served = venue.map_or(Ok(()), |venue| venue.serves(trading.series.symbol(), timeframe));

@@ -23,7 +23,7 @@ use crate::{
     exit::Exit,
     jobs::{
         context::Failure,
-        why::{Looked, look},
+        why::{SlotWhy, look},
     },
     language::{Clause, Kind, RuleWhy},
     manifest::{Job, Trading},
@@ -117,7 +117,7 @@ pub fn unready(readiness: Readiness) -> &'static str {
     }
 }
 
-fn text(looked: &Looked) -> String {
+fn text(looked: &SlotWhy) -> String {
     let cells: Vec<&str> = looked.row.split(',').collect();
     let cell = |n: usize| cells.get(n).copied().unwrap_or_default();
     let blocked =
@@ -201,7 +201,7 @@ fn clause_json(clause: &Clause) -> Value {
 }
 
 /// What was seen at a slot, as a document.
-pub fn document(looked: &Looked) -> Value {
+pub fn document(looked: &SlotWhy) -> Value {
     let rule = |rule: &RuleWhy| {
         json!({
             "rule": rule.rule.name.as_str(), "kind": match rule.rule.kind { Kind::Enter => "enter", Kind::Exit => "exit" },

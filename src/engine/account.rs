@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The rules fills follow, and where their events go.
-pub(super) struct Book<'a> {
+pub(super) struct FillContext<'a> {
     pub(super) rules: &'a Rules,
     pub(super) events: &'a mut Vec<TradeEvent>,
 }
@@ -27,7 +27,7 @@ type Entry<'a> = (Side, Reason, Money, &'a Protection);
 
 impl State {
     /// Fills the pending order, if any, at a price of the slot `ts`.
-    pub(super) fn fill_pending(&mut self, ts: SlotTs, at: Price, book: &mut Book<'_>) {
+    pub(super) fn fill_pending(&mut self, ts: SlotTs, at: Price, book: &mut FillContext<'_>) {
         match self.pending.take() {
             None => {}
             Some(Pending::Exit(reason)) => self.leave(ts, at, reason, book),
@@ -50,7 +50,7 @@ impl State {
         ts: SlotTs,
         at: Price,
         reason: CloseReason,
-        book: &mut Book<'_>,
+        book: &mut FillContext<'_>,
     ) {
         let Some(held) = self.position else { return };
         let price = slipped(at, held.side.opposite(), book.rules.slippage_bps);
@@ -58,7 +58,7 @@ impl State {
     }
 
     /// Leaves the position where a stop or a target was hit. Stops slip, targets do not.
-    pub(super) fn close_at_hit(&mut self, ts: SlotTs, hit: Hit, book: &mut Book<'_>) {
+    pub(super) fn close_at_hit(&mut self, ts: SlotTs, hit: Hit, book: &mut FillContext<'_>) {
         let Some(held) = self.position else { return };
         let price = if hit.reason.is_stop() {
             slipped(hit.price, held.side.opposite(), book.rules.slippage_bps)
@@ -73,7 +73,7 @@ impl State {
         ts: SlotTs,
         at: Price,
         (side, rule, value, protection): Entry<'_>,
-        book: &mut Book<'_>,
+        book: &mut FillContext<'_>,
     ) {
         let rules = book.rules;
         let price = slipped(at, side, rules.slippage_bps);
@@ -97,7 +97,7 @@ impl State {
         });
     }
 
-    fn close(&mut self, ts: SlotTs, hit: Hit, book: &mut Book<'_>) {
+    fn close(&mut self, ts: SlotTs, hit: Hit, book: &mut FillContext<'_>) {
         let Some(held) = self.position else { return };
         let (Position { side, entry, .. }, qty, rules) = (held, held.qty(), book.rules);
         let fee = Money::bps(hit.price.times(qty), rules.fee_bps, rules.grain());

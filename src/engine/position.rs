@@ -15,12 +15,12 @@ use crate::{
 
 /// A price level, kept exact and as the float bars are compared with.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Level {
+pub(super) struct PriceLevel {
     pub(super) price: Price,
     float: f64,
 }
 
-impl Level {
+impl PriceLevel {
     pub(super) fn new(price: Price) -> Self {
         Self { price, float: price.float() }
     }
@@ -38,8 +38,8 @@ pub(super) struct Position {
     /// The slot whose bar it was entered in.
     pub(super) entry: SlotTs,
     pub(super) stake: Stake,
-    pub(super) stop: Option<Level>,
-    pub(super) target: Option<Level>,
+    pub(super) stop: Option<PriceLevel>,
+    pub(super) target: Option<PriceLevel>,
     pub(super) trail: Option<Decimal>,
     /// How far the best price must be from the entry before the stop trails; always, without it.
     pub(super) trail_from: Option<Decimal>,
@@ -72,7 +72,7 @@ impl Position {
             Side::Long => stake.entry().moved(-distance),
             Side::Short => stake.entry().moved(distance),
         };
-        let level = |distance: Option<Decimal>| distance.and_then(behind).map(Level::new);
+        let level = |distance: Option<Decimal>| distance.and_then(behind).map(PriceLevel::new);
         let (trail, trail_from) = (exact(trail), exact(trail_from));
         let trails_now = trail.filter(|_| trail_from.is_none());
         let stop = tighter(side, level(exact(stop)), level(trails_now));
@@ -189,12 +189,13 @@ impl Position {
             })
         };
         if self.break_even_at.is_some_and(is_far) {
-            self.stop = tighter(self.side, self.stop, Some(Level::new(entry)));
+            self.stop = tighter(self.side, self.stop, Some(PriceLevel::new(entry)));
         }
         if let Some(trail) = self.trail
             && self.trail_from.is_none_or(is_far)
         {
-            self.stop = tighter(self.side, self.stop, best.moved(-trail * ahead).map(Level::new));
+            self.stop =
+                tighter(self.side, self.stop, best.moved(-trail * ahead).map(PriceLevel::new));
         }
     }
 
@@ -228,7 +229,7 @@ fn greater(a: f64, b: f64) -> f64 {
     if a > b { a } else { b }
 }
 
-fn tighter(side: Side, one: Option<Level>, other: Option<Level>) -> Option<Level> {
+fn tighter(side: Side, one: Option<PriceLevel>, other: Option<PriceLevel>) -> Option<PriceLevel> {
     match (one, other) {
         (Some(a), Some(b)) => {
             let keep_a = match side {

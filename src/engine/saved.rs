@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    position::{Level, Position},
+    position::{Position, PriceLevel},
     risk::Risk,
     rules::Rules,
     state::{Pending, Residue, State},
@@ -140,7 +140,7 @@ impl SavedState {
 
 impl Position {
     fn save(&self) -> SavedPosition {
-        let level = |level: Option<Level>| level.map(|level| level.price.to_string());
+        let level = |level: Option<PriceLevel>| level.map(|level| level.price.to_string());
         SavedPosition {
             side: self.side.name().to_owned(),
             entry_ts_ms: self.entry.ts_ms(),
@@ -161,7 +161,7 @@ impl SavedPosition {
     fn restore(&self, timeframe: Timeframe, rules: &Rules) -> Option<Position> {
         let price = |text: &str| Price::new(decimal(text)?);
         let level = |text: &Option<String>| match text {
-            Some(text) => price(text).map(Level::new).map(Some),
+            Some(text) => price(text).map(PriceLevel::new).map(Some),
             None => Some(None),
         };
         let distance = |text: &Option<String>| match text {

@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{
-    account::Book,
+    account::FillContext,
     position::{Position, price_of},
     risk::Risk,
     rules::Rules,
@@ -16,7 +16,7 @@ use crate::{
         money::{Money, Price},
         time::SlotTs,
     },
-    language::{BARS_SINCE_EXIT_MAX, Held, Ledger, Protection},
+    language::{BARS_SINCE_EXIT_MAX, Held, LedgerState, Protection},
 };
 
 /// An order decided at one slot and filled at the next bar.
@@ -142,7 +142,7 @@ impl State {
 
     /// One bar passes: the pending order fills at its open, then stop and target are tested, then the stop trails.
     #[inline]
-    pub(super) fn pass(&mut self, ts: SlotTs, bar: &Bar, book: &mut Book<'_>) {
+    pub(super) fn pass(&mut self, ts: SlotTs, bar: &Bar, book: &mut FillContext<'_>) {
         if self.pending.is_some() {
             self.fill_pending(ts, price_of(bar.open()), book);
         }
@@ -169,14 +169,19 @@ impl State {
         events: &mut Vec<TradeEvent>,
     ) {
         if self.position.is_some() {
-            self.leave(ts, price_of(close), CloseReason::EndOfWindow, &mut Book { rules, events });
+            self.leave(
+                ts,
+                price_of(close),
+                CloseReason::EndOfWindow,
+                &mut FillContext { rules, events },
+            );
             self.pending = None;
         }
     }
 
     /// What rules may ask of the ledger at a slot.
     #[inline]
-    pub fn ledger(&self, ts: SlotTs) -> Ledger {
+    pub fn ledger(&self, ts: SlotTs) -> LedgerState {
         let held = self.position.as_ref().map(|held| Held {
             side: held.side,
             entry_px: held.entry_px(),
@@ -184,7 +189,7 @@ impl State {
             bars: u32::try_from(ts.since(held.entry)).unwrap_or(u32::MAX),
             first_stop: held.first_stop,
         });
-        Ledger {
+        LedgerState {
             held,
             bars_since_exit: self.bars_since_exit(ts),
             stops_in_a_row: self.risk.stops_in_a_row,

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::{
-    account::Book,
+    account::FillContext,
     anchor::{Anchored, Blocks, FeatureRow, Readiness},
     position::price_of,
     rules::{FillAt, Rules},
@@ -21,7 +21,10 @@ use crate::{
         money::Money,
         time::{SlotTs, Timeframe},
     },
-    language::{Inputs, Intent, Ledger, NO_SIGNAL, Protection, Size, SizeMode, SlotValue, Why},
+    language::{
+        DecisionInputs, Intent, LedgerState, NO_SIGNAL, Protection, SizeMode, SizeRule, SlotValue,
+        Why,
+    },
 };
 
 /// The immutable part of a run: strategy and rules.
@@ -35,7 +38,7 @@ pub struct Core {
 
 /// What rules see at a slot.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct SlotView {
     /// Whether the features may be used.
     pub readiness: Readiness,
     /// Every clause of every rule.
@@ -43,7 +46,7 @@ pub struct Look {
     /// What they are made of, by name.
     pub features: Vec<(String, f64)>,
     /// What they may ask of the ledger.
-    pub ledger: Ledger,
+    pub ledger: LedgerState,
     /// What a model says, in units of 1e-6.
     pub score: Option<i64>,
     /// The score from which the model trades, in units of 1e-6.
@@ -65,7 +68,7 @@ pub struct Moment<'a> {
 impl<'a> Moment<'a> {
     /// What they are asked with. At most slots nothing has to look at it.
     #[inline]
-    pub fn inputs(&self) -> Inputs<'a> {
+    pub fn inputs(&self) -> DecisionInputs<'a> {
         let seen = (self.slot.ts(), self.slot.signals());
         self.core.inputs(self.state, seen, self.bar, self.features)
     }
@@ -145,7 +148,11 @@ impl Core {
         let verdict = self.decide(state, slot, features, watch);
         state.unasked = verdict.action == Action::Skip;
         if let (FillAt::Close, Some(bar)) = (rules.fill_at, slot.bar()) {
-            state.fill_pending(slot.ts(), price_of(bar.close()), &mut Book { rules, events });
+            state.fill_pending(
+                slot.ts(),
+                price_of(bar.close()),
+                &mut FillContext { rules, events },
+            );
             state.mark(bar.close());
             equity = state.equity();
         }
@@ -163,7 +170,7 @@ impl Core {
         if !slot.orders().is_empty() {
             state.obey(slot.orders());
         }
-        let book = &mut Book { rules, events };
+        let book = &mut FillContext { rules, events };
         for late in slot.late() {
             state.pass(late.ts, &late.bar, book);
         }
@@ -317,8 +324,8 @@ impl Core {
         (ts, signals): (SlotTs, &'v [f64]),
         bar: &'v Bar,
         features: &FeatureRow<'v>,
-    ) -> Inputs<'v> {
-        Inputs {
+    ) -> DecisionInputs<'v> {
+        DecisionInputs {
             ts,
             bar,
             values: features.values,
@@ -362,7 +369,7 @@ impl Core {
 
     /// What a position will be worth, decided at a close with this equity.
     fn value(&self, equity: Money, close: f64, protection: &Protection) -> Money {
-        let Size { mode, max_notional } = self.strategy.rules().size();
+        let SizeRule { mode, max_notional } = self.strategy.rules().size();
         let value = match mode {
             SizeMode::Fixed => self.rules.notional,
             SizeMode::Percent(percent) => self.rules.share(equity, *percent, Decimal::ONE),
@@ -415,7 +422,7 @@ impl Engine {
     }
 
     /// What the rules see at a slot that is not decided yet; `None` without its bar. Nothing is changed.
-    pub fn look(&self, slot: &Slot) -> Option<Look> {
+    pub fn look(&self, slot: &Slot) -> Option<SlotView> {
         let own = slot.own()?;
         let Self { core, mut anchored, mut state } = self.clone();
         for late in slot.late() {
@@ -427,7 +434,7 @@ impl Engine {
         let inputs = core.inputs(&state, (slot.ts(), slot.signals()), &own.bar, &features);
         let program = core.strategy.rules();
         let names = program.features().names().iter().cloned();
-        Some(Look {
+        Some(SlotView {
             readiness: features.readiness,
             why: program.why(&inputs),
             features: names.zip(features.values.iter().copied()).collect(),

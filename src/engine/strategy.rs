@@ -13,14 +13,14 @@ use super::{
 /// The one kind of strategy: rules over features, without memory. Whatever must be remembered is in the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Strategy {
-    rules: language::Strategy,
+    rules: language::CheckedStrategy,
     models: Option<Timeline>,
     signals: Signals,
 }
 
 impl Strategy {
     /// Rules, with the models they follow. The features of the models are the first ones of the rules.
-    pub fn new(rules: language::Strategy, models: Option<Timeline>) -> Self {
+    pub fn new(rules: language::CheckedStrategy, models: Option<Timeline>) -> Self {
         let seen = models.iter().flat_map(Timeline::features).map(Feature::as_str);
         let first = rules.features().names().iter().map(String::as_str);
         assert!(
@@ -43,7 +43,7 @@ impl Strategy {
     }
 
     /// The rules.
-    pub const fn rules(&self) -> &language::Strategy {
+    pub const fn rules(&self) -> &language::CheckedStrategy {
         &self.rules
     }
 

@@ -20,7 +20,7 @@ use crate::{
         process_tree::ProcessTag,
         signals::Stop,
     },
-    session::{error::SessionError, live::Place},
+    session::{error::SessionError, live::LedgerLocation},
     store::{
         disk::{Disk, RealDisk, parent},
         error::StoreError,
@@ -140,8 +140,13 @@ impl<'a> Context<'a> {
     }
 
     /// The ledger of a tag.
-    pub fn place(&self, tag: &Tag, series: &Series) -> Place<'a, RealDisk> {
-        Place { disk: self.disk, layout: self.layout, tag: tag.clone(), series: series.clone() }
+    pub fn place(&self, tag: &Tag, series: &Series) -> LedgerLocation<'a, RealDisk> {
+        LedgerLocation {
+            disk: self.disk,
+            layout: self.layout,
+            tag: tag.clone(),
+            series: series.clone(),
+        }
     }
 
     /// Takes a lock, or says who holds it.

@@ -21,7 +21,7 @@ use crate::{
     exit::Exit,
     language,
     manifest::{self, ModelRule, Trading},
-    session::{card::Card, live::all_known},
+    session::{live::all_known, origin::StrategySettings},
     setting::Dec,
 };
 
@@ -30,7 +30,7 @@ pub struct EngineSetup {
     /// The engine.
     pub core: Core,
     /// Every value it depends on.
-    pub card: Card,
+    pub card: StrategySettings,
     /// The model it follows at the end of what is known, where it follows one.
     pub model: Option<ModelId>,
 }
@@ -53,7 +53,7 @@ pub fn engine_setup(
     let followed = |table: &ModelRule| models(context, &trading.series, table, whose);
     let core = core(trading, stop_fill, followed)?;
     let models = core.strategy.models();
-    let (begun, model) = (models.map(Timeline::begun), models.map(Timeline::present));
+    let (begun, model) = (models.map(Timeline::first), models.map(Timeline::present));
     let card = card(trading, stop_fill, core.strategy.rules(), begun);
     Ok(EngineSetup { core, card, model })
 }
@@ -86,7 +86,7 @@ pub fn core(
 }
 
 /// How the signals are read that the rules read, in their order.
-fn signals(trading: &Trading, program: &language::Strategy) -> Vec<SignalRule> {
+fn signals(trading: &Trading, program: &language::CheckedStrategy) -> Vec<SignalRule> {
     let ms = |span: manifest::Span| i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX);
     let bar_ms = trading.series.timeframe().ms();
     let rule = |name: &String| {
@@ -105,10 +105,10 @@ fn signals(trading: &Trading, program: &language::Strategy) -> Vec<SignalRule> {
 }
 
 /// The rules of a manifest, which see the features of a model first.
-fn program(trading: &Trading, seen: &[String]) -> Result<language::Strategy, Failure> {
+fn program(trading: &Trading, seen: &[String]) -> Result<language::CheckedStrategy, Failure> {
     let values = language::Values::new();
     let timeframe = trading.series.timeframe();
-    let program = language::Strategy::new(&trading.rules, &values, timeframe, seen);
+    let program = language::CheckedStrategy::new(&trading.rules, &values, timeframe, seen);
     program.map_err(|problems| {
         let errors = problems.iter().filter(|found| found.severity == language::Severity::Error);
         let told: Vec<String> =
@@ -140,9 +140,9 @@ const ENTER_KEY: &str = "strategy.model.enter";
 fn card(
     trading: &Trading,
     stop_fill: StopFill,
-    rules: &language::Strategy,
+    rules: &language::CheckedStrategy,
     model: Option<ModelId>,
-) -> Card {
+) -> StrategySettings {
     let mut settings: BTreeMap<String, String> = rules.identity().into_iter().collect();
     settings.extend(model.map(|id| (MODEL_KEY.to_owned(), id.to_string())));
     let enter = trading.model.as_ref().and_then(|table| table.enter);
@@ -158,7 +158,7 @@ fn card(
     flatten("fill", &trading.fill, &mut settings);
     flatten("account", &trading.account, &mut settings);
     flatten("risk", &trading.risk, &mut settings);
-    Card { settings, stop_fill: stop_fill.name().to_owned() }
+    StrategySettings { settings, stop_fill: stop_fill.name().to_owned() }
 }
 
 fn flatten(prefix: &str, table: &impl Serialize, settings: &mut BTreeMap<String, String>) {

@@ -23,8 +23,8 @@ use crate::{
     language::{Features, Instance, Kind},
     manifest::{StopFill, Trading},
     session::{
-        record::{RecordBytes, birth, read_commands},
-        replay::Inputs,
+        record::{RecordBytes, ledger_start, read_commands},
+        replay::ReplayRequest,
         signals::{read_programs, read_used},
     },
     store::{
@@ -68,7 +68,7 @@ pub fn features(
     let mut bars = RawStore::new(context.layout, context.disk, series).load_all()?;
     let begin = kept.as_ref().map(|(_, kept)| kept.rows.0);
     if let Some((_, kept)) = &kept {
-        let floor = birth(&kept.origin, series)?.floor;
+        let floor = ledger_start(&kept.origin, series)?.floor;
         bars.retain(|bar| (floor..=kept.rows.1).contains(&bar.ts));
     }
     let is_shown = |bar: &TimedBar| {
@@ -96,7 +96,7 @@ fn inputs(
     core: &Core,
     of: Option<(&Tag, &Kept)>,
     (window, bars): (Window, Vec<TimedBar>),
-) -> Result<Inputs, Failure> {
+) -> Result<ReplayRequest, Failure> {
     let (disk, layout, signals) = (context.disk, context.layout, core.strategy.signals());
     let Some((tag, kept)) = of else {
         let timeframe = window.first().timeframe();
@@ -105,19 +105,24 @@ fn inputs(
             tracing::warn!("{text}");
         }
         let (degraded, commands) = (BTreeMap::new(), Vec::new());
-        return Ok(Inputs { window, bars, degraded, commands, signals });
+        return Ok(ReplayRequest { window, bars, degraded, commands, signals });
     };
     let series = &kept.trading.series;
     let record = RecordBytes::read(disk, layout, tag, series)?.unwrap_or_default();
     let degraded = record.parse(layout, tag, series)?.degraded();
     let signals = read_used(disk, (layout, tag, series), signals, Some(&kept.origin))?.signals;
     let commands = read_commands(disk, layout, &kept.owner)?;
-    Ok(Inputs { window, bars, degraded, commands, signals })
+    Ok(ReplayRequest { window, bars, degraded, commands, signals })
 }
 
 /// Plays the inputs and hands over the rows of the bars of the window from the slot `shown` on, piece by piece.
-pub fn play(core: &Core, inputs: &Inputs, shown: SlotTs, take: Take<'_>) -> Result<(), Failure> {
-    let Inputs { window, bars, degraded, commands, signals } = inputs;
+pub fn play(
+    core: &Core,
+    inputs: &ReplayRequest,
+    shown: SlotTs,
+    take: Take<'_>,
+) -> Result<(), Failure> {
+    let ReplayRequest { window, bars, degraded, commands, signals } = inputs;
     let before = bars.partition_point(|bar| bar.ts < window.first());
     let mut engine = Engine::new(core.clone(), window.first().timeframe());
     for bar in &bars[..before] {

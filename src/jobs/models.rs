@@ -25,7 +25,7 @@ use crate::{
         folder::{ModelFiles, ModelPart},
     },
     session::{
-        card::Origin,
+        origin::LedgerOrigin,
         record::{read_commands, read_origin},
     },
     store::{
@@ -39,7 +39,7 @@ const NAME_BYTES_MAX: u64 = 256;
 /// The score from which a model from elsewhere trades, for which none was chosen.
 const ENTER_FROM_ELSEWHERE: i64 = 200_000;
 /// What a person can do about a damaged folder.
-const MEND: &str = "restore the folder from a copy, or train the model again";
+const REPAIR: &str = "restore the folder from a copy, or train the model again";
 
 /// A model that was read.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ impl LoadedModel {
 }
 
 fn damaged(path: &Path, what: &str) -> Failure {
-    Failure::new(Exit::Data, format!("{}: {what}: {MEND}", path.display()))
+    Failure::new(Exit::Data, format!("{}: {what}: {REPAIR}", path.display()))
 }
 
 /// Writes a model into the folder of its name, under its id. One that is there already is checked and left as it is.
@@ -233,7 +233,7 @@ pub fn models(
     let alone = |loaded: LoadedModel| Timeline::new(speaker(loaded));
     let Some(tag) = whose.tag() else { return named(context, path).map(alone) };
     let origin = read_origin(context.disk, context.layout, tag, series)?;
-    let mut timeline = alone(match origin.as_ref().map(begun).transpose()?.flatten() {
+    let mut timeline = alone(match origin.as_ref().map(first_model).transpose()?.flatten() {
         Some(id) => of_id(context, path, id)?,
         None => named(context, path)?,
     });
@@ -274,7 +274,7 @@ fn of_id(context: &Context<'_>, path: &str, id: ModelId) -> Result<LoadedModel, 
 }
 
 /// The model that a ledger began with; `None` for one of a strategy without a model.
-pub(in crate::jobs) fn begun(origin: &Origin) -> Result<Option<ModelId>, Failure> {
+pub(in crate::jobs) fn first_model(origin: &LedgerOrigin) -> Result<Option<ModelId>, Failure> {
     let written = origin.card.settings.get(MODEL_KEY);
     let id = written.map(|text| text.parse::<ModelId>()).transpose();
     id.map_err(|error| Failure::new(Exit::Data, format!("origin.json: {MODEL_KEY}: {error}")))

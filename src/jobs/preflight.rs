@@ -16,7 +16,7 @@ use self::{
 };
 use super::{context::Context, deploy::programs::CommandRunner};
 use crate::{
-    checklist::{Check, Checklist, EVIDENCE_MAX, Level},
+    checklist::{CheckItem, Checklist, EVIDENCE_MAX, Level},
     exit::Exit,
     manifest::{Parsed, Preflight, PreflightJob, PreflightPart, Target},
     model::probe::DeviceVerdict,
@@ -115,8 +115,8 @@ fn checks(machine: &Machine<'_>, job: &PreflightJob) -> Result<Found, Failure> {
 }
 
 /// A part that was not looked at.
-fn skipped(part: PreflightPart, why: impl Into<String>) -> Check {
-    Check::skipped(part.name(), why).part(part.name())
+fn skipped(part: PreflightPart, why: impl Into<String>) -> CheckItem {
+    CheckItem::skipped(part.name(), why).part(part.name())
 }
 
 /// The first names of many, and how many there are.

@@ -11,12 +11,12 @@ use crate::{
         ids::Tag,
         time::{SlotTs, UtcMs},
     },
-    engine::step::Look,
+    engine::step::SlotView,
     exit::Exit,
     manifest::{StopFill, Trading},
     session::{
-        card::Origin,
-        fold::{Fold, Given, since_anchor},
+        fold::{Fold, FoldInputs, since_anchor},
+        origin::LedgerOrigin,
         reader::{Extent, Files, RowFinder},
         record::{read_commands, read_origin},
         signals::read_used,
@@ -26,12 +26,12 @@ use crate::{
 
 /// A slot, its row, and what the rules saw there.
 #[derive(Debug, Clone)]
-pub struct Looked {
+pub struct SlotWhy {
     pub ts: SlotTs,
     /// Its row of `decisions.csv`, without the newline.
     pub row: String,
     /// What the rules saw; `None` where there was no bar.
-    pub look: Option<Look>,
+    pub look: Option<SlotView>,
 }
 
 /// The ledger of a tag, as a strategy looks back at it.
@@ -43,7 +43,7 @@ pub(super) struct Kept {
     /// LIVE's own stop rule is in its certificate; the other settings are the manifest's and must be the same.
     pub stop_fill: StopFill,
     /// What it began with.
-    pub origin: Origin,
+    pub origin: LedgerOrigin,
     /// How far it goes.
     pub extent: Extent,
     /// Its first and its last slot.
@@ -89,7 +89,7 @@ pub fn look(
     trading: &Trading,
     tag: &Tag,
     at: Option<UtcMs>,
-) -> Result<Looked, Failure> {
+) -> Result<SlotWhy, Failure> {
     let (disk, layout) = (context.disk, context.layout);
     let Kept { trading, owner, stop_fill, origin, extent, rows } =
         Kept::find(context, trading, tag)?;
@@ -105,7 +105,7 @@ pub fn look(
     let commands = read_commands(disk, layout, &owner)?;
     let signals = core.strategy.signals();
     let used = read_used(disk, (layout, tag, series), signals, Some(&origin))?;
-    let given = Given {
+    let given = FoldInputs {
         place: &place,
         core: &core,
         card: &card,
@@ -127,7 +127,7 @@ pub fn look(
         bars.retain(|bar| bar.ts <= asked);
         look.why.fill(&core.strategy.rules().values_at(&bars));
     }
-    Ok(Looked { ts: asked, row, look })
+    Ok(SlotWhy { ts: asked, row, look })
 }
 
 /// The tag of LIVE, of the tag of a replay.

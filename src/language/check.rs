@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     parse::Expr,
-    problem::{Fault, Problem, Severity},
+    problem::{Fault, RuleProblem, Severity},
     raw::{Number, RawStrategy, Values},
-    rule::{Rule, Sides, Size},
+    rule::{Rule, Sides, SizeRule},
     term::{Term, Type, Unit},
 };
 use crate::domain::{decision::Side, time::Timeframe};
-use scope::{Place, Scope};
+use scope::{Scope, TextPlace};
 
 /// Most names of params and series.
 const NAMES_MAX: usize = 1000;
@@ -51,7 +51,7 @@ pub(super) struct Checked {
     pub(super) rules: Vec<CheckedRule>,
     /// Of a long and of a short position.
     pub(super) protect: [Distances; 2],
-    pub(super) size: Size,
+    pub(super) size: SizeRule,
     /// Params that something reads, with their values.
     pub(super) params: BTreeMap<String, Number>,
     /// The features of the model.
@@ -79,7 +79,7 @@ pub(super) fn check(
     values: &Values,
     timeframe: Option<Timeframe>,
     model: &[String],
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Option<Checked> {
     if let Some(problem) = too_large(raw) {
         problems.push(problem);
@@ -118,13 +118,13 @@ pub(super) fn check(
 }
 
 /// Whether params with these values meet what is demanded of them; or what is wrong with a text, or with a value.
-pub(super) fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, Problem> {
+pub(super) fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, RuleProblem> {
     let (signals, mut problems) = (BTreeSet::new(), Vec::new());
     let mut scope = Scope::new(&signals, false, None);
     names::params(&mut scope, raw, values, &mut problems);
     names::require(&mut scope, raw, &mut problems);
     let is_met = problems.is_empty();
-    let is_wrong = |problem: &Problem| problem.severity == Severity::Error && !problem.unmet;
+    let is_wrong = |problem: &RuleProblem| problem.severity == Severity::Error && !problem.unmet;
     problems.into_iter().find(is_wrong).map_or(Ok(is_met), Err)
 }
 
@@ -132,7 +132,7 @@ pub(super) fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, Problem
 pub(super) fn features_alone(
     texts: &[String],
     timeframe: Option<Timeframe>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Option<Vec<Term>> {
     let signals = BTreeSet::new();
     features(&mut Scope::new(&signals, false, timeframe), "features", texts, problems)
@@ -143,14 +143,14 @@ fn features(
     scope: &mut Scope<'_>,
     key: &str,
     texts: &[String],
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Option<Vec<Term>> {
     let lets = std::mem::take(&mut scope.lets);
     let mut terms: Vec<Term> = Vec::new();
     let mut failed = false;
     for (at, text) in texts.iter().enumerate() {
         let key = format!("{key}[{at}]");
-        let term = expression::check(scope, Place::Feature, (&key, text), problems);
+        let term = expression::check(scope, TextPlace::Feature, (&key, text), problems);
         let Some(term) = term else {
             failed = true;
             continue;
@@ -169,32 +169,34 @@ fn features(
             continue;
         };
         failed = true;
-        problems.push(Problem::at(&key, fault));
+        problems.push(RuleProblem::at(&key, fault));
     }
     scope.lets = lets;
     (!failed).then_some(terms)
 }
 
-fn too_large(raw: &RawStrategy) -> Option<Problem> {
+fn too_large(raw: &RawStrategy) -> Option<RuleProblem> {
     let names = raw.params.len() + raw.lets.len();
     let rules = raw.enter.len() + raw.exit.len();
     if names > NAMES_MAX {
         let message = format!("{names} names in params and let; at most {NAMES_MAX} are read");
         let help = "take out what no rule reads, or write it where it is read";
-        return Some(Problem::error("strategy.let", message).help(help));
+        return Some(RuleProblem::error("strategy.let", message).help(help));
     }
     if rules > RULES_MAX {
         let message = format!("{rules} rules; at most {RULES_MAX} are read");
-        return Some(Problem::error("strategy.enter", message).help("join conditions with `or`"));
+        return Some(
+            RuleProblem::error("strategy.enter", message).help("join conditions with `or`"),
+        );
     }
     let require = raw.require.len();
     (require > RULES_MAX).then(|| {
         let message = format!("{require} conditions; at most {RULES_MAX} are read");
-        Problem::error("strategy.require", message)
+        RuleProblem::error("strategy.require", message)
     })
 }
 
-fn too_many_nodes(raw: &RawStrategy, parsed: &BTreeMap<String, Expr>) -> Option<Problem> {
+fn too_many_nodes(raw: &RawStrategy, parsed: &BTreeMap<String, Expr>) -> Option<RuleProblem> {
     let rules = raw.enter.iter().chain(&raw.exit).map(|rule| rule.when.as_str());
     let protect = &raw.protect;
     let distances = [&protect.both, &protect.long, &protect.short];
@@ -206,16 +208,16 @@ fn too_many_nodes(raw: &RawStrategy, parsed: &BTreeMap<String, Expr>) -> Option<
     (nodes > NODES_MAX).then(|| {
         let message =
             format!("{nodes} numbers, names and operators in all; at most {NODES_MAX} are read");
-        Problem::error("strategy", message)
+        RuleProblem::error("strategy", message)
             .help("give what is written twice a name in [strategy.let]")
     })
 }
 
-fn unread_params(scope: &Scope<'_>, raw: &RawStrategy, problems: &mut Vec<Problem>) {
+fn unread_params(scope: &Scope<'_>, raw: &RawStrategy, problems: &mut Vec<RuleProblem>) {
     for name in raw.params.keys() {
         if scope.params.contains_key(name) && !scope.params_read.contains(name) {
             let key = format!("strategy.params.{name}");
-            problems.push(Problem::note(key, format!("nothing reads the param `{name}`")));
+            problems.push(RuleProblem::note(key, format!("nothing reads the param `{name}`")));
         }
     }
 }

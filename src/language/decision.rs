@@ -8,7 +8,7 @@ use super::{
     check::{Checked, CheckedRule, Lets},
     functions::Back,
     op::Op,
-    problem::Problem,
+    problem::RuleProblem,
     reach::Reach,
     rule::Kind,
     term::{Call, Exact, Term, Type, Unit, What},
@@ -26,7 +26,7 @@ pub const BARS_SINCE_EXIT_MAX: u32 = 10_000;
 
 /// All that a decision depends on.
 #[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a> {
+pub struct DecisionInputs<'a> {
     /// The slot.
     pub ts: SlotTs,
     /// Its bar.
@@ -40,12 +40,12 @@ pub struct Inputs<'a> {
     /// The signals that the strategy reads, in its order: 1, -1, 0, or NaN.
     pub signals: &'a [f64],
     /// What the ledger knows.
-    pub ledger: Ledger,
+    pub ledger: LedgerState,
 }
 
 /// What the ledger knows at a slot.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ledger {
+pub struct LedgerState {
     /// The position.
     pub held: Option<Held>,
     /// Slots since the last exit, at most [`BARS_SINCE_EXIT_MAX`].
@@ -56,7 +56,7 @@ pub struct Ledger {
     pub equity: Money,
 }
 
-impl Default for Ledger {
+impl Default for LedgerState {
     fn default() -> Self {
         Self {
             held: None,
@@ -104,7 +104,7 @@ pub(super) enum Root {
 
 /// The conditions and distances of a strategy.
 #[derive(Debug, Clone)]
-pub(super) struct Decision {
+pub(super) struct DecisionProgram {
     nodes: Vec<Node>,
     /// The places of features in the vector, by name or canonical text.
     features: BTreeMap<String, u16>,
@@ -117,7 +117,7 @@ pub(super) struct Decision {
     vector: usize,
 }
 
-impl Decision {
+impl DecisionProgram {
     /// Empty, over a vector of these features and these signals.
     pub(super) fn new(features: &[String], first: usize, signals: Vec<String>) -> Self {
         // Those of a model come first and may be there again.
@@ -242,14 +242,14 @@ impl Decision {
 
     /// The value of a term at a slot.
     #[inline]
-    pub(super) fn value(&self, root: Root, inputs: &Inputs<'_>) -> f64 {
+    pub(super) fn value(&self, root: Root, inputs: &DecisionInputs<'_>) -> f64 {
         match root {
             Root::Value(at) => inputs.values[usize::from(at)],
             Root::Node(at) => self.node(at, inputs),
         }
     }
 
-    fn node(&self, at: u16, inputs: &Inputs<'_>) -> f64 {
+    fn node(&self, at: u16, inputs: &DecisionInputs<'_>) -> f64 {
         match self.nodes[usize::from(at)] {
             Node::Constant(value) => value,
             Node::Feature(at) => inputs.values[usize::from(at)],
@@ -261,7 +261,7 @@ impl Decision {
         }
     }
 
-    fn operation(&self, op: Op, [a, b, c]: [u16; 3], inputs: &Inputs<'_>) -> f64 {
+    fn operation(&self, op: Op, [a, b, c]: [u16; 3], inputs: &DecisionInputs<'_>) -> f64 {
         let a = self.node(a, inputs);
         match op {
             // What follows could not change the result.
@@ -276,7 +276,7 @@ impl Decision {
     }
 
     /// The value of a term that may not have been added.
-    pub(super) fn value_of(&self, term: &Term, inputs: &Inputs<'_>) -> f64 {
+    pub(super) fn value_of(&self, term: &Term, inputs: &DecisionInputs<'_>) -> f64 {
         if let Some(value) = term.constant {
             return value;
         }
@@ -309,8 +309,8 @@ fn small(at: usize) -> u16 {
 
 impl SlotValue {
     /// Its value; unknown where the ledger has none.
-    fn of(self, inputs: &Inputs<'_>) -> f64 {
-        let Ledger { held, bars_since_exit, stops_in_a_row, equity } = inputs.ledger;
+    fn of(self, inputs: &DecisionInputs<'_>) -> f64 {
+        let LedgerState { held, bars_since_exit, stops_in_a_row, equity } = inputs.ledger;
         let of_position = |value: fn(Held, f64) -> f64| {
             held.map_or(f64::NAN, |held| super::op::known(value(held, inputs.bar.close())))
         };
@@ -393,7 +393,7 @@ pub(super) fn truth(op: Op, parts: Vec<Term>) -> Term {
 }
 
 /// Says where a cross is hidden in a name, so that its series are not in the vector.
-pub(super) fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Problem>) {
+pub(super) fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<RuleProblem>) {
     let features: Vec<String> = reach.features.iter().map(Term::to_string).collect();
     for (at, state) in states(&checked.rules, &checked.lets) {
         let mut hidden = None;
@@ -409,7 +409,7 @@ pub(super) fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Proble
                 "a cross of `{hidden}` that passes while bars are missing is not made up for"
             );
             let help = "write the cross in the rule, or give both of its series names";
-            problems.push(Problem::note(rule.key.clone(), message).help(help));
+            problems.push(RuleProblem::note(rule.key.clone(), message).help(help));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     check::{Lets, features_alone},
     instance::Instance,
-    problem::{Problem, Severity},
+    problem::{RuleProblem, Severity},
     program::Program,
     reach::{Derivation, Lags},
     term::Term,
@@ -25,11 +25,11 @@ pub struct Features {
 
 impl Features {
     /// Features of a model: expressions that are pure numbers, without params and names. Problems have the keys `features[0]` and so on.
-    pub fn check(texts: &[String], timeframe: Timeframe) -> Result<Self, Vec<Problem>> {
+    pub fn check(texts: &[String], timeframe: Timeframe) -> Result<Self, Vec<RuleProblem>> {
         let mut problems = Vec::new();
         let terms = features_alone(texts, Some(timeframe), &mut problems).unwrap_or_default();
         if terms.is_empty() && problems.is_empty() {
-            problems.push(Problem::error("features", "no feature is given"));
+            problems.push(RuleProblem::error("features", "no feature is given"));
         }
         if let Some(problem) = too_many("features", texts.len()) {
             problems.push(problem);
@@ -134,9 +134,9 @@ impl Together {
 }
 
 /// That a vector would have too many values.
-pub(super) fn too_many(key: &str, many: usize) -> Option<Problem> {
+pub(super) fn too_many(key: &str, many: usize) -> Option<RuleProblem> {
     (many > FEATURES_MAX).then(|| {
         let message = format!("{many} features; a vector has at most {FEATURES_MAX} values");
-        Problem::error(key, message).help("every name and every call that looks back is one")
+        RuleProblem::error(key, message).help("every name and every call that looks back is one")
     })
 }

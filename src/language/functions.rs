@@ -3,7 +3,7 @@
 mod reference;
 pub(super) mod table;
 
-use table::{Arg, Gives, Group, Row};
+use table::{Arg, FunctionRow, Gives, Group};
 
 use super::op::Op;
 
@@ -71,11 +71,11 @@ impl Function {
     }
 
     /// Its row.
-    pub(super) fn row(self) -> Row {
+    pub(super) fn row(self) -> FunctionRow {
         match self {
             Self::Back(back) => back.row(),
             Self::Op(op) => op.row(),
-            Self::Tf => Row {
+            Self::Tf => FunctionRow {
                 group: Group::Logic,
                 name: "tf",
                 args: &[Arg::Number("T"), Arg::Number("e")],
@@ -86,7 +86,7 @@ impl Function {
                 source: "usual",
                 special: "unknown before the first bar of T is closed",
             },
-            Self::Signal => Row {
+            Self::Signal => FunctionRow {
                 group: Group::Logic,
                 name: "signal",
                 args: &[Arg::Number("'name'")],
@@ -116,10 +116,10 @@ impl Op {
     ];
 
     /// Its row; of an operator, one that the reference does not show.
-    fn row(self) -> Row {
+    fn row(self) -> FunctionRow {
         const X: &[Arg] = &[Arg::Number("x")];
         const AB: &[Arg] = &[Arg::Number("a"), Arg::Number("b")];
-        let row = |name, args, gives, meaning, special| Row {
+        let row = |name, args, gives, meaning, special| FunctionRow {
             group: Group::Arithmetic,
             name,
             args,

@@ -2,9 +2,9 @@
 
 use super::{
     check::place_of,
-    decision::{Inputs, Root},
+    decision::{DecisionInputs, Root},
     rule::{Kind, Rule},
-    strategy::{Plan, Strategy},
+    strategy::{CheckedStrategy, Plan},
 };
 use crate::domain::decision::{Reason, Side};
 
@@ -121,9 +121,9 @@ impl Lists {
 
 /// The answers of rules that are asked one after another.
 struct Asking<'a> {
-    strategy: &'a Strategy,
+    strategy: &'a CheckedStrategy,
     lists: &'a Lists,
-    inputs: &'a Inputs<'a>,
+    inputs: &'a DecisionInputs<'a>,
     /// Whether one of them was unknown.
     unknown: bool,
 }
@@ -186,11 +186,11 @@ fn side_of(entry: &Rule) -> Side {
     if entry.sides.allow(Side::Long) { Side::Long } else { Side::Short }
 }
 
-impl Strategy {
+impl CheckedStrategy {
     /// What it wants at the close of a slot. In a position: the first true entry of the other side reverses, else the first true
     /// exit leaves, else the first true entry of the side held names the row. Flat: the first true entry enters.
     #[inline]
-    pub fn decide(&self, inputs: &Inputs<'_>) -> Intent {
+    pub fn decide(&self, inputs: &DecisionInputs<'_>) -> Intent {
         let Asked { all, left } = &self.0.asked;
         let lists = if self.is_quiet(inputs.values) { left } else { all };
         let asking = Asking { strategy: self, lists, inputs, unknown: false };
@@ -213,7 +213,7 @@ impl Strategy {
     }
 
     /// The states that the crosses of its exit rules lead to, as they are now: a bit for each.
-    pub fn standing(&self, inputs: &Inputs<'_>) -> u64 {
+    pub fn standing(&self, inputs: &DecisionInputs<'_>) -> u64 {
         let plan = &self.0;
         let bits = plan.overdue.iter().take(STANDING_MAX).enumerate();
         let due = |root| u64::from(plan.decision.value(root, inputs) == 1.0);
@@ -242,7 +242,7 @@ impl Strategy {
     }
 
     /// The first true entry of a long and the first of a short position, where both sides have one.
-    pub fn contested(&self, inputs: &Inputs<'_>) -> Option<(Reason, Reason)> {
+    pub fn contested(&self, inputs: &DecisionInputs<'_>) -> Option<(Reason, Reason)> {
         let lists = &self.0.asked.all;
         let mut asking = Asking { strategy: self, lists, inputs, unknown: false };
         let [longs, shorts] = &lists.enter_side;
@@ -251,12 +251,12 @@ impl Strategy {
     }
 
     /// What each of its rules says: 1 true, 0 false, NaN unknown.
-    pub fn truths(&self, inputs: &Inputs<'_>) -> Vec<f64> {
+    pub fn truths(&self, inputs: &DecisionInputs<'_>) -> Vec<f64> {
         self.0.roots.iter().map(|root| self.0.decision.value(*root, inputs)).collect()
     }
 
     /// The distances of a position entered now; `None` where one of them is not usable.
-    pub(super) fn protection(&self, side: Side, inputs: &Inputs<'_>) -> Option<Protection> {
+    pub(super) fn protection(&self, side: Side, inputs: &DecisionInputs<'_>) -> Option<Protection> {
         let close = inputs.bar.close();
         let mut distances = [None; 5];
         for (distance, root) in distances.iter_mut().zip(self.0.protect[place_of(side)]) {

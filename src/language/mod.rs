@@ -23,16 +23,16 @@ mod token;
 mod values;
 mod why;
 
-pub use decision::{BARS_SINCE_EXIT_MAX, Held, Inputs, Ledger};
+pub use decision::{BARS_SINCE_EXIT_MAX, DecisionInputs, Held, LedgerState};
 pub use features::{FEATURES_MAX, Features, Together};
 pub use instance::Instance;
 pub use intent::{Intent, NO_RANGE, NO_SIGNAL, Protection};
 pub use parse::{DEPTH_MAX, TEXT_MAX};
-pub use problem::{Problem, Severity};
+pub use problem::{RuleProblem, Severity};
 pub use raw::{Number, RawDistances, RawParam, RawProtect, RawRule, RawSize, RawStrategy, Values};
 pub use reach::Derivation;
-pub use rule::{Kind, Rule, Sides, Size, SizeMode};
-pub use strategy::{Strategy, WARM_UP_MAX, allows, check};
+pub use rule::{Kind, Rule, Sides, SizeMode, SizeRule};
+pub use strategy::{CheckedStrategy, WARM_UP_MAX, allows, check};
 pub use values::SlotValue;
 pub use why::{Clause, RuleWhy, Why};
 

@@ -2,7 +2,7 @@
 
 use super::{
     op::Op,
-    problem::{Fault, Span, quoted},
+    problem::{Fault, TextSpan, quoted},
     token::{Token, Tokens},
 };
 
@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Expr, Fault> {
     if text.len() > TEXT_MAX {
         let end = text.floor_char_boundary(TEXT_MAX);
         let message = format!("the text has {} bytes; at most {TEXT_MAX} are read", text.len());
-        let fault = Fault::error(Span { start: end, end }, message);
+        let fault = Fault::error(TextSpan { start: end, end }, message);
         return Err(fault.help("give parts of it names in [strategy.let]"));
     }
     let mut tokens = Tokens::new(text);
@@ -63,18 +63,18 @@ struct Parser<'a> {
     tokens: Tokens<'a>,
     /// The word that is read next, and its place.
     token: Token<'a>,
-    span: Span,
+    span: TextSpan,
     depth: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn advance(&mut self) -> Result<(Token<'a>, Span), Fault> {
+    fn advance(&mut self) -> Result<(Token<'a>, TextSpan), Fault> {
         let (token, span) = self.tokens.next()?;
         let before = std::mem::replace(&mut self.token, token);
         Ok((before, std::mem::replace(&mut self.span, span)))
     }
 
-    fn expect(&mut self, sign: &'static str, what: &str) -> Result<Span, Fault> {
+    fn expect(&mut self, sign: &'static str, what: &str) -> Result<TextSpan, Fault> {
         if self.token == Token::Sign(sign) {
             return Ok(self.advance()?.1);
         }
@@ -87,7 +87,7 @@ impl<'a> Parser<'a> {
         if self.depth > DEPTH_MAX { Err(too_deep(self.span)) } else { Ok(()) }
     }
 
-    fn node(span: Span, kind: ExprKind) -> Result<Expr, Fault> {
+    fn node(span: TextSpan, kind: ExprKind) -> Result<Expr, Fault> {
         let expr = Expr::new(span, kind);
         if expr.depth > DEPTH_MAX { Err(too_deep(span)) } else { Ok(expr) }
     }
@@ -220,7 +220,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-fn too_deep(span: Span) -> Fault {
+fn too_deep(span: TextSpan) -> Fault {
     let fault = Fault::error(span, format!("the expression is nested deeper than {DEPTH_MAX}"));
     fault.help("give parts of it names in [strategy.let]")
 }
@@ -228,7 +228,7 @@ fn too_deep(span: Span) -> Fault {
 /// One node, and the bytes it was written with.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Expr {
-    pub(super) span: Span,
+    pub(super) span: TextSpan,
     pub(super) kind: ExprKind,
     /// Levels below and with it.
     pub(super) depth: usize,
@@ -250,11 +250,11 @@ pub(super) enum ExprKind {
     /// `x[n]`.
     Ago(Box<[Expr; 2]>),
     /// A name with arguments, and the place of the name.
-    Call(String, Span, Vec<Expr>),
+    Call(String, TextSpan, Vec<Expr>),
 }
 
 impl Expr {
-    pub(super) fn new(span: Span, kind: ExprKind) -> Self {
+    pub(super) fn new(span: TextSpan, kind: ExprKind) -> Self {
         let depth = 1 + Self::parts(&kind).iter().map(|part| part.depth).max().unwrap_or(0);
         Self { span, kind, depth }
     }
@@ -280,13 +280,13 @@ impl Expr {
     }
 
     /// Every name without brackets in it, with its place, from left to right.
-    pub(super) fn names(&self) -> Vec<(&str, Span)> {
+    pub(super) fn names(&self) -> Vec<(&str, TextSpan)> {
         let mut found = Vec::new();
         self.collect_names(&mut found);
         found
     }
 
-    fn collect_names<'a>(&'a self, found: &mut Vec<(&'a str, Span)>) {
+    fn collect_names<'a>(&'a self, found: &mut Vec<(&'a str, TextSpan)>) {
         if let ExprKind::Name(name) = &self.kind {
             found.push((name, self.span));
         }

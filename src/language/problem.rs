@@ -4,12 +4,12 @@ use std::ops::Range;
 
 /// Bytes of a text, from `start` to before `end`; both are character boundaries inside the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Span {
+pub(super) struct TextSpan {
     pub(super) start: usize,
     pub(super) end: usize,
 }
 
-impl Span {
+impl TextSpan {
     /// From the start of one to the end of another.
     pub(super) fn to(self, end: Self) -> Self {
         Self { start: self.start, end: end.end }
@@ -34,7 +34,7 @@ pub enum Severity {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
+pub struct RuleProblem {
     /// How bad it is.
     pub severity: Severity,
     /// The key in the file: `strategy.enter[0].when`.
@@ -53,19 +53,19 @@ pub struct Problem {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) severity: Severity,
-    pub(super) span: Span,
+    pub(super) span: TextSpan,
     pub(super) message: String,
     pub(super) help: Option<String>,
 }
 
 impl Fault {
     /// An error.
-    pub(super) fn error(span: Span, message: impl Into<String>) -> Self {
+    pub(super) fn error(span: TextSpan, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, span, message: message.into(), help: None }
     }
 
     /// A warning.
-    pub(super) fn warning(span: Span, message: impl Into<String>) -> Self {
+    pub(super) fn warning(span: TextSpan, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(span, message) }
     }
 
@@ -75,7 +75,7 @@ impl Fault {
     }
 }
 
-impl Problem {
+impl RuleProblem {
     /// An error of a whole key.
     pub(super) fn error(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {

@@ -90,14 +90,14 @@ pub enum SizeMode {
 
 /// `[strategy.size]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Size {
+pub struct SizeRule {
     /// How large a position is.
     pub mode: SizeMode,
     /// The largest value of a position.
     pub max_notional: Option<Decimal>,
 }
 
-impl Size {
+impl SizeRule {
     /// Whether it depends on the equity.
     pub const fn reads_equity(&self) -> bool {
         match self.mode {

@@ -7,13 +7,13 @@ use std::{
 
 use super::{
     check::{self, Checked, CheckedRule, DISTANCES, Distances, Lets, place_of},
-    decision::{Decision, Root},
+    decision::{DecisionProgram, Root},
     features::{Features, too_many},
     intent::{Asked, stands_at},
-    problem::{Problem, Severity},
+    problem::{RuleProblem, Severity},
     raw::{Number, RawStrategy, Values},
     reach::{Derivation, Lags, Reach},
-    rule::{Kind, Rule, Sides, Size, SizeMode},
+    rule::{Kind, Rule, Sides, SizeMode, SizeRule},
     term::{Term, What, number},
     values::SlotValue,
 };
@@ -27,7 +27,7 @@ pub const WARM_UP_MAX: u32 = 500_000;
 
 /// A checked strategy on one timeframe. Copies share it.
 #[derive(Debug, Clone)]
-pub struct Strategy(pub(super) Arc<Plan>);
+pub struct CheckedStrategy(pub(super) Arc<Plan>);
 
 /// What a strategy is made of.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Plan {
     pub(super) timeframe: Timeframe,
     pub(super) cadence_bars: u32,
     pub(super) sides: Sides,
-    pub(super) size: Size,
+    pub(super) size: SizeRule,
     pub(super) lets: Lets,
     /// Names that something reads, on whatever timeframe.
     pub(super) read: BTreeSet<String>,
@@ -45,7 +45,7 @@ pub(super) struct Plan {
     pub(super) whens: Vec<Term>,
     pub(super) distances: [Distances; 2],
     pub(super) features: Features,
-    pub(super) decision: Decision,
+    pub(super) decision: DecisionProgram,
     /// The conditions of `rules`.
     pub(super) roots: Vec<Root>,
     pub(super) asked: Asked,
@@ -60,11 +60,11 @@ pub(super) struct Plan {
     pub(super) signals: Vec<String>,
     /// A bit for each [`SlotValue`] that a rule reads.
     pub(super) slot_values: u32,
-    pub(super) remarks: Vec<Problem>,
+    pub(super) remarks: Vec<RuleProblem>,
 }
 
 /// Everything there is to say about a strategy: errors, warnings, notes. Without a timeframe, what needs one is left out.
-pub fn check(raw: &RawStrategy, values: &Values, timeframe: Option<Timeframe>) -> Vec<Problem> {
+pub fn check(raw: &RawStrategy, values: &Values, timeframe: Option<Timeframe>) -> Vec<RuleProblem> {
     let mut problems = Vec::new();
     if let Some(checked) = check::check(raw, values, timeframe, &[], &mut problems) {
         let reach = Reach::of(&checked);
@@ -78,11 +78,11 @@ pub fn check(raw: &RawStrategy, values: &Values, timeframe: Option<Timeframe>) -
 }
 
 /// Whether the params of a strategy with these values meet its `require`; the error says what is wrong with a text or a value.
-pub fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, Problem> {
+pub fn allows(raw: &RawStrategy, values: &Values) -> Result<bool, RuleProblem> {
     check::allows(raw, values)
 }
 
-impl Strategy {
+impl CheckedStrategy {
     /// A strategy, or all problems, at least one of them an error. `model` names the features of its model, which come first in the
     /// vector.
     pub fn new(
@@ -90,7 +90,7 @@ impl Strategy {
         values: &Values,
         timeframe: Timeframe,
         model: &[String],
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Vec<RuleProblem>> {
         let mut problems = Vec::new();
         let Some(checked) = check::check(raw, values, Some(timeframe), model, &mut problems) else {
             return Err(problems);
@@ -106,7 +106,7 @@ impl Strategy {
     }
 
     /// Warnings and notes of the check.
-    pub fn remarks(&self) -> &[Problem] {
+    pub fn remarks(&self) -> &[RuleProblem] {
         &self.0.remarks
     }
 
@@ -148,7 +148,7 @@ impl Strategy {
     }
 
     /// How large its positions are.
-    pub fn size(&self) -> &Size {
+    pub fn size(&self) -> &SizeRule {
         &self.0.size
     }
 
@@ -180,7 +180,7 @@ impl Strategy {
     }
 }
 
-impl PartialEq for Strategy {
+impl PartialEq for CheckedStrategy {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
             || (self.timeframe(), self.identity(), self.features().names())
@@ -197,14 +197,14 @@ fn named(name: &str, body: &Term) -> Term {
     Term { what: What::Let(name.to_owned()), constant: None, ..body.clone() }
 }
 
-fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Problem>) -> Plan {
+fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<RuleProblem>) -> Plan {
     let Checked { cadence_bars, sides, lets, rules, protect: distances, size, params, model } =
         checked;
     let Reach { read, features: own, signals, slot_values } = reach;
     let model_names = model.iter().map(Term::to_string);
     let names: Vec<String> = model_names.chain(own.iter().map(Term::to_string)).collect();
     let terms: Vec<Term> = model.iter().cloned().chain(own).collect();
-    let mut decision = Decision::new(&names, model.len(), signals.clone());
+    let mut decision = DecisionProgram::new(&names, model.len(), signals.clone());
     let mut root = |term: &Term| decision.add(term).expect("what looks back is a feature");
     let roots: Vec<Root> = rules.iter().map(|rule| root(&rule.when)).collect();
     let protect = [0, 1]
@@ -246,18 +246,18 @@ fn plan(checked: Checked, reach: Reach, timeframe: Timeframe, remarks: Vec<Probl
 }
 
 /// Signals that are declared and that no rule reads.
-fn unread_signals(raw: &RawStrategy, reach: &Reach, problems: &mut Vec<Problem>) {
+fn unread_signals(raw: &RawStrategy, reach: &Reach, problems: &mut Vec<RuleProblem>) {
     for name in raw.signals.iter().filter(|name| !reach.signals.contains(name)) {
         let message = format!("no rule reads the signal `{name}`: LIVE does not wait for it");
-        problems.push(Problem::note(format!("strategy.signals.{name}"), message));
+        problems.push(RuleProblem::note(format!("strategy.signals.{name}"), message));
     }
 }
 
 /// What needs no timeframe and looks at the strategy as a whole.
-fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Problem>) {
+fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<RuleProblem>) {
     for name in checked.lets.terms.keys().filter(|name| !reach.read.contains(*name)) {
         let message = format!("no rule reads `{name}`: it is there for `runner features` only");
-        problems.push(Problem::note(format!("strategy.let.{name}"), message));
+        problems.push(RuleProblem::note(format!("strategy.let.{name}"), message));
     }
     if let Some(problem) = too_many("strategy", checked.model.len() + reach.features.len()) {
         problems.push(problem);
@@ -266,7 +266,12 @@ fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<Problem>) {
 }
 
 /// How long the warm-up is.
-fn warm_up(checked: &Checked, reach: &Reach, timeframe: Timeframe, problems: &mut Vec<Problem>) {
+fn warm_up(
+    checked: &Checked,
+    reach: &Reach,
+    timeframe: Timeframe,
+    problems: &mut Vec<RuleProblem>,
+) {
     const LONG_MS: i64 = 90 * DAY_MS;
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         // The vector may be of any length.
@@ -285,7 +290,8 @@ fn warm_up(checked: &Checked, reach: &Reach, timeframe: Timeframe, problems: &mu
             "`{slowest}` needs {bars} bars of {timeframe} before it means something; at most {WARM_UP_MAX} are loaded"
         );
         problems.push(
-            Problem::error("strategy", message).help("use shorter lengths, or sma in place of ema"),
+            RuleProblem::error("strategy", message)
+                .help("use shorter lengths, or sma in place of ema"),
         );
         return;
     }
@@ -305,11 +311,11 @@ fn warm_up(checked: &Checked, reach: &Reach, timeframe: Timeframe, problems: &mu
             "with sma in place of ema and rma it would be {plain} bars, {} days",
             days(plain)
         );
-        problems.push(Problem::warning("strategy", message).help(help));
+        problems.push(RuleProblem::warning("strategy", message).help(help));
     }
 }
 
-impl Strategy {
+impl CheckedStrategy {
     /// Keys and texts. Two strategies with the same ones decide the same; comments, spaces and what nothing reads are not in them.
     pub fn identity(&self) -> Vec<(String, String)> {
         let plan = &self.0;

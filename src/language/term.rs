@@ -7,7 +7,7 @@ use super::{
     functions::Back,
     kernels::window::Length,
     op::Op,
-    problem::Span,
+    problem::TextSpan,
     values::{Clock, Price, SlotValue},
 };
 use crate::domain::time::Timeframe;
@@ -22,7 +22,7 @@ pub(super) enum Type {
 /// One node of a checked expression.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Term {
-    pub(super) span: Span,
+    pub(super) span: TextSpan,
     pub(super) what: What,
     pub(super) ty: Type,
     pub(super) unit: Unit,

@@ -13,8 +13,8 @@ mod wrong;
 use std::collections::BTreeMap;
 
 use super::{
-    Inputs, Ledger, Number, Problem, RawParam, RawRule, RawStrategy, Severity, Strategy, Values,
-    check,
+    CheckedStrategy, DecisionInputs, LedgerState, Number, RawParam, RawRule, RawStrategy,
+    RuleProblem, Severity, Values, check,
 };
 use crate::domain::{
     bar::Bar,
@@ -44,23 +44,28 @@ fn texts<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.map(|(name, text)| (name.to_owned(), text.to_owned())).into()
 }
 
-fn errors(raw: &RawStrategy) -> Vec<Problem> {
+fn errors(raw: &RawStrategy) -> Vec<RuleProblem> {
     let mut problems = check(raw, &Values::new(), Some(Timeframe::M5));
     problems.retain(|problem| problem.severity == Severity::Error);
     problems
 }
 
-fn strategy(raw: &RawStrategy) -> Strategy {
-    Strategy::new(raw, &Values::new(), Timeframe::M5, &[]).unwrap()
+fn strategy(raw: &RawStrategy) -> CheckedStrategy {
+    CheckedStrategy::new(raw, &Values::new(), Timeframe::M5, &[]).unwrap()
 }
 
 /// What a strategy without a model and signals is given.
-fn inputs<'a>(ts: SlotTs, bar: &'a Bar, values: &'a [f64], ledger: Ledger) -> Inputs<'a> {
-    Inputs { ts, bar, values, score: None, threshold: None, signals: &[], ledger }
+fn inputs<'a>(
+    ts: SlotTs,
+    bar: &'a Bar,
+    values: &'a [f64],
+    ledger: LedgerState,
+) -> DecisionInputs<'a> {
+    DecisionInputs { ts, bar, values, score: None, threshold: None, signals: &[], ledger }
 }
 
 /// A vector made by hand, and behind it what is worked out of it, term by term.
-fn whole(strategy: &Strategy, inputs: &Inputs<'_>) -> Vec<f64> {
+fn whole(strategy: &CheckedStrategy, inputs: &DecisionInputs<'_>) -> Vec<f64> {
     let decision = &strategy.0.decision;
     let ahead = decision.ahead().iter().map(|term| decision.value_of(term, inputs));
     inputs.values.iter().copied().chain(ahead).collect()

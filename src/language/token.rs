@@ -1,6 +1,6 @@
 //! The words of an expression, and what is said about characters that do not belong there.
 
-use super::problem::{Fault, Span};
+use super::problem::{Fault, TextSpan};
 use crate::domain::time::Timeframe;
 
 /// One word or sign.
@@ -109,14 +109,14 @@ impl<'a> Tokens<'a> {
     }
 
     /// The next word; behind the last one, [`Token::End`] for ever.
-    pub(super) fn next(&mut self) -> Result<(Token<'a>, Span), Fault> {
+    pub(super) fn next(&mut self) -> Result<(Token<'a>, TextSpan), Fault> {
         let behind = self.at;
         self.skip_blanks();
         let start = self.at;
         let rest = &self.text[start..];
         let Some(first) = rest.chars().next() else {
             // Where the last word ends, and not behind the comments and empty lines that follow it.
-            return Ok((Token::End, Span { start: behind, end: behind }));
+            return Ok((Token::End, TextSpan { start: behind, end: behind }));
         };
         let (token, len) = if first.is_ascii_digit() {
             self.number()?
@@ -129,7 +129,7 @@ impl<'a> Tokens<'a> {
             self.sign(first)?
         };
         self.at = start + len;
-        Ok((token, Span { start, end: self.at }))
+        Ok((token, TextSpan { start, end: self.at }))
     }
 
     fn skip_blanks(&mut self) {
@@ -144,8 +144,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    fn span(&self, len: usize) -> Span {
-        Span { start: self.at, end: self.at + len }
+    fn span(&self, len: usize) -> TextSpan {
+        TextSpan { start: self.at, end: self.at + len }
     }
 
     fn number(&self) -> Result<(Token<'a>, usize), Fault> {
@@ -256,7 +256,7 @@ fn run(text: &str, like: impl Fn(u8) -> bool) -> usize {
 mod tests {
     use super::*;
 
-    fn all(text: &str) -> Result<Vec<(Token<'_>, Span)>, Fault> {
+    fn all(text: &str) -> Result<Vec<(Token<'_>, TextSpan)>, Fault> {
         let mut tokens = Tokens::new(text);
         let mut found = Vec::new();
         loop {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{
     check::{DISTANCES, place_of},
-    decision::Inputs,
+    decision::DecisionInputs,
     features::Features,
     intent::Intent,
     kernels::window::Length,
     rule::{Kind, Rule},
-    strategy::Strategy,
+    strategy::CheckedStrategy,
     term::{Term, Type, What},
 };
 use crate::domain::{bar::TimedBar, decision::Side};
@@ -51,9 +51,9 @@ pub struct Clause {
     pub parts: Vec<Self>,
 }
 
-impl Strategy {
+impl CheckedStrategy {
     /// What it wants at a slot, and why.
-    pub fn why(&self, inputs: &Inputs<'_>) -> Why {
+    pub fn why(&self, inputs: &DecisionInputs<'_>) -> Why {
         let plan = &self.0;
         let held = inputs.ledger.held.map(|held| held.side);
         let concerned = |rule: &Rule| match rule.kind {
@@ -90,7 +90,7 @@ impl Strategy {
         }
     }
 
-    fn clause(&self, term: &Term, inputs: &Inputs<'_>) -> Clause {
+    fn clause(&self, term: &Term, inputs: &DecisionInputs<'_>) -> Clause {
         let plain = |term: &Term, parts| Clause {
             text: term.to_string(),
             value: self.0.decision.value_of(term, inputs),

@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 
 use super::{
     kinds::{Kind, Runs},
-    origin::{Origin, SourceKind},
+    origin::{SourceKind, TextOrigin},
     schema,
     tables::RetryOn,
     tree::{Node, Table, Value},
@@ -26,7 +26,7 @@ pub(super) fn fill(tree: &mut Table, kind: Kind) {
         }
         let node = tree
             .entry(key.to_owned())
-            .or_insert_with(|| Node::new(Value::Table(Table::new()), &Origin::built_in()));
+            .or_insert_with(|| Node::new(Value::Table(Table::new()), &TextOrigin::built_in()));
         fill_table(node, table);
         if key == "run" && kind.row().runs == Runs::Programs {
             retry_failures(node);
@@ -42,7 +42,7 @@ fn retry_failures(run: &mut Node) {
         && let Value::Array(items) = &mut on.value
     {
         let failed = Value::String(RetryOn::Failed.name().to_owned());
-        items.insert(0, Node::new(failed, &Origin::built_in()));
+        items.insert(0, Node::new(failed, &TextOrigin::built_in()));
     }
 }
 
@@ -71,7 +71,7 @@ fn fill_table(node: &mut Node, table_schema: &Json) {
         } else if let Some(default) = property.get("default")
             && let Some(value) = from_json(default)
         {
-            let mut child = Node::new(value, &Origin::built_in());
+            let mut child = Node::new(value, &TextOrigin::built_in());
             fill_table(&mut child, property);
             table.insert(key.to_owned(), child);
         }
@@ -88,13 +88,13 @@ fn from_json(json: &Json) -> Option<Value> {
         Json::Array(items) if items.is_empty() => None,
         Json::Array(items) => {
             let nodes = items.iter().filter_map(from_json);
-            Some(Value::Array(nodes.map(|v| Node::new(v, &Origin::built_in())).collect()))
+            Some(Value::Array(nodes.map(|v| Node::new(v, &TextOrigin::built_in())).collect()))
         }
         Json::Object(map) if map.is_empty() => None,
         Json::Object(map) => Some(Value::Table(
             map.iter()
                 .filter_map(|(k, v)| {
-                    Some((k.clone(), Node::new(from_json(v)?, &Origin::built_in())))
+                    Some((k.clone(), Node::new(from_json(v)?, &TextOrigin::built_in())))
                 })
                 .collect(),
         )),

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 
 use super::{
     interpolate::SecretValue,
-    origin::Origin,
-    params::{Given, ParamSet},
+    origin::TextOrigin,
+    params::{GivenParam, ParamSet},
     problem::{Problem, Problems},
     resolve::Resolved,
     schema,
@@ -51,7 +51,7 @@ impl Resolved {
     /// Something that is not wrong and should be known, at the place of a key.
     pub fn warning(&self, path: &str, message: String, help: String) -> Problems {
         let at = get(&self.tree.table, path).map(|node| node.key.clone());
-        let at = at.unwrap_or_else(Origin::built_in);
+        let at = at.unwrap_or_else(TextOrigin::built_in);
         Problems::new(vec![Problem::warning(&at, message).help(help)])
     }
 
@@ -60,8 +60,12 @@ impl Resolved {
         let mut rows = Vec::new();
         for (name, param) in self.tree.params.iter() {
             let (value, origin) = match &param.given {
-                Given::Value(value, at) => (Node::new(value.clone(), at).shown(), at.to_string()),
-                Given::Unset | Given::Failed => ("unset".to_owned(), param.declared.to_string()),
+                GivenParam::Value(value, at) => {
+                    (Node::new(value.clone(), at).shown(), at.to_string())
+                }
+                GivenParam::Unset | GivenParam::Failed => {
+                    ("unset".to_owned(), param.declared.to_string())
+                }
             };
             rows.push(ExplainRow { path: format!("params.{name}"), value, origin });
         }

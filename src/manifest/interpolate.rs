@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     check::closest,
-    origin::{Origin, SourceKind},
-    params::{Given, ParamSet},
+    origin::{SourceKind, TextOrigin},
+    params::{GivenParam, ParamSet},
     problem::Problem,
     resolve::RunFacts,
     steps::Outs,
-    template::{BadReference, Piece, Reference, escape, pieces},
+    template::{BadReference, Reference, TemplatePiece, escape, pieces},
     tree::{Node, Table, Value},
 };
 
@@ -64,7 +64,7 @@ pub(super) struct Interpolator<'a> {
 enum Filled {
     Value {
         value: Value,
-        via: Option<Origin>,
+        via: Option<TextOrigin>,
         loose: Option<String>,
     },
     Secret(String),
@@ -111,7 +111,7 @@ impl Interpolator<'_> {
             node.value = Value::Failed;
             return true;
         }
-        if let [Piece::Reference(reference, written)] = parts.as_slice() {
+        if let [TemplatePiece::Reference(reference, written)] = parts.as_slice() {
             return self.whole(node, reference, written, scope);
         }
         self.joined(node, &parts, scope);
@@ -149,17 +149,17 @@ impl Interpolator<'_> {
     }
 
     /// A text with several parts stays a text.
-    fn joined(&mut self, node: &mut Node, parts: &[Piece], scope: Scope<'_>) {
+    fn joined(&mut self, node: &mut Node, parts: &[TemplatePiece], scope: Scope<'_>) {
         let step = matches!(scope, Scope::Step { .. });
         let plain = |text: &str| if step { escape(text) } else { text.to_owned() };
         let (mut out, mut failed) = (String::new(), false);
         for part in parts {
             let (reference, written) = match part {
-                Piece::Literal(literal) => {
+                TemplatePiece::Literal(literal) => {
                     out.push_str(&plain(literal));
                     continue;
                 }
-                Piece::Reference(reference, written) => (reference, written),
+                TemplatePiece::Reference(reference, written) => (reference, written),
             };
             match self.fill(reference, written, &node.at, scope) {
                 Filled::Value { value, .. } => out.push_str(&plain(&as_text(&value))),
@@ -185,7 +185,7 @@ impl Interpolator<'_> {
         &mut self,
         reference: &Reference,
         written: &str,
-        at: &Origin,
+        at: &TextOrigin,
         scope: Scope<'_>,
     ) -> Filled {
         let text =
@@ -202,7 +202,7 @@ impl Interpolator<'_> {
                     Some(value) => Filled::Value {
                         value: Value::String(value.clone()),
                         via: set
-                            .map(|v| Origin::whole(SourceKind::Env, name, &format!("{name}={v}"))),
+                            .map(|v| TextOrigin::whole(SourceKind::Env, name, &format!("{name}={v}"))),
                         loose: Some(value.clone()),
                     },
                     None => self.fail(
@@ -228,7 +228,7 @@ impl Interpolator<'_> {
         Filled::Failed
     }
 
-    fn param(&mut self, name: &str, written: &str, at: &Origin, scope: Scope<'_>) -> Filled {
+    fn param(&mut self, name: &str, written: &str, at: &TextOrigin, scope: Scope<'_>) -> Filled {
         if matches!(scope, Scope::Default) {
             let message = format!("`{written}` is in the default of a parameter");
             return self.fail(
@@ -246,15 +246,15 @@ impl Interpolator<'_> {
             return self.fail(Problem::new(&at.find(written), message).help(help));
         };
         match &param.given {
-            Given::Value(value, via) => {
+            GivenParam::Value(value, via) => {
                 Filled::Value { value: value.clone(), via: Some(via.clone()), loose: None }
             }
-            Given::Unset => Filled::Absent,
-            Given::Failed => Filled::Failed,
+            GivenParam::Unset => Filled::Absent,
+            GivenParam::Failed => Filled::Failed,
         }
     }
 
-    fn secret(&mut self, name: &str, written: &str, at: &Origin, scope: Scope<'_>) -> Filled {
+    fn secret(&mut self, name: &str, written: &str, at: &TextOrigin, scope: Scope<'_>) -> Filled {
         if !matches!(scope, Scope::Hidden) {
             let message = format!("`{written}` may not stand here, where it would be shown");
             return self.fail(
@@ -282,7 +282,7 @@ impl Interpolator<'_> {
         &mut self,
         (id, path): (&str, &str),
         written: &str,
-        at: &Origin,
+        at: &TextOrigin,
         scope: Scope<'_>,
     ) -> Filled {
         let Scope::Step { needs, outs, fan } = scope else {
@@ -349,7 +349,7 @@ pub(super) fn only_param(text: &str) -> Option<String> {
         return None;
     }
     match pieces(text).0.as_slice() {
-        [Piece::Reference(Reference::Param(name), written)] if written == text => {
+        [TemplatePiece::Reference(Reference::Param(name), written)] if written == text => {
             Some(name.clone())
         }
         _ => None,
@@ -363,7 +363,7 @@ pub(super) fn collect_params(node: &Node, names: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|child| collect_params(child, names)),
         Value::String(text) if text.contains("${params.") => {
             for piece in pieces(text).0 {
-                if let Piece::Reference(Reference::Param(name), _) = piece {
+                if let TemplatePiece::Reference(Reference::Param(name), _) = piece {
                     names.insert(name);
                 }
             }

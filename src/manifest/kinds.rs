@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     plan::{
         self, BacktestJob, CheckJob, DataQualityJob, DeployCheckJob, DeployJob, DriftJob,
-        EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, LiveJob, Parts,
-        PipelineJob, PreflightJob, PromoteJob, ReportJob, SweepJob, Trading, TrainJob,
+        EqflatJob, EquivalenceJob, ExchangeSimJob, FetchJob, HealthJob, ImportJob, JobParts,
+        LiveJob, PipelineJob, PreflightJob, PromoteJob, ReportJob, SweepJob, Trading, TrainJob,
     },
-    rules::{self, Rules},
+    rules::{self, FileRules},
     tables::{
         Account, BacktestTable, Check, Compute, DataQuality, Deploy, DeployCheck, Drift,
         EqflatTable, Equivalence, ExchangeSim, Exec, Fetch, Fill, Healthcheck, Heartbeat, Import,
@@ -32,7 +32,7 @@ pub struct KindRow {
     /// The tables that it may have.
     pub(super) optional: &'static [&'static str],
     /// What the schema cannot say: values that must fit each other.
-    pub(super) rules: fn(&mut Rules<'_>),
+    pub(super) rules: fn(&mut FileRules<'_>),
     /// Whether a run that was lost in a crash may simply run again.
     pub(super) idempotent: bool,
     /// What it leaves for other steps of a pipeline; `None` where that depends on what it finds.
@@ -42,7 +42,7 @@ pub struct KindRow {
     /// What exit code 1 means.
     pub negative: Negative,
     /// Whether it may run when it cannot be recorded.
-    pub record: Record,
+    pub record: RecordPolicy,
 }
 
 /// What the runs of a kind start.
@@ -65,7 +65,7 @@ pub enum Negative {
 
 /// What a run of a kind does when the disk takes no record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Record {
+pub enum RecordPolicy {
     /// It does not start.
     Mandatory,
     /// It runs: it looks after the box, and must be able to say that the disk is full.
@@ -89,7 +89,7 @@ macro_rules! kinds {
             }
 
             /// The job of a checked file of this kind.
-            pub(super) fn plan(self, parts: &Parts<'_>) -> Option<Job> {
+            pub(super) fn plan(self, parts: &JobParts<'_>) -> Option<Job> {
                 match self {
                     $(Self::$kind => Some(Job::$kind(Box::new($plan(parts)?))),)+
                 }
@@ -123,7 +123,7 @@ kinds! {
         puts_out: Some(&["rows", "last_ts_ms", "decisions", "trades", "model_id"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// The deterministic replay of a window from the raw store, into ledgers of its own.
     Backtest(BacktestJob, plan::backtest) = "backtest" => KindRow {
@@ -134,7 +134,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// The comparison of a LIVE tag with a BACKTEST tag over the rows both have.
     Equivalence(EquivalenceJob, plan::equivalence) = "equivalence" => KindRow {
@@ -145,7 +145,7 @@ kinds! {
         puts_out: Some(&["verdict", "proof", "rows", "model_id"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// A backtest of exactly the LIVE window, and the comparison of the two, synced where both are flat.
     Eqflat(EqflatJob, plan::eqflat) = "eqflat" => KindRow {
@@ -156,7 +156,7 @@ kinds! {
         puts_out: Some(&["verdict", "proof", "rows", "model_id"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// A page about one ledger: findings, figures, pictures and trades, as `report.html` and `report.json`.
     Report(ReportJob, plan::report) = "report" => KindRow {
@@ -167,7 +167,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// Many backtests with other values, and a verdict on the best of them that does not take luck for an edge.
     Sweep(SweepJob, plan::sweep) = "sweep" => KindRow {
@@ -178,7 +178,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// Bars of a window from the venue into the raw store: those that are missing there, or all of them.
     Fetch(FetchJob, plan::fetch) = "fetch" => KindRow {
@@ -189,7 +189,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// Bars from a file into the raw store.
     Import(ImportJob, plan::import) = "import" => KindRow {
@@ -200,7 +200,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// A simulated venue that answers over HTTP, with faults on demand: for drills and tests.
     ExchangeSim(ExchangeSimJob, plan::exchange_sim) = "exchange-sim" => KindRow {
@@ -211,7 +211,7 @@ kinds! {
         puts_out: Some(&["requests", "faults"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// A look at the stored bars: gaps, duplicates, impossible bars, spikes, revisions, differences from another series.
     DataQuality(DataQualityJob, plan::data_quality) = "data-quality" => KindRow {
@@ -222,7 +222,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// The checks of a box: settings, files, the LIVE ledger, features, and a trial run on made-up bars.
     Check(CheckJob, plan::check) = "check" => KindRow {
@@ -233,7 +233,7 @@ kinds! {
         puts_out: Some(&["report", "level"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// Whether the loop of a tag is alive and well: how old its last decision is, whether its ledger is whole, and more.
     Healthcheck(HealthJob, plan::health) = "healthcheck" => KindRow {
@@ -244,7 +244,7 @@ kinds! {
         puts_out: Some(&["level", "report"]),
         runs: Runs::Itself,
         negative: Negative::SickBox,
-        record: Record::MayFail,
+        record: RecordPolicy::MayFail,
     },
     /// A healthcheck in `operator` mode that also leaves a line in `data/state/heartbeat/<tag>.log`.
     Heartbeat(HealthJob, plan::health) = "heartbeat" => KindRow {
@@ -255,7 +255,7 @@ kinds! {
         puts_out: Some(&["level", "report", "log"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::MayFail,
+        record: RecordPolicy::MayFail,
     },
     /// Whether a deploy to the target could hurt it: a plan of what would change there, and every reason against it.
     DeployCheck(DeployCheckJob, plan::deploy_check) = "deploy-check" => KindRow {
@@ -266,7 +266,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// A deploy to the target, checked again under a lock, and verified: no file is ever deleted there, and it can go back.
     Deploy(DeployJob, plan::deploy) = "deploy" => KindRow {
@@ -277,7 +277,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// What on the target is not what was deployed there: edited, missing, stray; with the differences of texts.
     Drift(DriftJob, plan::drift) = "drift" => KindRow {
@@ -288,7 +288,7 @@ kinds! {
         puts_out: Some(&["report", "drifted"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// Whether this machine is fit for a boot or a deploy: programs, folders, owners, room, clock, ports, `.env` and more.
     Preflight(PreflightJob, plan::preflight) = "preflight" => KindRow {
@@ -299,7 +299,7 @@ kinds! {
         puts_out: Some(&["report", "level"]),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::MayFail,
+        record: RecordPolicy::MayFail,
     },
     /// A model fitted on the stored bars: walking forward, tested on what it has not seen, published with its report.
     Train(TrainJob, plan::train) = "train" => KindRow {
@@ -310,7 +310,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// A trained model takes the place of the one in use, if it beats the baseline; or the one before comes back.
     Promote(PromoteJob, plan::promote) = "promote" => KindRow {
@@ -321,7 +321,7 @@ kinds! {
         puts_out: None,
         runs: Runs::Itself,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// Several jobs and programs in the order of their needs.
     Pipeline(PipelineJob, plan::pipeline) = "pipeline" => KindRow {
@@ -333,7 +333,7 @@ kinds! {
         puts_out: Some(&[]),
         runs: Runs::Programs,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
     /// One program.
     Exec(Exec, plan::exec) = "exec" => KindRow {
@@ -344,7 +344,7 @@ kinds! {
         puts_out: Some(&["exit"]),
         runs: Runs::Programs,
         negative: Negative::FailedRun,
-        record: Record::Mandatory,
+        record: RecordPolicy::Mandatory,
     },
 }
 

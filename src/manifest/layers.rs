@@ -2,8 +2,8 @@
 
 use super::{
     check::closest,
-    origin::{Origin, SourceKind},
-    parse::{Parsed, parse_argument, parse_file},
+    origin::{SourceKind, TextOrigin},
+    parse::{ParsedFile, parse_argument, parse_file},
     problem::Problem,
     strategy::FOLDER,
     tree::{Node, Table, Value, get, quoted},
@@ -67,7 +67,7 @@ impl<'a> Loader<'a> {
     pub fn file(&mut self, kind: SourceKind, path: &str, text: &str) {
         self.files += 1;
         let Some(parsed) = parse_file(kind, path, text, self.problems) else { return };
-        let Parsed { table, top, bad_values } = parsed;
+        let ParsedFile { table, top, bad_values } = parsed;
         self.bad_values.extend(bad_values);
         self.check_version(&table, &top);
         self.open.push(path.to_owned());
@@ -139,7 +139,7 @@ impl<'a> Loader<'a> {
 
     /// Adds the profile of a `-P` argument.
     pub fn profile(&mut self, name: &str) {
-        let at = Origin::whole(SourceKind::ProfileName, name, &format!("-P {name}"));
+        let at = TextOrigin::whole(SourceKind::ProfileName, name, &format!("-P {name}"));
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
         if !plain || name.is_empty() || name.starts_with('.') {
             let message = format!("{} is not the name of a profile", quoted(name));
@@ -188,7 +188,7 @@ impl<'a> Loader<'a> {
 
     /// Adds one `--set path=value`.
     pub fn set(&mut self, path: &str, text: &str) {
-        let at = Origin::whole(SourceKind::Set, path, &format!("--set {path}={text}"));
+        let at = TextOrigin::whole(SourceKind::Set, path, &format!("--set {path}={text}"));
         let keys: Vec<&str> = path.split('.').collect();
         if keys.len() > KEYS_MAX || keys.iter().any(|key| key.is_empty()) {
             let message = format!("{} is not the path of a key", quoted(path));
@@ -216,7 +216,7 @@ impl<'a> Loader<'a> {
         self.layers.push(Layer { kind: SourceKind::Set, table: table.unwrap_or_default() });
     }
 
-    fn check_version(&mut self, table: &Table, top: &Origin) {
+    fn check_version(&mut self, table: &Table, top: &TextOrigin) {
         let problem = match table.get("manifest") {
             Some(node) if node.as_integer() == Some(1) => return,
             Some(node) => {
@@ -232,7 +232,7 @@ impl<'a> Loader<'a> {
 }
 
 /// Gives a value and everything in it one place.
-fn place(node: &mut Node, at: &Origin) {
+fn place(node: &mut Node, at: &TextOrigin) {
     node.key = at.clone();
     node.at = at.clone();
     match &mut node.value {

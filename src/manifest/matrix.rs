@@ -6,7 +6,7 @@ use super::{
     check::closest,
     items::{self, Item},
     layers::Layer,
-    origin::{Origin, SourceKind},
+    origin::{SourceKind, TextOrigin},
     problem::Problem,
     tree::{Node, Table, Value, quoted},
 };
@@ -75,7 +75,7 @@ fn combined(keys: BTreeMap<String, Vec<String>>) -> Vec<MatrixItem> {
 }
 
 /// What a matrix gives to the params of one of its jobs.
-pub(super) type MatrixValues = BTreeMap<String, (String, Origin)>;
+pub(super) type MatrixValues = BTreeMap<String, (String, TextOrigin)>;
 
 /// Which job of a matrix is meant, and who asks.
 pub(super) struct Chosen<'a> {
@@ -128,7 +128,7 @@ pub(super) fn choose(
     let mut values = MatrixValues::new();
     for (key, value) in &found.values {
         if let Some((_, given)) = chosen.args.iter().find(|(name, _)| name == key) {
-            let at = Origin::whole(SourceKind::Param, key, &format!("-p {key}={given}"));
+            let at = TextOrigin::whole(SourceKind::Param, key, &format!("-p {key}={given}"));
             let message = format!("the matrix gives `{key}` its value");
             problems.push(Problem::new(&at, message).help("name the job that has the value"));
         }

@@ -38,10 +38,10 @@ mod tests;
 pub use check::closest;
 pub use explain::ExplainRow;
 pub use items::Item;
-pub use kinds::{Common, Job, Kind, KindRow, Negative, Record, Runs};
+pub use kinds::{Common, Job, Kind, KindRow, Negative, RecordPolicy, Runs};
 pub use matrix::{MatrixItem, matrix_items};
-pub use names::{Namesake, namesakes};
-pub use origin::{Origin, SourceKind};
+pub use names::{DuplicateName, duplicate_names};
+pub use origin::{SourceKind, TextOrigin};
 pub use plan::*;
 pub use problem::{Problem, Problems, Severity, Style};
 pub use reference::jobs_md;
@@ -49,7 +49,7 @@ pub use resolve::{
     Declared, Resolved, RunFacts, Source, Sources, Timetable, check, check_strategy, declared,
     kind_of, resolve, timetable,
 };
-pub use schedules::{Due, Schedule};
+pub use schedules::{Schedule, Trigger};
 pub use schema::{job_schema, profile_schema};
 pub use sweep::{Turned, range_of};
 pub use tables::*;

@@ -36,12 +36,12 @@ pub(super) struct Text {
 
 /// A place in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
+pub struct TextOrigin {
     text: Arc<Text>,
     span: Range<usize>,
 }
 
-impl Origin {
+impl TextOrigin {
     /// The built-in default.
     pub(super) fn built_in() -> Self {
         Self::whole(SourceKind::Default, "default", "")
@@ -117,7 +117,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for TextOrigin {
     /// `jobs/eqflat.toml:23:1`, `env DATA_TAG`, `-p tag`, `--set live.tag`, `default`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.text.name;

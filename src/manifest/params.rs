@@ -8,7 +8,7 @@ use super::{
     check::{closest, list},
     interpolate::{Facts, Interpolator, Scope, as_text},
     matrix::MatrixValues,
-    origin::{Origin, SourceKind},
+    origin::{SourceKind, TextOrigin},
     problem::Problem,
     tree::{Node, Table, Value, quoted},
     values::{Span, Time, check_format, format_wanted},
@@ -16,9 +16,9 @@ use super::{
 
 /// What a parameter has been given.
 #[derive(Debug, Clone)]
-pub(super) enum Given {
+pub(super) enum GivenParam {
     /// A value, and where it came from.
-    Value(Value, Origin),
+    Value(Value, TextOrigin),
     /// Nothing, which is allowed.
     Unset,
     /// Nothing usable; it is reported already.
@@ -28,9 +28,9 @@ pub(super) enum Given {
 /// One declared parameter.
 #[derive(Debug, Clone)]
 pub(super) struct ParamState {
-    pub given: Given,
+    pub given: GivenParam,
     /// Where it is declared.
-    pub declared: Origin,
+    pub declared: TextOrigin,
     /// The variable that gives it.
     pub env: Option<String>,
 }
@@ -65,7 +65,7 @@ impl ParamSet {
 }
 
 /// Where values come from, and whether missing ones are problems.
-pub(super) struct Givers<'a> {
+pub(super) struct ParamSources<'a> {
     pub facts: &'a Facts<'a>,
     pub args: &'a [(String, String)],
     /// What the schedule gives that runs the job.
@@ -79,7 +79,7 @@ pub(super) struct Givers<'a> {
 /// Gives every declared parameter its value.
 pub(super) fn evaluate(
     declared: Option<&Table>,
-    from: &Givers<'_>,
+    from: &ParamSources<'_>,
     problems: &mut Vec<Problem>,
 ) -> ParamSet {
     let mut set = ParamSet::default();
@@ -108,69 +108,72 @@ pub(super) fn evaluate(
 }
 
 /// The last `-p` with this name, and its place.
-fn argument<'a>(name: &str, args: &'a [(String, String)]) -> Option<(&'a str, Origin)> {
+fn argument<'a>(name: &str, args: &'a [(String, String)]) -> Option<(&'a str, TextOrigin)> {
     let (_, text) = args.iter().rev().find(|(n, _)| n == name)?;
-    Some((text, Origin::whole(SourceKind::Param, name, &format!("-p {name}={text}"))))
+    Some((text, TextOrigin::whole(SourceKind::Param, name, &format!("-p {name}={text}"))))
 }
 
 /// What a schedule gives under this name.
-fn scheduled<'a>(name: &str, given: &'a [(String, String)]) -> Option<(&'a str, Origin)> {
+fn scheduled<'a>(name: &str, given: &'a [(String, String)]) -> Option<(&'a str, TextOrigin)> {
     let (_, text) = given.iter().find(|(n, _)| n == name)?;
-    Some((text, Origin::whole(SourceKind::Schedule, name, &format!("{name} = {text}"))))
+    Some((text, TextOrigin::whole(SourceKind::Schedule, name, &format!("{name} = {text}"))))
 }
 
 struct Evaluator<'a> {
     name: &'a str,
     node: &'a Node,
     table: &'a Table,
-    from: &'a Givers<'a>,
+    from: &'a ParamSources<'a>,
     problems: &'a mut Vec<Problem>,
 }
 
 impl Evaluator<'_> {
-    fn given(&mut self) -> Given {
+    fn given(&mut self) -> GivenParam {
         let kind = match self.table.get("type") {
             None => "string",
             Some(node) => match node.as_str() {
                 Some(kind) => kind,
-                None => return Given::Failed,
+                None => return GivenParam::Failed,
             },
         };
         let given = self.outside(kind).or_else(|| self.by_default(kind));
         let Some(given) = given else { return self.nothing() };
-        let Given::Value(value, at) = given else { return Given::Failed };
+        let GivenParam::Value(value, at) = given else { return GivenParam::Failed };
         match self.constraints(kind, &value) {
-            Ok(()) => Given::Value(value, at),
+            Ok(()) => GivenParam::Value(value, at),
             Err((message, help)) => {
                 let message = format!("param `{}` {message}", self.name);
                 self.problems.push(Problem::new(&at, message).maybe_help(help));
-                Given::Failed
+                GivenParam::Failed
             }
         }
     }
 
-    fn nothing(&mut self) -> Given {
+    fn nothing(&mut self) -> GivenParam {
         let required =
             matches!(self.table.get("required"), Some(Node { value: Value::Boolean(true), .. }));
         if !self.from.demanding {
-            return Given::Failed;
+            return GivenParam::Failed;
         }
         if !required {
-            return Given::Unset;
+            return GivenParam::Unset;
         }
         let env = self.table.get("env").and_then(Node::as_str).map(str::to_owned);
-        let state = ParamState { given: Given::Unset, declared: self.node.key.clone(), env };
+        let state = ParamState { given: GivenParam::Unset, declared: self.node.key.clone(), env };
         let message = format!("param `{}` is required and has no value", self.name);
         self.problems.push(Problem::new(&self.node.key, message).help(state.advice(self.name)));
-        Given::Failed
+        GivenParam::Failed
     }
 
     /// The value of the matrix, else of `-p`, else of the variable, else of the schedule.
-    fn outside(&mut self, kind: &str) -> Option<Given> {
+    fn outside(&mut self, kind: &str) -> Option<GivenParam> {
         let variable = || {
             let name = self.table.get("env").and_then(Node::as_str)?;
             let text = self.from.facts.env.get(name).filter(|text| !text.is_empty())?;
-            Some((text.as_str(), Origin::whole(SourceKind::Env, name, &format!("{name}={text}"))))
+            Some((
+                text.as_str(),
+                TextOrigin::whole(SourceKind::Env, name, &format!("{name}={text}")),
+            ))
         };
         let matrix = self.from.matrix.get(self.name);
         let (text, at) = matrix
@@ -182,7 +185,7 @@ impl Evaluator<'_> {
         Some(self.accept(read(kind, &text), at))
     }
 
-    fn by_default(&mut self, kind: &str) -> Option<Given> {
+    fn by_default(&mut self, kind: &str) -> Option<GivenParam> {
         let mut node = self.table.get("default")?.clone();
         let none = (ParamSet::default(), BTreeMap::new());
         let mut interpolator = Interpolator {
@@ -194,7 +197,7 @@ impl Evaluator<'_> {
         interpolator.node(&mut node, Scope::Default);
         let at = node.via.clone().unwrap_or_else(|| node.at.clone());
         let value = match (&node.value, &node.loose) {
-            (Value::Failed, _) => return Some(Given::Failed),
+            (Value::Failed, _) => return Some(GivenParam::Failed),
             (_, Some(text)) => read(kind, text),
             (Value::String(text), None)
                 if matches!(kind, "string" | "path" | "duration" | "time") =>
@@ -212,13 +215,13 @@ impl Evaluator<'_> {
         Some(self.accept(value, at))
     }
 
-    fn accept(&mut self, value: Result<Value, String>, at: Origin) -> Given {
+    fn accept(&mut self, value: Result<Value, String>, at: TextOrigin) -> GivenParam {
         match value {
-            Ok(value) => Given::Value(value, at),
+            Ok(value) => GivenParam::Value(value, at),
             Err(message) => {
                 let message = format!("param `{}`: {message}", self.name);
                 self.problems.push(Problem::new(&at, message));
-                Given::Failed
+                GivenParam::Failed
             }
         }
     }

@@ -8,7 +8,7 @@ use toml::{
 };
 
 use super::{
-    origin::{Origin, SourceKind, Text, clean, is_forbidden},
+    origin::{SourceKind, Text, TextOrigin, clean, is_forbidden},
     problem::Problem,
     tree::{Node, Table, Value},
 };
@@ -17,11 +17,11 @@ use super::{
 pub(super) const FILE_BYTES_MAX: usize = 64 * 1024;
 
 /// One file that was read.
-pub(super) struct Parsed {
+pub(super) struct ParsedFile {
     /// Its tables.
     pub table: Table,
     /// The start of its text.
-    pub top: Origin,
+    pub top: TextOrigin,
     /// Values that cannot be used. The rest of the file is as good as without them.
     pub bad_values: Vec<Problem>,
 }
@@ -32,9 +32,9 @@ pub(super) fn parse_file(
     path: &str,
     raw: &str,
     problems: &mut Vec<Problem>,
-) -> Option<Parsed> {
+) -> Option<ParsedFile> {
     if raw.len() > FILE_BYTES_MAX {
-        let at = Origin::whole(kind, path, "");
+        let at = TextOrigin::whole(kind, path, "");
         let message =
             format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", raw.len());
         problems.push(Problem::new(&at, message).help("split it: `extends` joins several files"));
@@ -58,14 +58,14 @@ pub(super) fn parse_file(
         let what = if c.is_control() { "control" } else { "bidirectional" };
         let message = format!("{what} character U+{:04X}", u32::from(*c));
         problems
-            .push(Problem::new(&Origin::at(&text, span.clone()), message).help(
+            .push(Problem::new(&TextOrigin::at(&text, span.clone()), message).help(
                 "delete it, or write it as an escape such as \\u0007 inside a quoted string",
             ));
     }
     let (table, errors) = DeTable::parse_recoverable(&text.content);
     let broken = !errors.is_empty() || !forbidden.is_empty();
     for error in errors {
-        let at = Origin::at(&text, error.span().unwrap_or_default());
+        let at = TextOrigin::at(&text, error.span().unwrap_or_default());
         problems.push(Problem::new(&at, error.message().trim().replace('\n', "; ")));
     }
     if broken {
@@ -73,7 +73,7 @@ pub(super) fn parse_file(
     }
     let mut bad_values = Vec::new();
     let table = Reader { text: &text, problems: &mut bad_values }.table(table.into_inner());
-    Some(Parsed { table, top: Origin::at(&text, 0..0), bad_values })
+    Some(ParsedFile { table, top: TextOrigin::at(&text, 0..0), bad_values })
 }
 
 /// Reads the value of a `--set`: a TOML value, or else the text itself.
@@ -95,14 +95,14 @@ impl Reader<'_> {
     fn table(&mut self, table: DeTable<'_>) -> Table {
         let mut out = Table::new();
         for (key, value) in table {
-            let key_at = Origin::at(self.text, key.span());
+            let key_at = TextOrigin::at(self.text, key.span());
             out.insert(key.into_inner().into_owned(), self.node(Some(key_at), value));
         }
         out
     }
 
-    fn node(&mut self, key: Option<Origin>, value: Spanned<DeValue<'_>>) -> Node {
-        let at = Origin::at(self.text, value.span());
+    fn node(&mut self, key: Option<TextOrigin>, value: Spanned<DeValue<'_>>) -> Node {
+        let at = TextOrigin::at(self.text, value.span());
         let value = match value.into_inner() {
             DeValue::String(text) => Value::String(text.into_owned()),
             DeValue::Boolean(b) => Value::Boolean(b),
@@ -127,7 +127,7 @@ impl Reader<'_> {
         node
     }
 
-    fn refuse(&mut self, at: &Origin, message: &str) -> Value {
+    fn refuse(&mut self, at: &TextOrigin, message: &str) -> Value {
         self.problems.push(Problem::new(at, message).help("write a finite number"));
         Value::Failed
     }

@@ -289,14 +289,14 @@ pub struct PipelineJob {
     /// How the steps run.
     pub pipeline: Pipeline,
     /// The steps, in the order of the file.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PipelineStep>,
     /// What steps that name no device take.
     pub device: ComputeDevice,
 }
 
 /// One step.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct PipelineStep {
     /// What other steps call it.
     pub id: String,
     /// What it runs.
@@ -338,7 +338,7 @@ pub enum Work {
 }
 
 /// What a job is made of.
-pub(super) struct Parts<'a> {
+pub(super) struct JobParts<'a> {
     /// The checked file.
     pub file: &'a File,
     /// The file that the steps are written in.
@@ -348,7 +348,7 @@ pub(super) struct Parts<'a> {
 }
 
 /// Builds the plan of a checked file; `given` are the values of its parameters.
-pub(super) fn plan(parts: &Parts<'_>, given: &ParamSet) -> Option<Manifest> {
+pub(super) fn plan(parts: &JobParts<'_>, given: &ParamSet) -> Option<Manifest> {
     let job = parts.file.kind.plan(parts);
     let File { name, description, labels, compute, run, .. } = parts.file.clone();
     let File { schedule, notify, heartbeat, logs, pools, .. } = parts.file.clone();
@@ -378,7 +378,7 @@ fn series(file: &File) -> Option<Series> {
     ))
 }
 
-fn trading(parts: &Parts<'_>) -> Option<Trading> {
+fn trading(parts: &JobParts<'_>) -> Option<Trading> {
     let (file, rules) = (parts.file, parts.rules?);
     let strategy = file.strategy.clone()?;
     Some(Trading {
@@ -404,11 +404,11 @@ fn replay(file: &File) -> Backtest {
     }
 }
 
-pub(super) fn live(parts: &Parts<'_>) -> Option<LiveJob> {
+pub(super) fn live(parts: &JobParts<'_>) -> Option<LiveJob> {
     Some(LiveJob { trading: trading(parts)?, live: parts.file.live.clone()? })
 }
 
-pub(super) fn backtest(parts: &Parts<'_>) -> Option<BacktestJob> {
+pub(super) fn backtest(parts: &JobParts<'_>) -> Option<BacktestJob> {
     let table = parts.file.backtest.clone()?;
     Some(BacktestJob {
         trading: trading(parts)?,
@@ -420,20 +420,20 @@ pub(super) fn backtest(parts: &Parts<'_>) -> Option<BacktestJob> {
     })
 }
 
-pub(super) fn equivalence(parts: &Parts<'_>) -> Option<EquivalenceJob> {
+pub(super) fn equivalence(parts: &JobParts<'_>) -> Option<EquivalenceJob> {
     Some(EquivalenceJob { equivalence: parts.file.equivalence.clone()? })
 }
 
-pub(super) fn sweep(parts: &Parts<'_>) -> Option<SweepJob> {
+pub(super) fn sweep(parts: &JobParts<'_>) -> Option<SweepJob> {
     let (trading, stop_fill) = (trading(parts)?, replay(parts.file).stop_fill);
     Some(SweepJob { trading, stop_fill, sweep: parts.file.sweep.clone()? })
 }
 
-pub(super) fn report(parts: &Parts<'_>) -> Option<ReportJob> {
+pub(super) fn report(parts: &JobParts<'_>) -> Option<ReportJob> {
     Some(ReportJob { report: parts.file.report.clone()? })
 }
 
-pub(super) fn eqflat(parts: &Parts<'_>) -> Option<EqflatJob> {
+pub(super) fn eqflat(parts: &JobParts<'_>) -> Option<EqflatJob> {
     let table = parts.file.eqflat.clone()?;
     Some(EqflatJob {
         trading: trading(parts)?,
@@ -447,75 +447,75 @@ pub(super) fn eqflat(parts: &Parts<'_>) -> Option<EqflatJob> {
     })
 }
 
-pub(super) fn fetch(parts: &Parts<'_>) -> Option<FetchJob> {
+pub(super) fn fetch(parts: &JobParts<'_>) -> Option<FetchJob> {
     Some(FetchJob { series: series(parts.file)?, fetch: parts.file.fetch.clone()? })
 }
 
-pub(super) fn import(parts: &Parts<'_>) -> Option<ImportJob> {
+pub(super) fn import(parts: &JobParts<'_>) -> Option<ImportJob> {
     Some(ImportJob { series: series(parts.file)?, import: parts.file.import.clone()? })
 }
 
-pub(super) fn exchange_sim(parts: &Parts<'_>) -> Option<ExchangeSimJob> {
+pub(super) fn exchange_sim(parts: &JobParts<'_>) -> Option<ExchangeSimJob> {
     let exchange_sim = parts.file.exchange_sim.clone()?;
     Some(ExchangeSimJob { series: series(parts.file)?, exchange_sim })
 }
 
-pub(super) fn data_quality(parts: &Parts<'_>) -> Option<DataQualityJob> {
+pub(super) fn data_quality(parts: &JobParts<'_>) -> Option<DataQualityJob> {
     let quality = parts.file.data_quality.clone();
     Some(DataQualityJob { series: series(parts.file)?, quality })
 }
 
-pub(super) fn check(parts: &Parts<'_>) -> Option<CheckJob> {
+pub(super) fn check(parts: &JobParts<'_>) -> Option<CheckJob> {
     Some(CheckJob { trading: trading(parts)?, check: parts.file.check.clone() })
 }
 
-pub(super) fn health(parts: &Parts<'_>) -> Option<HealthJob> {
+pub(super) fn health(parts: &JobParts<'_>) -> Option<HealthJob> {
     let health = parts.file.healthcheck.clone()?;
     Some(HealthJob { series: series(parts.file)?, trading: trading(parts), health })
 }
 
-pub(super) fn deploy_check(parts: &Parts<'_>) -> Option<DeployCheckJob> {
+pub(super) fn deploy_check(parts: &JobParts<'_>) -> Option<DeployCheckJob> {
     let (target, check) = (parts.file.target.clone()?, parts.file.deploy_check.clone());
     Some(DeployCheckJob { target, check })
 }
 
-pub(super) fn deploy(parts: &Parts<'_>) -> Option<DeployJob> {
+pub(super) fn deploy(parts: &JobParts<'_>) -> Option<DeployJob> {
     let (target, check) = (parts.file.target.clone()?, parts.file.deploy_check.clone());
     Some(DeployJob { target, check, deploy: parts.file.deploy.clone() })
 }
 
-pub(super) fn drift(parts: &Parts<'_>) -> Option<DriftJob> {
+pub(super) fn drift(parts: &JobParts<'_>) -> Option<DriftJob> {
     let (target, check) = (parts.file.target.clone()?, parts.file.deploy_check.clone());
     Some(DriftJob { target, check, drift: parts.file.drift.clone() })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every kind is built by a function of this shape")]
-pub(super) fn preflight(parts: &Parts<'_>) -> Option<PreflightJob> {
+pub(super) fn preflight(parts: &JobParts<'_>) -> Option<PreflightJob> {
     let (preflight, compute) = (parts.file.preflight.clone(), parts.file.compute.clone());
     Some(PreflightJob { preflight, compute })
 }
 
-pub(super) fn train(parts: &Parts<'_>) -> Option<TrainJob> {
+pub(super) fn train(parts: &JobParts<'_>) -> Option<TrainJob> {
     let (train, compute) = (parts.file.train.clone()?, parts.file.compute.clone());
     Some(TrainJob { trading: trading(parts)?, train, compute })
 }
 
-pub(super) fn promote(parts: &Parts<'_>) -> Option<PromoteJob> {
+pub(super) fn promote(parts: &JobParts<'_>) -> Option<PromoteJob> {
     Some(PromoteJob { live: trading(parts), promote: parts.file.promote.clone()? })
 }
 
-pub(super) fn pipeline(parts: &Parts<'_>) -> Option<PipelineJob> {
+pub(super) fn pipeline(parts: &JobParts<'_>) -> Option<PipelineJob> {
     let tables = parts.file.step.clone().into_iter();
     let steps = tables.map(|table| step(table, parts.folder_of)).collect::<Option<_>>()?;
     let (pipeline, device) = (parts.file.pipeline.clone(), parts.file.compute.device);
     Some(PipelineJob { pipeline, steps, device })
 }
 
-pub(super) fn exec(parts: &Parts<'_>) -> Option<Exec> {
+pub(super) fn exec(parts: &JobParts<'_>) -> Option<Exec> {
     parts.file.exec.clone()
 }
 
-fn step(table: StepTable, folder_of: &str) -> Option<Step> {
+fn step(table: StepTable, folder_of: &str) -> Option<PipelineStep> {
     let work = match (table.job, table.run) {
         (Some(job), None) => Work::Job {
             path: relative(folder_of, &job).ok()?,
@@ -525,7 +525,7 @@ fn step(table: StepTable, folder_of: &str) -> Option<Step> {
         (None, Some(run)) => Work::Program(run),
         _ => return None,
     };
-    Some(Step {
+    Some(PipelineStep {
         id: table.id,
         work,
         needs: table.needs,

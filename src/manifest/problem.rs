@@ -11,7 +11,7 @@ use miette::{
     MietteSpanContents, SourceCode, SourceSpan, SpanContents,
 };
 
-use super::origin::Origin;
+use super::origin::TextOrigin;
 
 /// Most problems that are shown to people; of more, the number is shown.
 const SHOWN_MAX: usize = 20;
@@ -42,24 +42,24 @@ impl Severity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     severity: Severity,
-    at: Origin,
+    at: TextOrigin,
     message: String,
     help: Option<String>,
 }
 
 impl Problem {
     /// An error at a place.
-    pub(super) fn new(at: &Origin, message: impl Into<String>) -> Self {
+    pub(super) fn new(at: &TextOrigin, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, at: at.clone(), message: message.into(), help: None }
     }
 
     /// Something to say at a place.
-    pub(super) fn of(severity: Severity, at: &Origin, message: impl Into<String>) -> Self {
+    pub(super) fn of(severity: Severity, at: &TextOrigin, message: impl Into<String>) -> Self {
         Self { severity, ..Self::new(at, message) }
     }
 
     /// A warning at a place.
-    pub(super) fn warning(at: &Origin, message: impl Into<String>) -> Self {
+    pub(super) fn warning(at: &TextOrigin, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::new(at, message) }
     }
 
@@ -104,7 +104,7 @@ impl Problem {
     }
 
     /// Where it is.
-    pub const fn origin(&self) -> &Origin {
+    pub const fn origin(&self) -> &TextOrigin {
         &self.at
     }
 

@@ -10,15 +10,15 @@ use super::{
     kinds::{File, Kind, is_common},
     layers::{Layer, Loader},
     matrix::{Chosen, MatrixItem, choose, matrix_items},
-    origin::{Origin, SourceKind},
-    params::{self, Given, Givers, ParamSet},
-    plan::{Manifest, Parts, plan},
+    origin::{SourceKind, TextOrigin},
+    params::{self, GivenParam, ParamSet, ParamSources},
+    plan::{JobParts, Manifest, plan},
     pools,
     problem::{Problem, Problems},
     rules,
     schedules::{self, Schedule},
     schema,
-    secrets::{self, Vault},
+    secrets::{self, SecretSources},
     steps, strategy,
     tables::{Logs, ScheduleTable},
     tree::{Node, Table, Value, get, join, merge, quoted},
@@ -95,7 +95,7 @@ pub fn resolve(sources: Sources<'_>) -> Result<Resolved, Problems> {
         .try_into()
         .map_err(|e: toml::de::Error| work.unexpected(e.message()))?;
     let folder_of = work.tree.get("step").map_or("", |node| node.at.file()).to_owned();
-    let parts = Parts { file: &file, folder_of: &folder_of, rules: work.rules.as_ref() };
+    let parts = JobParts { file: &file, folder_of: &folder_of, rules: work.rules.as_ref() };
     let manifest = plan(&parts, &work.params)
         .ok_or_else(|| work.unexpected("a table of the kind is missing"))?;
     let tree = Tree { table: work.tree, params: work.params, secrets: work.secrets };
@@ -122,7 +122,7 @@ pub fn check_strategy(file: &Source) -> Result<Problems, Problems> {
     problems.extend(bad_values);
     strategy::whole(&mut layers, &mut problems);
     let mut tree = merged(&layers);
-    let at = Origin::whole(SourceKind::Job, &file.path, "");
+    let at = TextOrigin::whole(SourceKind::Job, &file.path, "");
     let warnings = match tree.get_mut("strategy") {
         Some(node) => {
             let schema = schema::property(schema::root(), "strategy").expect("the schema has it");
@@ -237,7 +237,7 @@ pub fn declared(sources: Sources<'_>) -> Result<Vec<Declared>, Problems> {
 struct Work {
     kind: Kind,
     /// The start of the job's own file.
-    top: Origin,
+    top: TextOrigin,
     tree: Table,
     params: ParamSet,
     secrets: BTreeMap<String, SecretValue>,
@@ -269,7 +269,7 @@ impl Work {
         // A file that could not be read would make every later message wrong.
         let Some(top) = top.filter(|_| problems.is_empty()) else {
             if problems.is_empty() {
-                let at = Origin::whole(SourceKind::Job, &job.path, "");
+                let at = TextOrigin::whole(SourceKind::Job, &job.path, "");
                 problems
                     .push(Problem::new(&at, "the file is empty").help("start with `manifest = 1`"));
             }
@@ -293,10 +293,11 @@ impl Work {
         }
         let facts = Facts { env, run, job: &name };
         let declared = strategy::declare(&merged, &mut problems);
-        let givers = Givers { facts: &facts, args: params, scheduled, matrix: &matrix, demanding };
+        let givers =
+            ParamSources { facts: &facts, args: params, scheduled, matrix: &matrix, demanding };
         let params_set = params::evaluate(declared.as_ref(), &givers, &mut problems);
         let declared = merged.get("secrets").and_then(Node::as_table);
-        let mut vault = Vault { env, read: read_secret, demanding };
+        let mut vault = SecretSources { env, read: read_secret, demanding };
         let secrets = secrets::evaluate(declared, &mut vault, &mut problems);
         let mut work = Self {
             kind,
@@ -385,8 +386,8 @@ impl Work {
         }
         for (name, param) in self.params.iter() {
             let given = match &param.given {
-                Given::Value(_, at) if args.iter().any(|(arg, _)| arg == name) => Some(at),
-                Given::Value(..) | Given::Unset | Given::Failed => None,
+                GivenParam::Value(_, at) if args.iter().any(|(arg, _)| arg == name) => Some(at),
+                GivenParam::Value(..) | GivenParam::Unset | GivenParam::Failed => None,
             };
             if !anywhere.contains(name) && param.declared.kind() == SourceKind::Job {
                 self.warnings.push(
@@ -431,7 +432,7 @@ impl Work {
             Value::String(text) => {
                 let Some(name) = only_param(text) else { return true };
                 let Some(param) = self.params.get(&name) else { return true };
-                if matches!(param.given, Given::Unset) {
+                if matches!(param.given, GivenParam::Unset) {
                     self.pruned.insert(path.to_owned(), param.advice(&name));
                     return false;
                 }
@@ -544,7 +545,7 @@ fn merged(layers: &[Layer]) -> Table {
     out
 }
 
-fn kind(merged: &Table, top: &Origin, problems: &mut Vec<Problem>) -> Option<Kind> {
+fn kind(merged: &Table, top: &TextOrigin, problems: &mut Vec<Problem>) -> Option<Kind> {
     let words: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
     let Some(node) = merged.get("kind") else {
         let help = format!("write `kind = ...`, one of {}", list(&words));

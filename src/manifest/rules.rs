@@ -4,7 +4,7 @@ use rust_decimal::Decimal;
 
 use super::{
     kinds::Kind,
-    origin::{Origin, SourceKind},
+    origin::{SourceKind, TextOrigin},
     problem::Problem,
     tables::{Account, FaultTable, SizeBy},
     tree::{Node, Table, Value, get, quoted},
@@ -25,7 +25,7 @@ pub(super) fn check(
     is_inside: &dyn Fn(&str) -> bool,
     problems: &mut Vec<Problem>,
 ) {
-    let mut rules = Rules { tree, is_inside, problems };
+    let mut rules = FileRules { tree, is_inside, problems };
     rules.notify();
     rules.email();
     rules.telegram();
@@ -36,69 +36,69 @@ pub(super) fn check(
 }
 
 /// For kinds of which the schema says all.
-pub(super) fn none(_: &mut Rules<'_>) {}
+pub(super) fn none(_: &mut FileRules<'_>) {}
 
-pub(super) fn live(rules: &mut Rules<'_>) {
+pub(super) fn live(rules: &mut FileRules<'_>) {
     rules.strategy();
     rules.live();
 }
 
-pub(super) fn backtest(rules: &mut Rules<'_>) {
+pub(super) fn backtest(rules: &mut FileRules<'_>) {
     rules.strategy();
     rules.backtest();
 }
 
-pub(super) fn eqflat(rules: &mut Rules<'_>) {
+pub(super) fn eqflat(rules: &mut FileRules<'_>) {
     rules.strategy();
     rules.eqflat();
 }
 
-pub(super) fn fetch(rules: &mut Rules<'_>) {
+pub(super) fn fetch(rules: &mut FileRules<'_>) {
     rules.earlier("fetch.from", "fetch.to");
 }
 
-pub(super) fn import(rules: &mut Rules<'_>) {
+pub(super) fn import(rules: &mut FileRules<'_>) {
     rules.import();
 }
 
-pub(super) fn exchange_sim(rules: &mut Rules<'_>) {
+pub(super) fn exchange_sim(rules: &mut FileRules<'_>) {
     rules.exchange_sim();
 }
 
-pub(super) fn data_quality(rules: &mut Rules<'_>) {
+pub(super) fn data_quality(rules: &mut FileRules<'_>) {
     rules.data_quality();
 }
 
 /// For kinds with a strategy and nothing else to fit.
-pub(super) fn strategy(rules: &mut Rules<'_>) {
+pub(super) fn strategy(rules: &mut FileRules<'_>) {
     rules.strategy();
 }
 
-pub(super) fn healthcheck(rules: &mut Rules<'_>) {
+pub(super) fn healthcheck(rules: &mut FileRules<'_>) {
     rules.health();
 }
 
-pub(super) fn heartbeat(rules: &mut Rules<'_>) {
+pub(super) fn heartbeat(rules: &mut FileRules<'_>) {
     rules.health();
     rules.heartbeat();
 }
 
 /// For kinds with a target and nothing else to fit.
-pub(super) fn target(rules: &mut Rules<'_>) {
+pub(super) fn target(rules: &mut FileRules<'_>) {
     rules.deploy_target();
 }
 
-pub(super) fn deploy(rules: &mut Rules<'_>) {
+pub(super) fn deploy(rules: &mut FileRules<'_>) {
     rules.deploy_target();
     rules.deploy_plan();
 }
 
-pub(super) fn sweep(rules: &mut Rules<'_>) {
+pub(super) fn sweep(rules: &mut FileRules<'_>) {
     rules.strategy();
     super::sweep::check(rules.tree, rules.problems);
 }
 
-pub(super) fn train(rules: &mut Rules<'_>) {
+pub(super) fn train(rules: &mut FileRules<'_>) {
     rules.strategy();
     rules.train();
 }
@@ -125,7 +125,7 @@ pub(super) fn warn(tree: &Table, warnings: &mut Vec<Problem>) {
 }
 
 /// What is checked of one file.
-pub(super) struct Rules<'a> {
+pub(super) struct FileRules<'a> {
     tree: &'a Table,
     /// Whether a path leads to a place below the root.
     is_inside: &'a dyn Fn(&str) -> bool,
@@ -143,12 +143,12 @@ fn is_address(text: &str) -> bool {
         .is_some_and(|(name, host)| plain(name) && plain(host) && !host.starts_with('.'))
 }
 
-impl Rules<'_> {
+impl FileRules<'_> {
     fn get(&self, path: &str) -> Option<&Node> {
         get(self.tree, path)
     }
 
-    fn push(&mut self, at: &Origin, message: String, help: &str) {
+    fn push(&mut self, at: &TextOrigin, message: String, help: &str) {
         self.problems.push(Problem::new(at, message).help(help));
     }
 
@@ -394,7 +394,7 @@ impl Rules<'_> {
         }
     }
 
-    fn time(&self, path: &str) -> Option<(UtcMs, Origin)> {
+    fn time(&self, path: &str) -> Option<(UtcMs, TextOrigin)> {
         let node = self.get(path)?;
         let text = node.as_str().map(str::to_owned);
         let text = text.or_else(|| Some(node.as_integer()?.to_string()));
@@ -531,7 +531,7 @@ impl Rules<'_> {
         }
     }
 
-    fn integer(&self, path: &str) -> Option<(i64, Origin)> {
+    fn integer(&self, path: &str) -> Option<(i64, TextOrigin)> {
         let node = self.get(path)?;
         Some((node.as_integer()?, node.at.clone()))
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     check::closest,
-    params::{Given, ParamSet},
+    params::{GivenParam, ParamSet},
     problem::Problem,
     tables::{Backlog, DayMatchWord, GapWord, Overlap, ScheduleTable, StartOn},
     tree::{Node, Table, Value},
@@ -24,7 +24,7 @@ pub struct Schedule {
     /// What records call it, after the name of the job.
     pub id: String,
     /// What makes it due.
-    pub due: Due,
+    pub due: Trigger,
     /// What happens when the slot before still runs.
     pub overlap: Overlap,
     /// Which slots that came while nobody looked are run after all.
@@ -45,14 +45,14 @@ pub struct Schedule {
 
 /// What makes a job due.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Due {
+pub enum Trigger {
     /// Time.
     At(Cadence),
     /// An event.
     On(StartOn),
 }
 
-impl Due {
+impl Trigger {
     /// A text that changes exactly when the instants change.
     pub fn fingerprint(&self) -> String {
         match self {
@@ -72,14 +72,14 @@ pub(super) fn plan(place: usize, table: ScheduleTable, given: &ParamSet) -> Opti
                 Some(GapWord::Shift) | None => ClockGap::Shift,
             };
             let cron = with_days(cron.get(), table.day_match)?;
-            Due::At(Cadence::Cron {
+            Trigger::At(Cadence::Cron {
                 cron,
                 zone: table.timezone.map_or(Zone::UTC, Parsed::into_inner),
                 gap,
             })
         }
-        (None, Some(every), None) => Due::At(Cadence::Every(every.get().duration())),
-        (None, None, Some(event)) => Due::On(event),
+        (None, Some(every), None) => Trigger::At(Cadence::Every(every.get().duration())),
+        (None, None, Some(event)) => Trigger::On(event),
         _ => return None,
     };
     let text = |value: &toml::Value| match value {
@@ -88,7 +88,7 @@ pub(super) fn plan(place: usize, table: ScheduleTable, given: &ParamSet) -> Opti
     };
     let has_value = |name: &String| {
         let state = given.get(name);
-        state.is_some_and(|state| matches!(state.given, Given::Value(..)))
+        state.is_some_and(|state| matches!(state.given, GivenParam::Value(..)))
             || table.params.contains_key(name)
     };
     Some(Schedule {

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Where secrets are kept.
-pub(super) struct Vault<'a> {
+pub(super) struct SecretSources<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// Reads a file by its path as written.
     pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
@@ -20,7 +20,7 @@ pub(super) struct Vault<'a> {
 /// Reads every declared secret.
 pub(super) fn evaluate(
     declared: Option<&Table>,
-    vault: &mut Vault<'_>,
+    vault: &mut SecretSources<'_>,
     problems: &mut Vec<Problem>,
 ) -> BTreeMap<String, SecretValue> {
     let mut out = BTreeMap::new();
@@ -35,7 +35,7 @@ fn one(
     name: &str,
     node: &Node,
     table: &Table,
-    vault: &mut Vault<'_>,
+    vault: &mut SecretSources<'_>,
     problems: &mut Vec<Problem>,
 ) -> SecretValue {
     let text = |key: &str| table.get(key).and_then(Node::as_str);

@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use super::{
     check::{closest, list},
     layers::Layer,
-    origin::{Origin, SourceKind},
-    params::{Given, ParamSet},
+    origin::{SourceKind, TextOrigin},
+    params::{GivenParam, ParamSet},
     problem::{Problem, Severity},
     signals,
     tables::Sides,
@@ -160,7 +160,7 @@ pub(super) fn give(tree: &mut Table, params: &ParamSet) {
     let table = tree.get_mut("strategy").and_then(Node::as_table_mut);
     let declared = table.and_then(|table| table.get_mut("params")).and_then(Node::as_table_mut);
     for (name, node) in declared.into_iter().flatten().filter(|(name, _)| !of_job.contains(name)) {
-        let Some(Given::Value(value, at)) = params.get(name).map(|param| &param.given) else {
+        let Some(GivenParam::Value(value, at)) = params.get(name).map(|param| &param.given) else {
             continue;
         };
         let default = node.as_table_mut().and_then(|table| table.get_mut("default"));
@@ -264,7 +264,7 @@ pub(super) fn check(
     tree: &Table,
     rules: &RawStrategy,
     is_odd: bool,
-    top: &Origin,
+    top: &TextOrigin,
 ) -> (Vec<Problem>, Vec<Problem>) {
     let timeframe = get(tree, "market.timeframe").and_then(Node::as_str);
     let timeframe: Option<Timeframe> = timeframe.and_then(|text| text.parse().ok());
@@ -305,7 +305,7 @@ fn place<'t>(tree: &'t Table, key: &str) -> Option<&'t Node> {
 }
 
 /// A place inside the text of a node.
-fn inside(node: &Node, span: Option<Range<usize>>) -> Origin {
+fn inside(node: &Node, span: Option<Range<usize>>) -> TextOrigin {
     let (Some(span), Some(text)) = (span, node.as_str()) else {
         // What has no text of its own is shown by its name.
         return if node.as_str().is_some() { node.at.clone() } else { node.key.clone() };

@@ -4,7 +4,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
     check::{Checker, closest},
-    origin::Origin,
+    origin::TextOrigin,
     plan::Trading,
     problem::Problem,
     schema,
@@ -59,7 +59,7 @@ impl Turned {
             Self::Text(text) => Value::String(text.clone()),
             Self::Truth(truth) => Value::Boolean(*truth),
         };
-        Node::new(value, &Origin::built_in())
+        Node::new(value, &TextOrigin::built_in())
     }
 
     fn json(&self) -> serde_json::Value {

@@ -31,7 +31,7 @@ pub(super) enum Reference {
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum TemplatePiece {
     Literal(String),
     /// A reference and the text it was written as.
     Reference(Reference, String),
@@ -51,7 +51,7 @@ const GRAMMAR: &str = "write ${params.NAME}, ${env.NAME}, ${env.NAME:-default}, 
 ${run.started:%Y%m%d}, ${steps.ID.out.KEY}, ${each} or ${secrets.NAME}; $${ is a literal ${";
 
 /// Cuts a text into literals and references. A reference that cannot be read is reported and left out.
-pub(super) fn pieces(text: &str) -> (Vec<Piece>, Vec<BadReference>) {
+pub(super) fn pieces(text: &str) -> (Vec<TemplatePiece>, Vec<BadReference>) {
     let (mut out, mut bad) = (Vec::new(), Vec::new());
     let mut literal = String::new();
     let mut rest = text;
@@ -69,10 +69,10 @@ pub(super) fn pieces(text: &str) -> (Vec<Piece>, Vec<BadReference>) {
             };
             let written = &rest[..end + 3];
             if !literal.is_empty() {
-                out.push(Piece::Literal(std::mem::take(&mut literal)));
+                out.push(TemplatePiece::Literal(std::mem::take(&mut literal)));
             }
             match reference(&inside[..end]) {
-                Ok(reference) => out.push(Piece::Reference(reference, written.to_owned())),
+                Ok(reference) => out.push(TemplatePiece::Reference(reference, written.to_owned())),
                 Err((message, help)) => {
                     bad.push(BadReference { written: written.to_owned(), message, help });
                 }
@@ -85,7 +85,7 @@ pub(super) fn pieces(text: &str) -> (Vec<Piece>, Vec<BadReference>) {
     }
     literal.push_str(rest);
     if !literal.is_empty() {
-        out.push(Piece::Literal(literal));
+        out.push(TemplatePiece::Literal(literal));
     }
     (out, bad)
 }
@@ -204,20 +204,20 @@ pub fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<
     let mut out = String::new();
     for part in parts {
         match part {
-            Piece::Literal(literal) => out.push_str(&literal),
-            Piece::Reference(Reference::Step { path, .. }, written) => {
+            TemplatePiece::Literal(literal) => out.push_str(&literal),
+            TemplatePiece::Reference(Reference::Step { path, .. }, written) => {
                 let value = steps.get(&format!("steps.{path}"));
                 out.push_str(value.ok_or_else(|| {
                     format!("`{written}` has no value: the step did not put it out")
                 })?);
             }
-            Piece::Reference(Reference::Each, written) => {
+            TemplatePiece::Reference(Reference::Each, written) => {
                 let item = steps.get("each");
                 out.push_str(
                     item.ok_or_else(|| format!("`{written}` has no value: the step has no items"))?,
                 );
             }
-            Piece::Reference(_, written) => {
+            TemplatePiece::Reference(_, written) => {
                 return Err(format!("`{written}` cannot be filled when a step starts"));
             }
         }
@@ -229,7 +229,7 @@ pub fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<
 mod tests {
     use super::*;
 
-    fn one(text: &str) -> Piece {
+    fn one(text: &str) -> TemplatePiece {
         let (parts, bad) = pieces(text);
         assert!(bad.is_empty(), "{bad:?}");
         assert_eq!(parts.len(), 1, "{parts:?}");
@@ -256,7 +256,7 @@ mod tests {
             ("${secrets.K}", Reference::Secret("K".into())),
             ("${each}", Reference::Each),
         ] {
-            assert_eq!(one(text), Piece::Reference(reference, text.into()));
+            assert_eq!(one(text), TemplatePiece::Reference(reference, text.into()));
         }
     }
 
@@ -271,8 +271,10 @@ mod tests {
             ("", ""),
         ] {
             let (parts, bad) = pieces(text);
-            let want: Vec<_> =
-                (!literal.is_empty()).then(|| Piece::Literal(literal.into())).into_iter().collect();
+            let want: Vec<_> = (!literal.is_empty())
+                .then(|| TemplatePiece::Literal(literal.into()))
+                .into_iter()
+                .collect();
             assert_eq!((parts, bad), (want, vec![]), "{text}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::origin::{Origin, SourceKind, clean};
+use super::origin::{SourceKind, TextOrigin, clean};
 
 /// A table: keys in alphabetical order.
 pub(super) type Table = BTreeMap<String, Node>;
@@ -27,11 +27,11 @@ pub(super) enum Value {
 pub(super) struct Node {
     pub value: Value,
     /// Where its key stands.
-    pub key: Origin,
+    pub key: TextOrigin,
     /// Where its value stands.
-    pub at: Origin,
+    pub at: TextOrigin,
     /// Where a parameter that gave the value got it from.
-    pub via: Option<Origin>,
+    pub via: Option<TextOrigin>,
     /// Never shown.
     pub secret: bool,
     /// The text of a value that arrived without a type; it may still take the type that is wanted.
@@ -42,7 +42,7 @@ pub(super) struct Node {
 
 impl Node {
     /// A value whose key and value stand at one place.
-    pub fn new(value: Value, at: &Origin) -> Self {
+    pub fn new(value: Value, at: &TextOrigin) -> Self {
         Self {
             value,
             key: at.clone(),

@@ -20,7 +20,7 @@ use crate::domain::{
 };
 
 /// A value that a manifest writes as text.
-pub trait Written: FromStr<Err: fmt::Display> + fmt::Display {
+pub trait ManifestValue: FromStr<Err: fmt::Display> + fmt::Display {
     /// The `format` word in the schema; [`check_format`] knows it.
     const FORMAT: &'static str;
 
@@ -61,14 +61,14 @@ impl<T: fmt::Display> Serialize for Parsed<T> {
     }
 }
 
-impl<'de, T: Written> Deserialize<'de> for Parsed<T> {
+impl<'de, T: ManifestValue> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map(Self).map_err(de::Error::custom)
     }
 }
 
-impl<T: Written> JsonSchema for Parsed<T> {
+impl<T: ManifestValue> JsonSchema for Parsed<T> {
     fn schema_name() -> Cow<'static, str> {
         T::FORMAT.into()
     }
@@ -83,7 +83,7 @@ const NAME_PATTERN: &str = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$";
 
 macro_rules! written {
     ($type:ty, $format:literal, $schema:tt) => {
-        impl Written for $type {
+        impl ManifestValue for $type {
             const FORMAT: &'static str = $format;
 
             fn schema() -> Schema {
@@ -123,7 +123,7 @@ written!(Offset, "offset", { "type": "string", "format": "offset", "pattern": "^
 
 /// Checks a text against a `format` of the schema; `None` when the format is not one of ours.
 pub(super) fn check_format(format: &str, text: &str) -> Option<Result<(), String>> {
-    fn parses<T: Written>(text: &str) -> Result<(), String> {
+    fn parses<T: ManifestValue>(text: &str) -> Result<(), String> {
         text.parse::<T>().map(drop).map_err(|e| e.to_string())
     }
     Some(match format {

@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use serde_json::json;
 
 use super::{
-    desk::{Desk, Place},
+    desk::{Desk, DeskLedger},
     frame::{self, Here},
     jobs::{file_of, refusal},
     operator::{FormUse, Operator, Stranger},
     query::{Query, escaped},
     run::find,
-    words::{Level, safe, safe_lines, verdict},
+    words::{StatusSign, safe, safe_lines, verdict},
 };
 use crate::{
     cli::{
@@ -178,7 +178,7 @@ impl Act {
                 let all =
                     tag.as_ref().and_then(|tag| series_of(&desk.disk, &desk.layout, tag).ok());
                 match (tag, all.unwrap_or_default().pop()) {
-                    (Some(tag), Some(series)) => Place { tag, series }.path(),
+                    (Some(tag), Some(series)) => DeskLedger { tag, series }.path(),
                     _ => "/".to_owned(),
                 }
             }
@@ -245,7 +245,7 @@ pub fn page(desk: &Desk, asked: &WebRequest) -> WebPage {
         };
     }
     let answer = act(desk, operator, asked);
-    let level = if answer.status == StatusCode::OK { Level::Well } else { Level::Bad };
+    let level = if answer.status == StatusCode::OK { StatusSign::Well } else { StatusSign::Bad };
     let body = html! {
         h1 { bdi { (safe(&answer.title)) } }
         p.headline { (verdict(level, match (answer.status, answer.is_repeat) {
@@ -432,7 +432,7 @@ fn stopped(desk: &Desk, run: &str, why: &str) -> Result<String, Failure> {
     let records = Records::open(&desk.root)?;
     let run = stop::target(&records, run)?;
     let id = &run.run_id;
-    Ok(match stop::ask(&records, &run, &stop::reason(Some(why)))? {
+    Ok(match stop::request_stop(&records, &run, &stop::reason(Some(why)))? {
         None => format!("run {id} is taken out of the queue\n"),
         Some(grace) => {
             format!("run {id} is asked to stop; it has {} for that\n", stop::span_of(grace))

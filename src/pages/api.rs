@@ -6,9 +6,9 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    bars::{self, BARS_MAX, Span},
+    bars::{self, BARS_MAX, SlotSpan},
     compare,
-    desk::{Desk, Place},
+    desk::{Desk, DeskLedger},
     frame::status_of,
     home::BoxState,
     jobs, lines,
@@ -101,17 +101,17 @@ fn status(desk: &Desk) -> Result<Value, Failure> {
 }
 
 /// The window that a request asks for: the newest part of a ledger where it says nothing.
-fn span(query: &Query, place: &Place, (first, last): (i64, i64)) -> Result<Span, Failure> {
+fn span(query: &Query, place: &DeskLedger, (first, last): (i64, i64)) -> Result<SlotSpan, Failure> {
     let bar_ms = place.series.timeframe().ms();
     let to = query.time("to")?.map_or(last, UtcMs::get).min(last);
     let usual = to - BARS_USUAL as i64 * bar_ms;
     let from = query.time("from")?.map_or(usual, UtcMs::get).max(first - bar_ms);
-    Ok(Span { from_ts_ms: from.min(to), to_ts_ms: to })
+    Ok(SlotSpan { from_ts_ms: from.min(to), to_ts_ms: to })
 }
 
 fn of_loop(
     desk: &Arc<Desk>,
-    place: &Place,
+    place: &DeskLedger,
     rest: &[&str],
     (query, asked): (&Query, &WebRequest),
 ) -> Result<WebPage, Failure> {
@@ -160,7 +160,7 @@ fn of_loop(
 }
 
 /// Sends each decision after a slot as soon as it is in the ledger.
-fn decided(desk: Arc<Desk>, place: Place, after: i64) -> LiveSource {
+fn decided(desk: Arc<Desk>, place: DeskLedger, after: i64) -> LiveSource {
     let path = desk.layout.decisions(&place.tag, &place.series);
     let (mut after, mut seen, mut quiet) = (after, None, 0_u32);
     Box::new(move || {

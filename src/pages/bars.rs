@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _};
 
 use serde::Serialize;
 
-use super::desk::{Desk, Place, lock};
+use super::desk::{Desk, DeskLedger, lock};
 use crate::{
     domain::time::{DAY_MS, Timeframe, Window},
     jobs::context::Failure,
@@ -42,7 +42,7 @@ pub type DayBars = BTreeMap<i64, ((u64, u64), Candle)>;
 
 /// Part of a ledger's time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Span {
+pub struct SlotSpan {
     /// After this.
     pub from_ts_ms: i64,
     /// Up to this.
@@ -56,7 +56,7 @@ pub struct Bars {
     pub schema: &'static str,
     /// The window.
     #[serde(flatten)]
-    pub span: Span,
+    pub span: SlotSpan,
     /// Length of the bars of this answer.
     pub level_ms: i64,
     /// Length of the stored bars.
@@ -73,7 +73,7 @@ pub struct Bars {
 }
 
 /// The first and the last slot of a ledger; `None` without rows.
-pub fn reach(desk: &Desk, place: &Place) -> Result<Option<(i64, i64)>, Failure> {
+pub fn reach(desk: &Desk, place: &DeskLedger) -> Result<Option<(i64, i64)>, Failure> {
     let files = Files::of(&desk.layout, &place.tag, &place.series);
     let Some(extent) = Extent::of(&desk.disk, &files)? else { return Ok(None) };
     let finder = RowFinder::new(&desk.disk, &files, &place.series, extent)?;
@@ -81,7 +81,7 @@ pub fn reach(desk: &Desk, place: &Place) -> Result<Option<(i64, i64)>, Failure> 
 }
 
 /// The shortest level at which a window has at most `max` bars.
-pub fn level(timeframe: Timeframe, span: Span, max: usize) -> i64 {
+pub fn level(timeframe: Timeframe, span: SlotSpan, max: usize) -> i64 {
     let length = (span.to_ts_ms - span.from_ts_ms).max(1);
     let own = timeframe.ms();
     let fits = |level: i64| length.div_euclid(level) < max.max(1) as i64;
@@ -92,9 +92,9 @@ pub fn level(timeframe: Timeframe, span: Span, max: usize) -> i64 {
 /// The bars of a window, at most about `max` of them.
 pub fn bars(
     desk: &Desk,
-    place: &Place,
+    place: &DeskLedger,
     (first_ts_ms, last_ts_ms): (i64, i64),
-    (span, max): (Span, usize),
+    (span, max): (SlotSpan, usize),
 ) -> Result<Bars, Failure> {
     let timeframe = place.series.timeframe();
     let max = max.clamp(1, BARS_MAX);
@@ -161,7 +161,7 @@ fn together(bars: impl Iterator<Item = Candle>, level_ms: i64) -> Vec<Candle> {
 fn whole_days(
     desk: &Desk,
     raw: &RawStore<'_, crate::store::disk::RealDisk>,
-    span: Span,
+    span: SlotSpan,
     level_ms: i64,
 ) -> Result<Vec<Candle>, Failure> {
     let (from, to) = (span.from_ts_ms.div_euclid(DAY_MS), (span.to_ts_ms - 1).div_euclid(DAY_MS));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_window_has_the_shortest_level_that_fits() {
-        let days = |n: i64| Span { from_ts_ms: 0, to_ts_ms: n * DAY_MS };
+        let days = |n: i64| SlotSpan { from_ts_ms: 0, to_ts_ms: n * DAY_MS };
         for (n, max, expected) in [
             (1, 2_000, 300_000),
             (6, 2_000, 300_000),

@@ -52,14 +52,14 @@ pub struct Desk {
 
 /// A ledger that a page is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct DeskLedger {
     /// Its tag.
     pub tag: Tag,
     /// Its series.
     pub series: Series,
 }
 
-impl Place {
+impl DeskLedger {
     /// Where its page is.
     pub fn path(&self) -> String {
         let (symbol, timeframe) = (self.series.symbol().dir(), self.series.timeframe());
@@ -155,7 +155,7 @@ impl Desk {
     }
 
     /// The ledger that parts of a path name.
-    pub fn place(&self, [tag, symbol, timeframe]: [&str; 3]) -> Result<Place, Failure> {
+    pub fn place(&self, [tag, symbol, timeframe]: [&str; 3]) -> Result<DeskLedger, Failure> {
         let none = || {
             let message = format!("no ledger of {symbol} {timeframe} is under tag {tag}");
             Failure::new(Exit::Nothing, message)
@@ -166,7 +166,7 @@ impl Desk {
             series.symbol().dir() == symbol && series.timeframe().name() == timeframe
         };
         let series = all.into_iter().find(is_it).ok_or_else(none)?;
-        Ok(Place { tag, series })
+        Ok(DeskLedger { tag, series })
     }
 
     /// What the service wrote about itself last.

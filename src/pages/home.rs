@@ -6,7 +6,7 @@ use super::{
     desk::Desk,
     lines::{LoopLine, lines},
     query::escaped,
-    words::{Level, ago, bytes, safe, state, time, took, verdict},
+    words::{StatusSign, ago, bytes, safe, state, time, took, verdict},
 };
 use crate::{
     domain::time::UtcMs,
@@ -15,7 +15,7 @@ use crate::{
     report::{
         axis::Range,
         number::{count, money},
-        pyramid::At,
+        pyramid::PyramidPoint,
     },
     serve::status::{ScheduleStatus, ServiceStatus},
     store::runs::{Incident, RunFilter, RunRecord, RunState},
@@ -79,7 +79,7 @@ impl BoxState {
     /// What is wrong, in words; empty when all is well.
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
-        let bad = self.loops.iter().filter(|line| line.level == Level::Bad).count();
+        let bad = self.loops.iter().filter(|line| line.level == StatusSign::Bad).count();
         let many = |n: usize, one: &str, more: &str| {
             if n == 1 { format!("1 {one}") } else { format!("{n} {more}") }
         };
@@ -108,16 +108,16 @@ pub fn body(desk: &Desk) -> Result<Markup, Failure> {
     let found = BoxState::look(desk)?;
     let now = found.now;
     let troubles = found.troubles();
-    let watched = found.loops.iter().filter(|line| line.level != Level::Idle).count();
+    let watched = found.loops.iter().filter(|line| line.level != StatusSign::Idle).count();
     Ok(html! {
         h1.visually-hidden { "The box" }
         div data-refresh="10" {
             section #verdict data-live aria-live="polite" {
                 @if troubles.is_empty() {
-                    p.headline { (verdict(Level::Well, "All is well")) }
+                    p.headline { (verdict(StatusSign::Well, "All is well")) }
                     p.lead { (counted(watched, "loop decides", "loops decide")) ", no incident is open." }
                 } @else {
-                    p.headline { (verdict(Level::Bad, "Something needs a look")) }
+                    p.headline { (verdict(StatusSign::Bad, "Something needs a look")) }
                     ul.troubles { @for trouble in &troubles { li { (trouble) } } }
                 }
             }
@@ -171,11 +171,11 @@ fn row(line: &LoopLine, now: UtcMs) -> Markup {
 }
 
 /// A small line without numbers.
-fn spark(points: &[At]) -> Markup {
+fn spark(points: &[PyramidPoint]) -> Markup {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return html! { "–" } };
     let y = Range::of(points.iter().map(|at| at.1));
     let x = Range { low: first.0 as f64, high: (last.0 as f64).max(first.0 as f64 + 1.0) };
-    let place = |at: &At| {
+    let place = |at: &PyramidPoint| {
         format!("{:.1} {:.1}", x.place(at.0 as f64) * 120.0, (1.0 - y.place(at.1)) * 24.0)
     };
     let path = points.iter().map(place).collect::<Vec<_>>().join("L");
@@ -201,7 +201,7 @@ fn coming(service: Option<&ServiceStatus>, now: UtcMs) -> Markup {
                 li {
                     a href=(format!("/jobs/{}", escaped(&one.job))) { bdi { (safe(&one.schedule)) } } " "
                     span.when { (ago(*at, now)) }
-                    @if let Some(why) = &one.paused { " " (verdict(Level::Look, "paused")) " " small { bdi { (safe(why)) } } }
+                    @if let Some(why) = &one.paused { " " (verdict(StatusSign::Look, "paused")) " " small { bdi { (safe(why)) } } }
                 }
             }
         }
@@ -229,7 +229,7 @@ fn incidents(all: &[Incident]) -> Markup {
         ul.rows {
             @for one in all {
                 li {
-                    (verdict(Level::Bad, one.id.trouble.name())) " " a href=(format!("/runs/{}", one.run)) { bdi { (safe(&one.id.job)) } }
+                    (verdict(StatusSign::Bad, one.id.trouble.name())) " " a href=(format!("/runs/{}", one.run)) { bdi { (safe(&one.id.job)) } }
                     " " span.when { "since " (time(one.since.get())) ", " (count(u64::from(one.times))) " times" }
                 }
             }

@@ -9,7 +9,7 @@ use super::{
     act,
     desk::Desk,
     runs::table,
-    words::{Level, ago, level_of, safe, safe_lines, time, verdict},
+    words::{StatusSign, ago, level_of, safe, safe_lines, time, verdict},
 };
 use crate::{
     cli::{
@@ -92,7 +92,7 @@ fn row(
             th scope="row" { a href=(format!("/jobs/{}", one.file)) { bdi { (safe(&one.job)) } } br; small { (safe(&one.about)) } }
             td data-name="kind" { (safe(&one.kind)) }
             @match &one.planned {
-                Err(_) => { td.says colspan="2" { (verdict(Level::Bad, "invalid")) " " code { "runner check" } } }
+                Err(_) => { td.says colspan="2" { (verdict(StatusSign::Bad, "invalid")) " " code { "runner check" } } }
                 Ok(planned) => {
                     td data-name="due" { (listed(planned.schedules.iter().map(|each| short(&each.due)))) }
                     td data-name="next" {
@@ -100,7 +100,7 @@ fn row(
                             @let coming = Coming::of(planned, schedule, now, 1, pauses);
                             div {
                                 @match coming.first() { Ok(at) => { (ago(at.get(), now)) }, Err(when) => { (when) } }
-                                @if let Some(pause) = coming.paused() { " " (verdict(Level::Look, "paused")) " " small { bdi { (safe(&pause.reason)) } } }
+                                @if let Some(pause) = coming.paused() { " " (verdict(StatusSign::Look, "paused")) " " small { bdi { (safe(&pause.reason)) } } }
                             }
                         }
                         @if planned.schedules.is_empty() { "by hand" }
@@ -189,14 +189,14 @@ pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
         h1 { bdi { (safe(&known.job)) } }
         @if !known.about.is_empty() { p.lead { (safe(&known.about)) } }
         @if let Some(pause) = pauses.get(&known.job) {
-            p.message { (verdict(Level::Look, "paused")) " since " (time(pause.since.get() / 1_000 * 1_000)) " by " bdi { (safe(&pause.who)) } ": " bdi { (safe(&pause.reason)) } }
+            p.message { (verdict(StatusSign::Look, "paused")) " since " (time(pause.since.get() / 1_000 * 1_000)) " by " bdi { (safe(&pause.who)) } ": " bdi { (safe(&pause.reason)) } }
         }
         (act::links(desk, if pauses.contains_key(&known.job) { &["resume-job", "run"] } else { &["pause", "run"] }, &known.job))
         section #slots {
             h2 { "Due next" }
             @match &known.planned {
                 Ok(planned) => { (slots(planned, &pauses, now)) }
-                Err(error) => { p { (verdict(Level::Bad, "invalid")) } pre { (safe_lines(&words(error))) } }
+                Err(error) => { p { (verdict(StatusSign::Bad, "invalid")) } pre { (safe_lines(&words(error))) } }
             }
         }
         section #history {

@@ -3,15 +3,15 @@
 use serde::Serialize;
 
 use super::{
-    desk::{Desk, Place, lock},
+    desk::{Desk, DeskLedger, lock},
     proofs::{self, ProofSummary},
-    words::Level,
+    words::StatusSign,
 };
 use crate::{
     cli::table::span,
     domain::time::UtcMs,
     jobs::{context::Failure, ledgers::in_recorded_time},
-    report::pyramid::{At, thinned},
+    report::pyramid::{PyramidPoint, thinned},
     serve::metrics::Last,
     store::lock::is_held,
 };
@@ -35,7 +35,7 @@ pub struct LoopLine {
     /// Where its page is.
     pub page: String,
     /// How that is to be taken.
-    pub level: Level,
+    pub level: StatusSign,
     /// How it is.
     pub verdict: String,
     /// Whether a process holds its ledger.
@@ -53,7 +53,7 @@ pub struct LoopLine {
     /// What the newest proof says.
     pub proof: Option<&'static str>,
     /// The equity from the first row on, in few points.
-    pub spark: Vec<At>,
+    pub spark: Vec<PyramidPoint>,
 }
 
 /// What a verdict is made of.
@@ -74,39 +74,39 @@ pub struct LoopFacts<'a> {
 }
 
 /// How a loop is, the worst first.
-pub fn judge(facts: &LoopFacts<'_>) -> (Level, String) {
+pub fn judge(facts: &LoopFacts<'_>) -> (StatusSign, String) {
     let LoopFacts { now, bar_ms, is_up, is_recorded, last, proof } = *facts;
     let Some(last) = last else {
-        return (Level::Look, "nothing is decided yet".to_owned());
+        return (StatusSign::Look, "nothing is decided yet".to_owned());
     };
     let late_ms = now.get() - last.ts_ms - bar_ms;
-    let failed = proof.is_some_and(|proof| proof.level == Level::Bad);
+    let failed = proof.is_some_and(|proof| proof.level == StatusSign::Bad);
     let text = |text: &str| text.to_owned();
     if last.risk == "HALTED" {
-        (Level::Bad, text("halted: nothing is entered until `runner resume`"))
+        (StatusSign::Bad, text("halted: nothing is entered until `runner resume`"))
     } else if is_recorded && !is_up {
         if failed {
-            (Level::Bad, text("its newest proof says FAIL"))
+            (StatusSign::Bad, text("its newest proof says FAIL"))
         } else {
-            (Level::Idle, text("ended: it lived on recorded bars"))
+            (StatusSign::Idle, text("ended: it lived on recorded bars"))
         }
     } else if !is_up {
-        (Level::Bad, text("not running"))
+        (StatusSign::Bad, text("not running"))
     } else if !is_recorded && late_ms > GRACE_MS {
         let slots = late_ms / bar_ms + 1;
         let word = if slots == 1 { "slot" } else { "slots" };
         (
-            Level::Bad,
+            StatusSign::Bad,
             format!("late: {slots} {word} not decided for {}", span(late_ms.unsigned_abs())),
         )
     } else if failed {
-        (Level::Bad, text("decides, but its newest proof says FAIL"))
+        (StatusSign::Bad, text("decides, but its newest proof says FAIL"))
     } else if last.risk == "REDUCING" {
-        (Level::Look, text("reducing: it only leaves positions"))
+        (StatusSign::Look, text("reducing: it only leaves positions"))
     } else if proof.is_none() {
-        (Level::Well, text("decides in time; not proved yet"))
+        (StatusSign::Well, text("decides in time; not proved yet"))
     } else {
-        (Level::Well, text("decides in time"))
+        (StatusSign::Well, text("decides in time"))
     }
 }
 
@@ -115,7 +115,7 @@ pub fn lines(desk: &Desk) -> Result<Vec<LoopLine>, Failure> {
     struct Seen {
         names: [String; 3],
         last: Option<Last>,
-        equity: Vec<At>,
+        equity: Vec<PyramidPoint>,
     }
     let seen: Vec<Seen> = {
         let mut loops = lock(&desk.loops);
@@ -141,7 +141,7 @@ pub fn lines(desk: &Desk) -> Result<Vec<LoopLine>, Failure> {
 }
 
 /// One loop of them.
-pub fn line_of(desk: &Desk, place: &Place) -> Result<LoopLine, Failure> {
+pub fn line_of(desk: &Desk, place: &DeskLedger) -> Result<LoopLine, Failure> {
     let page = place.path();
     if let Some(line) = lines(desk)?.into_iter().find(|line| line.page == page) {
         return Ok(line);
@@ -156,16 +156,16 @@ pub fn line_of(desk: &Desk, place: &Place) -> Result<LoopLine, Failure> {
         risk: s.risk,
     });
     let line = line(desk, place, last.as_ref(), &[])?;
-    Ok(LoopLine { level: Level::Idle, verdict: "a replay".to_owned(), ..line })
+    Ok(LoopLine { level: StatusSign::Idle, verdict: "a replay".to_owned(), ..line })
 }
 
 fn line(
     desk: &Desk,
-    place: &Place,
+    place: &DeskLedger,
     last: Option<&Last>,
-    equity: &[At],
+    equity: &[PyramidPoint],
 ) -> Result<LoopLine, Failure> {
-    let Place { tag, series } = place;
+    let DeskLedger { tag, series } = place;
     let proofs = proofs::of_place(desk, place)?;
     let is_up = is_held(&desk.layout.decisions_lock(tag, series));
     let (level, verdict) = judge(&LoopFacts {
@@ -189,17 +189,20 @@ fn line(
         position: last.map(|last| last.position.clone()),
         equity: last.map(|last| last.equity),
         risk_state: last.map(|last| last.risk.clone()),
-        passed_ms: proofs.iter().find(|one| one.level == Level::Well).map(|one| one.made_at_ms),
+        passed_ms: proofs
+            .iter()
+            .find(|one| one.level == StatusSign::Well)
+            .map(|one| one.made_at_ms),
         proof: proofs.first().map(|one| one.verdict),
         spark: sparse(equity),
     })
 }
 
 /// Few points of a line, its ends among them.
-fn sparse(line: &[At]) -> Vec<At> {
+fn sparse(line: &[PyramidPoint]) -> Vec<PyramidPoint> {
     let line = thinned(line.iter().copied());
     let step = line.len().div_ceil(SPARK_MAX).max(1);
-    let mut out: Vec<At> = line.iter().step_by(step).copied().collect();
+    let mut out: Vec<PyramidPoint> = line.iter().step_by(step).copied().collect();
     if out.last() != line.last() {
         out.extend(line.last());
     }
@@ -225,7 +228,7 @@ mod tests {
             made_at_ms: 0,
             path: String::new(),
         };
-        let (pass, fail) = (proof(Level::Well), proof(Level::Bad));
+        let (pass, fail) = (proof(StatusSign::Well), proof(StatusSign::Bad));
         let last =
             |risk: &str| Last { ts_ms: 0, equity: 1.0, position: "flat".into(), risk: risk.into() };
         let (active, reducing, halted) = (last("ACTIVE"), last("REDUCING"), last("HALTED"));
@@ -239,29 +242,29 @@ mod tests {
             proof,
         };
         for (facts, level, words) in [
-            (facts(0, true, None, None), Level::Look, "nothing is decided"),
-            (facts(300_000, true, Some(&active), Some(&pass)), Level::Well, "decides in time"),
-            (facts(360_000, true, Some(&active), None), Level::Well, "not proved yet"),
+            (facts(0, true, None, None), StatusSign::Look, "nothing is decided"),
+            (facts(300_000, true, Some(&active), Some(&pass)), StatusSign::Well, "decides in time"),
+            (facts(360_000, true, Some(&active), None), StatusSign::Well, "not proved yet"),
             (
                 facts(361_000, true, Some(&active), Some(&pass)),
-                Level::Bad,
+                StatusSign::Bad,
                 "late: 1 slot not decided for 1m 1s",
             ),
-            (facts(1_300_000, true, Some(&active), Some(&pass)), Level::Bad, "late: 4 slots"),
+            (facts(1_300_000, true, Some(&active), Some(&pass)), StatusSign::Bad, "late: 4 slots"),
             (
                 facts(300_000, true, Some(&active), Some(&fail)),
-                Level::Bad,
+                StatusSign::Bad,
                 "newest proof says FAIL",
             ),
-            (facts(300_000, true, Some(&reducing), Some(&pass)), Level::Look, "reducing"),
-            (facts(300_000, true, Some(&halted), Some(&fail)), Level::Bad, "halted"),
-            (facts(300_000, false, Some(&active), Some(&pass)), Level::Bad, "not running"),
+            (facts(300_000, true, Some(&reducing), Some(&pass)), StatusSign::Look, "reducing"),
+            (facts(300_000, true, Some(&halted), Some(&fail)), StatusSign::Bad, "halted"),
+            (facts(300_000, false, Some(&active), Some(&pass)), StatusSign::Bad, "not running"),
             (
                 LoopFacts {
                     is_recorded: true,
                     ..facts(9_000_000, false, Some(&active), Some(&pass))
                 },
-                Level::Idle,
+                StatusSign::Idle,
                 "ended",
             ),
             (
@@ -269,7 +272,7 @@ mod tests {
                     is_recorded: true,
                     ..facts(9_000_000, true, Some(&active), Some(&pass))
                 },
-                Level::Well,
+                StatusSign::Well,
                 "decides",
             ),
         ] {
@@ -280,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_small_line_has_few_points_and_its_ends() {
-        let line: Vec<At> = (0..10_000).map(|n| (n, (n % 7) as f64)).collect();
+        let line: Vec<PyramidPoint> = (0..10_000).map(|n| (n, (n % 7) as f64)).collect();
         let few = sparse(&line);
         assert!(few.len() <= SPARK_MAX + 1, "{}", few.len());
         assert_eq!((few[0], *few.last().unwrap()), (line[0], line[9_999]));

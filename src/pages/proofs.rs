@@ -9,8 +9,8 @@ use maud::{Markup, html};
 use serde::Serialize;
 
 use super::{
-    desk::{Desk, Place, lock},
-    words::{Level, ago, safe, time, verdict},
+    desk::{Desk, DeskLedger, lock},
+    words::{StatusSign, ago, safe, time, verdict},
 };
 use crate::{
     domain::ids::Tag,
@@ -18,7 +18,7 @@ use crate::{
         context::Failure,
         equivalence::{
             judge::ProofVerdict,
-            proofs::{Mismatch, Proof},
+            proofs::{Mismatch, ProofDocument},
         },
         ledgers::{series_of, tags},
     },
@@ -35,7 +35,7 @@ pub struct ProofSummary {
     /// Its verdict.
     pub verdict: &'static str,
     /// How that is to be taken.
-    pub level: Level,
+    pub level: StatusSign,
     /// LIVE's tag.
     pub tag: String,
     /// The replay.
@@ -70,7 +70,7 @@ impl Proofs {
             if let std::collections::btree_map::Entry::Vacant(place) = self.0.entry(dir.clone()) {
                 let path = dir.join("proof.json");
                 let bytes = desk.disk.read(&path).ok().flatten();
-                let Some(proof) = bytes.and_then(|bytes| Proof::from_json(&bytes)) else {
+                let Some(proof) = bytes.and_then(|bytes| ProofDocument::from_json(&bytes)) else {
                     continue;
                 };
                 let shown = path.strip_prefix(&desk.root).unwrap_or(&path).display().to_string();
@@ -86,14 +86,14 @@ impl Proofs {
     }
 }
 
-fn proved(proof: Proof, path: String) -> ProofSummary {
+fn proved(proof: ProofDocument, path: String) -> ProofSummary {
     let verdict = proof.verdict();
     ProofSummary {
         verdict: verdict.name(),
         level: match verdict {
-            ProofVerdict::Pass => Level::Well,
-            ProofVerdict::PassDataDrift | ProofVerdict::Inconclusive => Level::Look,
-            ProofVerdict::Fail => Level::Bad,
+            ProofVerdict::Pass => StatusSign::Well,
+            ProofVerdict::PassDataDrift | ProofVerdict::Inconclusive => StatusSign::Look,
+            ProofVerdict::Fail => StatusSign::Bad,
         },
         window_ts_ms: proof.overlap_ts_ms,
         rows: proof.rows,
@@ -108,9 +108,9 @@ fn proved(proof: Proof, path: String) -> ProofSummary {
 }
 
 /// The proofs of one ledger, the newest first.
-pub fn of_place(desk: &Desk, place: &Place) -> Result<Vec<ProofSummary>, Failure> {
+pub fn of_place(desk: &Desk, place: &DeskLedger) -> Result<Vec<ProofSummary>, Failure> {
     let mut all = lock(&desk.proofs).of(desk, &place.tag)?;
-    let Place { series, .. } = place;
+    let DeskLedger { series, .. } = place;
     let own = [
         series.exchange().to_string(),
         series.symbol().to_string(),
@@ -135,8 +135,10 @@ pub fn body(desk: &Desk) -> Result<Markup, Failure> {
     let all = all(desk)?;
     let now = desk.now();
     let many: usize = all.iter().map(|(_, proofs)| proofs.len()).sum();
-    let failed =
-        all.iter().filter(|(_, p)| p.first().is_some_and(|one| one.level == Level::Bad)).count();
+    let failed = all
+        .iter()
+        .filter(|(_, p)| p.first().is_some_and(|one| one.level == StatusSign::Bad))
+        .count();
     Ok(html! {
         h1 { "Proofs" }
         p.lead {

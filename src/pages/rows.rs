@@ -3,14 +3,14 @@
 use serde::Serialize;
 
 use super::{
-    bars::Span,
-    desk::{Desk, Place},
+    bars::SlotSpan,
+    desk::{Desk, DeskLedger},
 };
 use crate::{
     domain::ids::RunId,
     jobs::context::Failure,
-    report::pyramid::{At, Pyramid},
-    session::reader::{Extent, Files, Piece, RowFinder},
+    report::pyramid::{Pyramid, PyramidPoint},
+    session::reader::{Extent, Files, LedgerPiece, RowFinder},
     store::disk::Disk as _,
     store::rows::decisions::Column,
 };
@@ -76,7 +76,7 @@ pub struct Over {
     pub schema: &'static str,
     /// The window.
     #[serde(flatten)]
-    pub span: Span,
+    pub span: SlotSpan,
     /// Slots that were skipped.
     pub skipped: Vec<SkippedStretch>,
     /// Stops.
@@ -84,7 +84,7 @@ pub struct Over {
     /// Fills; the newest, where there are very many.
     pub fills: Vec<FillMark>,
     /// Equity at the closes.
-    pub equity: Vec<At>,
+    pub equity: Vec<PyramidPoint>,
     /// The same of the replay.
     pub replay: Option<ReplayLine>,
 }
@@ -95,12 +95,12 @@ pub struct ReplayLine {
     /// Its name.
     pub runid: String,
     /// Equity at the closes.
-    pub equity: Vec<At>,
+    pub equity: Vec<PyramidPoint>,
 }
 
 /// One decision, as it is shown.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Decision {
+pub struct DecisionMark {
     /// The slot.
     pub ts_ms: i64,
     /// What was decided.
@@ -127,7 +127,7 @@ pub struct Decision {
 /// Finds the rows of a ledger; `None` without rows.
 fn finder<'d>(
     desk: &'d Desk,
-    place: &Place,
+    place: &DeskLedger,
 ) -> Result<Option<RowFinder<'d, crate::store::disk::RealDisk>>, Failure> {
     let files = Files::of(&desk.layout, &place.tag, &place.series);
     let Some(extent) = Extent::of(&desk.disk, &files)? else { return Ok(None) };
@@ -137,9 +137,9 @@ fn finder<'d>(
 /// Hands over the rows of a window, piece by piece.
 fn each(
     desk: &Desk,
-    place: &Place,
-    span: Span,
-    mut take: impl FnMut(&Piece, usize),
+    place: &DeskLedger,
+    span: SlotSpan,
+    mut take: impl FnMut(&LedgerPiece, usize),
 ) -> Result<(), Failure> {
     let Some(finder) = finder(desk, place)? else { return Ok(()) };
     let bar_ms = place.series.timeframe().ms();
@@ -160,7 +160,12 @@ fn each(
 }
 
 /// What is drawn over the bars of a window; `replay` names one to lay over the equity.
-pub fn over(desk: &Desk, place: &Place, span: Span, replay: Option<&str>) -> Result<Over, Failure> {
+pub fn over(
+    desk: &Desk,
+    place: &DeskLedger,
+    span: SlotSpan,
+    replay: Option<&str>,
+) -> Result<Over, Failure> {
     let bar_ms = place.series.timeframe().ms();
     let mut equity = Pyramid::default();
     let (mut skipped, mut stops, mut fills) = (Vec::new(), Vec::new(), Vec::new());
@@ -197,11 +202,11 @@ pub fn over(desk: &Desk, place: &Place, span: Span, replay: Option<&str>) -> Res
 }
 
 /// As many points as a picture shows.
-fn few(line: &Pyramid) -> Vec<At> {
+fn few(line: &Pyramid) -> Vec<PyramidPoint> {
     let points = line.points();
     let step = points.len().div_ceil(POINTS_MAX).max(1);
     let last = points.last().copied();
-    let mut out: Vec<At> = points.into_iter().step_by(step).collect();
+    let mut out: Vec<PyramidPoint> = points.into_iter().step_by(step).collect();
     if out.last() != last.as_ref() {
         out.extend(last);
     }
@@ -269,7 +274,11 @@ fn thin(stops: Vec<StopStretch>) -> Vec<StopStretch> {
 }
 
 /// The newest fills of a ledger, at most `most`, the oldest first.
-pub fn newest_fills(desk: &Desk, place: &Place, most: usize) -> Result<Vec<FillMark>, Failure> {
+pub fn newest_fills(
+    desk: &Desk,
+    place: &DeskLedger,
+    most: usize,
+) -> Result<Vec<FillMark>, Failure> {
     let path = desk.layout.trades(&place.tag, &place.series);
     let Some(len) = desk.disk.len(&path)? else { return Ok(Vec::new()) };
     let tail = (most as u64 * ROW_MAX).min(len);
@@ -302,14 +311,14 @@ fn fill(ts_ms: i64, row: &str) -> Option<FillMark> {
 
 fn replayed(
     desk: &Desk,
-    place: &Place,
-    span: Span,
+    place: &DeskLedger,
+    span: SlotSpan,
     runid: &str,
 ) -> Result<Option<ReplayLine>, Failure> {
     let tag = runid.parse::<RunId>().ok().and_then(|run| place.tag.backtest(&run).ok());
     let Some(tag) = tag else { return Ok(None) };
     let mut equity = Pyramid::default();
-    let of = Place { tag, series: place.series.clone() };
+    let of = DeskLedger { tag, series: place.series.clone() };
     each(desk, &of, span, |piece, within| {
         for row in &piece.rows[..within] {
             let value = piece.text(row).split(',').nth(Column::Equity as usize);
@@ -325,10 +334,10 @@ fn replayed(
 /// The newest decisions after a slot, at most `most`, the oldest first.
 pub fn newest(
     desk: &Desk,
-    place: &Place,
+    place: &DeskLedger,
     after_ts_ms: Option<i64>,
     most: u64,
-) -> Result<Vec<Decision>, Failure> {
+) -> Result<Vec<DecisionMark>, Failure> {
     let Some(finder) = finder(desk, place)? else { return Ok(Vec::new()) };
     let mut from = finder.count().saturating_sub(most);
     if let Some(after) = after_ts_ms {
@@ -352,11 +361,11 @@ pub fn newest(
     Ok(out)
 }
 
-fn decision(ts_ms: i64, row: &str, late_ms: Option<i64>) -> Decision {
+fn decision(ts_ms: i64, row: &str, late_ms: Option<i64>) -> DecisionMark {
     let cells: Vec<&str> = row.split(',').collect();
     let cell = |column: Column| cells.get(column as usize).copied().unwrap_or_default();
     let word = |column: Column| cell(column).to_owned();
-    Decision {
+    DecisionMark {
         ts_ms,
         action: word(Column::Decision),
         reason: word(Column::Reason),

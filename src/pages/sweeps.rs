@@ -7,7 +7,7 @@ use super::{
     desk::Desk,
     frame::{self, Here},
     reports::framed,
-    words::{Level, safe, verdict},
+    words::{StatusSign, safe, verdict},
 };
 use crate::{
     exit::Exit,
@@ -15,8 +15,8 @@ use crate::{
         context::Failure,
         sweep::{
             folder::SweepFolder,
-            look::{SweepStatus, named, sweeps},
             report::SweepDoc,
+            status::{SweepStatus, named, sweeps},
         },
     },
     os::mask::Mask,
@@ -67,7 +67,7 @@ fn row(one: &SweepStatus) -> Markup {
     html! {
         tr {
             th scope="row" { a href=(format!("/sweeps/{}", one.id)) { bdi { (safe(&one.id)) } } }
-            td.says { (stands(one)) }
+            td.says { (state(one)) }
             td.n data-name="trials" { (count(one.played as u64)) " of " (count(one.trials as u64)) }
             td.n data-name="null markets" { (count(one.nulls as u64)) " of " (count(u64::from(one.null_sweeps))) }
             td.n data-name="steps forward" { (count(one.walk_steps as u64)) }
@@ -76,14 +76,15 @@ fn row(one: &SweepStatus) -> Markup {
 }
 
 /// What it says, or why it does not say anything.
-fn stands(one: &SweepStatus) -> Markup {
+fn state(one: &SweepStatus) -> Markup {
     match (one.state, one.verdict.as_deref()) {
         ("over", Some(said)) => {
-            let level = if said == Word::EdgeLikely.name() { Level::Well } else { Level::Idle };
+            let level =
+                if said == Word::EdgeLikely.name() { StatusSign::Well } else { StatusSign::Idle };
             verdict(level, said)
         }
-        ("running", _) => verdict(Level::Idle, "running"),
-        (state, _) => verdict(Level::Look, state),
+        ("running", _) => verdict(StatusSign::Idle, "running"),
+        (state, _) => verdict(StatusSign::Look, state),
     }
 }
 
@@ -112,7 +113,7 @@ fn going(status: &SweepStatus) -> Markup {
         h1 { bdi { (safe(&status.id)) } }
         div data-refresh="10" {
             section #how data-live aria-label="how it is" {
-                p.headline { (stands(status)) }
+                p.headline { (state(status)) }
                 p { progress max="1" value=(part) aria-label="trials that are played" {} " " (count(status.played as u64)) " of " (count(status.trials as u64)) " trials, "
                     (count(status.nulls as u64)) " of " (count(u64::from(status.null_sweeps))) " null markets." }
                 @if status.state != "running" { p.none { "It is not over. Running its job again goes on from here: " code { "runner sweep status " (status.id) } } }

@@ -4,10 +4,10 @@ use maud::{Markup, html};
 
 use super::{
     act, bars,
-    desk::{Desk, Place},
+    desk::{Desk, DeskLedger},
     lines::{LoopLine, line_of},
     proofs::{self, ProofSummary},
-    rows::{self, Decision, FillMark},
+    rows::{self, DecisionMark, FillMark},
     words::{ago, safe, time, verdict},
 };
 use crate::{
@@ -30,7 +30,7 @@ const RANGES: [(&str, i64); 5] =
     [("6h", DAY_MS / 4), ("1d", DAY_MS), ("1w", 7 * DAY_MS), ("30d", 30 * DAY_MS), ("all", 0)];
 
 /// The page.
-pub fn body(desk: &Desk, place: &Place) -> Result<Markup, Failure> {
+pub fn body(desk: &Desk, place: &DeskLedger) -> Result<Markup, Failure> {
     let line = line_of(desk, place)?;
     let newest = rows::newest(desk, place, None, LISTED)?;
     let reach = bars::reach(desk, place)?;
@@ -87,7 +87,7 @@ fn head(line: &LoopLine, proof: Option<&ProofSummary>, now: UtcMs) -> Markup {
     }
 }
 
-fn chart(place: &Place, (first, last): (i64, i64), proof: Option<&ProofSummary>) -> Markup {
+fn chart(place: &DeskLedger, (first, last): (i64, i64), proof: Option<&ProofSummary>) -> Markup {
     let bar_ms = place.series.timeframe().ms();
     let from = (last - BARS_FIRST * bar_ms).max(first - bar_ms);
     html! {
@@ -126,7 +126,7 @@ fn chart(place: &Place, (first, last): (i64, i64), proof: Option<&ProofSummary>)
 }
 
 /// The decisions, the newest first. The script puts new ones on top.
-fn decisions(place: &Place, newest: &[Decision]) -> Markup {
+fn decisions(place: &DeskLedger, newest: &[DecisionMark]) -> Markup {
     let after = newest.last().map_or(0, |row| row.ts_ms);
     let why = format!("{}/why", place.path());
     html! {

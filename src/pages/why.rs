@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use maud::{Markup, html};
 
 use super::{
-    desk::{Desk, Place},
+    desk::{Desk, DeskLedger},
     jobs::refusal,
-    words::{Level, safe, time, verdict},
+    words::{StatusSign, safe, time, verdict},
 };
 use crate::{
     cli::{
@@ -16,12 +16,12 @@ use crate::{
         why::{document, readiness, shown, trading_of, unready},
     },
     domain::{ids::Tag, time::UtcMs},
-    engine::{anchor::Readiness, step::Look},
+    engine::{anchor::Readiness, step::SlotView},
     exit::Exit,
     jobs::{
         context::Failure,
         ledgers::JobSubject,
-        why::{Looked, look},
+        why::{SlotWhy, look},
     },
     language::{Clause, Kind, RuleWhy},
     os::mask::Mask,
@@ -33,7 +33,7 @@ use crate::{
 const RUNS_MAX: u32 = 200;
 
 /// Plays the ledger again up to a slot.
-pub fn looked(desk: &Desk, place: &Place, at: Option<UtcMs>) -> Result<Looked, Failure> {
+pub fn looked(desk: &Desk, place: &DeskLedger, at: Option<UtcMs>) -> Result<SlotWhy, Failure> {
     let manifest = manifest_of(desk, place)?;
     let loaded = load(&desk.root, &JobArgs::of(manifest), &facts());
     let loaded = loaded.map_err(|error| refusal(&error))?.resolved;
@@ -43,7 +43,7 @@ pub fn looked(desk: &Desk, place: &Place, at: Option<UtcMs>) -> Result<Looked, F
 }
 
 /// The manifest of the newest run that wrote to this ledger, as it ran.
-fn manifest_of(desk: &Desk, place: &Place) -> Result<PathBuf, Failure> {
+fn manifest_of(desk: &Desk, place: &DeskLedger) -> Result<PathBuf, Failure> {
     let tag = place.tag.as_str();
     let live: Option<Tag> = tag.split_once("_bt_").and_then(|(live, _)| live.parse().ok());
     let kinds: &[&str] = if live.is_some() { &["backtest", "eqflat"] } else { &["live"] };
@@ -70,12 +70,16 @@ fn manifest_of(desk: &Desk, place: &Place) -> Result<PathBuf, Failure> {
 }
 
 /// The same as a document.
-pub fn json(desk: &Desk, place: &Place, at: Option<UtcMs>) -> Result<serde_json::Value, Failure> {
+pub fn json(
+    desk: &Desk,
+    place: &DeskLedger,
+    at: Option<UtcMs>,
+) -> Result<serde_json::Value, Failure> {
     Ok(document(&looked(desk, place, at)?))
 }
 
 /// The page.
-pub fn body(desk: &Desk, place: &Place, at: Option<UtcMs>) -> Result<Markup, Failure> {
+pub fn body(desk: &Desk, place: &DeskLedger, at: Option<UtcMs>) -> Result<Markup, Failure> {
     let looked = looked(desk, place, at)?;
     let cells: Vec<&str> = looked.row.split(',').collect();
     let cell = |n: usize| cells.get(n).copied().unwrap_or_default();
@@ -86,7 +90,7 @@ pub fn body(desk: &Desk, place: &Place, at: Option<UtcMs>) -> Result<Markup, Fai
         p.kind { a href=(place.path()) { bdi { (place.tag) } } " · " (place.series.to_string()) }
         h1 { "Why: " (time(ts_ms)) }
         article.why {
-            p.headline { (verdict(if cell(4) == "skip" { Level::Look } else { Level::Idle }, &format!("{} ({})", cell(4), cell(5)))) }
+            p.headline { (verdict(if cell(4) == "skip" { StatusSign::Look } else { StatusSign::Idle }, &format!("{} ({})", cell(4), cell(5)))) }
             @if !cell(6).is_empty() { p { "Blocked by " strong { (safe(cell(6))) } "." } }
             @match &looked.look {
                 None => { p { "There was no bar, so no rule was asked." } }
@@ -98,13 +102,13 @@ pub fn body(desk: &Desk, place: &Place, at: Option<UtcMs>) -> Result<Markup, Fai
     })
 }
 
-fn looked_at(look: &Look) -> Markup {
+fn looked_at(look: &SlotView) -> Markup {
     html! {
         @for event in &look.events {
             p { "In this bar: " (event.event.name()) " " (event.side.name()) " at " (event.price.to_string()) " (" (safe(event.event.reason())) ")." }
         }
         @if look.readiness != Readiness::Ready {
-            p { (verdict(Level::Look, readiness(look.readiness))) " No rule was asked: " (unready(look.readiness)) "." }
+            p { (verdict(StatusSign::Look, readiness(look.readiness))) " No rule was asked: " (unready(look.readiness)) "." }
         }
         @match look.ledger.held {
             None => { p { "Position: flat." } }
@@ -136,7 +140,7 @@ fn ruled(rule: &RuleWhy) -> Markup {
         Kind::Enter => "enter",
         Kind::Exit => "exit",
     };
-    let level = if rule.clause.value == 1.0 { Level::Well } else { Level::Idle };
+    let level = if rule.clause.value == 1.0 { StatusSign::Well } else { StatusSign::Idle };
     html! {
         section {
             h2 { (kind) " " (rule.rule.name.as_str()) " " (verdict(level, &shown(&rule.clause))) @if !rule.concerned { " " small { "not asked in this position" } } }

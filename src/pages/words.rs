@@ -59,7 +59,7 @@ pub fn ago(at_ms: i64, now: UtcMs) -> Markup {
 /// How a thing is, for a sign in front of words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
+pub enum StatusSign {
     /// As it should be.
     Well,
     /// Nothing is expected of it.
@@ -70,7 +70,7 @@ pub enum Level {
     Bad,
 }
 
-impl Level {
+impl StatusSign {
     /// The class and the sign. The sign says the same as the colour.
     pub fn sign(self) -> (&'static str, &'static str) {
         match self {
@@ -83,26 +83,26 @@ impl Level {
 }
 
 /// Words with their sign.
-pub fn verdict(level: Level, words: &str) -> Markup {
+pub fn verdict(level: StatusSign, words: &str) -> Markup {
     let (class, sign) = level.sign();
     html! { span.verdict.(class) { span.sign aria-hidden="true" { (sign) } (words) } }
 }
 
 /// How a run stands, as a level.
-pub fn level_of(state: RunState) -> Level {
+pub fn level_of(state: RunState) -> StatusSign {
     match state {
-        RunState::Succeeded | RunState::Flaky => Level::Well,
-        RunState::Queued | RunState::Running => Level::Idle,
+        RunState::Succeeded | RunState::Flaky => StatusSign::Well,
+        RunState::Queued | RunState::Running => StatusSign::Idle,
         RunState::Waiting
         | RunState::Cancelled
         | RunState::SkippedOverlap
         | RunState::Superseded
-        | RunState::SkippedPrecondition => Level::Look,
+        | RunState::SkippedPrecondition => StatusSign::Look,
         RunState::Failed
         | RunState::TimedOut
         | RunState::Panicked
         | RunState::Missed
-        | RunState::Lost => Level::Bad,
+        | RunState::Lost => StatusSign::Bad,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     gather::{ROLLING_DAYS, Report},
     line::{Key, Picture, Sign, Space, pixels},
     number::{fixed, gain, minute, money, percent, percent_gain, price, span},
-    pyramid::At,
+    pyramid::PyramidPoint,
     tables::{sampled, trade_numbers},
     trade::Trade,
 };
@@ -27,7 +27,7 @@ fn times_of(report: &Report) -> Range {
     }
 }
 
-fn values(points: &[At]) -> impl Iterator<Item = f64> {
+fn values(points: &[PyramidPoint]) -> impl Iterator<Item = f64> {
     points.iter().map(|at| at.1)
 }
 
@@ -35,7 +35,7 @@ fn key(class: &'static str, sign: Sign, words: impl Into<String>) -> Key {
     (class, sign, words.into())
 }
 
-fn last(points: &[At]) -> f64 {
+fn last(points: &[PyramidPoint]) -> f64 {
     points.last().map_or(0.0, |at| at.1)
 }
 
@@ -48,7 +48,7 @@ pub fn equity(report: &Report) -> Markup {
     if lowest <= 0.0 || curves.equity.len() < 2 {
         return linear.shown();
     }
-    let log = |points: &[At]| -> Vec<At> {
+    let log = |points: &[PyramidPoint]| -> Vec<PyramidPoint> {
         points.iter().map(|(ts_ms, value)| (*ts_ms, libm::log10(*value))).collect()
     };
     let (own, held) = (log(&curves.equity), log(&curves.holding));
@@ -66,7 +66,11 @@ pub fn equity(report: &Report) -> Markup {
     }
 }
 
-fn equity_on(report: &Report, y: Range, logged: Option<(&[At], &[At])>) -> Picture {
+fn equity_on(
+    report: &Report,
+    y: Range,
+    logged: Option<(&[PyramidPoint], &[PyramidPoint])>,
+) -> Picture {
     let (curves, x) = (&report.curves, times_of(report));
     let (own, held) = logged.unwrap_or((&curves.equity, &curves.holding));
     let space = Space { x, y, height: LARGE };

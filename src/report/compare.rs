@@ -12,7 +12,7 @@ use super::{
     line::{Picture, Sign, Space, shapes},
     number::{DASH, count, minute, percent_gain, shown},
     page::whole,
-    pyramid::At,
+    pyramid::PyramidPoint,
     tables::sampled,
 };
 
@@ -137,7 +137,7 @@ pub struct SideBySide {
     /// Rows that differ.
     pub decisions: RowsDifference,
     /// Both equities, as gains since their first row.
-    pub gains: [Vec<At>; 2],
+    pub gains: [Vec<PyramidPoint>; 2],
 }
 
 impl SideBySide {
@@ -225,7 +225,7 @@ impl SideBySide {
         };
         let y = Range::of(all().map(|at| at.1).chain([0.0]));
         let space = Space { x, y, height: HIGH };
-        let last = |line: &[At]| percent_gain(line.last().map_or(0.0, |at| at.1));
+        let last = |line: &[PyramidPoint]| percent_gain(line.last().map_or(0.0, |at| at.1));
         Picture {
             id: "both",
             title: "Both equities, as gains since their first row",
@@ -314,9 +314,9 @@ fn settings(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<S
     keys.into_iter().map(one).filter(|one| one.a != one.b).collect()
 }
 
-fn gains(report: &Report) -> Vec<At> {
+fn gains(report: &Report) -> Vec<PyramidPoint> {
     let start = report.period.start_equity;
-    let gain = |(ts_ms, equity): &At| (*ts_ms, equity / start - 1.0);
+    let gain = |(ts_ms, equity): &PyramidPoint| (*ts_ms, equity / start - 1.0);
     report.curves.equity.iter().map(gain).filter(|at| at.1.is_finite()).collect()
 }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     gather::{Period, Report},
-    header::Proof,
+    header::ProofState,
     number::{count, fixed, gain, minute, money, percent, span},
     trade::Trade,
 };
@@ -72,17 +72,17 @@ pub(super) fn findings(report: &Report, trades: &[Trade]) -> Vec<Finding> {
     found
 }
 
-fn unproved(proof: &Proof) -> Option<String> {
+fn unproved(proof: &ProofState) -> Option<String> {
     match proof {
-        Proof::Found(found) if !found.is_same => Some(
+        ProofState::Found(found) if !found.is_same => Some(
             "the ledger does not have the bytes any more that its last proof compared".to_owned(),
         ),
-        Proof::Found(found) if !found.is_pass => Some(format!(
+        ProofState::Found(found) if !found.is_pass => Some(format!(
             "the last proof says {}{}",
             found.verdict,
             found.mismatch.as_ref().map_or_else(String::new, |place| format!(": {place}"))
         )),
-        Proof::None { .. } | Proof::Found(_) => None,
+        ProofState::None { .. } | ProofState::Found(_) => None,
     }
 }
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{
     figures::{Basis, FigureValues},
     findings::{Finding, findings},
-    header::{Header, Proof},
-    pyramid::{At, Pyramid, thinned},
+    header::{Header, ProofState},
+    pyramid::{Pyramid, PyramidPoint, thinned},
     trade::{Fills, Tracker, Trade},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     },
     engine::metrics::{
         confidence::{Confidence, rolling_sharpe},
-        curve::{DayReturn, Drawdown, Drawdowns, Point, Start, Walk},
+        curve::{CurveWalk, DayReturn, Drawdown, Drawdowns, Point, Start},
         trades::TradeStats,
     },
 };
@@ -41,7 +41,7 @@ pub const TRADES_SHOWN_MAX: usize = 1_000;
 
 /// One decision row, as far as a report reads it.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub struct ReportRow<'a> {
     /// The slot.
     pub ts: SlotTs,
     /// Why it was skipped, where it was.
@@ -160,17 +160,17 @@ pub struct Doubt {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Curves {
     /// Equity at the closes.
-    pub equity: Vec<At>,
+    pub equity: Vec<PyramidPoint>,
     /// What holding would have come to.
-    pub holding: Vec<At>,
+    pub holding: Vec<PyramidPoint>,
     /// Equity below its peak, zero or less, as a part of it.
-    pub under_water: Vec<At>,
+    pub under_water: Vec<PyramidPoint>,
     /// Closes.
-    pub price: Vec<At>,
+    pub price: Vec<PyramidPoint>,
     /// Sharpe ratio of the last 60 days.
-    pub rolling_sharpe: Vec<At>,
+    pub rolling_sharpe: Vec<PyramidPoint>,
     /// Result of each trade by its number, from 1.
-    pub trade_pnl: Vec<At>,
+    pub trade_pnl: Vec<PyramidPoint>,
     /// Of trades evenly picked: furthest against the position, furthest in its favour, result.
     pub excursions: Vec<(f64, f64, f64)>,
 }
@@ -183,7 +183,7 @@ pub struct Report {
     /// Which ledger.
     pub about: Header,
     /// What proves it.
-    pub proof: Proof,
+    pub proof: ProofState,
     /// What is worth a sentence.
     pub findings: Vec<Finding>,
     /// What it covers.
@@ -222,7 +222,7 @@ pub struct Report {
 pub struct Gather {
     fills: Fills,
     cash: Option<f64>,
-    begun: Option<Begun>,
+    begun: Option<RunningFigures>,
     period: Period,
     price: Pyramid,
     tracker: Tracker,
@@ -230,9 +230,9 @@ pub struct Gather {
 }
 
 /// What needs the first row.
-struct Begun {
+struct RunningFigures {
     start: Start,
-    walk: Walk,
+    walk: CurveWalk,
     falls: Drawdowns,
     equity: Pyramid,
     under_water: Pyramid,
@@ -240,11 +240,11 @@ struct Begun {
     closes: Option<(f64, f64)>,
 }
 
-impl Begun {
+impl RunningFigures {
     fn at(start: Start) -> Self {
         let mut begun = Self {
             start,
-            walk: Walk::new(start),
+            walk: CurveWalk::new(start),
             falls: Drawdowns::new(start, DRAWDOWNS_MAX),
             equity: Pyramid::default(),
             under_water: Pyramid::default(),
@@ -272,10 +272,13 @@ impl Gather {
     }
 
     /// The next row, its bar as it is stored, and what happened in it.
-    pub fn take(&mut self, row: &Row<'_>, bar: Option<Bar>, events: &[TradeEvent]) {
+    pub fn take(&mut self, row: &ReportRow<'_>, bar: Option<Bar>, events: &[TradeEvent]) {
         let (ts_ms, cash) = (row.ts.ts_ms(), self.cash);
         let begun = self.begun.get_or_insert_with(|| {
-            Begun::at(Start { ts_ms: row.ts.open_ms(), equity: cash.unwrap_or(row.equity) })
+            RunningFigures::at(Start {
+                ts_ms: row.ts.open_ms(),
+                equity: cash.unwrap_or(row.equity),
+            })
         });
         let point = Point { ts_ms, equity: row.equity, in_position: row.position.is_some() };
         begun.walk.take(point);
@@ -298,7 +301,7 @@ impl Gather {
         self.events.extend_from_slice(events);
     }
 
-    fn count(&mut self, row: &Row<'_>) {
+    fn count(&mut self, row: &ReportRow<'_>) {
         let (period, ts_ms) = (&mut self.period, row.ts.ts_ms());
         if period.slots == 0 {
             period.first_ts_ms = ts_ms;
@@ -324,10 +327,10 @@ impl Gather {
     }
 
     /// All of it.
-    pub fn finish(self, about: Header, proof: Proof) -> Report {
+    pub fn finish(self, about: Header, proof: ProofState) -> Report {
         let Self { fills, cash, begun, mut period, price, tracker, events } = self;
         let start = Start { ts_ms: 0, equity: cash.unwrap_or(1.0) };
-        let begun = begun.unwrap_or_else(|| Begun::at(start));
+        let begun = begun.unwrap_or_else(|| RunningFigures::at(start));
         let open = tracker.held().map(|open| (open.side.name(), open.ts.ts_ms()));
         let trades = tracker.finish();
         let (stats_of_curve, daily) = begun.walk.finish();

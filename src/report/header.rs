@@ -46,7 +46,7 @@ pub struct Header {
 /// What proves a ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
-pub enum Proof {
+pub enum ProofState {
     /// Nothing does.
     None {
         /// Why, and what to do.
@@ -55,12 +55,12 @@ pub enum Proof {
         command: String,
     },
     /// A comparison of LIVE with its replay.
-    Found(Found),
+    Found(ReportProof),
 }
 
 /// A proof, and what has become of its ledger since.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Found {
+pub struct ReportProof {
     /// Verdict on both sides.
     pub verdict: String,
     /// Whether the verdict is one that can be relied on: PASS or PASS_DATA_DRIFT.

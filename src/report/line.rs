@@ -9,7 +9,7 @@ use maud::{Markup, html};
 
 use super::{
     axis::{Range, Tick},
-    pyramid::At,
+    pyramid::PyramidPoint,
 };
 
 /// Units of the inner picture from left to right.
@@ -47,7 +47,7 @@ impl Space {
     }
 
     /// A line through points.
-    pub fn path(&self, points: &[At]) -> String {
+    pub fn path(&self, points: &[PyramidPoint]) -> String {
         let mut text = String::with_capacity(points.len() * 11);
         let mut before = String::new();
         for (n, (x, y)) in points.iter().enumerate() {
@@ -61,7 +61,7 @@ impl Space {
     }
 
     /// The area between a line and a level.
-    pub fn area(&self, points: &[At], level: f64) -> String {
+    pub fn area(&self, points: &[PyramidPoint], level: f64) -> String {
         let (Some(first), Some(last)) = (points.first(), points.last()) else {
             return String::new();
         };

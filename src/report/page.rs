@@ -6,7 +6,7 @@ use super::{
     charts,
     figures::FIGURES,
     gather::{Report, TRADES_SHOWN_MAX},
-    header::{Found, Header, Proof},
+    header::{Header, ProofState, ReportProof},
     line::shapes,
     number::{count, minute, shown},
     tables,
@@ -63,21 +63,21 @@ pub fn whole(title: &str, body: &Markup) -> String {
     whole.into_string()
 }
 
-fn stamp(proof: &Proof) -> Markup {
+fn stamp(proof: &ProofState) -> Markup {
     html! {
         section #proof.stamp aria-label="proof" {
             @match proof {
-                Proof::None { why, command } => {
+                ProofState::None { why, command } => {
                     p.verdict { "not proved" }
                     p { (why) ": " code { (command) } }
                 },
-                Proof::Found(found) => { (proved(found)) },
+                ProofState::Found(found) => { (proved(found)) },
             }
         }
     }
 }
 
-fn proved(found: &Found) -> Markup {
+fn proved(found: &ReportProof) -> Markup {
     html! {
         p.verdict.pass[found.is_pass && found.is_same] {
             (found.verdict)

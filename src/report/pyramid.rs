@@ -7,17 +7,17 @@ const STRETCHES_MAX: usize = 1_200;
 pub const POINTS_MAX: usize = 4_000;
 
 /// One point of a line: milliseconds UTC, and the value there.
-pub type At = (i64, f64);
+pub type PyramidPoint = (i64, f64);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stretch {
-    lowest: At,
-    highest: At,
-    last: At,
+    lowest: PyramidPoint,
+    highest: PyramidPoint,
+    last: PyramidPoint,
 }
 
 impl Stretch {
-    fn of(at: At) -> Self {
+    fn of(at: PyramidPoint) -> Self {
         Self { lowest: at, highest: at, last: at }
     }
 
@@ -32,7 +32,7 @@ impl Stretch {
 /// A line under way.
 #[derive(Debug, Clone, Default)]
 pub struct Pyramid {
-    first: Option<At>,
+    first: Option<PyramidPoint>,
     /// Points of each whole stretch; doubled when there are too many stretches.
     length: usize,
     stretches: Vec<Stretch>,
@@ -67,8 +67,8 @@ impl Pyramid {
     }
 
     /// The points in the order of time, at most [`POINTS_MAX`].
-    pub fn points(&self) -> Vec<At> {
-        let mut points: Vec<At> = self.first.into_iter().collect();
+    pub fn points(&self) -> Vec<PyramidPoint> {
+        let mut points: Vec<PyramidPoint> = self.first.into_iter().collect();
         for stretch in self.stretches.iter().chain(&self.open) {
             let (early, late) = if stretch.lowest.0 <= stretch.highest.0 {
                 (stretch.lowest, stretch.highest)
@@ -86,7 +86,7 @@ impl Pyramid {
 }
 
 /// All of a line that was read before, in a bounded number of points.
-pub fn thinned(line: impl IntoIterator<Item = At>) -> Vec<At> {
+pub fn thinned(line: impl IntoIterator<Item = PyramidPoint>) -> Vec<PyramidPoint> {
     let mut pyramid = Pyramid::default();
     line.into_iter().for_each(|(ts_ms, value)| pyramid.take(ts_ms, value));
     pyramid.points()
@@ -96,7 +96,7 @@ pub fn thinned(line: impl IntoIterator<Item = At>) -> Vec<At> {
 mod tests {
     use super::*;
 
-    fn line(values: impl IntoIterator<Item = f64>) -> Vec<At> {
+    fn line(values: impl IntoIterator<Item = f64>) -> Vec<PyramidPoint> {
         thinned((0..).zip(values))
     }
 

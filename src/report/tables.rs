@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{
     gather::{Fall, Group, Period, Report},
     number::{DASH, count, fixed, gain, minute, money, percent, percent_gain, price, span},
-    pyramid::At,
+    pyramid::PyramidPoint,
     trade::Trade,
 };
 
@@ -31,7 +31,7 @@ fn sign(value: f64) -> &'static str {
 }
 
 /// Lines at some places, evenly picked; each with the value at or before that place.
-pub fn sampled(names: &[&str], lines: &[&[At]], shown: fn(f64) -> String) -> Markup {
+pub fn sampled(names: &[&str], lines: &[&[PyramidPoint]], shown: fn(f64) -> String) -> Markup {
     let base = lines.first().copied().unwrap_or_default();
     let step = base.len().div_ceil(SAMPLES).max(1);
     let mut places: Vec<i64> = base.iter().step_by(step).map(|at| at.0).collect();
@@ -39,7 +39,7 @@ pub fn sampled(names: &[&str], lines: &[&[At]], shown: fn(f64) -> String) -> Mar
     if places.last() != end.as_ref() {
         places.extend(end);
     }
-    let value = |line: &[At], place: i64| {
+    let value = |line: &[PyramidPoint], place: i64| {
         let at = line.partition_point(|at| at.0 <= place);
         at.checked_sub(1).map_or_else(|| DASH.to_owned(), |at| shown(line[at].1))
     };
@@ -56,7 +56,7 @@ pub fn sampled(names: &[&str], lines: &[&[At]], shown: fn(f64) -> String) -> Mar
 }
 
 /// Results by number of the trade.
-pub fn trade_numbers(points: &[At]) -> Markup {
+pub fn trade_numbers(points: &[PyramidPoint]) -> Markup {
     let step = points.len().div_ceil(SAMPLES).max(1);
     html! {
         table {

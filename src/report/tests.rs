@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::{
-    gather::{Gather, Group, Month, Report, Row},
-    header::{Found, Header, Proof},
+    gather::{Gather, Group, Month, Report, ReportRow},
+    header::{Header, ProofState, ReportProof},
     page::page,
     pyramid::POINTS_MAX,
     trade::Fills,
@@ -42,17 +42,17 @@ fn header() -> Header {
     }
 }
 
-fn unproved() -> Proof {
+fn unproved() -> ProofState {
     let why = "LIVE and its replay were not compared".to_owned();
-    Proof::None { why, command: "runner run jobs/eqflat.toml -p tag=paper".to_owned() }
+    ProofState::None { why, command: "runner run jobs/eqflat.toml -p tag=paper".to_owned() }
 }
 
 fn slot(ts_ms: i64) -> SlotTs {
     Timeframe::H1.slot(ts_ms).unwrap()
 }
 
-fn row(ts_ms: i64, close: Option<f64>, equity: f64) -> Row<'static> {
-    Row {
+fn row(ts_ms: i64, close: Option<f64>, equity: f64) -> ReportRow<'static> {
+    ReportRow {
         ts: slot(ts_ms),
         skipped: close.is_none().then_some("cadence_failed"),
         blocked_by: "",
@@ -91,11 +91,14 @@ fn small(rule: &str) -> Report {
     let mut gather = Gather::new(Fills::AtOpen, Some(1_000.0));
     gather.take(&row(at(1), Some(100.0), 1_000.0), Some(bar(99.0, 101.0)), &[]);
     gather.take(&row(at(2), None, 1_000.0), None, &[]);
-    let held =
-        Row { position: Some(Side::Long), stop: Some(95.0), ..row(at(3), Some(110.0), 1_019.0) };
+    let held = ReportRow {
+        position: Some(Side::Long),
+        stop: Some(95.0),
+        ..row(at(3), Some(110.0), 1_019.0)
+    };
     let open = Event::Open(Reason::of(rule).unwrap());
     gather.take(&held, Some(bar(98.0, 112.0)), &[event(at(3), at(3), open, 100, -1)]);
-    let gone = Row { blocked_by: "cooldown", ..row(at(4), Some(92.0), 978.0) };
+    let gone = ReportRow { blocked_by: "cooldown", ..row(at(4), Some(92.0), 978.0) };
     let close = event(at(4), at(3), Event::Close(CloseReason::StopGap), 90, -21);
     gather.take(&gone, Some(bar(85.0, 95.0)), &[close]);
     gather.finish(header(), unproved())
@@ -193,7 +196,7 @@ fn year(results: impl Fn(i64) -> i64) -> Report {
             }
             let position = (result != 0 && (5..7).contains(&hour)).then_some(Side::Long);
             let price = 100.0 + (day as f64) / 10.0;
-            let slot = Row { position, ..row(at(hour), Some(price), equity) };
+            let slot = ReportRow { position, ..row(at(hour), Some(price), equity) };
             gather.take(&slot, Some(bar(price - 1.0, price + 1.0)), &events);
         }
     }
@@ -333,7 +336,7 @@ fn hostile_words_are_shown_and_do_nothing() {
     report.about.settings = [(hostile.to_owned(), "</style></table>\u{202e}\"'".to_owned())].into();
     report.period.skipped = [(hostile.to_owned(), 1)].into();
     report.findings[0].text = hostile.to_owned();
-    report.proof = Proof::Found(Found {
+    report.proof = ProofState::Found(ReportProof {
         verdict: "FAIL".to_owned(),
         is_pass: false,
         tag: hostile.to_owned(),
@@ -398,7 +401,7 @@ fn a_long_ledger_has_a_page_of_bounded_size() {
             _ => {}
         }
         let position = (3..9).contains(&(n % 25)).then_some(Side::Long);
-        let slot = Row {
+        let slot = ReportRow {
             position,
             stop: position.map(|_| 90.0),
             ..row(at(n), Some(wave), 10_000.0 + wave)
@@ -427,7 +430,7 @@ fn a_long_ledger_has_a_page_of_bounded_size() {
 
 #[test]
 fn a_proof_is_shown_with_what_it_covers() {
-    let mut found = Found {
+    let mut found = ReportProof {
         verdict: "PASS".to_owned(),
         is_pass: true,
         tag: "paper".to_owned(),
@@ -443,14 +446,14 @@ fn a_proof_is_shown_with_what_it_covers() {
         rows_after: 12,
     };
     let mut report = small("cross");
-    report.proof = Proof::Found(found.clone());
+    report.proof = ProofState::Found(found.clone());
     let text = page(&report);
     assert!(text.contains("<p class=\"verdict pass\">PASS</p>"), "{text}");
     assert!(text.contains("1\u{202f}234 decisions and 5 trade events"));
     assert!(text.contains("12 rows since are not proved."));
     assert!(text.contains("runner verify data/reports/eqflat/paper/eqflat_1/proof.json"));
     found.is_same = false;
-    report.proof = Proof::Found(found);
+    report.proof = ProofState::Found(found);
     assert!(
         page(&report).contains("<p class=\"verdict\">PASS, but the ledger was changed since</p>")
     );

@@ -40,11 +40,11 @@ struct Inner {
     mask: Mask,
     output: PathBuf,
     log: PathBuf,
-    begun: Mutex<Option<Begun>>,
+    begun: Mutex<Option<FirstPing>>,
 }
 
 /// The first ping, which goes beside the job.
-struct Begun {
+struct FirstPing {
     /// What came of it; closed at once when it is not wanted.
     told: Receiver<Result<SentAnswer, SendError>>,
     give_up: Arc<AtomicBool>,
@@ -78,7 +78,7 @@ impl HeartbeatPings {
     pub fn begin(&self) {
         let (tell, told) = channel();
         let give_up = Arc::new(AtomicBool::new(false));
-        let begun = Begun { told, give_up: Arc::clone(&give_up) };
+        let begun = FirstPing { told, give_up: Arc::clone(&give_up) };
         *self.0.begun.lock().unwrap_or_else(PoisonError::into_inner) = Some(begun);
         if !self.0.tell_start {
             return;

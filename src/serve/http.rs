@@ -91,7 +91,7 @@ pub struct Listen {
 
 /// Who may reach it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum BindScope {
     /// This machine only.
     Loopback,
     /// Whoever the address is open to.
@@ -100,12 +100,12 @@ pub enum Reach {
 
 impl Listen {
     /// Reads `ADDRESS:PORT`; port 0 takes a free one. Pages show what the box trades, so anything but loopback must be meant.
-    pub fn new(text: &str, reach: Reach, names: Vec<String>) -> Result<Self, Failure> {
+    pub fn new(text: &str, reach: BindScope, names: Vec<String>) -> Result<Self, Failure> {
         let refuse = |why: &str| Failure::new(Exit::Usage, format!("--listen {text}: {why}"));
         let address: SocketAddr = text
             .parse()
             .map_err(|_| refuse("write an address and a port, such as 127.0.0.1:9464"))?;
-        if reach == Reach::Loopback && !address.ip().is_loopback() {
+        if reach == BindScope::Loopback && !address.ip().is_loopback() {
             return Err(refuse(
                 "others could reach this address, and the pages have no password: listen on 127.0.0.1, or add --allow-remote",
             ));
@@ -600,16 +600,16 @@ mod tests {
     fn only_loopback_is_listened_on_unless_it_is_meant() {
         let listen = |text: &str, reach| Listen::new(text, reach, Vec::new());
         for text in ["127.0.0.1:0", "[::1]:9464", "127.9.9.9:1"] {
-            assert!(listen(text, Reach::Loopback).is_ok(), "{text}");
+            assert!(listen(text, BindScope::Loopback).is_ok(), "{text}");
         }
         for text in ["0.0.0.0:9464", "[::]:9464", "192.168.1.5:80", "[::ffff:127.0.0.1]:80"] {
-            let failure = listen(text, Reach::Loopback).unwrap_err();
+            let failure = listen(text, BindScope::Loopback).unwrap_err();
             assert_eq!(failure.exit, Exit::Usage);
             assert!(failure.message.contains("--allow-remote"), "{}", failure.message);
-            assert!(listen(text, Reach::Public).is_ok(), "{text}");
+            assert!(listen(text, BindScope::Public).is_ok(), "{text}");
         }
         for text in ["", "9464", "localhost:9464", "127.0.0.1", "127.0.0.1:99999"] {
-            let failure = listen(text, Reach::Public).unwrap_err();
+            let failure = listen(text, BindScope::Public).unwrap_err();
             assert!(failure.message.contains("such as 127.0.0.1:9464"), "{}", failure.message);
         }
     }

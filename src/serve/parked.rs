@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     domain::time::UtcMs,
-    manifest::Due,
+    manifest::Trigger,
     store::{error::StoreError, runs::Pause},
 };
 
@@ -50,7 +50,7 @@ impl<L: Launcher> Service<L> {
         for (job, pause) in over {
             let Some(until) = pause.until else { continue };
             let of_job = self.works.iter().filter(|work| work.job == job);
-            let timed = of_job.filter(|work| matches!(work.schedule.due, Due::At(_)));
+            let timed = of_job.filter(|work| matches!(work.schedule.due, Trigger::At(_)));
             let names: Vec<String> = timed.map(|work| work.name.clone()).collect();
             let paused = BTreeMap::from([(job.clone(), pause.clone())]);
             for name in names {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::{
     domain::{cadence::Cadence, time::UtcMs},
-    manifest::{Backlog, Due, Overlap, Schedule, StartOn},
+    manifest::{Backlog, Overlap, Schedule, StartOn, Trigger},
     store::runs::DecidedSchedule,
 };
 
@@ -88,7 +88,7 @@ pub fn plan(
 ) -> Option<SlotPlan> {
     let fingerprint = schedule.due.fingerprint();
     match &schedule.due {
-        Due::At(cadence) => {
+        Trigger::At(cadence) => {
             let Some(known) = known.filter(|known| known.fingerprint == fingerprint) else {
                 // Never seen, or not like this: it starts now.
                 let decided = DecidedSchedule { fingerprint, upto: view.now, boot: None };
@@ -98,7 +98,7 @@ pub fn plan(
             let upto = slots.last()?.0;
             Some(SlotPlan { decided: DecidedSchedule { fingerprint, upto, boot: None }, slots })
         }
-        Due::On(event) => {
+        Trigger::On(event) => {
             let is_due = match event {
                 StartOn::Start => view.event == DueEvent::Begins,
                 StartOn::Boot => known.and_then(|k| k.boot.as_deref()) != Some(view.boot),
@@ -249,7 +249,7 @@ mod tests {
     fn schedule(overlap: Overlap, catch_up: Backlog, most: u32) -> Schedule {
         Schedule {
             id: "1".to_owned(),
-            due: Due::At(Cadence::Every(Duration::from_mins(1))),
+            due: Trigger::At(Cadence::Every(Duration::from_mins(1))),
             overlap,
             catch_up,
             catch_up_window: Span::seconds(3_600),
@@ -315,7 +315,7 @@ mod tests {
         }
         // Every ten minutes, found five minutes late: nothing is due now.
         let mut tens = schedule(Overlap::Forbid, Backlog::Latest, 9);
-        tens.due = Due::At(Cadence::Every(Duration::from_mins(10)));
+        tens.due = Trigger::At(Cadence::Every(Duration::from_mins(10)));
         let known = decided(&tens, 100);
         let found = plan(&tens, Some(&known), &view(at(135), ScheduleLoad::Free)).unwrap();
         let verdicts: Vec<SlotVerdict> = found.slots.iter().map(|(_, verdict)| *verdict).collect();
@@ -328,7 +328,7 @@ mod tests {
         for (away_s, late) in [(25, 0), (60, 0), (3_000, 293)] {
             for catch_up in [Backlog::None, Backlog::Latest] {
                 let mut often = schedule(Overlap::Forbid, catch_up, 9);
-                often.due = Due::At(Cadence::Every(Duration::from_secs(10)));
+                often.due = Trigger::At(Cadence::Every(Duration::from_secs(10)));
                 let now = at(100).plus_ms(away_s * 1_000);
                 let known = decided(&often, 100);
                 let found = plan(&often, Some(&known), &view(now, ScheduleLoad::Free)).unwrap();
@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn events_are_due_once() {
         let mut schedule = schedule(Overlap::Forbid, Backlog::Latest, 9);
-        schedule.due = Due::On(StartOn::Start);
+        schedule.due = Trigger::On(StartOn::Start);
         let begins = ScheduleView { event: DueEvent::Begins, ..view(at(5), ScheduleLoad::Free) };
         let first = plan(&schedule, None, &begins).unwrap();
         assert_eq!(first.slots, [(at(5), SlotVerdict::Run)]);
@@ -415,7 +415,7 @@ mod tests {
             "each start has its own slot"
         );
         assert_eq!(plan(&schedule, Some(&first.decided), &view(at(6), ScheduleLoad::Free)), None);
-        schedule.due = Due::On(StartOn::Boot);
+        schedule.due = Trigger::On(StartOn::Boot);
         let first = plan(&schedule, None, &view(at(5), ScheduleLoad::Free)).unwrap();
         assert_eq!(first.decided.boot.as_deref(), Some("b"));
         assert_eq!(plan(&schedule, Some(&first.decided), &view(at(9), ScheduleLoad::Free)), None);

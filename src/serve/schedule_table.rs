@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::cadence::Cadence,
-        manifest::{Backlog, Due, Span},
+        manifest::{Backlog, Span, Trigger},
     };
 
     pub fn work(job: &str, id: &str) -> ScheduledJob {
@@ -180,7 +180,7 @@ mod tests {
             kind: "exec".to_owned(),
             schedule: Schedule {
                 id: id.to_owned(),
-                due: Due::At(Cadence::Every(Duration::from_mins(1))),
+                due: Trigger::At(Cadence::Every(Duration::from_mins(1))),
                 overlap: Overlap::Forbid,
                 catch_up: Backlog::Latest,
                 catch_up_window: Span::seconds(86_400),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     domain::time::UtcMs,
-    manifest::{Due, StartOn},
+    manifest::{StartOn, Trigger},
     store::{
         error::StoreError,
         runs::{Ahead, Pause, RunEnd, RunRecord, RunState, RunStore},
@@ -83,7 +83,7 @@ impl<L: Launcher> Service<L> {
         works: JobSchedules,
         settings: ServiceSettings,
     ) -> Self {
-        let on_start = |work: &&ScheduledJob| work.schedule.due == Due::On(StartOn::Start);
+        let on_start = |work: &&ScheduledJob| work.schedule.due == Trigger::On(StartOn::Start);
         let events = works.iter().filter(on_start).map(|work| work.name.clone()).collect();
         Self {
             store,
@@ -447,7 +447,7 @@ impl<L: Launcher> Service<L> {
         }
         let mut first = now.at.plus_ms(i64::from(u32::MAX));
         for work in self.works.iter() {
-            let Due::At(cadence) = &work.schedule.due else { continue };
+            let Trigger::At(cadence) = &work.schedule.due else { continue };
             // What became due since the last turn is due now, so that it is not slept over.
             let decided = self.store.decided(&work.name).ok()?.map_or(now.at, |known| known.upto);
             let delay_ms = work.delay_ms(&self.settings.machine);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{ids::RunId, time::UtcMs},
-    manifest::{Backlog, Due},
+    manifest::{Backlog, Trigger},
     store::{
         error::StoreError,
         runs::{RunEnd, RunFilter, RunRecord, RunState},
@@ -102,7 +102,7 @@ impl<L: Launcher> Service<L> {
             let fresh: Vec<UtcMs> =
                 runs.iter().filter(|(_, run)| is_new(run)).map(|(slot, _)| *slot).collect();
             let mut verdicts = match &work {
-                Some(work) if matches!(work.schedule.due, Due::At(_)) => {
+                Some(work) if matches!(work.schedule.due, Trigger::At(_)) => {
                     judge_again(&work.schedule, &fresh, now.at, delay_ms)
                 }
                 // An event that nobody answered is answered by the next one.
@@ -140,7 +140,7 @@ impl<L: Launcher> Service<L> {
     /// The last runs of a schedule, if they were lost, or failed and nobody queued their next attempt.
     fn look_back(&mut self, name: &str, now: TurnTime) -> Result<(), StoreError> {
         let Some(work) = self.works.get(name).cloned() else { return Ok(()) };
-        if !matches!(work.schedule.due, Due::At(_)) {
+        if !matches!(work.schedule.due, Trigger::At(_)) {
             return Ok(());
         }
         let window_ms = work.schedule.catch_up_window.duration().as_millis();

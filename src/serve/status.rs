@@ -9,7 +9,7 @@ use super::{
     service::Service,
     tracked_run::{Phase, TrackedRun},
 };
-use crate::{domain::time::UtcMs, manifest::Due, store::error::StoreError};
+use crate::{domain::time::UtcMs, manifest::Trigger, store::error::StoreError};
 
 /// Version of the document.
 pub const SCHEMA: &str = "mjolnir.scheduler/1";
@@ -108,10 +108,10 @@ impl<L: Launcher> Service<L> {
             let decided = self.store.decided(&work.name)?.map(|decided| decided.upto);
             let delay_ms = work.delay_ms(&self.settings.machine);
             let next = match &work.schedule.due {
-                Due::At(cadence) => cadence
+                Trigger::At(cadence) => cadence
                     .next(decided.unwrap_or(now.at).max(now.at.plus_ms(-delay_ms)))
                     .map(|slot| slot.plus_ms(delay_ms).get()),
-                Due::On(_) => None,
+                Trigger::On(_) => None,
             };
             schedules.push(ScheduleStatus {
                 schedule: work.name.clone(),

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    card::{Card, Origin},
-    reader::{Extent, Mark, Piece},
+    origin::{LedgerOrigin, StrategySettings},
+    reader::{Extent, LedgerPiece, Mark},
     signals::{Used, UsedMark},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
         error::StoreError,
         layout::Layout,
         ledger::last_row,
-        lines::At,
+        lines::LineStart,
         rows::{
             commands::push_command, decisions::DECISIONS_HEADER, signals::TIMING_HEADER,
             trades::TRADES_HEADER,
@@ -49,7 +49,7 @@ pub struct Proved {
 impl Proved {
     /// Before the first row.
     pub fn nothing() -> Self {
-        let head = |header: &str| At { bytes: header.len() as u64 + 1, line: 2 };
+        let head = |header: &str| LineStart { bytes: header.len() as u64 + 1, line: 2 };
         let mark = Mark {
             decisions: head(DECISIONS_HEADER),
             trades: head(TRADES_HEADER),
@@ -64,7 +64,7 @@ impl Proved {
     }
 
     /// Takes in a piece whose rows came out as they were written.
-    pub fn add(&mut self, piece: &Piece) {
+    pub fn add(&mut self, piece: &LedgerPiece) {
         self.decisions.add(piece.bytes());
         for trade in &piece.trades {
             self.trades.add(trade.text.as_bytes());
@@ -82,7 +82,7 @@ pub struct Checkpoint {
     /// The build that proved the rows: another one may decide otherwise.
     build: String,
     /// What the rows were proved with.
-    card: Card,
+    card: StrategySettings,
     /// sha256 of the certificate of the ledger.
     origin_sha256: String,
     /// The commands that were known, and the sha256 of their lines.
@@ -90,9 +90,9 @@ pub struct Checkpoint {
     /// Rows of the copy of the signals, and the check of the last one; absent for a strategy without signals.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signals: Option<UsedMark>,
-    decisions: At,
-    trades: At,
-    timing: At,
+    decisions: LineStart,
+    trades: LineStart,
+    timing: LineStart,
     /// The last slot that was proved.
     last_ts_ms: i64,
     /// Its row, without its newline.
@@ -109,20 +109,20 @@ pub struct Checkpoint {
 
 /// Whose ledger it is, and what a start goes on with.
 #[derive(Debug, Clone, Copy)]
-pub struct Whose<'a> {
+pub struct CheckpointOwner<'a> {
     /// This build.
     pub build: &'a str,
     /// Strategy and rules.
-    pub card: &'a Card,
+    pub card: &'a StrategySettings,
     /// The certificate of the ledger.
-    pub origin: &'a Origin,
+    pub origin: &'a LedgerOrigin,
     /// All operator commands of the tag, in the order of appending.
     pub commands: &'a [Command],
 }
 
 /// Where the engine is behind the last proved row.
 #[derive(Debug, Clone)]
-pub struct Stand<'a> {
+pub struct CheckpointState<'a> {
     /// How far the files are proved.
     pub proved: &'a Proved,
     /// The last row, without its newline.
@@ -137,7 +137,7 @@ pub struct Stand<'a> {
 
 impl Checkpoint {
     /// A new one.
-    pub fn new(whose: Whose<'_>, stand: Stand<'_>) -> Self {
+    pub fn new(whose: CheckpointOwner<'_>, stand: CheckpointState<'_>) -> Self {
         let Proved { mark, decisions, trades } = stand.proved;
         let last = mark.after.expect("a checkpoint is behind a row");
         let mut checkpoint = Self {
@@ -196,7 +196,7 @@ impl Checkpoint {
         &self,
         disk: &D,
         (layout, tag, series): (&Layout, &Tag, &Series),
-        (whose, used): (Whose<'_>, &Used),
+        (whose, used): (CheckpointOwner<'_>, &Used),
         extent: Extent,
     ) -> Result<(), String> {
         if self.build != whose.build {
@@ -241,7 +241,7 @@ impl Checkpoint {
 
     /// What the copy of the signals lacks of what was in it when this was written: the row, and the reason. Nothing can be said of
     /// another ledger.
-    pub fn lacks(&self, origin: &Origin, used: &Used) -> Option<(u64, String)> {
+    pub fn lacks(&self, origin: &LedgerOrigin, used: &Used) -> Option<(u64, String)> {
         let is_ours = self.origin_sha256 == origin.digest();
         used.lacks(self.signals.as_ref().filter(|_| is_ours)?)
     }

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use super::{
-    card::{Card, Origin},
     checkpoint::{Checkpoint, Proved},
     error::SessionError,
-    live::{Place, trade_row},
-    reader::{DecisionRow, Extent, Files, Piece, RecordReader, RowFinder},
-    record::{End, Seen, SeenRows, begins, birth, ends, stored_bars, warm_up_bars},
+    live::{LedgerLocation, trade_row},
+    origin::{LedgerOrigin, StrategySettings},
+    reader::{DecisionRow, Extent, Files, LedgerPiece, RecordReader, RowFinder},
+    record::{End, Seen, SeenRows, begins, ends, ledger_start, stored_bars, warm_up_bars},
 };
 use crate::{
     domain::{bar::TimedBar, command::Command, time::SlotTs},
@@ -16,7 +16,7 @@ use crate::{
         saved::SavedState,
         signals::Signals,
         slot::SlotMaker,
-        step::{Core, Engine, Look},
+        step::{Core, Engine, SlotView},
     },
     store::{
         disk::Disk,
@@ -34,19 +34,19 @@ const ROWS_AT_ONCE: usize = 4_096;
 /// Rows read at once where the rows that the features need are looked for.
 const ROWS_BACK: u64 = 256;
 /// What a person can do about a ledger that contradicts itself.
-pub(super) const MEND: &str =
+pub(super) const REPAIR: &str =
     "the file was changed after it was written; restore it from a backup, or start a new tag";
 
 /// What a ledger is folded with.
-pub struct Given<'a, 'd, D: Disk> {
+pub struct FoldInputs<'a, 'd, D: Disk> {
     /// Whose ledger it is.
-    pub place: &'a Place<'d, D>,
+    pub place: &'a LedgerLocation<'d, D>,
     /// Strategy and rules.
     pub core: &'a Core,
     /// The same as text.
-    pub card: &'a Card,
+    pub card: &'a StrategySettings,
     /// Its certificate; `None` only for a ledger without rows.
-    pub origin: Option<&'a Origin>,
+    pub origin: Option<&'a LedgerOrigin>,
     /// All commands of the tag.
     pub commands: &'a [Command],
     /// What LIVE used of its signals.
@@ -70,7 +70,7 @@ pub struct Fold {
     /// A slot that is to be looked at.
     pub asked: Option<SlotTs>,
     /// Its row, and what the rules saw there.
-    pub looked: Option<(String, Option<Look>)>,
+    pub looked: Option<(String, Option<SlotView>)>,
     seen: SeenRows,
     revisions: Vec<Revision>,
 }
@@ -86,7 +86,7 @@ pub enum Folded {
 
 impl Fold {
     /// Before the first row.
-    pub fn fresh<D: Disk>(given: &Given<'_, '_, D>) -> Self {
+    pub fn fresh<D: Disk>(given: &FoldInputs<'_, '_, D>) -> Self {
         let timeframe = given.place.series.timeframe();
         Self {
             engine: Engine::new(given.core.clone(), timeframe),
@@ -105,11 +105,11 @@ impl Fold {
     /// Behind the last row of a checkpoint that fits: its state, and the features made of the bars since their anchor. The error says
     /// why that could not be done.
     pub fn behind<D: Disk>(
-        given: &Given<'_, '_, D>,
+        given: &FoldInputs<'_, '_, D>,
         checkpoint: &Checkpoint,
     ) -> Result<Self, String> {
         let told = |error: SessionError| error.to_string();
-        let Place { series, .. } = given.place;
+        let LedgerLocation { series, .. } = given.place;
         let timeframe = series.timeframe();
         let impossible = || "a value in it is not possible".to_owned();
         let proved = checkpoint.proved(timeframe).ok_or_else(impossible)?;
@@ -141,11 +141,11 @@ impl Fold {
     /// Plays the rows of `extent` behind those that are proved. `stop` is asked between pieces.
     pub fn run<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, D>,
+        given: &FoldInputs<'_, '_, D>,
         extent: Extent,
         stop: &dyn Fn() -> bool,
     ) -> Result<Folded, SessionError> {
-        let Place { disk, layout, tag, series } = given.place;
+        let LedgerLocation { disk, layout, tag, series } = given.place;
         let files = (*layout, tag, series);
         let paths = Files::of(layout, tag, series);
         let place = (&self.proved.mark, ROWS_AT_ONCE);
@@ -174,19 +174,19 @@ impl Fold {
     /// What comes before the first row: the settings must be those of the certificate, and the features see the bars before it.
     fn warm_up<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, D>,
+        given: &FoldInputs<'_, '_, D>,
         raw: &RawStore<'_, D>,
         first: SlotTs,
     ) -> Result<(), SessionError> {
-        let Place { layout, tag, series, .. } = given.place;
+        let LedgerLocation { layout, tag, series, .. } = given.place;
         let origin =
             given.origin.ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
         same_settings(given.card, &origin.card)?;
         let anchor = given.core.blocks(series.timeframe()).anchor_ms(first);
         let stored = stored_bars(raw, anchor, first)?;
         self.revisions = raw.revisions()?;
-        let birth = birth(origin, series)?;
-        for bar in warm_up_bars(&stored, &self.revisions, first, birth) {
+        let birth = ledger_start(origin, series)?;
+        for bar in warm_up_bars(&stored, &self.revisions, first, ledger_start) {
             self.engine.warm(&bar);
         }
         Ok(())
@@ -194,11 +194,11 @@ impl Fold {
 
     fn play<D: Disk>(
         &mut self,
-        given: &Given<'_, '_, D>,
+        given: &FoldInputs<'_, '_, D>,
         raw: &RawStore<'_, D>,
-        piece: &Piece,
+        piece: &LedgerPiece,
     ) -> Result<(), SessionError> {
-        let Place { layout, tag, series, .. } = given.place;
+        let LedgerLocation { layout, tag, series, .. } = given.place;
         let path = layout.decisions(tag, series);
         let (_, seen) = next_seen(&mut self.seen, raw, &self.revisions, piece)?;
         if let Some(lost) = seen.unresolved.first() {
@@ -236,7 +236,7 @@ impl Fold {
             let reason = match self.owed.pop_front() {
                 Some(row) if row.strip_suffix(b"\n") == Some(trade.text.as_bytes()) => continue,
                 Some(row) => format!(
-                    "the decisions lead to `{}` here, the file has `{}`: {MEND}",
+                    "the decisions lead to `{}` here, the file has `{}`: {REPAIR}",
                     String::from_utf8_lossy(&row).trim_end(),
                     trade.text
                 ),
@@ -250,9 +250,9 @@ impl Fold {
         Ok(())
     }
 
-    fn no_decision<D: Disk>(given: &Given<'_, '_, D>, line: u64) -> StoreError {
-        let Place { layout, tag, series, .. } = given.place;
-        let reason = format!("a trade that no decision leads to: {MEND}");
+    fn no_decision<D: Disk>(given: &FoldInputs<'_, '_, D>, line: u64) -> StoreError {
+        let LedgerLocation { layout, tag, series, .. } = given.place;
+        let reason = format!("a trade that no decision leads to: {REPAIR}");
         StoreError::damaged(layout.trades(tag, series), line, reason)
     }
 
@@ -263,7 +263,7 @@ impl Fold {
 }
 
 /// Refuses to go on with other settings than those a ledger was begun with.
-fn same_settings(ours: &Card, theirs: &Card) -> Result<(), SessionError> {
+fn same_settings(ours: &StrategySettings, theirs: &StrategySettings) -> Result<(), SessionError> {
     let mut differences = ours.differences(theirs);
     if ours.stop_fill != theirs.stop_fill {
         let (ours, theirs) = (ours.stop_fill.clone(), theirs.stop_fill.clone());
@@ -277,7 +277,7 @@ pub fn next_seen<D: Disk>(
     seen: &mut SeenRows,
     raw: &RawStore<'_, D>,
     revisions: &[Revision],
-    piece: &Piece,
+    piece: &LedgerPiece,
 ) -> Result<(Vec<TimedBar>, Seen), StoreError> {
     let (first, last) = (piece.window().first(), piece.window().last());
     let oldest = seen.held().first().copied().unwrap_or(first);
@@ -291,12 +291,12 @@ pub fn next_seen<D: Disk>(
 /// The bars that the features behind a row are made of, as they were seen: those since the anchor of the next slot, whose own row is
 /// among the last that are read.
 pub fn since_anchor<D: Disk>(
-    given: &Given<'_, '_, D>,
+    given: &FoldInputs<'_, '_, D>,
     (raw, revisions): (&RawStore<'_, D>, &[Revision]),
     extent: Extent,
     last: SlotTs,
 ) -> Result<Vec<TimedBar>, SessionError> {
-    let Place { disk, layout, tag, series } = given.place;
+    let LedgerLocation { disk, layout, tag, series } = given.place;
     let files = Files::of(layout, tag, series);
     let origin = given.origin.ok_or_else(|| SessionError::NoOrigin(layout.origin(tag, series)))?;
     let anchor = given.core.blocks(series.timeframe()).anchor_ms(last.next());
@@ -321,7 +321,7 @@ pub fn since_anchor<D: Disk>(
     let mut bars = Vec::new();
     if from == 0 {
         let stored = stored_bars(raw, anchor, first)?;
-        bars = warm_up_bars(&stored, revisions, first, birth(origin, series)?);
+        bars = warm_up_bars(&stored, revisions, first, ledger_start(origin, series)?);
     }
     let mut reader = ledger.reader(from, ROWS_AT_ONCE)?;
     let mut seen = SeenRows::default();
@@ -368,10 +368,10 @@ fn mismatch(ts: SlotTs, recorded: &str, recomputed: &[u8], beside: &Beside) -> S
     };
     let mend = match &beside.signals {
         _ if columns().any(is_ordered) => {
-            format!("{} was changed after it was obeyed, or {MEND}", beside.commands)
+            format!("{} was changed after it was obeyed, or {REPAIR}", beside.commands)
         }
-        Some(signals) => format!("{signals} was changed after it was used, or {MEND}"),
-        None => MEND.to_owned(),
+        Some(signals) => format!("{signals} was changed after it was used, or {REPAIR}"),
+        None => REPAIR.to_owned(),
     };
     match columns().next() {
         Some((column, (was, now))) => format!(

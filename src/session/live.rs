@@ -1,10 +1,10 @@
 //! The live session: one slot at a time, each row durable before the next, and one recovery path at every start.
 
 use super::{
-    card::{Born, Card, Origin},
-    checkpoint::{Checkpoint, Proved, Stand, Whose},
+    checkpoint::{Checkpoint, CheckpointOwner, CheckpointState, Proved},
     error::SessionError,
-    fold::{Fold, Folded, Given, MEND},
+    fold::{Fold, FoldInputs, Folded, REPAIR},
+    origin::{LedgerOrigin, StrategySettings, WarmupSeen},
     reader::{Extent, Files},
     record::{commands_ledger, durable_commands, gone, read_origin},
     signals::{Hearing, Used, inspect_used, read_used},
@@ -29,11 +29,11 @@ use crate::{
         document::document,
         error::StoreError,
         layout::Layout,
-        ledger::{self, Cut, Found, Inspection, Ledger, Monotonic},
+        ledger::{self, CutOff, Inspection, Ledger, LedgerContent, Monotonic},
         rows::{
             commands::parse_commands,
             decisions::DECISIONS_HEADER,
-            signals::{Origin as Cause, TIMING_HEADER, Timing},
+            signals::{SlotOrigin as Cause, TIMING_HEADER, Timing},
             table::{SeriesPrefix, push_decision, push_timing, push_trade},
             trades::TRADES_HEADER,
         },
@@ -47,7 +47,7 @@ pub const CHECKPOINT_ROWS: u64 = 64;
 
 /// Where a session writes, and whose ledger it is.
 #[derive(Debug)]
-pub struct Place<'d, D: Disk> {
+pub struct LedgerLocation<'d, D: Disk> {
     /// The disk.
     pub disk: &'d D,
     /// Its paths.
@@ -60,7 +60,7 @@ pub struct Place<'d, D: Disk> {
 
 /// When a slot was decided, for `timing.csv`.
 #[derive(Debug, Clone)]
-pub struct Stamp {
+pub struct DecisionTiming {
     /// Why then.
     pub cause: Cause,
     /// When its answer came.
@@ -84,7 +84,7 @@ pub struct Recovered {
     /// Rows that were played again, and came out as they were written.
     pub rows: u64,
     /// Torn tails that were cut, with the file's name.
-    pub cuts: Vec<(String, Cut)>,
+    pub cuts: Vec<(String, CutOff)>,
     /// Trade rows that a crash had left unwritten.
     pub trades_owed: usize,
     /// The checkpoint that the start went on from: what is before it was not proved yet.
@@ -159,11 +159,11 @@ impl Checkpoints {
 
 /// A ledger with the engine that is behind its last row.
 pub struct Session<'d, D: Disk> {
-    place: Place<'d, D>,
+    place: LedgerLocation<'d, D>,
     prefix: SeriesPrefix,
-    card: Card,
+    card: StrategySettings,
     build: String,
-    origin: Option<Origin>,
+    origin: Option<LedgerOrigin>,
     engine: Engine,
     maker: SlotMaker,
     gate: Monotonic,
@@ -194,14 +194,14 @@ impl<'d, D: Disk> Session<'d, D> {
     )]
     #[expect(clippy::needless_pass_by_value, reason = "the session keeps them")]
     pub fn open(
-        place: Place<'d, D>,
+        place: LedgerLocation<'d, D>,
         core: Core,
-        (card, build): (Card, &str),
+        (card, build): (StrategySettings, &str),
         belief: Belief,
         now: UtcMs,
         dry: bool,
     ) -> Result<(Self, Recovered), SessionError> {
-        let Place { disk, layout, tag, series } = &place;
+        let LedgerLocation { disk, layout, tag, series } = &place;
         let files = (*layout, tag, series);
         let origin = read_origin(*disk, layout, tag, series)?;
         let commands = durable_commands(*disk, layout, tag)?;
@@ -211,7 +211,7 @@ impl<'d, D: Disk> Session<'d, D> {
         let mut recovered = Recovered::default();
         let checkpoint = match (belief, &origin) {
             (Belief::Checkpoint(_), Some(origin)) => {
-                let whose = Whose { build, card: &card, origin, commands: &commands };
+                let whose = CheckpointOwner { build, card: &card, origin, commands: &commands };
                 usable(*disk, files, (whose, &used)).unwrap_or_else(|why| {
                     recovered.ignored = Some(why);
                     None
@@ -220,7 +220,7 @@ impl<'d, D: Disk> Session<'d, D> {
             (Belief::Checkpoint(_) | Belief::Nothing, _) => None,
         };
         let mut found = Inspected::of(*disk, files, checkpoint.as_ref(), signals)?;
-        if origin.is_some() && *found.ledgers[0].found() == Found::Absent {
+        if origin.is_some() && *found.ledgers[0].found() == LedgerContent::Absent {
             return Err(gone(files).into());
         }
         let extent = found.extent();
@@ -230,7 +230,7 @@ impl<'d, D: Disk> Session<'d, D> {
         }
         all_known(&core.strategy, &commands)?;
         let hearing = Hearing::new(layout, series.timeframe(), &used);
-        let given = Given {
+        let given = FoldInputs {
             place: &place,
             core: &core,
             card: &card,
@@ -282,7 +282,7 @@ impl<'d, D: Disk> Session<'d, D> {
         now: UtcMs,
         recovered: &mut Recovered,
     ) -> Result<(), SessionError> {
-        let Place { disk, layout, tag, series } = &self.place;
+        let LedgerLocation { disk, layout, tag, series } = &self.place;
         let (disk, layout) = (*disk, *layout);
         disk.create_dir_all(&layout.decisions_dir(tag, series)).map_err(StoreError::from)?;
         disk.create_dir_all(&layout.trades_dir(tag, series)).map_err(StoreError::from)?;
@@ -313,7 +313,7 @@ impl<'d, D: Disk> Session<'d, D> {
     /// Leaves word of how the ledgers are, for the next proof: when the loop rests, and at its end.
     pub fn keep_watch(&mut self, is_last: bool) {
         let (Some(journal), Some(watch)) = (&self.journal, &mut self.watch) else { return };
-        let Place { disk, layout, tag, series } = &self.place;
+        let LedgerLocation { disk, layout, tag, series } = &self.place;
         let left = [journal.decisions.left(), journal.trades.left()];
         if let Err(error) = watch.tell(*disk, (layout, tag, series), left, is_last) {
             tracing::info!("the next eqflat reads every row again: {error}");
@@ -337,11 +337,15 @@ impl<'d, D: Disk> Session<'d, D> {
         if self.journal.is_none() || rows == 0 || !is_new {
             return;
         }
-        let Place { disk, layout, tag, series } = &self.place;
-        let whose =
-            Whose { build: &self.build, card: &self.card, origin, commands: self.maker.commands() };
+        let LedgerLocation { disk, layout, tag, series } = &self.place;
+        let whose = CheckpointOwner {
+            build: &self.build,
+            card: &self.card,
+            origin,
+            commands: self.maker.commands(),
+        };
         let last_row = String::from_utf8_lossy(&self.buffer).trim_end().to_owned();
-        let stand = Stand {
+        let stand = CheckpointState {
             proved: &self.proved,
             last_row: &last_row,
             held: self.maker.held(),
@@ -366,7 +370,7 @@ impl<'d, D: Disk> Session<'d, D> {
     }
 
     /// Where it writes.
-    pub fn place(&self) -> &Place<'d, D> {
+    pub fn place(&self) -> &LedgerLocation<'d, D> {
         &self.place
     }
 
@@ -405,14 +409,14 @@ impl<'d, D: Disk> Session<'d, D> {
         &mut self,
         first: SlotTs,
         warm_up: &[TimedBar],
-        born: Born,
+        born: WarmupSeen,
     ) -> Result<(), SessionError> {
         assert!(self.last().is_none(), "a ledger begins once");
         let floor = warm_up.first().map_or(first, |bar| bar.ts);
         let from = (floor.ts_ms(), first.ts_ms());
-        let origin = Origin::new(from, born, self.card.clone(), self.build.clone());
+        let origin = LedgerOrigin::new(from, born, self.card.clone(), self.build.clone());
         if self.journal.is_some() {
-            let Place { disk, layout, tag, series } = &self.place;
+            let LedgerLocation { disk, layout, tag, series } = &self.place;
             let path = layout.origin(tag, series);
             disk.replace(&path, document(&origin).as_bytes()).map_err(StoreError::from)?;
         }
@@ -426,7 +430,7 @@ impl<'d, D: Disk> Session<'d, D> {
 
     /// Takes note of operator commands that came since. A ledger that is as it was read last is not parsed again.
     pub fn learn(&mut self) -> Result<(), SessionError> {
-        let Place { disk, layout, tag, .. } = &self.place;
+        let LedgerLocation { disk, layout, tag, .. } = &self.place;
         let ledger = commands_ledger(*disk, layout, tag)?;
         if self.commands_read.as_ref() == Some(&ledger) {
             return Ok(());
@@ -482,7 +486,7 @@ impl<'d, D: Disk> Session<'d, D> {
         &mut self,
         (ts, bar, degraded): (SlotTs, Option<Bar>, Option<Degraded>),
         late: impl Fn(SlotTs) -> Option<Bar>,
-        stamp: Stamp,
+        stamp: DecisionTiming,
     ) -> Result<Decision, SessionError> {
         let last = self.last();
         self.gate.admit(ts)?;
@@ -506,7 +510,7 @@ impl<'d, D: Disk> Session<'d, D> {
             advance_trades(&mut self.proved, &row);
         }
         let late_ms = stamp.seen_at.get() - ts.ts_ms();
-        let Stamp { cause, seen_at, run_id } = stamp;
+        let DecisionTiming { cause, seen_at, run_id } = stamp;
         let mut row = Vec::new();
         push_timing(&mut row, &Timing { ts, origin: cause, seen_at, late_ms, run_id });
         append(&mut journal.timing, &row, true)?;
@@ -520,7 +524,7 @@ impl<'d, D: Disk> Session<'d, D> {
 /// Plays the rows behind a checkpoint, or all of them. What cannot be gone on from is no worse than none: then every row is played, and
 /// that says what is wrong.
 fn folded<D: Disk>(
-    given: &Given<'_, '_, D>,
+    given: &FoldInputs<'_, '_, D>,
     checkpoint: Option<Checkpoint>,
     extent: Extent,
     recovered: &mut Recovered,
@@ -548,7 +552,7 @@ fn folded<D: Disk>(
 fn none_taken<D: Disk>(
     disk: &D,
     files: (&Layout, &Tag, &Series),
-    (belief, origin): (Belief, Option<&Origin>),
+    (belief, origin): (Belief, Option<&LedgerOrigin>),
     used: &Used,
 ) -> Result<(), StoreError> {
     let (Belief::Checkpoint(_), Some(origin), false) = (belief, origin, used.signals.is_empty())
@@ -569,7 +573,7 @@ fn none_taken<D: Disk>(
 fn usable<D: Disk>(
     disk: &D,
     files: (&Layout, &Tag, &Series),
-    whose: (Whose<'_>, &Used),
+    whose: (CheckpointOwner<'_>, &Used),
 ) -> Result<Option<Checkpoint>, String> {
     let Some(checkpoint) = Checkpoint::read(disk, files)? else { return Ok(None) };
     let (layout, tag, series) = files;
@@ -589,18 +593,19 @@ fn advance_trades(proved: &mut Proved, row: &[u8]) {
 /// Plays the rows before a checkpoint again, as a start without one does, and compares the engine behind them with that of the
 /// checkpoint: what went on from it stands on these rows. `stop` is asked now and then.
 pub fn prove_before<D: Disk>(
-    place: &Place<'_, D>,
+    place: &LedgerLocation<'_, D>,
     core: &Core,
-    card: &Card,
+    card: &StrategySettings,
     checkpoint: &Checkpoint,
     stop: &dyn Fn() -> bool,
 ) -> Result<Folded, SessionError> {
-    let Place { disk, layout, tag, series } = place;
+    let LedgerLocation { disk, layout, tag, series } = place;
     let origin = read_origin(*disk, layout, tag, series)?;
     let commands = crate::session::record::read_commands(*disk, layout, tag)?;
     let (signals, origin) = (core.strategy.signals(), origin.as_ref());
     let used = read_used(*disk, (layout, tag, series), signals, origin)?;
-    let given = Given { place, core, card, origin, commands: &commands, signals: &used.signals };
+    let given =
+        FoldInputs { place, core, card, origin, commands: &commands, signals: &used.signals };
     let mut fold = Fold::fresh(&given);
     if fold.run(&given, checkpoint.extent(), stop)? == Folded::Stopped {
         return Ok(Folded::Stopped);
@@ -609,7 +614,7 @@ pub fn prove_before<D: Disk>(
         let row = String::from_utf8_lossy(row).trim_end().to_owned();
         let line = fold.proved.mark.trades.line;
         let reason =
-            format!("the decisions lead to `{row}` here, the file has no such row: {MEND}");
+            format!("the decisions lead to `{row}` here, the file has no such row: {REPAIR}");
         StoreError::damaged(layout.trades(tag, series), line, reason)
     });
     if let Some(lacking) = lacking {

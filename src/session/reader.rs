@@ -18,7 +18,7 @@ use crate::{
         error::StoreError,
         layout::Layout,
         ledger::{last_line, last_row},
-        lines::{At, LineReader, Lines},
+        lines::{LineReader, LineStart, Lines},
         rows::{
             decisions::{DECISIONS_HEADER, DecisionLine, parse_decision_rows},
             signals::{TIMING_HEADER, Timing, parse_timing_rows},
@@ -88,11 +88,11 @@ impl Extent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     /// The next row of `decisions.csv`.
-    pub decisions: At,
+    pub decisions: LineStart,
     /// The next row of `trades.csv`.
-    pub trades: At,
+    pub trades: LineStart,
     /// The next row of `timing.csv`.
-    pub timing: At,
+    pub timing: LineStart,
     /// The last slot before them.
     pub after: Option<SlotTs>,
 }
@@ -118,7 +118,7 @@ pub struct TradeRow {
 
 /// Consecutive decisions, and the rows of the other files up to the last of them.
 #[derive(Debug)]
-pub struct Piece {
+pub struct LedgerPiece {
     lines: Lines,
     /// The decisions.
     pub rows: Vec<DecisionRow>,
@@ -130,7 +130,7 @@ pub struct Piece {
     pub end: Mark,
 }
 
-impl Piece {
+impl LedgerPiece {
     /// The bytes of the decisions.
     pub fn bytes(&self) -> &[u8] {
         &self.lines.bytes
@@ -166,7 +166,7 @@ impl Piece {
 
 /// What is left behind the last decision.
 #[derive(Debug, Default)]
-pub struct Left {
+pub struct Leftover {
     /// The first trade there.
     pub trade: Option<TradeRow>,
     /// How many rows of timing.
@@ -176,7 +176,7 @@ pub struct Left {
 }
 
 /// A row of one of the smaller files, read ahead, with the end of its line.
-type Ahead<T> = VecDeque<(T, At)>;
+type Ahead<T> = VecDeque<(T, LineStart)>;
 
 /// Reads a tag's files in pieces.
 pub struct RecordReader<'d, D: Disk> {
@@ -266,7 +266,7 @@ impl<'d, D: Disk> RecordReader<'d, D> {
 
     /// The next piece; `None` behind the last row.
     #[expect(clippy::should_implement_trait, reason = "it can fail")]
-    pub fn next(&mut self) -> Result<Option<Piece>, StoreError> {
+    pub fn next(&mut self) -> Result<Option<LedgerPiece>, StoreError> {
         let Some(lines) = self.decisions.next(self.rows)? else { return Ok(None) };
         let place = (self.decisions.path(), lines.first);
         let parsed = parse_decision_rows(&lines.bytes, &self.series, place, self.mark.after)?;
@@ -295,7 +295,7 @@ impl<'d, D: Disk> RecordReader<'d, D> {
         }
         self.mark.decisions = self.decisions.at();
         self.mark.after = Some(last);
-        Ok(Some(Piece { lines, rows, trades, timing, end: self.mark.clone() }))
+        Ok(Some(LedgerPiece { lines, rows, trades, timing, end: self.mark.clone() }))
     }
 
     /// The next trade, behind the last piece; known when the last piece was read and [`RecordReader::left`] was asked.
@@ -304,12 +304,12 @@ impl<'d, D: Disk> RecordReader<'d, D> {
     }
 
     /// What is left behind the last decision, in the files beside it.
-    pub fn left(&mut self) -> Result<Left, StoreError> {
+    pub fn left(&mut self) -> Result<Leftover, StoreError> {
         if self.trades_ahead.is_empty() {
             self.read_trades()?;
         }
         let trade = self.trades_ahead.front().map(|(trade, _)| trade.clone());
-        let mut left = Left { trade, ..Left::default() };
+        let mut left = Leftover { trade, ..Leftover::default() };
         loop {
             for (timing, _) in self.timing_ahead.drain(..) {
                 left.timed += 1;
@@ -384,7 +384,7 @@ fn take_to<T>(
     ahead: &mut Ahead<T>,
     last: SlotTs,
     slot: impl Fn(&T) -> SlotTs,
-    (rows, behind): (&mut Vec<T>, &mut At),
+    (rows, behind): (&mut Vec<T>, &mut LineStart),
 ) {
     while let Some((row, end)) = ahead.pop_front_if(|(row, _)| slot(row) <= last) {
         *behind = end;
@@ -411,13 +411,13 @@ fn after_trade<D: Disk>(
 
 /// The number of the line that begins at a byte.
 fn line_at<D: Disk>(disk: &D, path: &Path, start: u64) -> Result<u64, StoreError> {
-    let mut lines = LineReader::from(disk, path, At { bytes: 0, line: 1 }, start);
+    let mut lines = LineReader::from(disk, path, LineStart { bytes: 0, line: 1 }, start);
     while lines.next(AHEAD)?.is_some() {}
     Ok(lines.at().line)
 }
 
 /// Where each line of some bytes ends: where the next one is.
-fn ends(bytes: &[u8], mut at: At) -> impl Iterator<Item = At> {
+fn ends(bytes: &[u8], mut at: LineStart) -> impl Iterator<Item = LineStart> {
     bytes.split_inclusive(|byte| *byte == b'\n').map(move |line| {
         at.bytes += line.len() as u64;
         at.line += 1;
@@ -503,9 +503,9 @@ impl<'d, D: Disk> RowFinder<'d, D> {
         let timing = find(&self.files.timing, TIMING_HEADER, self.extent.timing, 0)?;
         let trades = find(&self.files.trades, TRADES_HEADER, self.extent.trades, 3)?;
         // Rows of these are not one slot apart, so that their numbers are not known.
-        let unnumbered = |bytes| At { bytes, line: 0 };
+        let unnumbered = |bytes| LineStart { bytes, line: 0 };
         Ok(Mark {
-            decisions: At { bytes: decisions, line: n + 2 },
+            decisions: LineStart { bytes: decisions, line: n + 2 },
             trades: unnumbered(trades),
             timing: unnumbered(timing),
             after: (n > 0).then(|| slot.plus(-1)),
@@ -546,7 +546,7 @@ impl<'d, D: Disk> RowFinder<'d, D> {
                 _ => high = middle,
             }
         }
-        let mut lines = LineReader::from(self.disk, path, At { bytes: low, line: 0 }, end);
+        let mut lines = LineReader::from(self.disk, path, LineStart { bytes: low, line: 0 }, end);
         loop {
             let at = lines.at().bytes;
             let Some(line) = lines.next(1)? else { return Ok(at) };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{card::Origin, error::SessionError, reader::RecordReader};
+use super::{error::SessionError, origin::LedgerOrigin, reader::RecordReader};
 use crate::{
     domain::{
         bar::{TimedBar, hash_bars},
@@ -128,10 +128,10 @@ pub fn read_origin<D: Disk>(
     layout: &Layout,
     tag: &Tag,
     series: &Series,
-) -> Result<Option<Origin>, StoreError> {
+) -> Result<Option<LedgerOrigin>, StoreError> {
     let path = layout.origin(tag, series);
     let Some(bytes) = disk.read(&path)? else { return Ok(None) };
-    Origin::from_json(&bytes).map(Some).map_err(|reason| StoreError::damaged(path, 0, reason))
+    LedgerOrigin::from_json(&bytes).map(Some).map_err(|reason| StoreError::damaged(path, 0, reason))
 }
 
 /// The bytes of the commands ledger of a tag; none without one.
@@ -188,11 +188,11 @@ pub fn stored_bars<D: Disk>(
 }
 
 /// When and from where a ledger began.
-pub fn birth(origin: &Origin, series: &Series) -> Result<Birth, SessionError> {
+pub fn ledger_start(origin: &LedgerOrigin, series: &Series) -> Result<LedgerStart, SessionError> {
     let floor = series.timeframe().slot(origin.floor_ts_ms);
     let at = UtcMs::new(origin.born_at_ms);
     match (floor, at) {
-        (Ok(floor), Ok(at)) => Ok(Birth { floor, at, revisions: origin.born_revisions }),
+        (Ok(floor), Ok(at)) => Ok(LedgerStart { floor, at, revisions: origin.born_revisions }),
         (Err(error), _) | (_, Err(error)) => Err(SessionError::Origin(error.to_string())),
     }
 }
@@ -211,7 +211,7 @@ pub fn gone((layout, tag, series): (&Layout, &Tag, &Series)) -> StoreError {
 /// therefore be missing, and `origin.json` is there before the first row.
 pub fn covered(
     record: &Record<'_>,
-    origin: Option<&Origin>,
+    origin: Option<&LedgerOrigin>,
     files: (&Layout, &Tag, &Series),
 ) -> Result<(), StoreError> {
     let [first, last] =
@@ -236,7 +236,7 @@ pub fn covered(
 pub fn begins(
     first: SlotTs,
     timed: Option<i64>,
-    origin: Option<&Origin>,
+    origin: Option<&LedgerOrigin>,
     (layout, tag, series): (&Layout, &Tag, &Series),
 ) -> Result<(), StoreError> {
     let first = first.ts_ms();
@@ -324,7 +324,7 @@ pub struct Decided {
 
 /// When LIVE began and how far back it could look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Birth {
+pub struct LedgerStart {
     /// The oldest bar it could see.
     pub floor: SlotTs,
     /// When it saw the warm-up bars.
@@ -347,14 +347,14 @@ pub fn warm_up_bars(
     stored: &[TimedBar],
     revisions: &[Revision],
     first: SlotTs,
-    birth: Birth,
+    birth: LedgerStart,
 ) -> Vec<TimedBar> {
-    let (known, at) = match birth.revisions {
+    let (known, at) = match ledger_start.revisions {
         Some(count) => (revisions.get(count..).unwrap_or_default(), UtcMs::EPOCH),
-        None => (revisions, birth.at),
+        None => (revisions, ledger_start.at),
     };
     let view = AsSeen::new(stored, known);
-    let earlier = stored.iter().filter(|bar| birth.floor <= bar.ts && bar.ts < first);
+    let earlier = stored.iter().filter(|bar| ledger_start.floor <= bar.ts && bar.ts < first);
     earlier
         .filter_map(|stored| view.at(stored.ts, at).map(|bar| TimedBar { ts: stored.ts, bar }))
         .collect()

@@ -14,7 +14,7 @@ use crate::{
     },
     engine::{
         anchor::{Blocks, FeatureRows, RowsInOrder, block_rows},
-        metrics::curve::{CurveStats, Point, Start, Walk},
+        metrics::curve::{CurveStats, CurveWalk, Point, Start},
         signals::Signals,
         slot::{Slot, SlotMaker},
         state::State,
@@ -29,7 +29,7 @@ const SLOTS_AT_ONCE: i64 = 16_384;
 
 /// Everything a replay depends on besides strategy and rules.
 #[derive(Debug, Clone)]
-pub struct Inputs {
+pub struct ReplayRequest {
     /// The slots to decide.
     pub window: Window,
     /// The bars, sorted and unique: those of the window and, before it, as many as the features reach back.
@@ -64,7 +64,12 @@ pub enum AtEnd {
 
 /// Plays the window and hands over the rows, batch by batch and in order. While one batch is delivered the next is made.
 /// Returns the state after the last slot.
-pub fn replay<E, F>(core: &Core, inputs: &Inputs, at_end: AtEnd, mut deliver: F) -> Result<State, E>
+pub fn replay<E, F>(
+    core: &Core,
+    inputs: &ReplayRequest,
+    at_end: AtEnd,
+    mut deliver: F,
+) -> Result<State, E>
 where
     E: Send,
     F: FnMut(&Batch) -> Result<(), E> + Send,
@@ -249,7 +254,7 @@ const ROW_BYTES: usize = 192;
 
 /// Bytes of consecutive rows.
 #[derive(Debug, Default)]
-pub struct Rows {
+pub struct RowBytes {
     /// Pieces of `decisions.csv`, in order.
     pub decisions: Vec<Vec<u8>>,
     /// A piece of `trades.csv`.
@@ -258,7 +263,7 @@ pub struct Rows {
 
 /// What a replay came to.
 #[derive(Debug, Clone)]
-pub struct Played {
+pub struct ReplayOutcome {
     /// Decision rows.
     pub rows: u64,
     /// All trade events.
@@ -289,11 +294,11 @@ const FAR: f64 = 0.5;
 /// Plays the inputs and delivers the rows.
 pub fn render<E>(
     core: &Core,
-    inputs: &Inputs,
+    inputs: &ReplayRequest,
     series: &Series,
     at_end: AtEnd,
-    mut deliver: impl FnMut(&Rows) -> Result<(), E> + Send,
-) -> Result<Played, E>
+    mut deliver: impl FnMut(&RowBytes) -> Result<(), E> + Send,
+) -> Result<ReplayOutcome, E>
 where
     E: Send,
 {
@@ -306,7 +311,7 @@ where
     let (mut far_stop, mut last_entry) = (None, None);
     let start = Start { ts_ms: inputs.window.first().open_ms(), equity: core.rules.cash.float() };
     // Walked and not kept: a point for every slot would grow with the years.
-    let (mut curve, mut days) = (Walk::new(start), Vec::new());
+    let (mut curve, mut days) = (CurveWalk::new(start), Vec::new());
     let state = replay(core, inputs, at_end, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
         trades.extend_from_slice(&batch.trades);
@@ -337,7 +342,7 @@ where
         deliver(&format(batch, &prefix, series))
     })?;
     let (curve, _) = curve.finish();
-    Ok(Played {
+    Ok(ReplayOutcome {
         rows,
         trades,
         start,
@@ -376,7 +381,7 @@ fn point(decision: &Decision) -> Point {
 }
 
 /// The rows of a batch as bytes, formatted on all cores.
-pub fn format(batch: &Batch, prefix: &SeriesPrefix, series: &Series) -> Rows {
+pub fn format(batch: &Batch, prefix: &SeriesPrefix, series: &Series) -> RowBytes {
     let decisions = batch
         .decisions
         .par_chunks(ROWS_PER_TASK)
@@ -390,5 +395,5 @@ pub fn format(batch: &Batch, prefix: &SeriesPrefix, series: &Series) -> Rows {
         .collect();
     let mut trades = Vec::new();
     batch.trades.iter().for_each(|trade| push_trade(&mut trades, prefix, series, trade));
-    Rows { decisions, trades }
+    RowBytes { decisions, trades }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, path::PathBuf};
 
-use super::card::Origin;
+use super::origin::LedgerOrigin;
 use crate::{
     domain::{
         ids::Tag,
@@ -15,8 +15,8 @@ use crate::{
         disk::Disk,
         error::StoreError,
         layout::Layout,
-        ledger::{self, Found, Inspection},
-        lines::{At, LineReader, Lines},
+        ledger::{self, Inspection, LedgerContent},
+        lines::{LineReader, LineStart, Lines},
         rows::signals::{SIGNALS_HEADER, UsedSignal, parse_signals, push_signal},
     },
 };
@@ -96,7 +96,7 @@ pub fn read_used<D: Disk>(
     disk: &D,
     (layout, tag, series): (&Layout, &Tag, &Series),
     signals: &Signals,
-    origin: Option<&Origin>,
+    origin: Option<&LedgerOrigin>,
 ) -> Result<Used, StoreError> {
     if signals.is_empty() {
         return Ok(Used::default());
@@ -113,14 +113,14 @@ pub fn inspect_used<D: Disk>(
     disk: &D,
     (layout, tag, series): (&Layout, &Tag, &Series),
     signals: &Signals,
-    origin: Option<&Origin>,
+    origin: Option<&LedgerOrigin>,
 ) -> Result<(Option<Inspection>, Used), StoreError> {
     if signals.is_empty() {
         return Ok((None, Used::default()));
     }
     let path = layout.used_signals(tag, series);
     let found = ledger::inspect(disk, &path, SIGNALS_HEADER)?;
-    if *found.found() == Found::Absent {
+    if *found.found() == LedgerContent::Absent {
         let used = absent(path, signals, origin)?;
         return Ok((Some(found), used));
     }
@@ -131,8 +131,12 @@ pub fn inspect_used<D: Disk>(
 }
 
 /// A ledger without a copy: one that did not begin yet, or one of other settings, which is for its certificate to say.
-fn absent(path: PathBuf, signals: &Signals, origin: Option<&Origin>) -> Result<Used, StoreError> {
-    let reads = |origin: &Origin| {
+fn absent(
+    path: PathBuf,
+    signals: &Signals,
+    origin: Option<&LedgerOrigin>,
+) -> Result<Used, StoreError> {
+    let reads = |origin: &LedgerOrigin| {
         origin.card.settings.keys().any(|key| key.starts_with("strategy.signals."))
     };
     if origin.is_some_and(reads) {
@@ -190,7 +194,7 @@ struct ProgramFile {
     name: String,
     path: PathBuf,
     timeframe: Timeframe,
-    at: At,
+    at: LineStart,
     /// The newest good line before `at`.
     newest: Option<SlotTs>,
 }
@@ -206,7 +210,7 @@ struct Read {
 }
 
 impl ProgramFile {
-    const START: At = At { bytes: 0, line: 1 };
+    const START: LineStart = LineStart { bytes: 0, line: 1 };
 
     fn new(layout: &Layout, rule: &SignalRule, timeframe: Timeframe) -> Self {
         let (name, path) = (rule.name.clone(), layout.program_signal(&rule.name));
@@ -313,7 +317,7 @@ struct Program {
 
 /// Lines to be used at a slot.
 #[derive(Debug, Default)]
-pub struct Due {
+pub struct DueSignals {
     /// Each with the name of its signal.
     pub lines: Vec<(String, SignalLine)>,
     /// Their rows of the copy.
@@ -352,8 +356,8 @@ impl Hearing {
     }
 
     /// The lines to be used at the next slot: of each signal the newest one, if it speaks there.
-    pub fn due(&mut self, ts: SlotTs) -> Due {
-        let mut due = Due::default();
+    pub fn due(&mut self, ts: SlotTs) -> DueSignals {
+        let mut due = DueSignals::default();
         let mut check = self.rows.last().map_or(0, |(_, check)| *check);
         for Program { rule, waiting, .. } in &mut self.programs {
             let mut newest = None;
@@ -371,7 +375,7 @@ impl Hearing {
     }
 
     /// The rows of these lines are in the copy.
-    pub fn used(&mut self, due: &Due) {
+    pub fn used(&mut self, due: &DueSignals) {
         self.rows.extend_from_slice(&due.rows);
     }
 

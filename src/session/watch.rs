@@ -18,7 +18,7 @@ use crate::{
         disk::{Disk, DiskResult, parent},
         document::document,
         layout::Layout,
-        ledger::Left,
+        ledger::FileAsLeft,
     },
 };
 
@@ -43,17 +43,17 @@ struct Word {
 pub struct Watch {
     /// What the files were when it began. The same stamps are the same content, so two watches of one name are one.
     since: String,
-    left: [Left; 2],
+    left: [FileAsLeft; 2],
     /// Until when there is word enough; `None` before the first.
     quiet: Option<Deadline>,
 }
 
 impl Watch {
     /// Begins, with the files as they were opened.
-    pub fn begin(left: [Left; 2]) -> Self {
+    pub fn begin(left: [FileAsLeft; 2]) -> Self {
         let stamps = left.map(|file| file.stamp);
         let since = sha256_hex(&serde_json::to_vec(&stamps).expect("plain values serialise"));
-        Self { since, left: [Left { stamp: None, touched: 0 }; 2], quiet: None }
+        Self { since, left: [FileAsLeft { stamp: None, touched: 0 }; 2], quiet: None }
     }
 
     /// Leaves word of how the files are now, unless it has, or did a moment ago; the last word is left always.
@@ -61,7 +61,7 @@ impl Watch {
         &mut self,
         disk: &D,
         (layout, tag, series): (&Layout, &Tag, &Series),
-        left: [Left; 2],
+        left: [FileAsLeft; 2],
         is_last: bool,
     ) -> DiskResult<()> {
         let is_early = self.quiet.as_ref().is_some_and(|quiet| !quiet.is_over());
@@ -188,7 +188,7 @@ mod tests {
         assert_eq!(file.metadata().unwrap().modified().unwrap(), written);
     }
 
-    fn left(ledgers: &[Ledger<'_, RealDisk>; 2]) -> [Left; 2] {
+    fn left(ledgers: &[Ledger<'_, RealDisk>; 2]) -> [FileAsLeft; 2] {
         ledgers.each_ref().map(Ledger::left)
     }
 

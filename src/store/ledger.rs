@@ -22,7 +22,7 @@ const TAIL: u64 = 4 << 10;
 
 /// What is in a ledger, before anything is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum LedgerContent {
     /// No file.
     Absent,
     /// A file.
@@ -39,7 +39,7 @@ pub enum Found {
 pub struct Inspection {
     path: PathBuf,
     header: &'static str,
-    found: Found,
+    found: LedgerContent,
 }
 
 impl Inspection {
@@ -48,21 +48,21 @@ impl Inspection {
     }
 
     /// What is in it.
-    pub fn found(&self) -> &Found {
+    pub fn found(&self) -> &LedgerContent {
         &self.found
     }
 
     /// How many bytes count: header and whole rows.
     pub fn whole(&self) -> u64 {
         match &self.found {
-            Found::Absent => 0,
-            Found::Present { whole, torn: _ } => *whole,
+            LedgerContent::Absent => 0,
+            LedgerContent::Present { whole, torn: _ } => *whole,
         }
     }
 
     /// Lets only the first `end` bytes count, which end with a row. What comes after them is cut and kept like a torn tail.
     pub fn keep<D: Disk>(&mut self, disk: &D, end: u64) -> Result<(), StoreError> {
-        let Found::Present { whole, torn } = &mut self.found else { return Ok(()) };
+        let LedgerContent::Present { whole, torn } = &mut self.found else { return Ok(()) };
         if end < *whole {
             let mut tail = disk.read_at(&self.path, end, (*whole - end) as usize)?;
             tail.append(torn);
@@ -73,7 +73,7 @@ impl Inspection {
 
     /// Whether opening it will cut something off.
     pub fn is_torn(&self) -> bool {
-        matches!(&self.found, Found::Present { whole, torn } if !torn.is_empty() || *whole == 0)
+        matches!(&self.found, LedgerContent::Present { whole, torn } if !torn.is_empty() || *whole == 0)
     }
 }
 
@@ -93,7 +93,7 @@ pub fn inspect_behind<D: Disk>(
     header: &'static str,
     proved: u64,
 ) -> Result<Inspection, StoreError> {
-    let mut found = Found::Absent;
+    let mut found = LedgerContent::Absent;
     if disk.len(path)?.is_some() {
         disk.sync(path)?;
         disk.sync_dir(parent(path))?;
@@ -109,7 +109,7 @@ fn look<D: Disk>(
     path: &Path,
     header: &str,
     (proved, len): (u64, u64),
-) -> Result<Found, StoreError> {
+) -> Result<LedgerContent, StoreError> {
     let start = disk.read_at(path, 0, header.len() + 1)?;
     if start.strip_suffix(b"\n") != Some(header.as_bytes()) {
         return torn_at_birth(disk, path, header, &start);
@@ -123,7 +123,7 @@ fn look<D: Disk>(
         return Err(StoreError::damaged(path, line, "NUL bytes before the last line"));
     }
     let torn = disk.read_at(path, end, len.saturating_sub(end) as usize)?;
-    Ok(Found::Present { whole: end, torn })
+    Ok(LedgerContent::Present { whole: end, torn })
 }
 
 /// A file without its header: one that was torn while it was created, or a foreign one.
@@ -132,12 +132,12 @@ fn torn_at_birth<D: Disk>(
     path: &Path,
     header: &str,
     start: &[u8],
-) -> Result<Found, StoreError> {
+) -> Result<LedgerContent, StoreError> {
     let written = start.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     if written <= header.len() && header.as_bytes().starts_with(&start[..written]) {
         let torn = disk.read(path)?.unwrap_or_default();
         if torn[written.min(torn.len())..].iter().all(|byte| *byte == 0) {
-            return Ok(Found::Present { whole: 0, torn });
+            return Ok(LedgerContent::Present { whole: 0, torn });
         }
     }
     let bytes = disk.read_at(path, 0, TAIL as usize)?;
@@ -206,7 +206,7 @@ fn hole<D: Disk>(disk: &D, path: &Path, from: u64, end: u64) -> Result<Option<u6
 
 /// What was cut off at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Cut {
+pub struct CutOff {
     /// How many bytes.
     pub bytes: usize,
     /// Where they are kept; `None` when there were none to keep.
@@ -220,12 +220,12 @@ pub struct Ledger<'d, D: Disk> {
     path: PathBuf,
     len: u64,
     poisoned: Option<String>,
-    left: Left,
+    left: FileAsLeft,
 }
 
 /// A file as its writer left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Left {
+pub struct FileAsLeft {
     /// Its stamp; `None` where the file system has none.
     pub stamp: Option<FileStamp>,
     /// How often something else had touched it before the next row was appended.
@@ -237,11 +237,11 @@ pub fn open<'d, D: Disk>(
     disk: &'d D,
     inspection: &Inspection,
     quarantine: &Quarantine,
-) -> Result<(Ledger<'d, D>, Option<Cut>), StoreError> {
+) -> Result<(Ledger<'d, D>, Option<CutOff>), StoreError> {
     let Inspection { path, header, found } = inspection;
     let (whole, torn): (u64, &[u8]) = match found {
-        Found::Absent => (0, &[]),
-        Found::Present { whole, torn } => (*whole, torn),
+        LedgerContent::Absent => (0, &[]),
+        LedgerContent::Present { whole, torn } => (*whole, torn),
     };
     let kept = if torn.is_empty() { None } else { Some(keep(disk, quarantine, torn)?) };
     let len = if whole == 0 {
@@ -257,8 +257,8 @@ pub fn open<'d, D: Disk>(
         }
         whole
     };
-    let cut = inspection.is_torn().then_some(Cut { bytes: torn.len(), kept });
-    let left = Left { stamp: disk.stamp(path), touched: 0 };
+    let cut = inspection.is_torn().then_some(CutOff { bytes: torn.len(), kept });
+    let left = FileAsLeft { stamp: disk.stamp(path), touched: 0 };
     Ok((Ledger { disk, path: path.clone(), len, poisoned: None, left }, cut))
 }
 
@@ -288,7 +288,7 @@ impl<D: Disk> Ledger<'_, D> {
     }
 
     /// How the file was left after the last row.
-    pub fn left(&self) -> Left {
+    pub fn left(&self) -> FileAsLeft {
         self.left
     }
 
@@ -403,8 +403,8 @@ mod tests {
             error.to_string().replace(&format!("{}/", temp.path().display()), "")
         };
         match inspect(&disk, &path, HEADER).map_err(relative)?.found() {
-            Found::Present { whole, torn } => Ok((*whole as usize, torn.len())),
-            Found::Absent => unreachable!(),
+            LedgerContent::Present { whole, torn } => Ok((*whole as usize, torn.len())),
+            LedgerContent::Absent => unreachable!(),
         }
     }
 

@@ -12,7 +12,7 @@ const READ: usize = 256 << 10;
 /// Where the first line of a piece is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct At {
+pub struct LineStart {
     /// Bytes before it.
     pub bytes: u64,
     /// Its number in the file, from 1.
@@ -33,7 +33,7 @@ pub struct Lines {
 pub struct LineReader<'d, D: Disk> {
     disk: &'d D,
     path: PathBuf,
-    at: At,
+    at: LineStart,
     end: u64,
     /// Bytes after `at` that were read already.
     ahead: Vec<u8>,
@@ -50,11 +50,11 @@ impl<'d, D: Disk> LineReader<'d, D> {
                 return Err(foreign(path, header, &start));
             }
         }
-        Ok(Self::from(disk, path, At { bytes: head, line: 2 }, end))
+        Ok(Self::from(disk, path, LineStart { bytes: head, line: 2 }, end))
     }
 
     /// The lines from a place on.
-    pub fn from(disk: &'d D, path: &Path, at: At, end: u64) -> Self {
+    pub fn from(disk: &'d D, path: &Path, at: LineStart, end: u64) -> Self {
         Self { disk, path: path.to_owned(), at, end, ahead: Vec::new() }
     }
 
@@ -63,7 +63,7 @@ impl<'d, D: Disk> LineReader<'d, D> {
     }
 
     /// Where the next line is.
-    pub fn at(&self) -> At {
+    pub fn at(&self) -> LineStart {
         self.at
     }
 
@@ -125,7 +125,7 @@ mod tests {
                 read.extend_from_slice(&lines.bytes);
             }
             assert_eq!(read, rows.concat().as_bytes());
-            assert_eq!(reader.at(), At { bytes: end, line: 52 });
+            assert_eq!(reader.at(), LineStart { bytes: end, line: 52 });
         }
     }
 

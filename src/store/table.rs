@@ -113,7 +113,7 @@ impl Packer {
             Self::Parquet(file) => {
                 let file = match file {
                     Some(file) => file,
-                    None => file.insert(Box::new(begun(&piece.names())?)),
+                    None => file.insert(Box::new(parquet_writer(&piece.names())?)),
                 };
                 piece.pack(file)?;
                 file.flush()?;
@@ -131,7 +131,7 @@ impl Packer {
     }
 }
 
-fn begun(names: &[String]) -> Result<SerializedFileWriter<Vec<u8>>, ParquetError> {
+fn parquet_writer(names: &[String]) -> Result<SerializedFileWriter<Vec<u8>>, ParquetError> {
     let mut fields = vec![Arc::new(
         Type::primitive_type_builder("ts_ms", Physical::INT64)
             .with_repetition(Repetition::REQUIRED)

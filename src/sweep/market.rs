@@ -1,7 +1,7 @@
 //! The null market: the real bars, each of which a coin may turn upside down. What a rule could know of direction is gone; ranges, gaps,
 //! bursts, volumes, holes and the time of day are what they were, and buying and holding earns the same.
 
-use super::chance::Chance;
+use super::xoshiro::Xoshiro;
 use crate::domain::bar::{Bar, PRICE_MAX, PRICE_MIN, TimedBar};
 
 /// Most decimal places of a price.
@@ -40,7 +40,7 @@ impl NullMarket {
 
     /// Null market `k` of a seed.
     pub fn null(&self, seed: u64, k: u32) -> Vec<TimedBar> {
-        let mut chance = Chance::new(seed, u64::from(k));
+        let mut chance = Xoshiro::new(seed, u64::from(k));
         let turned: Vec<[f64; 4]> = self
             .logs
             .iter()
@@ -110,7 +110,7 @@ mod tests {
 
     /// A walk in cents, with holes.
     fn walk(seed: u64, many: i64) -> Vec<TimedBar> {
-        let mut chance = Chance::new(seed, 99);
+        let mut chance = Xoshiro::new(seed, 99);
         let mut close = 10_000_i64;
         let mut bars = Vec::new();
         for n in 1..=many {

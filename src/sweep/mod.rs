@@ -1,7 +1,6 @@
 //! Floor 2, and pure: many trials of one strategy, and what the best of them is worth. No files, no clock, no threads: what is tried,
 //! how one trial is played, who wins, and the figures that keep a search from fooling its owner.
 
-pub mod chance;
 pub mod market;
 pub mod normal;
 pub mod pbo;
@@ -14,6 +13,7 @@ pub mod sums;
 pub mod trial;
 pub mod verdict;
 pub mod windows;
+pub mod xoshiro;
 
 #[cfg(test)]
 mod tests;

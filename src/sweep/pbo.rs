@@ -1,7 +1,7 @@
 //! How often the best of one half of the days is below the middle of the other half: the probability of backtest overfitting, by
 //! combinatorially symmetric cross-validation. After Bailey, Borwein, López de Prado and Zhu (2017).
 
-use super::{chance::Chance, sums::BlockSum};
+use super::{sums::BlockSum, xoshiro::Xoshiro};
 
 /// Most trials that take part; of more, so many are drawn.
 pub const TRIALS_MAX: usize = 5_000;
@@ -25,7 +25,7 @@ pub struct Overfitting {
 /// Over the sums per block of every trial, all of one length; `None` below two blocks or two trials.
 pub fn overfitting(trials: &[&[BlockSum]], seed: u64) -> Option<Overfitting> {
     let drawn: Vec<&[BlockSum]> = if trials.len() > TRIALS_MAX {
-        let places = Chance::new(seed, STREAM).places(TRIALS_MAX, trials.len());
+        let places = Xoshiro::new(seed, STREAM).places(TRIALS_MAX, trials.len());
         places.into_iter().map(|place| trials[place]).collect()
     } else {
         trials.to_vec()

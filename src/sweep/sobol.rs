@@ -1,6 +1,6 @@
 //! Sobol points: they fill a space more evenly than chance does. Direction numbers of Joe and Kuo (2008), shifted by a seed.
 
-use super::chance::Chance;
+use super::xoshiro::Xoshiro;
 
 /// Bits of a coordinate.
 const BITS: usize = 32;
@@ -49,7 +49,7 @@ impl Sobol {
 
     /// The points shifted by a seed.
     pub fn new(axes: usize, seed: u64) -> Self {
-        let mut chance = Chance::new(seed, STREAM);
+        let mut chance = Xoshiro::new(seed, STREAM);
         let shift = (0..axes).map(|_| (chance.bits() >> 32) as u32).collect();
         Self { shift, ..Self::plain(axes) }
     }

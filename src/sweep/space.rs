@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, fmt};
 
 use super::{
-    chance::Chance,
     plateau::Neighbours,
     sobol::{self, Sobol},
+    xoshiro::Xoshiro,
 };
 
 /// Most points of a grid before `where` takes some away: so many are looked at.
@@ -228,7 +228,7 @@ impl SweepSpace {
                 (steps.iter().map(|point| self.at(point)).collect(), Some(steps))
             }
             Method::Random => {
-                let mut chance = Chance::new(seed, STREAM);
+                let mut chance = Xoshiro::new(seed, STREAM);
                 let axes = self.axes.len();
                 let mut next = move || (0..axes).map(|_| chance.unit()).collect();
                 (self.draw(trials, &mut next, allowed)?, None)

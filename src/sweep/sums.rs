@@ -7,7 +7,7 @@ const SPREAD_MIN: f64 = 1e-12;
 
 /// How the days of a window are cut into blocks: all of one length, the rest of the division left out at the old end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
+pub struct DayBlocks {
     /// Blocks.
     pub blocks: u32,
     /// Days of each.
@@ -19,7 +19,7 @@ pub struct Cut {
 /// Fewest days of a block.
 const BLOCK_DAYS_MIN: u32 = 10;
 
-impl Cut {
+impl DayBlocks {
     /// Of `days` into as many blocks as were wanted, an even number; fewer where they would be shorter than ten days; none below two.
     pub fn new(days: u32, wanted: u32) -> Self {
         let most = (days / BLOCK_DAYS_MIN).min(wanted);
@@ -75,7 +75,7 @@ impl BlockSum {
 /// The days of a trial, folded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DaySums {
-    cut: Cut,
+    cut: DayBlocks,
     /// Days.
     pub days: u32,
     /// Of these, days with a return other than zero.
@@ -90,14 +90,14 @@ pub struct DaySums {
 
 impl DaySums {
     /// Before the first day.
-    pub fn new(cut: Cut) -> Self {
+    pub fn new(cut: DayBlocks) -> Self {
         let blocks = vec![BlockSum::default(); cut.blocks as usize];
         Self { cut, days: 0, active: 0, powers: [0.0; 4], downside: 0.0, blocks }
     }
 
     /// The same from what a file kept of it.
     pub fn of(
-        cut: Cut,
+        cut: DayBlocks,
         (days, active): (u32, u32),
         (powers, downside): ([f64; 4], f64),
         sums: &[[f64; 2]],
@@ -185,10 +185,10 @@ mod tests {
             (19, 16, 0, 0, 19),
             (0, 16, 0, 0, 0),
         ] {
-            let cut = Cut::new(days, wanted);
+            let cut = DayBlocks::new(days, wanted);
             assert_eq!((cut.blocks, cut.days, cut.rest), (blocks, length, rest), "{days}");
         }
-        let cut = Cut::new(25, 16);
+        let cut = DayBlocks::new(25, 16);
         assert_eq!(
             [0, 1, 12, 13, 24, 25].map(|day| cut.of(day)),
             [None, Some(0), Some(0), Some(1), Some(1), None]
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn days_without_spread_have_no_ratio() {
         for (r, many) in [(0.0, 300), (0.1, 300), (0.001, 7), (0.1, 1)] {
-            let mut sums = DaySums::new(Cut::new(many, 16));
+            let mut sums = DaySums::new(DayBlocks::new(many, 16));
             (0..many).for_each(|_| sums.take(r));
             assert_eq!(sums.sample(), None, "{r} {many}");
             assert_eq!(sums.active, if r == 0.0 { 0 } else { many });
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn a_block_is_the_days_of_it() {
-        let mut sums = DaySums::new(Cut::new(21, 2));
+        let mut sums = DaySums::new(DayBlocks::new(21, 2));
         (0..21).for_each(|day| sums.take(f64::from(day)));
         assert_eq!(sums.blocks[0].sum, 55.0);
         assert_eq!(sums.blocks[1].sum, 155.0);

@@ -5,7 +5,7 @@ use super::{
     pbo::overfitting,
     sobol::Sobol,
     stats::best_of,
-    sums::{BlockSum, Cut, DaySums},
+    sums::{BlockSum, DayBlocks, DaySums},
 };
 
 const EXPECTED: &str = include_str!("tests/expected/expected.txt");
@@ -23,7 +23,7 @@ fn returns(seed: u64, days: u32, quiet: u32) -> Vec<f64> {
 }
 
 fn folded(days: &[f64], blocks: u32) -> DaySums {
-    let mut sums = DaySums::new(Cut::new(days.len() as u32, blocks));
+    let mut sums = DaySums::new(DayBlocks::new(days.len() as u32, blocks));
     for r in days {
         sums.take(*r);
     }

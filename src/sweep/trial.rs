@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sums::{Cut, DaySums};
+use super::sums::{DayBlocks, DaySums};
 use crate::{
     domain::{
         bar::{Bar, TimedBar},
@@ -30,14 +30,14 @@ pub struct Tape<'a> {
     /// The slots to decide.
     pub window: Window,
     /// How its days are cut.
-    pub cut: Cut,
+    pub cut: DayBlocks,
     /// Whether equities per day and trades are kept: of a few trials, never of a search.
     pub keeps: bool,
 }
 
 /// What came of a trial.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Played {
+pub struct PlayedTrial {
     /// Its days, folded.
     pub sums: DaySums,
     /// Closed trades.
@@ -91,7 +91,7 @@ const SCORE_DAYS_MIN: u32 = 30;
 /// Days of a year.
 const YEAR_DAYS: f64 = 365.0;
 
-impl Played {
+impl PlayedTrial {
     /// Its score; `None` where it has no meaning, and of a trial that lost everything.
     pub fn score(&self, by: Score) -> Option<f64> {
         if self.is_ruined || self.sums.days < SCORE_DAYS_MIN {
@@ -129,7 +129,7 @@ pub fn play(
     tape: Tape<'_>,
     signals: &[Signals],
     stops: &dyn Fn() -> bool,
-) -> Option<Vec<Played>> {
+) -> Option<Vec<PlayedTrial>> {
     let Tape { bars, window, .. } = tape;
     let timeframe = window.first().timeframe();
     let Some(first) = cores.first() else { return Some(Vec::new()) };
@@ -270,7 +270,7 @@ impl<'a> Lane<'a> {
         (readiness, score)
     }
 
-    fn end(mut self, last: SlotTs) -> Played {
+    fn end(mut self, last: SlotTs) -> PlayedTrial {
         if let Some(close) = self.close {
             self.core.close_out_unwritten(&mut self.state, (last, close), &mut self.events);
         }
@@ -420,12 +420,12 @@ impl Tally {
         }
     }
 
-    fn end(mut self, state: State, events: &mut Vec<TradeEvent>) -> Played {
+    fn end(mut self, state: State, events: &mut Vec<TradeEvent>) -> PlayedTrial {
         self.trades(events);
         self.mark(state.equity().float());
         self.day();
         let played = self.played;
-        Played {
+        PlayedTrial {
             sums: played.sums,
             trades: played.trades,
             cut_trades: played.cut_trades,

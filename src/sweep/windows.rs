@@ -51,7 +51,7 @@ pub fn split(all: Days, hold_out: HoldOut) -> Result<(Days, Option<Days>), Strin
 
 /// How a walk forward is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Walk {
+pub struct WalkPlan {
     /// Days that are searched.
     pub train: u32,
     /// Days that the choice is applied to, behind them.
@@ -62,22 +62,22 @@ pub struct Walk {
 
 /// One step of a walk forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct WalkWindows {
     /// What is searched.
     pub train: Days,
     /// What the choice is applied to.
     pub test: Days,
 }
 
-impl Walk {
+impl WalkPlan {
     /// Its steps inside a window: test windows follow each other without a gap and without an overlap, and only whole ones count.
-    pub fn steps(self, inside: Days) -> Vec<Step> {
+    pub fn steps(self, inside: Days) -> Vec<WalkWindows> {
         let [train, test, embargo] = [self.train, self.test, self.embargo].map(i64::from);
         let mut steps = Vec::new();
         let mut first = inside.first;
         while test > 0 && train > 0 && first + train + embargo + test - 1 <= inside.last {
             let begin = first + train + embargo;
-            steps.push(Step {
+            steps.push(WalkWindows {
                 train: Days { first, last: first + train - 1 },
                 test: Days { first: begin, last: begin + test - 1 },
             });
@@ -113,14 +113,14 @@ mod tests {
 
     #[test]
     fn test_windows_follow_each_other_and_train_windows_end_before_them() {
-        let walk = Walk { train: 40, test: 20, embargo: 5 };
+        let walk = WalkPlan { train: 40, test: 20, embargo: 5 };
         let steps = walk.steps(ALL);
         let shown: Vec<[i64; 4]> = steps
             .iter()
             .map(|s| [s.train.first, s.train.last, s.test.first, s.test.last])
             .collect();
         assert_eq!(shown, [[100, 139, 145, 164], [120, 159, 165, 184]]);
-        assert!(Walk { train: 90, test: 20, embargo: 0 }.steps(ALL).is_empty());
+        assert!(WalkPlan { train: 90, test: 20, embargo: 0 }.steps(ALL).is_empty());
         assert_eq!((walk.trades_min(100, 100), walk.trades_min(20, 100)), (40, 10));
     }
 

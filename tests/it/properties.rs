@@ -15,7 +15,7 @@ use mjolnir::{
         slot::SlotMaker,
         step::{Core, Engine},
     },
-    session::replay::{AtEnd, Inputs, Rows, render},
+    session::replay::{AtEnd, ReplayRequest, RowBytes, render},
     store::rows::{
         decisions::{DECISIONS_HEADER, parse_decisions},
         table::{SeriesPrefix, push_decision, push_trade},
@@ -86,7 +86,7 @@ fn hours(most: usize) -> impl Strategy<Value = Vec<Hour>> {
 }
 
 /// The inputs of the slots `first ..= last`; all bars before are there to warm up on.
-fn inputs(hours: &[Hour], first: i64, last: i64) -> Inputs {
+fn inputs(hours: &[Hour], first: i64, last: i64) -> ReplayRequest {
     let mut bars = Vec::new();
     let mut degraded = BTreeMap::new();
     let mut price = 20_000.0;
@@ -104,7 +104,7 @@ fn inputs(hours: &[Hour], first: i64, last: i64) -> Inputs {
     }
     let window = Window::new(slot(first), slot(last)).expect("a window");
     let (commands, signals) = (Vec::new(), Signals::default());
-    Inputs { window, bars, degraded, commands, signals }
+    ReplayRequest { window, bars, degraded, commands, signals }
 }
 
 /// What a live session does: slot by slot through one engine. Continues `engine`, or starts with the warm-up bars.
@@ -115,7 +115,7 @@ struct Live {
 }
 
 impl Live {
-    fn start(core: &Core, inputs: &Inputs) -> Self {
+    fn start(core: &Core, inputs: &ReplayRequest) -> Self {
         let mut engine = Engine::new(core.clone(), Timeframe::H1);
         let first = inputs.window.first();
         let anchor_ms = core.blocks(Timeframe::H1).anchor_ms(first);
@@ -124,7 +124,7 @@ impl Live {
         Self { engine, maker: SlotMaker::default(), bytes: [Vec::new(), Vec::new()] }
     }
 
-    fn decide(&mut self, inputs: &Inputs, slots: impl Iterator<Item = SlotTs>) {
+    fn decide(&mut self, inputs: &ReplayRequest, slots: impl Iterator<Item = SlotTs>) {
         let (series, prefix) = (series(), SeriesPrefix::new(&series()));
         let known = |ts: SlotTs| {
             inputs.bars.binary_search_by_key(&ts, |bar| bar.ts).ok().map(|at| inputs.bars[at].bar)
@@ -143,15 +143,15 @@ impl Live {
     }
 }
 
-fn live(core: &Core, inputs: &Inputs) -> [Vec<u8>; 2] {
+fn live(core: &Core, inputs: &ReplayRequest) -> [Vec<u8>; 2] {
     let mut live = Live::start(core, inputs);
     live.decide(inputs, inputs.window.iter());
     live.bytes
 }
 
-fn replayed(core: &Core, inputs: &Inputs) -> [Vec<u8>; 2] {
+fn replayed(core: &Core, inputs: &ReplayRequest) -> [Vec<u8>; 2] {
     let mut bytes = [Vec::new(), Vec::new()];
-    let deliver = |rows: &Rows| -> Result<(), ()> {
+    let deliver = |rows: &RowBytes| -> Result<(), ()> {
         bytes[0].extend(rows.decisions.concat());
         bytes[1].extend_from_slice(&rows.trades);
         Ok(())
@@ -167,7 +167,7 @@ fn features(decisions: &[u8]) -> BTreeMap<i64, Option<u64>> {
     rows.iter().map(|row| (row.ts_ms(), row.feat_hash())).collect()
 }
 
-fn check_same_bytes(core: &Core, inputs: &Inputs) -> Result<(), TestCaseError> {
+fn check_same_bytes(core: &Core, inputs: &ReplayRequest) -> Result<(), TestCaseError> {
     let [decisions, trades] = replayed(core, inputs);
     let live = live(core, inputs);
     prop_assert_eq!(text(&live[0]), text(&decisions));
@@ -211,7 +211,7 @@ fn check_any_start(
 }
 
 /// Stops after any slot; the next process folds the rows so far and goes on.
-fn check_restart(core: &Core, inputs: &Inputs, stop: i64) -> Result<(), TestCaseError> {
+fn check_restart(core: &Core, inputs: &ReplayRequest, stop: i64) -> Result<(), TestCaseError> {
     let whole = live(core, inputs);
     let (first, last) = (inputs.window.first(), inputs.window.last());
     let stop = first.plus(stop.rem_euclid(inputs.window.slots())).min(last);

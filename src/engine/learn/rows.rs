@@ -13,7 +13,7 @@ use crate::{
 
 /// Rows in the order of their slots.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Rows {
+pub struct TrainRows {
     width: usize,
     slots: Vec<SlotTs>,
     ends: Vec<SlotTs>,
@@ -22,7 +22,7 @@ pub struct Rows {
     places: Vec<usize>,
 }
 
-impl Rows {
+impl TrainRows {
     /// The rows of `bars`, whose features are `features`, one for each bar. `label` answers for a bar by its place; a bar without an
     /// answer, and one whose features are not ready or not known, gives no row. Of a feature vector the first `width` values are inputs.
     pub fn collect(
@@ -114,7 +114,7 @@ words! {
 
 /// How the rows are cut.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Cut {
+pub struct FoldSettings {
     /// How many test windows, of equal length, one after another.
     pub folds: u32,
     /// Part of all slots before the first test window, more than 0 and less than 1.
@@ -129,7 +129,7 @@ pub struct Cut {
 
 /// Three windows of slots, each without its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fold {
+pub struct FoldWindows {
     /// What weights are fitted on.
     pub train: Range<i64>,
     /// What ends the fitting and chooses thresholds.
@@ -140,7 +140,7 @@ pub struct Fold {
 
 /// The rows of a fold, purged: no label of one part reaches the next one, nor the embargo before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
+pub struct FoldRows {
     /// Places of the training rows.
     pub train: Vec<usize>,
     /// Places of the validation rows.
@@ -174,9 +174,9 @@ pub const fn number(slot: SlotTs) -> i64 {
     slot.ts_ms() / slot.timeframe().ms()
 }
 
-impl Cut {
+impl FoldSettings {
     /// The folds of rows, oldest test window first.
-    pub fn folds(&self, rows: &Rows) -> Result<Vec<Fold>, CutError> {
+    pub fn folds(&self, rows: &TrainRows) -> Result<Vec<FoldWindows>, CutError> {
         let (first, end) = span(rows)?;
         let most = ((end - first) as f64 * self.train_min) as i64;
         let count = i64::from(self.folds.max(1));
@@ -188,16 +188,16 @@ impl Cut {
                 FoldGrowth::Rolling => test.start - most,
             };
             let (train, validation) = self.kept_back(start..test.start);
-            Fold { train, validation, test }
+            FoldWindows { train, validation, test }
         };
         Ok((0..count).map(fold).collect())
     }
 
     /// The fold of the model that is fitted last: everything, with the last part kept back.
-    pub fn last(&self, rows: &Rows) -> Result<Fold, CutError> {
+    pub fn last(&self, rows: &TrainRows) -> Result<FoldWindows, CutError> {
         let (first, end) = span(rows)?;
         let (train, validation) = self.kept_back(first..end);
-        Ok(Fold { train, validation, test: end..end })
+        Ok(FoldWindows { train, validation, test: end..end })
     }
 
     fn kept_back(&self, window: Range<i64>) -> (Range<i64>, Range<i64>) {
@@ -207,7 +207,12 @@ impl Cut {
     }
 
     /// The rows of a fold. Its name is for the error.
-    pub fn parts(&self, rows: &Rows, fold: &Fold, name: &str) -> Result<Parts, CutError> {
+    pub fn parts(
+        &self,
+        rows: &TrainRows,
+        fold: &FoldWindows,
+        name: &str,
+    ) -> Result<FoldRows, CutError> {
         let embargo = i64::from(self.embargo);
         let within = |window: &Range<i64>, next: Option<i64>| -> Vec<usize> {
             let ends_in_time =
@@ -217,7 +222,7 @@ impl Cut {
             (start..end).filter(ends_in_time).collect()
         };
         let is_last = fold.test.is_empty();
-        let parts = Parts {
+        let parts = FoldRows {
             train: within(&fold.train, Some(fold.validation.start)),
             validation: within(&fold.validation, (!is_last).then_some(fold.test.start)),
             test: within(&fold.test, None),
@@ -235,16 +240,16 @@ impl Cut {
     }
 }
 
-fn span(rows: &Rows) -> Result<(i64, i64), CutError> {
+fn span(rows: &TrainRows) -> Result<(i64, i64), CutError> {
     let (Some(first), Some(last)) = (rows.slots().first(), rows.slots().last()) else {
         return Err(CutError::NoRows);
     };
     Ok((number(*first), number(*last) + 1))
 }
 
-impl Parts {
+impl FoldRows {
     /// No label of a part ends in the embargo before a later part, or behind it.
-    fn assert_apart(&self, rows: &Rows, embargo: i64) {
+    fn assert_apart(&self, rows: &TrainRows, embargo: i64) {
         let last_end = |part: &[usize]| part.iter().map(|row| number(rows.ends()[*row])).max();
         let first = |part: &[usize]| part.first().map(|row| number(rows.slots()[*row]));
         for (earlier, later) in [

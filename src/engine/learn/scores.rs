@@ -200,7 +200,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::learn::chance::{Chance, Purpose};
+    use crate::engine::learn::split_mix::{Purpose, SplitMix};
 
     #[test]
     fn said_and_happened_are_compared_bin_by_bin() {
@@ -282,7 +282,7 @@ mod tests {
         const WALKS: u64 = 300;
         let (mut counted, mut as_if_independent) = (0, 0);
         for seed in 0..WALKS {
-            let mut chance = Chance::new(seed, Purpose::Probe);
+            let mut chance = SplitMix::new(seed, Purpose::Probe);
             let mut walk = vec![0.0];
             for _ in 0..2_000 {
                 // A sum of uniform numbers is near enough to a normal one.

@@ -77,7 +77,7 @@ pub struct CurveStats {
 impl CurveStats {
     /// Reads the curve once.
     pub fn of(start: Start, points: impl IntoIterator<Item = Point>) -> Self {
-        let mut walk = Walk::new(start);
+        let mut walk = CurveWalk::new(start);
         for point in points {
             walk.take(point);
         }
@@ -96,7 +96,7 @@ pub struct DayReturn {
 
 /// A curve read point by point, by whoever does not hold all of it.
 #[derive(Debug, Clone)]
-pub struct Walk {
+pub struct CurveWalk {
     start: Start,
     slots: u64,
     slots_in_position: u64,
@@ -107,7 +107,7 @@ pub struct Walk {
     daily: DailyReturns,
 }
 
-impl Walk {
+impl CurveWalk {
     /// Before the first point.
     pub fn new(start: Start) -> Self {
         Self {

@@ -80,7 +80,7 @@ impl Timeline {
     }
 
     /// The model it begins with.
-    pub const fn begun(&self) -> ModelId {
+    pub const fn first(&self) -> ModelId {
         self.first.id
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let up = |n| timeline.at(slot(n)).model.logits(&[0.0])[2];
         assert_eq!([1, 2, 3, 4].map(up), [1.0, 2.0, 2.0, 1.0]);
         assert_eq!([1, 2, 4].map(|n| timeline.at(slot(n)).enter), [100, 200, 100]);
-        assert_eq!((timeline.begun(), timeline.present()), (id(1), id(1)));
+        assert_eq!((timeline.first(), timeline.present()), (id(1), id(1)));
         assert!(timeline.holds(at(180_001), id(3)) && !timeline.holds(at(180_000), id(3)));
     }
 

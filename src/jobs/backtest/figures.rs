@@ -8,7 +8,7 @@ use crate::{
         time::{DAY_MS, SlotTs, Window},
     },
     engine::metrics::tearsheet::Tearsheet,
-    session::replay::Played,
+    session::replay::ReplayOutcome,
 };
 
 /// The figures, one line per theme.
@@ -70,7 +70,7 @@ pub fn holes(missing: u64, window: Window) -> String {
 }
 
 /// What kept rules from deciding or entering, and a stop that cannot have been meant; nothing where there is nothing to say.
-pub fn odd(played: &Played) -> String {
+pub fn odd(played: &ReplayOutcome) -> String {
     let list = |counts: Vec<String>| counts.join(", ");
     let mut text = String::new();
     if !played.skipped.is_empty() {

@@ -31,10 +31,10 @@ use crate::{
     manifest::{self, BacktestJob},
     report::figures::{Basis, CLOSED_TRADES, FigureValues},
     session::{
-        card::{Born, Card, Origin},
-        live::Place,
+        live::LedgerLocation,
+        origin::{LedgerOrigin, StrategySettings, WarmupSeen},
         record::{RecordBytes, read_origin},
-        replay::{AtEnd, Inputs, Played},
+        replay::{AtEnd, ReplayOutcome, ReplayRequest},
         signals::leave_used,
     },
     store::{
@@ -71,7 +71,7 @@ fn run_core(
     context: &Context<'_>,
     job: &BacktestJob,
     core: &Core,
-    card: &Card,
+    card: &StrategySettings,
 ) -> Result<Outcome, Failure> {
     let series = &job.trading.series;
     let live = context.place(&job.tag, series);
@@ -107,7 +107,7 @@ fn run_core(
     let played = write_backtest(&place, core, &inputs, at_end, job.backtest.on_existing)?;
     let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
     leave_used(context.disk, (context.layout, &place.tag, series), &inputs.signals, window)?;
-    leave_card(context, &place, (floor, window.first()), card)?;
+    write_origin(context, &place, (floor, window.first()), card)?;
     note_search(context, series, (core, card), &inputs);
     let table = job.backtest.features.then(|| leave_features(context, &place, core, &inputs));
     let table = table.transpose()?;
@@ -119,8 +119,8 @@ fn run_core(
 fn note_search(
     context: &Context<'_>,
     series: &Series,
-    (core, card): (&Core, &Card),
-    inputs: &Inputs,
+    (core, card): (&Core, &StrategySettings),
+    inputs: &ReplayRequest,
 ) {
     let days =
         Days { first: inputs.window.first().open_day(), last: inputs.window.last().open_day() };
@@ -141,9 +141,9 @@ fn note_search(
 /// Writes the table of what the rules saw beside the ledger; returns where it is.
 fn leave_features(
     context: &Context<'_>,
-    place: &Place<'_, RealDisk>,
+    place: &LedgerLocation<'_, RealDisk>,
     core: &Core,
-    inputs: &Inputs,
+    inputs: &ReplayRequest,
 ) -> Result<String, Failure> {
     let path = context.layout.features(&place.tag, &place.series);
     let mut file = TableFile::begin(context.disk, &path, TableForm::Parquet)?;
@@ -162,8 +162,8 @@ pub fn backtest_place<'a>(
     context: &Context<'a>,
     tag: &Tag,
     runid: &RunId,
-    live: &Place<'a, RealDisk>,
-) -> Result<Place<'a, RealDisk>, Failure> {
+    live: &LedgerLocation<'a, RealDisk>,
+) -> Result<LedgerLocation<'a, RealDisk>, Failure> {
     let tag =
         tag.backtest(runid).map_err(|error| Failure::new(Exit::Manifest, error.to_string()))?;
     Ok(context.place(&tag, &live.series))
@@ -171,15 +171,19 @@ pub fn backtest_place<'a>(
 
 /// Writes what the backtest was made with beside its ledger, so that it can be compared later: from the oldest bar it used, and its
 /// first slot.
-pub fn leave_card(
+pub fn write_origin(
     context: &Context<'_>,
-    place: &Place<'_, RealDisk>,
+    place: &LedgerLocation<'_, RealDisk>,
     (floor, first): (SlotTs, SlotTs),
-    card: &Card,
+    card: &StrategySettings,
 ) -> Result<(), Failure> {
-    let born = Born { at: context.started, revisions: None };
-    let origin =
-        Origin::new((floor.ts_ms(), first.ts_ms()), born, card.clone(), context.build.to_owned());
+    let born = WarmupSeen { at: context.started, revisions: None };
+    let origin = LedgerOrigin::new(
+        (floor.ts_ms(), first.ts_ms()),
+        born,
+        card.clone(),
+        context.build.to_owned(),
+    );
     let path = context.layout.origin(&place.tag, &place.series);
     Ok(context.disk.replace(&path, document(&origin).as_bytes())?)
 }
@@ -231,9 +235,9 @@ fn window(
 
 fn outcome(
     context: &Context<'_>,
-    (place, table): (&Place<'_, RealDisk>, Option<String>),
-    inputs: &Inputs,
-    played: &Played,
+    (place, table): (&LedgerLocation<'_, RealDisk>, Option<String>),
+    inputs: &ReplayRequest,
+    played: &ReplayOutcome,
 ) -> Outcome {
     let decisions = context.shown(&context.layout.decisions(&place.tag, &place.series));
     let trades = context.shown(&context.layout.trades(&place.tag, &place.series));
@@ -291,7 +295,7 @@ fn figures_out(sheet: &Tearsheet) -> impl Iterator<Item = (String, String)> {
 }
 
 /// Slots of the window for which the store has no bar.
-fn missing_slots(inputs: &Inputs) -> u64 {
+fn missing_slots(inputs: &ReplayRequest) -> u64 {
     let bars = inputs.bars.iter().filter(|bar| inputs.window.contains(bar.ts)).count();
     inputs.window.slots().unsigned_abs().saturating_sub(bars as u64)
 }

@@ -15,11 +15,11 @@ use crate::{
     engine::{anchor::Blocks, signals::Signals, step::Core},
     manifest::OnExisting,
     session::{
-        card::Origin,
         error::SessionError,
-        live::Place,
-        record::{Record, birth, covered, load_bars, read_commands, read_origin},
-        replay::{AtEnd, Inputs, Played, Rows, render},
+        live::LedgerLocation,
+        origin::LedgerOrigin,
+        record::{Record, covered, ledger_start, load_bars, read_commands, read_origin},
+        replay::{AtEnd, ReplayOutcome, ReplayRequest, RowBytes, render},
         signals::{read_programs, read_used},
     },
     store::{
@@ -33,21 +33,21 @@ use crate::{
 /// The inputs of a window for a tag without a LIVE ledger, or for one whose record is not wanted. Signals are read from the files of
 /// the programs themselves.
 pub fn plain<D: Disk>(
-    place: &Place<'_, D>,
+    place: &LedgerLocation<'_, D>,
     window: Window,
     (blocks, signals): (Blocks, &Signals),
-) -> Result<Inputs, StoreError> {
+) -> Result<ReplayRequest, StoreError> {
     let timeframe = place.series.timeframe();
     let (signals, said) = read_programs(place.disk, place.layout, signals, timeframe)?;
     for text in said {
         tracing::warn!("{text}");
     }
     let (degraded, commands) = (BTreeMap::new(), Vec::new());
-    Ok(Inputs { window, bars: bars(place, window, blocks)?, degraded, commands, signals })
+    Ok(ReplayRequest { window, bars: bars(place, window, blocks)?, degraded, commands, signals })
 }
 
 fn bars<D: Disk>(
-    place: &Place<'_, D>,
+    place: &LedgerLocation<'_, D>,
     window: Window,
     blocks: Blocks,
 ) -> Result<Vec<TimedBar>, StoreError> {
@@ -57,16 +57,16 @@ fn bars<D: Disk>(
 
 /// The inputs of a window with what LIVE recorded: its floor, its degraded slots, its operators' commands, the signals it used.
 pub fn recorded<D: Disk>(
-    place: &Place<'_, D>,
+    place: &LedgerLocation<'_, D>,
     record: &Record<'_>,
     window: Window,
     (blocks, signals): (Blocks, &Signals),
-) -> Result<Inputs, SessionError> {
+) -> Result<ReplayRequest, SessionError> {
     let (bars, origin) = (bars(place, window, blocks)?, origin_of(place)?);
     let files = (place.layout, &place.tag, &place.series);
     covered(record, Some(&origin), files)?;
-    let floor = birth(&origin, &place.series)?.floor;
-    Ok(Inputs {
+    let floor = ledger_start(&origin, &place.series)?.floor;
+    Ok(ReplayRequest {
         bars: above(bars, floor),
         signals: read_used(place.disk, files, signals, Some(&origin))?.signals,
         degraded: record.degraded(),
@@ -80,7 +80,7 @@ fn above(mut bars: Vec<TimedBar>, floor: SlotTs) -> Vec<TimedBar> {
     bars
 }
 
-fn origin_of<D: Disk>(place: &Place<'_, D>) -> Result<Origin, SessionError> {
+fn origin_of<D: Disk>(place: &LedgerLocation<'_, D>) -> Result<LedgerOrigin, SessionError> {
     let missing = || SessionError::NoOrigin(place.layout.origin(&place.tag, &place.series));
     read_origin(place.disk, place.layout, &place.tag, &place.series)?.ok_or_else(missing)
 }
@@ -110,12 +110,12 @@ pub struct Base {
 
 /// Plays the inputs into `decisions.csv` and `trades.csv` of a place. The caller holds its writer lock.
 pub fn write_backtest<D: Disk>(
-    place: &Place<'_, D>,
+    place: &LedgerLocation<'_, D>,
     core: &Core,
-    inputs: &Inputs,
+    inputs: &ReplayRequest,
     at_end: AtEnd,
     on_existing: OnExisting,
-) -> Result<Played, WriteError> {
+) -> Result<ReplayOutcome, WriteError> {
     write_rows(place, on_existing, None, |_, deliver| {
         render(core, inputs, &place.series, at_end, deliver).map_err(WriteError::Store)
     })
@@ -124,15 +124,18 @@ pub fn write_backtest<D: Disk>(
 /// Writes the rows that `play` delivers into both ledgers of a place, and puts them in place when it is done. It is told whether the
 /// rows of the base are there already. The caller holds the lock of the base.
 pub fn write_rows<T, E, D: Disk>(
-    place: &Place<'_, D>,
+    place: &LedgerLocation<'_, D>,
     on_existing: OnExisting,
     base: Option<&Base>,
-    play: impl FnOnce(bool, &mut (dyn FnMut(&Rows) -> Result<(), StoreError> + Send)) -> Result<T, E>,
+    play: impl FnOnce(
+        bool,
+        &mut (dyn FnMut(&RowBytes) -> Result<(), StoreError> + Send),
+    ) -> Result<T, E>,
 ) -> Result<T, E>
 where
     E: From<WriteError>,
 {
-    let Place { disk, layout, tag, series } = place;
+    let LedgerLocation { disk, layout, tag, series } = place;
     let store = |error: StoreError| E::from(WriteError::Store(error));
     let (decisions, trades) = (layout.decisions(tag, series), layout.trades(tag, series));
     let is_there = disk.len(&decisions).map_err(|error| store(error.into()))?.is_some();
@@ -153,7 +156,7 @@ where
         }
     };
     let (base, staged) = begin().map_err(store)?;
-    let played = play(base.is_some(), &mut |rows: &Rows| {
+    let played = play(base.is_some(), &mut |rows: &RowBytes| {
         for piece in &rows.decisions {
             disk.append(staged[0].path(), piece)?;
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     domain::{
         bar::TimedBar,
         decision::{Decision, Reason},
@@ -20,13 +20,13 @@ use crate::{
     jobs::{context::Context, engine_setup::engine_setup, models::ModelSource},
     language::Intent,
     manifest::{CheckJob, CheckPart, StopFill},
-    session::replay::{AtEnd, Batch, Inputs, replay},
+    session::replay::{AtEnd, Batch, ReplayRequest, replay},
     store::raw::RawStore,
 };
 
 /// What is compared of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
+pub struct LookaheadRow {
     pub ts: SlotTs,
     /// Hash of its features.
     pub features: Option<u64>,
@@ -36,7 +36,7 @@ pub struct Row {
     pub state: u64,
 }
 
-impl From<&Decision> for Row {
+impl From<&Decision> for LookaheadRow {
     fn from(decision: &Decision) -> Self {
         Self {
             ts: decision.ts,
@@ -49,7 +49,7 @@ impl From<&Decision> for Row {
 
 /// A slot that knew what came after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peek {
+pub struct LookaheadSlot {
     pub ts: SlotTs,
     /// The last slot whose bar it was allowed to know in the second run.
     pub cut: SlotTs,
@@ -72,8 +72,8 @@ pub fn look_ahead<E>(
     bars: &[TimedBar],
     window: Window,
     every: u64,
-    compute: impl Fn(&[TimedBar], Window) -> Result<Vec<Row>, E>,
-) -> Result<Result<u64, Peek>, E> {
+    compute: impl Fn(&[TimedBar], Window) -> Result<Vec<LookaheadRow>, E>,
+) -> Result<Result<u64, LookaheadSlot>, E> {
     let full = compute(bars, window)?;
     let step = usize::try_from(every.max(1)).unwrap_or(usize::MAX);
     let mut cuts = 0;
@@ -89,11 +89,15 @@ pub fn look_ahead<E>(
     Ok(Ok(cuts))
 }
 
-fn first_difference(full: &[Row], rows: &[Row], cut: SlotTs) -> Option<Peek> {
+fn first_difference(
+    full: &[LookaheadRow],
+    rows: &[LookaheadRow],
+    cut: SlotTs,
+) -> Option<LookaheadSlot> {
     let wanted = full.iter().take_while(|row| row.ts <= cut).count();
     if wanted != rows.len() {
         let what = format!("{} rows instead of {wanted}", rows.len());
-        return Some(Peek { ts: cut, cut, what });
+        return Some(LookaheadSlot { ts: cut, cut, what });
     }
     let (with, without) = full.iter().zip(rows).find(|(with, without)| with != without)?;
     let what = if with.features != without.features {
@@ -104,7 +108,7 @@ fn first_difference(full: &[Row], rows: &[Row], cut: SlotTs) -> Option<Peek> {
         let text = |(action, reason): (&str, Reason)| format!("{action} ({reason})");
         format!("decision: {} became {}", text(without.decision), text(with.decision))
     };
-    Some(Peek { ts: with.ts, cut, what })
+    Some(LookaheadSlot { ts: with.ts, cut, what })
 }
 
 /// How far a feature may be from what one more block of history gives, as a share of its size. The warm-up leaves the oldest
@@ -112,7 +116,7 @@ fn first_difference(full: &[Row], rows: &[Row], cut: SlotTs) -> Option<Peek> {
 const FADED_MAX: f64 = 0.0025;
 
 /// All of them, on the bars as they are stored.
-pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Check> {
+pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<CheckItem> {
     let series = &job.trading.series;
     let raw = RawStore::new(context.layout, context.disk, series);
     let bars = match raw.load_all() {
@@ -156,12 +160,12 @@ pub fn features(context: &Context<'_>, job: &CheckJob) -> Vec<Check> {
     checks
 }
 
-fn check(name: &'static str, level: Level, value: String) -> Check {
-    Check::new(name, level, value).part(CheckPart::Features.name())
+fn check(name: &'static str, level: Level, value: String) -> CheckItem {
+    CheckItem::new(name, level, value).part(CheckPart::Features.name())
 }
 
 /// A strategy's value that is not a number stops its decisions. It may never happen on possible bars.
-fn finite(strategy: &Strategy, blocks: Blocks, bars: &[TimedBar]) -> Check {
+fn finite(strategy: &Strategy, blocks: Blocks, bars: &[TimedBar]) -> CheckItem {
     let mut anchored = Anchored::new(strategy.clone(), blocks);
     let (mut warm, mut broken, mut first) = (0_u64, 0_u64, None);
     for bar in bars {
@@ -213,7 +217,7 @@ impl MoreHistory {
 }
 
 /// Whether the warm-up is long enough: more history moves no feature visibly and changes no signal.
-fn warm(core: &Core, blocks: Blocks, bars: &[TimedBar]) -> Check {
+fn warm(core: &Core, blocks: Blocks, bars: &[TimedBar]) -> CheckItem {
     let strategy = &core.strategy;
     let mut by_block: BTreeMap<i64, &[TimedBar]> = BTreeMap::new();
     for part in bars.chunk_by(|a, b| blocks.of(a.ts) == blocks.of(b.ts)) {
@@ -284,14 +288,14 @@ fn compare(
 }
 
 /// Whether anything knew what came after it.
-fn blind(core: &Core, bars: &[TimedBar], window: Window, every: u64) -> Check {
+fn blind(core: &Core, bars: &[TimedBar], window: Window, every: u64) -> CheckItem {
     let compute = |bars: &[TimedBar], window: Window| {
         let (degraded, commands) = (BTreeMap::new(), Vec::new());
         let signals = core.strategy.signals().clone();
-        let inputs = Inputs { window, bars: bars.to_vec(), degraded, commands, signals };
+        let inputs = ReplayRequest { window, bars: bars.to_vec(), degraded, commands, signals };
         let mut rows = Vec::with_capacity(window.slots().unsigned_abs() as usize);
         replay(core, &inputs, AtEnd::Keep, |batch: &Batch| {
-            rows.extend(batch.decisions.iter().map(Row::from));
+            rows.extend(batch.decisions.iter().map(LookaheadRow::from));
             Ok::<(), std::convert::Infallible>(())
         })?;
         Ok::<_, std::convert::Infallible>(rows)
@@ -328,8 +332,8 @@ mod tests {
     }
 
     /// Rows whose features hash the bar `ahead` bars after their own.
-    fn rows(bars: &[TimedBar], ahead: usize) -> Vec<Row> {
-        let row = |(n, bar): (usize, &TimedBar)| Row {
+    fn rows(bars: &[TimedBar], ahead: usize) -> Vec<LookaheadRow> {
+        let row = |(n, bar): (usize, &TimedBar)| LookaheadRow {
             ts: bar.ts,
             features: bars.get(n + ahead).map(|bar| bar.bar.close().to_bits()),
             decision: ("hold", Reason::new("no_signal")),
@@ -338,7 +342,10 @@ mod tests {
         bars.iter().enumerate().map(row).collect()
     }
 
-    fn test(every: u64, compute: impl Fn(&[TimedBar]) -> Vec<Row>) -> Result<u64, Peek> {
+    fn test(
+        every: u64,
+        compute: impl Fn(&[TimedBar]) -> Vec<LookaheadRow>,
+    ) -> Result<u64, LookaheadSlot> {
         let bars = feed::seeded_bars(7, window());
         let compute = |bars: &[TimedBar], _: Window| Ok::<_, Infallible>(compute(bars));
         let Ok(found) = look_ahead(&bars, window(), every, compute);

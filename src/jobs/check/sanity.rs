@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     domain::time::DAY_MS,
     engine::step::Core,
     jobs::{
@@ -21,7 +21,7 @@ const COSTS_BPS_MAX: u32 = 100;
 const WHOLE_PCT: u32 = 100;
 
 /// All of them. `core` is the engine of these settings, or why there is none.
-pub fn sanity(trading: &Trading, core: Result<Core, Failure>) -> Vec<Check> {
+pub fn sanity(trading: &Trading, core: Result<Core, Failure>) -> Vec<CheckItem> {
     let mut checks = vec![account(trading), costs(trading), stop(trading)];
     checks.extend(limits(trading));
     match core {
@@ -31,19 +31,19 @@ pub fn sanity(trading: &Trading, core: Result<Core, Failure>) -> Vec<Check> {
     checks
 }
 
-fn check(name: &'static str, level: Level, value: impl Into<String>) -> Check {
-    Check::new(name, level, value).part(CheckPart::Sanity.name())
+fn check(name: &'static str, level: Level, value: impl Into<String>) -> CheckItem {
+    CheckItem::new(name, level, value).part(CheckPart::Sanity.name())
 }
 
 /// A check that is fine unless one of the complaints holds; the first one that holds is told.
-fn first(name: &'static str, fine: String, complaints: Vec<(bool, Level, String)>) -> Check {
+fn first(name: &'static str, fine: String, complaints: Vec<(bool, Level, String)>) -> CheckItem {
     match complaints.into_iter().find(|(holds, ..)| *holds) {
         Some((_, level, value)) => check(name, level, value),
         None => check(name, Level::Ok, fine),
     }
 }
 
-fn account(trading: &Trading) -> Check {
+fn account(trading: &Trading) -> CheckItem {
     let (cash, notional) = (trading.account.cash.get(), trading.account.notional.get());
     let most = trading.risk.position_max.map(Dec::get);
     let never = most.is_some_and(|most| notional > most);
@@ -80,7 +80,7 @@ fn round_trip(trading: &Trading) -> Decimal {
     trading.account.notional.get() * round_trip_bps(trading) / Decimal::from(10_000)
 }
 
-fn costs(trading: &Trading) -> Check {
+fn costs(trading: &Trading) -> CheckItem {
     let bps = round_trip_bps(trading);
     first(
         "costs",
@@ -100,7 +100,7 @@ fn costs(trading: &Trading) -> Check {
     )
 }
 
-fn stop(trading: &Trading) -> Check {
+fn stop(trading: &Trading) -> CheckItem {
     let protect = &trading.rules.protect;
     let stops = |one: &RawDistances| one.stop.is_some() || one.trail.is_some();
     let is_bounded = stops(&protect.both) || (stops(&protect.long) && stops(&protect.short));
@@ -111,7 +111,7 @@ fn stop(trading: &Trading) -> Check {
 }
 
 /// Each limit that is set: whether it can trip at all, and whether it trips by itself.
-fn limits(trading: &Trading) -> Vec<Check> {
+fn limits(trading: &Trading) -> Vec<CheckItem> {
     let risk = &trading.risk;
     let (cash, costs) = (trading.account.cash.get(), round_trip(trading));
     let per_day = DAY_MS / trading.series.timeframe().ms();
@@ -160,7 +160,7 @@ fn limits(trading: &Trading) -> Vec<Check> {
 }
 
 /// Warm-up and cadence against the timeframe, and against how far back the venue answers.
-fn lengths(trading: &Trading, warm_up_bars: u32) -> Vec<Check> {
+fn lengths(trading: &Trading, warm_up_bars: u32) -> Vec<CheckItem> {
     let timeframe = trading.series.timeframe();
     let days = |bars: u32| (f64::from(bars) * timeframe.ms() as f64) / DAY_MS as f64;
     let start = FirstStart::new(&trading.series, warm_up_bars, None);
@@ -202,7 +202,7 @@ mod tests {
         }
     }
 
-    fn checks_of(trading: &Trading) -> Vec<Check> {
+    fn checks_of(trading: &Trading) -> Vec<CheckItem> {
         let core =
             engine_setup::core(trading, StopFill::ThroughOpen, |_| panic!("no model is followed"));
         sanity(trading, core)

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::{
-    checklist::{Check, Drawing, Level},
+    checklist::{CheckItem, Drawing, Level},
     domain::{
         series::Series,
         time::{TimeError, UtcMs},
@@ -31,7 +31,7 @@ const SLOTS: i64 = 300;
 const FROM_MS: i64 = 1_704_067_200_000;
 
 /// Runs it with the strategy and the rules of the manifest.
-pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<Check>, Failure> {
+pub fn smoke(context: &Context<'_>, trading: &Trading) -> Result<Vec<CheckItem>, Failure> {
     let lock = context.layout.smoke_lock();
     context.disk.create_dir_all(parent(&lock))?;
     let _lock = match context.lock(&lock) {
@@ -82,8 +82,8 @@ fn from_there(context: &Context<'_>, trading: &Trading) -> Result<Trading, Failu
     Ok(trading)
 }
 
-fn check(level: Level, value: String) -> Check {
-    Check::new("live-equals-replay", level, value).part(CheckPart::Smoke.name())
+fn check(level: Level, value: String) -> CheckItem {
+    CheckItem::new("live-equals-replay", level, value).part(CheckPart::Smoke.name())
 }
 
 /// LIVE over the window, then its replay and the verdict.

@@ -1,7 +1,7 @@
 //! Whether the LIVE ledger follows from its bars: every recorded row is made again and must be equal to the byte.
 
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     domain::ids::Tag,
     engine::step::Core,
     jobs::{
@@ -11,9 +11,9 @@ use crate::{
     },
     manifest::{CheckJob, CheckPart, Parsed, StopFill},
     session::{
-        card::{Card, Origin},
         error::SessionError,
         live::{Belief, Session},
+        origin::{LedgerOrigin, StrategySettings},
         reader::{Extent, Files, RowFinder},
         record::{read_commands, read_origin},
     },
@@ -25,7 +25,7 @@ use crate::{
 
 /// All of them. Nothing is locked: LIVE may be at work meanwhile.
 #[expect(clippy::unnecessary_wraps, reason = "every part of a check is a function of this shape")]
-pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Failure> {
+pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<CheckItem>, Failure> {
     let Some(tag) = job.check.tag.as_ref().map(Parsed::get) else {
         return Ok(vec![check("ledger", Level::Warn, "no check.tag, so no ledger was looked at")]);
     };
@@ -77,11 +77,11 @@ pub fn state(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Failur
     Ok(checks)
 }
 
-fn check(name: &'static str, level: Level, value: impl Into<String>) -> Check {
-    Check::new(name, level, value).part(CheckPart::State.name())
+fn check(name: &'static str, level: Level, value: impl Into<String>) -> CheckItem {
+    CheckItem::new(name, level, value).part(CheckPart::State.name())
 }
 
-fn commands(context: &Context<'_>, tag: &Tag) -> Check {
+fn commands(context: &Context<'_>, tag: &Tag) -> CheckItem {
     match read_commands(context.disk, context.layout, tag) {
         Ok(commands) => check("commands", Level::Ok, format!("{} of {tag}", commands.len())),
         Err(error) => check("commands", Level::Fail, error.to_string()),
@@ -89,7 +89,7 @@ fn commands(context: &Context<'_>, tag: &Tag) -> Check {
 }
 
 /// A torn tail is what a crash leaves; the next start cuts it.
-fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Check {
+fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> CheckItem {
     let (layout, series) = (context.layout, &job.trading.series);
     let files = [
         (layout.decisions(tag, series), DECISIONS_HEADER),
@@ -111,7 +111,7 @@ fn torn(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Check {
     check("torn-tail", Level::Warn, text)
 }
 
-fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> Check {
+fn no_origin(context: &Context<'_>, job: &CheckJob, tag: &Tag) -> CheckItem {
     let series = &job.trading.series;
     let files = Files::of(context.layout, tag, series);
     let extent = Extent::of(context.disk, &files).ok().flatten();
@@ -134,7 +134,7 @@ fn prove(
     job: &CheckJob,
     tag: &Tag,
     core: &Core,
-    card: &Card,
+    card: &StrategySettings,
 ) -> Result<String, SessionError> {
     let series = &job.trading.series;
     let place = context.place(tag, series);
@@ -146,7 +146,7 @@ fn prove(
     Ok(format!("{rows} rows and {trades} trade rows proved, the last one is {last}"))
 }
 
-fn build(context: &Context<'_>, origin: &Origin) -> Check {
+fn build(context: &Context<'_>, origin: &LedgerOrigin) -> CheckItem {
     let (ours, theirs) = (context.build, &origin.build);
     if ours == theirs {
         return check("build", Level::Ok, ours);

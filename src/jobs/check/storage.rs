@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     jobs::context::{Context, Failure},
     manifest::{CheckJob, CheckPart, Parsed},
     os::filesystem::{not_ours, room as room_left},
@@ -22,7 +22,7 @@ const FREE_FAIL: u64 = 64 << 20;
 /// Files named one by one.
 const NAMED_MAX: usize = 3;
 
-pub fn storage(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Failure> {
+pub fn storage(context: &Context<'_>, job: &CheckJob) -> Result<Vec<CheckItem>, Failure> {
     Ok(vec![
         partitions(context, job)?,
         revisions(context, job),
@@ -33,8 +33,8 @@ pub fn storage(context: &Context<'_>, job: &CheckJob) -> Result<Vec<Check>, Fail
     ])
 }
 
-fn check(name: &'static str, level: Level, value: impl Into<String>) -> Check {
-    Check::new(name, level, value).part(CheckPart::Storage.name())
+fn check(name: &'static str, level: Level, value: impl Into<String>) -> CheckItem {
+    CheckItem::new(name, level, value).part(CheckPart::Storage.name())
 }
 
 fn series_words(job: &CheckJob) -> String {
@@ -44,7 +44,7 @@ fn series_words(job: &CheckJob) -> String {
 }
 
 /// Every partition as every other job reads it: schema, order, grid, day, and each bar.
-fn partitions(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
+fn partitions(context: &Context<'_>, job: &CheckJob) -> Result<CheckItem, Failure> {
     let raw = RawStore::new(context.layout, context.disk, &job.trading.series);
     let days = raw.days()?;
     context.progress.begin("partitions", days.len() as u64);
@@ -74,7 +74,7 @@ fn partitions(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
     })
 }
 
-fn revisions(context: &Context<'_>, job: &CheckJob) -> Check {
+fn revisions(context: &Context<'_>, job: &CheckJob) -> CheckItem {
     match RawStore::new(context.layout, context.disk, &job.trading.series).revisions() {
         Ok(revisions) => check("revisions", Level::Ok, format!("{} entries", revisions.len())),
         Err(error) => check("revisions", Level::Fail, error.to_string()),
@@ -92,7 +92,7 @@ fn folders(context: &Context<'_>, job: &CheckJob) -> Vec<PathBuf> {
 }
 
 /// Temporary files are of a writer at work, or of one that died; the next writer removes those.
-fn unfinished(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
+fn unfinished(context: &Context<'_>, job: &CheckJob) -> Result<CheckItem, Failure> {
     let mut found = Vec::new();
     for dir in folders(context, job) {
         let names = context.disk.list(&dir)?;
@@ -106,7 +106,7 @@ fn unfinished(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
     Ok(check("unfinished", Level::Warn, text))
 }
 
-fn quarantine(context: &Context<'_>) -> Result<Check, Failure> {
+fn quarantine(context: &Context<'_>) -> Result<CheckItem, Failure> {
     let dir = context.layout.quarantine_dir();
     let kept = context.disk.list(&dir)?;
     if kept.is_empty() {
@@ -117,7 +117,7 @@ fn quarantine(context: &Context<'_>) -> Result<Check, Failure> {
         .next(next))
 }
 
-fn room(context: &Context<'_>) -> Check {
+fn room(context: &Context<'_>) -> CheckItem {
     match room_left(context.layout.data()) {
         Ok(room) => {
             let level = match room.bytes {
@@ -133,7 +133,7 @@ fn room(context: &Context<'_>) -> Check {
 }
 
 /// A writer must be able to replace and append to everything here.
-fn owners(context: &Context<'_>, job: &CheckJob) -> Result<Check, Failure> {
+fn owners(context: &Context<'_>, job: &CheckJob) -> Result<CheckItem, Failure> {
     let mut foreign = Vec::new();
     let mut seen = 0;
     for dir in folders(context, job) {

@@ -10,7 +10,7 @@ use super::{
     rsync_output::{ItemChange, RsyncItem, item_rows},
 };
 use crate::{
-    checklist::{Check, Checklist, Drawing, Level},
+    checklist::{CheckItem, Checklist, Drawing, Level},
     domain::time::UtcMs,
     manifest::{Refusal, RefusalLevel, RefusalLevels, Target},
     store::digest::sha256_hex,
@@ -27,7 +27,7 @@ const ATTRIBUTES_MAX: usize = 3;
 struct DeployFinding {
     refusal: Refusal,
     level: RefusalLevel,
-    check: Check,
+    check: CheckItem,
 }
 
 /// All findings, each at the level the manifest gives it.
@@ -68,7 +68,7 @@ impl<'a> DeployFindings<'a> {
             RefusalLevel::Warn => Level::Warn,
             RefusalLevel::Refuse => Level::Fail,
         };
-        let check = Check::new(refusal.name(), shown, what).evidence(paths).next(next);
+        let check = CheckItem::new(refusal.name(), shown, what).evidence(paths).next(next);
         self.list.push(DeployFinding { refusal, level, check });
     }
 
@@ -92,7 +92,7 @@ impl<'a> DeployFindings<'a> {
     }
 
     /// Refusals first, each kind in the order of the list of kinds.
-    pub fn sorted(mut self) -> Vec<Check> {
+    pub fn sorted(mut self) -> Vec<CheckItem> {
         self.list.sort_by_key(|found| (found.level, found.refusal));
         self.list.into_iter().map(|found| found.check).collect()
     }
@@ -225,7 +225,7 @@ pub struct Changes {
 
 impl CheckReport {
     /// With nothing but findings yet.
-    pub fn new(source: String, target: String, findings: Vec<Check>) -> Self {
+    pub fn new(source: String, target: String, findings: Vec<CheckItem>) -> Self {
         let list = Checklist::new(findings);
         let refused = list.level == Level::Fail;
         let (commit, changes, plan) = (None, None, None);

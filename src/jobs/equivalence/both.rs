@@ -10,8 +10,8 @@ use crate::{
         time::SlotTs,
     },
     session::{
-        card::Origin,
-        reader::{Extent, Files, Piece, RecordReader, RowFinder, TradeRow},
+        origin::LedgerOrigin,
+        reader::{Extent, Files, LedgerPiece, RecordReader, RowFinder, TradeRow},
         record::{End, begins, ends},
     },
     store::{disk::Disk, error::StoreError, layout::Layout, rows::signals::Timing},
@@ -43,7 +43,7 @@ pub struct Beside {
 
 impl Beside {
     /// Takes in the next piece.
-    pub fn add(&mut self, piece: &Piece) {
+    pub fn add(&mut self, piece: &LedgerPiece) {
         for cause in piece.rows.iter().filter_map(|row| row.decided.degraded) {
             *self.degraded.entry(cause.reason().name().to_owned()).or_insert(0) += 1;
         }
@@ -77,7 +77,7 @@ fn span<D: Disk>(
 }
 
 /// Whose ledger LIVE's is, and how it began.
-pub type Cover<'a> = (&'a Origin, (&'a Layout, &'a Tag, &'a Series));
+pub type Cover<'a> = (&'a LedgerOrigin, (&'a Layout, &'a Tag, &'a Series));
 
 /// Compares the first bytes of LIVE's files with those of a backtest's. With `cover` rows that were taken away from LIVE are an error.
 pub fn compare_files<D: Disk>(
@@ -147,7 +147,7 @@ fn pair_trades<'d, D: Disk>(
 /// One side, read as far as it is compared.
 struct Side<'d, D: Disk> {
     reader: RecordReader<'d, D>,
-    piece: Option<Piece>,
+    piece: Option<LedgerPiece>,
     at: usize,
     trades: VecDeque<TradeRow>,
     beside: Beside,

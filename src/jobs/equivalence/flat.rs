@@ -18,14 +18,14 @@ use crate::{
     },
     engine::{signals::Signals, step::Core},
     session::{
-        card::{Card, Origin},
-        checkpoint::{Proved, Stand},
+        checkpoint::{CheckpointState, Proved},
         error::SessionError,
         fold::{self, next_seen},
-        live::Place,
-        reader::{DecisionRow, Extent, Files, Piece, RecordReader},
-        record::{End, SeenRows, begins, birth, ends, stored_bars, warm_up_bars},
-        replay::{Player, Rows, format},
+        live::LedgerLocation,
+        origin::{LedgerOrigin, StrategySettings},
+        reader::{DecisionRow, Extent, Files, LedgerPiece, RecordReader},
+        record::{End, SeenRows, begins, ends, ledger_start, stored_bars, warm_up_bars},
+        replay::{Player, RowBytes, format},
         watch::Sighting,
     },
     store::{
@@ -42,13 +42,13 @@ const ROWS_AT_ONCE: usize = 16_384;
 /// What a replay is made of.
 pub struct ReplayInputs<'a, 'd, D: Disk> {
     /// LIVE's ledger.
-    pub place: &'a Place<'d, D>,
+    pub place: &'a LedgerLocation<'d, D>,
     /// How much of it.
     pub extent: Extent,
     /// First and last row.
     pub window: Window,
     /// How it began.
-    pub origin: &'a Origin,
+    pub origin: &'a LedgerOrigin,
     /// The commands of the tag.
     pub commands: &'a [Command],
     /// What LIVE used of its signals.
@@ -56,7 +56,7 @@ pub struct ReplayInputs<'a, 'd, D: Disk> {
     /// Strategy and rules of the backtest.
     pub core: &'a Core,
     /// The same as text.
-    pub card: &'a Card,
+    pub card: &'a StrategySettings,
     pub build: &'a str,
     /// LIVE's ledgers before they were read.
     pub sighting: Option<Sighting>,
@@ -98,11 +98,11 @@ impl Side<'_> {
     /// Plays one piece and compares it.
     fn play(
         &mut self,
-        piece: &Piece,
+        piece: &LedgerPiece,
         degraded: &BTreeMap<i64, Degraded>,
         prefix: &SeriesPrefix,
-        place: &Place<'_, impl Disk>,
-    ) -> Rows {
+        place: &LedgerLocation<'_, impl Disk>,
+    ) -> RowBytes {
         let batch = self.player.play(piece.window(), &self.bars, degraded);
         let rows = format(&batch, prefix, &place.series);
         let made = rows.decisions.iter().flat_map(|part| lines(part));
@@ -153,7 +153,7 @@ pub struct Replaying<'a> {
 impl<'a> Replaying<'a> {
     /// Before the first row, or behind those that an earlier proof found equal and that are still the same.
     pub fn start<D: Disk>(given: &ReplayInputs<'a, '_, D>) -> Result<Self, SessionError> {
-        let Place { disk, layout, series, .. } = given.place;
+        let LedgerLocation { disk, layout, series, .. } = given.place;
         let raw = RawStore::new(layout, *disk, series);
         let revisions = raw.revisions()?;
         let known = Proven::find(given, &revisions).unwrap_or_else(|why| {
@@ -179,9 +179,9 @@ impl<'a> Replaying<'a> {
         mut self,
         given: &ReplayInputs<'a, '_, D>,
         is_based: bool,
-        deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
+        deliver: &mut dyn FnMut(&RowBytes) -> Result<(), StoreError>,
     ) -> Result<Replayed, SessionError> {
-        let Place { disk, layout, tag, series } = given.place;
+        let LedgerLocation { disk, layout, tag, series } = given.place;
         let files = (*layout, tag, series);
         let raw = RawStore::new(layout, *disk, series);
         if !is_based {
@@ -236,11 +236,11 @@ impl<'a> Replaying<'a> {
         revisions: &[Revision],
     ) -> Result<Self, SessionError> {
         let first = given.window.first();
-        let birth = birth(given.origin, raw.series())?;
+        let birth = ledger_start(given.origin, raw.series())?;
         let anchor_ms = given.core.blocks(first.timeframe()).anchor_ms(first);
         let mut stored = stored_bars(raw, anchor_ms, first)?;
-        stored.retain(|bar| birth.floor <= bar.ts && bar.ts < first);
-        let bars = warm_up_bars(&stored, revisions, first, birth);
+        stored.retain(|bar| ledger_start.floor <= bar.ts && bar.ts < first);
+        let bars = warm_up_bars(&stored, revisions, first, ledger_start);
         let player =
             Player::new(given.core, first, given.commands.to_vec()).hearing(given.signals.clone());
         let comparer = Comparer::new(Self::spans(given), given.terms);
@@ -276,7 +276,7 @@ impl<'a> Replaying<'a> {
         let proved = checkpoint.proved(timeframe)?;
         let (held, last) = (checkpoint.held(timeframe)?, proved.mark.after?);
         let state = checkpoint.restore(given.core, timeframe)?;
-        let fold = fold::Given {
+        let fold = fold::FoldInputs {
             place: given.place,
             core: given.core,
             card: given.card,
@@ -316,8 +316,8 @@ impl<'a> Replaying<'a> {
         &mut self,
         given: &ReplayInputs<'_, '_, D>,
         raw: &RawStore<'_, D>,
-        piece: &Piece,
-    ) -> Result<Rows, SessionError> {
+        piece: &LedgerPiece,
+    ) -> Result<RowBytes, SessionError> {
         let (from, to) = (piece.window().first(), piece.window().last());
         let (mut stored, found) = next_seen(&mut self.held, raw, &self.revisions, piece)?;
         self.unresolved.extend(found.unresolved);
@@ -347,7 +347,7 @@ impl<'a> Replaying<'a> {
         let is_plain = is_plain && given.signals.is_empty();
         let trades = self.seen.comparer.identical_trades().filter(|_| is_plain)?;
         let player = &self.seen.player;
-        let stand = Stand {
+        let stand = CheckpointState {
             proved: &self.proved,
             last_row: &self.last_row,
             held: player.held(),
@@ -363,7 +363,7 @@ impl<'a> Replaying<'a> {
 }
 
 /// The slots that were hindered from outside. An absent bar is not among them: the bars show that themselves.
-fn degraded(piece: &Piece) -> BTreeMap<i64, Degraded> {
+fn degraded(piece: &LedgerPiece) -> BTreeMap<i64, Degraded> {
     let cause =
         |row: &DecisionRow| row.decided.degraded.map(|cause| (row.decided.ts.ts_ms(), cause));
     let all = piece.rows.iter().filter_map(cause);

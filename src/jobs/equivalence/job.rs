@@ -21,7 +21,7 @@ use crate::{
     exit::Exit,
     jobs::{
         backtest::{
-            job::{backtest_place, leave_card},
+            job::{backtest_place, write_origin},
             ledgers::{Base, write_rows},
         },
         context::{Context, Failure, Outcome},
@@ -31,9 +31,9 @@ use crate::{
     },
     manifest::{EqflatJob, Equivalence, EquivalenceJob, OnFail, Parsed},
     session::{
-        card::{Card, Origin, SIZE_MODE},
         error::SessionError,
-        live::Place,
+        live::LedgerLocation,
+        origin::{LedgerOrigin, SIZE_MODE, StrategySettings},
         reader::{Extent, Files, RecordReader, RowFinder},
         record::{End, ends, gone, read_commands, read_origin},
         signals::{leave_used, read_used},
@@ -90,7 +90,7 @@ fn eqflat_core(
     context: &Context<'_>,
     job: &EqflatJob,
     core: &Core,
-    card: &Card,
+    card: &StrategySettings,
 ) -> Result<Outcome, Failure> {
     let (series, tag) = (&job.trading.series, &job.tag);
     // Before anything is read: what is written from now on has another stamp.
@@ -141,7 +141,7 @@ fn eqflat_core(
         discard(context, &place.tag, series);
     })?;
     leave_used(context.disk, (context.layout, &place.tag, series), &used.signals, window)?;
-    leave_card(context, &place, (replayed.floor, window.first()), card)?;
+    write_origin(context, &place, (replayed.floor, window.first()), card)?;
     let backtest = extent(context, &place.tag, series)?;
     context.progress.end();
     let Replayed { seen, today, revised, known, was_read, digests, proven, .. } = replayed;
@@ -186,7 +186,7 @@ fn tidy(context: &Context<'_>, tag: &Tag, keep: usize) {
 fn base(
     context: &Context<'_>,
     earlier: Option<&Proven>,
-    live: &Place<'_, RealDisk>,
+    live: &LedgerLocation<'_, RealDisk>,
     own: &Tag,
 ) -> Option<(Base, Option<Lock>)> {
     let (earlier, tag) = (earlier?, earlier?.replay()?);
@@ -203,7 +203,7 @@ fn base(
 /// A name that this run alone has, and where its replay goes.
 struct Claimed<'a> {
     runid: RunId,
-    place: Place<'a, RealDisk>,
+    place: LedgerLocation<'a, RealDisk>,
     lock: Lock,
 }
 
@@ -212,7 +212,7 @@ struct Claimed<'a> {
 fn claim<'a>(
     context: &Context<'a>,
     job: &EqflatJob,
-    live: &Place<'a, RealDisk>,
+    live: &LedgerLocation<'a, RealDisk>,
 ) -> Result<Claimed<'a>, Failure> {
     let (disk, layout, series) = (context.disk, context.layout, &job.trading.series);
     let take = |runid: RunId| {
@@ -293,13 +293,17 @@ fn no_rows(context: &Context<'_>, tag: &Tag, series: &Series) -> Failure {
     )
 }
 
-fn origin(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Origin, Failure> {
+fn origin(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<LedgerOrigin, Failure> {
     let found = read_origin(context.disk, context.layout, tag, series)?;
     let missing = || SessionError::NoOrigin(context.layout.origin(tag, series));
     Ok(found.ok_or_else(missing)?)
 }
 
-fn origin_card(context: &Context<'_>, tag: &Tag, series: &Series) -> Result<Card, Failure> {
+fn origin_card(
+    context: &Context<'_>,
+    tag: &Tag,
+    series: &Series,
+) -> Result<StrategySettings, Failure> {
     origin(context, tag, series).map(|origin| origin.card)
 }
 
@@ -312,7 +316,7 @@ struct What<'a> {
 }
 
 /// What decides how LIVE's ledger and a replay can be compared. Two stop rules give two equities, which rules must not read then.
-fn terms(card: &Card, origin: &Origin) -> Result<ComparisonRules, Failure> {
+fn terms(card: &StrategySettings, origin: &LedgerOrigin) -> Result<ComparisonRules, Failure> {
     let same_policy = card.stop_fill == origin.card.stop_fill;
     let reader = card.equity_reader();
     match (same_policy, &reader) {
@@ -331,8 +335,8 @@ fn case<'a>(
     context: &'a Context<'_>,
     series: &'a Series,
     what: &What<'a>,
-    origin: &'a Origin,
-    card: &'a Card,
+    origin: &'a LedgerOrigin,
+    card: &'a StrategySettings,
 ) -> ProofCase<'a, crate::store::disk::RealDisk> {
     ProofCase {
         disk: context.disk,

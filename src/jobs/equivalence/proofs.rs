@@ -36,7 +36,7 @@ const NAMES_MAX: u32 = 1_000;
 /// What is in the folder of one comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProofOnDisk {
-    Proof(Box<Proof>),
+    Proof(Box<ProofDocument>),
     /// Nothing, or nothing that can be read.
     Nothing,
 }
@@ -66,7 +66,7 @@ pub fn proofs<D: Disk>(
             if is_shared && bytes.is_none() && disk.len(&dir.join("report.txt"))?.is_none() {
                 continue;
             }
-            let proof = bytes.and_then(|bytes| Proof::from_json(&bytes));
+            let proof = bytes.and_then(|bytes| ProofDocument::from_json(&bytes));
             if proof.as_ref().is_some_and(|proof| proof.tag != tag.as_str()) {
                 continue;
             }
@@ -84,7 +84,7 @@ pub fn newest_proof<D: Disk>(
     layout: &Layout,
     tag: &Tag,
     series: &Series,
-) -> Result<Option<Proof>, StoreError> {
+) -> Result<Option<ProofDocument>, StoreError> {
     let own = [series.exchange().as_str(), &series.symbol().to_string(), series.timeframe().name()]
         .map(str::to_owned);
     let made = proofs(disk, layout, tag)?.into_iter().filter_map(|found| match found.left {
@@ -290,7 +290,7 @@ impl Mismatch {
 
 /// The whole document: `proof.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
+pub struct ProofDocument {
     /// [`SCHEMA`].
     pub schema: String,
     /// Verdict on the bars LIVE saw.
@@ -333,7 +333,7 @@ pub struct Proof {
     pub made_at_ms: i64,
 }
 
-impl Proof {
+impl ProofDocument {
     /// The document of that text; `None` when it is none of ours.
     pub fn from_json(bytes: &[u8]) -> Option<Self> {
         let proof: Self = serde_json::from_slice(bytes).ok()?;

@@ -10,7 +10,7 @@ use super::{
     compare::{Difference, LedgerComparison},
     judge::{Circumstances, ProofVerdict, cause, hypothesis, verdict, verdict_as_is},
     proofs::{
-        LedgerHash, Mismatch, Proof, SCHEMA, SideHashes, SideNames, layer_lines, mismatch,
+        LedgerHash, Mismatch, ProofDocument, SCHEMA, SideHashes, SideNames, layer_lines, mismatch,
         mismatch_block, operators_report,
     },
 };
@@ -26,8 +26,8 @@ use crate::{
         context::{Context, Failure},
     },
     session::{
-        card::{Card, Origin},
         error::SessionError,
+        origin::{LedgerOrigin, StrategySettings},
         reader::{Extent, Files, RowFinder},
         record::read_commands,
     },
@@ -50,9 +50,9 @@ pub struct ProofCase<'a, D: Disk> {
     /// Rows shown around a mismatch.
     pub context_rows: usize,
     /// How the LIVE ledger began.
-    pub origin: &'a Origin,
+    pub origin: &'a LedgerOrigin,
     /// Strategy and rules of the backtest.
-    pub card: &'a Card,
+    pub card: &'a StrategySettings,
     pub build: &'a str,
     pub now: UtcMs,
 }
@@ -71,7 +71,7 @@ pub struct AsIs {
 
 /// A proof and how it reads.
 pub struct ProofResult {
-    pub proof: Proof,
+    pub proof: ProofDocument,
     /// Lines for people: layers, mismatch block, report.
     pub text: String,
     /// Where `proof.json` is.
@@ -102,7 +102,7 @@ impl Findings {
     }
 
     /// The verdict people are told: on today's store where the bars as seen agree.
-    fn told(&self) -> ProofVerdict {
+    fn reported(&self) -> ProofVerdict {
         match (self.seen_verdict, self.as_is) {
             (ProofVerdict::Pass, Some(as_is)) => as_is,
             (seen, _) => seen,
@@ -183,7 +183,7 @@ fn text<D: Disk>(
         text.push_str(&settings_line(&case.card.differences(&case.origin.card)));
     }
     let names = names(case, backtest_tag);
-    text.push_str(&operators_report(seen, found.told(), &names, &found.sentence()));
+    text.push_str(&operators_report(seen, found.reported(), &names, &found.sentence()));
     text
 }
 
@@ -191,7 +191,7 @@ fn hashes<D: Disk>(
     case: &ProofCase<'_, D>,
     tag: &Tag,
     (extent, [decisions_digest, trades_digest]): (Extent, &[Option<String>; 2]),
-    card: &Card,
+    card: &StrategySettings,
 ) -> Result<SideHashes, StoreError> {
     let Files { decisions, trades, timing: _ } = Files::of(case.layout, tag, case.series);
     let hash = |path: &Path, bytes, digest: &Option<String>| match digest {
@@ -210,9 +210,9 @@ fn proof<D: Disk>(
     found: &Findings,
     [live, backtest]: [SideHashes; 2],
     degraded: BTreeMap<String, usize>,
-) -> Proof {
+) -> ProofDocument {
     let (seen, series) = (&found.seen, case.series);
-    Proof {
+    ProofDocument {
         schema: SCHEMA.to_owned(),
         as_seen: found.seen_verdict.name().to_owned(),
         as_is: found.as_is.map(|verdict| verdict.name().to_owned()),
@@ -242,7 +242,7 @@ fn proof<D: Disk>(
 
 fn leave<D: Disk>(
     case: &ProofCase<'_, D>,
-    proof: &Proof,
+    proof: &ProofDocument,
     text: &str,
 ) -> Result<PathBuf, StoreError> {
     let dir = case.layout.proof_dir(case.tag, case.runid);
@@ -326,7 +326,7 @@ const WHO: &str = "eqflat";
 
 /// Gives the order, unless one is in force that still waits for an operator; what is planned for later does not count. Says in one line what was done. The verdict stands
 /// whatever comes of it.
-pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &Proof) -> String {
+pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &ProofDocument) -> String {
     match order(context, tag, proof) {
         Ok(line) => line,
         Err(failure) => {
@@ -336,7 +336,7 @@ pub fn reduce(context: &Context<'_>, tag: &Tag, proof: &Proof) -> String {
     }
 }
 
-fn order(context: &Context<'_>, tag: &Tag, proof: &Proof) -> Result<String, Failure> {
+fn order(context: &Context<'_>, tag: &Tag, proof: &ProofDocument) -> Result<String, Failure> {
     let (disk, layout) = (context.disk, context.layout);
     let commands = read_commands(disk, layout, tag)?;
     let acknowledge = format!("runner resume --tag {tag} --reason \"...\"");

@@ -15,10 +15,10 @@ use crate::{
     },
     jobs::backtest::ledgers::Base,
     session::{
-        checkpoint::{Checkpoint, Proved, Stand, Whose},
-        live::Place,
+        checkpoint::{Checkpoint, CheckpointOwner, CheckpointState, Proved},
+        live::LedgerLocation,
         reader::Files,
-        replay::Rows,
+        replay::RowBytes,
         signals::Used,
         watch::Sighting,
     },
@@ -89,7 +89,7 @@ pub struct KnownEqual {
 /// What a replay came to that was equal to the byte.
 pub struct Equal<'a> {
     /// Where it stands behind the last row.
-    pub stand: Stand<'a>,
+    pub stand: CheckpointState<'a>,
     /// Trade events.
     pub trades: usize,
     /// What LIVE's files say beside.
@@ -110,7 +110,7 @@ impl Proven {
         given: &ReplayInputs<'_, '_, D>,
         revisions: &[Revision],
     ) -> Result<Option<KnownEqual>, String> {
-        let Place { disk, layout, tag, series } = given.place;
+        let LedgerLocation { disk, layout, tag, series } = given.place;
         // The copy of signals is not digested here: with it, every row is replayed.
         if !given.terms.same_policy || !given.signals.is_empty() {
             return Ok(None);
@@ -126,7 +126,7 @@ impl Proven {
             return Err("it was changed after it was written".to_owned());
         }
         let checkpoint = &proven.checkpoint;
-        let whose = (whose(given), &Used::default());
+        let whose = (owner(given), &Used::default());
         checkpoint.fits(*disk, (*layout, tag, series), whose, given.extent)?;
         let proved =
             checkpoint.proved(series.timeframe()).ok_or("a value in it is not possible")?;
@@ -163,7 +163,7 @@ impl Proven {
         }
         Ok(Some(Self {
             schema: SCHEMA.to_owned(),
-            checkpoint: Checkpoint::new(whose(given), stand.clone()),
+            checkpoint: Checkpoint::new(owner(given), stand.clone()),
             bars_sha256,
             settled: stored.settled(),
             revisions_sha256: revised(revisions, last),
@@ -179,8 +179,12 @@ impl Proven {
     }
 
     /// Leaves it, with the replay that was made. A disk that refuses costs the next proof time and nothing else.
-    pub fn leave<D: Disk>(mut self, live: &Place<'_, D>, replay: &Tag) -> Result<(), StoreError> {
-        let Place { disk, layout, tag, series } = live;
+    pub fn leave<D: Disk>(
+        mut self,
+        live: &LedgerLocation<'_, D>,
+        replay: &Tag,
+    ) -> Result<(), StoreError> {
+        let LedgerLocation { disk, layout, tag, series } = live;
         let Files { decisions, trades, timing: _ } = Files::of(layout, replay, series);
         let files = [disk.stamp(&decisions), disk.stamp(&trades)];
         if let [Some(decisions), Some(trades)] = files {
@@ -199,8 +203,8 @@ impl Proven {
 
     /// What a new replay can be built on: the older one, if it has the proved rows and nothing else, and nothing has touched it. The
     /// caller holds its lock.
-    pub fn base<D: Disk>(&self, live: &Place<'_, D>) -> Option<Base> {
-        let Place { disk, layout, series, .. } = live;
+    pub fn base<D: Disk>(&self, live: &LedgerLocation<'_, D>) -> Option<Base> {
+        let LedgerLocation { disk, layout, series, .. } = live;
         let Files { decisions, trades, timing: _ } = Files::of(layout, &self.replay()?, series);
         let files = [decisions, trades];
         let known = self.replay.as_ref()?.files;
@@ -212,14 +216,14 @@ impl Proven {
     }
 }
 
-fn whose<'a, D: Disk>(given: &ReplayInputs<'a, '_, D>) -> Whose<'a> {
+fn owner<'a, D: Disk>(given: &ReplayInputs<'a, '_, D>) -> CheckpointOwner<'a> {
     let ReplayInputs { build, card, origin, commands, .. } = given;
-    Whose { build, card, origin, commands }
+    CheckpointOwner { build, card, origin, commands }
 }
 
 /// Where the bars of a proof are.
 fn bars<'a, D: Disk>(given: &ReplayInputs<'a, '_, D>) -> DigestedBars<'a, D> {
-    let Place { disk, layout, series, .. } = given.place;
+    let LedgerLocation { disk, layout, series, .. } = given.place;
     DigestedBars { disk: *disk, layout, series, now: given.now }
 }
 
@@ -250,19 +254,19 @@ fn is_same<D: Disk>(given: &ReplayInputs<'_, '_, D>, proved: &Proved) -> Result<
 pub fn copy<D: Disk>(
     given: &ReplayInputs<'_, '_, D>,
     proved: &Proved,
-    deliver: &mut dyn FnMut(&Rows) -> Result<(), StoreError>,
+    deliver: &mut dyn FnMut(&RowBytes) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let Place { disk, layout, tag, series } = given.place;
+    let LedgerLocation { disk, layout, tag, series } = given.place;
     let Files { decisions, trades, timing: _ } = Files::of(layout, tag, series);
     let end = proved.mark.decisions.bytes;
     let mut lines = LineReader::of_rows(*disk, &decisions, DECISIONS_HEADER, end)?;
     while let Some(part) = lines.next(ROWS_AT_ONCE)? {
-        deliver(&Rows { decisions: vec![part.bytes], trades: Vec::new() })?;
+        deliver(&RowBytes { decisions: vec![part.bytes], trades: Vec::new() })?;
     }
     let end = proved.mark.trades.bytes;
     let mut lines = LineReader::of_rows(*disk, &trades, TRADES_HEADER, end)?;
     while let Some(part) = lines.next(ROWS_AT_ONCE)? {
-        deliver(&Rows { decisions: Vec::new(), trades: part.bytes })?;
+        deliver(&RowBytes { decisions: Vec::new(), trades: part.bytes })?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
     store::{
         rows::{
             decisions::Column,
-            signals::{Origin, Timing},
+            signals::{SlotOrigin, Timing},
         },
         runs::{Ahead, RunState},
     },
@@ -26,13 +26,13 @@ pub struct Facts {
     /// The instant that is judged.
     pub now: UtcMs,
     /// The ledger; `None` when there is none.
-    pub ledger: Option<Ledger>,
+    pub ledger: Option<LedgerFacts>,
     /// The newest stored bar.
     pub newest_bar: Result<Option<SlotTs>, String>,
     /// The last order given to the tag.
     pub order: Result<Option<Command>, String>,
     /// The ledger made again from its bars.
-    pub fold: Fold,
+    pub fold: ReplayCheck,
     /// The last comparison.
     pub proof: Result<Option<LastProof>, String>,
     /// Whether a loop holds the ledger.
@@ -75,7 +75,7 @@ pub struct InUse {
 }
 
 #[derive(Debug)]
-pub struct Ledger {
+pub struct LedgerFacts {
     /// Its end.
     pub tail: Tail,
     /// What is wrong with it.
@@ -86,7 +86,7 @@ pub struct Ledger {
 
 /// What came of making the ledger again.
 #[derive(Debug)]
-pub enum Fold {
+pub enum ReplayCheck {
     /// It was not done, for this reason.
     Off(&'static str),
     /// Every row is the same.
@@ -109,7 +109,7 @@ pub struct LastProof {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct DecisionFact {
     pub ts: SlotTs,
     /// Why it could not be evaluated.
     pub skipped: Option<SkipReason>,
@@ -120,13 +120,13 @@ pub struct Row {
     /// Whether the account is ruined.
     pub is_ruined: bool,
     /// When it was decided; absent after a crash between the decision and this.
-    pub timing: Option<Stamp>,
+    pub timing: Option<SlotTiming>,
 }
 
 /// When a slot was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
-    pub origin: Origin,
+pub struct SlotTiming {
+    pub origin: SlotOrigin,
     /// When its bar had been seen.
     pub seen_at: UtcMs,
     /// How long after the close that was.
@@ -139,7 +139,7 @@ pub struct Stamp {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Tail {
     /// The last rows that can be read, in the order of the file.
-    pub rows: Vec<Row>,
+    pub rows: Vec<DecisionFact>,
     /// Whole lines after the header, readable or not.
     pub lines: usize,
 }
@@ -171,7 +171,7 @@ impl Tail {
         Self { rows, lines }
     }
 
-    pub fn last(&self) -> Option<&Row> {
+    pub fn last(&self) -> Option<&DecisionFact> {
         self.rows.last()
     }
 
@@ -181,14 +181,18 @@ impl Tail {
     }
 }
 
-impl Row {
+impl DecisionFact {
     /// When it was decided, or could have been at the earliest.
     fn known_at(&self) -> UtcMs {
         self.timing.as_ref().map_or(self.ts.close(), |timing| timing.seen_at)
     }
 }
 
-fn row(line: &[u8], timeframe: Timeframe, stamps: &BTreeMap<SlotTs, &Timing>) -> Option<Row> {
+fn row(
+    line: &[u8],
+    timeframe: Timeframe,
+    stamps: &BTreeMap<SlotTs, &Timing>,
+) -> Option<DecisionFact> {
     let fields: Vec<&str> = str::from_utf8(line).ok()?.split(',').collect();
     let field = |column: Column| fields.get(column as usize).copied();
     let ts = timeframe.slot(field(Column::TsMs)?.parse().ok()?).ok()?;
@@ -197,7 +201,7 @@ fn row(line: &[u8], timeframe: Timeframe, stamps: &BTreeMap<SlotTs, &Timing>) ->
         reason.and_then(|text| SkipReason::ALL.into_iter().find(|known| known.name() == text));
     let states = [RiskState::Active, RiskState::Reducing, RiskState::Halted];
     let risk = states.into_iter().find(|state| field(Column::RiskState) == Some(state.name()));
-    let timing = stamps.get(&ts).map(|timing| Stamp {
+    let timing = stamps.get(&ts).map(|timing| SlotTiming {
         origin: timing.origin,
         seen_at: timing.seen_at,
         late_ms: timing.late_ms,
@@ -205,5 +209,5 @@ fn row(line: &[u8], timeframe: Timeframe, stamps: &BTreeMap<SlotTs, &Timing>) ->
     });
     let equity = field(Column::Equity).unwrap_or_default().to_owned();
     let is_ruined = field(Column::BlockedBy) == Some(Block::Risk(Limit::Ruin).name());
-    Some(Row { ts, skipped, equity, risk, is_ruined, timing })
+    Some(DecisionFact { ts, skipped, equity, risk, is_ruined, timing })
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::facts::{Facts, Fold, Followed, InUse, LastProof, Ledger, Tail};
+use super::facts::{Facts, Followed, InUse, LastProof, LedgerFacts, ReplayCheck, Tail};
 use crate::{
     checklist::Level,
     domain::{
@@ -15,10 +15,10 @@ use crate::{
     jobs::{
         check,
         context::{Context, Failure},
-        equivalence::proofs::{Mismatch, Proof, ProofOnDisk, proofs},
+        equivalence::proofs::{Mismatch, ProofDocument, ProofOnDisk, proofs},
         ledgers::{in_recorded_time, manifest_of},
         live::state::LiveState,
-        models::{begun, find, load, resolve},
+        models::{find, first_model, load, resolve},
         promote::history::History,
     },
     manifest::{Check, CheckJob, CheckPart, HealthJob, HealthMode, Parsed, Time, Trading},
@@ -77,7 +77,7 @@ fn ledger(
     context: &Context<'_>,
     job: &HealthJob,
     as_of: Option<UtcMs>,
-) -> Result<Option<Ledger>, Failure> {
+) -> Result<Option<LedgerFacts>, Failure> {
     let Context { disk, layout, .. } = *context;
     let (series, tag, table) = (&job.series, job.health.tag.get(), &job.health);
     let files = Files::of(layout, tag, series);
@@ -90,13 +90,13 @@ fn ledger(
     let timing = parse_timing_rows(&timing.bytes, series.timeframe(), place, None);
     let (checked, damage) = match checked(context, (tag, series), &files, extent) {
         Ok(rows) => (Some(rows), None),
-        Err(error) => (None, Some(told(context, &error))),
+        Err(error) => (None, Some(worded(context, &error))),
     };
     // Where it cannot be told from the slots, the lines that were read are all that is known.
     let lines = if rows.is_whole { rows.lines } else { checked.unwrap_or(rows.lines) };
     let timing = timing.unwrap_or_default();
     let tail = Tail::read(&rows.bytes, lines, &timing, series.timeframe(), (most, as_of));
-    Ok(Some(Ledger { tail, damage, is_torn: extent.is_torn }))
+    Ok(Some(LedgerFacts { tail, damage, is_torn: extent.is_torn }))
 }
 
 /// Rows of a ledger that are checked each time: a proof, a check and the next start of the loop look at all of them.
@@ -172,7 +172,7 @@ fn first_timed(
 }
 
 /// An error with its paths as people know them.
-fn told(context: &Context<'_>, error: &StoreError) -> String {
+fn worded(context: &Context<'_>, error: &StoreError) -> String {
     error.to_string().replace(&format!("{}/", context.root.display()), "")
 }
 
@@ -199,20 +199,20 @@ fn fold(
     context: &Context<'_>,
     job: &HealthJob,
     mode: HealthMode,
-    ledger: Option<&Ledger>,
-) -> Result<Fold, Failure> {
+    ledger: Option<&LedgerFacts>,
+) -> Result<ReplayCheck, Failure> {
     if !job.health.fold.unwrap_or(mode == HealthMode::Strict) {
-        return Ok(Fold::Off("not asked for: healthcheck.fold"));
+        return Ok(ReplayCheck::Off("not asked for: healthcheck.fold"));
     }
-    let Some(trading) = &job.trading else { return Ok(Fold::Off("[strategy] is missing")) };
+    let Some(trading) = &job.trading else { return Ok(ReplayCheck::Off("[strategy] is missing")) };
     if ledger.is_none_or(|ledger| ledger.tail.lines == 0) {
-        return Ok(Fold::Off("no row to make again"));
+        return Ok(ReplayCheck::Off("no row to make again"));
     }
     folded(context, trading, job.health.tag.get())
 }
 
 /// The check of the same name in the job kind `check`.
-fn folded(context: &Context<'_>, trading: &Trading, tag: &Tag) -> Result<Fold, Failure> {
+fn folded(context: &Context<'_>, trading: &Trading, tag: &Tag) -> Result<ReplayCheck, Failure> {
     let table = Check {
         only: vec![CheckPart::State],
         tag: Some(Parsed::new(tag.clone())),
@@ -222,9 +222,9 @@ fn folded(context: &Context<'_>, trading: &Trading, tag: &Tag) -> Result<Fold, F
         check::state::state(context, &CheckJob { trading: trading.clone(), check: table })?;
     let ledger = checks.into_iter().find(|check| check.name == "ledger");
     Ok(match ledger {
-        Some(one) if one.level == Level::Ok => Fold::Same(one.value),
-        Some(one) => Fold::Differs(one.value),
-        None => Fold::Off("the ledger was not looked at"),
+        Some(one) if one.level == Level::Ok => ReplayCheck::Same(one.value),
+        Some(one) => ReplayCheck::Differs(one.value),
+        None => ReplayCheck::Off("the ledger was not looked at"),
     })
 }
 
@@ -236,7 +236,7 @@ fn last_proof(
 ) -> Result<Option<LastProof>, StoreError> {
     let (exchange, symbol) = (series.exchange().to_string(), series.symbol().to_string());
     let own = [exchange, symbol, series.timeframe().to_string()];
-    let ours = |proof: &Proof| {
+    let ours = |proof: &ProofDocument| {
         proof.tag == tag.as_str() && proof.series == own && proof.made_at_ms <= now.get()
     };
     let found = proofs(context.disk, context.layout, tag)?.into_iter().filter_map(|found| {
@@ -256,7 +256,7 @@ fn last_proof(
 /// The run that the loop's own document names, or the one that decided the last row, whichever is newer.
 fn live_run(
     context: &Context<'_>,
-    ledger: Option<&Ledger>,
+    ledger: Option<&LedgerFacts>,
     heard: Option<&LiveState>,
 ) -> Option<(RunId, Option<RunState>)> {
     let stamp = ledger.and_then(|ledger| ledger.tail.last()).and_then(|row| row.timing.as_ref());
@@ -338,7 +338,7 @@ pub fn followed(
     }
     let tag: &Tag = job.health.tag.get();
     let origin = read_origin(context.disk, context.layout, tag, &job.series).ok().flatten()?;
-    let begun = begun(&origin).ok().flatten()?;
+    let begun = first_model(&origin).ok().flatten()?;
     let mut switches = in_order_of_effect(commands).into_iter().rev();
     let present = switches.find_map(|(_, command)| command.order.model()).unwrap_or(begun);
     let root = format!("{}/", context.root.display());

@@ -3,12 +3,12 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{
-    facts::{Facts, Fold, Ledger, Row},
+    facts::{DecisionFact, Facts, LedgerFacts, ReplayCheck},
     result::Figures,
     watch,
 };
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     domain::{
         command::CommandKind,
         decision::{RiskState, SkipReason},
@@ -17,7 +17,7 @@ use crate::{
     },
     jobs::equivalence::judge::ProofVerdict,
     manifest::{HealthMode, Healthcheck, Parsed, Span},
-    store::rows::signals::Origin,
+    store::rows::signals::SlotOrigin,
 };
 
 /// What the facts are judged by.
@@ -32,7 +32,7 @@ pub struct Judge<'a> {
 }
 
 /// Every check in the order people read them, and the numbers behind them.
-pub fn judge(judge: &Judge<'_>, facts: &Facts) -> (Vec<Check>, Figures) {
+pub fn judge(judge: &Judge<'_>, facts: &Facts) -> (Vec<CheckItem>, Figures) {
     let mut checks = vec![judge.ledger(facts), judge.decisions(facts)];
     checks.push(judge.cadence(facts));
     checks.push(judge.hindered(facts));
@@ -86,14 +86,14 @@ impl Judge<'_> {
         (i64::from(bars) * self.series.timeframe().ms()).saturating_add(ms(&self.table.slack))
     }
 
-    fn ledger(&self, facts: &Facts) -> Check {
+    fn ledger(&self, facts: &Facts) -> CheckItem {
         let check =
-            |level, value: String| Check::new("ledger", level, value).limit("whole, in order");
+            |level, value: String| CheckItem::new("ledger", level, value).limit("whole, in order");
         let start = format!("runner run jobs/live.toml -p {}", self.words());
         let Some(ledger) = &facts.ledger else {
             return check(Level::Fail, "there is none".to_owned()).next(start);
         };
-        let Ledger { tail, damage, is_torn } = ledger;
+        let LedgerFacts { tail, damage, is_torn } = ledger;
         if let Some(damage) = damage {
             let next = format!("runner run jobs/check.toml -p {}", self.words());
             return check(Level::Fail, damage.clone()).next(next);
@@ -105,9 +105,9 @@ impl Judge<'_> {
         check(Level::Ok, format!("{} rows{torn}", tail.lines))
     }
 
-    fn decisions(&self, facts: &Facts) -> Check {
+    fn decisions(&self, facts: &Facts) -> CheckItem {
         let Some(last) = facts.ledger.as_ref().and_then(|ledger| ledger.tail.last()) else {
-            return Check::skipped("decisions", "no decisions yet");
+            return CheckItem::skipped("decisions", "no decisions yet");
         };
         let most_ms = self.bars_ms(self.table.decision_age_bars);
         let found = aged(self, "decisions", most_ms, (last.ts.close(), facts.now));
@@ -119,7 +119,7 @@ impl Judge<'_> {
         found
     }
 
-    fn raw(&self, facts: &Facts) -> Check {
+    fn raw(&self, facts: &Facts) -> CheckItem {
         let series = self.series;
         let (exchange, symbol) = (series.exchange(), series.symbol());
         let next = format!(
@@ -129,20 +129,20 @@ impl Judge<'_> {
         let most_ms = self.bars_ms(self.table.raw_age_bars);
         let limit = format!("within {}", long(most_ms));
         let found = match &facts.newest_bar {
-            Err(error) => Check::new("raw", Level::Fail, error.clone()).limit(limit),
+            Err(error) => CheckItem::new("raw", Level::Fail, error.clone()).limit(limit),
             Ok(None) => {
                 let start = format!("runner run jobs/live.toml -p {}", self.words());
-                return Check::new("raw", Level::Fail, "no bar yet").limit(limit).next(start);
+                return CheckItem::new("raw", Level::Fail, "no bar yet").limit(limit).next(start);
             }
             Ok(Some(ts)) => aged(self, "raw", most_ms, (ts.close(), facts.now)),
         };
         found.next(next)
     }
 
-    fn cadence(&self, facts: &Facts) -> Check {
+    fn cadence(&self, facts: &Facts) -> CheckItem {
         let Some(ledger) = facts.ledger.as_ref().filter(|ledger| ledger.tail.last().is_some())
         else {
-            return Check::skipped("cadence", "no decisions yet");
+            return CheckItem::skipped("cadence", "no decisions yet");
         };
         let found = cadence(&ledger.tail.rows, self.late_max_ms());
         let grace = self.table.grace_bars as usize;
@@ -151,13 +151,13 @@ impl Judge<'_> {
         let young = if is_young && found.clean < grace { ", all there are" } else { "" };
         let value = format!("clean_trailing_cadence_diffs = {}{young}", found.clean);
         let limit = format!("at least {grace} slots in time");
-        Check::new("cadence", level, value).limit(limit).next(self.look(facts))
+        CheckItem::new("cadence", level, value).limit(limit).next(self.look(facts))
     }
 
     /// Rows that a failure of the venue or of the disk has left. They never go away, so they only warn, for a while.
-    fn hindered(&self, facts: &Facts) -> Check {
+    fn hindered(&self, facts: &Facts) -> CheckItem {
         let Some(ledger) = &facts.ledger else {
-            return Check::skipped("hindered", "no decisions yet");
+            return CheckItem::skipped("hindered", "no decisions yet");
         };
         let rows = &ledger.tail.rows;
         let rows = &rows[rows.len().saturating_sub(self.table.tail as usize)..];
@@ -166,30 +166,32 @@ impl Judge<'_> {
         let level = if fetch + persist == 0 { Level::Ok } else { Level::Warn };
         let value = format!("{fetch} fetch_failed, {persist} persist_failed");
         let limit = format!("none in {} rows", self.table.tail);
-        Check::new("hindered", level, value).limit(limit).next(self.look(facts))
+        CheckItem::new("hindered", level, value).limit(limit).next(self.look(facts))
     }
 
-    fn fold(&self, facts: &Facts) -> Check {
+    fn fold(&self, facts: &Facts) -> CheckItem {
         let next = format!("runner run jobs/eqflat.toml -p {}", self.words());
         let limit = "the same to the byte";
         match &facts.fold {
-            Fold::Off(why) => Check::skipped("fold", *why),
-            Fold::Same(value) => Check::new("fold", Level::Ok, value.clone()).limit(limit),
-            Fold::Differs(why) => {
-                Check::new("fold", Level::Fail, why.clone()).limit(limit).next(next)
+            ReplayCheck::Off(why) => CheckItem::skipped("fold", *why),
+            ReplayCheck::Same(value) => {
+                CheckItem::new("fold", Level::Ok, value.clone()).limit(limit)
+            }
+            ReplayCheck::Differs(why) => {
+                CheckItem::new("fold", Level::Fail, why.clone()).limit(limit).next(next)
             }
         }
     }
 
-    fn risk(&self, facts: &Facts) -> Check {
+    fn risk(&self, facts: &Facts) -> CheckItem {
         let resume = format!("runner resume --tag {} --reason \"...\"", self.table.tag);
-        let check = |level, value| Check::new("risk", level, value).limit("ACTIVE");
+        let check = |level, value| CheckItem::new("risk", level, value).limit("ACTIVE");
         let order = match &facts.order {
             Err(error) => return check(Level::Fail, error.clone()),
             Ok(order) => order.as_ref(),
         };
         let Some(last) = facts.ledger.as_ref().and_then(|ledger| ledger.tail.last()) else {
-            return Check::skipped("risk", "no decisions yet");
+            return CheckItem::skipped("risk", "no decisions yet");
         };
         let Some(state) = last.risk else {
             return check(Level::Fail, "the last row has no risk state".to_owned());
@@ -217,13 +219,13 @@ impl Judge<'_> {
         check(level, value).next(resume)
     }
 
-    fn eqflat(&self, facts: &Facts) -> Check {
+    fn eqflat(&self, facts: &Facts) -> CheckItem {
         if !self.table.eqflat {
-            return Check::skipped("eqflat", "not asked for: healthcheck.eqflat");
+            return CheckItem::skipped("eqflat", "not asked for: healthcheck.eqflat");
         }
         let most_ms = ms(&self.table.eqflat_age_max);
         let limit = format!("PASS within {}", long(most_ms));
-        let check = |level, value: String| Check::new("eqflat", level, value).limit(limit);
+        let check = |level, value: String| CheckItem::new("eqflat", level, value).limit(limit);
         let again = format!("runner run jobs/eqflat.toml -p {}", self.words());
         let proof = match &facts.proof {
             Err(error) => return check(Level::Warn, error.clone()).next(again),
@@ -279,18 +281,18 @@ fn aged(
     name: &'static str,
     most_ms: i64,
     (close, now): (UtcMs, UtcMs),
-) -> Check {
+) -> CheckItem {
     let age_ms = now.get() - close.get();
     let is_ahead = age_ms < -ms(&judge.table.slack);
     let level = if is_ahead || age_ms > most_ms { Level::Fail } else { Level::Ok };
     let ahead = if is_ahead { ": this clock is behind, or it lives in another time" } else { "" };
     let value = format!("{close}, {}{ahead}", ago(now, close));
-    Check::new(name, level, value).limit(format!("within {}", long(most_ms)))
+    CheckItem::new(name, level, value).limit(format!("within {}", long(most_ms)))
 }
 
 /// What the end of a ledger says about its cadence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cadence {
+pub struct LedgerCadence {
     /// Trailing slots that lie exactly one timeframe behind the one before and were decided in time.
     pub clean: usize,
     /// Whether every slot of the rows looked at, from the second one on, is among them.
@@ -298,44 +300,50 @@ pub struct Cadence {
 }
 
 /// Counts from the end. A last row whose time is not written yet counts neither way: it is written after the decision.
-pub fn cadence(rows: &[Row], late_max_ms: i64) -> Cadence {
+pub fn cadence(rows: &[DecisionFact], late_max_ms: i64) -> LedgerCadence {
     let rows = match rows.split_last() {
         Some((last, before)) if last.timing.is_none() => before,
         Some(_) | None => rows,
     };
-    let is_clean = |pair: &&[Row]| {
-        let in_time = pair[1]
-            .timing
-            .as_ref()
-            .is_some_and(|timing| timing.origin == Origin::Live && timing.late_ms <= late_max_ms);
+    let is_clean = |pair: &&[DecisionFact]| {
+        let in_time = pair[1].timing.as_ref().is_some_and(|timing| {
+            timing.origin == SlotOrigin::Live && timing.late_ms <= late_max_ms
+        });
         in_time && pair[1].ts.since(pair[0].ts) == 1
     };
     let clean = rows.windows(2).rev().take_while(is_clean).count();
-    Cadence { clean, from_the_first: clean + 1 >= rows.len() }
+    LedgerCadence { clean, from_the_first: clean + 1 >= rows.len() }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::facts::Stamp, *};
+    use super::{super::facts::SlotTiming, *};
     use crate::domain::time::{Timeframe, UtcMs};
 
     /// Slots by their number, origin and how late: `5L` in time, `5C` caught up, `5D` degraded, `5?` unknown, `5S` slow.
-    fn rows(text: &str) -> Vec<Row> {
+    fn rows(text: &str) -> Vec<DecisionFact> {
         let row = |word: &str| {
             let (n, how) = word.split_at(word.len() - 1);
             let ts = Timeframe::M1.slot(60_000 * n.parse::<i64>().unwrap()).unwrap();
             let stamp = |origin, late_ms| {
                 let run_id = "live_1".parse().unwrap();
-                Some(Stamp { origin, seen_at: UtcMs::EPOCH, late_ms, run_id })
+                Some(SlotTiming { origin, seen_at: UtcMs::EPOCH, late_ms, run_id })
             };
             let timing = match how {
-                "L" => stamp(Origin::Live, 2_000),
-                "S" => stamp(Origin::Live, 60_001),
-                "C" => stamp(Origin::Catchup, 2_000),
-                "D" => stamp(Origin::Degraded, 2_000),
+                "L" => stamp(SlotOrigin::Live, 2_000),
+                "S" => stamp(SlotOrigin::Live, 60_001),
+                "C" => stamp(SlotOrigin::Catchup, 2_000),
+                "D" => stamp(SlotOrigin::Degraded, 2_000),
                 _ => None,
             };
-            Row { ts, skipped: None, equity: String::new(), risk: None, is_ruined: false, timing }
+            DecisionFact {
+                ts,
+                skipped: None,
+                equity: String::new(),
+                risk: None,
+                is_ruined: false,
+                timing,
+            }
         };
         text.split_whitespace().map(row).collect()
     }
@@ -358,7 +366,11 @@ mod tests {
             ("1L 2? 3L 4L", 2, false),
             ("1L 2? 3?", 0, false),
         ] {
-            assert_eq!(cadence(&rows(text), 60_000), Cadence { clean, from_the_first }, "{text}");
+            assert_eq!(
+                cadence(&rows(text), 60_000),
+                LedgerCadence { clean, from_the_first },
+                "{text}"
+            );
         }
     }
 }

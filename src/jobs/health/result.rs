@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
-    checklist::{Check, Checklist, Drawing, Level},
+    checklist::{CheckItem, Checklist, Drawing, Level},
     domain::time::UtcMs,
     exit::Exit,
     manifest::{HealthExit, HealthMode},
@@ -61,7 +61,7 @@ impl Health {
         at: UtcMs,
         mode: HealthMode,
         figures: Figures,
-        checks: Vec<Check>,
+        checks: Vec<CheckItem>,
     ) -> Self {
         let list = Checklist::new(checks);
         Self { schema: SCHEMA, tag, series, at_ms: at.get(), at, mode, figures, list }

@@ -7,7 +7,7 @@ use super::{
     judge::{Judge, ago, long, ms},
 };
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     domain::time::UtcMs,
     jobs::live::voice::STALE_BARS,
     manifest::SchedulerWatch,
@@ -16,7 +16,7 @@ use crate::{
 /// Questions without an answer, one after the other, above which somebody should look.
 const FAILED_MAX: u32 = 2;
 
-pub fn checks(judge: &Judge<'_>, facts: &Facts) -> Vec<Check> {
+pub fn checks(judge: &Judge<'_>, facts: &Facts) -> Vec<CheckItem> {
     let mut checks = vec![
         writer(judge, facts),
         live_run(judge, facts),
@@ -31,7 +31,7 @@ pub fn checks(judge: &Judge<'_>, facts: &Facts) -> Vec<Check> {
 }
 
 /// A lock that is held says that a loop is there, not that it moves: the age of the decisions says that.
-fn writer(judge: &Judge<'_>, facts: &Facts) -> Check {
+fn writer(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let (level, value) = if facts.is_held {
         (Level::Ok, "held by a loop")
     } else {
@@ -43,35 +43,36 @@ fn writer(judge: &Judge<'_>, facts: &Facts) -> Check {
     } else {
         format!("runner run jobs/live.toml -p {}", judge.words())
     };
-    Check::new("writer-lock", level, value).limit("held").next(next)
+    CheckItem::new("writer-lock", level, value).limit("held").next(next)
 }
 
 /// A loop that was started for a drill, or to look only, does not do its work.
-fn drill(facts: &Facts) -> Option<Check> {
+fn drill(facts: &Facts) -> Option<CheckItem> {
     let on = &facts.drills;
     let next = match &facts.live_run {
         Some((run, _)) => format!("runner stop {run}"),
         None => "runner stop live".to_owned(),
     };
-    let check = || Check::new("drill", Level::Warn, on.join("; ")).limit("none").next(next);
+    let check = || CheckItem::new("drill", Level::Warn, on.join("; ")).limit("none").next(next);
     (!on.is_empty()).then(check)
 }
 
-fn live_run(judge: &Judge<'_>, facts: &Facts) -> Check {
+fn live_run(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let Some((run, state)) = &facts.live_run else {
-        return Check::skipped("live-run", "no run has left a trace");
+        return CheckItem::skipped("live-run", "no run has left a trace");
     };
     let Some(state) = state else {
-        return Check::skipped("live-run", format!("run {run} has no record"));
+        return CheckItem::skipped("live-run", format!("run {run} has no record"));
     };
     let level = if state.went_wrong() { Level::Warn } else { Level::Ok };
     let value = format!("{} ({run})", state.name());
-    Check::new("live-run", level, value).limit("not failed").next(judge.look(facts))
+    CheckItem::new("live-run", level, value).limit("not failed").next(judge.look(facts))
 }
 
 /// A loop looks at its start for the model in use, and goes on with the one it found. That is no fault: this only warns.
-fn model(judge: &Judge<'_>, facts: &Facts, Followed { present, in_use }: &Followed) -> Check {
-    let check = |level, value: String| Check::new("model", level, value).limit("the one in use");
+fn model(judge: &Judge<'_>, facts: &Facts, Followed { present, in_use }: &Followed) -> CheckItem {
+    let check =
+        |level, value: String| CheckItem::new("model", level, value).limit("the one in use");
     let in_use = match in_use {
         Ok(in_use) if in_use.id == *present => return check(Level::Ok, present.to_string()),
         Ok(in_use) => in_use,
@@ -94,9 +95,9 @@ fn model(judge: &Judge<'_>, facts: &Facts, Followed { present, in_use }: &Follow
     check(Level::Warn, format!("{value}: start the loop again to follow it")).next(next)
 }
 
-fn feed(judge: &Judge<'_>, facts: &Facts) -> Check {
+fn feed(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let Some(heard) = &facts.heard else {
-        return Check::skipped("feed", "no loop on a venue has left word");
+        return CheckItem::skipped("feed", "no loop on a venue has left word");
     };
     let answered = heard.answered_ms.map(|ms| UtcMs::EPOCH.plus_ms(ms));
     let mut value = answered
@@ -116,35 +117,37 @@ fn feed(judge: &Judge<'_>, facts: &Facts) -> Check {
         let newest = UtcMs::EPOCH.plus_ms(newest_ms);
         let _ = write!(value, ", without a new bar since {newest}");
         let limit = format!("a new bar within {STALE_BARS} bars");
-        return Check::new("feed", Level::Warn, value).limit(limit).next(judge.look(facts));
+        return CheckItem::new("feed", Level::Warn, value).limit(limit).next(judge.look(facts));
     }
     let limit = format!("at most {FAILED_MAX} failures in a row");
-    Check::new("feed", level, value).limit(limit).next(judge.look(facts))
+    CheckItem::new("feed", level, value).limit(limit).next(judge.look(facts))
 }
 
-fn clock_skew(judge: &Judge<'_>, facts: &Facts) -> Check {
+fn clock_skew(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let Some(skew_ms) = facts.heard.as_ref().and_then(|heard| heard.skew_ms) else {
-        return Check::skipped("clock-skew", "no venue has answered with its time");
+        return CheckItem::skipped("clock-skew", "no venue has answered with its time");
     };
     let most_ms = ms(&judge.table.clock_skew_max);
     let side = if skew_ms > 0 { "behind" } else { "ahead of" };
     let value = format!("{} ms {side} the venue's clock", skew_ms.unsigned_abs());
     let is_off = skew_ms.unsigned_abs() > most_ms.unsigned_abs();
     let level = if is_off { Level::Warn } else { Level::Ok };
-    Check::new("clock-skew", level, value).limit(format!("within {most_ms} ms")).next("timedatectl")
+    CheckItem::new("clock-skew", level, value)
+        .limit(format!("within {most_ms} ms"))
+        .next("timedatectl")
 }
 
-fn scheduler(judge: &Judge<'_>, facts: &Facts) -> Check {
+fn scheduler(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let most_ms = ms(&judge.table.scheduler_age_max);
     let limit = format!("within {}", long(most_ms));
     let check = |level, value: String| {
-        Check::new("scheduler", level, value).limit(limit).next("runner serve")
+        CheckItem::new("scheduler", level, value).limit(limit).next("runner serve")
     };
     let tick = match (judge.table.scheduler, &facts.tick) {
-        (SchedulerWatch::Off, _) => return Check::skipped("scheduler", "not expected here"),
+        (SchedulerWatch::Off, _) => return CheckItem::skipped("scheduler", "not expected here"),
         (_, Err(error)) => return check(Level::Fail, error.clone()),
         (SchedulerWatch::Auto, Ok(None)) => {
-            return Check::skipped("scheduler", "none has run here");
+            return CheckItem::skipped("scheduler", "none has run here");
         }
         (SchedulerWatch::Required, Ok(None)) => {
             return check(Level::Fail, "none has run here".to_owned());
@@ -166,10 +169,10 @@ fn scheduler(judge: &Judge<'_>, facts: &Facts) -> Check {
     check(level, format!("looked at its clock {}", ago(facts.now, tick)))
 }
 
-fn disk_free(judge: &Judge<'_>, facts: &Facts) -> Check {
+fn disk_free(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let (warn, fail) = (judge.table.disk_free_warn.get(), judge.table.disk_free_fail.get());
     let check = |level, value: String| {
-        Check::new("disk-free", level, value)
+        CheckItem::new("disk-free", level, value)
             .limit(format!("{warn}, and {fail} to fail"))
             .next("du -sh data/*")
     };

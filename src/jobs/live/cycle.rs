@@ -23,16 +23,16 @@ use crate::{
     },
     jobs::commands::{DecidedSlots, append_command, enter},
     session::{
-        card::Born,
         error::SessionError,
-        live::{Session, Stamp},
+        live::{DecisionTiming, Session},
+        origin::WarmupSeen,
     },
     store::{
         disk::Disk,
         error::StoreError,
         lock::LockGate,
         raw::{PutReport, RawStore},
-        rows::signals::Origin,
+        rows::signals::SlotOrigin,
     },
 };
 
@@ -89,7 +89,7 @@ pub struct DecidedSlot<'s> {
     /// Its row.
     pub decision: &'s Decision,
     /// Why it was decided then.
-    pub origin: Origin,
+    pub origin: SlotOrigin,
     /// What was filled in its bar, or in bars that came late.
     pub events: &'s [TradeEvent],
     /// The commands of the tag, obeyed or not.
@@ -163,7 +163,7 @@ pub fn run<D: Disk, F: Feed, C: Clock>(
 ) -> Result<LoopEnd, LoopError> {
     let held = session.held().first().copied();
     let mut planner = Planner::new(pace, session.last(), held, on.feed.ends(), on.clock.steady());
-    let mut told = Told::default();
+    let mut told = Announced::default();
     let mut first_start = session.last().is_none();
     loop {
         if (on.stopped)() {
@@ -214,12 +214,12 @@ struct Taken {
 
 /// What was said, and is not said again.
 #[derive(Default)]
-struct Told {
+struct Announced {
     skew_ms: i64,
     bad: BTreeSet<(Option<SlotTs>, String)>,
 }
 
-impl Told {
+impl Announced {
     /// The rows that are not bars and were not said to be.
     fn unsaid(&mut self, bad: &[BadRow]) -> Vec<String> {
         if self.bad.len() > TOLD_MAX {
@@ -302,12 +302,12 @@ fn take<D: Disk, F: Feed, C: Clock>(
     planner: &mut Planner,
     pace: LoopPace,
     (fetched, asked): (Result<Closed, FeedError>, Steady),
-    told: &mut Told,
+    told: &mut Announced,
     on: &mut LoopContext<'_, D, F, C>,
 ) -> Result<Taken, LoopError> {
     let now = on.now(planner);
     if let Some(heard) = on.feed.heard(now.up).filter(|heard| heard.is_sure) {
-        planner.told(Now { at: heard.at, up: now.up });
+        planner.set_sure(Now { at: heard.at, up: now.up });
     }
     let failed = |cause, pause_ms| Failed { asked, cause, pause_ms };
     let persist_failed = failed(Degraded::PersistFailed, None);
@@ -492,7 +492,7 @@ fn decide<D: Disk, F: Feed, C: Clock>(
         let anchor_day = UtcMs::EPOCH.plus_ms(blocks.anchor_ms(first.ts)).day();
         let mut warm_up = on.raw.load(anchor_day, first.ts.open_day())?;
         warm_up.retain(|bar| bar.ts < first.ts);
-        let born = Born { at: seen_at, revisions: Some(on.raw.revisions()?.len()) };
+        let born = WarmupSeen { at: seen_at, revisions: Some(on.raw.revisions()?.len()) };
         session.begin(first.ts, &warm_up, born)?;
     }
     // A bar that was held back is taken from the store: an answer may leave out what an earlier one brought.
@@ -505,11 +505,11 @@ fn decide<D: Disk, F: Feed, C: Clock>(
     let late = |ts: SlotTs| bar_of(&stored, ts);
     for one in planned {
         let cause = match (one.degraded, one.caught_up) {
-            (Some(_), _) => Origin::Degraded,
-            (None, true) => Origin::Catchup,
-            (None, false) => Origin::Live,
+            (Some(_), _) => SlotOrigin::Degraded,
+            (None, true) => SlotOrigin::Catchup,
+            (None, false) => SlotOrigin::Live,
         };
-        let stamp = Stamp { cause, seen_at, run_id: on.run_id.clone() };
+        let stamp = DecisionTiming { cause, seen_at, run_id: on.run_id.clone() };
         let before = session.last();
         let decision = match session.decide((one.ts, one.bar, one.degraded), late, stamp) {
             Err(SessionError::NotLater(error)) if on.skip_not_later => {

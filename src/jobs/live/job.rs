@@ -26,11 +26,11 @@ use crate::{
     },
     manifest::{self, LiveJob},
     session::{
-        card::Card,
         checkpoint::Checkpoint,
         error::SessionError,
         fold::Folded,
-        live::{Belief, CHECKPOINT_ROWS, Place, Session, prove_before},
+        live::{Belief, CHECKPOINT_ROWS, LedgerLocation, Session, prove_before},
+        origin::StrategySettings,
         record::read_origin,
     },
     store::{disk::Disk, lock::LockGate, raw::RawStore},
@@ -144,7 +144,7 @@ struct Frame<'a, 'c> {
     context: &'a Context<'c>,
     job: &'a LiveJob,
     core: Core,
-    card: Card,
+    card: StrategySettings,
 }
 
 impl Frame<'_, '_> {
@@ -265,8 +265,8 @@ impl Background {
     /// Plays the rows before the checkpoint again. Returns when it is done, soon after [`Background::end`], or when it is asked to stop.
     pub fn run<D: Disk>(
         &self,
-        place: &Place<'_, D>,
-        (core, card): (&Core, &Card),
+        place: &LedgerLocation<'_, D>,
+        (core, card): (&Core, &StrategySettings),
         checkpoint: &Checkpoint,
         told: &(dyn Fn() -> bool + Sync),
     ) {

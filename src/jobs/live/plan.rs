@@ -159,7 +159,7 @@ impl Planner {
     }
 
     /// Tells what time it is for certain, by the venue. That may be earlier than what was known: dates can be wrong for a while.
-    pub fn told(&mut self, told: Now) {
+    pub fn set_sure(&mut self, told: Now) {
         self.sure = Some(told);
     }
 
@@ -611,9 +611,9 @@ mod tests {
     #[test]
     fn a_date_that_was_wrong_is_taken_back() {
         let mut planner = Planner::new(pace(), Some(ts(10)), None, None, UP);
-        planner.told(Now { at: at(5_000, 0).at, ..at(11, 0) });
+        planner.set_sure(Now { at: at(5_000, 0).at, ..at(11, 0) });
         assert!(fails(&mut planner, at(11, 2_000)).is_empty());
-        planner.told(at(12, 0));
+        planner.set_sure(at(12, 0));
         assert!(planner.answered(at(12, 0), &closed(&[9, 10])).is_empty());
         assert!(fails(&mut planner, at(12, 2_000)).is_empty());
         let gone = Some(Degraded::FetchFailed);

@@ -50,14 +50,14 @@ impl Lasting {
 
 impl Met {
     /// For how long, and how often: `5m 30s, 12 tries`.
-    pub fn told(&self, up: Steady) -> String {
+    pub fn summary(&self, up: Steady) -> String {
         let tries = if self.times == 1 { "try" } else { "tries" };
         format!("{}, {} {tries}", span(up.since(self.since)), self.times)
     }
 
     /// What is added when it is said again; nothing at the first time.
     pub fn again(&self, up: Steady) -> String {
-        if self.times > 1 { format!("; for {}", self.told(up)) } else { String::new() }
+        if self.times > 1 { format!("; for {}", self.summary(up)) } else { String::new() }
     }
 }
 
@@ -123,11 +123,11 @@ mod tests {
         assert_eq!(said[..8], [0, 1, 3, 7, 15, 31, 63, 123], "minutes");
         assert_eq!(said.len(), 29, "then once an hour");
         let met = lasting.over().unwrap();
-        assert_eq!(met.told(Steady::new(330_000)), "5m 30s, 2880 tries");
+        assert_eq!(met.summary(Steady::new(330_000)), "5m 30s, 2880 tries");
         assert_eq!(lasting.over(), None);
         let first = lasting.met(Steady::new(0)).unwrap();
         assert_eq!(
-            (first.again(Steady::new(0)), first.told(Steady::new(999))),
+            (first.again(Steady::new(0)), first.summary(Steady::new(999))),
             (String::new(), "0s, 1 try".to_owned())
         );
     }

@@ -16,7 +16,7 @@ use crate::{
         series::Series,
         time::{Now, SlotTs, Steady, UtcMs},
     },
-    store::rows::signals::Origin,
+    store::rows::signals::SlotOrigin,
 };
 
 /// Between two heartbeats, of a loop that lives as fast as people do.
@@ -142,7 +142,7 @@ impl Voice {
         let position = position.map_or("flat", Side::name);
         let feed = match (self.outage.met_so_far(), self.answered) {
             _ if !self.start.is_venue => "recorded".to_owned(),
-            (Some(met), _) => format!("in trouble for {}", met.told(now.up)),
+            (Some(met), _) => format!("in trouble for {}", met.summary(now.up)),
             (None, Some(at)) => format!("answered {} ago", span(now.at.get() - at.get())),
             (None, None) => "not asked yet".to_owned(),
         };
@@ -194,7 +194,7 @@ impl Voice {
         let met = self.outage.over()?;
         self.reasons.clear();
         let venue = self.start.series.exchange();
-        Some(info(format!("{venue} answers again after {}", met.told(up))))
+        Some(info(format!("{venue} answers again after {}", met.summary(up))))
     }
 
     /// What an operator should know.
@@ -212,7 +212,7 @@ impl Voice {
                     LoopTrouble::Load => "bars are read again",
                     LoopTrouble::Gate => "the commands ledger is free again",
                 };
-                Some(info(format!("{what} after {}", met.told(up))))
+                Some(info(format!("{what} after {}", met.summary(up))))
             }
         }
     }
@@ -249,8 +249,8 @@ impl Voice {
         lines
     }
 
-    fn catch_up(&mut self, origin: Origin, ts: SlotTs, lines: &mut Vec<VoiceLine>) {
-        let (ended, now) = self.late.step((origin == Origin::Catchup).then_some(()), ts);
+    fn catch_up(&mut self, origin: SlotOrigin, ts: SlotTs, lines: &mut Vec<VoiceLine>) {
+        let (ended, now) = self.late.step((origin == SlotOrigin::Catchup).then_some(()), ts);
         if let Some(run) = ended {
             lines.push(caught_up(&run));
         }
@@ -425,7 +425,7 @@ mod tests {
         }
     }
 
-    fn settled(decision: &Decision, origin: Origin) -> DecidedSlot<'_> {
+    fn settled(decision: &Decision, origin: SlotOrigin) -> DecidedSlot<'_> {
         let before = Some(decision.ts.plus(-1));
         let (events, commands) = (&[][..], &[][..]);
         DecidedSlot { decision, origin, events, commands, before, is_answered: true }
@@ -437,7 +437,7 @@ mod tests {
     }
 
     /// What the voice says of a slot, without the slot.
-    fn told(voice: &mut Voice, decision: &Decision, origin: Origin) -> Vec<String> {
+    fn told(voice: &mut Voice, decision: &Decision, origin: SlotOrigin) -> Vec<String> {
         let up = Steady::new(decision.ts.ts_ms());
         let said = texts(&voice.settled(&settled(decision, origin), up));
         let slot = format!("slot {}: ", decision.ts.close());
@@ -447,9 +447,12 @@ mod tests {
     #[test]
     fn entries_exits_stops_and_vetoes_are_said_and_a_hold_is_not() {
         let mut voice = voice(EVENTS);
-        assert!(told(&mut voice, &row(1, Action::Hold, "no_signal"), Origin::Live).is_empty());
+        assert!(told(&mut voice, &row(1, Action::Hold, "no_signal"), SlotOrigin::Live).is_empty());
         let enter = row(2, Action::Enter(Side::Long), "cross_up");
-        assert_eq!(told(&mut voice, &enter, Origin::Live), ["enter_long (cross_up), equity 10000"]);
+        assert_eq!(
+            told(&mut voice, &enter, SlotOrigin::Live),
+            ["enter_long (cross_up), equity 10000"]
+        );
         let price = |n: i64| Price::new(n.into()).unwrap();
         let open = TradeEvent {
             ts: slot(3),
@@ -468,7 +471,7 @@ mod tests {
         };
         let decision =
             Decision { risk_state: RiskState::Reducing, ..row(3, Action::Hold, "no_signal") };
-        let slot3 = DecidedSlot { events: &[open, stop], ..settled(&decision, Origin::Live) };
+        let slot3 = DecidedSlot { events: &[open, stop], ..settled(&decision, SlotOrigin::Live) };
         let at3 = format!("slot {}: ", slot(3).close());
         assert_eq!(
             texts(&voice.settled(&slot3, Steady::new(0))),
@@ -484,9 +487,9 @@ mod tests {
             ..row(n, Action::Hold, "cross_up")
         };
         let said: Vec<usize> =
-            (4..12).map(|n| told(&mut voice, &veto(n), Origin::Live).len()).collect();
+            (4..12).map(|n| told(&mut voice, &veto(n), SlotOrigin::Live).len()).collect();
         assert_eq!(said, [1, 1, 0, 1, 0, 0, 0, 1], "the first, the second, the fourth, the eighth");
-        let text = told(&mut voice, &veto(19), Origin::Live);
+        let text = told(&mut voice, &veto(19), SlotOrigin::Live);
         assert!(text.is_empty(), "the ninth: {text:?}");
     }
 
@@ -495,7 +498,7 @@ mod tests {
         let mut voice = voice(EVENTS);
         let skip = |n| row(n, Action::Skip, "fetch_failed");
         let said: Vec<Vec<String>> =
-            (1..=5).map(|n| told(&mut voice, &skip(n), Origin::Degraded)).collect();
+            (1..=5).map(|n| told(&mut voice, &skip(n), SlotOrigin::Degraded)).collect();
         let since = slot(1).close();
         assert_eq!(said[0], ["! no decision: fetch_failed"]);
         assert_eq!(
@@ -507,9 +510,9 @@ mod tests {
             [format!("! no decision: fetch_failed, 4 slots in a row since {since}")]
         );
         assert!(said[2].is_empty() && said[4].is_empty());
-        let end = told(&mut voice, &row(6, Action::Hold, "no_signal"), Origin::Live);
+        let end = told(&mut voice, &row(6, Action::Hold, "no_signal"), SlotOrigin::Live);
         assert_eq!(end, ["decided again, after 5 slots fetch_failed"]);
-        let young = told(&mut voice, &row(7, Action::Skip, "not_enough_bars"), Origin::Live);
+        let young = told(&mut voice, &row(7, Action::Skip, "not_enough_bars"), SlotOrigin::Live);
         assert_eq!(young, ["no decision: not_enough_bars"], "which is no trouble");
     }
 
@@ -517,13 +520,13 @@ mod tests {
     fn missed_slots_are_said_at_their_beginning_and_at_their_end() {
         let mut voice = voice(EVENTS);
         let hold = |n| row(n, Action::Hold, "no_signal");
-        let first = told(&mut voice, &hold(1), Origin::Catchup);
+        let first = told(&mut voice, &hold(1), SlotOrigin::Catchup);
         assert_eq!(first, ["it was missed; catching up from here"]);
-        assert!(told(&mut voice, &hold(2), Origin::Catchup).is_empty());
+        assert!(told(&mut voice, &hold(2), SlotOrigin::Catchup).is_empty());
         let (from, to) = (slot(1).close(), slot(2).close());
-        let end = told(&mut voice, &hold(3), Origin::Live);
+        let end = told(&mut voice, &hold(3), SlotOrigin::Live);
         assert_eq!(end, [format!("caught up: 2 missed slots, {from} to {to}")]);
-        told(&mut voice, &hold(4), Origin::Catchup);
+        told(&mut voice, &hold(4), SlotOrigin::Catchup);
         assert!(voice.end().unwrap().text.starts_with("caught up: 1 missed slot, "));
     }
 
@@ -539,7 +542,7 @@ mod tests {
         ];
         let obeys = |n| {
             let decision = row(n, Action::Hold, "no_signal");
-            let slot = DecidedSlot { commands: &commands, ..settled(&decision, Origin::Live) };
+            let slot = DecidedSlot { commands: &commands, ..settled(&decision, SlotOrigin::Live) };
             texts(&voice.settled(&slot, Steady::new(0)))
         };
         let said: Vec<Vec<String>> = (1..=3).map(obeys).collect();
@@ -584,10 +587,12 @@ mod tests {
         assert!(voice.turn(at(1, 0)).is_none());
         assert!(voice.turn(at(13, 0)).unwrap().text.contains("in trouble for "), "an hour later");
         let decision = row(1, Action::Hold, "no_signal");
-        let from_disk = DecidedSlot { is_answered: false, ..settled(&decision, Origin::Live) };
+        let from_disk = DecidedSlot { is_answered: false, ..settled(&decision, SlotOrigin::Live) };
         assert!(voice.settled(&from_disk, at(1, 300_000).up).is_empty());
-        let said = voice
-            .settled(&settled(&row(2, Action::Hold, "no_signal"), Origin::Live), at(2, 32_000).up);
+        let said = voice.settled(
+            &settled(&row(2, Action::Hold, "no_signal"), SlotOrigin::Live),
+            at(2, 32_000).up,
+        );
         assert_eq!(texts(&said), ["kraken answers again after 5m 30s, 6 tries"]);
         assert_eq!(voice.fetched(&asked(2, 40_000, 2, None)), None);
     }
@@ -656,7 +661,7 @@ mod tests {
         }
         let mut voice = voice(EVENTS);
         voice.turn(at(0, 0));
-        told(&mut voice, &row(11, Action::Hold, "no_signal"), Origin::Live);
+        told(&mut voice, &row(11, Action::Hold, "no_signal"), SlotOrigin::Live);
         voice.fetched(&asked(11, 2_000, 11, None));
         let slot11 = slot(11).close();
         assert_eq!(
@@ -671,10 +676,10 @@ mod tests {
     fn recorded_bars_at_full_speed_are_silent_and_a_dry_run_says_each_decision() {
         let mut voice = voice(Detail::Summary);
         let enter = row(1, Action::Enter(Side::Short), "cross_down");
-        assert!(told(&mut voice, &enter, Origin::Live).is_empty());
+        assert!(told(&mut voice, &enter, SlotOrigin::Live).is_empty());
         assert_eq!(voice.turn(at(900, 0)), None);
         voice.start.is_dry = true;
-        let said = told(&mut voice, &enter, Origin::Live);
+        let said = told(&mut voice, &enter, SlotOrigin::Live);
         assert_eq!(
             said,
             ["enter_short (cross_down), equity 10000, not written: this is a dry run"]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::PipelinePlan;
 use crate::{
-    manifest::{Step, When},
+    manifest::{PipelineStep, When},
     store::runs::{RetryPart, StepRecord, StepState, StepTask, StepsRecord, StepsRetry},
 };
 
@@ -35,7 +35,7 @@ pub fn go_on(plan: &mut PipelinePlan, record: &mut StepsRecord, before: &StepsRe
 pub fn repeat(
     plan: &mut PipelinePlan,
     record: &mut StepsRecord,
-    (steps, before): (&[Step], &StepsRecord),
+    (steps, before): (&[PipelineStep], &StepsRecord),
     retry: &StepsRetry,
 ) -> Result<(), String> {
     let run = &retry.run_id;
@@ -47,7 +47,8 @@ pub fn repeat(
             ids.join(", ")
         ));
     };
-    let is_done = |step: &Step| before.step(&step.id).is_some_and(|old| old.state.is_well());
+    let is_done =
+        |step: &PipelineStep| before.step(&step.id).is_some_and(|old| old.state.is_well());
     let must = retry.part == RetryPart::From || steps[place].when == When::Success;
     let ahead = upstream(steps, place);
     let undone = steps.iter().filter(|step| ahead.contains(step.id.as_str()) && !is_done(step));
@@ -130,7 +131,7 @@ fn kept(then: &StepTask, run: &str) -> StepTask {
 }
 
 /// The steps that a step needs, those that they need, and so on.
-fn upstream(steps: &[Step], place: usize) -> BTreeSet<&str> {
+fn upstream(steps: &[PipelineStep], place: usize) -> BTreeSet<&str> {
     let needs: BTreeMap<&str, &[String]> =
         steps.iter().map(|step| (step.id.as_str(), step.needs.as_slice())).collect();
     let mut seen = BTreeSet::new();
@@ -144,7 +145,7 @@ fn upstream(steps: &[Step], place: usize) -> BTreeSet<&str> {
 }
 
 /// The steps that need a step, those that need them, and so on; itself too.
-fn downstream(steps: &[Step], place: usize) -> BTreeSet<&str> {
+fn downstream(steps: &[PipelineStep], place: usize) -> BTreeSet<&str> {
     let mut seen = BTreeSet::from([steps[place].id.as_str()]);
     loop {
         let more: Vec<&str> = steps

@@ -6,7 +6,7 @@ use crate::{
     domain::ids::RunId,
     exit::Exit,
     jobs::context::{Context, Failure},
-    manifest::{Item, Step, Work},
+    manifest::{Item, PipelineStep, Work},
     os::process::{self, ProcessEnd},
     store::disk::Disk as _,
 };
@@ -27,7 +27,10 @@ pub fn values(out: &BTreeMap<String, String>, item: Option<&Item>) -> BTreeMap<S
 }
 
 /// The words after `runner`, or the program with its arguments.
-pub fn words(step: &Step, values: &BTreeMap<String, String>) -> Result<Vec<String>, Failure> {
+pub fn words(
+    step: &PipelineStep,
+    values: &BTreeMap<String, String>,
+) -> Result<Vec<String>, Failure> {
     let refused =
         |error: String| Failure::new(Exit::Manifest, format!("step {}: {error}", step.id));
     match &step.work {
@@ -49,7 +52,7 @@ pub fn words(step: &Step, values: &BTreeMap<String, String>) -> Result<Vec<Strin
 /// The whole command of a step.
 pub fn argv(
     context: &Context<'_>,
-    step: &Step,
+    step: &PipelineStep,
     words: &[String],
     (globals, child): (&[String], &str),
 ) -> Result<Vec<String>, Failure> {
@@ -66,7 +69,7 @@ pub fn argv(
 }
 
 /// The id of the run of a step: that of the pipeline, the step, the item, and the attempt from the second one on.
-pub fn child_id(context: &Context<'_>, step: &Step, item: Option<&Item>) -> String {
+pub fn child_id(context: &Context<'_>, step: &PipelineStep, item: Option<&Item>) -> String {
     let mut id = format!("{}.{}", context.run_id, step.id);
     if let Some(item) = item {
         id = format!("{id}.{}", item.name);
@@ -86,7 +89,7 @@ fn shortened(id: &str) -> String {
 }
 
 /// Whether a step went well.
-pub fn judge(step: &Step, of: &str, ended: &ProcessEnd) -> bool {
+pub fn judge(step: &PipelineStep, of: &str, ended: &ProcessEnd) -> bool {
     let (code, expected) = (ended.code, step.expect_exit);
     if ended.stopped {
         tracing::error!(step = of, code, "step was stopped");
@@ -105,7 +108,7 @@ pub fn judge(step: &Step, of: &str, ended: &ProcessEnd) -> bool {
 
 /// Whether the run of a job was stopped or timed out. That is never what a step expects, whatever it says. A job that was killed
 /// (137) may be: a drill kills its own process.
-fn is_cut_job(step: &Step, code: i32) -> bool {
+fn is_cut_job(step: &PipelineStep, code: i32) -> bool {
     let is_job = matches!(step.work, Work::Job { .. });
     is_job && (code == i32::from(Exit::Timeout.code()) || STOPPED.contains(&code))
 }

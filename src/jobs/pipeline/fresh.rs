@@ -12,7 +12,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
     jobs::context::{Context, Failure},
-    manifest::{Step, Template, Work},
+    manifest::{PipelineStep, Template, Work},
     os::{
         process::{self, ChildResults, Knows, Spawn},
         supervise::{WatchedEnd, WatchedSpawn, watch},
@@ -61,7 +61,7 @@ pub struct StepMemory {
 /// What a step is made of; `None` where it has no inputs, and so always runs.
 pub async fn recipe(
     context: &Context<'_>,
-    step: &Step,
+    step: &PipelineStep,
     words: &[String],
     (values, item): (&BTreeMap<String, String>, Option<&str>),
 ) -> Result<Option<StepRecipe>, Failure> {
@@ -171,7 +171,7 @@ async fn explained(context: &Context<'_>, words: &[String]) -> Result<String, Fa
 }
 
 fn filled(
-    step: &Step,
+    step: &PipelineStep,
     paths: &[Template],
     values: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, Failure> {

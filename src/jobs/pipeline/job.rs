@@ -16,7 +16,7 @@ use crate::{
     domain::ids::RunId,
     exit::Exit,
     jobs::context::{Context, Failure, Outcome, runtime},
-    manifest::{Item, PipelineJob, Step, When, Work},
+    manifest::{Item, PipelineJob, PipelineStep, When, Work},
     os::{
         process::{self, Asker, Kin, ProcessEnd, Spawn},
         signals::Stop,
@@ -69,7 +69,7 @@ impl<'a, 'c> Course<'a, 'c> {
         globals: &'a [String],
     ) -> Result<Self, Failure> {
         let most = job.pipeline.max_parallel as usize;
-        let node = |step: &Step| StepNode {
+        let node = |step: &PipelineStep| StepNode {
             id: step.id.clone(),
             needs: step.needs.clone(),
             when: step.when,
@@ -256,7 +256,7 @@ impl<'a, 'c> Course<'a, 'c> {
         (spawn, Stop::default())
     }
 
-    fn step(&self, (at, task): TaskPlace) -> (&'a Step, Option<&'a Item>) {
+    fn step(&self, (at, task): TaskPlace) -> (&'a PipelineStep, Option<&'a Item>) {
         let step = &self.job.steps[at];
         (step, step.items.as_ref().map(|items| &items[task]))
     }
@@ -395,7 +395,7 @@ impl<'a, 'c> Course<'a, 'c> {
 }
 
 /// A step that has not started.
-fn blank(step: &Step) -> StepRecord {
+fn blank(step: &PipelineStep) -> StepRecord {
     let tasks = step.items.as_ref().map_or_else(
         || vec![StepTask::waiting(None)],
         |items| {
@@ -428,6 +428,6 @@ fn earlier(context: &Context<'_>, retry: &StepsRetry) -> Result<StepsRecord, Fai
 }
 
 /// A step, with its item, as messages call it.
-fn named(step: &Step, item: Option<&Item>) -> String {
+fn named(step: &PipelineStep, item: Option<&Item>) -> String {
     item.map_or_else(|| step.id.clone(), |item| format!("{}[{}]", step.id, item.value))
 }

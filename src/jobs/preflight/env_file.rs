@@ -9,7 +9,7 @@ use std::{
 
 use super::{Machine, skipped, some_of};
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     domain::dotenv::{self, Dotenv, DotenvEntry},
     manifest::PreflightPart,
 };
@@ -22,7 +22,7 @@ const GROUP_WRITES: u32 = 0o020;
 const FILE_MAX: u64 = 1 << 20;
 
 /// Its rights, and its variables.
-pub fn env_file(machine: &Machine<'_>) -> Vec<Check> {
+pub fn env_file(machine: &Machine<'_>) -> Vec<CheckItem> {
     let root = machine.context.root;
     let example = match read(&root.join(".env.example")) {
         Ok(Some(text)) => text,
@@ -48,8 +48,8 @@ pub fn env_file(machine: &Machine<'_>) -> Vec<Check> {
     vec![rights(&path), content(&compare(&text, &example))]
 }
 
-fn check(name: &str, level: Level, limit: &str, value: String) -> Check {
-    Check::new(name, level, value).part(PreflightPart::Env.name()).limit(limit)
+fn check(name: &str, level: Level, limit: &str, value: String) -> CheckItem {
+    CheckItem::new(name, level, value).part(PreflightPart::Env.name()).limit(limit)
 }
 
 /// A short text; `None` when there is none.
@@ -71,7 +71,7 @@ pub(super) fn read_bytes(path: &Path) -> Result<Option<Vec<u8>>, String> {
     fs::read(path).map(Some).map_err(|error| error.to_string())
 }
 
-fn rights(path: &Path) -> Check {
+fn rights(path: &Path) -> CheckItem {
     let check =
         |level, value| check("env rights", level, "the owner alone", value).next("chmod 600 .env");
     match fs::metadata(path) {
@@ -90,7 +90,7 @@ fn rights(path: &Path) -> Check {
     }
 }
 
-fn content(faults: &Faults) -> Check {
+fn content(faults: &Faults) -> CheckItem {
     let Faults { missing, empty, unfilled, twice, unknown, odd_lines } = faults;
     let lines: Vec<String> = odd_lines.iter().map(usize::to_string).collect();
     let mut words = Vec::new();

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Machine, env_file::read_bytes, skipped, some_of};
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     clock::{Clock as _, SystemClock},
     domain::tool::{ToolNeed, Version},
     exchange::client::{Client, ClientLimits, Get as _},
@@ -36,7 +36,7 @@ const HALF_SECOND_MS: i64 = 500;
 const SET_BY_SYSTEMD: &str = "/run/systemd/timesync/synchronized";
 
 /// One check of what keeps the clock, one of its distance where a host is named.
-pub fn clock(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
+pub fn clock(machine: &Machine<'_>) -> Result<Vec<CheckItem>, Failure> {
     let mut checks = vec![kept(machine)?];
     if let Some(url) = &machine.rules.clock_url {
         checks.push(skew(machine, url.get().as_str()));
@@ -51,11 +51,14 @@ enum Kept {
     No,
 }
 
-fn kept(machine: &Machine<'_>) -> Result<Check, Failure> {
+fn kept(machine: &Machine<'_>) -> Result<CheckItem, Failure> {
     let check = |level, value: String| {
         let limit = "kept in time";
         let next = "timedatectl";
-        Check::new("clock", level, value).part(PreflightPart::Clock.name()).limit(limit).next(next)
+        CheckItem::new("clock", level, value)
+            .part(PreflightPart::Clock.name())
+            .limit(limit)
+            .next(next)
     };
     for (argv, understand) in [
         (
@@ -102,13 +105,13 @@ fn of_chrony(text: &str) -> Option<Kept> {
     }
 }
 
-fn skew(machine: &Machine<'_>, url: &str) -> Check {
+fn skew(machine: &Machine<'_>, url: &str) -> CheckItem {
     let most = machine.rules.clock_skew_max.get().duration();
     let most_ms = i64::try_from(most.as_millis()).unwrap_or(i64::MAX);
     let check = |level, value: String| {
         let limit = format!("within {most_ms} ms of {url}");
         let next = format!("curl -sI {url}");
-        Check::new("clock skew", level, value)
+        CheckItem::new("clock skew", level, value)
             .part(PreflightPart::Clock.name())
             .limit(limit)
             .next(next)
@@ -137,7 +140,7 @@ fn skew(machine: &Machine<'_>, url: &str) -> Check {
 const LOOPBACK: &str = "127.0.0.1";
 
 /// The ports of containers, as compose finds and reads its files here, and the one of the service.
-pub fn ports(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
+pub fn ports(machine: &Machine<'_>) -> Result<Vec<CheckItem>, Failure> {
     let root = machine.context.root;
     let file = machine.rules.compose_file.get().as_str();
     let has = |file: &str| root.join(file).is_file();
@@ -167,15 +170,15 @@ fn all(machine: &Machine<'_>, sets: &[Vec<String>]) -> Result<Vec<ComposeService
     Ok(all.concat())
 }
 
-fn check(name: &str, level: Level, limit: &str, value: String) -> Check {
-    Check::new(name, level, value).part(PreflightPart::Ports.name()).limit(limit)
+fn check(name: &str, level: Level, limit: &str, value: String) -> CheckItem {
+    CheckItem::new(name, level, value).part(PreflightPart::Ports.name()).limit(limit)
 }
 
 fn of_file(
     machine: &Machine<'_>,
     file: &str,
     found: Result<Vec<ComposeService>, NotJudged>,
-) -> Result<Vec<Check>, Failure> {
+) -> Result<Vec<CheckItem>, Failure> {
     let limit = "127.0.0.1, ::1 or listed";
     let services = match found {
         Ok(services) => services,
@@ -238,7 +241,7 @@ fn open(machine: &Machine<'_>, services: &[ComposeService]) -> Vec<String> {
     services.iter().flat_map(of).collect()
 }
 
-fn bound(name: &str, limit: &str, open: &[String], fine: String) -> Check {
+fn bound(name: &str, limit: &str, open: &[String], fine: String) -> CheckItem {
     if open.is_empty() {
         return check(name, Level::Ok, limit, fine);
     }
@@ -250,7 +253,7 @@ fn try_port(address: &str) -> Result<(), io::Error> {
     TcpListener::bind(address).map(drop)
 }
 
-fn free(name: &str, tried: Result<(), io::Error>, fine: &str) -> Check {
+fn free(name: &str, tried: Result<(), io::Error>, fine: &str) -> CheckItem {
     let (level, value) = match tried {
         Ok(()) => (Level::Ok, fine.to_owned()),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -266,7 +269,7 @@ fn own_port(machine: &Machine<'_>) -> Option<u16> {
 }
 
 /// The port of `runner serve`.
-fn of_service(machine: &Machine<'_>) -> Option<Check> {
+fn of_service(machine: &Machine<'_>) -> Option<CheckItem> {
     let (host, _) = machine.rules.listen.rsplit_once(':')?;
     let name = "port of serve";
     if BoundPort::of(host) != BoundPort::Loopback
@@ -292,7 +295,7 @@ enum Said {
 }
 
 /// One check for each program that is named.
-pub fn tools(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
+pub fn tools(machine: &Machine<'_>) -> Result<Vec<CheckItem>, Failure> {
     let (require, want) = (&machine.rules.require, &machine.rules.want);
     let needs = require.iter().map(|need| (need, Level::Fail));
     let needs = needs.chain(want.iter().map(|need| (need, Level::Warn)));
@@ -329,7 +332,7 @@ fn said(machine: &Machine<'_>, need: &ToolNeed) -> Result<Said, Failure> {
     Ok(Said::Nothing)
 }
 
-fn tool_check(need: &ToolNeed, bad: Level, said: &Said) -> Check {
+fn tool_check(need: &ToolNeed, bad: Level, said: &Said) -> CheckItem {
     let (level, value) = match said {
         Said::Nothing => (bad, format!("it is not in {}, or does not start", programs::PATH)),
         Said::Text(text) => match (Version::find(text), need.least()) {
@@ -341,7 +344,7 @@ fn tool_check(need: &ToolNeed, bad: Level, said: &Said) -> Check {
     };
     let next = questions(need.name()).first().map(|words| words.join(" ")).unwrap_or_default();
     let name = format!("tool {}", need.name());
-    Check::new(name, level, value)
+    CheckItem::new(name, level, value)
         .part(PreflightPart::Tools.name())
         .limit(need.to_string())
         .next(next)
@@ -351,7 +354,7 @@ fn tool_check(need: &ToolNeed, bad: Level, said: &Said) -> Check {
 pub fn device(
     context: &Context<'_>,
     compute: &Compute,
-) -> Result<(Check, Option<DeviceVerdict>), Failure> {
+) -> Result<(CheckItem, Option<DeviceVerdict>), Failure> {
     let verdict = match compute.device {
         ComputeDevice::Cpu => None,
         ComputeDevice::Gpu | ComputeDevice::Auto => Some(probe(context, compute)?),
@@ -359,7 +362,7 @@ pub fn device(
     Ok((device_check(compute, verdict.as_ref()), verdict))
 }
 
-fn device_check(compute: &Compute, verdict: Option<&DeviceVerdict>) -> Check {
+fn device_check(compute: &Compute, verdict: Option<&DeviceVerdict>) -> CheckItem {
     let (level, value) = match (verdict, compute.device) {
         (None, _) => (Level::Ok, "the processor".to_owned()),
         (Some(verdict), _) if verdict.ok => {
@@ -373,7 +376,10 @@ fn device_check(compute: &Compute, verdict: Option<&DeviceVerdict>) -> Check {
     };
     let limit = compute.device.name();
     let next = format!("{} probe --json", compute.worker);
-    Check::new("device", level, value).part(PreflightPart::Device.name()).limit(limit).next(next)
+    CheckItem::new("device", level, value)
+        .part(PreflightPart::Device.name())
+        .limit(limit)
+        .next(next)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Machine, ManifestCheck, skipped, some_of};
 use crate::{
-    checklist::{Check, Level},
+    checklist::{CheckItem, Level},
     jobs::deploy::{git, inventory::shown, programs::CommandError},
     manifest::PreflightPart,
     os::filesystem::{own_uid, room as left},
@@ -22,7 +22,7 @@ const ROOT: u32 = 0;
 const ENTRIES_MAX: usize = 2_000_000;
 
 /// Tries the folders of `data/`, and whether this is the user that owns them.
-pub fn folders(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
+pub fn folders(machine: &Machine<'_>) -> Result<Vec<CheckItem>, Failure> {
     let (context, disk) = (machine.context, machine.context.disk);
     let data = context.layout.data();
     let mut all = vec![data.to_owned()];
@@ -47,7 +47,7 @@ pub fn folders(machine: &Machine<'_>) -> Result<Vec<Check>, Failure> {
     };
     let limit = "can write and read a file";
     let next = "ls -la data";
-    let written = Check::new("folders", level, value)
+    let written = CheckItem::new("folders", level, value)
         .part(PreflightPart::Folders.name())
         .limit(limit)
         .next(next);
@@ -62,11 +62,11 @@ fn try_one(machine: &Machine<'_>, dir: &std::path::Path) -> Result<(), String> {
 }
 
 /// What another user writes, the owner of the folder cannot change.
-fn user(owner: Option<u32>) -> Check {
+fn user(owner: Option<u32>) -> CheckItem {
     let own = own_uid();
     let check = |level, value| {
         let limit = "the owner of data/, not root";
-        Check::new("user", level, value)
+        CheckItem::new("user", level, value)
             .part(PreflightPart::Folders.name())
             .limit(limit)
             .next("ls -lad data")
@@ -93,10 +93,10 @@ struct Walk {
 
 /// Files in the root that belong to another user than the root itself: what a program left there that ran as root. It looks neither
 /// into `.git` nor through links.
-pub fn owners(machine: &Machine<'_>) -> Check {
+pub fn owners(machine: &Machine<'_>) -> CheckItem {
     let root = machine.context.root;
     let check = |level, limit: String, value| {
-        Check::new("owners", level, value).part(PreflightPart::Owners.name()).limit(limit)
+        CheckItem::new("owners", level, value).part(PreflightPart::Owners.name()).limit(limit)
     };
     let owner = match fs::symlink_metadata(root) {
         Ok(found) => found.uid(),
@@ -162,10 +162,10 @@ fn name(path: &Path) -> String {
 }
 
 /// Room on the disk of `data/`, in bytes and in files.
-pub fn room(machine: &Machine<'_>) -> Vec<Check> {
+pub fn room(machine: &Machine<'_>) -> Vec<CheckItem> {
     let (data, rules) = (machine.context.layout.data(), machine.rules);
     let check = |name: &str, level, limit, value| {
-        Check::new(name, level, value).part(PreflightPart::Room.name()).limit(limit)
+        CheckItem::new(name, level, value).part(PreflightPart::Room.name()).limit(limit)
     };
     let (bytes_min, inodes_min) = (rules.disk_free_min.get(), rules.inodes_free_min);
     let limits = [format!("at least {bytes_min}"), format!("at least {inodes_min}")];
@@ -194,9 +194,9 @@ pub fn room(machine: &Machine<'_>) -> Vec<Check> {
 }
 
 /// One check for all manifests.
-pub fn manifests(machine: &Machine<'_>) -> Check {
+pub fn manifests(machine: &Machine<'_>) -> CheckItem {
     let check = |level, value: String| {
-        Check::new("manifests", level, value)
+        CheckItem::new("manifests", level, value)
             .part(PreflightPart::Manifests.name())
             .limit("all valid")
             .next("runner check jobs")
@@ -212,12 +212,12 @@ pub fn manifests(machine: &Machine<'_>) -> Check {
 }
 
 /// Asks git. A root that is not a repository, such as a target of deploys, is not checked.
-pub fn git_tree(machine: &Machine<'_>) -> Result<Check, Failure> {
+pub fn git_tree(machine: &Machine<'_>) -> Result<CheckItem, Failure> {
     let part = PreflightPart::Git;
     let root = machine.context.root;
     let check = |level, value: String| {
         let next = format!("git -C {} status", root.display());
-        Check::new("git", level, value).part(part.name()).limit("all committed").next(next)
+        CheckItem::new("git", level, value).part(part.name()).limit("all committed").next(next)
     };
     if !root.join(".git").exists() {
         return Ok(skipped(part, "the root is not a git repository"));

@@ -2,7 +2,7 @@
 
 use super::{
     job::made,
-    which::{Ledger, named},
+    which::{ReportLedger, named},
 };
 use crate::{
     jobs::{
@@ -28,7 +28,7 @@ pub fn compare(context: &Context<'_>, [a, b]: [&str; 2]) -> Result<SideBySide, F
 /// Compares their rows where they can be.
 fn rows(
     context: &Context<'_>,
-    [a, b]: [&Ledger; 2],
+    [a, b]: [&ReportLedger; 2],
     same_policy: bool,
 ) -> Result<RowsDifference, Failure> {
     let not = |why: String| RowsDifference {

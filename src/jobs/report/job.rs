@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::{
     proved::proof,
     read::{Read, read},
-    which::{Ledger, which},
+    which::{ReportLedger, which},
 };
 use crate::{
     domain::ids::RunId,
@@ -18,10 +18,10 @@ use crate::{
     report::{
         figures::FIGURES,
         gather::Report,
-        header::{Header, Proof},
+        header::{Header, ProofState},
         page::page,
     },
-    session::{card::Origin, record::read_origin},
+    session::{origin::LedgerOrigin, record::read_origin},
     store::disk::Disk as _,
 };
 
@@ -86,7 +86,7 @@ fn left(html: String, json: String) -> Outcome {
 }
 
 /// The report about a ledger; nothing is written.
-pub fn made(context: &Context<'_>, ledger: &Ledger) -> Result<Report, Failure> {
+pub fn made(context: &Context<'_>, ledger: &ReportLedger) -> Result<Report, Failure> {
     let (tag, series) = (&ledger.tag, &ledger.series);
     let origin = read_origin(context.disk, context.layout, tag, series)?;
     let Read { gather, last, data_sha256, is_torn } = read(context, ledger, origin.as_ref())?;
@@ -95,10 +95,10 @@ pub fn made(context: &Context<'_>, ledger: &Ledger) -> Result<Report, Failure> {
     Ok(gather.finish(header, proof))
 }
 
-fn header(context: &Context<'_>, ledger: &Ledger, origin: Option<Origin>) -> Header {
+fn header(context: &Context<'_>, ledger: &ReportLedger, origin: Option<LedgerOrigin>) -> Header {
     let (tag, series) = (&ledger.tag, &ledger.series);
     let (card, ledger_build) = origin.map(|origin| (origin.card, origin.build)).unzip();
-    let strategy_hash = card.as_ref().map(crate::session::card::Card::strategy_hash);
+    let strategy_hash = card.as_ref().map(crate::session::origin::StrategySettings::strategy_hash);
     let (settings, stop_fill) = card.map(|card| (card.settings, card.stop_fill)).unzip();
     Header {
         kind: ledger.kind(),
@@ -124,8 +124,8 @@ fn header(context: &Context<'_>, ledger: &Ledger, origin: Option<Origin>) -> Hea
 fn outcome(report: &Report, html: &str, json: &str) -> Outcome {
     let mut text = String::new();
     let proved = match &report.proof {
-        Proof::None { command, .. } => format!("not proved: {command}"),
-        Proof::Found(found) => format!("{}, {} rows compared", found.verdict, found.rows),
+        ProofState::None { command, .. } => format!("not proved: {command}"),
+        ProofState::Found(found) => format!("{}, {} rows compared", found.verdict, found.rows),
     };
     let _ = writeln!(text, "{proved}");
     for finding in &report.findings {

@@ -1,6 +1,6 @@
 //! What proves a ledger: the newest comparison of it, and whether it still is of these bytes.
 
-use super::which::Ledger;
+use super::which::ReportLedger;
 use crate::{
     domain::time::SlotTs,
     jobs::{
@@ -8,20 +8,21 @@ use crate::{
         equivalence::{
             judge::ProofVerdict,
             proofs::{
-                FoundProof as Folder, Mismatch, Proof as Document, ProofOnDisk, SideHashes, proofs,
+                FoundProof as Folder, Mismatch, ProofDocument as Document, ProofOnDisk, SideHashes,
+                proofs,
             },
         },
     },
-    report::header::{Found, Proof},
+    report::header::{ProofState, ReportProof},
     store::{digest::sha256_of, disk::Disk as _},
 };
 
 /// The newest proof of a ledger whose last row is `last`.
 pub fn proof(
     context: &Context<'_>,
-    ledger: &Ledger,
+    ledger: &ReportLedger,
     last: Option<SlotTs>,
-) -> Result<Proof, Failure> {
+) -> Result<ProofState, Failure> {
     let live = ledger.backtest.as_ref().map_or(&ledger.tag, |(live, _)| live);
     let own = |document: &Document| {
         let names = [
@@ -46,7 +47,7 @@ pub fn proof(
     let window_ts_ms = document.overlap_ts_ms;
     let bar_ms = ledger.series.timeframe().ms();
     let after = last.zip(window_ts_ms).map_or(0, |(last, (_, to))| (last.ts_ms() - to) / bar_ms);
-    Ok(Proof::Found(Found {
+    Ok(ProofState::Found(ReportProof {
         verdict: verdict.name().to_owned(),
         is_pass: matches!(verdict, ProofVerdict::Pass | ProofVerdict::PassDataDrift),
         window_ts_ms,
@@ -64,7 +65,11 @@ pub fn proof(
 }
 
 /// Whether the ledger begins with the bytes that were compared.
-fn is_same(context: &Context<'_>, ledger: &Ledger, side: &SideHashes) -> Result<bool, Failure> {
+fn is_same(
+    context: &Context<'_>,
+    ledger: &ReportLedger,
+    side: &SideHashes,
+) -> Result<bool, Failure> {
     let files = [
         (context.layout.decisions(&ledger.tag, &ledger.series), &side.decisions),
         (context.layout.trades(&ledger.tag, &ledger.series), &side.trades),
@@ -79,7 +84,7 @@ fn is_same(context: &Context<'_>, ledger: &Ledger, side: &SideHashes) -> Result<
 }
 
 /// What to type where nothing was compared.
-fn none(context: &Context<'_>, ledger: &Ledger) -> Result<Proof, Failure> {
+fn none(context: &Context<'_>, ledger: &ReportLedger) -> Result<ProofState, Failure> {
     let series = &ledger.series;
     let of = format!(
         "exchange={} symbol={} timeframe={}",
@@ -109,5 +114,5 @@ fn none(context: &Context<'_>, ledger: &Ledger) -> Result<Proof, Failure> {
             }
         }
     };
-    Ok(Proof::None { why, command })
+    Ok(ProofState::None { why, command })
 }

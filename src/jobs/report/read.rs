@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 
-use super::which::Ledger;
+use super::which::ReportLedger;
 use crate::{
     domain::{
         bar::{Bar, TimedBar},
@@ -14,12 +14,12 @@ use crate::{
     },
     jobs::context::{Context, Failure},
     report::{
-        gather::{Gather, Row},
+        gather::{Gather, ReportRow},
         trade::Fills,
     },
     session::{
-        card::Origin,
-        reader::{DecisionRow, Extent, Files, Piece, RecordReader, TradeRow},
+        origin::LedgerOrigin,
+        reader::{DecisionRow, Extent, Files, LedgerPiece, RecordReader, TradeRow},
         record::gone,
     },
     store::{digest::RunningDigest, disk::Disk as _, error::StoreError, raw::RawStore},
@@ -43,8 +43,8 @@ pub struct Read {
 /// Reads a ledger from its first row to its last whole one.
 pub fn read(
     context: &Context<'_>,
-    ledger: &Ledger,
-    origin: Option<&Origin>,
+    ledger: &ReportLedger,
+    origin: Option<&LedgerOrigin>,
 ) -> Result<Read, Failure> {
     let (tag, series) = (&ledger.tag, &ledger.series);
     let files = Files::of(context.layout, tag, series);
@@ -93,7 +93,7 @@ pub fn read(
 fn bars(
     context: &Context<'_>,
     raw: &RawStore<'_, crate::store::disk::RealDisk>,
-    piece: &Piece,
+    piece: &LedgerPiece,
     held: bool,
 ) -> Result<Vec<TimedBar>, Failure> {
     let is_idle = !held && piece.trades.is_empty();
@@ -105,7 +105,11 @@ fn bars(
 }
 
 /// Columns of `decisions.csv`, which the reader has checked.
-fn row<'p>(piece: &'p Piece, decision: &DecisionRow, hashes: &mut RunningDigest) -> Row<'p> {
+fn row<'p>(
+    piece: &'p LedgerPiece,
+    decision: &DecisionRow,
+    hashes: &mut RunningDigest,
+) -> ReportRow<'p> {
     let mut columns = [""; 17];
     for (column, text) in columns.iter_mut().zip(piece.text(decision).split(',')) {
         *column = text;
@@ -131,7 +135,7 @@ fn row<'p>(piece: &'p Piece, decision: &DecisionRow, hashes: &mut RunningDigest)
     hashes.add(bar.as_bytes());
     hashes.add(b"\n");
     let is = |side: Side| position == side.name();
-    Row {
+    ReportRow {
         ts: decision.decided.ts,
         skipped: (action == Action::Skip.name()).then_some(reason),
         blocked_by,

@@ -19,7 +19,7 @@ use crate::{
 const BACKTEST: &str = "_bt_";
 
 /// One ledger.
-pub struct Ledger {
+pub struct ReportLedger {
     /// Its tag, that of the backtest where it is one.
     pub tag: Tag,
     /// Its series.
@@ -30,7 +30,7 @@ pub struct Ledger {
     pub backtest: Option<(Tag, RunId)>,
 }
 
-impl Ledger {
+impl ReportLedger {
     /// `live` or `backtest`.
     pub fn kind(&self) -> &'static str {
         if self.backtest.is_some() { "backtest" } else { "live" }
@@ -38,7 +38,7 @@ impl Ledger {
 }
 
 /// The ledger that a manifest names.
-pub fn which(context: &Context<'_>, table: &ReportTable) -> Result<Ledger, Failure> {
+pub fn which(context: &Context<'_>, table: &ReportTable) -> Result<ReportLedger, Failure> {
     let tag = match &table.of {
         Some(of) => of_run(context, of.get(), table.tag.get())?,
         None => table.tag.get().clone(),
@@ -48,7 +48,7 @@ pub fn which(context: &Context<'_>, table: &ReportTable) -> Result<Ledger, Failu
 }
 
 /// The ledger that a word names: a tag, a backtest, or a run.
-pub fn named(context: &Context<'_>, word: &str) -> Result<Ledger, Failure> {
+pub fn named(context: &Context<'_>, word: &str) -> Result<ReportLedger, Failure> {
     let usage = |error: NameError| Failure::new(Exit::Usage, error.to_string());
     let mut tag: Tag = word.parse().map_err(usage)?;
     if series_of(context.disk, context.layout, &tag)?.is_empty() {
@@ -57,7 +57,7 @@ pub fn named(context: &Context<'_>, word: &str) -> Result<Ledger, Failure> {
     of_tag(context, tag, NamedSeries { exchange: &None, symbol: &None, timeframe: &None })
 }
 
-fn of_tag(context: &Context<'_>, tag: Tag, told: NamedSeries<'_>) -> Result<Ledger, Failure> {
+fn of_tag(context: &Context<'_>, tag: Tag, told: NamedSeries<'_>) -> Result<ReportLedger, Failure> {
     let NamedSeries { exchange, symbol, timeframe } = told;
     let all = series_of(context.disk, context.layout, &tag)?;
     let series = match (exchange, symbol, timeframe) {
@@ -74,7 +74,7 @@ fn of_tag(context: &Context<'_>, tag: Tag, told: NamedSeries<'_>) -> Result<Ledg
     };
     let parts = tag.as_str().rsplit_once(BACKTEST);
     let backtest = parts.and_then(|(live, run)| Some((live.parse().ok()?, run.parse().ok()?)));
-    Ok(Ledger { tag, series, id, backtest })
+    Ok(ReportLedger { tag, series, id, backtest })
 }
 
 /// The tag of what a run made, or of the backtest of that name.

@@ -10,7 +10,9 @@ use std::{
 use tokio::runtime::Runtime;
 
 use super::{
-    dispatch::{Dispatch, DispatchAct, Piece, QueueLine, SHARDS_MAX, SentArray, Shard, ShardSize},
+    dispatch::{
+        Dispatch, DispatchAct, QueueLine, SHARDS_MAX, SentArray, Shard, ShardSize, WorkPiece,
+    },
     folder::SweepFolder,
     plan::SweepPlan,
     slurm::{Refusal, SQUEUE, Submission, array_id, array_max, command, queue, refusal, sbatch},
@@ -191,7 +193,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
     pub fn carry(
         &mut self,
         what: &str,
-        missing: &mut dyn FnMut() -> Result<BTreeSet<Piece>, Failure>,
+        missing: &mut dyn FnMut() -> Result<BTreeSet<WorkPiece>, Failure>,
     ) -> Result<bool, Failure> {
         let mut left = missing()?;
         self.context.progress.begin(what, left.len() as u64);
@@ -202,8 +204,8 @@ impl<'a, 'c> Cluster<'a, 'c> {
 
     fn carry_on(
         &mut self,
-        missing: &mut dyn FnMut() -> Result<BTreeSet<Piece>, Failure>,
-        left: &mut BTreeSet<Piece>,
+        missing: &mut dyn FnMut() -> Result<BTreeSet<WorkPiece>, Failure>,
+        left: &mut BTreeSet<WorkPiece>,
     ) -> Result<bool, Failure> {
         loop {
             if self.folder.is_cancelled() {
@@ -266,7 +268,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
         Ok(self.array_max)
     }
 
-    fn send(&mut self, pieces: &[Piece]) -> Result<(), Failure> {
+    fn send(&mut self, pieces: &[WorkPiece]) -> Result<(), Failure> {
         let Some(most) = self.limit()? else { return Ok(()) };
         let size = ShardSize {
             trials: self.executor.per_shard,
@@ -293,7 +295,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
             command: &command,
         };
         let answer = self.calls.call(sbatch(self.executor, &sent))?;
-        let own: Vec<Piece> = doc.shards.iter().flat_map(Shard::pieces).collect();
+        let own: Vec<WorkPiece> = doc.shards.iter().flat_map(Shard::pieces).collect();
         let job = array_id(&answer.stdout).filter(|_| answer.is_good);
         if let Some(job) = job {
             self.folder.keep_job(n, &job)?;
@@ -309,7 +311,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
     fn not_taken(
         &mut self,
         answer: &Answer,
-        (n, comment, pieces): (u32, String, Vec<Piece>),
+        (n, comment, pieces): (u32, String, Vec<WorkPiece>),
     ) -> Result<(), Failure> {
         let why = if answer.stderr.is_empty() { "it gave no id" } else { &answer.stderr };
         let kind = if answer.is_cut { Refusal::Unreachable } else { refusal(why) };
@@ -430,11 +432,11 @@ impl<'a, 'c> Cluster<'a, 'c> {
     /// Ends the null markets that are not needed any more.
     fn cancel_needless(&self) -> Result<(), Failure> {
         for array in self.dispatch.arrays().iter().filter(|array| array.is_open()) {
-            let is_absent = |piece: &Piece| match piece {
-                Piece::Null(k) => {
+            let is_absent = |piece: &WorkPiece| match piece {
+                WorkPiece::Null(k) => {
                     matches!(self.context.disk.len(&self.folder.null(*k)), Ok(None))
                 }
-                Piece::Trial(_) | Piece::Step(_) => false,
+                WorkPiece::Trial(_) | WorkPiece::Step(_) => false,
             };
             if let Some(job) = array.job.as_ref().filter(|_| array.pieces.iter().any(is_absent)) {
                 self.calls.cancel(job)?;

@@ -13,7 +13,7 @@ const LOOKS_UNSURE: u32 = 3;
 
 /// A piece of work with a result of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Piece {
+pub enum WorkPiece {
     /// A trial of the search, by index.
     Trial(u32),
     /// The whole search on a null market.
@@ -36,11 +36,11 @@ pub enum Shard {
 
 impl Shard {
     /// Its pieces.
-    pub fn pieces(&self) -> Vec<Piece> {
+    pub fn pieces(&self) -> Vec<WorkPiece> {
         match self {
-            Self::Trials(trials) => trials.iter().map(|at| Piece::Trial(*at)).collect(),
-            Self::Nulls(nulls) => nulls.iter().map(|k| Piece::Null(*k)).collect(),
-            Self::Steps(steps) => steps.iter().map(|n| Piece::Step(*n)).collect(),
+            Self::Trials(trials) => trials.iter().map(|at| WorkPiece::Trial(*at)).collect(),
+            Self::Nulls(nulls) => nulls.iter().map(|k| WorkPiece::Null(*k)).collect(),
+            Self::Steps(steps) => steps.iter().map(|n| WorkPiece::Step(*n)).collect(),
         }
     }
 }
@@ -60,13 +60,13 @@ pub struct ShardSize {
 
 impl ShardSize {
     /// The shards of pieces, in their order; at most `most` of them, so that some pieces may be left for another array.
-    pub fn cut(self, pieces: &[Piece]) -> Vec<Shard> {
+    pub fn cut(self, pieces: &[WorkPiece]) -> Vec<Shard> {
         let (mut trials, mut nulls, mut steps) = (Vec::new(), Vec::new(), Vec::new());
         for piece in pieces {
             match piece {
-                Piece::Trial(at) => trials.push(*at),
-                Piece::Null(k) => nulls.push(*k),
-                Piece::Step(n) => steps.push(*n),
+                WorkPiece::Trial(at) => trials.push(*at),
+                WorkPiece::Null(k) => nulls.push(*k),
+                WorkPiece::Step(n) => steps.push(*n),
             }
         }
         let bars = self.bars.max(1);
@@ -129,7 +129,7 @@ pub struct SentArray {
     /// Its id, once that is known.
     pub job: Option<String>,
     /// What it plays.
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<WorkPiece>,
     state: ArrayState,
 }
 
@@ -147,7 +147,7 @@ enum ArrayState {
 
 impl SentArray {
     /// One whose id is known, or not.
-    pub fn new(n: u32, comment: String, job: Option<String>, pieces: Vec<Piece>) -> Self {
+    pub fn new(n: u32, comment: String, job: Option<String>, pieces: Vec<WorkPiece>) -> Self {
         let state = match job {
             Some(_) => ArrayState::Live,
             None => ArrayState::Unsure { looks: 0 },
@@ -171,7 +171,7 @@ pub enum DispatchAct {
     /// Nothing is missing.
     Done,
     /// Send these pieces.
-    Send(Vec<Piece>),
+    Send(Vec<WorkPiece>),
     /// Look at the queue.
     Look,
     /// Wait for results.
@@ -184,7 +184,7 @@ pub enum DispatchAct {
 #[derive(Debug, Clone)]
 pub struct Dispatch {
     arrays: Vec<SentArray>,
-    tries: BTreeMap<Piece, u32>,
+    tries: BTreeMap<WorkPiece, u32>,
     tries_max: u32,
     pause_ms: i64,
     looked_ms: Option<i64>,
@@ -222,7 +222,7 @@ impl Dispatch {
         self.arrays.push(array);
     }
 
-    fn count(&mut self, pieces: &[Piece]) {
+    fn count(&mut self, pieces: &[WorkPiece]) {
         for piece in pieces {
             *self.tries.entry(*piece).or_default() += 1;
         }
@@ -234,11 +234,11 @@ impl Dispatch {
     }
 
     /// What is to be done, with these pieces missing.
-    pub fn next(&self, now_ms: i64, missing: &BTreeSet<Piece>) -> DispatchAct {
+    pub fn next(&self, now_ms: i64, missing: &BTreeSet<WorkPiece>) -> DispatchAct {
         if missing.is_empty() {
             return DispatchAct::Done;
         }
-        let mut flying: BTreeSet<Piece> = BTreeSet::new();
+        let mut flying: BTreeSet<WorkPiece> = BTreeSet::new();
         let (mut is_unsure, mut is_open) = (false, false);
         for array in self.arrays.iter().filter(|array| array.is_open()) {
             let mut own = array.pieces.iter().filter(|piece| missing.contains(piece)).peekable();
@@ -258,9 +258,10 @@ impl Dispatch {
         if is_unsure || self.held_until_ms.is_some_and(|until| now_ms < until) {
             return DispatchAct::Wait;
         }
-        let tried = |piece: &&Piece| self.tries.get(piece).copied().unwrap_or(0) >= self.tries_max;
+        let tried =
+            |piece: &&WorkPiece| self.tries.get(piece).copied().unwrap_or(0) >= self.tries_max;
         let free = missing.iter().filter(|piece| !flying.contains(piece));
-        let (spent, fresh): (Vec<&Piece>, Vec<&Piece>) = free.partition(tried);
+        let (spent, fresh): (Vec<&WorkPiece>, Vec<&WorkPiece>) = free.partition(tried);
         if !fresh.is_empty() {
             return DispatchAct::Send(fresh.into_iter().copied().collect());
         }
@@ -312,11 +313,11 @@ mod tests {
 
     const MINUTE: i64 = 60_000;
 
-    fn trials(many: std::ops::Range<u32>) -> Vec<Piece> {
-        many.map(Piece::Trial).collect()
+    fn trials(many: std::ops::Range<u32>) -> Vec<WorkPiece> {
+        many.map(WorkPiece::Trial).collect()
     }
 
-    fn missing(many: std::ops::Range<u32>) -> BTreeSet<Piece> {
+    fn missing(many: std::ops::Range<u32>) -> BTreeSet<WorkPiece> {
         trials(many).into_iter().collect()
     }
 
@@ -341,7 +342,7 @@ mod tests {
         assert_eq!(ShardSize { most: 2, ..auto }.cut(&trials(0..25)).len(), 2);
         let most = ShardSize { trials: Some(1), most: 4, ..size };
         assert_eq!(most.cut(&trials(0..9)).len(), 4, "the rest is for another array");
-        let nulls: Vec<Piece> = (1..=39).map(Piece::Null).collect();
+        let nulls: Vec<WorkPiece> = (1..=39).map(WorkPiece::Null).collect();
         let all = ShardSize { trials: Some(1), bars: 100_000_000, all: 50, most: 1_000 };
         assert_eq!(all.cut(&nulls)[..2], [Shard::Nulls(vec![1, 2]), Shard::Nulls(vec![3, 4])]);
         let huge = ShardSize { all: u64::MAX, ..all };

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{
     cluster::{Cluster, ClusterEnd},
-    dispatch::Piece,
+    dispatch::WorkPiece,
     folder::{Created, ResultScan, SweepFolder},
     judge::{
-        Found, VerdictDoc, WalkStep, beside, evidence, find, returns, spread, walked, yearly_sharpe,
+        SearchOutcome, VerdictDoc, WalkStep, beside, evidence, find, returns, spread, walked,
+        yearly_sharpe,
     },
-    look::sweeps,
     nulls::{self, WholeSearch},
     plan::{DayRange, PlannedTrial, SweepPlan, TrialKeys, days, points, turned},
     play::{TrialStage, window},
@@ -17,6 +17,7 @@ use super::{
     results::{TrialRow, name_of, render},
     searches::{SearchRow, Searches, begin, complete},
     shard::PlayEnd,
+    status::sweeps,
     walk,
 };
 use crate::{
@@ -25,7 +26,7 @@ use crate::{
     exit::Exit,
     jobs::{
         backtest::{
-            job::{backtest_place, leave_card, oldest_and_newest},
+            job::{backtest_place, oldest_and_newest, write_origin},
             ledgers::write_backtest,
         },
         context::{Context, Failure, Outcome},
@@ -35,9 +36,9 @@ use crate::{
     manifest::{OnExisting, SweepJob, SweepOn},
     report::sweep::{SweepPage, SweepPoint, sweep_page},
     session::{
-        card::Card,
+        origin::StrategySettings,
         record::stored_bars,
-        replay::{AtEnd, Inputs},
+        replay::{AtEnd, ReplayRequest},
         signals::read_programs,
     },
     store::{document::document, raw::RawStore},
@@ -46,7 +47,7 @@ use crate::{
         space::{AxisValue, Points, SweepSpace},
         stats::yearly,
         sums::BlockSum,
-        trial::Played,
+        trial::PlayedTrial,
         verdict::{Nulls, Word},
         windows::Days,
     },
@@ -66,7 +67,7 @@ pub struct PreparedSweep {
     /// The engine of every trial.
     pub cores: Vec<Core>,
     /// Its settings.
-    pub cards: Vec<Card>,
+    pub cards: Vec<StrategySettings>,
     /// Its signals.
     pub signals: Vec<Signals>,
     /// The bars of the search.
@@ -88,7 +89,7 @@ pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
         announce_other_builds(context, plan);
     }
     folder.keep_call(&context.call)?;
-    let strategy = prepared.cards.first().map(Card::strategy_hash).unwrap_or_default();
+    let strategy = prepared.cards.first().map(StrategySettings::strategy_hash).unwrap_or_default();
     begin(context, &SearchRow::planned(context, plan, strategy))?;
     adopt(context, (&folder, plan))?;
     let end = PlayEnd::new(context.stop.clone(), &folder);
@@ -132,7 +133,7 @@ fn go_on(
         let mut missing = || {
             scan.look(folder, plan)?;
             let rows = (0..).zip(&scan.rows).filter(|(_, row)| row.is_none());
-            Ok(rows.map(|(at, _)| Piece::Trial(at)).collect())
+            Ok(rows.map(|(at, _)| WorkPiece::Trial(at)).collect())
         };
         if !cluster.carry("trials", &mut missing)? {
             return Ok(stopped(folder));
@@ -258,7 +259,7 @@ pub(super) fn engines(
     context: &Context<'_>,
     job: &SweepJob,
     (space, points): (&SweepSpace, &[Vec<AxisValue>]),
-) -> Result<(Vec<Core>, Vec<Card>), Failure> {
+) -> Result<(Vec<Core>, Vec<StrategySettings>), Failure> {
     let (mut cores, mut cards) = (Vec::new(), Vec::new());
     for values in points {
         let trading = turned(&job.trading, &space.names, values)
@@ -319,7 +320,7 @@ fn doubts(
     if let (Some(best), Some(cluster)) = (best, cluster.as_deref_mut()) {
         let mut missing = || {
             let missing = nulls::missing(folder, plan, best)?;
-            Ok(missing.into_iter().map(Piece::Null).collect())
+            Ok(missing.into_iter().map(WorkPiece::Null).collect())
         };
         if !cluster.carry("null markets", &mut missing)? {
             return Ok(None);
@@ -333,7 +334,7 @@ fn doubts(
     if let Some(cluster) = cluster {
         let mut missing = || {
             let missing = walk::missing(folder, plan)?;
-            Ok(missing.into_iter().map(Piece::Step).collect())
+            Ok(missing.into_iter().map(WorkPiece::Step).collect())
         };
         if !cluster.carry("walk forward", &mut missing)? {
             return Ok(None);
@@ -438,7 +439,7 @@ fn draw(
 /// What the pictures of a page show.
 fn page_of(
     prepared: &PreparedSweep,
-    found: &Found,
+    found: &SearchOutcome,
     (rows, neighbours): (&[TrialRow], &Neighbours),
 ) -> SweepPage {
     let plan = &prepared.plan;
@@ -476,7 +477,7 @@ fn page_of(
 /// What the trials say, without what doubts it.
 fn found_doc(
     prepared: &PreparedSweep,
-    found: &Found,
+    found: &SearchOutcome,
     (rows, neighbours): (&[TrialRow], &Neighbours),
 ) -> SweepDoc {
     let plan = &prepared.plan;
@@ -562,7 +563,7 @@ fn held(searches: &Searches, range: &DayRange) -> HeldDoc {
 }
 
 /// Buying and holding over the days of the search, and the winner beside it.
-fn market(prepared: &PreparedSweep, played: &Played) -> MarketDoc {
+fn market(prepared: &PreparedSweep, played: &PlayedTrial) -> MarketDoc {
     let search = prepared.plan.search.days();
     let cash = prepared.cores.first().map_or(1.0, |core| core.rules.cash.float());
     let at = |ms: i64| prepared.bars.partition_point(|bar| bar.ts.ts_ms() <= ms);
@@ -589,7 +590,7 @@ fn again(
     job: &SweepJob,
     prepared: &PreparedSweep,
     (folder, stage, row): (&SweepFolder<'_>, &TrialStage<'_>, &TrialRow),
-) -> Result<(Played, String), Failure> {
+) -> Result<(PlayedTrial, String), Failure> {
     let PreparedSweep { plan, cores, cards, signals, bars, .. } = prepared;
     let at = row.index as usize;
     let (search, series) = (plan.search.days(), &job.trading.series);
@@ -606,7 +607,7 @@ fn again(
     let place = backtest_place(context, &live.tag, &runid, &live)?;
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
     let window = window(search, series.timeframe())?;
-    let inputs = Inputs {
+    let inputs = ReplayRequest {
         window,
         bars: bars.clone(),
         degraded: BTreeMap::new(),
@@ -615,7 +616,7 @@ fn again(
     };
     let played = write_backtest(&place, &cores[at], &inputs, AtEnd::Close, OnExisting::Replace)?;
     let floor = bars.first().map_or(window.first(), |bar| bar.ts);
-    leave_card(context, &place, (floor, window.first()), &cards[at])?;
+    write_origin(context, &place, (floor, window.first()), &cards[at])?;
     if played.days != trial.days || played.trades != trial.events || played.state != trial.state {
         return Err(bug("as an ordinary backtest it gives other days or trades"));
     }

@@ -8,12 +8,12 @@ use crate::sweep::{
     plateau::{BestTrial, Neighbours, best},
     searches::Searched,
     stats::{Sample, variance, yearly},
-    sums::{BlockSum, Cut, DaySums},
+    sums::{BlockSum, DayBlocks, DaySums},
     verdict::{Nulls, SweepEvidence, Verdict, Winner},
 };
 
 /// What the trials say, before anything doubts it.
-pub struct Found {
+pub struct SearchOutcome {
     /// The winner and the highest; `None` when no trial can win.
     pub best: Option<BestTrial>,
     /// Trials with enough trades and a score.
@@ -25,7 +25,7 @@ pub struct Found {
 }
 
 /// Reads the rows, which are all there.
-pub fn find(plan: &SweepPlan, rows: &[TrialRow], neighbours: &Neighbours) -> Found {
+pub fn find(plan: &SweepPlan, rows: &[TrialRow], neighbours: &Neighbours) -> SearchOutcome {
     let scores: Vec<Option<f64>> = rows.iter().map(|row| row.qualified(plan.min_trades)).collect();
     let ratios: Vec<f64> = rows.iter().filter_map(TrialRow::sharpe).collect();
     let blocks: Vec<&[BlockSum]> = rows
@@ -33,7 +33,7 @@ pub fn find(plan: &SweepPlan, rows: &[TrialRow], neighbours: &Neighbours) -> Fou
         .filter(|row| row.trades >= plan.min_trades)
         .map(|row| &row.sums.blocks[..])
         .collect();
-    Found {
+    SearchOutcome {
         best: best(&scores, neighbours),
         qualified: scores.iter().flatten().count() as u64,
         variance: variance(&ratios),
@@ -44,7 +44,7 @@ pub fn find(plan: &SweepPlan, rows: &[TrialRow], neighbours: &Neighbours) -> Fou
 /// What the verdict is made of.
 pub fn evidence(
     plan: &SweepPlan,
-    found: &Found,
+    found: &SearchOutcome,
     row: Option<&TrialRow>,
     (searched, nulls): (Searched, Nulls),
 ) -> SweepEvidence {
@@ -59,7 +59,7 @@ pub fn evidence(
 }
 
 /// The spread of a search, as the ledger of searches keeps it.
-pub fn spread(plan: &SweepPlan, found: &Found) -> f64 {
+pub fn spread(plan: &SweepPlan, found: &SearchOutcome) -> f64 {
     found.variance * (f64::from(plan.search.days().len()) - 1.0)
 }
 
@@ -75,7 +75,7 @@ pub fn returns(cash: f64, equities: &[f64]) -> Vec<f64> {
 }
 
 /// Days, folded.
-pub fn folded(days: &[f64], cut: Cut) -> DaySums {
+pub fn folded(days: &[f64], cut: DayBlocks) -> DaySums {
     let mut sums = DaySums::new(cut);
     for r in days {
         sums.take(*r);
@@ -85,7 +85,7 @@ pub fn folded(days: &[f64], cut: Cut) -> DaySums {
 
 /// A yearly Sharpe ratio of days.
 pub fn yearly_sharpe(days: &[f64]) -> Option<f64> {
-    folded(days, Cut::new(0, 0)).sample().map(|sample| yearly(sample.sharpe))
+    folded(days, DayBlocks::new(0, 0)).sample().map(|sample| yearly(sample.sharpe))
 }
 
 /// The winner beside buying and holding: the beta of its days to those of the market, and the yearly Sharpe ratio of what is left.

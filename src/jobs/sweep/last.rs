@@ -18,7 +18,7 @@ use crate::{
     manifest::SweepJob,
     session::record::stored_bars,
     store::{document::document, raw::RawStore},
-    sweep::{stats::yearly, sums::Cut},
+    sweep::{stats::yearly, sums::DayBlocks},
 };
 
 /// Name and version of the document.
@@ -129,11 +129,11 @@ pub fn play(
         timeframe: series.timeframe(),
         stops: &stops,
     };
-    let played = stage.kept(at, &bars, (held.days(), Cut::new(0, 0)))?;
+    let played = stage.kept(at, &bars, (held.days(), DayBlocks::new(0, 0)))?;
     let played =
         played.ok_or_else(|| Failure::new(Exit::Signal(2), "stopped; nothing was written"))?;
     let sample =
-        folded(&returns(cores[at].rules.cash.float(), &played.days), Cut::new(0, 0)).sample();
+        folded(&returns(cores[at].rules.cash.float(), &played.days), DayBlocks::new(0, 0)).sample();
     let interval = sample.and_then(|sample| sample.interval()).map(|ends| ends.map(yearly));
     let search_sharpe = winner.moments.map(|moments| moments.sharpe_yearly);
     let answer = FinalDoc {

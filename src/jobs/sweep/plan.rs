@@ -12,9 +12,9 @@ use crate::{
     store::digest::{RunningDigest, sha256_hex},
     sweep::{
         space::{Axis, AxisValue, Method, Points, SweepSpace},
-        sums::Cut,
+        sums::DayBlocks,
         trial::Score,
-        windows::{Days, HoldOut, Walk, split},
+        windows::{Days, HoldOut, WalkPlan, split},
     },
 };
 
@@ -90,8 +90,8 @@ pub struct PlannedWalk {
 
 impl PlannedWalk {
     /// As the windows that it makes.
-    pub const fn walk(self) -> Walk {
-        Walk { train: self.train_days, test: self.test_days, embargo: self.embargo_days }
+    pub const fn walk(self) -> WalkPlan {
+        WalkPlan { train: self.train_days, test: self.test_days, embargo: self.embargo_days }
     }
 }
 
@@ -220,8 +220,8 @@ impl SweepPlan {
     }
 
     /// How its days are cut into blocks.
-    pub fn cut(&self) -> Cut {
-        Cut::new(self.search.days().len(), self.cscv_blocks)
+    pub fn cut(&self) -> DayBlocks {
+        DayBlocks::new(self.search.days().len(), self.cscv_blocks)
     }
 }
 

@@ -19,8 +19,8 @@ use crate::{
     jobs::context::{Context, Failure},
     manifest::SweepScore,
     sweep::{
-        sums::Cut,
-        trial::{Played, Tape, groups, play},
+        sums::DayBlocks,
+        trial::{PlayedTrial, Tape, groups, play},
         windows::Days,
     },
 };
@@ -70,22 +70,26 @@ impl TrialStage<'_> {
         self.trials.map_or(at, |trials| trials[at] as usize)
     }
 
-    fn part(&self, part: &[usize], tape: Tape<'_>) -> Option<Vec<Played>> {
+    fn part(&self, part: &[usize], tape: Tape<'_>) -> Option<Vec<PlayedTrial>> {
         let cores: Vec<&Core> = part.iter().map(|at| &self.cores[*at]).collect();
         let signals: Vec<Signals> = part.iter().map(|at| self.signals[*at].clone()).collect();
         play(&cores, tape, &signals, self.stops)
     }
 
     /// All trials over some days of some bars, by index; `None` when it was asked to stop.
-    pub fn all(&self, bars: &[TimedBar], days: Days) -> Result<Option<Vec<Played>>, Failure> {
-        let tape =
-            Tape { bars, window: window(days, self.timeframe)?, cut: Cut::new(0, 0), keeps: false };
+    pub fn all(&self, bars: &[TimedBar], days: Days) -> Result<Option<Vec<PlayedTrial>>, Failure> {
+        let tape = Tape {
+            bars,
+            window: window(days, self.timeframe)?,
+            cut: DayBlocks::new(0, 0),
+            keeps: false,
+        };
         let wanted: Vec<usize> = (0..self.cores.len()).collect();
         let parts = self.parts(&wanted, SIDE_BY_SIDE);
-        let played: Option<Vec<Vec<Played>>> =
+        let played: Option<Vec<Vec<PlayedTrial>>> =
             parts.par_iter().map(|part| self.part(part, tape)).collect();
         let Some(played) = played else { return Ok(None) };
-        let mut all: Vec<Option<Played>> = vec![None; self.cores.len()];
+        let mut all: Vec<Option<PlayedTrial>> = vec![None; self.cores.len()];
         for (part, played) in parts.iter().zip(played) {
             for (at, played) in part.iter().zip(played) {
                 all[*at] = Some(played);
@@ -99,8 +103,8 @@ impl TrialStage<'_> {
         &self,
         trial: usize,
         bars: &[TimedBar],
-        (days, cut): (Days, Cut),
-    ) -> Result<Option<Played>, Failure> {
+        (days, cut): (Days, DayBlocks),
+    ) -> Result<Option<PlayedTrial>, Failure> {
         let tape = Tape { bars, window: window(days, self.timeframe)?, cut, keeps: true };
         Ok(self.part(&[trial], tape).and_then(|mut played| played.pop()))
     }

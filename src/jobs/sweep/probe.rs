@@ -17,8 +17,8 @@ use crate::{
     sweep::{
         market::NullMarket,
         normal::{phi, quantile},
-        sums::Cut,
-        trial::{Played, Tape, play},
+        sums::DayBlocks,
+        trial::{PlayedTrial, Tape, play},
     },
 };
 
@@ -43,8 +43,8 @@ pub fn probe() -> String {
     let signals = vec![Signals::default(); cores.len()];
     let mut text = String::new();
     for bars in [&bars, &null] {
-        let tape = Tape { bars, window, cut: Cut::new(DAYS as u32, 4), keeps: true };
-        for Played { sums, net, growth, drawdown, days, .. } in
+        let tape = Tape { bars, window, cut: DayBlocks::new(DAYS as u32, 4), keeps: true };
+        for PlayedTrial { sums, net, growth, drawdown, days, .. } in
             play(&cores, tape, &signals, &|| false).unwrap_or_default()
         {
             let _ = writeln!(text, "{sums:?} {net:?} {growth:?} {drawdown:?} {days:?}");
@@ -124,7 +124,7 @@ mod tests {
         )
         .unwrap();
         let core = trial("ema(close, 5)");
-        let tape = Tape { bars: &bars, window, cut: Cut::new(60, 4), keeps: false };
+        let tape = Tape { bars: &bars, window, cut: DayBlocks::new(60, 4), keeps: false };
         let played = play(&[&core], tape, &[Signals::default()], &|| false).unwrap();
         assert!(played[0].trades > 10, "{}", played[0].trades);
     }

@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use crate::{
     store::digest::sha256_hex,
     sweep::{
-        sums::{Cut, DaySums},
-        trial::{Played, Score},
+        sums::{DayBlocks, DaySums},
+        trial::{PlayedTrial, Score},
     },
 };
 
@@ -50,7 +50,7 @@ pub struct TrialRow {
 
 impl TrialRow {
     /// Of a trial that was played.
-    pub fn of((index, key): (u32, &str), played: &Played, score: Score) -> Self {
+    pub fn of((index, key): (u32, &str), played: &PlayedTrial, score: Score) -> Self {
         let vetoes = played.vetoes.iter().map(|(block, many)| (block.name().to_owned(), *many));
         Self {
             index,
@@ -141,7 +141,7 @@ fn push(text: &mut String, row: &TrialRow, values: &[String]) {
 }
 
 /// The rows of a file; `None` where it is short, changed or of other parameters.
-pub fn parse(text: &str, names: &[String], cut: Cut) -> Option<Vec<TrialRow>> {
+pub fn parse(text: &str, names: &[String], cut: DayBlocks) -> Option<Vec<TrialRow>> {
     let at = text.trim_end_matches('\n').rfind('\n')? + 1;
     let (body, last) = text.split_at(at);
     let mut words = last.split_whitespace();
@@ -159,7 +159,7 @@ pub fn parse(text: &str, names: &[String], cut: Cut) -> Option<Vec<TrialRow>> {
     rows.filter(|rows| rows.len() == many)
 }
 
-fn row(line: &str, names: usize, cut: Cut) -> Option<TrialRow> {
+fn row(line: &str, names: usize, cut: DayBlocks) -> Option<TrialRow> {
     let cells = cells(line);
     if cells.len() != 2 + names + AFTER_COUNT {
         return None;
@@ -231,7 +231,7 @@ mod tests {
     use super::*;
 
     fn row(index: u32) -> TrialRow {
-        let cut = Cut::new(40, 4);
+        let cut = DayBlocks::new(40, 4);
         let mut sums = DaySums::new(cut);
         (0..40)
             .for_each(|day| sums.take(f64::from(day % 7) * 1e-3 - 2e-3 + f64::from(index) * 1e-9));
@@ -262,7 +262,7 @@ mod tests {
     fn what_is_written_is_read_to_the_last_bit() {
         let names = vec!["fast".to_owned(), "risk.odd".to_owned()];
         let text = file(&names);
-        assert_eq!(parse(&text, &names, Cut::new(40, 4)), Some((0..3).map(row).collect()));
+        assert_eq!(parse(&text, &names, DayBlocks::new(40, 4)), Some((0..3).map(row).collect()));
     }
 
     #[test]
@@ -270,12 +270,12 @@ mod tests {
         let names = vec!["fast".to_owned(), "risk.odd".to_owned()];
         let text = file(&names);
         for end in 0..text.len() - 1 {
-            assert_eq!(parse(&text[..end], &names, Cut::new(40, 4)), None, "{end}");
+            assert_eq!(parse(&text[..end], &names, DayBlocks::new(40, 4)), None, "{end}");
         }
         let changed = text.replacen(",12,", ",13,", 1);
-        assert_eq!(parse(&changed, &names, Cut::new(40, 4)), None);
-        assert_eq!(parse(&text, &names[..1], Cut::new(40, 4)), None);
-        assert_eq!(parse(&text, &names, Cut::new(40, 2)), None, "of other blocks");
+        assert_eq!(parse(&changed, &names, DayBlocks::new(40, 4)), None);
+        assert_eq!(parse(&text, &names[..1], DayBlocks::new(40, 4)), None);
+        assert_eq!(parse(&text, &names, DayBlocks::new(40, 2)), None, "of other blocks");
     }
 
     #[test]

@@ -15,8 +15,8 @@ use crate::{
     sweep::{
         plateau::{Neighbours, best},
         stats::yearly,
-        sums::Cut,
-        windows::Step,
+        sums::DayBlocks,
+        windows::WalkWindows,
     },
 };
 
@@ -51,7 +51,7 @@ pub fn steps(
 }
 
 /// The windows of a plan.
-pub fn windows(plan: &SweepPlan) -> Vec<Step> {
+pub fn windows(plan: &SweepPlan) -> Vec<WalkWindows> {
     plan.walk_forward.map_or_else(Vec::new, |walk| walk.walk().steps(plan.search.days()))
 }
 
@@ -92,7 +92,7 @@ pub fn step(
 fn one(
     stage: &TrialStage<'_>,
     (bars, neighbours, by): (&[TimedBar], &Neighbours, SweepScore),
-    (Step { train, test }, trades_min): (Step, u32),
+    (WalkWindows { train, test }, trades_min): (WalkWindows, u32),
 ) -> Result<Option<WalkStep>, Failure> {
     let Some(trials) = stage.all(bars, train)? else { return Ok(None) };
     let scores: Vec<Option<f64>> = trials
@@ -103,7 +103,7 @@ fn one(
     let days = match choice {
         None => vec![0.0; test.len() as usize],
         Some(choice) => {
-            let Some(played) = stage.kept(choice, bars, (test, Cut::new(0, 0)))? else {
+            let Some(played) = stage.kept(choice, bars, (test, DayBlocks::new(0, 0)))? else {
                 return Ok(None);
             };
             returns(stage.cores[choice].rules.cash.float(), &played.days)

@@ -8,8 +8,8 @@ use crate::{
         anchor::{Blocks, FeatureRows, block_rows},
         learn::{
             label::Label,
-            peek::{Peek, check_features, check_labels, probes},
-            rows::Rows,
+            lookahead::{LookaheadError, check_features, check_labels, probes},
+            rows::TrainRows,
         },
         strategy::Strategy,
     },
@@ -42,12 +42,13 @@ pub fn rows_of(
     recipe: &Recipe<'_>,
     bars: &[TimedBar],
     label: impl Fn(&[TimedBar], usize, f64) -> Option<Label>,
-) -> Result<Rows, Failure> {
+) -> Result<TrainRows, Failure> {
     let Recipe { strategy, blocks, width, range, seed } = *recipe;
     let features = features_of(strategy, blocks, bars);
     let ranges = ranges(blocks, range, bars);
     let range = |place: usize| ranges[place];
-    let rows = Rows::collect(bars, &features, width, |place, _| label(bars, place, range(place)));
+    let rows =
+        TrainRows::collect(bars, &features, width, |place, _| label(bars, place, range(place)));
     let probes = probes(&rows, PROBES, seed);
     let compute = |bars: &[TimedBar]| features_of(strategy, blocks, bars);
     let labelled = |bars: &[TimedBar], place: usize| label(bars, place, range(place));
@@ -57,7 +58,7 @@ pub fn rows_of(
     Ok(rows)
 }
 
-fn refused(peek: &Peek) -> Failure {
+fn refused(peek: &LookaheadError) -> Failure {
     let message = format!(
         "{peek}; nothing was trained, since every number about it would be too good: correct what computes it"
     );

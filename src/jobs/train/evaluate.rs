@@ -11,7 +11,7 @@ use crate::{
     engine::{
         learn::{
             label::Class,
-            rows::{Rows, number},
+            rows::{TrainRows, number},
             scores::{Area, Calibration, accuracy, log_loss, softmax},
         },
         metrics::{
@@ -24,7 +24,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     model::train::Fitted,
-    session::replay::{AtEnd, Batch, Inputs, replay},
+    session::replay::{AtEnd, Batch, ReplayRequest, replay},
 };
 
 /// Points kept of an equity curve.
@@ -44,7 +44,7 @@ pub(super) fn trade(core: &Core, bars: &[TimedBar], window: Window) -> TradingRe
     let anchor_ms = core.blocks(window.first().timeframe()).anchor_ms(window.first());
     let start = bars.partition_point(|bar| bar.ts.open_ms() < anchor_ms);
     let end = bars.partition_point(|bar| bar.ts <= window.last());
-    let inputs = Inputs {
+    let inputs = ReplayRequest {
         window,
         bars: bars[start..end].to_vec(),
         degraded: std::collections::BTreeMap::new(),
@@ -112,7 +112,7 @@ pub(super) struct Predictions {
 
 impl Predictions {
     /// Asks the model about some rows, by the scorer that decides. Labels look `horizon` slots ahead.
-    pub(super) fn of(model: &Model, rows: &Rows, of: &[usize], horizon: u32) -> Self {
+    pub(super) fn of(model: &Model, rows: &TrainRows, of: &[usize], horizon: u32) -> Self {
         let window = |row: &usize| {
             let next = number(rows.slots()[*row]) + 1;
             next..next + i64::from(horizon)
@@ -163,7 +163,7 @@ pub(super) fn losses(fitted: &Fitted) -> Vec<(f64, f64)> {
 }
 
 /// Loss and accuracy on some rows of whoever always says the same.
-pub(super) fn always(said: [f64; 3], rows: &Rows, of: &[usize]) -> (f64, f64) {
+pub(super) fn always(said: [f64; 3], rows: &TrainRows, of: &[usize]) -> (f64, f64) {
     let classes: Vec<Class> = of.iter().map(|row| rows.classes()[*row]).collect();
     let given = vec![said; classes.len()];
     let known = "a part has rows";
@@ -219,12 +219,12 @@ mod tests {
         (3.0, Class::Up),
     ];
 
-    fn rows() -> Rows {
+    fn rows() -> TrainRows {
         let bar = Bar::new([1.0; 5]).unwrap();
         let slot = |n: i64| Timeframe::M5.slot(300_000 * (1 + n)).unwrap();
         let bars: Vec<TimedBar> = (0..5).map(|n| TimedBar { ts: slot(n), bar }).collect();
         let features = FeatureRows::ready(1, ROWS.iter().map(|(x, _)| *x).collect());
-        Rows::collect(&bars, &features, 1, |at, _| {
+        TrainRows::collect(&bars, &features, 1, |at, _| {
             Some(Label { class: ROWS[at].1, end: slot(at as i64 + 1) })
         })
     }

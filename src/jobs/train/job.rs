@@ -6,13 +6,13 @@ use super::{
     output::{About, publish, write_output},
     report::{Checks, Overall, SCHEMA, TrainData, TrainReport},
     settings::TrainSettings,
-    walk_forward::{FittedAll, Walk, fit_all},
+    walk_forward::{FittedAll, WalkForward, fit_all},
 };
 use crate::{
     clock::{Clock as _, SystemClock},
     domain::{bar::TimedBar, time::UtcMs},
     engine::{
-        learn::{peek::probes, rows::Rows},
+        learn::{lookahead::probes, rows::TrainRows},
         model::Normaliser,
     },
     exit::Exit,
@@ -33,7 +33,7 @@ pub fn run(context: &Context<'_>, job: &TrainJob) -> Result<Outcome, Failure> {
     let asked = TrainSettings::of(job)?;
     let _lock = context.lock(&context.layout.named_lock(&format!("train-{}", context.job)))?;
     let bars = bars(context, job)?;
-    let walk = Walk::new(job, &asked, &bars);
+    let walk = WalkForward::new(job, &asked, &bars);
     let rows = rows(context, job, &asked, (&walk, &bars))?;
     let legs = walk.legs(&rows)?;
     let first = &legs[0];
@@ -111,8 +111,8 @@ fn rows(
     context: &Context<'_>,
     job: &TrainJob,
     asked: &TrainSettings,
-    (walk, bars): (&Walk<'_>, &[TimedBar]),
-) -> Result<Rows, Failure> {
+    (walk, bars): (&WalkForward<'_>, &[TimedBar]),
+) -> Result<TrainRows, Failure> {
     context.progress.begin("rows", 0);
     let core = walk.blank()?;
     let recipe = Recipe {
@@ -134,7 +134,7 @@ fn key(context: &Context<'_>, job: &TrainJob, rows: &str) -> String {
 }
 
 /// sha256 of the rows: slots, ends of labels, classes, bits of the inputs.
-fn sha256_of(rows: &Rows) -> String {
+fn sha256_of(rows: &TrainRows) -> String {
     let mut bytes = Vec::with_capacity(rows.len() * (17 + 8 * rows.width()));
     for row in 0..rows.len() {
         bytes.extend(rows.slots()[row].ts_ms().to_le_bytes());
@@ -145,7 +145,7 @@ fn sha256_of(rows: &Rows) -> String {
     sha256_hex(&bytes)
 }
 
-fn data(bars: &[TimedBar], rows: &Rows, sha256: String) -> TrainData {
+fn data(bars: &[TimedBar], rows: &TrainRows, sha256: String) -> TrainData {
     let end = |bar: Option<&TimedBar>| bar.map_or(0, |bar| bar.ts.ts_ms());
     let all: Vec<usize> = (0..rows.len()).collect();
     TrainData {

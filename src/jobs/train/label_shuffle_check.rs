@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use crate::{
     engine::{
         learn::{
-            chance::{Chance, Purpose},
             label::Class,
-            rows::{Parts, Rows},
+            rows::{FoldRows, TrainRows},
             scores::Area,
+            split_mix::{Purpose, SplitMix},
         },
         model::{Model, Normaliser},
     },
@@ -26,8 +26,8 @@ const EPOCHS: u32 = 2;
 /// among all rows of the parts at once: a row that stands in two of them has one answer in both. `None` when the test rows have no up or
 /// no down. `fit` carries the fit out, and `model` makes of what was fitted something that can be asked.
 pub(super) fn label_shuffle_check(
-    rows: &Rows,
-    (parts, normaliser): (&Parts, &Normaliser),
+    rows: &TrainRows,
+    (parts, normaliser): (&FoldRows, &Normaliser),
     logistic: &FitSettings,
     fit: impl FnOnce(&Task<'_>) -> Result<Fitted, Failure>,
     model: impl Fn(&Fitted, &Normaliser) -> Result<Model, Failure>,
@@ -63,11 +63,11 @@ pub(super) fn label_shuffle_check(
 }
 
 /// An answer for each row of some parts: theirs, in another order.
-fn mixed_up(rows: &Rows, parts: &Parts, seed: u64) -> BTreeMap<usize, Class> {
+fn mixed_up(rows: &TrainRows, parts: &FoldRows, seed: u64) -> BTreeMap<usize, Class> {
     let all = parts.train.iter().chain(&parts.validation).chain(&parts.test);
     let mut answers: BTreeMap<usize, Class> = all.map(|row| (*row, rows.classes()[*row])).collect();
     let mut classes: Vec<Class> = answers.values().copied().collect();
-    Chance::new(seed, Purpose::Mix).shuffle(&mut classes);
+    SplitMix::new(seed, Purpose::Mix).shuffle(&mut classes);
     for (answer, class) in answers.values_mut().zip(classes) {
         *answer = class;
     }
@@ -95,20 +95,20 @@ mod tests {
     const WIDTH: usize = 30;
 
     /// Rows whose first feature knows the answer, until answers are mixed up.
-    fn rows(many: i64) -> Rows {
+    fn rows(many: i64) -> TrainRows {
         let bar = Bar::new([1.0; 5]).unwrap();
         let slot = |n: i64| Timeframe::M5.slot(300_000 * (1 + n)).unwrap();
         let bars: Vec<TimedBar> = (0..many).map(|n| TimedBar { ts: slot(n), bar }).collect();
-        let mut chance = Chance::new(3, Purpose::Probe);
+        let mut chance = SplitMix::new(3, Purpose::Probe);
         let values = (0..bars.len() * WIDTH).map(|_| f64::from(chance.part()) * 2.0 - 1.0);
         let features = FeatureRows::ready(WIDTH, values.collect());
-        Rows::collect(&bars, &features, WIDTH, |place, values| {
+        TrainRows::collect(&bars, &features, WIDTH, |place, values| {
             let class = if values[0] > 0.0 { Class::Up } else { Class::Down };
             Some(Label { class, end: bars[place].ts.plus(1) })
         })
     }
 
-    fn sung(parts: &Parts) -> Result<Option<Area>, Failure> {
+    fn sung(parts: &FoldRows) -> Result<Option<Area>, Failure> {
         let logistic = FitSettings {
             hidden: Vec::new(),
             activation: Activation::Relu,
@@ -138,10 +138,10 @@ mod tests {
         let (train, validation): (Vec<usize>, Vec<usize>) =
             ((0..80).collect(), (80..160).collect());
         let test: Vec<usize> = (160..240).collect();
-        let apart = Parts { train: train.clone(), validation, test };
+        let apart = FoldRows { train: train.clone(), validation, test };
         let area = sung(&apart).unwrap().unwrap();
         assert!(area.auc != 0.5 && (area.auc - 0.5).abs() < 3.0 * area.error, "{area:?}");
-        let twice = Parts { test: train.clone(), validation: train, ..apart };
+        let twice = FoldRows { test: train.clone(), validation: train, ..apart };
         let refused = sung(&twice).unwrap_err();
         assert_eq!(refused.exit, Exit::Data);
         assert!(refused.message.contains("rows stand in two parts"), "{}", refused.message);

@@ -5,7 +5,7 @@ use crate::{
     engine::{
         learn::{
             label::{Barriers, Labelling, Question},
-            rows::Cut,
+            rows::FoldSettings,
         },
         model::{Feature, network::LAYERS_MAX},
     },
@@ -33,7 +33,7 @@ pub(super) struct TrainSettings {
     /// Bars of the average true range that its barriers are measured with.
     pub(super) range: Length,
     /// How rows are cut in time.
-    pub(super) cut: Cut,
+    pub(super) cut: FoldSettings,
     /// How the model learns.
     pub(super) network: FitSettings,
     /// How the baseline learns: the same, without a hidden layer.
@@ -50,7 +50,7 @@ impl TrainSettings {
         let bars_per_day = (DAY_MS / job.trading.series.timeframe().ms()) as u32;
         let folds = &train.folds;
         let embargo = folds.embargo_bars.unwrap_or(bars_per_day.max(labelling.reach()));
-        let cut = Cut {
+        let cut = FoldSettings {
             folds: folds.count,
             train_min: folds.train_min,
             validation: folds.validation,

@@ -17,7 +17,7 @@ use crate::{
     domain::{bar::TimedBar, ids::ModelId},
     engine::{
         learn::{
-            rows::{CutError, Fold, Parts, Rows},
+            rows::{CutError, FoldRows, FoldWindows, TrainRows},
             scores::prior,
         },
         model::{Activation, CLASSES, Dense, Model, Network, Normaliser, Speaker, Timeline},
@@ -40,7 +40,7 @@ use crate::{
 const BPS: f64 = 10_000.0;
 
 /// What does not change from fold to fold.
-pub(super) struct Walk<'a> {
+pub(super) struct WalkForward<'a> {
     job: &'a TrainJob,
     asked: &'a TrainSettings,
     bars: &'a [TimedBar],
@@ -50,9 +50,9 @@ pub(super) struct Walk<'a> {
 /// One training window with what follows it.
 pub(super) struct TrainFold {
     name: String,
-    fold: Fold,
+    fold: FoldWindows,
     /// Its rows.
-    pub(super) parts: Parts,
+    pub(super) parts: FoldRows,
     /// Fitted on its training rows.
     pub(super) normaliser: Normaliser,
 }
@@ -67,7 +67,7 @@ pub(super) struct Ready {
     pub(super) published: Published,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> WalkForward<'a> {
     /// Through the rows of some bars.
     pub(super) fn new(job: &'a TrainJob, asked: &'a TrainSettings, bars: &'a [TimedBar]) -> Self {
         let rules = engine_setup::rules(&job.trading, StopFill::ThroughOpen);
@@ -107,10 +107,10 @@ impl<'a> Walk<'a> {
     }
 
     /// The folds that are tested, oldest first, and behind them the one of the model that is published.
-    pub(super) fn legs(&self, rows: &Rows) -> Result<Vec<TrainFold>, Failure> {
+    pub(super) fn legs(&self, rows: &TrainRows) -> Result<Vec<TrainFold>, Failure> {
         let refused = |error: CutError| Failure::new(Exit::Data, error.to_string());
         let cut = &self.asked.cut;
-        let mut folds: Vec<(String, Fold)> = cut
+        let mut folds: Vec<(String, FoldWindows)> = cut
             .folds(rows)
             .map_err(refused)?
             .into_iter()
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
             .map(|(fold, number)| (format!("fold-{number}"), fold))
             .collect();
         folds.push(("last".to_owned(), cut.last(rows).map_err(refused)?));
-        let leg = |(name, fold): (String, Fold)| {
+        let leg = |(name, fold): (String, FoldWindows)| {
             let parts = cut.parts(rows, &fold, &name).map_err(refused)?;
             let of_training = parts.train.iter().map(|row| rows.inputs(*row));
             let normaliser = Normaliser::fit(of_training, self.job.train.fit.clamp);
@@ -163,7 +163,7 @@ impl<'a> Walk<'a> {
     /// What the fits of [`Walk::fits`] are worth: every test, and the model that is published.
     pub(super) fn tested(
         &self,
-        rows: &Rows,
+        rows: &TrainRows,
         legs: &[TrainFold],
         fitted: &[Fitted],
     ) -> Result<(Vec<FoldReport>, Ready), Failure> {
@@ -196,7 +196,7 @@ impl<'a> Walk<'a> {
     fn report(
         &self,
         fold: usize,
-        rows: &Rows,
+        rows: &TrainRows,
         leg: &TrainFold,
         fitted: &[Fitted],
     ) -> Result<FoldReport, Failure> {
@@ -225,7 +225,12 @@ impl<'a> Walk<'a> {
         })
     }
 
-    fn judged(&self, rows: &Rows, leg: &TrainFold, fitted: &Fitted) -> Result<Judged, Failure> {
+    fn judged(
+        &self,
+        rows: &TrainRows,
+        leg: &TrainFold,
+        fitted: &Fitted,
+    ) -> Result<Judged, Failure> {
         let model = Arc::new(self.model(fitted, &leg.normaliser)?);
         let chosen = self.threshold(&model, &leg.fold.validation)?;
         let window = window_of(&leg.fold.test, self.job.trading.series.timeframe())?;
@@ -247,7 +252,7 @@ impl<'a> Walk<'a> {
         Ok(PartNumbers { window, rows: rows.len() })
     }
 
-    fn ready(&self, rows: &Rows, leg: &TrainFold, fitted: &Fitted) -> Result<Ready, Failure> {
+    fn ready(&self, rows: &TrainRows, leg: &TrainFold, fitted: &Fitted) -> Result<Ready, Failure> {
         let model = Arc::new(self.model(fitted, &leg.normaliser)?);
         let chosen = self.threshold(&model, &leg.fold.validation)?;
         let published = Published {
@@ -273,7 +278,7 @@ pub(super) struct Fit<'a> {
     /// Names its checkpoint, and what people see of it.
     pub(super) name: String,
     /// The rows it learns from and stops by.
-    pub(super) parts: &'a Parts,
+    pub(super) parts: &'a FoldRows,
     /// Brings their inputs on one scale.
     pub(super) normaliser: &'a Normaliser,
     pub(super) settings: &'a FitSettings,
@@ -289,7 +294,7 @@ pub(super) struct FittedAll {
 /// Fits all of them, in any order. What they come to does not depend on how many run at once.
 pub(super) fn fit_all(
     (context, trainer): (&Context<'_>, &Trainer<'_, '_>),
-    rows: &Rows,
+    rows: &TrainRows,
     fits: &[Fit<'_>],
     kept: Keeping<'_, '_, '_>,
 ) -> Result<FittedAll, Failure> {
@@ -328,7 +333,7 @@ pub(super) fn fit_all(
 /// Carries out one fit; with the training rows it saw.
 fn one(
     (context, trainer): (&Context<'_>, &Trainer<'_, '_>),
-    rows: &Rows,
+    rows: &TrainRows,
     fit: &Fit<'_>,
     kept: Keeping<'_, '_, '_>,
 ) -> Result<(Fitted, u64), Failure> {
@@ -352,7 +357,7 @@ fn one(
 }
 
 /// Rows as a fit sees them.
-fn samples(rows: &Rows, of: &[usize], normaliser: &Normaliser) -> Samples {
+fn samples(rows: &TrainRows, of: &[usize], normaliser: &Normaliser) -> Samples {
     let mut samples = Samples::new(rows.width());
     let mut scaled = [0.0; FEATURES_MAX];
     for row in of {

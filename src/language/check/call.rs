@@ -10,7 +10,7 @@ use super::{
         kernels::window::Length,
         op::Op,
         parse::{Expr, ExprKind},
-        problem::{Fault, Span, quoted},
+        problem::{Fault, TextSpan, quoted},
         raw::Number,
         running::Settings,
         term::{Call, Exact, Term, Type, Unit, What},
@@ -22,7 +22,7 @@ use crate::domain::time::Timeframe;
 
 impl Checker<'_, '_> {
     /// Whether a function has as many arguments as it takes.
-    fn counted(&mut self, function: Function, arguments: &[Expr], span: Span) -> bool {
+    fn counted(&mut self, function: Function, arguments: &[Expr], span: TextSpan) -> bool {
         let row = function.row();
         let (takes, has) = (row.args.len(), arguments.len());
         if takes == has {
@@ -43,7 +43,12 @@ impl Checker<'_, '_> {
         false
     }
 
-    pub(super) fn arithmetic(&mut self, op: Op, arguments: &[Expr], span: Span) -> Option<Term> {
+    pub(super) fn arithmetic(
+        &mut self,
+        op: Op,
+        arguments: &[Expr],
+        span: TextSpan,
+    ) -> Option<Term> {
         let parts = self.terms(arguments);
         self.counted(Function::Op(op), arguments, span).then_some(())?;
         let parts = parts?;
@@ -77,7 +82,7 @@ impl Checker<'_, '_> {
         &mut self,
         back: Back,
         arguments: &[Expr],
-        span: Span,
+        span: TextSpan,
     ) -> Option<Term> {
         let row = back.row();
         self.counted(Function::Back(back), arguments, span).then_some(())?;
@@ -112,7 +117,7 @@ impl Checker<'_, '_> {
     }
 
     /// A call whose arguments are good one by one.
-    fn finished(&mut self, call: Call, span: Span) -> Option<Term> {
+    fn finished(&mut self, call: Call, span: TextSpan) -> Option<Term> {
         if !call.back.takes(&call.lengths) {
             let fault = match call.back {
                 Back::Volatility => Fault::error(span, "the spread of one return has no meaning")
@@ -141,7 +146,7 @@ impl Checker<'_, '_> {
     }
 
     /// `x[n]`.
-    pub(super) fn ago(&mut self, value: &Expr, bars: &Expr, span: Span) -> Option<Term> {
+    pub(super) fn ago(&mut self, value: &Expr, bars: &Expr, span: TextSpan) -> Option<Term> {
         let inner = self.with_history("`[n]`".to_owned(), |checker| checker.term(value));
         let bars = self.bars(bars, "`[n]`", 0);
         let (inner, bars) = (inner?, bars?);
@@ -245,7 +250,7 @@ impl Checker<'_, '_> {
         positive
     }
 
-    pub(super) fn tf(&mut self, arguments: &[Expr], span: Span) -> Option<Term> {
+    pub(super) fn tf(&mut self, arguments: &[Expr], span: TextSpan) -> Option<Term> {
         self.counted(Function::Tf, arguments, span).then_some(())?;
         if self.inside.is_some() {
             return self.fail(Fault::error(span, "a `tf` cannot be inside another one"));
@@ -290,7 +295,7 @@ impl Checker<'_, '_> {
         (!whole).then(|| format!("a bar of {timeframe} is not made of whole bars of {base}"))
     }
 
-    pub(super) fn signal(&mut self, arguments: &[Expr], span: Span) -> Option<Term> {
+    pub(super) fn signal(&mut self, arguments: &[Expr], span: TextSpan) -> Option<Term> {
         self.counted(Function::Signal, arguments, span).then_some(())?;
         let ExprKind::Text(name) = &arguments[0].kind else {
             let fault = Fault::error(arguments[0].span, "the name of a signal is a text in quotes");

@@ -6,18 +6,18 @@ use super::{
         functions::{Back, Function},
         op::Op,
         parse::{Expr, ExprKind, parse},
-        problem::{Fault, Problem, Severity, Span, quoted},
+        problem::{Fault, RuleProblem, Severity, TextSpan, quoted},
         term::{Call, Exact, Term, Type, Unit, What},
         values::{Clock, Price, SlotValue},
     },
-    scope::{Place, Scope},
+    scope::{Scope, TextPlace},
 };
 use crate::domain::time::Timeframe;
 
 /// The check of one text.
 pub(super) struct Checker<'a, 'b> {
     pub(super) scope: &'a mut Scope<'b>,
-    pub(super) place: Place,
+    pub(super) place: TextPlace,
     pub(super) faults: Vec<Fault>,
     /// Whether what is checked is an argument of something that looks back, and of what.
     pub(super) history: Option<String>,
@@ -28,14 +28,14 @@ pub(super) struct Checker<'a, 'b> {
 /// Parses and checks the text of a key. What is wrong is added to `problems`.
 pub(super) fn check(
     scope: &mut Scope<'_>,
-    place: Place,
+    place: TextPlace,
     (key, text): (&str, &str),
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Option<Term> {
     match parse(text) {
         Ok(expr) => check_expr(scope, place, (key, &expr), problems),
         Err(fault) => {
-            problems.push(Problem::at(key, fault));
+            problems.push(RuleProblem::at(key, fault));
             None
         }
     }
@@ -44,20 +44,20 @@ pub(super) fn check(
 /// Checks a parsed text.
 pub(super) fn check_expr(
     scope: &mut Scope<'_>,
-    place: Place,
+    place: TextPlace,
     (key, expr): (&str, &Expr),
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Option<Term> {
     let mut checker = Checker { scope, place, faults: Vec::new(), history: None, inside: None };
     let term = checker.term(expr);
     let faults = checker.faults;
     let failed = faults.iter().any(|fault| fault.severity == Severity::Error);
-    problems.extend(faults.into_iter().map(|fault| Problem::at(key, fault)));
+    problems.extend(faults.into_iter().map(|fault| RuleProblem::at(key, fault)));
     term.filter(|_| !failed)
 }
 
 /// A term without parts.
-fn leaf(span: Span, what: What, unit: Unit, exact: Exact) -> Term {
+fn leaf(span: TextSpan, what: What, unit: Unit, exact: Exact) -> Term {
     let bounds = match what {
         What::Price(price) => Bounds::price(price),
         What::Clock(clock) => Bounds::clock(clock),
@@ -67,7 +67,7 @@ fn leaf(span: Span, what: What, unit: Unit, exact: Exact) -> Term {
 }
 
 /// A number that is the same at every bar.
-pub(super) fn constant(span: Span, value: f64, exact: Exact) -> Term {
+pub(super) fn constant(span: TextSpan, value: f64, exact: Exact) -> Term {
     let unit = if value == 0.0 { Unit::ANY } else { Unit::PURE };
     let (bounds, constant) = (Bounds::constant(value), Some(value));
     Term { span, what: What::Constant, ty: Type::Number, unit, exact, bounds, constant }
@@ -123,17 +123,17 @@ impl Checker<'_, '_> {
         terms.into_iter().collect()
     }
 
-    fn name(&mut self, name: &str, span: Span) -> Option<Term> {
+    fn name(&mut self, name: &str, span: TextSpan) -> Option<Term> {
         if let Some(value) = self.scope.param(name) {
             return match self.place {
-                Place::Feature => self.fail(
+                TextPlace::Feature => self.fail(
                     Fault::error(span, format!("`{name}` is a param; features have none"))
                         .help("write the number: a model is bound to it"),
                 ),
                 _ => Some(constant(span, value.float(), value.exact())),
             };
         }
-        if self.place == Place::Require {
+        if self.place == TextPlace::Require {
             let fault = Fault::error(span, format!("{} is not a param", quoted(name)));
             return self.fail(fault.help("`require` knows the names of [strategy.params] only"));
         }
@@ -161,7 +161,7 @@ impl Checker<'_, '_> {
     }
 
     /// Whether a name of `[strategy.let]` may be read inside a `tf`.
-    fn let_inside(&mut self, name: &str, span: Span) -> bool {
+    fn let_inside(&mut self, name: &str, span: TextSpan) -> bool {
         let Some(timeframe) = self.inside else { return true };
         if self.scope.lets_with_tf.contains(name) {
             let message =
@@ -176,29 +176,38 @@ impl Checker<'_, '_> {
     }
 
     /// Whether a value of the ledger may be read here.
-    pub(super) fn may_read(&mut self, name: &str, value: Option<SlotValue>, span: Span) -> bool {
+    pub(super) fn may_read(
+        &mut self,
+        name: &str,
+        value: Option<SlotValue>,
+        span: TextSpan,
+    ) -> bool {
         let in_entries = value.is_none_or(SlotValue::in_entries);
         let (message, help) = match (&self.history, self.place) {
-            (Some(of), Place::Enter | Place::Exit(_)) => (
+            (Some(of), TextPlace::Enter | TextPlace::Exit(_)) => (
                 format!("`{name}` has no history, which {of} needs"),
                 "read it outside, as in bars_held > 5 and rsi(close, 14) > 70",
             ),
-            (_, Place::Enter) if !in_entries => (
+            (_, TextPlace::Enter) if !in_entries => (
                 format!("an entry rule cannot read `{name}`: no position is open yet"),
                 "entry rules read held, bars_since_exit, stops_in_a_row, equity, score, threshold and signal()",
             ),
-            (None, Place::Exit(protected)) if value == Some(SlotValue::ProfitR) && !protected => (
-                "`profit_r` needs a stop or a trail on every side of the rule".to_owned(),
-                "give one in [strategy.protect], or use profit_pct",
-            ),
-            (None, Place::Enter | Place::Exit(_)) => {
+            (None, TextPlace::Exit(protected))
+                if value == Some(SlotValue::ProfitR) && !protected =>
+            {
+                (
+                    "`profit_r` needs a stop or a trail on every side of the rule".to_owned(),
+                    "give one in [strategy.protect], or use profit_pct",
+                )
+            }
+            (None, TextPlace::Enter | TextPlace::Exit(_)) => {
                 return self.is_declared(value, span);
             }
-            (_, Place::Let) => (
+            (_, TextPlace::Let) => (
                 format!("`{name}` has no history, so it cannot be read in [strategy.let]"),
                 "read it in the `when` of a rule",
             ),
-            (_, Place::Protect) => (
+            (_, TextPlace::Protect) => (
                 format!("`{name}` cannot be read in [strategy.protect]"),
                 if value == Some(SlotValue::EntryPx) {
                     "distances are counted from the entry price: write 2 * atr(14), 0.02 * close, or close - lowest(low, 10)"
@@ -206,18 +215,18 @@ impl Checker<'_, '_> {
                     "distances are made of prices, functions and params"
                 },
             ),
-            (_, Place::Feature) => (
+            (_, TextPlace::Feature) => (
                 format!("`{name}` cannot be a feature of a model"),
                 "features are made of prices and functions",
             ),
-            (_, Place::Require) => (format!("`{name}` is not a param"), "use params only"),
+            (_, TextPlace::Require) => (format!("`{name}` is not a param"), "use params only"),
         };
         self.faults.push(Fault::error(span, message).help(help));
         false
     }
 
     /// Whether there is a model where its score is read.
-    fn is_declared(&mut self, value: Option<SlotValue>, span: Span) -> bool {
+    fn is_declared(&mut self, value: Option<SlotValue>, span: TextSpan) -> bool {
         let (Some(value @ (SlotValue::Score | SlotValue::Threshold)), false) =
             (value, self.scope.model)
         else {
@@ -229,7 +238,7 @@ impl Checker<'_, '_> {
         false
     }
 
-    fn operation(&mut self, op: Op, parts: &[Expr], span: Span) -> Option<Term> {
+    fn operation(&mut self, op: Op, parts: &[Expr], span: TextSpan) -> Option<Term> {
         let parts = self.terms(parts)?;
         let wanted = match op {
             Op::Not | Op::And | Op::Or => Type::Truth,
@@ -245,7 +254,7 @@ impl Checker<'_, '_> {
     }
 
     /// An operation whose parts have the right types.
-    pub(super) fn apply(&mut self, op: Op, parts: Vec<Term>, span: Span) -> Option<Term> {
+    pub(super) fn apply(&mut self, op: Op, parts: Vec<Term>, span: TextSpan) -> Option<Term> {
         let (ty, unit, exact) = self.result_of(op, &parts, span);
         let divisor = if op == Op::Divide { parts.get(1) } else { None };
         if divisor.is_some_and(|by| by.constant == Some(0.0)) {
@@ -267,7 +276,7 @@ impl Checker<'_, '_> {
         Some(Term { span, what: What::Op(op, parts), ty, unit, exact, bounds, constant: value })
     }
 
-    fn result_of(&mut self, op: Op, parts: &[Term], span: Span) -> (Type, Unit, Exact) {
+    fn result_of(&mut self, op: Op, parts: &[Term], span: TextSpan) -> (Type, Unit, Exact) {
         let first = &parts[0];
         let second = parts.get(1).unwrap_or(first);
         let (unit, other) = (first.unit, second.unit);
@@ -338,7 +347,7 @@ impl Checker<'_, '_> {
     }
 
     /// Warns of a comparison that is true at no bar, such as that of a close with the highest high of bars that it is one of.
-    fn can_be_true(&mut self, op: Op, (a, b): (&Term, &Term), span: Span) {
+    fn can_be_true(&mut self, op: Op, (a, b): (&Term, &Term), span: TextSpan) {
         // Two numbers that were written down, or given as params, are a switch.
         if a.constant.is_some() && b.constant.is_some() {
             return;
@@ -377,7 +386,7 @@ impl Checker<'_, '_> {
         term.clone()
     }
 
-    fn exactly(&mut self, a: &Term, b: &Term, span: Span) {
+    fn exactly(&mut self, a: &Term, b: &Term, span: TextSpan) {
         if a.exact != b.exact || a.exact == Exact::No {
             let message = "calculated numbers are hardly ever equal: every digit counts";
             let help = "compare with < or >, or abs(a - b) with a small number";
@@ -386,7 +395,7 @@ impl Checker<'_, '_> {
     }
 
     /// Warns where two numbers are of different kinds.
-    pub(super) fn same_unit(&mut self, a: &Term, b: &Term, span: Span, does: &str) {
+    pub(super) fn same_unit(&mut self, a: &Term, b: &Term, span: TextSpan, does: &str) {
         if a.unit.fits(b.unit) {
             return;
         }
@@ -418,7 +427,12 @@ impl Checker<'_, '_> {
     }
 
     /// A cross on bars of a longer timeframe stays true until the next of them is closed.
-    pub(super) fn cross_inside(&mut self, span: Span, timeframe: Timeframe, cross: Option<&Call>) {
+    pub(super) fn cross_inside(
+        &mut self,
+        span: TextSpan,
+        timeframe: Timeframe,
+        cross: Option<&Call>,
+    ) {
         let message = format!("this cross stays true until the next bar of {timeframe} is closed");
         let of = |side: &Term| match side.constant {
             Some(_) => side.to_string(),
@@ -435,7 +449,7 @@ impl Checker<'_, '_> {
     }
 
     /// Findings of one function that have nothing to do with its arguments.
-    pub(super) fn remark(&mut self, call: &Call, span: Span) {
+    pub(super) fn remark(&mut self, call: &Call, span: TextSpan) {
         if let (true, Some(timeframe)) = (call.back.crosses(), self.inside) {
             self.cross_inside(span, timeframe, Some(call));
         }
@@ -445,12 +459,17 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn call(&mut self, (name, at): (&str, Span), arguments: &[Expr], span: Span) -> Option<Term> {
+    fn call(
+        &mut self,
+        (name, at): (&str, TextSpan),
+        arguments: &[Expr],
+        span: TextSpan,
+    ) -> Option<Term> {
         let Some(function) = Function::named(name) else {
             let fault = self.scope.unknown_function(name, at);
             return self.fail(fault);
         };
-        if self.place == Place::Require && !matches!(function, Function::Op(_)) {
+        if self.place == TextPlace::Require && !matches!(function, Function::Op(_)) {
             let fault = Fault::error(at, format!("`{name}` looks at bars"));
             return self.fail(fault.help("`require` compares params: fast < slow"));
         }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     super::{
         parse::{Expr, parse},
-        problem::{Fault, Problem, Span, meant, quoted},
+        problem::{Fault, RuleProblem, TextSpan, meant, quoted},
         raw::{Number, RawParam, RawStrategy, Values},
         term::{Term, Type, number},
     },
     expression::{check, check_expr},
-    scope::{Place, Scope, bad_name, reserved_name},
+    scope::{Scope, TextPlace, bad_name, reserved_name},
 };
 
 /// Checks the params and puts the values into the scope.
@@ -18,12 +18,12 @@ pub(super) fn params(
     scope: &mut Scope<'_>,
     raw: &RawStrategy,
     values: &Values,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) {
     for (name, param) in &raw.params {
         let key = format!("strategy.params.{name}");
         if let Some(why) = bad_name(name).or_else(|| reserved_name(name)) {
-            problems.push(Problem::error(&key, why));
+            problems.push(RuleProblem::error(&key, why));
             scope.broken.insert(name.clone());
             continue;
         }
@@ -33,7 +33,7 @@ pub(super) fn params(
                 scope.params.insert(name.clone(), value);
             }
             Err(why) => {
-                problems.push(Problem::error(&key, why));
+                problems.push(RuleProblem::error(&key, why));
                 scope.broken.insert(name.clone());
             }
         }
@@ -41,7 +41,7 @@ pub(super) fn params(
     for name in values.keys().filter(|name| !raw.params.contains_key(*name)) {
         let key = format!("strategy.params.{name}");
         let problem =
-            Problem::error(key, format!("{} is not a param of this strategy", quoted(name)));
+            RuleProblem::error(key, format!("{} is not a param of this strategy", quoted(name)));
         problems.push(match meant(name, raw.params.keys().map(String::as_str)) {
             Some(meant) => problem.help(format!("did you mean `{meant}`?")),
             None => problem.help("params are declared in [strategy.params]"),
@@ -101,13 +101,13 @@ fn shown(value: Number) -> String {
 }
 
 /// Checks the conditions of `require`; one that these values do not meet is an error that shows them.
-pub(super) fn require(scope: &mut Scope<'_>, raw: &RawStrategy, problems: &mut Vec<Problem>) {
+pub(super) fn require(scope: &mut Scope<'_>, raw: &RawStrategy, problems: &mut Vec<RuleProblem>) {
     for (at, text) in raw.require.iter().enumerate() {
         let key = format!("strategy.require[{at}]");
-        let Some(term) = check(scope, Place::Require, (&key, text), problems) else { continue };
+        let Some(term) = check(scope, TextPlace::Require, (&key, text), problems) else { continue };
         let Term { ty, constant, .. } = term;
         if ty != Type::Truth {
-            let problem = Problem::error(&key, "this is a number; `require` has conditions");
+            let problem = RuleProblem::error(&key, "this is a number; `require` has conditions");
             problems.push(problem.help("write fast < slow"));
         } else if constant != Some(1.0) {
             problems.push(unmet(scope, &key, text));
@@ -115,7 +115,7 @@ pub(super) fn require(scope: &mut Scope<'_>, raw: &RawStrategy, problems: &mut V
     }
 }
 
-fn unmet(scope: &Scope<'_>, key: &str, text: &str) -> Problem {
+fn unmet(scope: &Scope<'_>, key: &str, text: &str) -> RuleProblem {
     let expr = super::super::parse::parse(text);
     let mut names: Vec<String> = Vec::new();
     for (name, _) in expr.iter().flat_map(|expr| expr.names()) {
@@ -128,7 +128,7 @@ fn unmet(scope: &Scope<'_>, key: &str, text: &str) -> Problem {
     }
     let message = format!("{} is false: {}", quoted(text.trim()), names.join(", "));
     let help = "change the values of the params, such as -p fast=10".to_owned();
-    Problem { unmet: true, ..Problem::error(key, message).help(help) }
+    RuleProblem { unmet: true, ..RuleProblem::error(key, message).help(help) }
 }
 
 /// Checks every name into the scope and returns them in an order in which each comes after those it reads.
@@ -136,7 +136,7 @@ pub(super) fn lets(
     scope: &mut Scope<'_>,
     raw: &RawStrategy,
     parsed: &BTreeMap<String, Expr>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Vec<String> {
     for name in raw.lets.keys() {
         let also_param = raw.params.contains_key(name);
@@ -144,7 +144,7 @@ pub(super) fn lets(
             also_param.then(|| format!("`{name}` is a param already: choose another name"))
         });
         if let Some(why) = why {
-            problems.push(Problem::error(key_of(name), why));
+            problems.push(RuleProblem::error(key_of(name), why));
             scope.broken.insert(name.clone());
         } else if !parsed.contains_key(name) {
             scope.broken.insert(name.clone());
@@ -156,7 +156,7 @@ pub(super) fn lets(
         let path = names.iter().chain(names.first()).map(|name| format!("`{name}`"));
         let message = format!("a circle: {}", path.collect::<Vec<_>>().join(" needs "));
         let fault = Fault::error(at, message).help("let one of them do without the others");
-        problems.push(Problem::at(&key_of(&names[0]), fault));
+        problems.push(RuleProblem::at(&key_of(&names[0]), fault));
         scope.broken.extend(names);
     }
     for name in &order {
@@ -164,7 +164,7 @@ pub(super) fn lets(
             continue;
         }
         let key = key_of(name);
-        match check_expr(scope, Place::Let, (&key, &parsed[name]), problems) {
+        match check_expr(scope, TextPlace::Let, (&key, &parsed[name]), problems) {
             Some(term) => scope.define(name, term),
             None => {
                 scope.broken.insert(name.clone());
@@ -175,14 +175,14 @@ pub(super) fn lets(
 }
 
 /// Parses the texts; what cannot be parsed is left out.
-pub(super) fn parsed(raw: &RawStrategy, problems: &mut Vec<Problem>) -> BTreeMap<String, Expr> {
+pub(super) fn parsed(raw: &RawStrategy, problems: &mut Vec<RuleProblem>) -> BTreeMap<String, Expr> {
     let mut parsed = BTreeMap::new();
     for (name, text) in &raw.lets {
         match parse(text) {
             Ok(expr) => {
                 parsed.insert(name.clone(), expr);
             }
-            Err(fault) => problems.push(Problem::at(&key_of(name), fault)),
+            Err(fault) => problems.push(RuleProblem::at(&key_of(name), fault)),
         }
     }
     parsed
@@ -196,12 +196,12 @@ fn key_of(name: &str) -> String {
 #[derive(Debug)]
 struct Circle {
     names: Vec<String>,
-    at: Span,
+    at: TextSpan,
 }
 
 /// The names, each after those it reads, and the circles. Those of a circle are in the order too, somewhere.
 fn ordered(parsed: &BTreeMap<String, Expr>) -> (Vec<String>, Vec<Circle>) {
-    let reads: BTreeMap<&str, Vec<(&str, Span)>> = parsed
+    let reads: BTreeMap<&str, Vec<(&str, TextSpan)>> = parsed
         .iter()
         .map(|(name, expr)| {
             let others = expr.names().into_iter().filter(|(other, _)| parsed.contains_key(*other));

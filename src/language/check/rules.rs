@@ -7,16 +7,16 @@ use rust_decimal::Decimal;
 use super::{
     super::{
         op::Op,
-        problem::{Fault, Problem, Severity, quoted},
+        problem::{Fault, RuleProblem, Severity, quoted},
         raw::{RawDistances, RawRule, RawStrategy},
-        rule::{Kind, Rule, Sides, Size, SizeMode},
+        rule::{Kind, Rule, Sides, SizeMode, SizeRule},
         term::{Term, Type, Unit, What, number},
         values::Price,
     },
     CheckedRule, DISTANCES, Distances,
     expression::check,
     place_of,
-    scope::{Place, Scope, bad_name},
+    scope::{Scope, TextPlace, bad_name},
 };
 use crate::domain::decision::{Block, CloseReason, Reason, Side, SkipReason};
 
@@ -30,7 +30,7 @@ pub(super) fn rules(
     scope: &mut Scope<'_>,
     raw: &RawStrategy,
     (sides, protect): (Sides, &[Distances; 2]),
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Vec<CheckedRule> {
     let mut checked = Vec::new();
     for (kind, list) in [(Kind::Enter, &raw.enter), (Kind::Exit, &raw.exit)] {
@@ -43,8 +43,8 @@ pub(super) fn rules(
             let of = rule_sides.unwrap_or(Sides::Both);
             let place =
                 match kind {
-                    Kind::Enter => Place::Enter,
-                    Kind::Exit => Place::Exit(of.common(sides).is_none_or(|held| {
+                    Kind::Enter => TextPlace::Enter,
+                    Kind::Exit => TextPlace::Exit(of.common(sides).is_none_or(|held| {
                         held.each().all(|side| has_stop(protect, place_of(side)))
                     })),
                 };
@@ -54,8 +54,10 @@ pub(super) fn rules(
                 if !is_condition {
                     let fault =
                         Fault::error(term.span, "this is a number; a rule needs a condition");
-                    problems
-                        .push(Problem::at(&key, fault.help("compare it with something: x > 0")));
+                    problems.push(RuleProblem::at(
+                        &key,
+                        fault.help("compare it with something: x > 0"),
+                    ));
                 }
                 is_condition
             });
@@ -81,7 +83,7 @@ fn name_of(
     rule: &RawRule,
     key: &str,
     names: &mut BTreeSet<String>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Option<Reason> {
     let name = rule.rule.as_str();
     let key = format!("{key}.rule");
@@ -97,19 +99,24 @@ fn name_of(
     } else {
         return Reason::of(name);
     };
-    problems.push(Problem::error(key, why));
+    problems.push(RuleProblem::error(key, why));
     None
 }
 
-fn sides_of(kind: Kind, rule: &RawRule, key: &str, problems: &mut Vec<Problem>) -> Option<Sides> {
+fn sides_of(
+    kind: Kind,
+    rule: &RawRule,
+    key: &str,
+    problems: &mut Vec<RuleProblem>,
+) -> Option<Sides> {
     let key = format!("{key}.side");
     let problem = match (kind, rule.side.as_deref()) {
-        (Kind::Enter, None) => Problem::error(key, "an entry needs a side"),
+        (Kind::Enter, None) => RuleProblem::error(key, "an entry needs a side"),
         (Kind::Exit, None) => return Some(Sides::Both),
-        (Kind::Enter, Some("both")) => Problem::error(key, "an entry is on one side"),
+        (Kind::Enter, Some("both")) => RuleProblem::error(key, "an entry is on one side"),
         (_, Some(name)) => match Sides::named(name) {
             Some(sides) => return Some(sides),
-            None => Problem::error(key, format!("{} is not a side", quoted(name))),
+            None => RuleProblem::error(key, format!("{} is not a side", quoted(name))),
         },
     };
     problems.push(problem.help(match kind {
@@ -123,11 +130,11 @@ fn way_in_and_out(
     raw: &RawStrategy,
     (sides, protect): (Sides, &[Distances; 2]),
     checked: &[CheckedRule],
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) {
     let of = |kind: Kind| checked.iter().filter(move |rule| rule.rule.kind == kind);
     if raw.enter.is_empty() {
-        let problem = Problem::error("strategy.enter", "no rule enters");
+        let problem = RuleProblem::error("strategy.enter", "no rule enters");
         problems.push(problem.help("add [[strategy.enter]] with rule, side and when"));
         return;
     }
@@ -139,7 +146,7 @@ fn way_in_and_out(
             "no entry is left: `sides` is \"{}\", and every entry is of the other one",
             sides.name()
         );
-        problems.push(Problem::error("strategy.sides", message));
+        problems.push(RuleProblem::error("strategy.sides", message));
     }
     for side in sides.each() {
         let enters = of(Kind::Enter).any(|rule| rule.rule.sides.allow(side));
@@ -148,17 +155,17 @@ fn way_in_and_out(
             || protect[place_of(side)].iter().any(Option::is_some);
         if enters && !leaves {
             let message = format!("nothing ever leaves a {} position", side.name());
-            let problem = Problem::warning("strategy.exit", message);
+            let problem = RuleProblem::warning("strategy.exit", message);
             problems.push(problem.help("add [[strategy.exit]] or a stop in [strategy.protect]"));
         }
     }
 }
 
 /// The sides; both, where the word is not one.
-pub(super) fn sides(raw: &RawStrategy, problems: &mut Vec<Problem>) -> Sides {
+pub(super) fn sides(raw: &RawStrategy, problems: &mut Vec<RuleProblem>) -> Sides {
     Sides::named(&raw.sides).unwrap_or_else(|| {
         let message = format!("{} is not a side", quoted(&raw.sides));
-        let problem = Problem::error("strategy.sides", message);
+        let problem = RuleProblem::error("strategy.sides", message);
         problems.push(problem.help("write \"both\", \"long\" or \"short\""));
         Sides::Both
     })
@@ -168,7 +175,7 @@ pub(super) fn sides(raw: &RawStrategy, problems: &mut Vec<Problem>) -> Sides {
 pub(super) fn protect(
     scope: &mut Scope<'_>,
     raw: &RawStrategy,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> [Distances; 2] {
     let protect = &raw.protect;
     let both = distances(scope, "strategy.protect", &protect.both, problems);
@@ -186,7 +193,7 @@ pub(super) fn protect(
         [true, false] => "strategy.protect.long",
         [false, true] => "strategy.protect.short",
     };
-    let problem = Problem::error(format!("{table}.trail-from"), "`trail-from` needs a `trail`");
+    let problem = RuleProblem::error(format!("{table}.trail-from"), "`trail-from` needs a `trail`");
     problems.push(problem.help("write trail = \"3 * atr(14)\""));
     merged
 }
@@ -195,16 +202,16 @@ fn distances(
     scope: &mut Scope<'_>,
     table: &str,
     raw: &RawDistances,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<RuleProblem>,
 ) -> Distances {
     let keys = raw.keys();
     assert!(keys.iter().map(|(key, _)| *key).eq(DISTANCES), "both lists have one order");
     keys.map(|(name, text)| {
         let key = format!("{table}.{name}");
-        let term = check(scope, Place::Protect, (&key, text?), problems)?;
+        let term = check(scope, TextPlace::Protect, (&key, text?), problems)?;
         let Some(fault) = fault_of(&term, table, name) else { return Some(term) };
         let usable = fault.severity != Severity::Error;
-        problems.push(Problem::at(&key, fault));
+        problems.push(RuleProblem::at(&key, fault));
         usable.then_some(term)
     })
 }
@@ -280,8 +287,8 @@ fn from_the_close(term: &Term, table: &str, key: &str) -> String {
 pub(super) fn size(
     raw: &RawStrategy,
     (sides, protect): (Sides, &[Distances; 2]),
-    problems: &mut Vec<Problem>,
-) -> Option<Size> {
+    problems: &mut Vec<RuleProblem>,
+) -> Option<SizeRule> {
     let raw = &raw.size;
     let mode = raw.mode.as_deref().unwrap_or("fixed");
     let before = problems.len();
@@ -290,13 +297,13 @@ pub(super) fn size(
         match value {
             Some(_) if !wanted => {
                 let message = format!("`{name}` has no meaning in mode \"{mode}\"");
-                problems.push(Problem::error(key, message));
+                problems.push(RuleProblem::error(key, message));
             }
             Some(value) if value <= Decimal::ZERO => {
-                problems.push(Problem::error(key, format!("`{name}` must be above 0")));
+                problems.push(RuleProblem::error(key, format!("`{name}` must be above 0")));
             }
             None if wanted => {
-                problems.push(Problem::error(key, format!("mode \"{mode}\" needs `{name}`")));
+                problems.push(RuleProblem::error(key, format!("mode \"{mode}\" needs `{name}`")));
             }
             Some(_) | None => {}
         }
@@ -311,7 +318,7 @@ pub(super) fn size(
         "risk" => SizeMode::Risk(risk),
         other => {
             let message = format!("{} is not a way to size a position", quoted(other));
-            let problem = Problem::error("strategy.size.mode", message);
+            let problem = RuleProblem::error("strategy.size.mode", message);
             problems.push(problem.help("write \"fixed\", \"percent\" or \"risk\""));
             return None;
         }
@@ -320,8 +327,8 @@ pub(super) fn size(
     if let (SizeMode::Risk(_), Some(side)) = (mode, open) {
         let message =
             format!("mode \"risk\" needs a stop or a trail for a {} position", side.name());
-        let problem = Problem::error("strategy.size.mode", message);
+        let problem = RuleProblem::error("strategy.size.mode", message);
         problems.push(problem.help("give one in [strategy.protect]"));
     }
-    (problems.len() == before).then_some(Size { mode, max_notional: raw.max_notional })
+    (problems.len() == before).then_some(SizeRule { mode, max_notional: raw.max_notional })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
     functions::Function,
-    problem::{Fault, Span, meant, quoted},
+    problem::{Fault, TextSpan, meant, quoted},
     raw::Number,
     term::{Exact, Term, What},
     values::{Clock, Price, SlotValue},
@@ -21,7 +21,7 @@ const SUGGESTIONS_MAX: u32 = 20;
 
 /// Where a text stands: what it may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum TextPlace {
     /// `[strategy.let]`.
     Let,
     /// The condition of an entry.
@@ -117,7 +117,7 @@ impl<'a> Scope<'a> {
     }
 
     /// What is said of a name that means nothing.
-    pub(super) fn unknown_name(&mut self, name: &str, span: Span) -> Fault {
+    pub(super) fn unknown_name(&mut self, name: &str, span: TextSpan) -> Fault {
         let fault = Fault::error(span, format!("{} is not known here", quoted(name)));
         if let Some(function) = Function::named(name) {
             let row = function.row();
@@ -150,7 +150,7 @@ impl<'a> Scope<'a> {
     }
 
     /// What is said of a call of something that is no function.
-    pub(super) fn unknown_function(&mut self, name: &str, span: Span) -> Fault {
+    pub(super) fn unknown_function(&mut self, name: &str, span: TextSpan) -> Fault {
         if self.lets.contains_key(name) || self.broken.contains(name) || is_value(name) {
             let fault = Fault::error(span, format!("`{name}` is a value, not a function"));
             return fault.help(format!("the value one bar ago is {name}[1]"));

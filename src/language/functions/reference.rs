@@ -8,7 +8,7 @@ use super::{
         values::{Clock, Price, SlotValue, ValueRow},
     },
     Function,
-    table::{Group, Row},
+    table::{FunctionRow, Group},
 };
 
 /// The reference in Markdown.
@@ -26,7 +26,7 @@ pub fn reference() -> String {
         _ = writeln!(text, "### {}\n", group.title());
         text += "| call | meaning | formula | lag | source | special case |\n|---|---|---|---|---|---|\n";
         for row in Function::all().map(Function::row).filter(|row| row.group == group) {
-            let Row { meaning, formula, lag, source, special, .. } = row;
+            let FunctionRow { meaning, formula, lag, source, special, .. } = row;
             let cells = [meaning, formula, lag, source, special].map(cell).join(" | ");
             _ = writeln!(text, "| `{}` | {cells} |", row.signature());
         }
@@ -48,7 +48,7 @@ fn cell(text: &str) -> String {
 pub fn describe(name: &str) -> Option<String> {
     if let Some(function) = Function::named(name) {
         let row = function.row();
-        let Row { meaning, formula, lag, source, special, .. } = row;
+        let FunctionRow { meaning, formula, lag, source, special, .. } = row;
         let lines =
             [("formula", formula), ("lag", lag), ("source", source), ("special case", special)];
         let mut text = format!("{}\n{meaning}\n", row.signature());

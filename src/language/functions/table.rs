@@ -42,9 +42,9 @@ macro_rules! functions {
             }
 
             /// Its row in the reference.
-            pub(in crate::language) const fn row(self) -> Row {
+            pub(in crate::language) const fn row(self) -> FunctionRow {
                 match self {
-                    $($(Self::$back => Row {
+                    $($(Self::$back => FunctionRow {
                         group: Group::$group,
                         name: $name,
                         args: &[$($arg),*],
@@ -217,7 +217,7 @@ impl Group {
 
 /// The row of a function.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::language) struct Row {
+pub(in crate::language) struct FunctionRow {
     pub(in crate::language) group: Group,
     pub(in crate::language) name: &'static str,
     pub(in crate::language) args: &'static [Arg],
@@ -234,7 +234,7 @@ pub(in crate::language) struct Row {
     pub(in crate::language) special: &'static str,
 }
 
-impl Row {
+impl FunctionRow {
     /// How it is called: `ema(x, n)`.
     pub(in crate::language) fn signature(&self) -> String {
         let args: Vec<&str> = self.args.iter().map(|arg| arg.name()).collect();

@@ -1,6 +1,6 @@
 //! Among the last inputs: the place of the newest one, the highest and the lowest, and how two series go together.
 
-use super::window::{Known, Length, Merge, Window};
+use super::window::{Known, Length, Merge, SlidingWindow};
 
 /// The share of the last `n` inputs (the newest included) that are at most the newest: from `1 / n` for the lowest to 1 for the
 /// highest. The cost per bar grows with `n`.
@@ -56,7 +56,7 @@ impl<const HIGHEST: bool> Merge for Extreme<HIGHEST> {
 #[derive(Debug, Clone)]
 pub struct Rolling<const HIGHEST: bool> {
     known: Known,
-    window: Window<Extreme<HIGHEST>>,
+    window: SlidingWindow<Extreme<HIGHEST>>,
 }
 
 /// The highest of the last `n` inputs, the newest included.
@@ -68,7 +68,7 @@ pub type RollingLow = Rolling<false>;
 impl<const HIGHEST: bool> Rolling<HIGHEST> {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { known: Known::new(n.get()), window: Window::new(n) }
+        Self { known: Known::new(n.get()), window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -128,14 +128,14 @@ impl Merge for Pairs {
 /// are equal.
 #[derive(Debug, Clone)]
 pub struct Corr {
-    window: Window<Pairs>,
+    window: SlidingWindow<Pairs>,
     known: Known,
 }
 
 impl Corr {
     /// Over `n` pairs.
     pub fn new(n: Length) -> Self {
-        Self { window: Window::new(n), known: Known::new(n.get()) }
+        Self { window: SlidingWindow::new(n), known: Known::new(n.get()) }
     }
 
     /// Takes in the next pair; NaN until warm, and while an unknown input is among the last `n` of either.

@@ -1,6 +1,6 @@
 //! Averages: simple, exponential, linearly weighted with Hull's, weighted by volume.
 
-use super::window::{Bounds, Length, Merge, Window};
+use super::window::{Bounds, Length, Merge, SlidingWindow};
 
 #[derive(Debug, Clone, Copy)]
 struct Plain {
@@ -28,13 +28,13 @@ impl Merge for Plain {
 #[derive(Debug, Clone)]
 pub struct Sma {
     n: Length,
-    window: Window<Plain>,
+    window: SlidingWindow<Plain>,
 }
 
 impl Sma {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { n, window: Window::new(n) }
+        Self { n, window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -167,13 +167,13 @@ impl Merge for Weighted {
 #[derive(Debug, Clone)]
 pub struct Wma {
     weights: f64,
-    window: Window<Weighted>,
+    window: SlidingWindow<Weighted>,
 }
 
 impl Wma {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { weights: n.float() * (n.float() + 1.0) / 2.0, window: Window::new(n) }
+        Self { weights: n.float() * (n.float() + 1.0) / 2.0, window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -250,13 +250,13 @@ impl Merge for Traded {
 #[derive(Debug, Clone)]
 pub struct Vwma {
     n: Length,
-    window: Window<Traded>,
+    window: SlidingWindow<Traded>,
 }
 
 impl Vwma {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { n, window: Window::new(n) }
+        Self { n, window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input and its volume; NaN until warm, and while an unknown input is among the last `n`.

@@ -1,6 +1,6 @@
 //! Looking back: the input some bars ago, runs, counts, and the last time something was true.
 
-use super::window::{Known, Length, Sum, Window};
+use super::window::{Known, Length, SlidingWindow, Sum};
 
 /// The input `n` bars ago, handed on as it was, known or not.
 #[derive(Debug, Clone)]
@@ -98,13 +98,13 @@ impl Falling {
 /// How many of the last `n` conditions are true.
 #[derive(Debug, Clone)]
 pub struct Count {
-    window: Window<Sum>,
+    window: SlidingWindow<Sum>,
 }
 
 impl Count {
     /// Of `n` conditions.
     pub fn new(n: Length) -> Self {
-        Self { window: Window::new(n) }
+        Self { window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next condition (1 true, 0 false, NaN unknown); NaN until warm, and while an unknown one is among the last `n`.

@@ -3,7 +3,7 @@
 use super::{
     among::{RollingHigh, RollingLow},
     averages::{Ema, Sma},
-    window::{Length, Merge, Moments, ROUNDING, Window},
+    window::{Length, Merge, Moments, ROUNDING, SlidingWindow},
 };
 use crate::domain::bar::Bar;
 
@@ -49,7 +49,7 @@ impl Rsi {
 pub struct Cci {
     n: Length,
     /// Its mean of equal values is exactly that value.
-    window: Window<Moments>,
+    window: SlidingWindow<Moments>,
     prices: Box<[f64]>,
     at: usize,
 }
@@ -58,7 +58,7 @@ impl Cci {
     /// Over `n` bars.
     pub fn new(n: Length) -> Self {
         let prices = vec![0.0; n.get() as usize].into_boxed_slice();
-        Self { n, window: Window::new(n), prices, at: 0 }
+        Self { n, window: SlidingWindow::new(n), prices, at: 0 }
     }
 
     /// Takes in the next bar; NaN until warm.
@@ -107,13 +107,13 @@ impl Merge for Flow {
 #[derive(Debug, Clone)]
 pub struct Mfi {
     last_price: Option<f64>,
-    window: Window<Flow>,
+    window: SlidingWindow<Flow>,
 }
 
 impl Mfi {
     /// Over `n` changes.
     pub fn new(n: Length) -> Self {
-        Self { last_price: None, window: Window::new(n) }
+        Self { last_price: None, window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next bar; NaN until warm.

@@ -2,19 +2,19 @@
 
 use super::{
     logic::Delay,
-    window::{Length, Moments, Window, zero_of},
+    window::{Length, Moments, SlidingWindow, zero_of},
 };
 
 /// The population standard deviation of the last `n` inputs, as in TA-Lib (`ta_STDDEV.c`); exactly 0 when they are equal.
 #[derive(Debug, Clone)]
 pub struct Stdev {
-    window: Window<Moments>,
+    window: SlidingWindow<Moments>,
 }
 
 impl Stdev {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { window: Window::new(n) }
+        Self { window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -33,13 +33,13 @@ impl Stdev {
 #[derive(Debug, Clone)]
 pub struct BbUpper {
     k: f64,
-    window: Window<Moments>,
+    window: SlidingWindow<Moments>,
 }
 
 impl BbUpper {
     /// Over `n` inputs, `k` standard deviations above the average.
     pub fn new(n: Length, k: f64) -> Self {
-        Self { k, window: Window::new(n) }
+        Self { k, window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -58,13 +58,13 @@ impl BbUpper {
 /// [`Sma`](super::averages::Sma), which sums in another way.
 #[derive(Debug, Clone)]
 pub struct BbMid {
-    window: Window<Moments>,
+    window: SlidingWindow<Moments>,
 }
 
 impl BbMid {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { window: Window::new(n) }
+        Self { window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -83,13 +83,13 @@ impl BbMid {
 #[derive(Debug, Clone)]
 pub struct BbLower {
     k: f64,
-    window: Window<Moments>,
+    window: SlidingWindow<Moments>,
 }
 
 impl BbLower {
     /// Over `n` inputs, `k` standard deviations below the average.
     pub fn new(n: Length, k: f64) -> Self {
-        Self { k, window: Window::new(n) }
+        Self { k, window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -118,13 +118,13 @@ fn below(moments: Moments, k: f64) -> f64 {
 /// 0 when all of them are equal. Of the volume it is `volume_z`.
 #[derive(Debug, Clone)]
 pub struct ZScore {
-    window: Window<Moments>,
+    window: SlidingWindow<Moments>,
 }
 
 impl ZScore {
     /// Over `n` inputs.
     pub fn new(n: Length) -> Self {
-        Self { window: Window::new(n) }
+        Self { window: SlidingWindow::new(n) }
     }
 
     /// Takes in the next input; NaN until warm, and while an unknown input is among the last `n`.
@@ -149,7 +149,7 @@ fn score(moments: Moments, x: f64) -> f64 {
 #[derive(Debug, Clone)]
 pub struct RealisedVolatility {
     returns: LogReturn,
-    window: Window<Moments>,
+    window: SlidingWindow<Moments>,
 }
 
 impl RealisedVolatility {
@@ -157,7 +157,7 @@ impl RealisedVolatility {
     pub fn new(n: Length) -> Option<Self> {
         let one = Length::new(1)?;
         let returns = LogReturn::new(one);
-        (n > one).then(|| Self { returns, window: Window::new(n) })
+        (n > one).then(|| Self { returns, window: SlidingWindow::new(n) })
     }
 
     /// Takes in the next price, which must be positive; NaN until warm.

@@ -21,14 +21,14 @@ pub(super) trait Merge: Copy {
 ///
 /// So a NaN in a sum or in moments makes them NaN as long as it is in the window, and leaves nothing behind.
 #[derive(Debug, Clone)]
-pub(super) struct Window<M> {
+pub(super) struct SlidingWindow<M> {
     ring: Box<[M]>,
     at: usize,
     newer: Option<M>,
     full: bool,
 }
 
-impl<M: Merge> Window<M> {
+impl<M: Merge> SlidingWindow<M> {
     /// An empty window of `n` values.
     pub(super) fn new(n: Length) -> Self {
         let ring = vec![M::of(M::Input::default()); n.get() as usize].into_boxed_slice();
@@ -363,7 +363,7 @@ mod tests {
         ) {
             let length = Length::new(n).unwrap();
             let n = n as usize;
-            let (mut sum, mut moments) = (Window::<Sum>::new(length), Window::<Moments>::new(length));
+            let (mut sum, mut moments) = (SlidingWindow::<Sum>::new(length), SlidingWindow::<Moments>::new(length));
             for end in 1..=values.len() {
                 let got = (sum.push(values[end - 1]), moments.push(values[end - 1]));
                 let (Some(sum), Some(moments)) = got else {
@@ -382,7 +382,8 @@ mod tests {
     #[test]
     fn a_huge_value_is_gone_without_trace_when_it_leaves() {
         let length = Length::new(3).unwrap();
-        let (mut sum, mut moments) = (Window::<Sum>::new(length), Window::<Moments>::new(length));
+        let (mut sum, mut moments) =
+            (SlidingWindow::<Sum>::new(length), SlidingWindow::<Moments>::new(length));
         for value in [1.0, 1e17, 2.0, 3.0] {
             sum.push(value);
             moments.push(value);

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    super::{Number, RawStrategy, Severity, Strategy, Values, check},
+    super::{CheckedStrategy, Number, RawStrategy, Severity, Values, check},
     errors,
     fixtures::walk,
     param, raw, rule, texts,
@@ -122,7 +122,7 @@ proptest! {
             prop_assert!(text.get(span).is_some(), "{:?}", problem);
         }
         if problems.iter().all(|problem| problem.severity != Severity::Error) {
-            let strategy = Strategy::new(&raw, &Values::new(), Timeframe::M5, &[]).unwrap();
+            let strategy = CheckedStrategy::new(&raw, &Values::new(), Timeframe::M5, &[]).unwrap();
             let mut rows = Vec::new();
             strategy.features().start().run(&walk(1, 20, Timeframe::M5), &mut rows);
         }

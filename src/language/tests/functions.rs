@@ -5,7 +5,7 @@ use super::{
         functions::{Back, table::Arg},
         kernels::tests::naive::{self, Market},
     },
-    Strategy, Values,
+    CheckedStrategy, Values,
     fixtures::walk,
     raw, strategy,
 };
@@ -56,7 +56,7 @@ fn each_name_runs_its_own_kernel() {
         let is_condition = matches!(back, Back::Rising | Back::Falling);
         let body = if is_condition { format!("if({text}, 1, 0)") } else { text.clone() };
         raw.lets.insert("x".to_owned(), body);
-        let strategy = Strategy::new(&raw, &Values::new(), timeframe, &[]).expect(&text);
+        let strategy = CheckedStrategy::new(&raw, &Values::new(), timeframe, &[]).expect(&text);
         let timed = plain.iter().zip(&market.closes_ms);
         let timed = timed
             .map(|(bar, close_ms)| TimedBar { ts: timeframe.slot(*close_ms).unwrap(), bar: *bar });

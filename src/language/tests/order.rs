@@ -1,7 +1,7 @@
 //! The order in which rules are asked, what unknown means there, distances, and exits that were missed.
 
 use super::{
-    super::{Held, Intent, Ledger, Protection, RawStrategy, SlotValue, Strategy},
+    super::{CheckedStrategy, Held, Intent, LedgerState, Protection, RawStrategy, SlotValue},
     fixtures::slot,
     inputs, raw, rule, strategy, whole,
 };
@@ -30,7 +30,7 @@ fn table() -> RawStrategy {
 }
 
 /// The intent for the values of the features, in the order of the vector: close, high, low, open, volume, each one bar ago.
-fn decide(strategy: &Strategy, values: &[f64; 5], held: Option<(Side, u32)>) -> Intent {
+fn decide(strategy: &CheckedStrategy, values: &[f64; 5], held: Option<(Side, u32)>) -> Intent {
     let names = ["close[1]", "high[1]", "low[1]", "open[1]", "volume[1]"];
     assert_eq!(strategy.features().names(), names);
     let bar = Bar::new([10.0; 5]).unwrap();
@@ -41,7 +41,7 @@ fn decide(strategy: &Strategy, values: &[f64; 5], held: Option<(Side, u32)>) -> 
         bars,
         first_stop: Some(1.0),
     });
-    let ledger = Ledger { held, ..Ledger::default() };
+    let ledger = LedgerState { held, ..LedgerState::default() };
     let ts = slot(Timeframe::M5, 0);
     let values = whole(strategy, &inputs(ts, &bar, values, ledger));
     strategy.decide(&inputs(ts, &bar, &values, ledger))
@@ -120,7 +120,7 @@ fn each_side_has_its_own_distances() {
     let strategy = strategy(&raw);
     let intent = |low: f64| {
         let bar = Bar::new([10.0, 10.0, low, 10.0, 1.0]).unwrap();
-        let (ts, ledger) = (slot(Timeframe::M5, 0), Ledger::default());
+        let (ts, ledger) = (slot(Timeframe::M5, 0), LedgerState::default());
         let values = whole(&strategy, &inputs(ts, &bar, &[], ledger));
         strategy.decide(&inputs(ts, &bar, &values, ledger))
     };
@@ -137,7 +137,7 @@ fn each_side_has_its_own_distances() {
     raw.protect.both.trail = Some("close + low".to_owned());
     let beyond = super::strategy(&raw);
     let bar = Bar::new([10.0, 10.0, 8.0, 10.0, 1.0]).unwrap();
-    let now = |values| inputs(slot(Timeframe::M5, 0), &bar, values, Ledger::default());
+    let now = |values| inputs(slot(Timeframe::M5, 0), &bar, values, LedgerState::default());
     let values = whole(&beyond, &now(&[]));
     assert_eq!(
         beyond.decide(&now(&values)),
@@ -163,7 +163,7 @@ fn overdue(when: &str, [close, open]: [f64; 2]) -> Option<String> {
     strategy.features().start().update(&crate::domain::bar::TimedBar { ts, bar }, &mut values);
     let entry_px = Price::from_float(10.0).unwrap();
     let held = Held { side: Side::Long, entry_px, best_px: 10.0, bars: 1, first_stop: None };
-    let ledger = Ledger { held: Some(held), ..Ledger::default() };
+    let ledger = LedgerState { held: Some(held), ..LedgerState::default() };
     let now = inputs(ts, &bar, &values, ledger);
     assert!(!matches!(strategy.decide(&now), Intent::Exit(_)), "there was no bar before");
     let stands = strategy.standing(&now);
@@ -218,7 +218,7 @@ fn entries_of_both_sides_are_seen() {
     let strategy = strategy(&table());
     let bar = Bar::new([10.0; 5]).unwrap();
     let contested = |values: &[f64; 5]| {
-        let (ts, ledger) = (slot(Timeframe::M5, 0), Ledger::default());
+        let (ts, ledger) = (slot(Timeframe::M5, 0), LedgerState::default());
         let values = whole(&strategy, &inputs(ts, &bar, values, ledger));
         strategy
             .contested(&inputs(ts, &bar, &values, ledger))

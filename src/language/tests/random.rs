@@ -2,7 +2,9 @@
 //! ledger.
 
 use super::{
-    super::{Held, Ledger, RawStrategy, Strategy, Values, bounds::Bounds, functions::Back},
+    super::{
+        CheckedStrategy, Held, LedgerState, RawStrategy, Values, bounds::Bounds, functions::Back,
+    },
     fixtures::{Dice, walk},
     inputs,
     naive::{Cond, Num, World},
@@ -200,7 +202,7 @@ impl Maker {
 }
 
 /// A random strategy with its trees: names, entries, exits.
-fn made(seed: u64) -> (Option<Strategy>, Vec<Num>, Vec<Cond>) {
+fn made(seed: u64) -> (Option<CheckedStrategy>, Vec<Num>, Vec<Cond>) {
     let mut maker = Maker { dice: Dice::new(seed), lets: 0, ledger: false, tf: true };
     let mut lets = Vec::new();
     for n in 0..3 {
@@ -216,7 +218,7 @@ fn made(seed: u64) -> (Option<Strategy>, Vec<Num>, Vec<Cond>) {
         vec![rule("a", Some("long"), &rules[0].text()), rule("b", Some("short"), &rules[1].text())];
     raw.exit = vec![rule("c", None, &rules[2].text()), rule("d", None, &rules[3].text())];
     raw.protect.both.stop = Some("2 * atr(3)".to_owned());
-    match Strategy::new(&raw, &Values::new(), Timeframe::M5, &[]) {
+    match CheckedStrategy::new(&raw, &Values::new(), Timeframe::M5, &[]) {
         Ok(strategy) => (Some(strategy), lets, rules),
         Err(problems) => {
             // Constants alone may be no number.
@@ -232,7 +234,7 @@ fn made(seed: u64) -> (Option<Strategy>, Vec<Num>, Vec<Cond>) {
 }
 
 /// What the ledger says at each bar, by chance.
-fn ledgers(dice: &mut Dice, bars: &[TimedBar]) -> Vec<Ledger> {
+fn ledgers(dice: &mut Dice, bars: &[TimedBar]) -> Vec<LedgerState> {
     let each = |bar: &TimedBar| {
         let near = |dice: &mut Dice| bar.bar.close() * (1.0 + 0.02 * dice.unit());
         let side = [None, Some(Side::Long), Some(Side::Short)][dice.below(3) as usize];
@@ -243,7 +245,7 @@ fn ledgers(dice: &mut Dice, bars: &[TimedBar]) -> Vec<Ledger> {
             bars: dice.below(300) as u32,
             first_stop: (dice.below(4) > 0).then(|| 0.5 + dice.unit().abs()),
         });
-        Ledger {
+        LedgerState {
             held,
             bars_since_exit: dice.below(20_000) as u32,
             stops_in_a_row: dice.below(4) as u32,
@@ -254,7 +256,7 @@ fn ledgers(dice: &mut Dice, bars: &[TimedBar]) -> Vec<Ledger> {
 }
 
 /// What a name of the ledger means.
-fn of_ledger(ledger: &Ledger, close: f64, name: &str) -> Option<f64> {
+fn of_ledger(ledger: &LedgerState, close: f64, name: &str) -> Option<f64> {
     let long = |held: Held| if held.side == Side::Long { 1.0 } else { -1.0 };
     let profit = |held: Held| long(held) * (close - held.entry_px.float());
     match name {
@@ -405,7 +407,7 @@ fn canonical_texts_mean_the_same_and_are_stable() {
             rule("c", None, &line("1.c.when").unwrap()),
             rule("d", None, &line("2.d.when").unwrap()),
         ];
-        let again = Strategy::new(&again, &Values::new(), Timeframe::M5, &[]).unwrap();
+        let again = CheckedStrategy::new(&again, &Values::new(), Timeframe::M5, &[]).unwrap();
         assert_eq!(again.identity(), lines, "seed {seed}");
         assert_eq!(again.features().names(), strategy.features().names(), "seed {seed}");
         let bars = walk(seed, 200, Timeframe::M5);

@@ -1,7 +1,9 @@
 //! The strategies that come with the program: without remarks, with the warm-up and the identity that they had.
 
 use super::{
-    super::{Clause, Features, Intent, Ledger, Number, RawStrategy, Strategy, Values, check},
+    super::{
+        CheckedStrategy, Clause, Features, Intent, LedgerState, Number, RawStrategy, Values, check,
+    },
     fixtures::{of_toml, walk},
     inputs,
 };
@@ -20,8 +22,8 @@ fn shipped(name: &str) -> RawStrategy {
     of_toml(SHIPPED.iter().find(|(known, _)| *known == name).unwrap().1)
 }
 
-fn built(name: &str) -> Strategy {
-    Strategy::new(&shipped(name), &Values::new(), Timeframe::M5, &[]).unwrap()
+fn built(name: &str) -> CheckedStrategy {
+    CheckedStrategy::new(&shipped(name), &Values::new(), Timeframe::M5, &[]).unwrap()
 }
 
 #[test]
@@ -68,7 +70,8 @@ fn the_vector_is_names_then_calls() {
         "f; hourly; s; atr(14); crosses_above(f, s); crosses_below(f, s); rsi(close, 14)"
     );
     let model = ["rsi(close, 14)", "close/ema( close,20 ) - 1"].map(str::to_owned);
-    let strategy = Strategy::new(&shipped("model"), &Values::new(), Timeframe::M5, &model).unwrap();
+    let strategy =
+        CheckedStrategy::new(&shipped("model"), &Values::new(), Timeframe::M5, &model).unwrap();
     let expected = ["rsi(close, 14)", "close / ema(close, 20) - 1", "atr(14)"];
     assert_eq!(strategy.features().names(), expected);
     let features = Features::check(&model, Timeframe::M5).unwrap();
@@ -79,7 +82,7 @@ fn the_vector_is_names_then_calls() {
 fn the_identity_has_the_values_in_place() {
     let values = Values::from([("fast".to_owned(), Number::Integer(21))]);
     let of = |raw: &RawStrategy, values: &Values| {
-        let strategy = Strategy::new(raw, values, Timeframe::M5, &[]).unwrap();
+        let strategy = CheckedStrategy::new(raw, values, Timeframe::M5, &[]).unwrap();
         let lines = strategy.identity();
         let lines: Vec<String> =
             lines.iter().map(|(key, text)| format!("{key} = {text}\n")).collect();
@@ -159,7 +162,7 @@ fn why_shows_every_clause() {
         instance.update(bar, &mut row);
     }
     let last = bars[bars.len() - 1];
-    let ledger = Ledger { bars_since_exit: 3, ..Ledger::default() };
+    let ledger = LedgerState { bars_since_exit: 3, ..LedgerState::default() };
     let now = inputs(last.ts, &last.bar, &row, ledger);
     let why = strategy.why(&now);
     assert_eq!(why.intent, Intent::Hold(super::super::NO_SIGNAL));

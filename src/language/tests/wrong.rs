@@ -1,7 +1,7 @@
 //! Texts that are wrong: each with the place and the advice that is given.
 
 use super::{
-    super::{Number, Problem, RawStrategy, Severity, Values, check},
+    super::{Number, RawStrategy, RuleProblem, Severity, Values, check},
     errors, param, raw, rule, texts,
 };
 use crate::domain::time::Timeframe;
@@ -43,7 +43,7 @@ fn with(place: &str, text: &str) -> (RawStrategy, &'static str) {
     (raw, key)
 }
 
-fn shown(problem: &Problem, text: &str) -> (String, String) {
+fn shown(problem: &RuleProblem, text: &str) -> (String, String) {
     let at = problem.span.clone().map(|span| text[span].to_owned()).unwrap_or_default();
     (at, format!("{} | {}", problem.message, problem.help.clone().unwrap_or_default()))
 }

@@ -1,7 +1,7 @@
 //! Schedules, notices and heartbeats in manifests.
 
 use super::{
-    super::{Backlog, Due, Overlap, StartOn},
+    super::{Backlog, Overlap, StartOn, Trigger},
     Case, EXEC,
 };
 use crate::domain::time::UtcMs;
@@ -20,7 +20,7 @@ fn a_schedule_is_read_with_its_defaults() {
     );
     assert_eq!((one.catch_up_window.to_string(), one.catch_up_max), ("1day".to_owned(), 100));
     assert_eq!(one.due.fingerprint(), "0 18 * * * Europe/Berlin Shift");
-    let Due::At(cadence) = &one.due else { panic!("not by time") };
+    let Trigger::At(cadence) = &one.due else { panic!("not by time") };
     let next = cadence.next(UtcMs::new(1_774_742_400_000).unwrap()).unwrap();
     assert_eq!(next.to_string(), "2026-03-29T16:00:00Z");
     let once = scheduled("every = \"10m\"").good().to_toml();
@@ -28,7 +28,7 @@ fn a_schedule_is_read_with_its_defaults() {
     let boot = scheduled("on = \"boot\"\nid = \"up\"").good().manifest;
     assert_eq!(
         (&boot.schedules[0].due, boot.schedules[0].id.as_str()),
-        (&Due::On(StartOn::Boot), "up")
+        (&Trigger::On(StartOn::Boot), "up")
     );
     let explained = scheduled("every = \"10m\"").explained("schedule[0].overlap");
     assert_eq!(explained, "\"forbid\" | default");

@@ -8,8 +8,8 @@ use thiserror::Error;
 use super::settings::{Best, FitSettings, FitState, Losses, Numbers, Samples};
 use crate::engine::{
     learn::{
-        chance::{Chance, Purpose},
         scores::prior,
+        split_mix::{Purpose, SplitMix},
     },
     model::{Activation, CLASSES, Dense},
 };
@@ -188,7 +188,8 @@ impl<'a> Fitting<'a> {
     fn epoch(&mut self) -> Result<(), FitError> {
         let epoch = self.state.epochs() + 1;
         let settings = self.task.settings;
-        let order = Chance::new(settings.seed, Purpose::Order(epoch)).order(self.task.train.len());
+        let order =
+            SplitMix::new(settings.seed, Purpose::Order(epoch)).order(self.task.train.len());
         let mut total = Tensor::zeros((), candle_core::DType::F32, self.device)?;
         for rows in order.chunks(settings.batch) {
             let batch = self.train.select(rows, self.device)?;
@@ -359,7 +360,7 @@ pub(super) fn first_weights(
     biases: [f64; CLASSES],
 ) -> Vec<Numbers> {
     let shapes = shapes(width, settings);
-    let mut chance = Chance::new(settings.seed, Purpose::Weights);
+    let mut chance = SplitMix::new(settings.seed, Purpose::Weights);
     let last = shapes.len() - 1;
     let layer = |(place, (inputs, outputs)): (usize, (usize, usize))| {
         let gain = match settings.activation {

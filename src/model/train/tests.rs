@@ -6,9 +6,9 @@ use super::{
 };
 use crate::engine::{
     learn::{
-        chance::{Chance, Purpose},
         label::Class,
         scores::softmax,
+        split_mix::{Purpose, SplitMix},
     },
     model::{Activation, Dense, Network},
 };
@@ -16,7 +16,7 @@ use crate::manifest::ClassWeights;
 
 /// Rows whose class follows from which quarter of the plane they lie in: no line parts them.
 fn quarters(rows: usize, seed: u64) -> Samples {
-    let mut chance = Chance::new(seed, Purpose::Probe);
+    let mut chance = SplitMix::new(seed, Purpose::Probe);
     let mut samples = Samples::new(2);
     for _ in 0..rows {
         let [x, y] = [0; 2].map(|_| f64::from(chance.part()) * 2.0 - 1.0);

@@ -21,7 +21,7 @@ pub struct Follow {
 
 /// What came of a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
+pub enum FollowStep {
     /// The file is the one of the last look.
     Same,
     /// There is no file, or another one: what was counted before is not in it.
@@ -33,14 +33,14 @@ impl Follow {
     pub fn look(
         &mut self,
         path: &Path,
-        begin: &mut dyn FnMut(Look),
+        begin: &mut dyn FnMut(FollowStep),
         take: &mut dyn FnMut(&str),
     ) -> io::Result<()> {
         let mut file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 *self = Self::default();
-                begin(Look::Anew);
+                begin(FollowStep::Anew);
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -48,10 +48,10 @@ impl Follow {
         let meta = file.metadata()?;
         let this = Some((meta.dev(), meta.ino()));
         if self.file == this && meta.len() >= self.offset {
-            begin(Look::Same);
+            begin(FollowStep::Same);
         } else {
             *self = Self { file: this, offset: 0 };
-            begin(Look::Anew);
+            begin(FollowStep::Anew);
         }
         file.seek(SeekFrom::Start(self.offset))?;
         let mut bytes = Vec::new();
@@ -84,7 +84,7 @@ mod tests {
         let mut follow = Follow::default();
         let mut look = || {
             let (mut lines, mut anew) = (Vec::new(), false);
-            let mut begin = |look| anew = look == Look::Anew;
+            let mut begin = |look| anew = look == FollowStep::Anew;
             follow.look(&path, &mut begin, &mut |line| lines.push(line.to_owned())).unwrap();
             (anew, lines.join(" "))
         };

@@ -5,11 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::follow::{Follow, Look};
+use super::follow::{Follow, FollowStep};
 use crate::{
     domain::{ids::Tag, time::Timeframe},
     jobs::ledgers::tags,
-    report::pyramid::{At, Pyramid},
+    report::pyramid::{Pyramid, PyramidPoint},
     store::{
         disk::{Disk, RealDisk},
         error::StoreError,
@@ -96,7 +96,7 @@ impl Loops {
         });
         let tally = std::cell::RefCell::new(&mut one.tally);
         let mut begin = |look| {
-            if look == Look::Anew {
+            if look == FollowStep::Anew {
                 **tally.borrow_mut() = Tally::default();
             }
         };
@@ -106,7 +106,7 @@ impl Loops {
         }
         let late = std::cell::Cell::new(one.late);
         let mut begin = |look| {
-            if look == Look::Anew {
+            if look == FollowStep::Anew {
                 late.set(0);
             }
         };
@@ -147,7 +147,7 @@ impl Loop {
     }
 
     /// The equity from the first row on, in a bounded number of points.
-    pub fn equity(&self) -> Vec<At> {
+    pub fn equity(&self) -> Vec<PyramidPoint> {
         self.tally.equity.points()
     }
 

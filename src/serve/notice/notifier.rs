@@ -232,17 +232,17 @@ impl Worker {
             return Ok(());
         }
         // Its record may be so old that it was taken away: then there is nothing to tell.
-        let Some(notice) = self.notice(one, about)? else { return self.told(one) };
+        let Some(notice) = self.notice(one, about)? else { return self.record_sent(one) };
         let wrong = self.deliver(&notice, notify, &mut tries.done);
         if wrong.is_empty() {
-            return self.told(one);
+            return self.record_sent(one);
         }
         let (title, wrong) = (notice.title(), wrong.join("; "));
         let Some(pause) = tries.after_failure(Stopwatch::elapsed(&self.watch)) else {
             tracing::error!(
                 "the notice `{title}` was not delivered: {wrong}; given up after {GIVE_UP:?}"
             );
-            return self.told(one);
+            return self.record_sent(one);
         };
         tracing::warn!("the notice `{title}` was not delivered: {wrong}; again in {pause:?}");
         self.tries.insert(key.to_owned(), tries);
@@ -297,7 +297,7 @@ impl Worker {
         Ok(Some(Notice { event, run, about, since, times, host, build }))
     }
 
-    fn told(&self, one: &Owed) -> Result<(), StoreError> {
+    fn record_sent(&self, one: &Owed) -> Result<(), StoreError> {
         let now = SystemClock.now();
         match one {
             Owed::Wrong(incident) => self.store.told_of(&incident.id, now),

@@ -45,7 +45,7 @@ pub(super) fn columns(
 ) -> Result<ArchiveColumns, String> {
     let names: Vec<String> = (1..=count).map(|n| format!("column {n}")).collect();
     let looks: Vec<Look> = (0..count).map(|at| commonest(rows, at, options)).collect();
-    let told = Told::of(options, &names)?;
+    let told = Identified::of(options, &names)?;
     let mut found = by_custom(rows, &looks, options).or_else(|why| told.whole().ok_or(why))?;
     for (value, told) in found.values.iter_mut().zip(told.values) {
         *value = told.unwrap_or(*value);
@@ -170,13 +170,13 @@ fn closes(
 }
 
 /// The columns that are told, as `column 3` or `3`.
-struct Told {
+struct Identified {
     time: Option<usize>,
     values: [Option<usize>; VALUES],
     select: Vec<(usize, String)>,
 }
 
-impl Told {
+impl Identified {
     /// The columns, if each of them is told.
     fn whole(&self) -> Option<Found> {
         let mut values = [0; VALUES];

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::PoisonError};
 use super::{
     codec,
     revisions::{REVISIONS_HEADER, Revision, push_revision},
-    store::{Health, RawStore, Span},
+    store::{DaySpan, Health, RawStore},
 };
 use crate::{
     domain::{
@@ -15,7 +15,7 @@ use crate::{
     store::{
         disk::{Disk, DiskOp},
         error::StoreError,
-        ledger::{self, Found},
+        ledger::{self, LedgerContent},
     },
 };
 
@@ -71,8 +71,8 @@ impl<D: Disk> RawStore<'_, D> {
         // A write that fails leaves nothing known: what it did is looked at, not guessed.
         let mut newest = health.newest.take();
         let mut span = match std::mem::take(&mut health.span) {
-            Span::Unlisted => Span::of(&self.days()?),
-            known @ (Span::Empty | Span::Days(..)) => known,
+            DaySpan::Unlisted => DaySpan::of(&self.days()?),
+            known @ (DaySpan::Empty | DaySpan::Days(..)) => known,
         };
         let mut report = PutReport::default();
         let mut log = Vec::new();
@@ -164,7 +164,7 @@ impl<D: Disk> RawStore<'_, D> {
         }
         let path = self.layout.revisions(&self.series);
         let inspection = ledger::inspect(self.disk, &path, REVISIONS_HEADER)?;
-        if let Found::Present { torn, whole: _ } = inspection.found()
+        if let LedgerContent::Present { torn, whole: _ } = inspection.found()
             && !torn.is_empty()
         {
             tracing::warn!(path = %path.display(), bytes = torn.len(), "cutting a torn tail");
@@ -210,8 +210,8 @@ fn merge(
 }
 
 /// Whether a slot of `day` lies strictly between the oldest and the newest stored bar. Only the partition of `day` must be known for it.
-fn lies_inside(span: Span, day: i64, stored: &[TimedBar], ts: SlotTs) -> bool {
-    let Span::Days(first, last) = span else { return false };
+fn lies_inside(span: DaySpan, day: i64, stored: &[TimedBar], ts: SlotTs) -> bool {
+    let DaySpan::Days(first, last) = span else { return false };
     (day > first || (day == first && stored.first().is_some_and(|bar| bar.ts < ts)))
         && (day < last || (day == last && stored.last().is_some_and(|bar| ts < bar.ts)))
 }

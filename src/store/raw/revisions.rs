@@ -9,7 +9,7 @@ use crate::{
     },
     store::{
         error::StoreError,
-        rows::table::{Row, push_float, push_int, rows},
+        rows::table::{TableRow, push_float, push_int, rows},
     },
 };
 
@@ -66,7 +66,7 @@ pub fn parse_revisions(
     Ok(revisions)
 }
 
-fn bar(row: &Row<'_, '_, 12>, first: usize) -> Result<Bar, StoreError> {
+fn bar(row: &TableRow<'_, '_, 12>, first: usize) -> Result<Bar, StoreError> {
     let mut values = [0.0; 5];
     for (n, value) in values.iter_mut().enumerate() {
         *value = row.float(first + n)?;

@@ -43,7 +43,7 @@ pub(super) struct Health {
     /// The log may have revisions that no partition has: an earlier write ended between the two.
     pub(super) is_unfinished: bool,
     /// Which days have a partition, as far as this writer knows. Nobody else adds one while it holds the lock.
-    pub(super) span: Span,
+    pub(super) span: DaySpan,
     /// The day written last with its bars, which the next slot of a loop adds to.
     pub(super) newest: Option<(i64, Vec<TimedBar>)>,
     /// A sync failed: what is on disk is unknown, and nothing is written any more.
@@ -52,7 +52,7 @@ pub(super) struct Health {
 
 /// The days between which partitions lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Span {
+pub(super) enum DaySpan {
     /// The folder was not listed since the lock was taken, or since a write failed.
     #[default]
     Unlisted,
@@ -62,7 +62,7 @@ pub(super) enum Span {
     Days(i64, i64),
 }
 
-impl Span {
+impl DaySpan {
     /// What a folder with partitions of these sorted days spans.
     pub(super) fn of(days: &[i64]) -> Self {
         match (days.first(), days.last()) {
@@ -183,7 +183,7 @@ impl<'d, D: Disk> RawStore<'d, D> {
         let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         // It may also have died between the log and the partitions: the first write looks.
         health.is_unfinished = true;
-        health.span = Span::Unlisted;
+        health.span = DaySpan::Unlisted;
         health.newest = None;
         Ok(removed)
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 
-use super::table::{Fields, Row, SeriesPrefix, lines, parse_hash, rows};
+use super::table::{Fields, SeriesPrefix, TableRow, lines, parse_hash, rows};
 use crate::{
     domain::{
         decision::{Action, Block, Degraded, RiskState, Side, SkipReason},
@@ -214,7 +214,7 @@ pub fn parse_decision_rows<'a>(
 }
 
 fn checked<'a, 'p>(
-    rows: impl Iterator<Item = Result<Row<'a, 'p, 17>, StoreError>>,
+    rows: impl Iterator<Item = Result<TableRow<'a, 'p, 17>, StoreError>>,
     bytes: usize,
     series: &Series,
     mut after: Option<SlotTs>,
@@ -237,7 +237,7 @@ fn checked<'a, 'p>(
     Ok(lines)
 }
 
-fn check_order(row: &Row<'_, '_, 17>, last: SlotTs, ts: SlotTs) -> Result<(), StoreError> {
+fn check_order(row: &TableRow<'_, '_, 17>, last: SlotTs, ts: SlotTs) -> Result<(), StoreError> {
     let steps = ts.since(last);
     let last = last.ts_ms();
     let ts = ts.ts_ms();
@@ -249,16 +249,16 @@ fn check_order(row: &Row<'_, '_, 17>, last: SlotTs, ts: SlotTs) -> Result<(), St
     }
 }
 
-fn check_fields(row: &Row<'_, '_, 17>) -> Result<(), StoreError> {
+fn check_fields(row: &TableRow<'_, '_, 17>) -> Result<(), StoreError> {
     let at = |column: Column| column as usize;
     let action = row.one_of(at(Column::Decision), "a decision", action)?;
     if action == Action::Skip {
         row.one_of(at(Column::Reason), "a reason to skip", skip_reason)?;
     }
-    row.optional(at(Column::Score), Row::int)?;
+    row.optional(at(Column::Score), TableRow::int)?;
     row.one_of(at(Column::Position), "a position", |text| is_position(text).then_some(()))?;
-    row.optional(at(Column::Close), Row::float)?;
-    let price = |row: &Row<'_, '_, 17>, n: usize| {
+    row.optional(at(Column::Close), TableRow::float)?;
+    let price = |row: &TableRow<'_, '_, 17>, n: usize| {
         let exact = row.decimal(n)?;
         row.one_of(n, "a positive price", |_| (exact > Decimal::ZERO).then_some(()))
     };
@@ -266,8 +266,8 @@ fn check_fields(row: &Row<'_, '_, 17>) -> Result<(), StoreError> {
     row.optional(at(Column::StopPx), price)?;
     row.decimal(at(Column::Equity))?;
     row.one_of(at(Column::RiskState), "a risk state", risk_state)?;
-    row.optional(at(Column::BarHash), Row::hash)?;
-    row.optional(at(Column::FeatHash), Row::hash)?;
+    row.optional(at(Column::BarHash), TableRow::hash)?;
+    row.optional(at(Column::FeatHash), TableRow::hash)?;
     row.hash(at(Column::StateHash))?;
     Ok(())
 }

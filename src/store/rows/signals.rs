@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::table::{Row, lines, push_hash, push_int, rows};
+use super::table::{TableRow, lines, push_hash, push_int, rows};
 use crate::{
     domain::{
         ids::RunId,
@@ -80,7 +80,7 @@ pub const TIMING_HEADER: &str = "ts_ms,origin,seen_at_ms,late_ms,run_id";
 
 /// How a slot came to be decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum SlotOrigin {
     /// In time.
     Live,
     /// Missed, and decided later.
@@ -91,7 +91,7 @@ pub enum Origin {
     Backtest,
 }
 
-impl Origin {
+impl SlotOrigin {
     /// Every origin.
     pub const ALL: [Self; 4] = [Self::Live, Self::Catchup, Self::Degraded, Self::Backtest];
 
@@ -112,7 +112,7 @@ pub struct Timing {
     /// The slot.
     pub ts: SlotTs,
     /// How it came to be decided.
-    pub origin: Origin,
+    pub origin: SlotOrigin,
     /// When its bar had been seen.
     pub seen_at: UtcMs,
     /// How long after the close that was.
@@ -141,7 +141,7 @@ pub fn parse_timing_rows(
 }
 
 fn checked<'a, 'p>(
-    rows: impl Iterator<Item = Result<Row<'a, 'p, 5>, StoreError>>,
+    rows: impl Iterator<Item = Result<TableRow<'a, 'p, 5>, StoreError>>,
     timeframe: Timeframe,
     mut after: Option<SlotTs>,
 ) -> Result<Vec<Timing>, StoreError> {
@@ -155,7 +155,7 @@ fn checked<'a, 'p>(
         all.push(Timing {
             ts,
             origin: row.one_of(1, "an origin", |text| {
-                Origin::ALL.into_iter().find(|origin| origin.name() == text)
+                SlotOrigin::ALL.into_iter().find(|origin| origin.name() == text)
             })?,
             seen_at: row.instant(2)?,
             late_ms: row.int(3)?,
@@ -229,7 +229,7 @@ mod tests {
         let seen_at = UtcMs::new(600_900).unwrap();
         let timing = |n| Timing {
             ts: ts.plus(n),
-            origin: Origin::Catchup,
+            origin: SlotOrigin::Catchup,
             seen_at,
             late_ms: 900,
             run_id: "r1".parse().unwrap(),

@@ -59,13 +59,13 @@ impl<'a, const N: usize> Fields<'a, N> {
 
 /// A line, and where it stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a, 'p, const N: usize> {
+pub struct TableRow<'a, 'p, const N: usize> {
     fields: Fields<'a, N>,
     number: u64,
     path: &'p Path,
 }
 
-impl<'a, const N: usize> Row<'a, '_, N> {
+impl<'a, const N: usize> TableRow<'a, '_, N> {
     /// Its columns.
     pub const fn fields(&self) -> Fields<'a, N> {
         self.fields
@@ -142,7 +142,10 @@ pub fn rows<'a, 'p, const N: usize>(
     bytes: &'a [u8],
     header: &str,
     path: &'p Path,
-) -> Result<impl Iterator<Item = Result<Row<'a, 'p, N>, StoreError>> + use<'a, 'p, N>, StoreError> {
+) -> Result<
+    impl Iterator<Item = Result<TableRow<'a, 'p, N>, StoreError>> + use<'a, 'p, N>,
+    StoreError,
+> {
     let after = match bytes.iter().position(|byte| *byte == b'\n') {
         None => &[],
         Some(end) if bytes[..end] == *header.as_bytes() => &bytes[end + 1..],
@@ -157,7 +160,10 @@ pub fn lines<'a, 'p, const N: usize>(
     bytes: &'a [u8],
     first: u64,
     path: &'p Path,
-) -> Result<impl Iterator<Item = Result<Row<'a, 'p, N>, StoreError>> + use<'a, 'p, N>, StoreError> {
+) -> Result<
+    impl Iterator<Item = Result<TableRow<'a, 'p, N>, StoreError>> + use<'a, 'p, N>,
+    StoreError,
+> {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let text = str::from_utf8(&bytes[..end]).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
@@ -166,7 +172,7 @@ pub fn lines<'a, 'p, const N: usize>(
     })?;
     let lines = text.split_terminator('\n').zip(first..);
     Ok(lines.map(move |(line, number)| match Fields::split(line) {
-        Ok(fields) => Ok(Row { fields, number, path }),
+        Ok(fields) => Ok(TableRow { fields, number, path }),
         Err(found) => {
             Err(StoreError::damaged(path, number, format!("{found} columns, expected {N}")))
         }

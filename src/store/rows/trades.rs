@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rust_decimal::Decimal;
 
-use super::table::{Fields, Row, SeriesPrefix, lines, rows};
+use super::table::{Fields, SeriesPrefix, TableRow, lines, rows};
 use crate::{
     domain::{
         decision::{CloseReason, Side},
@@ -131,7 +131,7 @@ pub fn parse_trade_rows<'a>(
 }
 
 fn checked<'a, 'p>(
-    rows: impl Iterator<Item = Result<Row<'a, 'p, 13>, StoreError>>,
+    rows: impl Iterator<Item = Result<TableRow<'a, 'p, 13>, StoreError>>,
     series: &Series,
     after: &mut AfterTrade,
 ) -> Result<Vec<TradeLine<'a>>, StoreError> {
@@ -152,7 +152,10 @@ fn checked<'a, 'p>(
     Ok(lines)
 }
 
-fn check_fields<'a>(row: &Row<'a, '_, 13>, series: &Series) -> Result<TradeLine<'a>, StoreError> {
+fn check_fields<'a>(
+    row: &TableRow<'a, '_, 13>,
+    series: &Series,
+) -> Result<TradeLine<'a>, StoreError> {
     let ts = row.slot(3, series.timeframe())?;
     row.hash(ID)?;
     let is_open = row.one_of(EVENT, "an event", |text| match text {
@@ -174,7 +177,7 @@ fn check_fields<'a>(row: &Row<'a, '_, 13>, series: &Series) -> Result<TradeLine<
 }
 
 fn check_order(
-    row: &Row<'_, '_, 13>,
+    row: &TableRow<'_, '_, 13>,
     after: &AfterTrade,
     line: &TradeLine<'_>,
 ) -> Result<(), StoreError> {

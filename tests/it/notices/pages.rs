@@ -12,7 +12,7 @@ use mjolnir::{
     exit::Exit,
     pages::site::site,
     serve::{
-        http::{Listen, Reach, Server, start},
+        http::{BindScope, Listen, Server, start},
         run_metrics::{RunMetrics, TurnMetrics},
     },
     store::layout::Layout,
@@ -25,7 +25,7 @@ use crate::support::runner::Root;
 /// The pages of a folder on a free port.
 pub fn pages(root: &Root) -> (Server, Arc<RunMetrics>) {
     let board = Arc::new(RunMetrics::new(BUILD));
-    let listen = Listen::new("127.0.0.1:0", Reach::Loopback, Vec::new()).unwrap();
+    let listen = Listen::new("127.0.0.1:0", BindScope::Loopback, Vec::new()).unwrap();
     (start(&listen, root.path(), Arc::clone(&board), site(root.path(), None)).unwrap(), board)
 }
 
@@ -223,7 +223,7 @@ fn a_port_in_use_is_named_and_another_one_is_offered() {
     // Nobody else takes a port of this address while it is free.
     let other = TcpListener::bind("127.0.0.78:0").unwrap();
     let address = other.local_addr().unwrap();
-    let listen = Listen::new(&address.to_string(), Reach::Loopback, Vec::new()).unwrap();
+    let listen = Listen::new(&address.to_string(), BindScope::Loopback, Vec::new()).unwrap();
     let failure =
         start(&listen, root.path(), Arc::new(RunMetrics::new(BUILD)), site(root.path(), None))
             .err()

@@ -16,7 +16,7 @@ use mjolnir::{
     domain::time::UtcMs,
     pages::{operator::Operator, site::site},
     serve::{
-        http::{Listen, Reach, Server, start},
+        http::{BindScope, Listen, Server, start},
         run_metrics::RunMetrics,
     },
     store::{
@@ -57,7 +57,7 @@ fn acting_pages(root: &Root) -> Server {
 }
 
 fn served(root: &Root, operator: Option<Operator>) -> Server {
-    let listen = Listen::new("127.0.0.1:0", Reach::Loopback, Vec::new()).unwrap();
+    let listen = Listen::new("127.0.0.1:0", BindScope::Loopback, Vec::new()).unwrap();
     let site = site(root.path(), operator);
     start(&listen, root.path(), Arc::new(RunMetrics::new("b")), site).unwrap()
 }

@@ -7,7 +7,7 @@ use mjolnir::{
         cadence::{Cadence, ClockGap},
         time::UtcMs,
     },
-    manifest::{Backlog, Due, Overlap, Schedule, Span, StartOn},
+    manifest::{Backlog, Overlap, Schedule, Span, StartOn, Trigger},
     serve::{
         schedule_table::{JobSchedules, RunPolicy, ScheduledJob},
         service::{Service, ServiceSettings},
@@ -31,7 +31,7 @@ struct Place {
     _root: Root,
 }
 
-fn work(job: &str, due: Due) -> ScheduledJob {
+fn work(job: &str, due: Trigger) -> ScheduledJob {
     let schedule = Schedule {
         id: "1".to_owned(),
         due,
@@ -54,8 +54,8 @@ fn work(job: &str, due: Due) -> ScheduledJob {
     }
 }
 
-fn every(seconds: u64) -> Due {
-    Due::At(Cadence::Every(Duration::from_secs(seconds)))
+fn every(seconds: u64) -> Trigger {
+    Trigger::At(Cadence::Every(Duration::from_secs(seconds)))
 }
 
 impl Place {
@@ -145,7 +145,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
     for over_a_restart in [false, true] {
         for due in [
             every(10),
-            Due::At(Cadence::Cron {
+            Trigger::At(Cadence::Cron {
                 cron: "* * * * *".parse().unwrap(),
                 zone: "UTC".parse().unwrap(),
                 gap: ClockGap::Shift,
@@ -188,7 +188,7 @@ fn a_schedule_that_was_away_begins_when_it_comes_back_and_missed_nothing() {
 #[test]
 fn a_schedule_on_boot_that_was_away_does_not_run_again_for_the_same_boot() {
     let place = Place::new();
-    let (a, b) = (work("a", every(10)), work("b", Due::On(StartOn::Boot)));
+    let (a, b) = (work("a", every(10)), work("b", Trigger::On(StartOn::Boot)));
     let mut service = place.service(&[a.clone(), b.clone()]);
     place.live(&mut service, 20, 1);
     service.reload(JobSchedules::new(vec![a.clone()]).unwrap());
@@ -201,12 +201,13 @@ fn a_schedule_on_boot_that_was_away_does_not_run_again_for_the_same_boot() {
 #[test]
 fn c16_a_watermark_that_is_ahead_is_seen_and_taken_back_and_nothing_runs_twice() {
     let place = Place::new();
-    let hourly = Due::At(Cadence::Cron {
+    let hourly = Trigger::At(Cadence::Cron {
         cron: "0 * * * *".parse().unwrap(),
         zone: "UTC".parse().unwrap(),
         gap: ClockGap::Shift,
     });
-    let works = [work("h", hourly), work("s", every(1_800)), work("o", Due::On(StartOn::Start))];
+    let works =
+        [work("h", hourly), work("s", every(1_800)), work("o", Trigger::On(StartOn::Start))];
     let mut service = place.service(&works);
     place.live(&mut service, 7_200, 30);
     assert_eq!(place.ahead(), None);

@@ -15,7 +15,7 @@ use mjolnir::{
         cadence::{Cadence, ClockGap},
         time::UtcMs,
     },
-    manifest::{Backlog, Due, Overlap, Parsed, Retry, Schedule, Span},
+    manifest::{Backlog, Overlap, Parsed, Retry, Schedule, Span, Trigger},
     serve::{
         schedule_table::{JobSchedules, RunPolicy, ScheduledJob},
         service::{Service, ServiceSettings},
@@ -55,8 +55,8 @@ struct Case {
     line: Option<Line>,
 }
 
-fn cron(line: &str, zone: &str, gap: ClockGap) -> Due {
-    Due::At(Cadence::Cron { cron: line.parse().unwrap(), zone: zone.parse().unwrap(), gap })
+fn cron(line: &str, zone: &str, gap: ClockGap) -> Trigger {
+    Trigger::At(Cadence::Cron { cron: line.parse().unwrap(), zone: zone.parse().unwrap(), gap })
 }
 
 fn cases(dice: &mut Dice) -> Vec<Case> {
@@ -72,14 +72,14 @@ fn cases(dice: &mut Dice) -> Vec<Case> {
         (cron("30 2 * * *", "Europe/Berlin", ClockGap::Skip), Some(daily(Berlin, false))),
         (cron("30 2 * * *", "America/New_York", ClockGap::Shift), Some(daily(New_York, true))),
         (cron("17 * * * *", "UTC", ClockGap::Shift), all(UTC, |m| m == 17)),
-        (Due::At(Cadence::Every(Duration::from_secs(97))), None),
-        (Due::At(Cadence::Every(Duration::from_secs(30))), None),
+        (Trigger::At(Cadence::Every(Duration::from_secs(97))), None),
+        (Trigger::At(Cadence::Every(Duration::from_secs(30))), None),
     ];
     let cases = dues.into_iter().enumerate();
     cases.map(|(n, (due, line))| Case { work: work(n, due, dice), line }).collect()
 }
 
-fn work(n: usize, due: Due, dice: &mut Dice) -> ScheduledJob {
+fn work(n: usize, due: Trigger, dice: &mut Dice) -> ScheduledJob {
     let mut pick = |most: u64| usize::try_from(dice.below(most)).unwrap();
     let overlap =
         [Overlap::Forbid, Overlap::Queue, Overlap::Replace, Overlap::Allow, Overlap::Forbid]
@@ -306,7 +306,7 @@ impl Story {
         let upto = self.upto[name];
         let expected: BTreeSet<i64> = match (&case.line, &case.work.schedule.due) {
             (Some(line), _) => line.slots(since.get(), upto.get()).into_iter().collect(),
-            (None, Due::At(Cadence::Every(step))) => {
+            (None, Trigger::At(Cadence::Every(step))) => {
                 let step = i64::try_from(step.as_millis()).unwrap();
                 let first = since.get().div_euclid(step) + 1;
                 (first..=upto.get().div_euclid(step)).map(|n| n * step).collect()

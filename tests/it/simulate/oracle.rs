@@ -15,10 +15,10 @@ use mjolnir::{
     session::{
         live::{Belief, Recovered, Session},
         record::{
-            Birth, Decided, Record, RecordBytes, Seen, SeenRows, birth, load_bars, read_commands,
-            read_origin, warm_up_bars,
+            Decided, LedgerStart, Record, RecordBytes, Seen, SeenRows, ledger_start, load_bars,
+            read_commands, read_origin, warm_up_bars,
         },
-        replay::{AtEnd, Inputs, Rows, render},
+        replay::{AtEnd, ReplayRequest, RowBytes, render},
         signals::read_used,
     },
     store::{
@@ -26,7 +26,7 @@ use mjolnir::{
         raw::{RawStore, Revision},
         rows::{
             decisions::{DECISIONS_HEADER, DecisionLine},
-            signals::Origin,
+            signals::SlotOrigin,
             table::{SeriesPrefix, push_decision},
             trades::TRADES_HEADER,
         },
@@ -97,7 +97,13 @@ impl Log {
         self.count("torn cuts", recovered.cuts.len());
     }
 
-    pub fn decided(&mut self, world: &World, disk: &SimDisk, decision: &Decision, origin: Origin) {
+    pub fn decided(
+        &mut self,
+        world: &World,
+        disk: &SimDisk,
+        decision: &Decision,
+        origin: SlotOrigin,
+    ) {
         push_decision(&mut self.decisions, &SeriesPrefix::new(&world.series), decision);
         let [decisions, trades] = files(&world.layout, world, disk);
         assert!(decisions == self.decisions, "what is told is not what is written");
@@ -126,10 +132,10 @@ impl Log {
 }
 
 /// The two ledgers a replay of these inputs makes.
-pub fn replayed(world: &World, inputs: &Inputs) -> [Vec<u8>; 2] {
+pub fn replayed(world: &World, inputs: &ReplayRequest) -> [Vec<u8>; 2] {
     let mut decisions = format!("{DECISIONS_HEADER}\n").into_bytes();
     let mut trades = format!("{TRADES_HEADER}\n").into_bytes();
-    let deliver = |rows: &Rows| -> Result<(), ()> {
+    let deliver = |rows: &RowBytes| -> Result<(), ()> {
         rows.decisions.iter().for_each(|part| decisions.extend_from_slice(part));
         trades.extend_from_slice(&rows.trades);
         Ok(())
@@ -154,9 +160,9 @@ pub fn seen_bars(
     stored: &[TimedBar],
     revisions: &[Revision],
     decided: &[Decided],
-    birth: Birth,
+    birth: LedgerStart,
 ) -> Seen {
-    let mut bars = warm_up_bars(stored, revisions, decided[0].ts, birth);
+    let mut bars = warm_up_bars(stored, revisions, decided[0].ts, ledger_start);
     let rows = SeenRows::default().next(stored, revisions, decided);
     bars.extend(rows.bars);
     Seen { bars, unresolved: rows.unresolved }
@@ -186,10 +192,10 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     let origin = origin.ok_or("no origin")?;
     let (files, heard) = ((layout, &tag, series), world.core.strategy.signals());
     let used = read_used(&honest, files, heard, Some(&origin)).map_err(|e| text(&e))?;
-    let birth = birth(&origin, series).map_err(|e| text(&e))?;
-    let Seen { bars, unresolved } = seen_bars(&stored, &revisions, &decided(&record), birth);
+    let birth = ledger_start(&origin, series).map_err(|e| text(&e))?;
+    let Seen { bars, unresolved } = seen_bars(&stored, &revisions, &decided(&record), ledger_start);
     let signals = used.signals;
-    let inputs = Inputs { window, bars, degraded: record.degraded(), commands, signals };
+    let inputs = ReplayRequest { window, bars, degraded: record.degraded(), commands, signals };
     if let Some(lost) = unresolved.first() {
         return Err(format!("the bars of {lost} are lost"));
     }

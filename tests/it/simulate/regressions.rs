@@ -6,7 +6,7 @@ use mjolnir::{
         decision::Degraded,
         time::UtcMs,
     },
-    session::record::{Birth, Decided},
+    session::record::{Decided, LedgerStart},
     store::{disk::Disk, raw::Revision},
 };
 
@@ -101,7 +101,7 @@ fn bars_that_came_late_are_found_again_without_the_time_of_the_decision() {
     let bars: Vec<TimedBar> = filled.iter().copied().chain([own]).collect();
     let last = lost(own.ts, None, Some(hash_bars(&bars)));
     let decided: Vec<Decided> = held.chain([last]).collect();
-    let birth = Birth { floor: slot(1), at: at(0), revisions: None };
+    let birth = LedgerStart { floor: slot(1), at: at(0), revisions: None };
     let seen = seen_bars(&now, &log, &decided, birth);
     assert_eq!((seen.bars, seen.unresolved), (bars, vec![]));
 }
@@ -127,11 +127,11 @@ fn what_came_after_the_birth_is_undone_also_when_the_clock_was_set_back() {
         seen_at: Some(at(100)),
     };
     let stored = [now.as_slice(), &[own]].concat();
-    let birth = Birth { floor: slot(1), at: at(100), revisions: Some(1) };
+    let birth = LedgerStart { floor: slot(1), at: at(100), revisions: Some(1) };
     let seen = seen_bars(&stored, &log, &[first], birth);
     assert_eq!(seen.bars, [now[0], bar(2, 2.0), own]);
     // Without the count only the time is known, and it lies.
-    let seen = seen_bars(&stored, &log, &[first], Birth { revisions: None, ..birth });
+    let seen = seen_bars(&stored, &log, &[first], LedgerStart { revisions: None, ..birth });
     assert_eq!(seen.bars, stored);
 }
 

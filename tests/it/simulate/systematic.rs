@@ -10,7 +10,7 @@ use mjolnir::{
     domain::bar::TimedBar,
     engine::signals::Signals,
     jobs::live::{cycle::LoopEnd, plan::EndReason},
-    session::replay::Inputs,
+    session::replay::ReplayRequest,
 };
 use rayon::prelude::*;
 
@@ -310,7 +310,7 @@ fn the_uninterrupted_run_is_what_a_replay_of_the_market_comes_to() {
         .map(|bar| TimedBar { ts: bar.ts, bar: bar.first })
         .collect();
     let (degraded, commands, signals) = (BTreeMap::new(), Vec::new(), Signals::default());
-    let inputs = Inputs { window, bars, degraded, commands, signals };
+    let inputs = ReplayRequest { window, bars, degraded, commands, signals };
     assert!(replayed(&all.world, &inputs) == all.reference);
     let text = String::from_utf8(all.reference[0].clone()).unwrap();
     assert_eq!(text.lines().count() as i64, SLOTS + 1, "one row per slot");

@@ -21,8 +21,8 @@ use mjolnir::{
     },
     manifest::CatchUpMode,
     session::{
-        card::Card,
-        live::{Belief, Place, Session},
+        live::{Belief, LedgerLocation, Session},
+        origin::StrategySettings,
     },
     store::{layout::Layout, raw::RawStore},
 };
@@ -153,9 +153,9 @@ impl World {
         }
     }
 
-    pub fn place<'a>(&'a self, disk: &'a FalseDisk<'a>) -> Place<'a, FalseDisk<'a>> {
+    pub fn place<'a>(&'a self, disk: &'a FalseDisk<'a>) -> LedgerLocation<'a, FalseDisk<'a>> {
         let (layout, series) = (&self.layout, self.series.clone());
-        Place { disk, layout, tag: "sim".parse().unwrap(), series }
+        LedgerLocation { disk, layout, tag: "sim".parse().unwrap(), series }
     }
 
     /// Starts the loop as the live job does and works until it ends, stops or fails.
@@ -224,6 +224,6 @@ impl Watcher for Seen<'_> {
     }
 }
 
-pub fn card() -> Card {
-    Card { settings: BTreeMap::new(), stop_fill: "through-open".into() }
+pub fn card() -> StrategySettings {
+    StrategySettings { settings: BTreeMap::new(), stop_fill: "through-open".into() }
 }

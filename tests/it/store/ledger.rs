@@ -8,7 +8,7 @@ use mjolnir::{
         disk::{Disk, parent},
         error::StoreError,
         layout::{Layout, Quarantine},
-        ledger::{self, Cut, Ledger},
+        ledger::{self, CutOff, Ledger},
     },
 };
 
@@ -24,7 +24,7 @@ fn place() -> (PathBuf, Quarantine) {
     (path, quarantine)
 }
 
-fn open(disk: &SimDisk) -> Result<(Ledger<'_, SimDisk>, Option<Cut>), StoreError> {
+fn open(disk: &SimDisk) -> Result<(Ledger<'_, SimDisk>, Option<CutOff>), StoreError> {
     let (path, quarantine) = place();
     disk.create_dir_all(parent(&path))?;
     disk.clean_temps(parent(&path))?;

@@ -69,7 +69,7 @@ pub fn shipped(name: &str, params: &[(&str, f64)]) -> RawStrategy {
 
 /// A strategy without a model.
 pub fn strategy(raw: &RawStrategy, timeframe: Timeframe) -> Strategy {
-    let rules = language::Strategy::new(raw, &language::Values::new(), timeframe, &[]);
+    let rules = language::CheckedStrategy::new(raw, &language::Values::new(), timeframe, &[]);
     Strategy::new(rules.unwrap_or_else(|problems| panic!("{problems:?}")), None)
 }
 

@@ -14,8 +14,8 @@ use mjolnir::{
         plateau::{BestTrial, Neighbours, best},
         searches::{Search, searched},
         stats::{p_can_pass, variance},
-        sums::Cut,
-        trial::{Played, Score, Tape, groups, play},
+        sums::DayBlocks,
+        trial::{PlayedTrial, Score, Tape, groups, play},
         verdict::{Nulls, SweepEvidence, Winner, Word},
     },
 };
@@ -78,9 +78,9 @@ fn cores(sides: &str) -> (Vec<Core>, Vec<Vec<u32>>) {
     (cores, steps)
 }
 
-fn trials(cores: &[Core], bars: &[TimedBar]) -> Vec<Played> {
-    let tape = Tape { bars, window: window(), cut: Cut::new(0, 0), keeps: false };
-    let mut all: Vec<Option<Played>> = vec![None; cores.len()];
+fn trials(cores: &[Core], bars: &[TimedBar]) -> Vec<PlayedTrial> {
+    let tape = Tape { bars, window: window(), cut: DayBlocks::new(0, 0), keeps: false };
+    let mut all: Vec<Option<PlayedTrial>> = vec![None; cores.len()];
     for group in groups(cores, FRAME) {
         let side_by_side: Vec<&Core> = group.iter().map(|place| &cores[*place]).collect();
         let signals = vec![Signals::default(); group.len()];
@@ -92,8 +92,9 @@ fn trials(cores: &[Core], bars: &[TimedBar]) -> Vec<Played> {
     all.into_iter().map(Option::unwrap).collect()
 }
 
-fn winner(trials: &[Played], neighbours: &Neighbours) -> Option<BestTrial> {
-    let score = |trial: &Played| trial.score(Score::Sharpe).filter(|_| trial.trades >= MIN_TRADES);
+fn winner(trials: &[PlayedTrial], neighbours: &Neighbours) -> Option<BestTrial> {
+    let score =
+        |trial: &PlayedTrial| trial.score(Score::Sharpe).filter(|_| trial.trades >= MIN_TRADES);
     best(&trials.iter().map(score).collect::<Vec<_>>(), neighbours)
 }
 

@@ -19,11 +19,11 @@ use mjolnir::{
         step::Core,
         strategy::Strategy,
     },
-    session::replay::{AtEnd, Batch, Inputs, replay},
+    session::replay::{AtEnd, Batch, ReplayRequest, replay},
     setting::Dec,
     sweep::{
-        sums::{Cut, DaySums},
-        trial::{Played, Score, Tape, groups, play},
+        sums::{DayBlocks, DaySums},
+        trial::{PlayedTrial, Score, Tape, groups, play},
     },
 };
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ struct Ordinary {
 }
 
 fn ordinary(core: &Core, bars: &[TimedBar], window: Window) -> Ordinary {
-    let inputs = Inputs {
+    let inputs = ReplayRequest {
         window,
         bars: bars.to_vec(),
         degraded: BTreeMap::new(),
@@ -104,7 +104,7 @@ fn rule_set(kind: usize, n: u32) -> Strategy {
 }
 
 /// The returns of days from the rows of a ledger.
-fn days(run: &Ordinary, cash: f64, cut: Cut) -> (Vec<f64>, DaySums) {
+fn days(run: &Ordinary, cash: f64, cut: DayBlocks) -> (Vec<f64>, DaySums) {
     let (mut equities, mut sums, mut base) = (Vec::new(), DaySums::new(cut), cash);
     for row in run.decisions.iter().filter(|row| row.ts.ts_ms() % DAY_MS == 0) {
         let equity = row.equity.float();
@@ -115,7 +115,7 @@ fn days(run: &Ordinary, cash: f64, cut: Cut) -> (Vec<f64>, DaySums) {
     (equities, sums)
 }
 
-fn check(core: &Core, trial: &Played, bars: &[TimedBar], window: Window, cut: Cut) {
+fn check(core: &Core, trial: &PlayedTrial, bars: &[TimedBar], window: Window, cut: DayBlocks) {
     let run = ordinary(core, bars, window);
     let cash = core.rules.cash.float();
     assert_eq!(run.state, trial.state);
@@ -170,7 +170,7 @@ proptest! {
         let bars = with_holes(bars, &holes);
         let slot = |ms: i64| FRAME.slot(ms).unwrap();
         let window = Window::new(slot(first + FRAME.ms()), slot(first + many * DAY_MS)).unwrap();
-        let cut = Cut::new(many as u32, 4);
+        let cut = DayBlocks::new(many as u32, 4);
         let cores: Vec<Core> = kinds
             .iter()
             .map(|(kind, n, how)| Core { strategy: rule_set(*kind, *n), rules: rules(*how) })
@@ -188,7 +188,7 @@ proptest! {
             // What is not kept changes nothing else.
             let plain = play(&side_by_side, Tape { keeps: false, ..tape }, &signals, &|| false);
             for (plain, kept) in plain.unwrap().into_iter().zip(trials) {
-                prop_assert_eq!(plain, Played { days: vec![], events: vec![], ..kept });
+                prop_assert_eq!(plain, PlayedTrial { days: vec![], events: vec![], ..kept });
             }
         }
         prop_assert_eq!(played, kinds.len());
@@ -202,7 +202,7 @@ fn a_trial_that_is_asked_to_stop_gives_nothing() {
     let window =
         Window::new(slot(MIDNIGHT_MS + FRAME.ms()), slot(MIDNIGHT_MS + 40 * DAY_MS)).unwrap();
     let core = Core { strategy: rule_set(0, 5), rules: rules(0) };
-    let tape = Tape { bars: &bars, window, cut: Cut::new(40, 4), keeps: false };
+    let tape = Tape { bars: &bars, window, cut: DayBlocks::new(40, 4), keeps: false };
     let asked = std::cell::Cell::new(0);
     let stops = || {
         asked.set(asked.get() + 1);

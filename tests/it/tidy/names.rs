@@ -11,14 +11,6 @@ use super::{
     split_tests,
 };
 
-/// Names that two types have although one of them is used outside its folder. The list only becomes shorter.
-const LEFT: &[&str] = &[
-    "At", "Cadence", "Chance", "Check", "Cut", "Decision", "Due", "Fold", "Found", "Given",
-    "Inputs", "Ledger", "Left", "Level", "Look", "Origin", "Parsed", "Parts", "Peek", "Piece",
-    "Place", "Played", "Problem", "Proof", "Reach", "Record", "Row", "Rows", "Rules", "Size",
-    "Span", "Stamp", "Step", "Strategy", "Walk", "Window",
-];
-
 /// The modules of a file below `src`, as a path has them.
 fn modules(path: &str) -> Vec<String> {
     let inside = path.trim_start_matches("src/").trim_end_matches(".rs");
@@ -87,8 +79,7 @@ fn types_used_outside_their_folder_have_their_own_name() {
     let mut files = Vec::new();
     read_below(root, "src", &mut files);
     files.retain(|(path, _)| !path.contains("/tests/") && !path.ends_with("/tests.rs"));
-    let mut found = doubled(&files);
-    found.retain(|name, _| !LEFT.contains(&name.as_str()));
+    let found = doubled(&files);
     let lines: Vec<String> =
         found.iter().map(|(name, paths)| format!("`{name}`: {}", paths.join(", "))).collect();
     assert!(lines.is_empty(), "rename all but one:\n{}", lines.join("\n"));

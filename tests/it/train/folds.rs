@@ -11,7 +11,7 @@ use mjolnir::{
         anchor::FeatureRows,
         learn::{
             label::{Class, Label},
-            rows::{Cut, FoldGrowth, PART_ROWS_MIN, Rows, number},
+            rows::{FoldGrowth, FoldSettings, PART_ROWS_MIN, TrainRows, number},
         },
     },
 };
@@ -31,12 +31,12 @@ fn slot(n: i64) -> SlotTs {
 }
 
 /// Rows at the slots that are not left out, with labels of a fixed reach.
-fn rows(slots: i64, holes: &[i64], reach: i64) -> Rows {
+fn rows(slots: i64, holes: &[i64], reach: i64) -> TrainRows {
     let bar = Bar::new([1.0, 1.0, 1.0, 1.0, 1.0]).unwrap();
     let bars: Vec<TimedBar> =
         (0..slots).filter(|n| !holes.contains(n)).map(|n| TimedBar { ts: slot(n), bar }).collect();
     let features = FeatureRows::ready(1, vec![0.0; bars.len()]);
-    Rows::collect(&bars, &features, 1, |at, _| {
+    TrainRows::collect(&bars, &features, 1, |at, _| {
         Some(Label { class: Class::Flat, end: bars[at].ts.plus(reach) })
     })
 }
@@ -56,7 +56,7 @@ proptest! {
         growth in prop_oneof![Just(FoldGrowth::Expanding), Just(FoldGrowth::Rolling)],
     ) {
         let rows = rows(slots, &holes, reach);
-        let cut = Cut { folds, train_min, validation, embargo, growth };
+        let cut = FoldSettings { folds, train_min, validation, embargo, growth };
         let mut tested = Vec::new();
         let all = cut.folds(&rows).unwrap();
         let last = cut.last(&rows).unwrap();
@@ -90,7 +90,7 @@ proptest! {
 
 #[test]
 fn too_little_is_refused_with_the_part_that_lacks_rows() {
-    let cut = Cut {
+    let cut = FoldSettings {
         folds: 5,
         train_min: 0.5,
         validation: 0.1,
@@ -101,7 +101,7 @@ fn too_little_is_refused_with_the_part_that_lacks_rows() {
     let fold = &cut.folds(&few).unwrap()[0];
     let error = cut.parts(&few, fold, "fold-1").unwrap_err().to_string();
     assert!(error.contains("validation part of fold-1 would have 0 rows"), "{error}");
-    let none = cut.folds(&Rows::default()).unwrap_err().to_string();
+    let none = cut.folds(&TrainRows::default()).unwrap_err().to_string();
     assert!(none.contains("no slot has ready features"), "{none}");
 }
 
@@ -117,7 +117,7 @@ fn with_hole() -> Vec<TimedBar> {
     bars().into_iter().filter(|bar| !HOLE.contains(&bar.ts.since(first))).collect()
 }
 
-fn by_slot(rows: &Rows) -> BTreeMap<i64, (i64, usize)> {
+fn by_slot(rows: &TrainRows) -> BTreeMap<i64, (i64, usize)> {
     let row =
         |n: usize| (rows.slots()[n].ts_ms(), (rows.ends()[n].ts_ms(), rows.classes()[n].place()));
     (0..rows.len()).map(row).collect()

@@ -8,7 +8,7 @@ use mjolnir::{
     engine::{
         learn::{
             label::{Class, Label, Labelling, Question},
-            rows::Rows,
+            rows::TrainRows,
         },
         step::Core,
     },
@@ -38,7 +38,7 @@ fn rows(label: impl Fn(&[TimedBar], usize, f64) -> Option<Label>) -> Result<usiz
 pub fn rows_with(
     bars: &[TimedBar],
     label: impl Fn(&[TimedBar], usize, f64) -> Option<Label>,
-) -> Result<Rows, Failure> {
+) -> Result<TrainRows, Failure> {
     let stops = Stops::only(14, 2.0);
     let core = Core { strategy: ema_atr([5, 20], stops, Timeframe::M5), rules: plain_rules() };
     let blocks = core.blocks(Timeframe::M5);

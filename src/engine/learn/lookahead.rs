@@ -3,9 +3,9 @@
 use thiserror::Error;
 
 use super::{
-    chance::{Chance, Purpose},
     label::Label,
-    rows::Rows,
+    rows::TrainRows,
+    split_mix::{Purpose, SplitMix},
 };
 use crate::{
     domain::{bar::TimedBar, time::SlotTs},
@@ -14,7 +14,7 @@ use crate::{
 
 /// A row that knew what it may not know.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Peek {
+pub enum LookaheadError {
     /// Its features changed when the bars after it were taken away.
     #[error("the features at {slot} depend on bars after it")]
     Features {
@@ -42,8 +42,8 @@ pub enum Peek {
 }
 
 /// Which rows are looked at: `many` of them, drawn with the seed, and the last one.
-pub fn probes(rows: &Rows, many: usize, seed: u64) -> Vec<usize> {
-    let mut chance = Chance::new(seed, Purpose::Probe);
+pub fn probes(rows: &TrainRows, many: usize, seed: u64) -> Vec<usize> {
+    let mut chance = SplitMix::new(seed, Purpose::Probe);
     let mut probes: Vec<usize> =
         (0..many.min(rows.len())).map(|_| chance.below(rows.len())).collect();
     probes.extend(rows.len().checked_sub(1));
@@ -54,11 +54,11 @@ pub fn probes(rows: &Rows, many: usize, seed: u64) -> Vec<usize> {
 
 /// Computes the features of some rows anew from the bars since their anchor up to their own, and compares the bits with those the rows have.
 pub fn check_features(
-    (rows, probes): (&Rows, &[usize]),
+    (rows, probes): (&TrainRows, &[usize]),
     bars: &[TimedBar],
     blocks: Blocks,
     compute: impl Fn(&[TimedBar]) -> FeatureRows,
-) -> Result<(), Peek> {
+) -> Result<(), LookaheadError> {
     for probe in probes {
         let (slot, place) = (rows.slots()[*probe], rows.places()[*probe]);
         let anchor_ms = blocks.anchor_ms(slot);
@@ -70,7 +70,7 @@ pub fn check_features(
             bits(&row.values[..known.len()]) == bits(known)
         });
         if !same {
-            return Err(Peek::Features { slot });
+            return Err(LookaheadError::Features { slot });
         }
     }
     Ok(())
@@ -78,19 +78,19 @@ pub fn check_features(
 
 /// Labels some rows anew with the bars after their stated end taken away.
 pub fn check_labels(
-    (rows, probes): (&Rows, &[usize]),
+    (rows, probes): (&TrainRows, &[usize]),
     bars: &[TimedBar],
     label: impl Fn(&[TimedBar], usize) -> Option<Label>,
-) -> Result<(), Peek> {
+) -> Result<(), LookaheadError> {
     for probe in probes {
         let (slot, end) = (rows.slots()[*probe], rows.ends()[*probe]);
         if end <= slot {
-            return Err(Peek::Past { slot, end });
+            return Err(LookaheadError::Past { slot, end });
         }
         let known = bars.partition_point(|bar| bar.ts <= end);
         let had = Label { class: rows.classes()[*probe], end };
         if label(&bars[..known], rows.places()[*probe]) != Some(had) {
-            return Err(Peek::Label { slot, end });
+            return Err(LookaheadError::Label { slot, end });
         }
     }
     Ok(())
@@ -127,11 +127,11 @@ mod tests {
     fn found(
         ahead: usize,
         label: impl Fn(&[TimedBar], usize) -> Option<Label>,
-    ) -> Result<(), Peek> {
+    ) -> Result<(), LookaheadError> {
         let bars = bars();
         let blocks = Blocks::new(Timeframe::M5, 10, 1);
         let all = features(&bars, ahead);
-        let rows = Rows::collect(&bars, &all, 1, |at, _| label(&bars, at));
+        let rows = TrainRows::collect(&bars, &all, 1, |at, _| label(&bars, at));
         let probes = probes(&rows, 20, 7);
         check_features((&rows, &probes), &bars, blocks, |bars| features(bars, ahead))?;
         check_labels((&rows, &probes), &bars, label)
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_feature_that_knows_the_next_close_is_caught() {
         let peek = found(1, |bars, at| question().label(bars, at, 1.0));
-        assert!(matches!(peek, Err(Peek::Features { .. })), "{peek:?}");
+        assert!(matches!(peek, Err(LookaheadError::Features { .. })), "{peek:?}");
     }
 
     #[test]
@@ -157,13 +157,13 @@ mod tests {
             let class = if later > bars[at].bar.close() { Class::Up } else { Class::Down };
             Some(Label { class, ..label })
         });
-        assert!(matches!(peek, Err(Peek::Label { .. })), "{peek:?}");
+        assert!(matches!(peek, Err(LookaheadError::Label { .. })), "{peek:?}");
     }
 
     #[test]
     fn a_label_that_ends_before_it_begins_is_caught() {
         let past =
             |bars: &[TimedBar], at: usize| Some(Label { class: Class::Up, end: bars.get(at)?.ts });
-        assert!(matches!(found(0, past), Err(Peek::Past { .. })));
+        assert!(matches!(found(0, past), Err(LookaheadError::Past { .. })));
     }
 }

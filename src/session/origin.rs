@@ -12,18 +12,18 @@ const SCHEMA: &str = "mjolnir.origin/1";
 /// The setting that says how the size of a position is found.
 pub const SIZE_MODE: &str = "strategy.size.mode";
 /// What a person can do about a damaged one.
-const MEND: &str = "restore it from a backup, or start a new tag";
+const REPAIR: &str = "restore it from a backup, or start a new tag";
 
 /// Every value the engine depends on, by its manifest key. Two runs with equal cards decide alike on equal bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Card {
+pub struct StrategySettings {
     /// `strategy.enter.1.golden.when`, `strategy.params.fast`, `fill.fee-bps`, ... and their values as text.
     pub settings: BTreeMap<String, String>,
     /// Where touched stops fill: `at-stop` or `through-open`.
     pub stop_fill: String,
 }
 
-impl Card {
+impl StrategySettings {
     /// sha256 of the settings, without the stop rule, which live and backtest may set differently. 16 hex digits.
     pub fn strategy_hash(&self) -> String {
         let lines: Vec<String> =
@@ -67,7 +67,7 @@ impl Card {
 
 /// When LIVE saw the warm-up bars of a new ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Born {
+pub struct WarmupSeen {
     /// By the clock of the loop.
     pub at: UtcMs,
     /// By the length of the revision log, in entries; a replay is not born by it.
@@ -77,7 +77,7 @@ pub struct Born {
 /// The birth certificate of a LIVE ledger, `origin.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Origin {
+pub struct LedgerOrigin {
     schema: String,
     /// The first slot that was decided, milliseconds UTC; absent in a ledger that an older build began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ pub struct Origin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub born_revisions: Option<usize>,
     /// What it was started with.
-    pub card: Card,
+    pub card: StrategySettings,
     /// The build that started it.
     pub build: String,
     /// sha256 of the document without this line; absent in a ledger that an older build began.
@@ -98,12 +98,12 @@ pub struct Origin {
     sha256: Option<String>,
 }
 
-impl Origin {
+impl LedgerOrigin {
     /// A new ledger's certificate, of the oldest bar it could see and of its first slot.
     pub fn new(
         (floor_ts_ms, first_ts_ms): (i64, i64),
-        born: Born,
-        card: Card,
+        born: WarmupSeen,
+        card: StrategySettings,
         build: String,
     ) -> Self {
         let mut origin = Self {
@@ -128,14 +128,14 @@ impl Origin {
 
     /// Reads `origin.json`; the error says what is wrong with it.
     pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
-        let told = |error: serde_json::Error| format!("{error}: {MEND}");
+        let told = |error: serde_json::Error| format!("{error}: {REPAIR}");
         let origin: Self = serde_json::from_slice(bytes).map_err(told)?;
         if origin.schema != SCHEMA {
             return Err(format!("schema `{}`, expected `{SCHEMA}`", origin.schema));
         }
         if origin.sha256.as_ref().is_some_and(|written| *written != origin.digest()) {
             return Err(format!(
-                "it was changed after it was written, its sha256 is another one: {MEND}"
+                "it was changed after it was written, its sha256 is another one: {REPAIR}"
             ));
         }
         Ok(origin)
@@ -147,15 +147,15 @@ mod tests {
     use super::*;
     use crate::store::document::document;
 
-    fn card(fast: &str) -> Card {
+    fn card(fast: &str) -> StrategySettings {
         let settings = [("strategy.fast", fast), ("fill.at", "next_open")];
         let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        Card { settings, stop_fill: "at-stop".into() }
+        StrategySettings { settings, stop_fill: "at-stop".into() }
     }
 
     #[test]
     fn the_hash_sees_settings_and_not_the_stop_rule() {
-        let other_stop = Card { stop_fill: "through-open".into(), ..card("20") };
+        let other_stop = StrategySettings { stop_fill: "through-open".into(), ..card("20") };
         assert_eq!(card("20").strategy_hash(), other_stop.strategy_hash());
         assert_ne!(card("20").strategy_hash(), card("21").strategy_hash());
         let differences = card("20").differences(&card("21"));
@@ -164,21 +164,22 @@ mod tests {
 
     #[test]
     fn an_origin_survives_its_file_and_a_foreign_one_is_refused() {
-        let born = Born { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
-        let mut origin = Origin::new((300_000, 600_000), born, card("20"), "build".into());
-        assert_eq!(Origin::from_json(document(&origin).as_bytes()), Ok(origin.clone()));
+        let born = WarmupSeen { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
+        let mut origin = LedgerOrigin::new((300_000, 600_000), born, card("20"), "build".into());
+        assert_eq!(LedgerOrigin::from_json(document(&origin).as_bytes()), Ok(origin.clone()));
         (origin.born_revisions, origin.first_ts_ms, origin.sha256) = (None, None, None);
         let older = document(&origin);
         assert!(!older.contains("revisions"), "as builds wrote it that did not count them");
         assert!(!older.contains("first_ts_ms") && !older.contains("sha256"), "{older}");
-        assert_eq!(Origin::from_json(older.as_bytes()), Ok(origin));
-        assert!(Origin::from_json(b"{}").is_err());
+        assert_eq!(LedgerOrigin::from_json(older.as_bytes()), Ok(origin));
+        assert!(LedgerOrigin::from_json(b"{}").is_err());
     }
 
     #[test]
     fn any_changed_letter_of_an_origin_is_noticed() {
-        let born = Born { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
-        let whole = document(&Origin::new((300_000, 600_000), born, card("20"), "build".into()));
+        let born = WarmupSeen { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
+        let whole =
+            document(&LedgerOrigin::new((300_000, 600_000), born, card("20"), "build".into()));
         for at in 0..whole.len() {
             let old = whole.as_bytes()[at];
             if !old.is_ascii_alphanumeric() {
@@ -187,7 +188,11 @@ mod tests {
             let mut text = whole.clone().into_bytes();
             text[at] = if old == b'7' { b'8' } else { b'7' };
             if text != whole.as_bytes() {
-                assert!(Origin::from_json(&text).is_err(), "{}", String::from_utf8_lossy(&text));
+                assert!(
+                    LedgerOrigin::from_json(&text).is_err(),
+                    "{}",
+                    String::from_utf8_lossy(&text)
+                );
             }
         }
     }

@@ -2,9 +2,9 @@
 
 /// A stream of numbers.
 #[derive(Debug, Clone)]
-pub struct Chance([u64; 4]);
+pub struct Xoshiro([u64; 4]);
 
-impl Chance {
+impl Xoshiro {
     /// The stream of a seed and a number; other numbers give streams that have nothing in common.
     pub fn new(seed: u64, stream: u64) -> Self {
         let mut state = seed ^ mixed(stream.wrapping_add(0x9E37_79B9_7F4A_7C15));
@@ -72,7 +72,7 @@ mod tests {
     /// By the reference code of xoshiro256++ (Blackman and Vigna), from the state 1, 2, 3, 4.
     #[test]
     fn the_stream_is_that_of_the_reference() {
-        let mut chance = Chance([1, 2, 3, 4]);
+        let mut chance = Xoshiro([1, 2, 3, 4]);
         let got: [u64; 5] = std::array::from_fn(|_| chance.bits());
         let want = [
             41_943_041,
@@ -86,17 +86,17 @@ mod tests {
 
     #[test]
     fn coins_are_fair_and_streams_differ() {
-        let mut chance = Chance::new(7, 0);
+        let mut chance = Xoshiro::new(7, 0);
         let heads = (0..100_000).filter(|_| chance.coin()).count();
         assert!((49_000..51_000).contains(&heads), "{heads}");
-        let first = |stream| Chance::new(7, stream).bits();
+        let first = |stream| Xoshiro::new(7, stream).bits();
         assert_ne!(first(0), first(1));
-        assert_ne!(Chance::new(7, 0).bits(), Chance::new(8, 0).bits());
+        assert_ne!(Xoshiro::new(7, 0).bits(), Xoshiro::new(8, 0).bits());
     }
 
     #[test]
     fn places_are_each_once_and_in_order() {
-        let mut chance = Chance::new(3, 1);
+        let mut chance = Xoshiro::new(3, 1);
         for many in [0, 1, 5, 10, 12] {
             let places = chance.places(many, 10);
             assert_eq!(places.len(), many.min(10));

@@ -29,9 +29,9 @@ impl Purpose {
 
 /// A stream of numbers (SplitMix64; Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
-pub struct Chance(u64);
+pub struct SplitMix(u64);
 
-impl Chance {
+impl SplitMix {
     /// The stream of a seed for a purpose.
     pub const fn new(seed: u64, purpose: Purpose) -> Self {
         Self(mixed(mixed(seed) ^ purpose.salt().wrapping_mul(GOLDEN)))
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_generator_is_splitmix64() {
         // The first numbers of the reference implementation with the state 1234567.
-        let mut chance = Chance(1_234_567);
+        let mut chance = SplitMix(1_234_567);
         assert_eq!(
             [chance.bits(), chance.bits(), chance.bits()],
             [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn purposes_and_seeds_have_streams_of_their_own() {
-        let first = |seed, purpose| Chance::new(seed, purpose).bits();
+        let first = |seed, purpose| SplitMix::new(seed, purpose).bits();
         let purposes =
             [Purpose::Weights, Purpose::Probe, Purpose::Mix, Purpose::Order(0), Purpose::Order(1)];
         let mut seen: Vec<u64> =
@@ -106,7 +106,7 @@ mod tests {
     fn an_order_holds_every_number_once_and_is_spread_evenly() {
         let mut sums = [0_u32; 5];
         for epoch in 0..4_000 {
-            let mut order = Chance::new(3, Purpose::Order(epoch)).order(5);
+            let mut order = SplitMix::new(3, Purpose::Order(epoch)).order(5);
             sums.iter_mut().zip(&order).for_each(|(sum, n)| *sum += n);
             order.sort_unstable();
             assert_eq!(order, [0, 1, 2, 3, 4]);
