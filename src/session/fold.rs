@@ -186,7 +186,7 @@ impl Fold {
         let stored = stored_bars(raw, anchor, first)?;
         self.revisions = raw.revisions()?;
         let birth = ledger_start(origin, series)?;
-        for bar in warm_up_bars(&stored, &self.revisions, first, ledger_start) {
+        for bar in warm_up_bars(&stored, &self.revisions, first, birth) {
             self.engine.warm(&bar);
         }
         Ok(())

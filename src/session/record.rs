@@ -349,12 +349,12 @@ pub fn warm_up_bars(
     first: SlotTs,
     birth: LedgerStart,
 ) -> Vec<TimedBar> {
-    let (known, at) = match ledger_start.revisions {
+    let (known, at) = match birth.revisions {
         Some(count) => (revisions.get(count..).unwrap_or_default(), UtcMs::EPOCH),
-        None => (revisions, ledger_start.at),
+        None => (revisions, birth.at),
     };
     let view = AsSeen::new(stored, known);
-    let earlier = stored.iter().filter(|bar| ledger_start.floor <= bar.ts && bar.ts < first);
+    let earlier = stored.iter().filter(|bar| birth.floor <= bar.ts && bar.ts < first);
     earlier
         .filter_map(|stored| view.at(stored.ts, at).map(|bar| TimedBar { ts: stored.ts, bar }))
         .collect()

@@ -239,8 +239,8 @@ impl<'a> Replaying<'a> {
         let birth = ledger_start(given.origin, raw.series())?;
         let anchor_ms = given.core.blocks(first.timeframe()).anchor_ms(first);
         let mut stored = stored_bars(raw, anchor_ms, first)?;
-        stored.retain(|bar| ledger_start.floor <= bar.ts && bar.ts < first);
-        let bars = warm_up_bars(&stored, revisions, first, ledger_start);
+        stored.retain(|bar| birth.floor <= bar.ts && bar.ts < first);
+        let bars = warm_up_bars(&stored, revisions, first, birth);
         let player =
             Player::new(given.core, first, given.commands.to_vec()).hearing(given.signals.clone());
         let comparer = Comparer::new(Self::spans(given), given.terms);
