@@ -162,7 +162,7 @@ pub fn seen_bars(
     decided: &[Decided],
     birth: LedgerStart,
 ) -> Seen {
-    let mut bars = warm_up_bars(stored, revisions, decided[0].ts, ledger_start);
+    let mut bars = warm_up_bars(stored, revisions, decided[0].ts, birth);
     let rows = SeenRows::default().next(stored, revisions, decided);
     bars.extend(rows.bars);
     Seen { bars, unresolved: rows.unresolved }
@@ -193,7 +193,7 @@ pub fn check_final(world: &World, disk: &SimDisk, market: &[Listed]) -> Result<C
     let (files, heard) = ((layout, &tag, series), world.core.strategy.signals());
     let used = read_used(&honest, files, heard, Some(&origin)).map_err(|e| text(&e))?;
     let birth = ledger_start(&origin, series).map_err(|e| text(&e))?;
-    let Seen { bars, unresolved } = seen_bars(&stored, &revisions, &decided(&record), ledger_start);
+    let Seen { bars, unresolved } = seen_bars(&stored, &revisions, &decided(&record), birth);
     let signals = used.signals;
     let inputs = ReplayRequest { window, bars, degraded: record.degraded(), commands, signals };
     if let Some(lost) = unresolved.first() {
