@@ -1,5 +1,7 @@
 //! The live session: one slot at a time, each row durable before the next, and one recovery path at every start.
 
+use std::path::PathBuf;
+
 use super::{
     checkpoint::{Checkpoint, CheckpointOwner, CheckpointState, Proved},
     error::SessionError,
@@ -122,13 +124,14 @@ impl Inspected {
             let Extent { decisions, trades, timing, .. } = checkpoint.extent();
             [decisions, trades, timing]
         });
-        let look = |path, header, known| ledger::inspect_behind(disk, path, header, known);
-        let ledgers = [
-            look(&layout.decisions(tag, series), DECISIONS_HEADER, known[0])?,
-            look(&layout.trades(tag, series), TRADES_HEADER, known[1])?,
-            look(&layout.timing(tag, series), TIMING_HEADER, known[2])?,
-        ];
-        Ok(Self { ledgers, signals })
+        let look =
+            |path: PathBuf, header, known| ledger::inspect_behind(disk, &path, header, known);
+        // A loop may be at work, and what it writes of a slot begins with the decision: looked at last, that one lacks nothing that the
+        // others have. What they lack is what a crash leaves.
+        let timing = look(layout.timing(tag, series), TIMING_HEADER, known[2])?;
+        let trades = look(layout.trades(tag, series), TRADES_HEADER, known[1])?;
+        let decisions = look(layout.decisions(tag, series), DECISIONS_HEADER, known[0])?;
+        Ok(Self { ledgers: [decisions, trades, timing], signals })
     }
 
     fn extent(&self) -> Extent {

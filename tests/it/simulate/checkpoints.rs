@@ -14,7 +14,7 @@ use mjolnir::{
 use serde_json::Value;
 
 use super::{
-    false_disk::{FalseDisk, Lie},
+    false_disk::{FalseDisk, Lie, Writes},
     oracle::{Log, files, lines, tag},
     venue::{HOUR_MS, Listed, SimClock, Venue, market},
     world::{Shift, World, card, slot, span},
@@ -88,8 +88,11 @@ impl Scene {
     }
 
     fn start(&self, disk: &SimDisk, belief: Belief) -> Result<Recovered, String> {
-        let honest = FalseDisk { disk, lie: Lie::Honest };
-        let (place, core) = (self.world.place(&honest), self.world.core.clone());
+        self.open(&FalseDisk { disk, lie: Lie::Honest }, belief)
+    }
+
+    fn open(&self, disk: &FalseDisk<'_>, belief: Belief) -> Result<Recovered, String> {
+        let (place, core) = (self.world.place(disk), self.world.core.clone());
         let now = UtcMs::new(NOW).unwrap();
         let opened = Session::open(place, core, (card(), "test"), belief, now, true);
         opened.map(|(_, recovered)| recovered).map_err(|error| error.to_string())
@@ -121,6 +124,31 @@ fn a_start_folds_only_what_is_behind_the_checkpoint_and_the_proof_folds_the_rest
     let whole = scene.start(&scene.disk, Belief::Nothing).unwrap();
     assert!(whole.rows == STOPPED as u64 && whole.behind.is_none());
     scene.goes_on(&scene.disk.fork(), "from a checkpoint");
+}
+
+#[test]
+fn rows_that_a_loop_adds_meanwhile_are_no_rows_taken_away() {
+    let scene = Scene::new();
+    let (layout, series) = (&scene.world.layout, &scene.world.series);
+    let later = scene.disk.fork();
+    scene.go(SLOTS, &later);
+    let paths = [
+        layout.decisions(&tag(), series),
+        layout.trades(&tag(), series),
+        layout.timing(&tag(), series),
+    ];
+    let ledgers =
+        |disk: &SimDisk| paths.each_ref().map(|path| (path.clone(), disk.peek(path).unwrap()));
+    for before in ["decisions.csv", "trades.csv", "timing.csv"] {
+        let disk = later.fork();
+        for (path, bytes) in ledgers(&scene.disk) {
+            disk.plant(&path, &bytes);
+        }
+        let files = ledgers(&later).into();
+        let lie = Lie::Writes(Box::leak(Box::new(Writes { before, files })));
+        let proved = scene.open(&FalseDisk { disk: &disk, lie }, Belief::Nothing).unwrap();
+        assert_eq!(proved.rows, SLOTS as u64, "{before}");
+    }
 }
 
 #[test]

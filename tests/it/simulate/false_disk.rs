@@ -1,6 +1,9 @@
 //! A disk that says it did what it did not do, for one kind of operation and the files whose path holds a word.
 
-use std::{io::ErrorKind, path::Path};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use mjolnir::store::disk::{Disk, DiskError, DiskOp, DiskResult, Entry};
 
@@ -23,6 +26,15 @@ pub enum Lie {
     Rename(&'static str),
     /// No file can be created; this one is told.
     Full(&'static str),
+    /// Nothing; but another process writes while this one reads.
+    Writes(&'static Writes),
+}
+
+/// What another process has written by the time the length of a file is asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Writes {
+    pub before: &'static str,
+    pub files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 /// The disk.
@@ -50,6 +62,13 @@ impl Disk for FalseDisk<'_> {
     }
 
     fn len(&self, path: &Path) -> DiskResult<Option<u64>> {
+        if let Lie::Writes(other) = self.lie
+            && holds(path, other.before)
+        {
+            for (path, bytes) in &other.files {
+                self.disk.plant(path, bytes);
+            }
+        }
         self.disk.len(path)
     }
 
