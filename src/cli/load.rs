@@ -195,9 +195,11 @@ pub fn read_text(path: &Path) -> Result<String, String> {
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
     if bytes.len() as u64 > FILE_MAX {
-        return Err(format!("it is longer than {FILE_MAX} bytes"));
+        return Err(format!(
+            "it is longer than {FILE_MAX} bytes: split it, `extends` joins several files"
+        ));
     }
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text: save it as UTF-8".to_owned())
 }
 
 /// What came of loading a job.

@@ -108,15 +108,29 @@ pub fn standing<D: Disk>(
     Ok(Some(LedgerStanding { slot, position: cell(Column::Position), equity, risk }))
 }
 
+/// The table [live] of the run that decided last in a ledger, as far as its manifest is kept.
+pub fn last_live<D: Disk>(
+    disk: &D,
+    layout: &Layout,
+    tag: &Tag,
+    series: &Series,
+) -> Result<Option<toml::Table>, StoreError> {
+    let row = newest_row(disk, &layout.timing(tag, series))?;
+    let run = row.and_then(|row| row.rsplit(',').next()?.parse::<RunId>().ok());
+    let mut manifest = run.and_then(|run| manifest_of(disk, layout, &run));
+    let live = manifest.as_mut().and_then(|table| table.remove("live"));
+    Ok(live.and_then(|live| match live {
+        toml::Value::Table(live) => Some(live),
+        _ => None,
+    }))
+}
+
 /// Whether the run that decided last, in any series of a tag, lived in recorded, made-up or simulated time: on bars of a file or a
 /// seed, or faster than real time. Real time is what is believed where its manifest is gone.
 pub fn in_recorded_time<D: Disk>(disk: &D, layout: &Layout, tag: &Tag) -> Result<bool, StoreError> {
     for series in series_of(disk, layout, tag)? {
-        let row = newest_row(disk, &layout.timing(tag, &series))?;
-        let run = row.and_then(|row| row.rsplit(',').next()?.parse::<RunId>().ok());
-        let manifest = run.and_then(|run| manifest_of(disk, layout, &run));
-        let live = manifest.as_ref().and_then(|table| table.get("live")?.as_table());
-        let word = |key: &str| live.and_then(|live| live.get(key)?.as_str());
+        let live = last_live(disk, layout, tag, &series)?;
+        let word = |key: &str| live.as_ref().and_then(|live| live.get(key)?.as_str());
         let is_fast = word("speed").is_some_and(|speed| !["max", "1x"].contains(&speed));
         if word("feed").is_some_and(|feed| feed != "http") || is_fast {
             return Ok(true);

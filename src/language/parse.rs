@@ -96,16 +96,55 @@ impl<'a> Parser<'a> {
     fn expression(&mut self, strength: u8) -> Result<Expr, Fault> {
         let mut left = self.operand(strength)?;
         while let Some(op) = self.operator().filter(|op| op.strength() >= strength) {
+            if matches!(op, Op::And | Op::Or) {
+                left = self.chain(op, left)?;
+                continue;
+            }
             self.advance()?;
             let right = self.expression(op.strength() + 1)?;
-            let span = left.span.to(right.span);
-            left = Self::node(span, ExprKind::Op(op, vec![left, right]))?;
+            left = Self::pair(op, left, right)?;
             if op.compares() && self.operator().is_some_and(Op::compares) {
                 let fault = Fault::error(self.span, "comparisons do not form a chain");
                 return Err(fault.help("write a < b and b < c"));
             }
         }
         Ok(left)
+    }
+
+    /// Conditions joined by one word, however many.
+    fn chain(&mut self, op: Op, first: Expr) -> Result<Expr, Fault> {
+        let mut terms = vec![first];
+        while self.operator() == Some(op) {
+            self.advance()?;
+            terms.push(self.expression(op.strength() + 1)?);
+        }
+        let deepest = terms.iter().enumerate().map(|(at, term)| {
+            // Of the tree that leans to the left, in which the first two terms lie deepest.
+            term.depth + (terms.len() - at.max(1))
+        });
+        if deepest.max().unwrap_or(0) <= DEPTH_MAX {
+            let mut terms = terms.into_iter();
+            let first = terms.next().expect("the first one is there");
+            return terms.try_fold(first, |left, right| Self::pair(op, left, right));
+        }
+        // A long list is no deep nesting: whatever the brackets, the value is the same.
+        while terms.len() > 1 {
+            let mut pairs = Vec::with_capacity(terms.len().div_ceil(2));
+            let mut rest = terms.into_iter();
+            while let Some(left) = rest.next() {
+                pairs.push(match rest.next() {
+                    Some(right) => Self::pair(op, left, right)?,
+                    None => left,
+                });
+            }
+            terms = pairs;
+        }
+        Ok(terms.pop().expect("the first one is there"))
+    }
+
+    fn pair(op: Op, left: Expr, right: Expr) -> Result<Expr, Fault> {
+        let span = left.span.to(right.span);
+        Self::node(span, ExprKind::Op(op, vec![left, right]))
     }
 
     /// The operator between two operands that is read next.
@@ -338,6 +377,28 @@ mod tests {
         ] {
             assert_eq!(shape(&parse(text).unwrap()), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_long_list_of_conditions_is_not_deep() {
+        for word in ["and", "or"] {
+            // The longest list that a text can hold.
+            let terms = 1 + (TEXT_MAX - 1) / (word.len() + 3);
+            let text = vec!["a"; terms].join(&format!(" {word} "));
+            let tree = parse(&text).unwrap();
+            assert_eq!((tree.nodes(), tree.span.of(&text)), (2 * terms - 1, text.as_str()));
+            assert!(tree.depth <= 11, "{}", tree.depth);
+            let names: Vec<usize> = tree.names().iter().map(|(_, at)| at.start).collect();
+            assert!(names.len() == terms && names.is_sorted(), "each once, in their order");
+        }
+        // What fits leans to the left, as it always did: the text of a strategy stays what it was.
+        let of = |terms: usize| parse(&vec!["a"; terms].join(" or ")).unwrap();
+        assert_eq!((of(64).depth, of(65).depth), (64, 8));
+        assert_eq!(shape(&of(4)), "(((a or a) or a) or a)");
+        let mixed = parse(&vec!["(a < b or c)"; 100].join(" and ")).unwrap();
+        assert_eq!((mixed.nodes(), mixed.depth), (599, 10));
+        let bracketed = parse(&shape(&of(500))).unwrap();
+        assert_eq!(shape(&bracketed), shape(&of(500)), "its canonical text has the same tree");
     }
 
     #[test]

@@ -12,6 +12,9 @@ use super::{
     values::{check_format, format_wanted},
 };
 
+/// What the name of a rule looks like, in the schema.
+const RULE_NAME: &str = "^[a-z][a-z0-9_]{0,31}$";
+
 /// Checks a tree against the schema and reports everything that is wrong.
 pub(super) struct Checker<'a> {
     pub problems: &'a mut Vec<Problem>,
@@ -64,7 +67,8 @@ impl Checker<'_> {
         let types = schema::types(schema);
         if !types.is_empty() && !fits(node, &types, schema) && !adopt(node, &types) {
             let message = format!("`{path}` must be {}, found {}", wanted(schema), node.found());
-            self.problems.push(Problem::new(&node.at, message).maybe_help(came_from(node)));
+            let help = came_from(node).or_else(|| as_wanted(node, &types, schema, path));
+            self.problems.push(Problem::new(&node.at, message).maybe_help(help));
             return;
         }
         match std::mem::replace(&mut node.value, Value::Failed) {
@@ -104,6 +108,9 @@ impl Checker<'_> {
             .and_then(|words| closest(node.as_str().unwrap_or_default(), &words));
         let mut help = Vec::new();
         help.extend(meant.map(|word| format!("did you mean `{word}`?")));
+        if schema.get("pattern").and_then(Json::as_str) == Some(RULE_NAME) {
+            help.push("a name begins with a small letter, then small letters, digits and `_`, such as cross_up".to_owned());
+        }
         help.extend(came_from(node));
         let help = (!help.is_empty()).then(|| help.join("; "));
         self.problems.push(Problem::new(&node.at, message).maybe_help(help));
@@ -118,11 +125,45 @@ fn parent(path: &str) -> &str {
 /// A key nobody knows, with the key that was probably meant.
 pub(super) fn unknown_key(node: &Node, key: &str, table: &str, known: &[&str]) -> Problem {
     let place = if table.is_empty() { String::new() } else { format!(" in [{table}]") };
-    let help = closest(key, known).map_or_else(
+    let meant = synonym(key, table, known).or_else(|| closest(key, known));
+    let help = meant.map_or_else(
         || format!("known here: {}", known.join(", ")),
         |meant| format!("did you mean `{meant}`?"),
     );
     Problem::new(&node.key, format!("unknown key {}{place}", tick(key))).help(help)
+}
+
+/// Words that other programs have for keys of the rules, too far from ours to be slips: our key, and theirs without `-` and `_`.
+const SYNONYMS: &[(&str, &[&str])] = &[
+    ("stop", &["stoploss", "sl", "initialstop", "hardstop"]),
+    ("target", &["takeprofit", "tp", "profittarget", "profit", "goal"]),
+    ("trail", &["trailing", "trailingstop", "trailstop", "tsl", "trailingstoploss"]),
+    ("trail-from", &["trailingfrom", "trailstart", "trailafter", "activation", "trailingoffset"]),
+    ("break-even-at", &["breakeven", "be", "movetobreakeven"]),
+    ("rule", &["name", "id", "reason", "label"]),
+    ("when", &["condition", "if", "expr", "expression", "where", "signal"]),
+    ("side", &["direction", "type"]),
+    ("enter", &["entry", "entries", "buy", "open"]),
+    ("exit", &["sell", "close", "leave"]),
+    ("protect", &["stop", "stops", "stoploss", "takeprofit", "protection", "risk"]),
+    ("let", &["variables", "vars", "define", "series", "indicators", "features"]),
+    ("params", &["parameters", "inputs", "settings"]),
+    ("size", &["sizing", "positionsize", "position", "stake"]),
+    ("risk-pct", &["risk", "riskpercent", "riskpertrade"]),
+    ("percent", &["pct", "part"]),
+    ("max-notional", &["max", "maxsize", "maxposition", "limit"]),
+];
+
+/// The key of a table of the rules that a word of another program stands for.
+fn synonym(key: &str, table: &str, known: &[&str]) -> Option<String> {
+    if table != "strategy" && !table.starts_with("strategy.") {
+        return None;
+    }
+    let plain = key.to_lowercase().replace(['-', '_'], "");
+    let found = SYNONYMS
+        .iter()
+        .find(|(ours, theirs)| known.contains(ours) && theirs.contains(&plain.as_str()));
+    found.map(|(ours, _)| (*ours).to_owned())
 }
 
 /// A key in backticks, made safe to print.
@@ -163,6 +204,24 @@ fn fits(node: &Node, types: &[&str], schema: &Json) -> bool {
         Value::Failed => true,
     };
     types.iter().any(|name| one(name))
+}
+
+/// How a value of another type is written as one that is wanted.
+fn as_wanted(node: &Node, types: &[&str], schema: &Json, path: &str) -> Option<String> {
+    let is_plain = matches!(node.value, Value::Integer(_) | Value::Float(_) | Value::Boolean(_));
+    if is_plain && types == ["string"] && schema.get("format").is_none() && !node.secret {
+        return Some(if path.ends_with(".when") {
+            "a rule needs a condition between quotes: \"close > open\"".to_owned()
+        } else if path.starts_with("strategy.protect.") {
+            "write a distance between quotes: \"2 * atr(14)\"".to_owned()
+        } else {
+            format!("write it between quotes: \"{}\"", node.shown())
+        });
+    }
+    let of_tables = |items| schema::types(items).contains(&"object");
+    let is_list = types.contains(&"array") && schema.get("items").is_some_and(of_tables);
+    (is_list && matches!(node.value, Value::Table(_)))
+        .then(|| format!("write [[{path}]], with two brackets on each side"))
 }
 
 /// Gives a value that arrived without a type the type that is wanted.

@@ -40,6 +40,10 @@ pub(super) struct Loader<'a> {
     pub layers: Vec<Layer>,
     /// Values that cannot be used, in files that can.
     pub bad_values: Vec<Problem>,
+    /// What `-P` named, with the first of its layers.
+    pub named: Vec<(TextOrigin, usize)>,
+    /// The last strategy that `-P` named.
+    strategy: Option<String>,
     /// The files being read right now, to notice a circle.
     open: Vec<String>,
     files: usize,
@@ -58,6 +62,8 @@ impl<'a> Loader<'a> {
             problems,
             layers: Vec::new(),
             bad_values: Vec::new(),
+            named: Vec::new(),
+            strategy: None,
             open: Vec::new(),
             files: 0,
         }
@@ -140,6 +146,7 @@ impl<'a> Loader<'a> {
     /// Adds the profile of a `-P` argument.
     pub fn profile(&mut self, name: &str) {
         let at = TextOrigin::whole(SourceKind::ProfileName, name, &format!("-P {name}"));
+        self.named.push((at.clone(), self.layers.len()));
         let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
         if !plain || name.is_empty() || name.starts_with('.') {
             let message = format!("{} is not the name of a profile", quoted(name));
@@ -156,7 +163,7 @@ impl<'a> Loader<'a> {
             // What was written by a program comes last, so that it takes the place of nothing.
             let sandbox = format!("{SANDBOX}{name}.toml");
             if let Ok(text) = (self.read)(&sandbox) {
-                self.file(SourceKind::Profile, &sandbox, &text);
+                self.strategy(name, &at, (&sandbox, &text));
                 return;
             }
         }
@@ -166,7 +173,7 @@ impl<'a> Loader<'a> {
                 self.problems.push(Problem::new(&at, message).help("rename one of the two files"));
             }
             (Ok(text), Err(_)) => self.file(SourceKind::Profile, profile, &text),
-            (Err(_), Ok(text)) => self.file(SourceKind::Profile, strategy, &text),
+            (Err(_), Ok(text)) => self.strategy(name, &at, (strategy, &text)),
             (Err(error), Err(_)) => {
                 let message = format!("unknown profile `{name}`: cannot read `{profile}`: {error}");
                 let known = (self.names)();
@@ -183,6 +190,22 @@ impl<'a> Loader<'a> {
                 };
                 self.problems.push(Problem::new(&at, message).help(help));
             }
+        }
+    }
+
+    /// Adds a strategy that `-P` named. Rules come whole from one file, so those of an earlier one would have no effect.
+    fn strategy(&mut self, name: &str, at: &TextOrigin, (path, text): (&str, &str)) {
+        let before = self.layers.len();
+        self.file(SourceKind::Profile, path, text);
+        let own = self.layers[before..].last().map(|layer| &layer.table);
+        if own.is_none_or(|table| get(table, "strategy.enter").is_none()) {
+            return;
+        }
+        if let Some(earlier) = self.strategy.replace(name.to_owned()) {
+            let message = format!(
+                "`-P {earlier}` has no effect: `{name}` has rules too, and they come whole from one strategy"
+            );
+            self.problems.push(Problem::new(at, message).help("name one of the two"));
         }
     }
 

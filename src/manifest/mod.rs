@@ -25,6 +25,7 @@ mod signals;
 mod steps;
 mod strategy;
 mod sweep;
+mod syntax;
 // Its docs become help and JOBS.md: people read them.
 #[warn(missing_docs)]
 mod tables;

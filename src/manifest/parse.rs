@@ -10,6 +10,7 @@ use toml::{
 use super::{
     origin::{SourceKind, Text, TextOrigin, clean, is_forbidden},
     problem::Problem,
+    syntax,
     tree::{Node, Table, Value},
 };
 
@@ -65,8 +66,10 @@ pub(super) fn parse_file(
     let (table, errors) = DeTable::parse_recoverable(&text.content);
     let broken = !errors.is_empty() || !forbidden.is_empty();
     for error in errors {
-        let at = TextOrigin::at(&text, error.span().unwrap_or_default());
-        problems.push(Problem::new(&at, error.message().trim().replace('\n', "; ")));
+        let (span, message) = (error.span().unwrap_or_default(), error.message().trim());
+        let advice = syntax::advice(&text.content, &span, message);
+        let at = TextOrigin::at(&text, span);
+        problems.push(Problem::new(&at, message.replace('\n', "; ")).maybe_help(advice));
     }
     if broken {
         return None;

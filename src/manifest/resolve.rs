@@ -14,7 +14,7 @@ use super::{
     params::{self, GivenParam, ParamSet, ParamSources},
     plan::{JobParts, Manifest, plan},
     pools,
-    problem::{Problem, Problems},
+    problem::{Problem, Problems, Severity},
     rules,
     schedules::{self, Schedule},
     schema,
@@ -263,7 +263,7 @@ impl Work {
         for (path, text) in sets {
             loader.set(path, text);
         }
-        let Loader { mut layers, bad_values, .. } = loader;
+        let Loader { mut layers, bad_values, named, .. } = loader;
         let top = layers.iter().filter(|layer| layer.kind == SourceKind::Job);
         let top = top.flat_map(|layer| layer.table.values()).next().map(|node| node.at.sub(0..0));
         // A file that could not be read would make every later message wrong.
@@ -309,7 +309,7 @@ impl Work {
             rules: None,
             has_odd_rules: false,
             problems,
-            warnings: Vec::new(),
+            warnings: if demanding { Vec::new() } else { idle(&layers, &named, kind) },
         };
         work.warn_unused(&layers, &merged, params);
         work.tree = work.prune(layers);
@@ -580,4 +580,32 @@ fn own_tables_only(layers: &[Layer], kind: Kind, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(&node.key, message).help(help));
         }
     }
+}
+
+/// A note for each `-P` that gives this kind nothing to read. A pipeline gives its profiles to every step, so only a check says it.
+fn idle(layers: &[Layer], named: &[(TextOrigin, usize)], kind: Kind) -> Vec<Problem> {
+    let is_foreign = |key: &str| {
+        let of = |kind: Kind| kind.tables().any(|table| table == key);
+        Kind::ALL.iter().any(|other| of(*other)) && !of(kind)
+    };
+    let says_nothing = |key: &str| matches!(key, "manifest" | "description" | "extends");
+    let mut notes = Vec::new();
+    for (n, (at, first)) in named.iter().enumerate() {
+        let last = named.get(n + 1).map_or(layers.len(), |(_, next)| *next);
+        let own = layers[*first..last].iter().filter(|layer| layer.kind == SourceKind::Profile);
+        let keys: BTreeSet<&str> =
+            own.flat_map(|layer| layer.table.keys()).map(String::as_str).collect();
+        let foreign: Vec<String> =
+            keys.iter().filter(|key| is_foreign(key)).map(|key| format!("[{key}]")).collect();
+        if foreign.is_empty() || !keys.iter().all(|key| is_foreign(key) || says_nothing(key)) {
+            continue;
+        }
+        let message = format!(
+            "this has no effect: a job of kind \"{}\" does not read {}",
+            kind.name(),
+            foreign.join(" ")
+        );
+        notes.push(Problem::of(Severity::Note, at, message).help("leave it out"));
+    }
+    notes
 }

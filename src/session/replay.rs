@@ -32,7 +32,8 @@ const SLOTS_AT_ONCE: i64 = 16_384;
 pub struct ReplayRequest {
     /// The slots to decide.
     pub window: Window,
-    /// The bars, sorted and unique: those of the window and, before it, as many as the features reach back.
+    /// The bars, sorted and unique: those of the window and, before it, as many as the features reach back. The first of them, where
+    /// the others are read later.
     pub bars: Vec<TimedBar>,
     /// Slots that were hindered from outside.
     pub degraded: BTreeMap<i64, Degraded>,
@@ -62,11 +63,28 @@ pub enum AtEnd {
     Close,
 }
 
+/// Reads bars that a replay comes to: adds those up to a slot, perhaps some more, behind the ones that were added before.
+pub type ReadBars<'a, E> = &'a mut (dyn FnMut(SlotTs, &mut Vec<TimedBar>) -> Result<(), E> + Send);
+
 /// Plays the window and hands over the rows, batch by batch and in order. While one batch is delivered the next is made.
 /// Returns the state after the last slot.
 pub fn replay<E, F>(
     core: &Core,
     inputs: &ReplayRequest,
+    at_end: AtEnd,
+    deliver: F,
+) -> Result<State, E>
+where
+    E: Send,
+    F: FnMut(&Batch) -> Result<(), E> + Send,
+{
+    replay_reading(core, (inputs, None), at_end, deliver)
+}
+
+/// The same, with bars that are read when it comes to them.
+pub fn replay_reading<E, F>(
+    core: &Core,
+    (inputs, more): (&ReplayRequest, Option<ReadBars<'_, E>>),
     at_end: AtEnd,
     mut deliver: F,
 ) -> Result<State, E>
@@ -78,27 +96,51 @@ where
     let mut player =
         Player::new(core, first, inputs.commands.clone()).hearing(inputs.signals.clone());
     player.looks = core.strategy.rules().has_both_sides();
+    let mut near = more.map(|read| NearBars { bars: inputs.bars.clone(), read });
     let mut from = first;
-    let mut next_batch = || {
+    let mut next_batch = || -> Result<Option<Batch>, E> {
         let to = from.plus(SLOTS_AT_ONCE - 1).min(last);
-        let window = Window::new(from, to).ok()?;
-        let mut batch = player.play(window, &inputs.bars, &inputs.degraded);
+        let Ok(window) = Window::new(from, to) else { return Ok(None) };
+        let bars = match &mut near {
+            Some(near) => near.upto(to, player.needs_from_ms(from))?,
+            None => &inputs.bars,
+        };
+        let mut batch = player.play(window, bars, &inputs.degraded);
         if to == last && at_end == AtEnd::Close {
             player.close_out(&mut batch);
         }
         from = to.next();
-        Some(batch)
+        Ok(Some(batch))
     };
     let mut ready = Batch::default();
     loop {
         let (delivered, next) = rayon::join(|| deliver(&ready), &mut next_batch);
         delivered?;
-        match next {
+        match next? {
             Some(batch) => ready = batch,
             None => break,
         }
     }
     Ok(player.state)
+}
+
+/// Bars that are read, without those that nothing that comes can depend on.
+struct NearBars<'a, E> {
+    bars: Vec<TimedBar>,
+    read: ReadBars<'a, E>,
+}
+
+impl<E> NearBars<'_, E> {
+    /// Those up to a slot, from an open time on or earlier.
+    fn upto(&mut self, to: SlotTs, from_ms: i64) -> Result<&[TimedBar], E> {
+        let gone = self.bars.partition_point(|bar| bar.ts.open_ms() < from_ms);
+        // What stays is moved, so it is done when that is the smaller part.
+        if gone * 2 >= self.bars.len() {
+            self.bars.drain(..gone);
+        }
+        (self.read)(to, &mut self.bars)?;
+        Ok(&self.bars)
+    }
 }
 
 /// A replay under way: it plays windows that follow each other.
@@ -297,6 +339,20 @@ pub fn render<E>(
     inputs: &ReplayRequest,
     series: &Series,
     at_end: AtEnd,
+    deliver: impl FnMut(&RowBytes) -> Result<(), E> + Send,
+) -> Result<ReplayOutcome, E>
+where
+    E: Send,
+{
+    render_reading(core, (inputs, None), series, at_end, deliver)
+}
+
+/// The same, with bars that are read when it comes to them.
+pub fn render_reading<E>(
+    core: &Core,
+    (inputs, more): (&ReplayRequest, Option<ReadBars<'_, E>>),
+    series: &Series,
+    at_end: AtEnd,
     mut deliver: impl FnMut(&RowBytes) -> Result<(), E> + Send,
 ) -> Result<ReplayOutcome, E>
 where
@@ -312,7 +368,7 @@ where
     let start = Start { ts_ms: inputs.window.first().open_ms(), equity: core.rules.cash.float() };
     // Walked and not kept: a point for every slot would grow with the years.
     let (mut curve, mut days) = (CurveWalk::new(start), Vec::new());
-    let state = replay(core, inputs, at_end, |batch: &Batch| {
+    let state = replay_reading(core, (inputs, more), at_end, |batch: &Batch| {
         rows += batch.decisions.len() as u64;
         trades.extend_from_slice(&batch.trades);
         for point in batch.decisions.iter().map(point) {

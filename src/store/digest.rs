@@ -43,16 +43,8 @@ const READ: u64 = 1 << 20;
 
 /// SHA-256 of the first `len` bytes of a file, and how many there were.
 pub fn sha256_of<D: Disk>(disk: &D, path: &Path, len: u64) -> Result<(u64, String), StoreError> {
-    let (mut at, mut running) = (0, RunningDigest::default());
-    while at < len {
-        let bytes = disk.read_at(path, at, READ.min(len - at) as usize)?;
-        if bytes.is_empty() {
-            break;
-        }
-        running.add(&bytes);
-        at += bytes.len() as u64;
-    }
-    Ok((at, running.digest()))
+    let (bytes, running) = RunningDigest::of_file(disk, path, len)?;
+    Ok((bytes, running.digest()))
 }
 
 /// A SHA-256 that is not finished: of a file that grows.
@@ -66,6 +58,20 @@ impl RunningDigest {
         running.add(header.as_bytes());
         running.add(b"\n");
         running
+    }
+
+    /// Of the first `len` bytes of a file, and how many there were.
+    pub fn of_file<D: Disk>(disk: &D, path: &Path, len: u64) -> Result<(u64, Self), StoreError> {
+        let (mut at, mut running) = (0, Self::default());
+        while at < len {
+            let bytes = disk.read_at(path, at, READ.min(len - at) as usize)?;
+            if bytes.is_empty() {
+                break;
+            }
+            running.add(&bytes);
+            at += bytes.len() as u64;
+        }
+        Ok((at, running))
     }
 
     /// Takes in what follows.

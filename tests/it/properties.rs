@@ -15,7 +15,7 @@ use mjolnir::{
         slot::SlotMaker,
         step::{Core, Engine},
     },
-    session::replay::{AtEnd, ReplayRequest, RowBytes, render},
+    session::replay::{AtEnd, ReplayRequest, RowBytes, render, render_reading},
     store::rows::{
         decisions::{DECISIONS_HEADER, parse_decisions},
         table::{SeriesPrefix, push_decision, push_trade},
@@ -160,6 +160,33 @@ fn replayed(core: &Core, inputs: &ReplayRequest) -> [Vec<u8>; 2] {
     bytes
 }
 
+/// The same with bars that are read day by day; and the most that were kept at once.
+fn replayed_reading(core: &Core, inputs: &ReplayRequest) -> ([Vec<u8>; 2], usize) {
+    let mut bytes = [Vec::new(), Vec::new()];
+    let deliver = |rows: &RowBytes| -> Result<(), ()> {
+        bytes[0].extend(rows.decisions.concat());
+        bytes[1].extend_from_slice(&rows.trades);
+        Ok(())
+    };
+    let first = inputs.bars.partition_point(|bar| bar.ts < inputs.window.first());
+    let (mut next, mut most) = (first + 1, 0);
+    let mut begin = inputs.clone();
+    begin.bars.truncate(next);
+    let mut read = |ts: SlotTs, bars: &mut Vec<TimedBar>| {
+        let day = |bar: &&TimedBar| bar.ts.open_day() <= ts.open_day();
+        let more = inputs.bars[next..].iter().take_while(day);
+        let before = bars.len();
+        bars.extend(more);
+        next += bars.len() - before;
+        most = most.max(bars.len());
+        Ok(())
+    };
+    render_reading(core, (&begin, Some(&mut read)), &series(), AtEnd::Keep, deliver)
+        .expect("delivery cannot fail");
+    assert_eq!(next, inputs.bars.len(), "every bar was read");
+    (bytes, most)
+}
+
 /// Feature hashes by slot.
 fn features(decisions: &[u8]) -> BTreeMap<i64, Option<u64>> {
     let bytes = [format!("{DECISIONS_HEADER}\n").as_bytes(), decisions].concat();
@@ -230,6 +257,24 @@ fn check_restart(core: &Core, inputs: &ReplayRequest, stop: i64) -> Result<(), T
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn c12_bars_that_are_read_as_they_come_lead_to_the_same_bytes() {
+    let hour = |n: i32| match n {
+        _ if n % 97 == 0 || (20_000..20_400).contains(&n) => Hour::Hole,
+        _ => {
+            let cause = (n % 1_013 == 0).then_some(Degraded::FetchFailed);
+            Hour::Bar([n * 7 % 19 - 9, n % 6, n * 5 % 6], cause)
+        }
+    };
+    let hours: Vec<Hour> = (0..40_000).map(hour).collect();
+    let whole = inputs(&hours, 300, hours.len() as i64 - 1);
+    for core in [trend(), revert()] {
+        let (read, most) = replayed_reading(&core, &whole);
+        assert!(read == replayed(&core, &whole));
+        assert!(most < 20_000, "{most} of {} bars were kept", whole.bars.len());
+    }
 }
 
 proptest! {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     figures::{contested, figures, holes, odd},
     ledgers::{WriteError, plain, recorded, write_backtest},
+    tape::StoredTape,
 };
 use crate::{
     domain::{
@@ -34,16 +35,16 @@ use crate::{
         live::LedgerLocation,
         origin::{LedgerOrigin, StrategySettings, WarmupSeen},
         record::{RecordBytes, read_origin},
-        replay::{AtEnd, ReplayOutcome, ReplayRequest},
+        replay::{AtEnd, ReadBars, ReplayOutcome, ReplayRequest},
         signals::leave_used,
     },
     store::{
         disk::{Disk, RealDisk},
         document::document,
+        error::StoreError,
         raw::RawStore,
         table::{TableFile, TableForm},
     },
-    sweep::windows::Days,
 };
 
 impl From<WriteError> for Failure {
@@ -85,34 +86,45 @@ fn run_core(
         bytes.as_ref().map(|bytes| bytes.parse(context.layout, &job.tag, series)).transpose()?;
     let window =
         window(context, job, record.as_ref().and_then(crate::session::record::Record::window))?;
-    let reads = (core.blocks(series.timeframe()), core.strategy.signals());
+    let signals = core.strategy.signals();
     context.progress.begin("backtest", 0);
     let has_origin = read_origin(context.disk, context.layout, &job.tag, series)?.is_some();
-    let inputs = match &record {
+    let (mut inputs, floor) = match &record {
         Some(record) if has_origin || !record.decisions.is_empty() => {
-            recorded(&live, record, window, reads)?
+            let (inputs, floor) = recorded(&live, record, window, signals)?;
+            (inputs, Some(floor))
         }
-        Some(_) | None => plain(&live, window, reads)?,
+        Some(_) | None => (plain(&live, window, signals)?, None),
     };
     still_all_known(core, &inputs.commands)?;
-    if !inputs.bars.iter().any(|bar| window.contains(bar.ts)) {
+    let raw = RawStore::new(context.layout, context.disk, series);
+    let mut tape = StoredTape::new(raw, core, window, floor)?;
+    inputs.bars = tape.begin()?;
+    if tape.inside() == 0 {
         let message = format!(
             "the window {window} does not have a bar of {series}: import or fetch it first"
         );
         return Err(Failure::new(Exit::Nothing, message));
     }
+    let wants_table = job.backtest.features;
+    if wants_table {
+        // The table is made behind the ledgers, and looks at all of them once more.
+        tape.upto(window.last(), &mut inputs.bars)?;
+    }
     let at_end = if job.backtest.close_at_end { AtEnd::Close } else { AtEnd::Keep };
     let place = backtest_place(context, &job.tag, &job.runid, &live)?;
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
-    let played = write_backtest(&place, core, &inputs, at_end, job.backtest.on_existing)?;
-    let floor = inputs.bars.first().map_or(window.first(), |bar| bar.ts);
+    let mut read = |ts: SlotTs, bars: &mut Vec<TimedBar>| tape.upto(ts, bars);
+    let more: Option<ReadBars<'_, StoreError>> = if wants_table { None } else { Some(&mut read) };
+    let played = write_backtest(&place, core, (&inputs, more), at_end, job.backtest.on_existing)?;
     leave_used(context.disk, (context.layout, &place.tag, series), &inputs.signals, window)?;
-    write_origin(context, &place, (floor, window.first()), card)?;
-    note_search(context, series, (core, card), &inputs);
+    write_origin(context, &place, (tape.oldest(), window.first()), card)?;
+    note_search(context, series, (core, card), &tape);
     let table = job.backtest.features.then(|| leave_features(context, &place, core, &inputs));
     let table = table.transpose()?;
     context.progress.end();
-    Ok(outcome(context, (&place, table), &inputs, &played))
+    let missing = window.slots().unsigned_abs().saturating_sub(tape.inside());
+    Ok(outcome(context, (&place, table), (window, missing), &played))
 }
 
 /// Counts the backtest among the searches of its days: a rule that was tried by hand was tried. One that cannot be counted is said.
@@ -120,17 +132,11 @@ fn note_search(
     context: &Context<'_>,
     series: &Series,
     (core, card): (&Core, &StrategySettings),
-    inputs: &ReplayRequest,
+    tape: &StoredTape<'_, RealDisk>,
 ) {
-    let days =
-        Days { first: inputs.window.first().open_day(), last: inputs.window.last().open_day() };
-    let mut keys = TrialKeys {
-        series,
-        days,
-        build: context.build,
-        hashes: BTreeMap::new(),
-        bars: &inputs.bars,
-    };
+    let days = tape.days();
+    let hashes = BTreeMap::from([tape.hash()]);
+    let mut keys = TrialKeys { series, days, build: context.build, hashes, bars: &[] };
     let key = keys.key(core, &card.settings, &card.stop_fill);
     let row = SearchRow::by_hand(context, series_words(series), days, (key, card.strategy_hash()));
     if let Err(failure) = begin(context, &row) {
@@ -236,7 +242,7 @@ fn window(
 fn outcome(
     context: &Context<'_>,
     (place, table): (&LedgerLocation<'_, RealDisk>, Option<String>),
-    inputs: &ReplayRequest,
+    (window, missing): (Window, u64),
     played: &ReplayOutcome,
 ) -> Outcome {
     let decisions = context.shown(&context.layout.decisions(&place.tag, &place.series));
@@ -250,10 +256,9 @@ fn outcome(
     let summary = format!(
         "{} rows, {closed} closed trades, equity {equity} over {}{}",
         played.rows,
-        inputs.window,
+        window,
         tripped.unwrap_or_default()
     );
-    let missing = missing_slots(inputs);
     let out = [
         ("decisions", decisions.clone()),
         ("trades", trades.clone()),
@@ -261,8 +266,8 @@ fn outcome(
         ("equity", equity.to_string()),
         ("missing_slots", missing.to_string()),
         ("risk_state", played.state.risk_state().name().to_owned()),
-        ("first_ts_ms", inputs.window.first().ts_ms().to_string()),
-        ("last_ts_ms", inputs.window.last().ts_ms().to_string()),
+        ("first_ts_ms", window.first().ts_ms().to_string()),
+        ("last_ts_ms", window.last().ts_ms().to_string()),
     ];
     let out = out.into_iter().chain(table.clone().map(|table| ("features", table)));
     let mut out: BTreeMap<String, String> =
@@ -271,7 +276,7 @@ fn outcome(
     let table = table.map_or_else(String::new, |table| table + "\n");
     let text = format!(
         "{summary}\n{}{}{}{}{decisions}\n{trades}\n{table}",
-        holes(missing, inputs.window),
+        holes(missing, window),
         odd(played),
         contested(&played.contested),
         figures(&sheet)
@@ -292,10 +297,4 @@ fn figures_out(sheet: &Tearsheet) -> impl Iterator<Item = (String, String)> {
         let key = if key == "trades" { CLOSED_TRADES } else { key };
         Some((key.to_owned(), value?.to_string()))
     })
-}
-
-/// Slots of the window for which the store has no bar.
-fn missing_slots(inputs: &ReplayRequest) -> u64 {
-    let bars = inputs.bars.iter().filter(|bar| inputs.window.contains(bar.ts)).count();
-    inputs.window.slots().unsigned_abs().saturating_sub(bars as u64)
 }

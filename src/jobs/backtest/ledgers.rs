@@ -8,76 +8,60 @@ use std::{
 use thiserror::Error;
 
 use crate::{
-    domain::{
-        bar::TimedBar,
-        time::{SlotTs, Window},
-    },
-    engine::{anchor::Blocks, signals::Signals, step::Core},
+    domain::time::{SlotTs, Window},
+    engine::{signals::Signals, step::Core},
     manifest::OnExisting,
     session::{
         error::SessionError,
         live::LedgerLocation,
         origin::LedgerOrigin,
-        record::{Record, covered, ledger_start, load_bars, read_commands, read_origin},
-        replay::{AtEnd, ReplayOutcome, ReplayRequest, RowBytes, render},
+        record::{Record, covered, ledger_start, read_commands, read_origin},
+        replay::{AtEnd, ReadBars, ReplayOutcome, ReplayRequest, RowBytes, render_reading},
         signals::{read_programs, read_used},
     },
     store::{
-        disk::{Disk, DiskResult, Staged},
+        disk::{Disk, DiskResult, Staged, parent},
         error::StoreError,
-        raw::RawStore,
         rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
     },
 };
 
-/// The inputs of a window for a tag without a LIVE ledger, or for one whose record is not wanted. Signals are read from the files of
-/// the programs themselves.
+/// The inputs of a window for a tag without a LIVE ledger, or for one whose record is not wanted, without bars. Signals are read from
+/// the files of the programs themselves.
 pub fn plain<D: Disk>(
     place: &LedgerLocation<'_, D>,
     window: Window,
-    (blocks, signals): (Blocks, &Signals),
+    signals: &Signals,
 ) -> Result<ReplayRequest, StoreError> {
     let timeframe = place.series.timeframe();
     let (signals, said) = read_programs(place.disk, place.layout, signals, timeframe)?;
     for text in said {
         tracing::warn!("{text}");
     }
-    let (degraded, commands) = (BTreeMap::new(), Vec::new());
-    Ok(ReplayRequest { window, bars: bars(place, window, blocks)?, degraded, commands, signals })
+    let (degraded, commands, bars) = (BTreeMap::new(), Vec::new(), Vec::new());
+    Ok(ReplayRequest { window, bars, degraded, commands, signals })
 }
 
-fn bars<D: Disk>(
-    place: &LedgerLocation<'_, D>,
-    window: Window,
-    blocks: Blocks,
-) -> Result<Vec<TimedBar>, StoreError> {
-    let raw = RawStore::new(place.layout, place.disk, &place.series);
-    Ok(load_bars(&raw, window, blocks)?.0)
-}
-
-/// The inputs of a window with what LIVE recorded: its floor, its degraded slots, its operators' commands, the signals it used.
+/// The inputs of a window with what LIVE recorded, without bars: its degraded slots, its operators' commands, the signals it used; and
+/// the oldest bar that it could see.
 pub fn recorded<D: Disk>(
     place: &LedgerLocation<'_, D>,
     record: &Record<'_>,
     window: Window,
-    (blocks, signals): (Blocks, &Signals),
-) -> Result<ReplayRequest, SessionError> {
-    let (bars, origin) = (bars(place, window, blocks)?, origin_of(place)?);
+    signals: &Signals,
+) -> Result<(ReplayRequest, SlotTs), SessionError> {
+    let origin = origin_of(place)?;
     let files = (place.layout, &place.tag, &place.series);
     covered(record, Some(&origin), files)?;
     let floor = ledger_start(&origin, &place.series)?.floor;
-    Ok(ReplayRequest {
-        bars: above(bars, floor),
+    let inputs = ReplayRequest {
+        bars: Vec::new(),
         signals: read_used(place.disk, files, signals, Some(&origin))?.signals,
         degraded: record.degraded(),
         commands: read_commands(place.disk, place.layout, &place.tag)?,
         window,
-    })
-}
-
-fn above(mut bars: Vec<TimedBar>, floor: SlotTs) -> Vec<TimedBar> {
-    bars.retain(|bar| bar.ts >= floor);
-    bars
+    };
+    Ok((inputs, floor))
 }
 
 fn origin_of<D: Disk>(place: &LedgerLocation<'_, D>) -> Result<LedgerOrigin, SessionError> {
@@ -112,12 +96,13 @@ pub struct Base {
 pub fn write_backtest<D: Disk>(
     place: &LedgerLocation<'_, D>,
     core: &Core,
-    inputs: &ReplayRequest,
+    (inputs, more): (&ReplayRequest, Option<ReadBars<'_, StoreError>>),
     at_end: AtEnd,
     on_existing: OnExisting,
 ) -> Result<ReplayOutcome, WriteError> {
     write_rows(place, on_existing, None, |_, deliver| {
-        render(core, inputs, &place.series, at_end, deliver).map_err(WriteError::Store)
+        let played = render_reading(core, (inputs, more), &place.series, at_end, deliver);
+        played.map_err(WriteError::Store)
     })
 }
 
@@ -185,8 +170,22 @@ where
             for file in staged {
                 disk.abandon(file);
             }
+            for dir in [layout.decisions_dir(tag, series), layout.trades_dir(tag, series)] {
+                remove_empty(*disk, &dir);
+            }
             Err(error)
         }
+    }
+}
+
+/// Removes the folder of a series under a tag, that of its symbol and that of the tag, as far as they are empty.
+fn remove_empty<D: Disk>(disk: &D, dir: &Path) {
+    let mut dir = dir;
+    for _ in 0..3 {
+        if disk.remove_dir(dir).is_err() {
+            return;
+        }
+        dir = parent(dir);
     }
 }
 

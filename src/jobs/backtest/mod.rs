@@ -3,3 +3,4 @@
 pub(crate) mod figures;
 pub(crate) mod job;
 pub(crate) mod ledgers;
+pub(crate) mod tape;

@@ -16,10 +16,11 @@ use crate::{
     jobs::{
         bars_file::recorded,
         context::{Context, Failure},
-        ledgers::last_decided,
+        ledgers::{last_decided, last_live},
         venue::{JobSleeper, access, remote_feed, venue_of},
     },
     manifest::{Feed, LiveJob, Speed},
+    session::error::SessionError,
 };
 
 /// How far back such a feed answers when the manifest does not say.
@@ -45,6 +46,7 @@ pub fn recording(context: &Context<'_>, job: &LiveJob) -> Result<Recording, Fail
         return Err(Failure::new(Exit::Manifest, message));
     };
     let (from, to) = (from.get(), to.get());
+    same_bars(context, job)?;
     let window = wanted(job, from, to)?;
     let horizon_bars = live.horizon_bars.unwrap_or(HORIZON_BARS_RECORDED);
     let bars = match (&live.source, live.feed) {
@@ -66,6 +68,48 @@ pub fn recording(context: &Context<'_>, job: &LiveJob) -> Result<Recording, Fail
     let decided = last_decided(context.disk, context.layout, live.tag.get(), series).ok().flatten();
     let start = decided.map_or(from, |last| from.max(last.close()));
     Ok(Recording { feed, clock: VirtualClock::new(start, *live.speed.get()), window, horizon_bars })
+}
+
+/// Refuses made-up bars of another seed than those that the ledger was decided on: they are another market. Of other changes of where
+/// its bars come from, which can be meant, it is said that they are there.
+fn same_bars(context: &Context<'_>, job: &LiveJob) -> Result<(), Failure> {
+    let (series, live) = (&job.trading.series, &job.live);
+    // A damaged ledger is named by the start of the loop.
+    let was = last_live(context.disk, context.layout, live.tag.get(), series).ok().flatten();
+    let Some(was) = was else { return Ok(()) };
+    let word = |key: &str| was.get(key).and_then(toml::Value::as_str).unwrap_or("-").to_owned();
+    let (feed, source) = (word("feed"), word("source"));
+    if feed != live.feed.name() {
+        tracing::warn!(
+            "live.feed is {}, was {feed} in the run that decided this ledger last: its rows are of two sources of bars",
+            live.feed.name()
+        );
+        return Ok(());
+    }
+    match live.feed {
+        Feed::Synthetic => {
+            let seed =
+                was.get("seed").and_then(toml::Value::as_integer).map(|seed| seed.to_string());
+            let now = live.seed.to_string();
+            match seed.filter(|seed| *seed != now) {
+                Some(seed) => {
+                    Err(SessionError::OtherSettings(vec![("live.seed".to_owned(), now, seed)])
+                        .into())
+                }
+                None => Ok(()),
+            }
+        }
+        Feed::Replay => {
+            let now = live.source.as_deref().unwrap_or("-");
+            if source != now {
+                tracing::info!(
+                    "live.source is {now}, was {source} in the run that decided this ledger last"
+                );
+            }
+            Ok(())
+        }
+        Feed::Http => Ok(()),
+    }
 }
 
 /// The slots between `from` and `to`, both included.

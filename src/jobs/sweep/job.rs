@@ -614,7 +614,8 @@ fn again(
         commands: Vec::new(),
         signals: signals[at].clone(),
     };
-    let played = write_backtest(&place, &cores[at], &inputs, AtEnd::Close, OnExisting::Replace)?;
+    let played =
+        write_backtest(&place, &cores[at], (&inputs, None), AtEnd::Close, OnExisting::Replace)?;
     let floor = bars.first().map_or(window.first(), |bar| bar.ts);
     write_origin(context, &place, (floor, window.first()), &cards[at])?;
     if played.days != trial.days || played.trades != trial.events || played.state != trial.state {

@@ -6,7 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{carried::CarriedJob, probe::probe};
 use crate::{
-    domain::{bar::TimedBar, series::Series, time::DAY_MS},
+    domain::{
+        bar::TimedBar,
+        series::Series,
+        time::{DAY_MS, Timeframe},
+    },
     engine::step::Core,
     manifest::{self, SweepAxis, SweepJob, Trading, Turned, range_of},
     store::digest::{RunningDigest, sha256_hex},
@@ -340,16 +344,47 @@ pub fn series_words(series: &Series) -> [String; 3] {
 
 /// sha256 of bars.
 pub fn hash_of(bars: &[TimedBar]) -> String {
-    let mut running = RunningDigest::default();
-    for TimedBar { ts, bar } in bars {
+    let mut running = BarsDigest::from_ms(i64::MIN);
+    bars.iter().for_each(|bar| running.add(bar));
+    running.hash().1
+}
+
+/// A sha256 of bars that is worked out as they come.
+pub struct BarsDigest {
+    /// Bars that open before are left out.
+    from_ms: i64,
+    running: RunningDigest,
+}
+
+impl BarsDigest {
+    /// Of the bars that open from a time on.
+    pub fn from_ms(from_ms: i64) -> Self {
+        Self { from_ms, running: RunningDigest::default() }
+    }
+
+    /// Adds a bar.
+    pub fn add(&mut self, TimedBar { ts, bar }: &TimedBar) {
+        if ts.open_ms() < self.from_ms {
+            return;
+        }
         let mut bytes = [0_u8; 48];
         bytes[..8].copy_from_slice(&ts.ts_ms().to_le_bytes());
         for (chunk, value) in bytes[8..].chunks_exact_mut(8).zip(bar.values()) {
             chunk.copy_from_slice(&value.to_le_bytes());
         }
-        running.add(&bytes);
+        self.running.add(&bytes);
     }
-    running.digest()
+
+    /// From when on, and the hash.
+    pub fn hash(&self) -> (i64, String) {
+        (self.from_ms, self.running.digest())
+    }
+}
+
+/// Open time of the oldest bar that the key of a trial on these days depends on.
+pub fn hashed_from_ms(core: &Core, timeframe: Timeframe, days: Days) -> i64 {
+    let first = timeframe.slot_of_open(days.first * DAY_MS);
+    first.map_or(0, |first| core.blocks(timeframe).anchor_ms(first))
 }
 
 /// What the key of a trial depends on besides its settings.
@@ -362,7 +397,7 @@ pub struct TrialKeys<'a> {
     pub build: &'a str,
     /// Hashes of the bars from an open time on, which are worked out once.
     pub hashes: BTreeMap<i64, String>,
-    /// The bars.
+    /// The bars; none where the hashes are known.
     pub bars: &'a [TimedBar],
 }
 
@@ -374,9 +409,7 @@ impl TrialKeys<'_> {
         settings: &BTreeMap<String, String>,
         stop_fill: &str,
     ) -> String {
-        let timeframe = self.series.timeframe();
-        let first = timeframe.slot_of_open(self.days.first * DAY_MS);
-        let from = first.map_or(0, |first| core.blocks(timeframe).anchor_ms(first));
+        let from = hashed_from_ms(core, self.series.timeframe(), self.days);
         let bars = self.bars;
         let hash = self.hashes.entry(from).or_insert_with(|| {
             hash_of(&bars[bars.partition_point(|bar| bar.ts.open_ms() < from)..])

@@ -253,7 +253,8 @@ impl Checker<'_, '_> {
     pub(super) fn tf(&mut self, arguments: &[Expr], span: TextSpan) -> Option<Term> {
         self.counted(Function::Tf, arguments, span).then_some(())?;
         if self.inside.is_some() {
-            return self.fail(Fault::error(span, "a `tf` cannot be inside another one"));
+            let fault = Fault::error(span, "a `tf` cannot be inside another one");
+            return self.fail(fault.help("put them side by side: tf('1h', a) and tf('4h', b)"));
         }
         let timeframe = self.timeframe(&arguments[0])?;
         self.inside = Some(timeframe);
@@ -277,7 +278,14 @@ impl Checker<'_, '_> {
             self.faults.push(fault.help(help));
             return None;
         };
-        let unfit = self.unfit(timeframe).map(|message| Fault::error(expr.span, message));
+        let unfit = self.unfit(timeframe).map(|message| {
+            let base = self.scope.timeframe.unwrap_or(timeframe);
+            let fits = |one: &Timeframe| *one >= base && one.ms() % base.ms() == 0;
+            let names: Vec<&str> =
+                Timeframe::ALL.into_iter().filter(fits).map(Timeframe::name).collect();
+            let help = format!("with bars of {base}, use one of {}", names.join(" "));
+            Fault::error(expr.span, message).help(help)
+        });
         let fits = unfit.is_none();
         self.faults.extend(unfit);
         fits.then_some(timeframe)

@@ -10,7 +10,7 @@ use super::{
         term::{Term, Type, number},
     },
     expression::{check, check_expr},
-    scope::{Scope, TextPlace, bad_name, reserved_name},
+    scope::{Scope, TextPlace, bad_name, instead_of, reserved_name},
 };
 
 /// Checks the params and puts the values into the scope.
@@ -23,7 +23,7 @@ pub(super) fn params(
     for (name, param) in &raw.params {
         let key = format!("strategy.params.{name}");
         if let Some(why) = bad_name(name).or_else(|| reserved_name(name)) {
-            problems.push(RuleProblem::error(&key, why));
+            problems.push(RuleProblem::error(&key, why).help(instead_of(name)));
             scope.broken.insert(name.clone());
             continue;
         }
@@ -140,11 +140,11 @@ pub(super) fn lets(
 ) -> Vec<String> {
     for name in raw.lets.keys() {
         let also_param = raw.params.contains_key(name);
-        let why = bad_name(name).or_else(|| reserved_name(name)).or_else(|| {
-            also_param.then(|| format!("`{name}` is a param already: choose another name"))
-        });
+        let why = bad_name(name)
+            .or_else(|| reserved_name(name))
+            .or_else(|| also_param.then(|| format!("`{name}` is a param already")));
         if let Some(why) = why {
-            problems.push(RuleProblem::error(key_of(name), why));
+            problems.push(RuleProblem::error(key_of(name), why).help(instead_of(name)));
             scope.broken.insert(name.clone());
         } else if !parsed.contains_key(name) {
             scope.broken.insert(name.clone());

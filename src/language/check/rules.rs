@@ -16,7 +16,7 @@ use super::{
     CheckedRule, DISTANCES, Distances,
     expression::check,
     place_of,
-    scope::{Scope, TextPlace, bad_name},
+    scope::{Scope, TextPlace, bad_name, instead_of, reserved_name},
 };
 use crate::domain::decision::{Block, CloseReason, Reason, Side, SkipReason};
 
@@ -93,13 +93,15 @@ fn name_of(
     let why = if let Some(why) = bad_name(name) {
         why
     } else if skip || close || block || HOLDS.contains(&name) {
-        format!("`{name}` is the reason of other rows: choose another name")
+        format!("`{name}` is the reason of other rows")
+    } else if let Some(why) = reserved_name(name) {
+        why
     } else if !names.insert(name.to_owned()) {
         format!("another rule of this list has the name {} already", quoted(name))
     } else {
         return Reason::of(name);
     };
-    problems.push(RuleProblem::error(key, why));
+    problems.push(RuleProblem::error(key, why).help(instead_of(name)));
     None
 }
 
@@ -258,7 +260,11 @@ const DISTANCES_ARE: &str = "write 2 * atr(14), 0.02 * close, or close - lowest(
 fn from_the_close(term: &Term, table: &str, key: &str) -> String {
     const CHARS_MAX: usize = 60;
     let text = term.to_string();
-    if term.what == What::Price(Price::Close) || text.len() > CHARS_MAX {
+    // A close without something that is not a price, such as close - 95, is a price still: what was meant is not known.
+    let is_close = |term: &Term| term.what == What::Price(Price::Close);
+    let less =
+        matches!(&term.what, What::Op(Op::Subtract, parts) if parts.first().is_some_and(is_close));
+    if is_close(term) || less || text.len() > CHARS_MAX {
         return DISTANCES_ARE.to_owned();
     }
     if let Some(part) = part_of_the_close(term) {

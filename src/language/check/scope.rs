@@ -194,6 +194,17 @@ pub(super) fn is_value(name: &str) -> bool {
     Price::named(name).is_some() || Clock::named(name).is_some() || SlotValue::named(name).is_some()
 }
 
+/// What to do about a name that is taken.
+pub(super) const TAKEN: &str = "choose another name";
+/// What a name is.
+const NAMES_ARE: &str =
+    "a name begins with a small letter, then small letters, digits and `_`, such as cross_up";
+
+/// What to do about a name that cannot be one, for one of the reasons of this file.
+pub(super) fn instead_of(name: &str) -> &'static str {
+    if bad_name(name).is_some() { NAMES_ARE } else { TAKEN }
+}
+
 /// Why a text cannot name a rule, a param or a series.
 pub(super) fn bad_name(name: &str) -> Option<String> {
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase());
@@ -206,8 +217,8 @@ pub(super) fn bad_name(name: &str) -> Option<String> {
     })
 }
 
-/// Why a name cannot be that of a param or a series.
+/// Why a name cannot be that of a rule, a param or a series.
 pub(super) fn reserved_name(name: &str) -> Option<String> {
     let taken = WORDS.contains(&name) || value_names().any(|value| value == name);
-    taken.then(|| format!("`{name}` is a word of the language: choose another name"))
+    taken.then(|| format!("`{name}` is a word of the language"))
 }

@@ -3,12 +3,12 @@
 use proptest::prelude::*;
 
 use super::{
-    super::{CheckedStrategy, Number, RawStrategy, Severity, Values, check},
+    super::{CheckedStrategy, Intent, LedgerState, Number, RawStrategy, Severity, Values, check},
     errors,
     fixtures::walk,
-    param, raw, rule, texts,
+    inputs, param, raw, rule, strategy, texts, whole,
 };
-use crate::domain::time::Timeframe;
+use crate::domain::{bar::TimedBar, time::Timeframe};
 
 /// The first error.
 fn refused(raw: &RawStrategy) -> String {
@@ -26,7 +26,9 @@ fn long_and_deep_texts_are_refused_at_once() {
         ("x".repeat(65_536), "65536 bytes"),
         ("(".repeat(1_000) + "close" + &")".repeat(1_000), "nested deeper"),
         ("not ".repeat(1_000) + "true", "nested deeper"),
-        (vec!["close > open"; 200].join(" or "), "nested deeper"),
+        (vec!["close"; 200].join(" + ") + " > 0", "nested deeper"),
+        (vec!["true"; 505].join(" or "), "names and operators in all; at most 1000"),
+        (vec!["close > open"; 1_000].join(" and "), "16995 bytes"),
         ("ema(".repeat(1_000), "nested deeper"),
         ("close".to_owned() + &"[1]".repeat(1_000) + " > 0", "nested deeper"),
         ("\u{fffd}".repeat(1_000), "no meaning"),
@@ -35,6 +37,30 @@ fn long_and_deep_texts_are_refused_at_once() {
         let said = refused(&raw(&text));
         assert!(said.contains(words), "{said}");
     }
+}
+
+#[test]
+fn a_long_list_of_conditions_is_true_as_its_words_say() {
+    let limits: Vec<f64> = (0..150).map(|n| f64::from(9_925 + n) / 10_000.0).collect();
+    let list = |word: &str| {
+        let terms: Vec<String> = limits.iter().map(|x| format!("close / open > {x}")).collect();
+        strategy(&raw(&terms.join(word)))
+    };
+    let (any, all) = (list(" or "), list(" and "));
+    let enters = |strategy: &CheckedStrategy, TimedBar { ts, bar }: &TimedBar| {
+        let values = whole(strategy, &inputs(*ts, bar, &[], LedgerState::default()));
+        let intent = strategy.decide(&inputs(*ts, bar, &values, LedgerState::default()));
+        matches!(intent, Intent::Enter(..))
+    };
+    let mut seen = [0; 3];
+    for bar in walk(3, 400, Timeframe::M5) {
+        let ratio = bar.bar.close() / bar.bar.open();
+        let above = limits.iter().filter(|limit| ratio > **limit).count();
+        assert_eq!(enters(&any, &bar), above > 0, "{ratio}");
+        assert_eq!(enters(&all, &bar), above == limits.len(), "{ratio}");
+        seen[usize::from(above > 0) + usize::from(above == limits.len())] += 1;
+    }
+    assert!(seen.iter().all(|many| *many > 0), "{seen:?}");
 }
 
 #[test]

@@ -199,6 +199,7 @@ const WARNINGS: &[(&str, &str, &str, &str)] = &[
     ("stop", "min(low, low[1])", "min(low, low[1])", "this is a price"),
     ("stop", "(day_high() + day_low()) / 2", "(day_high() + day_low()) / 2", "this is a price"),
     ("stop", "kc_lower(20, 2)", "kc_lower(20, 2)", "this is a price"),
+    ("stop", "95.0", "95.0", "kind of a price, this is a pure number"),
 ];
 
 #[test]
@@ -291,7 +292,7 @@ fn tables_are_checked() {
     };
     let two = rust_decimal::Decimal::TWO;
     type Change<'a> = &'a dyn Fn(&mut RawStrategy);
-    let cases: [(Change<'_>, &str, &str); 19] = [
+    let cases: [(Change<'_>, &str, &str); 22] = [
         (&|raw| raw.enter.clear(), "strategy.enter", "no rule enters"),
         (&|raw| raw.sides = "short".to_owned(), "strategy.sides", "no entry is left"),
         (&|raw| raw.enter[0].side = None, "strategy.enter[0].side", "needs a side"),
@@ -300,6 +301,9 @@ fn tables_are_checked() {
         (&|raw| raw.enter[0].rule = "halted".to_owned(), "strategy.enter[0].rule", "other rows"),
         (&|raw| raw.enter[0].rule = "no_signal".to_owned(), "strategy.enter[0].rule", "other rows"),
         (&|raw| raw.enter[0].rule = "cooldown".to_owned(), "strategy.enter[0].rule", "other rows"),
+        (&|raw| raw.enter[0].rule = "close".to_owned(), "strategy.enter[0].rule", "a word"),
+        (&|raw| raw.enter[0].rule = "held".to_owned(), "strategy.enter[0].rule", "a word"),
+        (&|raw| raw.exit[0].rule = "not".to_owned(), "strategy.exit[0].rule", "a word"),
         (&|raw| raw.enter[0].rule = "a".repeat(33), "strategy.enter[0].rule", "at most 32"),
         (&|raw| raw.exit[0].rule = "use".to_owned(), "strategy.exit[1].rule", "already"),
         (&|raw| drop(raw.lets.insert("close".into(), "1".into())), "strategy.let.close", "a word"),

@@ -31,7 +31,7 @@ on-existing = "replce"
         r"jobs/t.toml:7:13: `market.timeframe`: `7m` is not a timeframe: use one of 1m 3m 5m 15m 30m 1h 2h 4h 6h 8h 12h 1d",
         r#"jobs/t.toml:9:9: `strategy.sides` is "bth", accepted are "both", "long", "short" (did you mean `both`?)"#,
         r"jobs/t.toml:10:1: `strategy.enter[0].side` is missing (write it)",
-        r"jobs/t.toml:12:8: `strategy.enter[0].when` must be a string, found the integer 20",
+        r#"jobs/t.toml:12:8: `strategy.enter[0].when` must be a string, found the integer 20 (a rule needs a condition between quotes: "close > open")"#,
         r"jobs/t.toml:14:1: unknown key `fee_bps` in [fill] (did you mean `fee-bps`?)",
         r"jobs/t.toml:15:16: `fill.slippage-bps` is -1, at least 0 is accepted",
         r"jobs/t.toml:16:1: `backtest.runid` is missing (write it in [backtest])",

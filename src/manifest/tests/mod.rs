@@ -7,6 +7,7 @@ mod references;
 mod schedules;
 mod shipped;
 mod strategies;
+mod syntax;
 
 use std::collections::BTreeMap;
 

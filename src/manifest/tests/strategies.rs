@@ -114,6 +114,45 @@ fn a_profile_is_looked_for_among_strategies_too() {
 }
 
 #[test]
+fn of_two_strategies_the_first_would_have_no_effect() {
+    let case = extends()
+        .file("strategies/y.toml", &RULES.replace("up", "y"))
+        .file("strategies/z.toml", &RULES.replace("up", "z"))
+        .file("strategies/turned.toml", "manifest = 1\n[strategy.params.fast]\ndefault = 4\n")
+        .file(
+            "profiles/market.toml",
+            "manifest = 1\nextends = [\"../strategies/y.toml\"]\n[risk]\ncooldown-bars = 3\n",
+        );
+    let both = case.clone().profile("y").profile("z").says();
+    assert!(both.contains("-P z: `-P y` has no effect: `z` has rules too"), "{both}");
+    assert!(both.ends_with("(name one of the two)"), "{both}");
+    let around = case.clone().profile("y").profile("turned").profile("z").says();
+    assert!(around.contains("`-P y` has no effect"), "{around}");
+    // What turns the rules, and a profile that has more than rules, are for something.
+    case.clone().profile("y").profile("turned").good();
+    case.clone().profile("market").profile("z").good();
+}
+
+#[test]
+fn a_profile_that_a_kind_does_not_read_is_noted_by_a_check() {
+    let case = extends()
+        .file("profiles/replay.toml", "# feed\nmanifest = 1\n[live]\nfeed = \"replay\"\n")
+        .file(
+            "profiles/more.toml",
+            "manifest = 1\n[live]\nfeed = \"replay\"\n[risk]\ncooldown-bars = 3\n",
+        )
+        .file("strategies/y.toml", RULES);
+    let noted = |case: &Case| case.checks().unwrap().to_string();
+    let idle = noted(&case.clone().profile("y").profile("replay"));
+    let want = "-P replay: this has no effect: a job of kind \"backtest\" does not read [live] (leave it out)";
+    assert!(idle.contains(want), "{idle}");
+    for profile in ["y", "more"] {
+        let said = noted(&case.clone().profile(profile));
+        assert!(!said.contains("no effect"), "{said}");
+    }
+}
+
+#[test]
 fn places_are_inside_of_the_expression() {
     let wrong = |from: &str, to: &str| {
         let case = extends().file("strategies/x.toml", &RULES.replace(from, to));
@@ -186,6 +225,19 @@ fn a_strategy_is_checked_by_itself() {
         ("side = \"long\"\n", "", "`strategy.enter[0].side` is missing"),
         ("crosses_above", "crosses_abvoe", "did you mean"),
         ("[[strategy.enter]]", "[[strategy.entre]]", "did you mean `enter`?"),
+        ("[[strategy.enter]]", "[[strategy.entry]]", "did you mean `enter`?"),
+        ("[[strategy.enter]]", "[strategy.enter]", "write [[strategy.enter]], with two brackets"),
+        ("rule =", "name =", "did you mean `rule`?"),
+        ("when =", "condition =", "did you mean `when`?"),
+        ("stop =", "stoploss =", "did you mean `stop`?"),
+        ("stop =", "stop_loss =", "did you mean `stop`?"),
+        ("stop =", "take_profit =", "did you mean `target`?"),
+        ("stop =", "trailing =", "did you mean `trail`?"),
+        ("stop =", "TrailingStop =", "did you mean `trail`?"),
+        ("stop =", "breakeven =", "did you mean `break-even-at`?"),
+        ("stop =", "sotp =", "did you mean `stop`?"),
+        ("[strategy.protect]", "[strategy.stoploss]", "did you mean `protect`?"),
+        ("\"2 * atr(14)\"", "95.0", "a distance between quotes: \"2 * atr(14)\""),
     ] {
         let said = of(&RULES.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(said.contains(says), "{said}");

@@ -114,7 +114,11 @@ impl<'d, D: Disk> RawStore<'d, D> {
 
     /// All bars that open on the days `first ..= last`, in order.
     pub fn load(&self, first: i64, last: i64) -> Result<Vec<TimedBar>, StoreError> {
-        let days = self.days_between(first, last)?;
+        self.load_days(&self.days_between(first, last)?)
+    }
+
+    /// All bars that open on some sorted days, in order.
+    pub fn load_days(&self, days: &[i64]) -> Result<Vec<TimedBar>, StoreError> {
         let mut bars = Vec::new();
         for part in days.chunks(DAYS_AT_ONCE) {
             let loaded: Result<Vec<_>, StoreError> =

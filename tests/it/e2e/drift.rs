@@ -3,7 +3,7 @@
 use mjolnir::domain::time::Timeframe;
 use serde_json::Value;
 
-use super::fixture::{EVENING, cell, decisions, eqflat, ledger, live, proof};
+use super::fixture::{EVENING, NOON, cell, decisions, eqflat, ledger, live, proof};
 use crate::support::{
     market::{csv, market},
     runner::Root,
@@ -79,6 +79,26 @@ fn another_setting_is_named_by_live_and_by_the_proof() {
     assert_eq!(before, root.read(&decisions("paper")), "the ledger is untouched");
     let refused = live(&root, "paper", EVENING).arg("-P").arg("seed-v02").run().code(78);
     refused.says(&["live.stop-fill is at-stop, was through-open"]);
+}
+
+#[test]
+fn another_seed_is_another_market_and_another_feed_is_said() {
+    let root = ledger(NOON);
+    let files = || {
+        root.shell("sha256sum data/raw/demo/BTC_USD/5m/* data/processed/*/paper/BTC_USD/5m/*")
+            .ok()
+            .stdout
+    };
+    let before = files();
+    let refused = live(&root, "paper", EVENING).arg("-p").arg("seed=8").run().code(78);
+    refused.says(&["live.seed is 8, was 7", "restore them", "or use a new tag"]);
+    assert_eq!(before, files(), "neither rows nor bars are touched");
+    // Recorded bars may be what was made up; that they are is said.
+    root.shell("cp -r data/raw/demo/BTC_USD/5m recorded").ok();
+    let recorded = live(&root, "paper", NOON).arg("feed=replay").arg("source=recorded").run();
+    recorded
+        .warns(&["live.feed is replay, was synthetic in the run that decided this ledger last"]);
+    live(&root, "paper", EVENING).arg("-p").arg("seed=7").run().ok().prints(&["window is decided"]);
 }
 
 #[test]
