@@ -22,21 +22,34 @@ use crate::{
     },
 };
 
+/// A step that was approved.
+pub struct GivenApproval {
+    run: RunId,
+    approval: Approval,
+    next: &'static str,
+}
+
+impl GivenApproval {
+    /// What was done, for people.
+    pub fn said(&self) -> String {
+        let Self { run, approval: Approval { step, who, reason, .. }, next } = self;
+        let (who, reason) = (plain(who), plain(reason));
+        format!("step {step} of run {run} is approved by {who}: {reason}\n{next}\n")
+    }
+}
+
 /// Approves a step, and says what comes of it.
 pub fn approve(root: &Path, args: &ApproveArgs, json: bool) -> Exit {
-    match given(root, args) {
-        Ok((run, approval, next)) => {
-            let Approval { step, who, reason, at } = &approval;
+    match give(root, args) {
+        Ok(given) => {
             if json {
+                let Approval { step, who, reason, at } = &given.approval;
                 print_json(&json!({
-                    "schema": "mjolnir.approve/1", "run_id": run.as_str(), "step": step,
+                    "schema": "mjolnir.approve/1", "run_id": given.run.as_str(), "step": step,
                     "who": who, "reason": reason, "at_ms": at.get(),
                 }));
             } else {
-                let (who, reason) = (plain(who), plain(reason));
-                print(&format!(
-                    "step {step} of run {run} is approved by {who}: {reason}\n{next}\n"
-                ));
+                print(&given.said());
             }
             Exit::Ok
         }
@@ -44,7 +57,8 @@ pub fn approve(root: &Path, args: &ApproveArgs, json: bool) -> Exit {
     }
 }
 
-fn given(root: &Path, args: &ApproveArgs) -> Result<(RunId, Approval, &'static str), Failure> {
+/// Writes the approval down.
+pub fn give(root: &Path, args: &ApproveArgs) -> Result<GivenApproval, Failure> {
     flags::reason(&args.reason)?;
     let records = Records::open(root)?;
     let run = waiting(&records, &args.run)?;
@@ -73,7 +87,7 @@ fn given(root: &Path, args: &ApproveArgs) -> Result<(RunId, Approval, &'static s
         }
         _ => "it starts within seconds",
     };
-    Ok((run.run_id, approval, next))
+    Ok(GivenApproval { run: run.run_id, approval, next })
 }
 
 /// The run that is meant: of a job the newest one that is not over.

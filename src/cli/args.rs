@@ -483,6 +483,20 @@ pub struct RetryArgs {
     /// Of a pipeline: this step alone, with the results of those it needs
     #[arg(long, value_name = "STEP")]
     pub only: Option<String>,
+    /// For whom and why
+    #[command(flatten)]
+    pub asked: AskArgs,
+}
+
+/// Who asks for a run, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct AskArgs {
+    /// Why it is run; kept in the folder of the run and shown with it
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Who runs it; the user of this process when only a reason is given
+    #[arg(long)]
+    pub who: Option<String>,
 }
 
 /// Why what was decided is taken back.
@@ -595,6 +609,9 @@ pub struct RunArgs {
     /// End the job after this long, e.g. 30m; overrides the manifest
     #[arg(long, value_name = "DURATION")]
     pub timeout: Option<String>,
+    /// For whom and why
+    #[command(flatten)]
+    pub asked: AskArgs,
 }
 
 impl RunArgs {
@@ -608,6 +625,7 @@ impl RunArgs {
             retry_of: None,
             part: None,
             timeout: None,
+            asked: AskArgs::default(),
         }
     }
 }

@@ -49,6 +49,7 @@ pub fn again(root: &Path, args: &RetryArgs) -> Result<RunArgs, Failure> {
         part: part(&records, &old, args)?,
         retry_of: Some(id.to_string()),
         timeout: given.timeout.clone(),
+        asked: args.asked.clone(),
         ..RunArgs::of(run_arguments::arguments(&given))
     })
 }

@@ -15,21 +15,26 @@ use crate::{
     domain::time::UtcMs,
     exit::Exit,
     jobs::context::Failure,
-    store::runs::{RunRecord, StepApproval, StepRecord, StepState, StepTask, StepsRecord},
+    store::runs::{
+        RunAsked, RunRecord, StepApproval, StepRecord, StepState, StepTask, StepsRecord,
+    },
 };
+
+/// A run with its steps, and who asked for it.
+type ShownRun = (RunRecord, Option<StepsRecord>, Option<RunAsked>);
 
 /// Shows a run, if the word means one that is recorded here; `None` otherwise.
 pub fn show_run(root: &Path, word: &str, json: bool) -> Option<Exit> {
     let records = Records::open_if_any(root).ok().flatten()?;
     let run = records.find(word).ok()?;
     Some(match look(&records, &run) {
-        Ok((run, steps)) => {
+        Ok((run, steps, asked)) => {
             if json {
                 print_json(&json!({
-                    "schema": "mjolnir.show-run/1", "run": run_json(&run), "steps": steps,
+                    "schema": "mjolnir.show-run/1", "run": run_json(&run), "asked": asked, "steps": steps,
                 }));
             } else {
-                print(&text(&run, steps.as_ref()));
+                print(&text(&run, steps.as_ref(), asked.as_ref()));
             }
             Exit::Ok
         }
@@ -37,13 +42,14 @@ pub fn show_run(root: &Path, word: &str, json: bool) -> Option<Exit> {
     })
 }
 
-fn look(records: &Records, run: &RunRecord) -> Result<(RunRecord, Option<StepsRecord>), Failure> {
+fn look(records: &Records, run: &RunRecord) -> Result<ShownRun, Failure> {
     let run = records.state_of(&run.run_id)?;
     let steps = StepsRecord::read(&records.disk, &records.layout, &run.run_id)?;
-    Ok((run, steps))
+    let asked = RunAsked::read(&records.disk, &records.layout, &run.run_id)?;
+    Ok((run, steps, asked))
 }
 
-fn text(run: &RunRecord, steps: Option<&StepsRecord>) -> String {
+fn text(run: &RunRecord, steps: Option<&StepsRecord>, asked: Option<&RunAsked>) -> String {
     let now = SystemClock.now();
     let mut rows = vec![
         row(["run", run.run_id.as_str()]),
@@ -61,6 +67,7 @@ fn text(run: &RunRecord, steps: Option<&StepsRecord>) -> String {
     add("said", Some(plain(&run.summary)).filter(|said| !said.is_empty()));
     add("slot", run.due.as_ref().map(|(schedule, slot)| format!("{slot} of {schedule}")));
     add("attempt", (run.attempt > 1).then(|| run.attempt.to_string()));
+    add("asked by", asked.map(said_by));
     add("repeats", run.retry_of.as_ref().map(ToString::to_string));
     add("part of", run.parent.as_ref().map(ToString::to_string));
     let part = steps.and_then(|steps| steps.retry.as_ref());
@@ -70,6 +77,11 @@ fn text(run: &RunRecord, steps: Option<&StepsRecord>) -> String {
         step_text(step, run, &mut text);
     }
     text
+}
+
+fn said_by(asked: &RunAsked) -> String {
+    let who = plain(&asked.who);
+    if asked.reason.is_empty() { who } else { format!("{who}: {}", plain(&asked.reason)) }
 }
 
 fn step_text(step: &StepRecord, run: &RunRecord, text: &mut String) {

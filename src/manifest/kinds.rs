@@ -113,6 +113,41 @@ macro_rules! kinds {
     };
 }
 
+/// What a loop puts out: how far it is, its files, and those key figures of its ledger that have a value.
+const LIVE_OUT: &[&str] = &[
+    "rows",
+    "last_ts_ms",
+    "decisions",
+    "trades",
+    "model_id",
+    "closed_trades",
+    "net",
+    "total_return",
+    "holding_return",
+    "cagr",
+    "volatility",
+    "sharpe",
+    "sortino",
+    "calmar",
+    "max_drawdown",
+    "underwater_days_max",
+    "psr",
+    "track_days_min",
+    "win_rate",
+    "profit_factor",
+    "expectancy",
+    "expectancy_r",
+    "sqn",
+    "exposure",
+    "hold_bars_mean",
+    "mae_mean",
+    "mfe_mean",
+    "win_streak_max",
+    "loss_streak_max",
+    "fees",
+    "fees_of_gross",
+];
+
 kinds! {
     /// The paper loop: one decision row per closed bar, in order, whatever happens.
     Live(LiveJob, plan::live) = "live" => KindRow {
@@ -120,7 +155,7 @@ kinds! {
         optional: &["fill", "account", "risk"],
         rules: rules::live,
         idempotent: true,
-        puts_out: Some(&["rows", "last_ts_ms", "decisions", "trades", "model_id"]),
+        puts_out: Some(LIVE_OUT),
         runs: Runs::Itself,
         negative: Negative::FailedRun,
         record: RecordPolicy::Mandatory,

@@ -11,11 +11,13 @@ use super::{
     operator::{FormUse, Operator, Stranger},
     query::{Query, escaped},
     run::find,
+    steps,
     words::{StatusSign, safe, safe_lines, verdict},
 };
 use crate::{
     cli::{
-        args::{CommandArgs, JobArgs, PauseArgs, RetryArgs, RunArgs},
+        approve,
+        args::{ApproveArgs, AskArgs, CommandArgs, JobArgs, PauseArgs, RetryArgs, RunArgs},
         commands, flags,
         load::{facts, load},
         pause,
@@ -34,7 +36,7 @@ use crate::{
     },
     run::{command_line, made_up_id},
     serve::answer::{WebPage, WebRequest},
-    store::runs::RunState,
+    store::runs::{RunRecord, RunState},
 };
 
 /// The type of a form that a browser sends.
@@ -57,6 +59,8 @@ enum ActKind {
     Stop,
     /// The job of a run, once more.
     Retry,
+    /// A step of a run that waits for a person.
+    Approve,
 }
 
 /// A way to act: its word in an address, that on its button, and what it does.
@@ -67,7 +71,7 @@ struct ActRow {
     does: &'static str,
 }
 
-const ACTS: [ActRow; 9] = [
+const ACTS: [ActRow; 10] = [
     ActRow {
         kind: ActKind::Order(CommandKind::Halt),
         word: "halt",
@@ -122,28 +126,21 @@ const ACTS: [ActRow; 9] = [
         button: "Run again",
         does: "The job of this run runs once more, now, with the same values.",
     },
+    ActRow {
+        kind: ActKind::Approve,
+        word: "approve",
+        button: "Approve",
+        does: "This step of the pipeline starts, and what needs it comes after it. It cannot be taken back.",
+    },
 ];
-
-impl ActRow {
-    /// What to type for the same in a terminal.
-    fn typed(&self, of: &str) -> String {
-        let (tag, job, run) = (of, of, of);
-        match self.kind {
-            ActKind::Order(order) => format!("runner {order} --tag {tag} --reason \"...\""),
-            ActKind::Pause => format!("runner pause {job} --reason \"...\""),
-            ActKind::ResumeJob => format!("runner resume {job}"),
-            ActKind::Run => format!("runner run {job}"),
-            ActKind::Stop => format!("runner stop {run} --reason \"...\""),
-            ActKind::Retry => format!("runner retry {run}"),
-        }
-    }
-}
 
 /// An act that is asked for, with what it is done to, which is there.
 struct Act {
     row: &'static ActRow,
     /// A tag, the name of a job, or the id of a run.
     of: String,
+    /// The step of the run, where it is about one.
+    step: String,
 }
 
 impl Act {
@@ -166,8 +163,55 @@ impl Act {
             ActKind::Stop | ActKind::Retry => {
                 find(desk, of)?;
             }
+            ActKind::Approve => {
+                find(desk, of)?;
+                query.text("step").ok_or_else(|| usage("step: say which one".to_owned()))?;
+            }
         }
-        Ok(Self { row, of: of.to_owned() })
+        let step = query.text("step").filter(|_| row.kind == ActKind::Approve);
+        Ok(Self { row, of: of.to_owned(), step: step.unwrap_or_default().to_owned() })
+    }
+
+    /// What to type for the same in a terminal.
+    fn typed(&self) -> String {
+        let (tag, job, run) = (&self.of, &self.of, &self.of);
+        match self.row.kind {
+            ActKind::Order(order) => format!("runner {order} --tag {tag} --reason \"...\""),
+            ActKind::Pause => format!("runner pause {job} --reason \"...\""),
+            ActKind::ResumeJob => format!("runner resume {job}"),
+            ActKind::Run => format!("runner run {job} --reason \"...\""),
+            ActKind::Stop => format!("runner stop {run} --reason \"...\""),
+            ActKind::Retry => format!("runner retry {run} --reason \"...\""),
+            ActKind::Approve => {
+                format!("runner approve {run} {} --reason \"...\"", safe(&self.step))
+            }
+        }
+    }
+
+    /// What it is done to, in words.
+    fn whom(&self) -> String {
+        if self.step.is_empty() {
+            self.of.clone()
+        } else {
+            format!("step {} of {}", self.step, self.of)
+        }
+    }
+
+    /// What a step asks; a failure where it does not wait for an answer.
+    fn asked(&self, desk: &Desk) -> Result<Option<String>, Failure> {
+        if self.row.kind != ActKind::Approve {
+            return Ok(None);
+        }
+        let run = find(desk, &self.of)?;
+        let asks = steps::asks(desk, &run).into_iter().find(|(step, _)| *step == self.step);
+        let message = || {
+            let (step, run) = (safe(&self.step), &run.run_id);
+            Failure::new(
+                Exit::Nothing,
+                format!("step `{step}` of run {run} does not wait for an approval"),
+            )
+        };
+        asks.map(|(_, text)| Some(text)).ok_or_else(message)
     }
 
     /// The page that is about it.
@@ -185,12 +229,12 @@ impl Act {
             ActKind::Pause | ActKind::ResumeJob | ActKind::Run => {
                 format!("/jobs/{}", escaped(&self.of))
             }
-            ActKind::Stop | ActKind::Retry => format!("/runs/{}", self.of),
+            ActKind::Stop | ActKind::Retry | ActKind::Approve => format!("/runs/{}", self.of),
         }
     }
 
     fn title(&self) -> String {
-        format!("{} {}", self.row.button, self.of)
+        format!("{} {}", self.row.button, self.whom())
     }
 }
 
@@ -209,6 +253,22 @@ pub fn links(desk: &Desk, words: &[&str], of: &str) -> Markup {
 /// What can be done to a run.
 pub fn links_of_run(desk: &Desk, run: &RunId, state: RunState) -> Markup {
     links(desk, &[if state.is_over() { "retry" } else { "stop" }], run.as_str())
+}
+
+/// What waits for a person in a run: each step with what it asks, and how to answer.
+pub fn approvals(desk: &Desk, run: &RunRecord) -> Markup {
+    let run_id = &run.run_id;
+    html! {
+        @for (step, text) in steps::asks(desk, run) {
+            @let typed = format!("runner approve {run_id} {} --reason \"...\"", safe(&step));
+            div.asks {
+                p { (verdict(StatusSign::Look, "waits for a person")) " step " strong { bdi { (safe(&step)) } } " asks: " bdi { (safe(&text)) } }
+                @if desk.operator.is_some() {
+                    p.acts role="group" aria-label="act" { a href=(format!("/act?do=approve&of={run_id}&step={}", escaped(&step))) { "Approve " (safe(&step)) " …" } }
+                } @else { p.note { "To approve it: " code { (typed) } } }
+            }
+        }
+    }
 }
 
 /// What was done, or why not.
@@ -236,10 +296,11 @@ pub fn page(desk: &Desk, asked: &WebRequest) -> WebPage {
     let Some(operator) = &desk.operator else { return frame::failed(desk, &not_here()) };
     if asked.method != Method::POST {
         let query = Query::of(&asked.uri);
-        return match Act::read(desk, &query) {
-            Ok(act) => {
-                let title = act.title();
-                frame::page(desk, Here::Elsewhere, &title, &form(desk, operator, &act))
+        let read = Act::read(desk, &query).and_then(|act| Ok((act.asked(desk)?, act)));
+        return match read {
+            Ok((asked, act)) => {
+                let form = form(desk, operator, (&act, asked.as_deref()));
+                frame::page(desk, Here::Elsewhere, &act.title(), &form)
             }
             Err(failure) => frame::failed(desk, &failure),
         };
@@ -287,31 +348,36 @@ fn not_here() -> Failure {
     )
 }
 
-fn form(desk: &Desk, operator: &Operator, act: &Act) -> Markup {
+fn form(desk: &Desk, operator: &Operator, (act, asked): (&Act, Option<&str>)) -> Markup {
     let reach = match act.row.kind {
         ActKind::Order(_) => reach(desk, &act.of),
-        ActKind::Pause | ActKind::ResumeJob | ActKind::Run | ActKind::Stop | ActKind::Retry => {
-            Vec::new()
-        }
+        ActKind::Pause
+        | ActKind::ResumeJob
+        | ActKind::Run
+        | ActKind::Stop
+        | ActKind::Retry
+        | ActKind::Approve => Vec::new(),
     };
     html! {
         p.kind { a href=(act.page(desk)) { bdi { (safe(&act.of)) } } }
-        h1 { (act.row.button) " " bdi { (safe(&act.of)) } "?" }
+        h1 { (act.row.button) " " bdi { (safe(&act.whom())) } "?" }
+        @if let Some(asked) = asked { p.message { "It asks: " bdi { (safe(asked)) } } }
         p.lead { (act.row.does) }
         @if reach.len() > 1 { p { "It is for all " (reach.len()) " series of the tag: " (reach.join(", ")) "." } }
         form.act method="post" action="/act" {
             input type="hidden" name="do" value=(act.row.word);
             input type="hidden" name="of" value=(safe(&act.of));
+            @if !act.step.is_empty() { input type="hidden" name="step" value=(safe(&act.step)); }
             input type="hidden" name="form" value=(operator.new_form());
             label { "Why; others will read it"
                 input name="reason" required maxlength="500" autocomplete="off" size="50" autofocus;
             }
             label { "Who you are" input name="who" required maxlength=(WHO_MAX) autocomplete="name"; }
             label { "The token of this box" input name="token" type="password" required autocomplete="current-password"; }
-            button.strong { (act.row.button) " " (safe(&act.of)) }
+            button.strong { (act.row.button) " " (safe(&act.whom())) }
             a href=(act.page(desk)) { "leave it" }
         }
-        p.note { "The token is in " code { "data/state/operate.token" } ". The same in a terminal: " code { (act.row.typed(&act.of)) } }
+        p.note { "The token is in " code { "data/state/operate.token" } ". The same in a terminal: " code { (act.typed()) } }
     }
 }
 
@@ -387,7 +453,8 @@ fn carry_out(
         .map_err(|_| Failure::new(Exit::Usage, "reason: say why, others will read it"))?;
     let named = query.text("who").map(|who| who.chars().take(WHO_MAX).collect::<String>());
     let who = flags::who(named.as_ref());
-    let Act { row, of } = act;
+    let Act { row, of, step } = act;
+    let asked = AskArgs { reason: Some(why.to_owned()), who: Some(who.clone()) };
     let said = match row.kind {
         ActKind::Order(order) => {
             let tag: Tag =
@@ -415,16 +482,27 @@ fn carry_out(
             // A job of a matrix has no file of its own.
             let own = format!("jobs/{file}.toml");
             let job = if desk.root.join(&own).is_file() { own } else { file };
-            started(desk, operator, &RunArgs::of(JobArgs::of(job.into())))?
+            let args = RunArgs { asked, ..RunArgs::of(JobArgs::of(job.into())) };
+            started(desk, operator, &args)?
         }
         ActKind::Stop => stopped(desk, of, &format!("{why}, by {who}"))?,
         ActKind::Retry => {
-            let args = RetryArgs { run: of.clone(), from: None, only: None };
+            let args = RetryArgs { run: of.clone(), from: None, only: None, asked };
             started(desk, operator, &retry::again(&desk.root, &args)?)?
+        }
+        ActKind::Approve => {
+            let (run, step, reason) = (of.clone(), step.clone(), why.to_owned());
+            let args = ApproveArgs { run, step, reason, who: Some(who.clone()) };
+            approve::give(&desk.root, &args)?.said()
         }
     };
     // Not every act keeps its reason where it is done.
-    tracing::info!("through the pages, by {who} ({why}): {} {of}: {}", row.word, said.trim());
+    tracing::info!(
+        "through the pages, by {who} ({why}): {} {}: {}",
+        row.word,
+        act.whom(),
+        said.trim()
+    );
     Ok(said)
 }
 

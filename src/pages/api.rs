@@ -23,7 +23,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     serve::answer::{LiveSource, WebPage, WebRequest},
-    store::disk::Disk as _,
+    store::{disk::Disk as _, runs::RunRecord},
 };
 
 /// Bars of an answer where none are asked for.
@@ -95,9 +95,17 @@ fn status(desk: &Desk) -> Result<Value, Failure> {
     Ok(json!({
         "schema": "mjolnir.box/1", "now_ms": found.now.get(), "is_well": found.troubles().is_empty(), "troubles": found.troubles(),
         "loops": found.loops, "service": found.service, "incidents": incidents,
-        "runs": found.going.iter().map(run_json).collect::<Vec<_>>(),
+        "runs": found.going.iter().map(going).collect::<Vec<_>>(),
         "disk": found.room.as_ref().map(|(path, left)| json!({ "path": path, "free_bytes": left })),
     }))
+}
+
+/// A run that goes on, with what it asks a person.
+fn going((run, asks): &(RunRecord, Vec<(String, String)>)) -> Value {
+    let asks = asks.iter().map(|(step, text)| json!({ "step": step, "text": text }));
+    let mut document = run_json(run);
+    document["asks"] = asks.collect();
+    document
 }
 
 /// The window that a request asks for: the newest part of a ledger where it says nothing.
@@ -147,7 +155,11 @@ fn of_loop(
                 asked.headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
             let after = match last {
                 Some(last) => last,
-                None => query.number("after")?.unwrap_or(i64::MAX),
+                None => match query.number("after")? {
+                    Some(after) => after,
+                    // Whatever is decided from now on.
+                    None => bars::reach(desk, place)?.map_or(i64::MIN, |(_, last)| last),
+                },
             };
             Ok(WebPage::live(decided(Arc::clone(desk), place.clone(), after)))
         }

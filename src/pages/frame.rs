@@ -19,6 +19,8 @@ use crate::{
 const STYLE: &str = include_str!("style.css");
 /// Charts, live rows, keys.
 const SCRIPT: &str = include_str!("app.js");
+/// Sorting the trades of a report.
+const SORT: &str = include_str!("sort.js");
 /// The mark in the tab of a browser.
 const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#1f5fb4" d="M2 2h12v6H10v6H6V8H2z"/></svg>"##;
 
@@ -76,6 +78,11 @@ pub fn links() -> Markup {
     }
 }
 
+/// The script of a report.
+pub fn sorting() -> Markup {
+    html! { script src=(format!("/static/{}", name("sort", SORT, "js"))) defer {} }
+}
+
 fn name(stem: &str, text: &str, extension: &str) -> String {
     format!("{stem}-{:08x}.{extension}", xxh3_64(text.as_bytes()) >> 32)
 }
@@ -86,6 +93,8 @@ pub fn asset(file: &str) -> Option<WebPage> {
         ("text/css; charset=utf-8", STYLE)
     } else if file == name("app", SCRIPT, "js") {
         ("text/javascript; charset=utf-8", SCRIPT)
+    } else if file == name("sort", SORT, "js") {
+        ("text/javascript; charset=utf-8", SORT)
     } else if file == "icon.svg" {
         ("image/svg+xml", ICON)
     } else {

@@ -6,6 +6,7 @@ use super::{
     desk::Desk,
     lines::{LoopLine, lines},
     query::escaped,
+    steps::asks,
     words::{StatusSign, ago, bytes, safe, state, time, took, verdict},
 };
 use crate::{
@@ -38,8 +39,8 @@ pub struct BoxState {
     pub service: Option<ServiceStatus>,
     /// Open incidents.
     pub incidents: Vec<Incident>,
-    /// Runs that go on or wait.
-    pub going: Vec<RunRecord>,
+    /// Runs that go on or wait, each with what it asks a person: step and text.
+    pub going: Vec<(RunRecord, Vec<(String, String)>)>,
     /// The fullest disk, and what is left there.
     pub room: Option<(String, u64)>,
     /// Now.
@@ -64,6 +65,11 @@ impl BoxState {
             Ok((going, incidents))
         })?;
         let (going, incidents) = found.unwrap_or_default();
+        let asking = |run: RunRecord| {
+            let asks = asks(desk, &run);
+            (run, asks)
+        };
+        let going = going.into_iter().map(asking).collect();
         let room =
             room(desk.layout.data()).ok().map(|room| (room.path.display().to_string(), room.bytes));
         Ok(Self {
@@ -113,7 +119,10 @@ pub fn body(desk: &Desk) -> Result<Markup, Failure> {
         h1.visually-hidden { "The box" }
         div data-refresh="10" {
             section #verdict data-live aria-live="polite" {
-                @if troubles.is_empty() {
+                @if troubles.is_empty() && found.loops.is_empty() {
+                    p.headline { (verdict(StatusSign::Idle, "Nothing decides here yet")) }
+                    p.lead { "No incident is open." }
+                } @else if troubles.is_empty() {
                     p.headline { (verdict(StatusSign::Well, "All is well")) }
                     p.lead { (counted(watched, "loop decides", "loops decide")) ", no incident is open." }
                 } @else {
@@ -209,13 +218,16 @@ fn coming(service: Option<&ServiceStatus>, now: UtcMs) -> Markup {
     }
 }
 
-fn going(runs: &[RunRecord], now: UtcMs) -> Markup {
+fn going(runs: &[(RunRecord, Vec<(String, String)>)], now: UtcMs) -> Markup {
     html! {
         @if runs.is_empty() { p.none { "No run goes on or waits." } }
         ul.rows {
-            @for run in runs {
+            @for (run, asks) in runs {
                 li {
                     (state(run.state)) " " a href=(format!("/runs/{}", run.run_id)) { bdi { (safe(&run.job)) } } " " span.when { (took(run, now)) }
+                    @for (step, text) in asks {
+                        br; span.when { "step " bdi { (safe(step)) } " asks: " bdi { (safe(text)) } " " a href=(format!("/runs/{}#steps", run.run_id)) { "answer" } }
+                    }
                 }
             }
         }

@@ -9,12 +9,13 @@ use super::{
     act,
     desk::Desk,
     runs::table,
+    steps,
     words::{StatusSign, ago, level_of, safe, safe_lines, time, verdict},
 };
 use crate::{
     cli::{
         args::JobArgs,
-        load::{LoadError, facts, load, load_declared, names, read_text},
+        load::{LoadError, facts, find, load, load_declared, matrix_jobs, names, read_text},
         next::Coming,
         planned::{self, Planned, short},
         table::span,
@@ -44,9 +45,7 @@ struct Known {
 }
 
 fn known(desk: &Desk, file: &str) -> Known {
-    let text =
-        read_text(&desk.root.join("jobs").join(file).with_extension("toml")).unwrap_or_default();
-    let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let table = table_of(desk, file);
     let word =
         |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
     let planned = planned::one(&desk.root, Path::new(file));
@@ -59,25 +58,49 @@ fn known(desk: &Desk, file: &str) -> Known {
     Known { file: file.to_owned(), job, kind: word("kind"), about: word("description"), planned }
 }
 
+/// The manifest of a job as its file has it, without its layers; empty where it cannot be read.
+fn table_of(desk: &Desk, file: &str) -> toml::Table {
+    let path = find(&desk.root, Path::new(file)).ok().map(|(path, _)| path);
+    let text = path.and_then(|path| read_text(&path).ok()).unwrap_or_default();
+    toml::from_str(&text).unwrap_or_default()
+}
+
 /// The list of jobs.
 pub fn body(desk: &Desk) -> Result<Markup, Failure> {
-    let all: Vec<Known> = names(&desk.root).iter().map(|file| known(desk, file)).collect();
+    let all = names(&desk.root);
+    Ok(html! {
+        h1 { "Jobs" }
+        p.lead { (all.len()) " jobs of manifests in " code { "jobs/" } "." }
+        @if all.is_empty() { p.none { "No manifest is in " code { "jobs/" } "." } } @else { (list(desk, &all)?) }
+    })
+}
+
+/// The page of a manifest with a matrix.
+fn matrix(desk: &Desk, name: &str, all: &[String]) -> Result<Markup, Failure> {
+    let file = find(&desk.root, Path::new(name))?.1;
+    Ok(html! {
+        p.kind { a href="/jobs" { "Jobs" } " · " code { (safe(&file)) } }
+        h1 { bdi { (safe(name)) } }
+        p.lead { "A matrix of " (all.len()) " jobs. All of them: " code { "runner run " (safe(name)) } }
+        (list(desk, all)?)
+    })
+}
+
+/// Jobs with what is due and how they went.
+fn list(desk: &Desk, files: &[String]) -> Result<Markup, Failure> {
     let now = desk.now();
     let pauses = desk.records(RunStore::pauses)?.unwrap_or_default();
     let mut rows = Vec::new();
-    for one in &all {
-        rows.push(row(desk, one, (&pauses, now))?);
+    for file in files {
+        rows.push(row(desk, &known(desk, file), (&pauses, now))?);
     }
     Ok(html! {
-        h1 { "Jobs" }
-        p.lead { (all.len()) " manifests in " code { "jobs/" } "." }
         div.wide tabindex="0" role="group" aria-label="jobs" { table.jobs {
             thead { tr {
                 th scope="col" { "job" } th scope="col" { "kind" } th scope="col" { "due" } th scope="col" { "next" } th scope="col" { "last runs, the newest on the right" } th scope="col" { "mean" }
             } }
             tbody { @for row in &rows { (row) } }
         } }
-        @if all.is_empty() { p.none { "No manifest is in " code { "jobs/" } "." } }
     })
 }
 
@@ -176,8 +199,13 @@ fn mean(runs: &[RunRecord]) -> String {
 
 /// The page of one job.
 pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
+    let several = matrix_jobs(&desk.root, Path::new(name));
+    if !several.is_empty() {
+        return matrix(desk, name, &several);
+    }
     let file = file_of(desk, name)?;
     let known = known(desk, &file);
+    let path = find(&desk.root, Path::new(&file))?.1;
     let runs = history(desk, &known.job, STRIP)?;
     let now = desk.now();
     let pauses = desk.records(RunStore::pauses)?.unwrap_or_default();
@@ -185,7 +213,7 @@ pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
     let args = JobArgs::of(file.clone().into());
     let declared = load_declared(&desk.root, &args).unwrap_or_default();
     Ok(html! {
-        p.kind { a href="/jobs" { "Jobs" } " · " (safe(&known.kind)) " · " code { "jobs/" (file) ".toml" } }
+        p.kind { a href="/jobs" { "Jobs" } " · " (safe(&known.kind)) " · " code { (safe(&path)) } }
         h1 { bdi { (safe(&known.job)) } }
         @if !known.about.is_empty() { p.lead { (safe(&known.about)) } }
         @if let Some(pause) = pauses.get(&known.job) {
@@ -202,10 +230,10 @@ pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
         section #history {
             h2 { "How it went" }
             p { (strip(&runs)) }
-            @if !runs.is_empty() { p { "Mean duration of the last " (runs.len()) ": " (mean(&runs)) ". " a href=(format!("/runs?job={}", super::query::escaped(&known.job))) { "All of its runs" } } }
+            @if !runs.is_empty() { p { @if mean(&runs) != "–" { "Mean duration of the last " (runs.len()) ": " (mean(&runs)) ". " } a href=(format!("/runs?job={}", super::query::escaped(&known.job))) { "All of its runs" } } }
             @if !newest.is_empty() { (table(&newest, now)) }
         }
-        (steps(desk, &file, &runs)?)
+        (steps(desk, &file, runs.last()))
         section #params { h2 { "Params" } (params(&declared)) }
         section #values { h2 { "The manifest, each value with its origin" } (values(desk, &args)) }
     })
@@ -275,22 +303,9 @@ fn schedule_slots(
 }
 
 /// The steps of a pipeline, with how they went the last time.
-fn steps(desk: &Desk, file: &str, runs: &[RunRecord]) -> Result<Markup, Failure> {
-    let text =
-        read_text(&desk.root.join("jobs").join(file).with_extension("toml")).unwrap_or_default();
-    let table: toml::Table = toml::from_str(&text).unwrap_or_default();
-    let Some(steps) = table.get("step").and_then(toml::Value::as_array) else {
-        return Ok(html! {});
-    };
-    let mut went = Vec::new();
-    if let Some(last) = runs.last() {
-        let filter = RunFilter {
-            parent: Some(last.run_id.clone()),
-            limit: Some(500),
-            ..RunFilter::default()
-        };
-        went = desk.records(|store| store.list(&filter))?.unwrap_or_default();
-    }
+fn steps(desk: &Desk, file: &str, last: Option<&RunRecord>) -> Markup {
+    let table = table_of(desk, file);
+    let Some(steps) = table.get("step").and_then(toml::Value::as_array) else { return html! {} };
     let word = |step: &toml::Value, key: &str| {
         step.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned()
     };
@@ -298,30 +313,28 @@ fn steps(desk: &Desk, file: &str, runs: &[RunRecord]) -> Result<Markup, Failure>
         let list = step.get("needs").and_then(toml::Value::as_array);
         list.into_iter().flatten().filter_map(|one| Some(one.as_str()?.to_owned())).collect()
     };
-    let now = desk.now();
-    let of = |id: &str| {
-        went.iter().find(|run| {
-            run.run_id.as_str().ends_with(&format!("-{id}"))
-                || run.run_id.as_str().ends_with(&format!(".{id}"))
-        })
-    };
-    Ok(html! {
+    let went = last.and_then(|run| Some((run, steps::of_run(desk, run)?)));
+    html! {
         section #steps {
             h2 { "Steps" }
             ol.steps {
                 @for step in steps {
-                    @let id = word(step, "id");
+                    @let (job, needs, approve) = (word(step, "job"), needs(step), word(step, "approve"));
                     li {
-                        strong { (safe(&id)) } " " code { (safe(&word(step, "job"))) }
-                        @let needs = needs(step);
+                        strong { (safe(&word(step, "id"))) }
+                        @if !job.is_empty() { " " code { (safe(&job)) } }
                         @if !needs.is_empty() { " after " (safe(&needs.join(", "))) }
-                        @if let Some(run) = of(&id) { ": " a href=(format!("/runs/{}", run.run_id)) { (super::words::state(run.state)) } " " (super::words::took(run, now)) }
+                        @if !approve.is_empty() { ", once a person approves it: " bdi { (safe(&approve)) } }
                     }
                 }
             }
-            @if !went.is_empty() { h3 { "The last time" } (super::runs::table(&went, now)) }
+            @if let Some((run, went)) = &went {
+                h3 { "The last time, " a href=(format!("/runs/{}", run.run_id)) { (run.run_id) } }
+                (act::approvals(desk, run))
+                (steps::table(went, desk.now()))
+            }
         }
-    })
+    }
 }
 
 fn params(declared: &[Declared]) -> Markup {
@@ -388,8 +401,9 @@ pub fn json(desk: &Desk) -> Result<Value, Failure> {
             Err(_) => Vec::new(),
         };
         let paused = pauses.get(&known.job).map(crate::cli::next::pause_json);
+        let path = find(&desk.root, Path::new(file)).map_or_else(|_| format!("jobs/{file}.toml"), |found| found.1);
         json!({
-            "job": known.job, "file": format!("jobs/{file}.toml"), "kind": known.kind, "description": known.about,
+            "job": known.job, "file": path, "kind": known.kind, "description": known.about,
             "is_valid": known.planned.is_ok(), "schedules": schedules, "paused": paused,
         })
     }).collect();

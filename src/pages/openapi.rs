@@ -46,7 +46,7 @@ pub const PATHS: &[Row] = &[
         "/api/v1/loops/{tag}/{symbol}/{timeframe}/decisions/live",
         "",
         "a stream of server-sent events `decision`, each as soon as it is in the ledger; its id is the slot",
-        &[("after", "after this slot, milliseconds")],
+        &[("after", "after this slot, milliseconds; the newest one when absent")],
     ),
     (
         "/api/v1/loops/{tag}/{symbol}/{timeframe}/why",
@@ -68,7 +68,12 @@ pub const PATHS: &[Row] = &[
             ("limit", "of a page, up to 1000"),
         ],
     ),
-    ("/api/v1/runs/{run}", "mjolnir.run-record/1", "one run with its result", &[]),
+    (
+        "/api/v1/runs/{run}",
+        "mjolnir.run-record/1",
+        "one run with its result, of a pipeline its steps, and who asked for it",
+        &[],
+    ),
     (
         "/api/v1/runs/{run}/log/live",
         "",
@@ -118,10 +123,11 @@ pub fn document(build: &str, acts: bool) -> Value {
 /// What takes a POST.
 fn act_path() -> Value {
     let text = |about: &str| json!({ "type": "string", "description": about });
+    let step = "the step of the run, to approve";
     let form = json!({ "type": "object", "required": ["do", "of", "reason"], "properties": {
-        "do": text("halt, reduce, resume, flatten, pause, resume-job, run, stop or retry"),
+        "do": text("halt, reduce, resume, flatten, pause, resume-job, run, stop, retry or approve"),
         "of": text("the tag of loops, the name of a job, or the id of a run"),
-        "reason": text("why; others will read it"), "who": text("who you are"),
+        "step": text(step), "reason": text("why; others will read it"), "who": text("who you are"),
     } });
     let answer =
         json!({ "type": "object", "properties": { "schema": { "const": "mjolnir.act/1" } } });

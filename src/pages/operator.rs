@@ -39,7 +39,7 @@ const OTHERS: u32 = 6;
 /// Forms that are remembered: of more, the oldest can be sent again.
 const FORMS_MAX: usize = 1_000;
 /// How long a program that was started is waited for until it has its record.
-const RECORD_TRIES: u32 = 100;
+const RECORD_TRIES: u32 = 800;
 const RECORD_PAUSE: Duration = Duration::from_millis(50);
 /// Bytes of the output of a program that did not get so far.
 const OUTPUT_MAX: usize = 2_000;
@@ -175,9 +175,9 @@ impl Operator {
         let output = open_output(&path).map_err(|error| failed("the output of the run", error))?;
         let child = Detached { argv, env: BTreeMap::new(), dir: root.to_owned(), output };
         let mut child = child.start().map_err(|error| failed("the run was not started", error))?;
-        let mut record = None;
+        let (mut record, mut is_over) = (None, false);
         for _ in 0..RECORD_TRIES {
-            let is_over = child.left().is_some();
+            is_over = child.left().is_some();
             record = RunStore::look(layout)?.map(|store| store.get(run)).transpose()?.flatten();
             if record.is_some() || is_over {
                 break;
@@ -190,7 +190,12 @@ impl Operator {
         record.ok_or_else(|| {
             let said = disk.read_at(&path, 0, OUTPUT_MAX).unwrap_or_default();
             let said = String::from_utf8_lossy(&said).trim().to_owned();
-            Failure::new(Exit::Nothing, format!("the run left before it had a record: {said}"))
+            if is_over {
+                let message = format!("the run left before it had a record: {said}");
+                return Failure::new(Exit::Nothing, message);
+            }
+            let message = format!("run {run} was started and is not recorded yet: look at it again, this machine is busy");
+            Failure::new(Exit::Busy, message)
         })
     }
 }

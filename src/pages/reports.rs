@@ -7,7 +7,7 @@ use maud::{Markup, html};
 
 use super::{
     desk::Desk,
-    frame::{self, Here, links, navigation},
+    frame::{self, Here, links, navigation, sorting},
     words::{bytes, safe_lines},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub fn page(desk: &Desk, parts: &[&str]) -> Result<WebPage, Failure> {
     }
     if desk.disk.is_dir(&path)? {
         let html = path.join("report.html");
-        if desk.disk.len(&html)?.is_none() {
+        if desk.disk.len(&html).ok().flatten().is_none() {
             return Ok(frame::page(desk, Here::Reports, "Reports", &within(desk, parts)?));
         }
         path = html;
@@ -100,7 +100,8 @@ pub fn framed(desk: &Desk, text: &str, here: Here) -> WebPage {
     let above = html! {
         div.top.over-report { p.brand { a href="/" { "mjolnir" } } (navigation(desk, here)) }
     };
-    let text = text.replacen("<head>", &format!("<head>{}", links().into_string()), 1);
+    let ours = html! { (links()) (sorting()) }.into_string();
+    let text = text.replacen("<head>", &format!("<head>{ours}"), 1);
     let text =
         text.replacen("<body>", &format!("<body class=\"report\">{}", above.into_string()), 1);
     WebPage { policy: PagePolicy::Report, ..WebPage::html(StatusCode::OK, text) }
@@ -123,12 +124,17 @@ fn walk(desk: &Desk, parts: &mut Vec<String>, all: &mut Vec<Document>) -> Result
             continue;
         }
         parts.push(name);
-        if desk.disk.is_dir(&path)? {
+        // What cannot be read, such as a pipe, or was removed meanwhile, hides nothing else.
+        if desk.disk.is_dir(&path).unwrap_or(false) {
             if parts.len() < DEEP {
-                walk(desk, parts, all)?;
+                let here = parts.len();
+                walk(desk, parts, all).ok();
+                parts.truncate(here);
             }
-        } else if path.extension().and_then(|e| e.to_str()).is_some_and(|e| TYPES.contains(&e)) {
-            all.push(Document { parts: parts.clone(), size: desk.disk.len(&path)?.unwrap_or(0) });
+        } else if path.extension().and_then(|e| e.to_str()).is_some_and(|e| TYPES.contains(&e))
+            && let Ok(Some(size)) = desk.disk.len(&path)
+        {
+            all.push(Document { parts: parts.clone(), size });
         }
         parts.pop();
     }

@@ -342,7 +342,8 @@ pub fn newest(
     let mut from = finder.count().saturating_sub(most);
     if let Some(after) = after_ts_ms {
         let bar_ms = place.series.timeframe().ms();
-        let behind = (after - finder.first.ts_ms()).div_euclid(bar_ms) + 1;
+        // Whoever asks may name any number.
+        let behind = after.saturating_sub(finder.first.ts_ms()).div_euclid(bar_ms) + 1;
         from = from.max(behind.max(0).unsigned_abs());
     }
     let mut out = Vec::new();

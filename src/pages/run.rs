@@ -6,11 +6,12 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{
-    act::links_of_run,
+    act::{approvals, links_of_run},
     desk::Desk,
     log::{Log, LogKind, Newest},
     query::escaped,
     runs::table,
+    steps,
     words::{bytes, safe, safe_lines, state, time, took},
 };
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     jobs::{context::Failure, ledgers::JobSubject},
     store::{
         disk::Disk as _,
-        runs::{RunFilter, RunRecord, RunState},
+        runs::{RunAsked, RunFilter, RunRecord, RunState},
     },
 };
 
@@ -43,6 +44,10 @@ pub fn json(desk: &Desk, id: &str) -> Result<Value, Failure> {
     let mut document = run_json(&run);
     document["schema"] = "mjolnir.run-record/1".into();
     document["result"] = result.unwrap_or(Value::Null);
+    let asked = RunAsked::read(&desk.disk, &desk.layout, &run.run_id)?;
+    document["asked"] = serde_json::to_value(asked).expect("plain values serialise");
+    let steps = steps::of_run(desk, &run);
+    document["steps"] = serde_json::to_value(steps).expect("plain values serialise");
     Ok(document)
 }
 
@@ -74,8 +79,9 @@ pub fn body(desk: &Desk, id: &str) -> Result<Markup, Failure> {
     let id = &run.run_id;
     let steps =
         RunFilter { parent: Some(id.clone()), limit: Some(STEPS_MAX), ..RunFilter::default() };
-    let mut steps = desk.records(|store| store.list(&steps))?.unwrap_or_default();
-    steps.reverse();
+    let mut children = desk.records(|store| store.list(&steps))?.unwrap_or_default();
+    children.reverse();
+    let steps = steps::of_run(desk, &run);
     let manifest = text(desk, id, "manifest.toml")?;
     let result = result(desk, id)?;
     let log = Log::new(&desk.layout.run_log(id), LogKind::Entries)?.newest()?;
@@ -84,9 +90,14 @@ pub fn body(desk: &Desk, id: &str) -> Result<Markup, Failure> {
     Ok(html! {
         p.kind { a href="/runs" { "Runs" } " · " a href=(format!("/jobs/{}", escaped(&run.job))) { bdi { (safe(&run.job)) } } " · " (safe(&run.kind)) }
         h1 { (id) }
-        div data-refresh=[(!is_over).then_some("3")] { (head(desk, &run)) }
-        @if !steps.is_empty() {
-            section #steps { h2 { "Steps" } (table(&steps, desk.now())) }
+        div data-refresh=[(!is_over).then_some("3")] {
+            (head(desk, &run))
+            @if let Some(steps) = &steps {
+                section #steps data-live { h2 { "Steps" } (approvals(desk, &run)) (steps::table(steps, desk.now())) }
+            }
+        }
+        @if !children.is_empty() {
+            section #runs { h2 { "Runs that it started" } (table(&children, desk.now())) }
         }
         @if let Some(result) = &result { section #result { h2 { "Result" } (came(result)) } }
         section #log {
@@ -108,6 +119,7 @@ pub fn body(desk: &Desk, id: &str) -> Result<Markup, Failure> {
 
 fn head(desk: &Desk, run: &RunRecord) -> Markup {
     let about = JobSubject::of_run(&desk.disk, &desk.layout, &run.run_id).words();
+    let asked = RunAsked::read(&desk.disk, &desk.layout, &run.run_id).ok().flatten();
     let again = format!("runner retry {}", run.run_id);
     html! {
         section #how data-live aria-label="how it is" {
@@ -117,6 +129,7 @@ fn head(desk: &Desk, run: &RunRecord) -> Markup {
                 dt { "Started" } dd { (time(run.started.get() / 1_000 * 1_000)) }
                 dt { "Took" } dd { (took(run, desk.now())) @if let Some(at) = run.ended { ", until " (time(at.get() / 1_000 * 1_000)) } }
                 @if let Some(code) = run.exit_code { dt { "Exit code" } dd { (code) } }
+                @if let Some(RunAsked { who, reason }) = &asked { dt { "Asked by" } dd { bdi { (safe(who)) } @if !reason.is_empty() { ": " bdi { (safe(reason)) } } } }
                 @if !about.is_empty() { dt { "About" } dd { (about) } }
                 @if let Some((schedule, slot)) = &run.due { dt { "Due" } dd { bdi { (safe(schedule)) } " at " (time(slot.get())) } }
                 @if run.attempt > 1 { dt { "Attempt" } dd { (run.attempt) } }

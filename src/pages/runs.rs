@@ -105,9 +105,9 @@ pub fn table(runs: &[RunRecord], now: UtcMs) -> Markup {
                     tr {
                         th scope="row" { a href=(format!("/runs/{}", run.run_id)) title=(run.run_id) { (time(run.started.get() / 1_000 * 1_000)) } }
                         td { (state(run.state)) @if run.attempt > 1 { " " small { "attempt " (run.attempt) } } }
-                        td { bdi { (safe(&run.job)) } }
-                        td.n { (took(run, now)) }
-                        td.n { (run.exit_code.map_or("–".to_owned(), |code| code.to_string())) }
+                        td.job { bdi { (safe(&run.job)) } }
+                        td.n data-name="took" { (took(run, now)) }
+                        td.n data-name="exit" { (run.exit_code.map_or("–".to_owned(), |code| code.to_string())) }
                         td.said { bdi { (safe(&run.summary)) } }
                     }
                 }

@@ -8,7 +8,7 @@ use crate::{
     cli::table::span,
     domain::time::UtcMs,
     report::number::by,
-    store::runs::{RunRecord, RunState},
+    store::runs::{RunRecord, RunState, StepState},
 };
 
 /// Most characters of a text that came from outside; a longer one is cut.
@@ -113,6 +113,18 @@ pub fn state(state: RunState) -> Markup {
         RunState::Queued => ("idle", "…"),
         RunState::Waiting => ("look", "?"),
         other => level_of(other).sign(),
+    };
+    html! { span.verdict.(class) { span.sign aria-hidden="true" { (sign) } (state.name().replace('_', " ")) } }
+}
+
+/// The state of a step in words.
+pub fn step_state(state: StepState) -> Markup {
+    let (class, sign) = match state {
+        StepState::Running => ("going", "▸"),
+        StepState::Asking => ("look", "?"),
+        StepState::Succeeded | StepState::UpToDate | StepState::Kept => StatusSign::Well.sign(),
+        StepState::Failed => StatusSign::Bad.sign(),
+        StepState::Waiting | StepState::Skipped | StepState::Left => StatusSign::Idle.sign(),
     };
     html! { span.verdict.(class) { span.sign aria-hidden="true" { (sign) } (state.name().replace('_', " ")) } }
 }

@@ -172,6 +172,10 @@ impl Picture {
         let (title, words) = (format!("{}-t", self.id), format!("{}-d", self.id));
         let top = self.y_ticks.iter().map(|(value, _)| self.space.down(*value));
         let many = self.x_ticks.len();
+        // On a narrow screen every second name is left out, and so is that before one which ends at its tick.
+        let ends = |n: usize| self.space.across(self.x_ticks[n].0) > NEAR_THE_END;
+        let is_minor =
+            |n: usize| many > 4 && (n % 2 == 1 || (many > 6 && n + 2 < many && ends(n + 2)));
         html! {
             p.axis { (self.y_name) }
             svg.plot role="img" aria-labelledby=(format!("{title} {words}")) height=(height + 24 + if self.x_name.is_some() { 16 } else { 0 }) {
@@ -184,7 +188,7 @@ impl Picture {
                 @for (n, (value, text)) in self.x_ticks.iter().enumerate() {
                     @let at = self.space.percent(*value);
                     line.tick x1=(at) x2=(at) y1=(height) y2=(height + 5) {}
-                    text.x.minor[many > 4 && n % 2 == 1].end[self.space.across(*value) > NEAR_THE_END] x=(at) y=(height + 18) { (text) }
+                    text.x.minor[is_minor(n)].end[ends(n)] x=(at) y=(height + 18) { (text) }
                 }
                 @if let Some(name) = self.x_name {
                     text.x.name x="50%" y=(height + 35) { (name) }

@@ -2,6 +2,8 @@
 
 /// Stretches at most; each gives up to three points.
 const STRETCHES_MAX: usize = 1_200;
+/// The same of a line that is drawn as small as a word.
+const SMALL_MAX: usize = 128;
 
 /// Most points that a line has.
 pub const POINTS_MAX: usize = 4_000;
@@ -30,8 +32,9 @@ impl Stretch {
 }
 
 /// A line under way.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Pyramid {
+    stretches_max: usize,
     first: Option<PyramidPoint>,
     /// Points of each whole stretch; doubled when there are too many stretches.
     length: usize,
@@ -40,7 +43,29 @@ pub struct Pyramid {
     in_open: usize,
 }
 
+impl Default for Pyramid {
+    fn default() -> Self {
+        Self::of(STRETCHES_MAX)
+    }
+}
+
 impl Pyramid {
+    /// For a line that is drawn as small as a word: there may be many of them, and they are kept.
+    pub fn small() -> Self {
+        Self::of(SMALL_MAX)
+    }
+
+    fn of(stretches_max: usize) -> Self {
+        Self {
+            stretches_max,
+            first: None,
+            length: 0,
+            stretches: Vec::new(),
+            open: None,
+            in_open: 0,
+        }
+    }
+
     /// The next point, later than the one before. A value that is not finite is passed over.
     pub fn take(&mut self, ts_ms: i64, value: f64) {
         if !value.is_finite() {
@@ -55,7 +80,7 @@ impl Pyramid {
         if self.in_open == self.length {
             self.stretches.extend(self.open.take());
             self.in_open = 0;
-            if self.stretches.len() == STRETCHES_MAX {
+            if self.stretches.len() == self.stretches_max {
                 self.fold();
             }
         }
@@ -127,5 +152,10 @@ mod tests {
         let points = thinned((0..1_000_000).map(|n| (n, value(n))));
         assert!(points.contains(&(123_456, 500.0)) && points.contains(&(765_432, -500.0)));
         assert!(points.len() > 1_000, "as many as are worth it: {}", points.len());
+        let mut small = Pyramid::small();
+        (0..1_000_000).for_each(|n| small.take(n, value(n)));
+        let points = small.points();
+        assert!((100..=400).contains(&points.len()), "{}", points.len());
+        assert!(points.contains(&(123_456, 500.0)) && points.contains(&(765_432, -500.0)));
     }
 }

@@ -206,7 +206,8 @@ fn histogram(sweep: &SweepPage) -> Option<Markup> {
             rect x=(place(place_of as f64 * wide)) y=(place(HIGH - tall)) width=(place(wide - 1.0)) height=(place(tall)) fill="var(--own)" {}
         }
         line x1=(place(line)) x2=(place(line)) y1="0" y2=(HIGH) stroke="var(--loss)" stroke-width="2" {}
-        (text(line, -2.0, "x", &format!("best of {} useless", sweep.luck_trials)))
+        // Near the right end the words stay inside.
+        (text(line, -2.0, if line > WIDE * 0.85 { "y" } else { "x" }, &format!("best of {} useless", sweep.luck_trials)))
         (ticks_below(range))
     };
     Some(picture("histogram of the yearly Sharpe ratios", [WIDE, HIGH], &drawn))

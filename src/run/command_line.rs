@@ -30,7 +30,7 @@ pub fn call(root: &Path, args: &RunArgs) -> String {
 
 /// The words behind `runner` that make a run with this id of the same arguments.
 pub fn words(args: &RunArgs, id: &str) -> Vec<String> {
-    let RunArgs { job, retry_of, timeout, run_id: _, parent: _, attempt: _, part: _ } = args;
+    let RunArgs { job, retry_of, timeout, asked, run_id: _, parent: _, attempt: _, part: _ } = args;
     let pair = |flag: &str, pairs: &[(String, String)]| {
         let one = |(name, value): &(String, String)| [flag.to_owned(), format!("{name}={value}")];
         pairs.iter().flat_map(one).collect::<Vec<_>>()
@@ -44,6 +44,10 @@ pub fn words(args: &RunArgs, id: &str) -> Vec<String> {
     for (flag, value) in [("--retry-of", retry_of), ("--timeout", timeout)] {
         words.extend(value.iter().flat_map(|value| [flag.to_owned(), value.clone()]));
     }
+    // In one word: texts of people may begin with a dash.
+    for (flag, value) in [("--reason", &asked.reason), ("--who", &asked.who)] {
+        words.extend(value.iter().map(|value| format!("{flag}={value}")));
+    }
     words
 }
 
@@ -52,7 +56,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::cli::args::{JobArgs, ValueArgs};
+    use crate::cli::args::{AskArgs, JobArgs, ValueArgs};
 
     #[test]
     fn words_are_read_as_the_arguments_they_were_made_of() {
@@ -72,6 +76,10 @@ mod tests {
         let args = RunArgs {
             retry_of: Some("old".to_owned()),
             timeout: Some("5m".to_owned()),
+            asked: AskArgs {
+                reason: Some("--odd, \"so\"".to_owned()),
+                who: Some("-ann".to_owned()),
+            },
             ..RunArgs::of(job)
         };
         let words = std::iter::once("runner".to_owned()).chain(words(&args, "new"));

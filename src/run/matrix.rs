@@ -118,6 +118,9 @@ fn spawn(root: &Path, job: &str, args: &RunArgs, json: bool) -> Result<Spawn, Fa
         argv.extend(pairs.iter().flat_map(one));
     }
     argv.extend(args.timeout.iter().flat_map(|time| ["--timeout".to_owned(), time.clone()]));
+    for (flag, text) in [("--reason", &args.asked.reason), ("--who", &args.asked.who)] {
+        argv.extend(text.iter().map(|text| format!("{flag}={text}")));
+    }
     if let Some(parent) = &args.parent {
         argv.extend(["--parent".to_owned(), parent.clone()]);
     }

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::{Prepared, SCHEMA, summary, watchdog::StopRequest};
 use crate::{
     cli::{
-        args::RunArgs,
+        args::{AskArgs, RunArgs},
+        flags,
         output::{People, log_to},
     },
     clock::{Clock as _, Deadline, SystemClock, nap},
@@ -21,7 +22,10 @@ use crate::{
         error::StoreError,
         layout::Layout,
         lock::Lock,
-        runs::{RunArguments, RunEnd, RunFolder, RunInfo, RunRecord, RunStart, RunState, RunStore},
+        runs::{
+            RunArguments, RunAsked, RunEnd, RunFolder, RunInfo, RunRecord, RunStart, RunState,
+            RunStore,
+        },
     },
 };
 
@@ -54,6 +58,7 @@ pub enum RunOrigin {
 pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>, Failure> {
     let Prepared { disk, layout, build, mask, run_id, started, .. } = prepared;
     let manifest = &prepared.loaded.resolved.manifest;
+    let asked = asked(prepared, args)?;
     let folder = RunFolder::create(disk, layout, run_id)?;
     let taken = |why: &str| Failure::new(Exit::Usage, format!("{why}: choose another --run-id"));
     let alive = folder.hold(&manifest.name, std::process::id(), *started)?;
@@ -89,6 +94,7 @@ pub fn record<'p>(prepared: &'p Prepared, args: &RunArgs) -> Result<Recorder<'p>
         build: build.clone(),
         argv: std::env::args().map(|argument| mask.apply(&argument)).collect(),
         given: given(prepared, args),
+        asked,
         job: manifest.name.clone(),
         kind,
         started: *started,
@@ -116,6 +122,17 @@ fn given(prepared: &Prepared, args: &RunArgs) -> RunArguments {
         set: masked(&args.job.values.set),
         timeout: args.timeout.clone(),
     }
+}
+
+/// Who asked for it, where a reason or a name was given.
+fn asked(prepared: &Prepared, args: &RunArgs) -> Result<Option<RunAsked>, Failure> {
+    let AskArgs { reason, who } = &args.asked;
+    if reason.is_none() && who.is_none() {
+        return Ok(None);
+    }
+    let reason = reason.as_deref().map(flags::reason).transpose()?.unwrap_or_default();
+    let who = flags::who(who.as_ref());
+    Ok(Some(RunAsked { who: prepared.mask.apply(&who), reason: prepared.mask.apply(reason) }))
 }
 
 impl Recorder<'_> {

@@ -47,7 +47,7 @@ pub enum PagePolicy {
     Text,
     /// Our style, our script, our data, our forms; nothing inline and nothing from elsewhere.
     Document,
-    /// A report that was written before, with its own style: shown, without scripts.
+    /// A report that was written before, with its own style: nothing in it runs but our script that sorts its trades.
     Report,
 }
 
@@ -60,7 +60,7 @@ impl PagePolicy {
                  base-uri 'none'; frame-ancestors 'none'"
             }
             Self::Report => {
-                "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self'; form-action 'none'; base-uri 'none'; \
+                "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; \
                  frame-ancestors 'none'"
             }
         }

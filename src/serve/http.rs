@@ -70,6 +70,8 @@ const STREAM_TIME: Duration = Duration::from_mins(10);
 const SEND_TIME: Duration = Duration::from_secs(10);
 /// Between two looks for what is new in a stream.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a thread waits for more work. Each that is kept holds on to the memory of its biggest page.
+const KEEP_THREAD: Duration = Duration::from_millis(20);
 /// Streams at one time.
 const STREAMS_MAX: usize = 32;
 /// Bytes of the body of a request.
@@ -149,6 +151,7 @@ pub fn start(
     let store = Mutex::new(RunStore::open(&disk, &layout)?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .max_blocking_threads(THREADS_MAX)
+        .thread_keep_alive(KEEP_THREAD)
         .enable_all()
         .build();
     let runtime =

@@ -59,7 +59,10 @@ const box = () => {
   appendFileSync(join(root, 'profiles/base.toml'), '\n[logs]\nkeep-runs = 20000\nkeep-days = 365\n');
   const talk = 'n=0; while [ $n -lt 40000 ]; do n=$((n+1)); echo "line $n <b>not bold</b>"; [ $((n % 40)) = 0 ] && sleep 0.2; done';
   writeFileSync(join(root, 'jobs/talk.toml'), `manifest = 1\nname = "talk"\nkind = "exec"\ndescription = "Says <script>window.hit = 1</script>"\nextends = ["../profiles/base.toml"]\n[exec]\nrun = ["sh", "-c", '''${talk}''']\n[[schedule]]\non = "start"\n[[schedule]]\ncron = "30 2 * * *"\ntimezone = "Europe/Berlin"\n`);
+  writeFileSync(join(root, 'jobs/ask.toml'), `manifest = 1\nname = "ask"\nkind = "pipeline"\n[[step]]\nid = "build"\nrun = ["true"]\n[[step]]\nid = "each"\neach = ["BTC/USD", "ETH/USD"]\nneeds = ["build"]\nrun = ["true", "\${each}"]\n[[step]]\nid = "send"\nneeds = ["each"]\napprove = "Send <b>it</b>?"\nrun = ["sh", "-c", "echo sent > sent"]\n[[schedule]]\non = "start"\n`);
   run(...live('2024-01-02T12:00:00Z'));
+  // A name as long as one may be, which must not make a page wider than a screen.
+  run(...live('2024-01-01T02:00:00Z').map((word) => (word === 'tag=demo' ? `tag=${'long_name_'.repeat(5)}` : word)));
   run('run', 'jobs/eqflat.toml', '-p', 'tag=demo', 'exchange=demo', 'symbol=BTC/USD', 'timeframe=5m', 'runid=first');
   run('run', 'jobs/report.toml', '-p', 'tag=demo');
   run('run', 'jobs/made-up.toml', '-p', 'exchange=demo', 'timeframe=4h', 'from=2020-01-01T00:00:00Z', 'to=2020-03-01T00:00:00Z');
@@ -69,6 +72,11 @@ const box = () => {
     // A verdict has its exit code.
     if (![1, 3].includes(error.status)) throw error;
   }
+  // A report is a file: whatever somebody wrote into it does not run.
+  mkdirSync(join(root, 'data/reports/live/odd'), { recursive: true });
+  writeFileSync(join(root, 'data/reports/live/odd/hit.txt'), 'window.hit = 1');
+  const scripts = '<script>window.hit = 1</script><script src="/reports/live/odd/hit.txt"></script><img src=x onerror="window.hit = 1"><a href="javascript:window.hit = 1">a</a>';
+  writeFileSync(join(root, 'data/reports/live/odd/report.html'), `<!DOCTYPE html><html lang="en"><head><title>odd</title></head><body>${scripts}</body></html>`);
   const hostile = `"'><script>window.hit = 1</script><img src=x onerror="window.hit = 1"> \u202e`;
   writeFileSync(join(root, 'rows.py'), `
 import sqlite3, sys, time
@@ -111,7 +119,8 @@ const main = async () => {
   const loop = '/loops/demo/BTC_USD/5m';
   const finished = (await api('/api/v1/runs?job=eqflat&limit=1')).runs[0].run_id;
   const sweep = (await api('/api/v1/sweeps')).sweeps[0].id;
-  const pages = ['/', '/sweeps', `/sweeps/${sweep}`, '/act?do=flatten&of=demo', loop, `${loop}/why`, '/runs', `/runs/${finished}`, '/runs/r00050', '/jobs', '/jobs/talk', '/jobs/demo', '/reports', '/reports/live/demo', '/reports/eqflat/demo/first/proof.json', '/proofs', '/compare', '/compare?a=demo&b=demo_bt_first'];
+  const asks = await until('a step waits', async () => (await api('/api/v1/status')).runs.find((one) => one.asks.length > 0));
+  const pages = ['/', '/sweeps', `/sweeps/${sweep}`, '/act?do=flatten&of=demo', loop, `${loop}/why`, '/runs', `/runs/${finished}`, '/runs/r00050', `/runs/${asks.run_id}`, `/act?do=approve&of=${asks.run_id}&step=send`, '/jobs/ask', '/jobs', '/jobs/talk', '/jobs/demo', '/reports', '/reports/live/demo', '/reports/eqflat/demo/first/proof.json', '/proofs', '/compare', '/compare?a=demo&b=demo_bt_first'];
 
   say('each page, wide and narrow, dark and light');
   for (const width of [1440, 390]) {
@@ -229,6 +238,37 @@ const main = async () => {
   check(commands().length === 1 && commands()[0].includes('halt') && commands()[0].endsWith('tester'), commands().join());
   await page.reload();
   check(commands().length === 1, 'a form that is sent again orders nothing more');
+  page.said = [];
+
+  say('a step that waits');
+  await page.goto(`${base}/`);
+  check((await page.textContent('#going')).includes('Send <b>it</b>?'), 'the box says what waits');
+  await page.click('#going a:has-text("answer")');
+  check(await page.locator('table.steps tbody tr').count() === 5, 'each step and item has a row');
+  await page.click('.asks a:has-text("Approve send")');
+  await page.fill('input[name=reason]', 'looked at');
+  await page.fill('input[name=who]', 'tester');
+  await page.fill('input[name=token]', token);
+  check(!existsSync(join(root, 'sent')), 'it waits');
+  await page.click('form.act button');
+  check((await page.textContent('main')).includes('approved by tester'), await page.textContent('main'));
+  await until('it goes on', async () => (await api(`/api/v1/runs/${asks.run_id}`)).state === 'succeeded');
+  check(existsSync(join(root, 'sent')), 'the step ran');
+  await page.goto(`${base}/runs/${asks.run_id}`);
+  check((await page.textContent('table.steps')).includes('approved by tester: looked at'), 'who approved it is kept');
+
+  say('a report: sorted, and nothing of others in it runs');
+  await page.goto(`${base}/reports/live/demo`);
+  const results = async () => (await page.locator('table.trades tbody tr td:last-child').allTextContents()).map((text) => Number(text.replace(/[\s\u202f]/g, '').replace('\u2212', '-')));
+  const unsorted = await results();
+  check(unsorted.length > 3 && unsorted.every(Number.isFinite), `results of trades: ${unsorted}`);
+  for (const order of [(a, b) => b - a, (a, b) => a - b]) {
+    await page.click('table.trades thead button:has-text("result")');
+    check(String(await results()) === String([...unsorted].sort(order)), `sorted: ${await results()}`);
+  }
+  await page.goto(`${base}/reports/live/odd`);
+  await page.waitForTimeout(300);
+  check(!(await page.evaluate(() => window.hit)), 'a script in a report ran');
   page.said = [];
 
   say('filters and keys');

@@ -1,8 +1,11 @@
 //! The live job: builds feed, clock and session from the manifest, takes the locks, and runs the loop.
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
@@ -13,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock},
-    domain::{decision::Degraded, ids::Tag, time::SlotTs},
+    domain::{decision::Degraded, ids::Tag, series::Series, time::SlotTs},
     engine::{anchor::Blocks, step::Core},
     exchange::{feed::Feed, venue::registry::Venue},
     exit::Exit,
@@ -22,6 +25,7 @@ use crate::{
         engine_setup::{EngineSetup, engine_setup},
         ledgers::{in_recorded_time, last_decided},
         models::ModelSource,
+        report::job::key_figures,
         venue::JobSleeper,
     },
     manifest::{self, LiveJob},
@@ -35,6 +39,9 @@ use crate::{
     },
     store::{disk::Disk, lock::LockGate, raw::RawStore},
 };
+
+/// A loop that is asked to stop has its grace and no more: for a longer ledger, some 200,000 rows, the figures are left to a report.
+const STOPPED_LEDGER_MAX: u64 = 32 << 20;
 
 impl From<LoopError> for Failure {
     fn from(error: LoopError) -> Self {
@@ -215,8 +222,30 @@ impl Frame<'_, '_> {
         session.keep_watch(true);
         let origin = read_origin(context.disk, context.layout, tag, series).ok().flatten();
         let first = origin.and_then(|origin| series.timeframe().slot(origin.first_ts_ms?).ok());
-        Ok(outcome(context, job, &session, &tally, (ended, first)))
+        let mut outcome = outcome(context, job, &session, &tally, (ended, first));
+        if !live.dry_run {
+            outcome.out.extend(figures(context, (tag, series), ended));
+        }
+        Ok(outcome)
     }
+}
+
+/// The key figures of the ledger as it is now. Without them a loop has ended no worse.
+fn figures(
+    context: &Context<'_>,
+    (tag, series): (&Tag, &Series),
+    ended: LoopOutcome,
+) -> BTreeMap<String, String> {
+    let path = context.layout.decisions(tag, series);
+    let bytes = context.disk.len(&path).ok().flatten().unwrap_or(0);
+    if ended == LoopOutcome::Stopped && bytes > STOPPED_LEDGER_MAX {
+        tracing::info!("the figures of this ledger: runner run jobs/report.toml -p tag={tag}");
+        return BTreeMap::new();
+    }
+    key_figures(context, tag, series).unwrap_or_else(|failure| {
+        tracing::warn!("the figures of this ledger are not known: {}", failure.message);
+        BTreeMap::new()
+    })
 }
 
 /// Most slots in a row that are filled flat: none on a venue that leaves no bar out. A recording has the holes of its venue.

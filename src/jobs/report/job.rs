@@ -8,7 +8,10 @@ use super::{
     which::{ReportLedger, which},
 };
 use crate::{
-    domain::ids::RunId,
+    domain::{
+        ids::{RunId, Tag},
+        series::Series,
+    },
     exit::Exit,
     jobs::{
         context::{Context, Failure, Outcome},
@@ -16,7 +19,7 @@ use crate::{
     },
     manifest::{Kind, ReportJob},
     report::{
-        figures::FIGURES,
+        figures::{CLOSED_TRADES, FIGURES},
         gather::Report,
         header::{Header, ProofState},
         page::page,
@@ -95,6 +98,35 @@ pub fn made(context: &Context<'_>, ledger: &ReportLedger) -> Result<Report, Fail
     Ok(gather.finish(header, proof))
 }
 
+/// The key figures of a ledger of LIVE, as values that its loop puts out, where `trades` is the name of a file; nothing is written.
+pub fn key_figures(
+    context: &Context<'_>,
+    tag: &Tag,
+    series: &Series,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let (tag, series, id) = (tag.clone(), series.clone(), tag.to_string());
+    let ledger = ReportLedger { tag, series, id, backtest: None };
+    let (tag, series) = (&ledger.tag, &ledger.series);
+    let origin = read_origin(context.disk, context.layout, tag, series)?;
+    let Read { gather, last, data_sha256, is_torn } = read(context, &ledger, origin.as_ref())?;
+    if last.is_none() {
+        return Ok(BTreeMap::new());
+    }
+    let header = Header { data_sha256, is_torn, ..header(context, &ledger, origin) };
+    let unproved = ProofState::None { why: String::new(), command: String::new() };
+    let mut out = figures_out(&gather.finish(header, unproved));
+    if let Some(trades) = out.remove("trades") {
+        out.insert(CLOSED_TRADES.to_owned(), trades);
+    }
+    Ok(out)
+}
+
+/// The figures that have a value.
+fn figures_out(report: &Report) -> BTreeMap<String, String> {
+    let value = |key: &str| Some((key.to_owned(), report.figures.get(key)?.as_ref()?.to_string()));
+    FIGURES.iter().filter_map(|figure| value(figure.key)).collect()
+}
+
 fn header(context: &Context<'_>, ledger: &ReportLedger, origin: Option<LedgerOrigin>) -> Header {
     let (tag, series) = (&ledger.tag, &ledger.series);
     let (card, ledger_build) = origin.map(|origin| (origin.card, origin.build)).unzip();
@@ -134,13 +166,7 @@ fn outcome(report: &Report, html: &str, json: &str) -> Outcome {
     let _ = writeln!(text, "report: {html}\nnumbers: {json}");
     let slots = report.period.slots;
     let summary = format!("{slots} slots, {} findings: {html}", report.findings.len());
-    let mut out: BTreeMap<String, String> = FIGURES
-        .iter()
-        .filter_map(|figure| {
-            let value = report.figures.get(figure.key).copied().flatten()?;
-            Some((figure.key.to_owned(), value.to_string()))
-        })
-        .collect();
+    let mut out = figures_out(report);
     out.insert("report".to_owned(), html.to_owned());
     out.insert("json".to_owned(), json.to_owned());
     Outcome { exit: Exit::Ok, summary, text, out }

@@ -18,6 +18,9 @@ use crate::{
 /// Between the tag of LIVE and the name of a backtest.
 const BACKTEST: &str = "_bt_";
 
+/// Whatever series there is.
+const ANY: NamedSeries<'static> = NamedSeries { exchange: &None, symbol: &None, timeframe: &None };
+
 /// One ledger.
 pub struct ReportLedger {
     /// Its tag, that of the backtest where it is one.
@@ -44,6 +47,10 @@ pub fn which(context: &Context<'_>, table: &ReportTable) -> Result<ReportLedger,
         None => table.tag.get().clone(),
     };
     let ReportTable { exchange, symbol, timeframe, .. } = table;
+    if table.of.is_some() && series_of(context.disk, context.layout, &tag)?.len() == 1 {
+        // It is named already; what the variables of the box say is of another one.
+        return of_tag(context, tag, ANY);
+    }
     of_tag(context, tag, NamedSeries { exchange, symbol, timeframe })
 }
 
@@ -54,7 +61,7 @@ pub fn named(context: &Context<'_>, word: &str) -> Result<ReportLedger, Failure>
     if series_of(context.disk, context.layout, &tag)?.is_empty() {
         tag = of_run(context, &word.parse().map_err(usage)?, &tag)?;
     }
-    of_tag(context, tag, NamedSeries { exchange: &None, symbol: &None, timeframe: &None })
+    of_tag(context, tag, ANY)
 }
 
 fn of_tag(context: &Context<'_>, tag: Tag, told: NamedSeries<'_>) -> Result<ReportLedger, Failure> {

@@ -43,7 +43,7 @@ pub struct Loop {
 }
 
 /// What a decisions ledger holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Tally {
     /// The venue, from the rows.
     pub exchange: String,
@@ -58,6 +58,20 @@ pub struct Tally {
     equity: Pyramid,
     /// Whether the header was seen.
     is_begun: bool,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            exchange: String::new(),
+            decisions: BTreeMap::new(),
+            skips: BTreeMap::new(),
+            bad: 0,
+            last: None,
+            equity: Pyramid::small(),
+            is_begun: false,
+        }
+    }
 }
 
 /// The newest row of a ledger.

@@ -51,6 +51,27 @@ pub struct RunArguments {
     pub timeout: Option<String>,
 }
 
+/// Who asked for a run, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunAsked {
+    pub who: String,
+    /// Empty where only the name was given.
+    pub reason: String,
+}
+
+impl RunAsked {
+    /// Of a run; `None` where nobody said so, as of a schedule, or its folder is gone.
+    pub fn read<D: Disk>(
+        disk: &D,
+        layout: &Layout,
+        run: &RunId,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(bytes) = disk.read(&layout.run_info(run))? else { return Ok(None) };
+        let info: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+        Ok(info.and_then(|info| serde_json::from_value(info.get("asked")?.clone()).ok()))
+    }
+}
+
 /// What a run was started with: `run.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunInfo {
@@ -60,6 +81,8 @@ pub struct RunInfo {
     pub argv: Vec<String>,
     /// What it was given.
     pub given: RunArguments,
+    /// Who asked for it, where somebody said so.
+    pub asked: Option<RunAsked>,
     pub job: String,
     /// Kind of the job.
     pub kind: String,
@@ -79,6 +102,8 @@ struct RunJson<'a> {
     started: String,
     argv: &'a [String],
     given: &'a RunArguments,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<&'a RunAsked>,
     inputs: &'a [RunInput],
 }
 
@@ -120,7 +145,7 @@ impl<'d, D: Disk> RunFolder<'d, D> {
 
     /// Writes what the run was started with.
     pub fn write_info(&self, info: &RunInfo) -> Result<(), StoreError> {
-        let RunInfo { build, argv, given, job, kind, started, inputs } = info;
+        let RunInfo { build, argv, given, asked, job, kind, started, inputs } = info;
         let json = RunJson {
             schema: SCHEMA,
             run_id: self.run.as_str(),
@@ -131,6 +156,7 @@ impl<'d, D: Disk> RunFolder<'d, D> {
             started: started.to_string(),
             argv,
             given,
+            asked: asked.as_ref(),
             inputs,
         };
         self.write_json("run.json", &json)
@@ -430,6 +456,7 @@ mod tests {
             build: "b".into(),
             argv: vec!["runner".into(), "run".into()],
             given: RunArguments { job: "jobs/x.toml".into(), ..RunArguments::default() },
+            asked: Some(RunAsked { who: "ann".into(), reason: "a look".into() }),
             job: "x".into(),
             kind: "live".into(),
             started: UtcMs::new(1_700_000_000_000).unwrap(),
@@ -447,5 +474,11 @@ mod tests {
         assert_eq!(json["run_id"], "r1");
         assert_eq!(json["started"], "2023-11-14T22:13:20Z");
         assert_eq!(json["inputs"][0]["path"], "jobs/x.toml");
+        assert_eq!(json["asked"]["reason"], "a look");
+        let asked = |run: &str| RunAsked::read(&disk, &layout, &run.parse().unwrap()).unwrap();
+        assert_eq!((asked("r1"), asked("none")), (info.asked.clone(), None));
+        // One that nobody asked for, and one of an older build.
+        folder.write_info(&RunInfo { asked: None, ..info }).unwrap();
+        assert_eq!(asked("r1"), None);
     }
 }

@@ -10,7 +10,7 @@ mod schema;
 mod steps;
 
 pub use folder::{Keep, Sweeper, Swept};
-pub use folder::{RunArguments, RunFolder, RunInfo, RunInput};
+pub use folder::{RunArguments, RunAsked, RunFolder, RunInfo, RunInput};
 pub use incidents::{Incident, IncidentId, IncidentKind, Recovery};
 pub use notices::{NewNotice, NoticePlace, NoticeState, StoredNotice};
 pub use planned::{Ahead, TakenBack};

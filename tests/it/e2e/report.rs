@@ -187,6 +187,9 @@ fn a_report_of_a_backtest_is_found_by_its_run_or_its_name() {
         "say which with tag",
     ]);
     root.run("run report -p of=r1 tag=other").ok().prints(&["backtest/other_bt_r1/report.html"]);
+    // The variables of a box may be of another market than what is named.
+    let elsewhere = root.call("run report -p of=r1 tag=other").env("CCXT_EXCHANGE", "kraken");
+    elsewhere.env("TIMEFRAME", "1m").run().ok();
 }
 
 #[test]

@@ -209,8 +209,21 @@ fn a_job_runs_now_a_run_is_stopped_and_one_is_repeated() {
             serde_json::from_str(&root.read(&format!("data/runs/{id}/run.json"))).unwrap();
         info["given"].clone()
     };
-    // It is asked to end as `runner stop` asks it.
+    // Who started it, and why, is kept with it.
     let id = first.run_id.as_str();
+    let asked = |id: &str| {
+        // It is written a moment after the record.
+        let path = format!("data/runs/{id}/run.json");
+        until(&path, || !root.read(&path).is_empty());
+        let info: serde_json::Value =
+            serde_json::from_str(&root.read(&format!("data/runs/{id}/run.json"))).unwrap();
+        (info["asked"]["who"].clone(), info["asked"]["reason"].clone())
+    };
+    assert_eq!(asked(id), ("ann".into(), WHY[0].1.into()));
+    let page = get(&server, &format!("/runs/{id}")).body;
+    assert!(page.contains("<bdi>ann</bdi>: <bdi>a &quot;test&quot;, &lt;b"), "{page}");
+    root.run(&format!("show {id}")).ok().prints(&["ann: a \"test\", <b>bold</b>"]);
+    // It is asked to end as `runner stop` asks it.
     until("it runs", || root.read(&format!("data/runs/{id}/output.log")).contains("said"));
     let stop = [&[("do", "stop"), ("of", id)][..], &WHY].concat();
     let stopped = acted(&server, &root, &stop);
@@ -225,6 +238,7 @@ fn a_job_runs_now_a_run_is_stopped_and_one_is_repeated() {
     assert_eq!(acted(&server, &root, &retry).status, 200);
     let again = records().into_iter().find(|run| run.run_id != first.run_id).unwrap();
     assert_eq!(again.retry_of.as_ref(), Some(&first.run_id));
+    assert_eq!(asked(again.run_id.as_str()), ("ann".into(), WHY[0].1.into()));
     assert_eq!(given(again.run_id.as_str()), given(id));
     let still = acted(
         &server,
@@ -240,6 +254,78 @@ fn a_job_runs_now_a_run_is_stopped_and_one_is_repeated() {
     let stop = [&[("do", "stop"), ("of", "waits")][..], &WHY].concat();
     assert!(acted(&server, &root, &stop).body.contains("out of the queue"));
     assert_eq!(store(&root).get(&waits.run_id).unwrap().unwrap().state, RunState::Cancelled);
+}
+
+#[test]
+fn a_step_that_waits_for_a_person_is_shown_and_approved() {
+    let root = empty();
+    let hostile = "send <b>it</b>?";
+    let steps = format!(
+        "[[step]]\nid = 'a'\nrun = ['sh', '-c', 'true']\n\
+         [[step]]\nid = 'go'\nneeds = ['a']\napprove = '{hostile}'\nrun = ['sh', '-c', 'echo go >> ran']\n"
+    );
+    root.write("jobs/p.toml", &format!("manifest = 1\nname = 'p'\nkind = 'pipeline'\n{steps}"));
+    let running = root.call("run p --run-id one").start();
+    let server = acting_pages(&root);
+    let api = |path: &str| -> serde_json::Value {
+        serde_json::from_str(&get(&server, path).body).unwrap()
+    };
+    until("it asks", || get(&server, "/runs/one").body.contains("waits for a person"));
+    let offered = "/act?do=approve&amp;of=one&amp;step=go";
+    for path in ["/runs/one", "/jobs/p"] {
+        let page = get(&server, path).body;
+        assert!(page.contains(offered) && page.contains("send &lt;b&gt;it"), "{path}: {page}");
+        let only_looks = get(&pages(&root), path).body;
+        assert!(!only_looks.contains("/act?"), "{path}");
+        assert!(only_looks.contains("runner approve one go --reason"), "{path}: {only_looks}");
+    }
+    assert!(get(&server, "/").body.contains("send &lt;b&gt;it"), "the box says it");
+    let asks = serde_json::json!([{ "step": "go", "text": hostile }]);
+    assert_eq!(api("/api/v1/status")["runs"][0]["asks"], asks);
+    assert_eq!(api("/api/v1/runs/one")["steps"]["steps"][1]["state"], "asking");
+    for (step, status) in [("a", 404), ("none", 404), ("", 400), ("go", 200)] {
+        let form = get(&server, &format!("/act?do=approve&of=one&step={step}"));
+        assert_eq!(form.status, status, "{step}: {}", form.body);
+    }
+    let approve = |step: &'static str| [("do", "approve"), ("of", "one"), ("step", step)];
+    let unsigned = post(server.address(), "/act", "", &body(&approve("go")));
+    assert_eq!(unsigned.status, 401);
+    assert_eq!(acted(&server, &root, &[&approve("a")[..], &WHY].concat()).status, 404);
+    assert_eq!(acted(&server, &root, &approve("go")).status, 400, "it wants a reason");
+    assert!(root.read("ran").is_empty(), "nothing was approved");
+    let form = form_of(&get(&server, "/act?do=approve&of=one&step=go").body);
+    let fields = [&approve("go")[..], &WHY, &[("form", form.as_str())]].concat();
+    let done = acted(&server, &root, &fields);
+    assert!(done.status == 200 && done.body.contains("is approved by ann"), "{}", done.body);
+    running.end().warns(&["waits for approval"]);
+    assert_eq!(root.read("ran"), "go\n");
+    let again = acted(&server, &root, &fields);
+    assert!(again.status == 200 && again.body.contains("was acted on once"), "{}", again.body);
+    let approval = &store(&root).approvals(&"one".parse().unwrap(), 1).unwrap()[0];
+    assert_eq!((approval.who.as_str(), approval.reason.as_str()), ("ann", WHY[0].1));
+    let page = get(&server, "/runs/one").body;
+    assert!(page.contains("approved by <bdi>ann</bdi>") && !page.contains("/act?do=approve"));
+    assert_eq!(get(&server, "/act?do=approve&of=one&step=go").status, 404, "it was answered");
+}
+
+#[test]
+fn a_matrix_has_a_page_of_its_jobs() {
+    let root = empty();
+    let text = "manifest = 1\nname = 'm'\nkind = 'exec'\n[params.word]\ndefault = 'x'\n[matrix]\nword = ['one', 'two']\n[exec]\nrun = ['echo', '${params.word}']\n";
+    root.write("jobs/m.toml", text);
+    let server = acting_pages(&root);
+    let all = get(&server, "/jobs/m");
+    assert_eq!(all.status, 200, "{}", all.body);
+    for name in ["m.one", "m.two"] {
+        assert!(all.body.contains(&format!("href=\"/jobs/{name}\"")), "{}", all.body);
+        let page = get(&server, &format!("/jobs/{name}"));
+        assert!(page.status == 200 && page.body.contains("jobs/m.toml"), "{}", page.body);
+        let run = [&[("do", "run"), ("of", name)][..], &WHY].concat();
+        let done = acted(&server, &root, &run);
+        assert!(done.status == 200, "{}", done.body);
+        let ran = || store(&root).list(&RunFilter::default()).unwrap();
+        until("it ran", || ran().iter().any(|run| run.job == name && run.state.is_over()));
+    }
 }
 
 #[test]

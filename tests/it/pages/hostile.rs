@@ -77,14 +77,20 @@ fn hostile_texts_are_shown_as_texts() {
             answer.head
         );
     }
-    // A report is a file that was written before; nothing in it runs.
+    // A report is a file that was written before; nothing in it runs, as no script has a place inside a page.
     root.write(
         "data/reports/live/old/report.html",
         &format!("<html><head></head><body>{SCRIPT}</body></html>"),
     );
     let old = get(&server, "/reports/live/old");
-    assert!(old.status == 200 && !old.head.contains("script-src"), "{}", old.head);
-    assert!(old.head.contains("content-security-policy: default-src 'none'; style-src"));
+    let policy = old.head.lines().find(|line| line.starts_with("content-security-policy: "));
+    let scripts = policy.unwrap().split("; ").find(|part| part.starts_with("script-src"));
+    assert_eq!((old.status, scripts), (200, Some("script-src 'self'")), "{}", old.head);
+    assert!(policy.unwrap().contains("default-src 'none'; style-src"));
+    assert!(
+        old.head.contains("x-content-type-options: nosniff"),
+        "a text of others is not a script"
+    );
 }
 
 #[test]
@@ -99,6 +105,17 @@ fn no_address_leaves_the_folder_of_reports() {
     std::os::unix::fs::symlink(root.at("data"), root.at("data/reports/a/up")).unwrap();
     let server = pages(&root);
     assert_eq!(get(&server, "/reports/a/own.txt").status, 200);
+    // What cannot be read as a file hides nothing else.
+    let _socket =
+        std::os::unix::net::UnixListener::bind(root.at("data/reports/a/odd.txt")).unwrap();
+    std::fs::create_dir(root.at("data/reports/a/folder.html")).unwrap();
+    for (path, status) in
+        [("/reports", 200), ("/reports/a/folder.html", 200), ("/reports/a/odd.txt", 404)]
+    {
+        let answer = get(&server, path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+    assert!(get(&server, "/reports").body.contains("/reports/a/own.txt"));
     for path in [
         "/reports/../secret.txt",
         "/reports/a/../../secret.txt",

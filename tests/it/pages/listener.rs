@@ -2,15 +2,18 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{SocketAddr, TcpStream},
     time::Duration,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use mjolnir::store::runs::RunState;
+
 use super::{get, pages, run, send, store};
 use crate::{
     e2e::fixture::{ledger, live},
+    serve::fixture::{assert_unbroken, count, end, until, until_count, with},
     support::runner::Root,
 };
 
@@ -54,6 +57,34 @@ fn a_decision_that_is_written_comes_down_the_stream() {
     let last = rows.lines().last().unwrap().split(',').nth(3).unwrap();
     assert_ne!(last, ts_ms[ts_ms.len() - 1], "it went on");
     read_until(&mut stream, &format!("id: {last}\n"));
+}
+
+/// Without a place to begin at: whatever is decided from then on, and nothing of what was.
+#[test]
+fn a_stream_that_is_asked_for_plainly_begins_with_the_next_decision() {
+    let root = ledger("2024-01-02T00:00:00Z");
+    let server = pages(&root);
+    let at = server.address();
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    let path = "/api/v1/loops/paper/BTC_USD/5m/decisions/live";
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {at}\r\n\r\n").unwrap();
+    let mut seen = String::new();
+    let mut read_until = |stream: &mut TcpStream, wanted: &str| {
+        let mut some = [0; 4096];
+        while !seen.contains(wanted) {
+            let n = stream.read(&mut some).expect("it comes in time");
+            assert!(n > 0, "the stream ended: {seen}");
+            seen.push_str(&String::from_utf8_lossy(&some[..n]));
+        }
+        seen.clone()
+    };
+    read_until(&mut stream, ": still here");
+    live(&root, "paper", "2024-01-02T00:20:00Z").run().ok();
+    let rows = root.read("data/processed/decisions/paper/BTC_USD/5m/decisions.csv");
+    let last = rows.lines().last().unwrap().split(',').nth(3).unwrap();
+    let seen = read_until(&mut stream, &format!("id: {last}\n"));
+    assert_eq!(seen.matches("id: ").count(), 4, "{seen}");
 }
 
 #[test]
@@ -103,6 +134,35 @@ fn readers_that_hang_keep_nobody_waiting() {
         refused.body
     );
     drop((streams, silent));
+}
+
+/// Of a whole service: its schedule goes on while many readers take nothing of what they asked for.
+#[test]
+fn readers_that_hang_hold_up_no_slot() {
+    many_files();
+    let root = with("true", "[[schedule]]\nevery = \"1s\"");
+    store(&root).start(&run("done", "k", 0, "done")).unwrap();
+    root.write("data/runs/done/output.log", &"a long line of an output\n".repeat(20_000));
+    let service = root.call("serve --listen 127.0.0.1:0").start();
+    let address = || -> Option<SocketAddr> {
+        let tick: serde_json::Value =
+            serde_json::from_str(&root.read("data/state/scheduler.json")).ok()?;
+        tick["listen"].as_str()?.parse().ok()
+    };
+    until("it listens", || address().is_some());
+    let at = address().unwrap();
+    let mut readers = Vec::new();
+    for path in ["/api/v1/runs/done/output/live", "/", "/metrics", "/runs", "/readyz"].repeat(30) {
+        let mut stream = TcpStream::connect(at).unwrap();
+        let asked = format!("GET {path} HTTP/1.1\r\nHost: {at}\r\n\r\n");
+        stream.write_all(asked.repeat(3).as_bytes()).ok();
+        readers.push(stream);
+    }
+    let before = count(&root, "j", RunState::Succeeded);
+    until_count(&root, "j", RunState::Succeeded, before + 5);
+    drop(readers);
+    end(service).code(0);
+    assert_unbroken(&root, "j.1", 1_000);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn a_sweep_has_its_page_and_its_document() {
     assert!(listed.contains(&format!("/sweeps/{id}")) && listed.contains(verdict), "{listed}");
     let page = get(&server, &format!("/sweeps/{id}"));
     assert!(page.status == 200 && page.body.contains("heat map"), "{}", page.body);
-    assert!(page.head.contains("default-src 'none'") && !page.head.contains("script-src"));
+    assert!(page.head.contains("default-src 'none'") && page.head.contains("script-src 'self'; "));
     // One that is not over says how far it is.
     root.remove(&format!("data/sweeps/{id}/sweep.html"));
     let going = get(&server, &format!("/sweeps/{id}")).body;
@@ -154,6 +154,10 @@ fn a_loop_is_shown_as_its_ledger_has_it() {
     }
     let after = &rows[rows.len() - 3][3];
     assert_eq!(api(&format!("/decisions?after={after}"))["decisions"].as_array().unwrap().len(), 2);
+    let (least, most) = (i64::MIN, i64::MAX);
+    let many = |what: String| api(&what)["decisions"].as_array().unwrap().len();
+    assert_eq!(many(format!("/decisions?after={least}&limit=5000")), rows.len());
+    assert_eq!(many(format!("/decisions?after={most}")), 0);
     // Bars: as they are stored, and put together.
     let from = "2024-01-02T00:00:00Z";
     let bars = api(&format!("/bars?from={from}&max=2000"));

@@ -131,13 +131,14 @@ fn what_cannot_be_repeated_is_refused() {
     assert_eq!(root.run("retry m1 --json").code(65).json()["exit"], 65);
 }
 
-/// By the figures that the backtests themselves printed.
+/// By the figures that the runs themselves printed.
 #[test]
 fn runs_are_sorted_by_a_figure_they_found_out() {
     let root = Root::new();
-    root.run("run live -p tag=paper exchange=demo feed=synthetic from=2024-01-01T00:00:00Z to=2024-01-04T00:00:00Z").ok();
+    let live = "run live --json --run-id l -p tag=paper exchange=demo feed=synthetic from=2024-01-01T00:00:00Z to=2024-01-04T00:00:00Z";
+    let out = root.run(live).ok().json()["out"].clone();
     let market = "exchange=demo symbol=BTC/USD timeframe=5m";
-    let mut nets = Vec::new();
+    let mut nets = vec![(out["net"].as_str().unwrap().parse::<f64>().unwrap(), "l".to_owned())];
     for (n, fee) in [0, 50, 5].into_iter().enumerate() {
         let call = format!(
             "run backtest --json --run-id b{n} -p tag=paper runid=r{n} {market} --set backtest.inputs=none fill.fee-bps={fee}"
@@ -150,12 +151,26 @@ fn runs_are_sorted_by_a_figure_they_found_out() {
     nets.sort_by(|a, b| b.0.total_cmp(&a.0));
     let sorted: Vec<&str> = nets.iter().map(|(_, id)| id.as_str()).collect();
     assert_eq!(ids(&root, "--sort net"), sorted);
-    assert_eq!(sorted[2], "b1", "fees cost");
+    assert_eq!(sorted[3], "b1", "fees cost");
     let rising: Vec<&str> = sorted.iter().rev().copied().collect();
     assert_eq!(ids(&root, "--sort net --reverse"), rising);
-    assert_eq!(ids(&root, "backtest --sort net -n 1"), sorted[..1]);
+    let best = sorted.iter().find(|id| **id != "l").unwrap();
+    assert_eq!(ids(&root, "backtest --sort net -n 1"), [*best]);
     let json = root.run("history --json --sort net").ok().json();
     assert_eq!(json["runs"][0]["figures"]["net"].as_f64(), Some(nets[0].0));
     root.run("history --sort fame").code(2).says(&["--sort: `fame` is not a figure", "sharpe"]);
     root.run("history --sort sharpe").code(4);
+    // A loop that ends knows the same figures as a report of its ledger.
+    let made = root.run("run report --json -p tag=paper").ok().json()["out"].clone();
+    let report = root.read(made["json"].as_str().unwrap());
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let mut known = 0;
+    for (key, value) in report["figures"].as_object().unwrap() {
+        let key = if key == "trades" { "closed_trades" } else { key };
+        let found = out.get(key).and_then(|text| text.as_str()).map(|text| text.parse().unwrap());
+        assert_eq!(found, value.as_f64(), "{key}");
+        known += usize::from(found.is_some());
+    }
+    assert!(known > 10, "{out}");
+    assert!(out["trades"].as_str().unwrap().ends_with("trades.csv"), "{out}");
 }
