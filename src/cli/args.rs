@@ -9,7 +9,8 @@ use clap_complete::ArgValueCompleter;
 pub use look::{CompletionShell, FeaturesArgs, SchemaOf, ShowArgs, ShowPart, WhyArgs};
 
 use super::completions::{
-    exchanges, functions, jobs, layers, params, runs, shipped_strategies, tags, timeframes, verbs,
+    exchanges, functions, jobs, layers, params, runs, shipped_strategies, steps, tags, timeframes,
+    verbs,
 };
 use crate::store::runs::StepsRetry;
 
@@ -462,6 +463,7 @@ pub struct ApproveArgs {
     #[arg(add = ArgValueCompleter::new(runs))]
     pub run: String,
     /// The step that waits
+    #[arg(add = ArgValueCompleter::new(steps))]
     pub step: String,
     /// Why; it is kept in the record of the run
     #[arg(long)]
@@ -478,10 +480,10 @@ pub struct RetryArgs {
     #[arg(add = ArgValueCompleter::new(runs))]
     pub run: String,
     /// Of a pipeline: this step, all that need it, and all that did not succeed; the results of the others are kept
-    #[arg(long, value_name = "STEP", conflicts_with = "only")]
+    #[arg(long, value_name = "STEP", conflicts_with = "only", add = ArgValueCompleter::new(steps))]
     pub from: Option<String>,
     /// Of a pipeline: this step alone, with the results of those it needs
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", add = ArgValueCompleter::new(steps))]
     pub only: Option<String>,
     /// For whom and why
     #[command(flatten)]

@@ -4,14 +4,14 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    io,
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use clap::{CommandFactory as _, Parser as _};
 use clap_complete::{
     CompletionCandidate,
-    env::{Bash, CompleteEnv, EnvCompleter, Fish, Zsh},
+    env::{Bash, CompleteEnv, EnvCompleter as _, Fish},
 };
 
 use super::{
@@ -30,7 +30,10 @@ use crate::{
     language,
     manifest::Declared,
     outcome::Failure,
-    store::{layout::Layout, runs::RunFilter},
+    store::{
+        layout::Layout,
+        runs::{RunFilter, StepsRecord},
+    },
 };
 
 /// The variable with which a shell asks what could come next.
@@ -38,6 +41,22 @@ const VARIABLE: &str = "COMPLETE";
 const PROGRAM: &str = "runner";
 /// How many runs are offered: the newest, as many as fit a screen.
 const RUNS: u32 = 30;
+/// The crate's own script for Zsh puts a blank behind `feed=`, and offers nothing at the first tab when it is a file of `fpath`.
+const ZSH: &str = r#"#compdef runner
+_runner_complete() {
+    local line
+    local -a offered open whole
+    offered=("${(@f)$(_CLAP_IFS=$'\n' _CLAP_COMPLETE_INDEX=$((CURRENT - 1)) COMPLETE=zsh runner -- "${words[@]}" 2> /dev/null)}")
+    for line in $offered; do
+        # What has to go on is followed by no blank.
+        if [[ ${line%%:*} == *[=/] ]]; then open+=("$line"); else whole+=("$line"); fi
+    done
+    (( $#open )) && _describe -V values open -S ''
+    (( $#whole )) && _describe -V values whole
+}
+# In a folder of fpath this file is the body of the function _runner, which is called for the first tab too.
+if [[ $funcstack[1] == _runner ]]; then _runner_complete; else compdef _runner_complete runner; fi
+"#;
 
 /// Answers a shell that asks what could come next, and ends this process then; does nothing otherwise.
 pub fn answer_shell() {
@@ -49,13 +68,14 @@ pub fn answer_shell() {
 }
 
 pub fn completions(shell: CompletionShell) -> Exit {
-    let shell: &dyn EnvCompleter = match shell {
-        CompletionShell::Bash => &Bash,
-        CompletionShell::Zsh => &Zsh,
-        CompletionShell::Fish => &Fish,
-    };
     let mut script = Vec::new();
-    write_out(shell.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script), &script)
+    let text = &mut script;
+    let made = match shell {
+        CompletionShell::Bash => Bash.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, text),
+        CompletionShell::Fish => Fish.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, text),
+        CompletionShell::Zsh => text.write_all(ZSH.as_bytes()),
+    };
+    write_out(made, &script)
 }
 
 /// `runner man`: the manual page of the program, or of one verb.
@@ -230,6 +250,19 @@ pub fn runs(current: &OsStr) -> Vec<CompletionCandidate> {
         CompletionCandidate::new(run.run_id.as_str()).help(Some(what.into()))
     });
     of_runs.chain(beginning(current, names(&root))).collect()
+}
+
+/// Steps of the run that was typed before.
+pub fn steps(current: &OsStr) -> Vec<CompletionCandidate> {
+    let of_run = || {
+        let is_run = |word: &&OsString| !word.to_string_lossy().starts_with('-');
+        let word = words().iter().skip(2).find(is_run)?.to_str()?.to_owned();
+        let records = Records::open_if_any(&this_box()?).ok()??;
+        let run = records.find(&word).ok()?;
+        StepsRecord::read(&records.disk, &records.layout, &run.run_id).ok()?
+    };
+    let steps = of_run().map(|record| record.steps).unwrap_or_default();
+    beginning(current, steps.into_iter().map(|step| step.id).collect())
 }
 
 /// Tags that have ledgers.

@@ -43,14 +43,21 @@ struct Question {
     flag: &'static str,
     meaning: &'static str,
     usual: &'static str,
+    /// What there is to choose from, where that is not obvious.
+    choices: fn() -> Vec<&'static str>,
 }
 
 const QUESTIONS: [Question; 5] = [
-    Question { flag: "exchange", meaning: "exchange", usual: "kraken" },
-    Question { flag: "symbol", meaning: "symbol, BASE/QUOTE", usual: "BTC/USD" },
-    Question { flag: "timeframe", meaning: "timeframe", usual: "5m" },
-    Question { flag: "strategy", meaning: "strategy", usual: "ema_atr" },
-    Question { flag: "tag", meaning: "tag, the name of its ledgers", usual: "paper" },
+    Question { flag: "exchange", meaning: "exchange", usual: "kraken", choices: venues },
+    Question { flag: "symbol", meaning: "symbol, BASE/QUOTE", usual: "BTC/USD", choices: Vec::new },
+    Question { flag: "timeframe", meaning: "timeframe", usual: "5m", choices: timeframes },
+    Question { flag: "strategy", meaning: "strategy", usual: "ema_atr", choices: strategies },
+    Question {
+        flag: "tag",
+        meaning: "tag, the name of its ledgers",
+        usual: "paper",
+        choices: Vec::new,
+    },
 ];
 
 pub fn init_box(root: Option<&Path>, args: &InitArgs, json: bool) -> Exit {
@@ -163,6 +170,10 @@ fn ask(
     question: &Question,
     check: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<String, Failure> {
+    let choices = (question.choices)();
+    if !choices.is_empty() {
+        say(&format!("({})", choices.join(" ")));
+    }
     loop {
         say(&format!("{} [{}]:", question.meaning, question.usual));
         let mut line = String::new();
@@ -182,14 +193,21 @@ fn ask(
     }
 }
 
+fn venues() -> Vec<&'static str> {
+    Venue::ALL.iter().map(|venue| venue.name()).collect()
+}
+
+fn timeframes() -> Vec<&'static str> {
+    Timeframe::ALL.iter().map(|timeframe| timeframe.name()).collect()
+}
+
 /// The venue by our name, also when it was given by the one that ccxt has.
 fn venue(text: &str) -> Result<String, String> {
     let exchange: Exchange = text.parse().map_err(|error: NameError| error.to_string())?;
-    let names = || Venue::ALL.iter().map(|venue| venue.name()).collect::<Vec<_>>().join(" ");
     let found = Venue::of(&exchange);
-    found
-        .map(|venue| venue.name().to_owned())
-        .ok_or_else(|| format!("`{text}` is not a venue that can be asked; there are {}", names()))
+    found.map(|venue| venue.name().to_owned()).ok_or_else(|| {
+        format!("`{text}` is not a venue that can be asked; there are {}", venues().join(" "))
+    })
 }
 
 /// A value as its type writes it.

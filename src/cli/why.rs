@@ -18,7 +18,10 @@ use super::{
     without_run::without_run,
 };
 use crate::{
-    domain::{decision::Side, ids::Tag},
+    domain::{
+        decision::{RiskState, Side},
+        ids::Tag,
+    },
     engine::anchor::Readiness,
     exit::Exit,
     jobs::{
@@ -123,6 +126,9 @@ fn text(looked: &SlotWhy) -> String {
     let blocked =
         if cell(6).is_empty() { String::new() } else { format!(", blocked by {}", cell(6)) };
     let mut out = format!("{}: {} ({}){blocked}\n", looked.ts, cell(4), cell(5));
+    if looked.risk != RiskState::Active.name() {
+        let _ = writeln!(out, "risk: {}", looked.risk);
+    }
     let Some(look) = &looked.look else {
         return out + "there was no bar, so no rule was asked\n";
     };
@@ -247,5 +253,6 @@ pub fn document(looked: &SlotWhy) -> Value {
     });
     json!({
         "schema": "mjolnir.why/1", "ts_ms": looked.ts.ts_ms(), "row": looked.row, "look": look,
+        "risk": looked.risk,
     })
 }

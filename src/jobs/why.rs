@@ -32,6 +32,8 @@ pub struct SlotWhy {
     pub row: String,
     /// What the rules saw; `None` where there was no bar.
     pub look: Option<SlotView>,
+    /// The risk state behind it, with what brought it about.
+    pub risk: String,
 }
 
 /// The ledger of a tag, as a strategy looks back at it.
@@ -116,7 +118,7 @@ pub fn look(
     let mut fold = Fold::fresh(&given);
     fold.asked = Some(asked);
     fold.run(&given, extent, &|| context.stop.asked())?;
-    let (row, mut look) = fold.looked.ok_or_else(|| {
+    let (row, mut look, risk) = fold.looked.ok_or_else(|| {
         Failure::new(Exit::Data, format!("the ledger has no row for {asked}, which it should have"))
     })?;
     if let Some(look) = &mut look {
@@ -127,7 +129,7 @@ pub fn look(
         bars.retain(|bar| bar.ts <= asked);
         look.why.fill(&core.strategy.rules().values_at(&bars));
     }
-    Ok(SlotWhy { ts: asked, row, look })
+    Ok(SlotWhy { ts: asked, row, look, risk })
 }
 
 /// The tag of LIVE, of the tag of a replay.

@@ -111,6 +111,9 @@ pub(super) fn choose(
     let texts = |node: &Node| node.items().iter().filter_map(items::text).collect();
     let all = combined(table.iter().map(|(key, node)| (key.clone(), texts(node))).collect());
     whole(merged, node, &all, problems);
+    if problems.len() > before {
+        return none;
+    }
     let found = match chosen.item {
         Some(name) => all.iter().find(|item| item.name == name),
         None if chosen.demanding => None,

@@ -15,6 +15,8 @@ use super::origin::TextOrigin;
 
 /// Most problems that are shown to people; of more, the number is shown.
 const SHOWN_MAX: usize = 20;
+/// Longest line of a file that is shown, in characters.
+const LINE_MAX: usize = 400;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,8 +176,9 @@ impl Problems {
             if !out.is_empty() {
                 out.push('\n');
             }
-            let report = Report { problem };
-            handler.render_report(&mut out, &report).expect("writing to a string cannot fail");
+            let (report, mut shown) = (Report { problem }, String::new());
+            handler.render_report(&mut shown, &report).expect("writing to a string cannot fail");
+            shown.lines().for_each(|line| push_clipped(&mut out, line, style.color));
         }
         if let Some(more) = self.more() {
             let _ = writeln!(out, "\n{more}");
@@ -211,6 +214,16 @@ impl fmt::Display for Problems {
 }
 
 impl Error for Problems {}
+
+/// A line, without the end of one that is very long, such as a list of thousands.
+fn push_clipped(out: &mut String, line: &str, color: bool) {
+    let end = line.char_indices().nth(LINE_MAX).map(|(at, _)| at);
+    out.push_str(&line[..end.unwrap_or(line.len())]);
+    if end.is_some() {
+        out.push_str(if color { "\x1b[0m ..." } else { " ..." });
+    }
+    out.push('\n');
+}
 
 /// A problem in the form the renderer wants.
 #[derive(Debug)]

@@ -183,6 +183,7 @@ impl<L: Launcher> Service<L> {
             }
             return Ok(());
         }
+        self.tell_troubles(key, &run, clearing.lasted);
         let retried = self.retried(key, &run, clearing.lasted, now)?;
         if !retried {
             self.held.remove(&key);

@@ -70,7 +70,7 @@ pub struct Fold {
     /// A slot that is to be looked at.
     pub asked: Option<SlotTs>,
     /// Its row, and what the rules saw there.
-    pub looked: Option<(String, Option<SlotView>)>,
+    pub looked: Option<(String, Option<SlotView>, String)>,
     seen: SeenRows,
     revisions: Vec<Revision>,
 }
@@ -218,11 +218,13 @@ impl Fold {
         for (n, row) in piece.rows.iter().enumerate() {
             let (ts, recorded) = (row.decided.ts, piece.text(row));
             let slot = self.maker.make(ts, bar_at(ts), row.decided.degraded, bar_at);
-            if self.asked == Some(ts) {
-                self.looked = Some((recorded.to_owned(), self.engine.look(&slot)));
-            }
+            let look = (self.asked == Some(ts)).then(|| self.engine.look(&slot));
             events.clear();
             let decision = self.engine.step(&slot, &mut events);
+            if let Some(look) = look {
+                let risk = self.engine.state().risk_shown();
+                self.looked = Some((recorded.to_owned(), look, risk));
+            }
             text.clear();
             push_decision(&mut text, &prefix, &decision);
             if text.strip_suffix(b"\n") != Some(recorded.as_bytes()) {

@@ -19,6 +19,7 @@ use crate::{
         load::{LoadError, facts, load},
     },
     exit::Exit,
+    manifest::Kind,
     os::{
         process::{self, ChildResults, Knows, Spawn},
         process_tree::{EndSignal, ProcessTag},
@@ -41,6 +42,10 @@ const LOOK: Duration = Duration::from_millis(100);
 static CALLS: AtomicU64 = AtomicU64::new(0);
 /// Lines of messages that go along with a failure.
 const SAID_MAX: usize = 20;
+/// How a verb ends that has answered.
+const ANSWERS: [Exit; 3] = [Exit::Ok, Exit::Inconclusive, Exit::Nothing];
+/// The same of a job that gives a verdict.
+const VERDICTS: [Exit; 4] = [Exit::Ok, Exit::Inconclusive, Exit::Nothing, Exit::Negative];
 /// Longest word of an argument, in bytes.
 const WORD_MAX: usize = 1_000;
 
@@ -64,19 +69,21 @@ fn done(root: &Path, tool: &Tool, arguments: &Value, stop: &Stop) -> Result<Stri
         Deed::Look("check") if !given.text("strategy").is_empty() => {
             let path = sandbox::path_of(root, given.text("strategy"))?;
             let path = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            verb(root, &["check".to_owned(), path], (LOOK_MAX, stop))
+            verb(root, &["check".to_owned(), path], &ANSWERS, (LOOK_MAX, stop))
         }
         Deed::Look(word) => {
             let mut words = vec![word.to_owned()];
             words.extend(given.words);
-            verb(root, &words, (LOOK_MAX, stop))
+            verb(root, &words, &ANSWERS, (LOOK_MAX, stop))
         }
         Deed::Run(kind) => {
             let job = given.values.get("job").cloned().unwrap_or_else(|| kind.to_owned());
             is_of(root, &job, kind, &given)?;
             let mut words = vec!["run".to_owned(), job];
             words.extend(given.words.into_iter().filter(|word| word.starts_with("--")));
-            verb(root, &words, (RUN_MAX, stop))
+            // That a search shows no edge is its result, not a failure of it.
+            let well = if kind == Kind::Sweep.name() { &VERDICTS[..] } else { &ANSWERS };
+            verb(root, &words, well, (RUN_MAX, stop))
         }
     }
 }
@@ -221,7 +228,12 @@ async fn pause(time: Duration) {
 }
 
 /// Runs a verb of this program and gives what it prints; an error holds its exit code and what it says as well.
-fn verb(root: &Path, words: &[String], (most, stop): (Duration, &Stop)) -> Result<String, String> {
+fn verb(
+    root: &Path,
+    words: &[String],
+    well: &[Exit],
+    (most, stop): (Duration, &Stop),
+) -> Result<String, String> {
     let program = process::own_program().map_err(|error| error.to_string())?;
     let mut argv = vec![program.display().to_string(), "--root".to_owned()];
     argv.extend([root.display().to_string(), "--json".to_owned()]);
@@ -252,9 +264,7 @@ fn verb(root: &Path, words: &[String], (most, stop): (Duration, &Stop)) -> Resul
     let lines: Vec<&str> = said.lines().collect();
     let last = lines[lines.len().saturating_sub(SAID_MAX)..].join("\n");
     let text = String::from_utf8_lossy(&seen.stdout).into_owned();
-    let is_well = [Exit::Ok, Exit::Inconclusive, Exit::Nothing]
-        .iter()
-        .any(|exit| i32::from(exit.code()) == seen.code);
+    let is_well = well.iter().any(|exit| i32::from(exit.code()) == seen.code);
     match seen.gone {
         WatchedEnd::Left(_) if seen.stdout.len() >= ANSWER_MAX => {
             Err(format!("the answer is longer than {ANSWER_MAX} bytes: ask for less"))

@@ -234,8 +234,8 @@ pub fn risks<D: Disk>(
         };
         let state = cell(Column::RiskState).to_owned();
         if state != place.word && ts_ms > before.ts_ms {
-            let why = [cell(Column::Reason), cell(Column::BlockedBy)].join(" ").trim().to_owned();
-            let why = by_command((disk, layout), ledger, ts_ms)?.unwrap_or(why);
+            let why = by_command((disk, layout), ledger, ts_ms)?
+                .unwrap_or_else(|| by_limit(cell(Column::BlockedBy), cell(Column::Equity)));
             let change = LedgerChange::Risk { state: state.clone(), before: place.word, why };
             found.push((format!("{}/risk/{ts_ms}", ledger.name()), ledger.event(ts_ms, change)));
         }
@@ -243,6 +243,15 @@ pub fn risks<D: Disk>(
         place.ts_ms = place.ts_ms.max(ts_ms);
     }
     Ok(Some((found, place)))
+}
+
+/// A limit that tripped: the row has its name only where it kept an entry away; `runner why` always has it.
+fn by_limit(blocked_by: &str, equity: &str) -> String {
+    if blocked_by.is_empty() {
+        format!("a limit tripped, at equity {equity}")
+    } else {
+        format!("{blocked_by}, at equity {equity}")
+    }
 }
 
 /// The command that took effect at a slot, in words.

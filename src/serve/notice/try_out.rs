@@ -1,12 +1,13 @@
-//! A notice that says nothing but that notices arrive.
+//! A notice that says nothing but that notices arrive, and that a bot may write.
 
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::json;
 
-use super::{deliver::NoticeSink, message::NoticeText};
+use super::{deliver::NoticeSink, ledger_reader::NoticeLedger, message::NoticeText};
 use crate::{
     manifest::Manifest,
+    notify::telegram::TelegramBot,
     os::{machine, signals::Stop},
 };
 
@@ -29,5 +30,29 @@ pub fn try_out(root: &Path, manifest: &Manifest, build: &str) -> Vec<(String, Re
     let sent = |sink: NoticeSink| {
         (sink.name().to_owned(), sink.deliver(&manifest.notify, &notice, root, &stop))
     };
-    NoticeSink::of(&manifest.notify).into_iter().map(sent).collect()
+    let mut all: Vec<_> = NoticeSink::of(&manifest.notify).into_iter().map(sent).collect();
+    all.extend(phones(manifest, &host, &stop));
+    all
+}
+
+/// Writes into each chat that may give commands for this job; what came of each.
+fn phones(manifest: &Manifest, host: &str, stop: &Stop) -> Vec<(String, Result<(), String>)> {
+    let telegram = manifest.notify.telegram.as_ref();
+    let Some((telegram, token)) = telegram.and_then(|own| Some((own, own.token.as_ref()?))) else {
+        return Vec::new();
+    };
+    if NoticeLedger::of_job(&manifest.job).is_none() {
+        return Vec::new();
+    }
+    let job = &manifest.name;
+    let text = format!("a test: job {job} on {host} takes commands from this chat\nnext: /status");
+    let bot = TelegramBot::new(&telegram.server.get().to_string(), token.reveal());
+    let said = |chat: i64| {
+        let bot = bot.as_ref().map_err(ToString::to_string);
+        let said = bot.and_then(|bot| {
+            bot.say(chat, &text, &|| stop.asked()).map_err(|error| error.to_string())
+        });
+        (format!("telegram {chat}"), said)
+    };
+    telegram.chats.get().chats().map(said).collect()
 }

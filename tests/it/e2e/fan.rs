@@ -346,6 +346,17 @@ fn nonsense_is_refused_with_its_place_and_advice() {
         root.write("jobs/p.toml", &exec(more));
         root.run("check").code(78).says(&["jobs/p.toml", says]);
     }
+    // As many as fit a file: one message, and no flood.
+    let many = |most: usize| (0..most).map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
+    write(&root, &one(&format!("each = [{}]", many(8_000))));
+    let ran = root.run("check").code(78).says(&["step `a` has 8000 items, most are 256"]);
+    assert!(ran.stderr.len() < 5_000, "{} bytes", ran.stderr.len());
+    let two = format!("[matrix]\ns = [{}]\nt = [{0}]\n[params.t]\ndefault = 'x'", many(100));
+    root.write("jobs/p.toml", &exec(&two));
+    let ran = root.run("check").code(78).says(&["[matrix] makes too many jobs, most are 64"]);
+    assert!(!ran.stderr.contains("0 jobs") && ran.stderr.len() < 5_000, "{ran}");
+    write(&root, &one(&format!("each = [{}]", many(20_000))));
+    root.run("check").code(78).says(&["jobs/p.toml: it is longer than 65536 bytes"]);
     root.write("profiles/m.toml", "manifest = 1\n[matrix]\ns = ['x']\n");
     root.write(
         "jobs/p.toml",

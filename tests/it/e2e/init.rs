@@ -97,6 +97,7 @@ fn questions_are_asked_on_a_terminal_until_the_answers_can_be_used() {
     let line = format!("printf '{answers}' | script -qec '{runner} init own' /dev/null");
     let said = root.shell(&line).code(0);
     said.prints(&[
+        "(binance binanceus ",
         "exchange [kraken]:",
         "`nowhere` is not a venue",
         "strategy [ema_atr]:",

@@ -12,6 +12,10 @@ use crate::{
     support::{runner::Root, skip},
 };
 
+/// Nine trials, on a market with an edge.
+const SMALL_SWEEP: &str = "manifest = 1\nname = 'small'\nkind = 'sweep'\nextends = ['../profiles/base.toml', '../strategies/ema_atr.toml']\n\
+    [sweep]\njob = 'backtest.toml'\nhold-out = '20%'\ntrials = 20\nmin-trades = 20\n\
+    [sweep.over]\nfast = [2, 3, 4]\nslow = [8, 12, 16]\n[sweep.doubt]\nnull-sweeps = 3\n";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_runner");
 
 /// A box with bars of a made-up market since this time.
@@ -32,6 +36,9 @@ fn with_bars(timeframe: &str, from: &str) -> Root {
 fn the_client_of_the_official_sdk_looks_writes_a_strategy_and_plays_it() {
     let Some(python) = skip::python("mcp") else { return };
     let root = with_bars("5m", "2024-01-01T00:00:00Z");
+    root.run("run made-up -p exchange=demo timeframe=4h market=edge from=2020-01-01T00:00:00Z to=2020-10-27T00:00:00Z").ok();
+    root.write("jobs/small.toml", SMALL_SWEEP);
+    let outside = root.list(".");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/e2e/mcp_client.py");
     let line = format!("'{python}' '{script}' '{PROGRAM}' '{}'", root.path().display());
     let ran = root.shell(&line).code(0);
@@ -39,17 +46,31 @@ fn the_client_of_the_official_sdk_looks_writes_a_strategy_and_plays_it() {
         "tools backtest,check,compare,explain,functions,history,list,read_strategy,report,show,sweep,why,write_strategy\n",
         "wrote strategies/sandbox/mine.toml is written",
         "played 0\n",
+        "report data/",
+        "swept small_",
         "version 2025-",
     ]);
     assert_eq!(root.list("strategies/sandbox"), ["mine.toml"]);
-    let searches = root.list("data/sweeps/searches");
-    assert!(
-        searches
-            .iter()
-            .any(|name| std::path::Path::new(name).extension().is_some_and(|kind| kind == "json")),
-        "the trial is counted: {searches:?}"
-    );
-    assert!(root.list("data/processed/decisions").contains(&"paper_bt_by_mcp".to_owned()));
+    // Every trial counts: one of each backtest, and those of the sweep.
+    let searches = root.files("data/sweeps/searches").into_iter();
+    let searches = searches.filter(|(path, _)| path.ends_with(".json"));
+    let mut counted: Vec<String> = searches
+        .map(|(_, text)| {
+            let row: Value = serde_json::from_str(&text).unwrap();
+            let trials = row["keys"].as_array().unwrap().len();
+            let series: Vec<&str> =
+                row["series"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            format!("{} {} {trials}", row["by"].as_str().unwrap(), series.join(" "))
+        })
+        .collect();
+    counted.sort();
+    let backtest = "backtest demo BTC/USD 5m 1";
+    assert_eq!(counted, [backtest, backtest, "sweep demo BTC/USD 4h 9"]);
+    let mut ledgers = root.list("data/processed/decisions");
+    // That of the best trial.
+    ledgers.retain(|name| !name.starts_with("sweep_bt_small_"));
+    assert_eq!(ledgers, ["paper_bt_by_mcp", "paper_bt_other"]);
+    assert_eq!(root.list("."), outside, "nothing is written elsewhere");
 }
 
 /// A server that is talked to by hand.

@@ -53,11 +53,39 @@ async def main():
             played = await well("backtest", profiles=["mine"], params=params)
             print("played", json.loads(played)["exit"])
             assert json.loads(await well("history", last=1))["runs"][0]["kind"] == "backtest"
+            again = await well("backtest", profiles=["ema_atr"], params={**params, "runid": "other"})
+            assert json.loads(again)["exit"] == 0
+            both = json.loads(await well("compare", a="paper_bt_by_mcp", b="paper_bt_other"))
+            assert "paper_bt_other" in json.dumps(both), both
+            seen = json.loads(await well("why", job="backtest", profiles=["mine"], params=params))
+            assert seen["look"]["rules"], seen
+            early = json.loads(await well("why", job="backtest", profiles=["mine"], params=params, at="2024-01-03T00:00:00Z"))
+            assert early["ts_ms"] == 1704240000000, early
+            page = json.loads(await well("report", params={"of": "by_mcp"}))
+            assert page["exit"] == 0, page
+            print("report", page["out"]["report"])
+            swept = await well("sweep", job="small", params={"exchange": "demo", "timeframe": "4h"})
+            document, _ = json.JSONDecoder().raw_decode(swept)
+            assert document["out"]["trials"] == "9" and document["exit"] in (0, 1, 3), document
+            print("swept", document["out"]["sweep"])
+            assert json.loads(await well("history", kind="sweep"))["runs"][0]["job"] == "small"
+            assert "runs" in json.loads(await well("history", job="backtest", state="succeeded", since="24h"))
+            assert json.loads(await well("check"))
             assert "kind live" in await refused("backtest", job="live", params={})
             assert "kind" in await refused("backtest", job="exec")
             for job in ["--help", "jobs/live.toml", "-p", "../x", "/etc/passwd"]:
-                await refused("backtest", job=job)
+                for tool in ["backtest", "sweep", "report"]:
+                    assert "is not a name" in await refused(tool, job=job)
+                    assert "is not a name" in await refused(tool, profiles=[job])
                 await refused("show", name=job)
+            # What a run writes stays in the box: names become folders.
+            for name in ["../x", "a/b", "/tmp/x", ".."]:
+                await refused("backtest", profiles=["mine"], params={**params, "tag": name})
+                await refused("backtest", profiles=["mine"], params={**params, "runid": name})
+                await refused("report", params={"tag": name})
+                await refused("sweep", job="small", params={"exchange": name, "timeframe": "4h"})
+            assert "kind" in await refused("sweep", job="backtest", params={"runid": "x"})
+            assert "kind" in await refused("report", job="small")
             await refused("backtest", params={"runid": "x\ny"})
             await refused("history", nonsense=1)
             await refused("compare", a="x")

@@ -6,14 +6,22 @@ use std::{
 };
 
 use base64::Engine as _;
+use mjolnir::{
+    clock::{Clock as _, SystemClock},
+    store::rows::trades::TRADES_HEADER,
+};
 use serde_json::Value;
 
-use super::ledgers::root;
-use crate::support::{
-    http::Server,
-    ran::Ran,
-    runner::{Call, Root},
-    skip::python,
+use super::{fixture::store, ledgers::root};
+use crate::{
+    e2e::fixture::trades,
+    serve::fixture::{serve, until, until_up},
+    support::{
+        http::Server,
+        ran::Ran,
+        runner::{Call, Root},
+        skip::python,
+    },
 };
 
 /// A mail server that writes each letter that it takes into a file of the root.
@@ -93,6 +101,55 @@ fn a_letter_goes_over_tls_to_everybody_who_reads() {
         assert!(headers["Date"].is_string(), "{headers}");
         assert!(letter["text"].as_str().unwrap().contains("arrive"));
     }
+}
+
+/// A row of `trades.csv` of this slot.
+fn row(n: usize, event: &str) -> String {
+    let now = SystemClock.now().get();
+    let ts = now - now.rem_euclid(300_000);
+    format!("demo,BTC/USD,5m,{ts},{n:04x},{event},long,43210.5,0.0123,0.53,-12.5,target_hit,0\n")
+}
+
+#[test]
+fn events_of_a_ledger_arrive_as_letters_and_many_of_them_as_one() {
+    let root = root();
+    let Some(server) = MailServer::start(&root, "starttls") else { return };
+    let call = serve(&root, "").env("DATA_TAG", "paper").env("CCXT_EXCHANGE", "demo");
+    let call = call.env("SSL_CERT_FILE", Server::CERTIFICATE).env("MJOLNIR_SMTP_TLS", "starttls");
+    let call = call.env("MJOLNIR_SMTP_SERVER", &format!("127.0.0.1:{}", server.port));
+    let call = call.env("MJOLNIR_MAIL_FROM", "box@example.org");
+    let call = call.env("MJOLNIR_MAIL_TO", "ann@example.org");
+    let call = call.env("MJOLNIR_SMTP_USER", "ann").env("MJOLNIR_SMTP_PASSWORD", "s3cr3t");
+    let service = call.start();
+    until_up(&root, &service);
+    until("it looks at the ledger", || {
+        let place = "live/paper/demo/BTC_USD/5m/trades";
+        store(&root).notice_place(place).is_ok_and(|found| found.is_some())
+    });
+    let mut text = format!("{TRADES_HEADER}\n{}", row(0, "open"));
+    root.write(&trades("paper"), &text);
+    until("the first letter", || letters(&root).len() == 1);
+    for n in 1..=300 {
+        text += &row(n / 2, if n % 2 == 1 { "close" } else { "open" });
+    }
+    // In one piece: what is looked at meanwhile is the ledger before or behind it.
+    root.write("trades.new", &text);
+    root.rename("trades.new", &trades("paper"));
+    until("the digest", || letters(&root).len() == 2);
+    service.signal("TERM");
+    let said = service.end().code(0);
+    let all = letters(&root);
+    let subject = |n: usize| all[n]["headers"]["Subject"].as_str().unwrap().to_owned();
+    let body = |n: usize| all[n]["text"].as_str().unwrap().to_owned();
+    assert_eq!(subject(0), "opened long 0.0123 BTC/USD at 43210.5 (target_hit) (paper)");
+    assert!(body(0).contains("next: runner why --tag paper --at 20"), "{}", body(0));
+    assert_eq!(subject(1), "300 events: 150 entry, 150 exit");
+    let lines = body(1).lines().filter(|line| line.contains(" paper: ")).count();
+    assert_eq!(lines, 20, "{}", body(1));
+    assert!(body(1).contains("result -3750.0") && body(1).contains("and 280 more"), "{}", body(1));
+    assert_ne!(all[0]["headers"]["Message-ID"], all[1]["headers"]["Message-ID"]);
+    let kept = root.files("data").into_iter().map(|(_, text)| text).collect::<String>();
+    assert!(!kept.contains("s3cr3t") && !said.to_string().contains("s3cr3t"));
 }
 
 #[test]

@@ -10,3 +10,4 @@ mod openmetrics;
 pub mod pages;
 mod phone;
 mod pings;
+mod verdicts;

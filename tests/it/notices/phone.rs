@@ -192,6 +192,38 @@ fn a_loop_that_is_commanded_by_phone_has_the_rows_of_the_verb_and_is_proved() {
 }
 
 #[test]
+fn a_trial_writes_into_each_chat_that_may_command_and_names_what_is_wrong() {
+    let (root, api) = (root(), BotApi::start());
+    let notify = |token: &str, chats: &str| {
+        let call = root.call("notify live").env("DATA_TAG", "paper");
+        let call = call.env("MJOLNIR_TELEGRAM_TOKEN", token).env("MJOLNIR_TELEGRAM_CHATS", chats);
+        let ran = call.env("MJOLNIR_TELEGRAM_SERVER", &api.server.url()).run();
+        let said = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(!said.contains("s3cr3t"), "the token is a secret: {said}");
+        ran
+    };
+    notify(TOKEN, "5, -77").ok().prints(&["telegram -77: taken\n", "telegram 5: taken\n"]);
+    let sent = api.sent();
+    assert_eq!(sent.iter().map(|(chat, _)| *chat).collect::<Vec<_>>(), [-77, 5]);
+    assert!(sent[0].1.starts_with("a test: job live on "), "{sent:?}");
+    assert!(sent[0].1.ends_with(" takes commands from this chat\nnext: /status"), "{sent:?}");
+    // One chat that the bot may not write to, and others are told nevertheless.
+    let refused =
+        "{\"ok\":false,\"error_code\":400,\"description\":\"Bad Request: chat not found\"}";
+    api.held.lock().unwrap().faults = vec![Reply::new("400 Bad Request", refused)];
+    let half = notify(TOKEN, "5, -77").code(1);
+    half.prints(&[
+        "telegram -77: failed: the answer was 400: Bad Request: chat not found",
+        "5: taken",
+    ]);
+    notify("4711:s3cr3t-other", "5").code(1).prints(&["5: failed: it does not know the token"]);
+    notify(TOKEN, "").code(78).says(&["`notify.telegram.chats` is missing"]);
+    assert_eq!(api.sent().len(), 3);
+    let wrong = notify(TOKEN, "5, ann").code(78);
+    wrong.says(&["notify.telegram.chats", "`ann`"]);
+}
+
+#[test]
 fn faults_of_the_server_lose_nothing_and_double_nothing() {
     let (root, api) = (at_noon(), BotApi::start());
     api.held.lock().unwrap().faults = vec![

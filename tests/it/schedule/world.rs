@@ -7,7 +7,7 @@ use mjolnir::{
     domain::{ids::RunId, time::UtcMs},
     serve::{
         launcher::{EndPush, LaunchOrder, Launcher, ProcessExit},
-        service::RunObserver,
+        service::{RunObserver, RunTrouble},
         tracked_run::TurnTime,
     },
     store::{
@@ -70,6 +70,8 @@ pub struct World {
     pub longest_s: u64,
     pub told: BTreeMap<String, u32>,
     pub lines: Vec<String>,
+    /// Runs that were told to be slow or late.
+    pub troubles: Vec<(RunId, RunTrouble)>,
 }
 
 pub type Shared = Rc<RefCell<World>>;
@@ -91,6 +93,7 @@ impl World {
             longest_s: 100,
             told: BTreeMap::new(),
             lines: Vec::new(),
+            troubles: Vec::new(),
         }
     }
 
@@ -285,6 +288,10 @@ impl RunObserver for Mouth {
         world.step();
         let line = format!("{} {line}", world.now().at);
         world.lines.push(line);
+    }
+
+    fn on_run_trouble(&mut self, run: &RunRecord, trouble: RunTrouble) {
+        self.0.borrow_mut().troubles.push((run.run_id.clone(), trouble));
     }
 
     fn on_run_finished(&mut self, run: &RunRecord) {

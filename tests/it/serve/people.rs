@@ -147,6 +147,8 @@ fn c16_a_pause_ends_by_itself_and_the_slots_in_it_are_not_run() {
         "jobs/j.toml",
         &job("j", "echo x >> ran", "[[schedule]]\nevery = \"1s\"\noverlap = \"queue\""),
     );
+    // Known since before the pause, however long it takes until the service is up.
+    seen(&root, "j.1", "every 1s", 2);
     root.run("pause j --for 0s --reason x").code(2);
     root.run("pause j --for 4s --reason venue --who ann").ok().prints(&[
         "is paused",
