@@ -31,11 +31,12 @@ renamed=("$home=/cargo" "$sysroot/lib/rustlib/src/rust=/rustc/$commit" "$folder=
 flags=() c_flags=()
 for one in "${renamed[@]}"; do
     flags+=("--remap-path-prefix=$one")
-    c_flags+=("-ffile-prefix-map=$one")
+    c_flags+=("$(printf '%q' "-ffile-prefix-map=$one")")
 done
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f'; echo "${flags[*]}")
 export SOURCE_DATE_EPOCH CARGO_ENCODED_RUSTFLAGS CARGO_INCREMENTAL=0
-export CFLAGS_x86_64_unknown_linux_gnu="${c_flags[*]}"
+# A folder may have a blank in its name.
+export CC_SHELL_ESCAPED_FLAGS=1 CFLAGS_x86_64_unknown_linux_gnu="${c_flags[*]}"
 PATH="$env/bin:$PATH" cargo-zigbuild zigbuild --release --locked --bin runner --target "$TARGET.$GLIBC" ${TIMINGS:+--timings} >&2
 echo "$target/$TARGET/release/runner"

@@ -7,13 +7,13 @@ cd "$(dirname "$0")/../.."
 if [ -n "${1:-}" ]; then mkdir -p "$1"; dir=$(cd "$1" && pwd); else dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT; fi
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH
-for folder in one another/folder/far/below; do
+for folder in one "another folder/far/below"; do
     mkdir -p "$dir/$folder"
     git archive HEAD | tar -x -C "$dir/$folder"
     program=$(CARGO_TARGET_DIR=$dir/$folder/target "$dir/$folder/ops/dist/build.sh" | tail -n 1)
     "$dir/$folder/ops/dist/pack.sh" "$program" "$dir/$folder/target/dist" 2.31
 done
-if ! diff -r "$dir/one/target/dist" "$dir/another/folder/far/below/target/dist"; then
+if ! diff -r "$dir/one/target/dist" "$dir/another folder/far/below/target/dist"; then
     echo "dist-check: another folder gives other bytes" >&2
     exit 1
 fi
