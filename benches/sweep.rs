@@ -32,7 +32,7 @@ use mjolnir::{
     store::{disk::RealDisk, layout::Layout, raw::RawStore},
     sweep::{
         sums::DayBlocks,
-        trial::{Tape, play},
+        trial::{Tape, groups, play},
     },
 };
 use strategies::{shipped, strategy};
@@ -200,8 +200,9 @@ fn main() {
     });
     let cores = cores();
     let loop_alone = best(|| {
-        for part in cores.chunks(SIDE_BY_SIDE) {
-            let part: Vec<&Core> = part.iter().collect();
+        let groups = groups(&cores, Timeframe::M5);
+        for part in groups.iter().flat_map(|group| group.chunks(SIDE_BY_SIDE)) {
+            let part: Vec<&Core> = part.iter().map(|place| &cores[*place]).collect();
             let signals = vec![Signals::default(); part.len()];
             let tape = Tape {
                 bars: &bars,

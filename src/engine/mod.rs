@@ -13,4 +13,5 @@ pub mod signals;
 pub mod slot;
 pub mod state;
 pub mod step;
+pub mod still;
 pub mod strategy;

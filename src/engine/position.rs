@@ -166,14 +166,32 @@ impl Position {
     /// enough, and behind the best price where it trails.
     #[inline]
     pub(super) fn ratchet(&mut self, bar: &Bar) {
-        // Without branches: at what bars a price is the best so far cannot be foreseen.
-        self.best = match self.side {
-            Side::Long => greater(bar.high(), self.best),
-            Side::Short => -greater(-bar.low(), -self.best),
-        };
+        self.best = self.best_with(bar);
         if self.moves() {
             self.tighten();
         }
+    }
+
+    /// The best price with that of a bar.
+    #[inline]
+    fn best_with(&self, bar: &Bar) -> f64 {
+        // Without branches: at what bars a price is the best so far cannot be foreseen.
+        match self.side {
+            Side::Long => greater(bar.high(), self.best),
+            Side::Short => -greater(-bar.low(), -self.best),
+        }
+    }
+
+    /// Survives a bar at which its stop does not move; false, and nothing is changed, at any other. Without a better price than before
+    /// the stop is where it was.
+    #[inline]
+    pub(super) fn drifts(&mut self, bar: &Bar, stop_fill: StopFill) -> bool {
+        let best = self.best_with(bar);
+        if self.hit(bar, stop_fill).is_some() || self.moves() && best != self.best {
+            return false;
+        }
+        self.best = best;
+        true
     }
 
     fn tighten(&mut self) {

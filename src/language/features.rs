@@ -122,11 +122,6 @@ impl Together {
         Instance::start(&self.program)
     }
 
-    /// How many values are given at a bar.
-    pub fn width(&self) -> usize {
-        self.program.outputs.len()
-    }
-
     /// Where the values of one vector are among them, in its order, with what is worked out behind it.
     pub fn places(&self, vector: usize) -> &[usize] {
         &self.places[vector]

@@ -52,6 +52,21 @@ impl Instance {
         }
     }
 
+    /// Takes in bars and writes the values at the close of each, column by column.
+    pub fn run_columns(&mut self, bars: &[TimedBar], columns: &mut Vec<f64>) {
+        columns.clear();
+        columns.resize(bars.len() * self.program.outputs.len(), 0.0);
+        let mut begin = 0;
+        for run in bars.chunks(RUN_MAX) {
+            self.machine.run(&self.program, run, Silent::Never);
+            for (place, register) in self.program.outputs.iter().enumerate() {
+                let own = &self.machine.columns[register * self.machine.stride..][..run.len()];
+                columns[place * bars.len() + begin..][..run.len()].copy_from_slice(own);
+            }
+            begin += run.len();
+        }
+    }
+
     /// Takes in bars whose values nobody asks for.
     pub fn pass(&mut self, bars: &[TimedBar]) {
         let mut runs = bars.chunks(RUN_MAX).peekable();

@@ -26,6 +26,40 @@ pub enum Intent {
     Enter(Side, Reason, Protection),
 }
 
+/// What is known of a strategy at slots at which every condition that depends on bars alone is false.
+#[derive(Debug, Clone)]
+pub struct Hush {
+    /// The place of the value that is 0 at these slots.
+    pub place: usize,
+    /// Whether then no rule is left to be asked: flat, long, short.
+    is_left_alone: [bool; 3],
+    /// The places of the states behind crosses of exits, with a bit for each.
+    stands_at: Vec<(usize, u64)>,
+}
+
+impl Hush {
+    const fn at(held: Option<Side>) -> usize {
+        match held {
+            None => 0,
+            Some(Side::Long) => 1,
+            Some(Side::Short) => 2,
+        }
+    }
+
+    /// Whether no rule is left to be asked with this position.
+    #[inline]
+    pub const fn says_nothing(&self, held: Option<Side>) -> bool {
+        self.is_left_alone[Self::at(held)]
+    }
+
+    /// What [`CheckedStrategy::standing_of`] says of these values.
+    #[inline]
+    pub fn standing(&self, value: impl Fn(usize) -> f64) -> u64 {
+        let bits = self.stands_at.iter();
+        bits.fold(0, |bits, (at, bit)| if value(*at) == 1.0 { bits | bit } else { bits })
+    }
+}
+
 /// Crosses of exit rules that are made up for; a strategy has at most as many rules.
 const STANDING_MAX: usize = 64;
 
@@ -212,6 +246,16 @@ impl CheckedStrategy {
         self.is_quiet(values) && self.0.asked.left.is_empty(held)
     }
 
+    /// What makes it silent; `None` where that cannot be seen from values of bars alone.
+    pub fn hush(&self) -> Option<Hush> {
+        let sides = [None, Some(Side::Long), Some(Side::Short)];
+        Some(Hush {
+            place: self.0.silence?,
+            is_left_alone: sides.map(|held| self.0.asked.left.is_empty(held)),
+            stands_at: self.0.stands_at.clone()?,
+        })
+    }
+
     /// The states that the crosses of its exit rules lead to, as they are now: a bit for each.
     pub fn standing(&self, inputs: &DecisionInputs<'_>) -> u64 {
         let plan = &self.0;
@@ -232,7 +276,7 @@ impl CheckedStrategy {
     }
 
     /// The exit by which a position of this side should have been left already: its cross came and went at slots at which nothing was
-    /// asked. `since` has the bits of [`Strategy::standing`] that are new since the last slot that was asked.
+    /// asked. `since` has the bits of [`CheckedStrategy::standing`] that are new since the last slot that was asked.
     pub fn overdue(&self, side: Side, since: u64) -> Option<Reason> {
         let plan = &self.0;
         let bits = plan.overdue.iter().take(STANDING_MAX).enumerate();

@@ -26,7 +26,7 @@ mod why;
 pub use decision::{BARS_SINCE_EXIT_MAX, DecisionInputs, Held, LedgerState};
 pub use features::{FEATURES_MAX, Features, Together};
 pub use instance::Instance;
-pub use intent::{Intent, NO_RANGE, NO_SIGNAL, Protection};
+pub use intent::{Hush, Intent, NO_RANGE, NO_SIGNAL, Protection};
 pub use parse::{DEPTH_MAX, TEXT_MAX};
 pub use problem::{RuleProblem, Severity};
 pub use raw::{Number, RawDistances, RawParam, RawProtect, RawRule, RawSize, RawStrategy, Values};

@@ -338,6 +338,11 @@ impl Layout {
         self.sweep_dir(id).join("trials.csv")
     }
 
+    /// The same for other programs.
+    pub fn sweep_trials_packed(&self, id: &str) -> PathBuf {
+        self.sweep_dir(id).join("trials.parquet")
+    }
+
     /// The verdict on a sweep and all of its figures.
     pub fn sweep_report(&self, id: &str) -> PathBuf {
         self.sweep_dir(id).join("sweep.json")

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod bounded_log;
+pub(crate) mod columns;
 pub mod digest;
 pub mod disk;
 pub(crate) mod document;

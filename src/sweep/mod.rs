@@ -2,6 +2,7 @@
 //! how one trial is played, who wins, and the figures that keep a search from fooling its owner.
 
 pub mod market;
+mod nearest;
 pub mod normal;
 pub mod pbo;
 pub mod plateau;

@@ -2,6 +2,8 @@
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
+use super::nearest::nearest;
+
 /// Fewest values of a neighbourhood that can win.
 const VALUES_MIN: usize = 3;
 
@@ -37,34 +39,23 @@ impl Neighbours {
     /// same texts and booleans. Of equally near ones the first.
     pub fn drawn(values: &[Vec<Option<f64>>], words: &[Vec<String>]) -> Self {
         let axes = values.first().map_or(0, Vec::len);
-        let ordered: Vec<usize> =
-            (0..axes).filter(|axis| values.iter().all(|point| point[*axis].is_some())).collect();
+        let ordered = (0..axes).filter(|axis| values.iter().all(|point| point[*axis].is_some()));
         let ranks: Vec<Vec<f64>> = ordered
-            .iter()
-            .map(|axis| ranks(&values.iter().map(|p| p[*axis].unwrap_or(0.0)).collect::<Vec<_>>()))
+            .map(|axis| ranks(&values.iter().map(|p| p[axis].unwrap_or(0.0)).collect::<Vec<_>>()))
             .collect();
-        let of = |at: usize| {
-            let mut near: Vec<(f64, u32)> = (0..values.len())
-                .filter(|other| *other != at && words[*other] == words[at])
-                .map(|other| {
-                    let square = |ranks: &Vec<f64>| {
-                        let far = ranks[at] - ranks[other];
-                        far * far
-                    };
-                    (ranks.iter().map(square).sum(), other as u32)
-                })
-                .collect();
-            let many = (2 * ordered.len()).min(near.len());
-            let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
-            if many < near.len() && many > 0 {
-                near.select_nth_unstable_by(many - 1, order);
+        let mut alike: BTreeMap<&[String], Vec<u32>> = BTreeMap::new();
+        for (at, words) in (0..).zip(words) {
+            alike.entry(words).or_default().push(at);
+        }
+        let mut all = vec![Vec::new(); values.len()];
+        for group in alike.values() {
+            let point = |at: &u32| ranks.iter().map(|axis| axis[*at as usize]).collect();
+            let points: Vec<Vec<f64>> = group.iter().map(point).collect();
+            for (at, near) in group.iter().zip(nearest(&points, 2 * ranks.len())) {
+                all[*at as usize] = near.iter().map(|other| group[*other as usize]).collect();
             }
-            near.truncate(many);
-            let mut near: Vec<u32> = near.into_iter().map(|(_, other)| other).collect();
-            near.sort_unstable();
-            near
-        };
-        Self((0..values.len()).map(of).collect())
+        }
+        Self(all)
     }
 
     /// Those of a trial.

@@ -17,6 +17,7 @@ use crate::{
         slot::SlotMaker,
         state::State,
         step::Core,
+        still::Still,
     },
     language::Together,
 };
@@ -86,7 +87,7 @@ pub enum Score {
 }
 
 /// Below so many days a score means nothing.
-const SCORE_DAYS_MIN: u32 = 30;
+pub const SCORE_DAYS_MIN: u32 = 30;
 
 /// Days of a year.
 const YEAR_DAYS: f64 = 365.0;
@@ -145,7 +146,7 @@ pub fn play(
         .map(|(place, core)| Lane::new(core, together.places(place), &tape, &signals[place]))
         .collect();
     let start_of = |block: i64| bars.partition_point(|bar| blocks.of(bar.ts) < block);
-    let mut seen = Columns { width: together.width(), ..Columns::default() };
+    let mut seen = Columns::default();
     let mut from = window.first();
     for block in blocks.of(window.first())..=blocks.of(window.last()) {
         if stops() {
@@ -167,8 +168,7 @@ pub fn play(
 /// The features of one block for all lanes.
 #[derive(Debug, Default)]
 struct Columns {
-    width: usize,
-    /// Row by row.
+    /// Column by column: a lane reads few of them, at many bars.
     values: Vec<f64>,
     /// Per bar, the bars since the anchor, and those without a hole.
     counts: Vec<(u32, u32)>,
@@ -178,8 +178,7 @@ impl Columns {
     fn fill(&mut self, together: &Together, before: &[TimedBar], block: &[TimedBar]) {
         let mut instance = together.start();
         instance.pass(before);
-        self.values.clear();
-        instance.run(block, &mut self.values);
+        instance.run_columns(block, &mut self.values);
         self.counts.clear();
         let (mut bars, mut unbroken) = (0_u32, 0_u32);
         let mut last: Option<SlotTs> = None;
@@ -194,8 +193,10 @@ impl Columns {
         }
     }
 
-    fn row(&self, place: usize) -> &[f64] {
-        &self.values[place * self.width..(place + 1) * self.width]
+    /// The values of one column, bar by bar.
+    #[inline]
+    fn column(&self, column: usize) -> &[f64] {
+        &self.values[column * self.counts.len()..][..self.counts.len()]
     }
 }
 
@@ -203,6 +204,12 @@ impl Columns {
 struct Lane<'a> {
     core: &'a Core,
     places: &'a [usize],
+    /// How its still slots are seen, where they can be.
+    still: Option<Still>,
+    /// Whether the slot before was decided and nothing was traded there.
+    is_settled: bool,
+    /// Between which closes the equity of the open position is neither a new peak nor a deeper fall: such closes came since the last peak.
+    span: Option<[f64; 2]>,
     blocks: Blocks,
     maker: SlotMaker,
     state: State,
@@ -217,6 +224,9 @@ impl<'a> Lane<'a> {
         Self {
             core,
             places,
+            still: core.still().filter(|_| signals.is_empty()),
+            is_settled: false,
+            span: None,
             blocks: core.blocks(tape.window.first().timeframe()),
             maker: SlotMaker::new(Vec::new()).hearing(signals.clone()),
             state: State::new(&core.rules),
@@ -232,22 +242,82 @@ impl<'a> Lane<'a> {
         let mut cursor = bars.partition_point(|bar| bar.ts < from);
         let mut ts = from;
         while ts <= to {
+            if self.is_settled {
+                let passed = self.drift((ts, to), &bars[cursor..], (cursor, seen));
+                cursor += passed;
+                ts = ts.plus(passed as i64);
+                if ts > to {
+                    break;
+                }
+            }
             let found = bars.get(cursor).filter(|bar| bar.ts == ts);
-            let slot = self.maker.make(ts, found.map(|bar| bar.bar), None, |_| None);
-            let features = found.map(|_| self.core_features(ts, cursor, seen));
-            let features = features.map(|(readiness, score)| FeatureRow {
-                values: &self.values,
-                readiness,
-                hash: None,
-                score,
-            });
-            let slot_features = (&slot, features.as_ref());
-            let block = self.core.step_unwritten(&mut self.state, slot_features, &mut self.events);
-            self.close = slot.bar().map(Bar::close).or(self.close);
-            self.tally.slot(ts, &self.state, block, &mut self.events);
+            self.decide(ts, found.map(|bar| bar.bar), (cursor, seen));
             cursor += usize::from(found.is_some());
             ts = ts.next();
         }
+    }
+
+    /// One slot, by the step.
+    fn decide(&mut self, ts: SlotTs, bar: Option<Bar>, (place, seen): (usize, &Columns)) {
+        let slot = self.maker.make(ts, bar, None, |_| None);
+        let features = bar.map(|_| self.core_features(ts, place, seen));
+        let features = features.map(|(readiness, score)| FeatureRow {
+            values: &self.values,
+            readiness,
+            hash: None,
+            score,
+        });
+        let slot_features = (&slot, features.as_ref());
+        let block = self.core.step_unwritten(&mut self.state, slot_features, &mut self.events);
+        self.close = slot.bar().map(Bar::close).or(self.close);
+        self.span = None;
+        self.is_settled = self.events.is_empty()
+            && self.still.as_ref().is_some_and(|still| still.may_follow(&self.state));
+        self.tally.slot(ts, &self.state, block, &mut self.events);
+    }
+
+    /// Passes the slots from one on at which nothing happens; returns how many these are. The last slot of the window is never one.
+    fn drift(
+        &mut self,
+        (from, to): (SlotTs, SlotTs),
+        bars: &[TimedBar],
+        (place, seen): (usize, &Columns),
+    ) -> usize {
+        let Self { core, places, still: Some(still), state, tally, .. } = self else { return 0 };
+        let quiet = &seen.column(places[still.place()])[place..];
+        let counts = &seen.counts[place..];
+        let is_open = state.side().is_some();
+        let mut passed = 0_usize;
+        for ((bar, quiet), (since, unbroken)) in bars.iter().zip(quiet).zip(counts) {
+            let ts = bar.ts;
+            // What follows another bar without a hole is in the next slot.
+            let is_next = if passed == 0 { ts == from } else { *unbroken > 1 };
+            if !is_next || *quiet != 0.0 || ts > to || ts >= tally.last {
+                break;
+            }
+            let is_ready = self.blocks.readiness(*since, *unbroken) == Readiness::Ready;
+            if !is_ready || !state.drifts(&bar.bar, &core.rules) {
+                break;
+            }
+            let (close, is_midnight) = (bar.bar.close(), ts.ts_ms() % DAY_MS == 0);
+            let is_within = self.span.is_some_and(|[low, high]| low <= close && close <= high);
+            if is_open && (is_midnight || !is_within) {
+                let Some(equity) = state.marked((ts, close), &core.rules) else { break };
+                let own = if tally.mark(equity.float()) { None } else { self.span };
+                let [low, high] = own.unwrap_or([close, close]);
+                self.span = Some([low.min(close), high.max(close)]);
+            }
+            if is_midnight {
+                tally.day();
+            }
+            passed += 1;
+        }
+        if let Some(last) = passed.checked_sub(1) {
+            let close = bars[last].bar.close();
+            still.passed(state, close, |at| seen.column(places[at])[place + last]);
+            self.close = Some(close);
+        }
+        passed
     }
 
     /// Gathers its values from the columns of all; says whether they may be used, and what a model makes of them.
@@ -257,9 +327,8 @@ impl<'a> Lane<'a> {
         place: usize,
         seen: &Columns,
     ) -> (Readiness, Option<i64>) {
-        let row = seen.row(place);
         for (value, from) in self.values.iter_mut().zip(self.places) {
-            *value = row[*from];
+            *value = seen.column(*from)[place];
         }
         let (bars, unbroken) = seen.counts[place];
         let readiness = self.blocks.readiness(bars, unbroken);
@@ -293,7 +362,7 @@ struct Tally {
     played: Counts,
 }
 
-/// A [`Played`] without its state.
+/// A [`PlayedTrial`] without its state.
 struct Counts {
     sums: DaySums,
     trades: u32,
@@ -370,14 +439,16 @@ impl Tally {
         }
     }
 
-    /// The equity after a slot.
-    fn mark(&mut self, equity: f64) {
+    /// The equity after a slot; whether it is a peak.
+    fn mark(&mut self, equity: f64) -> bool {
         self.equity = equity;
         if equity < self.peak {
             let depth = (self.peak - equity) / self.peak;
             self.played.drawdown = self.played.drawdown.max(depth);
+            false
         } else {
             self.peak = equity;
+            true
         }
     }
 

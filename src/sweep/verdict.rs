@@ -69,6 +69,8 @@ pub struct SweepEvidence {
     pub winner: Option<Winner>,
     /// The daily ratio of luck.
     pub luck: f64,
+    /// Days that a model, which the rules follow, was trained on: what it knows of them is not skill.
+    pub seen_days: u32,
     /// The null markets.
     pub nulls: Nulls,
 }
@@ -162,6 +164,9 @@ impl SweepEvidence {
             }
             Some(_) => {}
         }
+        if self.seen_days > 0 {
+            failed.push(format!("the model was trained on {} of these days", self.seen_days));
+        }
         let ratio = self.winner.and_then(|winner| winner.sample).map(|sample| sample.sharpe);
         if let Some(ratio) = ratio.filter(|ratio| *ratio <= 0.0) {
             failed.push(format!("yearly Sharpe {:.2} <= 0", yearly(ratio)));
@@ -182,6 +187,7 @@ mod tests {
             trades_min: 30,
             winner: Some(Winner { active: 300, sample: Some(sample) }),
             luck: 0.05,
+            seen_days: 0,
             nulls: Nulls { searched: 39, wanted: 39, at_least: 0 },
         }
     }
@@ -204,6 +210,7 @@ mod tests {
             ),
             (SweepEvidence { nulls: nulls(0, 0, 0), ..good() }, "no null market was searched"),
             (SweepEvidence { luck: 0.19, ..good() }, "DSR 0.586 < 0.95"),
+            (SweepEvidence { seen_days: 7, ..good() }, "the model was trained on 7 of these days"),
             (SweepEvidence { winner: None, ..good() }, "no trial has enough good neighbours"),
             (
                 SweepEvidence { winner: Some(Winner { active: 300, sample: None }), ..good() },

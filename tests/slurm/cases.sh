@@ -1,7 +1,7 @@
 # Sourced by run.sh: what is done to sweeps on the cluster, one function per case. Each begins with a box without sweeps.
 
 CASES=(sizes runner_killed between_the_files detached cancelled plan_edited full_folder memory not_shared refused
-    missing_programs torn shard_killed node_killed controller_killed)
+    missing_programs torn two_coordinators shard_killed node_killed controller_killed)
 
 case_sizes() {
     local each
@@ -183,12 +183,43 @@ case_refused() {
     expect "an option that is none" 69 "$(code_of sweep "$BOX" 'sweep.executor.extra=["--no-such-thing"]')" "refused the array"
     expect "and then a good call" "$EXIT_LOCAL" "$(code_of sweep "$BOX")"
     same "$BOX" "refused and then taken"
+    # So many jobs are not allowed now, and are a moment later.
+    again "$BOX"
+    mkdir -p "$TEMP/full-queue"
+    printf '#!/bin/sh\nrm -f "%s"\necho "sbatch: error: AssocMaxSubmitJobLimit" >&2\nexit 1\n' "$TEMP/full-queue/sbatch" > "$TEMP/full-queue/sbatch"
+    chmod +x "$TEMP/full-queue/sbatch"
+    expect "a limit on jobs" "$EXIT_LOCAL" "$(PATH=$TEMP/full-queue:$PATH code_of sweep "$BOX")" "takes nothing more for now"
+    same "$BOX" "a limit on jobs is waited out"
 }
 
 case_missing_programs() {
     mkdir -p "$TEMP/empty"
     expect "no Slurm" 69 "$(PATH=$TEMP/empty code_of "$PROGRAM" --root "$BOX" "${SWEEP[@]}" -P slurm)" "on PATH"
     say "ok: programs of Slurm that are missing"
+}
+
+# Another machine has the sweep: this one sends nothing, and goes on at once when that one ends.
+case_two_coordinators() {
+    local doc
+    scontrol update partitionname=main state=down
+    start "$BOX"
+    wait_for "the array" has_array "$BOX"
+    kill -KILL "$RUNNING" && end_of_it
+    doc=$(dir_of "$BOX")/coordinator.json
+    [ -f "$doc" ] || fail "a coordinator that was killed left no trace"
+    scancel --user="$(id -un)"
+    wait_for "the queue to empty" is_quiet "$BOX"
+    rm -rf "$(dir_of "$BOX")/submits"
+    sed -i 's/"host": "[^"]*"/"host": "elsewhere"/' "$doc"
+    scontrol update partitionname=main state=up
+    start "$BOX"
+    wait_for "the word that it watches" grep -q "elsewhere coordinates this sweep: this one watches" "$TEMP/out.running"
+    has_array "$BOX" && fail "a second coordinator sent something"
+    [ "$(results "$BOX")" = 0 ] || fail "a result came from nowhere"
+    rm "$doc"
+    end_of_it
+    expect "the other one ended" "$EXIT_LOCAL" "$(cat "$TEMP/code")"
+    same "$BOX" "two coordinators"
 }
 
 # A result that is there with other bytes: nothing is overwritten, both stay.

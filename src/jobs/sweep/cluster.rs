@@ -16,7 +16,7 @@ use super::{
     folder::SweepFolder,
     plan::SweepPlan,
     slurm::{Refusal, SQUEUE, Submission, array_id, array_max, command, queue, refusal, sbatch},
-    submits::{CoordinatorDoc, comment},
+    submits::{CoordinatorDoc, CoordinatorWatch, Lead, comment},
 };
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -43,8 +43,6 @@ const ANSWER_MAX: usize = 64 << 20;
 const FOLDER_MS: i64 = 1_000;
 /// Between two signs of life.
 const BEAT_MS: i64 = 20_000;
-/// A coordinator on another machine that gave no sign of life for so long is gone.
-const SILENT_MS: i64 = 180_000;
 /// Bytes that are kept of a log of a shard that failed.
 const LOG_MAX: u64 = 64 << 10;
 
@@ -63,8 +61,7 @@ pub struct Cluster<'a, 'c> {
     begin: Steady,
     /// Failures of earlier runs, which are history.
     old_failures: BTreeSet<String>,
-    /// The last sign of life of another coordinator, and when it changed.
-    other: Option<(CoordinatorDoc, i64)>,
+    watch: CoordinatorWatch,
     beat_ms: Option<i64>,
     /// What was said to people last, so that it is not said at every look.
     said: String,
@@ -179,7 +176,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
             dispatch,
             begin: SystemClock.steady(),
             old_failures,
-            other: None,
+            watch: CoordinatorWatch::default(),
             beat_ms: None,
             said: String::new(),
         })
@@ -271,7 +268,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
     fn send(&mut self, pieces: &[WorkPiece]) -> Result<(), Failure> {
         let Some(most) = self.limit()? else { return Ok(()) };
         let size = ShardSize {
-            trials: self.executor.per_shard,
+            trials: self.executor.per_shard.trials(),
             bars: self.plan.bars.bars,
             all: self.plan.trials.len() as u64,
             most,
@@ -393,27 +390,20 @@ impl<'a, 'c> Cluster<'a, 'c> {
             return Ok(true);
         }
         let host = machine::name();
-        let found = self.folder.coordinator()?.filter(|found| found.host != host);
-        if let Some(found) = found {
-            match &self.other {
-                Some((known, since)) if *known == found && now - since >= SILENT_MS => {
-                    tracing::warn!(
-                        "the coordinator on {} is silent: this one takes over",
-                        found.host
-                    );
-                }
-                Some((known, _)) if *known == found => return Ok(false),
-                Some(_) | None => {
-                    self.say(&format!("{} coordinates this sweep: this one watches", found.host));
-                    self.other = Some((found, now));
-                    self.beat_ms = None;
-                    return Ok(false);
-                }
+        match self.watch.look(self.folder.coordinator()?, &host, now) {
+            Lead::Other(other) => {
+                self.say(&format!("{other} coordinates this sweep: this one watches"));
+                // What it writes is not this one's to remove.
+                self.beat_ms = None;
+                return Ok(false);
             }
+            Lead::TakenOver(other) => {
+                tracing::warn!("the coordinator on {other} is silent: this one takes over");
+            }
+            Lead::Own => {}
         }
         self.folder.keep_coordinator(&CoordinatorDoc::new(host, SystemClock.now().get()))?;
         self.beat_ms = Some(now);
-        self.other = None;
         Ok(true)
     }
 

@@ -96,7 +96,7 @@ impl<'a> SweepFolder<'a> {
         self.disk.create_dir_all(&self.layout.sweep_walk_dir(&self.id))?;
         let probe = results.join(".probe");
         self.remove(&probe)?;
-        create_once(self.disk, &probe, b"probe\n").map_err(|error| unfit(&error))?;
+        create_once(self.disk, &probe, b"probe\n").map_err(unfit)?;
         self.remove(&probe)
     }
 
@@ -148,6 +148,11 @@ impl<'a> SweepFolder<'a> {
             }
             done => Ok(done),
         }
+    }
+
+    /// Whether a file is there.
+    pub fn has(&self, path: &Path) -> Result<bool, Failure> {
+        Ok(self.disk.len(path)?.is_some())
     }
 
     /// Replaces a file.
@@ -323,9 +328,35 @@ impl ResultScan {
     }
 }
 
-fn unfit(error: &DiskError) -> Failure {
+fn unfit(error: DiskError) -> Failure {
+    // Another error says nothing about the file system.
+    if !matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) {
+        return error.into();
+    }
     let message = format!(
         "{error}: results are created once and with a second name, which this file system does not do; put data/ on another one"
     );
     Failure::new(Exit::Io, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::disk::DiskOp;
+
+    /// What a file system cannot do is one thing, what it could not do this time another.
+    #[test]
+    fn a_folder_without_second_names_is_said_and_a_full_one_is_not_called_unfit() {
+        let failed = |kind: ErrorKind| {
+            unfit(DiskError::new(DiskOp::Link, Path::new("/d/results/.probe"), kind.into()))
+        };
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::Unsupported] {
+            let failure = failed(kind);
+            assert_eq!(failure.exit, Exit::Io);
+            assert!(failure.message.contains("put data/ on another one"), "{}", failure.message);
+        }
+        let full = failed(ErrorKind::StorageFull);
+        assert_eq!(full.exit, Exit::Io);
+        assert!(!full.message.contains("another one"), "{}", full.message);
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    again::{again, compared},
     cluster::{Cluster, ClusterEnd},
     dispatch::WorkPiece,
     folder::{Created, ResultScan, SweepFolder},
@@ -10,10 +11,11 @@ use super::{
         SearchOutcome, VerdictDoc, WalkStep, beside, evidence, find, returns, spread, walked,
         yearly_sharpe,
     },
+    merged::merge,
     nulls::{self, WholeSearch},
-    plan::{DayRange, PlannedTrial, SweepPlan, TrialKeys, days, points, turned},
+    plan::{DayRange, PlannedTrial, SweepPlan, TrialKeys, days, points, turned, walk_fits},
     play::{TrialStage, window},
-    report::{HeldDoc, LuckDoc, MarketDoc, NullDoc, OrderDoc, SweepDoc, TrialDoc},
+    report::{HeldDoc, LuckDoc, MarketDoc, NullDoc, OrderDoc, SearchedModel, SweepDoc, TrialDoc},
     results::{TrialRow, name_of, render},
     searches::{SearchRow, Searches, begin, complete},
     shard::PlayEnd,
@@ -22,25 +24,17 @@ use super::{
 };
 use crate::{
     domain::{bar::TimedBar, time::DAY_MS},
-    engine::{signals::Signals, step::Core},
+    engine::{model::Timeline, signals::Signals, step::Core},
     exit::Exit,
     jobs::{
-        backtest::{
-            job::{backtest_place, oldest_and_newest, write_origin},
-            ledgers::write_backtest,
-        },
+        backtest::job::oldest_and_newest,
         context::{Context, Failure, Outcome},
         engine_setup::{EngineSetup, engine_setup},
-        models::ModelSource,
+        models::{self, ModelSource},
     },
-    manifest::{OnExisting, SweepJob, SweepOn},
+    manifest::{SweepJob, SweepOn},
     report::sweep::{SweepPage, SweepPoint, sweep_page},
-    session::{
-        origin::StrategySettings,
-        record::stored_bars,
-        replay::{AtEnd, ReplayRequest},
-        signals::read_programs,
-    },
+    session::{origin::StrategySettings, record::stored_bars, signals::read_programs},
     store::{document::document, raw::RawStore},
     sweep::{
         plateau::Neighbours,
@@ -52,9 +46,6 @@ use crate::{
         windows::Days,
     },
 };
-
-/// The tag of the ledgers of winners.
-const TAG: &str = "sweep";
 
 /// Everything that a sweep is played with.
 pub struct PreparedSweep {
@@ -83,9 +74,12 @@ pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
     let _lock = context.lock(&context.layout.sweep_lock(&folder.id))?;
     folder.clean(context.started)?;
     folder.uncancel()?;
+    // Before the plan, so that nothing is missing where there is one.
+    let path = context.layout.sweep_bars(&folder.id);
+    if !folder.has(&path)? {
+        folder.create(&path, &crate::store::raw::encode(&prepared.bars))?;
+    }
     if folder.keep_plan(plan)? == Created::Now {
-        let bars = crate::store::raw::encode(&prepared.bars);
-        folder.create(&context.layout.sweep_bars(&folder.id), &bars)?;
         announce_other_builds(context, plan);
     }
     folder.keep_call(&context.call)?;
@@ -139,7 +133,8 @@ fn go_on(
             return Ok(stopped(folder));
         }
     }
-    let parts = (&prepared.bars[..], job.sweep.score, job.sweep.executor.per_shard);
+    let per_shard = job.sweep.executor.per_shard.trials();
+    let parts = (&prepared.bars[..], job.sweep.score, per_shard);
     if !stage.missing(context, (folder, plan), parts)? {
         return Ok(stopped(folder));
     }
@@ -216,6 +211,7 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
     let series = &job.trading.series;
     let (space, points) = points(job).map_err(manifest)?;
     let (search, held) = days(job, stored(context, job)?).map_err(manifest)?;
+    walk_fits(job, search).map_err(manifest)?;
     let (cores, cards) = engines(context, job, (&space, &points.values))?;
     let timeframe = series.timeframe();
     let slots = window(search, timeframe)?;
@@ -354,7 +350,7 @@ fn finish(
     let PreparedSweep { plan, points, .. } = prepared;
     let (folder, stage, _) = &place;
     let (folder, stage) = (*folder, *stage);
-    merge(context, folder, plan, rows)?;
+    merge(context, folder, plan, (points, rows))?;
     let neighbours = points.neighbours(plan.plateau);
     let found = find(plan, rows, &neighbours);
     let keys = rows.iter().map(|row| row.key.clone()).collect();
@@ -371,13 +367,18 @@ fn finish(
         (search.first, search.last),
         search.len(),
     );
-    let evidence = evidence(plan, &found, winner, (searched, nulls));
+    let model = model_of(context, prepared)?;
+    let seen_days = model.as_ref().map_or(0, |model| model.seen_days);
+    let evidence = evidence(plan, &found, winner, (searched, nulls, seen_days));
     let verdict = evidence.verdict();
     let exit = exit_of(verdict.word);
     let again = match winner {
-        Some(row) => Some(again(context, job, prepared, (folder, stage, row))?),
+        Some(row) => Some(again(context, job, prepared, ((folder, stage), row))?),
         None => None,
     };
+    for other in found.best.iter().flat_map(|best| neighbours.of(best.trial)) {
+        compared(prepared, stage, &rows[*other as usize])?;
+    }
     let doc = SweepDoc {
         verdict: verdict.into(),
         could_show_yearly: evidence.could_show(),
@@ -397,6 +398,7 @@ fn finish(
         },
         walk_forward: walked(&steps),
         market: again.as_ref().map(|(played, _)| market(prepared, played)),
+        model,
         hold_out: plan.hold_out.as_ref().map(|range| held(&searches, range)),
         ledger: again.map(|(_, ledger)| ledger),
         ..found_doc(prepared, &found, (rows, &neighbours))
@@ -532,19 +534,6 @@ fn leave(
     Ok(Outcome { exit, summary, text: format!("{}\npage: {page}\n", doc.text()), out })
 }
 
-/// All trials in one file, by index.
-fn merge(
-    context: &Context<'_>,
-    folder: &SweepFolder<'_>,
-    plan: &SweepPlan,
-    rows: &[TrialRow],
-) -> Result<(), Failure> {
-    let with_values: Vec<(&TrialRow, &[String])> =
-        rows.iter().map(|row| (row, &plan.trials[row.index as usize].values[..])).collect();
-    let text = render(&plan.parameters, &with_values);
-    folder.create(&context.layout.sweep_trials(&folder.id), text.as_bytes()).map(drop)
-}
-
 /// The parameters of a point that are at an end of their range.
 fn edges(prepared: &PreparedSweep, index: u32) -> Vec<String> {
     let Some(steps) = prepared.points.steps() else { return Vec::new() };
@@ -560,6 +549,24 @@ fn edges(prepared: &PreparedSweep, index: u32) -> Vec<String> {
 fn held(searches: &Searches, range: &DayRange) -> HeldDoc {
     let (seen_days, seen_trials) = searches.seen(range.days());
     HeldDoc { range: range.clone(), days: range.days().len(), seen_days, seen_trials }
+}
+
+/// The model that the rules follow, and how many of the days its training had. Of one from elsewhere that is not known.
+fn model_of(
+    context: &Context<'_>,
+    prepared: &PreparedSweep,
+) -> Result<Option<SearchedModel>, Failure> {
+    let timeline = prepared.cores.first().and_then(|core| core.strategy.models());
+    let Some(id) = timeline.map(Timeline::first) else { return Ok(None) };
+    let card = models::find(context.disk, context.layout, id)?.map(|loaded| loaded.card);
+    let Some(data) = card.and_then(|card| card.data) else { return Ok(None) };
+    let day = |ts_ms: i64| (ts_ms - 1).div_euclid(DAY_MS);
+    let seen = Days { first: day(data.first_ts_ms), last: day(data.last_ts_ms) };
+    Ok(Some(SearchedModel {
+        id: id.to_string(),
+        seen_days: prepared.plan.search.days().common(seen),
+        seen_to: super::plan::day(seen.last),
+    }))
 }
 
 /// Buying and holding over the days of the search, and the winner beside it.
@@ -582,46 +589,6 @@ fn market(prepared: &PreparedSweep, played: &PlayedTrial) -> MarketDoc {
         beta,
         left_sharpe_yearly: left.flatten(),
     }
-}
-
-/// Plays the winner as an ordinary backtest with ledgers, and compares every day. Returns the trial and where the ledger is.
-fn again(
-    context: &Context<'_>,
-    job: &SweepJob,
-    prepared: &PreparedSweep,
-    (folder, stage, row): (&SweepFolder<'_>, &TrialStage<'_>, &TrialRow),
-) -> Result<(PlayedTrial, String), Failure> {
-    let PreparedSweep { plan, cores, cards, signals, bars, .. } = prepared;
-    let at = row.index as usize;
-    let (search, series) = (plan.search.days(), &job.trading.series);
-    let bug = |message: &str| Failure::new(Exit::Bug, format!("trial {at}: {message}"));
-    let trial = stage.kept(at, bars, (search, plan.cut()))?.ok_or_else(|| bug("it was stopped"))?;
-    if trial.sums != row.sums {
-        return Err(bug("played again it gives other days than in the sweep"));
-    }
-    let live = context.place(&TAG.parse().expect("the tag is good"), series);
-    let runid = folder
-        .id
-        .parse()
-        .map_err(|error: crate::domain::ids::NameError| bug(&error.to_string()))?;
-    let place = backtest_place(context, &live.tag, &runid, &live)?;
-    let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
-    let window = window(search, series.timeframe())?;
-    let inputs = ReplayRequest {
-        window,
-        bars: bars.clone(),
-        degraded: BTreeMap::new(),
-        commands: Vec::new(),
-        signals: signals[at].clone(),
-    };
-    let played =
-        write_backtest(&place, &cores[at], (&inputs, None), AtEnd::Close, OnExisting::Replace)?;
-    let floor = bars.first().map_or(window.first(), |bar| bar.ts);
-    write_origin(context, &place, (floor, window.first()), &cards[at])?;
-    if played.days != trial.days || played.trades != trial.events || played.state != trial.state {
-        return Err(bug("as an ordinary backtest it gives other days or trades"));
-    }
-    Ok((trial, context.shown(&context.layout.decisions(&place.tag, series))))
 }
 
 /// A step of a walk forward is kept as it was made.

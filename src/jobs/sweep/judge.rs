@@ -46,7 +46,7 @@ pub fn evidence(
     plan: &SweepPlan,
     found: &SearchOutcome,
     row: Option<&TrialRow>,
-    (searched, nulls): (Searched, Nulls),
+    (searched, nulls, seen_days): (Searched, Nulls, u32),
 ) -> SweepEvidence {
     SweepEvidence {
         days: plan.search.days().len(),
@@ -54,6 +54,7 @@ pub fn evidence(
         trades_min: plan.min_trades,
         winner: row.map(|row| Winner { active: row.sums.active, sample: row.sums.sample() }),
         luck: searched.luck,
+        seen_days,
         nulls,
     }
 }

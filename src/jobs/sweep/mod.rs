@@ -1,5 +1,6 @@
 //! The sweep: a pure plan and a pure judgement, and a shell that plays what is missing between them.
 
+mod again;
 mod carried;
 pub mod cluster;
 mod dispatch;
@@ -7,6 +8,7 @@ pub mod folder;
 pub mod job;
 mod judge;
 pub mod last;
+mod merged;
 mod nulls;
 pub mod plan;
 mod play;

@@ -17,7 +17,7 @@ use crate::{
     sweep::{
         space::{Axis, AxisValue, Method, Points, SweepSpace},
         sums::DayBlocks,
-        trial::Score,
+        trial::{SCORE_DAYS_MIN, Score},
         windows::{Days, HoldOut, WalkPlan, split},
     },
 };
@@ -262,6 +262,25 @@ pub fn days(job: &SweepJob, stored: Days) -> Result<(Days, Option<Days>), String
         manifest::HeldOut::Days(days) => HoldOut::Days(days.get()),
     };
     split(all, held)
+}
+
+/// Refuses a walk forward that could not say anything.
+pub fn walk_fits(job: &SweepJob, search: Days) -> Result<(), String> {
+    let Some(walk) = job.sweep.walk_forward else { return Ok(()) };
+    let [train, test, embargo] = [walk.train, walk.test, walk.embargo].map(|days| days.get().get());
+    // Where the whole search has no score either, the verdict says so.
+    if train < SCORE_DAYS_MIN && search.len() >= SCORE_DAYS_MIN {
+        return Err(format!(
+            "sweep.walk-forward.train is {train}d: below {SCORE_DAYS_MIN} days no trial has a score that it could be chosen by"
+        ));
+    }
+    let days = search.len();
+    if (WalkPlan { train, test, embargo }).steps(search).is_empty() {
+        return Err(format!(
+            "sweep.walk-forward: {train} days of train, {embargo} of embargo and {test} of test do not fit into the {days} days that are searched"
+        ));
+    }
+    Ok(())
 }
 
 /// The points of a job. What its strategy demands of its params is demanded of every point, like `where`.

@@ -164,6 +164,17 @@ pub struct MarketDoc {
     pub left_sharpe_yearly: Option<f64>,
 }
 
+/// The model that the rules follow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SearchedModel {
+    /// Its id.
+    pub id: String,
+    /// How many of the days that were searched its training had.
+    pub seen_days: u32,
+    /// The last day that its training had, as people write it.
+    pub seen_to: String,
+}
+
 /// What is held out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeldDoc {
@@ -222,6 +233,8 @@ pub struct SweepDoc {
     pub walk_forward: Option<WalkFigures>,
     /// Buying and holding.
     pub market: Option<MarketDoc>,
+    /// The model, of rules that follow one.
+    pub model: Option<SearchedModel>,
     /// What is held out.
     pub hold_out: Option<HeldDoc>,
     /// The ledger of the winner.
@@ -293,6 +306,7 @@ impl SweepDoc {
             order: None,
             walk_forward: None,
             market: None,
+            model: None,
             hold_out: None,
             ledger: None,
         }
@@ -479,6 +493,15 @@ impl SweepDoc {
                 ),
             );
         }
+        if let Some(SearchedModel { id, seen_days, seen_to }) = &self.model {
+            let text = match seen_days {
+                0 => format!("{id}; its training had none of these days"),
+                _ => format!(
+                    "{id}; its training had {seen_days} of these days: what it earns there says nothing of other days; search behind {seen_to}"
+                ),
+            };
+            line(out, "model", &text);
+        }
         match &self.hold_out {
             Some(held) => line(
                 out,
@@ -501,7 +524,11 @@ impl SweepDoc {
             None if null.wanted == 0 => {
                 "not searched: an edge is never likely without null markets".to_owned()
             }
-            None => "not searched: no trial won".to_owned(),
+            None if self.winner.is_none() => "not searched: no trial won".to_owned(),
+            None => {
+                let many = null.wanted;
+                format!("not searched: {many} of them cannot show p <= 0.05, 19 or more can")
+            }
             Some(p) => {
                 let stopped =
                     if null.searched < null.wanted { ", stopped: p stays above 0.05" } else { "" };

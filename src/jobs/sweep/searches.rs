@@ -107,21 +107,31 @@ pub struct Searches {
 impl Searches {
     /// Reads them. What is damaged counts for nothing and is said.
     pub fn read(context: &Context<'_>, series: &[String; 3]) -> Result<Self, Failure> {
+        let (mut all, damaged) = Self::all(context)?;
+        for said in damaged {
+            tracing::warn!("{said}");
+        }
+        all.rows.retain(|(row, _)| row.series == *series);
+        Ok(all)
+    }
+
+    /// Those of every series, and what is damaged. Trials of different series have different keys.
+    fn all(context: &Context<'_>) -> Result<(Self, Vec<String>), Failure> {
         let dir = context.layout.searches_dir();
-        let mut rows: Vec<SearchRow> = Vec::new();
+        let (mut rows, mut damaged) = (Vec::<SearchRow>::new(), Vec::new());
         for name in
             context.disk.list(&dir)?.iter().filter(|name| name.strip_suffix(".json").is_some())
         {
             let bytes = context.disk.read(&dir.join(name))?.unwrap_or_default();
             match serde_json::from_slice::<SearchRow>(&bytes) {
                 Ok(row) => rows.push(row),
-                Err(error) => tracing::warn!(
-                    "{} is damaged and does not count: {error}",
-                    dir.join(name).display()
-                ),
+                Err(error) => {
+                    let path = dir.join(name);
+                    damaged
+                        .push(format!("{} is damaged and does not count: {error}", path.display()));
+                }
             }
         }
-        rows.retain(|row| row.series == *series);
         rows.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
         let mut seen: BTreeSet<String> = BTreeSet::new();
         let mut all = Vec::new();
@@ -132,7 +142,7 @@ impl Searches {
             let new = row.keys.iter().filter(|key| seen.insert((*key).clone())).count();
             all.push((row, new as u64));
         }
-        Ok(Self { rows: all })
+        Ok((Self { rows: all }, damaged))
     }
 
     /// The trials that a search had when it was stopped.
@@ -207,17 +217,10 @@ pub fn complete(
 
 /// Writes `searches.csv`, for people.
 fn view(context: &Context<'_>) -> Result<(), Failure> {
-    let dir = context.layout.searches_dir();
-    let mut rows: Vec<SearchRow> = Vec::new();
-    for name in context.disk.list(&dir)?.iter().filter(|name| name.strip_suffix(".json").is_some())
-    {
-        let bytes = context.disk.read(&dir.join(name))?.unwrap_or_default();
-        rows.extend(serde_json::from_slice::<SearchRow>(&bytes));
-    }
-    rows.sort_by(|a, b| (a.at_ms, &a.id).cmp(&(b.at_ms, &b.id)));
-    let mut text = "at,id,by,exchange,symbol,timeframe,first_day,last_day,days,trials,spread,best,strategy,complete\n".to_owned();
+    let (all, _) = Searches::all(context)?;
+    let mut text = "at,id,by,exchange,symbol,timeframe,first_day,last_day,days,trials,new,spread,best,strategy,complete\n".to_owned();
     let shown = |x: Option<f64>| x.map_or_else(String::new, |x| x.to_string());
-    for row in rows {
+    for (row, new) in all.rows {
         let at = UtcMs::new(row.at_ms).map_or_else(|_| String::new(), |at| at.to_string());
         let by = match row.by {
             By::Sweep => "sweep",
@@ -225,7 +228,7 @@ fn view(context: &Context<'_>) -> Result<(), Failure> {
         };
         let _ = writeln!(
             text,
-            "{at},{},{by},{},{},{},{},{},{},{},{},{}",
+            "{at},{},{by},{},{},{},{},{},{new},{},{},{},{}",
             row.id,
             row.series.join(","),
             day(row.days.first_day),

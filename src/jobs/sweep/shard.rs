@@ -122,9 +122,7 @@ fn asked_for(
 }
 
 fn is_done(folder: &SweepFolder<'_>, plan: &SweepPlan, shard: &Shard) -> Result<bool, Failure> {
-    let is_there = |path: std::path::PathBuf| -> Result<bool, Failure> {
-        Ok(folder.disk.len(&path)?.is_some())
-    };
+    let is_there = |path: std::path::PathBuf| folder.has(&path);
     match shard {
         Shard::Trials(trials) => {
             let rows = folder.results(plan)?;

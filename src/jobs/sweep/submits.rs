@@ -75,6 +75,47 @@ impl CoordinatorDoc {
     }
 }
 
+/// A coordinator on another machine that gave no sign of life for so long is gone. Other machines may see a file of a shared folder a
+/// minute late.
+const SILENT_MS: i64 = 180_000;
+
+/// What is known of a coordinator on another machine: its last sign of life, and when that was new here.
+#[derive(Debug, Clone, Default)]
+pub struct CoordinatorWatch(Option<(CoordinatorDoc, i64)>);
+
+/// Who sends shards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lead {
+    /// This process.
+    Own,
+    /// One on that machine.
+    Other(String),
+    /// This process now, since the one on that machine is silent.
+    TakenOver(String),
+}
+
+impl CoordinatorWatch {
+    /// Who does, as `found` says it, seen on `host`. The clocks of machines are not compared: what counts is for how long nothing new was
+    /// seen from here.
+    pub fn look(&mut self, found: Option<CoordinatorDoc>, host: &str, now_ms: i64) -> Lead {
+        let Some(found) = found.filter(|found| found.host != host) else {
+            self.0 = None;
+            return Lead::Own;
+        };
+        let since_ms = match &self.0 {
+            Some((known, since_ms)) if *known == found => *since_ms,
+            Some(_) | None => now_ms,
+        };
+        let other = found.host.clone();
+        if now_ms - since_ms >= SILENT_MS {
+            self.0 = None;
+            return Lead::TakenOver(other);
+        }
+        self.0 = Some((found, since_ms));
+        Lead::Other(other)
+    }
+}
+
 /// `failed/<n>_<shard>.json`: why a shard ended without its results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,5 +248,37 @@ impl SweepFolder<'_> {
     /// Writes that this process does, and is there.
     pub fn keep_coordinator(&self, doc: &CoordinatorDoc) -> Result<(), Failure> {
         self.replace(&self.layout.sweep_coordinator(&self.id), document(doc).as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn doc(host: &str, beat_ms: i64) -> CoordinatorDoc {
+        CoordinatorDoc { pid: 1, ..CoordinatorDoc::new(host.to_owned(), beat_ms) }
+    }
+
+    #[test]
+    fn one_on_another_machine_leads_while_it_gives_signs_of_life() {
+        let mut watch = CoordinatorWatch::default();
+        let mut look = |found: Option<CoordinatorDoc>, now| watch.look(found, "b", now);
+        let other = || Lead::Other("a".to_owned());
+        assert_eq!(look(None, 0), Lead::Own);
+        // Its clock may be years ahead, or behind.
+        assert_eq!(look(Some(doc("a", 9_999_999)), 0), other());
+        assert_eq!(look(Some(doc("a", 9_999_999)), SILENT_MS - 1), other());
+        assert_eq!(look(Some(doc("a", 5)), SILENT_MS), other(), "it is there");
+        assert_eq!(look(Some(doc("a", 5)), 2 * SILENT_MS - 1), other());
+        assert_eq!(look(Some(doc("a", 5)), 2 * SILENT_MS), Lead::TakenOver("a".to_owned()));
+    }
+
+    #[test]
+    fn one_that_ended_is_followed_at_once_and_one_of_this_machine_is_not_watched() {
+        let mut watch = CoordinatorWatch::default();
+        assert_eq!(watch.look(Some(doc("a", 1)), "b", 0), Lead::Other("a".to_owned()));
+        assert_eq!(watch.look(None, "b", 1), Lead::Own);
+        // What another process of this machine left: the lock says that it is gone.
+        assert_eq!(watch.look(Some(doc("b", 1)), "b", 2), Lead::Own);
     }
 }

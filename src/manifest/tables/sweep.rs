@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::super::values::{HeldOut, Parsed, Size, Span, UtcDay, WholeDays};
 use crate::setting::words;
@@ -120,15 +120,77 @@ words! {
     }
 }
 
+/// Trials of one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PerShard {
+    /// So many that a shard takes some minutes.
+    Auto,
+    /// So many, at least one.
+    Trials(u32),
+}
+
+impl PerShard {
+    const AUTO: &str = "auto";
+
+    /// How many, where that is said.
+    pub const fn trials(self) -> Option<u32> {
+        match self {
+            Self::Auto => None,
+            Self::Trials(many) => Some(many),
+        }
+    }
+}
+
+impl Serialize for PerShard {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Auto => serializer.serialize_str(Self::AUTO),
+            Self::Trials(many) => serializer.serialize_u32(*many),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PerShard {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Whole(u32),
+            Text(String),
+        }
+        let many = match Form::deserialize(deserializer)? {
+            Form::Text(text) if text == Self::AUTO => return Ok(Self::Auto),
+            Form::Text(text) => text.parse().unwrap_or(0),
+            Form::Whole(many) => many,
+        };
+        let wanted = || de::Error::custom("write a number of trials, at least 1, or \"auto\"");
+        Some(many).filter(|many| *many > 0).map(Self::Trials).ok_or_else(wanted)
+    }
+}
+
+impl JsonSchema for PerShard {
+    fn schema_name() -> Cow<'static, str> {
+        "per-shard".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["integer", "string"],
+            "pattern": "^(auto|[1-9][0-9]*)$",
+            "minimum": 1,
+            "maximum": u32::MAX,
+        })
+    }
+}
+
 /// Where trials are played. All keys but `kind` and `per-shard` are of Slurm.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct SweepExecutor {
     /// Where.
     pub kind: SweepOn,
-    /// Trials of one shard, the unit of work of a core; without it, so many that a shard takes some minutes. It changes no result.
-    #[schemars(range(min = 1))]
-    pub per_shard: Option<u32>,
+    /// Trials of one shard, the unit of work of a core; `"auto"`: so many that a shard takes some minutes. It changes no result.
+    pub per_shard: PerShard,
     /// The partition; that of the cluster, without it.
     #[schemars(length(min = 1))]
     pub partition: Option<String>,
@@ -158,7 +220,7 @@ impl Default for SweepExecutor {
     fn default() -> Self {
         Self {
             kind: SweepOn::Local,
-            per_shard: None,
+            per_shard: PerShard::Auto,
             partition: None,
             account: None,
             time: Parsed::new(Span::seconds(3600)),

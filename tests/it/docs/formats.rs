@@ -135,6 +135,7 @@ fn known_sweeps(layout: &Layout) -> Vec<(&'static str, PathBuf)> {
         ("sweep_walk_dir", layout.sweep_walk_dir("s_1")),
         ("sweep_step", layout.sweep_step("s_1", 3)),
         ("sweep_trials", layout.sweep_trials("s_1")),
+        ("sweep_trials_packed", layout.sweep_trials_packed("s_1")),
         ("sweep_report", layout.sweep_report("s_1")),
         ("sweep_page", layout.sweep_page("s_1")),
         ("sweep_final", layout.sweep_final("s_1")),

@@ -125,6 +125,7 @@ fn sweep(bars: &[TimedBar], sides: &str, seed: u64) -> Word {
         winner: played
             .map(|played| Winner { active: played.sums.active, sample: played.sums.sample() }),
         luck: searched(&[own], days, DAYS as u32).luck,
+        seen_days: 0,
         nulls,
     };
     evidence.verdict().word

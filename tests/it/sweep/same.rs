@@ -93,12 +93,28 @@ fn rules(kind: u32) -> Rules {
 /// One of the strategies that are shipped, with numbers of its own.
 fn rule_set(kind: usize, n: u32) -> Strategy {
     let n = f64::from(n);
-    let raw = match kind % 5 {
-        0 => shipped("ema_atr", &[("fast", 2.0 + n % 5.0), ("slow", 8.0 + n)]),
+    let crossing = || shipped("ema_atr", &[("fast", 2.0 + n % 5.0), ("slow", 8.0 + n)]);
+    let text = |text: &str| Some(text.to_owned());
+    let raw = match kind % 7 {
+        0 => crossing(),
         1 => shipped("rsi_revert", &[("period", 3.0 + n)]),
         2 => shipped("golden", &[("fast", 5.0 + n % 3.0), ("slow", 20.0 + n)]),
         3 => shipped("donchian", &[("entry_bars", 6.0 + n), ("exit_bars", 4.0)]),
-        _ => shipped("bollinger_revert", &[("n", 10.0 + n)]),
+        4 => shipped("bollinger_revert", &[("n", 10.0 + n)]),
+        // Stops that move, at once and later, and a target.
+        5 => {
+            let mut raw = crossing();
+            raw.protect.both.trail = text("3 * atr(14)");
+            raw.protect.both.target = text("5 * atr(14)");
+            raw
+        }
+        _ => {
+            let mut raw = crossing();
+            raw.protect.both.trail = text("2 * atr(14)");
+            raw.protect.both.trail_from = text("3 * atr(14)");
+            raw.protect.both.break_even_at = text("1.5 * atr(14)");
+            raw
+        }
     };
     strategy(&raw, FRAME)
 }
@@ -156,11 +172,11 @@ fn check(core: &Core, trial: &PlayedTrial, bars: &[TimedBar], window: Window, cu
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn a_trial_is_an_ordinary_run_to_the_last_digit(
-        kinds in prop::collection::vec((0_usize..5, 0_u32..40, 0_u32..60), 1..7),
+        kinds in prop::collection::vec((0_usize..7, 0_u32..40, 0_u32..60), 1..7),
         holes in prop::collection::vec((0_usize..2000, 1_usize..30), 0..8),
         skip in 0_i64..40,
         many in 31_i64..60,

@@ -1,9 +1,17 @@
 //! Whole sweeps with the real binary: what is written, what a second run does, what a kill costs, what is refused.
 
-use mjolnir::clock::nap;
+use mjolnir::{
+    clock::nap,
+    jobs::sweep::folder::{Created, create_once},
+    store::disk::Disk as _,
+};
 use serde_json::Value;
 
-use crate::support::runner::{Call, Root};
+use crate::support::{
+    runner::{Call, Root},
+    sim_disk::SimDisk,
+    skip,
+};
 
 /// 300 days of 4 h bars, and a small grid on all but the last 20 %.
 const BARS: &str = "run made-up -p exchange=demo timeframe=4h market=edge from=2020-01-01T00:00:00Z to=2020-10-27T00:00:00Z";
@@ -49,7 +57,13 @@ fn a_sweep_says_its_verdict_and_a_second_run_computes_nothing() {
     let ledger = report["ledger"].as_str().expect("a ledger").to_owned();
     assert!(root.read(&ledger).lines().count() > 1_000, "{ledger}");
     let results = root.files(&format!("data/sweeps/{}/results", id(&root)));
+    // A death between the bars and the plan, or before that.
+    root.remove(&format!("data/sweeps/{}/bars.parquet", id(&root)));
     let again = root.run(SWEEP).code(first.code);
+    assert!(root.at(&format!("data/sweeps/{}/bars.parquet", id(&root))).exists());
+    // Whatever is played is shown.
+    let played = ["trials ...", "null markets ..."].map(|what| again.stderr.contains(what));
+    assert_eq!(played, [false; 2], "{again}");
     assert_eq!(again.stdout, first.stdout);
     assert_eq!(root.files(&format!("data/sweeps/{}/results", id(&root))), results);
     let page = file(&root, "sweep.html");
@@ -63,15 +77,16 @@ fn a_sweep_says_its_verdict_and_a_second_run_computes_nothing() {
 
 #[test]
 fn shards_of_any_size_give_the_same_bytes() {
-    let files: Vec<String> = [1, 4, 64]
+    let files: Vec<(String, Vec<u8>)> = ["1", "4", "64", "auto"]
         .iter()
         .map(|each| {
             let root = with_bars();
             root.run(&format!("{SWEEP} sweep.executor.per-shard={each}"));
-            file(&root, "trials.csv")
+            let packed = root.at(&format!("data/sweeps/{}/trials.parquet", id(&root)));
+            (file(&root, "trials.csv"), std::fs::read(packed).expect("it was written"))
         })
         .collect();
-    assert!(files[0].lines().count() > 9 && files.iter().all(|file| *file == files[0]));
+    assert!(files[0].0.lines().count() > 9 && files.iter().all(|file| *file == files[0]));
 }
 
 /// More null markets and more points are another sweep, whose old trials are not played again.
@@ -91,6 +106,22 @@ fn trials_of_another_sweep_are_taken_over() {
         keys.iter().all(|key| text.contains(key)) && text.lines().count() == 11
     };
     assert_eq!(all.iter().filter(taken).count(), 1, "nine rows in one file: {all:?}");
+    // What both searches tried counts once.
+    let view = root.read("data/sweeps/searches/searches.csv");
+    let column = |name: &str| {
+        let at = view.lines().next().and_then(|head| head.split(',').position(|one| one == name));
+        let cell = |line: &str| line.split(',').nth(at.expect("a column"))?.parse::<u64>().ok();
+        view.lines().skip(1).filter_map(cell).collect::<Vec<_>>()
+    };
+    assert_eq!((column("trials"), column("new")), (vec![9, 12], vec![9, 3]), "{view}");
+    let counted = root.list("data/sweeps").into_iter().filter_map(|id| {
+        let report = root.at(&format!("data/sweeps/{id}/sweep.json"));
+        let report: Value = serde_json::from_slice(&std::fs::read(report).ok()?).ok()?;
+        report["luck"]["trials"].as_u64()
+    });
+    let mut counted: Vec<u64> = counted.collect();
+    counted.sort_unstable();
+    assert_eq!(counted, [9, 12], "9 and 3 new ones, and not 21");
 }
 
 #[test]
@@ -241,6 +272,14 @@ fn what_cannot_be_searched_is_said_with_its_exit_code() {
         ("sweep.hold-out=100%", 78, "nothing is left to search"),
         ("sweep.hold-out=9000d", 78, "nothing is left to search"),
         ("sweep.hold-out=half", 78, "is not a hold-out"),
+        (
+            "sweep.walk-forward={train=\"29d\",test=\"9d\"}",
+            78,
+            "below 30 days no trial has a score",
+        ),
+        ("sweep.walk-forward={train=\"200d\",test=\"41d\"}", 78, "do not fit into the 240 days"),
+        ("sweep.executor.per-shard=0", 78, "at least 1"),
+        ("sweep.executor.per-shard=some", 78, "does not match"),
         ("sweep.where=fasst>2", 78, "fasst"),
         ("sweep.where=fast>slow", 78, "forbids all"),
         ("sweep.job=live.toml", 78, "cannot be set from the command line"),
@@ -281,4 +320,66 @@ fn a_plan_says_how_much_there_is_to_do() {
     let plan = SWEEP.replacen("run", "plan", 1);
     root.run(&plan).ok().prints(&["9 trials", "bar-trials", "at most"]);
     assert!(root.list("data/sweeps").is_empty(), "nothing is written");
+}
+
+/// `trials.parquet` as pandas and pyarrow read it, against `trials.csv` as Python reads that.
+#[test]
+fn other_programs_read_every_trial_with_its_types() {
+    let Some(python) = skip::python("pandas and pyarrow") else { return };
+    let root = with_bars();
+    let over = "sweep.over={fast=[2,3],slow=[8],stop_atr=[1.5,2],\"risk.cooldown-bars\"=[0,6],\"strategy.sides\"=[\"long\",\"both\"]}";
+    let plain = "run demo-sweep -p exchange=demo timeframe=4h null-sweeps=0 --set";
+    let ran = root.call(plain).arg(over).arg("sweep.min-trades=20").run();
+    assert!([1, 3].contains(&ran.code), "{ran}");
+    let script = "import csv, sys
+import pandas as pd, pyarrow.parquet as pq
+lines = open('trials.csv').read().splitlines()[:-1]
+head, *rows = csv.reader(lines)
+table = pq.read_table('trials.parquet')
+types = {field.name: str(field.type) for field in table.schema}
+wanted = dict.fromkeys(head, 'double')
+wanted.update(dict.fromkeys(['index', 'fast', 'slow', 'risk.cooldown-bars', 'trades', 'days', 'active_days', 'cut_trades',
+    'ambiguous', 'halted_slots'], 'int64'), key='string', ruined='bool', vetoes='string')
+wanted.update({'strategy.sides': 'string', 'stop_atr': 'double'})
+wanted.update(block_sums='list<element: double not null>', block_squares='list<element: double not null>')
+del wanted['blocks']
+assert types == wanted, (types, wanted)
+frame = pd.read_parquet('trials.parquet')
+assert len(frame) == len(rows) == 16 and list(frame['index']) == list(range(16))
+for line, (_, ours) in zip(rows, frame.iterrows()):
+    for name, text in zip(head, line):
+        if name == 'blocks':
+            blocks = [part.split(':') for part in text.split()]
+            assert [float(a) for a, _ in blocks] == list(ours['block_sums']) and len(blocks) > 2
+            assert [float(b) for _, b in blocks] == list(ours['block_squares'])
+        elif types[name] == 'string':
+            assert ours[name] == text.strip('\"'), (name, ours[name], text)
+        elif types[name] == 'bool':
+            assert str(ours[name]).lower() == text
+        elif text == '':
+            assert pd.isna(ours[name]), name
+        else:
+            assert ours[name] == float(text), (name, ours[name], text)
+assert set(frame['strategy.sides']) == {'long', 'both'} and set(frame['stop_atr']) == {1.5, 2.0}
+";
+    let dir = format!("data/sweeps/{}", id(&root));
+    root.write(&format!("{dir}/read.py"), script);
+    root.shell(&format!("cd {dir} && '{python}' read.py")).code(0);
+}
+
+/// On a file system without second names nothing is created, and nothing unfinished stays.
+#[test]
+fn a_file_that_cannot_get_its_name_leaves_nothing_behind() {
+    let root = std::path::Path::new("/box");
+    let disk = SimDisk::new(root);
+    disk.create_dir_all(&root.join("results")).expect("a folder");
+    let path = root.join("results/a.csv");
+    // The disk of the simulator does not know links.
+    let error = create_once(&disk, &path, b"rows\n").expect_err("it has no links");
+    assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    assert!(disk.files().iter().all(|file| !file.starts_with(root.join("results"))), "{error}");
+    // One that is there is compared without a link.
+    disk.plant(&path, b"rows\n");
+    assert_eq!(create_once(&disk, &path, b"rows\n").expect("it is read"), Created::Before);
+    assert_eq!(create_once(&disk, &path, b"other\n").expect("it is read"), Created::Differs);
 }

@@ -5,7 +5,7 @@ pub mod fixture;
 mod folds;
 mod job;
 mod leaks;
-mod noise;
+pub mod noise;
 mod numbers;
 mod pipeline;
 mod process;
