@@ -9,7 +9,7 @@ use mjolnir::{
         fold::Folded,
         live::{Belief, Recovered, Session, prove_before},
     },
-    store::{digest::sha256_hex, disk::Disk as _},
+    store::{digest::sha256_hex, disk::Disk as _, rows::commands::COMMANDS_HEADER},
 };
 use serde_json::Value;
 
@@ -252,6 +252,18 @@ fn an_edit_before_the_checkpoint_is_found_by_the_proof_in_the_words_of_a_start_w
     let recovered = scene.start(&disk, Belief::Checkpoint(7)).unwrap();
     let proof = scene.prove(&disk, &recovered).unwrap_err();
     assert_eq!(proof, scene.start(&disk, Belief::Nothing).unwrap_err());
+}
+
+#[test]
+fn a_command_that_came_later_for_a_slot_before_the_checkpoint_is_seen_by_the_start() {
+    let scene = Scene::new();
+    let disk = scene.disk.fork();
+    let commands = scene.world.layout.commands(&tag());
+    let row = format!("{COMMANDS_HEADER}\n{},halt,planted,me\n", slot(40).ts_ms());
+    disk.plant(&commands, row.as_bytes());
+    let without = scene.start(&disk, Belief::Nothing).unwrap_err();
+    let with = scene.start(&disk, Belief::Checkpoint(7)).map(|recovered| recovered.rows);
+    assert_eq!(with, Err(without));
 }
 
 #[test]
