@@ -96,6 +96,7 @@ same() {
     for file in trials.csv trials.parquet sweep.json sweep.html; do
         cmp "$ours/$file" "$theirs/$file" || fail "$2: $file differs"
     done
+    [ "$(find "$ours/nulls" -name '*.json' | wc -l)" -ge 2 ] || fail "$2: null markets were not searched"
     # A shard that is killed while it writes leaves an unfinished file, which nothing reads.
     diff -r -x '*.tmp' "$ours/nulls" "$theirs/nulls" && diff -r -x '*.tmp' "$ours/walk" "$theirs/walk" || fail "$2: null markets or steps differ"
     say "ok: $2: the same bytes"
