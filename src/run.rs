@@ -23,9 +23,10 @@ use crate::{
     checklist::without_colour,
     cli::{
         args::RunArgs,
+        check::manifest_check,
         load::{LoadError, LoadedJob, environment, load, matrix_jobs},
         output::{JobProgress, OUTCOME, drawing, print, print_json, say},
-        view::{manifest_check, refuse, say_problems},
+        refuse::{refuse, say_problems},
     },
     clock::{Clock as _, Deadline, SystemClock, nap},
     domain::{ids::RunId, time::UtcMs},

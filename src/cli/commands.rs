@@ -8,8 +8,8 @@ use super::{
     args::{CommandArgs, CommandsArgs, RevokeArgs},
     flags,
     output::{plain, print, print_json},
+    refuse::tell,
     table::table,
-    view::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     args::CompareArgs,
     output::{print, print_json, say},
-    view::tell,
+    refuse::tell,
     without_run::without_run,
 };
 use crate::{

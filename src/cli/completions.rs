@@ -21,7 +21,7 @@ use super::{
     load::{load_declared, names, profiles, strategies},
     output::print,
     records::Records,
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     domain::{ids::Tag, time::Timeframe},

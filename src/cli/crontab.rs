@@ -18,7 +18,7 @@ use super::{
     load::{environment, read_text},
     output::{plain, print, print_json, say},
     planned::own_name,
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -15,8 +15,8 @@ use super::{
     args::{DeployArgs, DeployInitArgs, JobArgs, PlanArgs, RunArgs},
     load::{LoadedJob, facts, load},
     output::{JobProgress, People, drawing, log_to, plain, print, print_json, say},
+    refuse::{refuse, tell},
     sweep::planned,
-    view::{refuse, tell},
 };
 use crate::{
     clock::{Clock as _, SystemClock},

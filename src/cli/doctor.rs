@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::{
     args::ValueArgs,
+    check::manifest_check,
     load::{LoadError, facts, load_text, profiles},
     output::{drawing, print, print_json},
-    view::{manifest_check, refuse, tell},
+    refuse::{refuse, tell},
     without_run::without_run,
 };
 use crate::{

@@ -9,7 +9,7 @@ use super::{
     flags,
     load::{facts, load},
     output::{print, print_json},
-    view::{refuse, tell},
+    refuse::{refuse, tell},
     why::trading_of,
     without_run::without_run,
 };

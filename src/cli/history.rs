@@ -8,8 +8,8 @@ use super::{
     args::HistoryArgs,
     output::{plain, print, print_json, say},
     records::{Records, run_json},
+    refuse::tell,
     table::table,
-    view::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

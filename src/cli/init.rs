@@ -14,7 +14,7 @@ use self::files::{BoxFile, BoxSettings, files, strategies};
 use super::{
     args::InitArgs,
     output::{plain, print, print_json, say},
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -14,7 +14,7 @@ use super::{
     follow::LogFollow,
     output::{plain, print, print_json, print_on, say},
     records::Records,
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     clock::nap,

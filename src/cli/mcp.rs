@@ -21,7 +21,7 @@ use self::{
     message::{Code, Incoming, failure, read},
     tools::listed,
 };
-use super::{output::say, view::tell};
+use super::{output::say, refuse::tell};
 use crate::{exit::Exit, jobs::context::Failure, os::signals::Stop};
 
 /// Longest message, in bytes.

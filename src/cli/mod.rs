@@ -1,21 +1,24 @@
 //! The command line: arguments, what people see, and every verb but `run`.
 
-// Its docs become help and JOBS.md: people read them.
 pub mod approve;
+// Its docs become help and JOBS.md: people read them.
 #[warn(missing_docs)]
 pub mod args;
+pub mod check;
 pub mod commands;
 pub mod compare;
 pub mod completions;
 pub mod crontab;
 pub mod deploy;
 pub mod doctor;
+pub mod explain;
 pub mod features;
 pub(crate) mod flags;
 pub(crate) mod follow;
 pub mod history;
 pub mod home;
 pub mod init;
+pub mod list;
 pub(crate) mod load;
 pub mod logs;
 pub mod mcp;
@@ -25,6 +28,8 @@ pub mod output;
 pub mod pause;
 pub mod planned;
 pub mod records;
+pub mod reference;
+pub mod refuse;
 pub mod reload;
 pub mod resume;
 pub mod retry;
@@ -33,6 +38,7 @@ mod run_arguments;
 pub mod serve;
 mod serve_wiring;
 pub mod shard;
+pub mod show;
 mod show_model;
 mod show_run;
 pub mod status;
@@ -40,7 +46,6 @@ pub mod stop;
 pub mod sweep;
 pub mod table;
 pub mod verify;
-pub mod view;
 pub mod why;
 mod without_run;
 pub mod worker;

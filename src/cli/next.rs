@@ -11,8 +11,8 @@ use super::{
     output::{plain, print, print_json, say},
     planned::{self, Planned, short},
     records::Records,
+    refuse::{refuse, say_problems, tell},
     table::{row, span, table},
-    view::{refuse, say_problems, tell},
 };
 use crate::{
     clock::{Clock as _, SystemClock},

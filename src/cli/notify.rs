@@ -8,7 +8,7 @@ use super::{
     args::JobArgs,
     load::{facts, load},
     output::{print, print_json},
-    view::{refuse, tell},
+    refuse::{refuse, tell},
 };
 use crate::{exit::Exit, jobs::context::Failure, run::build_id, serve::notice::try_out};
 

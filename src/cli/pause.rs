@@ -11,7 +11,7 @@ use super::{
     output::{plain, print, print_json},
     planned,
     records::Records,
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{
     output::{print, print_json},
+    refuse::tell,
     serve::load_all,
-    view::tell,
 };
 use crate::{
     clock::{Deadline, nap},

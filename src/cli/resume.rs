@@ -11,7 +11,7 @@ use super::{
     load::variables,
     output::{plain, print, print_json},
     records::Records,
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -5,8 +5,8 @@ use std::{path::Path, process::ExitCode};
 use super::{
     args::{RetryArgs, RunArgs},
     records::Records,
+    refuse::tell,
     run_arguments,
-    view::tell,
 };
 use crate::{
     exit::Exit,

@@ -9,7 +9,7 @@ use super::{
     flags,
     output::{plain, print, print_json},
     records::Records,
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

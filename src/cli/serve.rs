@@ -7,8 +7,8 @@ use super::{
     load::{LoadError, facts, find, item_of, load, load_timetable, names, read_text},
     output::{People, log_to, style},
     planned::{own, short, started_by},
+    refuse::tell,
     serve_wiring::ServeWiring,
-    view::tell,
 };
 use crate::{
     exit::Exit,

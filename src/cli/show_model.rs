@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{
     output::{plain, print, print_json},
+    refuse::tell,
     table::{row, table},
-    view::tell,
 };
 use crate::{
     domain::{

@@ -7,8 +7,8 @@ use serde_json::json;
 use super::{
     output::{plain, print, print_json},
     records::{Records, run_json},
+    refuse::tell,
     table::{ago, row, span, table},
-    view::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

@@ -9,8 +9,8 @@ use super::{
     output::{plain, print, print_json},
     planned::{self, Planned},
     records::{Records, run_json},
+    refuse::tell,
     table::{ago, row, span, table},
-    view::tell,
 };
 use crate::{
     clock::{Clock as _, SystemClock},

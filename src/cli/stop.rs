@@ -9,9 +9,9 @@ use super::{
     flags,
     output::{plain, print, print_json, say},
     records::{Records, ambiguous},
+    refuse::tell,
     run_arguments::grace,
     table::span,
-    view::tell,
 };
 use crate::{
     clock::{Clock as _, Deadline, SystemClock, nap},

@@ -10,7 +10,7 @@ use super::{
     crontab::words,
     load::{LoadError, facts, load},
     output::{print, print_json},
-    view::{refuse, tell},
+    refuse::{refuse, tell},
     without_run::without_run,
 };
 use crate::{
@@ -107,7 +107,7 @@ fn status(context: &Context<'_>, id: Option<&str>, json: bool) -> Result<Exit, F
     if json {
         print_json(&json!({ "schema": "mjolnir.sweep-status/1", "sweeps": all }));
     } else if all.is_empty() {
-        print("sweeps are not here yet: runner run jobs/sweep.toml\n");
+        print("this box does not have a sweep yet: runner run jobs/sweep.toml\n");
     } else {
         print(&all.iter().map(SweepStatus::text).collect::<String>());
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     output::{print, print_json, say},
-    view::tell,
+    refuse::tell,
 };
 use crate::{
     domain::{

@@ -13,8 +13,8 @@ use super::{
     load::{facts, load},
     output::{print, print_json},
     records::Records,
+    refuse::{refuse, tell},
     table::table,
-    view::{refuse, tell},
     without_run::without_run,
 };
 use crate::{

@@ -258,7 +258,7 @@ fn facts(found: &BoxState, now: UtcMs) -> Markup {
                 dt { "Service" } dd { "since " (time(status.started_ms / 1_000 * 1_000)) ", pid " (status.pid) }
                 dt { "Last turn" } dd { (ago(status.tick_ms, now)) }
                 dt { "Jobs" } dd { (status.jobs) " jobs, " (status.schedules.len()) " schedules, " (status.running.len()) " running, " (status.waiting_count) " waiting" }
-                @if status.draining { dt { "State" } dd { "draining: nothing is started any more" } }
+                @if status.draining { dt { "State" } dd { "draining: no new runs" } }
                 @if !status.reload_said.is_empty() { dt { "Last reload" } dd { (safe(&status.reload_said)) } }
             }
         }

@@ -88,7 +88,7 @@ pub fn judge(facts: &LoopFacts<'_>) -> (StatusSign, String) {
         if failed {
             (StatusSign::Bad, text("its newest proof says FAIL"))
         } else {
-            (StatusSign::Idle, text("ended: it lived on recorded bars"))
+            (StatusSign::Idle, text("ended: it ran on recorded bars"))
         }
     } else if !is_up {
         (StatusSign::Bad, text("not running"))

@@ -9,7 +9,7 @@ use crate::{
         args::{JobArgs, RunArgs},
         load::{facts, load},
         output::{print, print_json, say},
-        view::tell,
+        refuse::tell,
     },
     exit::Exit,
     jobs::context::Failure,

@@ -262,8 +262,7 @@ impl Host<'_> {
     /// Lets what goes on end, then ends it.
     fn drain(&mut self, surroundings: &mut HostContext<'_>) -> Result<(), Failure> {
         self.wake.sleep_until(None);
-        self.service
-            .say("drain: nothing is started any more; a second signal ends the service at once");
+        self.service.say("draining: no new runs; signal again to stop at once");
         self.service.close(moment(self.watch));
         let deadline = Deadline::after(Some(self.options.drain_wait));
         let patience = Deadline::after(Some(self.options.drain_wait.saturating_add(PATIENCE)));

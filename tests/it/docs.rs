@@ -191,7 +191,7 @@ fn messages_that_are_quoted_exist() {
 #[test]
 fn jobs_md_is_what_the_types_say() {
     assert!(
-        text("JOBS.md") == mjolnir::cli::view::reference_text(),
+        text("JOBS.md") == mjolnir::cli::reference::reference_text(),
         "JOBS.md is out of date: make docs"
     );
 }

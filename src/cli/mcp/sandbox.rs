@@ -32,7 +32,7 @@ pub fn path_of(root: &Path, name: &str) -> Result<PathBuf, String> {
     let file = format!("{name}.toml");
     let places = [root.join("strategies").join(&file), root.join(FOLDER).join(&file)];
     let found = places.into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| format!("there is not a strategy `{name}` in strategies/ or {FOLDER}/"))
+    found.ok_or_else(|| format!("strategy `{name}` is not in strategies/ or {FOLDER}/"))
 }
 
 /// Writes a new strategy and says where; the error says why not, and then nothing was written.

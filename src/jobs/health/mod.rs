@@ -1,4 +1,4 @@
-//! Health: whether the loop of a tag is alive and well, told from what it leaves on the disk. A process that is there proves nothing.
+//! Health: whether the loop of a tag is alive and well, read from what it leaves on the disk. A process that is there proves nothing.
 
 mod facts;
 mod gather;

@@ -59,7 +59,7 @@ fn drill(facts: &Facts) -> Option<CheckItem> {
 
 fn live_run(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let Some((run, state)) = &facts.live_run else {
-        return CheckItem::skipped("live-run", "no run has left a trace");
+        return CheckItem::skipped("live-run", "no live run is recorded");
     };
     let Some(state) = state else {
         return CheckItem::skipped("live-run", format!("run {run} has no record"));
@@ -97,7 +97,7 @@ fn model(judge: &Judge<'_>, facts: &Facts, Followed { present, in_use }: &Follow
 
 fn feed(judge: &Judge<'_>, facts: &Facts) -> CheckItem {
     let Some(heard) = &facts.heard else {
-        return CheckItem::skipped("feed", "no loop on a venue has left word");
+        return CheckItem::skipped("feed", "no loop on a venue has reported");
     };
     let answered = heard.answered_ms.map(|ms| UtcMs::EPOCH.plus_ms(ms));
     let mut value = answered

@@ -56,7 +56,7 @@ pub fn again(
     let floor = bars.first().map_or(window.first(), |bar| bar.ts);
     write_origin(context, &place, (floor, window.first()), &cards[at])?;
     if played.days != trial.days || played.trades != trial.events || played.state != trial.state {
-        return Err(bug(at, "as an ordinary backtest it gives other days or trades"));
+        return Err(bug(at, "an ordinary backtest of it gives other days or trades"));
     }
     Ok((trial, context.shown(&context.layout.decisions(&place.tag, series))))
 }
@@ -83,7 +83,7 @@ pub fn compared(
         },
     )?;
     if days != trial.days || trades != trial.events || state != trial.state {
-        return Err(bug(at, "as an ordinary backtest it gives other days or trades"));
+        return Err(bug(at, "an ordinary backtest of it gives other days or trades"));
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn as_trial(
     let trial = stage.kept(at, &prepared.bars, (plan.search.days(), plan.cut()))?;
     let trial = trial.ok_or_else(|| bug(at, "it was stopped"))?;
     if trial.sums != row.sums {
-        return Err(bug(at, "played again it gives other days than in the sweep"));
+        return Err(bug(at, "a second play gives other days than the sweep"));
     }
     Ok(trial)
 }

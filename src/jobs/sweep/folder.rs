@@ -117,7 +117,7 @@ impl<'a> SweepFolder<'a> {
         }
         let path = path.display();
         let message = format!(
-            "{path} was changed: its content does not have the name of its folder; remove the folder and run the sweep again"
+            "{path} was changed: its content does not match the name of its folder; remove the folder and run the sweep again"
         );
         Err(Failure::new(Exit::Data, message))
     }
@@ -140,7 +140,7 @@ impl<'a> SweepFolder<'a> {
                 self.disk.create_dir_all(&dir)?;
                 self.disk.replace(&kept, bytes)?;
                 let message = format!(
-                    "{} is there with other bytes than {}: the same trial gave two results on two runs",
+                    "{} differs from {}: two runs of the same trial gave two results",
                     path.display(),
                     kept.display()
                 );
@@ -334,7 +334,7 @@ fn unfit(error: DiskError) -> Failure {
         return error.into();
     }
     let message = format!(
-        "{error}: results are created once and with a second name, which this file system does not do; put data/ on another one"
+        "{error}: results need hard links, which this file system refuses; put data/ on another one"
     );
     Failure::new(Exit::Io, message)
 }

@@ -102,11 +102,14 @@ pub fn play(
     folder: &SweepFolder<'_>,
 ) -> Result<FinalDoc, Failure> {
     let nothing = |message: &str| Failure::new(Exit::Nothing, message.to_owned());
-    let plan = folder.plan()?.ok_or_else(|| nothing("this sweep was never planned"))?;
+    let plan =
+        folder.plan()?.ok_or_else(|| nothing("this sweep has no plan yet: run its job first"))?;
     let doc: SweepDoc = folder
         .json(&folder.report_path())?
         .ok_or_else(|| nothing("this sweep is not over: run it to its end first"))?;
-    let held = plan.hold_out.clone().ok_or_else(|| nothing("this sweep holds out nothing"))?;
+    let held = plan.hold_out.clone().ok_or_else(|| {
+        nothing("this sweep has no hold-out: set sweep.hold-out and run its job again")
+    })?;
     let winner = doc.winner.ok_or_else(|| nothing("this sweep has no winner"))?;
     let PreparedSweep { cores, signals, plan: again, .. } = prepare(context, &frozen(job, &plan)?)?;
     let at = winner.index as usize;

@@ -314,7 +314,7 @@ fn space(job: &SweepJob) -> Result<SweepSpace, String> {
                 let value = |value: &toml::Value| {
                     let known = Turned::of(value).map(|turned| of_turned(&turned));
                     known.ok_or_else(|| {
-                        format!("`{name}` has a value that nothing can be turned to")
+                        format!("`{name}` has a value that is not a number, a text, true or false")
                     })
                 };
                 Axis::List(values.iter().map(value).collect::<Result<_, _>>()?)

@@ -438,7 +438,11 @@ impl SweepDoc {
             ),
         );
         if self.score != "sharpe" {
-            line(out, "", &format!("DSR and PSR speak of the daily Sharpe, p of {}", self.score));
+            line(
+                out,
+                "",
+                &format!("DSR and PSR are about the daily Sharpe, p about {}", self.score),
+            );
         }
         line(out, "null", &self.null_text());
         self.order_line(out);

@@ -121,7 +121,7 @@ pub fn named(context: &Context<'_>, word: &str) -> Result<String, Failure> {
 fn unknown(context: &Context<'_>, word: &str) -> Failure {
     let known = sweeps(context).unwrap_or_default();
     let known = if known.is_empty() {
-        "sweeps are not here yet".to_owned()
+        "this box does not have a sweep yet".to_owned()
     } else {
         format!("sweeps here: {}", known.join(", "))
     };

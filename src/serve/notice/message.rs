@@ -55,14 +55,14 @@ impl Notice {
         let (job, host) = (format!("{}{about}", self.run.job), &self.host);
         match self.event {
             NotifyOn::Failed if self.run.state == RunState::Panicked => {
-                format!("{job} met a bug on {host}")
+                format!("{job} hit a bug on {host}")
             }
             NotifyOn::Failed => format!("{job} failed on {host}"),
             NotifyOn::TimedOut => format!("{job} took too long on {host}"),
             NotifyOn::Missed => format!("{job} was due on {host} and did not run"),
             NotifyOn::Lost => format!("{job} ended on {host} and recorded nothing"),
             NotifyOn::Recovered => format!("{job} is well again on {host}"),
-            NotifyOn::Health => format!("{job} says no on {host}"),
+            NotifyOn::Health => format!("{job} failed its check on {host}"),
             NotifyOn::Entry
             | NotifyOn::Exit
             | NotifyOn::Stop
@@ -70,7 +70,7 @@ impl Notice {
             | NotifyOn::Proof
             | NotifyOn::Daily => format!("{job} ({}) on {host}", self.event.name()),
             NotifyOn::Slow => format!("{job} is slow on {host}"),
-            NotifyOn::Late => format!("{job} began late on {host}"),
+            NotifyOn::Late => format!("{job} started late on {host}"),
         }
     }
 

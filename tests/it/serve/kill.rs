@@ -99,7 +99,7 @@ fn a_second_signal_ends_the_service_at_once() {
     let service = serve(&root, "--drain-wait 1h").start();
     until_file(&root, "pid");
     service.signal("TERM");
-    until("it drains", || root.read("data/state/scheduler.log").contains("drain: "));
+    until("it drains", || root.read("data/state/scheduler.log").contains("draining: "));
     service.signal("TERM");
     assert_eq!(service.end().code, 143);
     assert!(is_alive(&root, "pid"), "the run goes on, for the next service");
