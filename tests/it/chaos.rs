@@ -16,7 +16,7 @@ use crate::support::{
 };
 
 /// Lives lived when nobody says otherwise.
-const SEEDS: u64 = 50;
+const SEEDS: u64 = 20;
 /// Lives at the same time: they mostly wait.
 const AT_ONCE: usize = 10;
 const BARS: i64 = 2_000;
