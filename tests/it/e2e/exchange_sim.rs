@@ -327,10 +327,11 @@ fn requests_are_bounded() {
     sim.stop().ok();
 }
 
-/// Asks through ccxt: the rows of a page, or the class of the error it makes of the answer.
-fn ccxt(root: &Root, python: &str, venue: &str, url: &str, since_ms: i64) -> Value {
+/// Asks simulators one after another through ccxt: of each the rows of a page, or the class of the error it makes of the answer.
+fn ccxt(root: &Root, python: &str, (venue, since_ms): (&str, i64), sims: &[&Sim]) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ccxt/read.py");
-    let line = format!("'{python}' '{}' {venue} {url} {since_ms} 200", script.display());
+    let urls: String = sims.iter().map(|sim| format!(" http://{}", sim.address)).collect();
+    let line = format!("'{python}' '{}' {venue} {since_ms} 200{urls}", script.display());
     let ran = root.shell(&line).code(0);
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"))
 }
@@ -352,9 +353,18 @@ fn ccxt_reads_the_market_and_the_errors_of_each_venue() {
             "ExchangeNotAvailable",
         ),
     ] {
+        let faults = [
+            ("throttle=1", throttled),
+            ("server-error=1", broken),
+            ("reset=1", "NetworkError"),
+            ("truncate=1", "NetworkError"),
+        ];
+        let faulty = faults.map(|(fault, _)| start(&root, protocol, &[fault]));
+        // Started last and asked first, so that little time has passed in it.
         let sim = start(&root, protocol, &[]);
-        let url = format!("http://{}", sim.address);
-        let read = ccxt(&root, python, venue, &url, since.open_ms());
+        let sims: Vec<&Sim> = std::iter::once(&sim).chain(&faulty).collect();
+        let answers = ccxt(&root, python, (venue, since.open_ms()), &sims);
+        let read = &answers[0];
         let row = |row: &Value| {
             timed(row[0].as_i64().unwrap(), [&row[1], &row[2], &row[3], &row[4], &row[5]])
         };
@@ -366,17 +376,10 @@ fn ccxt_reads_the_market_and_the_errors_of_each_venue() {
         assert_eq!(read["unknown"], unknown, "{venue}");
         let now_ms = read["time"].as_i64().unwrap();
         assert!((FROM_MS..FROM_MS + 60_000).contains(&now_ms), "{venue} {now_ms}");
-        sim.stop().ok();
-        for (fault, class) in [
-            ("throttle=1", throttled),
-            ("server-error=1", broken),
-            ("reset=1", "NetworkError"),
-            ("truncate=1", "NetworkError"),
-        ] {
-            let sim = start(&root, protocol, &[fault]);
-            let url = format!("http://{}", sim.address);
-            let error = ccxt(&root, python, venue, &url, since.open_ms());
-            assert_eq!(error["error"], class, "{venue} {fault} {error}");
+        for ((fault, class), error) in faults.iter().zip(&answers[1..]) {
+            assert_eq!(error["error"], *class, "{venue} {fault} {error}");
+        }
+        for sim in faulty.into_iter().chain([sim]) {
             sim.stop().ok();
         }
     }
