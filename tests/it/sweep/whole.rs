@@ -221,7 +221,7 @@ fn another_result_of_the_same_trials_ends_with_70_and_both_are_kept() {
     let path = format!("data/sweeps/{}/trials.csv", id(&root));
     let other = root.read(&path).replacen(",0.", ",1.", 1);
     root.write(&path, &other);
-    root.run(SWEEP).code(70).says(&["with other bytes", "conflicts"]);
+    root.run(SWEEP).code(70).says(&["two runs of the same trial", "conflicts"]);
     assert_eq!(root.read(&path), other);
     assert_eq!(root.list(&format!("data/sweeps/{}/conflicts", id(&root))).len(), 1);
 }
@@ -242,7 +242,9 @@ fn a_cluster_that_is_not_there_is_said_and_loses_nothing() {
     root.write("slurm.conf", &conf.join("\n"));
     let conf = root.path().join("slurm.conf").display().to_string();
     let away = || root.call(&cluster).env("SLURM_CONF", &conf).run();
-    away().code(69).says(&["scontrol"]);
+    let ran = away().code(69);
+    let said = ["the cluster does not answer: ", "start `scontrol`: "];
+    assert!(said.iter().any(|said| ran.stderr.contains(said)), "{ran}");
     assert!(root.list(&format!("data/sweeps/{}/submits", id(&root))).is_empty());
     let code = root.run(SWEEP).code;
     // What is complete needs no cluster.
