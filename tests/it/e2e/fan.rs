@@ -43,7 +43,8 @@ fn states(shown: &Value) -> Vec<String> {
 
 #[test]
 fn one_item_that_fails_stops_no_other_and_fails_its_step() {
-    let fan = "each = ['BTC/USD', 'ETH/USD', 'SOL/USD']\nmax-parallel = 2";
+    // The first one fails before the others start.
+    let fan = "each = ['ETH/USD', 'BTC/USD', 'SOL/USD']\nmax-parallel = 1";
     let script = "echo \"item $1\" >> seen; [ \"$1\" != ETH/USD ]";
     let fan = step("fan", script, fan).replace("'x'", "'${each}'");
     let root = pipeline(&format!(
@@ -67,8 +68,8 @@ fn one_item_that_fails_stops_no_other_and_fails_its_step() {
     );
     let expected = [
         "fan failed",
-        "  BTC/USD succeeded",
         "  ETH/USD failed",
+        "  BTC/USD succeeded",
         "  SOL/USD succeeded",
         "after skipped",
         "tell succeeded",

@@ -114,7 +114,10 @@ fn a_proof_is_told_when_it_says_something_else_than_the_one_before_it() {
     live(&root, "paper", NOON).run().ok();
     eqflat(&root, "paper", "first").run().ok();
     let running = service(&root, &server);
+    let seen = || store(&root).notice_place(PLACES[1]).unwrap().map(|place| place.ts_ms);
+    let before = seen();
     eqflat(&root, "paper", "same").run().ok();
+    until("the second PASS is seen", || seen() > before);
     // The replay with another setting is another ledger.
     eqflat(&root, "paper", "other").arg("fast=7").run().code(1);
     until("the FAIL is told", || arrived(&server, "proof").len() == 1);
