@@ -42,6 +42,8 @@ fn a_decision_that_is_written_comes_down_the_stream() {
             let n = stream.read(&mut some).expect("it comes in time");
             assert!(n > 0, "the stream ended: {seen}");
             seen.push_str(&String::from_utf8_lossy(&some[..n]));
+            // One comes every 15 s while nothing else does.
+            assert!(seen.matches(": still here").count() < 12, "it did not come: {seen}");
         }
         seen.clone()
     };
@@ -76,6 +78,8 @@ fn a_stream_that_is_asked_for_plainly_begins_with_the_next_decision() {
             let n = stream.read(&mut some).expect("it comes in time");
             assert!(n > 0, "the stream ended: {seen}");
             seen.push_str(&String::from_utf8_lossy(&some[..n]));
+            // One comes every 15 s while nothing else does.
+            assert!(seen.matches(": still here").count() < 12, "it did not come: {seen}");
         }
         seen.clone()
     };
