@@ -210,7 +210,7 @@ fn fits(node: &Node, types: &[&str], schema: &Json) -> bool {
 fn as_wanted(node: &Node, types: &[&str], schema: &Json, path: &str) -> Option<String> {
     let is_plain = matches!(node.value, Value::Integer(_) | Value::Float(_) | Value::Boolean(_));
     if is_plain && types == ["string"] && schema.get("format").is_none() && !node.secret {
-        return Some(if path.ends_with(".when") {
+        return Some(if path.rsplit('.').next() == Some("when") {
             "a rule needs a condition between quotes: \"close > open\"".to_owned()
         } else if path.starts_with("strategy.protect.") {
             "write a distance between quotes: \"2 * atr(14)\"".to_owned()

@@ -364,7 +364,9 @@ pub fn series_words(series: &Series) -> [String; 3] {
 /// sha256 of bars.
 pub fn hash_of(bars: &[TimedBar]) -> String {
     let mut running = BarsDigest::from_ms(i64::MIN);
-    bars.iter().for_each(|bar| running.add(bar));
+    for bar in bars {
+        running.add(bar);
+    }
     running.hash().1
 }
 

@@ -85,7 +85,11 @@ fn a_raw_store_that_refuses_bars_costs_decisions_but_no_slot_and_no_stop() {
     // A folder where the partition of the next day should be: every write of it fails.
     root.write("data/raw/demo/BTC_USD/5m/2024-01-02.parquet/x", "");
     let morning = live(&root, "paper", "2024-01-02T06:00:00Z").run();
-    morning.warns(&["bars could not be stored", "filled in 1 bars"]);
+    morning.warns(&[
+        "bars could not be stored",
+        "filled in 1 bars",
+        "the figures of this ledger are not known",
+    ]);
     let rows = root.read(&decisions("paper")).matches(",skip,persist_failed,").count();
     assert!((60..=72).contains(&rows), "{rows} rows of 72 after midnight");
     root.remove("data/raw/demo/BTC_USD/5m/2024-01-02.parquet/x");

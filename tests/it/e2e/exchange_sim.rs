@@ -330,8 +330,9 @@ fn requests_are_bounded() {
 /// Asks simulators one after another through ccxt: of each the rows of a page, or the class of the error it makes of the answer.
 fn ccxt(root: &Root, python: &str, (venue, since_ms): (&str, i64), sims: &[&Sim]) -> Vec<Value> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ccxt/read.py");
-    let urls: String = sims.iter().map(|sim| format!(" http://{}", sim.address)).collect();
-    let line = format!("'{python}' '{}' {venue} {since_ms} 200{urls}", script.display());
+    let urls: Vec<String> = sims.iter().map(|sim| format!("http://{}", sim.address)).collect();
+    let line =
+        format!("'{python}' '{}' {venue} {since_ms} 200 {}", script.display(), urls.join(" "));
     let ran = root.shell(&line).code(0);
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran}"))
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    path::Path,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
@@ -53,7 +54,8 @@ fn the_client_of_the_official_sdk_looks_writes_a_strategy_and_plays_it() {
     assert_eq!(root.list("strategies/sandbox"), ["mine.toml"]);
     // Every trial counts: one of each backtest, and those of the sweep.
     let searches = root.files("data/sweeps/searches").into_iter();
-    let searches = searches.filter(|(path, _)| path.ends_with(".json"));
+    let searches =
+        searches.filter(|(path, _)| Path::new(path).extension().is_some_and(|end| end == "json"));
     let mut counted: Vec<String> = searches
         .map(|(_, text)| {
             let row: Value = serde_json::from_str(&text).unwrap();
