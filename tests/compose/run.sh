@@ -129,7 +129,7 @@ nothing_private_reaches_an_image() {
     printf 'FROM scratch\nCOPY . /\n' > "$TEMP/Dockerfile.all"
     DOCKER_BUILDKIT=1 "$BUILDER" build -q -f "$TEMP/Dockerfile.all" -o "type=tar,dest=$TEMP/context.tar" "$BOX" > /dev/null
     local found
-    found=$(tar -tf "$TEMP/context.tar" | grep -vE '/$' | grep -vE '^(Cargo\.(toml|lock)|src/.*\.rs|src/language/kernels/tests/expected/(expected\.txt|generate\.py)|src/exchange/venue/tests/sent/[a-z]+\.toml|src/report/page\.css|src/pages/(style\.css|app\.js)|src/sweep/tests/expected/(expected\.txt|generate\.py)|(jobs|profiles)/[a-z0-9-]+\.toml|strategies/(examples/)?[a-z0-9_]+\.(toml|py)|ops/lab/[a-z_]+\.(py|txt)|target/image/runner)$' || true)
+    found=$(tar -tf "$TEMP/context.tar" | grep -vE '/$' | grep -vE '^(Cargo\.(toml|lock)|src/.*\.rs|src/language/kernels/tests/expected/(expected\.txt|generate\.py)|src/exchange/venue/tests/sent/[a-z]+\.toml|src/report/page\.css|src/pages/[a-z]+\.(css|js)|src/sweep/tests/expected/(expected\.txt|generate\.py)|(jobs|profiles)/[a-z0-9-]+\.toml|strategies/(examples/)?[a-z0-9_]+\.(toml|py)|ops/lab/[a-z_]+\.(py|txt)|target/image/runner)$' || true)
     [ -z "$found" ] || fail "a build can copy: $found"
     ! grep -q "$TOKEN" "$TEMP/context.tar" || fail "a secret can be copied into an image"
     rm -rf "$BOX/.git" "$BOX/jobs/.git" "$BOX/jobs/.env" "$BOX/src/.env.local" "$BOX/src/tls.pem" "$BOX/data/ledger.csv" "$BOX/notebooks/own.ipynb"
