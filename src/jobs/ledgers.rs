@@ -117,12 +117,8 @@ pub fn last_live<D: Disk>(
 ) -> Result<Option<toml::Table>, StoreError> {
     let row = newest_row(disk, &layout.timing(tag, series))?;
     let run = row.and_then(|row| row.rsplit(',').next()?.parse::<RunId>().ok());
-    let mut manifest = run.and_then(|run| manifest_of(disk, layout, &run));
-    let live = manifest.as_mut().and_then(|table| table.remove("live"));
-    Ok(live.and_then(|live| match live {
-        toml::Value::Table(live) => Some(live),
-        _ => None,
-    }))
+    let manifest = run.and_then(|run| manifest_of(disk, layout, &run));
+    Ok(manifest.and_then(|manifest| manifest.get("live")?.as_table().cloned()))
 }
 
 /// Whether the run that decided last, in any series of a tag, lived in recorded, made-up or simulated time: on bars of a file or a

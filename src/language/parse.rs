@@ -127,7 +127,7 @@ impl<'a> Parser<'a> {
             let first = terms.next().expect("the first one is there");
             return terms.try_fold(first, |left, right| Self::pair(op, left, right));
         }
-        // A long list is no deep nesting: whatever the brackets, the value is the same.
+        // A long list is not nested deeply: whatever the brackets, the value is the same.
         while terms.len() > 1 {
             let mut pairs = Vec::with_capacity(terms.len().div_ceil(2));
             let mut rest = terms.into_iter();

@@ -43,22 +43,13 @@ impl<'d, D: Disk> StoredTape<'d, D> {
         let mut days = raw.days()?;
         days.retain(|day| (first..=last).contains(day));
         days.reverse();
-        let mut tape = Self {
-            digest: BarsDigest::from_ms(i64::MIN),
-            raw,
-            window,
-            days,
-            floor,
-            oldest: None,
-            inside: 0,
-        };
-        tape.digest = BarsDigest::from_ms(hashed_from_ms(core, timeframe, tape.days()));
-        Ok(tape)
+        let digest = BarsDigest::from_ms(hashed_from_ms(core, timeframe, days_of(window)));
+        Ok(Self { raw, window, days, floor, oldest: None, inside: 0, digest })
     }
 
     /// The days of the window.
     pub fn days(&self) -> Days {
-        Days { first: self.window.first().open_day(), last: self.window.last().open_day() }
+        days_of(self.window)
     }
 
     /// The bars up to the first one of the window, the rest of its days included.
@@ -106,4 +97,8 @@ impl<'d, D: Disk> StoredTape<'d, D> {
     pub fn hash(&self) -> (i64, String) {
         self.digest.hash()
     }
+}
+
+fn days_of(window: Window) -> Days {
+    Days { first: window.first().open_day(), last: window.last().open_day() }
 }
