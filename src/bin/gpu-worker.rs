@@ -3,7 +3,11 @@
 use std::{fs, process::ExitCode};
 
 use candle_core::{Device, cuda::cudarc::driver::DriverError};
-use mjolnir::{cli::worker::work, jobs::compute::worker::Opened, model::probe::DeviceAbout};
+use mjolnir::{
+    cli::worker::work,
+    jobs::compute::worker::Opened,
+    model::probe::{DeviceAbout, DeviceComplaint},
+};
 
 /// Where the driver says its version.
 const DRIVER: &str = "/proc/driver/nvidia/version";
@@ -13,11 +17,11 @@ fn main() -> ExitCode {
 }
 
 /// The first card, and what its driver says of it.
-fn open() -> Result<Opened, String> {
-    let device = Device::new_cuda(0).map_err(|error| error.to_string())?;
-    let card = device.as_cuda_device().map_err(|error| error.to_string())?;
+fn open() -> Result<Opened, DeviceComplaint> {
+    let device = Device::new_cuda(0)?;
+    let card = device.as_cuda_device()?;
     let stream = card.cuda_stream();
-    let complaint = |error: DriverError| error.to_string();
+    let complaint = |error: DriverError| DeviceComplaint::new(error);
     let context = stream.context();
     let about = DeviceAbout {
         device: "cuda:0".to_owned(),

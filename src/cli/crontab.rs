@@ -24,7 +24,7 @@ use crate::{
     clock::{Clock as _, SystemClock},
     domain::zone::Zone,
     exit::Exit,
-    manifest::{RunFacts, Source, Sources, timetable},
+    manifest::{RunFacts, Source, Sources, TextError, timetable},
     outcome::Failure,
     store::disk::{Disk as _, RealDisk},
 };
@@ -128,8 +128,9 @@ fn import(root: &Path, args: &CrontabArgs) -> Result<CrontabImport, Failure> {
 
 fn input(root: &Path, file: &Path) -> Result<String, Failure> {
     if file != Path::new("-") {
-        let refused =
-            |why: String| Failure::new(Exit::Nothing, format!("crontab {}: {why}", file.display()));
+        let refused = |why: TextError| {
+            Failure::new(Exit::Nothing, format!("crontab {}: {why}", file.display()))
+        };
         return read_text(&root.join(file)).map_err(refused);
     }
     let mut bytes = Vec::new();
@@ -178,8 +179,8 @@ fn convert(line: &CrontabLine, taken: &mut BTreeMap<String, u32>) -> Result<Impo
     let facts = RunFacts { id: "run".to_owned(), started: SystemClock.now() };
     let sources = Sources {
         job: Source { path: format!("jobs/{name}.toml"), text: toml.clone() },
-        read: &mut |_| Err("an imported job extends nothing".to_owned()),
-        read_secret: &mut |_| Err("an imported job has no secret".to_owned()),
+        read: &mut |_| Err(TextError::System("an imported job extends nothing".to_owned())),
+        read_secret: &mut |_| Err(TextError::System("an imported job has no secret".to_owned())),
         names: &Vec::new,
         is_inside: &|_| true,
         profiles: &[],

@@ -14,8 +14,8 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{
-        Declared, Kind, MatrixItem, Problems, Resolved, RunFacts, Source, Sources, Timetable,
-        check, closest, declared, kind_of, matrix_items, resolve, timetable,
+        Declared, Kind, MatrixItem, Problems, Resolved, RunFacts, Source, Sources, TextError,
+        Timetable, check, closest, declared, kind_of, matrix_items, resolve, timetable,
     },
     store::{digest::sha256_hex, runs::RunInput},
 };
@@ -186,20 +186,19 @@ fn stems(dir: &Path) -> Vec<String> {
 }
 
 /// Reads a text of ours: a regular file, short, UTF-8.
-pub fn read_text(path: &Path) -> Result<String, String> {
-    let meta = fs::metadata(path).map_err(|error| error.to_string())?;
+pub fn read_text(path: &Path) -> Result<String, TextError> {
+    let system = |error: std::io::Error| TextError::System(error.to_string());
+    let meta = fs::metadata(path).map_err(system)?;
     if !meta.is_file() {
-        return Err("it is not a regular file".to_owned());
+        return Err(TextError::NotAFile);
     }
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|error| error.to_string())?;
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let file = fs::File::open(path).map_err(system)?;
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(system)?;
     if bytes.len() as u64 > FILE_MAX {
-        return Err(format!(
-            "it is longer than {FILE_MAX} bytes: split it, `extends` joins several files"
-        ));
+        return Err(TextError::TooLong(FILE_MAX));
     }
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text: save it as UTF-8".to_owned())
+    String::from_utf8(bytes).map_err(|_| TextError::NotUtf8)
 }
 
 /// What came of loading a job.

@@ -10,7 +10,12 @@ use super::{
     output::{print, print_json},
     refuse::{refuse, tell},
 };
-use crate::{exit::Exit, jobs::context::Failure, run::build_id, serve::notice::try_out};
+use crate::{
+    exit::Exit,
+    jobs::context::Failure,
+    run::build_id,
+    serve::notice::{TriedReceiver, try_out},
+};
 
 /// Sends it, and says what each receiver answered.
 pub fn notify(root: &Path, args: &JobArgs, json: bool) -> Exit {
@@ -27,7 +32,7 @@ pub fn notify(root: &Path, args: &JobArgs, json: bool) -> Exit {
         return tell(&Failure::new(Exit::Nothing, message), json);
     }
     if json {
-        let row = |(to, sent): &(String, Result<(), String>)| json!({ "to": to, "error": sent.as_ref().err() });
+        let row = |(to, sent): &TriedReceiver| json!({ "to": to, "error": sent.as_ref().err().map(ToString::to_string) });
         let all: Vec<_> = found.iter().map(row).collect();
         print_json(
             &json!({ "schema": "mjolnir.notify/1", "job": manifest.name, "receivers": all }),

@@ -187,7 +187,7 @@ pub struct ClaimOwner {
 
 impl ClaimOwner {
     /// By the names in the proof; the error is the one that is not a name.
-    pub fn of(proof: &ProofDocument) -> Result<Self, String> {
+    fn of(proof: &ProofDocument) -> Result<Self, String> {
         let told = |error: crate::domain::ids::NameError| error.to_string();
         let [exchange, symbol, timeframe] = &proof.series;
         let timeframe =

@@ -23,7 +23,7 @@ pub struct Item {
 
 impl Item {
     /// The item of a value; the error says why no file could be called like that.
-    pub fn new(value: &str) -> Result<Self, String> {
+    pub(super) fn new(value: &str) -> Result<Self, String> {
         let name = value.replace('/', "_");
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());

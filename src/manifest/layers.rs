@@ -1,5 +1,7 @@
 //! Which files a job is made of: what it extends, its own text, its profiles, the `--set` arguments; lowest first.
 
+use thiserror::Error;
+
 use super::{
     check::closest,
     origin::{SourceKind, TextOrigin},
@@ -24,6 +26,20 @@ const OWN_KEYS: [&str; 7] =
 /// Most keys in the path of a `--set`.
 const KEYS_MAX: usize = 16;
 
+/// Why the text of a file cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TextError {
+    /// What the system says.
+    #[error("{0}")]
+    System(String),
+    #[error("it is not a regular file")]
+    NotAFile,
+    #[error("it is longer than {0} bytes: split it, `extends` joins several files")]
+    TooLong(u64),
+    #[error("it is not UTF-8 text: save it as UTF-8")]
+    NotUtf8,
+}
+
 /// One file, or one `--set`, as a tree.
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -33,7 +49,7 @@ pub(super) struct Layer {
 
 /// Collects layers, lowest first.
 pub(super) struct Loader<'a> {
-    pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    pub read: &'a mut dyn FnMut(&str) -> Result<String, TextError>,
     /// What `-P` can name.
     pub names: &'a dyn Fn() -> Vec<String>,
     pub problems: &'a mut Vec<Problem>,
@@ -52,7 +68,7 @@ pub(super) struct Loader<'a> {
 impl<'a> Loader<'a> {
     /// A loader that has nothing yet.
     pub fn new(
-        read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+        read: &'a mut dyn FnMut(&str) -> Result<String, TextError>,
         names: &'a dyn Fn() -> Vec<String>,
         problems: &'a mut Vec<Problem>,
     ) -> Self {

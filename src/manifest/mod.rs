@@ -40,6 +40,7 @@ pub use check::closest;
 pub use explain::ExplainRow;
 pub use items::Item;
 pub use kinds::{Common, Job, Kind, KindRow, Negative, RecordPolicy, Runs};
+pub use layers::TextError;
 pub use matrix::{MatrixItem, matrix_items};
 pub use names::{DuplicateName, duplicate_names};
 pub use origin::{SourceKind, TextOrigin};
@@ -52,9 +53,9 @@ pub use resolve::{
 };
 pub use schedules::{Schedule, Trigger};
 pub use schema::{job_schema, profile_schema};
-pub use sweep::{Turned, range_of};
+pub use sweep::{TurnError, Turned, range_of};
 pub use tables::*;
-pub use template::{Template, interpolate_step};
+pub use template::{FillError, Template};
 pub use values::{
     ChatList, HeldOut, Hidden, Offset, Parsed, Size, Span, Speed, Time, TimeOfDay, UtcDay,
     WholeDays,

@@ -8,7 +8,7 @@ use super::{
     explain::Tree,
     interpolate::{Facts, Interpolator, Scope, SecretValue, collect_params, only_param},
     kinds::{File, Kind, is_common},
-    layers::{Layer, Loader},
+    layers::{Layer, Loader, TextError},
     matrix::{Chosen, MatrixItem, choose, matrix_items},
     origin::{SourceKind, TextOrigin},
     params::{self, GivenParam, ParamSet, ParamSources},
@@ -47,10 +47,10 @@ pub struct RunFacts {
 pub struct Sources<'a> {
     /// The job's own file.
     pub job: Source,
-    /// Reads a file by its path relative to the root: extended files and profiles. The error says why it cannot.
-    pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
-    /// Reads the file of a secret by its path as written. The error says why it cannot.
-    pub read_secret: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    /// Reads a file by its path relative to the root: extended files and profiles.
+    pub read: &'a mut dyn FnMut(&str) -> Result<String, TextError>,
+    /// Reads the file of a secret by its path as written.
+    pub read_secret: &'a mut dyn FnMut(&str) -> Result<String, TextError>,
     /// The names that `-P` knows: of profiles and of strategies.
     pub names: &'a dyn Fn() -> Vec<String>,
     /// Whether a path, as written, leads to a place below the root, links followed. It need not exist.

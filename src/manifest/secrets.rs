@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     interpolate::SecretValue,
+    layers::TextError,
     problem::Problem,
     tree::{Node, Table, Value},
 };
@@ -12,7 +13,7 @@ use super::{
 pub(super) struct SecretSources<'a> {
     pub env: &'a BTreeMap<String, String>,
     /// Reads a file by its path as written.
-    pub read: &'a mut dyn FnMut(&str) -> Result<String, String>,
+    pub read: &'a mut dyn FnMut(&str) -> Result<String, TextError>,
     /// False when the manifest is only looked at: then nothing is read.
     pub demanding: bool,
 }

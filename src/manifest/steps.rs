@@ -7,7 +7,7 @@ use super::{
     interpolate::{Fan, Interpolator, Scope},
     items::{self, EACH_MAX},
     kinds::Kind,
-    layers::relative,
+    layers::{TextError, relative},
     problem::Problem,
     tables::When,
     tree::{Node, Table, Value},
@@ -30,7 +30,7 @@ pub(super) type Outs = BTreeMap<String, Option<&'static [&'static str]>>;
 /// What the steps put out: a program nothing, a job what its kind does. A job whose file does not say its kind is not judged.
 pub(super) fn outs(
     steps: Option<&Node>,
-    read: &mut dyn FnMut(&str) -> Result<String, String>,
+    read: &mut dyn FnMut(&str) -> Result<String, TextError>,
 ) -> Outs {
     let mut kind = |job: &Node| -> Option<Kind> {
         let text = read(&relative(job.at.file(), job.as_str()?).ok()?).ok()?;

@@ -1,6 +1,7 @@
 //! What a sweep turns: which keys can be turned, the values they take, and a job with other values.
 
 use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
 
 use super::{
     check::{Checker, closest},
@@ -80,26 +81,56 @@ impl Turned {
     }
 }
 
+/// Why a key is not turned so.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TurnError {
+    #[error("`{0}` is a list")]
+    List(String),
+    #[error("`{part}` of `{name}` is not a number")]
+    NoNumber { part: &'static str, name: String },
+    #[error("`{name}` needs `{part}`: the param does not say it itself")]
+    NoPart { part: &'static str, name: String },
+    #[error("`{0}` is a whole number: write its range without points")]
+    NotWhole(String),
+    /// Its end is before its beginning.
+    #[error("`{name}` goes from {from} to {to}: the grid is empty")]
+    Backwards { name: String, from: String, to: String },
+    #[error("`step` of `{0}` must be above 0")]
+    NoStep(String),
+    #[error("`{0}` takes numbers")]
+    Numbers(String),
+    #[error("the strategy has no param `{0}`")]
+    NoParam(String),
+    #[error("`{0}`: the strategy follows no model")]
+    NoModel(String),
+    /// What a check of the manifest says of the value.
+    #[error("{0}")]
+    Refused(String),
+    /// What the table says that gets the value.
+    #[error("`{key}`: {why}")]
+    Table { key: String, why: String },
+}
+
 /// What a range of a sweep leaves out, from the param it turns: where it begins and ends, how far its steps are, and whether it is
 /// whole.
 pub fn range_of(
     rules: &RawStrategy,
     name: &str,
     axis: &SweepAxis,
-) -> Result<(f64, f64, Option<f64>, bool), String> {
-    let SweepAxis::Range(range) = axis else { return Err(format!("`{name}` is a list")) };
+) -> Result<(f64, f64, Option<f64>, bool), TurnError> {
+    let name = name.to_owned();
+    let SweepAxis::Range(range) = axis else { return Err(TurnError::List(name)) };
     let number = |value: &toml::Value| Turned::of(value).and_then(|value| value.number());
-    let own = rules.params.get(name);
-    let part = |what: &str, given: &Option<toml::Value>, own: Option<Number>| {
-        let given = given.as_ref().map(|value| {
-            number(value).ok_or_else(|| format!("`{what}` of `{name}` is not a number"))
-        });
+    let own = rules.params.get(&name);
+    let part = |part: &'static str, given: &Option<toml::Value>, own: Option<Number>| {
+        let no_number = || TurnError::NoNumber { part, name: name.clone() };
+        let given = given.as_ref().map(|value| number(value).ok_or_else(no_number));
         given.transpose().map(|given| given.or(own))
     };
     let from = part("from", &range.from, own.and_then(|own| own.min))?;
     let to = part("to", &range.to, own.and_then(|own| own.max))?;
     let step = part("step", &range.step, own.and_then(|own| own.step))?;
-    let missing = |what: &str| format!("`{name}` needs `{what}`: the param does not say it itself");
+    let missing = |part| TurnError::NoPart { part, name: name.clone() };
     let from = from.ok_or_else(|| missing("from"))?;
     let to = to.ok_or_else(|| missing("to"))?;
     let is_whole = |number: Number| matches!(number, Number::Integer(_));
@@ -108,32 +139,32 @@ pub fn range_of(
         None => is_whole(from) && is_whole(to) && step.is_none_or(is_whole),
     };
     if whole && [Some(from), Some(to), step].into_iter().flatten().any(|part| !is_whole(part)) {
-        return Err(format!("`{name}` is a whole number: write its range without points"));
+        return Err(TurnError::NotWhole(name));
     }
     if from.float() > to.float() {
-        let (from, to) = (from.float(), to.float());
-        return Err(format!("`{name}` goes from {from} to {to}: the grid is empty"));
+        let (from, to) = (from.float().to_string(), to.float().to_string());
+        return Err(TurnError::Backwards { name, from, to });
     }
     if step.is_some_and(|step| step.float() <= 0.0) {
-        return Err(format!("`step` of `{name}` must be above 0"));
+        return Err(TurnError::NoStep(name));
     }
     Ok((from.float(), to.float(), step.map(Number::float), whole))
 }
 
 impl Trading {
     /// The same with another value of a param, or of a key by its path.
-    pub fn turned(mut self, key: &str, value: &Turned) -> Result<Self, String> {
+    pub fn turned(mut self, key: &str, value: &Turned) -> Result<Self, TurnError> {
         if !key.contains('.') {
-            let number = value.number().ok_or_else(|| format!("`{key}` takes numbers"))?;
+            let number = value.number().ok_or_else(|| TurnError::Numbers(key.to_owned()))?;
             let param = self.rules.params.get_mut(key);
-            let param = param.ok_or_else(|| format!("the strategy has no param `{key}`"))?;
+            let param = param.ok_or_else(|| TurnError::NoParam(key.to_owned()))?;
             param.default = match (param.default, number) {
                 (Number::Float(_), Number::Integer(whole)) => Number::Float(whole as f64),
                 (_, number) => number,
             };
             return Ok(self);
         }
-        refused(key, value).map_or(Ok(()), Err)?;
+        refused(key, value).map_or(Ok(()), |why| Err(TurnError::Refused(why)))?;
         let part = |prefix: &str| key.strip_prefix(prefix);
         if let Some(own) = part("risk.") {
             self.risk = with(&self.risk, own, value)?;
@@ -147,7 +178,8 @@ impl Trading {
             }
         } else if key == "strategy.cadence-bars" {
             if let Turned::Whole(bars) = value {
-                self.cadence_bars = u32::try_from(*bars).map_err(|error| error.to_string())?;
+                let bars = u32::try_from(*bars);
+                self.cadence_bars = bars.map_err(|error| TurnError::Refused(error.to_string()))?;
                 self.rules.cadence_bars = self.cadence_bars;
             }
         } else if let Some(own) = part("strategy.size.") {
@@ -168,7 +200,7 @@ impl Trading {
             }
         } else {
             let model = self.model.as_ref();
-            let model = model.ok_or_else(|| format!("`{key}`: the strategy follows no model"))?;
+            let model = model.ok_or_else(|| TurnError::NoModel(key.to_owned()))?;
             self.model = Some(with::<ModelRule>(model, "enter", value)?);
         }
         Ok(self)
@@ -180,13 +212,15 @@ fn with<T: Serialize + DeserializeOwned>(
     table: &T,
     key: &str,
     value: &Turned,
-) -> Result<T, String> {
-    let mut json = serde_json::to_value(table).map_err(|error| error.to_string())?;
+) -> Result<T, TurnError> {
+    let mut json = serde_json::to_value(table).expect("plain values serialise");
     if let Some(fields) = json.as_object_mut() {
         fields.retain(|_, value| !value.is_null());
         fields.insert(key.to_owned(), value.json());
     }
-    serde_json::from_value(json).map_err(|error| format!("`{key}`: {error}"))
+    let refused =
+        |why: serde_json::Error| TurnError::Table { key: key.to_owned(), why: why.to_string() };
+    serde_json::from_value(json).map_err(refused)
 }
 
 /// What is wrong with a value of a key.
@@ -310,7 +344,7 @@ fn axis_problem(
             }
         }
         SweepAxis::Range(_) => match range_of(rules, name, axis) {
-            Err(message) => return Some((message, None)),
+            Err(error) => return Some((error.to_string(), None)),
             Ok((from, to, _, true)) => vec![Turned::Whole(from as i64), Turned::Whole(to as i64)],
             Ok((from, to, _, false)) => vec![Turned::Real(from), Turned::Real(to)],
         },

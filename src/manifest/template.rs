@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::tree::quoted;
 
@@ -174,7 +175,7 @@ pub struct Template(String);
 
 impl Template {
     /// The text with the outputs of finished steps and the item; the keys are `steps.id.out.key` and `each`.
-    pub fn fill(&self, steps: &BTreeMap<String, String>) -> Result<String, String> {
+    pub fn fill(&self, steps: &BTreeMap<String, String>) -> Result<String, FillError> {
         interpolate_step(&self.0, steps)
     }
 
@@ -195,11 +196,24 @@ impl fmt::Display for Template {
     }
 }
 
+/// Why the text of a step cannot be filled.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FillError {
+    #[error("{message} in {}", quoted(.text))]
+    Unreadable { message: String, text: String },
+    #[error("`{0}` has no value: the step did not put it out")]
+    NotPutOut(String),
+    #[error("`{0}` has no value: the step has no items")]
+    NoItems(String),
+    #[error("`{0}` cannot be filled when a step starts")]
+    TooLate(String),
+}
+
 /// Fills `${steps.id.out.key}` in the text of a step and turns `$${` into `${`. The keys of `steps` are `steps.id.out.key`.
-pub fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<String, String> {
+fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<String, FillError> {
     let (parts, bad) = pieces(text);
-    if let Some(bad) = bad.first() {
-        return Err(format!("{} in {}", bad.message, quoted(text)));
+    if let Some(bad) = bad.into_iter().next() {
+        return Err(FillError::Unreadable { message: bad.message, text: text.to_owned() });
     }
     let mut out = String::new();
     for part in parts {
@@ -207,18 +221,14 @@ pub fn interpolate_step(text: &str, steps: &BTreeMap<String, String>) -> Result<
             TemplatePiece::Literal(literal) => out.push_str(&literal),
             TemplatePiece::Reference(Reference::Step { path, .. }, written) => {
                 let value = steps.get(&format!("steps.{path}"));
-                out.push_str(value.ok_or_else(|| {
-                    format!("`{written}` has no value: the step did not put it out")
-                })?);
+                out.push_str(value.ok_or(FillError::NotPutOut(written))?);
             }
             TemplatePiece::Reference(Reference::Each, written) => {
                 let item = steps.get("each");
-                out.push_str(
-                    item.ok_or_else(|| format!("`{written}` has no value: the step has no items"))?,
-                );
+                out.push_str(item.ok_or(FillError::NoItems(written))?);
             }
             TemplatePiece::Reference(_, written) => {
-                return Err(format!("`{written}` cannot be filled when a step starts"));
+                return Err(FillError::TooLate(written));
             }
         }
     }
@@ -300,8 +310,12 @@ mod tests {
         let steps = BTreeMap::from([("steps.a.out.n".to_owned(), "7".to_owned())]);
         assert_eq!(interpolate_step("x${steps.a.out.n}$${y}", &steps).unwrap(), "x7${y}");
         let missing = interpolate_step("${steps.a.out.m}", &steps).unwrap_err();
-        assert_eq!(missing, "`${steps.a.out.m}` has no value: the step did not put it out");
-        assert!(interpolate_step("${run.id}", &steps).is_err());
+        assert_eq!(
+            missing.to_string(),
+            "`${steps.a.out.m}` has no value: the step did not put it out"
+        );
+        let late = interpolate_step("${run.id}", &steps).unwrap_err();
+        assert_eq!(late, FillError::TooLate("${run.id}".to_owned()));
         assert_eq!(Template::literal("${x}").fill(&steps).unwrap(), "${x}");
     }
 }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet, fmt, num::NonZeroU32, str::FromStr
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use thiserror::Error;
 
 use crate::domain::{
     base_url::BaseUrl,
@@ -194,6 +195,25 @@ pub(super) fn format_wanted(format: &str) -> Option<&'static str> {
     })
 }
 
+/// Why a text is not one of the values below.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ValueError {
+    #[error("`{text}` is not {what}: write {form}")]
+    Form { text: String, what: &'static str, form: &'static str },
+    #[error("`{text}` has no unit: write {form}")]
+    NoUnit { text: String, form: &'static str },
+    #[error("`{0}` is not the number of a chat: @userinfobot and others show it")]
+    NoChat(String),
+    #[error("{0}% are held out: nothing is left to search; write less than 100%")]
+    AllHeldOut(u32),
+}
+
+impl ValueError {
+    fn form(text: &str, what: &'static str, form: &'static str) -> Self {
+        Self::Form { text: text.to_owned(), what, form }
+    }
+}
+
 /// Numbers of chats, written `5, -100123`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ChatList(BTreeSet<i64>);
@@ -210,15 +230,13 @@ impl ChatList {
 }
 
 impl FromStr for ChatList {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
         let number = |part: &str| {
             let read = part.parse::<i64>().ok().filter(|number| *number != 0);
-            read.ok_or_else(|| {
-                format!("`{part}` is not the number of a chat: @userinfobot and others show it")
-            })
+            read.ok_or_else(|| ValueError::NoChat(part.to_owned()))
         };
         parts.map(number).collect::<Result<_, _>>().map(Self)
     }
@@ -254,9 +272,9 @@ impl TimeOfDay {
 }
 
 impl FromStr for TimeOfDay {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let part = |text: &str| (text.len() == 2).then(|| text.parse::<u8>().ok()).flatten();
         let parts = text.split_once(':').and_then(|(h, m)| Some((part(h)?, part(m)?)));
         match parts {
@@ -264,7 +282,8 @@ impl FromStr for TimeOfDay {
                 Ok(Self { hour, minute })
             }
             Some(_) | None => {
-                Err(format!("`{text}` is not a time of the day: write HH:MM, from 00:00 to 23:59"))
+                let form = "HH:MM, from 00:00 to 23:59";
+                Err(ValueError::form(text, "a time of the day", form))
             }
         }
     }
@@ -288,10 +307,10 @@ impl UtcDay {
 }
 
 impl FromStr for UtcDay {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("`{text}` is not a day: write it as 2022-08-01");
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wanted = || ValueError::form(text, "a day", "it as 2022-08-01");
         if text.len() != 10 {
             return Err(wanted());
         }
@@ -323,12 +342,13 @@ impl WholeDays {
 }
 
 impl FromStr for WholeDays {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let days = text.strip_suffix('d').and_then(|days| days.parse().ok());
         let days = days.filter(|days| *days <= 100_000);
-        days.map(Self).ok_or_else(|| format!("`{text}` is not a number of days: write it as 120d"))
+        let wanted = || ValueError::form(text, "a number of days", "it as 120d");
+        days.map(Self).ok_or_else(wanted)
     }
 }
 
@@ -348,17 +368,15 @@ pub enum HeldOut {
 }
 
 impl FromStr for HeldOut {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted =
-            || format!("`{text}` is not a hold-out: write a part such as 20%, or days such as 90d");
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let form = "a part such as 20%, or days such as 90d";
+        let wanted = || ValueError::form(text, "a hold-out", form);
         match text.strip_suffix('%') {
             Some(percent) => match percent.parse() {
                 Ok(percent) if percent < 100 => Ok(Self::Percent(percent)),
-                Ok(percent) => Err(format!(
-                    "{percent}% are held out: nothing is left to search; write less than 100%"
-                )),
+                Ok(percent) => Err(ValueError::AllHeldOut(percent)),
                 Err(_) => Err(wanted()),
             },
             None => text.parse().map(Self::Days).map_err(|_| wanted()),
@@ -392,15 +410,15 @@ impl Span {
 }
 
 impl FromStr for Span {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = "write a number and a unit, such as `20s`, `500ms` or `1h 30m`";
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let form = "a number and a unit, such as `20s`, `500ms` or `1h 30m`";
         if text.trim().chars().all(|c| c.is_ascii_digit()) {
-            return Err(format!("`{text}` has no unit: {wanted}"));
+            return Err(ValueError::NoUnit { text: text.to_owned(), form });
         }
         let parsed = humantime::parse_duration(text);
-        parsed.map(Self).map_err(|_| format!("`{text}` is not a duration: {wanted}"))
+        parsed.map(Self).map_err(|_| ValueError::form(text, "a duration", form))
     }
 }
 
@@ -440,14 +458,11 @@ impl Size {
 }
 
 impl FromStr for Size {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "`{text}` is not a size: write a whole number and B, KiB, MiB, GiB or TiB, such as `2GiB`"
-            )
-        };
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let form = "a whole number and B, KiB, MiB, GiB or TiB, such as `2GiB`";
+        let wrong = || ValueError::form(text, "a size", form);
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let (_, factor) =
@@ -476,14 +491,13 @@ pub enum Speed {
 }
 
 impl FromStr for Speed {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let factor = text.strip_suffix('x').and_then(|n| n.parse().ok()).map(Self::Times);
         let speed = if text == "max" { Some(Self::Max) } else { factor };
-        speed.ok_or_else(|| {
-            format!("`{text}` is not a speed: write `max` or a whole factor such as `600x`")
-        })
+        let form = "`max` or a whole factor such as `600x`";
+        speed.ok_or_else(|| ValueError::form(text, "a speed", form))
     }
 }
 
@@ -510,9 +524,9 @@ impl Offset {
 }
 
 impl FromStr for Offset {
-    type Err = String;
+    type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, ValueError> {
         let read = || {
             let (sign, rest) = match text.as_bytes().first()? {
                 b'+' => (1, &text[1..]),
@@ -527,7 +541,7 @@ impl FromStr for Offset {
             let (hours, minutes) = (two(hours)?, two(minutes)?);
             (hours <= 14 && minutes < 60).then_some(Self { minutes: sign * (hours * 60 + minutes) })
         };
-        read().ok_or_else(|| format!("`{text}` is not an offset: write `+HH:MM` or `-HH:MM`"))
+        read().ok_or_else(|| ValueError::form(text, "an offset", "`+HH:MM` or `-HH:MM`"))
     }
 }
 
@@ -620,7 +634,7 @@ mod tests {
         assert_eq!("1h 30m".parse::<Span>().unwrap().to_string(), "1h 30m");
         let message = "20".parse::<Span>().unwrap_err();
         assert_eq!(
-            message,
+            message.to_string(),
             "`20` has no unit: write a number and a unit, such as `20s`, `500ms` or `1h 30m`"
         );
         assert!("".parse::<Span>().is_err());

@@ -171,13 +171,13 @@ impl ModelCard {
     }
 
     /// The text of the file.
-    pub fn to_toml(&self) -> Result<String, String> {
+    pub(super) fn to_toml(&self) -> Result<String, String> {
         let text = toml::to_string(self).map_err(|error| error.to_string())?;
         Ok(format!("{HEADER}{text}"))
     }
 
     /// Reads the file; the error says what is wrong with it.
-    pub fn from_toml(text: &str) -> Result<Self, String> {
+    pub(super) fn from_toml(text: &str) -> Result<Self, String> {
         let card: Self = toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
             let line = before.map(|before| before.matches('\n').count() + 1);
@@ -205,7 +205,7 @@ impl ModelCard {
     }
 
     /// The model of this card and these weights; the error says what does not fit.
-    pub fn model(&self, layers: &[Dense]) -> Result<Model, String> {
+    pub(super) fn model(&self, layers: &[Dense]) -> Result<Model, String> {
         let features: Vec<Feature> = self
             .features
             .iter()

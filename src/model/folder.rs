@@ -174,7 +174,7 @@ fn name_of(layer: usize, part: &str) -> String {
 }
 
 /// The bytes of the file. The same weights give the same bytes.
-pub fn encode(layers: &[Dense]) -> Result<Vec<u8>, String> {
+fn encode(layers: &[Dense]) -> Result<Vec<u8>, String> {
     let bytes = |numbers: &[f32]| numbers.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
     let mut parts = Vec::new();
     for (place, layer) in layers.iter().enumerate() {
@@ -192,7 +192,7 @@ pub fn encode(layers: &[Dense]) -> Result<Vec<u8>, String> {
 }
 
 /// Reads the layers of a network of these widths; the error says what does not belong there.
-pub fn decode(bytes: &[u8], widths: &[usize]) -> Result<Vec<Dense>, String> {
+fn decode(bytes: &[u8], widths: &[usize]) -> Result<Vec<Dense>, String> {
     let file = SafeTensors::deserialize(bytes)
         .map_err(|error| format!("is not a whole safetensors file: {error}"))?;
     if widths.len() < 2 || widths.last() != Some(&CLASSES) {

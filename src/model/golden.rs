@@ -57,7 +57,7 @@ pub fn encode(model: &Model, normaliser: &Normaliser) -> String {
 }
 
 /// Whether a model says what the file says; the error names the first line and column that differ.
-pub fn check(text: &str, model: &Model) -> Result<(), String> {
+pub(super) fn check(text: &str, model: &Model) -> Result<(), String> {
     let expected = header(model.features());
     let mut lines = text.split_inclusive('\n').zip(1..);
     match lines.next() {

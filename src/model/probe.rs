@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use candle_core::{D, Device, Result, Tensor, Var};
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::train::{FitError, FitFlow, FitSettings, Samples, Task, fit};
 use crate::{
@@ -159,15 +160,36 @@ struct Group {
     numbers: Vec<f64>,
 }
 
-/// Lets a device compute and compares it with the processor. An error is what the driver complained about.
+/// What a driver, or a library above it, complained about. Only its words are known.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct DeviceComplaint(String);
+
+impl DeviceComplaint {
+    pub fn new(words: impl std::fmt::Display) -> Self {
+        Self(words.to_string())
+    }
+
+    /// What it means.
+    pub fn reason(&self) -> DeviceReason {
+        DeviceReason::of_complaint(&self.0)
+    }
+}
+
+impl From<candle_core::Error> for DeviceComplaint {
+    fn from(error: candle_core::Error) -> Self {
+        Self::new(error)
+    }
+}
+
+/// Lets a device compute and compares it with the processor.
 pub fn prove(
     device: &Device,
     about: DeviceAbout,
     tolerance: f64,
-) -> std::result::Result<DeviceVerdict, String> {
-    let theirs = answers(device).map_err(|error| error.to_string())?;
-    let again = answers(device).map_err(|error| error.to_string())?;
-    let ours = answers(&Device::Cpu).map_err(|error| error.to_string())?;
+) -> std::result::Result<DeviceVerdict, DeviceComplaint> {
+    let (theirs, again) = (answers(device)?, answers(device)?);
+    let ours = answers(&Device::Cpu)?;
     Ok(judge(&ours, [&theirs, &again], about, tolerance))
 }
 

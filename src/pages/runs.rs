@@ -39,7 +39,7 @@ pub fn list(desk: &Desk, query: &Query, most: u32) -> Result<RunList, Failure> {
     let filter = RunFilter {
         job: query.text("job").map(str::to_owned),
         kind: query.text("kind").map(str::to_owned),
-        state: state.map_err(usage)?,
+        state: state.map_err(|error| usage(error.to_string()))?,
         since: query.time("since")?,
         until: query.time("until")?,
         skip: (page - 1).saturating_mul(most),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::launcher::{EndPush, LaunchOrder, Launcher, ProcessExit};
+use super::launcher::{EndPush, LaunchError, LaunchOrder, Launcher, ProcessExit};
 use crate::{
     domain::ids::RunId,
     os::{
@@ -73,21 +73,20 @@ impl Children {
 }
 
 impl Launcher for Children {
-    fn start(&mut self, order: &LaunchOrder) -> Result<(), String> {
-        let dir = self.layout.run_dir(&order.run);
-        self.disk.create_dir_all(&dir).map_err(|error| error.to_string())?;
+    fn start(&mut self, order: &LaunchOrder) -> Result<(), LaunchError> {
+        self.disk.create_dir_all(&self.layout.run_dir(&order.run))?;
         let path = self.layout.run_output(&order.run);
-        let output =
-            open_output(&path).map_err(|error| format!("open {}: {error}", path.display()))?;
+        let output = open_output(&path).map_err(|cause| LaunchError::Output { path, cause })?;
         let detached = Detached {
             argv: self.argv(order),
             env: self.process_tag(&order.run).variables(),
             dir: self.root.clone(),
             output,
         };
+        let program = &self.program;
         let child = detached
             .start()
-            .map_err(|error| format!("start {}: {error}", self.program.display()))?;
+            .map_err(|cause| LaunchError::Program { program: program.clone(), cause })?;
         self.running.insert(order.run.clone(), child);
         Ok(())
     }
@@ -115,12 +114,9 @@ impl Launcher for Children {
         is_held(&self.layout.run_lock(run))
     }
 
-    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), String> {
-        let path = self.layout.run_stop(run);
-        self.disk
-            .create_dir_all(&self.layout.run_dir(run))
-            .and_then(|()| self.disk.replace(&path, format!("{why}\n").as_bytes()))
-            .map_err(|error| error.to_string())
+    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), LaunchError> {
+        self.disk.create_dir_all(&self.layout.run_dir(run))?;
+        Ok(self.disk.replace(&self.layout.run_stop(run), format!("{why}\n").as_bytes())?)
     }
 
     fn stop_requested(&self, run: &RunId) -> Option<String> {

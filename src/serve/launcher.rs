@@ -1,6 +1,10 @@
 //! What the service needs of the outside to run things. The real one starts processes; the test's one is made of numbers.
 
-use crate::domain::ids::RunId;
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+use crate::{domain::ids::RunId, store::disk::DiskError};
 
 /// An attempt that is to be started.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,10 +37,22 @@ pub enum EndPush {
     Kill,
 }
 
+/// Why a run was not started, or not asked to stop.
+#[derive(Debug, Error)]
+pub enum LaunchError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The file of its output cannot be opened.
+    #[error("open {}: {cause}", path.display())]
+    Output { path: PathBuf, cause: io::Error },
+    #[error("start {}: {cause}", program.display())]
+    Program { program: PathBuf, cause: io::Error },
+}
+
 /// Starts runs, watches them, ends them.
 pub trait Launcher {
-    /// Starts an attempt; the error says why it cannot.
-    fn start(&mut self, order: &LaunchOrder) -> Result<(), String>;
+    /// Starts an attempt.
+    fn start(&mut self, order: &LaunchOrder) -> Result<(), LaunchError>;
 
     /// The runs this launcher started whose process ended since the last call. Each is returned once.
     fn ended(&mut self) -> Vec<(RunId, ProcessExit)>;
@@ -44,8 +60,8 @@ pub trait Launcher {
     /// Whether a process of this run is alive, whoever started it.
     fn is_alive(&self, run: &RunId) -> bool;
 
-    /// Asks a run to stop; the error says why it cannot be asked.
-    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), String>;
+    /// Asks a run to stop.
+    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), LaunchError>;
 
     /// Why somebody asked this run to stop, if somebody did.
     fn stop_requested(&self, run: &RunId) -> Option<String>;

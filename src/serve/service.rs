@@ -394,7 +394,7 @@ impl<L: Launcher> Service<L> {
                 self.say(&format!("start {run}: slot {slot}, attempt {attempt}"));
                 Ok(())
             }
-            Err(why) => self.not_started(key, &why, now),
+            Err(why) => self.not_started(key, &why.to_string(), now),
         }
     }
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
+    error::CheckpointError,
     origin::{LedgerOrigin, StrategySettings},
     reader::{Extent, LedgerPiece, Mark},
     signals::{Used, UsedMark},
@@ -31,7 +32,7 @@ use crate::{
 };
 
 /// Name and version of the document.
-const SCHEMA: &str = "mjolnir.checkpoint/1";
+pub(super) const SCHEMA: &str = "mjolnir.checkpoint/1";
 /// Longest document that is read, in bytes.
 const BYTES_MAX: u64 = 1 << 20;
 
@@ -166,47 +167,45 @@ impl Checkpoint {
         sha256_hex(&serde_json::to_vec(&bare).expect("plain values serialise"))
     }
 
-    /// Reads the checkpoint of a ledger; `None` without one. The error says why it is not used.
+    /// Reads the checkpoint of a ledger; `None` without one.
     pub fn read<D: Disk>(
         disk: &D,
         (layout, tag, series): (&Layout, &Tag, &Series),
-    ) -> Result<Option<Self>, String> {
+    ) -> Result<Option<Self>, CheckpointError> {
         let path = layout.checkpoint(tag, series);
-        let told = |error: StoreError| error.to_string();
-        let Some(len) = disk.len(&path).map_err(|error| told(error.into()))? else {
-            return Ok(None);
-        };
+        let Some(len) = disk.len(&path).map_err(StoreError::from)? else { return Ok(None) };
         if len > BYTES_MAX {
-            return Err(format!("it has {len} bytes, more than a checkpoint has"));
+            return Err(CheckpointError::TooLong(len));
         }
-        let bytes = disk.read(&path).map_err(|error| told(error.into()))?.unwrap_or_default();
-        let found: Self = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
+        let bytes = disk.read(&path).map_err(StoreError::from)?.unwrap_or_default();
+        let found: Self = serde_json::from_slice(&bytes)?;
         if found.schema != SCHEMA {
-            return Err(format!("schema `{}`, expected `{SCHEMA}`", found.schema));
+            return Err(CheckpointError::Schema(found.schema));
         }
         if found.sha256.as_ref() != Some(&found.digest()) {
-            return Err("it was changed after it was written".to_owned());
+            return Err(CheckpointError::Changed);
         }
         Ok(Some(found))
     }
 
-    /// Whether a start may go on from it; the error says why not. The files are only looked at where they should end with the last
-    /// proved row: that the rows before it are the same is for a proof to find.
+    /// Whether a start may go on from it. The files are only looked at where they should end with the last proved row: that the rows
+    /// before it are the same is for a proof to find.
     pub fn fits<D: Disk>(
         &self,
         disk: &D,
         (layout, tag, series): (&Layout, &Tag, &Series),
         (whose, used): (CheckpointOwner<'_>, &Used),
         extent: Extent,
-    ) -> Result<(), String> {
+    ) -> Result<(), CheckpointError> {
         if self.build != whose.build {
-            return Err(format!("it is by build {}, this is {}", self.build, whose.build));
+            let (theirs, ours) = (self.build.clone(), whose.build.to_owned());
+            return Err(CheckpointError::OtherBuild { theirs, ours });
         }
         if self.card != *whose.card {
-            return Err("it is by other settings".to_owned());
+            return Err(CheckpointError::OtherSettings);
         }
         if self.origin_sha256 != whose.origin.digest() {
-            return Err("it is of another ledger: its origin.json is not this one".to_owned());
+            return Err(CheckpointError::OtherLedger);
         }
         let longer = [
             (self.decisions, extent.decisions, "decisions.csv"),
@@ -214,27 +213,26 @@ impl Checkpoint {
             (self.timing, extent.timing, "timing.csv"),
         ];
         if let Some((.., name)) = longer.iter().find(|(at, end, _)| at.bytes > *end) {
-            return Err(format!("it is ahead of {name}, which is shorter"));
+            return Err(CheckpointError::Ahead(name));
         }
         let (known, digest) = &self.commands;
         let Some(before) = whose.commands.get(..*known) else {
-            return Err("there were more commands when it was written".to_owned());
+            return Err(CheckpointError::FewerCommands);
         };
         if digest_of(before) != *digest {
-            return Err("a command that it knows was changed".to_owned());
+            return Err(CheckpointError::ChangedCommand);
         }
         let obeyed_late = |command: &Command| command.at.get() <= self.last_ts_ms;
         if whose.commands[*known..].iter().any(obeyed_late) {
-            return Err("there is a new command for a slot that was decided before".to_owned());
+            return Err(CheckpointError::LateCommand);
         }
         used.goes_on(self.signals.as_ref(), self.last_ts_ms)?;
         let path = layout.decisions(tag, series);
-        let found =
-            last_row(disk, &path, self.decisions.bytes).map_err(|error| error.to_string())?;
+        let found = last_row(disk, &path, self.decisions.bytes)?;
         let is_known =
             |(end, row): (u64, String)| end == self.decisions.bytes && row == self.last_row;
         if !found.is_some_and(is_known) {
-            return Err("its last row is not in decisions.csv where it should be".to_owned());
+            return Err(CheckpointError::NoLastRow);
         }
         Ok(())
     }

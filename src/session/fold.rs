@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{
     checkpoint::{Checkpoint, Proved},
-    error::SessionError,
+    error::{CheckpointError, SessionError},
     live::{LedgerLocation, trade_row},
     origin::{LedgerOrigin, StrategySettings},
     reader::{DecisionRow, Extent, Files, LedgerPiece, RecordReader, RowFinder},
@@ -102,25 +102,22 @@ impl Fold {
         }
     }
 
-    /// Behind the last row of a checkpoint that fits: its state, and the features made of the bars since their anchor. The error says
-    /// why that could not be done.
+    /// Behind the last row of a checkpoint that fits: its state, and the features made of the bars since their anchor.
     pub fn behind<D: Disk>(
         given: &FoldInputs<'_, '_, D>,
         checkpoint: &Checkpoint,
-    ) -> Result<Self, String> {
-        let told = |error: SessionError| error.to_string();
+    ) -> Result<Self, CheckpointError> {
         let LedgerLocation { series, .. } = given.place;
         let timeframe = series.timeframe();
-        let impossible = || "a value in it is not possible".to_owned();
-        let proved = checkpoint.proved(timeframe).ok_or_else(impossible)?;
-        let held = checkpoint.held(timeframe).ok_or_else(impossible)?;
-        let last = proved.mark.after.ok_or_else(impossible)?;
-        let state = checkpoint.restore(given.core, timeframe).ok_or_else(impossible)?;
+        let proved = checkpoint.proved(timeframe).ok_or(CheckpointError::Impossible)?;
+        let held = checkpoint.held(timeframe).ok_or(CheckpointError::Impossible)?;
+        let last = proved.mark.after.ok_or(CheckpointError::Impossible)?;
+        let state = checkpoint.restore(given.core, timeframe).ok_or(CheckpointError::Impossible)?;
         let mut engine = Engine::resume(given.core.clone(), timeframe, state);
         let raw = RawStore::new(given.place.layout, given.place.disk, series);
-        let revisions = raw.revisions().map_err(|error| error.to_string())?;
+        let revisions = raw.revisions()?;
         let (extent, store) = (checkpoint.extent(), (&raw, revisions.as_slice()));
-        for bar in since_anchor(given, store, extent, last).map_err(told)? {
+        for bar in since_anchor(given, store, extent, last)? {
             engine.warm(&bar);
         }
         let maker = SlotMaker::behind(given.commands.to_vec(), last, held.clone());

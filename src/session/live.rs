@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{
     checkpoint::{Checkpoint, CheckpointOwner, CheckpointState, Proved},
-    error::SessionError,
+    error::{CheckpointError, SessionError},
     fold::{Fold, FoldInputs, Folded, REPAIR},
     origin::{LedgerOrigin, StrategySettings, WarmupSeen},
     reader::{Extent, Files},
@@ -92,7 +92,7 @@ pub struct Recovered {
     /// The checkpoint that the start went on from: what is before it was not proved yet.
     pub behind: Option<Checkpoint>,
     /// Why a checkpoint was not used.
-    pub ignored: Option<String>,
+    pub ignored: Option<CheckpointError>,
 }
 
 /// The durable side of a session.
@@ -534,7 +534,7 @@ fn folded<D: Disk>(
 ) -> Result<Fold, SessionError> {
     if let Some(checkpoint) = checkpoint {
         let behind = Fold::behind(given, &checkpoint).and_then(|mut fold| {
-            fold.run(given, extent, &|| false).map_err(|error| error.to_string())?;
+            fold.run(given, extent, &|| false)?;
             Ok(fold)
         });
         match behind {
@@ -572,17 +572,16 @@ fn none_taken<D: Disk>(
     }
 }
 
-/// The checkpoint of a ledger, if there is one that fits; the error says why it does not.
+/// The checkpoint of a ledger, if there is one, which must fit.
 fn usable<D: Disk>(
     disk: &D,
     files: (&Layout, &Tag, &Series),
     whose: (CheckpointOwner<'_>, &Used),
-) -> Result<Option<Checkpoint>, String> {
+) -> Result<Option<Checkpoint>, CheckpointError> {
     let Some(checkpoint) = Checkpoint::read(disk, files)? else { return Ok(None) };
     let (layout, tag, series) = files;
-    let extent =
-        Extent::of(disk, &Files::of(layout, tag, series)).map_err(|error| error.to_string())?;
-    let extent = extent.ok_or("decisions.csv is missing beside it")?;
+    let extent = Extent::of(disk, &Files::of(layout, tag, series))?;
+    let extent = extent.ok_or(CheckpointError::NoDecisions)?;
     checkpoint.fits(disk, files, whose, extent)?;
     Ok(Some(checkpoint))
 }

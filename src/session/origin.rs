@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::error::OriginError;
 use crate::{domain::time::UtcMs, store::digest::sha256_hex};
 
 /// Name and version of the document.
-const SCHEMA: &str = "mjolnir.origin/1";
+pub(super) const SCHEMA: &str = "mjolnir.origin/1";
 /// The setting that says how the size of a position is found.
 pub const SIZE_MODE: &str = "strategy.size.mode";
 /// What a person can do about a damaged one.
-const REPAIR: &str = "restore it from a backup, or start a new tag";
+pub(super) const REPAIR: &str = "restore it from a backup, or start a new tag";
 
 /// Every value the engine depends on, by its manifest key. Two runs with equal cards decide alike on equal bars.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,17 +127,14 @@ impl LedgerOrigin {
         sha256_hex(&serde_json::to_vec(&bare).expect("plain values serialise"))
     }
 
-    /// Reads `origin.json`; the error says what is wrong with it.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
-        let told = |error: serde_json::Error| format!("{error}: {REPAIR}");
-        let origin: Self = serde_json::from_slice(bytes).map_err(told)?;
+    /// Reads `origin.json`.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, OriginError> {
+        let origin: Self = serde_json::from_slice(bytes).map_err(OriginError::Json)?;
         if origin.schema != SCHEMA {
-            return Err(format!("schema `{}`, expected `{SCHEMA}`", origin.schema));
+            return Err(OriginError::Schema(origin.schema));
         }
         if origin.sha256.as_ref().is_some_and(|written| *written != origin.digest()) {
-            return Err(format!(
-                "it was changed after it was written, its sha256 is another one: {REPAIR}"
-            ));
+            return Err(OriginError::Changed);
         }
         Ok(origin)
     }
@@ -166,12 +164,12 @@ mod tests {
     fn an_origin_survives_its_file_and_a_foreign_one_is_refused() {
         let born = WarmupSeen { at: UtcMs::new(5).unwrap(), revisions: Some(3) };
         let mut origin = LedgerOrigin::new((300_000, 600_000), born, card("20"), "build".into());
-        assert_eq!(LedgerOrigin::from_json(document(&origin).as_bytes()), Ok(origin.clone()));
+        assert_eq!(LedgerOrigin::from_json(document(&origin).as_bytes()).unwrap(), origin);
         (origin.born_revisions, origin.first_ts_ms, origin.sha256) = (None, None, None);
         let older = document(&origin);
         assert!(!older.contains("revisions"), "as builds wrote it that did not count them");
         assert!(!older.contains("first_ts_ms") && !older.contains("sha256"), "{older}");
-        assert_eq!(LedgerOrigin::from_json(older.as_bytes()), Ok(origin));
+        assert_eq!(LedgerOrigin::from_json(older.as_bytes()).unwrap(), origin);
         assert!(LedgerOrigin::from_json(b"{}").is_err());
     }
 

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{error::SessionError, origin::LedgerOrigin, reader::RecordReader};
+use super::{
+    error::{OriginError, SessionError},
+    origin::LedgerOrigin,
+    reader::RecordReader,
+};
 use crate::{
     domain::{
         bar::{TimedBar, hash_bars},
@@ -131,7 +135,8 @@ pub fn read_origin<D: Disk>(
 ) -> Result<Option<LedgerOrigin>, StoreError> {
     let path = layout.origin(tag, series);
     let Some(bytes) = disk.read(&path)? else { return Ok(None) };
-    LedgerOrigin::from_json(&bytes).map(Some).map_err(|reason| StoreError::damaged(path, 0, reason))
+    let damaged = |error: OriginError| StoreError::damaged(path, 0, error.to_string());
+    LedgerOrigin::from_json(&bytes).map(Some).map_err(damaged)
 }
 
 /// The bytes of the commands ledger of a tag; none without one.

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, path::PathBuf};
 
-use super::origin::LedgerOrigin;
+use super::{error::CheckpointError, origin::LedgerOrigin};
 use crate::{
     domain::{
         ids::Tag,
@@ -69,23 +69,25 @@ impl Used {
         })
     }
 
-    /// Whether it goes on from what was there when `last_ts_ms` had been decided; the error says why not.
-    pub fn goes_on(&self, known: Option<&UsedMark>, last_ts_ms: i64) -> Result<(), String> {
+    /// Whether it goes on from what was there when `last_ts_ms` had been decided.
+    pub fn goes_on(
+        &self,
+        known: Option<&UsedMark>,
+        last_ts_ms: i64,
+    ) -> Result<(), CheckpointError> {
         let (rows, check) = match known {
             None if self.signals.is_empty() => return Ok(()),
-            None => return Err("it knows of no signals".to_owned()),
+            None => return Err(CheckpointError::NoSignals),
             Some((rows, check)) => (usize::try_from(*rows).unwrap_or(usize::MAX), check),
         };
-        let (before, since) = self
-            .rows
-            .split_at_checked(rows)
-            .ok_or("the copy of the signals had more rows when it was written")?;
+        let (before, since) =
+            self.rows.split_at_checked(rows).ok_or(CheckpointError::FewerSignals)?;
         let found = before.last().map_or(0, |(_, check)| *check);
         if format!("{found:016x}") != *check {
-            return Err("a signal that it knows was changed".to_owned());
+            return Err(CheckpointError::ChangedSignal);
         }
         if since.iter().any(|(ts, _)| ts.ts_ms() <= last_ts_ms) {
-            return Err("there is a new signal for a slot that was decided before".to_owned());
+            return Err(CheckpointError::LateSignal);
         }
         Ok(())
     }

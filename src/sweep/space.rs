@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, fmt};
 
+use thiserror::Error;
+
 use super::{
     plateau::Neighbours,
     sobol::{self, Sobol},
@@ -203,24 +205,55 @@ impl Points {
     }
 }
 
-/// Whether a point may be tried, or why that cannot be said.
-pub type Allowed<'a> = &'a mut dyn FnMut(&[AxisValue]) -> Result<bool, String>;
+/// Why there is nothing to search, or more than is searched.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SearchError {
+    #[error("`{0}` has no value: the grid is empty")]
+    NoValue(String),
+    #[error("no parameter is named: the grid is empty")]
+    NoParameter,
+    #[error("`{0}` needs a step: a grid goes from value to value")]
+    NoStep(String),
+    #[error("{0} parameters; a Sobol sequence has at most {max}", max = sobol::AXES_MAX)]
+    TooManyAxes(usize),
+    #[error(
+        "the grid has {0} points before `where`; at most {max} are looked at: use longer steps, or method = \"random\"",
+        max = LOOK_MAX
+    )]
+    TooLarge(u128),
+    #[error(
+        "the grid has {points} points and sweep.trials is {trials}: raise it, or use longer steps"
+    )]
+    TooMany { points: u64, trials: u64 },
+    #[error("`where` forbids all {0} points of the grid: it is empty")]
+    AllForbidden(u128),
+    #[error("`where` forbade all of {0} points that were drawn")]
+    NoneDrawn(u64),
+    /// What the language says of a condition that cannot be asked.
+    #[error("{0}")]
+    Condition(String),
+    #[error("the hold-out has {held} of {days} days: nothing is left to search")]
+    AllHeldOut { held: u32, days: u32 },
+}
+
+/// Whether a point may be tried.
+pub type Allowed<'a> = &'a mut dyn FnMut(&[AxisValue]) -> Result<bool, SearchError>;
 
 impl SweepSpace {
-    /// Chooses at most `trials` points. The error is for people: what is too many, empty or forbidden.
+    /// Chooses at most `trials` points.
     pub fn points(
         &self,
         method: Method,
         (trials, seed): (u64, u64),
         allowed: Allowed<'_>,
-    ) -> Result<Points, String> {
+    ) -> Result<Points, SearchError> {
         for (name, axis) in self.names.iter().zip(&self.axes) {
             if axis.is_empty() {
-                return Err(format!("`{name}` has no value: the grid is empty"));
+                return Err(SearchError::NoValue(name.clone()));
             }
         }
         if self.axes.is_empty() {
-            return Err("no parameter is named: the grid is empty".to_owned());
+            return Err(SearchError::NoParameter);
         }
         let (values, steps) = match method {
             Method::Grid => {
@@ -235,8 +268,7 @@ impl SweepSpace {
             }
             Method::Sobol => {
                 if self.axes.len() > sobol::AXES_MAX {
-                    let (many, most) = (self.axes.len(), sobol::AXES_MAX);
-                    return Err(format!("{many} parameters; a Sobol sequence has at most {most}"));
+                    return Err(SearchError::TooManyAxes(self.axes.len()));
                 }
                 let mut points = Sobol::new(self.axes.len(), seed);
                 (self.draw(trials, &mut || points.point(), allowed)?, None)
@@ -250,20 +282,15 @@ impl SweepSpace {
         self.axes.iter().zip(steps).map(|(axis, step)| axis.at(u64::from(*step))).collect()
     }
 
-    fn grid(&self, trials: u64, allowed: Allowed<'_>) -> Result<Vec<Vec<u32>>, String> {
+    fn grid(&self, trials: u64, allowed: Allowed<'_>) -> Result<Vec<Vec<u32>>, SearchError> {
         let mut lengths = Vec::new();
         for (name, axis) in self.names.iter().zip(&self.axes) {
-            let length = axis
-                .len()
-                .ok_or_else(|| format!("`{name}` needs a step: a grid goes from value to value"))?;
-            lengths.push(length);
+            lengths.push(axis.len().ok_or_else(|| SearchError::NoStep(name.clone()))?);
         }
         let all =
             lengths.iter().fold(1_u128, |all, length| all.saturating_mul(u128::from(*length)));
         if all > LOOK_MAX {
-            return Err(format!(
-                "the grid has {all} points before `where`; at most {LOOK_MAX} are looked at: use longer steps, or method = \"random\""
-            ));
+            return Err(SearchError::TooLarge(all));
         }
         let mut found = Vec::new();
         let mut many = 0_u64;
@@ -285,12 +312,10 @@ impl SweepSpace {
             point[axis + 1..].fill(0);
         }
         if many == 0 {
-            return Err(format!("`where` forbids all {all} points of the grid: it is empty"));
+            return Err(SearchError::AllForbidden(all));
         }
         if many > trials {
-            return Err(format!(
-                "the grid has {many} points and sweep.trials is {trials}: raise it, or use longer steps"
-            ));
+            return Err(SearchError::TooMany { points: many, trials });
         }
         Ok(found)
     }
@@ -300,7 +325,7 @@ impl SweepSpace {
         trials: u64,
         next: &mut dyn FnMut() -> Vec<f64>,
         allowed: Allowed<'_>,
-    ) -> Result<Vec<Vec<AxisValue>>, String> {
+    ) -> Result<Vec<Vec<AxisValue>>, SearchError> {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         for _ in 0..trials.saturating_mul(DRAWS_PER_TRIAL) {
             if found.len() as u64 == trials {
@@ -315,8 +340,7 @@ impl SweepSpace {
             }
         }
         if found.is_empty() {
-            let draws = trials.saturating_mul(DRAWS_PER_TRIAL);
-            return Err(format!("`where` forbade all of {draws} points that were drawn"));
+            return Err(SearchError::NoneDrawn(trials.saturating_mul(DRAWS_PER_TRIAL)));
         }
         Ok(found)
     }
@@ -335,7 +359,7 @@ mod tests {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it has the shape of a condition that can fail")]
-    fn all(_: &[AxisValue]) -> Result<bool, String> {
+    fn all(_: &[AxisValue]) -> Result<bool, SearchError> {
         Ok(true)
     }
 
@@ -354,7 +378,7 @@ mod tests {
     fn too_many_too_few_and_none_are_said_with_their_numbers() {
         let wide = space(vec![whole(1.0, 1e3, 1.0), whole(1.0, 1e3, 1.0), whole(1.0, 1e3, 1.0)]);
         let error = |space: &SweepSpace, trials, allowed: Allowed<'_>| {
-            space.points(Method::Grid, (trials, 0), allowed).unwrap_err()
+            space.points(Method::Grid, (trials, 0), allowed).unwrap_err().to_string()
         };
         assert!(error(&wide, 10, &mut all).starts_with("the grid has 1000000000 points"));
         let small = space(vec![whole(1.0, 4.0, 1.0)]);
@@ -369,7 +393,8 @@ mod tests {
         assert!(error(&space(vec![]), 9, &mut all).contains("is empty"));
         let free = space(vec![Axis::Range { from: 0.0, to: 1.0, step: None, whole: false }]);
         assert!(error(&free, 9, &mut all).contains("needs a step"));
-        assert_eq!(error(&small, 9, &mut |_| Err("odd".to_owned())), "odd");
+        let odd = &mut |_: &[AxisValue]| Err(SearchError::Condition("odd".to_owned()));
+        assert_eq!(error(&small, 9, odd), "odd");
     }
 
     #[test]
@@ -391,6 +416,6 @@ mod tests {
             assert_ne!(points, draw(8));
         }
         let none = space.points(Method::Random, (3, 1), &mut |_| Ok(false));
-        assert!(none.unwrap_err().contains("300 points"));
+        assert_eq!(none.unwrap_err(), SearchError::NoneDrawn(300));
     }
 }

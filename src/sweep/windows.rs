@@ -1,5 +1,7 @@
 //! Windows of whole UTC days: what is searched, what is held out, and the steps of a walk forward.
 
+use super::space::SearchError;
+
 /// Days from a first to a last one, both included, counted since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Days {
@@ -35,15 +37,15 @@ pub enum HoldOut {
     Days(u32),
 }
 
-/// What is searched and what is held out of it; the error says why nothing is left.
-pub fn split(all: Days, hold_out: HoldOut) -> Result<(Days, Option<Days>), String> {
+/// What is searched and what is held out of it.
+pub fn split(all: Days, hold_out: HoldOut) -> Result<(Days, Option<Days>), SearchError> {
     let many = all.len();
     let held = match hold_out {
         HoldOut::Percent(percent) => (f64::from(many) * percent / 100.0).floor() as u32,
         HoldOut::Days(days) => days,
     };
     if held >= many {
-        return Err(format!("the hold-out has {held} of {many} days: nothing is left to search"));
+        return Err(SearchError::AllHeldOut { held, days: many });
     }
     let search = Days { last: all.last - i64::from(held), ..all };
     Ok((search, (held > 0).then_some(Days { first: search.last + 1, last: all.last })))
@@ -107,7 +109,7 @@ mod tests {
         assert_eq!(split(ALL, HoldOut::Percent(0.9)), Ok((ALL, None)), "less than a day");
         assert_eq!(split(ALL, HoldOut::Days(99)), Ok((days(100, 100), Some(days(101, 199)))));
         let all = split(ALL, HoldOut::Percent(100.0)).unwrap_err();
-        assert_eq!(all, "the hold-out has 100 of 100 days: nothing is left to search");
+        assert_eq!(all, SearchError::AllHeldOut { held: 100, days: 100 });
         assert!(split(ALL, HoldOut::Days(200)).is_err());
     }
 

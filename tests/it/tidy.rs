@@ -1,5 +1,6 @@
 //! Rules about the source itself: floors, what each module may name, and the shape of files.
 
+mod borders;
 mod commands;
 mod names;
 mod source;
@@ -103,7 +104,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     // What a ledger says, as figures and as a page: rows in, text out.
     ("report", 2, &["libm", "maud", "rust_decimal", "serde"]),
     // Many trials and what the best of them is worth; pure, like the floors below.
-    ("sweep", 2, &["libm"]),
+    ("sweep", 2, &["libm", "thiserror"]),
     (
         "notify",
         2,

@@ -258,7 +258,7 @@ pub struct ShellWord {
 }
 
 /// Splits a command. The error says what needs a shell.
-pub fn split(command: &str) -> Result<Vec<ShellWord>, String> {
+pub(super) fn split(command: &str) -> Result<Vec<ShellWord>, String> {
     let mut splitter = Splitter { rest: command.chars().peekable(), words: Vec::new(), word: None };
     while let Some(c) = splitter.rest.next() {
         splitter.take(c)?;

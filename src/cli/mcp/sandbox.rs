@@ -21,13 +21,13 @@ const TEXT_MAX: usize = 64 * 1024;
 const FILES_MAX: usize = 500;
 
 /// The text of a strategy of the box or of the folder.
-pub fn read(root: &Path, name: &str) -> Result<String, String> {
+pub(super) fn read(root: &Path, name: &str) -> Result<String, String> {
     plain(name)?;
-    read_text(&path_of(root, name)?)
+    read_text(&path_of(root, name)?).map_err(|error| error.to_string())
 }
 
 /// The file of a strategy; one of the box comes first.
-pub fn path_of(root: &Path, name: &str) -> Result<PathBuf, String> {
+pub(super) fn path_of(root: &Path, name: &str) -> Result<PathBuf, String> {
     plain(name)?;
     let file = format!("{name}.toml");
     let places = [root.join("strategies").join(&file), root.join(FOLDER).join(&file)];
@@ -36,7 +36,7 @@ pub fn path_of(root: &Path, name: &str) -> Result<PathBuf, String> {
 }
 
 /// Writes a new strategy and says where; the error says why not, and then nothing was written.
-pub fn write(root: &Path, name: &str, text: &str) -> Result<String, String> {
+pub(super) fn write(root: &Path, name: &str, text: &str) -> Result<String, String> {
     plain(name)?;
     if text.len() > TEXT_MAX {
         return Err(format!("the text is longer than {TEXT_MAX} bytes"));

@@ -12,7 +12,7 @@ use crate::{
     engine::model::{Activation, Dense},
     manifest::ClassWeights,
     model::{
-        probe::{DeviceAbout, DeviceReason, DeviceVerdict, prove},
+        probe::{DeviceAbout, DeviceComplaint, DeviceReason, DeviceVerdict, prove},
         train::{
             Device, FitError, FitFlow, FitSettings, FitState, Fitted, Losses, Samples, Task, fit,
             on_one_thread,
@@ -28,8 +28,8 @@ pub enum NoFit {
     #[error("{0}")]
     Files(String),
     /// The device refused, or a library that panicked did.
-    #[error("{0}")]
-    Device(String),
+    #[error(transparent)]
+    Device(#[from] DeviceComplaint),
     /// The fit has no end.
     #[error(transparent)]
     Fit(#[from] FitError),
@@ -42,13 +42,15 @@ pub struct Opened {
     pub about: DeviceAbout,
 }
 
-/// Opens the device, or says what its driver complains about.
-pub type Open<'a> = &'a dyn Fn() -> Result<Opened, String>;
+/// Opens the device.
+pub type Open<'a> = &'a dyn Fn() -> Result<Opened, DeviceComplaint>;
 
 /// The verdict about the device. A library that panics has refused.
 pub fn verdict(open: Open<'_>, tolerance: f64) -> DeviceVerdict {
     let work = || open().and_then(|Opened { device, about }| prove(&device, about, tolerance));
-    let complained = |text: String| DeviceVerdict::refused(DeviceReason::of_complaint(&text), text);
+    let complained = |complaint: DeviceComplaint| {
+        DeviceVerdict::refused(complaint.reason(), complaint.to_string())
+    };
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(verdict)) => verdict,
         Ok(Err(complaint)) => complained(complaint),
@@ -92,7 +94,7 @@ pub fn train(
         if is_heard && unkept.is_none() { FitFlow::GoOn } else { FitFlow::Stop }
     };
     let work = || {
-        let Opened { device, .. } = open().map_err(NoFit::Device)?;
+        let Opened { device, .. } = open()?;
         Ok(on_one_thread(|| fit(&task, &device, from, &mut beat)).and_then(|fitted| fitted)?)
     };
     let fitted = catch_unwind(AssertUnwindSafe(work));
@@ -105,11 +107,10 @@ pub fn train(
     disk.replace(&result, &text).map_err(|error| NoFit::Files(error.to_string()))
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+fn words_of(panic: &(dyn std::any::Any + Send)) -> DeviceComplaint {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words")
-        .to_owned()
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    DeviceComplaint::new(text.unwrap_or("a panic without words"))
 }
 
 /// Name and version of a task.
@@ -171,7 +172,7 @@ impl Spec {
         }
     }
 
-    pub fn read(bytes: &[u8]) -> Result<Self, String> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
         let spec: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if spec.schema == SPEC {
             Ok(spec)
@@ -181,7 +182,7 @@ impl Spec {
     }
 
     /// How to learn.
-    pub fn settings(&self) -> Result<FitSettings, String> {
+    fn settings(&self) -> Result<FitSettings, String> {
         let known = [Activation::Relu, Activation::Tanh];
         let activation = known.into_iter().find(|known| known.name() == self.activation);
         Ok(FitSettings {
@@ -199,7 +200,7 @@ impl Spec {
     }
 
     /// The rows to learn from and those to stop by.
-    pub fn samples(&self, bytes: &[u8]) -> Result<[Samples; 2], String> {
+    fn samples(&self, bytes: &[u8]) -> Result<[Samples; 2], String> {
         let of = |rows: usize| rows.checked_mul(self.width.checked_mul(4)?.checked_add(1)?);
         let whole = of(self.train).and_then(|train| train.checked_add(of(self.validation)?));
         if whole != Some(bytes.len()) {
@@ -272,7 +273,7 @@ impl Returned {
         }
     }
 
-    pub fn read(bytes: &[u8]) -> Result<Fitted, String> {
+    pub(super) fn read(bytes: &[u8]) -> Result<Fitted, String> {
         let read: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if read.schema != RESULT {
             return Err(format!("it is {}, not {RESULT}", read.schema));
@@ -304,7 +305,7 @@ mod tests {
     #[test]
     fn a_driver_that_refuses_or_panics_has_a_verdict() {
         assert!(verdict(&|| Ok(opened()), 1e-4).ok);
-        let refuses = || Err("DriverError(CUDA_ERROR_NO_DEVICE)".to_owned());
+        let refuses = || Err(DeviceComplaint::new("DriverError(CUDA_ERROR_NO_DEVICE)"));
         assert_eq!(verdict(&refuses, 1e-4).reason, Some(DeviceReason::NoDevice));
         let panics = || panic!("CUDA_ERROR_UNSUPPORTED_PTX_VERSION at {}", 1);
         assert_eq!(verdict(&panics, 1e-4).reason, Some(DeviceReason::PtxUnsupported));

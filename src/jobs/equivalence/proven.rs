@@ -109,7 +109,7 @@ impl Proven {
 
     /// Reads it and compares what it is about; `None` where a proof has to begin at the first row. The error says why, where there
     /// is something to say.
-    pub fn find<D: Disk>(
+    pub(super) fn find<D: Disk>(
         given: &ReplayInputs<'_, '_, D>,
         revisions: &[Revision],
     ) -> Result<Option<KnownEqual>, String> {
@@ -130,7 +130,8 @@ impl Proven {
         }
         let checkpoint = &proven.checkpoint;
         let whose = (owner(given), &Used::default());
-        checkpoint.fits(*disk, (*layout, tag, series), whose, given.extent)?;
+        let fits = checkpoint.fits(*disk, (*layout, tag, series), whose, given.extent);
+        fits.map_err(|error| error.to_string())?;
         let proved =
             checkpoint.proved(series.timeframe()).ok_or("a value in it is not possible")?;
         let last = proved.mark.after.ok_or("it has no row")?;

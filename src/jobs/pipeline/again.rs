@@ -32,7 +32,7 @@ pub fn go_on(plan: &mut PipelinePlan, record: &mut StepsRecord, before: &StepsRe
 }
 
 /// Prepares a retry of a part of an earlier run; the error says what is to be typed instead.
-pub fn repeat(
+pub(super) fn repeat(
     plan: &mut PipelinePlan,
     record: &mut StepsRecord,
     (steps, before): (&[PipelineStep], &StepsRecord),

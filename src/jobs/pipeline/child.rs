@@ -6,7 +6,7 @@ use crate::{
     domain::ids::RunId,
     exit::Exit,
     jobs::context::{Context, Failure},
-    manifest::{Item, PipelineStep, Work},
+    manifest::{FillError, Item, PipelineStep, Work},
     os::process::{self, ProcessEnd},
     store::disk::Disk as _,
 };
@@ -32,7 +32,7 @@ pub fn words(
     values: &BTreeMap<String, String>,
 ) -> Result<Vec<String>, Failure> {
     let refused =
-        |error: String| Failure::new(Exit::Manifest, format!("step {}: {error}", step.id));
+        |error: FillError| Failure::new(Exit::Manifest, format!("step {}: {error}", step.id));
     match &step.work {
         Work::Program(words) => {
             words.iter().map(|word| word.fill(values)).collect::<Result<_, _>>().map_err(refused)

@@ -178,7 +178,7 @@ fn filled(
     let refused = |why: String| Failure::new(Exit::Manifest, format!("step {}: {why}", step.id));
     let mut filled = Vec::new();
     for path in paths {
-        let path = path.fill(values).map_err(refused)?;
+        let path = path.fill(values).map_err(|error| refused(error.to_string()))?;
         let is_below =
             Path::new(&path).components().all(|part| matches!(part, Component::Normal(_)));
         if path.is_empty() || !is_below {

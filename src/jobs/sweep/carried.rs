@@ -46,7 +46,7 @@ impl CarriedJob {
     }
 
     /// The job again, for a series; the error says what is wrong with the document.
-    pub fn read(document: &serde_json::Value, series: Series) -> Result<SweepJob, String> {
+    pub(super) fn read(document: &serde_json::Value, series: Series) -> Result<SweepJob, String> {
         let carried: Self = Self::deserialize(document).map_err(|error| error.to_string())?;
         let Self { cadence_bars, rules, model, signals, fill, account, risk, stop_fill, sweep } =
             carried;

@@ -15,7 +15,7 @@ use crate::{
     manifest::{self, SweepAxis, SweepJob, Trading, Turned, range_of},
     store::digest::{RunningDigest, sha256_hex},
     sweep::{
-        space::{Axis, AxisValue, Method, Points, SweepSpace},
+        space::{Axis, AxisValue, Method, Points, SearchError, SweepSpace},
         sums::DayBlocks,
         trial::{SCORE_DAYS_MIN, Score},
         windows::{Days, HoldOut, WalkPlan, split},
@@ -212,7 +212,7 @@ impl SweepPlan {
     }
 
     /// The job that it carries; the error says what is wrong with it.
-    pub fn carried(&self) -> Result<SweepJob, String> {
+    pub(super) fn carried(&self) -> Result<SweepJob, String> {
         let [exchange, symbol, timeframe] = &self.series;
         let parsed = |error: &dyn std::fmt::Display| error.to_string();
         let series = Series::new(
@@ -250,7 +250,7 @@ const fn method(word: manifest::SweepMethod) -> Method {
 }
 
 /// The days that are searched and those that are held out, of the whole days that have bars.
-pub fn days(job: &SweepJob, stored: Days) -> Result<(Days, Option<Days>), String> {
+pub(super) fn days(job: &SweepJob, stored: Days) -> Result<(Days, Option<Days>), String> {
     let first = job.sweep.from.map_or(stored.first, |from| from.get().get());
     let last = job.sweep.to.map_or(stored.last, |to| to.get().get());
     let all = Days { first, last };
@@ -261,11 +261,11 @@ pub fn days(job: &SweepJob, stored: Days) -> Result<(Days, Option<Days>), String
         manifest::HeldOut::Percent(percent) => HoldOut::Percent(f64::from(percent)),
         manifest::HeldOut::Days(days) => HoldOut::Days(days.get()),
     };
-    split(all, held)
+    split(all, held).map_err(|error| error.to_string())
 }
 
 /// Refuses a walk forward that could not say anything.
-pub fn walk_fits(job: &SweepJob, search: Days) -> Result<(), String> {
+pub(super) fn walk_fits(job: &SweepJob, search: Days) -> Result<(), String> {
     let Some(walk) = job.sweep.walk_forward else { return Ok(()) };
     let [train, test, embargo] = [walk.train, walk.test, walk.embargo].map(|days| days.get().get());
     // Where the whole search has no score either, the verdict says so.
@@ -284,7 +284,7 @@ pub fn walk_fits(job: &SweepJob, search: Days) -> Result<(), String> {
 }
 
 /// The points of a job. What its strategy demands of its params is demanded of every point, like `where`.
-pub fn points(job: &SweepJob) -> Result<(SweepSpace, Points), String> {
+pub(super) fn points(job: &SweepJob) -> Result<(SweepSpace, Points), String> {
     let space = space(job)?;
     let mut rules = job.trading.rules.clone();
     rules.require.extend(job.sweep.r#where.clone());
@@ -298,11 +298,12 @@ pub fn points(job: &SweepJob) -> Result<(SweepSpace, Points), String> {
             };
             rules.params.contains_key(name).then(|| (name.clone(), number))
         });
-        crate::language::allows(&rules, &given.collect()).map_err(|problem| problem.message)
+        crate::language::allows(&rules, &given.collect())
+            .map_err(|problem| SearchError::Condition(problem.message))
     };
     let (many, seed) = (u64::from(job.sweep.trials), job.sweep.seed);
-    let points = space.points(method(job.sweep.method), (many, seed), &mut allowed)?;
-    Ok((space, points))
+    let points = space.points(method(job.sweep.method), (many, seed), &mut allowed);
+    Ok((space, points.map_err(|error| error.to_string())?))
 }
 
 fn space(job: &SweepJob) -> Result<SweepSpace, String> {
@@ -320,7 +321,8 @@ fn space(job: &SweepJob) -> Result<SweepSpace, String> {
                 Axis::List(values.iter().map(value).collect::<Result<_, _>>()?)
             }
             SweepAxis::Range(_) => {
-                let (from, to, step, whole) = range_of(&job.trading.rules, name, axis)?;
+                let range = range_of(&job.trading.rules, name, axis);
+                let (from, to, step, whole) = range.map_err(|error| error.to_string())?;
                 Axis::Range { from, to, step, whole }
             }
         });
@@ -338,7 +340,7 @@ fn of_turned(value: &Turned) -> AxisValue {
 }
 
 /// The job of a point.
-pub fn turned(
+pub(super) fn turned(
     trading: &Trading,
     names: &[String],
     values: &[AxisValue],
@@ -351,7 +353,7 @@ pub fn turned(
             AxisValue::Text(text) => Turned::Text(text.clone()),
             AxisValue::Truth(truth) => Turned::Truth(*truth),
         };
-        trading = trading.turned(name, &value)?;
+        trading = trading.turned(name, &value).map_err(|error| error.to_string())?;
     }
     Ok(trading)
 }

@@ -57,7 +57,7 @@ pub fn sbatch(executor: &SweepExecutor, sent: &Submission<'_>) -> Vec<String> {
 }
 
 /// The command of a task: this program again, in the place of the shell.
-pub fn command(program: &Path, plan: &Path, n: u32) -> Result<String, String> {
+pub(super) fn command(program: &Path, plan: &Path, n: u32) -> Result<String, String> {
     let (program, plan) = (quoted(program)?, quoted(plan)?);
     Ok(format!("exec {program} shard --plan {plan} --submit {n} --index \"$SLURM_ARRAY_TASK_ID\""))
 }

@@ -3,11 +3,21 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::domain::time::UtcMs;
 
 /// Name and version of the document.
 pub const SCHEMA: &str = "mjolnir.train/1";
+
+/// Why a file is not the report of a training.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("schema `{0}`, expected `{expected}`", expected = SCHEMA)]
+    Schema(String),
+}
 
 /// Everything a training found out: `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -204,14 +214,10 @@ pub struct Published {
 }
 
 impl TrainReport {
-    /// Reads `report.json`; the error says what is wrong with it.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
-        let report: Self = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        if report.schema == SCHEMA {
-            Ok(report)
-        } else {
-            Err(format!("schema `{}`, expected `{SCHEMA}`", report.schema))
-        }
+    /// Reads `report.json`.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ReportError> {
+        let report: Self = serde_json::from_slice(bytes)?;
+        if report.schema == SCHEMA { Ok(report) } else { Err(ReportError::Schema(report.schema)) }
     }
 }
 

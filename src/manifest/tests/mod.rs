@@ -11,7 +11,7 @@ mod syntax;
 
 use std::collections::BTreeMap;
 
-use super::{Problems, Resolved, RunFacts, Source, Sources, Style, check, resolve};
+use super::{Problems, Resolved, RunFacts, Source, Sources, Style, TextError, check, resolve};
 use crate::domain::time::UtcMs;
 
 /// A job and its surroundings, in memory.
@@ -69,8 +69,8 @@ impl Case {
     fn with<T>(&self, run: impl FnOnce(Sources<'_>) -> T) -> T {
         let facts =
             RunFacts { id: "run_1".into(), started: UtcMs::new(1_700_000_000_000).unwrap() };
-        let look =
-            |path: &str| self.files.get(path).cloned().ok_or_else(|| "no such file".to_owned());
+        let missing = || TextError::System("no such file".to_owned());
+        let look = |path: &str| self.files.get(path).cloned().ok_or_else(missing);
         let (mut read, mut read_secret) = (look, look);
         run(Sources {
             job: Source { path: self.job.0.clone(), text: self.job.1.clone() },

@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::message::{NoticeText, body};
@@ -9,8 +10,9 @@ use crate::{
     manifest::{Email, Hidden, MailTls, Notify, Webhook, WebhookFormat},
     notify::{
         mailer::{Mail, MailPrivacy, MailRoute, send},
-        sender::{Message, Sender},
-        target::NotifyTarget,
+        sender::{Message, SendError, Sender},
+        target::{NotifyTarget, TargetError},
+        telegram::BotError,
     },
     os::{
         mask::Mask,
@@ -25,6 +27,37 @@ const COMMAND_MAX: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(2);
 /// Longest part of its output that is repeated, in characters.
 const OUTPUT_MAX: usize = 200;
+
+/// Why a notice was not delivered. No text holds any part of an address but its host.
+#[derive(Debug, Error)]
+pub enum NotDelivered {
+    /// What the mail server, or the way to it, answered, without the name and the password it was given.
+    #[error("{place}: {why}")]
+    Mail { place: String, why: String },
+    #[error("notify.webhook: {0}")]
+    Address(TargetError),
+    #[error("{host}: {why}")]
+    Webhook { host: String, why: SendError },
+    #[error("`{}` {why}", program.escape_debug())]
+    Command { program: String, why: CommandFault },
+    #[error(transparent)]
+    Telegram(#[from] BotError),
+}
+
+/// Why a program did not take a notice.
+#[derive(Debug, Error)]
+pub enum CommandFault {
+    #[error("was not started: {0}")]
+    NotStarted(String),
+    #[error("left programs behind that hold its output")]
+    Held,
+    #[error("was stopped, as the service ends")]
+    Stopped,
+    #[error("took longer than {0:?}")]
+    TooLong(Duration),
+    #[error("ended with exit code {code}: {said}")]
+    Ended { code: i32, said: String },
+}
 
 /// Who is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,7 +99,7 @@ impl NoticeSink {
         notice: &NoticeText,
         root: &Path,
         stop: &Stop,
-    ) -> Result<(), String> {
+    ) -> Result<(), NotDelivered> {
         match self {
             Self::Webhook => notify.webhook.as_ref().map_or(Ok(()), |h| webhook(h, notice, stop)),
             Self::Command => command(&notify.command, notice, root, stop),
@@ -76,7 +109,7 @@ impl NoticeSink {
 }
 
 /// Hands a notice to a mail server.
-fn mail(email: &Email, notice: &NoticeText) -> Result<(), String> {
+fn mail(email: &Email, notice: &NoticeText) -> Result<(), NotDelivered> {
     let (host, port) = email.place();
     let login = email.user.as_ref().zip(email.password.as_ref());
     let route = MailRoute {
@@ -100,14 +133,16 @@ fn mail(email: &Email, notice: &NoticeText) -> Result<(), String> {
     // What a server says may repeat what it was given.
     let secrets = [&email.user, &email.password].into_iter().flatten();
     let mask = Mask::new(secrets.map(|secret| secret.reveal().to_owned()));
-    sent.map_err(|error| format!("{host}:{port}: {}", mask.apply(&error.to_string())))
+    sent.map_err(|error| NotDelivered::Mail {
+        place: format!("{host}:{port}"),
+        why: mask.apply(&error.to_string()),
+    })
 }
 
 /// POSTs a notice.
-fn webhook(hook: &Webhook, notice: &NoticeText, stop: &Stop) -> Result<(), String> {
+fn webhook(hook: &Webhook, notice: &NoticeText, stop: &Stop) -> Result<(), NotDelivered> {
     let Some(url) = &hook.url else { return Ok(()) };
-    let target =
-        NotifyTarget::new(url.reveal()).map_err(|error| format!("notify.webhook: {error}"))?;
+    let target = NotifyTarget::new(url.reveal()).map_err(NotDelivered::Address)?;
     let target = match hook.format {
         WebhookFormat::Telegram => target.ending_in("sendMessage"),
         WebhookFormat::Json
@@ -123,15 +158,30 @@ fn webhook(hook: &Webhook, notice: &NoticeText, stop: &Stop) -> Result<(), Strin
     };
     let within = hook.timeout.get().duration();
     let sent = Sender::new().and_then(|s| s.post(&target, &message, within, &|| stop.asked()));
-    sent.map(|_| ()).map_err(|error| format!("{}: {error}", target.host()))
+    sent.map(|_| ()).map_err(|why| NotDelivered::Webhook { host: target.host(), why })
 }
 
 /// Starts a program that finds the notice in its variables.
-fn command(argv: &[String], notice: &NoticeText, root: &Path, stop: &Stop) -> Result<(), String> {
-    let program = argv.first().cloned().unwrap_or_default();
-    let wrong = |what: &str| format!("`{}` {what}", program.escape_debug());
-    let runtime = process::runtime();
-    let runtime = runtime.map_err(|error| wrong(&format!("was not started: {error}")))?;
+fn command(
+    argv: &[String],
+    notice: &NoticeText,
+    root: &Path,
+    stop: &Stop,
+) -> Result<(), NotDelivered> {
+    started(argv, notice, root, stop).map_err(|why| NotDelivered::Command {
+        program: argv.first().cloned().unwrap_or_default(),
+        why,
+    })
+}
+
+fn started(
+    argv: &[String],
+    notice: &NoticeText,
+    root: &Path,
+    stop: &Stop,
+) -> Result<(), CommandFault> {
+    let runtime =
+        process::runtime().map_err(|error| CommandFault::NotStarted(error.to_string()))?;
     let spawn = Spawn {
         argv: argv.to_vec(),
         env: notice
@@ -148,15 +198,15 @@ fn command(argv: &[String], notice: &NoticeText, root: &Path, stop: &Stop) -> Re
     let whole = COMMAND_MAX + GRACE + GRACE;
     let ended = runtime
         .block_on(async { tokio::time::timeout(whole, process::run(&spawn, None, stop)).await })
-        .map_err(|_| wrong("left programs behind that hold its output"))?
-        .map_err(|error| wrong(&format!("was not started: {error}")))?;
+        .map_err(|_| CommandFault::Held)?
+        .map_err(|error| CommandFault::NotStarted(error.to_string()))?;
     match ended.code {
-        _ if ended.stopped => Err(wrong("was stopped, as the service ends")),
-        _ if ended.timed_out => Err(wrong(&format!("took longer than {COMMAND_MAX:?}"))),
+        _ if ended.stopped => Err(CommandFault::Stopped),
+        _ if ended.timed_out => Err(CommandFault::TooLong(COMMAND_MAX)),
         0 => Ok(()),
         code => {
             let said: String = ended.output.trim().escape_debug().take(OUTPUT_MAX).collect();
-            Err(wrong(&format!("ended with exit code {code}: {said}")))
+            Err(CommandFault::Ended { code, said })
         }
     }
 }

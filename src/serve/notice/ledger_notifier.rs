@@ -348,7 +348,7 @@ impl Worker {
                     self.begun.remove(&name);
                     self.store.end_notices(sink.name(), &batch, SystemClock.now())?;
                 }
-                Err(error) => self.failed(key.clone(), &notice.title, &error),
+                Err(error) => self.failed(key.clone(), &notice.title, &error.to_string()),
             }
         }
         Ok(())

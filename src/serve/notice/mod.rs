@@ -18,4 +18,4 @@ pub use ledger_reader::NoticeLedger;
 pub use message::Notice;
 pub use message::{Body, body};
 pub use notifier::Notifier;
-pub use try_out::try_out;
+pub use try_out::{TriedReceiver, try_out};

@@ -265,7 +265,7 @@ impl Worker {
                 Ok(()) => {
                     done.insert(sink);
                 }
-                Err(error) => wrong.push(error),
+                Err(error) => wrong.push(error.to_string()),
             }
         }
         wrong

@@ -4,15 +4,22 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::json;
 
-use super::{deliver::NoticeSink, ledger_reader::NoticeLedger, message::NoticeText};
+use super::{
+    deliver::{NotDelivered, NoticeSink},
+    ledger_reader::NoticeLedger,
+    message::NoticeText,
+};
 use crate::{
     manifest::Manifest,
     notify::telegram::TelegramBot,
     os::{machine, signals::Stop},
 };
 
-/// Sends it to everybody that a job tells; what came of each.
-pub fn try_out(root: &Path, manifest: &Manifest, build: &str) -> Vec<(String, Result<(), String>)> {
+/// A receiver, and what came of a notice to it.
+pub type TriedReceiver = (String, Result<(), NotDelivered>);
+
+/// Sends it to everybody that a job tells.
+pub fn try_out(root: &Path, manifest: &Manifest, build: &str) -> Vec<TriedReceiver> {
     let (job, host) = (&manifest.name, machine::name());
     let title = format!("a test: notices of job {job} on {host} arrive");
     let text = format!("{title}\nnext: runner explain {job}");
@@ -35,8 +42,8 @@ pub fn try_out(root: &Path, manifest: &Manifest, build: &str) -> Vec<(String, Re
     all
 }
 
-/// Writes into each chat that may give commands for this job; what came of each.
-fn phones(manifest: &Manifest, host: &str, stop: &Stop) -> Vec<(String, Result<(), String>)> {
+/// Writes into each chat that may give commands for this job.
+fn phones(manifest: &Manifest, host: &str, stop: &Stop) -> Vec<TriedReceiver> {
     let telegram = manifest.notify.telegram.as_ref();
     let Some((telegram, token)) = telegram.and_then(|own| Some((own, own.token.as_ref()?))) else {
         return Vec::new();
@@ -48,11 +55,9 @@ fn phones(manifest: &Manifest, host: &str, stop: &Stop) -> Vec<(String, Result<(
     let text = format!("a test: job {job} on {host} takes commands from this chat\nnext: /status");
     let bot = TelegramBot::new(&telegram.server.get().to_string(), token.reveal());
     let said = |chat: i64| {
-        let bot = bot.as_ref().map_err(ToString::to_string);
-        let said = bot.and_then(|bot| {
-            bot.say(chat, &text, &|| stop.asked()).map_err(|error| error.to_string())
-        });
-        (format!("telegram {chat}"), said)
+        let bot = bot.as_ref().map_err(Clone::clone);
+        let said = bot.and_then(|bot| bot.say(chat, &text, &|| stop.asked()));
+        (format!("telegram {chat}"), said.map_err(NotDelivered::from))
     };
     telegram.chats.get().chats().map(said).collect()
 }

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, ToSql, params};
 
-use super::schema::{BUSY_MS, RunState, connect, connect_to_read};
+use super::schema::{BUSY_MS, NoState, RunState, connect, connect_to_read};
 use crate::{
     domain::{ids::RunId, time::UtcMs},
     store::{
@@ -404,7 +404,7 @@ fn read(row: &rusqlite::Row<'_>) -> Result<RunRecord, String> {
         run_id: id(get(row, "run_id")?)?,
         job: get(row, "job")?,
         kind: get(row, "kind")?,
-        state: state.parse()?,
+        state: state.parse().map_err(|error: NoState| error.to_string())?,
         started: instant(get(row, "started_ms")?)?,
         ended: get::<Option<i64>>(row, "ended_ms")?.map(instant).transpose()?,
         exit_code: get(row, "exit_code")?,
@@ -441,7 +441,7 @@ impl RunStore {
         let rows = query().map_err(|error| self.refused(&error))?;
         rows.into_iter()
             .map(|(job, state, records)| {
-                let state = state.parse().map_err(|why| self.bad(why))?;
+                let state = state.parse().map_err(|error: NoState| self.bad(error.to_string()))?;
                 Ok(RunCount { job, state, records })
             })
             .collect()

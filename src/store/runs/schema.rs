@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use thiserror::Error;
 
 /// Version of the tables.
 const SCHEMA: i64 = 6;
@@ -192,18 +193,21 @@ impl RunState {
     }
 }
 
-impl std::str::FromStr for RunState {
-    type Err = String;
+/// A text that does not name a state of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{}` is not a state of a run; the states are {}", .0.escape_debug(), names())]
+pub struct NoState(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|known| known.name() == text).ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|state| state.name()).collect();
-            format!(
-                "`{}` is not a state of a run; the states are {}",
-                text.escape_debug(),
-                known.join(", ")
-            )
-        })
+fn names() -> String {
+    RunState::ALL.map(RunState::name).join(", ")
+}
+
+impl std::str::FromStr for RunState {
+    type Err = NoState;
+
+    fn from_str(text: &str) -> Result<Self, NoState> {
+        let known = Self::ALL.into_iter().find(|known| known.name() == text);
+        known.ok_or_else(|| NoState(text.to_owned()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use mjolnir::{
     domain::time::UtcMs,
-    manifest::{Manifest, RunFacts, Source, Sources, resolve},
+    manifest::{Manifest, RunFacts, Source, Sources, TextError, resolve},
     serve::notice::Notifier,
     store::{
         disk::RealDisk,
@@ -25,9 +25,9 @@ pub fn manifest(lines: &str) -> Manifest {
         format!("manifest = 1\nname = 'fetch'\nkind = 'exec'\n[exec]\nrun = ['true']\n{lines}\n");
     let sources = Sources {
         job: Source { path: "jobs/fetch.toml".to_owned(), text },
-        read: &mut |_| Err("there is no other file".to_owned()),
+        read: &mut |_| Err(TextError::NotAFile),
         is_inside: &|_| true,
-        read_secret: &mut |_| Err("there is no secret".to_owned()),
+        read_secret: &mut |_| Err(TextError::NotAFile),
         names: &Vec::new,
         profiles: &[],
         env: &BTreeMap::new(),

@@ -7,7 +7,7 @@ use std::{
 
 use mjolnir::{
     clock::{Clock as _, SystemClock, nap},
-    manifest::{Manifest, RunFacts, Source, Sources, resolve},
+    manifest::{Manifest, RunFacts, Source, Sources, TextError, resolve},
     serve::notice::{LedgerNotifier, WatchedLedger},
     store::{rows::trades::TRADES_HEADER, runs::NoticePlace},
 };
@@ -138,9 +138,9 @@ fn watching(lines: &str) -> Manifest {
     );
     let sources = Sources {
         job: Source { path: "jobs/health.toml".to_owned(), text },
-        read: &mut |_| Err("there is no other file".to_owned()),
+        read: &mut |_| Err(TextError::NotAFile),
         is_inside: &|_| true,
-        read_secret: &mut |_| Err("there is no secret".to_owned()),
+        read_secret: &mut |_| Err(TextError::NotAFile),
         names: &Vec::new,
         profiles: &[],
         env: &BTreeMap::new(),

@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeMap, rc::Rc, time::Duration};
 use mjolnir::{
     domain::{ids::RunId, time::UtcMs},
     serve::{
-        launcher::{EndPush, LaunchOrder, Launcher, ProcessExit},
+        launcher::{EndPush, LaunchError, LaunchOrder, Launcher, ProcessExit},
         service::{RunObserver, RunTrouble},
         tracked_run::TurnTime,
     },
@@ -192,14 +192,15 @@ impl World {
 pub struct Hand(pub Shared);
 
 impl Launcher for Hand {
-    fn start(&mut self, order: &LaunchOrder) -> Result<(), String> {
+    fn start(&mut self, order: &LaunchOrder) -> Result<(), LaunchError> {
         let mut world = self.0.borrow_mut();
         world.step();
         let record = world.store.get(&order.run).unwrap();
         let record = record.unwrap_or_else(|| panic!("{} starts and has no record", order.run));
         assert!(record.attempt >= order.attempt, "{record:?}");
         if world.dice.below(50) == 0 {
-            return Err("no more processes".to_owned());
+            let cause = std::io::Error::other("no more processes");
+            return Err(LaunchError::Program { program: "runner".into(), cause });
         }
         let wait = Duration::from_millis(world.dice.below(3_000));
         let process = Process {
@@ -236,7 +237,7 @@ impl Launcher for Hand {
         world.living(run).any(|process| matches!(process.life, Life::Works(_)))
     }
 
-    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), String> {
+    fn request_stop(&mut self, run: &RunId, why: &str) -> Result<(), LaunchError> {
         let mut world = self.0.borrow_mut();
         world.step();
         world.disk.create_dir_all(&world.layout.run_dir(run)).unwrap();

@@ -118,7 +118,8 @@ impl Scene {
 fn a_start_folds_only_what_is_behind_the_checkpoint_and_the_proof_folds_the_rest() {
     let scene = Scene::new();
     let recovered = scene.start(&scene.disk, Belief::Checkpoint(7)).unwrap();
-    assert_eq!((recovered.rows, recovered.ignored.clone()), (STOPPED as u64 % 7, None));
+    assert!(recovered.ignored.is_none(), "{:?}", recovered.ignored);
+    assert_eq!(recovered.rows, STOPPED as u64 % 7);
     assert_eq!(recovered.behind.as_ref().unwrap().rows(), STOPPED as u64 / 7 * 7);
     scene.prove(&scene.disk, &recovered).unwrap();
     let whole = scene.start(&scene.disk, Belief::Nothing).unwrap();
@@ -273,7 +274,7 @@ fn a_state_that_the_rows_do_not_lead_to_is_found_by_the_proof() {
     let disk = scene.with_checkpoint(&edited);
     // The rows behind it come out otherwise: it is not gone on from.
     let recovered = scene.start(&disk, Belief::Checkpoint(100)).unwrap();
-    assert!(recovered.ignored.unwrap().contains("replaying the row"));
+    assert!(recovered.ignored.unwrap().to_string().contains("replaying the row"));
     assert!(recovered.behind.is_none() && recovered.rows == STOPPED as u64);
     // What no row behind it shows is found by the proof.
     let quiet = scene.edited(|document| document["state"]["risk"]["peak"] = "1".into());

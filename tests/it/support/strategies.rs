@@ -6,7 +6,7 @@ use mjolnir::{
     domain::time::{Timeframe, UtcMs},
     engine::strategy::Strategy,
     language::{self, RawDistances, RawProtect, RawStrategy},
-    manifest::{Job, RunFacts, Source, Sources, resolve},
+    manifest::{Job, RunFacts, Source, Sources, TextError, resolve},
 };
 
 /// Stops in multiples of the average true range.
@@ -39,7 +39,7 @@ impl Stops {
 pub fn shipped(name: &str, params: &[(&str, f64)]) -> RawStrategy {
     let read_file = |path: &str| {
         let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
-        fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))
+        fs::read_to_string(&path).map_err(|error| TextError::System(format!("{path}: {error}")))
     };
     let text = format!(
         "manifest = 1\nname = 't'\nkind = 'backtest'\nextends = ['../strategies/{name}.toml']\n\
