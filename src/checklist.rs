@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::domain::text::plain;
+
 /// Most pieces of evidence that one check names; the rest is counted.
 pub const EVIDENCE_MAX: usize = 10;
 /// Columns of a terminal that texts are broken for.
@@ -196,7 +198,7 @@ impl Checklist {
             };
             let mut lines = lines_of(value, room);
             let is_bad = *level >= Level::Warn;
-            lines.extend(evidence.iter().map(|one| clean(one)));
+            lines.extend(evidence.iter().map(|one| plain(one)));
             if let more @ 1.. = count.saturating_sub(evidence.len()) {
                 lines.push(format!("and {more} more"));
             }
@@ -204,10 +206,10 @@ impl Checklist {
                 lines.extend(labelled("wanted: ", limit, room));
             }
             // A command is never broken: it is to be copied.
-            lines.extend(next.iter().map(|next| format!("next:   {}", clean(next))));
+            lines.extend(next.iter().map(|next| format!("next:   {}", plain(next))));
             let mut lines = lines.into_iter();
             let first = lines.next().unwrap_or_default();
-            let head = format!("{level_text}  {:<name_width$}  {first}", clean(name));
+            let head = format!("{level_text}  {:<name_width$}  {first}", plain(name));
             let _ = writeln!(text, "{}", head.trim_end());
             for line in lines {
                 let _ = writeln!(text, "{:indent$}{line}", "");
@@ -228,7 +230,7 @@ fn labelled(label: &str, text: &str, room: usize) -> Vec<String> {
 
 /// The lines of a text, each broken at blanks where it is longer than the room.
 fn lines_of(text: &str, room: usize) -> Vec<String> {
-    text.lines().flat_map(|line| broken(&clean(line), room)).collect()
+    text.lines().flat_map(|line| broken(&plain(line), room)).collect()
 }
 
 /// A word that is longer than the room gets a line of its own, and is not broken.
@@ -252,11 +254,6 @@ fn broken(line: &str, room: usize) -> Vec<String> {
     }
     lines.push(now);
     lines
-}
-
-/// Without characters that would disturb a terminal: what was found may hold anything.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A text without the colours of [`Checklist::text`].

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::{
     args::{DeployArgs, DeployInitArgs, JobArgs, PlanArgs, RunArgs},
     load::{LoadedJob, facts, load},
-    output::{JobProgress, People, drawing, log_to, plain, print, print_json, say},
+    output::{JobProgress, People, drawing, log_to, plain_lines, print, print_json, say},
     refuse::{refuse, tell},
     sweep::planned,
 };
@@ -267,10 +267,6 @@ fn overview(target: &Target, seen: &VisitedTarget) -> String {
         text.push_str("\nwarning: this user is root; a deploy is refused (runs-as-root)");
     }
     plain_lines(&text)
-}
-
-fn plain_lines(text: &str) -> String {
-    text.lines().map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// Whether it is the machine that was pinned, and one that can be pinned.

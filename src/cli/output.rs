@@ -28,6 +28,8 @@ use crate::{
     store::bounded_log::{BoundedLog, BoundedWriter},
 };
 
+pub use crate::domain::text::{plain, plain_lines};
+
 /// Before so much time has passed, a pace means nothing.
 const PACE_AFTER: Duration = Duration::from_secs(2);
 
@@ -40,17 +42,6 @@ pub fn print(text: &str) {
 pub fn print_on(text: &str) -> bool {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
-}
-
-/// The text without characters that would disturb a terminal.
-pub fn plain(text: &str) -> String {
-    let one = |c: char| if c.is_control() && c != '\t' { '\u{fffd}' } else { c };
-    text.chars().map(one).collect()
-}
-
-/// The lines of a text without characters that would disturb a terminal.
-pub fn plain_lines(text: &str) -> String {
-    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a document on stdout.

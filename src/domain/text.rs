@@ -1,4 +1,5 @@
-//! Texts that several floors make alike: the causes of an error, and words that a shell reads back as they were.
+//! Texts that several floors make alike: the causes of an error, texts that are safe to show, and words that a shell reads back as they
+//! were.
 
 use std::{error::Error, io};
 
@@ -15,6 +16,22 @@ pub fn causes<'e>(error: &'e (dyn Error + 'static)) -> Vec<&'e (dyn Error + 'sta
         };
     }
     found
+}
+
+/// Whether a character is not seen and does something: it steers a terminal, or turns the direction of writing. A tab may stay.
+pub fn steers(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && c != '\t')
+}
+
+/// A text that can be shown: what would disturb a terminal or deceive a reader is marked.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if steers(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// The same for a text of several lines.
+pub fn plain_lines(text: &str) -> String {
+    text.split('\n').map(plain).collect::<Vec<_>>().join("\n")
 }
 
 /// The first characters of a text on one line: control characters, newlines among them, are blanks.

@@ -2,6 +2,8 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
+use crate::domain::text::steers;
+
 /// What kind of text a value stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SourceKind {
@@ -136,10 +138,9 @@ impl fmt::Display for TextOrigin {
     }
 }
 
-/// Whether a character could disturb a terminal or deceive a reader: control (except tab and line ends) or bidirectional.
+/// Whether a character has no place in a manifest: it could disturb a terminal or deceive a reader, and does not end a line.
 pub(super) fn is_forbidden(c: char) -> bool {
-    let bidirectional = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    bidirectional || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+    steers(c) && !matches!(c, '\n' | '\r')
 }
 
 /// The text with every forbidden character replaced.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use crate::{
     cli::table::span,
-    domain::time::UtcMs,
+    domain::{text::steers, time::UtcMs},
     report::number::by,
     store::runs::{RunRecord, RunState, StepState},
 };
@@ -22,16 +22,10 @@ pub fn safe(text: &str) -> String {
             let _ = write!(out, "… ({} bytes in all)", text.len());
             break;
         }
-        out.push(if steers(c) { '\u{fffd}' } else { c });
+        let breaks = matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+        out.push(if steers(c) || breaks { '\u{fffd}' } else { c });
     }
     out
-}
-
-/// Whether a character is not to be seen, but does something.
-fn steers(c: char) -> bool {
-    let is_control = c.is_control() && c != '\t';
-    let moves = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}');
-    is_control || moves || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
 /// A text of several lines that can be shown.

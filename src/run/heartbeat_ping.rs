@@ -1,9 +1,7 @@
 //! Pings: a watch outside is told when a run starts and how it ended. Whatever comes of it, the run ends as it would have.
 
 use std::{
-    fs::File,
-    io::{Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +19,7 @@ use crate::{
         target::NotifyTarget,
     },
     os::mask::Mask,
-    store::bounded_log::before,
+    store::{bounded_log::last_lines, disk::RealDisk},
 };
 
 /// Read before the part that is sent, so that a secret is masked that begins there.
@@ -38,6 +36,7 @@ struct Inner {
     body_max: u64,
     timeout: Duration,
     mask: Mask,
+    disk: RealDisk,
     output: PathBuf,
     log: PathBuf,
     begun: Mutex<Option<FirstPing>>,
@@ -68,6 +67,7 @@ impl HeartbeatPings {
             body_max: heartbeat.log_bytes.get().bytes(),
             timeout: heartbeat.timeout.get().duration(),
             mask: prepared.mask.clone(),
+            disk: RealDisk::new(layout.data()),
             output: layout.run_output(run),
             log: layout.run_log(run),
             begun: Mutex::new(None),
@@ -122,7 +122,9 @@ impl HeartbeatPings {
 impl Inner {
     /// The end of what the run left, at most so many bytes: its output, its log, or the line that says how it ended.
     fn body(&self, summary: &str, most: u64) -> Vec<u8> {
-        let found = [&self.output, &self.log].map(|path| end_of(path, most + MARGIN));
+        // What cannot be read is left out: a ping does not need it. A first line that was cut may have lost the beginning of a secret.
+        let end = |path| last_lines(&self.disk, path, most + MARGIN).unwrap_or_default();
+        let found = [&self.output, &self.log].map(end);
         let text = found.into_iter().find(|text| !text.trim().is_empty());
         let text = self.mask.apply(&text.unwrap_or_else(|| format!("{summary}\n")));
         last_bytes(&text, most).as_bytes().to_vec()
@@ -147,32 +149,6 @@ fn warn_of(what: &str, target: &NotifyTarget, result: &Result<SentAnswer, SendEr
             "{host} did not get the ping of {what} of this run: {error}; the run is not changed by that"
         );
     }
-}
-
-/// The last whole lines of a bounded log; all of it when it is that short.
-fn end_of(path: &Path, most: u64) -> String {
-    let (mut bytes, mut cut) = tail(path, most);
-    if !cut {
-        let (older, older_cut) = tail(&before(path), most.saturating_sub(bytes.len() as u64));
-        (bytes, cut) = ([older, bytes].concat(), older_cut);
-    }
-    let text = String::from_utf8_lossy(&bytes);
-    // The first line may have lost the beginning of a secret.
-    let whole = text.split_once('\n').filter(|_| cut).map_or(&*text, |(_, whole)| whole);
-    whole.to_owned()
-}
-
-/// The last bytes of a file, and whether there are more before them. What cannot be read is empty: a ping does not need it.
-fn tail(path: &Path, most: u64) -> (Vec<u8>, bool) {
-    let read = || -> std::io::Result<(Vec<u8>, bool)> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
-        let mut bytes = Vec::new();
-        file.take(most).read_to_end(&mut bytes)?;
-        Ok((bytes, length > most))
-    };
-    read().unwrap_or_default()
 }
 
 /// The end of a text, at most so many bytes, in whole characters.
@@ -212,18 +188,9 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_in_whole_characters_and_lines() {
+    fn the_end_is_in_whole_characters() {
         assert_eq!(last_bytes("aéb", 10), "aéb");
         assert_eq!(last_bytes("aéb", 2), "b");
         assert_eq!(last_bytes("aéb", 0), "");
-        let temp = tempfile::tempdir().unwrap();
-        let path = temp.path().join("log");
-        let log = crate::store::bounded_log::BoundedLog::open(&path, 100).unwrap();
-        for n in 0..20 {
-            log.append(format!("line {n:02}\n").as_bytes()).unwrap();
-        }
-        assert_eq!(end_of(&path, 20), "line 18\nline 19\n");
-        assert_eq!(end_of(&path, 70).lines().count(), 8, "the file before is read too");
-        assert!(end_of(&temp.path().join("none"), 10).is_empty());
     }
 }

@@ -7,7 +7,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use super::disk::{cut_to_end, open_log, rotate};
+use super::{
+    disk::{Disk, DiskResult, cut_to_end, open_log, rotate},
+    lines::read_end,
+};
 
 /// The file before the present one.
 pub fn before(path: &Path) -> PathBuf {
@@ -64,6 +67,19 @@ pub fn keep_end(path: &Path, most: u64) -> io::Result<()> {
     cut_to_end(path, &before(path), (most / 2).max(1))
 }
 
+/// The last whole lines of both files, at most so many bytes; all of them when they are that short.
+pub fn last_lines<D: Disk>(disk: &D, path: &Path, most: u64) -> DiskResult<String> {
+    let (mut bytes, mut is_cut) = read_end(disk, path, most)?;
+    if !is_cut {
+        let rest = most.saturating_sub(bytes.len() as u64);
+        let (older, is_older_cut) = read_end(disk, &before(path), rest)?;
+        (bytes, is_cut) = ([older, bytes].concat(), is_older_cut);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let whole = text.split_once('\n').filter(|_| is_cut).map_or(&*text, |(_, whole)| whole);
+    Ok(whole.to_owned())
+}
+
 /// Writes to a shared log.
 #[derive(Debug)]
 pub struct BoundedWriter(pub Arc<BoundedLog>);
@@ -82,6 +98,7 @@ impl Write for BoundedWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::disk::RealDisk;
 
     #[test]
     fn the_end_of_what_others_write_is_kept() {
@@ -114,6 +131,13 @@ mod tests {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap();
         let all = format!("{}{}", read(&before(&path)), read(&path));
         assert!(all.len() <= 1_010, "{}", all.len());
+        let disk = RealDisk::new(temp.path());
+        assert_eq!(last_lines(&disk, &path, 20).unwrap(), "line 998\nline 999\n");
+        let many = last_lines(&disk, &path, 700).unwrap();
+        assert_eq!(many.lines().count(), 77, "the file before is read too");
+        assert!(many.len() > read(&path).len(), "{}", read(&path).len());
+        assert_eq!(last_lines(&disk, &path, 9_999).unwrap(), all);
+        assert_eq!(last_lines(&disk, &temp.path().join("none"), 10).unwrap(), "");
         let last: Vec<&str> = all.lines().rev().take(50).collect();
         let expected: Vec<String> = (950..1_000).rev().map(|n| format!("line {n}")).collect();
         assert_eq!(last, expected);

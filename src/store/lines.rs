@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{disk::Disk, error::StoreError, ledger::foreign};
+use super::{
+    disk::{Disk, DiskResult},
+    error::StoreError,
+    ledger::foreign,
+};
 
 /// Bytes read at once.
 const READ: usize = 256 << 10;
@@ -100,6 +104,17 @@ impl<'d, D: Disk> LineReader<'d, D> {
         self.at.line += lines as u64;
         Lines { bytes, first }
     }
+}
+
+/// The last bytes of a file, and whether there are others before them. A file that is not there is empty.
+pub fn read_end<D: Disk>(disk: &D, path: &Path, most: u64) -> DiskResult<(Vec<u8>, bool)> {
+    let len = disk.len(path)?.unwrap_or(0);
+    let from = len.saturating_sub(most);
+    let bytes = match len {
+        0 => Vec::new(),
+        len => disk.read_at(path, from, (len - from) as usize)?,
+    };
+    Ok((bytes, from > 0))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ use crate::{
         signals::Stop,
         supervise::{Watched, WatchedEnd, WatchedSpawn, watch},
     },
-    store::{digest::sha256_hex, disk::Disk as _},
+    store::{digest::sha256_hex, disk::Disk as _, lines::read_end},
 };
 
 /// What the programs of Slurm know of the environment of this process.
@@ -466,10 +466,9 @@ impl<'a, 'c> Cluster<'a, 'c> {
                 self.folder.remove(&path)?;
                 continue;
             }
-            let length = disk.len(&path)?.unwrap_or(0);
-            if length > LOG_MAX {
-                let tail = disk.read_at(&path, length - LOG_MAX, LOG_MAX as usize)?;
-                disk.replace(&path, &tail)?;
+            let (end, is_cut) = read_end(disk, &path, LOG_MAX)?;
+            if is_cut {
+                disk.replace(&path, &end)?;
             }
         }
         if self.beat_ms.is_some() {

@@ -9,7 +9,9 @@ use super::ledger_event::span;
 use crate::{
     domain::{ids::Tag, series::Series, time::UtcMs},
     jobs::equivalence::proofs::newest_proof,
-    store::{disk::Disk, error::StoreError, layout::Layout, rows::decisions::Column},
+    store::{
+        disk::Disk, error::StoreError, layout::Layout, lines::read_end, rows::decisions::Column,
+    },
 };
 
 /// Bytes at the end of a ledger in which the stretch is looked for first.
@@ -135,17 +137,15 @@ pub fn day<D: Disk>(
 
 /// The whole rows at the end of a ledger, from at least one at or before an instant on, as far as there is one. The header is left out.
 fn rows_since<D: Disk>(disk: &D, path: &Path, from: UtcMs) -> Result<Vec<String>, StoreError> {
-    let Some(len) = disk.len(path)? else { return Ok(Vec::new()) };
     let mut room = ROOM;
     loop {
-        let start = len.saturating_sub(room);
-        let bytes = disk.read_at(path, start, (len - start) as usize)?;
+        let (bytes, is_cut) = read_end(disk, path, room)?;
         let text = String::from_utf8_lossy(&bytes);
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         // The first line is the header, or torn by where the reading began.
         let rows: Vec<String> = whole.split('\n').skip(1).map(str::to_owned).collect();
         let first = rows.first().and_then(|row| row.split(',').nth(3)?.parse::<i64>().ok());
-        if start == 0 || first.is_some_and(|first| first <= from.get()) {
+        if !is_cut || first.is_some_and(|first| first <= from.get()) {
             return Ok(rows);
         }
         room = room.saturating_mul(4);
