@@ -115,7 +115,9 @@ pub fn check(sources: Sources<'_>) -> Result<Problems, Problems> {
 /// Checks a file of strategies/ by itself, without a market: what needs the timeframe is checked with each job. Returns the warnings.
 pub fn check_strategy(file: &Source) -> Result<Problems, Problems> {
     let mut problems = Vec::new();
-    let mut read = |path: &str| Err(format!("a strategy is one file: it does not extend {path}"));
+    let mut read = |path: &str| {
+        Err(TextError::System(format!("a strategy is one file: it does not extend {path}")))
+    };
     let mut loader = Loader::new(&mut read, &Vec::new, &mut problems);
     loader.file(SourceKind::Job, &file.path, &file.text);
     let Loader { mut layers, bad_values, .. } = loader;

@@ -182,6 +182,12 @@ impl From<candle_core::Error> for DeviceComplaint {
     }
 }
 
+impl From<FitError> for DeviceComplaint {
+    fn from(error: FitError) -> Self {
+        Self::new(error)
+    }
+}
+
 /// Lets a device compute and compares it with the processor.
 pub fn prove(
     device: &Device,

@@ -123,7 +123,7 @@ impl Inner {
     /// The end of what the run left, at most so many bytes: its output, its log, or the line that says how it ended.
     fn body(&self, summary: &str, most: u64) -> Vec<u8> {
         // What cannot be read is left out: a ping does not need it. A first line that was cut may have lost the beginning of a secret.
-        let end = |path| last_lines(&self.disk, path, most + MARGIN).unwrap_or_default();
+        let end = |path: &PathBuf| last_lines(&self.disk, path, most + MARGIN).unwrap_or_default();
         let found = [&self.output, &self.log].map(end);
         let text = found.into_iter().find(|text| !text.trim().is_empty());
         let text = self.mask.apply(&text.unwrap_or_else(|| format!("{summary}\n")));

@@ -12,7 +12,7 @@ use crate::{
     engine::model::{Activation, Dense},
     manifest::ClassWeights,
     model::{
-        probe::{DeviceAbout, DeviceComplaint, DeviceReason, DeviceVerdict, prove},
+        probe::{DeviceAbout, DeviceComplaint, DeviceVerdict, prove},
         train::{
             Device, FitError, FitFlow, FitSettings, FitState, Fitted, Losses, Samples, Task, fit,
             on_one_thread,
@@ -296,6 +296,7 @@ mod tests {
         super::sample::{samples, settings},
         rows, *,
     };
+    use crate::model::probe::DeviceReason;
 
     fn opened() -> Opened {
         let about = DeviceAbout { device: "cpu".to_owned(), ..DeviceAbout::default() };

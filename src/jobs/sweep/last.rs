@@ -163,8 +163,10 @@ fn frozen(job: &SweepJob, plan: &super::plan::SweepPlan) -> Result<SweepJob, Fai
     let mut job = job.clone();
     let last = plan.hold_out.as_ref().map_or(plan.search.last_day, |held| held.last_day);
     let day = |day: i64| {
-        let parsed = super::plan::day(day).parse().map(crate::manifest::Parsed::new);
-        parsed.map_err(|error: String| Failure::new(Exit::Bug, error))
+        let parsed = super::plan::day(day).parse::<crate::manifest::UtcDay>();
+        parsed
+            .map(crate::manifest::Parsed::new)
+            .map_err(|error| Failure::new(Exit::Bug, error.to_string()))
     };
     job.sweep.from = Some(day(plan.search.first_day)?);
     job.sweep.to = Some(day(last)?);
