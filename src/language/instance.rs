@@ -54,7 +54,7 @@ impl Instance {
 
     /// Takes in bars and writes the values at the close of each, column by column.
     pub fn run_columns(&mut self, bars: &[TimedBar], columns: &mut Vec<f64>) {
-        columns.clear();
+        // Every value is written below.
         columns.resize(bars.len() * self.program.outputs.len(), 0.0);
         let mut begin = 0;
         for run in bars.chunks(RUN_MAX) {

@@ -172,6 +172,10 @@ struct Columns {
     values: Vec<f64>,
     /// Per bar, the bars since the anchor, and those without a hole.
     counts: Vec<(u32, u32)>,
+    /// Per bar, how many follow each other without a hole from it on.
+    ahead: Vec<usize>,
+    /// Per bar, whether a day ends with it.
+    ends_day: Vec<bool>,
 }
 
 impl Columns {
@@ -189,6 +193,15 @@ impl Columns {
             last = Some(bar.ts);
             if place >= before.len() {
                 self.counts.push((bars, unbroken));
+            }
+        }
+        self.ends_day.clear();
+        self.ends_day.extend(block.iter().map(|bar| bar.ts.ts_ms() % DAY_MS == 0));
+        self.ahead.clear();
+        self.ahead.resize(block.len(), 1);
+        for (n, (_, unbroken)) in self.counts.iter().enumerate().skip(1).rev() {
+            if *unbroken > 1 {
+                self.ahead[n - 1] = self.ahead[n] + 1;
             }
         }
     }
@@ -283,41 +296,60 @@ impl<'a> Lane<'a> {
         bars: &[TimedBar],
         (place, seen): (usize, &Columns),
     ) -> usize {
-        let Self { core, places, still: Some(still), state, tally, .. } = self else { return 0 };
-        let quiet = &seen.column(places[still.place()])[place..];
-        let counts = &seen.counts[place..];
-        let is_open = state.side().is_some();
-        let mut passed = 0_usize;
-        for ((bar, quiet), (since, unbroken)) in bars.iter().zip(quiet).zip(counts) {
-            let ts = bar.ts;
-            // What follows another bar without a hole is in the next slot.
-            let is_next = if passed == 0 { ts == from } else { *unbroken > 1 };
-            if !is_next || *quiet != 0.0 || ts > to || ts >= tally.last {
-                break;
+        let Self { places, still: Some(still), state, tally, .. } = self else { return 0 };
+        if bars.first().is_none_or(|bar| bar.ts != from) {
+            return 0;
+        }
+        let (since, unbroken) = seen.counts[place];
+        // Where one bar is ready, those that follow it without a hole are too.
+        if self.blocks.readiness(since, unbroken) != Readiness::Ready {
+            return 0;
+        }
+        let slots = to.min(tally.last.plus(-1)).since(from) + 1;
+        let most = seen.ahead[place].min(usize::try_from(slots).unwrap_or(0));
+        let quiet = &seen.column(places[still.place()])[place..][..most];
+        let calm = quiet.iter().position(|value| *value != 0.0).unwrap_or(most);
+        let ends_day = &seen.ends_day[place..][..calm];
+        let passed = if state.side().is_none() {
+            ends_day.iter().filter(|ends| **ends).for_each(|_| tally.day());
+            calm
+        } else {
+            self.drift_open(&bars[..calm], ends_day)
+        };
+        if let Some(last) = passed.checked_sub(1) {
+            self.take_over(bars[last].bar.close(), (place + last, seen));
+        }
+        passed
+    }
+
+    /// Lets bars pass its open position, as far as nothing happens.
+    fn drift_open(&mut self, bars: &[TimedBar], ends_day: &[bool]) -> usize {
+        let Self { core, state, tally, .. } = self;
+        for (passed, (TimedBar { ts, bar }, is_midnight)) in bars.iter().zip(ends_day).enumerate() {
+            if !state.drifts(bar, &core.rules) {
+                return passed;
             }
-            let is_ready = self.blocks.readiness(*since, *unbroken) == Readiness::Ready;
-            if !is_ready || !state.drifts(&bar.bar, &core.rules) {
-                break;
-            }
-            let (close, is_midnight) = (bar.bar.close(), ts.ts_ms() % DAY_MS == 0);
+            let close = bar.close();
             let is_within = self.span.is_some_and(|[low, high]| low <= close && close <= high);
-            if is_open && (is_midnight || !is_within) {
-                let Some(equity) = state.marked((ts, close), &core.rules) else { break };
+            if *is_midnight || !is_within {
+                let Some(equity) = state.marked((*ts, close), &core.rules) else { return passed };
                 let own = if tally.mark(equity.float()) { None } else { self.span };
                 let [low, high] = own.unwrap_or([close, close]);
                 self.span = Some([low.min(close), high.max(close)]);
             }
-            if is_midnight {
+            if *is_midnight {
                 tally.day();
             }
-            passed += 1;
         }
-        if let Some(last) = passed.checked_sub(1) {
-            let close = bars[last].bar.close();
-            still.passed(state, close, |at| seen.column(places[at])[place + last]);
-            self.close = Some(close);
+        bars.len()
+    }
+
+    /// What it knows of the last slot that it passed.
+    fn take_over(&mut self, close: f64, (place, seen): (usize, &Columns)) {
+        if let Some(still) = &self.still {
+            still.passed(&mut self.state, close, |at| seen.column(self.places[at])[place]);
         }
-        passed
+        self.close = Some(close);
     }
 
     /// Gathers its values from the columns of all; says whether they may be used, and what a model makes of them.

@@ -3,7 +3,7 @@
 
 use super::{
     folder::SweepFolder,
-    job::PreparedSweep,
+    job::{PreparedSweep, engine},
     play::{TrialStage, window},
     results::TrialRow,
 };
@@ -38,7 +38,7 @@ pub fn again(
     prepared: &PreparedSweep,
     ((folder, stage), row): (Parts<'_, '_>, &TrialRow),
 ) -> Result<(PlayedTrial, String), Failure> {
-    let PreparedSweep { plan, cores, cards, bars, .. } = prepared;
+    let PreparedSweep { plan, space, points, cores, bars, .. } = prepared;
     let at = row.index as usize;
     let (search, series) = (plan.search.days(), &job.trading.series);
     let trial = as_trial(prepared, stage, row)?;
@@ -54,7 +54,8 @@ pub fn again(
     let played =
         write_backtest(&place, &cores[at], (&inputs, None), AtEnd::Close, OnExisting::Replace)?;
     let floor = bars.first().map_or(window.first(), |bar| bar.ts);
-    write_origin(context, &place, (floor, window.first()), &cards[at])?;
+    let card = engine(context, job, (space, &points.values[at]))?.card;
+    write_origin(context, &place, (floor, window.first()), &card)?;
     if played.days != trial.days || played.trades != trial.events || played.state != trial.state {
         return Err(bug(at, "an ordinary backtest of it gives other days or trades"));
     }

@@ -13,7 +13,10 @@ use super::{
     },
     merged::merge,
     nulls::{self, WholeSearch},
-    plan::{DayRange, PlannedTrial, SweepPlan, TrialKeys, days, points, turned, walk_fits},
+    plan::{
+        DayRange, PlannedTrial, SettingsDigest, SweepPlan, TrialKeys, days, points, turned,
+        walk_fits,
+    },
     play::{TrialStage, window},
     report::{HeldDoc, LuckDoc, MarketDoc, NullDoc, OrderDoc, SearchedModel, SweepDoc, TrialDoc},
     results::{TrialRow, name_of, render},
@@ -34,7 +37,7 @@ use crate::{
     },
     manifest::{SweepJob, SweepOn},
     report::sweep::{SweepPage, SweepPoint, sweep_page},
-    session::{origin::StrategySettings, record::stored_bars, signals::read_programs},
+    session::{record::stored_bars, signals::read_programs},
     store::{document::document, raw::RawStore},
     sweep::{
         plateau::Neighbours,
@@ -57,9 +60,9 @@ pub struct PreparedSweep {
     pub points: Points,
     /// The engine of every trial.
     pub cores: Vec<Core>,
-    /// Its settings.
-    pub cards: Vec<StrategySettings>,
-    /// Its signals.
+    /// Hash of the strategy of the first trial.
+    strategy: String,
+    /// The signals of every trial.
     pub signals: Vec<Signals>,
     /// The bars of the search.
     pub bars: Vec<TimedBar>,
@@ -83,8 +86,7 @@ pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
         announce_other_builds(context, plan);
     }
     folder.keep_call(&context.call)?;
-    let strategy = prepared.cards.first().map(StrategySettings::strategy_hash).unwrap_or_default();
-    begin(context, &SearchRow::planned(context, plan, strategy))?;
+    begin(context, &SearchRow::planned(context, plan, prepared.strategy.clone()))?;
     adopt(context, (&folder, plan))?;
     let end = PlayEnd::new(context.stop.clone(), &folder);
     let stops = || end.asked();
@@ -212,7 +214,7 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
     let (space, points) = points(job).map_err(manifest)?;
     let (search, held) = days(job, stored(context, job)?).map_err(manifest)?;
     walk_fits(job, search).map_err(manifest)?;
-    let (cores, cards) = engines(context, job, (&space, &points.values))?;
+    let Engines { cores, settings, strategy } = engines(context, job, (&space, &points.values))?;
     let timeframe = series.timeframe();
     let slots = window(search, timeframe)?;
     let anchors = cores.iter().map(|core| core.blocks(timeframe).anchor_ms(slots.first()));
@@ -231,8 +233,8 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
         bars: &bars,
     };
     let mut trials = Vec::new();
-    for ((core, card), values) in cores.iter().zip(&cards).zip(&points.values) {
-        let key = keys.key(core, &card.settings, &card.stop_fill);
+    for ((core, settings), values) in cores.iter().zip(&settings).zip(&points.values) {
+        let key = keys.key(core, settings);
         trials.push(PlannedTrial { key, values: values.iter().map(ToString::to_string).collect() });
     }
     // A base that the strategy itself does not take is no trial.
@@ -247,30 +249,51 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
         ..SweepPlan::of(job, (search, held), &bars)
     };
     let signals = signals(context, &cores, job)?;
-    Ok(PreparedSweep { plan, space, points, cores, cards, signals, bars })
+    Ok(PreparedSweep { plan, space, points, cores, strategy, signals, bars })
 }
 
-/// The engine of every point, and its settings.
+/// The engines of trials, and what their settings come to.
+pub(super) struct Engines {
+    /// One for every trial.
+    pub cores: Vec<Core>,
+    /// The same of the settings.
+    pub settings: Vec<SettingsDigest>,
+    /// Hash of the strategy of the first one.
+    pub strategy: String,
+}
+
+/// The engines of these points.
 pub(super) fn engines(
     context: &Context<'_>,
     job: &SweepJob,
     (space, points): (&SweepSpace, &[Vec<AxisValue>]),
-) -> Result<(Vec<Core>, Vec<StrategySettings>), Failure> {
-    let (mut cores, mut cards) = (Vec::new(), Vec::new());
+) -> Result<Engines, Failure> {
+    let mut all = Engines { cores: Vec::new(), settings: Vec::new(), strategy: String::new() };
     for values in points {
-        let trading = turned(&job.trading, &space.names, values)
-            .map_err(|message| Failure::new(Exit::Manifest, message))?;
-        let made = engine_setup(context, &trading, job.stop_fill, ModelSource::Named);
-        let EngineSetup { core, card, .. } = made.map_err(|failure| {
-            let pairs = space.names.iter().zip(values);
-            let shown: Vec<String> =
-                pairs.map(|(name, value)| format!("{name} = {value}")).collect();
-            Failure { message: format!("{}: {}", shown.join(", "), failure.message), ..failure }
-        })?;
-        cores.push(core);
-        cards.push(card);
+        let EngineSetup { core, card, .. } = engine(context, job, (space, values))?;
+        if all.cores.is_empty() {
+            all.strategy = card.strategy_hash();
+        }
+        all.cores.push(core);
+        all.settings.push(SettingsDigest::of(&card));
     }
-    Ok((cores, cards))
+    Ok(all)
+}
+
+/// The engine of one point.
+pub(super) fn engine(
+    context: &Context<'_>,
+    job: &SweepJob,
+    (space, values): (&SweepSpace, &[AxisValue]),
+) -> Result<EngineSetup, Failure> {
+    let trading = turned(&job.trading, &space.names, values)
+        .map_err(|message| Failure::new(Exit::Manifest, message))?;
+    let made = engine_setup(context, &trading, job.stop_fill, ModelSource::Named);
+    made.map_err(|failure| {
+        let pairs = space.names.iter().zip(values);
+        let shown: Vec<String> = pairs.map(|(name, value)| format!("{name} = {value}")).collect();
+        Failure { message: format!("{}: {}", shown.join(", "), failure.message), ..failure }
+    })
 }
 
 /// The lines of programs, for every trial; they are read once.

@@ -13,6 +13,7 @@ use crate::{
     },
     engine::step::Core,
     manifest::{self, SweepAxis, SweepJob, Trading, Turned, range_of},
+    session::origin::StrategySettings,
     store::digest::{RunningDigest, sha256_hex},
     sweep::{
         space::{Axis, AxisValue, Method, Points, SearchError, SweepSpace},
@@ -410,6 +411,21 @@ pub fn hashed_from_ms(core: &Core, timeframe: Timeframe, days: Days) -> i64 {
     first.map_or(0, |first| core.blocks(timeframe).anchor_ms(first))
 }
 
+/// sha256 of every setting of a trial. The settings themselves are some kilobytes, and there may be ten thousand trials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsDigest(String);
+
+impl SettingsDigest {
+    /// Of settings.
+    pub fn of(card: &StrategySettings) -> Self {
+        let mut text = format!("stop-fill={}\n", card.stop_fill);
+        for (key, value) in &card.settings {
+            let _ = writeln!(text, "{key}={value}");
+        }
+        Self(sha256_hex(text.as_bytes()))
+    }
+}
+
 /// What the key of a trial depends on besides its settings.
 pub struct TrialKeys<'a> {
     /// The series.
@@ -425,25 +441,17 @@ pub struct TrialKeys<'a> {
 }
 
 impl TrialKeys<'_> {
-    /// The key of a trial with these settings.
-    pub fn key(
-        &mut self,
-        core: &Core,
-        settings: &BTreeMap<String, String>,
-        stop_fill: &str,
-    ) -> String {
+    /// The key of a trial whose settings have this digest.
+    pub fn key(&mut self, core: &Core, settings: &SettingsDigest) -> String {
         let from = hashed_from_ms(core, self.series.timeframe(), self.days);
         let bars = self.bars;
         let hash = self.hashes.entry(from).or_insert_with(|| {
             hash_of(&bars[bars.partition_point(|bar| bar.ts.open_ms() < from)..])
         });
-        let mut text = format!(
-            "{}\n{}\n{} {}\n{hash}\nstop-fill={stop_fill}\n",
-            self.build, self.series, self.days.first, self.days.last
+        let text = format!(
+            "{}\n{}\n{} {}\n{hash}\n{}\n",
+            self.build, self.series, self.days.first, self.days.last, settings.0
         );
-        for (key, value) in settings {
-            let _ = writeln!(text, "{key}={value}");
-        }
         sha256_hex(text.as_bytes())[..KEY_DIGITS].to_owned()
     }
 }

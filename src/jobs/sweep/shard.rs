@@ -8,7 +8,7 @@ use std::{
 use super::{
     dispatch::Shard,
     folder::SweepFolder,
-    job::{engines, signals},
+    job::{Engines, engines, signals},
     nulls::{self, WholeSearch},
     plan::{SweepPlan, TrialKeys, hash_of, points},
     play::TrialStage,
@@ -168,7 +168,7 @@ fn trials_of(
     let values: Option<Vec<Vec<AxisValue>>> =
         trials.iter().map(|at| points.values.get(*at as usize).cloned()).collect();
     let values = values.ok_or_else(|| Failure::new(Exit::Data, "the plan has fewer trials"))?;
-    let (cores, cards) = engines(context, job, (&space, &values))?;
+    let Engines { cores, settings, .. } = engines(context, job, (&space, &values))?;
     let mut keys = TrialKeys {
         series: &job.trading.series,
         days: plan.search.days(),
@@ -176,8 +176,8 @@ fn trials_of(
         hashes: BTreeMap::new(),
         bars,
     };
-    for ((core, card), at) in cores.iter().zip(&cards).zip(trials) {
-        let key = keys.key(core, &card.settings, &card.stop_fill);
+    for ((core, settings), at) in cores.iter().zip(&settings).zip(trials) {
+        let key = keys.key(core, settings);
         if plan.trials.get(*at as usize).is_none_or(|trial| trial.key != key) {
             let message = format!(
                 "trial {at} has other settings here than in the plan: a model or a signal changed"
@@ -205,7 +205,7 @@ fn whole(
     (shard, end): (&Shard, &PlayEnd<'_>),
 ) -> Result<bool, Failure> {
     let (space, points): (_, Points) = points(job).map_err(|why| Failure::new(Exit::Data, why))?;
-    let (cores, _) = engines(context, job, (&space, &points.values))?;
+    let Engines { cores, .. } = engines(context, job, (&space, &points.values))?;
     let signals = signals(context, &cores, job)?;
     let neighbours = points.neighbours(plan.plateau);
     let asked = || end.asked();

@@ -6,13 +6,19 @@ use std::{
     os::unix::fs::MetadataExt as _,
 };
 
+use mjolnir::{domain::time::Timeframe, store::digest::sha256_hex};
 use serde_json::Value;
 
 use super::fixture::{
     EVENING, NOON, cell, decisions, eqflat, ledger, live, proof, trades, with_cell,
 };
-use crate::support::runner::Root;
+use crate::support::{
+    market::{csv, market},
+    runner::Root,
+};
 
+const DAY: &str = "data/raw/demo/BTC_USD/5m/2024-01-01.parquet";
+const REVISIONS: &str = "data/raw/demo/BTC_USD/5m/revisions.csv";
 const PROVEN: &str = "data/state/proven/paper/demo_BTC_USD_5m.json";
 
 /// What a proof says, without its name, its time, and where its replay is.
@@ -67,6 +73,26 @@ fn edit_in_place(root: &Root, path: &str, line: usize, column: usize) {
     open.set_modified(written).unwrap();
     assert_eq!(root.read(path).len(), text.len());
     assert_ne!(root.read(path), text);
+}
+
+/// Imports another bar than the stored one.
+fn import_another(root: &Root, ts_ms: i64) {
+    let near = market(Timeframe::M5, ts_ms - 3_000_000, ts_ms);
+    let row = csv(&near[near.len() - 1..]);
+    let volume = row.trim_end().rsplit(',').next().unwrap().to_owned();
+    let row = row.replace(&volume, "0.125");
+    root.write("late.csv", &row);
+    root.run("run import -p exchange=demo path=late.csv").ok();
+}
+
+/// A document with an edit, and a seal that fits.
+fn sealed(text: &str, edit: impl FnOnce(&mut Value)) -> String {
+    let mut document: Value = serde_json::from_str(text).unwrap();
+    edit(&mut document);
+    document["sha256"] = Value::Null;
+    let digest = sha256_hex(&serde_json::to_vec(&document).unwrap());
+    document["sha256"] = digest.into();
+    serde_json::to_string_pretty(&document).unwrap() + "\n"
 }
 
 fn rows(root: &Root) -> usize {
@@ -181,23 +207,45 @@ fn nothing_that_a_proof_stands_on_is_believed_when_it_has_changed() {
         root.write(PROVEN, &proven);
     }
     // A stored bar that was changed behind the revision log.
-    let day = "data/raw/demo/BTC_USD/5m/2024-01-01.parquet";
-    let bytes = std::fs::read(root.at(day)).unwrap();
+    let bytes = fs::read(root.at(DAY)).unwrap();
     let late = root.read(&decisions("paper"));
-    let ts_ms: i64 = cell(&late, 30, 3).parse().unwrap();
-    let other = mjolnir::domain::time::Timeframe::M5;
-    let near = crate::support::market::market(other, ts_ms - 3_000_000, ts_ms);
-    let row = crate::support::market::csv(&near[near.len() - 1..]);
-    let last = near[near.len() - 1].ts.ts_ms().to_string();
-    let volume = row.trim_end().rsplit(',').next().unwrap().to_owned();
-    let row = row.replace(&last, &ts_ms.to_string()).replace(&volume, "0.125");
-    root.write("late.csv", &row);
-    root.run("run import -p exchange=demo path=late.csv").ok();
+    import_another(&root, cell(&late, 30, 3).parse().unwrap());
     assert_eq!(known(&root, "revised"), None);
     assert_eq!(said(&root, "revised")["as_is"], "PASS_DATA_DRIFT");
     // Without its log, the bar that LIVE saw is lost.
-    root.remove("data/raw/demo/BTC_USD/5m/revisions.csv");
+    root.remove(REVISIONS);
     eqflat(&root, "paper", "lost").run().code(1);
-    root.write_bytes(day, &bytes);
+    root.write_bytes(DAY, &bytes);
     assert_eq!(known(&root, "restored"), Some(rows(&root)));
+}
+
+/// Each check by itself: the bar is older than those that the next slot's features are made of, and where the document is edited it is
+/// sealed again.
+#[test]
+fn each_thing_that_a_proof_is_about_is_looked_at() {
+    let root = ledger("2024-01-05T00:00:00Z");
+    eqflat(&root, "paper", "before").run().ok();
+    let proven = root.read(PROVEN);
+    assert_eq!(sealed(&proven, |_| ()), proven, "the seal is understood");
+    root.write(PROVEN, &sealed(&proven, |document| document["schema"] = "mjolnir.proven/1".into()));
+    assert_eq!(known(&root, "schema"), None);
+    root.write(PROVEN, &proven.replacen("\"trades\": ", "\"trades\": 1", 1));
+    assert_eq!(known(&root, "seal"), None);
+    root.write(PROVEN, &proven);
+    let bytes = fs::read(root.at(DAY)).unwrap();
+    let ts_ms: i64 = cell(&root.read(&decisions("paper")), 30, 3).parse().unwrap();
+    import_another(&root, ts_ms);
+    let (edited, log) = (fs::read(root.at(DAY)).unwrap(), root.read(REVISIONS));
+    // Its log alone.
+    root.write_bytes(DAY, &bytes);
+    assert_eq!(known(&root, "revisions"), None);
+    root.remove(REVISIONS);
+    root.write(PROVEN, &proven);
+    assert_eq!(known(&root, "neither"), Some(rows(&root)));
+    // The bar alone.
+    root.write_bytes(DAY, &edited);
+    root.write(PROVEN, &proven);
+    assert_eq!(known(&root, "bar"), None);
+    assert_eq!(said(&root, "bar")["as_seen"], "FAIL");
+    assert!(log.contains(&ts_ms.to_string()), "{log}");
 }
