@@ -112,21 +112,24 @@ fn at_work(root: &Root) -> Running {
     run
 }
 
-fn refused(call: Call<'_>, owner: &Running) {
+/// All of them at once: before it refuses, each looks long enough that a machine at work takes its time.
+fn refused<const N: usize>(calls: [Call<'_>; N], owner: &Running) {
     let held = format!("is held by pid {}, run owner, job live, since 20", owner.pid());
-    call.run().code(75).says(&[".writer.lock", &held]);
+    for run in calls.map(Call::start) {
+        run.end().code(75).says(&[".writer.lock", &held]);
+    }
 }
 
 #[test]
 fn c15_a_second_writer_is_refused_and_told_who_is_at_work() {
     let root = ledger(NOON);
     let run = at_work(&root);
-    refused(live(&root, "paper", NOON), &run);
-    // Another tag, the same series: the bars have one writer as well.
-    refused(live(&root, "other", NOON), &run);
-    assert_eq!(root.list("data/processed/decisions"), ["paper"], "nothing was begun");
     root.write("bars.csv", "ts_ms,open,high,low,close,volume\n1704067500000,1,1,1,1,1\n");
-    refused(root.call("run import -p exchange=demo path=bars.csv"), &run);
+    // Another tag, the same series: the bars have one writer as well.
+    let other = live(&root, "other", NOON);
+    let import = root.call("run import -p exchange=demo path=bars.csv");
+    refused([live(&root, "paper", NOON), other, import], &run);
+    assert_eq!(root.list("data/processed/decisions"), ["paper"], "nothing was begun");
     // Another series is free.
     live(&root, "other", NOON).arg("-p").arg("symbol=ETH/USD").run().ok();
     // A killed owner leaves no lock behind.
