@@ -29,6 +29,8 @@ const PROGRAM_MODE: u32 = 0o755;
 const PRIVATE_MODE: u32 = 0o600;
 /// Tries to find a free temporary name before giving up.
 const TEMP_TRIES: u32 = 10_000;
+/// How often a file is opened again that another machine replaced on a network file system while it was read.
+const STALE_TRIES: u32 = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskOp {
@@ -415,7 +417,12 @@ impl Disk for RealDisk {
     }
 
     fn read(&self, path: &Path) -> DiskResult<Option<Vec<u8>>> {
-        absent_is_none(refuse_odd(path).and_then(|_| fs::read(path)))
+        let read = || refuse_odd(path).and_then(|_| fs::read(path));
+        let is_stale = |error: &io::Error| error.kind() == ErrorKind::StaleNetworkFileHandle;
+        let again = |found: io::Result<Vec<u8>>| {
+            if found.as_ref().is_err_and(is_stale) { read() } else { found }
+        };
+        absent_is_none((0..STALE_TRIES).fold(read(), |found, _| again(found)))
             .map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
     }
 

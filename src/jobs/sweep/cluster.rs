@@ -15,6 +15,7 @@ use super::{
     },
     folder::SweepFolder,
     plan::SweepPlan,
+    play::TrialStage,
     slurm::{Refusal, SQUEUE, Submission, array_id, array_max, command, queue, refusal, sbatch},
     submits::{CoordinatorDoc, CoordinatorWatch, Lead, comment},
 };
@@ -51,6 +52,7 @@ pub struct Cluster<'a, 'c> {
     context: &'a Context<'c>,
     folder: &'a SweepFolder<'c>,
     plan: &'a SweepPlan,
+    stage: &'a TrialStage<'a>,
     executor: &'a SweepExecutor,
     calls: SlurmCalls,
     plan_hash: String,
@@ -147,7 +149,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
     /// Gets ready: the program on the shared folder, the limits of the cluster, what was sent before.
     pub fn new(
         context: &'a Context<'c>,
-        (folder, plan): (&'a SweepFolder<'c>, &'a SweepPlan),
+        (folder, plan, stage): (&'a SweepFolder<'c>, &'a SweepPlan, &'a TrialStage<'a>),
         executor: &'a SweepExecutor,
     ) -> Result<Self, Failure> {
         let dir = context.layout.sweep_dir(&folder.id);
@@ -168,6 +170,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
             context,
             folder,
             plan,
+            stage,
             executor,
             calls,
             plan_hash: plan.hash(),
@@ -228,6 +231,7 @@ impl<'a, 'c> Cluster<'a, 'c> {
                 }
                 DispatchAct::Send(pieces) => self.send(&pieces)?,
                 DispatchAct::Look => self.look()?,
+                DispatchAct::Open(n) => self.open(n)?,
                 DispatchAct::Wait => self.sleep(),
                 DispatchAct::Short(many) => return Err(self.short(many)),
             }
@@ -362,6 +366,24 @@ impl<'a, 'c> Cluster<'a, 'c> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Opens by name what a submission may have written: an open asks the server of a shared folder, where a listing may be a minute old.
+    /// Null markets and steps are always opened by their names.
+    fn open(&mut self, n: u32) -> Result<(), Failure> {
+        let shards = self.folder.submit(n)?.map_or_else(Vec::new, |doc| doc.shards);
+        let mut many = 0;
+        for shard in &shards {
+            let Shard::Trials(trials) = shard else { continue };
+            for name in self.stage.names(self.plan, trials, self.executor.cpus as usize) {
+                many += usize::from(self.folder.open_result(&name)?);
+            }
+        }
+        if many > 0 {
+            tracing::info!("{many} results are there, although the folder did not list them");
+        }
+        self.dispatch.opened(n);
         Ok(())
     }
 

@@ -141,7 +141,9 @@ enum ArrayState {
     Live,
     /// It was not in the queue, or had ended, at this time.
     Gone { at_ms: i64 },
-    /// It was gone twice, or was never accepted.
+    /// It was gone twice, or was never accepted. What it may have written was not opened by name since.
+    Ended,
+    /// Nothing comes of it any more.
     Over,
 }
 
@@ -174,6 +176,8 @@ pub enum DispatchAct {
     Send(Vec<WorkPiece>),
     /// Look at the queue.
     Look,
+    /// Open by name what this submission may have written, before any of it is called missing.
+    Open(u32),
     /// Wait for results.
     Wait,
     /// Nothing more is tried, and so many pieces are missing.
@@ -244,6 +248,9 @@ impl Dispatch {
             let mut own = array.pieces.iter().filter(|piece| missing.contains(piece)).peekable();
             // What an array shall give may all be there: then nothing hangs on it.
             if own.peek().is_some() {
+                if array.state == ArrayState::Ended {
+                    return DispatchAct::Open(array.n);
+                }
                 is_open = true;
                 is_unsure |= array.is_unsure();
             }
@@ -287,10 +294,11 @@ impl Dispatch {
             array.state = match array.state {
                 _ if is_live => ArrayState::Live,
                 ArrayState::Unsure { looks } if own.is_empty() => match looks + 1 {
-                    LOOKS_UNSURE => ArrayState::Over,
+                    LOOKS_UNSURE => ArrayState::Ended,
                     looks => ArrayState::Unsure { looks },
                 },
-                ArrayState::Gone { at_ms } if now_ms - at_ms >= self.pause_ms => ArrayState::Over,
+                ArrayState::Ended => ArrayState::Ended,
+                ArrayState::Gone { at_ms } if now_ms - at_ms >= self.pause_ms => ArrayState::Ended,
                 ArrayState::Gone { at_ms } => ArrayState::Gone { at_ms },
                 ArrayState::Unsure { .. } | ArrayState::Live | ArrayState::Over => {
                     ArrayState::Gone { at_ms: now_ms }
@@ -299,6 +307,13 @@ impl Dispatch {
         }
         self.count(&counted);
         adopted
+    }
+
+    /// What a submission may have written was opened by name: what is missing now is missing.
+    pub fn opened(&mut self, n: u32) {
+        for array in self.arrays.iter_mut().filter(|array| array.n == n) {
+            array.state = ArrayState::Over;
+        }
     }
 
     /// The queue could not be asked: nothing is known, and nothing is sent again.
@@ -323,6 +338,13 @@ mod tests {
 
     fn array(n: u32, job: Option<&str>, many: std::ops::Range<u32>) -> SentArray {
         SentArray::new(n, format!("c{n}"), job.map(str::to_owned), trials(many))
+    }
+
+    /// Everything that waits for it is opened, in vain.
+    fn opened(mut own: Dispatch, now: i64, many: std::ops::Range<u32>) -> Dispatch {
+        let DispatchAct::Open(n) = own.next(now, &missing(many)) else { panic!("{own:?}") };
+        own.opened(n);
+        own
     }
 
     fn line(job: &str, state: &str, comment: &str) -> QueueLine {
@@ -375,6 +397,7 @@ mod tests {
             assert_eq!(own.next(now + MINUTE + 1, &missing(0..2)), DispatchAct::Wait);
             own.looked(now + 2 * MINUTE, &[]);
             now += 2 * MINUTE + 1;
+            own = opened(own, now, 0..2);
         }
         assert_eq!(own.next(now, &missing(0..2)), DispatchAct::Short(2));
         // An array that comes back before the second look is not over.
@@ -384,6 +407,32 @@ mod tests {
         own.looked(2 * MINUTE, &[line("7", "PENDING", "c1")]);
         own.looked(3 * MINUTE, &[]);
         assert_eq!(own.next(3 * MINUTE, &missing(0..2)), DispatchAct::Wait);
+    }
+
+    /// A listing of a shared folder may be older than what is in it.
+    #[test]
+    fn what_is_gone_is_opened_by_name_before_it_is_missing() {
+        let mut own = Dispatch::new(1, MINUTE);
+        own.sent(array(1, Some("7"), 0..2), 0);
+        own.sent(array(2, Some("8"), 2..4), 0);
+        let both = [line("7", "COMPLETED", "c1"), line("8", "RUNNING", "c2")];
+        own.looked(MINUTE, &both);
+        own.looked(2 * MINUTE, &both);
+        assert_eq!(own.next(2 * MINUTE, &missing(0..4)), DispatchAct::Open(1));
+        own.looked(3 * MINUTE, &both);
+        assert_eq!(own.next(3 * MINUTE, &missing(1..4)), DispatchAct::Open(1), "it stays gone");
+        assert_eq!(own.next(3 * MINUTE, &missing(2..4)), DispatchAct::Wait, "it gave everything");
+        own.opened(1);
+        assert_eq!(
+            own.next(3 * MINUTE, &missing(1..4)),
+            DispatchAct::Wait,
+            "the other one is there"
+        );
+        own.looked(4 * MINUTE, &[]);
+        own.looked(5 * MINUTE, &[]);
+        assert_eq!(own.next(5 * MINUTE, &missing(1..3)), DispatchAct::Open(2));
+        own.opened(2);
+        assert_eq!(own.next(5 * MINUTE, &missing(1..3)), DispatchAct::Short(2));
     }
 
     #[test]
@@ -402,6 +451,7 @@ mod tests {
         own.unreachable(2 * MINUTE / 3);
         assert_eq!(own.next(2 * MINUTE / 3 + 1, &missing(0..2)), DispatchAct::Wait);
         own.looked(MINUTE, &[]);
+        let own = opened(own, MINUTE + 1, 0..2);
         assert_eq!(own.next(MINUTE + 1, &missing(0..2)), DispatchAct::Send(trials(0..2)));
     }
 
@@ -416,6 +466,7 @@ mod tests {
             QueueLine { reason: "launch failed requeued held".into(), ..line("7", "PENDING", "") };
         own.looked(2 * MINUTE, std::slice::from_ref(&held));
         own.looked(3 * MINUTE, &[held]);
+        let own = opened(own, 3 * MINUTE, 0..2);
         assert_eq!(own.next(3 * MINUTE, &missing(0..2)), DispatchAct::Send(trials(0..2)));
     }
 

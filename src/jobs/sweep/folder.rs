@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -80,12 +81,15 @@ pub struct SweepFolder<'a> {
     pub(super) layout: &'a Layout,
     /// What it is called.
     pub id: String,
+    /// Files of results that are there, whether or not a listing has them: one of a shared folder may be a minute old.
+    known: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> SweepFolder<'a> {
     /// Of a sweep.
     pub fn new(context: &Context<'a>, id: &str) -> Self {
-        Self { disk: context.disk, layout: context.layout, id: id.to_owned() }
+        let known = Mutex::default();
+        Self { disk: context.disk, layout: context.layout, id: id.to_owned(), known }
     }
 
     /// Makes it, and finds out whether files can be created once here.
@@ -185,6 +189,30 @@ impl<'a> SweepFolder<'a> {
         Ok(scan.rows)
     }
 
+    /// Remembers a file of results that is there.
+    pub fn know(&self, keys: &str) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(format!("{keys}.csv"));
+    }
+
+    /// Opens a file of results by its name, and remembers it when it is there; says whether that was not known.
+    pub fn open_result(&self, keys: &str) -> Result<bool, Failure> {
+        if self.disk.read(&self.result(keys))?.is_none() {
+            return Ok(false);
+        }
+        let is_new = !self.result_names()?.contains(&format!("{keys}.csv"));
+        self.know(keys);
+        Ok(is_new)
+    }
+
+    /// The files of results that the folder lists, and those that are known to be there.
+    fn result_names(&self) -> Result<BTreeSet<String>, Failure> {
+        let listed = self.disk.list(&self.layout.sweep_results_dir(&self.id))?;
+        let mut names = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        names.extend(listed.into_iter().filter(|name| name.strip_suffix(".csv").is_some()));
+        Ok(names)
+    }
+
     /// Takes away the unfinished files of earlier processes: all of them, unless other machines may be writing here; then old ones only.
     pub fn clean(&self, now: UtcMs) -> Result<(), Failure> {
         let layout = self.layout;
@@ -229,8 +257,7 @@ impl<'a> SweepFolder<'a> {
     pub fn count(&self, plan: &SweepPlan) -> Result<usize, Failure> {
         let dir = self.layout.sweep_results_dir(&self.id);
         let mut many = 0;
-        for name in self.disk.list(&dir)?.iter().filter(|name| name.strip_suffix(".csv").is_some())
-        {
+        for name in self.result_names()? {
             let bytes = self.disk.read(&dir.join(name))?.unwrap_or_default();
             let rows = parse(&String::from_utf8_lossy(&bytes), &plan.parameters, plan.cut());
             many += rows.map_or(0, |rows| rows.len());
@@ -303,8 +330,8 @@ impl ResultScan {
     /// Reads what is new.
     pub fn look(&mut self, folder: &SweepFolder<'_>, plan: &SweepPlan) -> Result<(), Failure> {
         let dir = folder.layout.sweep_results_dir(&folder.id);
-        for name in folder.disk.list(&dir)? {
-            if name.strip_suffix(".csv").is_none() || self.seen.contains(&name) {
+        for name in folder.result_names()? {
+            if self.seen.contains(&name) {
                 continue;
             }
             let path = dir.join(&name);

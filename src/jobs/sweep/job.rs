@@ -100,7 +100,7 @@ pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
     match job.sweep.executor.kind {
         SweepOn::Local => go_on(context, job, &prepared, (&folder, &stage, None)),
         SweepOn::Slurm => {
-            let mut cluster = Cluster::new(context, (&folder, plan), &job.sweep.executor)?;
+            let mut cluster = Cluster::new(context, (&folder, plan, &stage), &job.sweep.executor)?;
             let outcome = go_on(context, job, &prepared, (&folder, &stage, Some(&mut cluster)));
             let end = match &outcome {
                 Err(_) => ClusterEnd::Failed,

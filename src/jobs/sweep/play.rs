@@ -52,16 +52,38 @@ pub struct TrialStage<'a> {
 }
 
 impl TrialStage<'_> {
-    /// Trials cut so that those of a part can be played side by side and every core has something to do.
-    fn parts(&self, wanted: &[usize], most: usize) -> Vec<Vec<usize>> {
+    /// Trials cut so that those of a part can be played side by side and each of so many threads has something to do.
+    fn parts(&self, wanted: &[usize], (most, threads): (usize, usize)) -> Vec<Vec<usize>> {
         let cores: Vec<Core> = wanted.iter().map(|at| self.cores[*at].clone()).collect();
-        let each = wanted.len().div_ceil(rayon::current_num_threads() * 2).clamp(1, most);
+        let each = wanted.len().div_ceil(threads.max(1) * 2).clamp(1, most);
         let mut parts = Vec::new();
         for group in groups(&cores, self.timeframe) {
             for part in group.chunks(each) {
                 parts.push(part.iter().map(|place| wanted[*place]).collect());
             }
         }
+        parts
+    }
+
+    /// What the files are called that a shard of these trials writes with so many threads. This is the stage of the whole plan.
+    pub fn names(&self, plan: &SweepPlan, trials: &[u32], threads: usize) -> Vec<String> {
+        let wanted: Vec<usize> = trials.iter().map(|at| *at as usize).collect();
+        let key = |at: &usize| plan.trials[*at].key.as_str();
+        let parts = self.parts(&wanted, (SIDE_BY_SIDE, threads));
+        parts.iter().map(|part| name_of(part.iter().map(key))).collect()
+    }
+
+    /// The parts that are missing. A shard cuts all of its trials, so that its files have the same names after a restart: its
+    /// coordinator opens them by these.
+    fn missing_parts(&self, rows: &[Option<TrialRow>], cut: (usize, usize)) -> Vec<Vec<usize>> {
+        let is_missing = |at: &usize| rows[self.planned(*at)].is_none();
+        let all = 0..self.cores.len();
+        if self.trials.is_none() {
+            return self.parts(&all.filter(is_missing).collect::<Vec<usize>>(), cut);
+        }
+        let mut parts = self.parts(&all.collect::<Vec<usize>>(), cut);
+        parts.iter_mut().for_each(|part| part.retain(is_missing));
+        parts.retain(|part| !part.is_empty());
         parts
     }
 
@@ -85,7 +107,7 @@ impl TrialStage<'_> {
             keeps: false,
         };
         let wanted: Vec<usize> = (0..self.cores.len()).collect();
-        let parts = self.parts(&wanted, SIDE_BY_SIDE);
+        let parts = self.parts(&wanted, (SIDE_BY_SIDE, rayon::current_num_threads()));
         let played: Option<Vec<Vec<PlayedTrial>>> =
             parts.par_iter().map(|part| self.part(part, tape)).collect();
         let Some(played) = played else { return Ok(None) };
@@ -117,16 +139,14 @@ impl TrialStage<'_> {
         (bars, by, per_shard): (&[TimedBar], SweepScore, Option<u32>),
     ) -> Result<bool, Failure> {
         let rows = folder.results(plan)?;
-        let missing: Vec<usize> =
-            (0..self.cores.len()).filter(|at| rows[self.planned(*at)].is_none()).collect();
-        if missing.is_empty() {
+        let most = per_shard.map_or(SIDE_BY_SIDE, |most| (most as usize).min(SIDE_BY_SIDE));
+        let parts = self.missing_parts(&rows, (most, rayon::current_num_threads()));
+        if parts.is_empty() {
             return Ok(true);
         }
         let window = window(plan.search.days(), self.timeframe)?;
         let tape = Tape { bars, window, cut: plan.cut(), keeps: false };
-        let most = per_shard.map_or(SIDE_BY_SIDE, |most| (most as usize).min(SIDE_BY_SIDE));
-        let parts = self.parts(&missing, most);
-        context.progress.begin("trials", missing.len() as u64);
+        context.progress.begin("trials", parts.iter().map(|part| part.len() as u64).sum());
         let is_stopped = AtomicBool::new(false);
         let done: Result<(), Failure> = parts.par_iter().try_for_each(|part| {
             let Some(played) = self.part(part, tape) else {
@@ -146,6 +166,7 @@ impl TrialStage<'_> {
             let name = name_of(rows.iter().map(|row| row.key.as_str()));
             folder
                 .create(&folder.result(&name), render(&plan.parameters, &with_values).as_bytes())?;
+            folder.know(&name);
             for _ in part {
                 context.progress.advance("");
             }

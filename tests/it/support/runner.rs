@@ -202,8 +202,9 @@ impl Call<'_> {
 
     fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_runner"));
-        command.args(&self.args).current_dir(self.root.path()).env_clear().envs(&self.env);
+        command.args(&self.args).current_dir(self.root.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+        command.envs(&self.env);
         command
     }
 

@@ -3,4 +3,5 @@
 mod calibrate;
 mod model;
 mod same;
+mod shared;
 mod whole;

@@ -14,23 +14,23 @@ use crate::support::{
 };
 
 /// 300 days of 4 h bars, and a small grid on all but the last 20 %.
-const BARS: &str = "run made-up -p exchange=demo timeframe=4h market=edge from=2020-01-01T00:00:00Z to=2020-10-27T00:00:00Z";
-const SWEEP: &str = "run demo-sweep -p exchange=demo timeframe=4h null-sweeps=3 --set sweep.min-trades=20 sweep.over.fast=[2,3,4] sweep.over.slow=[8,12,16]";
+pub(super) const BARS: &str = "run made-up -p exchange=demo timeframe=4h market=edge from=2020-01-01T00:00:00Z to=2020-10-27T00:00:00Z";
+pub(super) const SWEEP: &str = "run demo-sweep -p exchange=demo timeframe=4h null-sweeps=3 --set sweep.min-trades=20 sweep.over.fast=[2,3,4] sweep.over.slow=[8,12,16]";
 
-fn with_bars() -> Root {
+pub(super) fn with_bars() -> Root {
     let root = Root::new();
     root.run(BARS).ok();
     root
 }
 
-fn id(root: &Root) -> String {
+pub(super) fn id(root: &Root) -> String {
     let ids: Vec<String> =
         root.list("data/sweeps").into_iter().filter(|name| name != "searches").collect();
     let [id] = &ids[..] else { panic!("{ids:?}") };
     id.clone()
 }
 
-fn file(root: &Root, name: &str) -> String {
+pub(super) fn file(root: &Root, name: &str) -> String {
     root.read(&format!("data/sweeps/{}/{name}", id(root)))
 }
 
@@ -138,6 +138,48 @@ fn no_trial_reads_the_hold_out() {
     let root = with_bars();
     root.run("run made-up -p exchange=demo timeframe=4h market=walk seed=8 from=2020-08-27T12:00:00Z to=2020-08-27T16:00:00Z").ok();
     assert_ne!(sweep(&root).1, sweep(&with_bars()).1);
+}
+
+/// Each step chooses by its train days alone: other prices on the days behind them change what the choice earns, and no choice.
+#[test]
+fn no_step_of_a_walk_forward_reads_its_test_days_or_the_embargo_before_it_chooses() {
+    let walk = |root: &Root| {
+        let set = "sweep.walk-forward={train=\"90d\",test=\"30d\",embargo=\"5d\"}";
+        root.call(SWEEP).arg(set).run();
+        let steps = root.files(&format!("data/sweeps/{}/walk", id(root))).into_iter();
+        let steps = steps.map(|(_, text)| serde_json::from_str(&text).expect("a document"));
+        steps.collect::<Vec<Value>>()
+    };
+    let before = walk(&with_bars());
+    let root = with_bars();
+    // From the first day behind the last train window on.
+    root.run("run made-up -p exchange=demo timeframe=4h market=walk seed=8 from=2020-06-29T00:00:00Z to=2020-08-28T00:00:00Z").ok();
+    let after = walk(&root);
+    let windows = |steps: &[Value]| {
+        let day =
+            |step: &Value, name: &str, at: usize| step[name][at].as_i64().expect("a day") - 18_262;
+        let one = |step: &Value| {
+            [
+                day(step, "train", 0),
+                day(step, "train", 1),
+                day(step, "test", 0),
+                day(step, "test", 1),
+            ]
+        };
+        steps.iter().map(one).collect::<Vec<_>>()
+    };
+    // Days since 2020-01-01, of which 180 is the first one with other prices.
+    let expected =
+        [[0, 89, 95, 124], [30, 119, 125, 154], [60, 149, 155, 184], [90, 179, 185, 214]];
+    assert_eq!((windows(&before), windows(&after)), (expected.to_vec(), expected.to_vec()));
+    for (one, other) in before.iter().zip(&after) {
+        assert!(one["train_sharpe"].is_number(), "{one}");
+        for name in ["choice", "train_sharpe"] {
+            assert_eq!(one[name], other[name], "{name} of {}", one["train"]);
+        }
+    }
+    assert_eq!(before[..2], after[..2]);
+    assert_ne!(before[3]["days"], after[3]["days"], "the test days were played");
 }
 
 #[test]
