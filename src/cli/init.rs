@@ -21,6 +21,7 @@ use crate::{
     domain::{
         ids::{Exchange, NameError, Tag},
         series::Symbol,
+        text::quoted,
         time::{TimeError, Timeframe},
     },
     exchange::venue::registry::Venue,
@@ -82,6 +83,7 @@ struct MadeBox {
 
 fn make(dir: &Path, args: &InitArgs) -> Result<MadeBox, Failure> {
     // Before a question is asked: an answer that cannot be used is a waste of the time of whoever gives it.
+    can_be_typed(dir)?;
     may_become_a_box(dir)?;
     let settings = settings(args)?;
     let (kept, new): (Vec<BoxFile>, Vec<BoxFile>) =
@@ -93,6 +95,18 @@ fn make(dir: &Path, args: &InitArgs) -> Result<MadeBox, Failure> {
 
 fn failed(exit: Exit, message: String) -> Failure {
     Failure::new(exit, message)
+}
+
+/// Refuses a name that cannot be typed: the commands to type next begin with it, and documents hold it.
+fn can_be_typed(dir: &Path) -> Result<(), Failure> {
+    if dir.to_str().is_some_and(|text| !text.chars().any(char::is_control)) {
+        return Ok(());
+    }
+    let message = format!(
+        "{} has control characters, or bytes that are not UTF-8: name another folder",
+        plain(&dir.display().to_string())
+    );
+    Err(failed(Exit::Usage, message))
 }
 
 /// Refuses a folder in which something would have to be overwritten.
@@ -322,7 +336,9 @@ fn report(made: &MadeBox, json: bool) {
     }
     let venue = format!("with {} {} {}:", settings.exchange, settings.symbol, settings.timeframe);
     if dir != Path::new(".") {
-        print(&format!("\nnext, there:\n  cd {shown}\n"));
+        // What begins with a dash is a flag to the shell.
+        let flagged = if shown.starts_with('-') { "./" } else { "" };
+        print(&format!("\nnext, there:\n  cd {}\n", quoted(&format!("{flagged}{shown}"))));
     }
     for (head, commands) in [("without a network:", &offline), (venue.as_str(), &online)] {
         print(&format!("\n{head}\n"));

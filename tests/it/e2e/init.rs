@@ -75,6 +75,33 @@ fn wrong_answers_are_named_and_nothing_is_written() {
     }
 }
 
+/// The first command to type is the one into the box.
+#[test]
+fn a_folder_with_an_odd_name_can_be_entered_as_it_is_said_and_one_that_cannot_be_typed_is_refused()
+{
+    let root = Root::new();
+    for name in ["we ird", "it's", "a$HOME;b", "-dash"] {
+        let made = root.call("init --yes --").arg(name).run().ok();
+        let (_, next) = made.stdout.split_once("next, there:\n  ").expect("what to type");
+        let enter = next.lines().next().expect("a line");
+        let inside = root.shell(&format!("{enter} && pwd")).code(0);
+        assert_eq!(inside.stdout.trim_end(), root.at(name).display().to_string());
+    }
+    let runner = env!("CARGO_BIN_EXE_runner");
+    for name in [r"new\nline", r"esc\033[31m", r"not-utf8\377"] {
+        for json in ["", "--json"] {
+            let said =
+                root.shell(&format!("{runner} init --yes {json} \"$(printf '{name}')\"")).code(2);
+            assert!(said.stderr.contains("name another folder") || json == "--json", "{said}");
+        }
+    }
+    assert!(
+        root.list(".")
+            .iter()
+            .all(|name| !["new", "esc", "not"].iter().any(|odd| name.starts_with(odd)))
+    );
+}
+
 #[test]
 fn what_was_written_is_taken_back_when_the_rest_cannot_be() {
     let root = Root::new();
