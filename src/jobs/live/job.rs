@@ -6,6 +6,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
     watcher::{LoopWatcher, outcome, report_recovery, say_start},
 };
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, Deadline, SystemClock},
     domain::{decision::Degraded, ids::Tag, series::Series, time::SlotTs},
     engine::{anchor::Blocks, step::Core},
     exchange::{feed::Feed, venue::registry::Venue},
@@ -40,7 +41,8 @@ use crate::{
     store::{disk::Disk, lock::LockGate, raw::RawStore},
 };
 
-/// A loop that is asked to stop has its grace and no more: for a longer ledger, some 200,000 rows, the figures are left to a report.
+/// A loop that is asked to stop has its grace and no more: for a longer ledger, some 200,000 rows, the figures have half of it, and where
+/// that is not enough they are left to a report.
 const STOPPED_LEDGER_MAX: u64 = 32 << 20;
 
 impl From<LoopError> for Failure {
@@ -238,14 +240,21 @@ fn figures(
 ) -> BTreeMap<String, String> {
     let path = context.layout.decisions(tag, series);
     let bytes = context.disk.len(&path).ok().flatten().unwrap_or(0);
-    if ended == LoopOutcome::Stopped && bytes > STOPPED_LEDGER_MAX {
-        tracing::info!("the figures of this ledger: runner run jobs/report.toml -p tag={tag}");
-        return BTreeMap::new();
-    }
-    key_figures(context, tag, series).unwrap_or_else(|failure| {
-        tracing::warn!("the figures of this ledger are not known: {}", failure.message);
+    let time = figures_time(ended, bytes, context.grace);
+    key_figures(context, (tag, series), Deadline::after(time)).unwrap_or_else(|failure| {
+        if failure.exit == Exit::Timeout {
+            tracing::info!("the figures of this ledger: runner run jobs/report.toml -p tag={tag}");
+        } else {
+            tracing::warn!("the figures of this ledger are not known: {}", failure.message);
+        }
         BTreeMap::new()
     })
+}
+
+/// How long the figures of a ledger of so many bytes may take; `None` is as long as it takes.
+fn figures_time(ended: LoopOutcome, bytes: u64, grace: Duration) -> Option<Duration> {
+    let is_hurried = ended == LoopOutcome::Stopped && bytes > STOPPED_LEDGER_MAX;
+    is_hurried.then_some(grace / 2)
 }
 
 /// Most slots in a row that are filled flat: none on a venue that leaves no bar out. A recording has the holes of its venue.
@@ -333,5 +342,20 @@ impl Background {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jobs::live::plan::EndReason;
+
+    #[test]
+    fn only_a_long_ledger_of_a_loop_that_was_asked_to_stop_is_hurried() {
+        let grace = Duration::from_secs(20);
+        let of = |ended, bytes| figures_time(ended, bytes, grace);
+        assert_eq!(of(LoopOutcome::Stopped, STOPPED_LEDGER_MAX), None);
+        assert_eq!(of(LoopOutcome::Stopped, STOPPED_LEDGER_MAX + 1), Some(grace / 2));
+        assert_eq!(of(LoopOutcome::Ended(EndReason::Window), u64::MAX), None);
     }
 }

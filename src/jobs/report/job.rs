@@ -8,6 +8,7 @@ use super::{
     which::{ReportLedger, which},
 };
 use crate::{
+    clock::Deadline,
     domain::{
         ids::{RunId, Tag},
         series::Series,
@@ -92,23 +93,26 @@ fn left(html: String, json: String) -> Outcome {
 pub fn made(context: &Context<'_>, ledger: &ReportLedger) -> Result<Report, Failure> {
     let (tag, series) = (&ledger.tag, &ledger.series);
     let origin = read_origin(context.disk, context.layout, tag, series)?;
-    let Read { gather, last, data_sha256, is_torn } = read(context, ledger, origin.as_ref())?;
+    let Read { gather, last, data_sha256, is_torn } =
+        read(context, ledger, origin.as_ref(), Deadline::after(None))?;
     let proof = proof(context, ledger, last)?;
     let header = Header { data_sha256, is_torn, ..header(context, ledger, origin) };
     Ok(gather.finish(header, proof))
 }
 
-/// The key figures of a ledger of LIVE, as values that its loop puts out, where `trades` is the name of a file; nothing is written.
+/// The key figures of a ledger of LIVE, as values that its loop puts out, where `trades` is the name of a file; nothing is written. A
+/// failure of [`Exit::Timeout`] where the ledger is too long for the time.
 pub fn key_figures(
     context: &Context<'_>,
-    tag: &Tag,
-    series: &Series,
+    (tag, series): (&Tag, &Series),
+    until: Deadline,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let (tag, series, id) = (tag.clone(), series.clone(), tag.to_string());
     let ledger = ReportLedger { tag, series, id, backtest: None };
     let (tag, series) = (&ledger.tag, &ledger.series);
     let origin = read_origin(context.disk, context.layout, tag, series)?;
-    let Read { gather, last, data_sha256, is_torn } = read(context, &ledger, origin.as_ref())?;
+    let Read { gather, last, data_sha256, is_torn } =
+        read(context, &ledger, origin.as_ref(), until)?;
     if last.is_none() {
         return Ok(BTreeMap::new());
     }
@@ -170,4 +174,67 @@ fn outcome(report: &Report, html: &str, json: &str) -> Outcome {
     out.insert("report".to_owned(), html.to_owned());
     out.insert("json".to_owned(), json.to_owned());
     Outcome { exit: Exit::Ok, summary, text, out }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        checklist::Drawing,
+        domain::time::{Timeframe, UtcMs},
+        jobs::context::{Progress, Resume},
+        os::{mask::Mask, process::ChildResults, signals::Stop},
+        session::reader::Files,
+        store::{
+            disk::{RealDisk, parent},
+            layout::Layout,
+            rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
+        },
+    };
+
+    struct Quiet;
+
+    impl Progress for Quiet {
+        fn begin(&self, _: &str, _: u64) {}
+        fn advance(&self, _: &str) {}
+        fn end(&self) {}
+    }
+
+    #[test]
+    fn figures_for_which_there_is_no_time_are_left_out() {
+        let temp = tempfile::tempdir().unwrap();
+        let layout = Layout::new(temp.path());
+        let disk = RealDisk::new(layout.data());
+        let (tag, symbol): (Tag, _) = ("paper".parse().unwrap(), "BTC/USD".parse().unwrap());
+        let series = Series::new("demo".parse().unwrap(), symbol, Timeframe::H1);
+        let files = Files::of(&layout, &tag, &series);
+        for (path, header) in [(files.decisions, DECISIONS_HEADER), (files.trades, TRADES_HEADER)] {
+            disk.create_dir_all(parent(&path)).unwrap();
+            disk.replace(&path, format!("{header}\n").as_bytes()).unwrap();
+        }
+        let context = Context {
+            root: temp.path(),
+            disk: &disk,
+            layout: &layout,
+            run_id: "r".parse().unwrap(),
+            job: "j".to_owned(),
+            call: "j".to_owned(),
+            mask: &Mask::new([]),
+            build: "b",
+            started: UtcMs::EPOCH,
+            stop: Stop::default(),
+            grace: Duration::ZERO,
+            child_results: ChildResults::Kept,
+            drawing: Drawing { colour: false, broken: false },
+            progress: &Quiet,
+            resume: Resume::default(),
+        };
+        let within = |time| {
+            key_figures(&context, (&tag, &series), Deadline::after(time)).map_err(|f| f.exit)
+        };
+        assert_eq!(within(None), Ok(BTreeMap::new()), "it has no rows");
+        assert_eq!(within(Some(Duration::ZERO)), Err(Exit::Timeout));
+    }
 }

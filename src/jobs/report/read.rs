@@ -6,12 +6,14 @@ use rust_decimal::Decimal;
 
 use super::which::ReportLedger;
 use crate::{
+    clock::Deadline,
     domain::{
         bar::{Bar, TimedBar},
         decision::{Action, CloseReason, Event, Reason, RiskState, Side, TradeEvent},
         money::{Money, Price, Qty},
         time::SlotTs,
     },
+    exit::Exit,
     jobs::context::{Context, Failure},
     report::{
         gather::{Gather, ReportRow},
@@ -22,7 +24,12 @@ use crate::{
         reader::{DecisionRow, Extent, Files, LedgerPiece, RecordReader, TradeRow},
         record::gone,
     },
-    store::{digest::RunningDigest, disk::Disk as _, error::StoreError, raw::RawStore},
+    store::{
+        digest::RunningDigest,
+        disk::{Disk as _, RealDisk},
+        error::StoreError,
+        raw::RawStore,
+    },
 };
 
 /// Rows read at once: with their bars they take a few megabytes.
@@ -40,11 +47,12 @@ pub struct Read {
     pub is_torn: bool,
 }
 
-/// Reads a ledger from its first row to its last whole one.
+/// Reads a ledger from its first row to its last whole one; a failure of [`Exit::Timeout`] where there is no time for all of it.
 pub fn read(
     context: &Context<'_>,
     ledger: &ReportLedger,
     origin: Option<&LedgerOrigin>,
+    until: Deadline,
 ) -> Result<Read, Failure> {
     let (tag, series) = (&ledger.tag, &ledger.series);
     let files = Files::of(context.layout, tag, series);
@@ -67,7 +75,7 @@ pub fn read(
     let mut hashes = RunningDigest::default();
     let (mut entry, mut held, mut last) = (None, false, None);
     context.progress.begin("reading the ledger", 0);
-    while let Some(piece) = reader.next()? {
+    while let Some(piece) = next(&mut reader, until)? {
         let bars = bars(context, &raw, &piece, held)?;
         let mut bars = bars.iter().peekable();
         let mut trades = piece.trades.iter().peekable();
@@ -89,10 +97,21 @@ pub fn read(
     Ok(Read { gather, last, data_sha256: hashes.digest(), is_torn: extent.is_torn })
 }
 
+/// The next piece, while there is time.
+fn next(
+    reader: &mut RecordReader<'_, RealDisk>,
+    until: Deadline,
+) -> Result<Option<LedgerPiece>, Failure> {
+    if until.is_over() {
+        return Err(Failure::new(Exit::Timeout, "the ledger is too long to be read in this time"));
+    }
+    Ok(reader.next()?)
+}
+
 /// The stored bars of a piece; none are read for rows without a position.
 fn bars(
     context: &Context<'_>,
-    raw: &RawStore<'_, crate::store::disk::RealDisk>,
+    raw: &RawStore<'_, RealDisk>,
     piece: &LedgerPiece,
     held: bool,
 ) -> Result<Vec<TimedBar>, Failure> {
