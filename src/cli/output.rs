@@ -143,7 +143,8 @@ impl Progress for JobProgress {
         if plain.total > 0 && plain.done * 10 / plain.total > plain.told {
             plain.told = plain.done * 10 / plain.total;
             let pace = pace((plain.done, plain.total), plain.watch.passed());
-            say(&format!("{}: {}% {note}{pace}", plain.what, plain.told * 10));
+            let comma = if note.is_empty() || pace.is_empty() { "" } else { ", " };
+            say(&format!("{}: {}% {note}{comma}{pace}", plain.what, plain.told * 10));
         }
     }
 

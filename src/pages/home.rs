@@ -242,7 +242,7 @@ fn incidents(all: &[Incident]) -> Markup {
             @for one in all {
                 li {
                     (verdict(StatusSign::Bad, one.id.trouble.name())) " " a href=(format!("/runs/{}", one.run)) { bdi { (safe(&one.id.job)) } }
-                    " " span.when { "since " (time(one.since.get())) ", " (count(u64::from(one.times))) " times" }
+                    " " span.when { "since " (time(one.since.get())) ", " (count(u64::from(one.times))) @if one.times == 1 { " time" } @else { " times" } }
                 }
             }
         }

@@ -236,8 +236,9 @@ impl SideBySide {
             y_name: "gain since the first row".to_owned(),
             inside: html! {
                 path.zero d=(format!("M0 {0:.1}H10000", space.down(0.0))) {}
-                path.line.held.dashes d=(space.path(b)) {}
                 path.line.own d=(space.path(a)) {}
+                // Dashes on top: where both are the same, both are seen.
+                path.line.held.dashes d=(space.path(b)) {}
             },
             over: html! {},
             keys: vec![

@@ -60,6 +60,9 @@ const box = () => {
   const talk = 'n=0; while [ $n -lt 40000 ]; do n=$((n+1)); echo "line $n <b>not bold</b>"; [ $((n % 40)) = 0 ] && sleep 0.2; done';
   writeFileSync(join(root, 'jobs/talk.toml'), `manifest = 1\nname = "talk"\nkind = "exec"\ndescription = "Says <script>window.hit = 1</script>"\nextends = ["../profiles/base.toml"]\n[exec]\nrun = ["sh", "-c", '''${talk}''']\n[[schedule]]\non = "start"\n[[schedule]]\ncron = "30 2 * * *"\ntimezone = "Europe/Berlin"\n`);
   writeFileSync(join(root, 'jobs/ask.toml'), `manifest = 1\nname = "ask"\nkind = "pipeline"\n[[step]]\nid = "build"\nrun = ["true"]\n[[step]]\nid = "each"\neach = ["BTC/USD", "ETH/USD"]\nneeds = ["build"]\nrun = ["true", "\${each}"]\n[[step]]\nid = "send"\nneeds = ["each"]\napprove = "Send <b>it</b>?"\nrun = ["sh", "-c", "echo sent > sent"]\n[[schedule]]\non = "start"\n`);
+  writeFileSync(join(root, 'jobs/both.toml'), `manifest = 1\nname = "both"\nkind = "exec"\n[params.symbol]\ndefault = "x"\n[matrix]\nsymbol = ["BTC/USD", "ETH/USD"]\n[exec]\nrun = ["true", "\${params.symbol}"]\n`);
+  run('pause', 'fetch', '--who', 'tester', '--reason', 'the venue is <b>down</b>');
+  run('resume', 'fetch', '--who', 'tester', '--reason', 'it is up');
   run(...live('2024-01-02T12:00:00Z'));
   // A name as long as one may be, which must not make a page wider than a screen.
   run(...live('2024-01-01T02:00:00Z').map((word) => (word === 'tag=demo' ? `tag=${'long_name_'.repeat(5)}` : word)));
@@ -120,7 +123,7 @@ const main = async () => {
   const finished = (await api('/api/v1/runs?job=eqflat&limit=1')).runs[0].run_id;
   const sweep = (await api('/api/v1/sweeps')).sweeps[0].id;
   const asks = await until('a step waits', async () => (await api('/api/v1/status')).runs.find((one) => one.asks.length > 0));
-  const pages = ['/', '/sweeps', `/sweeps/${sweep}`, '/act?do=flatten&of=demo', loop, `${loop}/why`, '/runs', `/runs/${finished}`, '/runs/r00050', `/runs/${asks.run_id}`, `/act?do=approve&of=${asks.run_id}&step=send`, '/jobs/ask', '/jobs', '/jobs/talk', '/jobs/demo', '/reports', '/reports/live/demo', '/reports/eqflat/demo/first/proof.json', '/proofs', '/compare', '/compare?a=demo&b=demo_bt_first'];
+  const pages = ['/', '/sweeps', `/sweeps/${sweep}`, '/act?do=flatten&of=demo', loop, `${loop}/why`, '/runs', `/runs/${finished}`, '/runs/r00050', `/runs/${asks.run_id}`, `/act?do=approve&of=${asks.run_id}&step=send`, '/jobs/ask', '/jobs', '/jobs/talk', '/jobs/fetch', '/jobs/both', '/act?do=run&of=both', '/jobs/demo', '/reports', '/reports/live/demo', '/reports/eqflat/demo/first/proof.json', '/proofs', '/compare', '/compare?a=demo&b=demo_bt_first'];
 
   say('each page, wide and narrow, dark and light');
   for (const width of [1440, 390]) {
@@ -257,8 +260,24 @@ const main = async () => {
   await page.goto(`${base}/runs/${asks.run_id}`);
   check((await page.textContent('table.steps')).includes('approved by tester: looked at'), 'who approved it is kept');
 
+  say('a matrix as a whole');
+  await page.goto(`${base}/jobs/both`);
+  await page.click('.acts a:has-text("Run now")');
+  check((await page.textContent('main')).includes('all 2 jobs of the matrix'), await page.textContent('main'));
+  await page.fill('input[name=reason]', 'both of them');
+  await page.fill('input[name=who]', 'tester');
+  await page.fill('input[name=token]', token);
+  await page.click('form.act button');
+  check((await page.textContent('main')).includes('1 more start'), await page.textContent('main'));
+  const ended = async (job) => (await api(`/api/v1/runs?job=${job}`)).runs.filter((one) => one.state === 'succeeded').length;
+  for (const job of ['both.BTC_USD', 'both.ETH_USD']) await until(`${job} ran`, async () => (await ended(job)) === 1);
+  await page.goto(`${base}/jobs/fetch`);
+  check((await page.textContent('table.pauses')).includes('tester: it is up'), 'who resumed it, and why');
+
   say('a report: sorted, and nothing of others in it runs');
   await page.goto(`${base}/reports/live/demo`);
+  const shares = await page.evaluate(() => [...document.querySelectorAll('table.groups td.bar svg')].map((one) => one.clientWidth / one.parentElement.clientWidth));
+  check(shares.length > 5 && shares.every((share) => share > 0.9), `a bar is as wide as its cell: ${shares.slice(0, 3)}`);
   const results = async () => (await page.locator('table.trades tbody tr td:last-child').allTextContents()).map((text) => Number(text.replace(/[\s\u202f]/g, '').replace('\u2212', '-')));
   const unsorted = await results();
   check(unsorted.length > 3 && unsorted.every(Number.isFinite), `results of trades: ${unsorted}`);
