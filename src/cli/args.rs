@@ -521,7 +521,7 @@ pub struct ResumeArgs {
     /// The tag of the loop that is to go on; the variable DATA_TAG when neither is given
     #[arg(long, add = ArgValueCompleter::new(tags))]
     pub tag: Option<String>,
-    /// The reason; needed for a loop, and kept in its commands ledger
+    /// The reason; needed for a loop, and kept in its commands ledger, or with the pause that it ends
     #[arg(long)]
     pub reason: Option<String>,
     /// Who; the user of this process when absent

@@ -18,9 +18,11 @@ use crate::{
     jobs::{context::Failure, ledgers::JobSubject},
     manifest::{Kind, Span},
     report::figures::FIGURES,
-    store::runs::{FigureOrder, RunFilter, RunRecord, RunState},
+    store::runs::{FigureOrder, Pause, PauseEnd, RunFilter, RunRecord, RunState},
 };
 
+/// Pauses of a job that are listed.
+const PAUSES_MAX: u32 = 10;
 /// Columns of a page.
 const WIDTH: usize = 100;
 
@@ -29,20 +31,47 @@ const PLAUSIBLE_MS: i64 = 100_000_000_000;
 
 /// Lists the runs.
 pub fn history(root: &Path, args: &HistoryArgs, json: bool) -> Exit {
-    let runs = match select(root, args) {
-        Ok(runs) => runs,
+    let (runs, pauses) = match select(root, args) {
+        Ok(found) => found,
         Err(failure) => return tell(&failure, json),
     };
     let exit = if runs.is_empty() { Exit::Nothing } else { Exit::Ok };
     if json {
         let runs: Vec<Value> = runs.iter().map(ListedRun::json).collect();
-        print_json(&json!({ "schema": "mjolnir.history/1", "runs": runs }));
-    } else if runs.is_empty() {
+        let pauses: Vec<Value> = pauses.iter().map(ended_json).collect();
+        print_json(&json!({ "schema": "mjolnir.history/1", "runs": runs, "pauses": pauses }));
+        return exit;
+    }
+    if runs.is_empty() {
         say("no run that is recorded here matches");
     } else {
         print(&listed(&runs, args.sort.as_deref()));
     }
+    print(&pauses.iter().map(ended_line).collect::<String>());
     exit
+}
+
+/// A pause of a job that is over.
+type EndedPause = (String, Pause, PauseEnd);
+
+fn ended_json((job, pause, end): &EndedPause) -> Value {
+    json!({
+        "job": job, "since_ms": pause.since.get(), "who": pause.who, "reason": pause.reason,
+        "ended_ms": end.at.get(), "ended_by": end.who, "ended_why": end.reason,
+    })
+}
+
+fn ended_line((job, pause, end): &EndedPause) -> String {
+    let said = |who: &str, why: &str| {
+        let colon = if why.is_empty() { "" } else { ": " };
+        format!("by {}{colon}{}", plain(who), plain(why))
+    };
+    let began = said(&pause.who, &pause.reason);
+    let ended = match &end.who {
+        Some(who) => format!("resumed {}", said(who, &end.reason)),
+        None => "it was over by itself".to_owned(),
+    };
+    format!("{job} was paused {} to {} {began}; {ended}\n", pause.since, end.at)
 }
 
 /// A run, with what it was about and the figures it found out.
@@ -62,7 +91,8 @@ impl ListedRun {
     }
 }
 
-fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<ListedRun>, Failure> {
+/// The runs, and, where a job is named, its newest pauses that are over.
+fn select(root: &Path, args: &HistoryArgs) -> Result<(Vec<ListedRun>, Vec<EndedPause>), Failure> {
     let usage = |message: String| Failure::new(Exit::Usage, message);
     let state = args.state.as_deref().map(str::parse::<RunState>).transpose();
     let state = state.map_err(|error| usage(format!("--state: {error}")))?;
@@ -73,11 +103,18 @@ fn select(root: &Path, args: &HistoryArgs) -> Result<Vec<ListedRun>, Failure> {
     let figure = figure.map(|name| FigureOrder { name, is_rising: args.reverse });
     let limit = Some(args.last);
     let filter = RunFilter { kind, state, since, figure, limit, ..RunFilter::default() };
-    let Some(job) = &args.job else { return about(&records, records.list(&filter)?) };
+    let Some(job) = &args.job else {
+        return Ok((about(&records, records.list(&filter)?)?, Vec::new()));
+    };
     let runs = records.of_job(job, &filter)?;
+    let mut pauses = Vec::new();
+    for name in records.names_of(job) {
+        let ended = records.store.ended_pauses(&name, PAUSES_MAX)?;
+        pauses.extend(ended.into_iter().map(|(pause, end)| (name.clone(), pause, end)));
+    }
     let any = RunFilter { limit: Some(1), ..RunFilter::default() };
-    if !runs.is_empty() || !records.of_job(job, &any)?.is_empty() {
-        return about(&records, runs);
+    if !runs.is_empty() || !pauses.is_empty() || !records.of_job(job, &any)?.is_empty() {
+        return Ok((about(&records, runs)?, pauses));
     }
     let message = format!("no run of a job `{job}` is recorded: `runner list` lists the jobs");
     Err(Failure::new(Exit::Nothing, message))

@@ -18,6 +18,7 @@ use crate::{
     domain::command::CommandKind,
     exit::Exit,
     jobs::context::Failure,
+    store::runs::PauseEnd,
 };
 
 /// Lets the schedules of a job start it again, or a loop go on.
@@ -52,15 +53,16 @@ pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
     if args.at.is_some() {
         return usage("--at has no meaning for a job: its schedules start it again from now on");
     }
-    match lift(root, job) {
-        Ok(jobs) => {
+    match lift(root, job, (args.reason.as_deref(), args.who.as_ref())) {
+        Ok((jobs, end)) => {
             for job in jobs {
                 if json {
-                    print_json(
-                        &json!({ "schema": "mjolnir.pause/1", "job": job, "paused": false, "changed": true }),
-                    );
+                    print_json(&json!({
+                        "schema": "mjolnir.pause/1", "job": job, "paused": false, "changed": true,
+                        "reason": end.reason, "who": end.who,
+                    }));
                 } else {
-                    print(&said(&job));
+                    print(&said(&job, &end));
                 }
             }
             Exit::Ok
@@ -70,23 +72,35 @@ pub fn resume(root: &Path, args: &ResumeArgs, json: bool) -> Exit {
 }
 
 /// What was done, for people.
-pub fn said(job: &str) -> String {
-    format!("job {job} is resumed: its schedules start it again\n")
+pub fn said(job: &str, end: &PauseEnd) -> String {
+    let who = end.who.as_deref().map_or_else(String::new, |who| format!(" by {}", plain(who)));
+    let colon = if end.reason.is_empty() { "" } else { ": " };
+    let reason = plain(&end.reason);
+    format!("job {job} is resumed{who}{colon}{reason}\nits schedules start it again\n")
 }
 
-/// Takes the pauses of a job away, and returns those that were paused: several of a matrix.
-pub fn lift(root: &Path, word: &str) -> Result<Vec<String>, Failure> {
+/// Takes the pauses of a job away, and returns those that were paused, several of a matrix, with what is kept of their end.
+pub fn lift(
+    root: &Path,
+    word: &str,
+    (reason, who): (Option<&str>, Option<&String>),
+) -> Result<(Vec<String>, PauseEnd), Failure> {
     let Some(records) = Records::open_if_any(root)? else {
         return Err(Failure::new(Exit::Nothing, format!("job `{}` is not paused", plain(word))));
     };
+    let end = PauseEnd {
+        at: SystemClock.now(),
+        who: Some(flags::who(who)),
+        reason: reason.unwrap_or_default().trim().to_owned(),
+    };
     let mut lifted = Vec::new();
     for job in records.names_of(word) {
-        if records.store.unpause(&job)? {
+        if records.store.unpause(&job, &end)? {
             lifted.push(job);
         }
     }
     if !lifted.is_empty() {
-        return Ok(lifted);
+        return Ok((lifted, end));
     }
     let paused: Vec<String> = records.store.paused(SystemClock.now())?.into_keys().collect();
     let paused = if paused.is_empty() { "none".to_owned() } else { paused.join(", ") };

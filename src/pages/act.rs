@@ -1,5 +1,7 @@
 //! `/act`: what a person does to a loop, a job or a run through the pages of a service that is run with `--operate`.
 
+use std::{collections::VecDeque, fmt::Write as _};
+
 use http::{Method, StatusCode, header};
 use maud::{Markup, html};
 use serde_json::json;
@@ -7,10 +9,11 @@ use serde_json::json;
 use super::{
     desk::{Desk, DeskLedger},
     frame::{self, Here},
-    jobs::{file_of, refusal},
+    jobs::{file_of, matrix_of, refusal},
     operator::{FormUse, Operator, Stranger},
     query::{Query, escaped},
     run::find,
+    starter::StartOrder,
     steps,
     words::{StatusSign, safe, safe_lines, verdict},
 };
@@ -34,7 +37,6 @@ use crate::{
         context::Failure,
         ledgers::{in_recorded_time, series_of},
     },
-    run::{command_line, made_up_id},
     serve::answer::{WebPage, WebRequest},
     store::runs::{RunRecord, RunState},
 };
@@ -158,7 +160,9 @@ impl Act {
                 listed(&desk.disk, &desk.layout, &tag)?;
             }
             ActKind::Pause | ActKind::ResumeJob | ActKind::Run => {
-                file_of(desk, of)?;
+                if matrix_of(desk, of).is_empty() {
+                    file_of(desk, of)?;
+                }
             }
             ActKind::Stop | ActKind::Retry => {
                 find(desk, of)?;
@@ -349,21 +353,14 @@ fn not_here() -> Failure {
 }
 
 fn form(desk: &Desk, operator: &Operator, (act, asked): (&Act, Option<&str>)) -> Markup {
-    let reach = match act.row.kind {
-        ActKind::Order(_) => reach(desk, &act.of),
-        ActKind::Pause
-        | ActKind::ResumeJob
-        | ActKind::Run
-        | ActKind::Stop
-        | ActKind::Retry
-        | ActKind::Approve => Vec::new(),
-    };
+    let (what, reach) = reach(desk, act);
     html! {
         p.kind { a href=(act.page(desk)) { bdi { (safe(&act.of)) } } }
         h1 { (act.row.button) " " bdi { (safe(&act.whom())) } "?" }
         @if let Some(asked) = asked { p.message { "It asks: " bdi { (safe(asked)) } } }
         p.lead { (act.row.does) }
-        @if reach.len() > 1 { p { "It is for all " (reach.len()) " series of the tag: " (reach.join(", ")) "." } }
+        @if reach.len() > 1 { p { "It is for all " (reach.len()) " " (what) ": " (safe(&reach.join(", "))) "." } }
+        @if reach.len() > 1 && act.row.kind == ActKind::Run { p { "Jobs without an end start at the same time, others one after another as long as this service runs. Each is a run, which is stopped by itself." } }
         form.act method="post" action="/act" {
             input type="hidden" name="do" value=(act.row.word);
             input type="hidden" name="of" value=(safe(&act.of));
@@ -381,10 +378,21 @@ fn form(desk: &Desk, operator: &Operator, (act, asked): (&Act, Option<&str>)) ->
     }
 }
 
-/// The series of a tag.
-fn reach(desk: &Desk, tag: &str) -> Vec<String> {
-    let all = tag.parse().ok().and_then(|tag| series_of(&desk.disk, &desk.layout, &tag).ok());
-    all.unwrap_or_default().iter().map(ToString::to_string).collect()
+/// What an act is for, where that may be several: the series of a tag, or the jobs of a matrix.
+fn reach(desk: &Desk, act: &Act) -> (&'static str, Vec<String>) {
+    let of = &act.of;
+    match act.row.kind {
+        ActKind::Order(_) => {
+            let tag = of.parse().ok();
+            let all = tag.and_then(|tag| series_of(&desk.disk, &desk.layout, &tag).ok());
+            let all = all.unwrap_or_default();
+            ("series of the tag", all.iter().map(ToString::to_string).collect())
+        }
+        ActKind::Pause | ActKind::ResumeJob | ActKind::Run => {
+            ("jobs of the matrix", matrix_of(desk, of))
+        }
+        ActKind::Stop | ActKind::Retry | ActKind::Approve => ("", Vec::new()),
+    }
 }
 
 /// Acts on a form, once.
@@ -475,20 +483,27 @@ fn carry_out(
             pause::set(&desk.root, &args)?.iter().map(pause::said).collect()
         }
         ActKind::ResumeJob => {
-            resume::lift(&desk.root, of)?.iter().map(|job| resume::said(job)).collect()
+            let (jobs, end) = resume::lift(&desk.root, of, (Some(why), Some(&who)))?;
+            jobs.iter().map(|job| resume::said(job, &end)).collect()
         }
         ActKind::Run => {
-            let file = file_of(desk, of)?;
-            // A job of a matrix has no file of its own.
-            let own = format!("jobs/{file}.toml");
-            let job = if desk.root.join(&own).is_file() { own } else { file };
-            let args = RunArgs { asked, ..RunArgs::of(JobArgs::of(job.into())) };
-            started(desk, operator, &args)?
+            let mut jobs = matrix_of(desk, of);
+            if jobs.is_empty() {
+                let file = file_of(desk, of)?;
+                // A job of a matrix has no file of its own.
+                let own = format!("jobs/{file}.toml");
+                jobs.push(if desk.root.join(&own).is_file() { own } else { file });
+            }
+            let args = |job: String| RunArgs {
+                asked: asked.clone(),
+                ..RunArgs::of(JobArgs::of(job.into()))
+            };
+            started(desk, operator, jobs.into_iter().map(args).collect())?
         }
         ActKind::Stop => stopped(desk, of, &format!("{why}, by {who}"))?,
         ActKind::Retry => {
             let args = RetryArgs { run: of.clone(), from: None, only: None, asked };
-            started(desk, operator, &retry::again(&desk.root, &args)?)?
+            started(desk, operator, vec![retry::again(&desk.root, &args)?])?
         }
         ActKind::Approve => {
             let (run, step, reason) = (of.clone(), step.clone(), why.to_owned());
@@ -518,17 +533,38 @@ fn stopped(desk: &Desk, run: &str, why: &str) -> Result<String, Failure> {
     })
 }
 
-/// Starts a run in a process of its own.
-fn started(desk: &Desk, operator: &Operator, args: &RunArgs) -> Result<String, Failure> {
-    load(&desk.root, &args.job, &facts()).map_err(|error| refusal(&error))?;
-    let id = made_up_id(&args.job.job, desk.now());
-    let run: RunId = id.parse().map_err(|error: crate::domain::ids::NameError| {
-        Failure::new(Exit::Usage, error.to_string())
-    })?;
-    let place = (desk.root.as_path(), &desk.disk, &desk.layout);
-    let record = operator.start(place, command_line::words(args, &id), &run)?;
-    Ok(format!(
-        "run {} of job {} was started: /runs/{}\n",
-        record.run_id, record.job, record.run_id
-    ))
+/// Starts runs, each in a process of its own: several at the same time where they have no end, else one after another.
+fn started(desk: &Desk, operator: &Operator, runs: Vec<RunArgs>) -> Result<String, Failure> {
+    let (mut orders, mut at_once) = (VecDeque::new(), false);
+    for args in runs {
+        let loaded = load(&desk.root, &args.job, &facts()).map_err(|error| refusal(&error))?;
+        let manifest = &loaded.resolved.manifest;
+        at_once |= orders.is_empty() && manifest.job.common().has_no_end;
+        orders.push_back(StartOrder { args, output_max: manifest.logs.max_size.get().bytes() });
+    }
+    let line = |record: &RunRecord| {
+        let (run, job) = (&record.run_id, &record.job);
+        format!("run {run} of job {job} was started: /runs/{run}\n")
+    };
+    let starter = &operator.starter;
+    let later = orders.len().saturating_sub(1);
+    if !at_once || later == 0 {
+        let mut said = line(&starter.start(orders)?);
+        if later > 0 {
+            let _ = writeln!(said, "{later} more start after it, one by one");
+        }
+        return Ok(said);
+    }
+    let mut said = String::new();
+    for order in orders {
+        match starter.start(VecDeque::from([order])) {
+            Ok(record) => said.push_str(&line(&record)),
+            Err(failure) if said.is_empty() => return Err(failure),
+            // Those before it run.
+            Err(failure) => {
+                let _ = writeln!(said, "not started: {}", failure.message);
+            }
+        }
+    }
+    Ok(said)
 }

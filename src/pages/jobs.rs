@@ -25,7 +25,7 @@ use crate::{
     jobs::context::Failure,
     manifest::{Declared, ExplainRow, Schedule},
     os::mask::Mask,
-    store::runs::{Pause, RunFilter, RunRecord, RunState, RunStore},
+    store::runs::{Pause, PauseEnd, RunFilter, RunRecord, RunState, RunStore},
 };
 
 /// Runs of a strip.
@@ -34,6 +34,8 @@ const STRIP: u32 = 60;
 const SLOTS: u32 = 10;
 /// Runs that the page of a job lists.
 const LISTED: usize = 15;
+/// Pauses that it lists.
+const PAUSES_MAX: u32 = 10;
 
 /// A job, as far as its file can be read.
 struct Known {
@@ -75,13 +77,28 @@ pub fn body(desk: &Desk) -> Result<Markup, Failure> {
     })
 }
 
+/// The jobs of the matrix of this name; none where it is not one of a manifest in `jobs/`.
+pub fn matrix_of(desk: &Desk, name: &str) -> Vec<String> {
+    let is_name = !name.contains(['/', '\\', '\0']);
+    if is_name { matrix_jobs(&desk.root, Path::new(name)) } else { Vec::new() }
+}
+
 /// The page of a manifest with a matrix.
 fn matrix(desk: &Desk, name: &str, all: &[String]) -> Result<Markup, Failure> {
     let file = find(&desk.root, Path::new(name))?.1;
+    let pauses = desk.records(RunStore::pauses)?.unwrap_or_default();
+    let jobs = planned::job_names(&desk.root, name);
+    let paused = jobs.iter().filter(|job| pauses.contains_key(*job)).count();
+    let words: &[&str] = match paused {
+        0 => &["pause", "run"],
+        many if many == jobs.len() => &["resume-job", "run"],
+        _ => &["pause", "resume-job", "run"],
+    };
     Ok(html! {
         p.kind { a href="/jobs" { "Jobs" } " · " code { (safe(&file)) } }
         h1 { bdi { (safe(name)) } }
         p.lead { "A matrix of " (all.len()) " jobs. All of them: " code { "runner run " (safe(name)) } }
+        (act::links(desk, words, name))
         (list(desk, all)?)
     })
 }
@@ -199,7 +216,7 @@ fn mean(runs: &[RunRecord]) -> String {
 
 /// The page of one job.
 pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
-    let several = matrix_jobs(&desk.root, Path::new(name));
+    let several = matrix_of(desk, name);
     if !several.is_empty() {
         return matrix(desk, name, &several);
     }
@@ -209,6 +226,7 @@ pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
     let runs = history(desk, &known.job, STRIP)?;
     let now = desk.now();
     let pauses = desk.records(RunStore::pauses)?.unwrap_or_default();
+    let ended = ended_pauses(desk, &known.job)?;
     let newest: Vec<RunRecord> = runs.iter().rev().take(LISTED).cloned().collect();
     let args = JobArgs::of(file.clone().into());
     let declared = load_declared(&desk.root, &args).unwrap_or_default();
@@ -232,11 +250,38 @@ pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
             p { (strip(&runs)) }
             @if !runs.is_empty() { p { @if mean(&runs) != "–" { "Mean duration of the last " (runs.len()) ": " (mean(&runs)) ". " } a href=(format!("/runs?job={}", super::query::escaped(&known.job))) { "All of its runs" } } }
             @if !newest.is_empty() { (table(&newest, now)) }
+            (paused_before(&ended))
         }
         (steps(desk, &file, runs.last()))
         section #params { h2 { "Params" } (params(&declared)) }
         section #values { h2 { "The manifest, each value with its origin" } (values(desk, &args)) }
     })
+}
+
+/// Pauses of a job that are over, the newest first.
+fn ended_pauses(desk: &Desk, job: &str) -> Result<Vec<(Pause, PauseEnd)>, Failure> {
+    Ok(desk.records(|store| store.ended_pauses(job, PAUSES_MAX))?.unwrap_or_default())
+}
+
+fn paused_before(ended: &[(Pause, PauseEnd)]) -> Markup {
+    let said = |who: &str, why: &str| {
+        html! { bdi { (safe(who)) } @if !why.is_empty() { ": " bdi { (safe(why)) } } }
+    };
+    let at = |at: UtcMs| time(at.get() / 1_000 * 1_000);
+    html! {
+        @if !ended.is_empty() {
+            h3 { "Paused before" }
+            div.wide tabindex="0" role="group" aria-label="pauses that are over" { table.pauses {
+                thead { tr { th scope="col" { "from, UTC" } th scope="col" { "paused by" } th scope="col" { "to, UTC" } th scope="col" { "resumed by" } } }
+                tbody { @for (pause, end) in ended { tr {
+                    th scope="row" { (at(pause.since)) }
+                    td.said { (said(&pause.who, &pause.reason)) }
+                    td { (at(end.at)) }
+                    td.said { @match &end.who { Some(who) => { (said(who, &end.reason)) }, None => { "it was over by itself" } } }
+                } } }
+            } }
+        }
+    }
 }
 
 /// The file of a job by its name or that of its file.
@@ -401,10 +446,17 @@ pub fn json(desk: &Desk) -> Result<Value, Failure> {
             Err(_) => Vec::new(),
         };
         let paused = pauses.get(&known.job).map(crate::cli::next::pause_json);
+        let ended = ended_pauses(desk, &known.job).unwrap_or_default();
+        let ended: Vec<Value> = ended.iter().map(|(pause, end)| {
+            json!({
+                "since_ms": pause.since.get(), "who": pause.who, "reason": pause.reason,
+                "ended_ms": end.at.get(), "ended_by": end.who, "ended_why": end.reason,
+            })
+        }).collect();
         let path = find(&desk.root, Path::new(file)).map_or_else(|_| format!("jobs/{file}.toml"), |found| found.1);
         json!({
             "job": known.job, "file": path, "kind": known.kind, "description": known.about,
-            "is_valid": known.planned.is_ok(), "schedules": schedules, "paused": paused,
+            "is_valid": known.planned.is_ok(), "schedules": schedules, "paused": paused, "paused_before": ended,
         })
     }).collect();
     Ok(json!({ "schema": "mjolnir.jobs/1", "jobs": jobs }))

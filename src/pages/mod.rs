@@ -19,6 +19,7 @@ mod rows;
 mod run;
 mod runs;
 pub mod site;
+mod starter;
 mod steps;
 mod sweeps;
 mod trading;

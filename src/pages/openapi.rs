@@ -126,7 +126,7 @@ fn act_path() -> Value {
     let step = "the step of the run, to approve";
     let form = json!({ "type": "object", "required": ["do", "of", "reason"], "properties": {
         "do": text("halt, reduce, resume, flatten, pause, resume-job, run, stop, retry or approve"),
-        "of": text("the tag of loops, the name of a job, or the id of a run"),
+        "of": text("the tag of loops, the name of a job or of a matrix, or the id of a run"),
         "step": text(step), "reason": text("why; others will read it"), "who": text("who you are"),
     } });
     let answer =

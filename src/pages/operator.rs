@@ -9,26 +9,18 @@ use std::{
         Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
-use super::{desk::lock, query::Query};
+use super::{desk::lock, query::Query, starter::Starter};
 use crate::{
-    clock::nap,
-    domain::ids::RunId,
     exit::Exit,
     jobs::context::Failure,
-    os::{
-        machine::random_bytes,
-        process::{Child, Detached},
-    },
+    os::machine::random_bytes,
     serve::answer::WebRequest,
     store::{
-        bounded_log::open_output,
         digest::sha256_hex,
         disk::{Disk as _, RealDisk, parent},
         layout::Layout,
-        runs::{RunRecord, RunStore},
     },
 };
 
@@ -38,11 +30,6 @@ const TOKEN_MIN: usize = 32;
 const OTHERS: u32 = 6;
 /// Forms that are remembered: of more, the oldest can be sent again.
 const FORMS_MAX: usize = 1_000;
-/// How long a program that was started is waited for until it has its record.
-const RECORD_TRIES: u32 = 800;
-const RECORD_PAUSE: Duration = Duration::from_millis(50);
-/// Bytes of the output of a program that did not get so far.
-const OUTPUT_MAX: usize = 2_000;
 
 /// Why somebody may not act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,14 +56,13 @@ pub enum FormUse {
 /// Who may act, and what was done already.
 pub struct Operator {
     token: String,
-    program: PathBuf,
+    /// Starts what a person asks for.
+    pub starter: Starter,
     /// Begins the name of every form of this start of the service.
     service: String,
     forms_made: AtomicU64,
     /// By the name of the form: its number, and the answer once there is one.
     forms: Mutex<BTreeMap<String, (u64, Option<String>)>>,
-    /// Programs that were started and have not ended yet.
-    started: Mutex<Vec<Child>>,
 }
 
 impl Operator {
@@ -109,14 +95,18 @@ impl Operator {
         }
         let service = sha256_hex(&random_bytes::<32>().map_err(io)?)[..16].to_owned();
         let forms_made = AtomicU64::new(0);
-        let (forms, started) = (Mutex::default(), Mutex::default());
-        Ok(Self { token, program, service, forms_made, forms, started })
+        let starter = Starter::of(root, program);
+        Ok(Self { token, starter, service, forms_made, forms: Mutex::default() })
     }
 
     /// Whether a request has the token: in its `Authorization`, or in a field of its form.
     pub fn admits(&self, asked: &WebRequest, form: &Query) -> Result<(), Stranger> {
         let header = asked.headers.get(http::header::AUTHORIZATION);
-        let header = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        // The word before the token has no case.
+        let header = header.and_then(|value| {
+            let (word, token) = value.to_str().ok()?.split_once(' ')?;
+            word.eq_ignore_ascii_case("Bearer").then_some(token)
+        });
         let given = header.or(form.text("token")).map(str::trim).ok_or(Stranger::Silent)?;
         if is_same(given, &self.token) { Ok(()) } else { Err(Stranger::Wrong) }
     }
@@ -156,47 +146,6 @@ impl Operator {
                 forms.remove(form);
             }
         }
-    }
-
-    /// Starts this program as a run with this id, as a person would in a terminal, and waits until it is recorded.
-    pub fn start(
-        &self,
-        (root, disk, layout): (&Path, &RealDisk, &Layout),
-        words: Vec<String>,
-        run: &RunId,
-    ) -> Result<RunRecord, Failure> {
-        let text = |part: &Path| part.display().to_string();
-        let mut argv = vec![text(&self.program), "--root".to_owned(), text(root)];
-        argv.extend(words);
-        disk.create_dir_all(&layout.run_dir(run))?;
-        let path = layout.run_output(run);
-        let failed =
-            |what: &str, error: std::io::Error| Failure::new(Exit::Io, format!("{what}: {error}"));
-        let output = open_output(&path).map_err(|error| failed("the output of the run", error))?;
-        let child = Detached { argv, env: BTreeMap::new(), dir: root.to_owned(), output };
-        let mut child = child.start().map_err(|error| failed("the run was not started", error))?;
-        let (mut record, mut is_over) = (None, false);
-        for _ in 0..RECORD_TRIES {
-            is_over = child.left().is_some();
-            record = RunStore::look(layout)?.map(|store| store.get(run)).transpose()?.flatten();
-            if record.is_some() || is_over {
-                break;
-            }
-            nap(RECORD_PAUSE);
-        }
-        let mut started = lock(&self.started);
-        started.push(child);
-        started.retain_mut(|child| child.left().is_none());
-        record.ok_or_else(|| {
-            let said = disk.read_at(&path, 0, OUTPUT_MAX).unwrap_or_default();
-            let said = String::from_utf8_lossy(&said).trim().to_owned();
-            if is_over {
-                let message = format!("the run left before it had a record: {said}");
-                return Failure::new(Exit::Nothing, message);
-            }
-            let message = format!("run {run} was started and is not recorded yet: look at it again, this machine is busy");
-            Failure::new(Exit::Busy, message)
-        })
     }
 }
 
@@ -253,7 +202,10 @@ mod tests {
         };
         let token = operator.token.clone();
         assert_eq!(asked(None, &format!("token={token}")), Ok(()));
-        assert_eq!(asked(Some(format!("Bearer {token}")), ""), Ok(()));
+        for word in ["Bearer", "bearer"] {
+            assert_eq!(asked(Some(format!("{word} {token}")), ""), Ok(()));
+        }
+        assert_eq!(asked(Some(format!("Basic {token}")), ""), Err(Stranger::Silent));
         assert_eq!(asked(None, "reason=x"), Err(Stranger::Silent));
         assert_eq!(asked(None, "token="), Err(Stranger::Silent));
         for wrong in ["x", &token[1..], &format!("{token}0"), &token.to_uppercase()] {

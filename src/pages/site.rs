@@ -32,7 +32,7 @@ fn answer(desk: &Arc<Desk>, asked: &WebRequest) -> WebPage {
     let path = asked.uri.path();
     let is_post = asked.method == Method::POST;
     // Names of ours have no letters that an address must write in another way.
-    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     match parts.as_slice() {
         ["act"] => return act::page(desk, asked),
         ["api", "v1", "act"] if is_post => return act::document(desk, asked),

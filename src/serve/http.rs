@@ -563,6 +563,41 @@ mod tests {
         });
     }
 
+    /// A stream of which nothing is taken waits for its reader, and nothing else does. Where that does not hold, the thread hangs and the
+    /// test ends all the same.
+    #[test]
+    fn a_reader_of_a_stream_that_takes_nothing_holds_up_no_other() {
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(async {
+                let looks = Arc::new(AtomicU64::new(0));
+                let counted = Arc::clone(&looks);
+                let follow: LiveSource = Box::new(move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    Some(b"a piece".to_vec())
+                });
+                let (sender, untaken) = channel(1);
+                let mut open = JoinSet::new();
+                open.spawn(feed(follow, sender));
+                // There is room for one piece: what the second look found waits.
+                while looks.load(Ordering::Relaxed) < 2 {
+                    pause(PAUSE).await;
+                }
+                for _turn in 0..20 {
+                    pause(PAUSE).await;
+                }
+                assert_eq!(looks.load(Ordering::Relaxed), 2, "it waits for its reader");
+                tell.send(()).unwrap();
+                open.shutdown().await;
+                drop(untaken);
+            });
+        });
+        let others = told.recv_timeout(Duration::from_mins(2));
+        assert!(others.is_ok(), "nothing else was done while a reader took nothing");
+    }
+
     #[test]
     fn a_scheduler_is_well_while_its_last_turn_is_young() {
         for (age, status) in [(None, 503), (Some(0), 200), (Some(14), 200), (Some(15), 503)] {

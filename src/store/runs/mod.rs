@@ -4,6 +4,7 @@ mod approvals;
 mod folder;
 mod incidents;
 mod notices;
+mod pauses;
 mod planned;
 mod records;
 mod schema;
@@ -13,8 +14,9 @@ pub use folder::{Keep, Sweeper, Swept};
 pub use folder::{RunArguments, RunAsked, RunFolder, RunInfo, RunInput};
 pub use incidents::{Incident, IncidentId, IncidentKind, Recovery};
 pub use notices::{NewNotice, NoticePlace, NoticeState, StoredNotice};
+pub use pauses::{Pause, PauseEnd};
+pub use planned::DecidedSchedule;
 pub use planned::{Ahead, TakenBack};
-pub use planned::{DecidedSchedule, Pause};
 pub use records::{FigureOrder, RunCount, RunEnd, RunFilter, RunRecord, RunStart, RunStore};
 pub use schema::RunState;
 pub use steps::{

@@ -1,4 +1,4 @@
-//! What the scheduler remembers between two starts: which slots are decided, what is paused, and watermarks that are ahead of the clock.
+//! What the scheduler remembers between two starts: which slots are decided, and watermarks that are ahead of the clock.
 //! The clock was wrong once, and until it gets there their schedules are silent.
 
 use std::{collections::BTreeMap, fmt};
@@ -20,24 +20,6 @@ pub struct DecidedSchedule {
     pub upto: UtcMs,
     /// The start of the machine that a schedule on `boot` ran for.
     pub boot: Option<String>,
-}
-
-/// A job that is not started by its schedules.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pause {
-    pub reason: String,
-    /// Who said so.
-    pub who: String,
-    pub since: UtcMs,
-    /// When it is over by itself.
-    pub until: Option<UtcMs>,
-}
-
-impl Pause {
-    /// Whether it is over by itself at this time.
-    pub fn is_over(&self, now: UtcMs) -> bool {
-        self.until.is_some_and(|until| until <= now)
-    }
 }
 
 impl RunStore {
@@ -133,58 +115,6 @@ impl RunStore {
         let RunEnd { state, exit_code, summary, at } = end;
         let values = params![run.as_str(), attempt, state.name(), exit_code, summary, at.get()];
         Ok(self.db.execute(update, values).map_err(|error| self.refused(&error))? == 1)
-    }
-
-    /// Keeps the schedules of a job from starting it. The first reason stays, unless its time is up.
-    pub fn pause(&self, job: &str, pause: &Pause) -> Result<bool, StoreError> {
-        let Pause { reason, who, since, until } = pause;
-        let insert = "INSERT INTO pauses (job, reason, who, since_ms, until_ms) VALUES (?1, ?2, ?3, ?4, ?5) \
-                      ON CONFLICT DO UPDATE SET reason = ?2, who = ?3, since_ms = ?4, until_ms = ?5 WHERE until_ms <= ?4";
-        let until = until.map(UtcMs::get);
-        let done = self.db.execute(insert, params![job, reason, who, since.get(), until]);
-        Ok(done.map_err(|error| self.refused(&error))? == 1)
-    }
-
-    /// Forgets a pause that is over by itself: false when there is another one meanwhile.
-    pub fn end_pause(&self, job: &str, until: UtcMs) -> Result<bool, StoreError> {
-        let delete = "DELETE FROM pauses WHERE job = ?1 AND until_ms = ?2";
-        let done = self.db.execute(delete, params![job, until.get()]);
-        Ok(done.map_err(|error| self.refused(&error))? == 1)
-    }
-
-    /// Lets the schedules of a job start it again; false when it was not paused.
-    pub fn unpause(&self, job: &str) -> Result<bool, StoreError> {
-        let done = self.db.execute("DELETE FROM pauses WHERE job = ?1", [job]);
-        Ok(done.map_err(|error| self.refused(&error))? == 1)
-    }
-
-    /// Every paused job, those included whose time is up and not yet noted.
-    pub fn pauses(&self) -> Result<BTreeMap<String, Pause>, StoreError> {
-        type Row = (String, String, String, i64, Option<i64>);
-        let query = || -> rusqlite::Result<Vec<Row>> {
-            let mut select =
-                self.db.prepare("SELECT job, reason, who, since_ms, until_ms FROM pauses")?;
-            let row = |row: &rusqlite::Row<'_>| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
-            };
-            let rows = select.query_map([], row)?;
-            rows.collect()
-        };
-        let rows = query().map_err(|error| self.refused(&error))?;
-        let time = |ms| UtcMs::new(ms).map_err(|error| self.bad(error.to_string()));
-        rows.into_iter()
-            .map(|(job, reason, who, since, until)| {
-                let until = until.map(time).transpose()?;
-                Ok((job, Pause { reason, who, since: time(since)?, until }))
-            })
-            .collect()
-    }
-
-    /// Every job that is paused at this time.
-    pub fn paused(&self, now: UtcMs) -> Result<BTreeMap<String, Pause>, StoreError> {
-        let mut all = self.pauses()?;
-        all.retain(|_, pause| !pause.is_over(now));
-        Ok(all)
     }
 }
 
@@ -315,48 +245,8 @@ mod tests {
         assert_eq!(states, [RunState::Queued, RunState::Queued, RunState::Missed]);
     }
 
-    #[test]
-    fn a_job_is_paused_until_it_is_resumed() {
-        let temp = tempfile::tempdir().unwrap();
-        let layout = Layout::new(temp.path());
-        let store = RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap();
-        let pause = |reason: &str| Pause {
-            reason: reason.into(),
-            who: "ann".into(),
-            since: UtcMs::new(5).unwrap(),
-            until: None,
-        };
-        assert!(store.pause("fetch", &pause("venue down")).unwrap());
-        assert!(!store.pause("fetch", &pause("later")).unwrap());
-        let all = store.pauses().unwrap();
-        assert_eq!(all.get("fetch"), Some(&pause("venue down")));
-        assert!(store.unpause("fetch").unwrap());
-        assert!(!store.unpause("fetch").unwrap());
-        assert!(store.pauses().unwrap().is_empty());
-    }
-
     fn at(minute: i64) -> UtcMs {
         UtcMs::new(minute * 60_000).unwrap()
-    }
-
-    #[test]
-    fn a_pause_with_an_end_makes_room_for_another_one_when_it_is_over() {
-        let temp = tempfile::tempdir().unwrap();
-        let layout = Layout::new(temp.path());
-        let store = RunStore::open(&RealDisk::new(layout.data()), &layout).unwrap();
-        let pause = |since: i64, until: i64| Pause {
-            reason: "r".into(),
-            who: "ann".into(),
-            since: at(since),
-            until: Some(at(until)),
-        };
-        assert!(store.pause("j", &pause(1, 5)).unwrap());
-        assert!(!store.pause("j", &pause(4, 9)).unwrap(), "it is paused");
-        assert!(store.paused(at(4)).unwrap().contains_key("j"));
-        assert!(!store.paused(at(5)).unwrap().contains_key("j"));
-        assert!(store.pause("j", &pause(5, 9)).unwrap(), "the first one is over");
-        assert!(!store.end_pause("j", at(5)).unwrap(), "that is not the one there is");
-        assert!(store.end_pause("j", at(9)).unwrap() && store.pauses().unwrap().is_empty());
     }
 
     #[test]

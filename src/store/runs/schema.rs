@@ -6,7 +6,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use thiserror::Error;
 
 /// Version of the tables.
-const SCHEMA: i64 = 6;
+const SCHEMA: i64 = 7;
 /// How long a writer waits for another one.
 pub(super) const BUSY_MS: u64 = 5_000;
 
@@ -65,6 +65,14 @@ const V6: &str = "
         at_ms INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run_id, attempt, step)
     ) STRICT;";
 
+/// The seventh: pauses that are over, with who ended them, and why.
+const V7: &str = "
+    CREATE TABLE ended_pauses (
+        n INTEGER PRIMARY KEY, job TEXT NOT NULL, reason TEXT NOT NULL, who TEXT NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER,
+        ended_ms INTEGER NOT NULL, ended_by TEXT, ended_why TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX ended_pauses_job ON ended_pauses (job, n);";
+
 /// Opens the database and brings its tables up to date. Every commit is durable: a run that nobody knows of must not start.
 pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let mut db = Connection::open(path)?;
@@ -75,7 +83,7 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Another process may have done it meanwhile.
         let found = version(&change)?;
-        for (n, step) in [(1, V1), (2, V2), (3, V3), (4, V4), (5, V5), (6, V6)] {
+        for (n, step) in [(1, V1), (2, V2), (3, V3), (4, V4), (5, V5), (6, V6), (7, V7)] {
             if found < n {
                 change.execute_batch(step)?;
             }
@@ -247,6 +255,25 @@ mod tests {
                 ]
             );
         }
+    }
+
+    #[test]
+    fn a_database_of_the_sixth_version_keeps_its_pauses() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("runs.sqlite");
+        let old = Connection::open(&path).unwrap();
+        for step in [V1, V2, V3, V4, V5, V6] {
+            old.execute_batch(step).unwrap();
+        }
+        let insert = "INSERT INTO pauses (job, reason, who, since_ms, until_ms) VALUES ('j', 'venue down', 'ann', 5, NULL)";
+        old.execute(insert, ()).unwrap();
+        old.pragma_update(None, "user_version", 6).unwrap();
+        drop(old);
+        let db = connect(&path).unwrap();
+        let count = |table: &str| -> i64 {
+            db.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!((version(&db).unwrap(), count("pauses"), count("ended_pauses")), (7, 1, 0));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use mjolnir::{
     serve::http::Server,
-    store::runs::{RunFilter, RunRecord, RunState},
+    store::runs::{Pause, PauseEnd, RunFilter, RunRecord, RunState},
 };
 
 use super::{Answer, acting_pages, at, get, pages, send, store};
@@ -184,10 +184,31 @@ fn a_job_is_paused_and_resumed_as_by_the_verbs() {
     assert_eq!(paused(&one), paused(&other));
     assert_eq!(paused(&one).len(), 1);
     assert!(get(&server, "/jobs/fetch").body.contains("/act?do=resume-job"));
-    let resume = [&[("do", "resume-job"), ("of", "fetch")][..], &WHY].concat();
-    assert_eq!(acted(&server, &one, &resume).status, 200);
+    let up = [("reason", "it is <i>up</i>"), ("who", "bob")];
+    let resume = [&[("do", "resume-job"), ("of", "fetch")][..], &up].concat();
+    let done = acted(&server, &one, &resume);
+    assert!(done.status == 200 && done.body.contains("job fetch is resumed by bob"));
     assert!(paused(&one).is_empty());
     assert_eq!(acted(&server, &one, &resume).status, 404, "it is not paused");
+    // Who did both, and why, is where the verb leaves it.
+    other.call("resume fetch --who bob --reason").arg(up[0].1).run().ok();
+    let ended = |root: &Root| {
+        let all = store(root).ended_pauses("fetch", 9).unwrap();
+        let words = |(pause, end): (Pause, PauseEnd)| {
+            (pause.who, pause.reason, end.who.unwrap(), end.reason)
+        };
+        all.into_iter().map(words).collect::<Vec<_>>()
+    };
+    let text = |text: &str| text.to_owned();
+    let expected = [(text("ann"), text(WHY[0].1), text("bob"), text(up[0].1))];
+    assert_eq!((ended(&one), ended(&other)), (expected.to_vec(), expected.to_vec()));
+    let page = get(&server, "/jobs/fetch").body;
+    let shown = "<bdi>bob</bdi>: <bdi>it is &lt;i&gt;up&lt;/i&gt;</bdi>";
+    assert!(page.contains(shown) && page.contains("<bdi>ann</bdi>: <bdi>a &quot;test"), "{page}");
+    let jobs: serde_json::Value = serde_json::from_str(&get(&server, "/api/v1/jobs").body).unwrap();
+    let all = jobs["jobs"].as_array().unwrap();
+    let fetch = all.iter().find(|job| job["job"] == "fetch").unwrap();
+    assert_eq!(fetch["paused_before"][0]["ended_why"], up[0].1);
 }
 
 #[test]
@@ -326,6 +347,81 @@ fn a_matrix_has_a_page_of_its_jobs() {
         let ran = || store(&root).list(&RunFilter::default()).unwrap();
         until("it ran", || ran().iter().any(|run| run.job == name && run.state.is_over()));
     }
+}
+
+/// As a whole, like `runner run m` in a terminal: one after another, whichever fails.
+#[test]
+fn a_matrix_runs_as_a_whole_one_job_after_another() {
+    let root = empty();
+    let text = "manifest = 1\nname = 'm'\nkind = 'exec'\n[params.word]\ndefault = 'x'\n[matrix]\nword = ['one', 'two', 'three']\n\
+                [exec]\nrun = ['sh', '-c', 'echo ${params.word} >> ran; while [ ! -e go ]; do sleep 0.05; done; [ ${params.word} = one ]']\n";
+    root.write("jobs/m.toml", text);
+    let server = acting_pages(&root);
+    assert!(get(&server, "/jobs/m").body.contains("/act?do=run&amp;of=m\""));
+    let asks = get(&server, "/act?do=run&of=m");
+    assert!(asks.status == 200 && asks.body.contains("all 3 jobs of the matrix: m.one, m.two"));
+    for of in ["nothing", "../m", "/etc/jobs/m", "m.four", ""] {
+        let run = [&[("do", "run"), ("of", of)][..], &WHY].concat();
+        assert!([400, 404].contains(&acted(&server, &root, &run).status), "{of}");
+    }
+    let run = [&[("do", "run"), ("of", "m")][..], &WHY].concat();
+    let done = acted(&server, &root, &run);
+    assert!(done.status == 200 && done.body.contains("of job m.one was started"), "{}", done.body);
+    assert!(done.body.contains("2 more start after it"), "{}", done.body);
+    let all = || store(&root).list(&RunFilter::default()).unwrap();
+    until("the first one runs", || root.read("ran") == "one\n");
+    assert_eq!(all().len(), 1, "the others wait for it");
+    root.write("go", "");
+    until("all ran", || all().iter().filter(|run| run.state.is_over()).count() == 3);
+    assert_eq!(root.read("ran"), "one\ntwo\nthree\n");
+    let mut runs = all();
+    runs.reverse();
+    let seen: Vec<_> = runs.iter().map(|run| (run.job.as_str(), run.state)).collect();
+    let failed = RunState::Failed;
+    let expected = [("m.one", RunState::Succeeded), ("m.two", failed), ("m.three", failed)];
+    assert_eq!(seen, expected);
+    for pair in runs.windows(2) {
+        assert!(pair[0].ended.unwrap() <= pair[1].started, "{pair:?}");
+    }
+    for run in &runs {
+        let page = get(&server, &format!("/runs/{}", run.run_id)).body;
+        assert!(page.contains("<bdi>ann</bdi>: <bdi>a &quot;test"), "{page}");
+    }
+    // All of it is paused and resumed, too.
+    let pause = [&[("do", "pause"), ("of", "m")][..], &WHY].concat();
+    assert_eq!(acted(&server, &root, &pause).status, 200);
+    assert_eq!(store(&root).pauses().unwrap().len(), 3);
+    assert!(get(&server, "/jobs/m").body.contains("/act?do=resume-job&amp;of=m\""));
+    let resume = [&[("do", "resume-job"), ("of", "m")][..], &WHY].concat();
+    assert_eq!(acted(&server, &root, &resume).status, 200);
+    assert!(store(&root).pauses().unwrap().is_empty());
+}
+
+/// What a run prints that was started through a page is bounded as that of every other run.
+#[test]
+fn the_output_of_a_run_that_a_page_started_is_bounded() {
+    let root = empty();
+    let line = "a line that is said again and again";
+    let says = format!(
+        "n=0; while [ $n -lt 20000 ]; do n=$((n+1)); echo \\\"{line}\\\"; done; echo the end"
+    );
+    root.write(
+        "jobs/j.toml",
+        &format!("manifest = 1\nname = 'j'\nkind = 'exec'\n[exec]\nrun = [\"sh\", \"-c\", \"{says}\"]\n[logs]\nmax-size = '100 KiB'\n"),
+    );
+    let server = acting_pages(&root);
+    let run = [&[("do", "run"), ("of", "j")][..], &WHY].concat();
+    assert_eq!(acted(&server, &root, &run).status, 200);
+    let all = || store(&root).list(&RunFilter::default()).unwrap();
+    until("it ran", || all()[0].state == RunState::Succeeded);
+    let dir = format!("data/runs/{}", all()[0].run_id);
+    let kept = || {
+        let len = |name: &str| root.at(&format!("{dir}/{name}")).metadata().map_or(0, |m| m.len());
+        len("output.log") + len("output.log.1")
+    };
+    until("the rest is cut away", || kept() <= 110_000);
+    let text = root.read(&format!("{dir}/output.log.1")) + &root.read(&format!("{dir}/output.log"));
+    assert!(text.contains("the end"), "its end is kept");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    sync::mpsc::{RecvTimeoutError, channel},
     time::Duration,
 };
 
@@ -21,6 +22,21 @@ use crate::{
 fn many_files() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+}
+
+/// Does something in a thread of its own: a server that hangs fails its test, and does not hang it.
+fn in_time(work: impl FnOnce() + Send + 'static) {
+    let (tell, told) = channel();
+    let thread = std::thread::spawn(move || {
+        work();
+        tell.send(()).ok();
+    });
+    match told.recv_timeout(Duration::from_mins(5)) {
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+        Err(RecvTimeoutError::Timeout) => panic!("the pages hang"),
+    }
 }
 
 #[test]
@@ -108,6 +124,10 @@ fn a_stream_of_a_log_ends_with_its_run() {
 /// Streams whose reader takes nothing, more of them than there are places, and a thousand silent connections beside them.
 #[test]
 fn readers_that_hang_keep_nobody_waiting() {
+    in_time(readers_that_hang);
+}
+
+fn readers_that_hang() {
     many_files();
     let root = ledger("2024-01-02T00:00:00Z");
     let server = pages(&root);

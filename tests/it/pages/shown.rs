@@ -48,6 +48,16 @@ fn every_page_of_an_empty_box_says_that_it_is_empty() {
 }
 
 #[test]
+fn a_stroke_behind_an_address_changes_nothing() {
+    let root = Root::new();
+    let server = pages(&root);
+    for path in ["/runs/", "/jobs/", "/jobs/live/", "/reports/", "/api/v1/status/"] {
+        let answer = get(&server, path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+}
+
+#[test]
 fn a_sweep_has_its_page_and_its_document() {
     let root = Root::new();
     let days = "from=2020-01-01T00:00:00Z to=2020-03-01T00:00:00Z";

@@ -2,7 +2,7 @@
 
 use mjolnir::{
     domain::time::UtcMs,
-    store::runs::{Pause, RunRecord, RunState},
+    store::runs::{Pause, PauseEnd, RunRecord, RunState},
 };
 
 use super::fixture::{
@@ -96,7 +96,8 @@ fn a_paused_job_is_not_started_and_its_slots_say_why() {
     until_count(&root, "j", RunState::SkippedPrecondition, 2);
     assert_eq!(count(&root, "j", RunState::Succeeded), 0);
     assert!(runs(&root).iter().all(|run| run.summary == "paused by ann: venue down"));
-    store(&root).unpause("j").unwrap();
+    let over = PauseEnd { at: UtcMs::EPOCH, who: Some("ann".into()), reason: "up".into() };
+    store(&root).unpause("j", &over).unwrap();
     until_count(&root, "j", RunState::Succeeded, 1);
     end(service).code(0);
     assert_unbroken(&root, "j.1", 1_000);

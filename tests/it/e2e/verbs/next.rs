@@ -118,6 +118,34 @@ fn a_job_is_paused_until_it_is_resumed_and_the_first_reason_stays() {
     root.run("resume fetch").code(4).says(&["not paused; jobs that are: none"]);
 }
 
+/// When a job was paused, by whom and why, and the same of its end, is in its history.
+#[test]
+fn pauses_that_are_over_are_in_the_history_of_their_job() {
+    let root = Root::new();
+    root.call("pause fetch --who eva --reason").arg("venue down").run().ok();
+    let resumed = root.call("resume fetch --who max --reason").arg("it is up").run().ok();
+    resumed.prints(&["job fetch is resumed by max: it is up\n"]);
+    root.run("pause fetch --who eva --reason again").ok();
+    root.run("resume fetch --who max").ok().prints(&["job fetch is resumed by max\n"]);
+    let listed = root.run("history fetch").code(4).says(&["no run that is recorded"]);
+    listed.prints(&[
+        "fetch was paused 20",
+        " by eva: again; resumed by max\n",
+        " by eva: venue down; resumed by max: it is up\n",
+    ]);
+    let json = root.run("history fetch --json").code(4).json();
+    let all = json["pauses"].as_array().unwrap();
+    assert_eq!(
+        (all.len(), &all[1]["ended_why"], &all[1]["ended_by"]),
+        (2, &"it is up".into(), &"max".into())
+    );
+    assert_eq!(
+        root.run("history --json").code(4).json()["pauses"].as_array().map(Vec::len),
+        Some(0)
+    );
+    root.run("history live").code(4).says(&["no run of a job `live` is recorded"]);
+}
+
 #[test]
 fn pauses_that_mean_nothing_are_refused() {
     let root = Root::new();
