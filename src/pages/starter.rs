@@ -168,11 +168,7 @@ impl StartPlace {
         loop {
             while going.child.left().is_none() {
                 if self.is_over.load(Ordering::Relaxed) {
-                    let left: Vec<String> =
-                        rest.iter().map(|one| one.args.job.job.display().to_string()).collect();
-                    if !left.is_empty() {
-                        tracing::warn!("the service ends, and does not start {}", left.join(", "));
-                    }
+                    warn_of(&rest);
                     return;
                 }
                 self.trim(&going);
@@ -203,5 +199,13 @@ impl StartPlace {
         if let Err(error) = keep_end(&path, going.output_max) {
             tracing::warn!("{}: its end could not be kept: {error}", path.display());
         }
+    }
+}
+
+/// Says which orders are left where the service ends.
+fn warn_of(rest: &VecDeque<StartOrder>) {
+    let left: Vec<String> = rest.iter().map(|one| one.args.job.job.display().to_string()).collect();
+    if !left.is_empty() {
+        tracing::warn!("the service ends, and does not start {}", left.join(", "));
     }
 }

@@ -82,7 +82,9 @@ impl TrialStage<'_> {
             return self.parts(&all.filter(is_missing).collect::<Vec<usize>>(), cut);
         }
         let mut parts = self.parts(&all.collect::<Vec<usize>>(), cut);
-        parts.iter_mut().for_each(|part| part.retain(is_missing));
+        for part in &mut parts {
+            part.retain(is_missing);
+        }
         parts.retain(|part| !part.is_empty());
         parts
     }
