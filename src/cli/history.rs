@@ -2,10 +2,11 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     args::HistoryArgs,
+    next::{ENDED_PAUSES_MAX, ended_pause_json},
     output::{plain, print, print_json, say},
     records::{Records, run_json},
     refuse::tell,
@@ -21,8 +22,6 @@ use crate::{
     store::runs::{FigureOrder, Pause, PauseEnd, RunFilter, RunRecord, RunState},
 };
 
-/// Pauses of a job that are listed.
-const PAUSES_MAX: u32 = 10;
 /// Columns of a page.
 const WIDTH: usize = 100;
 
@@ -55,10 +54,9 @@ pub fn history(root: &Path, args: &HistoryArgs, json: bool) -> Exit {
 type EndedPause = (String, Pause, PauseEnd);
 
 fn ended_json((job, pause, end): &EndedPause) -> Value {
-    json!({
-        "job": job, "since_ms": pause.since.get(), "who": pause.who, "reason": pause.reason,
-        "ended_ms": end.at.get(), "ended_by": end.who, "ended_why": end.reason,
-    })
+    let mut fields = Map::from_iter([("job".to_owned(), json!(job))]);
+    fields.extend(ended_pause_json(pause, end));
+    Value::Object(fields)
 }
 
 fn ended_line((job, pause, end): &EndedPause) -> String {
@@ -109,7 +107,7 @@ fn select(root: &Path, args: &HistoryArgs) -> Result<(Vec<ListedRun>, Vec<EndedP
     let runs = records.of_job(job, &filter)?;
     let mut pauses = Vec::new();
     for name in records.names_of(job) {
-        let ended = records.store.ended_pauses(&name, PAUSES_MAX)?;
+        let ended = records.store.ended_pauses(&name, ENDED_PAUSES_MAX)?;
         pauses.extend(ended.into_iter().map(|(pause, end)| (name.clone(), pause, end)));
     }
     let any = RunFilter { limit: Some(1), ..RunFilter::default() };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{
     args::NextArgs,
@@ -24,7 +24,7 @@ use crate::{
     exit::Exit,
     jobs::context::Failure,
     manifest::{Schedule, StartOn, Trigger},
-    store::runs::{Ahead, Pause},
+    store::runs::{Ahead, Pause, PauseEnd},
 };
 
 /// Slots of each schedule when one job is asked for.
@@ -234,6 +234,22 @@ pub fn pause_json(pause: &Pause) -> Value {
         "reason": pause.reason, "who": pause.who, "since_ms": pause.since.get(),
         "until_ms": pause.until.map(UtcMs::get),
     })
+}
+
+/// Pauses of a job that are over and still shown.
+pub const ENDED_PAUSES_MAX: u32 = 10;
+
+/// A pause that is over as the fields of a document.
+pub fn ended_pause_json(pause: &Pause, end: &PauseEnd) -> Map<String, Value> {
+    let fields = [
+        ("since_ms", json!(pause.since.get())),
+        ("who", json!(pause.who)),
+        ("reason", json!(pause.reason)),
+        ("ended_ms", json!(end.at.get())),
+        ("ended_by", json!(end.who)),
+        ("ended_why", json!(end.reason)),
+    ];
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
 }
 
 fn shown(coming: &[Coming<'_>], from: UtcMs) -> String {

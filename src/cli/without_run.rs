@@ -6,19 +6,11 @@ use super::output::drawing;
 use crate::{
     clock::{Clock as _, SystemClock},
     exit::Exit,
-    jobs::context::{Context, Failure, Progress, Resume},
+    jobs::context::{Context, Failure, NoProgress, Resume},
     os::{mask::Mask, process::ChildResults, signals::Stop},
     run::build_id,
     store::{disk::RealDisk, layout::Layout},
 };
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn begin(&self, _: &str, _: u64) {}
-    fn advance(&self, _: &str) {}
-    fn end(&self) {}
-}
 
 /// Does something of a job under the name of a verb.
 pub fn without_run<T>(
@@ -48,7 +40,7 @@ pub fn without_run<T>(
         grace: Duration::from_secs(2),
         child_results: ChildResults::Kept,
         drawing: drawing(),
-        progress: &Quiet,
+        progress: &NoProgress,
         resume: Resume::default(),
     })
 }

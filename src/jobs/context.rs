@@ -85,6 +85,15 @@ pub trait Progress: Sync {
     fn end(&self);
 }
 
+/// For work that nobody watches.
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn begin(&self, _: &str, _: u64) {}
+    fn advance(&self, _: &str) {}
+    fn end(&self) {}
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         let exit = if error.is_io() {

@@ -14,7 +14,7 @@ use crate::{
     domain::{ids::Tag, series::Series, time::UtcMs},
     exit::Exit,
     jobs::{
-        context::{Context, Failure, Progress, Resume},
+        context::{Context, Failure, NoProgress, Resume},
         ledgers::series_of,
     },
     os::{mask::Mask, process::ChildResults, signals::Stop},
@@ -70,14 +70,6 @@ impl DeskLedger {
     pub fn api(&self) -> String {
         format!("/api/v1{}", self.path())
     }
-}
-
-struct Quiet;
-
-impl Progress for Quiet {
-    fn begin(&self, _: &str, _: u64) {}
-    fn advance(&self, _: &str) {}
-    fn end(&self) {}
 }
 
 impl Desk {
@@ -149,7 +141,7 @@ impl Desk {
             grace: Duration::from_secs(2),
             child_results: ChildResults::Kept,
             drawing: drawing(),
-            progress: &Quiet,
+            progress: &NoProgress,
             resume: Resume::default(),
         })
     }

@@ -16,7 +16,7 @@ use crate::{
     cli::{
         args::JobArgs,
         load::{LoadError, facts, find, load, load_declared, matrix_jobs, names, read_text},
-        next::Coming,
+        next::{Coming, ENDED_PAUSES_MAX, ended_pause_json, pause_json},
         planned::{self, Planned, short},
         table::span,
     },
@@ -34,8 +34,6 @@ const STRIP: u32 = 60;
 const SLOTS: u32 = 10;
 /// Runs that the page of a job lists.
 const LISTED: usize = 15;
-/// Pauses that it lists.
-const PAUSES_MAX: u32 = 10;
 
 /// A job, as far as its file can be read.
 struct Known {
@@ -260,7 +258,7 @@ pub fn one(desk: &Desk, name: &str) -> Result<Markup, Failure> {
 
 /// Pauses of a job that are over, the newest first.
 fn ended_pauses(desk: &Desk, job: &str) -> Result<Vec<(Pause, PauseEnd)>, Failure> {
-    Ok(desk.records(|store| store.ended_pauses(job, PAUSES_MAX))?.unwrap_or_default())
+    Ok(desk.records(|store| store.ended_pauses(job, ENDED_PAUSES_MAX))?.unwrap_or_default())
 }
 
 fn paused_before(ended: &[(Pause, PauseEnd)]) -> Markup {
@@ -445,14 +443,9 @@ pub fn json(desk: &Desk) -> Result<Value, Failure> {
             }).collect(),
             Err(_) => Vec::new(),
         };
-        let paused = pauses.get(&known.job).map(crate::cli::next::pause_json);
+        let paused = pauses.get(&known.job).map(pause_json);
         let ended = ended_pauses(desk, &known.job).unwrap_or_default();
-        let ended: Vec<Value> = ended.iter().map(|(pause, end)| {
-            json!({
-                "since_ms": pause.since.get(), "who": pause.who, "reason": pause.reason,
-                "ended_ms": end.at.get(), "ended_by": end.who, "ended_why": end.reason,
-            })
-        }).collect();
+        let ended: Vec<_> = ended.iter().map(|(pause, end)| ended_pause_json(pause, end)).collect();
         let path = find(&desk.root, Path::new(file)).map_or_else(|_| format!("jobs/{file}.toml"), |found| found.1);
         json!({
             "job": known.job, "file": path, "kind": known.kind, "description": known.about,

@@ -419,11 +419,11 @@ impl Disk for RealDisk {
     fn read(&self, path: &Path) -> DiskResult<Option<Vec<u8>>> {
         let read = || refuse_odd(path).and_then(|_| fs::read(path));
         let is_stale = |error: &io::Error| error.kind() == ErrorKind::StaleNetworkFileHandle;
-        let again = |found: io::Result<Vec<u8>>| {
-            if found.as_ref().is_err_and(is_stale) { read() } else { found }
-        };
-        absent_is_none((0..STALE_TRIES).fold(read(), |found, _| again(found)))
-            .map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
+        let (mut found, mut tries) = (read(), 0);
+        while tries < STALE_TRIES && found.as_ref().is_err_and(is_stale) {
+            (found, tries) = (read(), tries + 1);
+        }
+        absent_is_none(found).map_err(|cause| DiskError::new(DiskOp::Read, path, cause))
     }
 
     fn read_at(&self, path: &Path, offset: u64, most: usize) -> DiskResult<Vec<u8>> {

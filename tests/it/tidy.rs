@@ -326,8 +326,7 @@ fn problems(files: &[(String, String)]) -> Vec<String> {
     for (path, text) in files.iter().filter(|(path, _)| is_rust(path)) {
         let mut here = shape(path, text);
         // Test files beside the code may name what tests need.
-        let is_test = path.contains("/tests/") || path.ends_with("/tests.rs");
-        if let Some(inside) = path.strip_prefix("src/").filter(|_| !is_test) {
+        if let Some(inside) = path.strip_prefix("src/").filter(|_| !is_test(path)) {
             here.extend(long_or_mixed(path, text));
             match floor_of(module_of(inside)) {
                 Some(floor) => here.extend(imports(inside, text, floor, &crates)),
@@ -503,6 +502,19 @@ fn ends(path: &str, end: &str) -> bool {
 }
 
 /// Adds every file below `root/dir` to `out`, in the order of their names.
+/// Whether a file of `src` has nothing but tests.
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs")
+}
+
+/// The files of `src`, by their paths, but those that have nothing but tests.
+fn production_files() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    read_below(Path::new(env!("CARGO_MANIFEST_DIR")), "src", &mut files);
+    files.retain(|(path, _)| !is_test(path));
+    files
+}
+
 fn read_below(root: &Path, dir: &str, out: &mut Vec<(String, String)>) {
     let mut entries: Vec<_> = fs::read_dir(root.join(dir)).unwrap().map(Result::unwrap).collect();
     entries.sort_by_key(fs::DirEntry::file_name);

@@ -184,7 +184,7 @@ mod tests {
     use crate::{
         checklist::Drawing,
         domain::time::{Timeframe, UtcMs},
-        jobs::context::{Progress, Resume},
+        jobs::context::{NoProgress, Resume},
         os::{mask::Mask, process::ChildResults, signals::Stop},
         session::reader::Files,
         store::{
@@ -193,14 +193,6 @@ mod tests {
             rows::{decisions::DECISIONS_HEADER, trades::TRADES_HEADER},
         },
     };
-
-    struct Quiet;
-
-    impl Progress for Quiet {
-        fn begin(&self, _: &str, _: u64) {}
-        fn advance(&self, _: &str) {}
-        fn end(&self) {}
-    }
 
     #[test]
     fn figures_for_which_there_is_no_time_are_left_out() {
@@ -228,7 +220,7 @@ mod tests {
             grace: Duration::ZERO,
             child_results: ChildResults::Kept,
             drawing: Drawing { colour: false, broken: false },
-            progress: &Quiet,
+            progress: &NoProgress,
             resume: Resume::default(),
         };
         let within = |time| {

@@ -47,7 +47,7 @@ pub struct Read {
     pub is_torn: bool,
 }
 
-/// Reads a ledger from its first row to its last whole one; a failure of [`Exit::Timeout`] where there is no time for all of it.
+/// Reads a ledger from its first row to its last whole one; a failure of [`Exit::Timeout`] where the time is too short for all of it.
 pub fn read(
     context: &Context<'_>,
     ledger: &ReportLedger,

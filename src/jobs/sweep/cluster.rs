@@ -373,13 +373,12 @@ impl<'a, 'c> Cluster<'a, 'c> {
     /// Null markets and steps are always opened by their names.
     fn open(&mut self, n: u32) -> Result<(), Failure> {
         let shards = self.folder.submit(n)?.map_or_else(Vec::new, |doc| doc.shards);
-        let mut many = 0;
+        let mut names = Vec::new();
         for shard in &shards {
             let Shard::Trials(trials) = shard else { continue };
-            for name in self.stage.names(self.plan, trials, self.executor.cpus as usize) {
-                many += usize::from(self.folder.open_result(&name)?);
-            }
+            names.extend(self.stage.names(self.plan, trials, self.executor.cpus as usize));
         }
+        let many = self.folder.open_results(&names)?;
         if many > 0 {
             tracing::info!("{many} results are there, although the folder did not list them");
         }

@@ -195,14 +195,16 @@ impl<'a> SweepFolder<'a> {
         known.insert(format!("{keys}.csv"));
     }
 
-    /// Opens a file of results by its name, and remembers it when it is there; says whether that was not known.
-    pub fn open_result(&self, keys: &str) -> Result<bool, Failure> {
-        if self.disk.read(&self.result(keys))?.is_none() {
-            return Ok(false);
+    /// Opens files of results by their names, and remembers those that are there; returns how many were not known.
+    pub fn open_results(&self, names: &[String]) -> Result<usize, Failure> {
+        let (known, mut many) = (self.result_names()?, 0);
+        for keys in names {
+            if self.disk.read(&self.result(keys))?.is_some() {
+                many += usize::from(!known.contains(&format!("{keys}.csv")));
+                self.know(keys);
+            }
         }
-        let is_new = !self.result_names()?.contains(&format!("{keys}.csv"));
-        self.know(keys);
-        Ok(is_new)
+        Ok(many)
     }
 
     /// The files of results that the folder lists, and those that are known to be there.

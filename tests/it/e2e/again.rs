@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
 };
 
-use mjolnir::{domain::time::Timeframe, store::digest::sha256_hex};
+use mjolnir::domain::time::Timeframe;
 use serde_json::Value;
 
 use super::fixture::{
@@ -15,6 +15,7 @@ use super::fixture::{
 use crate::support::{
     market::{csv, market},
     runner::Root,
+    sealed::seal,
 };
 
 const DAY: &str = "data/raw/demo/BTC_USD/5m/2024-01-01.parquet";
@@ -89,9 +90,7 @@ fn import_another(root: &Root, ts_ms: i64) {
 fn sealed(text: &str, edit: impl FnOnce(&mut Value)) -> String {
     let mut document: Value = serde_json::from_str(text).unwrap();
     edit(&mut document);
-    document["sha256"] = Value::Null;
-    let digest = sha256_hex(&serde_json::to_vec(&document).unwrap());
-    document["sha256"] = digest.into();
+    seal(&mut document);
     serde_json::to_string_pretty(&document).unwrap() + "\n"
 }
 

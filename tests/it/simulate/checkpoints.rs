@@ -9,7 +9,7 @@ use mjolnir::{
         fold::Folded,
         live::{Belief, Recovered, Session, prove_before},
     },
-    store::{digest::sha256_hex, disk::Disk as _, rows::commands::COMMANDS_HEADER},
+    store::{disk::Disk as _, rows::commands::COMMANDS_HEADER},
 };
 use serde_json::Value;
 
@@ -19,7 +19,7 @@ use super::{
     venue::{HOUR_MS, Listed, SimClock, Venue, market},
     world::{Shift, World, card, slot, span},
 };
-use crate::support::sim_disk::SimDisk;
+use crate::support::{sealed::seal, sim_disk::SimDisk};
 
 const SLOTS: i64 = 90;
 /// Where the loop is stopped: behind many checkpoints, between two.
@@ -75,9 +75,7 @@ impl Scene {
         let bytes = self.disk.peek(&self.checkpoint()).unwrap();
         let mut document: Value = serde_json::from_slice(&bytes).unwrap();
         edit(&mut document);
-        document["sha256"] = Value::Null;
-        let digest = sha256_hex(&serde_json::to_vec(&document).unwrap());
-        document["sha256"] = digest.into();
+        seal(&mut document);
         serde_json::to_vec(&document).unwrap()
     }
 

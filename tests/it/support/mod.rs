@@ -5,6 +5,7 @@ pub mod market;
 pub mod ran;
 pub mod runner;
 pub mod scripted;
+pub mod sealed;
 pub mod sim;
 pub mod sim_disk;
 pub mod skip;

@@ -72,14 +72,19 @@ fn sent(root: &Root) -> usize {
     submits.iter().filter(|(_, text)| text.contains("\"trials\"")).count()
 }
 
+/// The same sweep on one machine, and the code it ends with; nothing where no C compiler is.
+fn alone() -> Option<(Root, i32)> {
+    have("cc").then(|| {
+        let local = with_bars();
+        let code = local.run(SWEEP).code;
+        (local, code)
+    })
+}
+
 /// Nothing but the names of what shards write says that it is there, and one try has to do.
 #[test]
 fn results_that_a_listing_does_not_have_yet_are_opened_by_their_names() {
-    if !have("cc") {
-        return;
-    }
-    let local = with_bars();
-    let code = local.run(SWEEP).code;
+    let Some((local, code)) = alone() else { return };
     for (is_restarted, size) in [(false, "4"), (true, "9")] {
         let root = on_cluster();
         if is_restarted {
@@ -108,11 +113,7 @@ fn uptime(root: &Root, seconds: u32) {
 
 #[test]
 fn a_coordinator_elsewhere_that_is_silent_for_three_minutes_is_replaced() {
-    if !have("cc") {
-        return;
-    }
-    let local = with_bars();
-    let code = local.run(SWEEP).code;
+    let Some((local, code)) = alone() else { return };
     let root = on_cluster();
     let coordinator = format!("data/sweeps/{}/coordinator.json", id(&local));
     let beats = |beat_ms: i64| {

@@ -1,9 +1,7 @@
 //! What another folder can call fails with a type: a caller can ask a type what happened, and its words are in one place.
 
-use std::path::Path;
-
 use super::{
-    read_below,
+    production_files,
     source::{code_of, is_word},
     split_tests,
 };
@@ -105,10 +103,7 @@ fn text_errors(text: &str) -> Vec<String> {
 
 #[test]
 fn no_folder_fails_with_a_text() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    read_below(root, "src", &mut files);
-    files.retain(|(path, _)| !path.contains("/tests/") && !path.ends_with("/tests.rs"));
+    let files = production_files();
     let lines: Vec<String> = files
         .iter()
         .flat_map(|(path, text)| {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use clap::{Parser as _, error::ErrorKind};
 use mjolnir::cli::args::Cli;
 
-use super::{read_below, source::texts, split_tests};
+use super::{is_test, read_below, source::texts, split_tests};
 use crate::support::runner::Root;
 
 /// What stands for a value in a command, and a value. The longer ones first.
@@ -150,7 +150,6 @@ fn literals(folders: &[&str]) -> Vec<(String, String)> {
     for folder in folders {
         read_below(Path::new(env!("CARGO_MANIFEST_DIR")), folder, &mut files);
     }
-    let is_test = |path: &str| path.contains("/tests/") || path.ends_with("/tests.rs");
     let all = files.iter().filter(|(path, _)| !is_test(path));
     all.flat_map(|(path, source)| {
         texts(split_tests(source).0).into_iter().map(move |text| (path.clone(), text))

@@ -1,12 +1,9 @@
 //! A type that is used outside its folder has a name of its own: two types of one name make every import a question.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    read_below,
+    production_files,
     source::{code_of, paths},
     split_tests,
 };
@@ -75,10 +72,7 @@ fn doubled(files: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
 
 #[test]
 fn types_used_outside_their_folder_have_their_own_name() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    read_below(root, "src", &mut files);
-    files.retain(|(path, _)| !path.contains("/tests/") && !path.ends_with("/tests.rs"));
+    let files = production_files();
     let found = doubled(&files);
     let lines: Vec<String> =
         found.iter().map(|(name, paths)| format!("`{name}`: {}", paths.join(", "))).collect();

@@ -1,8 +1,6 @@
 //! Words that people at 3 a.m. should not meet in messages and help.
 
-use std::path::Path;
-
-use super::{read_below, source::texts, split_tests};
+use super::{production_files, source::texts, split_tests};
 
 /// What is not said, and what is said in its place.
 const WORDS: [(&str, &str); 14] = [
@@ -58,13 +56,8 @@ fn texts_of(path: &str, source: &str) -> Vec<String> {
 
 #[test]
 fn messages_and_help_use_plain_words() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    read_below(root, "src", &mut files);
-    let is_test = |path: &str| path.contains("/tests/") || path.ends_with("/tests.rs");
-    let all: Vec<String> = files
+    let all: Vec<String> = production_files()
         .iter()
-        .filter(|(path, _)| !is_test(path))
         .flat_map(|(path, source)| {
             texts_of(path, source).into_iter().flat_map(move |text| found(path, &text))
         })
