@@ -200,7 +200,7 @@ fn main() {
     });
     let cores = cores();
     let loop_alone = best(|| {
-        let groups = groups(&cores, Timeframe::M5);
+        let groups = groups(cores.iter().map(|core| core.blocks(Timeframe::M5)));
         for part in groups.iter().flat_map(|group| group.chunks(SIDE_BY_SIDE)) {
             let part: Vec<&Core> = part.iter().map(|place| &cores[*place]).collect();
             let signals = vec![Signals::default(); part.len()];

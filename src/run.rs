@@ -17,7 +17,7 @@ use self::{
     heartbeat_ping::HeartbeatPings,
     ready::{ready, was_out_of_memory},
     record::{Recorder, RunOrigin, document, record, record_cut},
-    watchdog::{LastAct, StopRequest, Watchdog, asked_by, end_at_once},
+    watchdog::{LastAct, StopRequest, Watchdog, asked_by, end_at_once, end_without_memory},
 };
 use crate::{
     checklist::without_colour,
@@ -33,7 +33,7 @@ use crate::{
     exit::Exit,
     jobs::{
         backtest, check,
-        context::{Context, Failure, Outcome, Resume},
+        context::{Context, Failure, OUT_OF_MEMORY, Outcome, Resume},
         data_quality, deploy, equivalence, exchange_sim, exec, fetch, health, import, live,
         pipeline, preflight, promote, report, sweep, train,
     },
@@ -263,6 +263,12 @@ impl Prepared {
         if let Err(error) = end_at_once(&stop, &told, self.process_tag(), last) {
             tracing::warn!("a second signal ends this process alone: {error}");
         }
+        if manifest.run.memory_max.is_some() {
+            let last = self.last(pings.cloned(), convention::of(manifest), json);
+            if let Err(error) = end_without_memory(&told, last) {
+                tracing::warn!("an abort for want of memory will not be recorded: {error}");
+            }
+        }
         if let Some(pings) = pings {
             pings.begin();
         }
@@ -355,8 +361,7 @@ impl Prepared {
         let work = panic::AssertUnwindSafe(|| dispatch(&context, manifest, &self.root));
         panic::catch_unwind(work).unwrap_or_else(|_| {
             if was_out_of_memory(manifest) {
-                let message = "the job ran out of memory: run.memory-max is too small for it. Nothing was left half-written: raise it and start again";
-                return Err(Failure::new(Exit::Manifest, message));
+                return Err(Failure::new(Exit::Manifest, OUT_OF_MEMORY));
             }
             let message = "this is a bug in runner; the lines above say where. Nothing was left half-written: start again";
             Err(Failure::new(Exit::Bug, message))

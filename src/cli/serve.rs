@@ -17,7 +17,10 @@ use crate::{
         ledgers::{JobSubject, series_of, tags},
     },
     manifest::{Job, Kind, Logs, Manifest, Resolved, Schedule, kind_of},
-    os::{mask::Mask, process::own_program},
+    os::{
+        mask::Mask,
+        process::{give_memory_back, own_program},
+    },
     pages::{operator::Operator, site::site},
     run::build_id,
     serve::{
@@ -47,6 +50,7 @@ fn work(root: &Path, args: &ServeArgs) -> Result<(), Failure> {
     if !root.is_dir() {
         return Err(usage(format!("--root {}: this folder does not exist", root.display())));
     }
+    give_memory_back();
     let layout = Layout::new(&root);
     let _alone = only_one(&root, &RealDisk::new(layout.data()))?;
     let log = layout.scheduler_log();

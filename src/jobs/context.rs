@@ -35,6 +35,9 @@ pub fn runtime() -> Result<Runtime, Failure> {
     process::runtime().map_err(|error| Failure::new(Exit::Bug, format!("no runtime: {error}")))
 }
 
+/// How a run ended that got no memory.
+pub const OUT_OF_MEMORY: &str = "the job ran out of memory: run.memory-max is too small for it. Nothing was left half-written: raise it and start again";
+
 /// What a job runs in.
 pub struct Context<'a> {
     /// Where `jobs/` and `data/` lie.

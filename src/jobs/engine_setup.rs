@@ -50,7 +50,15 @@ pub fn engine_setup(
     stop_fill: StopFill,
     whose: ModelSource<'_>,
 ) -> Result<EngineSetup, Failure> {
-    let followed = |table: &ModelRule| models(context, &trading.series, table, whose);
+    engine_setup_with(trading, stop_fill, |table| models(context, &trading.series, table, whose))
+}
+
+/// The same, with the models that `followed` gives.
+pub(super) fn engine_setup_with(
+    trading: &Trading,
+    stop_fill: StopFill,
+    followed: impl FnOnce(&ModelRule) -> Result<Timeline, Failure>,
+) -> Result<EngineSetup, Failure> {
     let core = core(trading, stop_fill, followed)?;
     let models = core.strategy.models();
     let (begun, model) = (models.map(Timeline::first), models.map(Timeline::present));

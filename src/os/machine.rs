@@ -78,6 +78,12 @@ pub fn limit_memory(bytes: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::As, Rlimit { current: Some(bytes), maximum })?)
 }
 
+/// Takes back what [`limit_memory`] asked, as far as this process may.
+pub fn lift_memory_limit() -> io::Result<()> {
+    let maximum = getrlimit(Resource::As).maximum;
+    Ok(setrlimit(Resource::As, Rlimit { current: maximum, maximum })?)
+}
+
 /// The most address space that this process and each of its children may take; none without a limit.
 pub fn memory_limit() -> Option<u64> {
     getrlimit(Resource::As).current

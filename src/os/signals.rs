@@ -1,16 +1,17 @@
 //! SIGTERM and SIGINT ask a job to finish its slot and leave; a second one ends it at once, with what it started. SIGHUP is not a crash.
 
 use std::{
-    io::{self, ErrorKind, Read as _},
+    io::{self, ErrorKind, Read as _, Write as _},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
+use rustix::fs::{OFlags, fcntl_setfl};
 use signal_hook::{
     SigId,
-    consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM},
+    consts::{SIGABRT, SIGCHLD, SIGHUP, SIGINT, SIGTERM},
     flag,
     low_level::{pipe, unregister},
 };
@@ -150,6 +151,43 @@ fn wake_on(all: &[i32], wake: impl Fn() + Send + 'static) -> io::Result<()> {
         }
     })?;
     Ok(())
+}
+
+/// Has `last` called, from a thread of its own, when this process aborts, as it does when it gets no memory. The thread that aborts waits
+/// for ever: `last` ends the process.
+///
+/// A handler of a signal may do next to nothing. This one writes a byte, which wakes the thread of `last`, and a second one into a pipe that is
+/// full, in which it stays.
+pub fn on_abort(last: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let (mut aborts, awake) = io::pipe()?;
+    let (full, stay) = full_pipe()?;
+    pipe::register(SIGABRT, awake)?;
+    pipe::register(SIGABRT, stay.try_clone()?)?;
+    // Whoever registers a pipe makes it one that never waits.
+    fcntl_setfl(&stay, OFlags::empty())?;
+    std::thread::Builder::new().spawn(move || {
+        if matches!(aborts.read(&mut [0]), Ok(1)) {
+            last();
+        }
+        drop((full, stay));
+    })?;
+    Ok(())
+}
+
+/// A pipe that nobody reads and that takes no more.
+fn full_pipe() -> io::Result<(io::PipeReader, io::PipeWriter)> {
+    let (full, mut stay) = io::pipe()?;
+    fcntl_setfl(&stay, OFlags::NONBLOCK)?;
+    // A page at a time, and then what a page leaves.
+    for size in [4096, 1] {
+        while stay.write_all(&[0; 4096][..size]).is_ok() {}
+    }
+    Ok((full, stay))
+}
+
+/// Ends this process at once, with nothing flushed.
+pub fn exit_now(code: u8) {
+    signal_hook::low_level::exit(i32::from(code));
 }
 
 /// Ends this process as a power cut would: at once, with nothing flushed and nothing cleaned up.

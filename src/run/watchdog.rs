@@ -14,9 +14,11 @@ use crate::{
     cli::output::say,
     clock::{Deadline, nap},
     exit::Exit,
+    jobs::context::OUT_OF_MEMORY,
     os::{
+        machine::lift_memory_limit,
         process_tree::{EndSignal, ProcessTag, kill_offspring},
-        signals::Stop,
+        signals::{Stop, exit_now, on_abort},
     },
 };
 
@@ -26,6 +28,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const KILLED: Duration = Duration::from_millis(500);
 /// What a run's programs have to end once it was asked twice.
 const AT_ONCE: Duration = Duration::from_secs(1);
+/// What telling the end of a run may take that got no memory.
+const TOLD: Duration = Duration::from_secs(10);
 /// Longest reason that is taken from a stop file, in characters.
 const REASON_MAX: usize = 200;
 
@@ -110,6 +114,28 @@ pub fn end_at_once(
             let exit = last(Exit::Signal(asked.signal().unwrap_or(15)), what);
             std::process::exit(i32::from(exit.code()));
         }
+    })
+}
+
+/// What is done for a run that gets no memory and aborts: how it ended is recorded and told, by a thread that gets some.
+pub fn end_without_memory(told: &WatchdogWord, last: LastAct) -> io::Result<()> {
+    let told = told.clone();
+    on_abort(move || {
+        // Refused only where it was never set.
+        let _ = lift_memory_limit();
+        let exit = Exit::Manifest;
+        // What aborted may hold a lock that telling it needs.
+        std::thread::spawn(move || {
+            nap(TOLD);
+            exit_now(exit.code());
+        });
+        // A job that is over records its end meanwhile, if it is not that which aborts.
+        if told.settle().is_err() {
+            nap(KILLED);
+        }
+        say(&format!("error: {OUT_OF_MEMORY}"));
+        // Not with what a process does at its end: that waits for the thread that aborts.
+        exit_now(last(exit, OUT_OF_MEMORY).code());
     })
 }
 

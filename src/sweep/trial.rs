@@ -9,7 +9,7 @@ use crate::{
         bar::{Bar, TimedBar},
         decision::{Block, CloseReason, Event, Limit, RiskState, TradeEvent},
         money::Money,
-        time::{DAY_MS, SlotTs, Timeframe, Window},
+        time::{DAY_MS, SlotTs, Window},
     },
     engine::{
         anchor::{Blocks, FeatureRow, Readiness},
@@ -115,11 +115,11 @@ impl PlayedTrial {
     }
 }
 
-/// Which cores can be played side by side: those whose features have the same anchors. Groups of their places.
-pub fn groups(cores: &[Core], timeframe: Timeframe) -> Vec<Vec<usize>> {
+/// Which trials can be played side by side: those whose features have the same anchors. Groups of their places.
+pub fn groups(all: impl IntoIterator<Item = Blocks>) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
-    for (place, core) in cores.iter().enumerate() {
-        groups.entry(core.blocks(timeframe).block_ms()).or_default().push(place);
+    for (place, blocks) in all.into_iter().enumerate() {
+        groups.entry(blocks.block_ms()).or_default().push(place);
     }
     groups.into_values().collect()
 }

@@ -137,7 +137,7 @@ fn note_search(
     let days = tape.days();
     let hashes = BTreeMap::from([tape.hash()]);
     let mut keys = TrialKeys { series, days, build: context.build, hashes, bars: &[] };
-    let key = keys.key(core, &SettingsDigest::of(card));
+    let key = keys.key(&core.blocks(series.timeframe()), &SettingsDigest::of(card));
     let row = SearchRow::by_hand(context, series_words(series), days, (key, card.strategy_hash()));
     if let Err(failure) = begin(context, &row) {
         tracing::warn!("this backtest is not counted among the searches: {}", failure.message);

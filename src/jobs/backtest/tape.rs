@@ -38,12 +38,13 @@ impl<'d, D: Disk> StoredTape<'d, D> {
         floor: Option<SlotTs>,
     ) -> Result<Self, StoreError> {
         let timeframe = window.first().timeframe();
-        let anchor_ms = core.blocks(timeframe).anchor_ms(window.first());
+        let blocks = core.blocks(timeframe);
+        let anchor_ms = blocks.anchor_ms(window.first());
         let (first, last) = (UtcMs::EPOCH.plus_ms(anchor_ms).day(), window.last().open_day());
         let mut days = raw.days()?;
         days.retain(|day| (first..=last).contains(day));
         days.reverse();
-        let digest = BarsDigest::from_ms(hashed_from_ms(core, timeframe, days_of(window)));
+        let digest = BarsDigest::from_ms(hashed_from_ms(&blocks, timeframe, days_of(window)));
         Ok(Self { raw, window, days, floor, oldest: None, inside: 0, digest })
     }
 

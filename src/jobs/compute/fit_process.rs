@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     exit::Exit,
-    jobs::context::{Context, Failure, runtime},
+    jobs::context::{Context, Failure, OUT_OF_MEMORY, runtime},
     manifest::Compute,
     model::{
         probe::{DeviceReason, DeviceVerdict},
@@ -288,8 +288,7 @@ pub fn fit_here(
 fn failed(name: &str, seen: &Watched) -> Failure {
     let said = String::from_utf8_lossy(&seen.stderr);
     if memory_limit().is_some() && NO_MEMORY.iter().any(|words| said.contains(words)) {
-        let message = "the job ran out of memory: run.memory-max is too small for it. Nothing was left half-written: raise it and start again";
-        return Failure::new(Exit::Manifest, message);
+        return Failure::new(Exit::Manifest, OUT_OF_MEMORY);
     }
     let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
     let why = last.strip_prefix("error: ").unwrap_or(last);

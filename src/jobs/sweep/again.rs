@@ -3,7 +3,7 @@
 
 use super::{
     folder::SweepFolder,
-    job::{PreparedSweep, engine},
+    job::PreparedSweep,
     play::{TrialStage, window},
     results::TrialRow,
 };
@@ -12,6 +12,7 @@ use crate::{
         bar::TimedBar,
         time::{DAY_MS, Window},
     },
+    engine::step::Core,
     exit::Exit,
     jobs::{
         backtest::{
@@ -19,6 +20,7 @@ use crate::{
             ledgers::write_backtest,
         },
         context::{Context, Failure},
+        engine_setup::EngineSetup,
     },
     manifest::{OnExisting, SweepJob},
     session::replay::{AtEnd, Batch, ReplayRequest, replay},
@@ -35,10 +37,10 @@ pub type Parts<'s, 'f> = (&'s SweepFolder<'f>, &'s TrialStage<'s>);
 pub fn again(
     context: &Context<'_>,
     job: &SweepJob,
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     ((folder, stage), row): (Parts<'_, '_>, &TrialRow),
 ) -> Result<(PlayedTrial, String), Failure> {
-    let PreparedSweep { plan, space, points, cores, bars, .. } = prepared;
+    let PreparedSweep { plan, engines, bars, .. } = prepared;
     let at = row.index as usize;
     let (search, series) = (plan.search.days(), &job.trading.series);
     let trial = as_trial(prepared, stage, row)?;
@@ -50,11 +52,10 @@ pub fn again(
     let place = backtest_place(context, &live.tag, &runid, &live)?;
     let _lock = context.lock(&context.layout.decisions_lock(&place.tag, series))?;
     let window = window(search, series.timeframe())?;
-    let inputs = inputs(prepared, window, at);
-    let played =
-        write_backtest(&place, &cores[at], (&inputs, None), AtEnd::Close, OnExisting::Replace)?;
+    let EngineSetup { core, card, .. } = engines.setup(at);
+    let inputs = inputs((prepared, &core), window);
+    let played = write_backtest(&place, &core, (&inputs, None), AtEnd::Close, OnExisting::Replace)?;
     let floor = bars.first().map_or(window.first(), |bar| bar.ts);
-    let card = engine(context, job, (space, &points.values[at]))?.card;
     write_origin(context, &place, (floor, window.first()), &card)?;
     if played.days != trial.days || played.trades != trial.events || played.state != trial.state {
         return Err(bug(at, "an ordinary backtest of it gives other days or trades"));
@@ -64,7 +65,7 @@ pub fn again(
 
 /// Plays a neighbour of the winner as an ordinary backtest without ledgers, and compares every day.
 pub fn compared(
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     stage: &TrialStage<'_>,
     row: &TrialRow,
 ) -> Result<(), Failure> {
@@ -72,17 +73,14 @@ pub fn compared(
     let trial = as_trial(prepared, stage, row)?;
     let window = window(prepared.plan.search.days(), stage.timeframe)?;
     let (mut days, mut trades) = (Vec::new(), Vec::new());
-    let state = replay(
-        &prepared.cores[at],
-        &inputs(prepared, window, at),
-        AtEnd::Close,
-        |batch: &Batch| {
+    let core = prepared.engines.core(at);
+    let state =
+        replay(&core, &inputs((prepared, &core), window), AtEnd::Close, |batch: &Batch| {
             let ends = batch.decisions.iter().filter(|row| row.ts.ts_ms() % DAY_MS == 0);
             days.extend(ends.map(|row| row.equity.float()));
             trades.extend_from_slice(&batch.trades);
             Ok::<(), Failure>(())
-        },
-    )?;
+        })?;
     if days != trial.days || trades != trial.events || state != trial.state {
         return Err(bug(at, "an ordinary backtest of it gives other days or trades"));
     }
@@ -95,7 +93,7 @@ fn bug(at: usize, message: &str) -> Failure {
 
 /// The trial with its days, which are those of the search.
 fn as_trial(
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     stage: &TrialStage<'_>,
     row: &TrialRow,
 ) -> Result<PlayedTrial, Failure> {
@@ -108,13 +106,13 @@ fn as_trial(
     Ok(trial)
 }
 
-fn inputs(prepared: &PreparedSweep, window: Window, at: usize) -> ReplayRequest {
+fn inputs((prepared, core): (&PreparedSweep<'_>, &Core), window: Window) -> ReplayRequest {
     let bars: Vec<TimedBar> = prepared.bars.clone();
     ReplayRequest {
         window,
         bars,
         degraded: std::collections::BTreeMap::new(),
         commands: Vec::new(),
-        signals: prepared.signals[at].clone(),
+        signals: prepared.engines.signals(core),
     }
 }

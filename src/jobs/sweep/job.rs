@@ -6,6 +6,7 @@ use super::{
     again::{again, compared},
     cluster::{Cluster, ClusterEnd},
     dispatch::WorkPiece,
+    engines::Engines,
     folder::{Created, ResultScan, SweepFolder},
     judge::{
         SearchOutcome, VerdictDoc, WalkStep, beside, evidence, find, returns, spread, walked,
@@ -13,10 +14,7 @@ use super::{
     },
     merged::merge,
     nulls::{self, WholeSearch},
-    plan::{
-        DayRange, PlannedTrial, SettingsDigest, SweepPlan, TrialKeys, days, points, turned,
-        walk_fits,
-    },
+    plan::{DayRange, PlannedTrial, SettingsDigest, SweepPlan, TrialKeys, days, points, walk_fits},
     play::{TrialStage, window},
     report::{HeldDoc, LuckDoc, MarketDoc, NullDoc, OrderDoc, SearchedModel, SweepDoc, TrialDoc},
     results::{TrialRow, name_of, render},
@@ -27,17 +25,17 @@ use super::{
 };
 use crate::{
     domain::{bar::TimedBar, time::DAY_MS},
-    engine::{model::Timeline, signals::Signals, step::Core},
+    engine::{anchor::Blocks, model::Timeline},
     exit::Exit,
     jobs::{
         backtest::job::oldest_and_newest,
         context::{Context, Failure, Outcome},
-        engine_setup::{EngineSetup, engine_setup},
+        engine_setup::engine_setup,
         models::{self, ModelSource},
     },
     manifest::{SweepJob, SweepOn},
     report::sweep::{SweepPage, SweepPoint, sweep_page},
-    session::{record::stored_bars, signals::read_programs},
+    session::record::stored_bars,
     store::{document::document, raw::RawStore},
     sweep::{
         plateau::Neighbours,
@@ -51,26 +49,23 @@ use crate::{
 };
 
 /// Everything that a sweep is played with.
-pub struct PreparedSweep {
+pub struct PreparedSweep<'p> {
     /// The plan.
     pub plan: SweepPlan,
     /// What is tried.
-    pub space: SweepSpace,
+    pub space: &'p SweepSpace,
     /// The points.
-    pub points: Points,
+    pub points: &'p Points,
     /// The engine of every trial.
-    pub cores: Vec<Core>,
-    /// Hash of the strategy of the first trial.
-    strategy: String,
-    /// The signals of every trial.
-    pub signals: Vec<Signals>,
+    pub engines: Engines<'p>,
     /// The bars of the search.
     pub bars: Vec<TimedBar>,
 }
 
 /// Runs the job.
 pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
-    let prepared = prepare(context, job)?;
+    let (space, points) = tried(job)?;
+    let prepared = prepare(context, job, (&space, &points))?;
     let plan = &prepared.plan;
     let folder = SweepFolder::new(context, &plan.id());
     folder.make()?;
@@ -86,14 +81,13 @@ pub fn run(context: &Context<'_>, job: &SweepJob) -> Result<Outcome, Failure> {
         announce_other_builds(context, plan);
     }
     folder.keep_call(&context.call)?;
-    begin(context, &SearchRow::planned(context, plan, prepared.strategy.clone()))?;
+    begin(context, &SearchRow::planned(context, plan, prepared.engines.strategy().to_owned()))?;
     adopt(context, (&folder, plan))?;
     let end = PlayEnd::new(context.stop.clone(), &folder);
     let stops = || end.asked();
     let stage = TrialStage {
         trials: None,
-        cores: &prepared.cores,
-        signals: &prepared.signals,
+        engines: &prepared.engines,
         timeframe: job.trading.series.timeframe(),
         stops: &stops,
     };
@@ -120,7 +114,7 @@ type Place<'s, 'f, 'c> = (&'s SweepFolder<'f>, &'s TrialStage<'s>, Option<&'s mu
 fn go_on(
     context: &Context<'_>,
     job: &SweepJob,
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     (folder, stage, mut cluster): Place<'_, '_, '_>,
 ) -> Result<Outcome, Failure> {
     let plan = &prepared.plan;
@@ -207,17 +201,27 @@ fn announce_other_builds(context: &Context<'_>, plan: &SweepPlan) {
     }
 }
 
+/// What a job tries.
+pub(super) fn tried(job: &SweepJob) -> Result<(SweepSpace, Points), Failure> {
+    points(job).map_err(|message| Failure::new(Exit::Manifest, message))
+}
+
 /// Plans: what is tried, on which bars, with which engines.
-pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, Failure> {
+pub fn prepare<'p>(
+    context: &Context<'_>,
+    job: &'p SweepJob,
+    (space, points): (&'p SweepSpace, &'p Points),
+) -> Result<PreparedSweep<'p>, Failure> {
     let manifest = |message: String| Failure::new(Exit::Manifest, message);
     let series = &job.trading.series;
-    let (space, points) = points(job).map_err(manifest)?;
     let (search, held) = days(job, stored(context, job)?).map_err(manifest)?;
     walk_fits(job, search).map_err(manifest)?;
-    let Engines { cores, settings, strategy } = engines(context, job, (&space, &points.values))?;
+    let mut trials = Vec::new();
+    let each = |blocks: &Blocks, settings| trials.push((*blocks, settings));
+    let engines = Engines::new(context, job, (space, &points.values), each)?;
     let timeframe = series.timeframe();
     let slots = window(search, timeframe)?;
-    let anchors = cores.iter().map(|core| core.blocks(timeframe).anchor_ms(slots.first()));
+    let anchors = trials.iter().map(|(blocks, _)| blocks.anchor_ms(slots.first()));
     let raw = RawStore::new(context.layout, context.disk, series);
     let bars = stored_bars(&raw, anchors.min().unwrap_or(0), slots.last())?;
     if !bars.iter().any(|bar| slots.contains(bar.ts)) {
@@ -232,11 +236,11 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
         hashes: BTreeMap::new(),
         bars: &bars,
     };
-    let mut trials = Vec::new();
-    for ((core, settings), values) in cores.iter().zip(&settings).zip(&points.values) {
-        let key = keys.key(core, settings);
-        trials.push(PlannedTrial { key, values: values.iter().map(ToString::to_string).collect() });
-    }
+    let planned = |((blocks, settings), values): ((Blocks, SettingsDigest), &Vec<AxisValue>)| {
+        let key = keys.key(&blocks, &settings);
+        PlannedTrial { key, values: values.iter().map(ToString::to_string).collect() }
+    };
+    let trials = trials.into_iter().zip(&points.values).map(planned).collect();
     // A base that the strategy itself does not take is no trial.
     let base = engine_setup(context, &job.trading, job.stop_fill, ModelSource::Named);
     let settings = base.map(|base| base.card.settings).unwrap_or_default();
@@ -248,76 +252,7 @@ pub fn prepare(context: &Context<'_>, job: &SweepJob) -> Result<PreparedSweep, F
         trials,
         ..SweepPlan::of(job, (search, held), &bars)
     };
-    let signals = signals(context, &cores, job)?;
-    Ok(PreparedSweep { plan, space, points, cores, strategy, signals, bars })
-}
-
-/// The engines of trials, and what their settings come to.
-pub(super) struct Engines {
-    /// One for every trial.
-    pub cores: Vec<Core>,
-    /// The same of the settings.
-    pub settings: Vec<SettingsDigest>,
-    /// Hash of the strategy of the first one.
-    pub strategy: String,
-}
-
-/// The engines of these points.
-pub(super) fn engines(
-    context: &Context<'_>,
-    job: &SweepJob,
-    (space, points): (&SweepSpace, &[Vec<AxisValue>]),
-) -> Result<Engines, Failure> {
-    let mut all = Engines { cores: Vec::new(), settings: Vec::new(), strategy: String::new() };
-    for values in points {
-        let EngineSetup { core, card, .. } = engine(context, job, (space, values))?;
-        if all.cores.is_empty() {
-            all.strategy = card.strategy_hash();
-        }
-        all.cores.push(core);
-        all.settings.push(SettingsDigest::of(&card));
-    }
-    Ok(all)
-}
-
-/// The engine of one point.
-pub(super) fn engine(
-    context: &Context<'_>,
-    job: &SweepJob,
-    (space, values): (&SweepSpace, &[AxisValue]),
-) -> Result<EngineSetup, Failure> {
-    let trading = turned(&job.trading, &space.names, values)
-        .map_err(|message| Failure::new(Exit::Manifest, message))?;
-    let made = engine_setup(context, &trading, job.stop_fill, ModelSource::Named);
-    made.map_err(|failure| {
-        let pairs = space.names.iter().zip(values);
-        let shown: Vec<String> = pairs.map(|(name, value)| format!("{name} = {value}")).collect();
-        Failure { message: format!("{}: {}", shown.join(", "), failure.message), ..failure }
-    })
-}
-
-/// The lines of programs, for every trial; they are read once.
-pub(super) fn signals(
-    context: &Context<'_>,
-    cores: &[Core],
-    job: &SweepJob,
-) -> Result<Vec<Signals>, Failure> {
-    let mut all: Vec<Signals> = Vec::new();
-    let timeframe = job.trading.series.timeframe();
-    for (place, core) in cores.iter().enumerate() {
-        let own = core.strategy.signals();
-        let before = place.checked_sub(1).filter(|before| cores[*before].strategy.signals() == own);
-        if let Some(before) = before {
-            all.push(all[before].clone());
-            continue;
-        }
-        let (read, said) = read_programs(context.disk, context.layout, own, timeframe)?;
-        for text in said {
-            tracing::warn!("{text}");
-        }
-        all.push(read);
-    }
-    Ok(all)
+    Ok(PreparedSweep { plan, space, points, engines, bars })
 }
 
 /// The whole days that have bars.
@@ -331,7 +266,7 @@ fn stored(context: &Context<'_>, job: &SweepJob) -> Result<Days, Failure> {
 /// Null markets and the walk forward; `None` when it was asked to stop.
 fn doubts(
     context: &Context<'_>,
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     (folder, stage, mut cluster): Place<'_, '_, '_>,
     (whole, best): (WholeSearch<'_>, Option<f64>),
 ) -> Result<Option<(Nulls, Steps)>, Failure> {
@@ -366,7 +301,7 @@ fn doubts(
 fn finish(
     context: &Context<'_>,
     job: &SweepJob,
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     place: Place<'_, '_, '_>,
     rows: &[TrialRow],
 ) -> Result<Outcome, Failure> {
@@ -463,7 +398,7 @@ fn draw(
 
 /// What the pictures of a page show.
 fn page_of(
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     found: &SearchOutcome,
     (rows, neighbours): (&[TrialRow], &Neighbours),
 ) -> SweepPage {
@@ -501,7 +436,7 @@ fn page_of(
 
 /// What the trials say, without what doubts it.
 fn found_doc(
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
     found: &SearchOutcome,
     (rows, neighbours): (&[TrialRow], &Neighbours),
 ) -> SweepDoc {
@@ -558,7 +493,7 @@ fn leave(
 }
 
 /// The parameters of a point that are at an end of their range.
-fn edges(prepared: &PreparedSweep, index: u32) -> Vec<String> {
+fn edges(prepared: &PreparedSweep<'_>, index: u32) -> Vec<String> {
     let Some(steps) = prepared.points.steps() else { return Vec::new() };
     let own = &steps[index as usize];
     let names = prepared.space.names.iter().zip(&prepared.space.axes).enumerate();
@@ -577,10 +512,10 @@ fn held(searches: &Searches, range: &DayRange) -> HeldDoc {
 /// The model that the rules follow, and how many of the days its training had. Of one from elsewhere that is not known.
 fn model_of(
     context: &Context<'_>,
-    prepared: &PreparedSweep,
+    prepared: &PreparedSweep<'_>,
 ) -> Result<Option<SearchedModel>, Failure> {
-    let timeline = prepared.cores.first().and_then(|core| core.strategy.models());
-    let Some(id) = timeline.map(Timeline::first) else { return Ok(None) };
+    let timeline = prepared.engines.first().and_then(|core| core.strategy.models().cloned());
+    let Some(id) = timeline.as_ref().map(Timeline::first) else { return Ok(None) };
     let card = models::find(context.disk, context.layout, id)?.map(|loaded| loaded.card);
     let Some(data) = card.and_then(|card| card.data) else { return Ok(None) };
     let day = |ts_ms: i64| (ts_ms - 1).div_euclid(DAY_MS);
@@ -593,9 +528,9 @@ fn model_of(
 }
 
 /// Buying and holding over the days of the search, and the winner beside it.
-fn market(prepared: &PreparedSweep, played: &PlayedTrial) -> MarketDoc {
+fn market(prepared: &PreparedSweep<'_>, played: &PlayedTrial) -> MarketDoc {
     let search = prepared.plan.search.days();
-    let cash = prepared.cores.first().map_or(1.0, |core| core.rules.cash.float());
+    let cash = prepared.engines.first().map_or(1.0, |core| core.rules.cash.float());
     let at = |ms: i64| prepared.bars.partition_point(|bar| bar.ts.ts_ms() <= ms);
     let close_at = |ms: i64| at(ms).checked_sub(1).map(|place| prepared.bars[place].bar.close());
     let inside = prepared.bars.get(at(search.first * DAY_MS));

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     folder::SweepFolder,
-    job::{PreparedSweep, prepare},
+    job::{PreparedSweep, prepare, tried},
     judge::{folded, returns},
     plan::DayRange,
     play::{TrialStage, window},
@@ -111,7 +111,9 @@ pub fn play(
         nothing("this sweep has no hold-out: set sweep.hold-out and run its job again")
     })?;
     let winner = doc.winner.ok_or_else(|| nothing("this sweep has no winner"))?;
-    let PreparedSweep { cores, signals, plan: again, .. } = prepare(context, &frozen(job, &plan)?)?;
+    let frozen = frozen(job, &plan)?;
+    let (space, points) = tried(&frozen)?;
+    let PreparedSweep { engines, plan: again, .. } = prepare(context, &frozen, (&space, &points))?;
     let at = winner.index as usize;
     let same = again.trials.get(at).is_some_and(|trial| trial.key == winner.key);
     if !same {
@@ -120,15 +122,14 @@ pub fn play(
     }
     let series = &job.trading.series;
     let slots = window(held.days(), series.timeframe())?;
-    let from = cores[at].blocks(series.timeframe()).anchor_ms(slots.first());
+    let from = engines.blocks(at).anchor_ms(slots.first());
     let bars =
         stored_bars(&RawStore::new(context.layout, context.disk, series), from, slots.last())?;
     let stop = context.stop.clone();
     let stops = || stop.asked();
     let stage = TrialStage {
         trials: None,
-        cores: &cores,
-        signals: &signals,
+        engines: &engines,
         timeframe: series.timeframe(),
         stops: &stops,
     };
@@ -136,7 +137,8 @@ pub fn play(
     let played =
         played.ok_or_else(|| Failure::new(Exit::Signal(2), "stopped; nothing was written"))?;
     let sample =
-        folded(&returns(cores[at].rules.cash.float(), &played.days), DayBlocks::new(0, 0)).sample();
+        folded(&returns(engines.core(at).rules.cash.float(), &played.days), DayBlocks::new(0, 0))
+            .sample();
     let interval = sample.and_then(|sample| sample.interval()).map(|ends| ends.map(yearly));
     let search_sharpe = winner.moments.map(|moments| moments.sharpe_yearly);
     let answer = FinalDoc {

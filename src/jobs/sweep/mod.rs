@@ -4,6 +4,7 @@ mod again;
 mod carried;
 pub mod cluster;
 mod dispatch;
+mod engines;
 pub mod folder;
 pub mod job;
 mod judge;

@@ -11,7 +11,7 @@ use crate::{
         series::Series,
         time::{DAY_MS, Timeframe},
     },
-    engine::step::Core,
+    engine::anchor::Blocks,
     manifest::{self, SweepAxis, SweepJob, Trading, Turned, range_of},
     session::origin::StrategySettings,
     store::digest::{RunningDigest, sha256_hex},
@@ -406,9 +406,9 @@ impl BarsDigest {
 }
 
 /// Open time of the oldest bar that the key of a trial on these days depends on.
-pub fn hashed_from_ms(core: &Core, timeframe: Timeframe, days: Days) -> i64 {
+pub fn hashed_from_ms(blocks: &Blocks, timeframe: Timeframe, days: Days) -> i64 {
     let first = timeframe.slot_of_open(days.first * DAY_MS);
-    first.map_or(0, |first| core.blocks(timeframe).anchor_ms(first))
+    first.map_or(0, |first| blocks.anchor_ms(first))
 }
 
 /// sha256 of every setting of a trial. The settings themselves are some kilobytes, and there may be ten thousand trials.
@@ -442,8 +442,8 @@ pub struct TrialKeys<'a> {
 
 impl TrialKeys<'_> {
     /// The key of a trial whose settings have this digest.
-    pub fn key(&mut self, core: &Core, settings: &SettingsDigest) -> String {
-        let from = hashed_from_ms(core, self.series.timeframe(), self.days);
+    pub fn key(&mut self, blocks: &Blocks, settings: &SettingsDigest) -> String {
+        let from = hashed_from_ms(blocks, self.series.timeframe(), self.days);
         let bars = self.bars;
         let hash = self.hashes.entry(from).or_insert_with(|| {
             hash_of(&bars[bars.partition_point(|bar| bar.ts.open_ms() < from)..])

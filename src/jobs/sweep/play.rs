@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 
 use super::{
+    engines::Engines,
     folder::SweepFolder,
     plan::{SweepPlan, score},
     results::{TrialRow, name_of, render},
@@ -42,9 +43,7 @@ pub struct TrialStage<'a> {
     /// Their places in the plan; the whole plan, without it.
     pub trials: Option<&'a [u32]>,
     /// The engine of every trial, by index.
-    pub cores: &'a [Core],
-    /// The signals of every trial.
-    pub signals: &'a [Signals],
+    pub engines: &'a Engines<'a>,
     /// The length of a bar.
     pub timeframe: Timeframe,
     /// Whether to stop.
@@ -54,10 +53,9 @@ pub struct TrialStage<'a> {
 impl TrialStage<'_> {
     /// Trials cut so that those of a part can be played side by side and each of so many threads has something to do.
     fn parts(&self, wanted: &[usize], (most, threads): (usize, usize)) -> Vec<Vec<usize>> {
-        let cores: Vec<Core> = wanted.iter().map(|at| self.cores[*at].clone()).collect();
         let each = wanted.len().div_ceil(threads.max(1) * 2).clamp(1, most);
         let mut parts = Vec::new();
-        for group in groups(&cores, self.timeframe) {
+        for group in groups(wanted.iter().map(|at| self.engines.blocks(*at))) {
             for part in group.chunks(each) {
                 parts.push(part.iter().map(|place| wanted[*place]).collect());
             }
@@ -77,7 +75,7 @@ impl TrialStage<'_> {
     /// coordinator opens them by these.
     fn missing_parts(&self, rows: &[Option<TrialRow>], cut: (usize, usize)) -> Vec<Vec<usize>> {
         let is_missing = |at: &usize| rows[self.planned(*at)].is_none();
-        let all = 0..self.cores.len();
+        let all = 0..self.engines.len();
         if self.trials.is_none() {
             return self.parts(&all.filter(is_missing).collect::<Vec<usize>>(), cut);
         }
@@ -95,8 +93,9 @@ impl TrialStage<'_> {
     }
 
     fn part(&self, part: &[usize], tape: Tape<'_>) -> Option<Vec<PlayedTrial>> {
-        let cores: Vec<&Core> = part.iter().map(|at| &self.cores[*at]).collect();
-        let signals: Vec<Signals> = part.iter().map(|at| self.signals[*at].clone()).collect();
+        let made: Vec<Core> = part.iter().map(|at| self.engines.core(*at)).collect();
+        let signals: Vec<Signals> = made.iter().map(|core| self.engines.signals(core)).collect();
+        let cores: Vec<&Core> = made.iter().collect();
         play(&cores, tape, &signals, self.stops)
     }
 
@@ -108,12 +107,12 @@ impl TrialStage<'_> {
             cut: DayBlocks::new(0, 0),
             keeps: false,
         };
-        let wanted: Vec<usize> = (0..self.cores.len()).collect();
+        let wanted: Vec<usize> = (0..self.engines.len()).collect();
         let parts = self.parts(&wanted, (SIDE_BY_SIDE, rayon::current_num_threads()));
         let played: Option<Vec<Vec<PlayedTrial>>> =
             parts.par_iter().map(|part| self.part(part, tape)).collect();
         let Some(played) = played else { return Ok(None) };
-        let mut all: Vec<Option<PlayedTrial>> = vec![None; self.cores.len()];
+        let mut all: Vec<Option<PlayedTrial>> = vec![None; self.engines.len()];
         for (part, played) in parts.iter().zip(played) {
             for (at, played) in part.iter().zip(played) {
                 all[*at] = Some(played);

@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     dispatch::Shard,
+    engines::Engines,
     folder::SweepFolder,
-    job::{Engines, engines, signals},
     nulls::{self, WholeSearch},
     plan::{SweepPlan, TrialKeys, hash_of, points},
     play::TrialStage,
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     domain::bar::TimedBar,
+    engine::anchor::Blocks,
     exit::Exit,
     jobs::context::{Context, Failure},
     manifest::SweepJob,
@@ -168,7 +169,6 @@ fn trials_of(
     let values: Option<Vec<Vec<AxisValue>>> =
         trials.iter().map(|at| points.values.get(*at as usize).cloned()).collect();
     let values = values.ok_or_else(|| Failure::new(Exit::Data, "the plan has fewer trials"))?;
-    let Engines { cores, settings, .. } = engines(context, job, (&space, &values))?;
     let mut keys = TrialKeys {
         series: &job.trading.series,
         days: plan.search.days(),
@@ -176,21 +176,21 @@ fn trials_of(
         hashes: BTreeMap::new(),
         bars,
     };
-    for ((core, settings), at) in cores.iter().zip(&settings).zip(trials) {
-        let key = keys.key(core, settings);
-        if plan.trials.get(*at as usize).is_none_or(|trial| trial.key != key) {
+    let mut found = Vec::new();
+    let each = |blocks: &Blocks, settings| found.push(keys.key(blocks, &settings));
+    let engines = Engines::new(context, job, (&space, &values), each)?;
+    for (key, at) in found.iter().zip(trials) {
+        if plan.trials.get(*at as usize).is_none_or(|trial| trial.key != *key) {
             let message = format!(
                 "trial {at} has other settings here than in the plan: a model or a signal changed"
             );
             return Err(Failure::new(Exit::Data, message));
         }
     }
-    let signals = signals(context, &cores, job)?;
     let asked = || end.asked();
     let stage = TrialStage {
         trials: Some(trials),
-        cores: &cores,
-        signals: &signals,
+        engines: &engines,
         timeframe: job.trading.series.timeframe(),
         stops: &asked,
     };
@@ -205,14 +205,12 @@ fn whole(
     (shard, end): (&Shard, &PlayEnd<'_>),
 ) -> Result<bool, Failure> {
     let (space, points): (_, Points) = points(job).map_err(|why| Failure::new(Exit::Data, why))?;
-    let Engines { cores, .. } = engines(context, job, (&space, &points.values))?;
-    let signals = signals(context, &cores, job)?;
+    let engines = Engines::new(context, job, (&space, &points.values), |_, _| {})?;
     let neighbours = points.neighbours(plan.plateau);
     let asked = || end.asked();
     let stage = TrialStage {
         trials: None,
-        cores: &cores,
-        signals: &signals,
+        engines: &engines,
         timeframe: job.trading.series.timeframe(),
         stops: &asked,
     };

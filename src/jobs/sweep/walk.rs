@@ -106,7 +106,7 @@ fn one(
             let Some(played) = stage.kept(choice, bars, (test, DayBlocks::new(0, 0)))? else {
                 return Ok(None);
             };
-            returns(stage.cores[choice].rules.cash.float(), &played.days)
+            returns(stage.engines.core(choice).rules.cash.float(), &played.days)
         }
     };
     let sample = choice.and_then(|choice| trials[choice].sums.sample());

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    job::{PreparedSweep, prepare},
+    job::{PreparedSweep, prepare, tried},
     play::{TrialStage, window},
 };
 use crate::{
@@ -49,25 +49,23 @@ impl Workload {
         job: &SweepJob,
         up: &dyn Fn() -> Steady,
     ) -> Result<Self, Failure> {
-        let PreparedSweep { plan, cores, signals, bars, .. } = prepare(context, job)?;
+        let (space, points) = tried(job)?;
+        let PreparedSweep { plan, mut engines, bars, .. } =
+            prepare(context, job, (&space, &points))?;
+        let trials = engines.len();
         let timeframe = job.trading.series.timeframe();
         let search = plan.search.days();
         let slots = window(search, timeframe)?.slots();
-        let many = |slots: i64| slots.unsigned_abs() * cores.len() as u64;
+        let many = |slots: i64| slots.unsigned_abs() * trials as u64;
         let walk = plan.walk_forward.map_or(0, |walk| {
             let steps = walk.walk().steps(search).len() as i64;
             many(steps * i64::from(walk.train_days) * (slots / i64::from(search.len())))
         });
         let stop = context.stop.clone();
         let stops = || stop.asked();
-        let few = cores.len().min(SAMPLE_TRIALS);
-        let stage = TrialStage {
-            trials: None,
-            cores: &cores[..few],
-            signals: &signals[..few],
-            timeframe,
-            stops: &stops,
-        };
+        engines.truncate(SAMPLE_TRIALS);
+        let few = engines.len();
+        let stage = TrialStage { trials: None, engines: &engines, timeframe, stops: &stops };
         let sample = Days { last: search.last.min(search.first + SAMPLE_DAYS - 1), ..search };
         let begin = up();
         stage.all(&bars, sample)?;
@@ -79,7 +77,7 @@ impl Workload {
             schema: "mjolnir.sweep-workload/1",
             id: plan.id(),
             days: plan.search.shown.clone(),
-            trials: cores.len(),
+            trials,
             slots,
             bar_trials,
             null_bar_trials: null,

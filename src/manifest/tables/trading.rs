@@ -233,7 +233,7 @@ impl Default for StrategySignal {
 
 /// The model that rules read as `score`: how much rather up than down it says the price will go, the difference of two logits, so that
 /// 0.2 means odds of 1.22 to 1.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct ModelRule {
     /// The folder of a model, or a file that names one as `name/id`, below the root. LIVE loads it at its start; one that differs

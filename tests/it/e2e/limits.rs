@@ -68,6 +68,23 @@ fn a_job_that_runs_into_its_memory_is_no_bug_of_the_program() {
     assert!(summary.contains("run.memory-max is too small"), "{summary}");
 }
 
+/// One whose own work gets no memory aborts, and is told and recorded all the same.
+#[test]
+fn a_job_that_aborts_for_want_of_memory_is_told_and_recorded() {
+    let root = Root::new();
+    let bar = |i: u64| format!("{},100,101,99,100.5,1\n", 1_577_836_800_000 + i * 300_000);
+    let bars: String = (0..600_000).map(bar).collect();
+    root.write("big.csv", &format!("timestamp,open,high,low,close,volume\n{bars}"));
+    let words = "run import -p path=big.csv exchange=own symbol=BTC/USD timeframe=5m";
+    let ran = root.run(&format!("{words} --set run.memory-max=200MiB")).code(78);
+    ran.says(&["memory allocation of", "the job ran out of memory: run.memory-max is too small"]);
+    let (state, summary) = latest(&root);
+    assert_eq!(state, "failed");
+    assert!(summary.contains("run.memory-max is too small"), "{summary}");
+    // Nothing was left half-written.
+    root.run(words).ok().prints(&["600000"]);
+}
+
 #[test]
 fn a_run_is_asked_to_stop_by_a_file_that_says_why() {
     let root = Root::new();

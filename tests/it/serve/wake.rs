@@ -150,3 +150,32 @@ fn a_service_that_dies_in_a_burst_leaves_no_more_places_to_the_next_one() {
         assert_eq!(root.read("log").matches('+').count(), JOBS, "each of them once");
     }
 }
+
+/// What a process was started with.
+fn trim(pid: &str) -> Option<String> {
+    let all = fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let all = String::from_utf8_lossy(&all).into_owned();
+    all.split('\0').find_map(|line| Some(line.strip_prefix("MALLOC_TRIM_THRESHOLD_=")?.to_owned()))
+}
+
+/// What big pages took goes back to the system; a job is not slowed down by that, and what a person set holds for both.
+#[test]
+fn the_service_gives_memory_back_and_its_jobs_do_not() {
+    for (given, of_service, of_job) in
+        [(None, "131072", None), (Some("65536"), "65536", Some("65536"))]
+    {
+        let root = empty();
+        let tables = "[[schedule]]\ncron = '0 0 * * *'\noverlap = 'forbid'";
+        root.write("jobs/a.toml", &job("a", "echo $PPID > pid; exec sleep 300", tables));
+        seen(&root, "a.1", "0 0 * * * UTC Shift", 86_399);
+        let mut call = serve(&root, "");
+        if let Some(given) = given {
+            call = call.env("MALLOC_TRIM_THRESHOLD_", given);
+        }
+        let service = call.start();
+        root.await_lines("pid", 1);
+        assert_eq!(trim(&service.pid().to_string()).as_deref(), Some(of_service));
+        assert_eq!(trim(root.read("pid").trim()).as_deref(), of_job);
+        end(service).code(0);
+    }
+}

@@ -81,7 +81,7 @@ fn cores(sides: &str) -> (Vec<Core>, Vec<Vec<u32>>) {
 fn trials(cores: &[Core], bars: &[TimedBar]) -> Vec<PlayedTrial> {
     let tape = Tape { bars, window: window(), cut: DayBlocks::new(0, 0), keeps: false };
     let mut all: Vec<Option<PlayedTrial>> = vec![None; cores.len()];
-    for group in groups(cores, FRAME) {
+    for group in groups(cores.iter().map(|core| core.blocks(FRAME))) {
         let side_by_side: Vec<&Core> = group.iter().map(|place| &cores[*place]).collect();
         let signals = vec![Signals::default(); group.len()];
         let played = play(&side_by_side, tape, &signals, &|| false).unwrap();

@@ -193,7 +193,7 @@ proptest! {
             .collect();
         let tape = Tape { bars: &bars, window, cut, keeps: true };
         let mut played = 0;
-        for group in groups(&cores, FRAME) {
+        for group in groups(cores.iter().map(|core| core.blocks(FRAME))) {
             let side_by_side: Vec<&Core> = group.iter().map(|place| &cores[*place]).collect();
             let signals = vec![Signals::default(); group.len()];
             let trials = play(&side_by_side, tape, &signals, &|| false).unwrap();
