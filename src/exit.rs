@@ -50,7 +50,11 @@ impl Exit {
         ("69", "unavailable", "a venue, host or device cannot be reached"),
         ("70", "bug", "a bug in this program"),
         ("74", "io", "input or output failed: disk full, read-only folder"),
-        ("75", "busy", "another process holds the lock: try later"),
+        (
+            "75",
+            "busy",
+            "another process holds the lock: try later; or the ledgers of this run id exist",
+        ),
         ("77", "halted", "a kill switch or risk limit is in force"),
         ("78", "manifest", "manifest, profile or parameter invalid"),
         ("124", "timeout", "the job took longer than its timeout"),

@@ -1,6 +1,7 @@
 //! `runner check`: every problem of manifests at once, and what a first start of a loop would lack.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
 };
@@ -95,6 +96,8 @@ pub fn check(root: &Path, (paths, values): (&[PathBuf], &ValueArgs), json: bool)
     }
     let count = files.len();
     let (mut worst, mut all) = (Exit::Ok, Vec::new());
+    // What several jobs have of one strategy is said to people once.
+    let mut said = BTreeSet::new();
     for (file, found) in files {
         match found {
             Ok(warnings) => {
@@ -106,8 +109,9 @@ pub fn check(root: &Path, (paths, values): (&[PathBuf], &ValueArgs), json: bool)
                     }
                 }
                 all.push(problems_json(&warnings)["problems"].clone());
-                if !json && !warnings.is_empty() {
-                    say_problems(&warnings);
+                let unsaid = warnings.unsaid(&mut said);
+                if !json && !unsaid.is_empty() {
+                    say_problems(&unsaid);
                 }
             }
             Err(LoadError::Problems(problems)) => {

@@ -163,7 +163,7 @@ fn features(
             Fault::error(span, message)
                 .help("divide it by a price: close / ema(close, 20), atr(14) / close")
         } else if terms.iter().any(|other| other.to_string() == term.to_string()) {
-            Fault::error(span, "this feature is named twice")
+            Fault::error(span, "this feature is named twice").help("take one of the two out")
         } else {
             terms.push(term);
             continue;
@@ -192,7 +192,7 @@ fn too_large(raw: &RawStrategy) -> Option<RuleProblem> {
     let require = raw.require.len();
     (require > RULES_MAX).then(|| {
         let message = format!("{require} conditions; at most {RULES_MAX} are read");
-        RuleProblem::error("strategy.require", message)
+        RuleProblem::error("strategy.require", message).help("join conditions with `and`")
     })
 }
 

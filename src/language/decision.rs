@@ -412,4 +412,52 @@ pub(super) fn remark(checked: &Checked, reach: &Reach, problems: &mut Vec<RulePr
             problems.push(RuleProblem::note(rule.key.clone(), message).help(help));
         }
     }
+    for rule in checked.rules.iter().filter(|rule| rule.rule.kind == Kind::Exit) {
+        let mut missed = Vec::new();
+        not_made_up_for(&rule.when, (true, &checked.lets), &mut missed);
+        for (cross, help) in missed {
+            let message =
+                format!("`{cross}` is not made up for where it passes while bars are missing");
+            problems.push(RuleProblem::note(rule.key.clone(), message).help(help));
+        }
+    }
+}
+
+/// The crosses of a condition that [`state`] finds no state of, each once, with what to write instead. `alone` says that nothing but `or`
+/// is around it. A cross that a function looks back at, or of another timeframe, stays true for more than one bar.
+fn not_made_up_for(term: &Term, (alone, lets): (bool, &Lets), missed: &mut Vec<(String, String)>) {
+    match &term.what {
+        What::Let(name) => not_made_up_for(&lets.terms[name], (alone, lets), missed),
+        What::Op(op, parts) => {
+            let alone = alone && *op == Op::Or;
+            for part in parts {
+                not_made_up_for(part, (alone, lets), missed);
+            }
+        }
+        What::Ago(inner, _) => not_made_up_for(inner, (false, lets), missed),
+        What::Back(call) if call.back.crosses() => {
+            let sign = if call.back == Back::CrossesAbove { '>' } else { '<' };
+            let [a, b] = [0, 1].map(|at| call.inputs[at].to_string());
+            let of_number = call.inputs.iter().any(|input| input.constant.is_some());
+            let help = if of_number {
+                format!("an exit that is a state is not missed: {a} {sign} {b}")
+            } else if alone {
+                return;
+            } else {
+                format!(
+                    "write the cross alone or joined by `or`, or a state in its place: {a} {sign} {b}"
+                )
+            };
+            if missed.iter().all(|(known, _)| *known != term.to_string()) {
+                missed.push((term.to_string(), help));
+            }
+        }
+        What::Constant
+        | What::Price(_)
+        | What::Clock(_)
+        | What::Slot(_)
+        | What::Signal(_)
+        | What::Back(_)
+        | What::Tf(..) => {}
+    }
 }

@@ -29,7 +29,11 @@ pub(super) fn parse(text: &str) -> Result<Expr, Fault> {
     let expr = parser.expression(0)?;
     match parser.token {
         Token::End => Ok(expr),
-        Token::Sign(")") => Err(Fault::error(parser.span, "this bracket was not opened")),
+        Token::Sign(close @ (")" | "]")) => {
+            let open = if close == ")" { "(" } else { "[" };
+            let fault = Fault::error(parser.span, "this bracket was not opened");
+            Err(fault.help(format!("take it out, or write the `{open}` that it closes")))
+        }
         _ => {
             let found = quoted(parser.span.of(text));
             let fault = Fault::error(parser.span, format!("{found} follows a complete expression"));
@@ -78,7 +82,12 @@ impl<'a> Parser<'a> {
         if self.token == Token::Sign(sign) {
             return Ok(self.advance()?.1);
         }
-        Err(Fault::error(self.span, format!("{what} is missing here")))
+        let help = match what {
+            "`)`" => "write the `)` where the bracket ends",
+            "`,` or `)`" => "write `,` before the next value, or `)` behind the last one",
+            _ => "write `]` behind the number of bars",
+        };
+        Err(Fault::error(self.span, format!("{what} is missing here")).help(help))
     }
 
     /// Goes one level deeper, if there is room.
@@ -211,13 +220,15 @@ impl<'a> Parser<'a> {
             Token::Name("false") => ExprKind::Bool(false),
             Token::Name(word @ ("and" | "or")) => {
                 let message = format!("`{word}` needs a condition on its left");
-                return Err(Fault::error(self.span, message));
+                let fault = Fault::error(self.span, message);
+                return Err(fault.help(format!("write one: close > open {word} volume > 0")));
             }
             Token::Name(name) => return self.name(name),
             Token::Sign("(") => return self.brackets(),
             Token::Sign(sign) => {
                 let message = format!("a value is missing here: `{sign}` is not one");
-                return Err(Fault::error(self.span, message));
+                let fault = Fault::error(self.span, message);
+                return Err(fault.help("write a name, a number or a call, such as rsi(close, 14)"));
             }
             Token::End => {
                 let fault = Fault::error(self.span, "the expression ends too early");
@@ -408,6 +419,11 @@ mod tests {
             ("a b", "b", "complete expression"),
             ("(a", "", "`)` is missing here"),
             ("a)", ")", "not opened"),
+            ("a]", "]", "not opened"),
+            ("${HOME}", "${", "`${` is not a sign"),
+            ("a $ b", "$", "`$` is not a sign"),
+            ("a @ b", "@", "the character `@` has no meaning"),
+            ("a \u{1f600}", "\u{1f600}", "has no meaning"),
             ("f(a,", "", "too early"),
             ("f(a b)", "b", "`,` or `)` is missing"),
             ("x[1", "", "`]`"),
@@ -430,6 +446,7 @@ mod tests {
             let fault = parse(text).unwrap_err();
             assert!(fault.message.contains(message), "{text}: {}", fault.message);
             assert_eq!(fault.span.of(text), at, "{text}");
+            assert!(fault.help.is_some(), "what to write in place of {text}");
         }
     }
 

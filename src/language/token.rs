@@ -23,7 +23,7 @@ const SIGNS: [&str; 16] =
     ["<=", ">=", "==", "!=", "<", ">", "+", "-", "*", "/", "(", ")", "[", "]", ",", "="];
 
 /// What people write for something else, and what it is here.
-const FOREIGN: [(&str, &str); 14] = [
+const FOREIGN: [(&str, &str); 16] = [
     ("&&", "write `and`"),
     ("||", "write `or`"),
     ("**", "write x * x: the language has no power"),
@@ -37,6 +37,8 @@ const FOREIGN: [(&str, &str); 14] = [
     ("%", "write a - b * floor(a / b); for percent write * 0.01"),
     ("?", "write if(condition, a, b)"),
     ("\"", "write texts in single quotes: '1h'"),
+    ("${", "nothing is filled in inside an expression: use a param, [strategy.params]"),
+    ("$", "names have no sign before them: write close, or a name of [strategy.let]"),
     ("{", "an expression has no braces, and `${..}` is not filled in here"),
 ];
 
@@ -241,7 +243,17 @@ impl<'a> Tokens<'a> {
                     None => fault.help("names have the letters a to z, digits and `_`"),
                 }
             }
-            _ => Fault::error(span, format!("the character {named} has no meaning here")),
+            _ => {
+                let shown = if first.is_ascii_graphic() {
+                    format!("`{first}`")
+                } else {
+                    named.to_string()
+                };
+                let message = format!("the character {shown} has no meaning here");
+                Fault::error(span, message).help(
+                    "take it out: an expression has names, numbers, brackets and + - * / < <= > >= == !=",
+                )
+            }
         };
         Err(fault)
     }

@@ -14,6 +14,32 @@ use super::{
 
 /// What the name of a rule looks like, in the schema.
 const RULE_NAME: &str = "^[a-z][a-z0-9_]{0,31}$";
+/// What the patterns of the schema, and those of shipped jobs, mean in words.
+const IN_WORDS: [(&str, &str); 11] = [
+    (RULE_NAME, "small letters, digits and `_`, at most 32, a letter first"),
+    (
+        "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        "letters, digits, `_`, `-` and `.`, at most 64, a letter or a digit first",
+    ),
+    (
+        "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        "letters, digits, `_` and `-`, at most 64, a letter or a digit first",
+    ),
+    (
+        "^[A-Za-z0-9][A-Za-z0-9_-]{0,47}$",
+        "letters, digits, `_` and `-`, at most 48, a letter or a digit first",
+    ),
+    (
+        "^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$",
+        "letters, digits, `_` and `-`, at most 32, a letter or a digit first",
+    ),
+    ("^[A-Za-z_][A-Za-z0-9_]*$", "letters, digits and `_`, a digit not first"),
+    ("^(auto|[1-9][0-9]*)$", "\"auto\", or a whole number above 0"),
+    (r"^[^\s]+$", "one word, without a space"),
+    ("^$|^[^ ]+:[0-9]{1,5}$", "HOST:PORT, such as 127.0.0.1:9464, or empty"),
+    (r"^([0-9.]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}$", "ADDRESS:PORT, such as 127.0.0.1:8080"),
+    ("^/", "a path that begins with /"),
+];
 
 /// Checks a tree against the schema and reports everything that is wrong.
 pub(super) struct Checker<'a> {
@@ -324,10 +350,19 @@ fn check_text(
     let pattern = schema.get("pattern").and_then(Json::as_str);
     match pattern.map(|p| (p, Regex::new(p).expect("patterns of the types are valid"))) {
         Some((p, regex)) if !regex.is_match(text) => {
-            Err(format!("`{path}` is {}, which does not match {p}", quoted(text)))
+            Err(format!("`{path}` {}", does_not_match(text, p)))
         }
         _ => Ok(()),
     }
+}
+
+/// That a text is not what a pattern wants: in words, where the pattern is one of ours.
+pub(super) fn does_not_match(text: &str, pattern: &str) -> String {
+    let words = IN_WORDS.iter().find(|(known, _)| *known == pattern);
+    words.map_or_else(
+        || format!("is {}, which does not match {pattern}", quoted(text)),
+        |(_, words)| format!("is {}, it must be {words}", quoted(text)),
+    )
 }
 
 fn check_range(x: f64, schema: &Json, path: &str) -> Result<(), String> {
@@ -342,4 +377,34 @@ fn check_range(x: f64, schema: &Json, path: &str) -> Result<(), String> {
         return Err(format!("`{path}` is {x}, at most {max} is accepted"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The patterns below a schema that texts are compared with.
+    fn patterns<'s>(schema: &'s Json, found: &mut Vec<&'s str>) {
+        match schema {
+            Json::Object(map) => {
+                let pattern = map.get("pattern").and_then(Json::as_str);
+                // A format says in its own words what it takes.
+                found.extend(pattern.filter(|_| !map.contains_key("format")));
+                map.values().for_each(|part| patterns(part, found));
+            }
+            Json::Array(parts) => parts.iter().for_each(|part| patterns(part, found)),
+            Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_pattern_of_the_schema_is_said_in_words() {
+        let mut found = Vec::new();
+        patterns(schema::root(), &mut found);
+        assert!(found.len() > 5, "{found:?}");
+        for pattern in found {
+            let said = does_not_match("?", pattern);
+            assert!(said.starts_with("is \"?\", it must be "), "{said}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 
 use super::{
-    check::{closest, list},
+    check::{closest, does_not_match, list},
     interpolate::{Facts, Interpolator, Scope, as_text},
     matrix::MatrixValues,
     origin::{SourceKind, TextOrigin},
@@ -13,6 +13,7 @@ use super::{
     tree::{Node, Table, Value, quoted},
     values::{Span, Time, check_format, format_wanted},
 };
+use crate::domain::time::UtcMs;
 
 /// What a parameter has been given.
 #[derive(Debug, Clone)]
@@ -182,7 +183,12 @@ impl Evaluator<'_> {
             .or_else(variable)
             .or_else(|| scheduled(self.name, self.from.scheduled))?;
         let text = self.mapped(text);
-        Some(self.accept(read(kind, &text), at))
+        // A time where milliseconds are wanted.
+        let time = text.parse::<UtcMs>().ok().map(UtcMs::get);
+        let help = time
+            .filter(|_| kind == "integer" && self.name.ends_with("-ms"))
+            .map(|ms| format!("{text} is {ms} in milliseconds: give {}={ms}", self.name));
+        Some(self.accept_or(read(kind, &text), at, help))
     }
 
     fn by_default(&mut self, kind: &str) -> Option<GivenParam> {
@@ -216,11 +222,20 @@ impl Evaluator<'_> {
     }
 
     fn accept(&mut self, value: Result<Value, String>, at: TextOrigin) -> GivenParam {
+        self.accept_or(value, at, None)
+    }
+
+    fn accept_or(
+        &mut self,
+        value: Result<Value, String>,
+        at: TextOrigin,
+        help: Option<String>,
+    ) -> GivenParam {
         match value {
             Ok(value) => GivenParam::Value(value, at),
             Err(message) => {
                 let message = format!("param `{}`: {message}", self.name);
-                self.problems.push(Problem::new(&at, message));
+                self.problems.push(Problem::new(&at, message).maybe_help(help));
                 GivenParam::Failed
             }
         }
@@ -246,10 +261,7 @@ impl Evaluator<'_> {
         if let Some(pattern) = self.table.get("pattern").and_then(Node::as_str) {
             // A pattern that is no regular expression is reported where it stands.
             if Regex::new(pattern).is_ok_and(|regex| !regex.is_match(&text)) {
-                return Err((
-                    format!("is {}, which does not match {pattern}", quoted(&text)),
-                    None,
-                ));
+                return Err((does_not_match(&text, pattern), None));
             }
         }
         let size = measure(kind, value);
@@ -257,15 +269,22 @@ impl Evaluator<'_> {
             let node = self.table.get(key)?;
             Some((measure(kind, &node.value)?, as_text(&node.value)))
         };
-        if let (Some(size), Some((min, shown))) = (size, bound("min"))
-            && size < min
+        let (min, max) = (bound("min"), bound("max"));
+        let give = match (&min, &max) {
+            (Some((_, min)), Some((_, max))) => format!("give a value from {min} to {max}"),
+            (Some((_, min)), None) => format!("give {min} or more"),
+            (None, Some((_, max))) => format!("give {max} or less"),
+            (None, None) => String::new(),
+        };
+        if let (Some(size), Some((min, shown))) = (size, &min)
+            && size < *min
         {
-            return Err((format!("is {text}, at least {shown} is accepted"), None));
+            return Err((format!("is {text}, at least {shown} is accepted"), Some(give)));
         }
-        if let (Some(size), Some((max, shown))) = (size, bound("max"))
-            && size > max
+        if let (Some(size), Some((max, shown))) = (size, &max)
+            && size > *max
         {
-            return Err((format!("is {text}, at most {shown} is accepted"), None));
+            return Err((format!("is {text}, at most {shown} is accepted"), Some(give)));
         }
         let factor = self.table.get("multiple-of").and_then(Node::as_integer).filter(|n| *n > 0);
         if let (Value::Integer(n), Some(factor)) = (value, factor)
@@ -319,7 +338,7 @@ fn measure(kind: &str, value: &Value) -> Option<f64> {
             Some(text.parse::<Span>().ok()?.duration().as_secs_f64() * 1000.0)
         }
         (Time::FORMAT, Value::String(text) | Value::Datetime(text)) => {
-            Some(text.parse::<crate::domain::time::UtcMs>().ok()?.get() as f64)
+            Some(text.parse::<UtcMs>().ok()?.get() as f64)
         }
         _ => None,
     }

@@ -38,7 +38,9 @@ pub(super) fn parse_file(
         let at = TextOrigin::whole(kind, path, "");
         let message =
             format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", raw.len());
-        problems.push(Problem::new(&at, message).help("split it: `extends` joins several files"));
+        problems.push(Problem::new(&at, message).help(
+            "split it: `extends` joins several files; one expression has at most 4096 bytes, so give parts of it names in [strategy.let]",
+        ));
         return None;
     }
     let mut text = String::with_capacity(raw.len());

@@ -410,12 +410,17 @@ pub(super) fn live(parts: &JobParts<'_>) -> Option<LiveJob> {
 
 pub(super) fn backtest(parts: &JobParts<'_>) -> Option<BacktestJob> {
     let table = parts.file.backtest.clone()?;
+    let trading = trading(parts)?;
+    let length_ms = trading.series.timeframe().ms();
+    // Up to the next close, down to the last one.
+    let from = table.from.map(|from| (from.get().get() + length_ms - 1).div_euclid(length_ms));
+    let to = table.to.map(|to| to.get().get().div_euclid(length_ms));
     Some(BacktestJob {
-        trading: trading(parts)?,
+        trading,
         tag: table.tag?.into_inner(),
         runid: table.runid?.into_inner(),
-        start_ts_ms: table.start_ts_ms,
-        end_ts_ms: table.end_ts_ms,
+        start_ts_ms: table.start_ts_ms.or(from.map(|slots| slots * length_ms)),
+        end_ts_ms: table.end_ts_ms.or(to.map(|slots| slots * length_ms)),
         backtest: replay(parts.file),
     })
 }

@@ -1,6 +1,7 @@
 //! What is wrong with a manifest, where, and what to do about it; rendered with a caret under the place.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     fmt::{self, Write as _},
     ops::Range,
@@ -159,6 +160,12 @@ impl Problems {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those that were not said yet; `said` has them then, too.
+    pub fn unsaid(&self, said: &mut BTreeSet<String>) -> Self {
+        let is_new = |problem: &&Problem| said.insert(problem.to_string());
+        Self(self.0.iter().filter(is_new).cloned().collect())
     }
 
     /// How many.

@@ -441,6 +441,17 @@ impl FileRules<'_> {
             }
         }
         self.window("backtest");
+        self.earlier("backtest.from", "backtest.to");
+        for (time, ms) in [("from", "start-ts-ms"), ("to", "end-ts-ms")] {
+            let [time, ms] = [time, ms].map(|key| format!("backtest.{key}"));
+            if let (Some((_, at)), Some(_)) = (self.time(&time), self.integer(&ms)) {
+                self.push(
+                    &at,
+                    format!("`{time}` and `{ms}` are both given"),
+                    "give one of the two",
+                );
+            }
+        }
     }
 
     /// Demands that a table's window lies on the grid and does not end before it starts.
@@ -571,7 +582,8 @@ impl FileRules<'_> {
     fn eqflat(&mut self) {
         let window = "take it out: eqflat names the replay and takes the window from LIVE";
         let table = "take it out: `runner features` with the tag of the loop makes the table";
-        let keys = ["tag", "runid", "start-ts-ms", "end-ts-ms"].map(|key| (key, window));
+        let keys =
+            ["tag", "runid", "start-ts-ms", "end-ts-ms", "from", "to"].map(|key| (key, window));
         for (key, help) in keys.into_iter().chain([("features", table)]) {
             let given = self.get(&format!("backtest.{key}"));
             // A key with a default is always there.

@@ -141,6 +141,17 @@ pub(super) fn declare(merged: &Table, problems: &mut Vec<Problem>) -> Option<Tab
         };
         let mut table = table.clone();
         table.remove("step");
+        // A default outside of its own limits is for the check of the rules to say.
+        let part = |key: &str| table.get(key).and_then(|node| number(&node.value));
+        let default = part("default").map(Number::float);
+        let is_inside = default.is_none_or(|default| {
+            part("min").is_none_or(|min| min.float() <= default)
+                && part("max").is_none_or(|max| default <= max.float())
+        });
+        if !is_inside {
+            table.remove("min");
+            table.remove("max");
+        }
         table.insert("type".to_owned(), Node::new(Value::String(kind.to_owned()), &node.at));
         all.insert(name.clone(), Node { value: Value::Table(table), ..node.clone() });
     }
@@ -271,8 +282,12 @@ pub(super) fn check(
     let found = language::check(rules, &language::Values::new(), timeframe);
     let mut split = (signals::check(tree, timeframe), Vec::new());
     for problem in found.into_iter().filter(|one| !is_odd || one.span.is_some()) {
-        let at = place(tree, &problem.key)
-            .map_or_else(|| top.clone(), |node| inside(node, problem.span));
+        // What is wrong with a name is shown at the name, and not at its text.
+        let is_name = problem.span.is_none() && problem.key.starts_with("strategy.let.");
+        let at = place(tree, &problem.key).map_or_else(
+            || top.clone(),
+            |node| if is_name { node.key.clone() } else { inside(node, problem.span) },
+        );
         let severity = match problem.severity {
             language::Severity::Error => Severity::Error,
             language::Severity::Warning => Severity::Warning,

@@ -259,8 +259,10 @@ pub(super) fn check(tree: &Table, problems: &mut Vec<Problem>) {
         let message = format!("`sweep.from` is {from}, which is after `sweep.to`, {to}");
         problems.push(Problem::new(&at("sweep.to"), message).help("the last day counts too"));
     }
-    for key in ["backtest.start-ts-ms", "backtest.end-ts-ms"] {
-        if get(tree, key).is_some_and(|node| node.as_integer().is_some()) {
+    let is_given = |node: &Node| !matches!(node.value, Value::Failed);
+    for key in ["start-ts-ms", "end-ts-ms", "from", "to"].map(|key| format!("backtest.{key}")) {
+        let key = key.as_str();
+        if get(tree, key).is_some_and(is_given) {
             let message = format!("`{key}` has no meaning in a sweep, which plays whole days");
             problems.push(Problem::new(&at(key), message).help("give sweep.from and sweep.to"));
         }

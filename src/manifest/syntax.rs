@@ -50,7 +50,7 @@ pub(super) fn advice(text: &str, span: &Range<usize>, message: &str) -> Option<S
         return Some("write it with fewer brackets inside of each other".to_owned());
     }
     if says("duplicate key") {
-        return Some("it is written further up already: keep one of the two".to_owned());
+        return Some(written_twice(text, line));
     }
     if says("unquoted key") && rest.starts_with(':') || says("key with no value") {
         let key = before.trim().trim_end_matches(':').trim_end();
@@ -85,6 +85,28 @@ fn unclosed(line: &str, message: &str) -> String {
         );
     }
     format!("write the {quote} that ends it; a text of several lines is between two \"\"\"")
+}
+
+/// Tables of which there can be several, each with two brackets.
+const LISTS: [&str; 4] = ["strategy.enter", "strategy.exit", "schedule", "pipeline.step"];
+
+/// What to do about a key or a table that is there already: one of a list may have lost its second bracket.
+fn written_twice(text: &str, line: &str) -> String {
+    let header = |line: &str, brackets: [&str; 2]| {
+        let line = line.split('#').next().unwrap_or(line).trim();
+        let name = line.strip_prefix(brackets[0])?.strip_suffix(brackets[1])?.trim();
+        (!name.starts_with('[')).then(|| name.to_owned())
+    };
+    let (one, two) = (["[", "]"], ["[[", "]]"]);
+    let name = header(line, two).or_else(|| header(line, one));
+    let is_list = |name: &String| {
+        LISTS.contains(&name.as_str())
+            || text.lines().any(|other| header(other, two).as_ref() == Some(name))
+    };
+    match name.filter(is_list) {
+        Some(name) => format!("write [[{name}]], with two brackets on each side, every time"),
+        None => "it is written further up already: keep one of the two".to_owned(),
+    }
 }
 
 /// What is wrong with something behind a value that is complete.

@@ -34,7 +34,7 @@ macro_rules! shipped {
 const SHIPPED: &[(&str, &str)] = shipped! {
     "jobs/backtest.toml" "jobs/check.toml" "jobs/data-quality.toml" "jobs/demo.toml" "jobs/eqflat.toml" "jobs/fetch.toml"
     "jobs/healthcheck.toml" "jobs/heartbeat.toml" "jobs/import.toml" "jobs/live.toml" "jobs/made-up.toml" "jobs/report.toml"
-    "jobs/demo-edge.toml" "jobs/demo-no-edge.toml" "jobs/demo-sweep.toml" "jobs/sweep.toml" "jobs/walk-forward.toml"
+    "jobs/demo-edge.toml" "jobs/demo-no-edge.toml" "jobs/demo-sweep.toml" "jobs/equivalence.toml" "jobs/sweep.toml" "jobs/walk-forward.toml"
     "profiles/auto.toml" "profiles/base.toml" "profiles/cpu.toml" "profiles/gpu.toml" "profiles/made-up.toml" "profiles/market.toml"
     "profiles/replay.toml" "profiles/slurm.toml"
     "strategies/bollinger_revert.toml" "strategies/donchian.toml" "strategies/ema_atr.toml" "strategies/golden.toml"

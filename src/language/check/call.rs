@@ -157,7 +157,7 @@ impl Checker<'_, '_> {
         let total = bars + before;
         if total > Length::MAX {
             let message = format!("this looks {total} bars back; at most {} are kept", Length::MAX);
-            return self.fail(Fault::error(span, message));
+            return self.fail(Fault::error(span, message).help("write a smaller number of bars"));
         }
         let Some(n) = Length::new(total) else { return Some(Term { span, ..inner }) };
         let Term { ty, unit, exact, bounds, .. } = inner;
@@ -171,6 +171,10 @@ impl Checker<'_, '_> {
 
     /// A number of bars that is known before the first one.
     fn bars(&mut self, expr: &Expr, of: &str, least: i64) -> Option<u32> {
+        if expr.names().iter().any(|(name, _)| self.scope.broken.contains(*name)) {
+            // What is wrong with the name is said where it is given.
+            return None;
+        }
         let bars = match self.whole(expr) {
             Ok(bars) => bars,
             Err(fault) => {
@@ -185,7 +189,12 @@ impl Checker<'_, '_> {
             Fault::error(expr.span, "a rule cannot see the next bar")
                 .help("x[1] is the value one bar ago")
         } else {
-            let message = format!("{of} of {bars} bars: it must be {least} to {}", Length::MAX);
+            let shown = match (&expr.kind, bars) {
+                (ExprKind::Number { value, .. }, _) => value.to_string(),
+                (_, i64::MAX) => format!("{bars} or more"),
+                (_, bars) => bars.to_string(),
+            };
+            let message = format!("{of} of {shown} bars: it must be {least} to {}", Length::MAX);
             Fault::error(expr.span, message)
                 .help("write another number of bars, or change the param")
         };
@@ -210,9 +219,6 @@ impl Checker<'_, '_> {
                 None if self.scope.lets.contains_key(name) => Err(no_whole(format!(
                     "`{name}` may change from bar to bar, and a length may not"
                 ))),
-                None if self.scope.broken.contains(name) => {
-                    Err(no_whole(format!("`{name}` is not a whole param")))
-                }
                 None if is_value(name) => {
                     Err(no_whole(format!("`{name}` changes from bar to bar")))
                 }

@@ -133,12 +133,12 @@ impl Checker<'_, '_> {
                 _ => Some(constant(span, value.float(), value.exact())),
             };
         }
+        if self.scope.broken.contains(name) {
+            return None;
+        }
         if self.place == TextPlace::Require {
             let fault = Fault::error(span, format!("{} is not a param", quoted(name)));
             return self.fail(fault.help("`require` knows the names of [strategy.params] only"));
-        }
-        if self.scope.broken.contains(name) {
-            return None;
         }
         if let Some(body) = self.scope.lets.get(name) {
             let Term { ty, unit, exact, bounds, .. } = *body;
@@ -166,7 +166,8 @@ impl Checker<'_, '_> {
         if self.scope.lets_with_tf.contains(name) {
             let message =
                 format!("`{name}` has a `tf` in it, and a `tf` cannot be inside another one");
-            self.faults.push(Fault::error(span, message));
+            let help = "put them side by side: tf('1h', a) and tf('4h', b)";
+            self.faults.push(Fault::error(span, message).help(help));
             return false;
         }
         if self.scope.lets_with_cross.contains(name) {

@@ -32,8 +32,8 @@ pub(super) fn params(
             Ok(value) => {
                 scope.params.insert(name.clone(), value);
             }
-            Err(why) => {
-                problems.push(RuleProblem::error(&key, why));
+            Err((why, help)) => {
+                problems.push(RuleProblem::error(&key, why).help(help));
                 scope.broken.insert(name.clone());
             }
         }
@@ -49,45 +49,56 @@ pub(super) fn params(
     }
 }
 
-/// The value of a param, or why it has none.
-fn placed(param: &RawParam, value: Option<Number>) -> Result<Number, String> {
+/// The value of a param, or why it has none and what to do about it.
+fn placed(param: &RawParam, value: Option<Number>) -> Result<Number, (String, String)> {
     let RawParam { default, min, max, step, help: _ } = param;
     let given = [("default", Some(*default)), ("min", *min), ("max", *max), ("step", *step)];
+    let finite = || "write a finite number".to_owned();
     for (what, given) in given {
         let Some(given) = given else { continue };
         if !given.float().is_finite() {
-            return Err(format!("`{what}` is not a finite number"));
+            return Err((format!("`{what}` is not a finite number"), finite()));
         }
-        if let (Number::Integer(_), Number::Float(x)) = (default, given) {
-            return Err(format!(
-                "`{what}` is {x:?}, but the default is whole: write it without a point, or the default with one"
+        if let (Number::Integer(whole), Number::Float(x)) = (default, given) {
+            return Err((
+                format!("`{what}` is {x:?}, but the default is whole"),
+                format!("write it without a point, or the default with one: {whole}.0"),
             ));
         }
     }
     if step.is_some_and(|step| step.float() <= 0.0) {
-        return Err("`step` must be above 0".to_owned());
+        let help = "write the distance of two values of a sweep, such as step = 5, or take it out";
+        return Err(("`step` must be above 0".to_owned(), help.to_owned()));
     }
     if let (Some(min), Some(max)) = (min, max)
         && min.float() > max.float()
     {
-        return Err(format!("`min` ({}) is above `max` ({})", shown(*min), shown(*max)));
+        let why = format!("`min` ({}) is above `max` ({})", shown(*min), shown(*max));
+        return Err((why, "`min` is the smallest value, `max` the largest".to_owned()));
     }
     let value = match (*default, value.unwrap_or(*default)) {
         (Number::Integer(_), Number::Float(x)) => {
-            return Err(format!("{x:?} is not a whole number, and this param takes no other"));
+            let why = format!("{x:?} is not a whole number, and this param takes no other");
+            return Err((why, format!("give {x:.0}, or write the default with a point")));
         }
         (Number::Float(_), Number::Integer(whole)) => Number::Float(whole as f64),
         (_, value) => value,
     };
     let x = value.float();
     if !x.is_finite() {
-        return Err("its value is not a finite number".to_owned());
+        return Err(("its value is not a finite number".to_owned(), finite()));
     }
     let below = min.filter(|min| x < min.float()).map(|min| ("below", "min", min));
     let above = max.filter(|max| x > max.float()).map(|max| ("above", "max", max));
     match below.or(above) {
         Some((side, limit, bound)) => {
-            Err(format!("{} is {side} `{limit}`, {}", shown(value), shown(bound)))
+            let why = format!("{} is {side} `{limit}`, {}", shown(value), shown(bound));
+            let range = match (min, max) {
+                (Some(min), Some(max)) => format!("from {} to {}", shown(*min), shown(*max)),
+                (Some(min), None) => format!("of at least {}", shown(*min)),
+                (None, _) => format!("of at most {}", shown(bound)),
+            };
+            Err((why, format!("give a value {range}, or change `{limit}`")))
         }
         None => Ok(value),
     }

@@ -148,7 +148,8 @@ fn way_in_and_out(
             "no entry is left: `sides` is \"{}\", and every entry is of the other one",
             sides.name()
         );
-        problems.push(RuleProblem::error("strategy.sides", message));
+        let help = format!("write sides = \"both\", or add a {} entry", sides.name());
+        problems.push(RuleProblem::error("strategy.sides", message).help(help));
     }
     for side in sides.each() {
         let enters = of(Kind::Enter).any(|rule| rule.rule.sides.allow(side));
@@ -289,6 +290,15 @@ fn from_the_close(term: &Term, table: &str, key: &str) -> String {
     }
 }
 
+/// What a number of `[strategy.size]` looks like.
+fn example_of(name: &str) -> &'static str {
+    match name {
+        "percent" => "write percent = 10 for a tenth of the equity",
+        "risk-pct" => "write risk-pct = 0.5 to risk half a percent of the equity",
+        _ => "write max-notional = 5000, or take it out",
+    }
+}
+
 /// The size of a position.
 pub(super) fn size(
     raw: &RawStrategy,
@@ -303,13 +313,19 @@ pub(super) fn size(
         match value {
             Some(_) if !wanted => {
                 let message = format!("`{name}` has no meaning in mode \"{mode}\"");
-                problems.push(RuleProblem::error(key, message));
+                let help = match name {
+                    "percent" => "take it out, or write mode = \"percent\"",
+                    _ => "take it out, or write mode = \"risk\"",
+                };
+                problems.push(RuleProblem::error(key, message).help(help));
             }
             Some(value) if value <= Decimal::ZERO => {
-                problems.push(RuleProblem::error(key, format!("`{name}` must be above 0")));
+                let problem = RuleProblem::error(key, format!("`{name}` must be above 0"));
+                problems.push(problem.help(example_of(name)));
             }
             None if wanted => {
-                problems.push(RuleProblem::error(key, format!("mode \"{mode}\" needs `{name}`")));
+                let problem = RuleProblem::error(key, format!("mode \"{mode}\" needs `{name}`"));
+                problems.push(problem.help(example_of(name)));
             }
             Some(_) | None => {}
         }

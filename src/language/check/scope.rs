@@ -156,7 +156,8 @@ impl<'a> Scope<'a> {
             return fault.help(format!("the value one bar ago is {name}[1]"));
         }
         if self.params.contains_key(name) {
-            return Fault::error(span, format!("`{name}` is a param, not a function"));
+            let fault = Fault::error(span, format!("`{name}` is a param, not a function"));
+            return fault.help(format!("write {name} without brackets"));
         }
         let fault = Fault::error(span, format!("{} is not a function", quoted(name)));
         if let Some(why) = Function::absent(name) {

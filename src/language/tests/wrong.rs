@@ -73,7 +73,13 @@ const ERRORS: &[(&str, &str, &str, &str)] = &[
     ("enter", "min(1) > 0", "min(1)", "2 arguments"),
     ("enter", "ema(close, 0) > open", "0", "1 to 10000"),
     ("enter", "ema(close, 10001) > open", "10001", "1 to 10000"),
-    ("enter", "ema(close, 99999999999999999999) > open", "99999999999999999999", "1 to 10000"),
+    (
+        "enter",
+        "sma(close, 1000000000000000000000000000000) > open",
+        "1000000000000000000000000000000",
+        "`sma` of 1000000000000000000000000000000 bars",
+    ),
+    ("enter", "ema(close, 9223372036854775807 * 2) > open", "9223372036854775807 * 2", "or more"),
     ("enter", "ema(close, fast - 5) > open", "fast - 5", "of 0 bars"),
     ("enter", "ema(close, fast * 5000) > open", "fast * 5000", "of 25000 bars"),
     ("enter", "ema(close, 2.5) > open", "2.5", "whole"),
@@ -156,6 +162,7 @@ fn every_error_has_its_place_and_its_advice() {
         let (under, said) = shown(&found[0], text);
         assert_eq!(under, *at, "{text}: {said}");
         assert!(said.contains(words), "{text}: {said}");
+        assert!(found[0].help.is_some(), "what to write in place of {text}");
     }
 }
 
@@ -336,6 +343,55 @@ fn tables_are_checked() {
         let (found, said) = edit(change);
         assert_eq!(found, key);
         assert!(said.contains(words), "{key}: {said}");
+        assert!(!said.ends_with("| "), "what to do about {key}: {said}");
+    }
+}
+
+#[test]
+fn of_a_param_that_is_out_of_its_range_one_thing_is_said() {
+    let (mut raw, _) = with("require", "n < 300");
+    raw.enter[0].when = "close > ema(close, n) and close > ema(close, n + 1)".to_owned();
+    let whole =
+        super::super::RawParam { max: Some(Number::Integer(200)), ..param(Number::Integer(500)) };
+    raw.params.insert("n".to_owned(), whole);
+    let found = errors(&raw);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let said = shown(&found[0], "").1;
+    assert_eq!(said, "500 is above `max`, 200 | give a value of at most 200, or change `max`");
+}
+
+#[test]
+fn a_cross_of_an_exit_that_is_not_made_up_for_is_noted() {
+    let cross = "crosses_below(close, lowest(low, 20)[1])";
+    let notes = |when: &str| {
+        let (mut raw, _) = with("exit", when);
+        raw.lets.insert("out".to_owned(), cross.to_owned());
+        raw.exit.push(rule("reads_out", None, "count(out, 3) > 0"));
+        raw.lets.insert("low20".to_owned(), "lowest(low, 20)[1]".to_owned());
+        raw.exit.push(rule("reads_low20", None, "close < low20"));
+        let found = check(&raw, &Values::new(), Some(Timeframe::M5));
+        assert!(found.iter().all(|one| one.severity == Severity::Note), "{when}: {found:#?}");
+        let of_exit = found.iter().filter(|one| one.key == "strategy.exit[0].when");
+        of_exit.map(|one| shown(one, "").1).collect::<Vec<_>>()
+    };
+    for (when, help) in [
+        ("out and hour > 3", "alone or joined by `or`, or a state in its place: close < lowest"),
+        ("not out", "alone"),
+        ("crosses_below(close, low20) and hour > 3", "in its place: close < low20"),
+        ("close < low20 or out and hour > 3", "alone"),
+        ("out[1]", "alone"),
+        ("if(hour > 3, out, up)", "alone"),
+        ("crosses_below(rsi(close, 14), 30)", "not missed: rsi(close, 14) < 30"),
+    ] {
+        let found = notes(when);
+        assert_eq!(found.len(), 1, "{when}: {found:#?}");
+        assert!(found[0].contains("is not made up for"), "{when}: {found:#?}");
+        assert!(found[0].contains(help), "{when}: {found:#?}");
+    }
+    for when in
+        ["crosses_below(close, low20)", "crosses_below(close, f) or hour > 3", "count(out, 3) > 0"]
+    {
+        assert_eq!(notes(when), Vec::<String>::new(), "{when}");
     }
 }
 

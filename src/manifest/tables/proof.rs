@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::setting::words;
 
-use super::{super::values::Parsed, StopFill};
+use super::{
+    super::values::{Parsed, Time},
+    StopFill,
+};
 use crate::domain::{
     ids::{Exchange, RunId, Tag},
     series::Symbol,
@@ -46,6 +49,10 @@ pub(in super::super) struct BacktestTable {
     /// Close time of the last row; without it, the last slot with a bar. Not accepted in eqflat.
     #[schemars(range(min = 0))]
     pub end_ts_ms: Option<i64>,
+    /// The first row closes at this time or later: a time in place of `start-ts-ms`. Not accepted in eqflat.
+    pub from: Option<Time>,
+    /// The last row closes at this time or earlier: a time in place of `end-ts-ms`. Not accepted in eqflat.
+    pub to: Option<Time>,
     /// At which price a stop is filled when the bar opens beyond it.
     pub stop_fill: StopFill,
     /// What is taken over from LIVE besides the bars.
@@ -66,6 +73,8 @@ impl Default for BacktestTable {
             runid: None,
             start_ts_ms: None,
             end_ts_ms: None,
+            from: None,
+            to: None,
             stop_fill: StopFill::ThroughOpen,
             inputs: Inputs::Auto,
             close_at_end: false,

@@ -122,7 +122,7 @@ fn top_level_keys_are_demanded() {
         ("manifest = 1\nname = 'x'\nkind = 'exec'\n", "kind \"exec\" needs [exec]"),
         (
             "manifest = 1\nname = 'a/b'\nkind = 'exec'\n[exec]\nrun = []\n",
-            "`name` is \"a/b\", which does not match",
+            "`name` is \"a/b\", it must be letters, digits",
         ),
         ("manifest = 1\nname = 'a'\nkind = 'exec'\n[exec]\nrun = []\n", "`exec.run` is empty"),
     ] {

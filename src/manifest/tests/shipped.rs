@@ -167,6 +167,21 @@ fn backtest_equivalence_and_eqflat_take_their_run_ids() {
     let says = case.env("END_TS_MS", "1679271000001").says();
     assert!(says.contains("is not aligned to 5m"), "{says}");
 
+    // Times, up to the next close and down to the last one.
+    let times =
+        || job("backtest").p("from", "2023-03-20T00:01:00Z").p("to", "2023-03-20T00:14:59Z");
+    let Job::Backtest(timed) = times().good().manifest.job else { panic!("not a backtest") };
+    assert_eq!(
+        (timed.start_ts_ms, timed.end_ts_ms),
+        (Some(1_679_270_700_000), Some(1_679_271_000_000))
+    );
+    let says = times().env("START_TS_MS", "1679270700000").says();
+    assert!(says.contains("`backtest.from` and `backtest.start-ts-ms` are both given"), "{says}");
+    let says = times().p("to", "2023-03-19T00:00:00Z").says();
+    assert!(says.contains("must be later than `backtest.from`"), "{says}");
+    let says = job("backtest").p("start-ts-ms", "2023-01-01T00:00:00Z").says();
+    assert!(says.contains("in milliseconds: give start-ts-ms=1672531200000"), "{says}");
+
     let says = job("equivalence").says();
     assert!(
         says.contains(
@@ -233,7 +248,7 @@ fn exchange_sim_takes_its_market_and_refuses_what_cannot_be() {
         (vec![key("to", "2023-12-31T00:00:00Z")], "must be later than `exchange-sim.from`"),
         (vec![key("speed", "max")], "others live in this time too"),
         (vec![key("port-file", "../sim")], "is outside the root"),
-        (vec![key("listen", "everywhere")], "does not match"),
+        (vec![key("listen", "everywhere")], "it must be ADDRESS:PORT"),
     ] {
         let case = sets.iter().fold(case.clone(), |case, (path, value)| case.set(path, value));
         let found = case.says();
@@ -323,7 +338,7 @@ fn preflight_takes_its_needs_and_refuses_what_is_no_program() {
         ("preflight.require", "[\"-rf\"]", "must be the name of a program"),
         ("preflight.require", "[\"rsync >= new\"]", "must be numbers"),
         ("preflight.skip", "[\"everything\"]", "everything"),
-        ("preflight.listen", "somewhere", "does not match"),
+        ("preflight.listen", "somewhere", "it must be HOST:PORT"),
         ("preflight.clock-url", "https://me:hunter2@x", "holds a user or a password"),
     ] {
         let found = job("preflight").set(key, value).says();

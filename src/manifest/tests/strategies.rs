@@ -227,6 +227,17 @@ fn a_strategy_is_checked_by_itself() {
         ("[[strategy.enter]]", "[[strategy.entre]]", "did you mean `enter`?"),
         ("[[strategy.enter]]", "[[strategy.entry]]", "did you mean `enter`?"),
         ("[[strategy.enter]]", "[strategy.enter]", "write [[strategy.enter]], with two brackets"),
+        (
+            "[[strategy.enter]]",
+            "[strategy.enter]\nrule = \"a\"\nside = \"long\"\nwhen = \"close > open\"\n[[strategy.enter]]",
+            "write [[strategy.enter]], with two brackets",
+        ),
+        (
+            "[[strategy.enter]]",
+            "[[strategy.enter]]\nrule = \"a\"\nside = \"long\"\nwhen = \"close > open\"\n[strategy.enter]",
+            "write [[strategy.enter]], with two brackets",
+        ),
+        ("[strategy.protect]", "[strategy.protect]\n[strategy.protect]", "keep one of the two"),
         ("rule =", "name =", "did you mean `rule`?"),
         ("when =", "condition =", "did you mean `when`?"),
         ("stop =", "stoploss =", "did you mean `stop`?"),
@@ -243,6 +254,34 @@ fn a_strategy_is_checked_by_itself() {
         assert!(said.contains(says), "{said}");
     }
     assert!(of("manifest = 1\n").unwrap_err().to_string().contains("[strategy] is missing"));
+}
+
+#[test]
+fn of_a_default_that_is_out_of_its_range_one_thing_is_said_with_advice() {
+    let wrong =
+        RULES.replace("fast = { default = 3, min = 1, max = 50", "fast = { default = 3, max = 1");
+    assert_ne!(wrong, RULES);
+    for said in [
+        extends().file("strategies/x.toml", &wrong).says(),
+        check_strategy(&Source { path: "strategies/x.toml".into(), text: wrong.clone() })
+            .unwrap_err()
+            .to_string(),
+    ] {
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("is above `max`, 1 (give a value"), "{said}");
+    }
+    let said = extends().p("fast", "51").says();
+    assert!(said.contains("at most 50 is accepted (give a value from 1 to 50)"), "{said}");
+}
+
+#[test]
+fn the_caret_of_a_reserved_name_is_under_the_name() {
+    let text = RULES
+        .replace("[strategy.protect]", "[strategy.let]\nheld = \"close\"\n\n[strategy.protect]");
+    let said = check_strategy(&Source { path: "strategies/x.toml".into(), text: text.clone() })
+        .unwrap_err();
+    let problem = said.iter().next().unwrap();
+    assert_eq!(&text[problem.span()], "held", "{said}");
 }
 
 const HEARS: &str = r#"

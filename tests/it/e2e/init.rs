@@ -32,7 +32,7 @@ fn what_init_says_to_type_next_works() {
 #[test]
 fn a_folder_that_is_in_use_stays_as_it_is() {
     let root = Root::new();
-    root.run(&format!("init own {FLAGS}")).ok().prints(&["own: 45 files of a box were written"]);
+    root.run(&format!("init own {FLAGS}")).ok().prints(&["own: 46 files of a box were written"]);
     root.write("own/jobs/mine.toml", "mine");
     let before = root.files("own");
     root.run(&format!("init own {FLAGS}"))

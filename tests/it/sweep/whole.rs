@@ -332,7 +332,7 @@ fn what_cannot_be_searched_is_said_with_its_exit_code() {
         ),
         ("sweep.walk-forward={train=\"200d\",test=\"41d\"}", 78, "do not fit into the 240 days"),
         ("sweep.executor.per-shard=0", 78, "at least 1"),
-        ("sweep.executor.per-shard=some", 78, "does not match"),
+        ("sweep.executor.per-shard=some", 78, "a whole number above 0"),
         ("sweep.where=fasst>2", 78, "fasst"),
         ("sweep.where=fast>slow", 78, "forbids all"),
         ("sweep.job=live.toml", 78, "cannot be set from the command line"),
