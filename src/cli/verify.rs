@@ -31,7 +31,7 @@ use crate::{
     },
     session::{
         error::SessionError,
-        origin::LedgerOrigin,
+        origin::{LedgerOrigin, in_words},
         reader::{Extent, Files, RowFinder},
         record::read_origin,
     },
@@ -253,9 +253,9 @@ impl ClaimOwner {
         if !fits || UtcMs::new(made).is_err() {
             broken.push(format!("the backtest is of {born} by origin.json, made_at_ms is {made}"));
         }
-        let one = |(key, now, was): (String, String, String)| format!("{key} is {now}, was {was}");
+        let settings = in_words(&backtest.card.differences(&live.card));
         Ok(Circumstances {
-            settings: backtest.card.differences(&live.card).into_iter().map(one).collect(),
+            settings: settings.iter().map(ToString::to_string).collect(),
             same_policy: backtest.card.stop_fill == live.card.stop_fill,
             same_build: proof.build == proof.live_build,
             min_overlap_bars: proof.min_overlap_bars,

@@ -21,8 +21,9 @@ use crate::{
     domain::{
         decision::{RiskState, Side},
         ids::Tag,
+        time::UtcMs,
     },
-    engine::anchor::Readiness,
+    engine::{anchor::Readiness, step::SizeView},
     exit::Exit,
     jobs::{
         context::Failure,
@@ -126,6 +127,9 @@ fn text(looked: &SlotWhy) -> String {
     let blocked =
         if cell(6).is_empty() { String::new() } else { format!(", blocked by {}", cell(6)) };
     let mut out = format!("{}: {} ({}){blocked}\n", looked.ts, cell(4), cell(5));
+    if let Some(at) = looked.at.filter(|at| *at != looked.ts.close()) {
+        let _ = writeln!(out, "{at} is not the close of a bar: this is the last slot before it");
+    }
     if looked.risk != RiskState::Active.name() {
         let _ = writeln!(out, "risk: {}", looked.risk);
     }
@@ -138,6 +142,10 @@ fn text(looked: &SlotWhy) -> String {
     if cell(4) == "exit" && made_up {
         let _ =
             writeln!(out, "made up for: the cross of this rule passed while nothing was decided");
+    }
+    let is_entry = cell(4).starts_with("enter") || !cell(6).is_empty();
+    if let Some(SizeView { asked, allowed }) = look.size.filter(|_| is_entry) {
+        let _ = writeln!(out, "size: {asked} asked, {allowed} allowed");
     }
     for event in &look.events {
         let (what, side, price, reason) =
@@ -242,8 +250,11 @@ pub fn document(looked: &SlotWhy) -> Value {
                 })
             })
             .collect();
+        let size = look.size.map(|SizeView { asked, allowed }| {
+            json!({ "asked": asked.float(), "allowed": allowed.float() })
+        });
         json!({
-            "events": events, "readiness": readiness(look.readiness), "held": held, "equity": look.ledger.equity.float(),
+            "size": size, "events": events, "readiness": readiness(look.readiness), "held": held, "equity": look.ledger.equity.float(),
             "bars_since_exit": look.ledger.bars_since_exit, "stops_in_a_row": look.ledger.stops_in_a_row,
             "score": look.score, "threshold": look.threshold,
             "rules": look.why.rules.iter().map(rule).collect::<Vec<_>>(),
@@ -253,6 +264,6 @@ pub fn document(looked: &SlotWhy) -> Value {
     });
     json!({
         "schema": "mjolnir.why/1", "ts_ms": looked.ts.ts_ms(), "row": looked.row, "look": look,
-        "risk": looked.risk,
+        "risk": looked.risk, "asked_ms": looked.at.map(UtcMs::get),
     })
 }

@@ -124,6 +124,12 @@ impl Rules {
         Money::rounded(value.unwrap_or(VALUE_MAX), self.grain())
     }
 
+    /// The most a position may be worth at entry, with this equity.
+    pub(super) fn value_max(&self, equity: Money) -> Money {
+        let cash = equity.times(self.leverage).max(Money::ZERO);
+        self.limits.position_max.map_or(cash, |most| cash.min(most.money()))
+    }
+
     /// Who vetoes an entry of this value, with this equity.
     pub(super) fn size_veto(&self, value: Money, equity: Money) -> Option<Block> {
         if value > equity.times(self.leverage) {

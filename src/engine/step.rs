@@ -53,6 +53,17 @@ pub struct SlotView {
     pub threshold: Option<i64>,
     /// What was filled in the bar, before the rules were asked.
     pub events: Vec<TradeEvent>,
+    /// How large the position would be that the rules want to enter.
+    pub size: Option<SizeView>,
+}
+
+/// The size of an entry, in the quote currency.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SizeView {
+    /// The value that `[strategy.size]` asks for.
+    pub asked: Money,
+    /// The largest that cash and limits allow.
+    pub allowed: Money,
 }
 
 /// A slot at which the rules are asked.
@@ -434,9 +445,19 @@ impl Engine {
         let inputs = core.inputs(&state, (slot.ts(), slot.signals()), &own.bar, &features);
         let program = core.strategy.rules();
         let names = program.features().names().iter().cloned();
+        let why = program.why(&inputs);
+        let size = match &why.intent {
+            Intent::Enter(.., protection) => {
+                let (equity, close) = (state.equity(), own.bar.close());
+                let asked = core.value(equity, close, protection);
+                Some(SizeView { asked, allowed: core.rules.value_max(equity) })
+            }
+            Intent::Skip | Intent::Hold(_) | Intent::Exit(_) => None,
+        };
         Some(SlotView {
             readiness: features.readiness,
-            why: program.why(&inputs),
+            why,
+            size,
             features: names.zip(features.values.iter().copied()).collect(),
             ledger: inputs.ledger,
             score: inputs.score,

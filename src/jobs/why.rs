@@ -28,6 +28,8 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct SlotWhy {
     pub ts: SlotTs,
+    /// The time that was asked for, where there was one: the slot may be the last one before it.
+    pub at: Option<UtcMs>,
     /// Its row of `decisions.csv`, without the newline.
     pub row: String,
     /// What the rules saw; `None` where there was no bar.
@@ -129,7 +131,7 @@ pub fn look(
         bars.retain(|bar| bar.ts <= asked);
         look.why.fill(&core.strategy.rules().values_at(&bars));
     }
-    Ok(SlotWhy { ts: asked, row, look, risk })
+    Ok(SlotWhy { ts: asked, at, row, look, risk })
 }
 
 /// The tag of LIVE, of the tag of a replay.

@@ -117,12 +117,8 @@ impl From<StoreError> for CheckpointError {
 const NAMED: usize = 4;
 
 fn list(differences: &[(String, String, String)]) -> String {
-    let written =
-        |value: &str| if value == "-" { "not there".to_owned() } else { value.to_owned() };
-    let one = |(key, now, first): &(String, String, String)| {
-        format!("{key} is {}, was {}", written(now), written(first))
-    };
-    let mut named: Vec<String> = differences.iter().take(NAMED).map(one).collect();
+    let differences = origin::in_words(differences);
+    let mut named: Vec<String> = differences.iter().take(NAMED).map(ToString::to_string).collect();
     if let Some(more) = differences.len().checked_sub(NAMED).filter(|more| *more > 0) {
         named.push(format!("and {more} more"));
     }

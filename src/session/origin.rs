@@ -1,6 +1,6 @@
 //! What a ledger was made with: strategy, rules and build, written beside it when LIVE first starts.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -64,6 +64,85 @@ impl StrategySettings {
         all.sort_by_key(|(key, ..)| !key.starts_with("strategy.params."));
         all
     }
+}
+
+/// A difference of settings as people read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingDifference {
+    /// The key as a check names it, or the whole sentence.
+    pub what: String,
+    /// The value now and the one before; `None` where `what` says it all.
+    values: Option<[String; 2]>,
+}
+
+impl fmt::Display for SettingDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = |value: &str| if value == "-" { "not there" } else { value }.to_owned();
+        match &self.values {
+            Some([now, was]) => {
+                write!(f, "{} is {}, was {}", self.what, written(now), written(was))
+            }
+            None => f.write_str(&self.what),
+        }
+    }
+}
+
+/// A key of a rule, such as `strategy.exit.1.tired.when`: its kind, its place from 1, its name, `side` or `when`.
+fn rule_key(key: &str) -> Option<(&str, usize, &str, &str)> {
+    let mut parts = key.strip_prefix("strategy.")?.splitn(4, '.');
+    let (kind, place, name, part) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_rule = ["enter", "exit"].contains(&kind);
+    place.parse().ok().filter(|_| is_rule).map(|place| (kind, place, name, part))
+}
+
+/// Differences of settings in words. Rules are counted from 0 there, as everywhere but in the settings; of a rule that has another name and
+/// is the same otherwise only the names are said.
+pub fn in_words(differences: &[(String, String, String)]) -> Vec<SettingDifference> {
+    let part_of = |(kind, place, name): (&str, usize, &str), part: &str| {
+        let key = format!("strategy.{kind}.{place}.{name}.{part}");
+        differences.iter().find(move |(found, ..)| *found == key)
+    };
+    // The rule that has the place of this one now, where only its name differs.
+    let renamed = |(kind, place, old): (&str, usize, &str)| {
+        let others = differences.iter().filter_map(|(key, ..)| rule_key(key));
+        let mut names = others.filter(|(k, p, name, _)| (*k, *p) == (kind, place) && *name != old);
+        names.find_map(|(.., new, _)| {
+            let is_same = |part: &str| {
+                let (_, now, was) = part_of((kind, place, old), part)?;
+                let (_, new_now, new_was) = part_of((kind, place, new), part)?;
+                Some(now == "-" && new_was == "-" && new_now == was)
+            };
+            let all = ["side", "when"].iter().all(|part| is_same(part) == Some(true));
+            all.then(|| (new.to_owned(), format!("{kind} rule {old} is now called {new}")))
+        })
+    };
+    let all = differences.iter().filter_map(|(key, ..)| rule_key(key));
+    let renames: Vec<_> = all
+        .filter_map(|(kind, place, name, _)| {
+            Some(((kind, place, name), renamed((kind, place, name))?))
+        })
+        .collect();
+    let mut words: Vec<SettingDifference> = Vec::new();
+    for (key, now, was) in differences {
+        let values = Some([now.clone(), was.clone()]);
+        let Some((kind, place, name, part)) = rule_key(key) else {
+            words.push(SettingDifference { what: key.clone(), values });
+            continue;
+        };
+        let rename = renames.iter().find(|((k, p, old), (new, _))| {
+            (*k, *p) == (kind, place) && (*old == name || new == name)
+        });
+        let what = match rename {
+            Some((_, (_, sentence))) => sentence.clone(),
+            None => format!("strategy.{kind}[{}].{part} of {name}", place.saturating_sub(1)),
+        };
+        let values = values.filter(|_| rename.is_none());
+        let one = SettingDifference { what, values };
+        if !words.contains(&one) {
+            words.push(one);
+        }
+    }
+    words
 }
 
 /// When LIVE saw the warm-up bars of a new ledger.
@@ -158,6 +237,30 @@ mod tests {
         assert_ne!(card("20").strategy_hash(), card("21").strategy_hash());
         let differences = card("20").differences(&card("21"));
         assert_eq!(differences, [("strategy.fast".into(), "20".into(), "21".into())]);
+    }
+
+    #[test]
+    fn a_renamed_rule_is_said_by_its_names_and_places_are_those_of_a_check() {
+        let of = |name: &str, when: &str| {
+            let rule = |part: &str| format!("strategy.exit.1.{name}.{part}");
+            let settings = [(rule("side"), "long"), (rule("when"), when)];
+            let settings = settings.map(|(key, value)| (key, value.to_owned())).into();
+            StrategySettings { settings, stop_fill: "at-stop".into() }
+        };
+        let was = of("low_out", "close < open");
+        let said = |now: &StrategySettings| {
+            let words = in_words(&now.differences(&was));
+            words.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let renamed = of("low_exit", "close < open");
+        assert_eq!(said(&renamed), ["exit rule low_out is now called low_exit"]);
+        assert_eq!(
+            said(&of("low_out", "close < low")),
+            ["strategy.exit[0].when of low_out is close < low, was close < open"]
+        );
+        let other = said(&of("other", "close < low"));
+        assert_eq!(other.len(), 4, "{other:?}");
+        assert_eq!(other[0], "strategy.exit[0].side of low_out is not there, was long");
     }
 
     #[test]

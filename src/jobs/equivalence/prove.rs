@@ -27,7 +27,7 @@ use crate::{
     },
     session::{
         error::SessionError,
-        origin::{LedgerOrigin, StrategySettings},
+        origin::{LedgerOrigin, StrategySettings, in_words},
         reader::{Extent, Files, RowFinder},
         record::read_commands,
     },
@@ -258,9 +258,9 @@ fn circumstances<D: Disk>(
     restarts: BTreeSet<i64>,
     revised: BTreeSet<i64>,
 ) -> Circumstances {
-    let one = |(key, now, was): (String, String, String)| format!("{key} is {now}, was {was}");
+    let settings = in_words(&case.card.differences(&case.origin.card));
     Circumstances {
-        settings: case.card.differences(&case.origin.card).into_iter().map(one).collect(),
+        settings: settings.iter().map(ToString::to_string).collect(),
         same_policy: case.card.stop_fill == case.origin.card.stop_fill,
         same_build: case.build == case.origin.build,
         revised,
@@ -291,15 +291,18 @@ fn drift_line(drift: &Mismatch, verdict: Option<ProofVerdict>) -> String {
     )
 }
 
-/// Settings that differ although no row does: what was proved is not what will be played.
+/// Settings that differ although no row does: what was proved is not what will be played. The values of the first one; the others by
+/// their keys, since the texts of rules often follow from a param.
 fn settings_line(differences: &[(String, String, String)]) -> String {
-    let Some((key, now, was)) = differences.first() else { return String::new() };
-    let more = match differences.len() {
-        1 => String::new(),
-        many => format!(", and {} more", many - 1),
+    let words = in_words(differences);
+    let Some((first, others)) = words.split_first() else { return String::new() };
+    let others: Vec<&str> = others.iter().map(|other| other.what.as_str()).collect();
+    let (also, them) = match others.as_slice() {
+        [] => (String::new(), "it"),
+        others => (format!("; {} with it", others.join(", ")), "them"),
     };
     format!(
-        "settings differ: {key} is {now}, was {was} when the ledger began{more}; no row differs for it\n"
+        "settings differ from those with which the ledger began: {first}{also}; no row differs for {them}\n"
     )
 }
 

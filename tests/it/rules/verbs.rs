@@ -71,7 +71,18 @@ fn a_strategy_of_ones_own_is_killed_goes_on_and_is_proved() {
     // One that no row shows is told all the same.
     root.write("strategies/mine.toml", &MINE.replace("profit_r > 4", "profit_r > 400000"));
     let ran = root.run(&format!("{eqflat} runid=e3"));
-    ran.prints(&["strategy.exit.1.tired.when is"]);
+    ran.ok().prints(&["strategy.exit[0].when of tired is", "no row differs for it"]);
+    // A param that changes no row: what follows from it is named.
+    let given = MINE.replace("profit_r > 4", "profit_r > far");
+    let given = given.replace("[strategy.params]\n", "[strategy.params]\nfar = { default = 4 }\n");
+    root.write("strategies/mine.toml", &given);
+    root.run(&format!("{eqflat} runid=e4 far=400000")).ok().prints(&[
+        "strategy.params.far is 400000, was not there; strategy.exit[0].when of tired with it; no row",
+    ]);
+    // A rule with another name.
+    root.write("strategies/mine.toml", &MINE.replace("\"tired\"", "\"weary\""));
+    root.run(&format!("{eqflat} runid=e5"))
+        .prints(&["different settings: exit rule tired is now called weary"]);
 }
 
 fn why(root: &Root, ts_ms: &str) -> Value {
@@ -411,4 +422,38 @@ fn why_of_a_replay_knows_the_commands_that_it_obeyed() {
     let why = "why backtest -P golden -p tag=m exchange=demo runid=b";
     root.run(&format!("{why} --at 2024-01-10T06:00:00Z")).ok();
     root.run(&format!("{why} --at 2024-01-10T13:00:00Z")).ok().prints(&["skip (halted)"]);
+    // A time between two closes.
+    root.run(&format!("{why} --at 2024-01-10T13:02:33Z")).ok().prints(&[
+        "(2024-01-10T13:00:00Z): skip (halted)",
+        "2024-01-10T13:02:33Z is not the close of a bar: this is the last slot before it",
+    ]);
+}
+
+#[test]
+fn why_shows_the_size_of_an_entry_and_of_one_that_the_cash_does_not_allow() {
+    let root = Root::new();
+    root.run("run made-up -p to=2024-01-20T00:00:00Z").ok();
+    let blocked = |size: &str, runid: &str, word: &str| {
+        let given = format!("-P golden -p tag=m exchange=demo runid={runid} --set {size}");
+        root.run(&format!("run backtest {given}")).ok();
+        let path = format!("data/processed/decisions/m_bt_{runid}/BTC_USD/5m/decisions.csv");
+        let text = root.read(&path);
+        let row = text.lines().find(|line| line.contains(word)).expect("such a row");
+        format!("why backtest {given} --at {}", row.split(',').nth(3).unwrap())
+    };
+    let entry = blocked("account.notional=1000", "a", ",enter_");
+    root.run(&entry).ok().prints(&["size: 1000 asked, 10000 allowed"]);
+    let blocked = blocked("account.notional=10000", "b", ",cash,");
+    root.run(&blocked).ok().prints(&["blocked by cash", "size: 10000 asked, 9"]);
+    let json = root.run(&format!("{blocked} --json")).ok().json();
+    assert_eq!(json["look"]["size"]["asked"], 10000.0, "{json}");
+}
+
+#[test]
+fn what_several_jobs_have_of_one_strategy_is_said_once() {
+    let root = Root::new();
+    let spare = MINE.replace("[strategy.let]", "[strategy.let]\nspare = \"sma(close, 9)\"");
+    root.write("strategies/mine.toml", &spare);
+    let said = root.run("check jobs/backtest.toml jobs/live.toml -P mine").ok();
+    assert_eq!(said.stderr.matches("no rule reads `spare`").count(), 1, "{said}");
 }
