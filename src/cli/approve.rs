@@ -92,7 +92,7 @@ pub fn give(root: &Path, args: &ApproveArgs) -> Result<GivenApproval, Failure> {
 
 /// The run that is meant: of a job the newest one that is not over.
 fn waiting(records: &Records, word: &str) -> Result<RunRecord, Failure> {
-    let run = records.state_of(&records.find(word)?.run_id)?;
+    let run = records.state_of(&records.find_that(word, |run| !run.state.is_over())?.run_id)?;
     if !run.state.is_over() {
         return Ok(run);
     }

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 
 use super::{
     args::{JobArgs, ValueArgs},
-    load::{LoadError, check_only, facts, is_manifest, load, matrix_jobs, read_text},
+    load::{
+        LoadError, check_only, facts, is_manifest, load, load_timetable, matrix_jobs, read_text,
+    },
     output::{print, print_json},
     planned,
     refuse::{problems_json, say_problems, tell},
@@ -167,12 +169,17 @@ fn check_file(root: &Path, file: &Path, values: &ValueArgs) -> Result<Problems, 
             &JobArgs { values: values.clone(), ..JobArgs::of(file.to_owned()) },
             &facts(),
         );
-        for job in each.into_iter().filter(|job| job != file) {
+        for job in each.iter().filter(|job| *job != file) {
             if last.is_err() {
                 break;
             }
-            let job = JobArgs { values: values.clone(), ..JobArgs::of(job) };
+            let job = JobArgs { values: values.clone(), ..JobArgs::of(job.clone()) };
             last = check_only(root, &job, &facts());
+        }
+        for job in &each {
+            if last.is_ok() {
+                starts(root, job)?;
+            }
         }
         return last;
     }
@@ -181,6 +188,17 @@ fn check_file(root: &Path, file: &Path, values: &ValueArgs) -> Result<Problems, 
     })?;
     let source = Source { path: file.display().to_string(), text };
     check_strategy(&source).map_err(LoadError::Problems)
+}
+
+/// Refuses a schedule that the service refuses: with what it gives, its job could not run.
+fn starts(root: &Path, job: &Path) -> Result<(), LoadError> {
+    for schedule in load_timetable(root, &JobArgs::of(job.to_owned()))?.schedules {
+        let schedule = planned::own(root, job, schedule)?;
+        if schedule.lacks.is_empty() {
+            load(root, &planned::started_by(job, &schedule), &facts())?;
+        }
+    }
+    Ok(())
 }
 
 /// The manifests among these whose job has the name of one before it.

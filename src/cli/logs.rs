@@ -53,7 +53,7 @@ struct Source {
 fn open(root: &Path, args: &LogsArgs) -> Result<Source, Failure> {
     let records = Records::open(root)?;
     let run = if let Some(word) = &args.run {
-        records.find(word)?
+        records.find_that(word, |run| run.state.has_begun())?
     } else {
         let newest = RunFilter { limit: Some(1), ..RunFilter::default() };
         let found = records.list(&newest)?.pop();

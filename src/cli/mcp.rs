@@ -45,6 +45,10 @@ pub fn mcp(root: &Path, json: bool) -> Exit {
         Ok(root) => root,
         Err(error) => return tell(&Failure::new(Exit::Usage, error.to_string()), false),
     };
+    if !root.is_dir() {
+        let message = format!("--root {}: this folder does not exist", root.display());
+        return tell(&Failure::new(Exit::Usage, message), false);
+    }
     let server = Server {
         root,
         out: Arc::new(Mutex::new(io::stdout())),

@@ -92,6 +92,21 @@ impl Records {
         }
     }
 
+    /// The same; but of a job the newest run is meant that fits, where one does: a slot that was skipped has nothing to show.
+    pub fn find_that(
+        &self,
+        word: &str,
+        fits: impl Fn(&RunRecord) -> bool,
+    ) -> Result<RunRecord, Failure> {
+        let found = self.find(word)?;
+        if found.run_id.as_str() == word || fits(&found) {
+            return Ok(found);
+        }
+        let all = RunFilter { limit: Some(u32::MAX), ..RunFilter::default() };
+        let fitting = self.of_job(word, &all)?.into_iter().find(fits);
+        Ok(fitting.unwrap_or(found))
+    }
+
     /// The newest runs of a job, or of all jobs of its matrix, within a filter.
     pub fn of_job(&self, word: &str, filter: &RunFilter) -> Result<Vec<RunRecord>, Failure> {
         let mut runs = Vec::new();

@@ -27,7 +27,7 @@ pub fn retry(root: &Path, args: &RetryArgs, json: bool) -> ExitCode {
 /// What the run that a word names was given, for the same job once more.
 pub fn again(root: &Path, args: &RetryArgs) -> Result<RunArgs, Failure> {
     let records = Records::open(root)?;
-    let old = records.find(&args.run)?;
+    let old = records.find_that(&args.run, |run| run.state.has_begun())?;
     let old = records.state_of(&old.run_id)?;
     let id = old.run_id.clone();
     if !old.state.is_over() {

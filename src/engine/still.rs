@@ -3,9 +3,20 @@
 
 use super::{rules::Rules, state::State, step::Core};
 use crate::{
-    domain::{bar::Bar, decision::RiskState, money::Money, time::SlotTs},
+    domain::{
+        bar::Bar,
+        decimal::float,
+        decision::{RiskState, Side},
+        money::Money,
+        time::SlotTs,
+    },
     language::Hush,
 };
+
+/// How much more than the last digit of money, 1e-8, is left as room.
+const EQUITY_STEP: f64 = 1e-6;
+/// How much more than the last bit of a float, as a part.
+const EQUITY_PART: f64 = 1e-9;
 
 /// How such slots of a strategy are seen.
 #[derive(Debug, Clone)]
@@ -45,6 +56,20 @@ impl State {
     #[inline]
     pub fn drifts(&mut self, bar: &Bar, rules: &Rules) -> bool {
         self.position.as_mut().is_none_or(|held| held.drifts(bar, rules.stop_fill))
+    }
+
+    /// Between which closes the equity of the open position stays between two others that it lies between, given what it is at one close. It
+    /// falls and rises with the close, and what it is rounded to is left as much room as would be seen.
+    pub fn closes(&self, (close, equity): (f64, f64), [low, high]: [f64; 2]) -> [f64; 2] {
+        let Some(held) = &self.position else { return [close, close] };
+        let room = EQUITY_STEP + equity.abs() * EQUITY_PART;
+        let quantity = float(held.qty().get());
+        let (fall, rise) = match held.side {
+            Side::Long => (equity - low, high - equity),
+            Side::Short => (high - equity, equity - low),
+        };
+        let [fall, rise] = [fall, rise].map(|way| ((way - room) / quantity).max(0.0));
+        [close - fall, close + rise]
     }
 
     /// The equity at a close; `None` where a limit trips there, which the step then sees too.

@@ -106,7 +106,7 @@ impl Features {
 #[derive(Debug, Clone)]
 pub struct Together {
     program: Arc<Program>,
-    places: Vec<Vec<usize>>,
+    columns: Vec<Vec<usize>>,
 }
 
 impl Together {
@@ -114,7 +114,11 @@ impl Together {
     pub fn new<'f>(all: impl Iterator<Item = &'f Features>) -> Self {
         let programs: Vec<&Program> = all.map(|one| &*one.program).collect();
         let (program, places) = Program::together(&programs);
-        Self { program: Arc::new(program), places }
+        let columns = |outputs: Vec<usize>| -> Vec<usize> {
+            outputs.into_iter().map(|output| program.outputs[output]).collect()
+        };
+        let columns = places.into_iter().map(columns).collect();
+        Self { program: Arc::new(program), columns }
     }
 
     /// A run that has seen no bar yet.
@@ -122,9 +126,9 @@ impl Together {
         Instance::start(&self.program)
     }
 
-    /// Where the values of one vector are among them, in its order, with what is worked out behind it.
-    pub fn places(&self, vector: usize) -> &[usize] {
-        &self.places[vector]
+    /// Which columns of [`Instance::run_columns`] the values of one vector are, in its order, with what is worked out behind it.
+    pub fn columns(&self, vector: usize) -> &[usize] {
+        &self.columns[vector]
     }
 }
 

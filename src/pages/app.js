@@ -292,7 +292,8 @@
         }
         pen.strokeStyle = ink('--down'); pen.lineWidth = 1.2; pen.setLineDash([4, 3]);
         pen.beginPath();
-        for (const stop of over.stops) {
+        // One outside the prices that are drawn would cross what is written below.
+        for (const stop of over.stops.filter(stop => range.y(stop.px) >= 0 && range.y(stop.px) <= bottom)) {
           pen.moveTo(across(stop.from_ts_ms - view.bar, wide), range.y(stop.px));
           pen.lineTo(across(stop.to_ts_ms, wide), range.y(stop.px));
         }

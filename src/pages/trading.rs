@@ -38,6 +38,7 @@ pub fn body(desk: &Desk, place: &DeskLedger) -> Result<Markup, Failure> {
     let fills = rows::newest_fills(desk, place, FILLS_MAX)?;
     let commands = listed(&desk.disk, &desk.layout, &place.tag).unwrap_or_default();
     let now = desk.now();
+    let reported = desk.layout.reports_dir().join("live").join(place.tag.as_str());
     Ok(html! {
         p.kind { (line.exchange) " · " (line.symbol) " · " (line.timeframe) }
         h1 { bdi { (line.tag) } }
@@ -61,7 +62,7 @@ pub fn body(desk: &Desk, place: &DeskLedger) -> Result<Markup, Failure> {
             h2 { "More about it" }
             p {
                 "As a report: " code { (format!("runner run jobs/report.toml -p tag={}", place.tag)) } ". "
-                a href=(format!("/reports/live/{}", place.tag)) { "The report that was made last" } ". "
+                @if reported.is_dir() { a href=(format!("/reports/live/{}", place.tag)) { "The report that was made last" } ". " }
                 a href="/proofs" { "All proofs" } ". "
                 "As documents: " a href=(format!("{}/decisions", place.api())) { "decisions" } ", " a href=(format!("{}/bars", place.api())) { "bars" } ", "
                 a href=(format!("{}/over", place.api())) { "what is drawn over them" } "."

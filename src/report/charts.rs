@@ -278,8 +278,8 @@ pub fn trade_results(report: &Report) -> Markup {
         those.map(|at| (at.0 as f64, at.1)).collect::<Vec<_>>()
     };
     let (won, lost) = (side(|pnl| pnl > 0.0), side(|pnl| pnl < 0.0));
-    let best = values(points).fold(0.0, f64::max);
-    let worst = values(points).fold(0.0, f64::min);
+    let best = values(points).reduce(f64::max).unwrap_or_default();
+    let worst = values(points).reduce(f64::min).unwrap_or_default();
     let dense = if many > 400.0 {
         "thin"
     } else if many > 100.0 {

@@ -135,7 +135,7 @@ pub const FIGURES: &[Figure] = &[
     figure("exposure", "Exposure", Unit::Part, "slots in a position after the slot / slots"),
     figure(
         "hold_bars_mean",
-        "Mean length",
+        "Mean length, in bars",
         Unit::Ratio,
         "mean number of slots from the entry to the exit of a trade",
     ),

@@ -313,7 +313,8 @@ impl Gather {
             Some(reason) => *period.skipped.entry(reason.to_owned()).or_default() += 1,
             None => period.decided += 1,
         }
-        if !row.blocked_by.is_empty() {
+        // What blocks entries is named at skipped slots too, at which none was tried.
+        if !row.blocked_by.is_empty() && row.skipped.is_none() {
             *period.blocked.entry(row.blocked_by.to_owned()).or_default() += 1;
         }
         period.risk = match row.risk {

@@ -7,19 +7,21 @@ use super::sums::{DayBlocks, DaySums};
 use crate::{
     domain::{
         bar::{Bar, TimedBar},
+        decimal::float,
         decision::{Block, CloseReason, Event, Limit, RiskState, TradeEvent},
         money::Money,
         time::{DAY_MS, SlotTs, Window},
     },
     engine::{
         anchor::{Blocks, FeatureRow, Readiness},
+        rules::Rules,
         signals::Signals,
         slot::SlotMaker,
         state::State,
         step::Core,
         still::Still,
     },
-    language::Together,
+    language::{Instance, Together},
 };
 
 /// What is played: bars, sorted and unique, with as many before the window as features reach back, and the window, which has whole
@@ -143,7 +145,7 @@ pub fn play(
     let mut lanes: Vec<Lane<'_>> = cores
         .iter()
         .enumerate()
-        .map(|(place, core)| Lane::new(core, together.places(place), &tape, &signals[place]))
+        .map(|(place, core)| Lane::new(core, together.columns(place), &tape, &signals[place]))
         .collect();
     let start_of = |block: i64| bars.partition_point(|bar| blocks.of(bar.ts) < block);
     let mut seen = Columns::default();
@@ -153,21 +155,34 @@ pub fn play(
             return None;
         }
         let (before, start, end) = (start_of(block - 1), start_of(block), start_of(block + 1));
-        seen.fill(&together, &bars[before..start], &bars[start..end]);
+        let mut instance = together.start();
+        seen.begin(&mut instance, &bars[before..start]);
         let last_open_ms = (block + 1) * blocks.block_ms() - timeframe.ms();
-        let to =
+        let last =
             timeframe.slot_of_open(last_open_ms).map_or(window.last(), |to| to.min(window.last()));
-        for lane in &mut lanes {
-            lane.walk((from, to), &bars[start..end], &seen);
+        let mut rest = &bars[start..end];
+        // What follows the last bar goes with it.
+        while from <= last {
+            let (run, behind) = rest.split_at(rest.len().min(RUN));
+            let to = behind.first().map_or(last, |bar| bar.ts.plus(-1).min(last));
+            seen.fill(&mut instance, run);
+            for lane in &mut lanes {
+                lane.walk((from, to), run, &seen);
+            }
+            (from, rest) = (from.max(to.next()), behind);
         }
-        from = to.next();
     }
     Some(lanes.into_iter().map(|lane| lane.end(window.last())).collect())
 }
 
-/// The features of one block for all lanes.
+/// Bars of which the features of all lanes stay in the cache of a core while the lanes read them.
+const RUN: usize = 512;
+
+/// The features of one run of bars for all lanes.
 #[derive(Debug, Default)]
 struct Columns {
+    /// Bars since the anchor, those of them without a hole, and the last one.
+    since: (u32, u32, Option<SlotTs>),
     /// Column by column: a lane reads few of them, at many bars.
     values: Vec<f64>,
     /// Per bar, the bars since the anchor, and those without a hole.
@@ -179,26 +194,36 @@ struct Columns {
 }
 
 impl Columns {
-    fn fill(&mut self, together: &Together, before: &[TimedBar], block: &[TimedBar]) {
-        let mut instance = together.start();
+    /// A block begins, behind these bars of the block before.
+    fn begin(&mut self, instance: &mut Instance, before: &[TimedBar]) {
         instance.pass(before);
-        instance.run_columns(block, &mut self.values);
+        self.since = (0, 0, None);
+        for bar in before {
+            self.count(bar.ts);
+        }
+    }
+
+    fn count(&mut self, ts: SlotTs) -> (u32, u32) {
+        let (bars, unbroken, last) = self.since;
+        let follows = last.is_none_or(|last| last.next() == ts);
+        let unbroken = if follows { unbroken.saturating_add(1) } else { 1 };
+        let bars = bars.saturating_add(1);
+        self.since = (bars, unbroken, Some(ts));
+        (bars, unbroken)
+    }
+
+    /// The next bars of the block.
+    fn fill(&mut self, instance: &mut Instance, run: &[TimedBar]) {
+        instance.run_columns(run, &mut self.values);
         self.counts.clear();
-        let (mut bars, mut unbroken) = (0_u32, 0_u32);
-        let mut last: Option<SlotTs> = None;
-        for (place, bar) in before.iter().chain(block).enumerate() {
-            let follows = last.is_none_or(|last| last.next() == bar.ts);
-            unbroken = if follows { unbroken.saturating_add(1) } else { 1 };
-            bars = bars.saturating_add(1);
-            last = Some(bar.ts);
-            if place >= before.len() {
-                self.counts.push((bars, unbroken));
-            }
+        for bar in run {
+            let counts = self.count(bar.ts);
+            self.counts.push(counts);
         }
         self.ends_day.clear();
-        self.ends_day.extend(block.iter().map(|bar| bar.ts.ts_ms() % DAY_MS == 0));
+        self.ends_day.extend(run.iter().map(|bar| bar.ts.ts_ms() % DAY_MS == 0));
         self.ahead.clear();
-        self.ahead.resize(block.len(), 1);
+        self.ahead.resize(run.len(), 1);
         for (n, (_, unbroken)) in self.counts.iter().enumerate().skip(1).rev() {
             if *unbroken > 1 {
                 self.ahead[n - 1] = self.ahead[n] + 1;
@@ -221,7 +246,7 @@ struct Lane<'a> {
     still: Option<Still>,
     /// Whether the slot before was decided and nothing was traded there.
     is_settled: bool,
-    /// Between which closes the equity of the open position is neither a new peak nor a deeper fall: such closes came since the last peak.
+    /// Between which closes the equity of the open position is neither a new peak nor a deeper fall.
     span: Option<[f64; 2]>,
     blocks: Blocks,
     maker: SlotMaker,
@@ -246,11 +271,11 @@ impl<'a> Lane<'a> {
             close: None,
             values: vec![0.0; places.len()],
             events: Vec::new(),
-            tally: Tally::new(core.rules.cash.float(), tape),
+            tally: Tally::new(&core.rules, tape),
         }
     }
 
-    /// The slots of one block.
+    /// The slots of one run of bars.
     fn walk(&mut self, (from, to): (SlotTs, SlotTs), bars: &[TimedBar], seen: &Columns) {
         let mut cursor = bars.partition_point(|bar| bar.ts < from);
         let mut ts = from;
@@ -333,9 +358,8 @@ impl<'a> Lane<'a> {
             let is_within = self.span.is_some_and(|[low, high]| low <= close && close <= high);
             if *is_midnight || !is_within {
                 let Some(equity) = state.marked((*ts, close), &core.rules) else { return passed };
-                let own = if tally.mark(equity.float()) { None } else { self.span };
-                let [low, high] = own.unwrap_or([close, close]);
-                self.span = Some([low.min(close), high.max(close)]);
+                tally.mark(equity.float());
+                self.span = Some(state.closes((close, equity.float()), tally.seen()));
             }
             if *is_midnight {
                 tally.day();
@@ -387,6 +411,8 @@ struct Tally {
     equity: f64,
     midnight: f64,
     peak: f64,
+    /// The fall from a peak at which a limit trips, as a part of the peak.
+    drawdown_max: f64,
     in_position: bool,
     keeps: bool,
     /// What the open trade cost so far, and whether it is ambiguous.
@@ -411,7 +437,8 @@ struct Counts {
 }
 
 impl Tally {
-    fn new(cash: f64, tape: &Tape<'_>) -> Self {
+    fn new(rules: &Rules, tape: &Tape<'_>) -> Self {
+        let cash = rules.cash.float();
         let played = Counts {
             sums: DaySums::new(tape.cut),
             trades: 0,
@@ -432,6 +459,10 @@ impl Tally {
             equity: cash,
             midnight: cash,
             peak: cash,
+            drawdown_max: rules
+                .limits
+                .drawdown_max_pct
+                .map_or(1.0, |most| float(most.get()) / 100.0),
             in_position: false,
             keeps: tape.keeps,
             opening: (Money::ZERO, false),
@@ -471,17 +502,20 @@ impl Tally {
         }
     }
 
-    /// The equity after a slot; whether it is a peak.
-    fn mark(&mut self, equity: f64) -> bool {
+    /// The equity after a slot.
+    fn mark(&mut self, equity: f64) {
         self.equity = equity;
         if equity < self.peak {
             let depth = (self.peak - equity) / self.peak;
             self.played.drawdown = self.played.drawdown.max(depth);
-            false
         } else {
             self.peak = equity;
-            true
         }
+    }
+
+    /// Between which equities one is neither a new peak nor a deeper fall, and no limit on falls trips.
+    fn seen(&self) -> [f64; 2] {
+        [self.peak * (1.0 - self.played.drawdown.min(self.drawdown_max)), self.peak]
     }
 
     /// A day is over. Once everything is lost there is nothing to earn a return on.

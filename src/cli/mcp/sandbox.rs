@@ -32,7 +32,14 @@ pub(super) fn path_of(root: &Path, name: &str) -> Result<PathBuf, String> {
     let file = format!("{name}.toml");
     let places = [root.join("strategies").join(&file), root.join(FOLDER).join(&file)];
     let found = places.into_iter().find(|path| path.is_file());
-    found.ok_or_else(|| format!("strategy `{name}` is not in strategies/ or {FOLDER}/"))
+    let found =
+        found.ok_or_else(|| format!("strategy `{name}` is not in strategies/ or {FOLDER}/"))?;
+    let real = |path: &Path| fs::canonicalize(path).map_err(|error| error.to_string());
+    // A link may lead to what is no strategy, such as the secrets of the box.
+    if !real(&found)?.starts_with(real(&root.join("strategies"))?) {
+        return Err(format!("strategy `{name}` is a link out of strategies/: it is not read"));
+    }
+    Ok(found)
 }
 
 /// Writes a new strategy and says where; the error says why not, and then nothing was written.

@@ -123,6 +123,16 @@ impl Default for Notify {
     }
 }
 
+impl Notify {
+    /// What of it must not be shown.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let url = self.webhook.as_ref().and_then(|hook| hook.url.as_ref());
+        let email = self.email.iter().flat_map(|email| [&email.user, &email.password]);
+        let token = self.telegram.as_ref().and_then(|telegram| telegram.token.as_ref());
+        email.flatten().chain(url).chain(token).map(Hidden::reveal)
+    }
+}
+
 /// An address that gets a POST.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -100,16 +100,19 @@ impl NoticeSink {
         root: &Path,
         stop: &Stop,
     ) -> Result<(), NotDelivered> {
+        // A reason that a person typed may have one.
+        let mask = Mask::new(notify.secrets().map(str::to_owned));
+        let notice = &notice.masked(&mask);
         match self {
             Self::Webhook => notify.webhook.as_ref().map_or(Ok(()), |h| webhook(h, notice, stop)),
             Self::Command => command(&notify.command, notice, root, stop),
-            Self::Email => notify.email.as_ref().map_or(Ok(()), |email| mail(email, notice)),
+            Self::Email => notify.email.as_ref().map_or(Ok(()), |email| mail(email, notice, &mask)),
         }
     }
 }
 
 /// Hands a notice to a mail server.
-fn mail(email: &Email, notice: &NoticeText) -> Result<(), NotDelivered> {
+fn mail(email: &Email, notice: &NoticeText, mask: &Mask) -> Result<(), NotDelivered> {
     let (host, port) = email.place();
     let login = email.user.as_ref().zip(email.password.as_ref());
     let route = MailRoute {
@@ -131,8 +134,6 @@ fn mail(email: &Email, notice: &NoticeText) -> Result<(), NotDelivered> {
     let letter = Mail { id: &id, subject: &notice.title, text: &notice.text };
     let sent = send(&route, letter);
     // What a server says may repeat what it was given.
-    let secrets = [&email.user, &email.password].into_iter().flatten();
-    let mask = Mask::new(secrets.map(|secret| secret.reveal().to_owned()));
     sent.map_err(|error| NotDelivered::Mail {
         place: format!("{host}:{port}"),
         why: mask.apply(&error.to_string()),

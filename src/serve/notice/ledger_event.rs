@@ -65,6 +65,11 @@ impl LedgerChange {
     }
 
     /// Whether it goes out at once, whatever was sent before: somebody may have to act.
+    const fn is_trade(&self) -> bool {
+        matches!(self, Self::Entry(_) | Self::Exit(_) | Self::Stop(_))
+    }
+
+    /// Whether it goes before others.
     pub const fn is_urgent(&self) -> bool {
         matches!(self, Self::Risk { .. } | Self::Proof { .. })
     }
@@ -213,7 +218,8 @@ fn put(
     NoticeText { title, text, document, variables, shown }
 }
 
-/// One notice of many events, each with its name: how many of which kind, what the closed ones made, and the first lines.
+/// One notice of many events, each with its name: how many of which kind, what the closed ones made, and the first lines, with what is not a
+/// trade before the trades: of those there may be hundreds.
 pub fn digest(events: &[(&str, LedgerEvent)], head: NoticeHead<'_>) -> NoticeText {
     let all = || events.iter().map(|(_, event)| event);
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -234,7 +240,8 @@ pub fn digest(events: &[(&str, LedgerEvent)], head: NoticeHead<'_>) -> NoticeTex
     let counted = counted.join(", ");
     let title = format!("{} events: {counted}", events.len());
     let mut text = format!("{}{title}, result {made}, on {}\n", again(head), head.host);
-    for event in all().take(LINES_MAX) {
+    let (first, trades): (Vec<_>, Vec<_>) = all().partition(|event| !event.change.is_trade());
+    for event in first.into_iter().chain(trades).take(LINES_MAX) {
         let line = format!("{} {}: {}", event.at(), event.tag, event.what());
         let _ = writeln!(text, "{}", one_line(&line, LINE_MAX));
     }
@@ -263,4 +270,40 @@ pub fn digest(events: &[(&str, LedgerEvent)], head: NoticeHead<'_>) -> NoticeTex
 pub fn span(ms: i64) -> String {
     let whole_s = Duration::from_secs(ms.max(0).unsigned_abs() / 1000);
     humantime::format_duration(whole_s).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_shows_what_is_not_a_trade_first() {
+        let event = |change| LedgerEvent {
+            tag: "paper".to_owned(),
+            exchange: "demo".to_owned(),
+            symbol: "BTC/USD".to_owned(),
+            timeframe: "5m".to_owned(),
+            ts_ms: 1_704_067_200_000,
+            change,
+        };
+        let trade = TradeFacts {
+            trade_id: "00a1".to_owned(),
+            side: "long".to_owned(),
+            price: "100".to_owned(),
+            size: "1".to_owned(),
+            fee: "0".to_owned(),
+            pnl: "0".to_owned(),
+            reason: "cross_up".to_owned(),
+        };
+        let mut events: Vec<(&str, LedgerEvent)> =
+            (0..30).map(|_| ("trade", event(LedgerChange::Entry(trade.clone())))).collect();
+        let why = "venue looks odd".to_owned();
+        let (state, before) = ("HALTED".to_owned(), "ACTIVE".to_owned());
+        events.push(("halt", event(LedgerChange::Risk { state, before, why })));
+        let head = NoticeHead { id: "x", is_again: false, job: "live", host: "box", build: "b" };
+        let text = digest(&events, head).text;
+        let second = text.lines().nth(1).unwrap_or_default();
+        assert!(second.contains("HALTED") && second.contains("venue looks odd"), "{text}");
+        assert!(text.contains("and 11 more"), "{text}");
+    }
 }

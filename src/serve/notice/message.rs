@@ -9,6 +9,7 @@ use crate::{
     domain::{text::one_line, time::UtcMs},
     jobs::ledgers::JobSubject,
     manifest::{NotifyOn, WebhookFormat},
+    os::mask::Mask,
     store::runs::{RunRecord, RunState},
 };
 
@@ -28,6 +29,25 @@ pub struct NoticeText {
     pub variables: BTreeMap<&'static str, String>,
     /// How ntfy shows it: its priority, and its tags.
     pub shown: (&'static str, &'static str),
+}
+
+impl NoticeText {
+    /// Without secrets.
+    pub fn masked(&self, mask: &Mask) -> Self {
+        let document = mask.apply(&self.document.to_string());
+        Self {
+            title: mask.apply(&self.title),
+            text: mask.apply(&self.text),
+            // What covers a secret changes nothing of the document's form.
+            document: serde_json::from_str(&document).unwrap_or_default(),
+            variables: self
+                .variables
+                .iter()
+                .map(|(name, text)| (*name, mask.apply(text)))
+                .collect(),
+            shown: self.shown,
+        }
+    }
 }
 
 /// What somebody is told of a run.

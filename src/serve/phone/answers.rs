@@ -164,10 +164,7 @@ impl PhoneBox<'_> {
         let mut behind = commands.iter().enumerate().skip(rows);
         if let Some((place, row)) = behind.find(is_own) {
             let line = line_of(place);
-            return Ok(format!(
-                "{order} for tag {tag} was taken down: for {}, line {line}",
-                row.at
-            ));
+            return Ok(format!("{order} for tag {tag} was recorded: for {}, line {line}", row.at));
         }
         let is_recorded = in_recorded_time(self.disk, self.layout, &tag)?;
         let when = if is_recorded { CommandTime::Next } else { CommandTime::Now };
@@ -177,7 +174,7 @@ impl PhoneBox<'_> {
         let GivenCommand { at, line, reach, .. } = given;
         let reach: Vec<String> = reach.iter().map(CommandReach::line).collect();
         Ok(format!(
-            "{order} for tag {tag} is taken down: for {at}, line {line}\n{}",
+            "{order} for tag {tag} is recorded: for {at}, line {line}\n{}",
             reach.join("\n")
         ))
     }

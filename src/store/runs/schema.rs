@@ -195,6 +195,26 @@ impl RunState {
         }
     }
 
+    /// Whether a run that stands like this has begun.
+    pub const fn has_begun(self) -> bool {
+        match self {
+            Self::Running
+            | Self::Waiting
+            | Self::Succeeded
+            | Self::Flaky
+            | Self::Failed
+            | Self::TimedOut
+            | Self::Cancelled
+            | Self::Panicked
+            | Self::Lost => true,
+            Self::Queued
+            | Self::Missed
+            | Self::SkippedOverlap
+            | Self::Superseded
+            | Self::SkippedPrecondition => false,
+        }
+    }
+
     /// Whether nothing more happens to a run that stands like this.
     pub const fn is_over(self) -> bool {
         !matches!(self, Self::Queued | Self::Running | Self::Waiting)

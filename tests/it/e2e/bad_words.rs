@@ -134,6 +134,20 @@ fn a_manifest_tells_all_its_problems_at_once() {
     assert!(root.list("data").is_empty(), "nothing was run");
 }
 
+/// What the service refuses, `check` refuses too: its start must not be the first to know.
+#[test]
+fn a_schedule_that_lacks_a_value_is_refused_by_check() {
+    let root = Root::new();
+    let job = root.read("jobs/backtest.toml").replace("default = \"${run.id}\"\n", "");
+    root.write("jobs/backtest.toml", &job);
+    root.run("check jobs/backtest.toml").ok();
+    let due = "[[schedule]]\nevery = '1h'\n";
+    root.write("jobs/backtest.toml", &format!("{job}{due}"));
+    root.run("check jobs/backtest.toml").code(78).says(&["`backtest.runid` is missing"]);
+    root.write("jobs/backtest.toml", &format!("{job}{due}params = {{ runid = 'x' }}\n"));
+    root.run("check jobs/backtest.toml").ok();
+}
+
 #[test]
 fn manifests_that_cannot_be_right_are_refused() {
     let root = Root::new();

@@ -205,3 +205,26 @@ fn a_sandbox_that_leads_elsewhere_is_not_written_through() {
     assert_eq!(answer["result"]["isError"], true, "{answer}");
     assert!(!std::path::Path::new("/tmp/no-such-file").exists());
 }
+
+#[test]
+fn a_link_out_of_the_strategies_is_not_read() {
+    let root = Root::new();
+    root.write(".env", "TOKEN=t0pSECRET\n");
+    root.shell("mkdir strategies/sandbox && ln -s ../../.env strategies/sandbox/mine.toml").code(0);
+    root.shell("ln -s golden.toml strategies/own.toml").code(0);
+    let mut server = Server::start(&root);
+    let read = |name: &str| json!({ "name": "read_strategy", "arguments": { "name": name } });
+    server.ask(1, "tools/call", &read("mine"));
+    let answer = server.answer();
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    assert!(!answer.to_string().contains("t0pSECRET"), "{answer}");
+    server.ask(2, "tools/call", &read("own"));
+    let answer = server.answer();
+    assert_eq!(answer["result"]["isError"], false, "{answer}");
+}
+
+#[test]
+fn a_box_that_does_not_exist_is_said_at_once() {
+    let root = Root::new();
+    root.run("--root nowhere mcp").code(2).says(&["nowhere: this folder does not exist"]);
+}

@@ -100,6 +100,10 @@ fn a_letter_goes_over_tls_to_everybody_who_reads() {
         assert!(headers["Message-ID"].as_str().unwrap().ends_with("@example.org>"));
         assert!(headers["Date"].is_string(), "{headers}");
         assert!(letter["text"].as_str().unwrap().contains("arrive"));
+        // A mailbox shows letters of one name once.
+        known(notify(&root, &server, tls)).run().ok();
+        let again = &letters(&root)[1]["headers"];
+        assert_ne!(headers["Message-ID"], again["Message-ID"]);
     }
 }
 

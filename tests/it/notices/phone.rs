@@ -102,7 +102,7 @@ fn answer(held: &Mutex<Held>, asked: &Asked) -> Reply {
         }
         Some("sendMessage") => {
             let text = body["text"].as_str().unwrap().to_owned();
-            let is_slow = own.is_slow && text.contains("taken down");
+            let is_slow = own.is_slow && text.contains("recorded");
             own.sent.push((body["chat_id"].as_i64().unwrap(), text));
             drop(own);
             if is_slow {
@@ -169,7 +169,7 @@ fn a_loop_that_is_commanded_by_phone_has_the_rows_of_the_verb_and_is_proved() {
     api.write(OWNER, &format!("/yes_{code}"), 0);
     let said = api.said(4);
     assert!(
-        said.contains("flatten for tag paper is taken down: for 2024-01-01T12:00:00.001Z, line 2"),
+        said.contains("flatten for tag paper is recorded: for 2024-01-01T12:00:00.001Z, line 2"),
         "{said}"
     );
     // Once more, as a thumb does.
@@ -248,7 +248,7 @@ fn faults_of_the_server_lose_nothing_and_double_nothing() {
     until("everything is taken", || api.is_taken());
     let yes = api.write(OWNER, &format!("/yes_{code}"), 0);
     until("it is obeyed", || rows(&root).len() == 1);
-    assert!(api.said(2).contains("is taken down"), "{}", api.said(2));
+    assert!(api.said(2).contains("is recorded"), "{}", api.said(2));
     api.held.lock().unwrap().faults = vec![Reply::new("429 Too Many Requests", busy)];
     api.write(-77, "/status", 0);
     assert!(api.said(3).contains("risk ACTIVE"));
@@ -293,7 +293,7 @@ fn a_death_behind_the_row_and_before_the_offset_gives_no_second_row() {
     api.held.lock().unwrap().is_slow = false;
     let again = service(&root, &api);
     let said = api.said(2);
-    assert!(said.starts_with("halt for tag paper was taken down: "), "{said}");
+    assert!(said.starts_with("halt for tag paper was recorded: "), "{said}");
     until("everything is taken", || api.is_taken());
     end(&root, again);
     assert_eq!(rows(&root).len(), 1, "{:?}", rows(&root));

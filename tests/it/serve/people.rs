@@ -1,11 +1,11 @@
 //! What waits for people: approvals that outlive the service, pauses with an end, pools, and runs that are slow or late.
 
-use mjolnir::store::runs::RunState;
+use mjolnir::store::runs::{RunRecord, RunState};
 use serde_json::Value;
 
 use super::fixture::{
-    assert_unbroken, count, empty, end, job, runs, seen, serve, until, until_count, until_file,
-    until_up,
+    assert_unbroken, count, empty, end, job, runs, seen, serve, store, until, until_count,
+    until_file, until_up,
 };
 use crate::support::runner::Root;
 
@@ -93,6 +93,28 @@ fn c19_a_pipeline_that_waits_and_is_stopped_is_cancelled_and_does_none_of_it() {
     });
     end(service).code(0);
     assert_eq!(root.read("ran"), "a\n");
+}
+
+#[test]
+fn a_job_means_its_newest_run_that_fits() {
+    let root = asking("");
+    let running = root.call("run p --run-id by_hand").start();
+    until("it asks", || root.read("data/runs/by_hand/steps.json").contains("asking"));
+    let now = mjolnir::clock::Clock::now(&mjolnir::clock::SystemClock);
+    let skipped = RunRecord::first(
+        "p_1_later".parse().unwrap(),
+        ("p", "pipeline"),
+        RunState::SkippedOverlap,
+        now,
+        "",
+    );
+    store(&root).start(&skipped).unwrap();
+    root.run("show p").ok().prints(&["p_1_later"]);
+    root.run("logs p").ok().prints(&["by_hand"]);
+    root.run("approve p go --reason fine").ok().prints(&["by_hand"]);
+    running.end().code(0);
+    root.run("retry p --only last").ok();
+    assert_eq!(root.read("ran"), "a\ngo\nlast\nlast\n");
 }
 
 #[test]
