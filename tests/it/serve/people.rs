@@ -109,7 +109,7 @@ fn a_job_means_its_newest_run_that_fits() {
         "",
     );
     store(&root).start(&skipped).unwrap();
-    root.run("show p").ok().prints(&["p_1_later"]);
+    root.run("history").ok().prints(&["p_1_later"]);
     root.run("logs p").ok().prints(&["by_hand"]);
     root.run("approve p go --reason fine").ok().prints(&["by_hand"]);
     running.end().code(0);
