@@ -1,6 +1,8 @@
 //! Every way in which a worker can fail its proof: each has a reason, none takes the runner down, and none takes for ever.
 
-use mjolnir::clock::Stopwatch;
+use std::time::Duration;
+
+use mjolnir::clock::{Stopwatch, nap};
 use serde_json::Value as Json;
 
 use super::stub::{GOOD, lives, started, worker};
@@ -107,6 +109,16 @@ fn a_worker_that_says_what_is_not_so() {
     fails(&format!("{mismatch}; exit 3"), "mismatch", "");
 }
 
+/// A process that was killed takes a moment to end on a busy machine, and none of these would end by itself.
+fn ends(pid: &str) {
+    assert!(!pid.is_empty());
+    let watch = Stopwatch::start();
+    while lives(pid) {
+        assert!(watch.passed().as_secs() < ENOUGH_S, "{pid}");
+        nap(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_worker_that_hangs_is_asked_twice_and_all_of_its_family_is_gone() {
     let stubborn = "trap '' TERM\n\
@@ -115,8 +127,7 @@ fn a_worker_that_hangs_is_asked_twice_and_all_of_its_family_is_gone() {
     let root = fails(stubborn, "timeout", "did not end in time");
     assert_eq!(started(&root).len(), 2, "one retry, since the first start of a driver is slow");
     for who in ["child", "grandchild"] {
-        let pid = root.read(who);
-        assert!(!pid.is_empty() && !lives(&pid), "{who} {pid}");
+        ends(&root.read(who));
     }
     fails("sleep 600", "timeout", "");
     // One that is well the second time.
@@ -131,7 +142,8 @@ fn a_worker_that_hangs_is_asked_twice_and_all_of_its_family_is_gone() {
     );
     let watch = Stopwatch::start();
     assert_eq!(look(&root).0.code, 0);
-    assert!(watch.passed().as_secs() < ENOUGH_S && !lives(&root.read("orphan")));
+    assert!(watch.passed().as_secs() < ENOUGH_S, "{:?}", watch.passed());
+    ends(&root.read("orphan"));
 }
 
 #[test]
